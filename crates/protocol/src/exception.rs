@@ -1,0 +1,110 @@
+//! A Python exception as it travels.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A Python exception, its traceback, and what caused it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PythonException {
+    /// The class: `ValueError`, or with its module where that is not `builtins`: `json.decoder.JSONDecodeError`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `str(exception)`.
+    pub message: String,
+    /// The frames, outermost first; those of the host's own code are left out.
+    pub traceback: Vec<Frame>,
+    /// What it was raised from or while handling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Box<PythonException>>,
+    /// What `add_note` added.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// For a `SyntaxError`: where in the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub syntax: Option<SyntaxLocation>,
+    /// The members of an exception group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<PythonException>,
+}
+
+impl fmt::Display for PythonException {
+    /// The class and the message; with `{:#}` all of it, as Python prints an exception that nobody caught.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return self.write_report(f, "");
+        }
+        self.write_summary(f)
+    }
+}
+
+impl std::error::Error for PythonException {}
+
+impl PythonException {
+    fn write_summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.kind)?;
+        if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
+    }
+
+    fn write_report(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
+        if let Some(cause) = &self.cause {
+            cause.write_report(f, indent)?;
+            write!(f, "\n\n{indent}That led to the following exception:\n\n")?;
+        }
+        if !self.traceback.is_empty() {
+            writeln!(f, "{indent}Traceback (most recent call last):")?;
+        }
+        for frame in &self.traceback {
+            writeln!(f, "{indent}  File \"{}\", line {}, in {}", frame.file, frame.line, frame.function)?;
+            if let Some(code) = &frame.code {
+                writeln!(f, "{indent}    {}", code.trim())?;
+            }
+        }
+        if let Some(syntax) = &self.syntax {
+            writeln!(f, "{indent}  line {}", syntax.line)?;
+            for line in [&syntax.text, &syntax.caret] {
+                writeln!(f, "{indent}    {}", line.trim_end())?;
+            }
+        }
+        f.write_str(indent)?;
+        self.write_summary(f)?;
+        for note in self.notes.iter().flat_map(|note| note.lines()) {
+            write!(f, "\n{indent}{note}")?;
+        }
+        let deeper = format!("{indent}  | ");
+        for (at, member) in self.exceptions.iter().enumerate() {
+            writeln!(f, "\n{indent}  +- {}", at + 1)?;
+            member.write_report(f, &deeper)?;
+        }
+        Ok(())
+    }
+}
+
+/// One frame of a traceback.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Frame {
+    /// The file, or `<session N>` for code that a client sent.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The function, or `<module>`.
+    pub function: String,
+    /// The text of the line, where it is known.
+    pub code: Option<String>,
+}
+
+/// Where a `SyntaxError` stands in the source. Lines and columns count from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SyntaxLocation {
+    /// The line.
+    pub line: u32,
+    /// The column, in characters.
+    pub column: u32,
+    /// The text of the line.
+    pub text: String,
+    /// A line of spaces and carets that points into `text`.
+    pub caret: String,
+}

@@ -1,0 +1,23 @@
+//! The public wire of Beep Python Runtime: what is said, not how it travels.
+//!
+//! Messages, values and error codes that clients and servers share. There is no I/O here, and nothing that knows a
+//! process, a socket or a file. `PROTOCOL.md` beside this crate shows the wire by example.
+
+mod death;
+mod error;
+mod exception;
+mod form;
+mod host_operation;
+pub mod message;
+mod operation;
+mod problem;
+mod value;
+
+pub use death::WorkerDeath;
+pub use error::ErrorCode;
+pub use exception::{Frame, PythonException, SyntaxLocation};
+pub use form::ValueForm;
+pub use host_operation::HostOperation;
+pub use operation::Operation;
+pub use problem::{Outcome, Problem};
+pub use value::{BigInt, DateTime, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value};

@@ -1,0 +1,73 @@
+//! The operations of a session, with the name that each wire has for them.
+
+/// One operation of a session. The number is the frame kind on the private worker wire (`WORKER.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Operation {
+    /// Evaluate an expression, or statements whose last expression is the value.
+    Evaluate = 1,
+    /// Import a module and answer with its handle.
+    Import = 2,
+    /// Call a callable of a module and answer with a handle, whatever it returns.
+    Create = 3,
+    /// Call a method of a held object.
+    Call = 4,
+    /// Read an attribute of a held object.
+    GetAttribute = 5,
+    /// Set an attribute of a held object.
+    SetAttribute = 6,
+    /// Let go of one handle, or of several.
+    Dispose = 7,
+    /// Read a held object as one row of 32-bit floats.
+    ToFloatArray = 8,
+    /// Read a held object as rows of 32-bit floats.
+    ToFloatArray2D = 9,
+    /// Tell whether a module could be imported.
+    ModuleAvailable = 10,
+    /// Keep a value that the client sends, and answer with its handle.
+    Wrap = 11,
+}
+
+impl Operation {
+    /// Every operation, in the order of their numbers.
+    pub const ALL: [Operation; 11] = [
+        Operation::Evaluate,
+        Operation::Import,
+        Operation::Create,
+        Operation::Call,
+        Operation::GetAttribute,
+        Operation::SetAttribute,
+        Operation::Dispose,
+        Operation::ToFloatArray,
+        Operation::ToFloatArray2D,
+        Operation::ModuleAvailable,
+        Operation::Wrap,
+    ];
+
+    /// The HTTP route, to which requests are posted.
+    pub const fn http_path(self) -> &'static str {
+        match self {
+            Operation::Evaluate => "/api/eval",
+            Operation::Import => "/api/import",
+            Operation::Create => "/api/create",
+            Operation::Call => "/api/call",
+            Operation::GetAttribute => "/api/getattr",
+            Operation::SetAttribute => "/api/setattr",
+            Operation::Dispose => "/api/dispose",
+            Operation::ToFloatArray => "/api/tofloatarray",
+            Operation::ToFloatArray2D => "/api/tofloatarray2d",
+            Operation::ModuleAvailable => "/api/module-available",
+            Operation::Wrap => "/api/wrap",
+        }
+    }
+
+    /// The operation that an HTTP route stands for.
+    pub fn from_http_path(path: &str) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|operation| operation.http_path() == path)
+    }
+
+    /// The frame kind on the worker wire.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}

@@ -1,0 +1,79 @@
+//! The body of an error answer: RFC 9457 `application/problem+json` with a stable code.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ErrorCode, PythonException, WorkerDeath};
+
+/// What became of a call that was cancelled or ran out of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It had not started; nothing of it ran.
+    NotStarted,
+    /// It was interrupted; the session and what it holds are kept.
+    StateKept,
+    /// Its worker was killed; the session was restarted empty.
+    StateLost,
+}
+
+/// An error answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// A short title, the same for every error of this code.
+    pub title: String,
+    /// The HTTP status, also on wires that have none.
+    pub status: u16,
+    /// The stable code.
+    pub code: ErrorCode,
+    /// What failed, on what, why, and what to do next.
+    pub detail: String,
+    /// The exception, where Python raised one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<PythonException>,
+    /// Whether the call may have run, where that is in question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<bool>,
+    /// What became of a cancelled call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// How the worker ended, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub death: Option<WorkerDeath>,
+    /// What the call wrote to standard output before it failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
+    /// What the call wrote to standard error before it failed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// The session's epoch: 1 at first, one more after each restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_epoch: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of this code, with a sentence that says what happened.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Problem {
+        Problem {
+            title: code.title().to_owned(),
+            status: code.http_status(),
+            code,
+            detail: detail.into(),
+            exception: None,
+            started: None,
+            outcome: None,
+            death: None,
+            stdout: String::new(),
+            stderr: String::new(),
+            session_epoch: None,
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}

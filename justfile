@@ -1,0 +1,25 @@
+# Recipes for those who have `just`; each is one command that works without it too.
+
+# What a newcomer runs first
+quickstart:
+    cargo run --release -p beep-python -- quickstart
+
+# All tests
+test:
+    cargo test --workspace
+
+# What continuous integration checks
+check:
+    bash .ci/run
+
+# Format everything
+fmt:
+    cargo fmt --all
+
+# The Python side alone, with the Python of your choice
+python PYTHON="python3":
+    {{PYTHON}} -m unittest discover -s crates/runtime/python/tests -t crates/runtime/python
+
+# Renew the catalogue of runtimes from a data file (see CONTRIBUTING.md)
+catalogue FILE:
+    python3 scripts/catalogue.py {{FILE}}
