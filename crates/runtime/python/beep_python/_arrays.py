@@ -1,0 +1,83 @@
+"""Objects as rows of 32-bit floats. Numpy is used where the object is numpy's, and never imported."""
+
+import array
+import struct
+import sys
+
+from ._wire import Refused
+
+_BIG_ENDIAN = sys.byteorder == "big"
+
+
+def one_row(thing):
+    """Little-endian float32 bytes; an array of several dimensions gives its elements in C order."""
+    numpy = _numpy_array(thing)
+    if numpy is not None:
+        return _bytes_of(numpy)
+    return _row(thing)
+
+
+def rows(thing):
+    """u32 count, u32 length of each row, then the floats of all."""
+    numpy = _numpy_array(thing)
+    if numpy is not None:
+        if numpy.ndim != 2:
+            raise Refused(
+                "not_representable", "the array has %d dimensions; two are needed to read it as rows" % numpy.ndim
+            )
+        count, width = numpy.shape
+        head = struct.pack("<I", count) + struct.pack("<I", width) * count
+        return head + bytes(_bytes_of(numpy))
+    parts = [bytes(one_row(row)) for row in _items(thing)]
+    return b"".join((struct.pack("<%dI" % (len(parts) + 1), len(parts), *(len(part) // 4 for part in parts)), *parts))
+
+
+def _numpy_array(thing):
+    """The object as a numpy array where it is one, or offers to become one."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not hasattr(numpy, "ndarray"):
+        return None
+    if isinstance(thing, numpy.ndarray):
+        return thing
+    if hasattr(thing, "detach") and hasattr(thing, "cpu"):  # a tensor, maybe with a gradient, maybe on a device
+        thing = thing.detach().cpu().float()  # numpy lacks some of its types
+    if hasattr(thing, "__array__") or hasattr(thing, "__array_interface__"):
+        return numpy.asarray(thing)
+    return None
+
+
+def _bytes_of(numpy_array):
+    numpy = sys.modules["numpy"]
+    kind = numpy_array.dtype
+    try:
+        if kind.kind not in "biufOV":  # a complex number would lose a part of itself, text be parsed
+            raise TypeError("its elements are no real numbers")
+        with numpy.errstate(over="ignore"):  # beyond float32 is infinity, as everywhere
+            flat = numpy.ascontiguousarray(numpy_array, dtype="<f4").reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise Refused("not_representable", "an array of %s cannot be read as floats: %s" % (kind, error)) from None
+    return memoryview(flat.view("u1")) if flat.size else b""
+
+
+def _row(thing):
+    items = _items(thing)
+    try:
+        floats = array.array("f", items)
+    except TypeError as error:
+        raise Refused("not_representable", "a %s cannot be read as floats: %s" % (type(thing).__name__, error)) from None
+    except OverflowError as error:
+        raise Refused("not_representable", "an element is too large for a float: %s" % error) from None
+    if _BIG_ENDIAN:
+        floats.byteswap()
+    return floats.tobytes()
+
+
+def _items(thing):
+    if isinstance(thing, (str, bytes, bytearray, dict, set, frozenset)):
+        raise Refused("not_representable", "a %s is no sequence of numbers" % type(thing).__name__)
+    if hasattr(thing, "tolist"):
+        thing = thing.tolist()
+    try:
+        return list(thing)
+    except TypeError:
+        raise Refused("not_representable", "a %s is no sequence of numbers" % type(thing).__name__) from None

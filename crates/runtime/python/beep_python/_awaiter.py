@@ -1,0 +1,55 @@
+"""The session's event loop: made when something first awaits, and running whenever the session waits."""
+
+from . import _failure
+
+
+class Awaiter:
+    def __init__(self, turn):
+        self.turn = turn
+        self.loop = None
+
+    def wait(self, coroutine):
+        """The coroutine's result. A cancel first cancels its task; only the next one raises KeyboardInterrupt."""
+        loop = self.loop
+        if loop is None or loop.is_closed():
+            loop = self.start()
+        task = self.turn.start_task(loop, coroutine)
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            self.turn.task = None
+            if not task.done():  # a KeyboardInterrupt left it behind
+                task.cancel()
+            elif not task.cancelled():
+                task.exception()  # is raised here already; asyncio would report it as lost
+
+    def start(self):
+        import asyncio
+
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        return self.loop
+
+    def idle(self, fd):
+        """Returns when `fd` can be read, or the loop cannot run; until then the session's background tasks go on."""
+        loop = self.loop
+        waiting = True
+
+        def readable():
+            nonlocal waiting
+            waiting = False
+            loop.stop()
+
+        try:
+            loop.add_reader(fd, readable)
+            try:
+                while waiting:  # a background task may stop the loop too
+                    try:
+                        loop.run_forever()
+                    except (SystemExit, KeyboardInterrupt):
+                        _failure.report("a background task wanted to end the process")
+            finally:
+                loop.remove_reader(fd)
+        except Exception:
+            if not loop.is_closed():  # which the user's code may have done
+                _failure.report("the session's event loop failed while the session was idle")

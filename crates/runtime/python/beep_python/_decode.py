@@ -1,0 +1,175 @@
+"""Request bodies into Python values, with handles put in place of their ids."""
+
+import base64
+import json
+import math
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from ._wire import Refused
+
+_loads = json.JSONDecoder(strict=False).decode
+_SCALARS = frozenset((str, int, bool, type(None), float))
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# how existing clients write a handle among arguments
+_FOREIGN = (
+    (frozenset(("handleId", "typeName", "isValid")), "handleId"),
+    (frozenset(("handleId", "moduleName")), "handleId"),
+    (frozenset(("HandleId", "TypeName", "IsValid")), "HandleId"),
+    (frozenset(("HandleId", "ModuleName")), "HandleId"),
+)
+
+
+def body_of(data):
+    """The request body: a JSON object."""
+    try:
+        body = _loads(str(data, "utf-8")) if data else {}
+    except RecursionError:
+        raise Refused("invalid_request", "the body is nested too deeply") from None
+    except ValueError as error:
+        raise Refused("invalid_request", "the body is not valid JSON: %s" % error) from None
+    if type(body) is not dict:
+        raise Refused("invalid_request", "the body must be a JSON object")
+    return body
+
+
+def text(body, key):
+    """A field that must be a string."""
+    value = body.get(key)
+    if type(value) is not str:
+        raise wrong(key, "a string", value)
+    return value
+
+
+def wrong(key, wanted, value):
+    return Refused("invalid_request", "'%s' must be %s; the request has %s" % (key, wanted, _found(value)))
+
+
+def _found(value):
+    found = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "nothing"}
+    return found.get(type(value), "a number")
+
+
+def arguments(body, handles, exact):
+    """The `args` and `kwargs` of a call."""
+    args = body.get("args")
+    kwargs = body.get("kwargs")
+    if args is None:
+        args = []
+    elif type(args) is not list:
+        raise wrong("args", "an array", args)
+    if kwargs is None:
+        kwargs = {}
+    elif type(kwargs) is not dict:
+        raise wrong("kwargs", "an object", kwargs)
+    return value_of(args, handles, exact), values_of(kwargs, handles, exact)
+
+
+def value_of(value, handles, exact):
+    """One value as the client meant it."""
+    if type(value) in _SCALARS:
+        return value
+    try:
+        return _resolver(handles, exact)(value)
+    except RecursionError:
+        raise Refused("invalid_request", "a value is nested too deeply") from None
+
+
+def values_of(values, handles, exact):
+    """Values by name; the object that holds them is none itself."""
+    return {key: value_of(value, handles, exact) for key, value in values.items()}
+
+
+def _resolver(handles, exact):
+    def resolve(value):
+        kind = type(value)
+        if kind is list:
+            if not set(map(type, value)) <= _SCALARS:
+                return [resolve(item) for item in value]
+        elif kind is dict:
+            return mapping(value)
+        return value
+
+    def mapping(value):
+        hid = value.get("$handle")
+        if type(hid) is str and len(value) == 1:
+            return handles.get(hid)
+        if exact:
+            for key in value:
+                if key[:1] == "$":
+                    return _untag(key, value, resolve)
+        else:
+            for keys, name in _FOREIGN:
+                if value.keys() == keys and type(value[name]) is str and value[name] in handles.held:
+                    return handles.held[value[name]]
+        return {key: resolve(item) for key, item in value.items()}
+
+    return resolve
+
+
+def _untag(tag, value, resolve):
+    kind, read = _TAGS.get(tag, (None, None))
+    if read is None or value.keys() - {tag, "fold"}:
+        raise Refused("invalid_request", "'%s' is no tag of the exact form; write such a dict as $dict" % tag)
+    content = value[tag]
+    try:
+        if type(content) is not kind:
+            raise TypeError("it holds %s" % _found(content))
+        out = read(content, resolve)
+        if "fold" in value:
+            fold = value["fold"]
+            if type(fold) is not int or type(out) not in (datetime, time):
+                raise TypeError("'fold' cannot be there")
+            out = out.replace(fold=fold)
+        return out
+    except (Refused, RecursionError):
+        raise
+    except Exception as error:
+        raise Refused("invalid_request", "a %s cannot be read: %s" % (tag, error)) from None
+
+
+def _number(part, resolve):
+    """A float's part of a complex number: a number, or a tagged one."""
+    part = resolve(part)
+    if type(part) is not float and type(part) is not int:
+        raise TypeError("it holds %s" % _found(part))
+    return float(part)
+
+
+def _complex(parts, resolve):
+    real, imaginary = parts
+    return complex(_number(real, resolve), _number(imaginary, resolve))
+
+
+def _timedelta(parts, resolve):
+    if len(parts) != 3 or set(map(type, parts)) != {int}:
+        raise TypeError("it is [days, seconds, microseconds]")
+    return timedelta(*parts)
+
+
+def _dict(pairs, resolve):
+    return {resolve(key): resolve(item) for key, item in pairs}
+
+
+def _bytes(text):
+    return base64.b64decode(text, validate=True)
+
+
+# what stands under the tag, and how it is read
+_TAGS = {
+    "$tuple": (list, lambda items, resolve: tuple([resolve(item) for item in items])),
+    "$set": (list, lambda items, resolve: set([resolve(item) for item in items])),
+    "$frozenset": (list, lambda items, resolve: frozenset([resolve(item) for item in items])),
+    "$dict": (list, _dict),
+    "$bytes": (str, lambda text, resolve: _bytes(text)),
+    "$bytearray": (str, lambda text, resolve: bytearray(_bytes(text))),
+    "$str": (str, lambda text, resolve: _bytes(text).decode("utf-8", "surrogatepass")),
+    "$int": (str, lambda digits, resolve: int(digits)),
+    "$float": (str, lambda word, resolve: _NON_FINITE[word]),
+    "$complex": (list, _complex),
+    "$decimal": (str, lambda digits, resolve: Decimal(digits)),
+    "$date": (str, lambda iso, resolve: date.fromisoformat(iso)),
+    "$datetime": (str, lambda iso, resolve: datetime.fromisoformat(iso)),
+    "$time": (str, lambda iso, resolve: time.fromisoformat(iso)),
+    "$timedelta": (list, _timedelta),
+}

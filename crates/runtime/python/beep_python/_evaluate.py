@@ -1,0 +1,115 @@
+"""Source text to code, once for each text, and code to a value."""
+
+import ast
+import linecache
+import textwrap
+
+MAX_CACHED = 512
+MAX_TEXT = 16 << 20  # characters of source that the cache holds
+MAX_PREPARED = 512
+MAX_PREPARED_BODY = 4096
+ASYNC = 0x80  # CO_COROUTINE: the code awaits at its top level
+_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+class Program:
+    """Compiled source: a block to execute, if any, then an expression for the value, if any."""
+
+    __slots__ = ("block", "tail", "awaits", "quick", "file", "size", "bodies")
+
+    def __init__(self, block, tail):
+        self.block = block
+        self.tail = tail
+        self.awaits = any(part is not None and part.co_flags & ASYNC for part in (block, tail))
+        self.quick = False  # whether its last run was short; the worker keeps it
+        self.file = None  # the name of its source in tracebacks
+        self.size = 0
+        self.bodies = []  # the requests that are prepared with it
+
+
+class Compiler:
+    """A cache of programs by source. A text that falls out of it falls out of linecache too."""
+
+    def __init__(self):
+        self.programs = {}
+        self.prepared = {}  # programs by whole request bodies, which need not even be read then
+        self.count = 0
+        self.size = 0
+
+    def program(self, source):
+        return self.programs.get(source) or self.compile(source)
+
+    def compile(self, source):
+        self.count += 1
+        name = "<session %d>" % self.count
+        program, text = compile_source(source, name)
+        program.file = name
+        program.size = len(text)
+        self.size += program.size
+        while self.programs and (len(self.programs) >= MAX_CACHED or self.size > MAX_TEXT):
+            self.forget(next(iter(self.programs)))
+        self.programs[source] = program
+        linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+        return program
+
+    def forget(self, source):
+        program = self.programs.pop(source)
+        self.size -= program.size
+        linecache.cache.pop(program.file, None)
+        for body in program.bodies:
+            self.prepared.pop(body, None)
+
+    def prepare(self, body, program):
+        if len(body) > MAX_PREPARED_BODY:
+            return
+        if len(self.prepared) >= MAX_PREPARED:
+            oldest = next(iter(self.prepared))
+            self.prepared.pop(oldest).bodies.remove(oldest)
+        self.prepared[body] = program
+        program.bodies.append(body)
+
+
+def compile_source(source, name):
+    """The program, and the text that was compiled: dedented where the source, as it is, is wrongly indented."""
+    try:
+        return _compile(source, name), source
+    except IndentationError:
+        text = textwrap.dedent(source)
+        if text == source:
+            raise
+        return _compile(text, name), text
+
+
+def _compile(source, name):
+    try:
+        return Program(None, compile(source.strip(" \t"), name, "eval", _FLAGS, dont_inherit=True))
+    except SyntaxError:
+        pass  # statements, or truly wrong: then the next line says why
+    tree = compile(source, name, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
+    tail = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        tail = ast.Expression(tree.body.pop().value)
+        tail = compile(tail, name, "eval", _FLAGS, dont_inherit=True)
+    block = compile(tree, name, "exec", _FLAGS, dont_inherit=True) if tree.body else None
+    return Program(block, tail)
+
+
+def run(program, namespace):
+    """The value of a program that does not await."""
+    if program.block is not None:
+        exec(program.block, namespace)
+    if program.tail is not None:
+        return eval(program.tail, namespace)
+    return None
+
+
+async def run_awaiting(program, namespace):
+    """The value of a program that awaits; eval gives a coroutine for the part that does."""
+    if program.block is not None:
+        waiting = eval(program.block, namespace)
+        if program.block.co_flags & ASYNC:
+            await waiting
+    if program.tail is None:
+        return None
+    value = eval(program.tail, namespace)
+    return await value if program.tail.co_flags & ASYNC else value

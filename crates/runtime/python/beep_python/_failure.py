@@ -1,0 +1,111 @@
+"""An exception as the host passes it on."""
+
+import linecache
+import os
+import sys
+
+from ._encode import dumps
+from ._text import clip, message_of, type_name
+
+OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+ASYNCIO = os.sep + "asyncio" + os.sep
+MAX_FRAMES = 100
+MAX_DEPTH = 10
+MAX_MEMBERS = 50
+MAX_EXCEPTIONS = 200  # causes and members of one exception together
+MAX_LINE = 1000
+
+
+def encode(error):
+    """The body of an EXCEPTION frame."""
+    try:
+        described = describe(error)
+    except BaseException:  # its class says wrong things of itself
+        described = {"type": type_name(type(error)), "message": message_of(error), "traceback": []}
+    message = described["message"]
+    detail = described["type"] + (": " + message if message else "")
+    return dumps({"detail": detail, "exception": described}).encode("utf-8", "replace")
+
+
+def describe(error, depth=0, budget=None):
+    budget = [MAX_EXCEPTIONS] if budget is None else budget
+    budget[0] -= 1
+    out = {
+        "type": type_name(type(error)),
+        "message": message_of(error),
+        "traceback": frames(error.__traceback__),
+    }
+    cause = error.__cause__
+    if cause is None and not error.__suppress_context__:
+        cause = error.__context__
+    if cause is not None and depth < MAX_DEPTH and budget[0] > 0:
+        out["cause"] = describe(cause, depth + 1, budget)
+    notes = getattr(error, "__notes__", None)
+    if type(notes) is list and notes:
+        out["notes"] = [message_of(note) for note in notes[:MAX_MEMBERS]]
+    if isinstance(error, SyntaxError):
+        out["syntax"] = syntax(error)
+    members = getattr(error, "exceptions", None)
+    if type(members) is tuple and depth < MAX_DEPTH:
+        out["exceptions"] = [
+            describe(member, depth + 1, budget)
+            for member in members[:MAX_MEMBERS]
+            if isinstance(member, BaseException) and budget[0] > 0
+        ]
+    return out
+
+
+def frames(traceback):
+    out = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        # the host's own frames are no one's concern, nor those of the event loop that it runs awaited code in
+        own = code.co_filename.startswith(OWN) or (not out and ASYNCIO in code.co_filename)
+        if not own:
+            out.append((code, traceback.tb_lineno, traceback.tb_frame))
+        traceback = traceback.tb_next
+    left_out = len(out) - MAX_FRAMES
+    if left_out > 0:
+        half = MAX_FRAMES // 2
+        between = {"file": "", "line": 0, "function": "(%d frames left out)" % left_out, "code": None}
+        return [frame(*f) for f in out[:half]] + [between] + [frame(*f) for f in out[-half:]]
+    return [frame(*f) for f in out]
+
+
+def frame(code, line, of):
+    line = line or 0
+    try:
+        text = linecache.getline(code.co_filename, line, of.f_globals).strip()
+    except Exception:  # what imported the module cannot say
+        text = ""
+    return {"file": code.co_filename, "line": line, "function": code.co_name, "code": clip(text, MAX_LINE) or None}
+
+
+def syntax(error):
+    """Where the mistake is; every field of a SyntaxError may hold anything."""
+    text = error.text if type(error.text) is str else ""
+    text = text.split("\n", 1)[0]
+    column = max(_number(error.offset), 1)
+    start = min(column, len(text) + 1)
+    end = _number(getattr(error, "end_offset", None)) if getattr(error, "end_lineno", None) == error.lineno else 0
+    width = max(min(end, len(text) + 1) - start, 1)
+    if len(text) > MAX_LINE:  # show the part with the mistake
+        cut = max(start - MAX_LINE // 2, 0)
+        text, start = text[cut : cut + MAX_LINE], start - cut
+        width = max(min(width, len(text) + 1 - start), 1)
+    indent = "".join(c if c == "\t" else " " for c in text[: start - 1])
+    return {"line": _number(error.lineno), "column": column, "text": text, "caret": indent + "^" * width}
+
+
+def _number(thing):
+    return thing if type(thing) is int else 0
+
+
+def report(where):
+    """Writes the exception being handled to standard error: for failures that no call waits for."""
+    error = sys.exc_info()[1]
+    text = "beep-python: %s: %s: %s\n" % (where, type_name(type(error)), message_of(error))
+    try:
+        os.write(2, text.encode("utf-8", "replace"))
+    except OSError:  # closed by the user's code
+        pass

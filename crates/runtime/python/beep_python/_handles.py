@@ -1,0 +1,74 @@
+"""The objects that a session keeps for its clients."""
+
+from ._text import clip, short_repr, type_name
+from ._wire import Refused
+
+
+class Handles:
+    """Ids look like `TAG.EPOCH.N`: the session's tag, its epoch, a number never used twice."""
+
+    def __init__(self, tag, epoch):
+        self.tag = tag
+        self.epoch = epoch
+        self.prefix = "%s.%d." % (tag, epoch)
+        self.held = {}
+        self.modules = {}
+        self.last = 0
+
+    def add(self, thing):
+        self.last += 1
+        hid = self.prefix + str(self.last)
+        self.held[hid] = thing
+        return hid
+
+    def add_module(self, module):
+        """One handle for each module, however often it is imported."""
+        hid = self.modules.get(id(module))
+        if hid is None:  # held for ever, so that no other object can have the same id
+            hid = self.modules[id(module)] = self.add(module)
+        return hid
+
+    def get(self, hid):
+        try:
+            return self.held[hid]
+        except KeyError:
+            raise self.missing(hid) from None
+
+    def drop(self, hid):
+        """Lets go of one; a module's handle stays, since every client of the session shares it."""
+        thing = self.get(hid)
+        if self.modules.get(id(thing)) != hid:
+            del self.held[hid]
+
+    def missing(self, hid):
+        if self.is_older(hid):
+            return Refused(
+                "handle_lost",
+                "the object of handle '%s' was lost when the session was restarted; make it again" % clip(hid),
+            )
+        return Refused("unknown_handle", "this session holds no object with the handle '%s'" % clip(hid))
+
+    def is_older(self, hid):
+        """Whether the handle is of this session, before it was restarted."""
+        tag, _, rest = hid.partition(".")
+        epoch = rest.partition(".")[0]
+        return tag == self.tag and epoch.isdecimal() and len(epoch) < 20 and int(epoch) < self.epoch
+
+    def keep(self, thing):
+        """What a client is told of an object that stays here, from now on under a handle."""
+        about = describe(thing)
+        return {"isHandle": True, "handleId": self.add(thing), **about}
+
+
+def describe(thing):
+    out = {"typeName": type_name(type(thing)), "repr": short_repr(thing)}
+    try:
+        shape = getattr(thing, "shape", None)
+        if isinstance(shape, tuple) and all(type(n) is int for n in shape):
+            out["shape"] = list(shape)
+            dtype = getattr(thing, "dtype", None)
+            if dtype is not None:
+                out["dtype"] = clip(str(dtype))
+    except Exception:
+        pass  # a property of the user's that raises is no reason to fail
+    return out

@@ -1,0 +1,89 @@
+"""What a process must do to be a worker: descriptors out of the way, output to the pipes, death with the host."""
+
+import fcntl
+import os
+import resource
+import signal
+import sys
+
+_F_SETSIG = 10  # Linux; the fcntl module has no name for it before 3.13
+
+
+def out_of_the_way(fds):
+    """The same descriptors at high numbers, closed on exec: user code that closes and opens gets the low ones."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    floor = max(min(soft, 1024) - 2 * len(fds) - 8, 16)
+    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor) for fd in fds]
+    for fd in fds:
+        os.close(fd)
+    return moved
+
+
+def die_with(lifeline):
+    """Ends this process, whatever it is doing, when the last write end of the lifeline pipe closes.
+
+    The signal belongs to the open file, which forked processes share, so each opens its own.
+    """
+    fd = os.open("/proc/self/fd/%d" % lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd, low = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lifeline), fd
+    os.close(low)
+    fcntl.fcntl(fd, _F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
+    try:
+        if os.read(fd, 1) == b"":  # it closed before the signal was set
+            os._exit(1)
+    except BlockingIOError:
+        pass
+    return fd
+
+
+def live_without(fd):
+    """Undoes `die_with`."""
+    os.close(fd)
+
+
+def pidfd_of(pid):
+    """A descriptor that stands for the process. Pythons built against old headers, as portable ones are, lack the call."""
+    if hasattr(os, "pidfd_open"):
+        return os.pidfd_open(pid)
+    import ctypes
+
+    pidfd_open = 434  # its number on every architecture but Alpha
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(ctypes.c_long(pidfd_open), ctypes.c_int(pid), ctypes.c_uint(0))
+    if fd < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return fd  # closed on exec, as the kernel makes it
+
+
+def write_output_to(out, err):
+    """Descriptors 1 and 2, with Python's streams line by line on them, and C's too."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+def buffer_c_output_by_line():
+    """C code writes to the same pipes: with full buffers its lines would come long after Python's."""
+    try:
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        line_by_line = 1  # _IOLBF
+        libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, line_by_line, 0)
+    except (ImportError, OSError, AttributeError, ValueError):
+        pass  # a Python without ctypes: order is kept within each stream only
+
+
+def adopt_orphans():
+    """Makes this process the parent of whatever its descendants leave behind, so that it can end them."""
+    try:
+        import ctypes
+
+        pr_set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        pass

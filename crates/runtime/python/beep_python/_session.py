@@ -1,0 +1,203 @@
+"""One session: its namespace, its handles, and the operations on them."""
+
+import importlib
+import importlib.util
+import operator
+import sys
+import types
+
+from . import _arrays, _wire
+from ._decode import arguments, body_of, text, value_of, values_of, wrong
+from ._encode import dumps, encode
+from ._evaluate import Compiler, run, run_awaiting
+from ._handles import Handles
+from ._text import type_name
+from ._wire import Refused
+
+
+class Operations(dict):
+    """Methods by the numbers of operations."""
+
+    def __missing__(self, number):
+        raise Refused("unknown_operation", "this worker knows no operation %d" % number)
+
+
+class Session:
+    """The namespace is a real `__main__`, so that pickle, inspect and classes find it where they look."""
+
+    def __init__(self, tag, epoch, awaiter):
+        self.handles = Handles(tag, epoch)
+        self.compiler = Compiler()
+        self.prepared = self.compiler.prepared
+        self.awaiter = awaiter
+        self.module = types.ModuleType("__main__")
+        sys.modules["__main__"] = self.module
+        self.namespace = self.module.__dict__
+        self.namespace["__builtins__"] = sys.modules["builtins"]
+        self.operations = Operations(
+            {
+                1: self.evaluate,
+                2: self.import_module,
+                3: self.create,
+                4: self.call,
+                5: self.get_attribute,
+                6: self.set_attribute,
+                7: self.dispose,
+                8: self.to_float_array,
+                9: self.to_float_array_2d,
+                10: self.module_available,
+                11: self.wrap,
+            }
+        )
+
+    # Each operation takes the request's body, as it came, and whether answers are exact; it gives kind and body.
+
+    def evaluate(self, data, exact):
+        program = self.prepared.get(data)
+        if program is not None:
+            value = self.awaiter.wait(run_awaiting(program, self.namespace)) if program.awaits else run(
+                program, self.namespace
+            )
+            return self.answer(value, exact)
+        body = body_of(data)
+        source = text(body, "expression")
+        given = body.get("locals")
+        if given is not None and type(given) is not dict:
+            raise wrong("locals", "an object", given)
+        program = self.compiler.program(source)
+        hint = body.get("returnType")
+        namespace = self.namespace
+        if given:
+            # locals of their own would be invisible to functions, lambdas and comprehensions
+            namespace = {**namespace, **values_of(given, self.handles, exact)}
+        elif hint is None:
+            self.compiler.prepare(data, program)
+        if program.awaits:
+            return self.answer(self.awaiter.wait(run_awaiting(program, namespace)), exact, hint)
+        return self.answer(run(program, namespace), exact, hint)
+
+    def import_module(self, data, exact):
+        name = text(body_of(data), "moduleName")
+        if not name:
+            raise Refused("invalid_request", "'moduleName' must not be empty")
+        module = importlib.import_module(name)
+        root = name.partition(".")[0]
+        self.namespace[root] = sys.modules.get(root, module)
+        return _object({"handleId": self.handles.add_module(module), "moduleName": name, "typeName": "module"})
+
+    def create(self, data, exact):
+        body = body_of(data)
+        module = self.handles.get(text(body, "moduleHandleId"))
+        made = self.invoke(_attribute(module, text(body, "className")), body, exact)
+        return _object({"handleId": self.handles.add(made), "typeName": type_name(type(made))})
+
+    def call(self, data, exact):
+        body = body_of(data)
+        thing = self.handles.get(text(body, "handleId"))
+        value = self.invoke(_attribute(thing, text(body, "methodName")), body, exact)
+        return self.answer(value, exact, body.get("returnType"))
+
+    def get_attribute(self, data, exact):
+        body = body_of(data)
+        thing = self.handles.get(text(body, "handleId"))
+        return self.answer(_attribute(thing, text(body, "attributeName")), exact, body.get("returnType"))
+
+    def set_attribute(self, data, exact):
+        body = body_of(data)
+        thing = self.handles.get(text(body, "handleId"))
+        owner, _, name = text(body, "attributeName").rpartition(".")
+        if not name:
+            raise _no_name()
+        value = value_of(body.get("value"), self.handles, exact)
+        setattr(_attribute(thing, owner) if owner else thing, name, value)
+        return _wire.OBJECT, b'{"success":true}'
+
+    def dispose(self, data, exact):
+        body = body_of(data)
+        if "handleIds" not in body:
+            self.handles.drop(text(body, "handleId"))
+            return _wire.OBJECT, b'{"success":true}'
+        hids = body["handleIds"]
+        if type(hids) is not list or not all(type(hid) is str for hid in hids):
+            raise wrong("handleIds", "an array of strings", hids)
+        held = self.handles.held.keys() & hids
+        for hid in held:
+            self.handles.drop(hid)
+        return _object({"success": True, "disposed": len(held)})
+
+    def to_float_array(self, data, exact):
+        return _wire.FLOATS, _arrays.one_row(self.handles.get(text(body_of(data), "handleId")))
+
+    def to_float_array_2d(self, data, exact):
+        return _wire.FLOAT_ROWS, _arrays.rows(self.handles.get(text(body_of(data), "handleId")))
+
+    def module_available(self, data, exact):
+        name = text(body_of(data), "moduleName")
+        try:
+            # None in sys.modules means that it must not be imported
+            found = sys.modules[name] if name in sys.modules else name and importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):  # a parent that is missing, or no package
+            found = None
+        return _object({"available": bool(name) and found is not None})
+
+    def wrap(self, data, exact):
+        value = value_of(body_of(data).get("value"), self.handles, exact)
+        return _object({"handleId": self.handles.add(value), "typeName": type_name(type(value))})
+
+    def invoke(self, function, body, exact):
+        args, kwargs = arguments(body, self.handles, exact)
+        made = function(*args, **kwargs)
+        return self.awaiter.wait(made) if type(made) is types.CoroutineType else made
+
+    def answer(self, value, exact, hint=None):
+        """The value itself where the form can say it, else a handle to it."""
+        if type(hint) is str:
+            value = _as_hinted(value, hint)
+        if type(hint) is not str or not hint.endswith("IPythonObjectHandle"):
+            encoded = encode(value, exact)
+            if encoded is not None:
+                return _wire.VALUE, encoded
+        return _wire.HANDLE, _json(self.handles.keep(value))
+
+
+def _attribute(thing, path):
+    if not path:
+        raise _no_name()
+    return operator.attrgetter(path)(thing)
+
+
+def _no_name():
+    return Refused("invalid_request", "the name of an attribute must not be empty")
+
+
+def _as_hinted(value, hint):
+    """What existing clients can read, for the .NET types they say they want."""
+    kind = hint.rpartition(".")[2]
+    if kind in ("Int32", "Int64"):
+        if type(value) is not int and type(value) is not bool and _is_integral(value):
+            return int(value)
+    elif kind == "String":
+        if type(value) is not str and value is not None:
+            return str(value)
+    elif kind in ("Single[]", "Double[]"):
+        if type(value) is not list and not isinstance(value, (str, bytes, dict)):
+            if hasattr(value, "tolist"):
+                return value.tolist()
+            if isinstance(value, (tuple, set, frozenset, range)) or hasattr(value, "__iter__"):
+                return list(value)
+    return value
+
+
+def _is_integral(value):
+    try:
+        return float(value).is_integer() if hasattr(value, "__float__") else False
+    except Exception:
+        return False
+
+
+def _json(thing):
+    return dumps(thing).encode("utf-8", "replace")
+
+
+def _object(answer):
+    return _wire.OBJECT, _json(answer)

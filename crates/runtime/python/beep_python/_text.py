@@ -1,0 +1,49 @@
+"""Texts about objects: bounded, and never failing whatever the objects' own methods do."""
+
+import reprlib
+
+MAX_MESSAGE = 64 * 1024
+MAX_REPR = 200
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = MAX_REPR
+_short.maxlist = _short.maxtuple = _short.maxdict = _short.maxset = _short.maxfrozenset = 8
+_BOUNDED = (str, bytes, bytearray, list, tuple, dict, set, frozenset, int)
+# what a metaclass says of its classes may raise, or be no text
+_qualname_of = type.__dict__["__qualname__"].__get__
+_module_of = type.__dict__["__module__"].__get__
+
+
+def type_name(kind):
+    """`int`, or with the module where that is not `builtins`: `decimal.Decimal`."""
+    name = _qualname_of(kind)
+    try:
+        module = _module_of(kind)
+    except AttributeError:
+        return name
+    if type(module) is not str or module == "builtins":
+        return name
+    return module + "." + name
+
+
+def message_of(thing):
+    """`str(thing)`. Not for use while a request can be interrupted: it takes whatever is raised."""
+    try:
+        text = str.__str__(str(thing))  # of exactly that type
+    except BaseException as error:
+        return "<%s, whose __str__ raised %s>" % (type_name(type(thing)), type_name(type(error)))
+    if len(text) > MAX_MESSAGE:
+        return text[:MAX_MESSAGE] + "… (%d more characters)" % (len(text) - MAX_MESSAGE)
+    return text
+
+
+def short_repr(thing):
+    """`repr(thing)`: builtin containers by parts, so that a large one costs nothing; anything else as it says, clipped."""
+    try:
+        return clip(_short.repr(thing) if isinstance(thing, _BOUNDED) else repr(thing))
+    except Exception as error:
+        return "<%s, whose __repr__ raised %s>" % (type_name(type(thing)), type_name(type(error)))
+
+
+def clip(text, limit=MAX_REPR):
+    text = str.__str__(text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

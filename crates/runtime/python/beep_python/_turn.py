@@ -1,0 +1,72 @@
+"""Whose turn it is: the request that runs now, and how the host interrupts just that one.
+
+The host sets the request's cancel bit, then sends SIGINT. A signal that comes late finds another request running, whose
+bit is not set, and does nothing.
+"""
+
+import signal
+from _signal import getsignal  # signal's own makes an enum of it, which takes longer than all the rest
+
+from . import _slots
+
+
+class Turn:
+    """Interruptible only between `begin` and `end`; outside, where frames are moved, a signal changes nothing."""
+
+    def __init__(self, page, running):
+        self.page = page
+        self.running = running
+        self.slot = -1
+        self.task = None  # the asyncio task that the request waits for
+        self.loop = None
+        self.asked = False  # whether that task was cancelled already
+        self.handler = self.interrupt  # one object, so that it can be told from others
+
+    def watch(self):
+        """Takes SIGINT, also from user code that took it and did not give it back."""
+        if getsignal(signal.SIGINT) is not self.handler:
+            signal.signal(signal.SIGINT, self.handler)
+
+    def unwatch(self):
+        """In a child of this process SIGINT means what it means in any Python."""
+        if getsignal(signal.SIGINT) is self.handler:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupt(self, signum, frame):
+        slot = self.slot
+        if slot < 0 or not self.page[_slots.CANCEL + slot]:
+            return
+        if self.task is not None and not self.asked:
+            self.asked = True
+            self.loop.call_soon_threadsafe(self.task.cancel)
+            return
+        raise KeyboardInterrupt
+
+    def begin(self, rid):
+        """False where the request was cancelled before its turn."""
+        slot = rid & _slots.SLOTS - 1
+        # Written well before the bit is read, as the host sets the bit before it reads this: of a request that is
+        # cancelled just now, either the host sees that it started or we see that we must not.
+        self.page[_slots.STARTED + slot] = 1
+        self.running[0] = rid
+        self.asked = False
+        self.slot = slot  # from now on a signal is not lost
+        return not self.page[_slots.CANCEL + slot]
+
+    def end(self):
+        self.slot = -1
+
+    def start_task(self, loop, coroutine):
+        """A task for the coroutine, which a signal from now on cancels.
+
+        None can come in between: a task that is made but not known would run after its request was said to be over.
+        """
+        slot, self.slot = self.slot, -1
+        task = loop.create_task(coroutine)
+        self.loop, self.task, self.slot = loop, task, slot
+        if self.page[_slots.CANCEL + slot]:
+            task.cancel()
+        return task
+
+    def cancelled(self, rid):
+        return self.page[_slots.CANCEL + (rid & _slots.SLOTS - 1)] != 0

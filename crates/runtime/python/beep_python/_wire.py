@@ -1,0 +1,61 @@
+"""The frames between the host and a worker. WORKER.md shows them by example; `frame.rs` is the other half."""
+
+import os
+import struct
+
+# u32 length of the body, u8 kind, u8 flags, u16 version, u64 id; little-endian
+HEADER = struct.Struct("<IBBHQ")
+HEADER_BYTES = HEADER.size
+MAX_BODY = 1 << 20
+MAX_MESSAGE = 1 << 30  # of all frames of a message together
+VERSION = 1
+
+# flags
+MORE = 1  # the message goes on in the next frame of this id
+EXACT = 2  # on a request: answer in the exact form
+FOLLOWS = 4  # on a request: others were unanswered when it was sent
+
+# kinds of answers; the kinds of requests are the numbers of the operations
+VALUE = 64  # a JSON value
+HANDLE = 65  # a JSON object that describes a new handle
+OBJECT = 66  # a JSON object that is the whole answer
+FLOATS = 67  # 32-bit floats
+FLOAT_ROWS = 68  # u32 rows, u32 length of each, then the floats of all
+EXCEPTION = 69  # {"detail", "exception"}: Python raised
+REFUSED = 70  # {"code", "detail"}: the request cannot be carried out
+CANCELLED = 71  # b"started" or b""
+READY = 72  # the first frame of a worker: {"pid", "python"}
+
+_write = os.write  # whatever user code puts in its place
+
+
+class Refused(Exception):
+    """A request that cannot be carried out; no fault of any Python code."""
+
+    def __init__(self, code, detail):
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def frames(kind, rid, body):
+    """The message as a list of buffers to write, cut into frames."""
+    size = len(body)
+    if size <= MAX_BODY:
+        return [HEADER.pack(size, kind, 0, VERSION, rid), body]
+    out = []
+    view = memoryview(body)
+    for start in range(0, size, MAX_BODY):
+        part = view[start : start + MAX_BODY]
+        more = MORE if start + MAX_BODY < size else 0
+        out += (HEADER.pack(len(part), kind, more, VERSION, rid), part)
+    return out
+
+
+def write_all(fd, data):
+    """Writes every byte to a blocking descriptor."""
+    done = _write(fd, data)
+    if done < len(data):
+        view = memoryview(data)
+        while done < len(data):
+            done += _write(fd, view[done:])

@@ -1,0 +1,234 @@
+"""A worker's whole life: read requests, run them one at a time in order of arrival, write answers."""
+
+import atexit
+import os
+import sys
+import time
+from fcntl import ioctl
+from os import _exit, read
+from termios import FIONREAD
+
+from . import _failure, _slots, _wire
+from ._awaiter import Awaiter
+from ._encode import dumps
+from ._session import Session
+from ._turn import Turn
+from ._wire import Refused
+
+# what the host sends with each request for a worker, in this order
+DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page")
+READ = 1 << 16
+QUICK = 50e-6  # seconds; answers wait for each other only while the calls take less
+DRAIN_STEP = 20e-6  # seconds between looks whether the host has fetched the output of the call before
+DRAIN_STEPS = 700  # some 50 ms in all
+
+
+class Worker:
+    """`fd` has the descriptors by name. All that the loop needs is bound here, out of reach of code that patches modules."""
+
+    def __init__(self, fd, tag, epoch):
+        self.source, self.sink = fd["link_in"], fd["link_out"]
+        self.outputs = (fd["stdout"], fd["stderr"])
+        page, running = _slots.open_page(fd["page"])
+        self.private = [fd[name] for name in DESCRIPTORS if name != "page"]
+        self.turn = Turn(page, running)
+        self.awaiter = Awaiter(self.turn)
+        self.session = Session(tag, epoch, self.awaiter)
+        self.streams = (sys.stdout, sys.stderr)
+        self.flushes = (sys.stdout.flush, sys.stderr.flush)
+        self.now, self.sleep = time.monotonic, time.sleep
+        self.answers = []  # frames that are not written yet
+        self.partial = {}  # parts of bodies of which more is to come, by id
+        self.forked = False
+        os.register_at_fork(after_in_child=self.leave_to_parent)
+
+    def leave_to_parent(self):
+        """In a child that the user's code forked: it must never answer, nor keep the link open."""
+        self.forked = True
+        for fd in self.private:
+            try:
+                os.close(fd)
+            except OSError:  # closed by the user's code
+                pass
+        self.source = self.sink = -1
+        self.turn.unwatch()
+
+    def serve(self):
+        """Until the host closes the link."""
+        turn, awaiter, source = self.turn, self.awaiter, self.source
+        turn.watch()
+        ready = {"pid": os.getpid(), "python": sys.version.split()[0]}
+        self.answers += _wire.frames(_wire.READY, 0, dumps(ready).encode())
+        self.flush()
+        rest = b""
+        while True:
+            try:
+                if awaiter.loop is not None:
+                    awaiter.idle(source)
+                    if self.forked:  # a background task did
+                        self.end_as_child(None)
+                data = read(source, READ)
+            except BaseException as error:
+                if self.forked:  # a signal handler did
+                    self.end_as_child(None)
+                if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+                    raise
+                _failure.report("a signal handler raised while the session was idle")
+                continue
+            if not data:
+                return
+            turn.watch()
+            rest = self.take_frames(rest + data if rest else data)
+
+    def take_frames(self, buffer):
+        """Carries out every whole request in the buffer; gives what is left over."""
+        at, end = 0, len(buffer)
+        while end - at >= _wire.HEADER_BYTES:
+            size, kind, flags, version, rid = _wire.HEADER.unpack_from(buffer, at)
+            if version != _wire.VERSION or size > _wire.MAX_BODY:
+                raise ValueError("the host sent a frame of version %d with %d bytes" % (version, size))
+            start = at + _wire.HEADER_BYTES
+            if start + size > end:
+                self.flush()
+                buffer = buffer[at:] + self.read_exactly(start + size - end)
+                at, end = 0, len(buffer)
+                continue
+            at = start + size
+            if flags & _wire.MORE:
+                self.partial.setdefault(rid, []).append(buffer[start:at])
+                continue
+            body = buffer[start:at]
+            if self.partial and rid in self.partial:
+                body = b"".join((*self.partial.pop(rid), body))
+            self.take(kind, flags, rid, body)
+        self.flush()
+        return buffer[at:]
+
+    def read_exactly(self, size):
+        parts = []
+        while size:
+            data = read(self.source, size)
+            if not data:
+                raise EOFError("the host closed the link inside a frame")
+            parts.append(data)
+            size -= len(data)
+        return b"".join(parts)
+
+    def take(self, kind, flags, rid, body):
+        program = self.session.prepared.get(body) if kind == 1 else None
+        if self.answers and (program is None or not program.quick):
+            self.flush()  # a finished answer must not wait for a call that may take long
+        if flags & _wire.FOLLOWS:
+            self.let_output_drain()
+        began = self.now()
+        try:
+            kind, answer = self.run(kind, flags & _wire.EXACT, rid, body)
+        except KeyboardInterrupt:  # one more came while the first was being passed on
+            self.turn.end()
+            kind, answer = _wire.CANCELLED, b"started"
+        if program is not None:
+            program.quick = self.now() - began < QUICK
+        for flush in self.flushes:
+            try:
+                flush()
+            except Exception:  # the user's code closed the stream
+                pass
+        try:
+            if sys.stdout is not self.streams[0] or sys.stderr is not self.streams[1]:
+                flush_current()
+        except AttributeError:  # deleted
+            pass
+        if self.forked:
+            self.end_as_child(None)
+        if len(answer) > READ:
+            self.flush()
+            if len(answer) > _wire.MAX_MESSAGE:
+                kind, answer = _wire.REFUSED, refusal(
+                    Refused("not_representable", "an answer of %d bytes is too large to be sent" % len(answer))
+                )
+            for part in _wire.frames(kind, rid, answer):
+                _wire.write_all(self.sink, part)
+        else:
+            self.answers += _wire.frames(kind, rid, answer)
+
+    def run(self, kind, exact, rid, body):
+        turn = self.turn
+        try:
+            try:
+                if not turn.begin(rid):
+                    return _wire.CANCELLED, b""
+                return self.session.operations[kind](body, exact)
+            finally:
+                turn.end()
+        except BaseException as error:
+            turn.end()  # a second interrupt may have come before the first one's `end`
+            if self.forked:
+                self.end_as_child(error)
+            if isinstance(error, Refused):
+                return _wire.REFUSED, refusal(error)
+            if turn.cancelled(rid) and is_cancel(error):
+                return _wire.CANCELLED, b"started"
+            return _wire.EXCEPTION, _failure.encode(error)
+
+    def let_output_drain(self):
+        """Output in the pipes belongs to the call before this one: the host reads them by who is running."""
+        count = bytearray(4)
+        steps = 0
+        for fd in self.outputs:
+            while True:
+                ioctl(fd, FIONREAD, count)
+                if not any(count):
+                    break
+                if steps == DRAIN_STEPS:
+                    return
+                steps += 1
+                self.sleep(DRAIN_STEP)
+
+    def flush(self):
+        if self.answers:
+            _wire.write_all(self.sink, b"".join(self.answers))
+            self.answers.clear()
+
+    def end_as_child(self, error):
+        """Ends a process that the user's code forked as any Python ends."""
+        status = 0
+        try:
+            if isinstance(error, SystemExit):
+                code = error.code
+                status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
+                if code is not None and not isinstance(code, int):
+                    print(code, file=sys.stderr)
+            elif error is not None:
+                status = 1
+                sys.excepthook(type(error), error, error.__traceback__)
+        finally:
+            leave(status)
+
+
+def leave(status):
+    """Does what the user's code wants done at the end, then ends the process."""
+    try:
+        atexit._run_exitfuncs()
+    finally:
+        flush_current()
+        _exit(status)
+
+
+def flush_current():
+    """The streams that the user's code has now, which may be anything."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except Exception:
+            pass
+
+
+def refusal(refused):
+    return dumps({"code": refused.code, "detail": refused.detail}).encode()
+
+
+def is_cancel(error):
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

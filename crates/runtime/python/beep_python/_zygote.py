@@ -1,0 +1,241 @@
+"""The zygote: one warm process for each environment, single-threaded, which forks workers and tells of their deaths.
+
+It speaks JSON messages over one SOCK_SEQPACKET socket, with descriptors beside them. WORKER.md shows them.
+"""
+
+import errno
+import faulthandler
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+from . import _failure, _process
+from ._text import message_of, type_name
+from ._worker import DESCRIPTORS, Worker, leave
+
+LINK_BROKEN = 70  # exit status of a worker that cannot reach its host any more
+
+def main(control_fd, lifeline, modules):
+    command = spawn_command()  # read while no module can have overwritten it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the host, which decides
+    faulthandler.enable(file=2)
+    _process.adopt_orphans()
+    _process.buffer_c_output_by_line()
+    guard = _process.die_with(lifeline)
+    failures, why_spawn = preload(modules)
+    _process.live_without(guard)
+    gc.collect()
+    gc.freeze()  # what is here now is never collected, so workers keep sharing its pages
+    control = socket.socket(fileno=control_fd)
+    spawn = {"command": command, "modules": modules} if why_spawn else None
+    hello = {"python": sys.version.split()[0], "failures": failures, "spawns": why_spawn}
+    Zygote(control, lifeline, spawn).serve(hello)
+
+
+def preload(modules):
+    """Imports modules for all workers to come; gives what failed, and why workers cannot be forked, if they cannot."""
+    failures, why_spawn = {}, None
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            failures[name] = type_name(type(error)) + ": " + message_of(error)
+        if why_spawn is None and thread_count() > 1:
+            why_spawn = "importing %s left threads running" % name
+        if why_spawn is None and cuda_is_initialised():
+            why_spawn = "importing %s initialised CUDA" % name
+    return failures, why_spawn
+
+
+def thread_count():
+    """All threads of Python's; those of native pools are not counted, since their libraries handle a fork."""
+    return len(sys._current_frames())
+
+
+def cuda_is_initialised():
+    torch = sys.modules.get("torch")
+    try:
+        return torch is not None and torch.cuda.is_initialized()
+    except Exception:
+        return False
+
+
+class Zygote:
+    """`spawn` is None where workers are forked; else the command for one, and the modules that each imports for itself."""
+
+    def __init__(self, control, lifeline, spawn):
+        self.control = control
+        self.lifeline = lifeline
+        self.spawn = spawn
+        self.workers = set()
+        self.wake_in, self.wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def serve(self, hello):
+        signal.set_wakeup_fd(self.wake_out, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+        self.say(hello)
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        poll.register(self.wake_in, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poll.poll()}
+            if self.wake_in in ready:
+                os.read(self.wake_in, 4096)
+                self.reap()
+            if self.control.fileno() in ready:
+                self.take_request()
+
+    def take_request(self):
+        space = socket.CMSG_SPACE(len(DESCRIPTORS) * 4)
+        try:
+            # recv_fds ignores its flags in 3.11
+            message, control, _, _ = self.control.recvmsg(4096, space, socket.MSG_CMSG_CLOEXEC)
+        except ConnectionError:
+            message = b""
+        if not message:
+            end_descendants()
+            os._exit(0)
+        fds = [
+            int.from_bytes(data[at : at + 4], sys.byteorder)
+            for level, kind, data in control
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS
+            for at in range(0, len(data), 4)
+        ]
+        request = json.loads(message)
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self.say({"fork": request["fork"], "error": str(error)})
+        else:
+            if pid == 0:
+                self.become_worker(fds, request)
+            self.workers.add(pid)
+            pidfd = _process.pidfd_of(pid)
+            self.say({"fork": request["fork"], "pid": pid}, [pidfd])
+            os.close(pidfd)
+        for fd in fds:
+            os.close(fd)
+
+    def become_worker(self, fds, request):
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for fd in (self.control.detach(), self.wake_in, self.wake_out):
+                os.close(fd)
+            *fds, lifeline = _process.out_of_the_way([*fds, self.lifeline])
+            if self.spawn is not None:
+                for fd in (*fds, lifeline):
+                    os.set_inheritable(fd, True)
+                start = {"fds": fds, "lifeline": lifeline, "request": request, "modules": self.spawn["modules"]}
+                os.execv(sys.executable, [*self.spawn["command"], "worker", json.dumps(start)])
+            work(fds, lifeline, request)
+        except BaseException:
+            _failure.report("the worker could not start")
+        finally:
+            os._exit(LINK_BROKEN)  # never back into the zygote's loop
+
+    def reap(self):
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self.workers:
+                self.workers.discard(pid)
+                self.say({"died": pid, "status": status, "maxrss": usage.ru_maxrss * 1024})
+
+    def say(self, message, fds=()):
+        try:
+            if fds:
+                socket.send_fds(self.control, [json.dumps(message).encode()], fds)
+            else:
+                self.control.send(json.dumps(message).encode())
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET):
+                raise
+
+
+def spawn_command():
+    """The command that started this zygote, up to its mode."""
+    with open("/proc/self/cmdline", "rb") as file:
+        arguments = [os.fsdecode(argument) for argument in file.read().split(b"\0")[:-1]]
+    return [sys.executable, *arguments[1 : arguments.index("zygote")]]
+
+
+def main_worker(text):
+    """A worker that was spawned, not forked."""
+    started = json.loads(text)
+    for fd in (*started["fds"], started["lifeline"]):
+        os.set_inheritable(fd, False)
+    faulthandler.enable(file=2)
+    _process.buffer_c_output_by_line()
+    preload(started["modules"])
+    work(started["fds"], started["lifeline"], started["request"])
+
+
+def work(fds, lifeline, request):
+    """Serves one session, to its end, and exits."""
+    try:
+        serve(fds, lifeline, request)
+    except BaseException:
+        _failure.report("the worker's link to the host broke")
+        os._exit(LINK_BROKEN)
+    leave(0)
+
+
+def serve(fds, lifeline, request):
+    fd = dict(zip(DESCRIPTORS, fds))
+    _process.die_with(lifeline)
+    _process.write_output_to(fd["stdout"], fd["stderr"])
+    reseed()
+    Worker(fd, request["tag"], request["epoch"]).serve()
+
+
+def reseed():
+    """Python's own generator reseeds itself after a fork; numpy's global one does not."""
+    numpy_random = sys.modules.get("numpy.random")
+    if hasattr(numpy_random, "seed"):
+        numpy_random.seed()
+
+
+def end_descendants():
+    """The host is gone. Workers die by their lifeline; what they started is ours now, and ends here."""
+    for _ in range(100):
+        found = descendants(os.getpid())
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.005)
+
+
+def descendants(root):
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/stat" % name) as file:
+                    parent = int(file.read().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(name))
+    found, level = [], [root]
+    while level:
+        level = [pid for parent in level for pid in children.get(parent, ())]
+        found += level
+    return found

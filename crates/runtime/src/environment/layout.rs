@@ -1,0 +1,110 @@
+//! The files of a virtual environment, as PEP 405 asks.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::EnvironmentError;
+use crate::interpreter::{Interpreter, Version};
+use crate::platform::run_command;
+
+const ACTIVATE: &str = include_str!("activate.sh");
+/// Prints what tells whether a Python is that of its environment, one fact a line.
+const VERIFY: &str = "import sys; print(sys.prefix, sys.base_prefix, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
+const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Builds an environment in `folder`, which must not be there yet. Its scripts name `place`, where it is going to be.
+pub(super) fn build(folder: &Path, place: &Path, name: &str, interpreter: &Interpreter) -> io::Result<()> {
+    let python = interpreter.name();
+    let bin = folder.join("bin");
+    fs::create_dir(folder)?;
+    fs::create_dir(&bin)?;
+    fs::create_dir(folder.join("include"))?;
+    fs::create_dir_all(site_packages(folder, &python))?;
+    if interpreter.pointer_bits == 64 {
+        // Distributions that keep compiled modules in lib64 find them in lib.
+        symlink("lib", folder.join("lib64"))?;
+    }
+    symlink(&interpreter.path, bin.join("python"))?;
+    symlink("python", bin.join("python3"))?;
+    symlink("python", bin.join(&python))?;
+    fs::write(folder.join("pyvenv.cfg"), configuration(place, interpreter)?)?;
+    fs::write(bin.join("activate"), activation(place, name)?)
+}
+
+/// Where the environment's packages are.
+pub(super) fn site_packages(folder: &Path, python: &str) -> PathBuf {
+    folder.join("lib").join(python).join("site-packages")
+}
+
+/// Runs the environment's Python, with its packages enabled, and asks whether it is that of this environment.
+pub(super) fn verify(folder: &Path, version: &Version, base_prefix: Option<&Path>) -> Result<(), EnvironmentError> {
+    let output = run_command(environment_python(folder).args(["-I", "-c", VERIFY]), VERIFY_TIMEOUT)
+        .map_err(|source| EnvironmentError::DoesNotRun { path: folder.into(), source })?;
+    let output = String::from_utf8_lossy(&output);
+    let mut lines = output.lines();
+    let mut check = |what, expected: String, same: &dyn Fn(&str, &str) -> bool| {
+        let actual = lines.next().unwrap_or_default();
+        if same(actual, &expected) {
+            return Ok(());
+        }
+        Err(EnvironmentError::NotIsolated { path: folder.into(), what, expected, actual: actual.into() })
+    };
+    let same_folder = |a: &str, b: &str| b.is_empty() || a == b || is_same_folder(Path::new(a), Path::new(b));
+    let numbers = format!("{}.{}.{}", version.major, version.minor, version.patch);
+    check("sys.prefix", folder.to_string_lossy().into(), &same_folder)?;
+    check("sys.base_prefix", base_prefix.unwrap_or(Path::new("")).to_string_lossy().into(), &same_folder)?;
+    check("version", numbers, &|a, b| a == b)
+}
+
+/// The environment's Python as a command, without what would lead it elsewhere.
+pub(super) fn environment_python(folder: &Path) -> Command {
+    let mut command = Command::new(folder.join("bin/python"));
+    for variable in ["PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn is_same_folder(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn configuration(place: &Path, interpreter: &Interpreter) -> io::Result<String> {
+    let home = interpreter.path.parent().unwrap_or(Path::new("/"));
+    Ok(format!(
+        "home = {}\nimplementation = CPython\nversion = {}\nexecutable = {}\ninclude-system-site-packages = false\n\
+         command = beep-python venv create {}\nbeep-python = {}\n",
+        one_line(home)?,
+        interpreter.version,
+        one_line(&interpreter.path)?,
+        one_line(place)?,
+        env!("CARGO_PKG_VERSION"),
+    ))
+}
+
+fn activation(place: &Path, name: &str) -> io::Result<String> {
+    let path = format!("'{}'", text(place)?.replace('\'', r"'\''"));
+    // The name is one that needs no quotes.
+    Ok(ACTIVATE.replace("@NAME@", name).replace("@PATH@", &path))
+}
+
+/// A path as a value of `pyvenv.cfg`, which knows neither quotes nor escapes.
+fn one_line(path: &Path) -> io::Result<&str> {
+    let text = text(path)?;
+    if text.contains(['\n', '\r']) || text.trim() != text {
+        return Err(unusable(path, "it contains a line break, or begins or ends with a space"));
+    }
+    Ok(text)
+}
+
+fn text(path: &Path) -> io::Result<&str> {
+    path.to_str().ok_or_else(|| unusable(path, "it is not UTF-8"))
+}
+
+fn unusable(path: &Path, reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("the path {path:?} cannot be written there: {reason}"))
+}

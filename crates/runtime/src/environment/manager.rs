@@ -1,0 +1,181 @@
+//! The environments of the home.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::record::{self, EnvironmentRecord};
+use super::status::{self, EnvironmentStatus};
+use super::{EnvironmentError, check_environment_name, layout, provider_environment_name};
+use crate::interpreter::Interpreter;
+use crate::platform::{Home, HomeError, Staging, failed_to};
+
+/// Makes, opens, checks and removes the environments of a home.
+///
+/// Every change is made whole or not at all, and two processes at once do not disturb each other.
+#[derive(Clone, Debug)]
+pub struct VenvManager {
+    home: Home,
+}
+
+/// A virtual environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// Its name; of one that is not in the home, its folder's.
+    pub name: String,
+    /// Its folder, an absolute path.
+    pub path: PathBuf,
+    /// Its Python: `PATH/bin/python`.
+    pub python: PathBuf,
+    /// Where its packages are: `PATH/lib/python3.12/site-packages`.
+    pub site_packages: PathBuf,
+    /// Who made it, and with what; `None` when it is not ours.
+    pub record: Option<EnvironmentRecord>,
+}
+
+impl VenvManager {
+    /// The manager of this home's environments.
+    pub fn new(home: Home) -> VenvManager {
+        VenvManager { home }
+    }
+
+    /// The home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Makes an environment, empty of packages, and checks it by running its Python.
+    ///
+    /// Fails when there is one of this name; see [`ensure`](Self::ensure).
+    pub fn create(&self, name: &str, interpreter: &Interpreter) -> Result<Environment, EnvironmentError> {
+        self.make(EnvironmentRecord::new(name, interpreter), interpreter)
+    }
+
+    /// Makes the environment of a provider, or of one of its models, named by [`provider_environment_name`].
+    pub fn create_for_provider(
+        &self,
+        provider: &str,
+        model: Option<&str>,
+        interpreter: &Interpreter,
+    ) -> Result<Environment, EnvironmentError> {
+        let name = provider_environment_name(provider, model)?;
+        let mut record = EnvironmentRecord::new(&name, interpreter);
+        record.provider = Some(provider.to_owned());
+        record.model = model.map(str::to_owned);
+        self.make(record, interpreter)
+    }
+
+    /// The environment of this name, made when there is none; true when it was made.
+    pub fn ensure(&self, name: &str, interpreter: &Interpreter) -> Result<(Environment, bool), EnvironmentError> {
+        match self.open(name) {
+            Err(EnvironmentError::NotFound { .. }) => {}
+            opened => return Ok((opened?, false)),
+        }
+        match self.create(name, interpreter) {
+            // Somebody was quicker.
+            Err(EnvironmentError::AlreadyExists { .. }) => Ok((self.open(name)?, false)),
+            created => Ok((created?, true)),
+        }
+    }
+
+    /// The environment of this name. Nothing is run; a folder that we did not make is refused.
+    pub fn open(&self, name: &str) -> Result<Environment, EnvironmentError> {
+        let path = self.existing(name)?;
+        let record = EnvironmentRecord::read(&path).map_err(|reason| EnvironmentError::NotOurs {
+            path: path.clone(),
+            reason: format!("{}: {reason}", record::FILE),
+        })?;
+        Environment::of(path, name.to_owned(), Some(record))
+    }
+
+    /// The environment at a path, which may be anybody's. Nothing is run.
+    pub fn open_path(&self, path: impl AsRef<Path>) -> Result<Environment, EnvironmentError> {
+        let path = path.as_ref();
+        let path = std::path::absolute(path).map_err(failed_to("find", path))?;
+        let lacks = |reason: &str| EnvironmentError::NotAnEnvironment { path: path.clone(), reason: reason.into() };
+        if !path.is_dir() {
+            return Err(lacks("there is no such folder"));
+        }
+        if !path.join("pyvenv.cfg").is_file() {
+            return Err(lacks("it has no pyvenv.cfg"));
+        }
+        let name = path.file_name().map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned());
+        let record = EnvironmentRecord::read(&path).ok();
+        Environment::of(path, name, record)
+    }
+
+    /// Every environment, by name, with the state that can be told without running it; also those that are broken.
+    pub fn list(&self) -> Result<Vec<EnvironmentStatus>, EnvironmentError> {
+        let folder = self.folder()?;
+        let mut names: Vec<String> = fs::read_dir(&folder)
+            .map_err(failed_to("read", &folder))?
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        Ok(names.iter().map(|name| status::glance(&self.home, name, &folder.join(name))).collect())
+    }
+
+    /// What state the environment of this name is in: its Python is run, its packages listed, its size taken.
+    pub fn status(&self, name: &str) -> Result<EnvironmentStatus, EnvironmentError> {
+        Ok(status::examine(&self.home, name, &self.existing(name)?))
+    }
+
+    /// Removes the environment of this name; a folder that we did not make is refused.
+    ///
+    /// Servers and workers that use it must have been stopped.
+    pub fn delete(&self, name: &str) -> Result<(), EnvironmentError> {
+        self.existing(name)?;
+        let folder = self.folder()?;
+        let staging = Staging::begin(&folder, name)?;
+        let path = self.existing(name)?;
+        EnvironmentRecord::read(&path)
+            .map_err(|reason| EnvironmentError::NotOurs { path, reason: format!("{}: {reason}", record::FILE) })?;
+        staging.remove()?;
+        Staging::sweep(&folder);
+        Ok(())
+    }
+
+    fn make(&self, record: EnvironmentRecord, interpreter: &Interpreter) -> Result<Environment, EnvironmentError> {
+        let name = record.name.clone();
+        check_environment_name(&name)?;
+        interpreter.check_supported()?;
+        let folder = self.folder()?;
+        Staging::sweep(&folder);
+        let staging = Staging::begin(&folder, &name)?;
+        let (place, workplace) = (staging.place(), staging.workplace());
+        if place.symlink_metadata().is_ok() {
+            return Err(EnvironmentError::AlreadyExists { name, path: place });
+        }
+        layout::build(&workplace, &place, &name, interpreter).map_err(failed_to("make an environment in", &place))?;
+        let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
+        fs::write(workplace.join(record::FILE), text).map_err(failed_to("make an environment in", &place))?;
+        layout::verify(&workplace, &interpreter.version, Some(&interpreter.prefix))?;
+        let path = staging.commit(&workplace)?;
+        Environment::of(path, name, Some(record))
+    }
+
+    /// The folder of an environment that is there.
+    fn existing(&self, name: &str) -> Result<PathBuf, EnvironmentError> {
+        check_environment_name(name)?;
+        let path = self.folder()?.join(name);
+        if path.is_dir() { Ok(path) } else { Err(EnvironmentError::NotFound { name: name.into() }) }
+    }
+
+    fn folder(&self) -> Result<PathBuf, HomeError> {
+        self.home.environments()
+    }
+}
+
+impl Environment {
+    fn of(path: PathBuf, name: String, record: Option<EnvironmentRecord>) -> Result<Environment, EnvironmentError> {
+        let python = path.join("bin/python");
+        let lacks = |reason: &str| EnvironmentError::NotAnEnvironment { path: path.clone(), reason: reason.into() };
+        if python.symlink_metadata().is_err() {
+            return Err(lacks("it has no bin/python"));
+        }
+        let site_packages = status::library(&path).ok_or_else(|| lacks("it has no lib/python3.X/site-packages"))?;
+        Ok(Environment { name, path, python, site_packages, record })
+    }
+}

@@ -1,0 +1,55 @@
+//! The record that tells an environment of ours from any other folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::interpreter::{Interpreter, Version};
+
+/// The record's file name, in the environment's folder.
+pub(super) const FILE: &str = "beep-python.json";
+
+/// Who made an environment, and with what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentRecord {
+    /// The environment's name.
+    pub name: String,
+    /// When it was made, in seconds since 1970.
+    pub created: u64,
+    /// The executable of the Python it was made with.
+    pub interpreter: PathBuf,
+    /// That Python's version when the environment was made.
+    pub python: Version,
+    /// Whose it is, where it was made for a provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// For which model, where it was made for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The version of Beep Python Runtime that made it.
+    #[serde(default)]
+    pub made_by: String,
+}
+
+impl EnvironmentRecord {
+    /// A record of an environment that is made now.
+    pub(super) fn new(name: &str, interpreter: &Interpreter) -> EnvironmentRecord {
+        EnvironmentRecord {
+            name: name.into(),
+            created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            interpreter: interpreter.path.clone(),
+            python: interpreter.version,
+            provider: None,
+            model: None,
+            made_by: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// The record in `folder`; an error says in words why there is none.
+    pub(super) fn read(folder: &Path) -> Result<EnvironmentRecord, String> {
+        let bytes = fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,131 @@
+//! What state an environment is in.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{self, site_packages};
+use super::packages::{self, Package};
+use super::record::{self, EnvironmentRecord};
+use crate::interpreter::{Version, query};
+use crate::platform::Home;
+
+/// Whether an environment can be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum EnvironmentState {
+    /// Nothing is wrong with it.
+    Healthy,
+    /// It has no record of ours, so we leave it alone.
+    NotOurs {
+        /// Why we think so.
+        reason: String,
+    },
+    /// The Python that it was made with is gone or does not run.
+    InterpreterGone {
+        /// Its executable.
+        interpreter: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The Python that it was made with is now of another series, for which its packages were not made.
+    InterpreterChanged {
+        /// Its executable.
+        interpreter: PathBuf,
+        /// The version it was.
+        was: Version,
+        /// The version it is.
+        is: Version,
+    },
+    /// Its own Python does not run, or not as that of this environment.
+    DoesNotRun {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What is known of one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentStatus {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Whether it can be used.
+    #[serde(flatten)]
+    pub state: EnvironmentState,
+    /// Who made it, and with what; `None` when that is not known.
+    pub record: Option<EnvironmentRecord>,
+    /// What is installed in it, by name.
+    pub packages: Vec<Package>,
+    /// What its files take on the disk, in bytes; `None` where that was not asked for.
+    pub size_bytes: Option<u64>,
+}
+
+/// What is known of the folder without running anything that was run before.
+pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
+    let (state, record) = match EnvironmentRecord::read(path) {
+        Err(reason) => (EnvironmentState::NotOurs { reason: format!("{}: {reason}", record::FILE) }, None),
+        Ok(record) => (interpreter_state(home, &record), Some(record)),
+    };
+    let packages = library(path).map(|library| packages::installed(&library)).unwrap_or_default();
+    EnvironmentStatus { name: name.into(), path: path.into(), state, record, packages, size_bytes: None }
+}
+
+/// The same, with the environment's Python run and its size taken.
+pub(super) fn examine(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
+    let mut status = glance(home, name, path);
+    if let (EnvironmentState::Healthy, Some(record)) = (&status.state, &status.record) {
+        let checked = query(home, &record.interpreter)
+            .map_err(|error| chain(&error))
+            .and_then(|base| layout::verify(path, &base.version, Some(&base.prefix)).map_err(|error| chain(&error)));
+        if let Err(reason) = checked {
+            status.state = EnvironmentState::DoesNotRun { reason };
+        }
+    }
+    status.size_bytes = Some(size(path));
+    status
+}
+
+fn interpreter_state(home: &Home, record: &EnvironmentRecord) -> EnvironmentState {
+    let interpreter = record.interpreter.clone();
+    match query(home, &interpreter) {
+        Err(error) => EnvironmentState::InterpreterGone { interpreter, reason: chain(&error) },
+        Ok(base) if base.version.series() != record.python.series() => {
+            EnvironmentState::InterpreterChanged { interpreter, was: record.python, is: base.version }
+        }
+        Ok(_) => EnvironmentState::Healthy,
+    }
+}
+
+/// The folder of its packages, found in its files: also right for an environment that somebody else made.
+pub(super) fn library(path: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(path.join("lib")).ok()?.flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut found: Vec<PathBuf> = names
+        .filter(|n| n.starts_with("python3"))
+        .map(|name| site_packages(path, &name))
+        .filter(|p| p.is_dir())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// The error and what caused it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn size(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    let of = |path: &Path| match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => metadata.blocks() * 512 + size(path),
+        // A file that is linked into several environments is counted in each.
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.flatten().map(|entry| of(&entry.path())).sum()
+}

@@ -1,0 +1,142 @@
+//! The Pythons that can be downloaded.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Platform, RuntimeError, Version, VersionRequest};
+
+const BUILTIN: &str = include_str!("../../data/catalogue.json");
+
+/// The Pythons that can be downloaded: the newest build of each minor version, for each platform.
+///
+/// `scripts/catalogue.py` renews the built-in one; `BEEP_PYTHON_CATALOGUE` names another, of the same form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// The version that is installed when none is asked for: `3.13`.
+    pub default: String,
+    /// What there is.
+    pub releases: Vec<CatalogueEntry>,
+}
+
+/// A Python that can be downloaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueEntry {
+    /// `cpython-3.13.15-linux-x86_64-gnu`: also the id of the runtime that is made of it.
+    pub name: String,
+    /// Its exact version.
+    pub version: Version,
+    /// What it was built for.
+    pub platform: Platform,
+    /// Where it is.
+    pub url: String,
+    /// The SHA-256 of the archive, in 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+impl Catalogue {
+    /// The catalogue that this program was built with.
+    pub fn builtin() -> Catalogue {
+        Catalogue::parse(BUILTIN.as_bytes(), "(built in)").expect("a test reads the built-in catalogue")
+    }
+
+    /// Reads a catalogue; `location` is where it came from, for errors.
+    pub fn parse(json: &[u8], location: &str) -> Result<Catalogue, RuntimeError> {
+        let invalid = |reason| RuntimeError::CatalogueInvalid { location: location.to_owned(), reason };
+        let catalogue: Catalogue = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
+        catalogue.default.parse::<VersionRequest>().map_err(|error| invalid(error.to_string()))?;
+        for CatalogueEntry { name, sha256, .. } in &catalogue.releases {
+            if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                return Err(invalid(format!("the SHA-256 of {name:?} is not 64 hexadecimal digits")));
+            }
+            // It becomes the name of a folder.
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+            if !name.starts_with("cpython-") || name.len() > 100 || !name.chars().all(plain) {
+                return Err(invalid(format!("{name:?} is not a name such as cpython-3.13.1-linux-x86_64-gnu")));
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// What there is for a platform, the newest first.
+    pub fn for_platform(&self, platform: &Platform) -> Vec<&CatalogueEntry> {
+        let mut entries: Vec<_> = self.releases.iter().filter(|entry| entry.platform == *platform).collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.version));
+        entries
+    }
+
+    /// The best that matches, for a platform.
+    pub fn find(&self, request: &VersionRequest, platform: &Platform) -> Result<&CatalogueEntry, RuntimeError> {
+        let entries = self.for_platform(platform);
+        let found = request.best(&entries, |entry| entry.version).copied();
+        found.ok_or_else(|| RuntimeError::NotInCatalogue {
+            request: request.clone(),
+            platform: platform.to_string(),
+            available: entries.iter().map(|entry| entry.version).collect(),
+        })
+    }
+
+    /// The entry whose archive has this file name.
+    pub(super) fn by_file_name(&self, file_name: &str) -> Option<&CatalogueEntry> {
+        self.releases.iter().find(|entry| entry.file_name() == file_name)
+    }
+}
+
+impl CatalogueEntry {
+    /// The file name of the archive: `cpython-3.13.1+20260101-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz`.
+    pub fn file_name(&self) -> String {
+        self.url.rsplit('/').next().unwrap_or_default().replace("%2B", "+")
+    }
+
+    /// The addresses of the archive below a mirror, relative to it: with the folder of its release, and without.
+    pub(super) fn mirror_paths(&self) -> Vec<&str> {
+        let file = self.url.rsplit('/').next().unwrap_or_default();
+        match self.url.split_once("/download/") {
+            Some((_, path)) if path != file => vec![path, file],
+            _ => vec![file],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_one_has_every_minor_version_for_every_linux() {
+        let catalogue = Catalogue::builtin();
+        for platform in ["linux-x86_64-gnu", "linux-x86_64-musl", "linux-aarch64-gnu", "linux-aarch64-musl"] {
+            let platform: Platform = platform.parse().unwrap();
+            for minor in 9..=14 {
+                let request = VersionRequest::Series(vec![3, minor]);
+                let entry = catalogue.find(&request, &platform).unwrap();
+                assert_eq!(entry.name, format!("cpython-{}-{platform}", entry.version));
+                assert!(entry.version.pre.is_none(), "{}", entry.name);
+                assert!(entry.file_name().starts_with(&format!("cpython-{}+", entry.version)), "{}", entry.url);
+                assert!(entry.file_name().ends_with("-install_only_stripped.tar.gz"), "{}", entry.url);
+                assert_eq!(entry.mirror_paths().len(), 2);
+            }
+            let default = catalogue.find(&catalogue.default.parse().unwrap(), &platform).unwrap();
+            assert_eq!(default.version.series(), catalogue.default);
+        }
+    }
+
+    #[test]
+    fn an_unknown_version_is_told_with_what_there_is() {
+        let error =
+            Catalogue::builtin().find(&"3.8".parse().unwrap(), &"linux-x86_64-gnu".parse().unwrap()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("there is no Python 3.8 for linux-x86_64-gnu to download; there are 3."), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_could_lead_elsewhere_is_refused() {
+        for (name, sha256) in
+            [("cpython-../../x", "0".repeat(64)), ("../x", "0".repeat(64)), ("cpython-3.1", "0".repeat(63))]
+        {
+            let json = serde_json::json!({"default": "3.13", "releases": [{
+                "name": name, "version": "3.13.1", "platform": "linux-x86_64-gnu", "url": "http://x/y", "sha256": sha256,
+            }]});
+            let error = Catalogue::parse(json.to_string().as_bytes(), "here").unwrap_err();
+            assert!(matches!(error, RuntimeError::CatalogueInvalid { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Downloading a file whose hash is known.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::header::{CONTENT_RANGE, RANGE};
+use reqwest::{Client, Response, StatusCode, Url};
+use sha2::{Digest, Sha256};
+
+use super::{Progress, RuntimeError};
+use crate::platform::failed_to;
+
+/// How often a download that was cut off goes on where it was cut.
+const RESUMES: u32 = 4;
+/// The largest catalogue or hash file that is read, in bytes.
+const SMALL: usize = 16 << 20;
+
+/// How long to wait.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// For a connection.
+    pub(super) connect: Duration,
+    /// For the next bytes.
+    pub(super) idle: Duration,
+}
+
+/// Downloads `url` to `part`, going on where an earlier attempt ended, until its SHA-256 is `sha256`.
+///
+/// What arrived stays in `part` when the connection is lost, for the next time; not when the content is wrong.
+pub(super) async fn download(
+    url: &Url,
+    part: &Path,
+    sha256: &str,
+    patience: Patience,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), RuntimeError> {
+    let client = client(url, patience)?;
+    let mut file = PartFile::open(part)?;
+    let mut fresh = file.length == 0;
+    loop {
+        if fresh || !file.has_hash(sha256) {
+            let fetched = fetch(&client, url, &mut file, progress).await;
+            if fetched.is_err() && file.length == 0 {
+                file.remove();
+            }
+            fetched?;
+        }
+        if file.has_hash(sha256) {
+            return Ok(());
+        }
+        if fresh {
+            let actual = hexadecimal(file.hasher.clone());
+            file.remove();
+            return Err(RuntimeError::WrongHash { what: url.to_string(), expected: sha256.to_owned(), actual });
+        }
+        // What was there could be the beginning of another file.
+        file.restart()?;
+        fresh = true;
+    }
+}
+
+/// The content of a small file at `url`.
+pub(super) async fn read_small(url: &Url, patience: Patience) -> Result<Vec<u8>, RuntimeError> {
+    let mut response = succeeded(send(&client(url, patience)?, url, 0).await?, url)?;
+    let mut content = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(lost(url))? {
+        content.extend_from_slice(&chunk);
+        if content.len() > SMALL {
+            return Err(RuntimeError::DownloadRefused { url: url.to_string(), status: "more than 16 MiB".into() });
+        }
+    }
+    Ok(content)
+}
+
+/// The SHA-256 of a file, in hexadecimal digits.
+pub(super) fn hash_file(path: &Path) -> Result<String, RuntimeError> {
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).map_err(failed_to("read", path))?;
+    std::io::copy(&mut file, &mut hasher).map_err(failed_to("read", path))?;
+    Ok(hexadecimal(hasher))
+}
+
+/// Adds to the file until the server has no more.
+async fn fetch(
+    client: &Client,
+    url: &Url,
+    file: &mut PartFile<'_>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), RuntimeError> {
+    let mut resumes = 0;
+    loop {
+        let before = file.length;
+        let mut response = send(client, url, before).await?;
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && before > 0 {
+            file.restart()?;
+            response = send(client, url, 0).await?;
+        }
+        let response = succeeded(response, url)?;
+        if !continues(&response, file.length) {
+            file.restart()?;
+        }
+        let begin = file.length;
+        let total = response.content_length().map(|rest| begin + rest);
+        match receive(response, file, total, progress).await? {
+            None if total.is_none_or(|total| total == file.length) => return Ok(()),
+            None => {
+                let expected = total.unwrap_or_default();
+                return Err(RuntimeError::DownloadIncomplete { url: url.to_string(), received: file.length, expected });
+            }
+            Some(cut) if cut.is_timeout() || file.length == begin || resumes == RESUMES => return Err(lost(url)(cut)),
+            Some(_) => resumes += 1,
+        }
+    }
+}
+
+/// Writes what arrives; gives the error that cut it off.
+async fn receive(
+    response: Response,
+    file: &mut PartFile<'_>,
+    total: Option<u64>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Option<reqwest::Error>, RuntimeError> {
+    let mut stream = response.bytes_stream();
+    progress(Progress::Downloading { received: file.length, total });
+    while let Some(chunk) = stream.next().await {
+        match chunk {
+            Ok(bytes) => file.append(&bytes)?,
+            Err(cut) => return Ok(Some(cut)),
+        }
+        progress(Progress::Downloading { received: file.length, total });
+    }
+    Ok(None)
+}
+
+/// Whether the answer goes on where we are.
+fn continues(response: &Response, from: u64) -> bool {
+    let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
+    response.status() == StatusCode::PARTIAL_CONTENT && start == Some(from)
+}
+
+async fn send(client: &Client, url: &Url, from: u64) -> Result<Response, RuntimeError> {
+    let mut request = client.get(url.clone());
+    if from > 0 {
+        request = request.header(RANGE, format!("bytes={from}-"));
+    }
+    request.send().await.map_err(lost(url))
+}
+
+fn succeeded(response: Response, url: &Url) -> Result<Response, RuntimeError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    Err(RuntimeError::DownloadRefused { url: url.to_string(), status: response.status().to_string() })
+}
+
+fn client(url: &Url, patience: Patience) -> Result<Client, RuntimeError> {
+    let mut builder = Client::builder()
+        .connect_timeout(patience.connect)
+        .read_timeout(patience.idle)
+        .user_agent(concat!("beep-python/", env!("CARGO_PKG_VERSION")));
+    // No proxy can reach what is on this machine.
+    if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(lost(url))
+}
+
+fn lost(url: &Url) -> impl FnOnce(reqwest::Error) -> RuntimeError {
+    // The address is in our message already.
+    move |error| RuntimeError::Download { url: url.to_string(), source: error.without_url() }
+}
+
+fn hexadecimal(hasher: Sha256) -> String {
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The file that a download goes to, with the hash of what is in it.
+///
+/// Written without leaving the async thread: a chunk goes to the page cache in less time than a change of thread takes.
+struct PartFile<'a> {
+    path: &'a Path,
+    file: File,
+    hasher: Sha256,
+    length: u64,
+}
+
+impl PartFile<'_> {
+    fn open(path: &Path) -> Result<PartFile<'_>, RuntimeError> {
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).map_err(failed_to("write", path))?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 256 << 10];
+        let mut length = 0;
+        loop {
+            match file.read(&mut buffer).map_err(failed_to("read", path))? {
+                0 => return Ok(PartFile { path, file, hasher, length }),
+                count => hasher.update(&buffer[..count]),
+            }
+            length = file.stream_position().map_err(failed_to("read", path))?;
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), RuntimeError> {
+        if let Err(error) = self.file.write_all(bytes) {
+            // Most likely the disk is full: then it must not stay so because of us.
+            self.remove();
+            return Err(failed_to("write", self.path)(error).into());
+        }
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), RuntimeError> {
+        let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
+        emptied.map_err(failed_to("write", self.path))?;
+        self.hasher = Sha256::new();
+        self.length = 0;
+        Ok(())
+    }
+
+    fn has_hash(&self, sha256: &str) -> bool {
+        hexadecimal(self.hasher.clone()).eq_ignore_ascii_case(sha256)
+    }
+
+    fn remove(&self) {
+        let _ = fs::remove_file(self.path);
+    }
+}

@@ -1,0 +1,338 @@
+//! Installing a runtime: fetch the archive, unpack it beside its place, run it, and move it there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use reqwest::Url;
+
+use super::download::{self, Patience};
+use super::manager::{RECORD, Record};
+use super::probe::probe;
+use super::{
+    Catalogue, CatalogueEntry, Interpreter, Platform, PythonRuntimeManager, Runtime, RuntimeError, RuntimeOrigin,
+    RuntimeState, Version, VersionRequest, archive,
+};
+use crate::platform::{Staging, failed_to};
+
+/// Where a runtime is taken from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The mirror of the settings (`BEEP_PYTHON_INSTALL_MIRROR`), else the addresses of the catalogue.
+    #[default]
+    Default,
+    /// A mirror: `https://…`, `http://…`, `file://…` or the path of a folder. It holds the archives as the original
+    /// site does, `20260101/cpython-….tar.gz`, or all in one folder.
+    Mirror(String),
+    /// An archive of the shape `install_only` that lies on this machine.
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// Its SHA-256, where that is known. Else the catalogue's is taken, or that of the file `PATH.sha256`; where
+        /// there is neither, it is not checked, which [`Installed::checked`] tells.
+        sha256: Option<String>,
+    },
+}
+
+/// How far an installation is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is known what will be installed.
+    Resolved {
+        /// The exact version, where it is known before.
+        version: Option<Version>,
+        /// The address or file that it is taken from.
+        from: String,
+    },
+    /// Another process is installing the same; it is waited for.
+    Waiting,
+    /// Bytes arrive.
+    Downloading {
+        /// How many there are, those of an earlier attempt included.
+        received: u64,
+        /// How many there will be, where the server says so.
+        total: Option<u64>,
+    },
+    /// The hash of a file on this machine is computed.
+    Verifying,
+    /// The archive is unpacked and its Python run.
+    Unpacking,
+}
+
+/// A runtime after its installation.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// It.
+    pub runtime: Runtime,
+    /// False when it was there already.
+    pub new: bool,
+    /// Whether the archive's SHA-256 was compared with a known one. True for what was there already.
+    pub checked: bool,
+}
+
+/// An archive that lies on this machine, and what is known of it.
+struct Fetched {
+    archive: PathBuf,
+    /// To be removed once it is unpacked.
+    temporary: bool,
+    promised: Option<Version>,
+    sha256: Option<String>,
+    origin: String,
+}
+
+impl PythonRuntimeManager {
+    /// Installs the newest Python that matches, unless that very one is there; the first one becomes the default.
+    ///
+    /// Safe when several processes do the same: one installs, the others wait for it.
+    pub async fn install(
+        &self,
+        request: &VersionRequest,
+        source: &Source,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Installed, RuntimeError> {
+        let mirror = match source {
+            Source::Archive { path, sha256 } => {
+                return self.install_archive(Some(request), path, sha256.as_deref(), progress).await;
+            }
+            Source::Mirror(mirror) => Some(mirror),
+            Source::Default => self.settings.mirror.as_ref(),
+        };
+        let catalogue = self.catalogue().await?;
+        let entry = catalogue.find(request, &Platform::host())?;
+        let places = places(entry, mirror.map(String::as_str))?;
+        progress(Progress::Resolved { version: Some(entry.version), from: places[0].to_string() });
+
+        let staging = self.stage(&entry.name, progress).await?;
+        if let Some(runtime) = self.ready(&entry.name)? {
+            return Ok(Installed { runtime, new: false, checked: true });
+        }
+        let fetched = self.fetch(entry, &places, progress).await?;
+        progress(Progress::Unpacking);
+        self.unpack_and_place(Some(staging), fetched, None).await
+    }
+
+    /// Installs from an archive on this machine; `request` is what its Python must match.
+    pub(super) async fn install_archive(
+        &self,
+        request: Option<&VersionRequest>,
+        path: &Path,
+        sha256: Option<&str>,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Installed, RuntimeError> {
+        let path = std::path::absolute(path).map_err(failed_to("find", path))?;
+        fs::metadata(&path).map_err(failed_to("read", &path))?;
+        let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let catalogue = self.catalogue().await.unwrap_or_else(|_| Catalogue::builtin());
+        let entry = catalogue.by_file_name(&file_name);
+        let promised = entry.map(|entry| entry.version).or_else(|| version_of_file_name(&file_name));
+        progress(Progress::Resolved { version: promised, from: path.display().to_string() });
+
+        let known = sha256.map(str::to_owned).or_else(|| entry.map(|e| e.sha256.clone())).or_else(|| sidecar(&path));
+        if let Some(expected) = &known {
+            progress(Progress::Verifying);
+            check_hash(&path, expected).await?;
+        }
+        progress(Progress::Unpacking);
+        let origin = path.display().to_string();
+        let fetched = Fetched { archive: path, temporary: false, promised, sha256: known, origin };
+        self.unpack_and_place(None, fetched, request.cloned()).await
+    }
+
+    async fn fetch(
+        &self,
+        entry: &CatalogueEntry,
+        places: &[Url],
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Fetched, RuntimeError> {
+        let fetched = |archive, temporary, place: &Url| Fetched {
+            archive,
+            temporary,
+            promised: Some(entry.version),
+            sha256: Some(entry.sha256.clone()),
+            origin: place.to_string(),
+        };
+        if let Ok(files) = places.iter().map(Url::to_file_path).collect::<Result<Vec<_>, _>>() {
+            let index = files.iter().position(|file| file.is_file()).unwrap_or(0);
+            progress(Progress::Verifying);
+            check_hash(&files[index], &entry.sha256).await?;
+            return Ok(fetched(files[index].clone(), false, &places[index]));
+        }
+        let downloads = self.home().cache()?.join("downloads");
+        fs::create_dir_all(&downloads).map_err(failed_to("make", &downloads))?;
+        // Of another build of the same name nothing could be used.
+        let part = downloads.join(format!("{}-{}.part", entry.name, &entry.sha256[..16]));
+        let mut refused = None;
+        for place in places {
+            match download::download(place, &part, &entry.sha256, self.patience(), progress).await {
+                Ok(()) => return Ok(fetched(part, true, place)),
+                Err(error @ RuntimeError::DownloadRefused { .. }) => refused = refused.or(Some(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refused.expect("there is at least one place"))
+    }
+
+    /// Takes the lock of an id. What dead processes left is cleared away by the way.
+    async fn stage(&self, id: &str, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Staging, RuntimeError> {
+        let folder = self.home().runtimes()?;
+        Staging::sweep(&folder);
+        if let Some(staging) = Staging::try_begin(&folder, id)? {
+            return Ok(staging);
+        }
+        progress(Progress::Waiting);
+        let id = id.to_owned();
+        Ok(blocking(move || Staging::begin(&folder, &id)).await?)
+    }
+
+    async fn unpack_and_place(
+        &self,
+        staging: Option<Staging>,
+        fetched: Fetched,
+        request: Option<VersionRequest>,
+    ) -> Result<Installed, RuntimeError> {
+        let manager = self.clone();
+        // In one piece: when the caller gives up, this ends what it began, and the lock is held until then.
+        blocking(move || {
+            let staging = match staging {
+                Some(staging) => staging,
+                // What an archive holds is known when it is unpacked; until then its work has a name of its own.
+                None => Staging::begin(&manager.home().runtimes()?, "archive")?,
+            };
+            let installation = archive::unpack(&fetched.archive, &staging.workplace())?;
+            let interpreter = run_new(&installation, &fetched, request.as_ref())?;
+            let id = id_of(&interpreter);
+            let record = Record::new(
+                &id,
+                interpreter.version,
+                RuntimeOrigin::Managed { source: fetched.origin.clone(), sha256: fetched.sha256.clone() },
+            );
+            record.write(&installation.join(RECORD))?;
+            let new = manager.place(&staging, &installation, &id)?;
+            if fetched.temporary {
+                let _ = fs::remove_file(&fetched.archive);
+            }
+            if manager.default_id()?.is_none() {
+                manager.set_default(&id)?;
+            }
+            Ok(Installed { runtime: manager.get(&id)?, new, checked: fetched.sha256.is_some() })
+        })
+        .await
+    }
+
+    /// Moves the installation to its place; false when there is a working one already.
+    fn place(&self, staging: &Staging, installation: &Path, id: &str) -> Result<bool, RuntimeError> {
+        let folder = self.home().runtimes()?;
+        if staging.place() == folder.join(id) {
+            staging.commit(installation)?;
+            return Ok(true);
+        }
+        let own = Staging::begin(&folder, id)?;
+        if self.ready(id)?.is_some() {
+            return Ok(false);
+        }
+        own.commit(installation)?;
+        Ok(true)
+    }
+
+    /// The runtime of this id, when it is there and runs.
+    fn ready(&self, id: &str) -> Result<Option<Runtime>, RuntimeError> {
+        match self.get(id) {
+            Ok(runtime) if runtime.state == RuntimeState::Ready => Ok(Some(runtime)),
+            Ok(_) | Err(RuntimeError::UnknownRuntime { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        Patience { connect: self.settings.connect_timeout, idle: self.settings.idle_timeout }
+    }
+}
+
+/// `cpython-3.13.1-linux-x86_64-gnu`
+fn id_of(interpreter: &Interpreter) -> String {
+    let threads = if interpreter.free_threaded { "t" } else { "" };
+    format!("cpython-{}{threads}-{}", interpreter.version, interpreter.platform)
+}
+
+/// Runs the Python that was unpacked, and compares it with what was promised.
+fn run_new(
+    installation: &Path,
+    fetched: &Fetched,
+    request: Option<&VersionRequest>,
+) -> Result<Interpreter, RuntimeError> {
+    let (interpreter, _) = probe(&installation.join("bin/python3"))?;
+    interpreter.check_supported()?;
+    let actual = interpreter.version;
+    let wrong = |promised: String, actual: String| RuntimeError::WrongVersion {
+        origin: fetched.origin.clone(),
+        promised,
+        actual,
+    };
+    match (fetched.promised, request) {
+        (Some(promised), _) if promised != actual => Err(wrong(promised.to_string(), actual.to_string())),
+        (_, Some(request)) if !request.matches(&actual) => Err(wrong(request.to_string(), actual.to_string())),
+        _ => {
+            // A launcher that leads elsewhere would pass for the runtime, and be gone with that other one.
+            let (own, found) = (installation.canonicalize().unwrap_or_default(), &interpreter.path);
+            if !found.starts_with(&own) {
+                return Err(wrong("a Python of its own".into(), format!("{actual} of {}", found.display())));
+            }
+            Ok(interpreter)
+        }
+    }
+}
+
+/// The addresses to try, in this order.
+fn places(entry: &CatalogueEntry, mirror: Option<&str>) -> Result<Vec<Url>, RuntimeError> {
+    let invalid = |location: &str| RuntimeError::InvalidLocation { location: location.to_owned() };
+    let Some(mirror) = mirror else {
+        return Ok(vec![Url::parse(&entry.url).map_err(|_| invalid(&entry.url))?]);
+    };
+    let mut base = locate(mirror)?;
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    let join = |path: &str| base.join(path).map_err(|_| invalid(mirror));
+    entry.mirror_paths().into_iter().map(join).collect()
+}
+
+/// What the user wrote as an address: a URL or a path.
+pub(super) fn locate(location: &str) -> Result<Url, RuntimeError> {
+    let invalid = || RuntimeError::InvalidLocation { location: location.to_owned() };
+    if location.contains("://") {
+        let url = Url::parse(location).map_err(|_| invalid())?;
+        return if matches!(url.scheme(), "http" | "https" | "file") { Ok(url) } else { Err(invalid()) };
+    }
+    let path = std::path::absolute(location).map_err(|_| invalid())?;
+    Url::from_file_path(path).map_err(|()| invalid())
+}
+
+/// The version in `cpython-3.13.1+20260101-….tar.gz`.
+fn version_of_file_name(file_name: &str) -> Option<Version> {
+    file_name.strip_prefix("cpython-")?.split(['+', '-']).next()?.parse().ok()
+}
+
+/// The hash in the file beside: `HASH` or `HASH  FILE`.
+fn sidecar(path: &Path) -> Option<String> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".sha256");
+    let text = fs::read_to_string(name).ok()?;
+    let word = text.split_whitespace().next()?;
+    (word.len() == 64).then(|| word.to_owned())
+}
+
+async fn check_hash(path: &Path, expected: &str) -> Result<(), RuntimeError> {
+    let owned = path.to_owned();
+    let actual = blocking(move || download::hash_file(&owned)).await?;
+    if actual.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    let what = path.display().to_string();
+    Err(RuntimeError::WrongHash { what, expected: expected.to_ascii_lowercase(), actual })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}

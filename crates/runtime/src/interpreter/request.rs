@@ -1,0 +1,196 @@
+//! Which Python is wanted.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::{RuntimeError, Version};
+
+/// Which Python is wanted: `3`, `3.12`, `3.12.7`, `3.13.0rc1`, `>=3.11`, `>=3.10,<3.13`, or the path of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionRequest {
+    /// Whose version begins with these numbers: at most three. A final version; a candidate is not taken for it.
+    Series(Vec<u8>),
+    /// This version and no other.
+    Exact(Version),
+    /// Whose version keeps within every bound.
+    Range(Vec<Bound>),
+    /// This one: an executable, or a folder with `bin/python3` in it.
+    Path(PathBuf),
+}
+
+/// One bound of a range: `>=3.11`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    comparison: Comparison,
+    numbers: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    AtLeast,
+    Above,
+    AtMost,
+    Below,
+    Equal,
+    Unequal,
+}
+
+/// The longer sign before the shorter that it begins with.
+const COMPARISONS: [(&str, Comparison); 6] = [
+    (">=", Comparison::AtLeast),
+    ("<=", Comparison::AtMost),
+    ("==", Comparison::Equal),
+    ("!=", Comparison::Unequal),
+    (">", Comparison::Above),
+    ("<", Comparison::Below),
+];
+
+impl VersionRequest {
+    /// Whether `version` is what is wanted. A path is never matched by a version.
+    pub fn matches(&self, version: &Version) -> bool {
+        match self {
+            VersionRequest::Series(numbers) => compare(version, numbers).is_eq(),
+            VersionRequest::Exact(wanted) => version == wanted,
+            VersionRequest::Range(bounds) => bounds.iter().all(|bound| bound.holds(version)),
+            VersionRequest::Path(_) => false,
+        }
+    }
+
+    /// The best of `choices`: the newest final version that matches, else the newest pre-release.
+    pub fn best<'a, T>(
+        &self,
+        choices: impl IntoIterator<Item = &'a T>,
+        version: impl Fn(&T) -> Version,
+    ) -> Option<&'a T> {
+        choices
+            .into_iter()
+            .filter(|choice| self.matches(&version(choice)))
+            .max_by_key(|choice| (version(choice).pre.is_none(), version(choice)))
+    }
+}
+
+impl Bound {
+    fn holds(&self, version: &Version) -> bool {
+        let order = compare(version, &self.numbers);
+        match self.comparison {
+            Comparison::AtLeast => order.is_ge(),
+            Comparison::Above => order.is_gt(),
+            Comparison::AtMost => order.is_le(),
+            Comparison::Below => order.is_lt(),
+            Comparison::Equal => order.is_eq(),
+            Comparison::Unequal => order.is_ne(),
+        }
+    }
+}
+
+/// Compares as many numbers as are given: 3.12.7 equals `3.12`.
+fn compare(version: &Version, numbers: &[u8]) -> std::cmp::Ordering {
+    [version.major, version.minor, version.patch][..numbers.len()].cmp(numbers)
+}
+
+fn numbers(text: &str) -> Option<Vec<u8>> {
+    let numbers: Vec<u8> = text.split('.').map(|n| n.parse().ok()).collect::<Option<_>>()?;
+    (numbers.len() <= 3).then_some(numbers)
+}
+
+fn bound(text: &str) -> Option<Bound> {
+    let text = text.trim();
+    let (sign, comparison) = COMPARISONS.into_iter().find(|(sign, _)| text.starts_with(sign))?;
+    Some(Bound { comparison, numbers: numbers(text[sign.len()..].trim())? })
+}
+
+impl FromStr for VersionRequest {
+    type Err = RuntimeError;
+
+    fn from_str(text: &str) -> Result<VersionRequest, RuntimeError> {
+        let word = text.trim();
+        if word.contains('/') || matches!(word, "." | "..") {
+            return Ok(VersionRequest::Path(Path::new(word).to_owned()));
+        }
+        let plain =
+            ["cpython-", "cpython", "python-", "python"].iter().find_map(|p| word.strip_prefix(p)).unwrap_or(word);
+        numbers(plain)
+            .map(VersionRequest::Series)
+            .or_else(|| plain.parse().ok().map(VersionRequest::Exact))
+            .or_else(|| plain.split(',').map(bound).collect::<Option<_>>().map(VersionRequest::Range))
+            .ok_or_else(|| RuntimeError::InvalidRequest { request: text.to_owned() })
+    }
+}
+
+impl fmt::Display for VersionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dotted = |numbers: &[u8]| numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(".");
+        match self {
+            VersionRequest::Series(numbers) => f.write_str(&dotted(numbers)),
+            VersionRequest::Exact(version) => version.fmt(f),
+            VersionRequest::Path(path) => path.display().fmt(f),
+            VersionRequest::Range(bounds) => {
+                for (index, Bound { comparison, numbers }) in bounds.iter().enumerate() {
+                    let sign = COMPARISONS.iter().find(|(_, c)| c == comparison).map_or("", |(sign, _)| sign);
+                    let comma = if index == 0 { "" } else { "," };
+                    write!(f, "{comma}{sign}{}", dotted(numbers))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(request: &str, version: &str) -> bool {
+        request.parse::<VersionRequest>().unwrap().matches(&version.parse().unwrap())
+    }
+
+    #[test]
+    fn what_matches_what() {
+        for (request, yes, no) in [
+            ("3", "3.9.1", "4.0.0"),
+            ("3.12", "3.12.7", "3.1.2"),
+            ("3.12.7", "3.12.7", "3.12.1"),
+            ("python3.12", "3.12.7", "3.13.0"),
+            ("cpython-3.12.7", "3.12.7", "3.12.8"),
+            ("3.13.0rc1", "3.13.0rc1", "3.13.0"),
+            (">=3.11", "3.11.0", "3.10.13"),
+            (">= 3.10, <3.13", "3.12.9", "3.13.0"),
+            (">3.11", "3.12.0", "3.11.7"),
+            ("<=3.11", "3.11.7", "3.12.0"),
+            ("!=3.12", "3.11.0", "3.12.4"),
+            ("==3.12.1", "3.12.1", "3.12.2"),
+        ] {
+            assert!(matches(request, yes), "{request} should match {yes}");
+            assert!(!matches(request, no), "{request} should not match {no}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused() {
+        for text in ["", "latest", "3.x", "3.12.7.1", ">=", "~=3.11", "3,12", "300"] {
+            let error = text.parse::<VersionRequest>().unwrap_err();
+            assert!(error.to_string().contains(&format!("\"{text}\"")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_with_a_separator() {
+        assert_eq!("./python3".parse::<VersionRequest>().unwrap(), VersionRequest::Path("./python3".into()));
+    }
+
+    #[test]
+    fn a_final_version_is_preferred_to_a_newer_candidate() {
+        let choices: Vec<Version> = ["3.13.0rc2", "3.12.1", "3.12.7"].iter().map(|v| v.parse().unwrap()).collect();
+        let best = |request: &str| *request.parse::<VersionRequest>().unwrap().best(&choices, |v| *v).unwrap();
+        assert_eq!(best(">=3.9"), Version::new(3, 12, 7));
+        assert_eq!(best("3.13").to_string(), "3.13.0rc2");
+    }
+
+    #[test]
+    fn shown_as_it_was_asked() {
+        for text in ["3", "3.12", "3.13.0rc1", ">=3.10,<3.13", "/usr/bin/python3"] {
+            assert_eq!(text.parse::<VersionRequest>().unwrap().to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Running a command to its end, within a time.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+/// How much of each stream is kept, in bytes: of more than twice as much, the last.
+const KEPT: usize = 1 << 20;
+/// How many bytes of standard error go into an error.
+const TAIL: usize = 4000;
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It could not be started or waited for.
+    #[error("cannot run {command}")]
+    Spawn {
+        /// Program and arguments.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ran longer than it may, and was killed.
+    #[error("{command} did not end within {} s and was killed{}", timeout.as_secs_f32(), quoted(stderr_tail))]
+    TimedOut {
+        /// Program and arguments.
+        command: String,
+        /// How long it was given.
+        timeout: Duration,
+        /// The last of what it wrote to standard error.
+        stderr_tail: String,
+    },
+    /// It ended with a failure.
+    #[error("{command} failed ({status}){}", quoted(stderr_tail))]
+    Failed {
+        /// Program and arguments.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last of what it wrote to standard error, or to standard output where that is empty.
+        stderr_tail: String,
+    },
+}
+
+/// Runs a command with nothing on standard input, and gives what it wrote to standard output.
+///
+/// When it has not ended after `timeout` it is killed. What it leaves running in the background is not waited for.
+pub fn run_command(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
+    let deadline = Instant::now() + timeout;
+    let spoken = spoken(command);
+    let broken = |source| CommandError::Spawn { command: spoken.clone(), source };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spawn(command).map_err(broken)?;
+    let mut streams = Streams::default();
+    let status = streams.follow(&mut child, deadline).inspect_err(|_| {
+        let _ = child.kill();
+        let _ = child.wait();
+    });
+    match status.map_err(broken)? {
+        Some(status) if status.success() => Ok(streams.stdout),
+        Some(status) => {
+            let said = if streams.stderr.is_empty() { &streams.stdout } else { &streams.stderr };
+            Err(CommandError::Failed { command: spoken, status, stderr_tail: tail(said) })
+        }
+        None => {
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(CommandError::TimedOut { command: spoken, timeout, stderr_tail: tail(&streams.stderr) })
+        }
+    }
+}
+
+#[derive(Default)]
+struct Streams {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Streams {
+    /// Reads both streams until the process ended; `None` when it had not by the deadline.
+    fn follow(&mut self, child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+        let pid = Pid::from_child(child);
+        let ended = pidfd_open(pid, PidfdFlags::empty())?;
+        let mut out = child.stdout.take();
+        let mut err = child.stderr.take();
+        for fd in [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)].into_iter().flatten() {
+            rustix::io::ioctl_fionbio(fd, true)?;
+        }
+        loop {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return Ok(None) };
+            wait(&ended, out.as_ref(), err.as_ref(), left)?;
+            // Asked before the streams are read: what an ended process wrote is then read whole.
+            let status = child.try_wait()?;
+            if out.as_mut().is_some_and(|stream| drain(stream, &mut self.stdout)) {
+                out = None;
+            }
+            if err.as_mut().is_some_and(|stream| drain(stream, &mut self.stderr)) {
+                err = None;
+            }
+            if status.is_some() {
+                return Ok(status);
+            }
+        }
+    }
+}
+
+fn wait(ended: &OwnedFd, out: Option<&impl AsFd>, err: Option<&impl AsFd>, left: Duration) -> io::Result<()> {
+    let mut fds = vec![PollFd::new(ended, PollFlags::IN)];
+    fds.extend(out.map(|stream| PollFd::new(stream, PollFlags::IN)));
+    fds.extend(err.map(|stream| PollFd::new(stream, PollFlags::IN)));
+    let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: i64::from(left.subsec_nanos()) };
+    match poll(&mut fds, Some(&left)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads what is there; true when the stream is at its end.
+fn drain(stream: &mut impl Read, into: &mut Vec<u8>) -> bool {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(count) => into.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        }
+        if into.len() > 2 * KEPT {
+            into.drain(..into.len() - KEPT);
+        }
+    }
+}
+
+/// Starts it. A program that was just unpacked can be "busy" for a moment: another thread that is starting a process
+/// holds a copy of the descriptor that wrote it, until its exec.
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    let mut tries = 50;
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            spawned => return spawned,
+        }
+    }
+}
+
+/// The command as a person would read it: the program and its first arguments, long ones cut.
+fn spoken(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    words.extend(command.get_args().map(|arg| {
+        let arg = arg.to_string_lossy();
+        let line = arg.lines().next().unwrap_or_default();
+        if line.len() == arg.len() && arg.len() <= 200 { arg.into_owned() } else { "…".to_owned() }
+    }));
+    words.join(" ")
+}
+
+fn tail(bytes: &[u8]) -> String {
+    let from = bytes.len().saturating_sub(TAIL);
+    String::from_utf8_lossy(&bytes[from..]).trim().to_owned()
+}
+
+fn quoted(tail: &str) -> String {
+    if tail.is_empty() { String::new() } else { format!(":\n{tail}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn output_of_any_length_arrives() {
+        let out = run_command(&mut sh("head -c 300000 /dev/zero; echo noise >&2"), Duration::from_secs(20)).unwrap();
+        assert_eq!(out.len(), 300_000);
+    }
+
+    #[test]
+    fn a_failure_tells_status_and_last_words() {
+        let error = run_command(&mut sh("echo first >&2; echo the reason >&2; exit 3"), Duration::from_secs(20));
+        let error = error.unwrap_err();
+        assert!(matches!(&error, CommandError::Failed { status, stderr_tail, .. }
+            if status.code() == Some(3) && stderr_tail == "first\nthe reason"));
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_killed_though_its_child_keeps_the_pipe() {
+        let started = Instant::now();
+        let error = run_command(&mut sh("echo waiting >&2; sleep 10; true"), Duration::from_millis(300)).unwrap_err();
+        assert!(matches!(&error, CommandError::TimedOut { stderr_tail, .. } if stderr_tail == "waiting"));
+        assert!(started.elapsed() < Duration::from_secs(8));
+    }
+
+    #[test]
+    fn what_stays_in_the_background_is_not_waited_for() {
+        let started = Instant::now();
+        let out = run_command(&mut sh("sleep 30 & echo done; kill $! "), Duration::from_secs(25)).unwrap();
+        assert_eq!(out, b"done\n");
+        let out = run_command(&mut sh("(sleep 30 & echo $! >&1)"), Duration::from_secs(25)).unwrap();
+        let pid: i32 = String::from_utf8(out).unwrap().trim().parse().unwrap();
+        rustix::process::kill_process(Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let error = run_command(&mut Command::new("/nonexistent/python"), Duration::from_secs(1)).unwrap_err();
+        assert_eq!(error.to_string(), "cannot run /nonexistent/python");
+    }
+}

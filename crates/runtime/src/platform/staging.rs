@@ -1,0 +1,147 @@
+//! Folders that appear whole and vanish whole.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{FileError, FileLock, failed_to};
+
+const NEW: &str = ".new-";
+const TRASH: &str = ".trash-";
+const LOCK: &str = ".lock-";
+
+/// The right to make, replace or remove the folder of one name, held until dropped.
+///
+/// The new folder is built beside its place, under the name `.new-NAME`, and renamed into it; a removed one is renamed
+/// to `.trash-NAME` first. Only the holder of the name's lock touches these two, so when the lock is free, what is found
+/// there was left by a process that died, and the next holder, or [`Staging::sweep`], removes it. Names that begin with
+/// a dot are therefore never anybody's folder.
+#[derive(Debug)]
+pub struct Staging {
+    folder: PathBuf,
+    name: String,
+    _lock: FileLock,
+}
+
+impl Staging {
+    /// Waits for the right to work on `folder`/`name`, and clears away what a dead process left of that name.
+    pub fn begin(folder: &Path, name: &str) -> Result<Staging, FileError> {
+        let lock = FileLock::acquire(folder.join(format!("{LOCK}{name}")))?;
+        Staging::holding(lock, folder, name)
+    }
+
+    /// The same without waiting; `None` while somebody else works on it.
+    pub fn try_begin(folder: &Path, name: &str) -> Result<Option<Staging>, FileError> {
+        let lock = FileLock::try_acquire(folder.join(format!("{LOCK}{name}")))?;
+        lock.map(|lock| Staging::holding(lock, folder, name)).transpose()
+    }
+
+    fn holding(lock: FileLock, folder: &Path, name: &str) -> Result<Staging, FileError> {
+        let staging = Staging { folder: folder.into(), name: name.into(), _lock: lock };
+        staging.clear()?;
+        Ok(staging)
+    }
+
+    /// Where the folder goes.
+    pub fn place(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Where the new folder is built. It is not made here, and is gone when this is dropped.
+    pub fn workplace(&self) -> PathBuf {
+        self.folder.join(format!("{NEW}{}", self.name))
+    }
+
+    /// Puts the finished folder `built`, which is the workplace or lies in it, into its place; what was there goes.
+    pub fn commit(&self, built: &Path) -> Result<PathBuf, FileError> {
+        let place = self.place();
+        match fs::rename(built, &place) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
+                self.remove()?;
+                fs::rename(built, &place)
+            }
+            renamed => renamed,
+        }
+        .map_err(failed_to("make", &place))?;
+        Ok(place)
+    }
+
+    /// Removes the folder: at once for whoever looks at its place, and then its contents.
+    pub fn remove(&self) -> Result<(), FileError> {
+        let place = self.place();
+        let trash = self.trash();
+        fs::rename(&place, &trash).map_err(failed_to("remove", &place))?;
+        remove_all(&trash)
+    }
+
+    /// Removes what dead processes left in `folder`; what a living one works on stays. What cannot be removed stays
+    /// for the next time.
+    pub fn sweep(folder: &Path) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            let file_name = entry.file_name();
+            let Some(name) = file_name.to_str().and_then(|n| n.strip_prefix(NEW).or(n.strip_prefix(TRASH))) else {
+                continue;
+            };
+            let _ = Staging::try_begin(folder, name);
+        }
+    }
+
+    fn trash(&self) -> PathBuf {
+        self.folder.join(format!("{TRASH}{}", self.name))
+    }
+
+    fn clear(&self) -> Result<(), FileError> {
+        remove_all(&self.workplace())?;
+        remove_all(&self.trash())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = self.clear();
+    }
+}
+
+fn remove_all(path: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed_to("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dead_process_left_is_swept_and_what_a_living_one_builds_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        fs::create_dir_all(folder.join(".new-dead/lib")).unwrap();
+        fs::create_dir_all(folder.join(".trash-dead2")).unwrap();
+        fs::create_dir_all(folder.join("whole")).unwrap();
+        let living = Staging::begin(folder, "living").unwrap();
+        fs::create_dir(living.workplace()).unwrap();
+
+        Staging::sweep(folder);
+        assert!(!folder.join(".new-dead").exists() && !folder.join(".trash-dead2").exists());
+        assert!(folder.join("whole").exists() && living.workplace().exists());
+
+        drop(living);
+        let left: Vec<_> = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(left, ["whole"]);
+    }
+
+    #[test]
+    fn commit_replaces_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("a")).unwrap();
+        fs::write(folder.path().join("a/old"), "").unwrap();
+        let staging = Staging::begin(folder.path(), "a").unwrap();
+        fs::create_dir(staging.workplace()).unwrap();
+        fs::write(staging.workplace().join("new"), "").unwrap();
+        staging.commit(&staging.workplace()).unwrap();
+        assert!(folder.path().join("a/new").exists() && !folder.path().join("a/old").exists());
+    }
+}

@@ -1,0 +1,68 @@
+//! What is asked of a session, and what it answers.
+
+use std::time::Duration;
+
+use beep_python_protocol::{Operation, Problem, ValueForm};
+use bytes::Bytes;
+
+use super::Captured;
+use crate::worker::Body;
+
+/// One operation to carry out.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which.
+    pub operation: Operation,
+    /// Its body: the JSON object that the operation takes on HTTP, passed through as it is.
+    pub body: Bytes,
+    /// How values in the answer are written.
+    pub form: ValueForm,
+    /// How long it may take from now, waiting for its turn included; the session's own limit when not given.
+    pub deadline: Option<Duration>,
+    /// How long it may take to stop when it is interrupted, before its worker is killed; the session's own when not
+    /// given. Zero kills at once.
+    pub grace: Option<Duration>,
+}
+
+impl Request {
+    /// A request in the plain form without limits of its own.
+    pub fn new(operation: Operation, body: impl Into<Bytes>) -> Request {
+        Request { operation, body: body.into(), form: ValueForm::Plain, deadline: None, grace: None }
+    }
+}
+
+/// What a session answers.
+#[derive(Debug)]
+pub struct Reply {
+    /// The answer.
+    pub answer: Answer,
+    /// What the code wrote.
+    pub captured: Captured,
+    /// The session's epoch: 1 at first, one more after each restart.
+    pub epoch: u64,
+}
+
+/// The outcome of an operation. Bodies are as the worker wrote them.
+#[derive(Debug)]
+pub enum Answer {
+    /// A JSON value.
+    Value(Body),
+    /// A JSON object that describes a new handle: `{"isHandle":true,"handleId",…}`.
+    Handle(Body),
+    /// A JSON object that is the whole answer.
+    Object(Body),
+    /// Little-endian 32-bit floats.
+    Floats(Body),
+    /// u32 count of rows, u32 length of each, then the little-endian 32-bit floats of all.
+    FloatRows(Body),
+    /// `{"detail":…,"exception":{…}}`: Python raised. A result, not a failure of the host.
+    Exception(Body),
+    /// The operation could not be carried out.
+    Problem(Box<Problem>),
+}
+
+impl Reply {
+    pub(super) fn problem(problem: Problem, epoch: u64) -> Reply {
+        Reply { answer: Answer::Problem(Box::new(problem)), captured: Captured::default(), epoch }
+    }
+}

@@ -1,0 +1,305 @@
+//! A session's life: a worker, its death, the next worker.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use beep_python_protocol::{ErrorCode, Outcome, Problem, WorkerDeath};
+use bytes::BytesMut;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::Answer;
+use super::capture::Tail;
+use super::queue::{Connection, Queue, stopped};
+use super::session::{Shared, Stage};
+use super::sessions::Zygotes;
+use crate::worker::{
+    Death, Decoder, Drained, HEADER_BYTES, Message, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError, kind,
+};
+
+const WORKER_READY_WITHIN: Duration = Duration::from_secs(60);
+const DEATH_REPORT_WITHIN: Duration = Duration::from_millis(500);
+const LAST_WORDS_WITHIN: Duration = Duration::from_millis(200);
+const EXIT_WITHIN: Duration = Duration::from_secs(1);
+const READ_BYTES: usize = 64 << 10;
+
+/// Runs until the session is closed.
+pub(super) async fn live(shared: Arc<Shared>, zygotes: Arc<Zygotes>) {
+    loop {
+        match begin(&shared, &zygotes).await {
+            Ok(fresh) => {
+                if !enter(&shared, Stage::Serving { pid: fresh.worker.pid() }) {
+                    fresh.worker.kill();
+                }
+                serve(&shared, fresh).await;
+            }
+            Err(error) => {
+                let problem =
+                    Problem::new(ErrorCode::WorkerUnavailable, format!("no worker could be started: {error}"));
+                tracing::error!(session = shared.id, "{}", problem.detail);
+                enter(&shared, Stage::Broken { problem: problem.clone() });
+                shared.queue().fail_waiting(&problem);
+                if !matches!(*shared.stage.borrow(), Stage::Closing) {
+                    shared.wanted.notified().await;
+                }
+            }
+        }
+        if !enter(&shared, Stage::Starting) {
+            break;
+        }
+    }
+    shared.queue().fail_waiting(&Problem::new(ErrorCode::ShuttingDown, "the session was closed"));
+    shared.stage.send_replace(Stage::Closed);
+}
+
+/// Moves on to a stage; false when the session is closing, which no other stage follows.
+fn enter(shared: &Shared, next: Stage) -> bool {
+    shared.stage.send_if_modified(|stage| match stage {
+        Stage::Closing | Stage::Closed => false,
+        _ => {
+            *stage = next;
+            true
+        }
+    })
+}
+
+/// A worker that has said that it is ready.
+struct Fresh {
+    worker: Arc<Worker>,
+    requests: pipe::Sender,
+    answers: pipe::Receiver,
+    outputs: Arc<Outputs>,
+    slots: Arc<Slots>,
+    /// Held open, though nothing is said on it yet: WORKER.md gives the pair to calls from Python to this host.
+    _host: (pipe::Receiver, pipe::Sender),
+    death: oneshot::Receiver<Death>,
+}
+
+async fn begin(shared: &Arc<Shared>, zygotes: &Zygotes) -> Result<Fresh, ZygoteError> {
+    let epoch = shared.queue().epoch;
+    let zygote = zygotes.get().await?;
+    let WorkerEnds { worker, requests, mut answers, stdout, stderr, slots, host, death } =
+        Worker::fork(&zygote, &shared.tag, epoch).await?;
+    let outputs = Arc::new(Outputs { stdout, stderr, tail: Mutex::default() });
+    let mut header = [0u8; HEADER_BYTES];
+    let said_ready = async {
+        answers.read_exact(&mut header).await?;
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        answers.read_exact(&mut vec![0; length.min(READ_BYTES)]).await
+    };
+    match timeout(WORKER_READY_WITHIN, said_ready).await {
+        Ok(Ok(_)) if header[4] == kind::READY => {
+            Ok(Fresh { worker: Arc::new(worker), requests, answers, outputs, slots, _host: host, death })
+        }
+        outcome => {
+            worker.kill();
+            let _ = timeout(LAST_WORDS_WITHIN, worker.ended()).await;
+            outputs.drain(&mut shared.queue(), shared);
+            Err(match outcome {
+                Err(_) => ZygoteError::WorkerSlow(WORKER_READY_WITHIN),
+                Ok(_) => ZygoteError::WorkerEnded(outputs.tail()),
+            })
+        }
+    }
+}
+
+/// Passes calls and answers until the worker is gone, then tells everyone who waits.
+async fn serve(shared: &Arc<Shared>, fresh: Fresh) {
+    let Fresh { worker, mut requests, answers, outputs, slots, _host, death } = fresh;
+    let outbox = Arc::new(Outbox::default());
+    let writer = tokio::spawn({
+        let outbox = outbox.clone();
+        async move { outbox.write_to(&mut requests).await }
+    });
+    shared.queue().connect(Connection { worker: worker.clone(), outbox, slots });
+    let mut reader = tokio::spawn(read_answers(shared.clone(), answers, outputs.clone()));
+    let mut stage = shared.stage.subscribe();
+    let finished = async {
+        let _ = stage.wait_for(|stage| matches!(stage, Stage::Closing)).await;
+        while shared.queue().len() > 0 {
+            shared.wanted.notified().await;
+        }
+    };
+    tokio::select! {
+        () = worker.ended() => {}
+        () = outputs.follow(shared) => {}
+        // Without its link a worker is of no use, whatever it is still doing.
+        _ = &mut reader => {}
+        () = finished => {}
+    }
+    writer.abort(); // closes the link, upon which a worker that is at rest exits
+    if timeout(EXIT_WITHIN, outputs.until(&worker, shared)).await.is_err() {
+        worker.kill();
+        outputs.until(&worker, shared).await;
+    }
+    if !reader.is_finished() && timeout(LAST_WORDS_WITHIN, &mut reader).await.is_err() {
+        reader.abort(); // something that the worker started holds its end open
+    }
+    outputs.drain(&mut shared.queue(), shared);
+    let death = timeout(DEATH_REPORT_WITHIN, death).await.ok().and_then(Result::ok);
+    worker.sweep();
+    let death = describe(worker.pid(), death, outputs.tail());
+    tracing::info!(session = shared.id, "the session's {death}");
+    shared.queue().disconnect(&death);
+}
+
+/// Reads answers until the worker closes its end, or breaks the wire's rules.
+async fn read_answers(shared: Arc<Shared>, mut answers: pipe::Receiver, outputs: Arc<Outputs>) {
+    let mut decoder = Decoder::default();
+    let mut buffer = BytesMut::with_capacity(READ_BYTES);
+    loop {
+        buffer.reserve(READ_BYTES);
+        match answers.read_buf(&mut buffer).await {
+            Ok(1..) => {}
+            _ => return,
+        }
+        loop {
+            match decoder.next(&mut buffer) {
+                Ok(Some(message)) => take_answer(&shared, &outputs, message),
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(session = shared.id, "{error}");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn take_answer(shared: &Shared, outputs: &Outputs, message: Message) {
+    let mut queue = shared.queue();
+    outputs.drain(&mut queue, shared); // what the call wrote comes with its answer
+    let Message { kind, id, body, .. } = message;
+    queue.complete(id, |stopping| match kind {
+        kind::VALUE => Answer::Value(body),
+        kind::HANDLE => Answer::Handle(body),
+        kind::OBJECT => Answer::Object(body),
+        kind::FLOATS => Answer::Floats(body),
+        kind::FLOAT_ROWS => Answer::FloatRows(body),
+        kind::EXCEPTION => Answer::Exception(body),
+        kind::CANCELLED => {
+            let outcome = if body.is_empty() { Outcome::NotStarted } else { Outcome::StateKept };
+            Answer::Problem(Box::new(stopped(stopping.unwrap_or(ErrorCode::Cancelled), outcome)))
+        }
+        kind::REFUSED => Answer::Problem(Box::new(refused(&body.contiguous()))),
+        other => {
+            let detail = format!("the worker sent an answer of the unknown kind {other}");
+            Answer::Problem(Box::new(Problem::new(ErrorCode::Internal, detail)))
+        }
+    });
+    if queue.len() == 0 && matches!(*shared.stage.borrow(), Stage::Closing) {
+        shared.wanted.notify_one();
+    }
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    code: ErrorCode,
+    detail: String,
+}
+
+fn refused(body: &[u8]) -> Problem {
+    match serde_json::from_slice::<Refused>(body) {
+        Ok(refused) => Problem::new(refused.code, refused.detail),
+        Err(error) => Problem::new(ErrorCode::Internal, format!("the worker's refusal cannot be read: {error}")),
+    }
+}
+
+/// What a worker writes to its standard output and error.
+struct Outputs {
+    stdout: Output,
+    stderr: Output,
+    tail: Mutex<Tail>,
+}
+
+impl Outputs {
+    /// Takes what was written until now: to the call that runs, else to the log. True when there is more.
+    fn drain(&self, queue: &mut Queue, shared: &Shared) -> bool {
+        let mut more = false;
+        for (stderr, output) in [(false, &self.stdout), (true, &self.stderr)] {
+            let drained = output.drain(&mut |bytes| {
+                if stderr {
+                    self.tail.lock().expect("no panic while held").push(bytes);
+                }
+                if !queue.take_output(stderr, bytes) {
+                    let text = String::from_utf8_lossy(bytes);
+                    tracing::info!(target: "output", session = shared.id, stderr, "{}", text.trim_end());
+                }
+            });
+            more |= drained == Drained::More;
+        }
+        more
+    }
+
+    /// Takes what is written, as it comes, so that the worker is never held up; returns when nobody can write any more.
+    async fn follow(&self, shared: &Shared) {
+        loop {
+            tokio::select! {
+                () = self.stdout.readable() => {}
+                () = self.stderr.readable() => {}
+            }
+            while self.drain(&mut shared.queue(), shared) {
+                tokio::task::yield_now().await;
+            }
+            if self.stdout.is_closed() && self.stderr.is_closed() {
+                return;
+            }
+        }
+    }
+
+    /// Follows the outputs until the worker has ended.
+    async fn until(&self, worker: &Worker, shared: &Shared) {
+        tokio::select! {
+            () = worker.ended() => return,
+            () = self.follow(shared) => {}
+        }
+        worker.ended().await;
+    }
+
+    fn tail(&self) -> String {
+        self.tail.lock().expect("no panic while held").text()
+    }
+}
+
+fn describe(pid: i32, death: Option<Death>, stderr_tail: String) -> WorkerDeath {
+    let status = death.map(|death| ExitStatus::from_raw(death.status));
+    let signal = status.and_then(|status| status.signal());
+    WorkerDeath {
+        pid,
+        exit_code: status.and_then(|status| status.code()),
+        signal,
+        signal_name: signal.and_then(signal_name).map(str::to_owned),
+        peak_memory_bytes: death.map(|death| death.peak_memory_bytes),
+        stderr_tail,
+    }
+}
+
+/// The names of the signals that end a process by default (signal(7), x86 and ARM).
+fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}

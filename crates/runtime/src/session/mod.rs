@@ -1,0 +1,16 @@
+//! Sessions: isolated namespaces with their handles, each living in one worker.
+//!
+//! An operation is carried out here, once; each transport only decodes, authorises and encodes.
+
+mod call;
+mod capture;
+mod ladder;
+mod life;
+mod queue;
+mod session;
+mod sessions;
+
+pub use call::{Answer, Reply, Request};
+pub use capture::Captured;
+pub use session::{Session, SessionInfo};
+pub use sessions::{SessionConfig, Sessions, SessionsError, SessionsOptions};

@@ -1,0 +1,291 @@
+//! The calls of a session: those that wait here, and those that were sent ahead to its worker.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::capture::Capture;
+use super::{Captured, Reply, Request};
+use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag};
+
+/// The exit status of a worker that cannot reach its host any more; `_zygote.py` has it too.
+const LINK_BROKEN: i32 = 70;
+
+/// A call that has no answer yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Its number in the session, in order of arrival.
+    pub(super) ticket: u64,
+    pub(super) request: Request,
+    pub(super) reply: oneshot::Sender<Reply>,
+    /// The task that ends it when its time is over.
+    pub(super) watchdog: Option<AbortHandle>,
+}
+
+/// A call that was sent to the worker.
+#[derive(Debug)]
+struct Flying {
+    id: u64,
+    ticket: u64,
+    /// Gone once the caller was told that the call will not start.
+    reply: Option<oneshot::Sender<Reply>>,
+    watchdog: Option<AbortHandle>,
+    stopping: Option<ErrorCode>,
+    stdout: Capture,
+    stderr: Capture,
+}
+
+/// A worker that takes calls.
+#[derive(Debug, Clone)]
+pub(super) struct Connection {
+    pub(super) worker: Arc<Worker>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) slots: Arc<Slots>,
+}
+
+/// Where a call stands when it is to be stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// It has its answer: there is nothing to stop any more.
+    Answered,
+    /// It runs: it is marked, and stops when its worker is interrupted.
+    Running,
+}
+
+/// The calls of one session.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    last_ticket: u64,
+    last_sequence: u64,
+    waiting: VecDeque<Pending>,
+    flying: [Option<Flying>; SLOTS],
+    in_flight: usize,
+    connection: Option<Connection>,
+    pub(super) epoch: u64,
+    output_cap: usize,
+}
+
+impl Queue {
+    pub(super) fn new(output_cap: usize) -> Queue {
+        Queue { epoch: 1, output_cap, ..Queue::default() }
+    }
+
+    pub(super) fn next_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// How many calls have no answer yet.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + self.in_flight
+    }
+
+    pub(super) fn push(&mut self, pending: Pending) {
+        self.waiting.push_back(pending);
+        self.send_ahead();
+    }
+
+    /// From now on calls go to this worker.
+    pub(super) fn connect(&mut self, connection: Connection) {
+        self.connection = Some(connection);
+        self.send_ahead();
+    }
+
+    fn send_ahead(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        while self.in_flight < SLOTS {
+            let Some(pending) = self.waiting.pop_front() else { return };
+            let Some(slot) = self.flying.iter().position(Option::is_none) else { return };
+            connection.slots.clear(slot);
+            self.last_sequence += 1;
+            let id = self.last_sequence * SLOTS as u64 + slot as u64;
+            let mut flags = if pending.request.form == ValueForm::Exact { flag::EXACT } else { 0 };
+            if self.in_flight > 0 {
+                flags |= flag::FOLLOWS;
+            }
+            let kind = pending.request.operation.number();
+            connection.outbox.put(|out| encode_frames(out, kind, flags, id, &pending.request.body));
+            self.in_flight += 1;
+            self.flying[slot] = Some(Flying {
+                id,
+                ticket: pending.ticket,
+                reply: Some(pending.reply),
+                watchdog: pending.watchdog,
+                stopping: None,
+                stdout: Capture::default(),
+                stderr: Capture::default(),
+            });
+        }
+    }
+
+    /// Gives output to the call that runs. False where none does: it was written while the session was idle.
+    pub(super) fn take_output(&mut self, stderr: bool, bytes: &[u8]) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        let id = connection.slots.running();
+        match &mut self.flying[(id % SLOTS as u64) as usize] {
+            Some(flying) if flying.id == id => {
+                let capture = if stderr { &mut flying.stderr } else { &mut flying.stdout };
+                capture.push(bytes, self.output_cap);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Ends a call: with the function's answer, unless its caller was told already.
+    pub(super) fn complete(&mut self, id: u64, answer: impl FnOnce(Option<ErrorCode>) -> super::Answer) {
+        let entry = &mut self.flying[(id % SLOTS as u64) as usize];
+        if entry.as_ref().is_none_or(|flying| flying.id != id) {
+            return; // an answer that nobody waits for any more
+        }
+        let Some(flying) = entry.take() else { return };
+        self.in_flight -= 1;
+        self.send_ahead();
+        flying.finish(answer, self.epoch);
+    }
+
+    /// Keeps a call from starting, or marks the one that runs as to be stopped.
+    pub(super) fn stop(&mut self, ticket: u64, why: ErrorCode) -> Stopped {
+        if let Some(at) = self.waiting.iter().position(|pending| pending.ticket == ticket) {
+            if let Some(pending) = self.waiting.remove(at) {
+                let _ = pending.reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
+            }
+            return Stopped::Answered;
+        }
+        let Some(connection) = &self.connection else { return Stopped::Answered };
+        let found = self.flying.iter_mut().enumerate().find_map(|(slot, entry)| {
+            entry.as_mut().filter(|flying| flying.ticket == ticket).map(|flying| (slot, flying))
+        });
+        let Some((slot, flying)) = found else { return Stopped::Answered };
+        connection.slots.cancel(slot);
+        flying.stopping = Some(why);
+        if connection.slots.started(slot) {
+            return Stopped::Running;
+        }
+        // It cannot start any more. The slot stays taken until the worker has passed it by.
+        if let Some(reply) = flying.reply.take() {
+            let _ = reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
+        }
+        Stopped::Answered
+    }
+
+    /// Interrupts the call that runs, if it is marked.
+    pub(super) fn interrupt(&self) {
+        if let Some(connection) = &self.connection {
+            connection.worker.interrupt();
+        }
+    }
+
+    /// Ends the worker of a call that could not be interrupted.
+    pub(super) fn kill(&mut self, ticket: u64) {
+        if let Some(connection) = &self.connection
+            && self.flying.iter().flatten().any(|flying| flying.ticket == ticket)
+        {
+            connection.worker.kill();
+        }
+    }
+
+    /// Ends the worker, whatever it does.
+    pub(super) fn kill_worker(&self) {
+        if let Some(connection) = &self.connection {
+            connection.worker.kill();
+        }
+    }
+
+    /// The worker is gone: every call is told, and the next epoch begins.
+    pub(super) fn disconnect(&mut self, death: &WorkerDeath) {
+        let Some(connection) = self.connection.take() else { return };
+        let epoch = self.epoch;
+        self.epoch += 1;
+        self.in_flight = 0;
+        let killed = self.flying.iter().flatten().any(|flying| flying.stopping.is_some() && flying.reply.is_some());
+        let mut flying: Vec<_> = self.flying.iter_mut().enumerate().filter_map(|(n, f)| Some((n, f.take()?))).collect();
+        flying.sort_by_key(|(_, flying)| flying.ticket);
+        for (slot, flying) in flying {
+            let started = connection.slots.started(slot);
+            flying.finish(
+                |stopping| {
+                    super::Answer::Problem(Box::new(match stopping {
+                        Some(why) if started => Problem {
+                            death: Some(death.clone()),
+                            started: Some(true),
+                            ..stopped(why, Outcome::StateLost)
+                        },
+                        _ => lost(death, started, killed),
+                    }))
+                },
+                epoch,
+            );
+        }
+        for pending in self.waiting.drain(..) {
+            if let Some(watchdog) = pending.watchdog {
+                watchdog.abort();
+            }
+            let _ = pending.reply.send(Reply::problem(lost(death, false, killed), epoch));
+        }
+    }
+
+    /// Every waiting call fails with this problem: there is no worker to be had.
+    pub(super) fn fail_waiting(&mut self, problem: &Problem) {
+        for pending in self.waiting.drain(..) {
+            if let Some(watchdog) = pending.watchdog {
+                watchdog.abort();
+            }
+            let _ = pending.reply.send(Reply::problem(problem.clone(), self.epoch));
+        }
+    }
+}
+
+impl Flying {
+    fn finish(self, answer: impl FnOnce(Option<ErrorCode>) -> super::Answer, epoch: u64) {
+        if let Some(watchdog) = self.watchdog {
+            watchdog.abort();
+        }
+        if let Some(reply) = self.reply {
+            let captured = Captured { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
+            let _ = reply.send(Reply { answer: answer(self.stopping), captured, epoch });
+        }
+    }
+}
+
+/// What a caller is told whose call was stopped.
+pub(super) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
+    let what = match why {
+        ErrorCode::DeadlineExceeded => "the call's deadline passed",
+        _ => "the call was cancelled",
+    };
+    let became = match outcome {
+        Outcome::NotStarted => "before it had started; nothing of it ran",
+        Outcome::StateKept => "and it was interrupted; the session keeps its state",
+        Outcome::StateLost => {
+            "and it did not stop when interrupted, so its worker was killed; the session is empty now"
+        }
+    };
+    let mut problem = Problem::new(why, format!("{what} {became}"));
+    problem.started = Some(outcome != Outcome::NotStarted);
+    problem.outcome = Some(outcome);
+    problem
+}
+
+/// What a caller is told whose session lost its worker.
+fn lost(death: &WorkerDeath, started: bool, killed: bool) -> Problem {
+    let ran = if started { "this call had started and may have had effects" } else { "this call had not started" };
+    let (code, why) = if killed {
+        (ErrorCode::SessionRestarted, "the session's worker was killed to stop another call".to_owned())
+    } else {
+        let hint = match death.exit_code {
+            Some(LINK_BROKEN) => {
+                ", since its link to the host broke: code must not close descriptors it has not opened"
+            }
+            _ => "",
+        };
+        (ErrorCode::WorkerDied, format!("the session's {death}{hint}"))
+    };
+    let mut problem = Problem::new(code, format!("{why}; {ran}; the session was restarted empty"));
+    problem.started = Some(started);
+    problem.death = Some(death.clone());
+    problem
+}

@@ -1,0 +1,154 @@
+//! One session.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use beep_python_protocol::{ErrorCode, Problem};
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::ladder::end_after;
+use super::queue::{Pending, Queue};
+use super::{Reply, Request, SessionConfig};
+
+/// How many calls may wait for one session.
+const MAX_WAITING: usize = 10_000;
+
+/// An isolated namespace with its handles, living in one worker. Cheap to clone; all clones are the same session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What is known of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// Its id.
+    pub id: String,
+    /// 1 at first, one more after each restart.
+    pub epoch: u64,
+    /// Its worker process, while there is one.
+    pub pid: Option<i32>,
+    /// How many calls have no answer yet.
+    pub calls: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) id: String,
+    /// Part of its handles' ids, so that one session's are never another's.
+    pub(super) tag: String,
+    pub(super) config: SessionConfig,
+    queue: Mutex<Queue>,
+    /// A call came while there was no worker.
+    pub(super) wanted: Notify,
+    /// What the life of the session has come to.
+    pub(super) stage: watch::Sender<Stage>,
+}
+
+/// Where a session stands.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// A worker is being started.
+    Starting,
+    /// A worker takes calls.
+    Serving { pid: i32 },
+    /// No worker could be started; the next call tries again.
+    Broken { problem: Problem },
+    /// Calls are finished, new ones refused.
+    Closing,
+    /// Its worker is gone for good.
+    Closed,
+}
+
+impl Shared {
+    pub(super) fn new(id: String, tag: String, config: SessionConfig) -> Shared {
+        let queue = Mutex::new(Queue::new(config.output_cap_bytes));
+        Shared { id, tag, config, queue, wanted: Notify::new(), stage: watch::Sender::new(Stage::Starting) }
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect("no panic while held")
+    }
+}
+
+impl Session {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// What is known of it now.
+    pub fn info(&self) -> SessionInfo {
+        let pid = match *self.shared.stage.borrow() {
+            Stage::Serving { pid } => Some(pid),
+            _ => None,
+        };
+        let queue = self.shared.queue();
+        SessionInfo { id: self.shared.id.clone(), epoch: queue.epoch, pid, calls: queue.len() }
+    }
+
+    /// Carries out one operation. Calls run one at a time, in order of arrival.
+    ///
+    /// The call goes on when the future is dropped: whoever asked may be gone, but what was asked was asked.
+    pub async fn call(&self, request: Request) -> Reply {
+        let reply = match self.enqueue(request) {
+            Ok(reply) => reply,
+            Err(problem) => return Reply::problem(problem, self.shared.queue().epoch),
+        };
+        reply.await.unwrap_or_else(|_| Reply::problem(closing(), 0))
+    }
+
+    fn enqueue(&self, request: Request) -> Result<oneshot::Receiver<Reply>, Problem> {
+        let shared = &self.shared;
+        match &*shared.stage.borrow() {
+            Stage::Closing | Stage::Closed => return Err(closing()),
+            Stage::Broken { .. } => shared.wanted.notify_one(),
+            Stage::Starting | Stage::Serving { .. } => {}
+        }
+        let (sender, receiver) = oneshot::channel();
+        let limit = request.deadline.or(shared.config.deadline);
+        let grace = request.grace.unwrap_or(shared.config.grace);
+        let mut queue = shared.queue();
+        if queue.len() >= MAX_WAITING {
+            let detail = format!("{MAX_WAITING} calls wait for this session already; try again when some are done");
+            return Err(Problem::new(ErrorCode::QueueFull, detail));
+        }
+        let ticket = queue.next_ticket();
+        let watchdog = limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle());
+        queue.push(Pending { ticket, request, reply: sender, watchdog });
+        Ok(receiver)
+    }
+
+    /// Refuses new calls, waits for those that are under way, at most for `grace`, and ends the worker.
+    pub async fn close(&self, grace: Duration) {
+        let shared = &self.shared;
+        shared.stage.send_modify(|stage| {
+            if !matches!(stage, Stage::Closed) {
+                *stage = Stage::Closing;
+            }
+        });
+        shared.wanted.notify_one();
+        let mut stage = shared.stage.subscribe();
+        let closed = async |stage: &mut watch::Receiver<Stage>| {
+            let _ = stage.wait_for(|stage| matches!(stage, Stage::Closed)).await;
+        };
+        if tokio::time::timeout(grace, closed(&mut stage)).await.is_err() {
+            shared.queue().kill_worker();
+            let _ = tokio::time::timeout(Duration::from_secs(5), closed(&mut stage)).await;
+        }
+    }
+
+    /// Waits until the first worker is ready; the problem where none could be started.
+    pub(super) async fn ready(&self) -> Result<(), Problem> {
+        let mut stage = self.shared.stage.subscribe();
+        match &*stage.wait_for(|stage| !matches!(stage, Stage::Starting)).await.map_err(|_| closing())? {
+            Stage::Broken { problem } => Err(problem.clone()),
+            Stage::Closing | Stage::Closed => Err(closing()),
+            Stage::Starting | Stage::Serving { .. } => Ok(()),
+        }
+    }
+}
+
+fn closing() -> Problem {
+    Problem::new(ErrorCode::ShuttingDown, "the session is closing and takes no more calls")
+}

@@ -1,0 +1,256 @@
+//! Frames of the worker wire: a header of 16 bytes, little-endian, then the body.
+//!
+//! | offset | bytes | what |
+//! |---|---|---|
+//! | 0 | 4 | length of the body, at most [`MAX_BODY`] |
+//! | 4 | 1 | kind |
+//! | 5 | 1 | flags |
+//! | 6 | 2 | version of the wire, [`VERSION`] |
+//! | 8 | 8 | id of the request |
+
+use std::collections::HashMap;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// Bytes of a header.
+pub const HEADER_BYTES: usize = 16;
+/// The largest body of one frame; a longer message goes on in further frames.
+pub(crate) const MAX_BODY: usize = 1 << 20;
+/// The largest message that is put together from frames.
+pub(crate) const MAX_MESSAGE: usize = 1 << 30;
+/// The version of the wire.
+pub(crate) const VERSION: u16 = 1;
+
+/// Flags of a frame.
+pub mod flag {
+    /// The message goes on in the next frame of this id.
+    pub const MORE: u8 = 1;
+    /// On a request: answer in the exact form.
+    pub const EXACT: u8 = 2;
+    /// On a request: others were unanswered when it was sent.
+    pub const FOLLOWS: u8 = 4;
+}
+
+/// Kinds of answers. The kinds of requests are the numbers of the operations.
+pub mod kind {
+    /// A JSON value.
+    pub const VALUE: u8 = 64;
+    /// A JSON object that describes a new handle.
+    pub const HANDLE: u8 = 65;
+    /// A JSON object that is the whole answer.
+    pub const OBJECT: u8 = 66;
+    /// 32-bit floats, little-endian.
+    pub const FLOATS: u8 = 67;
+    /// u32 rows, u32 length of each, then the floats of all.
+    pub const FLOAT_ROWS: u8 = 68;
+    /// `{"detail", "exception"}`: Python raised.
+    pub const EXCEPTION: u8 = 69;
+    /// `{"code", "detail"}`: the request cannot be carried out.
+    pub const REFUSED: u8 = 70;
+    /// `started`, or nothing: the request was cancelled.
+    pub const CANCELLED: u8 = 71;
+    /// The first frame of a worker: `{"pid", "python"}`.
+    pub const READY: u8 = 72;
+}
+
+/// A frame that breaks the wire's rules; the worker that sent it cannot be trusted to keep them.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// Another version.
+    #[error("the worker sent a frame of wire version {found}; this host speaks version {VERSION}")]
+    Version {
+        /// What it said.
+        found: u16,
+    },
+    /// A body over the limit.
+    #[error("the worker sent a frame of {length} bytes; the limit is {MAX_BODY}")]
+    FrameTooLong {
+        /// What it said.
+        length: usize,
+    },
+    /// A message over the limit.
+    #[error("the worker sent an answer of more than {MAX_MESSAGE} bytes")]
+    MessageTooLong,
+}
+
+/// The body of a message: one piece as a rule, several for a message of several frames.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    first: Bytes,
+    rest: Vec<Bytes>,
+}
+
+impl Body {
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The pieces, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.first).chain(&self.rest)
+    }
+
+    /// All of it in one piece; copies where there are several.
+    pub fn contiguous(&self) -> Bytes {
+        if self.rest.is_empty() {
+            return self.first.clone();
+        }
+        let mut whole = BytesMut::with_capacity(self.len());
+        self.pieces().for_each(|piece| whole.extend_from_slice(piece));
+        whole.freeze()
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        if self.first.is_empty() {
+            self.first = piece;
+        } else {
+            self.rest.push(piece);
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(first: Bytes) -> Body {
+        Body { first, rest: Vec::new() }
+    }
+}
+
+/// A whole message.
+#[derive(Debug)]
+pub struct Message {
+    /// What it is.
+    pub kind: u8,
+    /// The flags of its last frame.
+    pub flags: u8,
+    /// The request that it belongs to.
+    pub id: u64,
+    /// Its body.
+    pub body: Body,
+}
+
+/// Appends a message to `out`, in as many frames as it takes.
+pub fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u8]) {
+    let mut rest = body;
+    loop {
+        let (part, after) = rest.split_at(rest.len().min(MAX_BODY));
+        let more = if after.is_empty() { 0 } else { flag::MORE };
+        out.reserve(HEADER_BYTES + part.len());
+        out.put_u32_le(part.len() as u32);
+        out.put_u8(kind);
+        out.put_u8(flags | more);
+        out.put_u16_le(VERSION);
+        out.put_u64_le(id);
+        out.put_slice(part);
+        rest = after;
+        if rest.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Puts messages together from bytes as they come.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    partial: HashMap<u64, Body>,
+    held: usize,
+}
+
+impl Decoder {
+    /// The next whole message in `buffer`, which loses what was read; `None` when more bytes are needed.
+    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, FrameError> {
+        loop {
+            if buffer.len() < HEADER_BYTES {
+                return Ok(None);
+            }
+            let mut header = &buffer[..HEADER_BYTES];
+            let length = header.get_u32_le() as usize;
+            let (kind, flags, version, id) =
+                (header.get_u8(), header.get_u8(), header.get_u16_le(), header.get_u64_le());
+            if version != VERSION {
+                return Err(FrameError::Version { found: version });
+            }
+            if length > MAX_BODY {
+                return Err(FrameError::FrameTooLong { length });
+            }
+            if buffer.len() < HEADER_BYTES + length {
+                buffer.reserve(HEADER_BYTES + length - buffer.len());
+                return Ok(None);
+            }
+            buffer.advance(HEADER_BYTES);
+            let piece = buffer.split_to(length).freeze();
+            if flags & flag::MORE != 0 {
+                self.held += length;
+                if self.held > MAX_MESSAGE {
+                    return Err(FrameError::MessageTooLong);
+                }
+                self.partial.entry(id).or_default().push(piece);
+                continue;
+            }
+            let body = match self.partial.remove(&id) {
+                Some(mut body) => {
+                    self.held -= body.len();
+                    body.push(piece);
+                    body
+                }
+                None => Body::from(piece),
+            };
+            return Ok(Some(Message { kind, flags, id, body }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode_all(decoder: &mut Decoder, buffer: &mut BytesMut) -> Vec<Message> {
+        std::iter::from_fn(|| decoder.next(buffer).expect("valid frames")).collect()
+    }
+
+    #[test]
+    fn a_message_survives_any_split() {
+        let mut wire = BytesMut::new();
+        encode(&mut wire, 1, flag::EXACT, 33, b"first");
+        encode(&mut wire, 2, 0, 34, b"");
+        for split in 0..wire.len() {
+            let (mut decoder, mut buffer) = (Decoder::default(), BytesMut::from(&wire[..split]));
+            let mut got = decode_all(&mut decoder, &mut buffer);
+            buffer.extend_from_slice(&wire[split..]);
+            got.extend(decode_all(&mut decoder, &mut buffer));
+            let seen: Vec<_> = got.iter().map(|m| (m.kind, m.flags, m.id, m.body.contiguous())).collect();
+            assert_eq!(seen, [(1, flag::EXACT, 33, Bytes::from("first")), (2, 0, 34, Bytes::new())]);
+        }
+    }
+
+    #[test]
+    fn long_messages_interleave() {
+        let long = vec![7u8; MAX_BODY * 2 + 5];
+        let mut wire = BytesMut::new();
+        encode(&mut wire, 1, 0, 1, &long);
+        let mut other = BytesMut::new();
+        encode(&mut other, 2, 0, 2, b"between");
+        let mut mixed = wire.split_to(HEADER_BYTES + MAX_BODY);
+        mixed.unsplit(other);
+        mixed.extend_from_slice(&wire);
+        let got = decode_all(&mut Decoder::default(), &mut mixed);
+        assert_eq!(got.iter().map(|m| m.id).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(got[1].body.contiguous(), long);
+    }
+
+    #[test]
+    fn wrong_frames_are_refused() {
+        let mut wire = BytesMut::new();
+        encode(&mut wire, 1, 0, 1, b"x");
+        wire[6] = 9;
+        assert!(matches!(Decoder::default().next(&mut wire.clone()), Err(FrameError::Version { found: 9 })));
+        wire[6] = VERSION as u8;
+        wire[3] = 0xff;
+        assert!(matches!(Decoder::default().next(&mut wire), Err(FrameError::FrameTooLong { .. })));
+    }
+}

@@ -1,0 +1,72 @@
+//! Ending a worker with all that it started.
+
+use std::collections::{HashMap, HashSet};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Stops the worker, then ends its descendants and every process of its process session, then the worker itself.
+///
+/// Stopping first keeps a process that forks without end from outrunning the walk. Reads all of `/proc`, a millisecond
+/// or so: not for an async thread.
+pub(crate) fn kill_tree(worker: Pid) {
+    let _ = kill_process(worker, Signal::STOP);
+    let mut stopped = HashSet::new();
+    loop {
+        let mut new = 0;
+        for pid in family(worker) {
+            if stopped.insert(pid) {
+                new += 1;
+                let _ = kill_process(pid, Signal::STOP);
+            }
+        }
+        if new == 0 {
+            break;
+        }
+    }
+    for pid in stopped {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    let _ = kill_process(worker, Signal::KILL);
+}
+
+/// Ends what a worker that is gone has left in its process session.
+pub(crate) fn kill_left_behind(worker: Pid) {
+    // The number of a process session is not given to a new process while a member lives, so this hits nobody else.
+    for pid in family(worker) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// The descendants of `root` and the members of its process session, without `root`.
+fn family(root: Pid) -> Vec<Pid> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    let mut found = HashSet::new();
+    let root = root.as_raw_nonzero().get();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some((parent, session)) = parent_and_session(pid) else { continue };
+        children.entry(parent).or_default().push(pid);
+        if session == root {
+            found.insert(pid);
+        }
+    }
+    let mut level = vec![root];
+    while let Some(parent) = level.pop() {
+        for &child in children.get(&parent).into_iter().flatten() {
+            found.insert(child);
+            level.push(child);
+        }
+    }
+    found.remove(&root);
+    found.into_iter().filter_map(Pid::from_raw).collect()
+}
+
+/// Fields 4 and 6 of `/proc/PID/stat` (proc(5)); the name in field 2 may hold anything, so count from its end.
+fn parent_and_session(pid: i32) -> Option<(i32, i32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().skip(1);
+    let parent = fields.next()?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    Some((parent, session))
+}

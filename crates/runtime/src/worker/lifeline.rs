@@ -1,0 +1,28 @@
+//! The lifeline: a pipe whose write end only this process holds, so that its end, however it comes, is noticed.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+/// When the last copy of this value's write end closes, the kernel kills every worker that watches the read end.
+///
+/// One serves all zygotes of a process. (A parent-death signal would fire when the *thread* that spawned ends.)
+#[derive(Debug)]
+pub struct Lifeline {
+    read: OwnedFd,
+    _write: OwnedFd,
+}
+
+impl Lifeline {
+    /// A new pipe; both ends close on exec.
+    pub fn new() -> io::Result<Lifeline> {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+        Ok(Lifeline { read, _write: write })
+    }
+
+    /// The end that zygotes inherit.
+    pub fn read_end(&self) -> BorrowedFd<'_> {
+        self.read.as_fd()
+    }
+}

@@ -1,0 +1,40 @@
+//! Requests on their way to a worker.
+
+use std::io;
+use std::sync::Mutex;
+
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::sync::Notify;
+
+/// Frames that are not written yet. Whatever is put in while other tasks run goes out in one write.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    frames: Mutex<BytesMut>,
+    filled: Notify,
+}
+
+impl Outbox {
+    /// Lets `put` append frames.
+    pub fn put(&self, put: impl FnOnce(&mut BytesMut)) {
+        put(&mut self.frames.lock().expect("no panic while held"));
+        self.filled.notify_one();
+    }
+
+    /// Writes what is put in, until the pipe breaks.
+    pub async fn write_to(&self, sink: &mut pipe::Sender) -> io::Error {
+        let mut writing = BytesMut::new();
+        loop {
+            self.filled.notified().await;
+            std::mem::swap(&mut writing, &mut *self.frames.lock().expect("no panic while held"));
+            if let Err(error) = sink.write_all(&writing).await {
+                return error;
+            }
+            if writing.capacity() > 1 << 20 {
+                writing = BytesMut::new(); // a large request was sent; do not keep its memory
+            }
+            writing.clear();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The Python side, carried in the binary and unpacked into the home's cache.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// The code that a zygote is started with (`python -c`).
+pub(crate) const BOOT: &str = include_str!("../../python/boot.py");
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../python/beep_python/", $name)))),*]
+    };
+}
+
+/// Every file of the package.
+const FILES: &[(&str, &str)] = files![
+    "__init__.py",
+    "_arrays.py",
+    "_awaiter.py",
+    "_decode.py",
+    "_encode.py",
+    "_evaluate.py",
+    "_failure.py",
+    "_handles.py",
+    "_process.py",
+    "_session.py",
+    "_slots.py",
+    "_text.py",
+    "_turn.py",
+    "_wire.py",
+    "_worker.py",
+    "_zygote.py",
+];
+
+/// The package could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot unpack the Python side into {}", path.display())]
+pub struct PackageError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// The folder that holds `beep_python`, unpacked under `cache` where it is not there yet.
+///
+/// Its name tells its contents, so that versions live side by side and a folder that is there is whole.
+pub fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
+    let mut hash = Sha256::new();
+    for (name, text) in FILES {
+        hash.update(format!("{name}\0{text}\0"));
+    }
+    let digest = hash.finalize();
+    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let target = cache.join(format!("python-{name}"));
+    let failed = |source| PackageError { path: target.clone(), source };
+    if target.is_dir() {
+        return Ok(target);
+    }
+    let staging = tempfile::Builder::new().prefix(".python-").tempdir_in(cache).map_err(failed)?;
+    let package = staging.path().join("beep_python");
+    fs::create_dir(&package).map_err(failed)?;
+    for (name, text) in FILES {
+        fs::write(package.join(name), text).map_err(failed)?;
+    }
+    match fs::rename(staging.path(), &target) {
+        Ok(()) => {
+            let _ = staging.keep(); // it has its final name now
+            Ok(target)
+        }
+        Err(_) if target.is_dir() => Ok(target), // another process was quicker
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_python_file_is_embedded() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/beep_python");
+        let mut on_disk: Vec<String> = fs::read_dir(folder)
+            .expect("the package is in the repository")
+            .map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"))
+            .filter(|name| name.ends_with(".py"))
+            .collect();
+        on_disk.sort();
+        let embedded: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(embedded, on_disk);
+    }
+
+    #[test]
+    fn unpacking_twice_gives_the_same_folder() {
+        let cache = tempfile::tempdir().expect("a temporary folder");
+        let first = unpack(cache.path()).expect("unpacked");
+        assert_eq!(unpack(cache.path()).expect("found again"), first);
+        assert_eq!(fs::read_dir(cache.path()).expect("the cache").count(), 1, "no staging folder is left");
+    }
+}

@@ -1,0 +1,183 @@
+//! One worker process and this host's ends of what connects to it.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
+use tokio::sync::oneshot;
+
+use super::kill::{kill_left_behind, kill_tree};
+use super::watch::watch;
+use super::zygote::Forked;
+use super::{Death, Slots, Zygote, ZygoteError};
+
+/// A worker process.
+#[derive(Debug)]
+pub struct Worker {
+    pid: Pid,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+/// All ends of a fresh worker that stay with this host.
+#[derive(Debug)]
+pub struct WorkerEnds {
+    /// The process.
+    pub worker: Worker,
+    /// Requests go in here.
+    pub requests: pipe::Sender,
+    /// Answers come out here.
+    pub answers: pipe::Receiver,
+    /// Its standard output.
+    pub stdout: Output,
+    /// Its standard error.
+    pub stderr: Output,
+    /// The shared page.
+    pub slots: Arc<Slots>,
+    /// The second pair of pipes: calls from Python to this host, and their answers.
+    pub host: (pipe::Receiver, pipe::Sender),
+    /// How it ended, once it has; an error when the zygote ended first.
+    pub death: oneshot::Receiver<Death>,
+}
+
+impl Worker {
+    /// A fresh worker for a session: its tag and epoch go into the ids of its handles.
+    pub async fn fork(zygote: &Zygote, tag: &str, epoch: u64) -> Result<WorkerEnds, ZygoteError> {
+        let failed = |source: io::Error| ZygoteError::Channel { what: "making a worker's pipes", source };
+        let slots = Arc::new(Slots::new().map_err(failed)?);
+        let (link_in, requests) = pipe_pair().map_err(failed)?;
+        let (answers, link_out) = pipe_pair().map_err(failed)?;
+        let (host_in, host_answers) = pipe_pair().map_err(failed)?;
+        let (host_calls, host_out) = pipe_pair().map_err(failed)?;
+        let (stdout, stdout_write) = pipe_pair().map_err(failed)?;
+        let (stderr, stderr_write) = pipe_pair().map_err(failed)?;
+        let theirs = [&link_in, &link_out, &host_in, &host_out, &stdout_write, &stderr_write].map(AsFd::as_fd);
+        let [a, b, c, d, e, f] = theirs;
+        let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, [a, b, c, d, e, f, slots.memory()]).await?;
+        let pid = Pid::from_raw(pid).ok_or(ZygoteError::Gone)?;
+        Ok(WorkerEnds {
+            worker: Worker { pid, pidfd: watch(pidfd).map_err(failed)? },
+            requests: pipe::Sender::from_owned_fd(requests).map_err(failed)?,
+            answers: pipe::Receiver::from_owned_fd(answers).map_err(failed)?,
+            host: (
+                pipe::Receiver::from_owned_fd(host_calls).map_err(failed)?,
+                pipe::Sender::from_owned_fd(host_answers).map_err(failed)?,
+            ),
+            stdout: Output::new(stdout).map_err(failed)?,
+            stderr: Output::new(stderr).map_err(failed)?,
+            slots,
+            death,
+        })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
+    /// Stops the request that runs, if it is cancelled in the slots; changes nothing otherwise.
+    pub fn interrupt(&self) {
+        let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::INT);
+    }
+
+    /// Returns when the process has ended.
+    pub async fn ended(&self) {
+        // A pidfd that is readable stays so: the readiness is not cleared.
+        let _ = self.pidfd.readable().await;
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&self) -> bool {
+        // A pidfd polls readable once its process has ended, reaped or not.
+        let mut fds = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
+        matches!(poll(&mut fds, Some(&Timespec::default())), Ok(ready) if ready > 0)
+    }
+
+    /// Ends it and all that it started, on a thread where waiting is allowed.
+    pub fn kill(&self) {
+        let pid = self.pid;
+        if !self.has_ended() {
+            tokio::task::spawn_blocking(move || kill_tree(pid));
+        }
+    }
+
+    /// Ends what it left in its process session, once it has ended itself.
+    pub fn sweep(&self) {
+        let pid = self.pid;
+        tokio::task::spawn_blocking(move || kill_left_behind(pid));
+    }
+}
+
+fn pipe_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(pipe_with(PipeFlags::CLOEXEC)?)
+}
+
+/// The read end of a worker's standard output or error.
+#[derive(Debug)]
+pub struct Output {
+    fd: AsyncFd<OwnedFd>,
+    closed: AtomicBool,
+}
+
+impl Output {
+    fn new(fd: OwnedFd) -> io::Result<Output> {
+        rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+        Ok(Output { fd: watch(fd)?, closed: AtomicBool::new(false) })
+    }
+
+    /// Whether no writer is left.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Returns when there is something to read, or the last writer is gone; never, once that was seen.
+    pub async fn readable(&self) {
+        if self.is_closed() {
+            return std::future::pending().await;
+        }
+        if let Ok(mut ready) = self.fd.readable().await {
+            // `drain` reads until nothing is left, so that the next wait may sleep until more comes.
+            ready.clear_ready();
+        }
+    }
+
+    /// Hands out what can be read now.
+    ///
+    /// Asks the kernel, whatever the runtime's own notes say: output that was written before an answer must be seen
+    /// with it. What is read at once is bounded, so that a worker that prints without end holds nobody up.
+    pub fn drain(&self, take: &mut dyn FnMut(&[u8])) -> Drained {
+        let mut buffer = [0u8; 65536];
+        for _ in 0..16 {
+            match rustix::io::read(self.fd.get_ref(), &mut buffer) {
+                Ok(0) => return self.close(),
+                Ok(n) => take(&buffer[..n]),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return Drained::Empty,
+                Err(_) => return self.close(),
+            }
+        }
+        Drained::More
+    }
+
+    fn close(&self) -> Drained {
+        self.closed.store(true, Ordering::Relaxed);
+        Drained::Closed
+    }
+}
+
+/// How far an output was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// To the end of what is there.
+    Empty,
+    /// Not to the end: there is more.
+    More,
+    /// To its very end: no writer is left.
+    Closed,
+}

@@ -1,0 +1,428 @@
+//! The session core as its users see it: real workers, on every Python of the machine.
+
+#[path = "support/sessions.rs"]
+#[allow(unreachable_pub)]
+mod support;
+
+use std::time::Duration;
+
+use beep_python_protocol::{ErrorCode, Operation, Outcome};
+use beep_python_runtime::session::{Answer, Request};
+use serde_json::{Value, json};
+use support::{Told, eval, on_every_python, on_one_python, send, with_options};
+
+/// Evaluates one thing after the other, in one session, and compares the values.
+async fn expect(session: &beep_python_runtime::session::Session, cases: &[(&str, Value)]) {
+    for (code, wanted) in cases {
+        let told = eval(session, code).await;
+        assert_eq!(told.value(), wanted, "{code}");
+    }
+}
+
+#[test]
+fn code_is_evaluated_and_names_persist() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        expect(
+            session,
+            &[
+                ("1+1", json!(2)),
+                ("x = 20\ny = 1\nx * 2 + y", json!(41)),
+                ("z = 1", json!(null)),
+                ("x", json!(20)),
+                ("    a = 5\n    a + 1\n", json!(6)),
+                ("def f():\n    return x + 1\nf()", json!(21)),
+                ("(1, [2.5, None], {'k': True})", json!([1, [2.5, null], { "k": true }])),
+                ("float('nan')", json!("NaN")),
+                ("__name__", json!("__main__")),
+                ("import pickle\nclass C: pass\npickle.loads(pickle.dumps(C())).__class__ is C", json!(true)),
+                ("import asyncio\nawait asyncio.sleep(0.001)\n'slept'", json!("slept")),
+            ],
+        )
+        .await;
+        let given = json!({ "expression": "[n * k for n in ns]", "locals": { "ns": [1, 2], "k": 3 } });
+        assert_eq!(send(session, Operation::Evaluate, given).await.value(), &json!([3, 6]));
+        assert_eq!(eval(session, "'k' in globals()").await.value(), &json!(false));
+    });
+}
+
+#[test]
+fn objects_are_held_and_used() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let module = send(session, Operation::Import, json!({ "moduleName": "datetime" })).await;
+        let again = send(session, Operation::Import, json!({ "moduleName": "datetime" })).await;
+        assert_eq!(module.object()["handleId"], again.object()["handleId"]);
+        let id = &module.object()["handleId"];
+        let create = json!({ "moduleHandleId": id, "className": "date", "args": [2026, 2], "kwargs": { "day": 3 } });
+        let date = send(session, Operation::Create, create).await;
+        assert_eq!(date.object()["typeName"], "datetime.date");
+        let date = &date.object()["handleId"];
+        let call = json!({ "handleId": date, "methodName": "isoformat" });
+        assert_eq!(send(session, Operation::Call, call).await.value(), "2026-02-03");
+        let year = json!({ "handleId": date, "attributeName": "year" });
+        assert_eq!(send(session, Operation::GetAttribute, year).await.value(), &json!(2026));
+        let later = json!({ "handleId": date, "methodName": "replace", "kwargs": { "year": 2027 } });
+        let later = send(session, Operation::Call, later).await;
+        assert_eq!(later.object()["isHandle"], true);
+        let less =
+            json!({ "handleId": date, "methodName": "__lt__", "args": [{ "$handle": later.object()["handleId"] }] });
+        assert_eq!(send(session, Operation::Call, less).await.value(), &json!(true));
+
+        let held = eval(session, "class Box: pass\nBox()").await.object()["handleId"].clone();
+        let set = json!({ "handleId": held, "attributeName": "inside", "value": [1, 2] });
+        assert_eq!(send(session, Operation::SetAttribute, set).await.object()["success"], true);
+        let get = json!({ "handleId": held, "attributeName": "inside" });
+        assert_eq!(send(session, Operation::GetAttribute, get).await.value(), &json!([1, 2]));
+        let dispose = json!({ "handleId": held });
+        assert_eq!(send(session, Operation::Dispose, dispose.clone()).await.object()["success"], true);
+        assert_eq!(send(session, Operation::Dispose, dispose).await.problem().code, ErrorCode::UnknownHandle);
+
+        let list = send(session, Operation::Wrap, json!({ "value": [] })).await;
+        assert_eq!(list.object()["typeName"], "list");
+        let length = json!({ "handleId": list.object()["handleId"], "methodName": "__len__" });
+        assert_eq!(
+            send(session, Operation::Call, length).await.value(),
+            &json!(0),
+            "an empty list is no missing handle"
+        );
+        for (name, there) in [("json", true), ("no_such_module", false), ("no.such.module", false), ("", false)] {
+            let asked = send(session, Operation::ModuleAvailable, json!({ "moduleName": name })).await;
+            assert_eq!(asked.object()["available"], there, "{name}");
+        }
+    });
+}
+
+#[test]
+fn arrays_are_read_as_floats() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let wrapped = send(session, Operation::Wrap, json!({ "value": [[1, 2.5], [3]] })).await;
+        let held = json!({ "handleId": wrapped.object()["handleId"] });
+        let rows = send(session, Operation::ToFloatArray2D, held.clone()).await;
+        let words: Vec<u32> = [2, 2, 1].into_iter().chain([1.0f32, 2.5, 3.0].map(f32::to_bits)).collect();
+        assert_eq!(rows.bytes(), words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>());
+        assert_eq!(send(session, Operation::ToFloatArray, held).await.problem().code, ErrorCode::NotRepresentable);
+    });
+}
+
+#[test]
+fn exceptions_are_described() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let told = eval(
+            session,
+            "def broken():\n    {}['a']\ntry:\n    broken()\nexcept KeyError as e:\n    raise ValueError('no') from e",
+        )
+        .await;
+        let exception = told.exception();
+        assert_eq!((exception["type"].as_str(), exception["message"].as_str()), (Some("ValueError"), Some("no")));
+        assert_eq!(exception["cause"]["type"], "KeyError");
+        let frames = exception["cause"]["traceback"].as_array().expect("frames");
+        assert_eq!(frames.last().expect("a frame")["function"], "broken");
+        assert_eq!(frames.last().expect("a frame")["code"], "{}['a']");
+        let syntax = eval(session, "x = 1\ny = = 2").await;
+        let place = &syntax.exception()["syntax"];
+        assert_eq!((place["line"].as_u64(), place["text"].as_str()), (Some(2), Some("y = = 2")));
+        assert_eq!(place["caret"], "    ^");
+        for (code, kind) in [
+            ("def r(): return r()\nr()", "RecursionError"),
+            ("import sys; sys.exit(3)", "SystemExit"),
+            ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+            ("assert False", "AssertionError"),
+        ] {
+            assert_eq!(eval(session, code).await.exception()["type"], kind);
+        }
+        let odd = eval(session, "class Odd:\n    def __repr__(self): raise RuntimeError('never')\nOdd()").await;
+        assert!(odd.object()["repr"].as_str().expect("text").contains("RuntimeError"));
+        assert_eq!(eval(session, "1").await.reply.epoch, 1, "the worker lived through all of it");
+    });
+}
+
+#[test]
+fn output_comes_with_the_call_that_wrote_it() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let code = "import subprocess, sys, os\nprint('one')\nsubprocess.run(['echo', 'two'])\nos.write(1, b'three\\n')\nprint('err', file=sys.stderr)\nprint('four', end='')";
+        let told = eval(session, code).await;
+        assert_eq!(told.reply.captured.stdout, "one\ntwo\nthree\nfour");
+        assert_eq!(told.reply.captured.stderr, "err\n");
+        assert_eq!(eval(session, "1").await.reply.captured.stdout, "");
+        // Sent ahead together, so that the worker runs one straight after the other.
+        let calls: Vec<_> = (0..100)
+            .map(|n| {
+                let session = session.clone();
+                tokio::spawn(async move {
+                    let told = eval(&session, &format!("print({n}) if {n} % 3 else None")).await;
+                    (n, told.reply.captured.stdout)
+                })
+            })
+            .collect();
+        for call in calls {
+            let (n, stdout) = call.await.expect("the call");
+            assert_eq!(stdout, if n % 3 == 0 { String::new() } else { format!("{n}\n") });
+        }
+    });
+}
+
+#[test]
+fn output_without_end_is_cut_and_marked() {
+    on_one_python(async |sessions| {
+        let told = eval(sessions.default_session(), "for _ in range(1000): print('x' * 100_000)").await;
+        let stdout = &told.reply.captured.stdout;
+        assert!(stdout.len() < 1_100_000, "{} bytes were kept", stdout.len());
+        assert!(stdout.ends_with("more bytes]\n"), "the cut is marked");
+    });
+}
+
+#[test]
+fn large_values_pass_both_ways() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        let text = "ä".repeat(5 << 20);
+        let given = json!({ "expression": "(len(s), s)", "locals": { "s": text } });
+        let told = send(session, Operation::Evaluate, given).await;
+        assert_eq!(told.value()[0], 5 << 20);
+        assert_eq!(told.value()[1].as_str().map(str::len), Some(text.len()));
+    });
+}
+
+#[test]
+fn a_worker_that_dies_is_explained_and_replaced() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let held = eval(session, "object()").await.object()["handleId"].clone();
+        for (n, (code, says)) in [
+            ("import os; os._exit(3)", "exited with status 3"),
+            ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+            ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
+            ("import os; os.abort()", "SIGABRT"),
+            ("import os; os.closerange(0, 1 << 16)", "link to the host broke"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let told = eval(session, code).await;
+            let problem = told.problem();
+            assert_eq!(problem.code, ErrorCode::WorkerDied, "{code}");
+            assert!(problem.detail.contains(says), "{code}: {}", problem.detail);
+            assert_eq!(problem.started, Some(true));
+            assert!(
+                problem.death.as_ref().and_then(|death| death.peak_memory_bytes).is_some_and(|peak| peak > 1 << 20)
+            );
+            let next = eval(session, "'x' in globals()").await;
+            assert_eq!((next.value(), next.reply.epoch), (&json!(false), n as u64 + 2));
+        }
+        let call = json!({ "handleId": held, "methodName": "__str__" });
+        assert_eq!(send(session, Operation::Call, call).await.problem().code, ErrorCode::HandleLost);
+    });
+}
+
+#[test]
+fn the_last_words_of_a_worker_are_told() {
+    on_one_python(async |sessions| {
+        let told = eval(sessions.default_session(), "import ctypes; ctypes.string_at(0)").await;
+        let death = told.problem().death.clone().expect("how it died");
+        assert_eq!(death.signal, Some(11));
+        assert!(death.stderr_tail.contains("Segmentation fault"), "{}", death.stderr_tail);
+        assert!(death.stderr_tail.contains("string_at"), "with the stack: {}", death.stderr_tail);
+    });
+}
+
+#[test]
+fn calls_that_wait_behind_a_death_are_told_that_they_did_not_start() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        let dying = eval(session, "import os, sys; sys.stdin.read(); os._exit(1)");
+        let waiting = eval(session, "1");
+        let (dying, waiting) = tokio::join!(dying, waiting);
+        assert_eq!(dying.problem().started, Some(true));
+        assert_eq!((waiting.problem().code, waiting.problem().started), (ErrorCode::WorkerDied, Some(false)));
+    });
+}
+
+async fn eval_within(session: &beep_python_runtime::session::Session, code: &str, ms: u64, grace: Option<u64>) -> Told {
+    let body = json!({ "expression": code }).to_string();
+    let mut request = Request::new(Operation::Evaluate, body);
+    request.deadline = Some(Duration::from_millis(ms));
+    request.grace = grace.map(Duration::from_millis);
+    Told::from(session.call(request).await)
+}
+
+#[test]
+fn a_deadline_interrupts_and_keeps_the_state() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        eval(session, "kept = 1").await;
+        for code in [
+            "while True: pass",
+            "import time; time.sleep(1000)",
+            "import asyncio; await asyncio.sleep(1000)",
+            "async def spin():\n    while True: pass\nawait spin()",
+        ] {
+            let told = eval_within(session, code, 100, None).await;
+            assert_eq!(told.problem().code, ErrorCode::DeadlineExceeded, "{code}");
+            assert_eq!(told.problem().outcome, Some(Outcome::StateKept), "{code}");
+            assert_eq!(eval(session, "kept").await.value(), &json!(1), "{code}");
+        }
+    });
+}
+
+#[test]
+fn code_that_will_not_stop_is_killed_with_what_it_started() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let code = "import subprocess, time\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)\nwhile True:\n    try: time.sleep(1000)\n    except KeyboardInterrupt: pass";
+        let told = eval_within(session, code, 300, Some(100)).await;
+        assert_eq!(told.problem().code, ErrorCode::DeadlineExceeded);
+        assert_eq!(told.problem().outcome, Some(Outcome::StateLost));
+        let child: u32 = told.reply.captured.stdout.trim().parse().expect("the child's id");
+        support::gone(child).await;
+        let next = eval(session, "1").await;
+        assert_eq!((next.value(), next.reply.epoch), (&json!(1), 2));
+    });
+}
+
+#[test]
+fn no_grace_kills_at_once() {
+    on_one_python(async |sessions| {
+        let told = eval_within(sessions.default_session(), "while True: pass", 50, Some(0)).await;
+        assert_eq!(told.problem().outcome, Some(Outcome::StateLost));
+    });
+}
+
+#[test]
+fn a_call_whose_time_passes_while_it_waits_never_runs() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        let long = eval(session, "import time; time.sleep(0.5); 'long'");
+        let late = eval_within(session, "ran = True", 50, None);
+        let (long, late) = tokio::join!(long, late);
+        assert_eq!(long.value(), "long");
+        assert_eq!(late.problem().outcome, Some(Outcome::NotStarted));
+        assert_eq!(late.problem().started, Some(false));
+        assert_eq!(eval(session, "'ran' in globals()").await.value(), &json!(false));
+    });
+}
+
+#[test]
+fn an_interrupt_that_comes_late_hits_nobody_else() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        for n in 0..300 {
+            let racing = eval_within(session, "import time; time.sleep(0.002); 'done'", 2, None);
+            let behind = eval(session, "sum(range(2000))");
+            let (racing, behind) = tokio::join!(racing, behind);
+            assert_eq!(behind.value(), &json!(1_999_000), "round {n}");
+            if let Answer::Problem(problem) = &racing.reply.answer {
+                assert_eq!(problem.code, ErrorCode::DeadlineExceeded);
+                assert_ne!(problem.outcome, Some(Outcome::StateLost), "round {n}");
+            }
+        }
+        assert_eq!(eval(session, "1").await.reply.epoch, 1, "no worker died");
+    });
+}
+
+#[test]
+fn code_that_forks_is_answered_once() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let parent = eval(session, "import os; os.getpid()").await.value().clone();
+        let told = eval(session, "pid = os.fork()\nif pid: os.waitpid(pid, 0)\nos.getpid()").await;
+        assert_eq!(told.value(), &parent);
+        let code = "import multiprocessing as mp\ncontext = mp.get_context('fork')\ndef work(queue): queue.put(6 * 7)\nqueue = context.SimpleQueue()\nprocess = context.Process(target=work, args=(queue,))\nprocess.start()\nprocess.join()\nqueue.get()";
+        assert_eq!(eval(session, code).await.value(), &json!(42));
+        assert_eq!(eval(session, "1").await.reply.epoch, 1);
+    });
+}
+
+#[test]
+fn what_a_dead_worker_started_ends_too() {
+    on_one_python(async |sessions| {
+        let code =
+            "import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid, flush=True)\nimport os; os._exit(1)";
+        let told = eval(sessions.default_session(), code).await;
+        support::gone(told.reply.captured.stdout.trim().parse().expect("the child's id")).await;
+    });
+}
+
+#[test]
+fn sessions_are_apart_and_outlive_their_zygote() {
+    on_one_python(async |sessions| {
+        let one = sessions.create().await.expect("a session");
+        let two = sessions.create().await.expect("a session");
+        eval(&one, "name = 'one'").await;
+        assert_eq!(eval(&two, "'name' in globals()").await.value(), &json!(false));
+        let held = eval(&one, "object()").await.object()["handleId"].clone();
+        let foreign = json!({ "handleId": held, "methodName": "__str__" });
+        assert_eq!(send(&two, Operation::Call, foreign).await.problem().code, ErrorCode::UnknownHandle);
+        let zygote = eval(&one, "import os; os.getppid()").await.value().as_i64().expect("a process id");
+        support::kill(zygote);
+        support::gone(zygote as u32).await;
+        assert_eq!(eval(&one, "name").await.value(), "one");
+        let three = sessions.create().await.expect("a new zygote is started");
+        assert_ne!(eval(&three, "import os; os.getppid()").await.value().as_i64(), Some(zygote));
+        sessions.delete(three.id(), Duration::from_secs(1)).await.expect("deleted");
+        assert_eq!(sessions.get(three.id()).expect_err("gone").code, ErrorCode::UnknownSession);
+        assert_eq!(eval(&three, "1").await.problem().code, ErrorCode::ShuttingDown);
+    });
+}
+
+#[test]
+fn closing_lets_calls_finish() {
+    on_one_python(async |sessions| {
+        let session = sessions.create().await.expect("a session");
+        let pid = session.info().pid.expect("its worker");
+        let under_way = tokio::spawn({
+            let session = session.clone();
+            async move { eval(&session, "import time; time.sleep(0.3); 'finished'").await.value().clone() }
+        });
+        tokio::task::yield_now().await;
+        session.close(Duration::from_secs(5)).await;
+        assert_eq!(under_way.await.expect("the call"), "finished");
+        support::gone(pid as u32).await;
+    });
+}
+
+#[test]
+fn modules_that_leave_threads_make_workers_spawned() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let module =
+        "import threading\nstop = threading.Event()\nthreading.Thread(target=stop.wait, daemon=True).start()\n";
+    std::fs::write(folder.path().join("leaves_a_thread.py"), module).expect("written");
+    with_options(
+        |options| {
+            options.preload = vec!["leaves_a_thread".into(), "no_such_module".into()];
+            options.directory = Some(folder.path().to_owned());
+        },
+        async |sessions| {
+            let session = sessions.default_session();
+            let code = "import sys, threading\n('leaves_a_thread' in sys.modules, threading.active_count())";
+            assert_eq!(eval(session, code).await.value(), &json!([true, 2]), "each worker has a thread of its own");
+            assert_eq!(eval(session, "import os; os._exit(1)").await.problem().code, ErrorCode::WorkerDied);
+            assert_eq!(eval(session, "6 * 7").await.value(), &json!(42));
+        },
+    );
+}
+
+#[test]
+fn bad_requests_are_refused_by_name() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        for (operation, body, says) in [
+            (Operation::Evaluate, json!({}), "'expression' must be a string"),
+            (Operation::Evaluate, json!({ "expression": 5 }), "a number"),
+            (Operation::Evaluate, json!({ "expression": "1", "locals": [] }), "'locals' must be an object"),
+            (Operation::Call, json!({ "handleId": "d.1.1" }), "no object"),
+            (Operation::Create, json!({ "moduleHandleId": 7 }), "'moduleHandleId' must be a string"),
+            (Operation::Dispose, json!({ "handleIds": "x" }), "'handleIds' must be an array"),
+            (Operation::Import, json!({ "moduleName": "" }), "must not be empty"),
+            (Operation::Wrap, json!({ "value": { "$handle": "d.1.99" } }), "d.1.99"),
+        ] {
+            let told = send(session, operation, body.clone()).await;
+            assert!(told.problem().detail.contains(says), "{body}: {}", told.problem().detail);
+        }
+        let missing = send(session, Operation::Import, json!({ "moduleName": "no_such_module" })).await;
+        assert_eq!(missing.exception()["type"], "ModuleNotFoundError");
+    });
+}

@@ -1,0 +1,142 @@
+//! Sessions to test with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use beep_python_protocol::{Operation, Problem};
+use beep_python_runtime::interpreter::{SearchPaths, discover};
+use beep_python_runtime::platform::Home;
+use beep_python_runtime::session::{Answer, Reply, Request, Session, SessionConfig, Sessions, SessionsOptions};
+use serde_json::{Value, json};
+
+/// A reply, with its body read.
+pub struct Told {
+    pub reply: Reply,
+    body: Value,
+    bytes: Vec<u8>,
+}
+
+impl From<Reply> for Told {
+    fn from(reply: Reply) -> Told {
+        let bytes = match &reply.answer {
+            Answer::Value(body) | Answer::Handle(body) | Answer::Object(body) | Answer::Exception(body) => {
+                body.contiguous().to_vec()
+            }
+            Answer::Floats(body) | Answer::FloatRows(body) => body.contiguous().to_vec(),
+            Answer::Problem(_) => Vec::new(),
+        };
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Told { reply, body, bytes }
+    }
+}
+
+impl Told {
+    pub fn value(&self) -> &Value {
+        assert!(matches!(self.reply.answer, Answer::Value(_)), "no value: {:?} {}", self.reply.answer, self.body);
+        &self.body
+    }
+
+    pub fn object(&self) -> &Value {
+        assert!(
+            matches!(self.reply.answer, Answer::Object(_) | Answer::Handle(_)),
+            "no object: {:?}",
+            self.reply.answer
+        );
+        &self.body
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        assert!(matches!(self.reply.answer, Answer::Floats(_) | Answer::FloatRows(_)), "{:?}", self.reply.answer);
+        &self.bytes
+    }
+
+    pub fn exception(&self) -> &Value {
+        assert!(matches!(self.reply.answer, Answer::Exception(_)), "no exception: {:?}", self.reply.answer);
+        &self.body["exception"]
+    }
+
+    pub fn problem(&self) -> &Problem {
+        match &self.reply.answer {
+            Answer::Problem(problem) => problem,
+            other => panic!("no problem: {other:?} {}", self.body),
+        }
+    }
+}
+
+pub async fn send(session: &Session, operation: Operation, body: Value) -> Told {
+    Told::from(session.call(Request::new(operation, body.to_string())).await)
+}
+
+pub async fn eval(session: &Session, code: &str) -> Told {
+    send(session, Operation::Evaluate, json!({ "expression": code })).await
+}
+
+/// One Python of each minor version found here.
+fn pythons() -> Vec<PathBuf> {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = Home::open(home.path()).expect("a home");
+    let found = discover(&home, &SearchPaths::from_env()).expect("a search");
+    let by_series: BTreeMap<_, _> =
+        found.into_iter().rev().map(|python| (python.version.series(), python.path)).collect();
+    assert!(!by_series.is_empty(), "these tests need a CPython of 3.9 or later on the machine");
+    by_series.into_values().collect()
+}
+
+pub fn on_every_python(test: impl AsyncFn(&Sessions)) {
+    for python in pythons() {
+        println!("with {}", python.display());
+        run(python, |_| (), &test);
+    }
+}
+
+pub fn on_one_python(test: impl AsyncFn(&Sessions)) {
+    with_options(|_| (), test);
+}
+
+pub fn with_options(change: impl FnOnce(&mut SessionsOptions), test: impl AsyncFn(&Sessions)) {
+    run(pythons().pop().expect("a Python"), change, &test);
+}
+
+fn run(python: PathBuf, change: impl FnOnce(&mut SessionsOptions), test: &impl AsyncFn(&Sessions)) {
+    let cache = tempfile::tempdir().expect("a folder");
+    let mut options = SessionsOptions {
+        python,
+        cache: cache.path().to_owned(),
+        preload: Vec::new(),
+        directory: None,
+        session: SessionConfig { grace: Duration::from_secs(5), ..SessionConfig::default() },
+    };
+    change(&mut options);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let sessions = Sessions::start(options).await.expect("sessions start");
+        test(&sessions).await;
+        let pids: Vec<_> = sessions.list().into_iter().filter_map(|info| info.pid).collect();
+        sessions.shut_down(Duration::from_secs(2)).await;
+        for pid in pids {
+            gone(pid as u32).await;
+        }
+    });
+}
+
+/// Waits until a process is no more; fails when it stays.
+pub async fn gone(pid: u32) {
+    let began = Instant::now();
+    while is_there(pid) {
+        assert!(began.elapsed() < Duration::from_secs(10), "process {pid} is still there");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whether a process runs; one that has ended and was not waited for does not.
+fn is_there(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim_start().starts_with('Z'))
+}
+
+#[allow(dead_code)]
+pub fn kill(pid: i64) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("a process id");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+}
