@@ -1,0 +1,197 @@
+//! The door itself: whether a request may pass.
+
+use beep_python_protocol::{ErrorCode, Problem};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+
+use super::authority;
+use super::{Peer, Token};
+
+/// What the door lets pass.
+#[derive(Clone, Debug)]
+pub struct DoorConfig {
+    /// Names beside those of loopback that `Host` may say, with a port or without.
+    pub hosts: Vec<String>,
+    /// Origins whose web pages may send requests, as `Origin` names them: `https://app.example`.
+    pub origins: Vec<String>,
+    /// Whether whoever comes over loopback needs no token, other users of this machine too.
+    pub trust_loopback: bool,
+    /// The largest body.
+    pub max_body_bytes: u64,
+}
+
+impl Default for DoorConfig {
+    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB.
+    fn default() -> DoorConfig {
+        DoorConfig { hosts: Vec::new(), origins: Vec::new(), trust_loopback: false, max_body_bytes: 64 << 20 }
+    }
+}
+
+/// Why a request may not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The `Host` header is missing, repeated, or names something that this server is not.
+    #[error("the Host header must name this server: a loopback name, or a name that the server was given")]
+    Host,
+    /// A web page of an origin that is not configured sent the request.
+    #[error("requests from web pages are refused, unless their origin was allowed when the server was started")]
+    Origin,
+    /// The peer is another user or cannot be known, and it showed no token or a wrong one.
+    #[error("the client is another user, or cannot be known: show the server's token as `Authorization: Bearer`")]
+    Token,
+    /// The body is not declared as JSON in UTF-8.
+    #[error("the body must be declared as `Content-Type: application/json`")]
+    ContentType,
+    /// The body is declared larger than the server takes.
+    #[error("the body is {declared} bytes long, the server takes at most {limit}")]
+    BodySize {
+        /// What `Content-Length` says.
+        declared: u64,
+        /// What the server takes.
+        limit: u64,
+    },
+}
+
+impl Refusal {
+    /// The stable code.
+    pub fn code(self) -> ErrorCode {
+        match self {
+            Refusal::Host => ErrorCode::ForbiddenHost,
+            Refusal::Origin => ErrorCode::ForbiddenOrigin,
+            Refusal::Token => ErrorCode::Unauthorized,
+            Refusal::ContentType => ErrorCode::UnsupportedMediaType,
+            Refusal::BodySize { .. } => ErrorCode::BodyTooLarge,
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        Problem::new(refusal.code(), refusal.to_string())
+    }
+}
+
+/// The layer in front of all routes. Deciding allocates nothing.
+#[derive(Debug)]
+pub struct Door {
+    config: DoorConfig,
+    token: Token,
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+impl Door {
+    /// A door that opens to the server's own user, and to whoever shows `token`.
+    pub fn new(config: DoorConfig, token: Token) -> Door {
+        Door { config, token }
+    }
+
+    /// The largest body. The door refuses what declares itself larger; who reads a chunked body must count.
+    pub fn max_body_bytes(&self) -> u64 {
+        self.config.max_body_bytes
+    }
+
+    /// Whether a request of these parts may pass.
+    pub fn admit_parts(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), Refusal> {
+        self.admit(peer, parts.version, &parts.method, &parts.uri, &parts.headers)
+    }
+
+    /// Whether a request may pass.
+    pub fn admit(
+        &self,
+        peer: Peer,
+        version: Version,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        self.check_host(version, uri, headers)?;
+        self.check_origin(headers)?;
+        self.check_user(peer, headers)?;
+        self.check_body(version, method, headers)
+    }
+
+    fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+        let allowed = |authority: &[u8]| authority::is_allowed(authority, &self.config.hosts);
+        // A target in absolute form names a host as well; it must not say other than the header.
+        let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));
+        let mut hosts = headers.get_all(HOST).iter();
+        let pass = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => allowed(host.as_bytes()) && target != Some(false),
+            (None, _) => version >= Version::HTTP_2 && target == Some(true),
+            (Some(_), Some(_)) => false,
+        };
+        if pass { Ok(()) } else { Err(Refusal::Host) }
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let allowed = |origin: &HeaderValue| self.config.origins.iter().any(|allowed| origin == allowed);
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (Some(origin), None) if allowed(origin) => return Ok(()),
+            (None, _) => {}
+            _ => return Err(Refusal::Origin),
+        }
+        // Browsers send no Origin with some requests (an <img>, a link), but say where the page is from. Another port
+        // of this machine counts as the same site to them, not as the same origin.
+        let own = |site: &HeaderValue| site == "same-origin" || site == "none";
+        if headers.get_all(SEC_FETCH_SITE).iter().all(own) { Ok(()) } else { Err(Refusal::Origin) }
+    }
+
+    fn check_user(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Refusal> {
+        let pass = match peer {
+            Peer::SameUser => true,
+            Peer::OtherUser(_) | Peer::UnknownOnLoopback if self.config.trust_loopback => true,
+            Peer::OtherUser(_) | Peer::UnknownOnLoopback | Peer::Remote => self.shows_token(headers),
+        };
+        if pass { Ok(()) } else { Err(Refusal::Token) }
+    }
+
+    fn shows_token(&self, headers: &HeaderMap) -> bool {
+        const SCHEME: &[u8] = b"Bearer ";
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        match (shown.next(), shown.next()) {
+            (Some(value), None) => value
+                .as_bytes()
+                .split_at_checked(SCHEME.len())
+                .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case(SCHEME) && self.token.matches(token)),
+            _ => false,
+        }
+    }
+
+    fn check_body(&self, version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+        let declared = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok())
+            .and_then(|length| length.parse::<u64>().ok());
+        let limit = self.config.max_body_bytes;
+        if let Some(declared) = declared.filter(|declared| *declared > limit) {
+            return Err(Refusal::BodySize { declared, limit });
+        }
+        let takes_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
+        let has_body = match declared {
+            Some(bytes) => bytes > 0,
+            // From HTTP/2 on a body needs no header that announces it.
+            None => headers.contains_key(TRANSFER_ENCODING) || (takes_body && version >= Version::HTTP_2),
+        };
+        let mut types = headers.get_all(CONTENT_TYPE).iter();
+        let pass = match (types.next(), types.next()) {
+            (Some(kind), None) => is_json(kind.as_bytes()) || !(has_body || takes_body),
+            (None, _) => !has_body,
+            (Some(_), Some(_)) => false,
+        };
+        if pass { Ok(()) } else { Err(Refusal::ContentType) }
+    }
+}
+
+/// Whether a content type is `application/json`, in UTF-8 if it says in what; other parameters do not matter.
+fn is_json(content_type: &[u8]) -> bool {
+    let mut parts = content_type.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let is_utf8 = |parameter: &[u8]| {
+        let Some((name, value)) = parameter.split_at_checked(b"charset=".len()) else { return true };
+        let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+        let is_utf8 = value.eq_ignore_ascii_case(b"utf-8") || value.eq_ignore_ascii_case(b"utf8");
+        !name.eq_ignore_ascii_case(b"charset=") || is_utf8
+    };
+    parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json")) && parts.all(is_utf8)
+}

@@ -1,0 +1,67 @@
+//! Who is at the other end of a connection.
+
+use std::net::SocketAddr;
+
+use super::{PeerUid, peer_uid};
+
+/// The other end of a connection, looked up once when it is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A process of the server's own user on this machine: it could do all that we can, and needs no token.
+    SameUser,
+    /// A process of another user on this machine.
+    OtherUser(u32),
+    /// It came over loopback, and whose it is cannot be known.
+    UnknownOnLoopback,
+    /// It came over a network.
+    Remote,
+}
+
+/// What the kernel shows instead of users that a user namespace has no number for.
+const OVERFLOW_UID: u32 = 65534;
+
+impl Peer {
+    /// Looks up who is at the `remote` end of a connection that was accepted at `local`.
+    pub fn of(local: SocketAddr, remote: SocketAddr) -> Peer {
+        if !remote.ip().to_canonical().is_loopback() {
+            return Peer::Remote;
+        }
+        Peer::from_uid(peer_uid(local, remote), rustix::process::geteuid().as_raw())
+    }
+
+    fn from_uid(uid: PeerUid, own: u32) -> Peer {
+        match uid {
+            PeerUid::Known(uid) if uid == own && uid != OVERFLOW_UID => Peer::SameUser,
+            PeerUid::Known(uid) => Peer::OtherUser(uid),
+            PeerUid::Unknown => Peer::UnknownOnLoopback,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_user_is_the_same_user() {
+        assert_eq!(Peer::from_uid(PeerUid::Known(1000), 1000), Peer::SameUser);
+        assert_eq!(Peer::from_uid(PeerUid::Known(0), 0), Peer::SameUser);
+        assert_eq!(Peer::from_uid(PeerUid::Known(1001), 1000), Peer::OtherUser(1001));
+        assert_eq!(Peer::from_uid(PeerUid::Known(0), 1000), Peer::OtherUser(0));
+        assert_eq!(Peer::from_uid(PeerUid::Known(1000), 0), Peer::OtherUser(1000));
+        assert_eq!(Peer::from_uid(PeerUid::Unknown, 0), Peer::UnknownOnLoopback);
+    }
+
+    #[test]
+    fn users_that_the_namespace_cannot_tell_apart_are_not_the_same() {
+        assert_eq!(Peer::from_uid(PeerUid::Known(65534), 65534), Peer::OtherUser(65534));
+    }
+
+    #[test]
+    fn an_address_of_a_network_is_remote() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(Peer::of(address("192.0.2.1:5678"), address("192.0.2.2:40000")), Peer::Remote);
+        assert_eq!(Peer::of(address("127.0.0.1:1"), address("127.0.0.1:2")), Peer::UnknownOnLoopback);
+        assert_eq!(Peer::of(address("[::ffff:127.0.0.1]:1"), address("[::ffff:127.0.0.1]:2")), Peer::UnknownOnLoopback);
+    }
+}

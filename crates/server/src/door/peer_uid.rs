@@ -1,0 +1,183 @@
+//! Which user holds the other end of a TCP connection on this machine.
+
+use std::cell::OnceCell;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+/// The user at the other end of a connection, as far as the kernel tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerUid {
+    /// The socket is open, and this user made it.
+    Known(u32),
+    /// The socket is not of this machine, is closed already, or the kernel would not tell. Never to be taken for any
+    /// user: a socket that its owner has closed shows user 0.
+    Unknown,
+}
+
+/// Asks the kernel which user holds the other end of the connection whose end here is `local` and there is `remote`.
+///
+/// One question over netlink (`sock_diag`) by the exact four addresses, some microseconds; it never waits.
+pub fn peer_uid(local: SocketAddr, remote: SocketAddr) -> PeerUid {
+    thread_local! {
+        // One socket per thread for good: opening one costs more than the question.
+        static KERNEL: OnceCell<Option<OwnedFd>> = const { OnceCell::new() };
+    }
+    KERNEL
+        .with(|kernel| ask(kernel.get_or_init(|| open().ok()).as_ref()?, local, remote))
+        .map_or(PeerUid::Unknown, PeerUid::Known)
+}
+
+// linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h; netlink speaks in the byte order of the machine, addresses and
+// ports stand in network order.
+const HEADER: usize = 16;
+const SOCKET_ID: usize = 48;
+const REQUEST: usize = HEADER + 8 + SOCKET_ID;
+const ANSWER: usize = HEADER + 4 + SOCKET_ID + 20;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST: u16 = 1;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const IPPROTO_TCP: u8 = 6;
+const ANY_COOKIE: [u8; 8] = [0xff; 8];
+/// `TCP_ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`, `LAST_ACK`, `CLOSING`: a connection that was made. Not
+/// `LISTEN` or `SYN_SENT`, which can turn up under the same port once the client's socket is gone.
+const CONNECTED: [u8; 6] = [1, 4, 5, 8, 9, 11];
+
+fn open() -> rustix::io::Result<OwnedFd> {
+    rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))
+}
+
+fn ask(kernel: &OwnedFd, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    let (family, socket_id) = socket_id(local, remote)?;
+    let mut request = [0; REQUEST];
+    request[0..4].copy_from_slice(&(REQUEST as u32).to_ne_bytes());
+    request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    request[6..8].copy_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+    request[HEADER] = family;
+    request[HEADER + 1] = IPPROTO_TCP;
+    request[HEADER + 4..HEADER + 8].copy_from_slice(&u32::MAX.to_ne_bytes()); // any state
+    request[HEADER + 8..].copy_from_slice(&socket_id);
+    discard_pending(kernel);
+    rustix::net::sendto(kernel, &request, SendFlags::DONTWAIT, &SocketAddrNetlink::new(0, 0)).ok()?;
+
+    // The kernel has put its answer in our queue when the sending returns.
+    let mut answer = [0; 512];
+    let (_, length, sender) = rustix::net::recvfrom(kernel, &mut answer, RecvFlags::DONTWAIT).ok()?;
+    let from_kernel = SocketAddrNetlink::try_from(sender?).is_ok_and(|sender| sender.pid() == 0);
+    let answer = answer.get(..length).filter(|_| from_kernel)?;
+    read_answer(answer, &socket_id)
+}
+
+/// Empties the queue, so that whatever was left there by anybody is not taken for the answer.
+fn discard_pending(kernel: &OwnedFd) {
+    let mut rest = [0; 16];
+    while rustix::net::recv(kernel, &mut rest, RecvFlags::DONTWAIT).is_ok() {}
+}
+
+/// `inet_diag_sockid` of the *other* end: its source is what we call remote.
+fn socket_id(local: SocketAddr, remote: SocketAddr) -> Option<(u8, [u8; SOCKET_ID])> {
+    let mut id = [0; SOCKET_ID];
+    id[0..2].copy_from_slice(&remote.port().to_be_bytes());
+    id[2..4].copy_from_slice(&local.port().to_be_bytes());
+    // An IPv4 client of a socket that listens on both families shows a mapped address; the kernel knows it as IPv4.
+    let family = match (remote.ip().to_canonical(), local.ip().to_canonical()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            id[4..8].copy_from_slice(&source.octets());
+            id[20..24].copy_from_slice(&destination.octets());
+            AF_INET
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            id[4..20].copy_from_slice(&source.octets());
+            id[20..36].copy_from_slice(&destination.octets());
+            AF_INET6
+        }
+        _ => return None,
+    };
+    id[40..48].copy_from_slice(&ANY_COOKIE);
+    Some((family, id))
+}
+
+/// The user in an `inet_diag_msg`, if that tells of exactly the connection that was asked for, still held by a process.
+fn read_answer(answer: &[u8], asked: &[u8; SOCKET_ID]) -> Option<u32> {
+    let number = |at: usize| u32::from_ne_bytes(answer[at..at + 4].try_into().expect("four bytes"));
+    if answer.len() < ANSWER || answer[4..6] != SOCK_DIAG_BY_FAMILY.to_ne_bytes() {
+        return None;
+    }
+    let state = answer[HEADER + 1];
+    let socket_id = &answer[HEADER + 4..][..SOCKET_ID];
+    let same_family_bytes = 36; // ports and addresses; what follows is the interface and the cookie
+    let (uid, inode) = (number(HEADER + 64), number(HEADER + 68));
+    let exact = socket_id[..same_family_bytes] == asked[..same_family_bytes];
+    (exact && CONNECTED.contains(&state) && inode != 0).then_some(uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: &str = "127.0.0.1:5678";
+    const REMOTE: &str = "127.0.0.1:40000";
+
+    fn asked() -> [u8; SOCKET_ID] {
+        socket_id(LOCAL.parse().unwrap(), REMOTE.parse().unwrap()).unwrap().1
+    }
+
+    fn answer(state: u8, uid: u32, inode: u32) -> Vec<u8> {
+        let mut answer = vec![0; ANSWER];
+        answer[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+        answer[HEADER + 1] = state;
+        answer[HEADER + 4..][..SOCKET_ID].copy_from_slice(&asked());
+        answer[HEADER + 64..][..4].copy_from_slice(&uid.to_ne_bytes());
+        answer[HEADER + 68..][..4].copy_from_slice(&inode.to_ne_bytes());
+        answer
+    }
+
+    #[test]
+    fn an_open_connection_tells_its_user() {
+        assert_eq!(read_answer(&answer(1, 1000, 77), &asked()), Some(1000));
+        assert_eq!(read_answer(&answer(1, 0, 77), &asked()), Some(0));
+    }
+
+    #[test]
+    fn a_socket_that_no_process_holds_tells_nothing() {
+        assert_eq!(read_answer(&answer(5, 0, 0), &asked()), None);
+        assert_eq!(read_answer(&answer(6, 0, 0), &asked()), None);
+    }
+
+    #[test]
+    fn a_listener_or_a_connection_not_yet_made_is_not_the_peer() {
+        for state in [2, 3, 6, 7, 10, 12] {
+            assert_eq!(read_answer(&answer(state, 1000, 77), &asked()), None, "state {state}");
+        }
+    }
+
+    #[test]
+    fn an_answer_about_other_addresses_tells_nothing() {
+        for byte in [0, 2, 4, 20] {
+            let mut other = answer(1, 1000, 77);
+            other[HEADER + 4 + byte] ^= 1;
+            assert_eq!(read_answer(&other, &asked()), None, "byte {byte} of the socket id");
+        }
+    }
+
+    #[test]
+    fn errors_and_short_answers_tell_nothing() {
+        let mut error = answer(1, 1000, 77);
+        error[4..6].copy_from_slice(&2u16.to_ne_bytes());
+        assert_eq!(read_answer(&error, &asked()), None);
+        let whole = answer(1, 1000, 77);
+        for length in 0..whole.len() {
+            assert_eq!(read_answer(&whole[..length], &asked()), None, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn mapped_addresses_are_asked_for_as_ipv4_and_mixed_ones_not_at_all() {
+        let mapped = socket_id("[::ffff:127.0.0.1]:5678".parse().unwrap(), "[::ffff:127.0.0.1]:40000".parse().unwrap());
+        assert_eq!(mapped, Some((AF_INET, asked())));
+        assert_eq!(socket_id("[::1]:5678".parse().unwrap(), REMOTE.parse().unwrap()), None);
+    }
+}

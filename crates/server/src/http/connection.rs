@@ -1,0 +1,194 @@
+//! Connections: accepting them, and letting their requests through the door to their routes.
+
+use std::convert::Infallible;
+use std::net::TcpListener as StdListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_runtime::platform::Home;
+use beep_python_runtime::session::Sessions;
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use super::body::Pieces;
+use super::route::Route;
+use super::{answer, environment, operation, sessions};
+use crate::door::{Door, Peer};
+
+/// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
+/// counts the time between requests towards the time to read a header.
+const IDLE_LIMIT: Duration = Duration::from_secs(120);
+/// How long a body may take to arrive.
+const BODY_LIMIT: Duration = Duration::from_secs(120);
+/// How many connections are served at once; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// What the routes work on.
+#[derive(Debug)]
+pub struct Backend {
+    /// The sessions.
+    pub sessions: Arc<Sessions>,
+    /// Who may come in.
+    pub door: Door,
+    /// Where environments are kept.
+    pub home: Home,
+    /// The folder of the environment that the sessions run in.
+    pub environment: PathBuf,
+    /// The version of its Python.
+    pub python_version: String,
+    /// When the server began.
+    pub began: Instant,
+}
+
+/// Serves HTTP on these sockets until `stop` says true; then finishes the requests under way, and returns.
+pub async fn serve(
+    listeners: Vec<StdListener>,
+    backend: Arc<Backend>,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    let mut accepting = tokio::task::JoinSet::new();
+    for listener in listeners {
+        let listener = TcpListener::from_std(listener)?;
+        accepting.spawn(accept(listener, backend.clone(), places.clone(), stop.clone(), open.clone()));
+    }
+    drop(open);
+    while accepting.join_next().await.is_some() {}
+    all_closed.recv().await; // every connection holds a sender
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    backend: Arc<Backend>,
+    places: Arc<tokio::sync::Semaphore>,
+    mut stop: watch::Receiver<bool>,
+    open: mpsc::Sender<Infallible>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = async {
+                let place = places.clone().acquire_owned().await.ok()?;
+                Some((listener.accept().await, place))
+            } => accepted,
+            () = said(&mut stop) => return,
+        };
+        match accepted {
+            Some((Ok((stream, _)), place)) => {
+                let (backend, stop, open) = (backend.clone(), stop.clone(), open.clone());
+                tokio::spawn(async move {
+                    connection(stream, backend, stop).await;
+                    drop((place, open));
+                });
+            }
+            Some((Err(error), _)) => {
+                // Out of descriptors, as a rule: those that are open may close while we wait.
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            None => return,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, backend: Arc<Backend>, mut stop: watch::Receiver<bool>) {
+    let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
+    let peer = Peer::of(local, remote);
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let backend = backend.clone();
+        async move { Ok::<_, Infallible>(answer_to(&backend, peer, request).await) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE_LIMIT)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = said(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%remote, "a connection ended: {error}");
+    }
+}
+
+/// Returns when the server is to stop.
+async fn said(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Every request passes here: first the door, then the route.
+async fn answer_to(backend: &Backend, peer: Peer, request: Request<Incoming>) -> Response<Pieces> {
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = backend.door.admit_parts(peer, &parts) {
+        let problem = Problem::from(refusal);
+        tracing::warn!(code = problem.code.as_str(), path = parts.uri.path(), "a request was refused");
+        return answer::problem(&problem);
+    }
+    let path = parts.uri.path();
+    let Some(route) = Route::find(path) else {
+        return answer::problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}")));
+    };
+    if !route.methods().contains(&parts.method) {
+        return answer::method_not_allowed(route.methods());
+    }
+    let body = match read(body, &parts.method, backend.door.max_body_bytes()).await {
+        Ok(body) => body,
+        Err(problem) => return answer::problem(&problem),
+    };
+    let answered = match route {
+        Route::Operation(what) => operation::carry_out(backend, what, &parts.headers, body).await,
+        Route::Health => Ok(health(backend)),
+        Route::Sessions => sessions::all(backend, &parts.method).await,
+        Route::Session => sessions::one(backend, &parts.method, path).await,
+        Route::VenvCreate | Route::VenvList | Route::VenvDelete | Route::VenvStatus => {
+            environment::answer(backend, route, &body).await
+        }
+    };
+    answered.unwrap_or_else(|problem| answer::problem(&problem))
+}
+
+async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
+    if method == Method::GET {
+        return Ok(Bytes::new());
+    }
+    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    match tokio::time::timeout(BODY_LIMIT, limited.collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("the body is larger than {limit} bytes, the most that this server takes");
+            Err(Problem::new(ErrorCode::BodyTooLarge, detail))
+        }
+        Ok(Err(error)) => Err(Problem::new(ErrorCode::InvalidRequest, format!("the body did not arrive: {error}"))),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} seconds", BODY_LIMIT.as_secs());
+            Err(Problem::new(ErrorCode::RequestTimeout, detail))
+        }
+    }
+}
+
+fn health(backend: &Backend) -> Response<Pieces> {
+    answer::json(&json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "python": backend.python_version,
+        "environment": backend.environment,
+        "uptimeMs": backend.began.elapsed().as_millis() as u64,
+    }))
+}

@@ -1,0 +1,113 @@
+//! What a request says about itself, beside what it asks for: in headers, or in the body, which wins.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use http::HeaderMap;
+use serde::Deserialize;
+
+/// The envelope of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    pub(super) session: Option<String>,
+    pub(super) form: ValueForm,
+    pub(super) deadline: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InBody<'a> {
+    #[serde(borrow, default)]
+    session: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
+    #[serde(borrow, default)]
+    values: Option<Cow<'a, str>>,
+}
+
+/// Reads the envelope, and checks on the way that the body is JSON.
+pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem> {
+    let header = |name: &str| -> Result<Option<&str>, Problem> {
+        let Some(value) = headers.get(name) else { return Ok(None) };
+        value.to_str().map(Some).map_err(|_| invalid(format!("the header {name} must be plain ASCII")))
+    };
+    let inside = match body {
+        [] => None,
+        _ => Some(serde_json::from_slice::<InBody<'_>>(body).map_err(|error| not_json(body, &error))?),
+    };
+    let inside = inside.as_ref();
+    let session = inside.and_then(|i| i.session.as_deref()).or(header("x-beep-session")?);
+    let deadline =
+        match (inside.and_then(|i| i.timeout_ms), header("x-beep-timeout-ms")?) {
+            (Some(given), _) => Some(given),
+            (None, Some(text)) => Some(text.trim().parse().map_err(|_| {
+                invalid(format!("the header X-Beep-Timeout-Ms must be whole milliseconds, not '{text}'"))
+            })?),
+            (None, None) => None,
+        };
+    let form = match inside.and_then(|i| i.values.as_deref()).or(header("x-beep-values")?) {
+        None => ValueForm::Plain,
+        Some(word) => {
+            ValueForm::parse(word).ok_or_else(|| invalid(format!("values must be 'plain' or 'exact', not '{word}'")))?
+        }
+    };
+    // Ids serve to cancel a call; one that is not text could never be named.
+    let _ = (inside.and_then(|i| i.request_id.as_deref()), header("x-beep-request")?);
+    Ok(Envelope { session: session.map(str::to_owned), form, deadline: deadline.map(Duration::from_millis) })
+}
+
+fn not_json(body: &[u8], error: &serde_json::Error) -> Problem {
+    match error.classify() {
+        serde_json::error::Category::Data if !body.trim_ascii_start().starts_with(b"{") => {
+            invalid("the body must be a JSON object")
+        }
+        serde_json::error::Category::Data => invalid(format!("the body's envelope cannot be read: {error}")),
+        _ => invalid(format!("the body is not valid JSON: {error}")),
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(ErrorCode::InvalidRequest, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|&(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn the_body_wins_over_headers() {
+        let headers = headers(&[("x-beep-session", "a"), ("x-beep-timeout-ms", "5"), ("x-beep-values", "plain")]);
+        let body = br#"{"expression":"1","session":"b","timeoutMs":7,"values":"exact"}"#;
+        let envelope = read(&headers, body).expect("valid");
+        let deadline = Some(Duration::from_millis(7));
+        assert_eq!(envelope, Envelope { session: Some("b".into()), form: ValueForm::Exact, deadline });
+        assert_eq!(read(&headers, b"{}").expect("valid").session.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let none = HeaderMap::new();
+        for (body, said) in [
+            ("{", "not valid JSON"),
+            ("[1]", "must be a JSON object"),
+            ("\"x\"", "must be a JSON object"),
+            ("{} x", "not valid JSON"),
+            (r#"{"timeoutMs":"soon"}"#, "envelope"),
+            (r#"{"values":"other"}"#, "'plain' or 'exact'"),
+            (r#"{"session":5}"#, "envelope"),
+        ] {
+            let problem = read(&none, body.as_bytes()).expect_err(body);
+            assert_eq!(problem.code, ErrorCode::InvalidRequest);
+            assert!(problem.detail.contains(said), "{body}: {}", problem.detail);
+        }
+        let problem = read(&headers(&[("x-beep-timeout-ms", "1.5")]), b"{}").expect_err("not whole");
+        assert!(problem.detail.contains("X-Beep-Timeout-Ms"));
+    }
+}

@@ -1,0 +1,32 @@
+//! The operations, carried to the session core.
+
+use beep_python_protocol::{Operation, Problem};
+use beep_python_runtime::session::Request;
+use bytes::Bytes;
+use http::header::ACCEPT;
+use http::{HeaderMap, Response};
+
+use super::body::Pieces;
+use super::connection::Backend;
+use super::{answer, envelope};
+
+/// Carries out one operation. The body goes to the worker as it is.
+pub(super) async fn carry_out(
+    backend: &Backend,
+    operation: Operation,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Response<Pieces>, Problem> {
+    let envelope = envelope::read(headers, &body)?;
+    let session = match &envelope.session {
+        Some(id) => backend.sessions.get(id)?,
+        None => backend.sessions.default_session().clone(),
+    };
+    let request = Request { operation, body, form: envelope.form, deadline: envelope.deadline, grace: None };
+    let reply = session.call(request).await;
+    Ok(answer::reply(reply, wants_binary(headers)).await)
+}
+
+fn wants_binary(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes() == b"application/octet-stream")
+}

@@ -1,0 +1,90 @@
+//! The routes and the methods that they take.
+
+use beep_python_protocol::Operation;
+use http::Method;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// An operation of a session.
+    Operation(Operation),
+    /// Whether the server is well.
+    Health,
+    /// Make a session, or list them.
+    Sessions,
+    /// Look at one session, or end it: what follows `/api/sessions/`.
+    Session,
+    /// Make an environment for a provider.
+    VenvCreate,
+    /// List the environments.
+    VenvList,
+    /// Delete an environment.
+    VenvDelete,
+    /// Tell the state of an environment.
+    VenvStatus,
+}
+
+const SESSION_PREFIX: &str = "/api/sessions/";
+
+impl Route {
+    /// Every route, by a path that leads to it.
+    pub fn all() -> Vec<(&'static str, Route)> {
+        let operations = Operation::ALL.map(|operation| (operation.http_path(), Route::Operation(operation)));
+        let others = [
+            ("/health", Route::Health),
+            ("/api/sessions", Route::Sessions),
+            ("/api/sessions/default", Route::Session),
+            ("/api/venv/create", Route::VenvCreate),
+            ("/venv/create", Route::VenvCreate),
+            ("/api/venv/list", Route::VenvList),
+            ("/api/venv/delete", Route::VenvDelete),
+            ("/api/venv/status", Route::VenvStatus),
+        ];
+        operations.into_iter().chain(others).collect()
+    }
+
+    /// The route of a path.
+    pub fn find(path: &str) -> Option<Route> {
+        match path {
+            "/health" => Some(Route::Health),
+            "/api/sessions" => Some(Route::Sessions),
+            "/api/venv/create" | "/venv/create" => Some(Route::VenvCreate),
+            "/api/venv/list" => Some(Route::VenvList),
+            "/api/venv/delete" => Some(Route::VenvDelete),
+            "/api/venv/status" => Some(Route::VenvStatus),
+            _ if path.strip_prefix(SESSION_PREFIX).is_some_and(|id| !id.is_empty()) => Some(Route::Session),
+            _ => Operation::from_http_path(path).map(Route::Operation),
+        }
+    }
+
+    /// The methods that it takes.
+    pub fn methods(self) -> &'static [Method] {
+        match self {
+            Route::Health | Route::VenvList => &[Method::GET],
+            Route::Sessions => &[Method::GET, Method::POST],
+            Route::Session => &[Method::GET, Method::DELETE],
+            Route::Operation(_) | Route::VenvCreate | Route::VenvDelete | Route::VenvStatus => &[Method::POST],
+        }
+    }
+
+    /// The session's id in a path of [`Route::Session`].
+    pub fn session_id(path: &str) -> &str {
+        path.strip_prefix(SESSION_PREFIX).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_leads_to_its_route() {
+        for (path, route) in Route::all() {
+            assert_eq!(Route::find(path), Some(route), "{path}");
+            assert!(!route.methods().is_empty());
+        }
+        for path in ["/", "/api", "/api/evaluate", "/api/eval/", "/api/sessions/", "//health"] {
+            assert_eq!(Route::find(path), None, "{path}");
+        }
+    }
+}

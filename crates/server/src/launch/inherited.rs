@@ -1,0 +1,290 @@
+//! What a server finds in its process when it begins: the sockets that its starter bound, and whom to tell that it is
+//! ready.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::FileType;
+use rustix::net::SocketType;
+use serde::{Deserialize, Serialize};
+
+use super::ServerRecord;
+
+/// The number of inherited sockets, which begin at 3; as systemd passes them.
+pub(super) const LISTEN_FDS: &str = "LISTEN_FDS";
+/// What each is for, between colons.
+pub(super) const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
+/// The process that they are meant for. Our own starter cannot know it before the process is there, and leaves it out.
+pub(super) const LISTEN_PID: &str = "LISTEN_PID";
+/// The number of the pipe on which the server says that it is ready.
+pub(super) const READY_FD: &str = "BEEP_PYTHON_READY_FD";
+pub(super) const FIRST_FD: RawFd = 3;
+pub(super) const HTTP: &str = "http";
+
+/// What this process inherited from who started it as a server.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Sockets for HTTP: non-blocking, and closed on exec.
+    pub http: Vec<TcpListener>,
+    /// Whom to tell that the server is ready.
+    pub ready: Ready,
+}
+
+/// Why this process cannot be a server.
+#[derive(Debug, thiserror::Error)]
+pub enum InheritError {
+    /// There are no sockets.
+    #[error("no sockets were inherited ({LISTEN_FDS} is not set): a server is started by `start`, not by itself")]
+    NotLaunched,
+    /// The sockets are meant for another process.
+    #[error("the inherited sockets are meant for process {meant_for}, this is process {}", std::process::id())]
+    OtherProcess {
+        /// What `LISTEN_PID` says.
+        meant_for: String,
+    },
+    /// They were taken before.
+    #[error("the inherited sockets were taken already")]
+    Taken,
+    /// An environment variable makes no sense.
+    #[error("{variable}={value:?} is not what a server's starter sets")]
+    Variable {
+        /// Its name.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A descriptor is not what it should be.
+    #[error("the inherited descriptor {fd} is not {expected}")]
+    Descriptor {
+        /// Its number.
+        fd: RawFd,
+        /// What it should be.
+        expected: &'static str,
+        /// What the system said, where it did.
+        source: Option<io::Error>,
+    },
+}
+
+impl Inherited {
+    /// Takes what this process inherited, and removes it from the environment variables, so that no child takes it for
+    /// its own. To be called once, before any thread is started.
+    pub fn from_env() -> Result<Inherited, InheritError> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        let variables = Variables::read();
+        let plan = variables.plan(std::process::id())?;
+        if TAKEN.swap(true, Ordering::SeqCst) {
+            return Err(InheritError::Taken);
+        }
+        forget_variables();
+        // SAFETY: the variables say that these descriptors were passed to this process for us to own; each was checked
+        // to be open, and `TAKEN` sees to it that they are owned once.
+        let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
+        let http = plan.http.into_iter().map(|fd| listener(fd, own)).collect::<Result<_, _>>()?;
+        let ready = match plan.ready {
+            Some(fd) => Ready(Told::Pipe(pipe(fd, own)?)),
+            None => Ready(Told::Nobody),
+        };
+        Ok(Inherited { http, ready })
+    }
+}
+
+/// Whom to tell that the server is ready, or why it is not. Dropped without a word, it says that the server died.
+#[derive(Debug)]
+pub struct Ready(Told);
+
+enum Told {
+    Pipe(File),
+    Function(Box<dyn FnOnce(&ServerRecord) + Send>),
+    Nobody,
+}
+
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Told::Pipe(_) => "Pipe",
+            Told::Function(_) => "Function",
+            Told::Nobody => "Nobody",
+        })
+    }
+}
+
+/// The one line on the ready pipe.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Word {
+    /// The server is ready.
+    Ready(Box<ServerRecord>),
+    /// It cannot start.
+    Error { message: String, causes: Vec<String> },
+}
+
+impl Ready {
+    /// Calls `announce` with the record when the server is ready; what a server in the foreground uses.
+    pub fn call(announce: impl FnOnce(&ServerRecord) + Send + 'static) -> Ready {
+        Ready(Told::Function(Box::new(announce)))
+    }
+
+    /// Whether a starter waits to be told.
+    pub fn is_awaited(&self) -> bool {
+        matches!(self.0, Told::Pipe(_))
+    }
+
+    /// Says that the server takes requests. A starter that is gone by now does not matter.
+    pub fn ready(self, record: &ServerRecord) {
+        match self.0 {
+            Told::Pipe(pipe) => say(pipe, &Word::Ready(Box::new(record.clone()))),
+            Told::Function(announce) => announce(record),
+            Told::Nobody => {}
+        }
+    }
+
+    /// Says that the server cannot start, and why, cause by cause.
+    pub fn failed(self, error: &(dyn std::error::Error + 'static)) {
+        let causes = std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string).collect();
+        if let Told::Pipe(pipe) = self.0 {
+            say(pipe, &Word::Error { message: error.to_string(), causes });
+        }
+    }
+}
+
+fn say(mut pipe: File, word: &Word) {
+    let mut line = serde_json::to_vec(word).expect("a record is plain data");
+    line.push(b'\n');
+    let _ = pipe.write_all(&line);
+}
+
+/// The environment variables as they are.
+#[derive(Default)]
+struct Variables {
+    fds: Option<String>,
+    names: Option<String>,
+    pid: Option<String>,
+    ready: Option<String>,
+}
+
+/// Which descriptor is what.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    http: Vec<RawFd>,
+    ready: Option<RawFd>,
+}
+
+impl Variables {
+    fn read() -> Variables {
+        let read = |name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        Variables { fds: read(LISTEN_FDS), names: read(LISTEN_FDNAMES), pid: read(LISTEN_PID), ready: read(READY_FD) }
+    }
+
+    fn plan(self, own_pid: u32) -> Result<Plan, InheritError> {
+        let wrong = |variable, value: &str| InheritError::Variable { variable, value: value.to_owned() };
+        let fds = self.fds.ok_or(InheritError::NotLaunched)?;
+        if let Some(meant_for) = self.pid.filter(|pid| pid.parse() != Ok(own_pid)) {
+            return Err(InheritError::OtherProcess { meant_for });
+        }
+        let count: usize = fds.parse().ok().filter(|count| (1..=64).contains(count)).ok_or(wrong(LISTEN_FDS, &fds))?;
+        if let Some(names) = self.names {
+            let mut split = names.split(':');
+            if split.clone().count() != count || !split.all(|name| name == HTTP) {
+                return Err(wrong(LISTEN_FDNAMES, &names));
+            }
+        }
+        let end = FIRST_FD + count as RawFd;
+        let ready = match self.ready {
+            Some(fd) => Some(fd.parse().ok().filter(|fd| *fd >= end).ok_or(wrong(READY_FD, &fd))?),
+            None => None,
+        };
+        Ok(Plan { http: (FIRST_FD..end).collect(), ready })
+    }
+}
+
+/// Changing variables is sound only while no other thread can read them. Where there is one, they stay, which a child
+/// that does not know them ignores.
+fn forget_variables() {
+    let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
+    if alone {
+        for variable in [LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, READY_FD] {
+            // SAFETY: this is the only thread of the process.
+            unsafe { std::env::remove_var(variable) };
+        }
+    }
+}
+
+fn listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<TcpListener, InheritError> {
+    const EXPECTED: &str = "a listening TCP socket";
+    let failed = |source| InheritError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
+    check_open(fd).map_err(failed)?;
+    let socket = own(fd);
+    let is_listener = rustix::net::sockopt::socket_type(&socket) == Ok(SocketType::STREAM)
+        && rustix::net::sockopt::socket_acceptconn(&socket) == Ok(true);
+    let listener = TcpListener::from(socket);
+    // A Unix socket has no address of this kind.
+    if !is_listener || listener.local_addr().is_err() {
+        return Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None });
+    }
+    close_on_exec(&listener).and_then(|()| listener.set_nonblocking(true)).map_err(failed)?;
+    Ok(listener)
+}
+
+fn pipe(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<File, InheritError> {
+    const EXPECTED: &str = "a pipe";
+    let failed = |source| InheritError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
+    check_open(fd).map_err(failed)?;
+    let pipe = own(fd);
+    let kind = rustix::fs::fstat(&pipe).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    if kind != Ok(FileType::Fifo) {
+        return Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None });
+    }
+    close_on_exec(&pipe).map_err(failed)?;
+    Ok(File::from(pipe))
+}
+
+fn check_open(fd: RawFd) -> io::Result<()> {
+    std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).map(drop)
+}
+
+fn close_on_exec(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(fds: &str, names: &str, pid: &str, ready: &str) -> Result<Plan, InheritError> {
+        let set = |value: &str| (value != "-").then(|| value.to_owned());
+        Variables { fds: set(fds), names: set(names), pid: set(pid), ready: set(ready) }.plan(42)
+    }
+
+    #[test]
+    fn descriptors_are_numbered_from_three() {
+        let two = Plan { http: vec![3, 4], ready: Some(5) };
+        assert_eq!(plan("2", "http:http", "-", "5").unwrap(), two);
+        assert_eq!(plan("2", "-", "42", "5").unwrap(), two);
+        assert_eq!(plan("1", "http", "42", "-").unwrap(), Plan { http: vec![3], ready: None });
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert!(matches!(plan("-", "http", "-", "4"), Err(InheritError::NotLaunched)));
+        for pid in ["43", "", "x", "-1"] {
+            assert!(matches!(plan("1", "http", pid, "4"), Err(InheritError::OtherProcess { .. })), "{pid}");
+        }
+        for fds in ["", "0", "-1", "x", "65"] {
+            assert!(
+                matches!(plan(fds, "-", "-", "-"), Err(InheritError::Variable { variable: LISTEN_FDS, .. })),
+                "{fds}"
+            );
+        }
+        for names in ["", "http", "http:pipe", "http:http:http"] {
+            let wrong = plan("2", names, "-", "-");
+            assert!(matches!(wrong, Err(InheritError::Variable { variable: LISTEN_FDNAMES, .. })), "{names}");
+        }
+        for ready in ["", "0", "4", "-7", "x"] {
+            let wrong = plan("2", "-", "-", ready);
+            assert!(matches!(wrong, Err(InheritError::Variable { variable: READY_FD, .. })), "{ready}");
+        }
+    }
+}

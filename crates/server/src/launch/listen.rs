@@ -1,0 +1,158 @@
+//! Binding the sockets of a server: loopback only, the same port on both families.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use rustix::io::Errno;
+
+use super::PortHolder;
+use super::holder::holder_of;
+
+/// Why the sockets cannot be bound.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The host is no name or address of loopback.
+    #[error("{host:?} is not a loopback address: without TLS whoever can listen in could run code, so it is refused")]
+    NotLoopback {
+        /// The host that was asked for.
+        host: String,
+    },
+    /// Somebody listens there.
+    #[error("port {} on {} is in use by {holder}", address.port(), address.ip())]
+    PortInUse {
+        /// Where.
+        address: SocketAddr,
+        /// Who, as far as can be seen.
+        holder: PortHolder,
+    },
+    /// No port is free on both loopback addresses.
+    #[error("no port was found that is free on both 127.0.0.1 and ::1")]
+    NoFreePort,
+    /// The system refused.
+    #[error("cannot listen on {address}")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Listens on `port` of the loopback address `host`; without one, or for `localhost`, on both 127.0.0.1 and ::1, so
+/// that nobody else can sit where a client tries first. Where there is no IPv6, on 127.0.0.1 alone. Port 0 takes one
+/// that is free on all.
+pub fn bind_loopback(host: Option<&str>, port: u16) -> Result<Vec<TcpListener>, BindError> {
+    const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const SIX: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let Some(host) = host.filter(|host| !host.eq_ignore_ascii_case("localhost")) else {
+        return bind_all(&[FOUR, SIX], port);
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) if ip.is_loopback() => bind_all(&[ip], port),
+        _ => Err(BindError::NotLoopback { host: host.into() }),
+    }
+}
+
+fn bind_all(ips: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindError> {
+    const TRIES: usize = 50;
+    let mut taken = Vec::new(); // held, so that the system does not offer the same port again
+    for _ in 0..TRIES {
+        match bind_once(ips, port)? {
+            Bound::All(listeners) => return Ok(listeners),
+            Bound::OnlyFirst(listener) => taken.push(listener),
+        }
+    }
+    Err(BindError::NoFreePort)
+}
+
+enum Bound {
+    All(Vec<TcpListener>),
+    /// The system chose a port that is free on the first address only.
+    OnlyFirst(TcpListener),
+}
+
+fn bind_once(ips: &[IpAddr], port: u16) -> Result<Bound, BindError> {
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for &ip in ips {
+        let chosen = listeners.first().and_then(|first| first.local_addr().ok());
+        let address = SocketAddr::new(ip, chosen.map_or(port, |first| first.port()));
+        match TcpListener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if is(&error, &[Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]) && !listeners.is_empty() => {}
+            Err(error) if is(&error, &[Errno::ADDRINUSE]) => match listeners.pop() {
+                Some(first) if port == 0 => return Ok(Bound::OnlyFirst(first)),
+                _ => return Err(BindError::PortInUse { address, holder: holder_of(address) }),
+            },
+            Err(source) => return Err(BindError::Refused { address, source }),
+        }
+    }
+    Ok(Bound::All(listeners))
+}
+
+fn is(error: &io::Error, any_of: &[Errno]) -> bool {
+    Errno::from_io_error(error).is_some_and(|errno| any_of.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+        listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
+    }
+
+    fn has_ipv6() -> bool {
+        TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+    }
+
+    #[test]
+    fn both_loopbacks_get_the_same_port() {
+        for host in [None, Some("localhost"), Some("LOCALHOST")] {
+            let listeners = bind_loopback(host, 0).unwrap();
+            let addresses = addresses(&listeners);
+            assert_eq!(addresses[0].ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+            if has_ipv6() {
+                assert_eq!(addresses[1], SocketAddr::new(Ipv6Addr::LOCALHOST.into(), addresses[0].port()));
+                assert_eq!(addresses.len(), 2);
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_by_itself_is_bound_by_itself() {
+        assert_eq!(addresses(&bind_loopback(Some("127.0.0.1"), 0).unwrap()).len(), 1);
+        assert_eq!(addresses(&bind_loopback(Some("127.1.2.3"), 0).unwrap())[0].ip(), IpAddr::from([127, 1, 2, 3]));
+        if has_ipv6() {
+            assert_eq!(addresses(&bind_loopback(Some("[::1]"), 0).unwrap())[0].ip(), IpAddr::V6(Ipv6Addr::LOCALHOST));
+        }
+    }
+
+    #[test]
+    fn a_network_address_or_another_name_is_refused() {
+        for host in ["0.0.0.0", "::", "192.0.2.1", "example.com", "", "127.0.0.1:80", "[::1"] {
+            assert!(matches!(bind_loopback(Some(host), 0), Err(BindError::NotLoopback { .. })), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_port_in_use_names_its_holder() {
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        let error = bind_loopback(None, address.port()).unwrap_err();
+        let expected = format!("port {} on 127.0.0.1 is in use by process {} (", address.port(), std::process::id());
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_on_the_other_loopback_is_refused() {
+        if !has_ipv6() {
+            return eprintln!("skipped: no IPv6 here");
+        }
+        let held = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+        let port = held.local_addr().unwrap().port();
+        let error = bind_loopback(None, port).unwrap_err();
+        assert!(matches!(&error, BindError::PortInUse { address, .. } if address.is_ipv6()), "{error}");
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nothing of the attempt stays bound");
+    }
+}

@@ -1,0 +1,25 @@
+//! Starting servers in the background, and finding and stopping them from any later process.
+//!
+//! The starter binds the sockets, so that a port in use is told at once and by name, and hands them to a process in a
+//! session of its own ([`ServerLauncher`], [`Inherited`]). What runs is known by one record a server in the home
+//! ([`ServerRecord`]), which the server itself writes when it is ready and removes when it ends. A record that outlives
+//! its server tells that the server was killed; which process it means is never left to the pid alone.
+
+mod holder;
+mod inherited;
+mod launcher;
+mod listen;
+mod log;
+mod process;
+mod record;
+mod stop;
+
+pub use holder::PortHolder;
+pub use inherited::{InheritError, Inherited, Ready};
+pub use launcher::{LaunchError, LaunchPlan, ServerLauncher, Told};
+pub use listen::{BindError, bind_loopback};
+pub use log::log_tail;
+pub use record::{
+    Endpoint, NewRecord, RecordError, ServerRecord, ServerState, find, read_record, records, unreadable_records,
+};
+pub use stop::{Stopped, stop};

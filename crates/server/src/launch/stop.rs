@@ -1,0 +1,74 @@
+//! Stopping a server that another process started.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use beep_python_runtime::platform::Home;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::{RecordError, ServerRecord};
+
+/// How a server came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It finished its calls and ended by itself.
+    Drained,
+    /// It did not end in time and was killed.
+    Killed,
+    /// It was gone before; only its record was left.
+    AlreadyGone,
+}
+
+/// How long a killed process may take to be gone.
+const DEATH: Duration = Duration::from_secs(10);
+
+/// Asks a server to stop, waits up to `grace` for its calls to finish, then kills it. Its record is removed.
+///
+/// Only the very process that the record means is ever signalled: it is held by a pidfd, and compared with the record
+/// after that was opened.
+pub fn stop(home: &Home, record: &ServerRecord, grace: Duration) -> Result<Stopped, RecordError> {
+    let signal_failed =
+        |source: Errno| RecordError::Signal { id: record.id.clone(), pid: record.pid, source: source.into() };
+    let pid = i32::try_from(record.pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw);
+    let process = match pid.map_or(Err(Errno::SRCH), |pid| pidfd_open(pid, PidfdFlags::empty())) {
+        Ok(process) if record.state().is_alive() => process,
+        Ok(_) | Err(Errno::SRCH) => {
+            record.remove(home)?;
+            return Ok(Stopped::AlreadyGone);
+        }
+        Err(error) => return Err(signal_failed(error)),
+    };
+    let signal = |signal| match pidfd_send_signal(&process, signal) {
+        Err(error) if error != Errno::SRCH => Err(signal_failed(error)),
+        _ => Ok(()),
+    };
+    let ended = |within| ends_within(&process, within).map_err(signal_failed);
+
+    signal(Signal::TERM)?;
+    let mut stopped = Stopped::Drained;
+    if !ended(grace)? {
+        signal(Signal::KILL)?;
+        stopped = Stopped::Killed;
+        if !ended(DEATH)? {
+            return Err(RecordError::Unkillable { id: record.id.clone(), pid: record.pid });
+        }
+    }
+    record.remove(home)?;
+    Ok(stopped)
+}
+
+/// Waits for a process to end, and says whether it did.
+pub(super) fn ends_within(process: &OwnedFd, within: Duration) -> Result<bool, Errno> {
+    let deadline = Instant::now() + within;
+    loop {
+        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).map_err(|_| Errno::INVAL)?;
+        match poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Ok(false),
+            Ok(_) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The server process: sessions in one environment, and the backends that lead to them.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use beep_python_runtime::platform::{Home, HomeError};
+use beep_python_runtime::session::{SessionConfig, Sessions, SessionsError, SessionsOptions};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::door::{Door, DoorConfig, Token, TokenError};
+use crate::http::{self, Backend};
+use crate::launch::{Endpoint, Inherited, NewRecord, RecordError, ServerRecord};
+
+/// What a server is to be.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// Where its record is kept.
+    pub home: Home,
+    /// Its id.
+    pub id: String,
+    /// The name of the environment, for people.
+    pub environment: String,
+    /// The environment's folder.
+    pub environment_path: PathBuf,
+    /// The interpreter, as it stands in the environment.
+    pub python: PathBuf,
+    /// Modules to import once, for all workers.
+    pub preload: Vec<String>,
+    /// How long a call may take, where it does not say itself.
+    pub timeout: Option<Duration>,
+    /// Who may come in.
+    pub door: DoorConfig,
+    /// Its log file; none in the foreground.
+    pub log: Option<PathBuf>,
+    /// The arguments that start such a server again.
+    pub arguments: Vec<String>,
+    /// How long calls under way may take once the server is told to stop.
+    pub drain: Duration,
+}
+
+/// Why a server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The sessions did not start.
+    #[error("the Python side did not start")]
+    Sessions(#[from] SessionsError),
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The token cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The record cannot be kept.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A socket or a signal failed.
+    #[error("the server cannot {what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+/// Runs a server until it is told to stop (SIGTERM or SIGINT) and has finished what was under way.
+///
+/// A failure before it is ready is told to whoever started it, too.
+pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), ServeError> {
+    let Inherited { http: listeners, ready } = inherited;
+    let failed = |what| move |source| ServeError::System { what, source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
+    let (backend, mut record) = match start(&options, &listeners).await {
+        Ok(started) => started,
+        Err(error) => {
+            ready.failed(&error);
+            return Err(error);
+        }
+    };
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(http::serve(listeners, backend.clone(), stopping));
+    ready.ready(&record);
+    tracing::info!("ready");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: calls under way have {:?}", options.drain);
+    let noted = record.write_stopping(&options.home);
+    let _ = stop.send(true);
+    backend.sessions.shut_down(options.drain).await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    tracing::info!("stopped");
+    record.remove(&options.home)?;
+    Ok(noted?)
+}
+
+async fn start(
+    options: &ServeOptions,
+    listeners: &[std::net::TcpListener],
+) -> Result<(Arc<Backend>, ServerRecord), ServeError> {
+    let token_file = options.home.root().join("token");
+    let token = Token::load_or_create(&token_file)?;
+    let sessions = Sessions::start(SessionsOptions {
+        python: options.python.clone(),
+        cache: options.home.cache()?,
+        preload: options.preload.clone(),
+        directory: None,
+        session: SessionConfig { deadline: options.timeout, ..SessionConfig::default() },
+    })
+    .await?;
+    let python_version = sessions.python_version().await.map_err(SessionsError::from)?;
+    let mut endpoints = Vec::new();
+    if let Some(listener) = listeners.first() {
+        let source = |source| ServeError::System { what: "tell its own address", source };
+        let port = listener.local_addr().map_err(source)?.port();
+        endpoints.push(Endpoint { backend: "http".to_owned(), url: format!("http://127.0.0.1:{port}") });
+    }
+    let record = ServerRecord::of_this_process(NewRecord {
+        id: options.id.clone(),
+        endpoints,
+        environment: options.environment.clone(),
+        environment_path: options.environment_path.clone(),
+        python_version: python_version.clone(),
+        log: options.log.clone(),
+        token_file,
+        arguments: options.arguments.clone(),
+        settings: Default::default(),
+    })?;
+    record.write(&options.home)?;
+    let backend = Backend {
+        sessions: Arc::new(sessions),
+        door: Door::new(options.door.clone(), token),
+        home: options.home.clone(),
+        environment: options.environment_path.clone(),
+        python_version,
+        began: Instant::now(),
+    };
+    Ok((Arc::new(backend), record))
+}

@@ -1,0 +1,258 @@
+//! The HTTP backend from outside: what the routes answer, and what existing clients rely on.
+
+#[path = "support/http.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod support;
+
+use beep_python_server::http::Route;
+use serde_json::json;
+use support::Server;
+
+#[test]
+fn every_operation_answers_as_the_table_says() {
+    let server = Server::start();
+    assert_eq!(server.get("/health").json()["status"], "ok");
+    let module = server.post("/api/import", json!({ "moduleName": "fractions" })).json();
+    let create =
+        json!({ "moduleHandleId": module["handleId"], "className": "Fraction", "args": [3, 4], "kwargs": null });
+    let made = server.post("/api/create", create).json();
+    assert_eq!(made["typeName"], "fractions.Fraction");
+    let id = &made["handleId"];
+    let numerator = server.post("/api/getattr", json!({ "handleId": id, "attributeName": "numerator" })).json();
+    assert_eq!(numerator["value"], 3);
+    let limited = json!({ "handleId": id, "methodName": "limit_denominator", "args": [2] });
+    let limited = server.post("/api/call", limited).json();
+    assert_eq!((limited["isHandle"].as_bool(), limited.get("value")), (Some(true), None));
+    assert!(limited["handleId"].is_string() && limited["typeName"] == "fractions.Fraction");
+    let held = server.post("/api/wrap", json!({ "value": [1.5, -0.25, 1e30] })).json();
+    assert_eq!(held["typeName"], "list");
+    let array = server.post("/api/tofloatarray", json!({ "handleId": held["handleId"] }));
+    assert_eq!(String::from_utf8_lossy(&array.body), "[1.5,-0.25,1e+30]", "a bare array");
+    let rows = server.post("/api/wrap", json!({ "value": [[1, 2], [3]] })).json();
+    let rows = server.post("/api/tofloatarray2d", json!({ "handleId": rows["handleId"] })).json();
+    assert_eq!(rows, json!([[1.0, 2.0], [3.0]]));
+    assert_eq!(server.post("/api/module-available", json!({ "moduleName": "json" })).json()["available"], true);
+    let owner = server.post("/api/eval", json!({ "expression": "class Owner: pass\nOwner()" })).json();
+    let set = json!({ "handleId": owner["handleId"], "attributeName": "name", "value": "x" });
+    assert_eq!(server.post("/api/setattr", set).json()["success"], true);
+    let unset = json!({ "handleId": owner["handleId"], "attributeName": "name" });
+    assert_eq!(server.post("/api/setattr", unset.clone()).json()["success"], true, "an absent value means None");
+    assert_eq!(server.post("/api/getattr", unset).json()["value"], json!(null));
+    let dispose = json!({ "handleId": owner["handleId"] });
+    assert_eq!(server.post("/api/dispose", dispose).json()["success"], true);
+    let eval = json!({ "expression": "print('out') or n + 1", "locals": { "n": 1 } });
+    assert_eq!(server.post("/api/eval", eval).json(), json!({ "value": 2, "stdout": "out\n", "sessionEpoch": 1 }));
+}
+
+#[test]
+fn existing_clients_get_what_they_read() {
+    let server = Server::start();
+    let mut client = server.connect();
+    // Chunked, with a charset, without Accept or User-Agent; non-ASCII and some ASCII as \uXXXX.
+    let body = r#"{"expression":"\u0027\u00e4\u003C\u0027 \u002B name","locals":{"name":"\u4e2d"},"returnType":"System.String"}"#;
+    let chunks = format!("{:x}\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n", 10, &body[..10], body.len() - 10, &body[10..]);
+    let headers = [("Transfer-Encoding", "chunked"), ("Content-Type", "application/json; charset=utf-8")];
+    let answer = client.post("/api/eval", &headers, &chunks);
+    assert_eq!(answer.json()["value"], "ä<中");
+    // The same connection serves the next request; nothing is compressed or redirected.
+    let answer = client.post("/api/eval", &[], r#"{"expression":"7.0","returnType":"Int32"}"#);
+    assert_eq!((answer.status, answer.json()["value"].to_string().as_str()), (200, "7"));
+    assert_eq!((answer.header("content-encoding"), answer.header("connection")), (None, None));
+    for (code, hint, wanted) in [
+        ("3.5", "Int32", json!(3.5)),
+        ("12", "String", json!("12")),
+        ("(1, 2)", "Single[]", json!([1, 2])),
+        ("range(3)", "Double[]", json!([0, 1, 2])),
+        ("None", "String", json!(null)),
+        ("[1]", "Whatever", json!([1])),
+    ] {
+        let answer = server.post("/api/eval", json!({ "expression": code, "returnType": hint }));
+        assert_eq!(answer.json()["value"], wanted, "{code} as {hint}");
+    }
+    let list = server.post("/api/wrap", json!({ "value": [3, 1, 2] })).json();
+    let own = json!({ "handleId": list["handleId"], "typeName": "list", "isValid": true });
+    let module = server.post("/api/import", json!({ "moduleName": "builtins" })).json();
+    let sorted = json!({ "handleId": module["handleId"], "methodName": "sorted", "args": [own], "kwargs": {} });
+    assert_eq!(server.post("/api/call", sorted.clone()).json()["value"], json!([1, 2, 3]));
+    let mut as_handle = sorted;
+    as_handle["returnType"] = json!("Beep.Python.IPythonObjectHandle");
+    assert_eq!(server.post("/api/call", as_handle).json()["isHandle"], true, "a handle even for a list");
+    let foreign = json!({ "handleId": "unknown", "typeName": "list", "isValid": true });
+    let plain = json!({ "expression": "sorted(d)", "locals": { "d": foreign } });
+    assert_eq!(server.post("/api/eval", plain).json()["value"], json!(["handleId", "isValid", "typeName"]));
+    // import binds the root name
+    server.post("/api/import", json!({ "moduleName": "os.path" }));
+    assert_eq!(server.eval("os.path.sep"), "/");
+}
+
+#[test]
+fn arrays_with_what_json_cannot_say() {
+    let server = Server::start();
+    let hold = |code: &str| {
+        let body = json!({ "expression": code, "returnType": "IPythonObjectHandle" });
+        json!({ "handleId": server.post("/api/eval", body).json()["handleId"] })
+    };
+    let infinite = server.post("/api/tofloatarray", hold("[float('inf'), -float('inf'), 1]"));
+    assert_eq!(String::from_utf8_lossy(&infinite.body), "[1e999,-1e999,1.0]");
+    let nan = hold("[0, float('nan')]");
+    let told = server.post("/api/tofloatarray", nan.clone()).expect_problem(422, "not_representable");
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("element 1")), "{told}");
+    let mut client = server.connect();
+    let binary = [("Accept", "application/octet-stream")];
+    let answer = client.post("/api/tofloatarray", &binary, &nan.to_string());
+    assert_eq!(answer.body.len(), 8);
+    assert!(f32::from_le_bytes(answer.body[4..].try_into().expect("four bytes")).is_nan());
+    let rows = hold("[[1, 2, 3], [4, 5, 6]]");
+    let answer = client.post("/api/tofloatarray2d", &binary, &rows.to_string());
+    assert_eq!((answer.header("x-beep-shape"), answer.body.len()), (Some("2,3"), 24));
+    let ragged = client.post("/api/tofloatarray2d", &binary, &hold("[[1], []]").to_string());
+    assert_eq!(ragged.json(), json!([[1.0], []]), "rows of several lengths are no rectangle");
+    for nothing in ["'text'", "5", "{1: 2}", "['x']"] {
+        server.post("/api/tofloatarray", hold(nothing)).expect_problem(422, "not_representable");
+    }
+    let large = hold("[0.5] * 300_000");
+    assert_eq!(client.post("/api/tofloatarray", &[], &large.to_string()).body.len(), 300_000 * 4 + 1);
+}
+
+#[test]
+fn the_envelope_means_the_same_in_headers_and_body() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let exact = client.post("/api/eval", &[("X-Beep-Values", "exact")], r#"{"expression":"(1, {2})"}"#);
+    assert_eq!(exact.json()["value"], json!({ "$tuple": [1, { "$set": [2] }] }));
+    let exact = client.post("/api/eval", &[], r#"{"expression":"b'a'","values":"exact"}"#);
+    assert_eq!(exact.json()["value"], json!({ "$bytes": "YQ==" }));
+    let forever = r#"{"expression":"while True: pass"}"#;
+    let late = client.post("/api/eval", &[("X-Beep-Timeout-Ms", "100")], forever);
+    assert_eq!(late.expect_problem(504, "deadline_exceeded")["outcome"], "state_kept");
+    let late = client.post("/api/eval", &[], r#"{"expression":"while True: pass","timeoutMs":100}"#);
+    late.expect_problem(504, "deadline_exceeded");
+    client.post("/api/eval", &[("X-Beep-Session", "nobody")], "{}").expect_problem(404, "unknown_session");
+    let session = server.post("/api/sessions", json!({})).json()["sessionId"].as_str().expect("an id").to_owned();
+    let named = [("X-Beep-Session", session.as_str())];
+    client.post("/api/eval", &named, r#"{"expression":"mine = 1"}"#);
+    assert_eq!(client.post("/api/eval", &named, r#"{"expression":"mine"}"#).json()["value"], 1);
+    client.post("/api/eval", &[], r#"{"expression":"mine"}"#).expect_problem(422, "python_exception");
+    let list = server.get("/api/sessions").json();
+    assert_eq!(list["sessions"].as_array().map(Vec::len), Some(2), "{list}");
+    let path = format!("/api/sessions/{session}");
+    assert_eq!(server.get(&path).json()["sessionEpoch"], 1);
+    assert_eq!(client.request("DELETE", &path, &[], "").json()["success"], true);
+    server.get(&path).expect_problem(404, "unknown_session");
+    client.request("DELETE", "/api/sessions/default", &[], "").expect_problem(400, "invalid_request");
+}
+
+#[test]
+fn bad_input_gets_one_clear_error_and_the_server_goes_on() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.post("/api/nothing", &[], "{}").expect_problem(404, "unknown_operation");
+    let wrong = client.request("GET", "/api/eval", &[], "");
+    wrong.expect_problem(405, "method_not_allowed");
+    assert_eq!(wrong.header("allow"), Some("POST"));
+    for body in ["{", "", "[]", "5", "{\"expression\": 1}", "{\"expression\":\"1\"} x", "{\"expression\":\"\u{1}\"}"] {
+        client.post("/api/eval", &[], body).expect_problem(400, "invalid_request");
+    }
+    let deep = format!("{{\"expression\":\"1\",\"locals\":{{\"x\":{}{}}}}}", "[".repeat(200_000), "]".repeat(200_000));
+    client.post("/api/eval", &[], &deep).expect_problem(400, "invalid_request");
+    client.send(b"POST /api/eval HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 21\r\n\r\n{\"expression\":\"'\xff\xfe'\"}");
+    client.receive().expect_problem(400, "invalid_request");
+    client.post("/api/call", &[], r#"{"handleId":"d.1.77","methodName":"x"}"#).expect_problem(404, "unknown_handle");
+    let syntax =
+        client.post("/api/eval", &[], r#"{"expression":"if x:\npass"}"#).expect_problem(422, "python_exception");
+    assert_eq!(syntax["exception"]["syntax"]["line"], 2);
+    assert!(syntax["exception"]["syntax"]["caret"].as_str().is_some_and(|caret| caret.ends_with('^')), "{syntax}");
+    let exit = client.post("/api/eval", &[], r#"{"expression":"import sys; sys.exit()"}"#);
+    assert_eq!(exit.expect_problem(422, "python_exception")["exception"]["type"], "SystemExit");
+    let died = client.post("/api/eval", &[], r#"{"expression":"import os; os._exit(3)"}"#);
+    assert_eq!(died.expect_problem(502, "worker_died")["death"]["exitCode"], 3);
+    assert_eq!(
+        client.post("/api/eval", &[], r#"{"expression":"1+1"}"#).json(),
+        json!({ "value": 2, "sessionEpoch": 2 })
+    );
+}
+
+#[test]
+fn a_body_over_the_cap_is_refused_however_it_comes() {
+    let config = beep_python_server::door::DoorConfig { max_body_bytes: 1000, ..Default::default() };
+    let server = Server::with(config);
+    let long = format!("{{\"expression\":\"'{}'\"}}", "x".repeat(2000));
+    server.connect().post("/api/eval", &[], &long).expect_problem(413, "body_too_large");
+    let chunked = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
+    let headers = [("Transfer-Encoding", "chunked")];
+    server.connect().post("/api/eval", &headers, &chunked).expect_problem(413, "body_too_large");
+    assert_eq!(server.eval("1"), 1);
+}
+
+#[test]
+fn the_door_stands_before_every_route() {
+    let server = Server::start();
+    for (path, route) in Route::all() {
+        for method in route.methods() {
+            let try_with = |headers: &[(&str, &str)]| server.connect().request(method.as_str(), path, headers, "{}");
+            try_with(&[("Host", "evil.example")]).expect_problem(403, "forbidden_host");
+            try_with(&[("Host", "")]).expect_problem(403, "forbidden_host");
+            try_with(&[("Origin", "https://evil.example")]).expect_problem(403, "forbidden_origin");
+            try_with(&[("Origin", "null")]).expect_problem(403, "forbidden_origin");
+            if method == http::Method::POST {
+                try_with(&[("Content-Type", "text/plain")]).expect_problem(415, "unsupported_media_type");
+            }
+        }
+    }
+    let upgrade = [("Origin", "https://evil.example"), ("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    server.connect().request("GET", "/nowhere", &upgrade, "").expect_problem(403, "forbidden_origin");
+}
+
+#[test]
+fn a_client_that_vanishes_harms_nobody() {
+    let server = Server::start();
+    let mut gone = server.connect();
+    let body = r#"{"expression":"import time; time.sleep(0.2); kept = 1"}"#;
+    let head = "POST /api/eval HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    gone.send(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes());
+    let mut other = server.connect();
+    while other.request("GET", "/api/sessions/default", &[], "").json()["calls"] != 1 {}
+    drop(gone);
+    let mut half = server.connect();
+    half.send(format!("{head}content-length: 100\r\n\r\n{{").as_bytes());
+    drop(half);
+    // Calls run in order of arrival: this one comes after, whether or not anybody waits for the first.
+    assert_eq!(server.eval("globals().get('kept')"), 1, "what was asked was done");
+}
+
+#[test]
+fn stopping_finishes_what_is_under_way() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let mut other = server.connect();
+    let body = r#"{"expression":"import time; print('begun', flush=True); time.sleep(0.5); 'finished'"}"#;
+    let head = "POST /api/eval HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    client.send(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes());
+    // The session has one call under way once it says so.
+    while other.request("GET", "/api/sessions/default", &[], "").json()["calls"] != 1 {}
+    server.tell_to_stop();
+    assert_eq!(client.receive().json()["value"], "finished");
+    assert!(client.is_closed(), "then the connection ends");
+}
+
+#[test]
+fn environments_are_made_listed_and_deleted() {
+    let server = Server::start();
+    let made = server.post("/api/venv/create", json!({ "providerName": "hugging" })).json();
+    assert_eq!(made["success"], true, "{made}");
+    let path = made["path"].as_str().expect("a path").to_owned();
+    assert!(std::path::Path::new(&path).join("bin/python").exists());
+    let again = server.post("/venv/create", json!({ "providerName": "hugging", "modelId": null })).json();
+    assert_eq!(again["path"], path.as_str(), "the same environment, by the alias");
+    let list = server.get("/api/venv/list").json();
+    assert_eq!(list["environments"].as_array().map(Vec::len), Some(1), "{list}");
+    let name = list["environments"][0]["name"].clone();
+    let status = server.post("/api/venv/status", json!({ "name": name })).json();
+    assert_eq!(status["state"], "healthy", "{status}");
+    assert_eq!(server.post("/api/venv/delete", json!({ "name": name })).json()["success"], true);
+    assert!(!std::path::Path::new(&path).exists());
+    server.post("/api/venv/status", json!({ "name": name })).expect_problem(404, "unknown_environment");
+    server.post("/api/venv/delete", json!({ "name": "../x" })).expect_problem(400, "invalid_request");
+    server.post("/api/venv/create", json!({ "modelId": "x" })).expect_problem(400, "invalid_request");
+    server.post("/api/venv/create", json!({ "providerName": 5 })).expect_problem(400, "invalid_request");
+}

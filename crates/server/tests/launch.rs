@@ -1,0 +1,10 @@
+//! Servers as processes: started, found, stopped, killed. What runs as a server here is a shell script, or this very
+//! test program by way of one.
+
+mod launch {
+    mod house;
+    mod records;
+    mod starting;
+    mod stopping;
+    mod tiny_server;
+}

@@ -1,0 +1,231 @@
+//! Starting servers that work, fail, die or hang.
+
+use std::error::Error;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, ServerState, log_tail, records};
+
+use super::house::{House, kill_and_wait, wait_until};
+
+fn ask(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"?").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_server_that_is_ready_answers_on_both_loopbacks() {
+    let house = House::new();
+    // What a shell had open, a lock say, must not stay open with the server.
+    let open = fs::File::open("/dev/null").unwrap();
+    rustix::io::fcntl_setfd(&open, rustix::io::FdFlags::empty()).unwrap();
+    let record = house.launch(&house.tiny("answers")).unwrap();
+    let port = record.endpoints[0].port().unwrap();
+    let expected = format!("pid={0} session={0} stdin=/dev/null child-fds=0,1,2,3\n", record.pid);
+    assert_eq!(ask(&format!("127.0.0.1:{port}")), expected, "a session of its own, and nothing leaks to its children");
+    if TcpListener::bind("[::1]:0").is_ok() {
+        assert_eq!(ask(&format!("[::1]:{port}")), expected);
+    }
+    assert_eq!(record.id.len(), 6);
+    assert!(record.id.starts_with(|first| ('a'..='f').contains(&first)), "{} could be a port", record.id);
+    assert_eq!(record.state(), ServerState::Running);
+    assert_eq!(records(&house.home).unwrap(), [(record, ServerState::Running)]);
+}
+
+#[test]
+fn its_output_goes_to_a_log_of_its_own_that_others_cannot_read() {
+    let house = House::new();
+    let plan = house.script("echo out; echo err >&2; exec 1>&- 2>&-; echo '{\"ready\":{}}' >&5; exit 3");
+    assert!(house.launch(&plan).is_err());
+    let logs = house.files("logs");
+    assert_eq!(logs.len(), 1);
+    assert_eq!(log_tail(&logs[0], 5), "out\nerr");
+    assert_eq!(fs::metadata(&logs[0]).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(house.home.root().join("logs")).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_record_is_private() {
+    let house = House::new();
+    house.launch(&house.tiny("answers")).unwrap();
+    let records = house.files("servers");
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(fs::metadata(&records[0]).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_server_that_says_why_it_cannot_start_is_quoted_cause_by_cause() {
+    let house = House::new();
+    let error = house.launch(&house.tiny("fails")).unwrap_err();
+    assert!(matches!(error, LaunchError::Failed(_)), "{error:?}");
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    assert_eq!(causes, ["the environment cannot be read", "the disk is on fire"]);
+    assert!(house.files("servers").is_empty());
+}
+
+#[test]
+fn a_server_that_dies_without_a_word_is_told_with_its_status_and_log() {
+    let house = House::new();
+    let error = house.launch(&house.script("echo loading; echo 'it went wrong' >&2; exit 7")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the server ended before it was ready (exit status: 7); the last lines of its log:\nloading\nit went wrong"
+    );
+    let error = house.launch(&house.script("kill -SEGV $$")).unwrap_err().to_string();
+    assert!(error.contains("signal: 11"), "{error}");
+}
+
+#[test]
+fn a_child_that_keeps_the_pipe_does_not_hide_the_death_of_the_server() {
+    let house = House::new();
+    let error = house.launch(&house.script("sleep 600 & echo $! ; exit 7")).unwrap_err();
+    let LaunchError::Died { status, log_tail } = error else { panic!("{error:?}") };
+    assert_eq!(status.code(), Some(7));
+    kill_and_wait(log_tail.parse().unwrap());
+}
+
+#[test]
+fn a_server_that_is_not_ready_in_time_is_killed_and_leaves_nothing() {
+    let house = House::new();
+    let mut launcher = house.launcher();
+    launcher.ready_within = Duration::from_secs(2);
+    let error = launcher.launch(&house.tiny("hangs-after-its-record")).unwrap_err();
+    let LaunchError::TimedOut { log_tail, .. } = &error else { panic!("{error:?}") };
+    assert!(log_tail.contains("hanging"), "{log_tail}");
+    assert!(house.files("servers").is_empty(), "its record is gone");
+    launcher.ready_within = Duration::ZERO;
+    let error = launcher.launch(&house.script("echo $$; exec sleep 600")).unwrap_err();
+    let LaunchError::TimedOut { log_tail, .. } = &error else { panic!("{error:?}") };
+    assert!(!log_tail.is_empty());
+    assert!(!fs::exists(format!("/proc/{log_tail}")).unwrap(), "its process is gone");
+}
+
+#[test]
+fn nonsense_on_the_pipe_is_quoted() {
+    let house = House::new();
+    let error = house.launch(&house.script("echo nonsense >&$BEEP_PYTHON_READY_FD")).unwrap_err();
+    let LaunchError::Misunderstood { said, .. } = error else { panic!("{error:?}") };
+    assert_eq!(said, "nonsense");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let house = House::new();
+    let mut launcher = house.launcher();
+    launcher.program = "/nonexistent/beep-python".into();
+    let error = launcher.launch(&LaunchPlan::default()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot run /nonexistent/beep-python");
+}
+
+#[test]
+fn a_port_in_use_is_told_before_anything_starts() {
+    let house = House::new();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let error = house.launch(&LaunchPlan { port, ..house.tiny("answers") }).unwrap_err();
+    let LaunchError::Bind(BindError::PortInUse { holder, .. }) = &error else { panic!("{error:?}") };
+    assert_eq!(holder.pid, Some(std::process::id()));
+    assert!(house.files("logs").is_empty());
+}
+
+#[test]
+fn the_id_and_the_port_can_be_kept() {
+    let house = House::new();
+    let first = house.launch(&house.tiny("answers")).unwrap();
+    beep_python_server::launch::stop(&house.home, &first, Duration::from_secs(10)).unwrap();
+    let port = first.endpoints[0].port().unwrap();
+    let again = house.launch(&LaunchPlan { id: Some(first.id.clone()), port, ..house.tiny("answers") }).unwrap();
+    assert_eq!((&again.id, again.endpoints[0].port()), (&first.id, Some(port)));
+    assert_ne!(again.pid, first.pid);
+}
+
+#[test]
+fn a_server_outlives_a_starter_that_is_killed_and_is_found_by_its_record() {
+    let house = House::new();
+    // The starter is a shell here, which is killed while the server is not yet ready.
+    let plan = house.tiny("answers");
+    let directory = plan.directory.clone().unwrap();
+    let gate = directory.join("gate");
+    let slow = format!("touch begun; while ! [ -e '{}' ]; do sleep 0.01; done\n", gate.display());
+    let script = fs::read_to_string(directory.join("serve")).unwrap();
+    fs::write(directory.join("serve"), slow + &script).unwrap();
+
+    let mut launcher = house.launcher();
+    launcher.ready_within = Duration::from_secs(60);
+    let program = std::env::current_exe().unwrap();
+    let mut starter = std::process::Command::new(program)
+        .args(["--exact", "launch::starting::starter_process", "--nocapture"])
+        .env("STARTER_HOME", house.home.root())
+        .env("STARTER_DIRECTORY", &directory)
+        .spawn()
+        .unwrap();
+    wait_until("the server has begun", || directory.join("begun").exists());
+    starter.kill().unwrap();
+    starter.wait().unwrap();
+    assert!(records(&house.home).unwrap().is_empty(), "nothing half-made");
+    fs::write(gate, "").unwrap();
+    wait_until("the server is there", || {
+        records(&house.home).unwrap().iter().any(|(_, state)| *state == ServerState::Running)
+    });
+}
+
+/// The process that is killed in the test above; by itself it does nothing.
+#[test]
+fn starter_process() {
+    let (Some(home), Some(directory)) = (std::env::var_os("STARTER_HOME"), std::env::var_os("STARTER_DIRECTORY"))
+    else {
+        return;
+    };
+    let home = beep_python_runtime::platform::Home::open(home).unwrap();
+    let launcher = beep_python_server::launch::ServerLauncher::new("/bin/sh", &home);
+    let _ = launcher.launch(&LaunchPlan { directory: Some(directory.into()), ..LaunchPlan::default() });
+}
+
+#[test]
+fn in_the_foreground_the_process_itself_becomes_the_server() {
+    let house = House::new();
+    let plan = house
+        .script("echo \"$$ $LISTEN_PID $LISTEN_FDS $LISTEN_FDNAMES ${BEEP_PYTHON_READY_FD-none} $*\"; ls /proc/$$/fd");
+    let program = std::env::current_exe().unwrap();
+    let child = std::process::Command::new(program)
+        .args(["--exact", "launch::starting::foreground_process", "--nocapture"])
+        .env("FOREGROUND_HOME", house.home.root())
+        .env("FOREGROUND_DIRECTORY", plan.directory.unwrap())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let sockets = if TcpListener::bind("[::1]:0").is_ok() { 2 } else { 1 };
+    let names = vec!["http"; sockets].join(":");
+    let line = output.lines().find(|line| line.starts_with(&format!("{pid} "))).expect(&output);
+    assert!(line.starts_with(&format!("{pid} {pid} {sockets} {names} none --id ")), "{line}");
+    assert!(line.ends_with(" --venv x"), "{line}");
+    assert!(!line.contains("--log"), "{line}");
+}
+
+/// The process that becomes a server in the test above; by itself it does nothing.
+#[test]
+fn foreground_process() {
+    let (Some(home), Some(directory)) = (std::env::var_os("FOREGROUND_HOME"), std::env::var_os("FOREGROUND_DIRECTORY"))
+    else {
+        return;
+    };
+    let home = beep_python_runtime::platform::Home::open(home).unwrap();
+    let launcher = beep_python_server::launch::ServerLauncher::new("/bin/sh", &home);
+    let arguments = vec!["--venv".to_owned(), "x".to_owned()];
+    let error =
+        launcher.become_server(&LaunchPlan { directory: Some(directory.into()), arguments, ..LaunchPlan::default() });
+    panic!("{error:?}");
+}

@@ -1,0 +1,72 @@
+//! Stopping servers that end when asked, that do not, and that are gone.
+
+use std::time::Duration;
+
+use beep_python_server::launch::{ServerState, Stopped, records, stop};
+
+use super::house::{House, kill_and_wait, wait_until};
+
+#[test]
+fn a_server_that_is_asked_to_stop_ends_by_itself() {
+    let house = House::new();
+    let record = house.launch(&house.tiny("answers")).unwrap();
+    assert_eq!(stop(&house.home, &record, Duration::from_secs(60)).unwrap(), Stopped::Drained);
+    assert!(records(&house.home).unwrap().is_empty());
+    assert!(!record.state().is_alive());
+    assert_eq!(stop(&house.home, &record, Duration::from_secs(60)).unwrap(), Stopped::AlreadyGone);
+}
+
+#[test]
+fn a_server_that_does_not_end_is_killed() {
+    let house = House::new();
+    let record = house.launch(&house.tiny("never-stops")).unwrap();
+    let stopping = std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| stop(&house.home, &record, Duration::from_secs(2)));
+        wait_until("it says that it is stopping", || {
+            records(&house.home).unwrap().iter().any(|(_, state)| *state == ServerState::Stopping)
+        });
+        stopping.join().unwrap()
+    });
+    assert_eq!(stopping.unwrap(), Stopped::Killed);
+    assert!(records(&house.home).unwrap().is_empty());
+    assert!(!record.state().is_alive());
+}
+
+#[test]
+fn a_server_that_was_killed_leaves_a_record_that_says_so() {
+    let house = House::new();
+    let record = house.launch(&house.tiny("answers")).unwrap();
+    kill_and_wait(record.pid);
+    assert_eq!(records(&house.home).unwrap(), [(record.clone(), ServerState::Ended)]);
+    assert_eq!(stop(&house.home, &record, Duration::from_secs(60)).unwrap(), Stopped::AlreadyGone);
+    assert!(records(&house.home).unwrap().is_empty());
+}
+
+#[test]
+fn a_process_that_merely_has_the_pid_is_left_alone() {
+    let house = House::new();
+    let record = house.launch(&house.tiny("answers")).unwrap();
+    let mut reused = record.clone();
+    reused.start_time += 1;
+    let mut rebooted = record.clone();
+    rebooted.boot_id = "00000000-0000-0000-0000-000000000000".into();
+    for (stale, state) in [(reused, ServerState::PidReused), (rebooted, ServerState::Rebooted)] {
+        stale.write(&house.home).unwrap();
+        assert_eq!(records(&house.home).unwrap(), [(stale.clone(), state)]);
+        assert_eq!(stop(&house.home, &stale, Duration::ZERO).unwrap(), Stopped::AlreadyGone);
+        assert!(records(&house.home).unwrap().is_empty());
+        assert_eq!(record.state(), ServerState::Running, "{state:?}");
+    }
+    record.write(&house.home).unwrap();
+}
+
+#[test]
+fn an_impossible_pid_is_nobody() {
+    let house = House::new();
+    let mut record = house.launch(&house.tiny("answers")).unwrap();
+    stop(&house.home, &record, Duration::from_secs(60)).unwrap();
+    for pid in [0, u32::MAX, i32::MAX as u32] {
+        record.pid = pid;
+        assert_eq!(stop(&house.home, &record, Duration::ZERO).unwrap(), Stopped::AlreadyGone);
+    }
+}

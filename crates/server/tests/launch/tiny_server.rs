@@ -1,0 +1,89 @@
+//! The receiving side: a server in this program, which runs when a launcher starts it.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use beep_python_runtime::platform::Home;
+use beep_python_server::launch::{Endpoint, Inherited, NewRecord, ServerRecord};
+
+/// Answers every connection with what it sees of itself. Not a test of its own: without a launcher it does nothing.
+#[test]
+fn tiny_server() {
+    let Ok(behaviour) = std::env::var("TINY_SERVER") else { return };
+    let inherited = Inherited::from_env().unwrap();
+    assert!(Inherited::from_env().is_err(), "taken once");
+    let home = Home::from_env().unwrap();
+    let port = inherited.http[0].local_addr().unwrap().port();
+    let mut record = ServerRecord::of_this_process(NewRecord {
+        id: std::env::var("TINY_ID").unwrap(),
+        endpoints: vec![Endpoint { backend: "http".into(), url: format!("http://127.0.0.1:{port}") }],
+        log: Some(std::env::var("TINY_LOG").unwrap().into()),
+        ..NewRecord::default()
+    })
+    .unwrap();
+    match behaviour.as_str() {
+        "fails" => {
+            let error = std::io::Error::other(Wrapped(std::io::Error::other("the disk is on fire")));
+            inherited.ready.failed(&error);
+            return;
+        }
+        "hangs-after-its-record" => {
+            record.write(&home).unwrap();
+            println!("hanging");
+            loop {
+                std::thread::park();
+            }
+        }
+        _ => {}
+    }
+    assert!(inherited.ready.is_awaited());
+    let stops = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let signal = stops.block_on(async { tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) });
+    println!("ready at {port}");
+    record.write(&home).unwrap();
+    inherited.ready.ready(&record);
+    for listener in inherited.http {
+        std::thread::spawn(move || serve(&listener));
+    }
+    let mut signal = signal.unwrap();
+    stops.block_on(signal.recv());
+    record.write_stopping(&home).unwrap();
+    if behaviour == "never-stops" {
+        loop {
+            std::thread::park();
+        }
+    }
+    record.remove(&home).unwrap();
+}
+
+fn serve(listener: &TcpListener) {
+    // It came non-blocking, as an asynchronous server needs it.
+    let mut byte = [0];
+    assert_eq!(listener.accept().map(drop).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    listener.set_nonblocking(false).unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        stream.read_exact(&mut byte).unwrap();
+        let leaked = std::process::Command::new("ls").arg("/proc/self/fd").output().unwrap();
+        let leaked = String::from_utf8(leaked.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(",");
+        let stdin = std::fs::read_link("/proc/self/fd/0").unwrap();
+        let session = rustix::process::getsid(None).unwrap().as_raw_pid();
+        let own = std::process::id();
+        writeln!(stream, "pid={own} session={session} stdin={} child-fds={leaked}", stdin.display()).unwrap();
+    }
+}
+
+#[derive(Debug)]
+struct Wrapped(std::io::Error);
+
+impl std::fmt::Display for Wrapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the environment cannot be read")
+    }
+}
+
+impl std::error::Error for Wrapped {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
