@@ -1,0 +1,127 @@
+//! Arguments and locals.
+
+use beep_python_protocol::{Value, ValueError, to_value};
+use serde::Serialize;
+
+use crate::Error;
+
+/// Names with their values, in order.
+type Named = Vec<(String, Value)>;
+
+/// The arguments of a call, positional and by keyword. A tuple of up to six positional ones can be given in its place.
+///
+/// ```
+/// # use beep_python_client::Args;
+/// let args = Args::new().arg("text").arg(3).kwarg("encoding", "utf-8");
+/// let same: Args = ("text", 3).into();
+/// ```
+#[derive(Debug, Default)]
+pub struct Args {
+    positional: Vec<Value>,
+    keyword: Locals,
+    failure: Option<(String, ValueError)>,
+}
+
+impl Args {
+    /// No arguments.
+    pub fn new() -> Args {
+        Args::default()
+    }
+
+    /// Adds a positional argument: whatever serde can write, or a [`Handle`](crate::Handle). The first that cannot be
+    /// written makes the call fail before it is sent.
+    #[must_use]
+    pub fn arg(mut self, value: impl Serialize) -> Args {
+        match to_value(&value) {
+            Ok(value) => self.positional.push(value),
+            Err(error) => {
+                self.failure.get_or_insert((format!("argument {}", self.positional.len() + 1), error));
+            }
+        }
+        self
+    }
+
+    /// Adds an argument by keyword.
+    #[must_use]
+    pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Args {
+        self.keyword = self.keyword.local(name, value);
+        self
+    }
+
+    pub(crate) fn into_values(self) -> Result<(Vec<Value>, Named), Error> {
+        match self.failure {
+            Some((what, source)) => Err(Error::Encode { what, source }),
+            None => Ok((self.positional, self.keyword.into_values()?)),
+        }
+    }
+}
+
+/// Names that exist for one evaluation.
+#[derive(Debug, Default)]
+pub struct Locals {
+    values: Named,
+    failure: Option<(String, ValueError)>,
+}
+
+impl Locals {
+    /// No names.
+    pub fn new() -> Locals {
+        Locals::default()
+    }
+
+    /// Adds a name: whatever serde can write, or a [`Handle`](crate::Handle). The first that cannot be written makes the
+    /// call fail before it is sent.
+    #[must_use]
+    pub fn local(mut self, name: impl Into<String>, value: impl Serialize) -> Locals {
+        let name = name.into();
+        match to_value(&value) {
+            Ok(value) => self.values.push((name, value)),
+            Err(error) => {
+                self.failure.get_or_insert((format!("`{name}`"), error));
+            }
+        }
+        self
+    }
+
+    pub(crate) fn into_values(self) -> Result<Named, Error> {
+        match self.failure {
+            Some((what, source)) => Err(Error::Encode { what, source }),
+            None => Ok(self.values),
+        }
+    }
+}
+
+impl From<()> for Args {
+    fn from((): ()) -> Args {
+        Args::new()
+    }
+}
+
+impl From<()> for Locals {
+    fn from((): ()) -> Locals {
+        Locals::new()
+    }
+}
+
+impl<N: Into<String>, V: Serialize, const LEN: usize> From<[(N, V); LEN]> for Locals {
+    fn from(values: [(N, V); LEN]) -> Locals {
+        values.into_iter().fold(Locals::new(), |locals, (name, value)| locals.local(name, value))
+    }
+}
+
+macro_rules! positional {
+    ($($kind:ident $value:ident),*) => {
+        impl<$($kind: Serialize),*> From<($($kind,)*)> for Args {
+            fn from(($($value,)*): ($($kind,)*)) -> Args {
+                Args::new()$(.arg($value))*
+            }
+        }
+    };
+}
+
+positional!(A a);
+positional!(A a, B b);
+positional!(A a, B b, C c);
+positional!(A a, B b, C c, D d);
+positional!(A a, B b, C c, D d, E e);
+positional!(A a, B b, C c, D d, E e, F f);

@@ -1,0 +1,383 @@
+//! The operations, the same on every backend.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::message::{
+    AvailableAnswer, CallAnswer, CallRequest, CreateEnvironmentRequest, CreateRequest, EnvironmentCreated,
+    EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest, GetAttributeRequest, HandleRequest, Health,
+    ModuleRequest, RETURN_HANDLE, SessionCreated, SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
+};
+use beep_python_protocol::{HostOperation, Operation, ValueError, to_value};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::sync::oneshot;
+
+use crate::call::{Call, CallOptions, Reply, Target};
+use crate::release::Release;
+use crate::{Answer, Args, Context, Error, FromAnswer, Handle, Locals, Returned, floats};
+
+/// A host that runs Python for us.
+///
+/// A backend implements [`perform`](PythonHostBackend::perform) and keeps a [`Context`]; everything else follows from
+/// these. Backends are cheap to clone, and clones share their connections; [`with_timeout`](Self::with_timeout) and its
+/// like give a clone whose calls differ. Without a session of their own all clients of a host share its default one.
+///
+/// Every operation fails with [`Error::Python`] when Python code raised an exception, [`Error::Host`] when the host could
+/// not do it, and [`Error::Connect`] or [`Error::ConnectionLost`] when the host was not reached or not heard to the end.
+/// Dropping a future gives the call up: it may run nonetheless.
+pub trait PythonHostBackend: Clone + Send + Sync + 'static {
+    /// Performs one call. Callers use the operations below; this is what a backend is made of.
+    ///
+    /// # Errors
+    /// [`Error::from_body`] or [`Error::from_problem`] of what the host answered, or a failure to reach it.
+    fn perform(&self, call: Call) -> impl Future<Output = Result<Reply, Error>> + Send;
+
+    /// What it keeps beside its connection.
+    fn context(&self) -> &Context;
+
+    /// The same, to change it.
+    fn context_mut(&mut self) -> &mut Context;
+
+    /// The same backend, whose calls have a deadline, counted from their arrival at the host.
+    #[must_use]
+    fn with_timeout(&self, timeout: Duration) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.timeout = Some(timeout);
+        backend
+    }
+
+    /// The same backend, whose calls go to a session.
+    #[must_use]
+    fn with_session(&self, session: &str) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.session = Some(Arc::from(session));
+        backend
+    }
+
+    /// The same backend, for a call that the host knows under this id. No two calls under way may have the same.
+    #[must_use]
+    fn with_request_id(&self, request_id: &str) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.request_id = Some(Arc::from(request_id));
+        backend
+    }
+
+    /// Finds out whether the host is there and takes calls.
+    fn initialize(&self) -> impl Future<Output = Result<Health, Error>> + Send {
+        self.health()
+    }
+
+    /// What the host says of itself.
+    fn health(&self) -> impl Future<Output = Result<Health, Error>> + Send {
+        ask_host(self, HostOperation::Health, NO_REQUEST, None)
+    }
+
+    /// Evaluates an expression, or any number of statements of which the last may be an expression, else the value is
+    /// None. Names persist in the session.
+    fn evaluate<T: FromAnswer>(&self, code: &str) -> impl Future<Output = Result<T, Error>> + Send {
+        self.evaluate_with(code, ())
+    }
+
+    /// Evaluates with names that exist for this call only. When there are any, nothing that the code binds persists.
+    fn evaluate_with<T: FromAnswer>(
+        &self,
+        code: &str,
+        locals: impl Into<Locals>,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        let body = locals.into().into_values().and_then(|locals| {
+            encode(&EvaluateRequest { expression: code, locals: &locals, return_type: return_type::<T>() })
+        });
+        result(self, Operation::Evaluate, body, self.context().options.clone())
+    }
+
+    /// Imports a module; a dotted name gives the innermost one.
+    fn import_module(&self, module: &str) -> impl Future<Output = Result<Handle, Error>> + Send {
+        let body = encode(&ModuleRequest { module_name: module });
+        async move {
+            let mut answer = answer(self, Operation::Import, body, self.context().options.clone()).await?;
+            answer.type_name.get_or_insert_with(|| "module".to_owned());
+            let id = handle_id(&mut answer)?;
+            Ok(Handle::new(id, answer, self.context().options.session.clone(), None))
+        }
+    }
+
+    /// Calls a class or any other callable of a module, and keeps what it returns.
+    fn create_object(
+        &self,
+        module: &Handle,
+        class: &str,
+        args: impl Into<Args>,
+    ) -> impl Future<Output = Result<Handle, Error>> + Send {
+        let body = args.into().into_values().and_then(|(args, kwargs)| {
+            encode(&CreateRequest { module_handle_id: module.id(), class_name: class, args: &args, kwargs: &kwargs })
+        });
+        let options = options_for(self, module);
+        async move {
+            let session = options.session.clone();
+            held(self, answer(self, Operation::Create, body, options).await?, session)
+        }
+    }
+
+    /// Calls a method.
+    fn call_method<T: FromAnswer>(
+        &self,
+        object: &Handle,
+        method: &str,
+        args: impl Into<Args>,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        let body = args.into().into_values().and_then(|(args, kwargs)| {
+            encode(&CallRequest {
+                handle_id: object.id(),
+                method_name: method,
+                args: &args,
+                kwargs: &kwargs,
+                return_type: return_type::<T>(),
+            })
+        });
+        result(self, Operation::Call, body, options_for(self, object))
+    }
+
+    /// Reads an attribute.
+    fn get_attribute<T: FromAnswer>(
+        &self,
+        object: &Handle,
+        attribute: &str,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        let body = encode(&GetAttributeRequest {
+            handle_id: object.id(),
+            attribute_name: attribute,
+            return_type: return_type::<T>(),
+        });
+        result(self, Operation::GetAttribute, body, options_for(self, object))
+    }
+
+    /// Sets an attribute.
+    fn set_attribute(
+        &self,
+        object: &Handle,
+        attribute: &str,
+        value: impl Serialize,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let body = argument("the attribute's value", &value).and_then(|value| {
+            encode(&SetAttributeRequest { handle_id: object.id(), attribute_name: attribute, value: &value })
+        });
+        let call = session_call(Operation::SetAttribute, body, options_for(self, object));
+        async move { self.perform(call?).await.map(drop) }
+    }
+
+    /// Reads an object as 32-bit floats: anything with a buffer or items that `float` takes. Of more than one dimension,
+    /// row after row.
+    fn to_float_array(&self, object: &Handle) -> impl Future<Output = Result<Vec<f32>, Error>> + Send {
+        let body = encode(&HandleRequest { handle_id: object.id() });
+        let call = session_call(Operation::ToFloatArray, body, options_for(self, object));
+        async move { floats::array(&self.perform(call?).await?) }
+    }
+
+    /// Reads an object as rows of 32-bit floats. Rows of a nested list can differ in length.
+    fn to_float_array_2d(&self, object: &Handle) -> impl Future<Output = Result<Vec<Vec<f32>>, Error>> + Send {
+        let body = encode(&HandleRequest { handle_id: object.id() });
+        let call = session_call(Operation::ToFloatArray2D, body, options_for(self, object));
+        async move { floats::array_2d(&self.perform(call?).await?) }
+    }
+
+    /// Tells whether a module could be imported, without importing it.
+    fn is_module_available(&self, module: &str) -> impl Future<Output = Result<bool, Error>> + Send {
+        let body = encode(&ModuleRequest { module_name: module });
+        let call = session_call(Operation::ModuleAvailable, body, self.context().options.clone());
+        async move { Ok(decode::<AvailableAnswer>(&self.perform(call?).await?)?.available) }
+    }
+
+    /// Keeps a value in the session.
+    fn wrap_value(&self, value: impl Serialize) -> impl Future<Output = Result<Handle, Error>> + Send {
+        let body = argument("the value", &value).and_then(|value| encode(&WrapRequest { value: &value }));
+        async move {
+            let options = self.context().options.clone();
+            let session = options.session.clone();
+            held(self, answer(self, Operation::Wrap, body, options).await?, session)
+        }
+    }
+
+    /// Releases an object now. Its other clones then name nothing.
+    fn dispose_handle(&self, object: Handle) -> impl Future<Output = Result<(), Error>> + Send {
+        let body = encode(&HandleRequest { handle_id: object.id() });
+        let call = session_call(Operation::Dispose, body, options_for(self, &object));
+        async move {
+            self.perform(call?).await?;
+            object.mark_disposed();
+            Ok(())
+        }
+    }
+
+    /// Waits until all handles that were dropped by now are released. A program that ends without it leaves the last of
+    /// them to the end of their session.
+    fn release_dropped(&self) -> impl Future<Output = ()> + Send {
+        let (done, released) = oneshot::channel();
+        let releaser = self.context().releases.current();
+        async move {
+            if let Some(releaser) = releaser
+                && releaser.send(Release::Flush(done)).is_ok()
+            {
+                let _ = released.await;
+            }
+        }
+    }
+
+    /// Starts a session and answers with its id, for [`with_session`](Self::with_session). It has names and objects of its
+    /// own, and runs at the same time as others.
+    fn create_session(&self) -> impl Future<Output = Result<String, Error>> + Send {
+        async move {
+            let created: SessionCreated = ask_host(self, HostOperation::CreateSession, Some(Nothing {}), None).await?;
+            Ok(created.session_id)
+        }
+    }
+
+    /// The host's sessions.
+    fn list_sessions(&self) -> impl Future<Output = Result<Vec<SessionInfo>, Error>> + Send {
+        async move {
+            let list: SessionList = ask_host(self, HostOperation::ListSessions, NO_REQUEST, None).await?;
+            Ok(list.sessions)
+        }
+    }
+
+    /// Ends a session, with all that it holds.
+    fn delete_session(&self, session: &str) -> impl Future<Output = Result<(), Error>> + Send {
+        let session = Some(Arc::from(session));
+        async move {
+            let _: IgnoredAny = ask_host(self, HostOperation::DeleteSession, NO_REQUEST, session).await?;
+            Ok(())
+        }
+    }
+
+    /// Makes a provider's environment, or finds it made, and answers with its folder on the host.
+    fn create_environment(
+        &self,
+        provider: &str,
+        model: Option<&str>,
+    ) -> impl Future<Output = Result<PathBuf, Error>> + Send {
+        let request =
+            CreateEnvironmentRequest { provider_name: provider.to_owned(), model_id: model.map(str::to_owned) };
+        async move {
+            let created: EnvironmentCreated =
+                ask_host(self, HostOperation::CreateEnvironment, Some(request), None).await?;
+            Ok(created.path.into())
+        }
+    }
+
+    /// The host's environments.
+    fn list_environments(&self) -> impl Future<Output = Result<Vec<EnvironmentInfo>, Error>> + Send {
+        async move {
+            let list: EnvironmentList = ask_host(self, HostOperation::ListEnvironments, NO_REQUEST, None).await?;
+            Ok(list.environments)
+        }
+    }
+
+    /// Tries an environment.
+    fn environment_status(&self, name: &str) -> impl Future<Output = Result<EnvironmentInfo, Error>> + Send {
+        let request = EnvironmentRequest { name: name.to_owned() };
+        ask_host(self, HostOperation::EnvironmentStatus, Some(request), None)
+    }
+
+    /// Deletes an environment.
+    fn delete_environment(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send {
+        let request = EnvironmentRequest { name: name.to_owned() };
+        async move {
+            let _: IgnoredAny = ask_host(self, HostOperation::DeleteEnvironment, Some(request), None).await?;
+            Ok(())
+        }
+    }
+}
+
+/// The request of an operation that takes none.
+const NO_REQUEST: Option<Nothing> = None;
+
+/// A request that says nothing.
+#[derive(Serialize)]
+struct Nothing {}
+
+fn return_type<T: FromAnswer>() -> Option<&'static str> {
+    T::WANTS_HANDLE.then_some(RETURN_HANDLE)
+}
+
+/// The backend's options for a call on an object, which is known in its own session only.
+fn options_for(backend: &impl PythonHostBackend, object: &Handle) -> CallOptions {
+    CallOptions { session: object.shared_session(), ..backend.context().options.clone() }
+}
+
+fn argument(what: &str, value: &impl Serialize) -> Result<beep_python_protocol::Value, Error> {
+    to_value(value).map_err(|source| Error::Encode { what: what.to_owned(), source })
+}
+
+fn encode(request: &impl Serialize) -> Result<Bytes, Error> {
+    let failed = |error: serde_json::Error| Error::Encode {
+        what: "the request".to_owned(),
+        source: ValueError::Mismatch(error.to_string()),
+    };
+    serde_json::to_vec(request).map(Bytes::from).map_err(failed)
+}
+
+fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, Error> {
+    match reply {
+        Reply::Json(body) => serde_json::from_slice(body).map_err(|error| Error::unreadable(body, &error)),
+        Reply::Floats { .. } => {
+            Err(Error::Answer { status: 200, detail: "binary data where JSON was expected".to_owned() })
+        }
+    }
+}
+
+fn session_call(operation: Operation, body: Result<Bytes, Error>, options: CallOptions) -> Result<Call, Error> {
+    Ok(Call { target: Target::Session(operation), body: body?, options })
+}
+
+async fn ask_host<B: PythonHostBackend, T: DeserializeOwned>(
+    backend: &B,
+    operation: HostOperation,
+    request: Option<impl Serialize + Send>,
+    session: Option<Arc<str>>,
+) -> Result<T, Error> {
+    let body = request.map_or(Ok(Bytes::new()), |request| encode(&request))?;
+    // Nothing of this runs in the session that calls go to, so it need not exist.
+    let options = CallOptions { session, ..backend.context().options.clone() };
+    decode(&backend.perform(Call { target: Target::Host(operation), body, options }).await?)
+}
+
+async fn answer<B: PythonHostBackend>(
+    backend: &B,
+    operation: Operation,
+    body: Result<Bytes, Error>,
+    options: CallOptions,
+) -> Result<CallAnswer, Error> {
+    decode(&backend.perform(session_call(operation, body, options)?).await?)
+}
+
+fn handle_id(answer: &mut CallAnswer) -> Result<String, Error> {
+    let missing = || Error::Answer { status: 200, detail: "the answer has no `handleId`".to_owned() };
+    answer.handle_id.take().ok_or_else(missing)
+}
+
+/// The object in an answer that must have one, to be released when it is dropped.
+fn held<B: PythonHostBackend>(backend: &B, mut answer: CallAnswer, session: Option<Arc<str>>) -> Result<Handle, Error> {
+    let id = handle_id(&mut answer)?;
+    Ok(Handle::new(id, answer, session, backend.context().releases.releaser(backend)))
+}
+
+async fn result<B: PythonHostBackend, T: FromAnswer>(
+    backend: &B,
+    operation: Operation,
+    body: Result<Bytes, Error>,
+    options: CallOptions,
+) -> Result<T, Error> {
+    let session = options.session.clone();
+    let mut answer = answer(backend, operation, body, options).await?;
+    let stdout = std::mem::take(&mut answer.stdout);
+    let stderr = std::mem::take(&mut answer.stderr);
+    let session_epoch = answer.session_epoch;
+    let value = match answer.is_handle {
+        true => Returned::Handle(held(backend, answer, session)?),
+        false => Returned::Value(answer.value),
+    };
+    T::from_answer(Answer { value, stdout, stderr, session_epoch })
+}

@@ -1,0 +1,53 @@
+//! What a backend is asked to do, and what it answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::{HostOperation, Operation};
+use bytes::Bytes;
+
+/// One operation with its request. Backends that need no JSON route still get it as JSON: it is the one form in which
+/// all of them speak with the session.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What to do.
+    pub target: Target,
+    /// The request: a JSON object with the keys of `PROTOCOL.md`, or empty where the operation takes none.
+    pub body: Bytes,
+    /// In which session, until when.
+    pub options: CallOptions,
+}
+
+/// Who performs an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A session.
+    Session(Operation),
+    /// The host.
+    Host(HostOperation),
+}
+
+/// What goes with a call beside its request.
+#[derive(Clone, Debug, Default)]
+pub struct CallOptions {
+    /// The deadline, counted from the arrival at the host. `None`: the host's own.
+    pub timeout: Option<Duration>,
+    /// The session in which it runs, or that it is about. `None`: the host's default one.
+    pub session: Option<Arc<str>>,
+    /// The name under which the host knows the call. It must differ from those of other calls under way.
+    pub request_id: Option<Arc<str>>,
+}
+
+/// A successful answer. Failures are an [`Error`](crate::Error).
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// JSON, with values in the exact form.
+    Json(Bytes),
+    /// Floats as little-endian 32-bit numbers; only for the two float array operations.
+    Floats {
+        /// The numbers, row after row.
+        data: Bytes,
+        /// Rows and columns, where it was said.
+        shape: Option<(usize, usize)>,
+    },
+}

@@ -1,0 +1,22 @@
+//! What every backend keeps beside its connection.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::call::CallOptions;
+use crate::release::Releases;
+
+/// The options of the calls made through a backend, and the way on which dropped handles are released. A backend holds
+/// one, made by `Context::default()`; its clones share the release of handles, each with options of its own.
+#[derive(Clone, Default)]
+pub struct Context {
+    /// The options of every call.
+    pub options: CallOptions,
+    pub(crate) releases: Arc<Releases>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! Objects that stay in their session.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use beep_python_protocol::message::CallAnswer;
+use beep_python_protocol::{HandleRef, Value};
+use serde::{Serialize, Serializer};
+
+use crate::release::{Release, Releaser};
+
+/// An object that a session holds for this client.
+///
+/// Given as an argument (or inside one) it stands for that object. When the last clone is dropped the object is released,
+/// in the background and together with others; dropping never waits. [`dispose_handle`] does it now and tells how it
+/// went. What [`import_module`] gives is not released: all clients of a session share one handle for each module.
+///
+/// [`dispose_handle`]: crate::PythonHostBackend::dispose_handle
+/// [`import_module`]: crate::PythonHostBackend::import_module
+#[derive(Clone)]
+pub struct Handle(Arc<Held>);
+
+struct Held {
+    id: String,
+    type_name: String,
+    repr: Option<String>,
+    shape: Option<Vec<u64>>,
+    dtype: Option<String>,
+    session: Option<Arc<str>>,
+    releaser: Option<Releaser>,
+    disposed: AtomicBool,
+}
+
+impl Handle {
+    pub(crate) fn new(id: String, answer: CallAnswer, session: Option<Arc<str>>, releaser: Option<Releaser>) -> Handle {
+        let CallAnswer { type_name, repr, shape, dtype, .. } = answer;
+        let type_name = type_name.unwrap_or_default();
+        Handle(Arc::new(Held {
+            id,
+            type_name,
+            repr,
+            shape,
+            dtype,
+            session,
+            releaser,
+            disposed: AtomicBool::new(false),
+        }))
+    }
+
+    /// The id that it has in its session.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The type of the object: `numpy.ndarray`.
+    pub fn type_name(&self) -> &str {
+        &self.0.type_name
+    }
+
+    /// The object's `repr` when it was handed out, shortened, where there is one.
+    pub fn repr(&self) -> Option<&str> {
+        self.0.repr.as_deref()
+    }
+
+    /// The object's shape when it was handed out, where it has one.
+    pub fn shape(&self) -> Option<&[u64]> {
+        self.0.shape.as_deref()
+    }
+
+    /// The type of the object's elements, where it has one.
+    pub fn dtype(&self) -> Option<&str> {
+        self.0.dtype.as_deref()
+    }
+
+    /// The session that holds it. `None`: the host's default one. Calls on the handle go there.
+    pub fn session(&self) -> Option<&str> {
+        self.0.session.as_deref()
+    }
+
+    pub(crate) fn shared_session(&self) -> Option<Arc<str>> {
+        self.0.session.clone()
+    }
+
+    /// Keeps `drop` from releasing it once more.
+    pub(crate) fn mark_disposed(&self) {
+        self.0.disposed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(releaser) = self.releaser.take()
+            && !*self.disposed.get_mut()
+        {
+            let id = std::mem::take(&mut self.id);
+            let _ = releaser.send(Release::Handle { session: self.session.take(), id });
+        }
+    }
+}
+
+impl Serialize for Handle {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        HandleRef(self.id().to_owned()).serialize(serializer)
+    }
+}
+
+impl From<&Handle> for Value {
+    fn from(handle: &Handle) -> Value {
+        Value::Handle(HandleRef(handle.id().to_owned()))
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("id", &self.id())
+            .field("type_name", &self.type_name())
+            .field("session", &self.session())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Handle {
+    /// The `repr` where it is known, else the type.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.repr() {
+            Some(repr) => f.write_str(repr),
+            None => write!(f, "<{} object>", self.type_name()),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Calls over HTTP.
+
+use std::fmt;
+use std::sync::Arc;
+
+use beep_python_protocol::{Operation, ValueError, ValueForm};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http_body_util::Full;
+
+use super::connection::{Connection, Lost};
+use super::endpoint::Endpoint;
+use super::pool::Pool;
+use crate::call::{Call, Reply, Target};
+use crate::{Context, Error, PythonHostBackend};
+
+const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
+const SESSION: HeaderName = HeaderName::from_static("x-beep-session");
+const REQUEST: HeaderName = HeaderName::from_static("x-beep-request");
+const SHAPE: &str = "x-beep-shape";
+/// What stands for a session in a route.
+const SESSION_ID: &str = "{sessionId}";
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const EXACT: HeaderValue = HeaderValue::from_static(ValueForm::Exact.as_str());
+
+/// A host that is reached over HTTP. Clones share its connections.
+#[derive(Clone)]
+pub struct HttpBackend {
+    context: Context,
+    server: Arc<Server>,
+    authorization: Option<HeaderValue>,
+}
+
+struct Server {
+    endpoint: Endpoint,
+    host: HeaderValue,
+    idle: Pool,
+}
+
+impl HttpBackend {
+    /// A backend at an endpoint such as `http://127.0.0.1:5678`. Connections are made when they are needed;
+    /// [`initialize`](PythonHostBackend::initialize) finds out whether it is there.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] when the text is no endpoint.
+    pub fn connect(endpoint: &str) -> Result<HttpBackend, Error> {
+        endpoint.parse().map(HttpBackend::new)
+    }
+
+    /// A backend at an endpoint.
+    pub fn new(endpoint: Endpoint) -> HttpBackend {
+        let host = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
+        let server = Server { endpoint, host, idle: Pool::default() };
+        HttpBackend { context: Context::default(), server: Arc::new(server), authorization: None }
+    }
+
+    /// The same backend with a token, which is shown with every request.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] when the token has characters that no header can carry.
+    pub fn with_token(mut self, token: &str) -> Result<HttpBackend, Error> {
+        let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| Error::Endpoint {
+            endpoint: self.server.endpoint.to_string(),
+            reason: "the token has characters that no header can carry".to_owned(),
+        })?;
+        header.set_sensitive(true);
+        self.authorization = Some(header);
+        Ok(self)
+    }
+
+    /// Where it is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.server.endpoint
+    }
+
+    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, Error> {
+        let method = match call.target {
+            Target::Session(_) => Method::POST,
+            Target::Host(operation) => match operation.http_method() {
+                "GET" => Method::GET,
+                "DELETE" => Method::DELETE,
+                _ => Method::POST,
+            },
+        };
+        let mut request = Request::new(Full::new(call.body.clone()));
+        let headers = request.headers_mut();
+        headers.reserve(8);
+        headers.insert(HOST, self.server.host.clone());
+        if method == Method::POST {
+            headers.insert(CONTENT_TYPE, JSON);
+            headers.insert(VALUES, EXACT);
+        }
+        if let Target::Session(Operation::ToFloatArray | Operation::ToFloatArray2D) = call.target {
+            headers.insert(ACCEPT, OCTETS);
+        }
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if let Some(timeout) = call.options.timeout {
+            // A deadline of no time at all would read as no deadline.
+            let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+            headers.insert(TIMEOUT, HeaderValue::from(milliseconds));
+        }
+        let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
+        for (name, value) in [(SESSION, session), (REQUEST, call.options.request_id.as_ref())] {
+            if let Some(value) = value {
+                headers.insert(name.clone(), header_value(&name, value)?);
+            }
+        }
+        *request.method_mut() = method;
+        *request.uri_mut() = uri(call)?;
+        Ok(request)
+    }
+
+    fn lost(&self, may_have_run: bool, source: hyper::Error) -> Error {
+        let endpoint = self.server.endpoint.to_string();
+        Error::ConnectionLost { endpoint, may_have_run, source: source.into() }
+    }
+}
+
+impl PythonHostBackend for HttpBackend {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    async fn perform(&self, call: Call) -> Result<Reply, Error> {
+        let mut request = self.request(&call)?;
+        loop {
+            let pooled = self.server.idle.take();
+            let fresh = pooled.is_none();
+            let mut connection = match pooled {
+                Some(connection) => connection,
+                None => Connection::open(&self.server.endpoint).await?,
+            };
+            match connection.exchange(request).await {
+                Ok((parts, body)) => {
+                    self.server.idle.put_back(connection);
+                    return reply(call.target, &parts, body);
+                }
+                // The server closed the connection while it was idle. Nothing was sent: another one may be tried.
+                Err(Lost { unsent: Some(again), .. }) if !fresh => request = again,
+                Err(Lost { unsent, source }) => return Err(self.lost(unsent.is_none(), source)),
+            }
+        }
+    }
+}
+
+fn uri(call: &Call) -> Result<Uri, Error> {
+    let path = path(call.target);
+    let Some((before, after)) = path.split_once(SESSION_ID) else { return Ok(Uri::from_static(path)) };
+    let session = call.options.session.as_deref().unwrap_or_default();
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    match Uri::try_from(format!("{before}{session}{after}")) {
+        Ok(uri) if !session.is_empty() && session.bytes().all(is_safe) => Ok(uri),
+        _ => Err(Error::Encode {
+            what: format!("`{}` for a session's route", session.escape_default()),
+            source: ValueError::Mismatch("a session's id has letters, digits, `-`, `_`, `.` and `~`".to_owned()),
+        }),
+    }
+}
+
+fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::try_from(value).map_err(|_| Error::Encode {
+        what: format!("`{}` for the header {name}", value.escape_default()),
+        source: ValueError::Mismatch("it has characters that no header can carry".to_owned()),
+    })
+}
+
+fn reply(target: Target, parts: &Parts, body: Bytes) -> Result<Reply, Error> {
+    if !parts.status.is_success() {
+        let error = Error::from_body(parts.status.as_u16(), &body);
+        return Err(match error {
+            // A host of ours always sends a body; this is someone else's, or a route that is not there yet.
+            Error::Answer { status, detail } if detail.is_empty() => {
+                let reason = parts.status.canonical_reason().unwrap_or("no reason given");
+                Error::Answer { status, detail: format!("{reason}, for {}", path(target)) }
+            }
+            other => other,
+        });
+    }
+    if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(OCTETS.as_bytes())) {
+        return Ok(Reply::Floats { data: body, shape: shape(&parts.headers) });
+    }
+    Ok(Reply::Json(body))
+}
+
+fn path(target: Target) -> &'static str {
+    match target {
+        Target::Session(operation) => operation.http_path(),
+        Target::Host(operation) => operation.http_path(),
+    }
+}
+
+fn shape(headers: &HeaderMap) -> Option<(usize, usize)> {
+    let (rows, columns) = headers.get(SHAPE)?.to_str().ok()?.split_once(',')?;
+    Some((rows.trim().parse().ok()?, columns.trim().parse().ok()?))
+}
+
+impl fmt::Debug for HttpBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpBackend")
+            .field("endpoint", &self.server.endpoint)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! Where a host listens.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::{HeaderValue, Uri};
+use tokio::net::TcpStream;
+
+use crate::Error;
+
+const DEFAULT_PORT: u16 = 5678;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The address of an HTTP backend: `http://127.0.0.1:5678`, `http://localhost:5678`, `http://[::1]:5678`, or the same
+/// without `http://`. The port is 5678 when none is given.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    host: String,
+    port: u16,
+}
+
+impl Endpoint {
+    /// The host's name or address; an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The `Host` header. Every loopback address is `localhost` to a server.
+    pub(super) fn host_header(&self) -> Option<HeaderValue> {
+        let loopback = self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let authority = match loopback {
+            true => format!("localhost:{}", self.port),
+            false => self.authority(),
+        };
+        HeaderValue::try_from(authority).ok()
+    }
+
+    pub(super) async fn connect(&self) -> Result<TcpStream, Error> {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.try_connect()).await;
+        connected
+            .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 seconds")))
+            .map_err(|source| Error::Connect { endpoint: self.to_string(), source })
+    }
+
+    async fn try_connect(&self) -> io::Result<TcpStream> {
+        if self.host == "localhost" {
+            // Not through the resolver, which may know only one of the two.
+            let loopbacks: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+            let addresses = loopbacks.map(|ip| SocketAddr::new(ip, self.port));
+            return TcpStream::connect(addresses.as_slice()).await;
+        }
+        match self.host.parse::<IpAddr>() {
+            Ok(ip) => TcpStream::connect((ip, self.port)).await,
+            Err(_) => TcpStream::connect((self.host.as_str(), self.port)).await,
+        }
+    }
+
+    fn authority(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Endpoint, Error> {
+        let wrong = |reason: &str| Error::Endpoint { endpoint: text.to_owned(), reason: reason.to_owned() };
+        let uri: Uri = text.trim().parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
+        match uri.scheme_str() {
+            None | Some("http") => {}
+            Some("https") => return Err(wrong("TLS is not supported; use http://")),
+            Some(_) => return Err(wrong("it must begin with http://")),
+        }
+        let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(wrong("credentials do not belong in an address"));
+        }
+        if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
+            return Err(wrong("it must end after the port"));
+        }
+        // `Authority::port` takes a port that is no number for none at all.
+        let port = match &authority.as_str()[authority.host().len()..] {
+            "" => DEFAULT_PORT,
+            rest => rest[1..].parse().map_err(|_| wrong("the port is no number below 65536"))?,
+        };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        if host.is_empty() {
+            return Err(wrong("it names no host"));
+        }
+        Ok(Endpoint { host, port })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.authority())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Endpoint;
+
+    #[test]
+    fn endpoints_are_read_with_their_defaults() {
+        for (text, shown, header) in [
+            ("http://127.0.0.1:5678", "http://127.0.0.1:5678", "localhost:5678"),
+            ("http://localhost:80/", "http://localhost:80", "localhost:80"),
+            ("http://LOCALHOST", "http://localhost:5678", "localhost:5678"),
+            ("http://[::1]:9", "http://[::1]:9", "localhost:9"),
+            ("http://[::1]", "http://[::1]:5678", "localhost:5678"),
+            ("127.0.0.1:9", "http://127.0.0.1:9", "localhost:9"),
+            ("http://example.org:9", "http://example.org:9", "example.org:9"),
+        ] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!(endpoint.to_string(), shown);
+            assert_eq!(endpoint.host_header().unwrap(), header);
+        }
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_refused_with_a_reason() {
+        for (text, reason) in [
+            ("https://localhost:5678", "TLS"),
+            ("ftp://localhost", "http://"),
+            ("http://localhost:5678/api", "after the port"),
+            ("http://localhost:99999", "port"),
+            ("http://localhost:", "port"),
+            ("http://:5678", "host"),
+            ("http://me:secret@localhost", "credentials"),
+            ("", ""),
+            ("http://", ""),
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}

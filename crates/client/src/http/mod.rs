@@ -1,0 +1,9 @@
+//! The HTTP backend: HTTP/1.1 on keep-alive connections of its own.
+
+mod backend;
+mod connection;
+mod endpoint;
+mod pool;
+
+pub use backend::HttpBackend;
+pub use endpoint::Endpoint;
