@@ -2,6 +2,10 @@
 //! a server runs ([`serve`]), and how servers are started, found and stopped ([`launch`]).
 
 pub mod door;
+mod environments;
+mod host;
 pub mod http;
 pub mod launch;
 pub mod serve;
+
+pub use host::Host;

@@ -10,8 +10,9 @@ use beep_python_runtime::session::{SessionConfig, Sessions, SessionsError, Sessi
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::Host;
 use crate::door::{Door, DoorConfig, Token, TokenError};
-use crate::http::{self, Backend};
+use crate::http;
 use crate::launch::{Endpoint, Inherited, NewRecord, RecordError, ServerRecord};
 
 /// What a server is to be.
@@ -74,7 +75,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
-    let (backend, mut record) = match start(&options, &listeners).await {
+    let (host, mut record) = match start(&options, &listeners).await {
         Ok(started) => started,
         Err(error) => {
             ready.failed(&error);
@@ -82,7 +83,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
         }
     };
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(listeners, backend.clone(), stopping));
+    let serving = tokio::spawn(http::serve(listeners, host.clone(), stopping));
     ready.ready(&record);
     tracing::info!("ready");
     tokio::select! {
@@ -92,7 +93,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     tracing::info!("stopping: calls under way have {:?}", options.drain);
     let noted = record.write_stopping(&options.home);
     let _ = stop.send(true);
-    backend.sessions.shut_down(options.drain).await;
+    host.sessions.shut_down(options.drain).await;
     let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
     tracing::info!("stopped");
     record.remove(&options.home)?;
@@ -102,7 +103,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
 async fn start(
     options: &ServeOptions,
     listeners: &[std::net::TcpListener],
-) -> Result<(Arc<Backend>, ServerRecord), ServeError> {
+) -> Result<(Arc<Host>, ServerRecord), ServeError> {
     let token_file = options.home.root().join("token");
     let token = Token::load_or_create(&token_file)?;
     let sessions = Sessions::start(SessionsOptions {
@@ -132,7 +133,7 @@ async fn start(
         settings: Default::default(),
     })?;
     record.write(&options.home)?;
-    let backend = Backend {
+    let host = Host {
         sessions: Arc::new(sessions),
         door: Door::new(options.door.clone(), token),
         home: options.home.clone(),
@@ -140,5 +141,5 @@ async fn start(
         python_version,
         began: Instant::now(),
     };
-    Ok((Arc::new(backend), record))
+    Ok((Arc::new(host), record))
 }

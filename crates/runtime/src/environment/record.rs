@@ -13,6 +13,7 @@ pub(super) const FILE: &str = "beep-python.json";
 
 /// Who made an environment, and with what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EnvironmentRecord {
     /// The environment's name.
     pub name: String,

@@ -48,6 +48,7 @@ pub enum EnvironmentState {
 
 /// What is known of one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EnvironmentStatus {
     /// Its name.
     pub name: String,

@@ -2,13 +2,10 @@
 
 use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::Sessions;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -23,7 +20,8 @@ use tokio::sync::{mpsc, watch};
 use super::body::Pieces;
 use super::route::Route;
 use super::{answer, environment, operation, sessions};
-use crate::door::{Door, Peer};
+use crate::Host;
+use crate::door::Peer;
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
 /// counts the time between requests towards the time to read a header.
@@ -33,35 +31,14 @@ const BODY_LIMIT: Duration = Duration::from_secs(120);
 /// How many connections are served at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// What the routes work on.
-#[derive(Debug)]
-pub struct Backend {
-    /// The sessions.
-    pub sessions: Arc<Sessions>,
-    /// Who may come in.
-    pub door: Door,
-    /// Where environments are kept.
-    pub home: Home,
-    /// The folder of the environment that the sessions run in.
-    pub environment: PathBuf,
-    /// The version of its Python.
-    pub python_version: String,
-    /// When the server began.
-    pub began: Instant,
-}
-
 /// Serves HTTP on these sockets until `stop` says true; then finishes the requests under way, and returns.
-pub async fn serve(
-    listeners: Vec<StdListener>,
-    backend: Arc<Backend>,
-    stop: watch::Receiver<bool>,
-) -> std::io::Result<()> {
+pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
     let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
     let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     let mut accepting = tokio::task::JoinSet::new();
     for listener in listeners {
         let listener = TcpListener::from_std(listener)?;
-        accepting.spawn(accept(listener, backend.clone(), places.clone(), stop.clone(), open.clone()));
+        accepting.spawn(accept(listener, host.clone(), places.clone(), stop.clone(), open.clone()));
     }
     drop(open);
     while accepting.join_next().await.is_some() {}
@@ -71,7 +48,7 @@ pub async fn serve(
 
 async fn accept(
     listener: TcpListener,
-    backend: Arc<Backend>,
+    host: Arc<Host>,
     places: Arc<tokio::sync::Semaphore>,
     mut stop: watch::Receiver<bool>,
     open: mpsc::Sender<Infallible>,
@@ -86,9 +63,9 @@ async fn accept(
         };
         match accepted {
             Some((Ok((stream, _)), place)) => {
-                let (backend, stop, open) = (backend.clone(), stop.clone(), open.clone());
+                let (host, stop, open) = (host.clone(), stop.clone(), open.clone());
                 tokio::spawn(async move {
-                    connection(stream, backend, stop).await;
+                    connection(stream, host, stop).await;
                     drop((place, open));
                 });
             }
@@ -102,13 +79,13 @@ async fn accept(
     }
 }
 
-async fn connection(stream: TcpStream, backend: Arc<Backend>, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receiver<bool>) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let backend = backend.clone();
-        async move { Ok::<_, Infallible>(answer_to(&backend, peer, request).await) }
+        let host = host.clone();
+        async move { Ok::<_, Infallible>(answer_to(&host, peer, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -133,9 +110,9 @@ async fn said(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Every request passes here: first the door, then the route.
-async fn answer_to(backend: &Backend, peer: Peer, request: Request<Incoming>) -> Response<Pieces> {
+async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Response<Pieces> {
     let (parts, body) = request.into_parts();
-    if let Err(refusal) = backend.door.admit_parts(peer, &parts) {
+    if let Err(refusal) = host.door.admit_parts(peer, &parts) {
         let problem = Problem::from(refusal);
         tracing::warn!(code = problem.code.as_str(), path = parts.uri.path(), "a request was refused");
         return answer::problem(&problem);
@@ -147,17 +124,17 @@ async fn answer_to(backend: &Backend, peer: Peer, request: Request<Incoming>) ->
     if !route.methods().contains(&parts.method) {
         return answer::method_not_allowed(route.methods());
     }
-    let body = match read(body, &parts.method, backend.door.max_body_bytes()).await {
+    let body = match read(body, &parts.method, host.door.max_body_bytes()).await {
         Ok(body) => body,
         Err(problem) => return answer::problem(&problem),
     };
     let answered = match route {
-        Route::Operation(what) => operation::carry_out(backend, what, &parts.headers, body).await,
-        Route::Health => Ok(health(backend)),
-        Route::Sessions => sessions::all(backend, &parts.method).await,
-        Route::Session => sessions::one(backend, &parts.method, path).await,
+        Route::Operation(what) => operation::carry_out(host, what, &parts.headers, body).await,
+        Route::Health => Ok(health(host)),
+        Route::Sessions => sessions::all(host, &parts.method).await,
+        Route::Session => sessions::one(host, &parts.method, path).await,
         Route::VenvCreate | Route::VenvList | Route::VenvDelete | Route::VenvStatus => {
-            environment::answer(backend, route, &body).await
+            environment::answer(host, route, &body).await
         }
     };
     answered.unwrap_or_else(|problem| answer::problem(&problem))
@@ -182,13 +159,13 @@ async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Prob
     }
 }
 
-fn health(backend: &Backend) -> Response<Pieces> {
+fn health(host: &Host) -> Response<Pieces> {
     answer::json(&json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
-        "python": backend.python_version,
-        "environment": backend.environment,
-        "uptimeMs": backend.began.elapsed().as_millis() as u64,
+        "python": host.python_version,
+        "environment": host.environment,
+        "uptimeMs": host.began.elapsed().as_millis() as u64,
     }))
 }

@@ -13,5 +13,5 @@ mod operation;
 mod route;
 mod sessions;
 
-pub use connection::{Backend, serve};
+pub use connection::serve;
 pub use route::Route;

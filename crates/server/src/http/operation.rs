@@ -7,20 +7,20 @@ use http::header::ACCEPT;
 use http::{HeaderMap, Response};
 
 use super::body::Pieces;
-use super::connection::Backend;
 use super::{answer, envelope};
+use crate::Host;
 
 /// Carries out one operation. The body goes to the worker as it is.
 pub(super) async fn carry_out(
-    backend: &Backend,
+    host: &Host,
     operation: Operation,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response<Pieces>, Problem> {
     let envelope = envelope::read(headers, &body)?;
     let session = match &envelope.session {
-        Some(id) => backend.sessions.get(id)?,
-        None => backend.sessions.default_session().clone(),
+        Some(id) => host.sessions.get(id)?,
+        None => host.sessions.default_session().clone(),
     };
     let request = Request { operation, body, form: envelope.form, deadline: envelope.deadline, grace: None };
     let reply = session.call(request).await;

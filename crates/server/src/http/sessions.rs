@@ -9,32 +9,32 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::body::Pieces;
-use super::connection::Backend;
 use super::route::Route;
+use crate::Host;
 
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// `POST /api/sessions` makes one, `GET` lists them.
-pub(super) async fn all(backend: &Backend, method: &Method) -> Result<Response<Pieces>, Problem> {
+pub(super) async fn all(host: &Host, method: &Method) -> Result<Response<Pieces>, Problem> {
     if method == Method::POST {
-        let session = backend.sessions.create().await?;
+        let session = host.sessions.create().await?;
         return Ok(answer::json(&json!({ "sessionId": session.id() })));
     }
-    let list: Vec<_> = backend.sessions.list().iter().map(describe).collect();
+    let list: Vec<_> = host.sessions.list().iter().map(describe).collect();
     Ok(answer::json(&json!({ "sessions": list })))
 }
 
 /// `GET /api/sessions/ID` tells of one, `DELETE` ends it.
-pub(super) async fn one(backend: &Backend, method: &Method, path: &str) -> Result<Response<Pieces>, Problem> {
+pub(super) async fn one(host: &Host, method: &Method, path: &str) -> Result<Response<Pieces>, Problem> {
     let id = Route::session_id(path);
     if method == Method::GET {
-        return Ok(answer::json(&describe(&backend.sessions.get(id)?.info())));
+        return Ok(answer::json(&describe(&host.sessions.get(id)?.info())));
     }
-    if id == backend.sessions.default_session().id() {
+    if id == host.sessions.default_session().id() {
         let detail = "the default session cannot be deleted; stop the server instead";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    backend.sessions.delete(id, CLOSE_GRACE).await?;
+    host.sessions.delete(id, CLOSE_GRACE).await?;
     Ok(answer::json(&json!({ "success": true })))
 }
 

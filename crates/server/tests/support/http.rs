@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{SessionConfig, Sessions, SessionsOptions};
+use beep_python_server::Host;
 use beep_python_server::door::{Door, DoorConfig, Token};
-use beep_python_server::http::{Backend, serve};
+use beep_python_server::http::serve;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -60,7 +61,7 @@ impl Server {
                 .await
                 .expect("sessions start");
                 let sessions = Arc::new(sessions);
-                let backend = Arc::new(Backend {
+                let host = Arc::new(Host {
                     sessions: sessions.clone(),
                     door: Door::new(config, token),
                     environment: home.root().to_owned(),
@@ -69,7 +70,7 @@ impl Server {
                     began: Instant::now(),
                 });
                 let mut stopped = stopping.clone();
-                let serving = tokio::spawn(serve(vec![listener], backend, stopping));
+                let serving = tokio::spawn(serve(vec![listener], host, stopping));
                 let _ = stopped.wait_for(|stop| *stop).await;
                 sessions.shut_down(Duration::from_secs(5)).await;
                 serving.await.expect("no panic").expect("served");

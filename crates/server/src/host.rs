@@ -1,0 +1,27 @@
+//! What all backends of a server share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use beep_python_runtime::platform::Home;
+use beep_python_runtime::session::Sessions;
+
+use crate::door::Door;
+
+/// What the backends of one server lead to.
+#[derive(Debug)]
+pub struct Host {
+    /// The sessions.
+    pub sessions: Arc<Sessions>,
+    /// Who may come in.
+    pub door: Door,
+    /// Where environments are kept.
+    pub home: Home,
+    /// The folder of the environment that the sessions run in.
+    pub environment: PathBuf,
+    /// The version of its Python.
+    pub python_version: String,
+    /// When the server began.
+    pub began: Instant,
+}
