@@ -1,5 +1,6 @@
 //! The server process: sessions in one environment, and the backends that lead to them.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use beep_python_runtime::platform::{Home, HomeError};
 use beep_python_runtime::session::{SessionConfig, Sessions, SessionsError, SessionsOptions};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -118,8 +120,8 @@ async fn start(
     let mut endpoints = Vec::new();
     if let Some(listener) = listeners.first() {
         let source = |source| ServeError::System { what: "tell its own address", source };
-        let port = listener.local_addr().map_err(source)?.port();
-        endpoints.push(Endpoint { backend: "http".to_owned(), url: format!("http://127.0.0.1:{port}") });
+        let address = listener.local_addr().map_err(source)?;
+        endpoints.push(Endpoint { backend: "http".to_owned(), url: format!("http://{address}") });
     }
     let record = ServerRecord::of_this_process(NewRecord {
         id: options.id.clone(),
@@ -130,7 +132,7 @@ async fn start(
         log: options.log.clone(),
         token_file,
         arguments: options.arguments.clone(),
-        settings: Default::default(),
+        settings: settings(options),
     })?;
     record.write(&options.home)?;
     let host = Host {
@@ -142,4 +144,11 @@ async fn start(
         began: Instant::now(),
     };
     Ok((Arc::new(host), record))
+}
+
+/// What `status` tells of how the server was started.
+fn settings(options: &ServeOptions) -> BTreeMap<String, serde_json::Value> {
+    let timeout = options.timeout.map(|timeout| ("timeoutMs".to_owned(), json!(timeout.as_millis() as u64)));
+    let preload = (!options.preload.is_empty()).then(|| ("preload".to_owned(), json!(options.preload)));
+    timeout.into_iter().chain(preload).collect()
 }

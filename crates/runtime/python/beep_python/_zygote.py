@@ -21,6 +21,7 @@ from ._worker import DESCRIPTORS, Worker, leave
 
 LINK_BROKEN = 70  # exit status of a worker that cannot reach its host any more
 
+
 def main(control_fd, lifeline, modules):
     command = spawn_command()  # read while no module can have overwritten it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the host, which decides

@@ -1,0 +1,240 @@
+//! `config`: checks everything that servers need, and says of each failure how to mend it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use anyhow::Result;
+use beep_python_runtime::environment::EnvironmentState;
+use beep_python_runtime::interpreter::RuntimeState;
+use beep_python_runtime::platform::Home;
+use beep_python_server::door::Token;
+use beep_python_server::launch::{bind_loopback, records, unreadable_records};
+use serde_json::{Value, json};
+
+use super::status::explanation;
+use super::venv;
+use crate::Ended;
+use crate::context::Context;
+
+/// One thing that was looked at.
+struct Check {
+    what: String,
+    found: Found,
+}
+
+enum Found {
+    Good(String),
+    /// What is wrong, and how to mend it.
+    Wrong(String, String),
+}
+
+pub(crate) fn run(context: &Context) -> Result<Ended> {
+    let before = home_as_it_was();
+    let home = context.home()?;
+    let mut checks = vec![check_home(&home, before)];
+    checks.extend(check_runtimes(context)?);
+    checks.extend(check_environments(context)?);
+    checks.extend(check_system());
+    checks.extend(check_servers(&home)?);
+    let wrong = checks.iter().filter(|check| matches!(check.found, Found::Wrong(..))).count();
+
+    let printer = &context.printer;
+    printer.fact(json!({"ok": wrong == 0, "checks": checks.iter().map(fact).collect::<Vec<_>>()}), || {
+        for Check { what, found } in &checks {
+            match found {
+                Found::Good(detail) => printer.line(format_args!("  ok   {what}: {detail}")),
+                Found::Wrong(problem, mend) => {
+                    printer.line(format_args!("WRONG  {what}: {problem}"));
+                    printer.line(format_args!("       to mend it: {mend}"));
+                }
+            }
+        }
+        printer.line("");
+        match wrong {
+            0 => printer.line("All is well."),
+            1 => printer.line("1 thing is wrong."),
+            _ => printer.line(format_args!("{wrong} things are wrong.")),
+        }
+    });
+    Ok(if wrong == 0 { Ended::Done } else { Ended::Failed })
+}
+
+fn fact(check: &Check) -> Value {
+    match &check.found {
+        Found::Good(detail) => json!({"what": check.what, "ok": true, "detail": detail}),
+        Found::Wrong(problem, mend) => json!({"what": check.what, "ok": false, "detail": problem, "mend": mend}),
+    }
+}
+
+fn good(what: impl Into<String>, detail: impl Into<String>) -> Check {
+    Check { what: what.into(), found: Found::Good(detail.into()) }
+}
+
+fn wrong(what: impl Into<String>, problem: impl Into<String>, mend: impl Into<String>) -> Check {
+    Check { what: what.into(), found: Found::Wrong(problem.into(), mend.into()) }
+}
+
+/// The permission bits of the home before it is opened, which mends them.
+fn home_as_it_was() -> Option<u32> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let root =
+        set("BEEP_PYTHON_HOME").map(Into::into).or_else(|| Some(Path::new(&set("HOME")?).join(".beep-python")))?;
+    std::fs::metadata(root).ok().map(|metadata| metadata.mode() & 0o777)
+}
+
+fn check_home(home: &Home, before: Option<u32>) -> Check {
+    let root = home.root().display();
+    let token = home.root().join("token");
+    if token.exists()
+        && let Err(error) = Token::load_or_create(&token)
+    {
+        let mend = format!("rm {}; the next server makes a new one", token.display());
+        return wrong("home", error.to_string(), mend);
+    }
+    if let Err(error) = try_to_write(home) {
+        return wrong(
+            "home",
+            format!("{root} cannot be written to: {error}"),
+            "free space, or set BEEP_PYTHON_HOME to another folder",
+        );
+    }
+    match before {
+        Some(mode) if mode & 0o077 != 0 => {
+            good("home", format!("{root}; others could open it (mode {mode:03o}), which is mended"))
+        }
+        _ => good("home", format!("{root}, open to its owner only")),
+    }
+}
+
+fn try_to_write(home: &Home) -> std::io::Result<()> {
+    let path = home.root().join(format!(".check-{}", std::process::id()));
+    let written = std::fs::write(&path, "x");
+    let _ = std::fs::remove_file(&path);
+    written
+}
+
+fn check_runtimes(context: &Context) -> Result<Vec<Check>> {
+    let runtimes = context.runtimes()?.list()?;
+    if runtimes.is_empty() {
+        return Ok(vec![wrong("runtime", "there is none", "beep-python init")]);
+    }
+    let mut checks = Vec::new();
+    for runtime in &runtimes {
+        let what = format!("runtime {}", runtime.id);
+        checks.push(match &runtime.state {
+            RuntimeState::Ready => {
+                let standing = if runtime.is_default { "runs, is the default" } else { "runs" };
+                good(what, format!("{standing}, {}", runtime.path.display()))
+            }
+            RuntimeState::Broken { reason } => {
+                wrong(what, reason, format!("beep-python runtime remove {}, then beep-python init", runtime.id))
+            }
+        });
+    }
+    if !runtimes.iter().any(|runtime| runtime.is_default) {
+        checks.push(wrong("default runtime", "there is none", format!("beep-python runtime use {}", runtimes[0].id)));
+    }
+    Ok(checks)
+}
+
+fn check_environments(context: &Context) -> Result<Vec<Check>> {
+    let environments = context.environments()?;
+    let mut checks = Vec::new();
+    for glanced in environments.list()? {
+        let status = environments.status(&glanced.name)?;
+        let what = format!("environment {}", status.name);
+        let (word, reason) = venv::state(&status);
+        let again = format!("beep-python venv delete {0}, then beep-python venv create {0}", status.name);
+        let problem = format!("{word}: {}", reason.unwrap_or_default());
+        checks.push(match &status.state {
+            EnvironmentState::Healthy => {
+                let version = status.record.as_ref().map(|record| record.python.to_string()).unwrap_or_default();
+                good(what, format!("runs, Python {version}"))
+            }
+            EnvironmentState::NotOurs { .. } => {
+                wrong(what, problem, format!("move {} elsewhere: nothing here will touch it", status.path.display()))
+            }
+            _ => wrong(what, problem, again),
+        });
+    }
+    Ok(checks)
+}
+
+/// What servers ask of the system.
+fn check_system() -> Vec<Check> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    use rustix::process::{PidfdFlags, getpid, pidfd_open};
+
+    let mut checks = vec![match bind_loopback(None, 0) {
+        Ok(sockets) if sockets.len() > 1 => good("loopback", "127.0.0.1 and ::1 can be listened on"),
+        Ok(_) => good("loopback", "127.0.0.1 can be listened on; there is no IPv6 here"),
+        Err(error) => {
+            wrong("loopback", chain(&error), "let this user listen on 127.0.0.1: a sandbox or container may forbid it")
+        }
+    }];
+    let kernel = "a Linux kernel from 5.3 up, and a sandbox that allows the call";
+    checks.push(match memfd_create("check", MemfdFlags::CLOEXEC) {
+        Ok(_) => good("memfd_create", "works"),
+        Err(error) => wrong("memfd_create", error.to_string(), kernel),
+    });
+    checks.push(match pidfd_open(getpid(), PidfdFlags::empty()) {
+        Ok(_) => good("pidfd_open", "works"),
+        Err(error) => wrong("pidfd_open", error.to_string(), kernel),
+    });
+    checks.push(check_peer());
+    checks
+}
+
+/// Whether the kernel tells whose a connection is.
+fn check_peer() -> Check {
+    use beep_python_server::door::Peer;
+    let what = "who connects";
+    let connected = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        let client = std::net::TcpStream::connect(listener.local_addr()?)?;
+        let (accepted, remote) = listener.accept()?;
+        let peer = Peer::of(accepted.local_addr()?, remote);
+        drop(client);
+        std::io::Result::Ok(peer)
+    };
+    match connected() {
+        Ok(Peer::SameUser) => good(what, "the kernel tells (sock_diag), so that you need no token"),
+        Ok(_) => wrong(
+            what,
+            "the kernel does not tell (sock_diag), so that clients must show the token",
+            "send the token of the file `token` in the home as `Authorization: Bearer`, or start servers with --trust-loopback",
+        ),
+        Err(error) => {
+            wrong(what, format!("no connection can be made over loopback: {error}"), "allow connections to 127.0.0.1")
+        }
+    }
+}
+
+fn check_servers(home: &Home) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for (record, state) in records(home)? {
+        let what = format!("server {}", record.id);
+        checks.push(match state.is_alive() {
+            true => good(what, explanation(&record, state)),
+            false => wrong(
+                what,
+                explanation(&record, state),
+                format!("beep-python restart {0}, or beep-python stop {0}", record.id),
+            ),
+        });
+    }
+    for error in unreadable_records(home)? {
+        checks.push(wrong("server records", error.to_string(), "delete that file"));
+    }
+    Ok(checks)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

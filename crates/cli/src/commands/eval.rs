@@ -1,0 +1,143 @@
+//! `eval`: code in, result out.
+
+use std::io::Read;
+use std::time::Duration;
+
+use anyhow::Result;
+use beep_python_client::{Answer, Error, HttpBackend, PythonHostBackend, Returned, Value};
+use serde_json::json;
+
+use crate::Ended;
+use crate::complaint::Complaint;
+use crate::context::Context;
+use crate::environment::environment_for;
+use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Text is printed as it is, None not at all, and anything else as Python shows it; --json prints plain
+JSON. What the code prints is printed, too.
+
+Without --server and --venv the only server that runs is used; where there is none, one is started
+for this call.")]
+pub(crate) struct Args {
+    /// An expression, or statements whose last expression is the result; `-` reads them from standard input
+    #[arg(allow_negative_numbers = true)]
+    code: String,
+    /// Evaluate in this server: its id or the beginning of it, its port or URL
+    #[arg(long)]
+    server: Option<String>,
+    /// Evaluate in this environment, by name or path, in a server of its own
+    #[arg(long, value_name = "NAME|PATH", conflicts_with_all = ["server", "session"])]
+    venv: Option<String>,
+    /// Evaluate in this session of the server
+    #[arg(long)]
+    session: Option<String>,
+    /// How long it may take, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+}
+
+pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
+    let code = code(&args.code)?;
+    let home = context.home()?;
+    let chosen = match &args.server {
+        Some(wanted) => Some(server_for(&home, Some(wanted))?.0),
+        None if args.venv.is_some() => None,
+        None => match running(&home)?.as_slice() {
+            [(record, _)] => Some(record.clone()),
+            _ => None,
+        },
+    };
+    let mut interruption = std::pin::pin!(interrupted());
+    if let Some(record) = chosen {
+        let client = client_of(&record)?;
+        return tokio::select! {
+            ended = evaluate(context, client, &code, &args) => ended,
+            interruption = &mut interruption => Err(interruption?.into()),
+        };
+    }
+    let environment = environment_for(context, args.venv.as_deref())?;
+    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment));
+    let server = tokio::select! {
+        server = &mut starting => server?,
+        interruption = &mut interruption => {
+            drop(starting.await);
+            return Err(interruption?.into());
+        }
+    };
+    let client = client_of(&server.record)?;
+    let ended = tokio::select! {
+        ended = evaluate(context, client, &code, &args) => ended?,
+        interruption = &mut interruption => return Err(interruption?.into()),
+    };
+    server.stop()?;
+    Ok(ended)
+}
+
+async fn evaluate(context: &Context, client: HttpBackend, code: &str, args: &Args) -> Result<Ended> {
+    let mut client = client;
+    if let Some(session) = &args.session {
+        client = client.with_session(session);
+    }
+    if let Some(timeout) = args.timeout {
+        client = client.with_timeout(Duration::try_from_secs_f64(timeout).unwrap_or(Duration::MAX));
+    }
+    let answered = client.evaluate::<Answer<Returned>>(code).await;
+    let ended = match answered {
+        Ok(answer) => {
+            print_answer(context, answer);
+            Ended::Done
+        }
+        Err(Error::Python(raised)) => {
+            let exception = &raised.exception;
+            let fact = json!({"exception": exception, "stdout": raised.stdout, "stderr": raised.stderr});
+            context.printer.fact(fact, || {
+                context.printer.raw(&raised.stdout);
+                context.printer.raw_note(&raised.stderr);
+                context.printer.note(format_args!("{exception:#}"));
+            });
+            Ended::Failed
+        }
+        Err(error) => {
+            let (stdout, stderr) = error.output().unwrap_or_default();
+            context.printer.raw_note(stdout);
+            context.printer.raw_note(stderr);
+            return Err(error.into());
+        }
+    };
+    // Also the handle of the answer, which nobody could use after this.
+    client.release_dropped().await;
+    Ok(ended)
+}
+
+fn print_answer(context: &Context, answer: Answer<Returned>) {
+    let Answer { value, stdout, stderr, session_epoch } = answer;
+    let printer = &context.printer;
+    let mut fact = match &value {
+        Returned::Value(value) => json!({"value": value.to_plain()}),
+        Returned::Handle(handle) => json!({"typeName": handle.type_name(), "repr": handle.repr()}),
+    };
+    fact["stdout"] = stdout.as_str().into();
+    fact["stderr"] = stderr.as_str().into();
+    fact["sessionEpoch"] = session_epoch.into();
+    printer.fact(fact, || {
+        printer.raw(&stdout);
+        printer.raw_note(&stderr);
+        match &value {
+            Returned::Value(Value::None) => {}
+            Returned::Value(Value::Str(text)) => printer.line(text),
+            Returned::Value(value) => printer.line(value),
+            Returned::Handle(handle) => printer.line(handle),
+        }
+    });
+}
+
+fn code(argument: &str) -> Result<String> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    let mut code = String::new();
+    std::io::stdin().read_to_string(&mut code).map_err(|error| Complaint::UnreadableCode("standard input", error))?;
+    Ok(code)
+}

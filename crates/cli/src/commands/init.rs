@@ -1,0 +1,115 @@
+//! `init`: a runtime, whatever the machine has.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use beep_python_runtime::interpreter::{InitOptions, InitOutcome, Obtained, Source, VersionRequest};
+use serde_json::json;
+
+use crate::Ended;
+use crate::context::Context;
+use crate::progress::InstallProgress;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one
+    #[arg(long, value_name = "VERSION")]
+    python: Option<VersionRequest>,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Take a Python of this machine and download nothing
+    #[arg(long, conflicts_with_all = ["mirror", "archive"])]
+    system: bool,
+}
+
+/// Where a Python is taken from.
+#[derive(clap::Args)]
+pub(crate) struct SourceArgs {
+    /// Download from here: http(s)://, file:// or a folder [env: BEEP_PYTHON_INSTALL_MIRROR]
+    #[arg(long, value_name = "URL|DIR", conflicts_with = "archive")]
+    mirror: Option<String>,
+    /// Install this archive instead of downloading one
+    #[arg(long, value_name = "FILE")]
+    archive: Option<PathBuf>,
+    /// The SHA-256 that the archive must have
+    #[arg(long, value_name = "HEX", requires = "archive")]
+    sha256: Option<String>,
+}
+
+impl SourceArgs {
+    pub(crate) fn into_source(self) -> Source {
+        match (self.archive, self.mirror) {
+            (Some(path), _) => Source::Archive { path, sha256: self.sha256 },
+            (None, Some(mirror)) => Source::Mirror(mirror),
+            (None, None) => Source::Default,
+        }
+    }
+}
+
+pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
+    let options = InitOptions { request: args.python, source: args.source.into_source(), system: args.system };
+    let outcome = init(context, &options).await?;
+    let InitOutcome { runtime, obtained } = &outcome;
+    let printer = &context.printer;
+    let reason = match obtained {
+        Obtained::AdoptedInstead { reason } => Some(format!("{:#}", anyhow::anyhow!(reason.to_string()))),
+        _ => None,
+    };
+    let fact = json!({
+        "id": runtime.id,
+        "version": runtime.version.map(|version| version.to_string()),
+        "path": runtime.path,
+        "obtained": word(obtained),
+        "reason": reason,
+    });
+    printer.fact(fact, || printer.line(summary(&outcome)));
+    notices(context, &outcome);
+    Ok(Ended::Done)
+}
+
+/// Gets a runtime with its progress shown.
+pub(crate) async fn init(context: &Context, options: &InitOptions) -> Result<InitOutcome> {
+    let mut progress = InstallProgress::new(&context.printer);
+    Ok(context.runtimes()?.init(options, &mut |stage| progress.show(stage)).await?)
+}
+
+pub(crate) fn summary(outcome: &InitOutcome) -> String {
+    let runtime = &outcome.runtime;
+    let version = runtime.version.map_or_else(|| "?".to_owned(), |version| version.to_string());
+    let how = match &outcome.obtained {
+        Obtained::AlreadyThere => "was installed already",
+        Obtained::Installed { .. } => "is installed",
+        Obtained::Adopted | Obtained::AdoptedInstead { .. } => "of this machine is adopted",
+    };
+    format!("Python {version} {how}: {}", runtime.path.display())
+}
+
+/// What should be known of how the runtime was obtained, and could be overlooked.
+pub(crate) fn notices(context: &Context, outcome: &InitOutcome) {
+    match &outcome.obtained {
+        Obtained::AdoptedInstead { reason } => {
+            context
+                .printer
+                .note("notice: no Python could be downloaded, so one of this machine is used; it is not managed.");
+            context.printer.note(format_args!("  because: {reason}"));
+            let mut source = std::error::Error::source(reason);
+            while let Some(cause) = source {
+                context.printer.note(format_args!("  because: {cause}"));
+                source = cause.source();
+            }
+        }
+        Obtained::Installed { checked: false } => {
+            context.printer.note("notice: the archive's SHA-256 is not known and was not checked; --sha256 names one.");
+        }
+        _ => {}
+    }
+}
+
+fn word(obtained: &Obtained) -> &'static str {
+    match obtained {
+        Obtained::AlreadyThere => "alreadyThere",
+        Obtained::Installed { .. } => "installed",
+        Obtained::Adopted => "adopted",
+        Obtained::AdoptedInstead { .. } => "adoptedInstead",
+    }
+}

@@ -1,0 +1,81 @@
+//! The commands, one file each.
+
+mod completions;
+mod config;
+mod eval;
+mod init;
+mod logs;
+mod quickstart;
+mod restart;
+mod runtime;
+pub(crate) mod serve;
+mod start;
+mod status;
+mod stop;
+mod venv;
+
+use std::future::Future;
+
+use anyhow::Result;
+
+use crate::Ended;
+use crate::context::Context;
+
+/// Every command. The first line of each comment is what `--help` shows.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Get a managed Python and make it the default
+    Init(init::Args),
+    /// List, install, choose and remove Pythons
+    #[command(subcommand)]
+    Runtime(runtime::Command),
+    /// Make, list, check and delete virtual environments
+    #[command(subcommand)]
+    Venv(venv::Command),
+    /// Start a server in the background
+    Start(start::Args),
+    /// Run a server; what `start` starts
+    #[command(hide = true)]
+    Serve(serve::Args),
+    /// Show the servers that run, and what became of those that do not
+    Status,
+    /// Stop a server: what it is doing is finished first
+    Stop(stop::Args),
+    /// Stop a server and start it again as it was
+    Restart(restart::Args),
+    /// Show what a server has logged
+    Logs(logs::Args),
+    /// Check everything, and say what is wrong and how to mend it
+    Config,
+    /// Evaluate Python code and print the result
+    Eval(eval::Args),
+    /// Show the whole product in one go: Python, environment, server, typed results
+    Quickstart(quickstart::Args),
+    /// Print a script that completes commands in a shell
+    Completions(completions::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, context: &Context) -> Result<Ended> {
+        match self {
+            Command::Init(args) => in_runtime(init::run(context, args)),
+            Command::Runtime(command) => in_runtime(runtime::run(context, command)),
+            Command::Venv(command) => venv::run(context, command),
+            Command::Start(args) => start::run(context, args),
+            Command::Serve(args) => serve::run(context, args),
+            Command::Status => status::run(context),
+            Command::Stop(args) => stop::run(context, args),
+            Command::Restart(args) => restart::run(context, args),
+            Command::Logs(args) => logs::run(context, &args),
+            Command::Config => config::run(context),
+            Command::Eval(args) => in_runtime(eval::run(context, args)),
+            Command::Quickstart(args) => in_runtime(quickstart::run(context, args)),
+            Command::Completions(args) => completions::run(context, &args),
+        }
+    }
+}
+
+/// Runs what waits for more than one thing. Most commands do not, and begin sooner without.
+fn in_runtime(command: impl Future<Output = Result<Ended>>) -> Result<Ended> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}

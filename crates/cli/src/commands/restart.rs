@@ -1,0 +1,35 @@
+//! `restart`: the same server anew, with its id, port, environment and settings.
+
+use anyhow::{Context as _, Result};
+use beep_python_server::launch::{Endpoint, LaunchPlan, stop};
+
+use super::serve::ServeSettings;
+use super::start::announce;
+use crate::Ended;
+use crate::context::Context;
+use crate::server::{grace_of, launcher, server_for};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The server: its id or the beginning of it, its port or URL; the only one that runs otherwise
+    server: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+    let home = context.home()?;
+    let (record, _) = server_for(&home, args.server.as_deref())?;
+    let settings = ServeSettings::from_arguments(&record.arguments).with_context(|| {
+        format!("server {} was started by another version, with settings that this one does not know", record.id)
+    })?;
+    let plan = LaunchPlan {
+        id: Some(record.id.clone()),
+        host: settings.served.host.clone(),
+        port: record.endpoint("http").and_then(Endpoint::port).unwrap_or(0),
+        directory: Some(record.directory.clone()),
+        arguments: settings.arguments(),
+    };
+    stop(&home, &record, grace_of(&record))?;
+    let record = launcher(&home)?.launch(&plan)?;
+    announce(context, &record);
+    Ok(Ended::Done)
+}

@@ -1,0 +1,186 @@
+//! `serve`: the server process itself. Not for people: `start` runs it with the sockets it bound.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use beep_python_runtime::environment::{Environment, VenvManager};
+use beep_python_server::door::DoorConfig;
+use beep_python_server::launch::{Inherited, Ready};
+use beep_python_server::serve::{self, ServeOptions};
+use tracing_subscriber::EnvFilter;
+
+use super::start;
+use crate::Ended;
+use crate::context::Context;
+
+/// How long calls under way may take when a server is told to stop.
+pub(crate) const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The server's id
+    #[arg(long)]
+    id: String,
+    /// The file that its output goes to
+    #[arg(long)]
+    log: Option<PathBuf>,
+    #[command(flatten)]
+    settings: ServeSettings,
+}
+
+/// What a server is told on its command line. It can be written as such a command line again, for a later start.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(crate) struct ServeSettings {
+    /// The environment's folder
+    #[arg(long)]
+    pub(crate) environment: PathBuf,
+    #[command(flatten)]
+    pub(crate) served: Served,
+}
+
+/// What people can choose about a server.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(crate) struct Served {
+    /// Listen on this loopback address only; on 127.0.0.1 and ::1 otherwise
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// How long a call may take, in seconds, where it does not say itself
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// How long calls under way may take when the server is told to stop, in seconds [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) drain: Option<Duration>,
+    /// Import this module once, for all workers
+    #[arg(long, value_name = "MODULE")]
+    pub(crate) preload: Vec<String>,
+    /// A name beside the loopback names that the `Host` header may say
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// An origin whose web pages may send requests, for example https://app.example
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// Let every user of this machine in without the token
+    #[arg(long)]
+    pub(crate) trust_loopback: bool,
+    /// The largest request body, in bytes [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_body: Option<u64>,
+}
+
+impl ServeSettings {
+    pub(crate) fn in_environment(environment: &Environment) -> ServeSettings {
+        ServeSettings { environment: environment.path.clone(), served: Served::default() }
+    }
+
+    /// The command line that says the same.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--environment".to_owned(), self.environment.display().to_string()];
+        let mut say = |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
+        let Served { host, timeout, drain, preload, allow_host, allow_origin, trust_loopback, max_body } = &self.served;
+        host.iter().for_each(|host| say("host", host));
+        timeout.iter().for_each(|timeout| say("timeout", &timeout.as_secs_f64().to_string()));
+        drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
+        preload.iter().for_each(|module| say("preload", module));
+        allow_host.iter().for_each(|name| say("allow-host", name));
+        allow_origin.iter().for_each(|origin| say("allow-origin", origin));
+        max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
+        arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
+        arguments
+    }
+
+    /// The settings that [`Self::arguments`] wrote.
+    pub(crate) fn from_arguments(arguments: &[String]) -> Result<ServeSettings, clap::Error> {
+        use clap::{Args, FromArgMatches};
+        let command = ServeSettings::augment_args(clap::Command::new("serve").no_binary_name(true));
+        ServeSettings::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+    // First of all, while there is only one thread.
+    let mut inherited = Inherited::from_env()?;
+    let filter = EnvFilter::try_from_env("BEEP_PYTHON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    let options = match options(context, args) {
+        Ok(options) => options,
+        Err(error) => {
+            inherited.ready.failed(error.as_ref());
+            return Err(error);
+        }
+    };
+    if !inherited.ready.is_awaited() {
+        let json = context.printer.is_json();
+        inherited.ready = Ready::call(move |record| start::announce(&Context::new(json), record));
+    }
+    super::in_runtime(async {
+        serve::run(options, inherited).await?;
+        Ok(Ended::Done)
+    })
+}
+
+fn options(context: &Context, args: Args) -> Result<ServeOptions> {
+    let home = context.home()?;
+    let environment = VenvManager::new(home.clone()).open_path(&args.settings.environment)?;
+    let arguments = args.settings.arguments();
+    let served = args.settings.served;
+    let door = DoorConfig::default();
+    Ok(ServeOptions {
+        home,
+        id: args.id,
+        environment: environment.name,
+        environment_path: environment.path,
+        python: environment.python,
+        preload: served.preload,
+        timeout: served.timeout,
+        door: DoorConfig {
+            hosts: served.allow_host,
+            origins: served.allow_origin,
+            trust_loopback: served.trust_loopback,
+            max_body_bytes: served.max_body.unwrap_or(door.max_body_bytes),
+        },
+        log: args.log,
+        arguments,
+        drain: served.drain.unwrap_or(DEFAULT_DRAIN),
+    })
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a number of seconds");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_being_written_as_a_command_line() {
+        let bare = ServeSettings { environment: "/envs/a b".into(), served: Served::default() };
+        let full = ServeSettings {
+            environment: "/envs/x".into(),
+            served: Served {
+                host: Some("::1".into()),
+                timeout: Some(Duration::from_millis(1500)),
+                drain: Some(Duration::from_secs(9)),
+                preload: vec!["json".into(), "decimal".into()],
+                allow_host: vec!["a.example".into(), "b.example:80".into()],
+                allow_origin: vec!["https://app.example".into()],
+                trust_loopback: true,
+                max_body: Some(1000),
+            },
+        };
+        for settings in [bare, full] {
+            assert_eq!(ServeSettings::from_arguments(&settings.arguments()).unwrap(), settings);
+        }
+    }
+
+    #[test]
+    fn seconds_are_positive_numbers() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for text in ["", "x", "0", "-1", "NaN", "inf", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `start`: a server in the background, or in the foreground.
+
+use anyhow::Result;
+use beep_python_server::launch::{LaunchPlan, ServerRecord};
+
+use super::serve::{ServeSettings, Served};
+use super::status::server_fact;
+use crate::Ended;
+use crate::complaint::Complaint;
+use crate::context::Context;
+use crate::environment::environment_for;
+use crate::server::{here, launcher};
+
+const DEFAULT_PORT: u16 = 5678;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The backends
+    #[arg(required = true)]
+    backends: Vec<Backend>,
+    /// The environment to run code in, by name or path; `runtime-host` otherwise, which is made when it is not there
+    #[arg(long, value_name = "NAME|PATH")]
+    venv: Option<String>,
+    /// The port; 0 takes a free one
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// Stay in the foreground
+    #[arg(long)]
+    foreground: bool,
+    #[command(flatten)]
+    served: Served,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Backend {
+    /// HTTP with JSON
+    Http,
+    /// One JSON object a line over a Unix socket (not there yet)
+    Pipe,
+    /// gRPC (not there yet)
+    Rpc,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+    for backend in &args.backends {
+        match backend {
+            Backend::Http => {}
+            Backend::Pipe => return Err(Complaint::NotThereYet("pipe").into()),
+            Backend::Rpc => return Err(Complaint::NotThereYet("rpc").into()),
+        }
+    }
+    let environment = environment_for(context, args.venv.as_deref())?;
+    let settings = ServeSettings { served: args.served, ..ServeSettings::in_environment(&environment) };
+    let mut plan = LaunchPlan {
+        id: None,
+        host: settings.served.host.clone(),
+        port: args.port,
+        directory: here(),
+        arguments: settings.arguments(),
+    };
+    let launcher = launcher(&context.home()?)?;
+    if args.foreground {
+        plan.arguments.extend(context.printer.is_json().then(|| "--json".to_owned()));
+        return Err(launcher.become_server(&plan).into());
+    }
+    let record = launcher.launch(&plan)?;
+    announce(context, &record);
+    Ok(Ended::Done)
+}
+
+/// Says that a server is ready, and what can be done with it.
+pub(crate) fn announce(context: &Context, record: &ServerRecord) {
+    let printer = &context.printer;
+    printer.fact(server_fact(record, record.state()), || {
+        let ServerRecord { id, python_version, environment, .. } = record;
+        for endpoint in &record.endpoints {
+            printer.line(format_args!("Server {id} is ready at {}", endpoint.url));
+        }
+        printer.line(format_args!("  Python {python_version} in the environment {environment}"));
+        printer.line(format_args!("  use it:   beep-python eval --server {id} '1 + 1'"));
+        if let Some(endpoint) = record.endpoint("http") {
+            let body = r#"-H 'Content-Type: application/json' -d '{"expression": "1 + 1"}'"#;
+            printer.line(format_args!("            curl {}/api/eval {body}", endpoint.url));
+        }
+        match record.log {
+            Some(_) => printer.line(format_args!("  stop it:  beep-python stop {id}")),
+            None => printer.line("  stop it:  Ctrl-C"),
+        }
+    });
+}

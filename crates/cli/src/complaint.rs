@@ -1,0 +1,36 @@
+//! What the command line itself has to complain about.
+
+use beep_python_runtime::interpreter::VersionRequest;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Complaint {
+    #[error("there is no Python runtime yet")]
+    NoRuntime,
+    #[error("no Python {0} is installed, nor was one found on this machine")]
+    NoSuchRuntime(VersionRequest),
+    #[error("no server is running")]
+    NoServer,
+    #[error("more than one server is running: {}", .0.join(", "))]
+    WhichServer(Vec<String>),
+    #[error("server {0} has no HTTP endpoint")]
+    NoHttp(String),
+    #[error("server {0} runs in the foreground: its output is where it was started")]
+    NoLog(String),
+    #[error("{} is deleted only when that is confirmed", .0)]
+    Unconfirmed(String),
+    #[error("the backend `{0}` is not there yet: this version has `http` only")]
+    NotThereYet(&'static str),
+    #[error("the code cannot be read from {}", .0)]
+    UnreadableCode(&'static str, #[source] std::io::Error),
+    #[error("the runtime \"{id}\" is used by the environments {}", environments.join(", "))]
+    RuntimeInUse { id: String, environments: Vec<String> },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Complaint {
+    /// Whether the command was given wrongly, which ends with another status than a failure.
+    pub(crate) fn is_wrong_usage(&self) -> bool {
+        matches!(self, Complaint::NotThereYet(_))
+    }
+}

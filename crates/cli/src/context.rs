@@ -1,0 +1,30 @@
+//! What every command works with.
+
+use beep_python_runtime::environment::VenvManager;
+use beep_python_runtime::interpreter::PythonRuntimeManager;
+use beep_python_runtime::platform::{Home, HomeError};
+
+use crate::printer::Printer;
+
+pub(crate) struct Context {
+    pub(crate) printer: Printer,
+}
+
+impl Context {
+    pub(crate) fn new(json: bool) -> Context {
+        Context { printer: Printer::new(json) }
+    }
+
+    /// The home; made when it is not there, so only commands that need one ask for it.
+    pub(crate) fn home(&self) -> Result<Home, HomeError> {
+        Home::from_env()
+    }
+
+    pub(crate) fn runtimes(&self) -> Result<PythonRuntimeManager, HomeError> {
+        Ok(PythonRuntimeManager::new(self.home()?))
+    }
+
+    pub(crate) fn environments(&self) -> Result<VenvManager, HomeError> {
+        Ok(VenvManager::new(self.home()?))
+    }
+}

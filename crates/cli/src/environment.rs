@@ -1,0 +1,36 @@
+//! Which environment a command means, and which Python makes a new one.
+
+use anyhow::Result;
+use beep_python_runtime::environment::{Environment, EnvironmentError};
+use beep_python_runtime::interpreter::{Interpreter, VersionRequest};
+
+use crate::complaint::Complaint;
+use crate::context::Context;
+
+/// The environment that servers run in when none is named.
+pub(crate) const RUNTIME_HOST: &str = "runtime-host";
+
+/// The environment that `--venv` means: a path when it looks like one, else a name. Without it the servers' own, which
+/// is made when it is not there.
+pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<Environment> {
+    let environments = context.environments()?;
+    Ok(match venv {
+        Some(path) if path.contains('/') || path == "." => environments.open_path(path)?,
+        Some(name) => environments.open(name)?,
+        None => match environments.open(RUNTIME_HOST) {
+            Err(EnvironmentError::NotFound { .. }) => {
+                environments.ensure(RUNTIME_HOST, &interpreter_for(context, None)?)?.0
+            }
+            opened => opened?,
+        },
+    })
+}
+
+/// The Python that a request means; without one that of the default runtime.
+pub(crate) fn interpreter_for(context: &Context, request: Option<&VersionRequest>) -> Result<Interpreter> {
+    let missing = || match request {
+        Some(request) => Complaint::NoSuchRuntime(request.clone()),
+        None => Complaint::NoRuntime,
+    };
+    Ok(context.runtimes()?.interpreter(request)?.ok_or_else(missing)?)
+}

@@ -1,0 +1,153 @@
+//! What to do about an error. Only here: the libraries do not know that there is a command line.
+
+use beep_python_client::Error as ClientError;
+use beep_python_protocol::ErrorCode;
+use beep_python_runtime::environment::EnvironmentError;
+use beep_python_runtime::interpreter::RuntimeError;
+use beep_python_runtime::platform::HomeError;
+use beep_python_server::door::TokenError;
+use beep_python_server::launch::{BindError, LaunchError, RecordError};
+
+use crate::complaint::Complaint;
+use crate::context::Context;
+use crate::server::running;
+
+/// A hint for the first error in the chain that has one.
+pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {
+    error.chain().find_map(|error| {
+        None.or_else(|| error.downcast_ref().and_then(complaint))
+            .or_else(|| error.downcast_ref().and_then(runtime))
+            .or_else(|| error.downcast_ref().and_then(environment))
+            .or_else(|| error.downcast_ref().and_then(home))
+            .or_else(|| error.downcast_ref().and_then(record))
+            .or_else(|| error.downcast_ref().and_then(|error| launch(error, context)))
+            .or_else(|| error.downcast_ref().and_then(client))
+            .or_else(|| error.downcast_ref().and_then(token))
+    })
+}
+
+fn complaint(error: &Complaint) -> Option<String> {
+    Some(match error {
+        Complaint::NoRuntime => "run `beep-python init`".into(),
+        Complaint::NoSuchRuntime(request) => {
+            format!("`beep-python runtime install {request}` gets it, `beep-python runtime list` shows what there is")
+        }
+        Complaint::NoServer => "`beep-python start http` starts one".into(),
+        Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
+        Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
+        Complaint::NotThereYet(_) => "`beep-python start http`".into(),
+        Complaint::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
+        Complaint::NoHttp(_) | Complaint::NoLog(_) | Complaint::UnreadableCode(..) | Complaint::Interrupted => {
+            return None;
+        }
+    })
+}
+
+fn runtime(error: &RuntimeError) -> Option<String> {
+    Some(match error {
+        RuntimeError::Home(error) => return home(error),
+        RuntimeError::Nothing { .. } | RuntimeError::Download { .. } | RuntimeError::DownloadRefused { .. } => {
+            "name a mirror with --mirror or BEEP_PYTHON_INSTALL_MIRROR, or an archive with --archive; --system takes a \
+             Python of this machine"
+                .into()
+        }
+        RuntimeError::DownloadIncomplete { .. } => "run it again: it goes on where it ended".into(),
+        RuntimeError::NoneOnMachine { .. } => "`beep-python init` without --system downloads one".into(),
+        RuntimeError::UnknownRuntime { .. } => "`beep-python runtime list` shows what there is".into(),
+        RuntimeError::BrokenRuntime { id, .. } | RuntimeError::BrokenRecord { id, .. } => {
+            format!("`beep-python runtime remove {id}`, then `beep-python init`")
+        }
+        RuntimeError::NotInCatalogue { .. } => {
+            "`beep-python runtime list` shows what can be downloaded; --python PATH takes one of this machine".into()
+        }
+        _ => return None,
+    })
+}
+
+fn environment(error: &EnvironmentError) -> Option<String> {
+    Some(match error {
+        EnvironmentError::Home(error) => return home(error),
+        EnvironmentError::NotFound { name } => {
+            format!("`beep-python venv create {name}` makes it, `beep-python venv list` shows what there is")
+        }
+        EnvironmentError::AlreadyExists { name, .. } => {
+            format!("`beep-python venv status {name}` shows it, `beep-python venv delete {name}` deletes it")
+        }
+        EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
+        EnvironmentError::DoesNotRun { .. } | EnvironmentError::NotIsolated { .. } => {
+            "`beep-python config` says what is wrong and how to mend it".into()
+        }
+        _ => return None,
+    })
+}
+
+fn home(error: &HomeError) -> Option<String> {
+    Some(match error {
+        HomeError::NotSet | HomeError::Create { .. } | HomeError::ForeignOwner { .. } => {
+            "set BEEP_PYTHON_HOME to a folder of your own".into()
+        }
+    })
+}
+
+fn bind(error: &BindError, context: &Context) -> Option<String> {
+    Some(match error {
+        BindError::PortInUse { holder, address } => {
+            let another = "--port takes another, and 0 a free one";
+            let servers = context.home().ok().and_then(|home| running(&home).ok()).unwrap_or_default();
+            match servers.iter().find(|(record, _)| Some(record.pid) == holder.pid) {
+                Some((record, _)) => {
+                    format!("that is the server {0}: `beep-python stop {0}` stops it; {another}", record.id)
+                }
+                None if address.port() < 1024 => return None,
+                None => another.into(),
+            }
+        }
+        BindError::NotLoopback { .. } => "leave --host out to listen on 127.0.0.1 and ::1".into(),
+        BindError::Refused { address, .. } if address.port() < 1024 => {
+            "ports below 1024 need privileges; --port takes another, and 0 a free one".into()
+        }
+        BindError::Refused { .. } | BindError::NoFreePort => return None,
+    })
+}
+
+fn record(error: &RecordError) -> Option<String> {
+    Some(match error {
+        RecordError::Home(error) => return home(error),
+        RecordError::NotFound { .. } | RecordError::Ambiguous { .. } => "`beep-python status` shows the servers".into(),
+        RecordError::Malformed { .. } => "delete that file".into(),
+        _ => return None,
+    })
+}
+
+fn launch(error: &LaunchError, context: &Context) -> Option<String> {
+    Some(match error {
+        // Those that only pass on another do not show that one in the chain.
+        LaunchError::Bind(error) => return bind(error, context),
+        LaunchError::Home(error) => return home(error),
+        LaunchError::Record(error) => return record(error),
+        LaunchError::Died { .. } | LaunchError::Failed(_) | LaunchError::TimedOut { .. } => {
+            "`beep-python config` checks the environment and everything else that a server needs".into()
+        }
+        _ => return None,
+    })
+}
+
+fn client(error: &ClientError) -> Option<String> {
+    Some(match (error, error.code()) {
+        (ClientError::Connect { .. } | ClientError::ConnectionLost { .. }, _) => {
+            "`beep-python status` says what became of the server".into()
+        }
+        (_, Some(ErrorCode::WorkerDied)) => "the session goes on, empty; the server's log may say more".into(),
+        (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout gives it longer".into(),
+        _ => return None,
+    })
+}
+
+fn token(error: &TokenError) -> Option<String> {
+    Some(match error {
+        TokenError::Exposed { path, .. } | TokenError::Malformed { path } => {
+            format!("rm {}; the next server makes a new one", path.display())
+        }
+        _ => return None,
+    })
+}

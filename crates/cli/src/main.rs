@@ -1,0 +1,71 @@
+//! The command `beep-python`.
+//!
+//! One file a command under `commands`; what they have in common is how they speak (`printer`), how they fail
+//! (`complaint`, `hints`) and how they find an environment or a server (`environment`, `server`).
+
+mod commands;
+mod complaint;
+mod context;
+mod environment;
+mod hints;
+mod printer;
+mod progress;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::commands::Command;
+use crate::complaint::Complaint;
+use crate::context::Context;
+
+/// A managed Python for any application: it fetches an interpreter, keeps virtual environments, and starts servers
+/// through which code is evaluated, objects are held and methods called, with typed results.
+#[derive(Parser)]
+#[command(name = "beep-python", version)]
+struct Cli {
+    /// Print facts as JSON, for programs to read
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// How a command ended, other than by an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// All is well.
+    Done,
+    /// What was to be shown was shown, and it is a failure: an exception, a check that found something wrong.
+    Failed,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context::new(cli.json);
+    let ended = match cli.command {
+        Some(command) => command.run(&context),
+        None => Cli::command().print_help().map(|()| Ended::Done).map_err(Into::into),
+    };
+    match ended {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Failed) => ExitCode::from(1),
+        Err(error) => {
+            context.printer.error(&error, hints::hint_for(&error, &context).as_deref());
+            let wrong_usage = error.downcast_ref::<Complaint>().is_some_and(Complaint::is_wrong_usage);
+            ExitCode::from(if wrong_usage { 2 } else { 1 })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,82 @@
+//! How commands speak: results on standard output, what is said beside on standard error.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use comfy_table::{Attribute, Cell, ContentArrangement, Table};
+use serde_json::Value;
+
+pub(crate) struct Printer {
+    json: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(json: bool) -> Printer {
+        Printer { json }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// A fact: `json` for programs, or what `text` prints for people.
+    pub(crate) fn fact(&self, json: Value, text: impl FnOnce()) {
+        if self.json { self.line(format_args!("{json:#}")) } else { text() }
+    }
+
+    /// A line of the result. A reader that has gone away, as `head` does, is no failure.
+    pub(crate) fn line(&self, line: impl Display) {
+        let _ = writeln!(stdout(), "{line}");
+    }
+
+    /// A part of the result as it is.
+    pub(crate) fn raw(&self, text: &str) {
+        let _ = stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+    }
+
+    /// What happens meanwhile or should be known, beside the result.
+    pub(crate) fn note(&self, note: impl Display) {
+        let _ = writeln!(stderr(), "{note}");
+    }
+
+    pub(crate) fn raw_note(&self, text: &str) {
+        let _ = stderr().write_all(text.as_bytes());
+    }
+
+    /// A table: fitted to a terminal, plain aligned lines elsewhere.
+    pub(crate) fn table(&self, header: &[&str], rows: Vec<Vec<String>>) {
+        let mut table = Table::new();
+        table.load_preset(comfy_table::presets::NOTHING);
+        if stdout().is_terminal() {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
+        } else {
+            table.set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+            table.set_header(header);
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        table.add_rows(rows);
+        for line in table.lines() {
+            self.line(line.trim_end());
+        }
+    }
+
+    /// `error:`, then each cause, then the hint.
+    pub(crate) fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
+        let mut said = error.to_string();
+        self.note(format_args!("error: {said}"));
+        for cause in error.chain().skip(1) {
+            // Errors that only pass on another say the same again.
+            let cause = cause.to_string();
+            if cause != said {
+                self.note(format_args!("caused by: {cause}"));
+                said = cause;
+            }
+        }
+        if let Some(hint) = hint {
+            self.note(format_args!("hint: {hint}"));
+        }
+    }
+}

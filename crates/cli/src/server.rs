@@ -1,0 +1,116 @@
+//! Servers as commands see them: chosen by what people have at hand, started for a moment, spoken to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use beep_python_client::HttpBackend;
+use beep_python_runtime::environment::Environment;
+use beep_python_runtime::platform::Home;
+use beep_python_server::launch::{
+    LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, find, records, stop,
+};
+
+use crate::commands::serve::{DEFAULT_DRAIN, ServeSettings};
+use crate::complaint::Complaint;
+
+/// How long a server that is asked to stop may take: what it was told to give its calls, and a while to end.
+pub(crate) fn grace_of(record: &ServerRecord) -> Duration {
+    const WHILE: Duration = Duration::from_secs(5);
+    let settings = ServeSettings::from_arguments(&record.arguments).ok();
+    settings.and_then(|settings| settings.served.drain).unwrap_or(DEFAULT_DRAIN).saturating_add(WHILE)
+}
+
+/// The server that `wanted` means; without it the only one that runs.
+pub(crate) fn server_for(home: &Home, wanted: Option<&str>) -> Result<(ServerRecord, ServerState)> {
+    if let Some(wanted) = wanted {
+        return Ok(find(home, wanted)?);
+    }
+    let mut running = running(home)?;
+    match running.len() {
+        0 => Err(Complaint::NoServer.into()),
+        1 => Ok(running.remove(0)),
+        _ => Err(Complaint::WhichServer(running.into_iter().map(|(record, _)| record.id).collect()).into()),
+    }
+}
+
+/// The servers that run.
+pub(crate) fn running(home: &Home) -> Result<Vec<(ServerRecord, ServerState)>, RecordError> {
+    let mut all = records(home)?;
+    all.retain(|(_, state)| state.is_alive());
+    Ok(all)
+}
+
+/// Who starts servers: this very program.
+pub(crate) fn launcher(home: &Home) -> Result<ServerLauncher> {
+    Ok(ServerLauncher::new(std::env::current_exe()?, home))
+}
+
+/// A client of the server's HTTP endpoint.
+pub(crate) fn client_of(record: &ServerRecord) -> Result<HttpBackend> {
+    let endpoint = record.endpoint("http").ok_or_else(|| Complaint::NoHttp(record.id.clone()))?;
+    // We are its user and need no token as a rule; where it cannot see that, we can show it.
+    let client = HttpBackend::connect(&endpoint.url)?;
+    Ok(match std::fs::read_to_string(&record.token_file) {
+        Ok(token) => client.with_token(&token)?,
+        Err(_) => client,
+    })
+}
+
+/// A server that is there for one command and stopped when this is dropped.
+pub(crate) struct TemporaryServer {
+    home: Home,
+    pub(crate) record: ServerRecord,
+}
+
+impl TemporaryServer {
+    /// Starts it on a free port. It runs on its own threads, so that an interruption of the command can be answered
+    /// meanwhile; whoever stops waiting must still wait for the result, or the server stays.
+    pub(crate) async fn start(home: &Home, environment: &Environment) -> Result<TemporaryServer> {
+        let launcher = launcher(home)?;
+        let mut settings = ServeSettings::in_environment(environment);
+        // When it is stopped, whoever asked for what it is doing has gone.
+        settings.served.drain = Some(Duration::from_millis(100));
+        let plan = LaunchPlan { arguments: settings.arguments(), ..LaunchPlan::default() };
+        let record = tokio::task::spawn_blocking(move || launcher.launch(&plan)).await??;
+        Ok(TemporaryServer { home: home.clone(), record })
+    }
+
+    /// Stops it now.
+    pub(crate) fn stop(self) -> Result<(), RecordError> {
+        let stopped = stop(&self.home, &self.record, grace_of(&self.record)).map(drop);
+        self.remove_log();
+        std::mem::forget(self);
+        stopped
+    }
+
+    fn remove_log(&self) {
+        let _ = self.record.log.as_ref().map(std::fs::remove_file);
+    }
+}
+
+impl Drop for TemporaryServer {
+    fn drop(&mut self) {
+        // What failed before is worth telling, this is not.
+        let _ = stop(&self.home, &self.record, grace_of(&self.record));
+        self.remove_log();
+    }
+}
+
+/// Waits until the command is interrupted: Ctrl-C, or asked to end, or its terminal is gone.
+pub(crate) async fn interrupted() -> Result<Complaint> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(Complaint::Interrupted)
+}
+
+/// The folder that a command was started in.
+pub(crate) fn here() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}

@@ -1,0 +1,11 @@
+//! The command line as a black box: what people type, what they see, and what is left behind.
+
+mod cli {
+    mod environments;
+    mod errors;
+    mod eval;
+    mod house;
+    mod quickstart;
+    mod runtimes;
+    mod servers;
+}

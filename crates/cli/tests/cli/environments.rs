@@ -1,0 +1,120 @@
+//! `venv`: made, listed, checked, deleted.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::house::{House, version};
+
+#[test]
+fn an_environment_is_made_listed_checked_and_deleted() {
+    let house = House::with_runtime();
+    let redacted = |arguments: &[&str]| house.redact(&house.run(arguments).all(), &serde_json::Value::Null);
+    insta::assert_snapshot!(redacted(&["venv", "create", "mine"]), @r"
+    status: 0
+    ----- stdout
+    Made the environment mine with Python [VERSION]: [HOME]/environments/mine
+    Activate it with:  . [HOME]/environments/mine/bin/activate
+    ----- stderr
+    ");
+    let listed = house.json(&["venv", "list"]);
+    assert_eq!(listed[0]["name"], "mine");
+    assert_eq!(listed[0]["pythonVersion"], version());
+    let line = house.done(&["venv", "list"]);
+    assert!(line.starts_with("NAME  PYTHON") && line.lines().nth(1).unwrap().starts_with("mine  "), "{line}");
+    let status = house.json(&["venv", "status", "mine"]);
+    assert_eq!((&status["usable"], &status["state"]), (&json!(true), &json!("healthy")));
+    insta::assert_snapshot!(redacted(&["venv", "delete", "mine"]), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: mine is deleted only when that is confirmed
+    hint: add --yes, or answer `y` on a terminal
+    ");
+    insta::assert_snapshot!(redacted(&["venv", "delete", "mine", "--yes"]), @r"
+    status: 0
+    ----- stdout
+    Deleted the environment mine
+    ----- stderr
+    ");
+    assert_eq!(house.json(&["venv", "list"]), json!([]));
+    insta::assert_snapshot!(redacted(&["venv", "list"]), @r"
+    status: 0
+    ----- stdout
+    There is no environment.
+    ----- stderr
+    ");
+}
+
+#[test]
+fn a_provider_gets_an_environment_of_its_own() {
+    let house = House::with_runtime();
+    let made = house.json(&["venv", "create", "huggingface", "Some/Model-7B"]);
+    let status = house.json(&["venv", "status", made["name"].as_str().unwrap()]);
+    assert_eq!((&status["provider"], &status["model"]), (&json!("huggingface"), &json!("Some/Model-7B")));
+}
+
+#[test]
+fn names_that_are_none_and_names_that_are_taken_are_refused() {
+    let house = House::with_runtime();
+    for name in ["../x", "a/b", "", ".", "..", &"x".repeat(300)] {
+        let said = house.run(&["venv", "create", name]);
+        assert_eq!(said.code, Some(1), "{name}: {said:?}");
+        assert!(said.stderr.starts_with("error: "), "{said:?}");
+    }
+    assert!(!house.here().join("x").exists() && !house.root().join("x").exists());
+    house.done(&["venv", "create", "mine"]);
+    let said = house.run(&["venv", "create", "mine"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("exists already") && said.stderr.contains("hint: "), "{said:?}");
+}
+
+#[test]
+fn deleting_stops_the_server_that_uses_it() {
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "mine"]);
+    let server = house.start(&["--venv", "mine"]);
+    let other = house.start(&[]);
+    let deleted = house.json(&["venv", "delete", "mine", "--yes"]);
+    assert_eq!(deleted["stopped"], json!([server["id"]]));
+    let status = house.json(&["status"]);
+    assert_eq!(status.as_array().unwrap().len(), 1);
+    assert_eq!(status[0]["id"], other["id"]);
+    assert!(!house.root().join("environments/mine").exists());
+}
+
+#[test]
+fn a_folder_that_was_not_made_here_is_left_alone() {
+    let house = House::with_runtime();
+    let folder = house.root().join("environments/foreign");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("precious"), "x").unwrap();
+    let said = house.run(&["venv", "delete", "foreign", "--yes"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(folder.join("precious").exists());
+    assert_eq!(house.run(&["venv", "status", "foreign"]).code, Some(1), "it cannot be used");
+}
+
+#[test]
+fn the_administrative_environment_has_pip_or_says_what_it_lacks() {
+    let house = House::with_runtime();
+    // An index that is not there: what comes with Python must do, and what is missing is told.
+    let mut command = house.command(&["venv", "admin", "--json"]);
+    command
+        .env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+        .env("PIP_NO_CACHE_DIR", "1")
+        .env("PIP_CONFIG_FILE", "/dev/null");
+    let output = command.output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names = |list: &str| -> Vec<String> {
+        said[list].as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap().to_lowercase()).collect()
+    };
+    assert!(names("packages").contains(&"pip".to_owned()), "{said}");
+    for package in ["setuptools", "wheel"] {
+        let (has, lacks) = (names("packages"), names("missing"));
+        assert!(has.contains(&package.to_owned()) != lacks.contains(&package.to_owned()), "{package}: {said}");
+    }
+    assert_eq!(output.status.code(), Some(if names("missing").is_empty() { 0 } else { 1 }));
+    let notices = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(notices.matches("notice: ").count(), names("missing").len(), "{notices}");
+}

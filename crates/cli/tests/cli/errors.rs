@@ -1,0 +1,159 @@
+//! Wrong usage, missing things, and what is said about them.
+
+use super::house::House;
+
+fn said(house: &House, arguments: &[&str]) -> String {
+    house.redact(&house.run(arguments).all(), &serde_json::Value::Null)
+}
+
+#[test]
+fn without_a_command_the_help_is_shown() {
+    let said = House::empty().run(&[]);
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+    for word in ["quickstart", "init", "start", "eval", "--json"] {
+        assert!(said.stdout.contains(word), "{word} in {}", said.stdout);
+    }
+    assert!(!said.stdout.contains("serve "), "it is not for people");
+}
+
+#[test]
+fn wrong_usage_has_a_status_of_its_own() {
+    let house = House::empty();
+    let wrong: [&[&str]; 8] = [
+        &["nonsense"],
+        &["start"],
+        &["start", "ftp"],
+        &["start", "http", "--port", "70000"],
+        &["start", "http", "--timeout", "-1"],
+        &["stop", "--all", "abc"],
+        &["init", "--system", "--mirror", "x"],
+        &["eval"],
+    ];
+    for arguments in wrong {
+        let said = house.run(arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
+        assert!(said.stderr.starts_with("error: ") && said.stdout.is_empty(), "{arguments:?}: {said:?}");
+    }
+    assert!(!house.root().exists(), "nothing was made");
+}
+
+#[test]
+fn a_backend_that_is_not_there_yet_is_said_so() {
+    let house = House::with_runtime();
+    insta::assert_snapshot!(said(&house, &["start", "pipe"]), @r"
+    status: 2
+    ----- stdout
+    ----- stderr
+    error: the backend `pipe` is not there yet: this version has `http` only
+    hint: `beep-python start http`
+    ");
+    assert_eq!(house.run(&["start", "http", "rpc"]).code, Some(2));
+    assert_eq!(house.json(&["status"]), serde_json::json!([]));
+}
+
+#[test]
+fn without_a_runtime_init_is_named() {
+    let house = House::empty();
+    for arguments in [&["start", "http"][..], &["eval", "1"], &["venv", "create", "x"]] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said(&house, arguments), @r"
+            status: 1
+            ----- stdout
+            ----- stderr
+            error: there is no Python runtime yet
+            hint: run `beep-python init`
+            ");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_so() {
+    let house = House::with_runtime();
+    insta::assert_snapshot!(said(&house, &["start", "http", "--venv", "mine"]), @r#"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: there is no environment "mine"
+    hint: `beep-python venv create mine` makes it, `beep-python venv list` shows what there is
+    "#);
+    insta::assert_snapshot!(said(&house, &["start", "http", "--venv", "./mine"]), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: [HERE]/mine is not a virtual environment: there is no such folder
+    hint: `beep-python venv list` shows the environments
+    ");
+    insta::assert_snapshot!(said(&house, &["stop", "abc"]), @r#"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: there is no server "abc"
+    hint: `beep-python status` shows the servers
+    "#);
+    insta::assert_snapshot!(said(&house, &["stop"]), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: no server is running
+    hint: `beep-python start http` starts one
+    ");
+    insta::assert_snapshot!(said(&house, &["stop", "--all"]), @r"
+    status: 0
+    ----- stdout
+    No server is running.
+    ----- stderr
+    ");
+    insta::assert_snapshot!(said(&house, &["status"]), @r"
+    status: 0
+    ----- stdout
+    No server is running.
+    ----- stderr
+    ");
+    insta::assert_snapshot!(said(&house, &["runtime", "use", "x"]), @r#"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: there is no runtime "x"; there are system-[VERSION]
+    hint: `beep-python runtime list` shows what there is
+    "#);
+}
+
+#[test]
+fn a_host_that_is_no_loopback_is_refused() {
+    let house = House::with_runtime();
+    insta::assert_snapshot!(said(&house, &["start", "http", "--host", "0.0.0.0", "--port", "0"]), @r#"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: "0.0.0.0" is not a loopback address: without TLS whoever can listen in could run code, so it is refused
+    hint: leave --host out to listen on 127.0.0.1 and ::1
+    "#);
+    assert_eq!(house.json(&["status"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_home_that_cannot_be_made_is_named() {
+    let house = House::empty();
+    let said = house.command(&["status"]).env("BEEP_PYTHON_HOME", "/proc/nowhere").output().unwrap();
+    let stderr = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    assert!(stderr.starts_with("error: cannot make the folder /proc/nowhere\ncaused by: "), "{stderr}");
+    assert!(stderr.ends_with("hint: set BEEP_PYTHON_HOME to a folder of your own\n"), "{stderr}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let house = House::empty();
+    let mut child = house.command(&["completions", "bash"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn completions_are_for_every_shell() {
+    let house = House::empty();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(house.done(&["completions", shell]).contains("quickstart"), "{shell}");
+    }
+}

@@ -1,0 +1,135 @@
+//! `eval`: results, output, exceptions, and which server it happens in.
+
+use std::fs;
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::house::{House, Said, signal, wait_until};
+
+/// Evaluates in a server that is there already.
+fn eval(house: &House, code: &str) -> Said {
+    house.run(&["eval", code])
+}
+
+#[test]
+fn results_are_printed_as_python_shows_them_and_text_as_it_is() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    for (code, printed) in [
+        ("1 + 1", "2\n"),
+        ("-7", "-7\n"),
+        ("2 ** 100", "1267650600228229401496703205376\n"),
+        ("'plain text'", "plain text\n"),
+        ("'no newline\\n'", "no newline\n\n"),
+        ("None", ""),
+        ("True", "True\n"),
+        ("1.5, float('inf')", "(1.5, inf)\n"),
+        ("{'b': [1, (2,)], 'a': {3}}", "{'b': [1, (2,)], 'a': {3}}\n"),
+        ("x = 20\ny = 22\nx + y", "42\n"),
+        ("print('printed')", "printed\n"),
+        ("print('printed'); 'result'", "printed\nresult\n"),
+        ("range(3)", "range(0, 3)\n"),
+    ] {
+        let said = eval(&house, code);
+        assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.code), (printed, "", Some(0)), "{code}");
+    }
+}
+
+#[test]
+fn names_persist_in_the_server_and_standard_input_is_read() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    assert_eq!(house.done(&["eval", "x = 41"]), "");
+    let said = house.run_with_input(&["eval", "-"], "def more(y):\n    return y + 1\n\nmore(x)\n");
+    assert_eq!((said.stdout.as_str(), said.code), ("42\n", Some(0)), "{said:?}");
+}
+
+#[test]
+fn json_has_the_whole_answer() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    assert_eq!(
+        house.json(&["eval", "import sys; print('out'); print('err', file=sys.stderr); {'a': (1, None)}"]),
+        json!({"value": {"a": [1, null]}, "stdout": "out\n", "stderr": "err\n", "sessionEpoch": 1})
+    );
+    let object = house.json(&["eval", "range(3)"]);
+    assert_eq!((&object["typeName"], &object["repr"]), (&json!("range"), &json!("range(0, 3)")));
+    let raised = house.json(&["eval", "print('before'); [][1]"]);
+    assert_eq!(raised["exception"]["type"], "IndexError");
+    assert_eq!(raised["stdout"], "before\n");
+}
+
+#[test]
+fn an_exception_is_a_traceback_and_a_failure() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let said = eval(&house, "import sys\nprint('out')\nprint('err', file=sys.stderr)\n{}['missing']");
+    assert_eq!(said.code, Some(1));
+    assert_eq!(said.stdout, "out\n");
+    assert!(said.stderr.starts_with("err\nTraceback (most recent call last):\n"), "{said:?}");
+    assert!(said.stderr.ends_with("KeyError: 'missing'\n"), "{said:?}");
+    let said = eval(&house, "1 +* 2");
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("SyntaxError") && said.stderr.contains('^'), "{said:?}");
+}
+
+#[test]
+fn a_worker_that_dies_and_a_deadline_are_errors_with_a_hint() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let said = eval(&house, "import os; os._exit(3)");
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.starts_with("error: ") && said.stderr.contains("status 3"), "{said:?}");
+    assert!(said.stderr.ends_with("hint: the session goes on, empty; the server's log may say more\n"), "{said:?}");
+    let said = house.run(&["eval", "while True: pass", "--timeout", "0.2"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.ends_with("hint: --timeout gives it longer\n"), "{said:?}");
+    assert_eq!(house.done(&["eval", "1 + 1"]), "2\n", "the server goes on");
+}
+
+#[test]
+fn without_a_server_one_is_started_and_nothing_stays() {
+    let house = House::with_runtime();
+    let said = eval(&house, "import sys; sys.prefix");
+    let environment = house.root().join("environments/runtime-host");
+    assert_eq!((said.stdout.trim(), said.code), (environment.to_str().unwrap(), Some(0)), "{said:?}");
+    let said = eval(&house, "1 / 0");
+    assert_eq!(said.code, Some(1));
+    assert_eq!(house.json(&["status"]), json!([]));
+    house.wait_until_no_process_is_left();
+    assert_eq!(fs::read_dir(house.root().join("logs")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_environment_and_a_server_can_be_named() {
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "mine"]);
+    let prefix = |arguments: &[&str]| house.done(&[&["eval", "import sys; sys.prefix"], arguments].concat());
+    assert!(prefix(&["--venv", "mine"]).ends_with("/mine\n"));
+    assert!(prefix(&["--venv", "home/environments/mine"]).ends_with("/mine\n"), "by path");
+    let (one, two) = (house.start(&[]), house.start(&["--venv", "mine"]));
+    assert!(prefix(&["--server", one["id"].as_str().unwrap()]).ends_with("/runtime-host\n"));
+    assert!(prefix(&["--server", two["id"].as_str().unwrap()]).ends_with("/mine\n"));
+    assert!(prefix(&["--server", two["endpoints"][0]["url"].as_str().unwrap()]).ends_with("/mine\n"));
+    let said = house.run(&["eval", "1", "--server", "nope"]);
+    assert_eq!((said.code, said.stderr.lines().next()), (Some(1), Some("error: there is no server \"nope\"")));
+}
+
+#[test]
+fn an_interruption_ends_it_and_its_server() {
+    let house = House::with_runtime();
+    let began = house.here().join("began");
+    let code = format!("open({:?}, 'w').close()\nimport time\ntime.sleep(600)", began.display().to_string());
+    for interruption in [Signal::INT, Signal::TERM] {
+        let _ = fs::remove_file(&began);
+        let child = house.command(&["eval", &code]).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the code runs", || began.exists());
+        signal(child.id().into(), interruption);
+        let said = Said::of(child.wait_with_output().unwrap());
+        assert_eq!((said.code, said.stderr.as_str()), (Some(1), "error: interrupted\n"));
+        assert_eq!(house.json(&["status"]), json!([]));
+        house.wait_until_no_process_is_left();
+    }
+}

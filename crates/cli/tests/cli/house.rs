@@ -1,0 +1,177 @@
+//! A home in a temporary folder, and the program in it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+pub(crate) struct House {
+    folder: tempfile::TempDir,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl House {
+    /// An empty home.
+    pub(crate) fn empty() -> House {
+        House { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A home with a Python of this machine as its runtime.
+    pub(crate) fn with_runtime() -> House {
+        let house = House::empty();
+        house.done(&["init", "--python", python()]);
+        house
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// A folder beside the home, which commands run in.
+    pub(crate) fn here(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_beep-python"));
+        command.args(arguments).current_dir(self.here()).stdin(Stdio::null());
+        command.env("BEEP_PYTHON_HOME", self.root()).env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
+        for variable in ["BEEP_PYTHON_INSTALL_MIRROR", "BEEP_PYTHON_CATALOGUE", "BEEP_PYTHON_LOG"] {
+            command.env_remove(variable);
+        }
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+        Said::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs a command with something on its standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Said {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Said::of(child.wait_with_output().unwrap())
+    }
+
+    /// Runs a command that must succeed; gives its standard output.
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
+        let said = self.run(arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
+        said.stdout
+    }
+
+    /// Runs a command with `--json`, whatever its status.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let said = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said:?}"))
+    }
+
+    /// Starts a server on a free port; gives what `start` says of it.
+    pub(crate) fn start(&self, more: &[&str]) -> Value {
+        self.json(&[&["start", "http", "--port", "0"], more].concat())
+    }
+
+    /// Text with what differs from run to run replaced.
+    pub(crate) fn redact(&self, text: &str, server: &Value) -> String {
+        let mut replacements = vec![
+            (self.root().display().to_string(), "[HOME]"),
+            (self.here().display().to_string(), "[HERE]"),
+            (python().to_owned(), "[PYTHON]"),
+            (version().to_owned(), "[VERSION]"),
+        ];
+        if let (Some(id), Some(pid)) = (server["id"].as_str(), server["pid"].as_u64()) {
+            replacements.push((id.to_owned(), "[ID]"));
+            replacements.push((port_of(server), "[PORT]"));
+            replacements.push((pid.to_string(), "[PID]"));
+        }
+        replacements.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
+
+    /// Processes that were started from this home.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let root = self.root().display().to_string();
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let lines = entries.filter_map(|entry| {
+            entry.file_name().to_str()?.parse::<u32>().ok()?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            Some(String::from_utf8_lossy(&line).replace('\0', " "))
+        });
+        lines.filter(|line| line.contains(&root)).collect()
+    }
+
+    pub(crate) fn wait_until_no_process_is_left(&self) {
+        wait_until("no process is left", || self.processes().is_empty());
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if self.root().exists() {
+            self.run(&["stop", "--all", "--grace", "0"]);
+        }
+    }
+}
+
+impl Said {
+    pub(crate) fn of(output: Output) -> Said {
+        Said {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// All of it, for a snapshot.
+    pub(crate) fn all(&self) -> String {
+        let code = self.code.map_or("killed".to_owned(), |code| code.to_string());
+        format!("status: {code}\n----- stdout\n{}----- stderr\n{}", self.stdout, self.stderr)
+    }
+}
+
+pub(crate) fn port_of(server: &Value) -> String {
+    server["endpoints"][0]["url"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
+}
+
+/// A Python of this machine: the newest that `init --system` finds.
+pub(crate) fn python() -> &'static str {
+    &found().0
+}
+
+/// Its version.
+pub(crate) fn version() -> &'static str {
+    &found().1
+}
+
+fn found() -> &'static (String, String) {
+    static FOUND: OnceLock<(String, String)> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let runtime = House::empty().json(&["init", "--system"]);
+        (runtime["path"].as_str().unwrap().to_owned(), runtime["version"].as_str().unwrap().to_owned())
+    })
+}
+
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..2000 {
+        if condition() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("waited 10 s in vain until {what}");
+}
+
+pub(crate) fn signal(pid: u64, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}

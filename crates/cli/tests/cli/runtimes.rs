@@ -1,0 +1,135 @@
+//! `init`, `runtime` and `config`.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use super::house::{House, python, version};
+
+/// A port where nothing listens.
+fn dead_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Pythons that can be downloaded, from where nothing listens.
+fn unreachable_catalogue(house: &House) -> String {
+    let platform = platform();
+    let release = json!({
+        "name": format!("cpython-3.13.99-{platform}"),
+        "version": "3.13.99",
+        "platform": platform,
+        "url": format!("http://127.0.0.1:{}/python.tar.gz", dead_port()),
+        "sha256": "0".repeat(64),
+    });
+    let path = house.here().join("catalogue.json");
+    fs::write(&path, json!({"default": "3", "releases": [release]}).to_string()).unwrap();
+    path.display().to_string()
+}
+
+fn platform() -> String {
+    let listed = House::empty().json(&["runtime", "list"]);
+    let id = listed["downloadable"][0]["id"].as_str().unwrap();
+    id.splitn(3, '-').nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn a_python_of_the_machine_is_adopted_when_asked_and_known_afterwards() {
+    let house = House::empty();
+    let first = house.json(&["init", "--python", python()]);
+    assert_eq!((&first["obtained"], &first["version"]), (&json!("adopted"), &json!(version())));
+    let again = house.run(&["init", "--python", python()]);
+    insta::assert_snapshot!(house.redact(&again.all(), &serde_json::Value::Null), @r"
+    status: 0
+    ----- stdout
+    Python [VERSION] of this machine is adopted: [PYTHON]
+    ----- stderr
+    ");
+    let listed = house.json(&["runtime", "list"]);
+    assert_eq!(listed["runtimes"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["runtimes"][0]["default"], true);
+    assert!(listed["found"].as_array().unwrap().iter().all(|found| found["path"] != first["path"]), "not twice");
+    assert!(listed["downloadable"].as_array().unwrap().len() > 3);
+    let table = house.done(&["runtime", "list"]);
+    assert!(table.starts_with("VERSION") && table.contains("adopted") && table.contains("to download"), "{table}");
+}
+
+#[test]
+fn when_nothing_can_be_downloaded_a_python_of_the_machine_is_taken_with_a_notice() {
+    let house = House::empty();
+    let output = house.command(&["init"]).env("BEEP_PYTHON_CATALOGUE", unreachable_catalogue(&house)).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stdout.contains("of this machine is adopted"), "{stdout}");
+    assert!(stderr.contains("notice: no Python could be downloaded"), "{stderr}");
+    assert!(stderr.contains("  because: "), "{stderr}");
+}
+
+#[test]
+fn a_mirror_that_was_named_and_is_down_is_an_error() {
+    let house = House::empty();
+    let mirror = format!("http://127.0.0.1:{}", dead_port());
+    let said = house.run(&["init", "--mirror", &mirror]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.stderr.contains("error: cannot download http://127.0.0.1"), "{said:?}");
+    assert!(said.stderr.contains("caused by: ") && said.stderr.contains("hint: name a mirror"), "{said:?}");
+    assert_eq!(house.json(&["runtime", "list"])["runtimes"], json!([]), "nothing half-made");
+    let said = house.run(&["init", "--archive", "nowhere.tar.gz"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("nowhere.tar.gz"), "{said:?}");
+}
+
+#[test]
+fn runtimes_are_chosen_and_forgotten() {
+    let house = House::with_runtime();
+    let id = format!("system-{}", version());
+    assert_eq!(house.done(&["runtime", "use", &id]), format!("{id} is the default now\n"));
+    assert_eq!(house.done(&["runtime", "remove", &id]), format!("{id} is forgotten\n"));
+    assert!(fs::exists(python()).unwrap(), "it is not ours to delete");
+    assert_eq!(house.json(&["runtime", "list"])["runtimes"], json!([]));
+    let said = house.run(&["venv", "create", "x", "--python", "3.99"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.starts_with("error: no Python 3.99 is installed"), "{said:?}");
+}
+
+#[test]
+fn config_says_that_all_is_well() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let checked = house.json(&["config"]);
+    assert_eq!(checked["ok"], true, "{checked:#}");
+    let text = house.done(&["config"]);
+    assert!(text.ends_with("\nAll is well.\n") && !text.contains("WRONG"), "{text}");
+    for what in ["home", "runtime system-", "environment runtime-host", "loopback", "memfd", "pidfd", "server "] {
+        assert!(text.contains(what), "{what} in {text}");
+    }
+}
+
+#[test]
+fn config_says_what_is_wrong_and_how_to_mend_it() {
+    let house = House::empty();
+    let said = house.run(&["config"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stdout.contains("WRONG  runtime: there is none\n       to mend it: beep-python init\n"), "{said:?}");
+
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "mine"]);
+    let python = house.root().join("environments/mine/bin/python");
+    fs::remove_file(&python).unwrap();
+    fs::create_dir_all(house.root().join("environments/foreign")).unwrap();
+    fs::create_dir_all(house.root().join("servers")).unwrap();
+    fs::write(house.root().join("servers/broken.json"), "{").unwrap();
+    fs::write(house.root().join("token"), "x").unwrap();
+    fs::set_permissions(house.root().join("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    let checked = house.json(&["config"]);
+    assert_eq!(checked["ok"], false);
+    let checks = checked["checks"].as_array().unwrap();
+    for what in ["home", "environment mine", "environment foreign", "server records"] {
+        let check = checks.iter().find(|check| check["what"] == what).unwrap_or_else(|| panic!("{what}: {checked:#}"));
+        assert_eq!(check["ok"], false, "{check}");
+        assert!(check["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{check}");
+    }
+    let said = house.run(&["config"]);
+    assert!(said.stdout.ends_with("\n4 things are wrong.\n"), "{said:?}");
+}

@@ -1,0 +1,221 @@
+"""The host's side of a worker, for tests: pipes, the shared page, frames, and waiting that ends."""
+
+import json
+import mmap
+import os
+import select
+import signal
+import struct
+import tempfile
+import time
+import unittest
+
+from beep_python import _process, _slots, _wire, _zygote
+
+PATIENCE = 30  # seconds after which a test fails instead of hanging
+EVALUATE, IMPORT, CREATE, CALL, GETATTR, SETATTR, DISPOSE, FLOATS, FLOATS_2D, AVAILABLE, WRAP = range(1, 12)
+
+
+def readable(fd, patience=PATIENCE):
+    if not select.select([fd], [], [], patience)[0]:
+        raise AssertionError("nothing came within %s s" % patience)
+
+
+class Ends:
+    """All ends of one worker; `theirs` go to the worker and are closed here by `started`."""
+
+    def __init__(self):
+        link_in, self.requests = os.pipe()
+        self.answers, link_out = os.pipe()
+        host_in, self.host_answers = os.pipe()
+        self.host_calls, host_out = os.pipe()
+        self.stdout, stdout = os.pipe()
+        self.stderr, stderr = os.pipe()
+        with tempfile.TemporaryFile() as file:  # the host uses a memfd, which not every Python has
+            file.truncate(_slots.PAGE)
+            page = os.dup(file.fileno())
+        self.page = mmap.mmap(page, _slots.PAGE)
+        self.theirs = [link_in, link_out, host_in, host_out, stdout, stderr, page]
+        self.ours = [self.requests, self.answers, self.host_answers, self.host_calls, self.stdout, self.stderr]
+        self.last = 0
+        self.buffer = b""
+        self.written = {self.stdout: b"", self.stderr: b""}
+
+    def started(self):
+        for fd in self.theirs:
+            os.close(fd)
+
+    def close(self):
+        for fd in self.ours:
+            os.close(fd)
+        self.ours = []
+        self.page.close()
+
+    def close_link(self):
+        self.ours.remove(self.requests)
+        os.close(self.requests)
+
+    # requests
+
+    def send(self, kind, body, flags=0):
+        """Sends a request and gives its id."""
+        self.last += 1
+        rid = self.last * _slots.SLOTS + self.last % _slots.SLOTS
+        slot = rid % _slots.SLOTS
+        self.page[_slots.CANCEL + slot] = self.page[_slots.STARTED + slot] = 0
+        self.send_as(rid, kind, body, flags)
+        return rid
+
+    def send_as(self, rid, kind, body, flags=0):
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        parts = _wire.frames(kind, rid, body)
+        for head, part in zip(parts[::2], parts[1::2]):
+            size, kind, more, version, rid = _wire.HEADER.unpack(head)
+            _wire.write_all(self.requests, _wire.HEADER.pack(size, kind, more | flags, version, rid) + bytes(part))
+
+    def mark_cancelled(self, rid):
+        self.page[_slots.CANCEL + rid % _slots.SLOTS] = 1
+
+    def has_started(self, rid):
+        return self.page[_slots.STARTED + rid % _slots.SLOTS] == 1
+
+    def running(self):
+        return struct.unpack_from("=Q", self.page, _slots.RUNNING)[0]
+
+    # answers
+
+    def frame(self):
+        """The next frame: kind, flags, id, body."""
+        size, kind, flags, version, rid = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
+        assert version == _wire.VERSION and size <= _wire.MAX_BODY, (version, size)
+        return kind, flags, rid, self.exactly(size)
+
+    def exactly(self, size):
+        while len(self.buffer) < size:
+            readable(self.answers)
+            data = os.read(self.answers, 1 << 20)
+            if not data:
+                raise EOFError("the worker closed the link; it wrote %r" % self.output(self.stderr))
+            self.buffer += data
+        out, self.buffer = self.buffer[:size], self.buffer[size:]
+        return out
+
+    def answer(self, rid):
+        """Kind and body of the next answer, which must be this request's."""
+        parts = []
+        while True:
+            kind, flags, got, body = self.frame()
+            assert got == rid, "the answer to %d came in place of that to %d: %r" % (got, rid, body)
+            parts.append(body)
+            if not flags & _wire.MORE:
+                return kind, b"".join(parts)
+
+    def call(self, kind, body, flags=0):
+        return self.answer(self.send(kind, body, flags))
+
+    def evaluate(self, code, **more):
+        """The value of the code, which must have one."""
+        kind, body = self.call(EVALUATE, {"expression": code, **more})
+        assert kind == _wire.VALUE, (kind, body.decode("utf-8", "replace"))
+        return json.loads(body)
+
+    def fails(self, code):
+        """The exception that the code raises, as it is described."""
+        kind, body = self.call(EVALUATE, {"expression": code})
+        assert kind == _wire.EXCEPTION, (kind, body)
+        return json.loads(body)["exception"]
+
+    # output
+
+    def output(self, fd):
+        """What can be read now, of all that was not waited for."""
+        while select.select([fd], [], [], 0)[0]:
+            data = os.read(fd, 1 << 16)
+            if not data:
+                break
+            self.written[fd] += data
+        out, self.written[fd] = self.written[fd], b""
+        return out.decode("utf-8", "replace")
+
+    def until(self, text, fd=None):
+        """Waits until the text was written, and gives what was written up to its end."""
+        fd = self.stdout if fd is None else fd
+        text = text.encode()
+        while text not in self.written[fd]:
+            readable(fd)
+            data = os.read(fd, 1 << 16)
+            assert data, "the output ended with %r" % self.written[fd]
+            self.written[fd] += data
+        before, _, self.written[fd] = self.written[fd].partition(text)
+        return (before + text).decode("utf-8", "replace")
+
+
+class Host(Ends):
+    """A worker forked from this process, and its host."""
+
+    def __init__(self, epoch=1, tag="s1"):
+        super().__init__()
+        lifeline, self.lifeline = os.pipe()
+        self.ours.append(self.lifeline)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                keep = {0, 1, 2, lifeline, *self.theirs}
+                for fd in {int(name) for name in os.listdir("/proc/self/fd")} - keep:
+                    try:
+                        os.close(fd)
+                    except OSError:  # the folder's own
+                        pass
+                os.setsid()
+                *fds, lifeline = _process.out_of_the_way([*self.theirs, lifeline])
+                _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch})
+            finally:
+                os._exit(99)
+        os.close(lifeline)
+        self.started()
+        self.pidfd = _process.pidfd_of(self.pid)
+        self.ours.append(self.pidfd)
+        self.status = None
+        kind, _, _, self.ready = self.frame()
+        assert kind == _wire.READY, kind
+
+    def interrupt(self):
+        os.kill(self.pid, signal.SIGINT)
+
+    def cancel(self, rid):
+        self.mark_cancelled(rid)
+        self.interrupt()
+
+    def wait(self):
+        """The exit status of the worker, or the negative number of the signal that ended it."""
+        if self.status is None:
+            readable(self.pidfd)
+            status = os.waitpid(self.pid, 0)[1]
+            self.status = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        return self.status
+
+    def until_at_rest(self):
+        """Waits until the worker sleeps: of that there is no event."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with open("/proc/%d/stat" % self.pid) as file:
+                if file.read().rpartition(")")[2].split()[0] == "S":
+                    return
+        raise AssertionError("the worker does not come to rest")
+
+    def end(self):
+        if self.status is None:
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.wait()
+        self.close()
+
+
+class WorkerTest(unittest.TestCase):
+    """A test with a worker of its own."""
+
+    def setUp(self):
+        self.host = Host()
+        self.addCleanup(self.host.end)

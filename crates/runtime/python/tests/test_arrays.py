@@ -1,0 +1,110 @@
+import array
+import math
+import struct
+import unittest
+
+from beep_python._arrays import one_row, rows
+from beep_python._wire import Refused
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+
+def floats(data):
+    data = bytes(data)
+    return list(struct.unpack("<%df" % (len(data) // 4), data))
+
+
+def lists(data):
+    count = struct.unpack_from("<I", data)[0]
+    lengths = struct.unpack_from("<%dI" % count, data, 4)
+    values = iter(floats(data[4 + 4 * count :]))
+    out = [[next(values) for _ in range(length)] for length in lengths]
+    assert next(values, None) is None
+    return out
+
+
+class Rows(unittest.TestCase):
+    def test_one_row(self):
+        for thing in (
+            *([1, 2.5], (1, 2.5), array.array("d", [1, 2.5]), memoryview(array.array("f", [1, 2.5]))),
+            *(iter([1, 2.5]), {1: "a", 2.5: "b"}.keys()),
+        ):
+            with self.subTest(thing=thing):
+                self.assertEqual(floats(one_row(thing)), [1, 2.5])
+        self.assertEqual(floats(one_row(range(3))), [0, 1, 2])
+        self.assertEqual(floats(one_row([True, -0.0])), [1, 0])
+        self.assertEqual(floats(one_row([])), [])
+
+    def test_what_32_bits_cannot_hold(self):
+        got = floats(one_row([math.nan, math.inf, -math.inf, 1e300, 0.1]))
+        self.assertTrue(math.isnan(got[0]))
+        self.assertEqual(got[1:4], [math.inf, -math.inf, math.inf])
+        self.assertAlmostEqual(got[4], 0.1, 7)
+
+    def test_what_is_no_row(self):
+        for thing in (5, None, "12", b"12", bytearray(b"1"), {1: 2}, {1}, ["1"], [None], [[1]], [1j], [10**400], len):
+            with self.subTest(thing=thing), self.assertRaises(Refused) as caught:
+                one_row(thing)
+            self.assertEqual(caught.exception.code, "not_representable")
+
+    def test_rows(self):
+        self.assertEqual(lists(rows([[1, 2], [3, 4]])), [[1, 2], [3, 4]])
+        self.assertEqual(lists(rows(([1], (), array.array("f", [2, 3])))), [[1], [], [2, 3]])
+        self.assertEqual(lists(rows([])), [])
+        self.assertEqual(lists(rows(memoryview(bytes(range(6))).cast("B", (2, 3)))), [[0, 1, 2], [3, 4, 5]])
+
+    def test_what_are_no_rows(self):
+        for thing in ([1, 2], 5, "ab", [["a"]], [[[1]]], ["ab"], [b"ab"]):
+            with self.subTest(thing=thing), self.assertRaises(Refused):
+                rows(thing)
+
+    def test_what_an_iteration_raises_is_raised(self):
+        with self.assertRaises(ZeroDivisionError):
+            one_row(1 / n for n in (1, 0))
+
+
+@unittest.skipIf(numpy is None, "numpy is not installed")
+class Numpy(unittest.TestCase):
+    def test_one_row(self):
+        square = numpy.arange(6).reshape(2, 3)
+        self.assertEqual(floats(one_row(square)), [0, 1, 2, 3, 4, 5])
+        self.assertEqual(floats(one_row(square.T)), [0, 3, 1, 4, 2, 5])
+        self.assertEqual(floats(one_row(square[:, ::2])), [0, 2, 3, 5])
+        self.assertEqual(floats(one_row(numpy.array([]))), [])
+        self.assertEqual(floats(one_row(numpy.float32(2.5))), [2.5])
+
+    def test_types(self):
+        for kind in ("bool", "int8", "uint64", "float16", "float64", ">f4", "<f4", "object"):
+            with self.subTest(kind=kind):
+                self.assertEqual(floats(one_row(numpy.array([0, 1], dtype=kind))), [0, 1])
+        self.assertEqual(floats(one_row(numpy.array([1e300]))), [math.inf])
+        for thing in (numpy.array(["a"]), numpy.array([1j]), numpy.array([object()]), numpy.array([1], "datetime64[s]")):
+            with self.subTest(thing=thing), self.assertRaises(Refused):
+                one_row(thing)
+
+    def test_rows(self):
+        self.assertEqual(lists(rows(numpy.arange(6).reshape(2, 3))), [[0, 1, 2], [3, 4, 5]])
+        self.assertEqual(lists(rows(numpy.zeros((2, 0)))), [[], []])
+        self.assertEqual(lists(rows([numpy.array([1.5]), [2]])), [[1.5], [2]])
+        for thing in (numpy.arange(3), numpy.zeros((1, 2, 3))):
+            with self.assertRaises(Refused):
+                rows(thing)
+
+    def test_tensors(self):
+        class Tensor:
+            def __init__(self, said=""):
+                self.said = said
+
+            def __getattr__(self, name):
+                if name not in ("detach", "cpu", "float"):
+                    raise AttributeError(name)
+                return lambda: Tensor(self.said + name + " ")
+
+            def __array__(self, dtype=None, copy=None):
+                assert self.said == "detach cpu float ", self.said
+                return numpy.array([1.5])
+
+        self.assertEqual(floats(one_row(Tensor())), [1.5])

@@ -1,0 +1,143 @@
+import collections
+import enum
+import json
+import math
+import unittest
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from unittest import mock
+
+from beep_python import _encode
+from beep_python._decode import value_of
+from beep_python._encode import encode
+from beep_python._handles import Handles
+
+from .test_plain import Number, Point, Text, nested
+
+UTC = timezone.utc
+TABLE = (
+    (None, "null"),
+    (True, "true"),
+    (1, "1"),
+    (2**63 - 1, "9223372036854775807"),
+    (-(2**63), "-9223372036854775808"),
+    (2**63, '{"$int":"9223372036854775808"}'),
+    (-(2**63) - 1, '{"$int":"-9223372036854775809"}'),
+    (2**100, '{"$int":"1267650600228229401496703205376"}'),
+    (1.0, "1.0"),
+    (-0.0, "-0.0"),
+    (2**53 + 1, "9007199254740993"),
+    (math.inf, '{"$float":"Infinity"}'),
+    (-math.inf, '{"$float":"-Infinity"}'),
+    (1 - 2j, '{"$complex":[1.0,-2.0]}'),
+    (complex(math.inf, -0.0), '{"$complex":[{"$float":"Infinity"},-0.0]}'),
+    ("é", '"é"'),
+    ("\udc80", '{"$str":"7bKA"}'),
+    (b"\x00\xff", '{"$bytes":"AP8="}'),
+    (bytearray(b"a"), '{"$bytearray":"YQ=="}'),
+    ([1, 2], "[1,2]"),
+    ((1, 2), '{"$tuple":[1,2]}'),
+    ((), '{"$tuple":[]}'),
+    ({1}, '{"$set":[1]}'),
+    (frozenset((1,)), '{"$frozenset":[1]}'),
+    ({"a": 1}, '{"a":1}'),
+    ({1: "x", None: "y"}, '{"$dict":[[1,"x"],[null,"y"]]}'),
+    ({1: "x", "1": "y"}, '{"$dict":[[1,"x"],["1","y"]]}'),
+    ({"$handle": "x"}, '{"$dict":[["$handle","x"]]}'),
+    ({"a": 1, "$tuple": [1]}, '{"$dict":[["a",1],["$tuple",[1]]]}'),
+    ({"\udc80": 1}, '{"$dict":[[{"$str":"7bKA"},1]]}'),
+    ({(1, 2): {b"k": []}}, '{"$dict":[[{"$tuple":[1,2]},{"$dict":[[{"$bytes":"aw=="},[]]]}]]}'),
+    (Decimal("1.10"), '{"$decimal":"1.10"}'),
+    (Decimal("-Infinity"), '{"$decimal":"-Infinity"}'),
+    (date(2026, 11, 21), '{"$date":"2026-11-21"}'),
+    (datetime(2026, 11, 21, 9, 30), '{"$datetime":"2026-11-21T09:30:00"}'),
+    (datetime(2026, 1, 1, 1, 1, 1, 5, UTC), '{"$datetime":"2026-01-01T01:01:01.000005+00:00"}'),
+    (datetime(2026, 1, 1, fold=1), '{"$datetime":"2026-01-01T00:00:00","fold":1}'),
+    (time(9, 30), '{"$time":"09:30:00"}'),
+    (time(9, 30, tzinfo=timezone(timedelta(hours=-3)), fold=1), '{"$time":"09:30:00-03:00","fold":1}'),
+    (timedelta(days=-1, seconds=5), '{"$timedelta":[-1,5,0]}'),
+    ([(1, [{2.5}])], '[{"$tuple":[1,[{"$set":[2.5]}]]}]'),
+    ({"a": (None,)}, '{"a":{"$tuple":[null]}}'),
+)
+
+
+def exact(value):
+    data = encode(value, True)
+    return None if data is None else data.decode()
+
+
+def back(text):
+    return value_of(json.loads(text), Handles("s", 1), True)
+
+
+class Named(tzinfo):
+    def utcoffset(self, moment):
+        return timedelta(hours=1)
+
+
+class Exact(unittest.TestCase):
+    def test_the_table(self):
+        for value, text in TABLE:
+            with self.subTest(value=value):
+                self.assertEqual(exact(value), text)
+
+    def test_every_value_comes_back_as_it_was(self):
+        for value, text in TABLE:
+            with self.subTest(value=value):
+                again = back(text)
+                self.assertEqual(again, value)
+                self.assertIs(type(again), type(value))
+                self.assertEqual(repr(again), repr(value))
+                self.assertEqual(getattr(again, "fold", 0), getattr(value, "fold", 0))
+
+    def test_nan_comes_back(self):
+        self.assertEqual(exact(math.nan), '{"$float":"NaN"}')
+        self.assertTrue(math.isnan(back(exact([1.5, math.nan]))[1]))
+        self.assertTrue(math.isnan(back(exact(complex(0, math.nan))).imag))
+
+    def test_fold_comes_back(self):
+        self.assertEqual(back(exact(datetime(2026, 1, 1, fold=1))).fold, 1)
+
+    def test_what_exact_cannot_say(self):
+        for value in (
+            *(Text("a"), Number(1), Point(1, 2), enum.IntEnum("E", "A").A, collections.OrderedDict(), object(), len),
+            *(datetime(2026, 1, 1, tzinfo=Named()), time(1, tzinfo=timezone(timedelta(hours=1), "CET"))),
+            *(type("D", (Decimal,), {})(1), type("T", (timedelta,), {})(1)),
+        ):
+            with self.subTest(value=value):
+                self.assertIsNone(exact(value))
+                self.assertIsNone(exact([value]))
+                self.assertIsNone(exact((1, value)))
+        self.assertIsNone(exact({Text("a"): 1}))
+        self.assertIsNone(exact({Point(1, 2): 1}))
+
+    def test_integers_of_too_many_digits(self):
+        huge = 10**5000
+        for value in (huge, [huge], {huge: 1}, (huge,)):
+            data = exact(value)
+            if data is not None:  # a Python without the limit
+                self.assertIn('{"$int":"1000', data)
+
+    def test_depth_in_levels_of_json(self):
+        self.assertIsNotNone(exact(nested(120, (1,))))
+        self.assertIsNone(exact(nested(121)))
+        for inner, levels in (((), 2), ({1: 2}, 3), (set(), 2), ({"a": b""}, 1)):
+            with self.subTest(inner=inner):
+                self.assertIsNotNone(exact(nested(120 - levels, (inner, 2**70, 1))))
+                self.assertIsNone(exact(nested(121 - levels, (inner,))))
+        self.assertIsNotNone(exact(nested(120, (1, math.nan))))
+        tuples = ()
+        for _ in range(59):
+            tuples = (tuples,)
+        self.assertIsNotNone(exact(tuples))
+        self.assertIsNone(exact((tuples,)))
+
+    def test_structures_without_an_end(self):
+        loop = []
+        loop.append((loop,))
+        self.assertIsNone(exact(loop))
+        doubled = ()
+        for _ in range(50):
+            doubled = (doubled, doubled)
+        with mock.patch.object(_encode, "MAX_CONTAINERS", 100_000):
+            self.assertIsNone(exact(doubled))

@@ -1,0 +1,100 @@
+import json
+import os
+import signal
+import unittest
+
+from beep_python import _wire
+
+from .host import EVALUATE, Host, WorkerTest
+
+
+class Worker(WorkerTest):
+    def test_the_first_frame_says_that_it_is_ready(self):
+        self.assertEqual(json.loads(self.host.ready)["pid"], self.host.pid)
+
+    def test_a_request_gets_its_answer(self):
+        self.assertEqual(self.host.call(EVALUATE, {"expression": "1+1"}), (_wire.VALUE, b"2"))
+
+    def test_names_persist_from_call_to_call(self):
+        self.host.evaluate("x = 20")
+        self.assertEqual(self.host.evaluate("x + 1"), 21)
+
+    def test_many_requests_at_once_are_answered_in_order(self):
+        self.host.evaluate("n = 0")
+        rids = [self.host.send(EVALUATE, {"expression": "n += 1\nn"}, _wire.FOLLOWS) for _ in range(30)]
+        self.assertEqual([self.host.answer(rid) for rid in rids], [(_wire.VALUE, b"%d" % n) for n in range(1, 31)])
+
+    def test_a_finished_answer_does_not_wait_for_a_slow_call(self):
+        for _ in range(3):
+            self.host.evaluate("1+1")  # known to be quick
+        first = self.host.send(EVALUATE, {"expression": "1+1"})
+        second = self.host.send(EVALUATE, {"expression": "import time\ntime.sleep(1000)"})
+        self.assertEqual(self.host.answer(first), (_wire.VALUE, b"2"))
+        self.host.cancel(second)
+
+    def test_an_operation_that_is_not_known_is_refused(self):
+        kind, body = self.host.call(40, {})
+        self.assertEqual((kind, json.loads(body)["code"]), (_wire.REFUSED, "unknown_operation"))
+
+    def test_sys_exit_is_an_exception_like_others(self):
+        self.assertEqual(self.host.fails("import sys\nsys.exit(3)")["type"], "SystemExit")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_exit_of_the_site_module_too(self):
+        self.assertEqual(self.host.fails("exit()")["type"], "SystemExit")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+
+class End(WorkerTest):
+    def test_it_ends_when_the_link_is_closed(self):
+        self.host.close_link()
+        self.assertEqual(self.host.wait(), 0)
+
+    def test_exit_functions_run_and_output_is_written(self):
+        self.host.evaluate("import atexit, sys\natexit.register(print, 'bye', end='')\nsys.stdout.write('so ')")
+        self.host.close_link()
+        self.assertEqual(self.host.wait(), 0)
+        self.assertEqual(self.host.output(self.host.stdout), "so bye")
+
+    def test_an_exit_of_its_own(self):
+        self.host.send(EVALUATE, {"expression": "import os\nos._exit(3)"})
+        self.assertEqual(self.host.wait(), 3)
+
+    def test_a_crash(self):
+        self.host.send(EVALUATE, {"expression": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"})
+        self.assertEqual(self.host.wait(), -signal.SIGSEGV)
+
+    def test_code_that_closes_every_descriptor(self):
+        self.host.send(EVALUATE, {"expression": "import os\nos.closerange(0, 5000)"})
+        self.assertEqual(self.host.wait(), 70)
+
+    def test_code_that_closes_the_low_descriptors_keeps_the_link(self):
+        self.host.evaluate("import os\nos.closerange(3, 200)")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_a_frame_of_another_version(self):
+        os.write(self.host.requests, _wire.HEADER.pack(0, 1, 0, 9, 1))
+        self.assertEqual(self.host.wait(), 70)
+        self.assertIn("version 9", self.host.output(self.host.stderr))
+
+    def test_the_worker_ends_with_the_holder_of_its_lifeline(self):
+        self.host.evaluate("import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))\nNone")
+        self.host.send(EVALUATE, {"expression": "print('busy')\nwhile True: pass"})
+        holder = os.fork()  # has a copy of everything, the lifeline's write end among it
+        if holder == 0:
+            signal.pause()
+            os._exit(1)
+        self.host.ours.remove(self.host.lifeline)
+        os.close(self.host.lifeline)
+        self.host.until("busy")
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+        self.assertEqual(self.host.wait(), -signal.SIGKILL)
+
+
+class Epoch(unittest.TestCase):
+    def test_handles_bear_tag_and_epoch(self):
+        host = Host(epoch=7, tag="s3")
+        self.addCleanup(host.end)
+        kind, body = host.call(EVALUATE, {"expression": "object()"})
+        self.assertEqual((kind, json.loads(body)["handleId"]), (_wire.HANDLE, "s3.7.1"))
