@@ -82,9 +82,15 @@ struct Fresh {
 
 async fn begin(shared: &Arc<Shared>, zygotes: &Zygotes) -> Result<Fresh, ZygoteError> {
     let epoch = shared.queue().epoch;
-    let zygote = zygotes.get().await?;
-    let WorkerEnds { worker, requests, mut answers, stdout, stderr, slots, host, death } =
-        Worker::fork(&zygote, &shared.tag, epoch).await?;
+    let forked = match Worker::fork(&*zygotes.get().await?, &shared.tag, epoch).await {
+        // It ended just now, which was not noticed yet: a new one is started.
+        Err(ZygoteError::Gone) => {
+            zygotes.forget().await;
+            Worker::fork(&*zygotes.get().await?, &shared.tag, epoch).await?
+        }
+        forked => forked?,
+    };
+    let WorkerEnds { worker, requests, mut answers, stdout, stderr, slots, host, death } = forked;
     let outputs = Arc::new(Outputs { stdout, stderr, tail: Mutex::default() });
     let mut header = [0u8; HEADER_BYTES];
     let said_ready = async {

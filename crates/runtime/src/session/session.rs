@@ -100,10 +100,8 @@ impl Session {
 
     fn enqueue(&self, request: Request) -> Result<oneshot::Receiver<Reply>, Problem> {
         let shared = &self.shared;
-        match &*shared.stage.borrow() {
-            Stage::Closing | Stage::Closed => return Err(closing()),
-            Stage::Broken { .. } => shared.wanted.notify_one(),
-            Stage::Starting | Stage::Serving { .. } => {}
+        if matches!(*shared.stage.borrow(), Stage::Closing | Stage::Closed) {
+            return Err(closing());
         }
         let (sender, receiver) = oneshot::channel();
         let limit = request.deadline.or(shared.config.deadline);
@@ -116,6 +114,12 @@ impl Session {
         let ticket = queue.next_ticket();
         let watchdog = limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle());
         queue.push(Pending { ticket, request, reply: sender, watchdog });
+        // Looked at only now: whoever ends a stage tells those that wait, and this call waits already.
+        match *shared.stage.borrow() {
+            Stage::Broken { .. } => shared.wanted.notify_one(),
+            Stage::Closed => queue.fail_waiting(&closing()),
+            Stage::Starting | Stage::Serving { .. } | Stage::Closing => {}
+        }
         Ok(receiver)
     }
 

@@ -76,6 +76,11 @@ impl Zygotes {
         *current = Some(zygote.clone());
         Ok(zygote)
     }
+
+    /// Lets go of the zygote: one that still lives ends, with its workers. The next one asked for is a new one.
+    pub(super) async fn forget(&self) {
+        self.current.lock().await.take();
+    }
 }
 
 /// What to start sessions in.
@@ -128,7 +133,10 @@ impl Sessions {
     pub async fn create(&self) -> Result<Session, Problem> {
         let tag = format!("s{}", self.made.fetch_add(1, Ordering::Relaxed) + 1);
         let session = begin(tag.clone(), tag.clone(), self.config.clone(), self.zygotes.clone());
-        session.ready().await?;
+        if let Err(problem) = session.ready().await {
+            session.close(Duration::ZERO).await;
+            return Err(problem);
+        }
         self.others.lock().expect("no panic while held").insert(tag, session.clone());
         Ok(session)
     }
@@ -163,7 +171,7 @@ impl Sessions {
         for closed in closing {
             let _ = closed.await;
         }
-        self.zygotes.current.lock().await.take();
+        self.zygotes.forget().await;
     }
 }
 

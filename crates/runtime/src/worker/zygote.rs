@@ -241,7 +241,10 @@ impl Zygote {
             .await;
         if let Err(source) = sent {
             self.shared.state.lock().expect("no panic while held").asked.remove(&number);
-            return Err(ZygoteError::Channel { what: "asking for a worker", source });
+            return Err(match source.kind() {
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ZygoteError::Gone,
+                _ => ZygoteError::Channel { what: "asking for a worker", source },
+            });
         }
         receiver.await.unwrap_or(Err(ZygoteError::Gone))
     }

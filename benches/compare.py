@@ -1,0 +1,244 @@
+"""Our figures beside the peers', in one run: rounds are the outer loop, so all rows see the same machine.
+
+    cargo build --release -p beep-python && cargo build --release -p beep-python-client --example load
+    python3 -m venv peers && peers/bin/pip install granian fastapi 'uvicorn[standard]' uv
+    peers/bin/python benches/compare.py --target target/release [--rounds 5]
+
+Prints Markdown tables of medians with the range in brackets. A row whose program is not installed is left out.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+options = argparse.ArgumentParser()
+options.add_argument("--target", default="target/release")
+options.add_argument("--rounds", type=int, default=5)
+options.add_argument("--seconds", type=float, default=3)
+options = options.parse_args()
+BEEP = os.path.abspath(os.path.join(options.target, "beep-python"))
+LOAD = os.path.abspath(os.path.join(options.target, "examples", "load"))
+BIN = os.path.dirname(os.path.abspath(sys.executable))
+SCRATCH = tempfile.mkdtemp(prefix="beep-bench-")
+ENV = {**os.environ, "BEEP_PYTHON_HOME": os.path.join(SCRATCH, "home"), "UV_PYTHON_DOWNLOADS": "never"}
+ENV.pop("PYTHONDONTWRITEBYTECODE", None)
+BASE = os.path.realpath(os.path.join(sys.base_prefix, "bin", "python3"))
+
+
+def run(*words):
+    done = subprocess.run(words, env=ENV, cwd=SCRATCH, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit("%s: %s" % (" ".join(words), done.stderr[-500:]))
+    return done.stdout
+
+
+def milliseconds(work):
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1e3
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Peer:
+    """A server of theirs: started when entered, ended when left."""
+
+    def __init__(self, *words):
+        self.words = words
+
+    def __enter__(self):
+        self.port = free_port()
+        words = [word.replace("PORT", str(self.port)) for word in self.words]
+        began = time.perf_counter()
+        self.process = subprocess.Popen(
+            words, env=ENV, cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        while True:
+            try:
+                ask(self.port, "POST", "/api/eval", {"expression": "1+1"})
+                break
+            except OSError:
+                if self.process.poll() is not None or time.perf_counter() - began > 30:
+                    raise SystemExit("%s did not start" % " ".join(words))
+                time.sleep(0.001)
+        self.start_ms = (time.perf_counter() - began) * 1e3
+        self.pid = self.process.pid
+        return self
+
+    def __exit__(self, *_):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+class Ours:
+    """A server of ours, by the command that users type."""
+
+    def __enter__(self):
+        self.port = free_port()
+        began = time.perf_counter()
+        run(BEEP, "start", "http", "--port", str(self.port))
+        self.start_ms = (time.perf_counter() - began) * 1e3
+        self.pid = json.loads(run(BEEP, "status", "--json"))[0]["pid"]
+        ask(self.port, "POST", "/api/eval", {"expression": "1+1"})
+        return self
+
+    def __exit__(self, *_):
+        run(BEEP, "stop", "--all")
+
+
+def ask(port, method, path, body=None):
+    connection = http.client.HTTPConnection("localhost", port, timeout=30)
+    connection.request(method, path, json.dumps(body or {}), {"content-type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    if answer.status != 200:
+        raise SystemExit("%s answered %d: %s" % (path, answer.status, text[:300]))
+    return json.loads(text)
+
+
+def tree(pid):
+    """The process and all that descend from it."""
+    children = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name) as file:
+                children.setdefault(int(file.read().rpartition(")")[2].split()[1]), []).append(int(name))
+        except OSError:
+            continue
+    level = found = [pid]
+    while level:
+        level = [child for parent in level for child in children.get(parent, ())]
+        found = found + level
+    return found
+
+
+def memory_mib(pid):
+    """The proportional size of the process tree: what is shared counts once."""
+    kib = 0
+    for each in tree(pid):
+        with open("/proc/%d/smaps_rollup" % each) as file:
+            kib += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return kib / 1024
+
+
+def cpu_seconds(pid):
+    ticks = 0
+    for each in tree(pid):
+        with open("/proc/%d/stat" % each) as file:
+            fields = file.read().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure_server(row, server):
+    with server:
+        note(row, "start ms", server.start_ms)
+        note(row, "idle MiB", memory_mib(server.pid))
+        before = cpu_seconds(server.pid)
+        load = json.loads(run(LOAD, "127.0.0.1:%d" % server.port, "--seconds", str(options.seconds)))
+        calls = 5500 + load["calls_per_s"] * options.seconds
+        note(row, "CPU us/eval", (cpu_seconds(server.pid) - before) / calls * 1e6)
+        note(row, "p50 us", load["p50_us"])
+        note(row, "p99 us", load["p99_us"])
+        note(row, "evals/s, 16 connections", load["calls_per_s"])
+        if isinstance(server, Ours):
+            note_session(server.port)
+
+
+def note_session(port):
+    """A session made, and its first answer; through a new connection each, as a shell script would."""
+    made = []
+    for _ in range(20):
+        made.append(milliseconds(lambda: ask(port, "POST", "/api/eval", {"session": new_session(port), "expression": "1"})))
+    note("new session and its first answer", "ms", statistics.median(made))
+
+
+def new_session(port):
+    return ask(port, "POST", "/api/sessions")["sessionId"]
+
+
+results = {}
+
+
+def note(row, column, value):
+    results.setdefault(row, {}).setdefault(column, []).append(value)
+
+
+def fresh(name):
+    path = os.path.join(SCRATCH, name)
+    shutil.rmtree(path, ignore_errors=True)
+    return path
+
+
+def environments():
+    count = 0
+
+    def ours():
+        nonlocal count
+        count += 1
+        run(BEEP, "venv", "create", "bench-%d" % count)
+
+    yield "`beep-python venv create` (verified by running it)", ours
+    uv = os.path.join(BIN, "uv")
+    if os.path.exists(uv):
+        yield "`uv venv`", lambda: run(uv, "venv", "-q", "-p", BASE, fresh("uv"))
+    yield "`python -m venv --without-pip`", lambda: run(BASE, "-m", "venv", "--without-pip", fresh("plain"))
+    yield "`python -m venv`", lambda: run(BASE, "-m", "venv", fresh("full"))
+
+
+def servers():
+    yield "beep-python http", Ours()
+    granian = os.path.join(BIN, "granian")
+    if os.path.exists(granian):
+        words = "--interface wsgi --host 127.0.0.1 --port PORT --workers 1 --blocking-threads 1 --no-access-log"
+        yield "granian wsgi", Peer(granian, *words.split(), "--log-level", "warning", "peers:wsgi")
+    uvicorn = os.path.join(BIN, "uvicorn")
+    if os.path.exists(uvicorn):
+        words = "--host 127.0.0.1 --port PORT --no-access-log --log-level warning peers:fastapi"
+        yield "fastapi + uvicorn", Peer(uvicorn, *words.split())
+
+
+def table(rows, columns):
+    print("| | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for row in rows:
+        cells = []
+        for column in columns:
+            values = results[row].get(column, [])
+            cells.append("%.4g (%.4g..%.4g)" % (statistics.median(values), min(values), max(values)) if values else "-")
+        print("| %s | %s |" % (row, " | ".join(cells)))
+    print()
+
+
+try:
+    run(BEEP, "runtime", "list")
+    run(BEEP, "init", "--system", "--python", BASE)
+    run(BEEP, "venv", "create", "runtime-host")
+    server_rows, environment_rows = [], []
+    for _ in range(options.rounds):
+        for row, server in servers():
+            server_rows += [row] * (row not in server_rows)
+            measure_server(row, server)
+        for row, work in environments():
+            environment_rows += [row] * (row not in environment_rows)
+            note(row, "ms", milliseconds(work))
+    table(server_rows, ["p50 us", "p99 us", "evals/s, 16 connections", "CPU us/eval", "start ms", "idle MiB"])
+    table(environment_rows + ["new session and its first answer"], ["ms"])
+finally:
+    subprocess.run([BEEP, "stop", "--all"], env=ENV, capture_output=True)
+    shutil.rmtree(SCRATCH, ignore_errors=True)
