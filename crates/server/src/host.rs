@@ -1,10 +1,8 @@
 //! What all backends of a server share.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::Sessions;
 
 use crate::door::Door;
@@ -16,10 +14,6 @@ pub struct Host {
     pub sessions: Arc<Sessions>,
     /// Who may come in.
     pub door: Door,
-    /// Where environments are kept.
-    pub home: Home,
-    /// The folder of the environment that the sessions run in.
-    pub environment: PathBuf,
     /// The version of its Python.
     pub python_version: String,
     /// When the server began.

@@ -2,7 +2,6 @@
 //! a server runs ([`serve`]), and how servers are started, found and stopped ([`launch`]).
 
 pub mod door;
-mod environments;
 mod host;
 pub mod http;
 pub mod launch;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beep_python_runtime::platform::{Home, HomeError};
-use beep_python_runtime::session::{SessionConfig, Sessions, SessionsError, SessionsOptions};
+use beep_python_runtime::session::{SessionLimits, Sessions, SessionsError, SessionsOptions};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -110,10 +110,11 @@ async fn start(
     let token = Token::load_or_create(&token_file)?;
     let sessions = Sessions::start(SessionsOptions {
         python: options.python.clone(),
-        cache: options.home.cache()?,
+        environment: options.environment_path.clone(),
+        home: options.home.clone(),
         preload: options.preload.clone(),
         directory: None,
-        session: SessionConfig { deadline: options.timeout, ..SessionConfig::default() },
+        limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
     })
     .await?;
     let python_version = sessions.python_version().await.map_err(SessionsError::from)?;
@@ -138,8 +139,6 @@ async fn start(
     let host = Host {
         sessions: Arc::new(sessions),
         door: Door::new(options.door.clone(), token),
-        home: options.home.clone(),
-        environment: options.environment_path.clone(),
         python_version,
         began: Instant::now(),
     };

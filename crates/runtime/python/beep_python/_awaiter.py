@@ -7,6 +7,7 @@ class Awaiter:
     def __init__(self, turn):
         self.turn = turn
         self.loop = None
+        self.idling = False
 
     def wait(self, coroutine):
         """The coroutine's result. A cancel first cancels its task; only the next one raises KeyboardInterrupt."""
@@ -33,17 +34,11 @@ class Awaiter:
     def idle(self, fd):
         """Returns when `fd` can be read, or the loop cannot run; until then the session's background tasks go on."""
         loop = self.loop
-        waiting = True
-
-        def readable():
-            nonlocal waiting
-            waiting = False
-            loop.stop()
-
+        self.idling = True
         try:
-            loop.add_reader(fd, readable)
+            loop.add_reader(fd, self.stop_idling)
             try:
-                while waiting:  # a background task may stop the loop too
+                while self.idling:  # a background task may stop the loop too
                     try:
                         loop.run_forever()
                     except (SystemExit, KeyboardInterrupt):
@@ -53,3 +48,10 @@ class Awaiter:
         except Exception:
             if not loop.is_closed():  # which the user's code may have done
                 _failure.report("the session's event loop failed while the session was idle")
+        finally:
+            self.idling = False
+
+    def stop_idling(self):
+        if self.idling:
+            self.idling = False
+            self.loop.stop()

@@ -4,7 +4,9 @@ The host sets the request's cancel bit, then sends SIGINT. A signal that comes l
 bit is not set, and does nothing.
 """
 
+import contextlib
 import signal
+import threading
 from _signal import getsignal  # signal's own makes an enum of it, which takes longer than all the rest
 
 from . import _slots
@@ -20,6 +22,9 @@ class Turn:
         self.task = None  # the asyncio task that the request waits for
         self.loop = None
         self.asked = False  # whether that task was cancelled already
+        self.main = threading.get_ident()
+        self.shields = 0
+        self.missed = False  # whether a signal came while shielded
         self.handler = self.interrupt  # one object, so that it can be told from others
 
     def watch(self):
@@ -36,11 +41,29 @@ class Turn:
         slot = self.slot
         if slot < 0 or not self.page[_slots.CANCEL + slot]:
             return
+        if self.shields:
+            self.missed = True
+            return
         if self.task is not None and not self.asked:
             self.asked = True
             self.loop.call_soon_threadsafe(self.task.cancel)
             return
         raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def shielded(self):
+        """Bytes are moved: a signal that comes meanwhile takes effect after. Other threads get no signals anyway."""
+        if threading.get_ident() != self.main:
+            yield
+            return
+        self.shields += 1
+        try:
+            yield
+        finally:
+            self.shields -= 1
+            if self.missed and not self.shields:
+                self.missed = False
+                self.interrupt(None, None)
 
     def begin(self, rid):
         """False where the request was cancelled before its turn."""

@@ -8,7 +8,7 @@ from fcntl import ioctl
 from os import _exit, read
 from termios import FIONREAD
 
-from . import _failure, _slots, _wire
+from . import _failure, _host, _slots, _wire
 from ._awaiter import Awaiter
 from ._encode import dumps
 from ._session import Session
@@ -33,6 +33,7 @@ class Worker:
         self.private = [fd[name] for name in DESCRIPTORS if name != "page"]
         self.turn = Turn(page, running)
         self.awaiter = Awaiter(self.turn)
+        _host.connect(_host.HostLink(fd["host_in"], fd["host_out"], self.turn))
         self.session = Session(tag, epoch, self.awaiter)
         self.streams = (sys.stdout, sys.stderr)
         self.flushes = (sys.stdout.flush, sys.stderr.flush)
@@ -51,6 +52,8 @@ class Worker:
             except OSError:  # closed by the user's code
                 pass
         self.source = self.sink = -1
+        _host.disconnect()
+        self.awaiter.stop_idling()  # so that a child of a background task ends with the step that forked it
         self.turn.unwatch()
 
     def serve(self):

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 
-from . import _failure, _process
+from . import _dotnet, _failure, _process
 from ._text import message_of, type_name
 from ._worker import DESCRIPTORS, Worker, leave
 
@@ -198,6 +198,7 @@ def serve(fds, lifeline, request):
     _process.die_with(lifeline)
     _process.write_output_to(fd["stdout"], fd["stderr"])
     reseed()
+    _dotnet.install()
     Worker(fd, request["tag"], request["epoch"]).serve()
 
 

@@ -7,6 +7,7 @@ mod manager;
 mod name;
 mod packages;
 mod record;
+mod service;
 mod status;
 
 pub use admin::{AdminOutcome, MissingPackage};
@@ -15,4 +16,5 @@ pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
 pub use packages::Package;
 pub use record::EnvironmentRecord;
+pub use service::{EnvironmentService, provider_name};
 pub use status::{EnvironmentState, EnvironmentStatus};

@@ -39,6 +39,7 @@ pub struct InstallSettings {
 
 /// A Python installation that the home knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Runtime {
     /// Its name: `cpython-3.13.1-linux-x86_64-gnu`, or `system-3.11.2` for one of the machine.
     pub id: String,

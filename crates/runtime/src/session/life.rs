@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::Answer;
 use super::capture::Tail;
+use super::host_calls;
 use super::queue::{Connection, Queue, stopped};
 use super::session::{Shared, Stage};
 use super::sessions::Zygotes;
@@ -75,8 +76,8 @@ struct Fresh {
     answers: pipe::Receiver,
     outputs: Arc<Outputs>,
     slots: Arc<Slots>,
-    /// Held open, though nothing is said on it yet: WORKER.md gives the pair to calls from Python to this host.
-    _host: (pipe::Receiver, pipe::Sender),
+    /// Calls from Python to this host, and their answers.
+    host: (pipe::Receiver, pipe::Sender),
     death: oneshot::Receiver<Death>,
 }
 
@@ -100,7 +101,7 @@ async fn begin(shared: &Arc<Shared>, zygotes: &Zygotes) -> Result<Fresh, ZygoteE
     };
     match timeout(WORKER_READY_WITHIN, said_ready).await {
         Ok(Ok(_)) if header[4] == kind::READY => {
-            Ok(Fresh { worker: Arc::new(worker), requests, answers, outputs, slots, _host: host, death })
+            Ok(Fresh { worker: Arc::new(worker), requests, answers, outputs, slots, host, death })
         }
         outcome => {
             worker.kill();
@@ -116,12 +117,13 @@ async fn begin(shared: &Arc<Shared>, zygotes: &Zygotes) -> Result<Fresh, ZygoteE
 
 /// Passes calls and answers until the worker is gone, then tells everyone who waits.
 async fn serve(shared: &Arc<Shared>, fresh: Fresh) {
-    let Fresh { worker, mut requests, answers, outputs, slots, _host, death } = fresh;
+    let Fresh { worker, mut requests, answers, outputs, slots, host, death } = fresh;
     let outbox = Arc::new(Outbox::default());
     let writer = tokio::spawn({
         let outbox = outbox.clone();
         async move { outbox.write_to(&mut requests).await }
     });
+    let host_calls = tokio::spawn(host_calls::answer(host.0, host.1, shared.config.environments.clone()));
     shared.queue().connect(Connection { worker: worker.clone(), outbox, slots });
     let mut reader = tokio::spawn(read_answers(shared.clone(), answers, outputs.clone()));
     let mut stage = shared.stage.subscribe();
@@ -146,6 +148,7 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) {
     if !reader.is_finished() && timeout(LAST_WORDS_WITHIN, &mut reader).await.is_err() {
         reader.abort(); // something that the worker started holds its end open
     }
+    host_calls.abort();
     outputs.drain(&mut shared.queue(), shared);
     let death = timeout(DEATH_REPORT_WITHIN, death).await.ok().and_then(Result::ok);
     worker.sweep();

@@ -4,6 +4,7 @@
 
 mod call;
 mod capture;
+mod host_calls;
 mod ladder;
 mod life;
 mod queue;
@@ -13,4 +14,4 @@ mod sessions;
 pub use call::{Answer, Reply, Request};
 pub use capture::Captured;
 pub use session::{Session, SessionInfo};
-pub use sessions::{SessionConfig, Sessions, SessionsError, SessionsOptions};
+pub use sessions::{SessionLimits, Sessions, SessionsError, SessionsOptions};

@@ -8,7 +8,8 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::ladder::end_after;
 use super::queue::{Pending, Queue};
-use super::{Reply, Request, SessionConfig};
+use super::sessions::SessionConfig;
+use super::{Reply, Request};
 
 /// How many calls may wait for one session.
 const MAX_WAITING: usize = 10_000;
@@ -62,7 +63,7 @@ pub(super) enum Stage {
 
 impl Shared {
     pub(super) fn new(id: String, tag: String, config: SessionConfig) -> Shared {
-        let queue = Mutex::new(Queue::new(config.output_cap_bytes));
+        let queue = Mutex::new(Queue::new(config.limits.output_cap_bytes));
         Shared { id, tag, config, queue, wanted: Notify::new(), stage: watch::Sender::new(Stage::Starting) }
     }
 
@@ -104,8 +105,8 @@ impl Session {
             return Err(closing());
         }
         let (sender, receiver) = oneshot::channel();
-        let limit = request.deadline.or(shared.config.deadline);
-        let grace = request.grace.unwrap_or(shared.config.grace);
+        let limit = request.deadline.or(shared.config.limits.deadline);
+        let grace = request.grace.unwrap_or(shared.config.limits.grace);
         let mut queue = shared.queue();
         if queue.len() >= MAX_WAITING {
             let detail = format!("{MAX_WAITING} calls wait for this session already; try again when some are done");

@@ -11,11 +11,13 @@ use beep_python_protocol::{ErrorCode, Problem};
 use super::life::live;
 use super::session::Shared;
 use super::{Session, SessionInfo};
+use crate::environment::EnvironmentService;
+use crate::platform::{Home, HomeError};
 use crate::worker::{Lifeline, PackageError, Zygote, ZygoteConfig, ZygoteError, unpack_package};
 
-/// What sessions are made with.
+/// What a session's calls may take.
 #[derive(Clone, Debug)]
-pub struct SessionConfig {
+pub struct SessionLimits {
     /// How long a call may take, waiting included, where it does not say itself.
     pub deadline: Option<Duration>,
     /// How long an interrupted call may take to stop before its worker is killed.
@@ -24,16 +26,27 @@ pub struct SessionConfig {
     pub output_cap_bytes: usize,
 }
 
-impl Default for SessionConfig {
-    fn default() -> SessionConfig {
+impl Default for SessionLimits {
+    fn default() -> SessionLimits {
         // A loaded model is not thrown away because one call into native code takes a while to notice.
-        SessionConfig { deadline: None, grace: Duration::from_secs(5), output_cap_bytes: 1 << 20 }
+        SessionLimits { deadline: None, grace: Duration::from_secs(5), output_cap_bytes: 1 << 20 }
     }
+}
+
+/// What every session of a host is made with.
+#[derive(Clone, Debug)]
+pub(super) struct SessionConfig {
+    pub(super) limits: SessionLimits,
+    /// What Python code reaches when it calls the host.
+    pub(super) environments: EnvironmentService,
 }
 
 /// Why there are no sessions.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionsError {
+    /// The home cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
     /// The Python side could not be unpacked.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -88,21 +101,24 @@ impl Zygotes {
 pub struct SessionsOptions {
     /// The environment's interpreter, as it stands in the environment.
     pub python: PathBuf,
-    /// A folder to unpack the Python side into; `Home::cache` as a rule.
-    pub cache: PathBuf,
+    /// The environment's folder.
+    pub environment: PathBuf,
+    /// Where environments are kept, and what can be made again.
+    pub home: Home,
     /// Modules to import once, for all workers.
     pub preload: Vec<String>,
     /// The working directory of the workers; this process's own when not given.
     pub directory: Option<PathBuf>,
-    /// What sessions are made with.
-    pub session: SessionConfig,
+    /// What a session's calls may take, where they do not say themselves.
+    pub limits: SessionLimits,
 }
 
 impl Sessions {
     /// Starts the zygote and the default session; returns when its worker is ready.
     pub async fn start(options: SessionsOptions) -> Result<Sessions, SessionsError> {
-        let package = unpack_package(&options.cache)?;
-        let SessionsOptions { python, preload, directory, session: config, .. } = options;
+        let package = unpack_package(&options.home.cache()?)?;
+        let SessionsOptions { python, environment, home, preload, directory, limits } = options;
+        let config = SessionConfig { limits, environments: EnvironmentService::new(home, environment) };
         let ready_within = Duration::from_secs(60);
         let zygotes = Arc::new(Zygotes {
             config: ZygoteConfig { python, package, preload, directory, ready_within },
@@ -155,6 +171,11 @@ impl Sessions {
         let session = self.others.lock().expect("no panic while held").remove(id);
         session.ok_or_else(|| unknown(id))?.close(grace).await;
         Ok(())
+    }
+
+    /// Work on environments, as this host's clients are allowed to do it.
+    pub fn environments(&self) -> &EnvironmentService {
+        &self.config.environments
     }
 
     /// The version of the environment's Python, for example `3.12.1`.

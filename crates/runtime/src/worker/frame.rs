@@ -51,6 +51,10 @@ pub mod kind {
     pub const CANCELLED: u8 = 71;
     /// The first frame of a worker: `{"pid", "python"}`.
     pub const READY: u8 = 72;
+    /// On the host pair: the answer to a call from Python, a JSON value.
+    pub const HOST_RESULT: u8 = 97;
+    /// On the host pair: `{"code", "detail"}`.
+    pub const HOST_ERROR: u8 = 98;
 }
 
 /// A frame that breaks the wire's rules; the worker that sent it cannot be trusted to keep them.

@@ -1,6 +1,7 @@
 //! One worker process and this host's ends of what connects to it.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,11 +153,11 @@ impl Output {
     /// Asks the kernel, whatever the runtime's own notes say: output that was written before an answer must be seen
     /// with it. What is read at once is bounded, so that a worker that prints without end holds nobody up.
     pub fn drain(&self, take: &mut dyn FnMut(&[u8])) -> Drained {
-        let mut buffer = [0u8; 65536];
+        let mut buffer = [MaybeUninit::uninit(); 65536]; // filling it with zeros would cost more than reading nothing
         for _ in 0..16 {
             match rustix::io::read(self.fd.get_ref(), &mut buffer) {
-                Ok(0) => return self.close(),
-                Ok(n) => take(&buffer[..n]),
+                Ok(([], _)) => return self.close(),
+                Ok((bytes, _)) => take(bytes),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Drained::Empty,
                 Err(_) => return self.close(),

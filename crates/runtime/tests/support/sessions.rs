@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use beep_python_protocol::{Operation, Problem};
 use beep_python_runtime::interpreter::{SearchPaths, discover};
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{Answer, Reply, Request, Session, SessionConfig, Sessions, SessionsOptions};
+use beep_python_runtime::session::{Answer, Reply, Request, Session, SessionLimits, Sessions, SessionsOptions};
 use serde_json::{Value, json};
 
 /// A reply, with its body read.
@@ -99,13 +99,15 @@ pub fn with_options(change: impl FnOnce(&mut SessionsOptions), test: impl AsyncF
 }
 
 fn run(python: PathBuf, change: impl FnOnce(&mut SessionsOptions), test: &impl AsyncFn(&Sessions)) {
-    let cache = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = Home::open(folder.path()).expect("a home");
     let mut options = SessionsOptions {
         python,
-        cache: cache.path().to_owned(),
+        environment: folder.path().join("environments/none"),
+        home,
         preload: Vec::new(),
         directory: None,
-        session: SessionConfig { grace: Duration::from_secs(5), ..SessionConfig::default() },
+        limits: SessionLimits { grace: Duration::from_secs(5), ..SessionLimits::default() },
     };
     change(&mut options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

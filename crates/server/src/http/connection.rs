@@ -165,7 +165,7 @@ fn health(host: &Host) -> Response<Pieces> {
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "python": host.python_version,
-        "environment": host.environment,
+        "environment": host.sessions.environments().own(),
         "uptimeMs": host.began.elapsed().as_millis() as u64,
     }))
 }

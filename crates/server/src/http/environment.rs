@@ -1,32 +1,57 @@
 //! Environments over HTTP.
 
 use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_runtime::environment::provider_name;
 use http::Response;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::answer;
 use super::body::Pieces;
 use super::route::Route;
 use crate::Host;
-use crate::environments::{self, Named};
+
+/// Names an environment: by its own name, or by provider and model.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    name: Option<String>,
+    provider_name: Option<String>,
+    model_id: Option<String>,
+}
 
 /// One of the routes on environments.
 pub(super) async fn answer(host: &Host, route: Route, body: &[u8]) -> Result<Response<Pieces>, Problem> {
+    let environments = host.sessions.environments();
     if route == Route::VenvList {
-        let list = environments::list(host).await?;
-        return Ok(answer::json(&json!({ "environments": list })));
+        return Ok(answer::json(&json!({ "environments": environments.list().await? })));
     }
-    let named: Named = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(ErrorCode::InvalidRequest, format!("the body cannot be read: {error}")))?;
+    let named: Named =
+        serde_json::from_slice(body).map_err(|error| invalid(format!("the body cannot be read: {error}")))?;
     match route {
         Route::VenvCreate => {
-            let path = environments::create(host, named).await?;
+            let provider = named.provider_name.ok_or_else(|| invalid("'providerName' must be a string"))?;
+            let path = environments.ensure_provider(provider, named.model_id).await?;
             Ok(answer::json(&json!({ "path": path, "success": true })))
         }
-        Route::VenvStatus => Ok(answer::json(&environments::status(host, named).await?)),
+        Route::VenvStatus => Ok(answer::json(&environments.status(named.name()?).await?)),
         _ => {
-            environments::delete(host, named).await?;
+            environments.delete(named.name()?).await?;
             Ok(answer::json(&json!({ "success": true })))
         }
     }
+}
+
+impl Named {
+    fn name(self) -> Result<String, Problem> {
+        match (self.name, self.provider_name) {
+            (Some(name), _) => Ok(name),
+            (None, Some(provider)) => provider_name(&provider, self.model_id.as_deref()),
+            (None, None) => Err(invalid("'name' or 'providerName' must be given")),
+        }
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(ErrorCode::InvalidRequest, detail)
 }

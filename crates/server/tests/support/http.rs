@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{SessionConfig, Sessions, SessionsOptions};
+use beep_python_runtime::session::{SessionLimits, Sessions, SessionsOptions};
 use beep_python_server::Host;
 use beep_python_server::door::{Door, DoorConfig, Token};
 use beep_python_server::http::serve;
@@ -53,10 +53,11 @@ impl Server {
             runtime.block_on(async move {
                 let sessions = Sessions::start(SessionsOptions {
                     python,
-                    cache: home.cache().expect("a cache"),
+                    environment: home.root().join("environments/none"),
+                    home: home.clone(),
                     preload: Vec::new(),
                     directory: None,
-                    session: SessionConfig::default(),
+                    limits: SessionLimits::default(),
                 })
                 .await
                 .expect("sessions start");
@@ -64,8 +65,6 @@ impl Server {
                 let host = Arc::new(Host {
                     sessions: sessions.clone(),
                     door: Door::new(config, token),
-                    environment: home.root().to_owned(),
-                    home,
                     python_version: sessions.python_version().await.expect("a version"),
                     began: Instant::now(),
                 });

@@ -1,0 +1,150 @@
+"""The predecessor's spelling: `import clr`, `clr.AddReference("Beep.Python.Runtime")`, and the `Beep.*` modules.
+
+Where the real pythonnet is installed, `clr` stays theirs; only its AddReference learns one more name.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import types
+
+ASSEMBLY = "Beep.Python.Runtime"
+NAMESPACE = "Beep.Python.RuntimeEngine.Infrastructure"
+_PARENTS = frozenset(NAMESPACE.rsplit(".", depth)[0] for depth in range(1, 4)) | {ASSEMBLY}
+
+
+def install():
+    """`Beep.*` and a `clr` of ours come last, where nothing else has them; a `clr` that is found is only watched."""
+    sys.meta_path.append(Names())
+    sys.meta_path.insert(0, Watch())
+
+
+class Names(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        if name == "clr" or name == NAMESPACE or name in _PARENTS:
+            return importlib.machinery.ModuleSpec(name, self, is_package=name in _PARENTS)
+        return None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        name = module.__name__
+        if name == "clr":
+            fill_clr(module)
+        elif name == NAMESPACE:
+            fill_namespace(module)
+
+
+class Watch(importlib.abc.MetaPathFinder):
+    """Finds nothing itself: it lets the real `clr` be found, and stands by while it loads."""
+
+    busy = False
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "clr" or self.busy:
+            return None
+        self.busy = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.busy = False
+        if spec is not None and spec.loader is not None and not isinstance(spec.loader, Names):
+            spec.loader = Beside(spec.loader)
+        return spec
+
+
+class Beside(importlib.abc.Loader):
+    """Loads the real `clr`; where that cannot load, because there is no .NET, ours takes its place."""
+
+    def __init__(self, loader):
+        self.loader = loader
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self.loader
+        try:
+            self.loader.exec_module(module)
+        except Exception as error:
+            module.__dict__["load_error"] = error
+            fill_clr(module)
+            sys.modules["clr"] = module
+        else:
+            teach(sys.modules.get("clr", module))
+
+    def __getattr__(self, name):
+        return getattr(self.loader, name)
+
+
+def teach(clr):
+    """The real AddReference, but for the one name that is ours."""
+    real = clr.AddReference
+
+    def AddReference(name, *rest):
+        return _assembly() if name == ASSEMBLY else real(name, *rest)
+
+    AddReference.__doc__ = getattr(real, "__doc__", None)
+    clr.AddReference = AddReference
+
+
+def fill_clr(clr):
+    def AddReference(name, *rest):
+        if name == ASSEMBLY:
+            return _assembly()
+        why = clr.__dict__.get("load_error")
+        raise FileNotFoundError(
+            "Unable to find assembly '%s'. This clr is Beep Python Runtime's own and knows '%s' only; %s"
+            % (name, ASSEMBLY, "pythonnet is installed but did not load: %s" % why if why else "install pythonnet for .NET")
+        )
+
+    clr.AddReference = AddReference
+    clr.__doc__ = "Stands in for pythonnet's clr, for the names of Beep Python Runtime."
+
+
+def _assembly():
+    return types.SimpleNamespace(FullName=ASSEMBLY)
+
+
+def fill_namespace(module):
+    from . import _managers
+
+    class VenvManager(_managers.VenvManager):
+        def EnsureProviderEnvironment(self, providerName, modelId=None):
+            return self.ensure_provider_environment(providerName, modelId)
+
+        def CreateVirtualEnvironment(self, name):
+            return self.create(name)
+
+        def DeleteVirtualEnvironment(self, name):
+            self.delete(name)
+            return True
+
+        def ListVirtualEnvironments(self):
+            return self.list()
+
+        def InstallPackages(self, name, packages):
+            return self.install(name, *([packages] if isinstance(packages, str) else packages))
+
+    class VirtualEnvManager(VenvManager):
+        pass
+
+    class PythonRuntimeManager(_managers.PythonRuntimeManager):
+        def GetAvailableRuntimes(self):
+            return self.list()
+
+        def GetDefaultRuntime(self):
+            return self.default()
+
+    class IVenvManager:
+        """A name for existing scripts; VenvManager is what does the work."""
+
+    class IPythonRuntimeManager:
+        """A name for existing scripts; PythonRuntimeManager is what does the work."""
+
+    for kind in (VenvManager, VirtualEnvManager, PythonRuntimeManager, IVenvManager, IPythonRuntimeManager):
+        kind.__module__ = NAMESPACE
+        kind.__qualname__ = kind.__name__
+        setattr(module, kind.__name__, kind)

@@ -1,0 +1,125 @@
+"""Calls from Python to the host, over the worker's second pair of pipes, from any thread.
+
+There is no reader thread: of the threads that wait for an answer, one reads, and hands out what is not its own.
+"""
+
+import collections
+import itertools
+import json
+import os
+import select
+import threading
+
+from . import _wire
+
+CALL = 96  # {"method", "params"}
+RESULT = 97  # a JSON value
+ERROR = 98  # {"code", "detail"}
+PROGRESS = 99  # {"stage", "message", ...}: more is to come
+READ = 1 << 16
+
+
+class HostError(RuntimeError):
+    """The host could not do what it was asked. `code` is a stable word, as in PROTOCOL.md."""
+
+    def __init__(self, code, detail):
+        super().__init__(detail)
+        self.code = code
+
+
+HostError.__module__ = "beep_python"  # where users find it
+
+class HostLink:
+    def __init__(self, source, sink, turn):
+        self.source = source
+        self.sink = sink
+        self.turn = turn
+        self.ids = itertools.count(1)
+        self.writing = threading.Lock()
+        self.changed = threading.Condition(threading.Lock())
+        self.reader = None  # the thread that reads now
+        self.waiting = {}  # what came for a call, by its id; an answer nobody waits for any more is dropped
+        self.rest = b""
+        self.poll = select.poll()
+        self.poll.register(source, select.POLLIN)
+
+    def call(self, method, params, progress=None):
+        """The host's answer; raises HostError. `progress` is called with a dict for each step that the host tells of."""
+        rid = next(self.ids)
+        came = self.waiting[rid] = collections.deque()
+        try:
+            self.send(rid, json.dumps({"method": method, "params": params}).encode())
+            while True:
+                self.wait(came)
+                while came:
+                    kind, body = came.popleft()
+                    told = json.loads(body)
+                    if kind == RESULT:
+                        return told
+                    if kind == ERROR:
+                        raise HostError(told["code"], told["detail"])
+                    if progress is not None:
+                        progress(told)
+        finally:
+            self.waiting.pop(rid, None)
+
+    def send(self, rid, body):
+        with self.writing, self.turn.shielded():  # half a frame would be the end of the link
+            for part in _wire.frames(CALL, rid, body):
+                _wire.write_all(self.sink, part)
+
+    def wait(self, came):
+        """Until something came, for whomever."""
+        me = threading.get_ident()
+        with self.changed:
+            while not came and self.reader is not None:
+                self.changed.wait()
+            if came:
+                return
+            self.reader = me
+        try:
+            self.poll.poll()  # interruptible: nothing is lost here
+            with self.turn.shielded():
+                self.read()
+        finally:
+            with self.changed:
+                self.reader = None
+                self.changed.notify_all()
+
+    def read(self):
+        data = os.read(self.source, READ)
+        if not data:
+            raise HostError("internal", "the host has closed its link")
+        data = self.rest + data
+        at = 0
+        while len(data) - at >= _wire.HEADER_BYTES:
+            size, kind, _, _, rid = _wire.HEADER.unpack_from(data, at)
+            end = at + _wire.HEADER_BYTES + size
+            if end > len(data):
+                break
+            came = self.waiting.get(rid)
+            if came is not None:
+                came.append((kind, data[at + _wire.HEADER_BYTES : end]))
+            at = end
+        self.rest = data[at:]
+
+
+_link = None
+
+
+def connect(link):
+    """Makes this process's link the one that `beep_python` speaks over."""
+    global _link
+    _link = link
+
+
+def disconnect():
+    """In a child that the user's code forked: two processes on one link would read each other's answers."""
+    global _link
+    _link = None
+
+
+def call(method, params, progress=None):
+    if _link is None:
+        raise HostError("internal", "this process has no host: it was forked, or runs outside a session")
+    return _link.call(method, params, progress)

@@ -1,0 +1,157 @@
+//! Work on environments as clients ask for it, from outside or from inside Python: on threads where waiting is
+//! allowed, and with problems for errors.
+
+use std::path::{Path, PathBuf};
+
+use beep_python_protocol::{ErrorCode, Problem};
+
+use super::{
+    Environment, EnvironmentError, EnvironmentStatus, VenvManager, check_environment_name, provider_environment_name,
+};
+use crate::interpreter::{PythonRuntimeManager, Runtime};
+use crate::platform::Home;
+
+/// The environments of a home, as a server lets its clients work on them.
+#[derive(Clone, Debug)]
+pub struct EnvironmentService {
+    home: Home,
+    own: PathBuf,
+}
+
+impl EnvironmentService {
+    /// The environments of `home`. The one in the folder `own` is in use, and is not deleted.
+    pub fn new(home: Home, own: PathBuf) -> EnvironmentService {
+        EnvironmentService { home, own }
+    }
+
+    /// The home that they are kept in.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The folder of the environment that is in use.
+    pub fn own(&self) -> &Path {
+        &self.own
+    }
+
+    /// The path of the provider's environment, made where it is not there yet.
+    pub async fn ensure_provider(&self, provider: String, model: Option<String>) -> Result<PathBuf, Problem> {
+        let home = self.home.clone();
+        aside(move || ensure_provider(&home, &provider, model.as_deref())).await
+    }
+
+    /// Makes an empty environment; gives its path.
+    pub async fn create(&self, name: String) -> Result<PathBuf, Problem> {
+        let home = self.home.clone();
+        aside(move || {
+            check_environment_name(&name)?;
+            let interpreter = default_interpreter(&home)?;
+            Ok(VenvManager::new(home).create(&name, &interpreter)?.path)
+        })
+        .await
+    }
+
+    /// What is known of every environment.
+    pub async fn list(&self) -> Result<Vec<EnvironmentStatus>, Problem> {
+        let venvs = VenvManager::new(self.home.clone());
+        aside(move || Ok(venvs.list()?)).await
+    }
+
+    /// What is known of one.
+    pub async fn status(&self, name: String) -> Result<EnvironmentStatus, Problem> {
+        let venvs = VenvManager::new(self.home.clone());
+        aside(move || Ok(venvs.status(&name)?)).await
+    }
+
+    /// Deletes one; the one that is in use is refused.
+    pub async fn delete(&self, name: String) -> Result<(), Problem> {
+        let (venvs, own) = (VenvManager::new(self.home.clone()), self.own.clone());
+        aside(move || {
+            if venvs.open(&name)?.path == own {
+                let detail = format!("the environment '{name}' is this server's own; stop the server to delete it");
+                return Err(Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail)));
+            }
+            Ok(venvs.delete(&name)?)
+        })
+        .await
+    }
+
+    /// What is known of every runtime of the home.
+    pub async fn runtimes(&self) -> Result<Vec<Runtime>, Problem> {
+        let home = self.home.clone();
+        aside(move || PythonRuntimeManager::new(home).list().map_err(|error| told(&error))).await
+    }
+}
+
+/// The name of a provider's environment; a problem where provider or model cannot be part of one.
+pub fn provider_name(provider: &str, model: Option<&str>) -> Result<String, Problem> {
+    provider_environment_name(provider, model)
+        .map_err(|error| Problem::new(ErrorCode::InvalidRequest, error.to_string()))
+}
+
+fn ensure_provider(home: &Home, provider: &str, model: Option<&str>) -> Result<PathBuf, Failure> {
+    let venvs = VenvManager::new(home.clone());
+    let name = provider_environment_name(provider, model)?;
+    let open = |venvs: &VenvManager| -> Result<Environment, EnvironmentError> { venvs.open(&name) };
+    let environment = match open(&venvs) {
+        Err(EnvironmentError::NotFound { .. }) => {
+            match venvs.create_for_provider(provider, model, &default_interpreter(home)?) {
+                // Another caller was quicker: the environment is there, which is what was asked.
+                Err(EnvironmentError::AlreadyExists { .. }) => open(&venvs)?,
+                made => made?,
+            }
+        }
+        opened => opened?,
+    };
+    Ok(environment.path)
+}
+
+fn default_interpreter(home: &Home) -> Result<crate::interpreter::Interpreter, Failure> {
+    let found = PythonRuntimeManager::new(home.clone()).interpreter(None).map_err(|error| told(&error))?;
+    found.ok_or_else(|| {
+        let detail = "there is no Python runtime to make the environment with; install one first";
+        Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail))
+    })
+}
+
+enum Failure {
+    Environment(EnvironmentError),
+    Problem(Problem),
+}
+
+impl From<EnvironmentError> for Failure {
+    fn from(error: EnvironmentError) -> Failure {
+        Failure::Environment(error)
+    }
+}
+
+fn told(error: &dyn std::error::Error) -> Failure {
+    Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, chain(error)))
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(Failure::Problem(problem))) => Err(problem),
+        Ok(Err(Failure::Environment(error))) => {
+            let code = match error {
+                EnvironmentError::NotFound { .. } => ErrorCode::UnknownEnvironment,
+                EnvironmentError::InvalidName { .. } => ErrorCode::InvalidRequest,
+                _ => ErrorCode::EnvironmentFailed,
+            };
+            Err(Problem::new(code, chain(&error)))
+        }
+        Err(error) => Err(Problem::new(ErrorCode::Internal, format!("work on the environment failed: {error}"))),
+    }
+}
+
+/// An error with what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,91 @@
+//! Calls from Python to this host, on the worker's second pair of pipes: Python code manages environments through the
+//! same Rust classes as everybody else.
+
+use std::sync::Arc;
+
+use beep_python_protocol::{ErrorCode, Problem};
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::sync::Semaphore;
+
+use crate::environment::EnvironmentService;
+use crate::worker::{Decoder, Outbox, encode_frames, kind};
+
+/// How many calls of one worker are under way at once; further ones wait in the pipe.
+const AT_ONCE: usize = 64;
+const READ_BYTES: usize = 64 << 10;
+
+#[derive(Deserialize)]
+struct Call {
+    method: String,
+    params: Params,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params {
+    name: Option<String>,
+    provider: Option<String>,
+    model_id: Option<String>,
+}
+
+/// Answers the calls of one worker until it closes its end.
+pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender, service: EnvironmentService) {
+    let outbox = Arc::new(Outbox::default());
+    let writer = tokio::spawn({
+        let outbox = outbox.clone();
+        async move { outbox.write_to(&mut answers).await }
+    });
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut decoder = Decoder::default();
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(READ_BYTES);
+        match calls.read_buf(&mut buffer).await {
+            Ok(1..) => {}
+            _ => break,
+        }
+        while let Ok(Some(message)) = decoder.next(&mut buffer) {
+            let Ok(place) = places.clone().acquire_owned().await else { break };
+            let (outbox, service) = (outbox.clone(), service.clone());
+            tokio::spawn(async move {
+                let (kind, body) = match carry_out(&service, message.body.contiguous()).await {
+                    Ok(value) => (kind::HOST_RESULT, value),
+                    Err(problem) => (kind::HOST_ERROR, json!({ "code": problem.code, "detail": problem.detail })),
+                };
+                outbox.put(|out| encode_frames(out, kind, 0, message.id, body.to_string().as_bytes()));
+                drop(place);
+            });
+        }
+    }
+    writer.abort();
+}
+
+async fn carry_out(service: &EnvironmentService, body: Bytes) -> Result<Value, Problem> {
+    let Call { method, params } = serde_json::from_slice(&body)
+        .map_err(|error| invalid(format!("the call to the host cannot be read: {error}")))?;
+    let Params { name, provider, model_id } = params;
+    let name = || name.ok_or_else(|| invalid("the environment's name is missing"));
+    match method.as_str() {
+        "venv.ensure_provider" => {
+            let provider = provider.ok_or_else(|| invalid("the provider's name is missing"))?;
+            Ok(json!({ "path": service.ensure_provider(provider, model_id).await? }))
+        }
+        "venv.create" => Ok(json!({ "path": service.create(name()?).await? })),
+        "venv.list" => Ok(json!({ "environments": service.list().await? })),
+        "venv.status" => Ok(json!(service.status(name()?).await?)),
+        "venv.delete" => {
+            service.delete(name()?).await?;
+            Ok(json!({ "success": true }))
+        }
+        "runtime.list" => Ok(json!({ "runtimes": service.runtimes().await? })),
+        other => Err(invalid(format!("the host has no method '{other}'"))),
+    }
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(ErrorCode::InvalidRequest, detail)
+}

@@ -1,0 +1,126 @@
+//! Infrastructure from inside Python: code in a session manages environments through the host.
+
+#[path = "support/sessions.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod support;
+
+use beep_python_protocol::ErrorCode;
+use beep_python_runtime::interpreter::{PythonRuntimeManager, query};
+use beep_python_runtime::session::Sessions;
+use serde_json::json;
+use support::{eval, on_every_python, with_options};
+
+/// The home's default runtime is the Python that the sessions run in.
+async fn adopt(sessions: &Sessions) {
+    let path = eval(sessions.default_session(), "import sys; sys.executable")
+        .await
+        .value()
+        .as_str()
+        .expect("a path")
+        .to_owned();
+    let home = sessions.environments().home().clone();
+    let interpreter = query(&home, std::path::Path::new(&path)).expect("it runs");
+    let manager = PythonRuntimeManager::new(home);
+    let runtime = manager.adopt(&interpreter).expect("adopted");
+    manager.set_default(&runtime.id).expect("the default");
+}
+
+const SNIPPET: &str = "
+    import clr
+    clr.AddReference('Beep.Python.Runtime')
+    from Beep.Python.RuntimeEngine.Infrastructure import VenvManager
+    venv_manager = VenvManager()
+    env_path = venv_manager.EnsureProviderEnvironment(\"my-provider\", None)
+    env_path
+";
+
+#[test]
+fn both_spellings_make_environments() {
+    on_every_python(async |sessions| {
+        adopt(sessions).await;
+        let session = sessions.default_session();
+        let path = eval(session, SNIPPET).await.value().as_str().expect("a path").to_owned();
+        assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
+        let again = eval(
+            session,
+            "from beep_python import VenvManager\nVenvManager().ensure_provider_environment('my-provider')",
+        );
+        assert_eq!(again.await.value(), path.as_str());
+        let listed = eval(session, "[e['name'] for e in VenvManager().list()]").await.value().clone();
+        assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+        let name = listed[0].as_str().expect("a name");
+        assert_eq!(eval(session, &format!("VenvManager().status({name:?})['state']")).await.value(), "healthy");
+        eval(session, &format!("VenvManager().delete({name:?})")).await.value();
+        assert!(!std::path::Path::new(&path).exists());
+        let runtimes = "from beep_python import PythonRuntimeManager\nPythonRuntimeManager().default()['isDefault']";
+        assert_eq!(eval(session, runtimes).await.value(), &json!(true));
+        let names = "from Beep.Python.RuntimeEngine.Infrastructure import IVenvManager, IPythonRuntimeManager, VirtualEnvManager, PythonRuntimeManager\nlen(PythonRuntimeManager('ignored', logger=None).GetAvailableRuntimes())";
+        assert_eq!(eval(session, names).await.value(), &json!(1));
+    });
+}
+
+#[test]
+fn the_host_is_called_from_any_thread_and_its_errors_are_exceptions() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let threads = "import concurrent.futures as cf\nfrom beep_python import VenvManager, HostError\nwith cf.ThreadPoolExecutor(16) as pool:\n    lengths = list(pool.map(lambda n: len(VenvManager().list()), range(200)))\nlengths == [0] * 200";
+        assert_eq!(eval(session, threads).await.value(), &json!(true));
+        let told = eval(session, "VenvManager().status('nobody')").await;
+        assert_eq!(told.exception()["type"], "beep_python.HostError");
+        let code = "try:\n    VenvManager().create('../x')\nexcept HostError as error:\n    code = error.code\ncode";
+        assert_eq!(eval(session, code).await.value(), "invalid_request");
+        let forked = "import os\nr, w = os.pipe()\nif os.fork() == 0:\n    try:\n        VenvManager().list()\n    except HostError:\n        os.write(w, b'refused')\n    os._exit(0)\nos.close(w)\nos.read(r, 100).decode()";
+        assert_eq!(eval(session, forked).await.value(), "refused");
+        assert_eq!(eval(session, "len(VenvManager().list())").await.value(), &json!(0), "the link is whole");
+    });
+}
+
+#[test]
+fn the_environment_in_use_is_not_deleted() {
+    with_options(
+        |options| {
+            let manager = beep_python_runtime::environment::VenvManager::new(options.home.clone());
+            let interpreter = query(&options.home, &options.python).expect("it runs");
+            let own = manager.create("own", &interpreter).expect("made");
+            options.python = own.python.clone();
+            options.environment = own.path;
+        },
+        async |sessions| {
+            let session = sessions.default_session();
+            let told = eval(session, "from beep_python import VenvManager\nVenvManager().delete('own')").await;
+            assert!(told.exception()["message"].as_str().is_some_and(|message| message.contains("own")), "refused");
+            assert_eq!(eval(session, "1").await.value(), &json!(1));
+            let problem = sessions.environments().delete("own".to_owned()).await.expect_err("refused");
+            assert_eq!(problem.code, ErrorCode::EnvironmentFailed);
+        },
+    );
+}
+
+/// With pythonnet installed, `clr` is theirs; where theirs does not load, ours takes over.
+#[test]
+fn a_real_clr_stays_theirs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let works = folder.path().join("works");
+    let broken = folder.path().join("broken");
+    std::fs::create_dir_all(&works).expect("made");
+    std::fs::create_dir_all(&broken).expect("made");
+    let real = "asked = []\ndef AddReference(name):\n    asked.append(name)\n    return 'theirs'\n";
+    std::fs::write(works.join("clr.py"), real).expect("written");
+    std::fs::write(broken.join("clr.py"), "raise RuntimeError('no .NET on this machine')\n").expect("written");
+    with_options(
+        |_| (),
+        async |sessions| {
+            adopt(sessions).await;
+            let one = sessions.create().await.expect("a session");
+            eval(&one, &format!("import sys; sys.path.insert(0, {:?})", works.to_str().expect("text"))).await;
+            assert!(eval(&one, SNIPPET).await.value().is_string());
+            let theirs = eval(&one, "(clr.AddReference('System'), clr.asked, clr.__file__.endswith('clr.py'))").await;
+            assert_eq!(theirs.value(), &json!(["theirs", ["System"], true]));
+            let two = sessions.create().await.expect("a session");
+            eval(&two, &format!("import sys; sys.path.insert(0, {:?})", broken.to_str().expect("text"))).await;
+            assert!(eval(&two, SNIPPET).await.value().is_string());
+            let told = eval(&two, "clr.AddReference('System')").await;
+            assert!(told.exception()["message"].as_str().is_some_and(|message| message.contains("no .NET")));
+        },
+    );
+}
