@@ -347,6 +347,54 @@ fn what_a_dead_worker_started_ends_too() {
 }
 
 #[test]
+fn daemons_that_left_the_process_session_end_too() {
+    on_every_python(async |sessions| {
+        let start = "import subprocess, sys\ncode = \"import subprocess; print(subprocess.Popen(['sleep', '1000'], start_new_session=True, stdout=-3, stderr=-3).pid)\"\ndaemon = int(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout)\nprint(daemon)\n";
+        for end in [
+            "import os; os._exit(1)",
+            "import time\nwhile True:\n    try: time.sleep(1000)\n    except KeyboardInterrupt: pass",
+        ] {
+            let told = eval_within(sessions.default_session(), &format!("{start}{end}"), 1000, Some(100)).await;
+            support::gone(told.reply.captured.stdout.trim().parse().expect("the daemon's id")).await;
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_is_stuck_outside_of_any_call_is_replaced() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        // The task begins to spin when the session is idle: no call runs that could be interrupted.
+        let code = "import asyncio\nasync def spin():\n    await asyncio.sleep(0.01)\n    while True: pass\nasyncio.ensure_future(spin())\nawait asyncio.sleep(0)";
+        eval(session, code).await;
+        let mut waiting = eval_within(session, "1", 100, Some(100)).await;
+        while let Answer::Value(_) = waiting.reply.answer {
+            waiting = eval_within(session, "1", 100, Some(100)).await; // it had not begun yet
+        }
+        assert_eq!(waiting.problem().outcome, Some(Outcome::NotStarted));
+        let mut again = eval(session, "2").await;
+        while let Answer::Problem(problem) = &again.reply.answer {
+            assert_eq!((problem.code, problem.started), (ErrorCode::SessionRestarted, Some(false)));
+            again = eval(session, "2").await; // it came before the worker was gone
+        }
+        assert_eq!(again.value(), &json!(2), "the session has a new worker");
+        assert_eq!(again.reply.epoch, 2);
+    });
+}
+
+#[test]
+fn a_background_thread_that_prints_for_ever_harms_nobody() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        let code = "import os, threading\ndef flood():\n    while True: os.write(1, b'x' * 65536)\nthreading.Thread(target=flood, daemon=True).start()";
+        eval(session, code).await;
+        for n in 0..20 {
+            assert_eq!(eval(session, &n.to_string()).await.value(), &json!(n));
+        }
+    });
+}
+
+#[test]
 fn sessions_are_apart_and_outlive_their_zygote() {
     on_one_python(async |sessions| {
         let one = sessions.create().await.expect("a session");

@@ -21,8 +21,6 @@ class Awaiter:
             self.turn.task = None
             if not task.done():  # a KeyboardInterrupt left it behind
                 task.cancel()
-            elif not task.cancelled():
-                task.exception()  # is raised here already; asyncio would report it as lost
 
     def start(self):
         import asyncio

@@ -2,13 +2,15 @@
 
 import linecache
 import os
-import sys
+from os import write
+from sys import exc_info
 
 from ._encode import dumps
 from ._text import clip, message_of, type_name
 
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
-ASYNCIO = os.sep + "asyncio" + os.sep
+# what the host runs code with: frames of these before the first of the code's own are the host's
+MACHINERY = (os.sep + "asyncio" + os.sep, os.sep + "importlib" + os.sep, "<frozen importlib")
 MAX_FRAMES = 100
 MAX_DEPTH = 10
 MAX_MEMBERS = 50
@@ -59,9 +61,8 @@ def frames(traceback):
     out = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        # the host's own frames are no one's concern, nor those of the event loop that it runs awaited code in
-        own = code.co_filename.startswith(OWN) or (not out and ASYNCIO in code.co_filename)
-        if not own:
+        name = code.co_filename
+        if not (name.startswith(OWN) or (not out and any(part in name for part in MACHINERY))):
             out.append((code, traceback.tb_lineno, traceback.tb_frame))
         traceback = traceback.tb_next
     left_out = len(out) - MAX_FRAMES
@@ -103,9 +104,9 @@ def _number(thing):
 
 def report(where):
     """Writes the exception being handled to standard error: for failures that no call waits for."""
-    error = sys.exc_info()[1]
+    error = exc_info()[1]
     text = "beep-python: %s: %s: %s\n" % (where, type_name(type(error)), message_of(error))
     try:
-        os.write(2, text.encode("utf-8", "replace"))
+        write(2, text.encode("utf-8", "replace"))
     except OSError:  # closed by the user's code
         pass

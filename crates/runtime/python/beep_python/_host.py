@@ -5,10 +5,10 @@ There is no reader thread: of the threads that wait for an answer, one reads, an
 
 import collections
 import itertools
-import json
-import os
 import select
 import threading
+from json import dumps, loads
+from os import read
 
 from . import _wire
 
@@ -29,6 +29,7 @@ class HostError(RuntimeError):
 
 HostError.__module__ = "beep_python"  # where users find it
 
+
 class HostLink:
     def __init__(self, source, sink, turn):
         self.source = source
@@ -38,6 +39,7 @@ class HostLink:
         self.writing = threading.Lock()
         self.changed = threading.Condition(threading.Lock())
         self.reader = None  # the thread that reads now
+        self.partial = {}  # parts of bodies of which more is to come, by id
         self.waiting = {}  # what came for a call, by its id; an answer nobody waits for any more is dropped
         self.rest = b""
         self.poll = select.poll()
@@ -48,12 +50,12 @@ class HostLink:
         rid = next(self.ids)
         came = self.waiting[rid] = collections.deque()
         try:
-            self.send(rid, json.dumps({"method": method, "params": params}).encode())
+            self.send(rid, dumps({"method": method, "params": params}).encode())
             while True:
                 self.wait(came)
                 while came:
                     kind, body = came.popleft()
-                    told = json.loads(body)
+                    told = loads(body)
                     if kind == RESULT:
                         return told
                     if kind == ERROR:
@@ -71,36 +73,42 @@ class HostLink:
     def wait(self, came):
         """Until something came, for whomever."""
         me = threading.get_ident()
-        with self.changed:
-            while not came and self.reader is not None:
-                self.changed.wait()
-            if came:
-                return
-            self.reader = me
         try:
+            with self.changed:
+                while not came and self.reader is not None:
+                    self.changed.wait()
+                if came:
+                    return
+                self.reader = me
             self.poll.poll()  # interruptible: nothing is lost here
             with self.turn.shielded():
                 self.read()
         finally:
             with self.changed:
-                self.reader = None
-                self.changed.notify_all()
+                if self.reader == me:
+                    self.reader = None
+                    self.changed.notify_all()
 
     def read(self):
-        data = os.read(self.source, READ)
+        data = read(self.source, READ)
         if not data:
             raise HostError("internal", "the host has closed its link")
         data = self.rest + data
         at = 0
         while len(data) - at >= _wire.HEADER_BYTES:
-            size, kind, _, _, rid = _wire.HEADER.unpack_from(data, at)
+            size, kind, flags, _, rid = _wire.HEADER.unpack_from(data, at)
             end = at + _wire.HEADER_BYTES + size
             if end > len(data):
                 break
+            parts = self.partial.setdefault(rid, [])
+            parts.append(data[at + _wire.HEADER_BYTES : end])
+            at = end
+            if flags & _wire.MORE:
+                continue
+            del self.partial[rid]
             came = self.waiting.get(rid)
             if came is not None:
-                came.append((kind, data[at + _wire.HEADER_BYTES : end]))
-            at = end
+                came.append((kind, b"".join(parts)))
         self.rest = data[at:]
 
 

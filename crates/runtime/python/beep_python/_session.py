@@ -55,10 +55,9 @@ class Session:
     def evaluate(self, data, exact):
         program = self.prepared.get(data)
         if program is not None:
-            value = self.awaiter.wait(run_awaiting(program, self.namespace)) if program.awaits else run(
-                program, self.namespace
-            )
-            return self.answer(value, exact)
+            if program.awaits:
+                return self.answer(self.awaiter.wait(run_awaiting(program, self.namespace)), exact)
+            return self.answer(run(program, self.namespace), exact)
         body = body_of(data)
         source = text(body, "expression")
         given = body.get("locals")

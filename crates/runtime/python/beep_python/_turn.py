@@ -5,9 +5,10 @@ bit is not set, and does nothing.
 """
 
 import contextlib
-import signal
 import threading
-from _signal import getsignal  # signal's own makes an enum of it, which takes longer than all the rest
+
+# the module `signal` makes enums of what these take and give, which takes longer than all the rest
+from _signal import SIGINT, default_int_handler, getsignal, signal
 
 from . import _slots
 
@@ -29,13 +30,13 @@ class Turn:
 
     def watch(self):
         """Takes SIGINT, also from user code that took it and did not give it back."""
-        if getsignal(signal.SIGINT) is not self.handler:
-            signal.signal(signal.SIGINT, self.handler)
+        if getsignal(SIGINT) is not self.handler:
+            signal(SIGINT, self.handler)
 
     def unwatch(self):
         """In a child of this process SIGINT means what it means in any Python."""
-        if getsignal(signal.SIGINT) is self.handler:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if getsignal(SIGINT) is self.handler:
+            signal(SIGINT, default_int_handler)
 
     def interrupt(self, signum, frame):
         slot = self.slot

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from fcntl import ioctl
-from os import _exit, read
+from os import _exit, close, read
 from termios import FIONREAD
 
 from . import _failure, _host, _slots, _wire
@@ -20,7 +20,8 @@ DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr",
 READ = 1 << 16
 QUICK = 50e-6  # seconds; answers wait for each other only while the calls take less
 DRAIN_STEP = 20e-6  # seconds between looks whether the host has fetched the output of the call before
-DRAIN_STEPS = 700  # some 50 ms in all
+DRAIN_STEPS = 700  # some 50 ms in all, where more keeps coming
+DRAIN_STEPS_SLOW = 70_000  # some 5 s, where the host has not come to it yet
 
 
 class Worker:
@@ -48,7 +49,7 @@ class Worker:
         self.forked = True
         for fd in self.private:
             try:
-                os.close(fd)
+                close(fd)
             except OSError:  # closed by the user's code
                 pass
         self.source = self.sink = -1
@@ -174,17 +175,22 @@ class Worker:
             return _wire.EXCEPTION, _failure.encode(error)
 
     def let_output_drain(self):
-        """Output in the pipes belongs to the call before this one: the host reads them by who is running."""
+        """Output in the pipes belongs to the call before this one: the host reads them by who is running.
+
+        A thread that prints for ever keeps them full; it is waited for a short while. A host that is slow, longer.
+        """
         count = bytearray(4)
-        steps = 0
         for fd in self.outputs:
-            while True:
+            last, grown = None, False
+            for step in range(DRAIN_STEPS_SLOW):
                 ioctl(fd, FIONREAD, count)
                 if not any(count):
                     break
-                if steps == DRAIN_STEPS:
+                left = int.from_bytes(count, sys.byteorder)
+                grown = grown or (last is not None and left > last)
+                if grown and step >= DRAIN_STEPS:
                     return
-                steps += 1
+                last = left
                 self.sleep(DRAIN_STEP)
 
     def flush(self):

@@ -19,7 +19,8 @@ from . import _dotnet, _failure, _process
 from ._text import message_of, type_name
 from ._worker import DESCRIPTORS, Worker, leave
 
-LINK_BROKEN = 70  # exit status of a worker that cannot reach its host any more
+LINK_BROKEN = 70  # exit status of a worker that cannot reach its host any more: its descriptors are closed
+LOOP_BROKEN = 71  # of one whose own loop failed otherwise
 
 
 def main(control_fd, lifeline, modules):
@@ -143,16 +144,21 @@ class Zygote:
             os._exit(LINK_BROKEN)  # never back into the zygote's loop
 
     def reap(self):
+        died = False
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
-                return
+                break
             if pid in self.workers:
+                died = True
                 self.workers.discard(pid)
                 self.say({"died": pid, "status": status, "maxrss": usage.ru_maxrss * 1024})
+        if died:
+            # Each worker adopts what its descendants leave behind, so that children which are no workers are a dead one's.
+            kill_all(descendants(os.getpid(), self.workers))
 
     def say(self, message, fds=()):
         try:
@@ -187,15 +193,17 @@ def work(fds, lifeline, request):
     """Serves one session, to its end, and exits."""
     try:
         serve(fds, lifeline, request)
-    except BaseException:
-        _failure.report("the worker's link to the host broke")
-        os._exit(LINK_BROKEN)
+    except BaseException as error:
+        closed = isinstance(error, OSError) and error.errno == errno.EBADF
+        _failure.report("the worker's link to the host broke" if closed else "the worker's loop failed")
+        os._exit(LINK_BROKEN if closed else LOOP_BROKEN)
     leave(0)
 
 
 def serve(fds, lifeline, request):
     fd = dict(zip(DESCRIPTORS, fds))
     _process.die_with(lifeline)
+    _process.adopt_orphans()  # what leaves the process session stays in this one's family, and ends with it
     _process.write_output_to(fd["stdout"], fd["stderr"])
     reseed()
     _dotnet.install()
@@ -212,12 +220,7 @@ def reseed():
 def end_descendants():
     """The host is gone. Workers die by their lifeline; what they started is ours now, and ends here."""
     for _ in range(100):
-        found = descendants(os.getpid())
-        for pid in found:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill_all(descendants(os.getpid()))
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -226,7 +229,16 @@ def end_descendants():
         time.sleep(0.005)
 
 
-def descendants(root):
+def kill_all(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def descendants(root, besides=()):
+    """All that descend from `root`, but for some of its children and what descends from them."""
     children = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -238,6 +250,6 @@ def descendants(root):
             children.setdefault(parent, []).append(int(name))
     found, level = [], [root]
     while level:
-        level = [pid for parent in level for pid in children.get(parent, ())]
+        level = [pid for parent in level for pid in children.get(parent, ()) if pid not in besides]
         found += level
     return found

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import struct
+import sys
 import tempfile
 import time
 import unittest
@@ -100,6 +101,9 @@ class Ends:
         out, self.buffer = self.buffer[:size], self.buffer[size:]
         return out
 
+    def has_answer(self):
+        return bool(self.buffer or select.select([self.answers], [], [], 0.01)[0])
+
     def answer(self, rid):
         """Kind and body of the next answer, which must be this request's."""
         parts = []
@@ -157,6 +161,8 @@ class Host(Ends):
         super().__init__()
         lifeline, self.lifeline = os.pipe()
         self.ours.append(self.lifeline)
+        sys.stdout.flush()
+        sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             try:
@@ -167,6 +173,7 @@ class Host(Ends):
                     except OSError:  # the folder's own
                         pass
                 os.setsid()
+                become_fresh(*self.theirs[4:6])
                 *fds, lifeline = _process.out_of_the_way([*self.theirs, lifeline])
                 _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch})
             finally:
@@ -211,6 +218,14 @@ class Host(Ends):
                 pass
             self.wait()
         self.close()
+
+
+def become_fresh(stdout, stderr):
+    """As in a zygote, standard input is empty, and the streams stand for pipes from the start."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    sys.stdin, sys.stdout, sys.stderr = (open(fd, mode, closefd=False) for fd, mode in ((0, "r"), (1, "w"), (2, "w")))
 
 
 class WorkerTest(unittest.TestCase):

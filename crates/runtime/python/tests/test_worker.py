@@ -74,7 +74,7 @@ class End(WorkerTest):
 
     def test_a_frame_of_another_version(self):
         os.write(self.host.requests, _wire.HEADER.pack(0, 1, 0, 9, 1))
-        self.assertEqual(self.host.wait(), 70)
+        self.assertEqual(self.host.wait(), 71)
         self.assertIn("version 9", self.host.output(self.host.stderr))
 
     def test_the_worker_ends_with_the_holder_of_its_lifeline(self):

@@ -1,8 +1,10 @@
 //! What code writes to standard output and error.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 const TAIL_BYTES: usize = 8 << 10;
+const IDLE_BYTES_PER_SECOND: usize = 16 << 10;
 
 /// What one call wrote, as text; bytes that are not UTF-8 are replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +58,32 @@ impl Tail {
     pub(super) fn text(&self) -> String {
         let (head, tail) = self.bytes.as_slices();
         String::from_utf8_lossy(&[head, tail].concat()).trim().to_owned()
+    }
+}
+
+/// Output that no call wrote goes to the log: a thread that prints for ever must not fill the disk.
+#[derive(Debug, Default)]
+pub(super) struct IdleLog {
+    second: Option<Instant>,
+    logged: usize,
+    left_out: usize,
+}
+
+impl IdleLog {
+    pub(super) fn log(&mut self, session: &str, stderr: bool, bytes: &[u8]) {
+        if self.second.is_none_or(|began| began.elapsed() >= Duration::from_secs(1)) {
+            if self.left_out > 0 {
+                tracing::info!(target: "output", session, "{} bytes were left out", self.left_out);
+            }
+            *self = IdleLog { second: Some(Instant::now()), ..IdleLog::default() };
+        }
+        let room = IDLE_BYTES_PER_SECOND.saturating_sub(self.logged).min(bytes.len());
+        self.logged += room;
+        self.left_out += bytes.len() - room;
+        if room > 0 {
+            let text = String::from_utf8_lossy(&bytes[..room]);
+            tracing::info!(target: "output", session, stderr, "{}", text.trim_end());
+        }
     }
 }
 

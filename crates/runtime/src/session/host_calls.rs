@@ -17,6 +17,7 @@ use crate::worker::{Decoder, Outbox, encode_frames, kind};
 /// How many calls of one worker are under way at once; further ones wait in the pipe.
 const AT_ONCE: usize = 64;
 const READ_BYTES: usize = 64 << 10;
+const MAX_CALL_BYTES: usize = 4 << 20;
 
 #[derive(Deserialize)]
 struct Call {
@@ -40,7 +41,7 @@ pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender,
         async move { outbox.write_to(&mut answers).await }
     });
     let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::up_to(MAX_CALL_BYTES);
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(READ_BYTES);
@@ -48,8 +49,16 @@ pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender,
             Ok(1..) => {}
             _ => break,
         }
-        while let Ok(Some(message)) = decoder.next(&mut buffer) {
-            let Ok(place) = places.clone().acquire_owned().await else { break };
+        loop {
+            let message = match decoder.next(&mut buffer) {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!("calls from Python to the host end here: {error}");
+                    return writer.abort();
+                }
+            };
+            let Ok(place) = places.clone().acquire_owned().await else { return writer.abort() };
             let (outbox, service) = (outbox.clone(), service.clone());
             tokio::spawn(async move {
                 let (kind, body) = match carry_out(&service, message.body.contiguous()).await {

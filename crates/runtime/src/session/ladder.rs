@@ -18,15 +18,19 @@ pub(super) async fn end_after(shared: Arc<Shared>, ticket: u64, time: Duration, 
 /// Stops the call now. Each step is taken only while the call has no answer.
 pub(super) async fn climb(shared: &Shared, ticket: u64, why: ErrorCode, grace: Duration) {
     let interrupts = if grace.is_zero() { 0 } else { 2 };
-    for _ in 0..interrupts {
-        if shared.queue().stop(ticket, why) == Stopped::Answered {
-            return;
+    for step in 0..=interrupts {
+        let stopped = shared.queue().stop(ticket, why);
+        match stopped {
+            Stopped::Answered => return,
+            Stopped::NotStarted => {
+                // Ended from outside as soon as the worker passes the call by, unless something keeps it from that.
+                sleep(grace).await;
+                return shared.queue().kill_if_stuck(ticket);
+            }
+            Stopped::Running if step == interrupts => break,
+            Stopped::Running => shared.queue().interrupt(),
         }
-        shared.queue().interrupt();
-        sleep(grace / interrupts).await;
-    }
-    if shared.queue().stop(ticket, why) == Stopped::Answered {
-        return;
+        sleep(grace / 2).await;
     }
     shared.queue().kill(ticket);
 }

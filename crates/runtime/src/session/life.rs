@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Answer;
-use super::capture::Tail;
+use super::capture::{IdleLog, Tail};
 use super::host_calls;
 use super::queue::{Connection, Queue, stopped};
 use super::session::{Shared, Stage};
@@ -32,7 +32,11 @@ const READ_BYTES: usize = 64 << 10;
 /// Runs until the session is closed.
 pub(super) async fn live(shared: Arc<Shared>, zygotes: Arc<Zygotes>) {
     loop {
-        match begin(&shared, &zygotes).await {
+        let mut begun = begin(&shared, &zygotes).await;
+        if let Err(ZygoteError::Gone | ZygoteError::WorkerEnded(_)) = begun {
+            begun = begin(&shared, &zygotes).await; // it was killed just then, which need not happen again
+        }
+        match begun {
             Ok(fresh) => {
                 if !enter(&shared, Stage::Serving { pid: fresh.worker.pid() }) {
                     fresh.worker.kill();
@@ -40,8 +44,10 @@ pub(super) async fn live(shared: Arc<Shared>, zygotes: Arc<Zygotes>) {
                 serve(&shared, fresh).await;
             }
             Err(error) => {
-                let problem =
-                    Problem::new(ErrorCode::WorkerUnavailable, format!("no worker could be started: {error}"));
+                let problem = Problem::new(
+                    ErrorCode::WorkerUnavailable,
+                    format!("no worker could be started: {}", chain(&error)),
+                );
                 tracing::error!(session = shared.id, "{}", problem.detail);
                 enter(&shared, Stage::Broken { problem: problem.clone() });
                 shared.queue().fail_waiting(&problem);
@@ -56,6 +62,11 @@ pub(super) async fn live(shared: Arc<Shared>, zygotes: Arc<Zygotes>) {
     }
     shared.queue().fail_waiting(&Problem::new(ErrorCode::ShuttingDown, "the session was closed"));
     shared.stage.send_replace(Stage::Closed);
+}
+
+/// An error with what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Moves on to a stage; false when the session is closing, which no other stage follows.
@@ -83,16 +94,17 @@ struct Fresh {
 
 async fn begin(shared: &Arc<Shared>, zygotes: &Zygotes) -> Result<Fresh, ZygoteError> {
     let epoch = shared.queue().epoch;
-    let forked = match Worker::fork(&*zygotes.get().await?, &shared.tag, epoch).await {
-        // It ended just now, which was not noticed yet: a new one is started.
-        Err(ZygoteError::Gone) => {
-            zygotes.forget().await;
-            Worker::fork(&*zygotes.get().await?, &shared.tag, epoch).await?
+    let zygote = zygotes.get().await?;
+    let forked = timeout(WORKER_READY_WITHIN, Worker::fork(&zygote, &shared.tag, epoch)).await;
+    let forked = match forked {
+        Ok(forked) => forked?,
+        Err(_) => {
+            zygotes.forget(&zygote).await; // it is stopped, or busy with what it should never do
+            return Err(ZygoteError::WorkerSlow(WORKER_READY_WITHIN));
         }
-        forked => forked?,
     };
     let WorkerEnds { worker, requests, mut answers, stdout, stderr, slots, host, death } = forked;
-    let outputs = Arc::new(Outputs { stdout, stderr, tail: Mutex::default() });
+    let outputs = Arc::new(Outputs { stdout, stderr, tail: Mutex::default(), idle: Mutex::default() });
     let mut header = [0u8; HEADER_BYTES];
     let said_ready = async {
         answers.read_exact(&mut header).await?;
@@ -224,6 +236,7 @@ struct Outputs {
     stdout: Output,
     stderr: Output,
     tail: Mutex<Tail>,
+    idle: Mutex<IdleLog>,
 }
 
 impl Outputs {
@@ -236,8 +249,7 @@ impl Outputs {
                     self.tail.lock().expect("no panic while held").push(bytes);
                 }
                 if !queue.take_output(stderr, bytes) {
-                    let text = String::from_utf8_lossy(bytes);
-                    tracing::info!(target: "output", session = shared.id, stderr, "{}", text.trim_end());
+                    self.idle.lock().expect("no panic while held").log(&shared.id, stderr, bytes);
                 }
             });
             more |= drained == Drained::More;

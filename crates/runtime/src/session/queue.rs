@@ -14,6 +14,9 @@ use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag};
 /// The exit status of a worker that cannot reach its host any more; `_zygote.py` has it too.
 const LINK_BROKEN: i32 = 70;
 
+/// The exit status of a worker whose own loop failed; `_zygote.py` has it too.
+const LOOP_BROKEN: i32 = 71;
+
 /// A call that has no answer yet.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -51,8 +54,21 @@ pub(super) struct Connection {
 pub(super) enum Stopped {
     /// It has its answer: there is nothing to stop any more.
     Answered,
+    /// It will not start any more, and its caller knows; but the worker has not passed it by yet.
+    NotStarted,
     /// It runs: it is marked, and stops when its worker is interrupted.
     Running,
+}
+
+/// Why this host killed a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Killed {
+    /// A call did not stop when it was interrupted.
+    ForCall,
+    /// It was busy outside of any call and started none: a background thread or task holds it.
+    Stuck,
+    /// The session was closed.
+    Closing,
 }
 
 /// The calls of one session.
@@ -64,6 +80,7 @@ pub(super) struct Queue {
     flying: [Option<Flying>; SLOTS],
     in_flight: usize,
     connection: Option<Connection>,
+    killed: Option<Killed>,
     pub(super) epoch: u64,
     output_cap: usize,
 }
@@ -169,7 +186,7 @@ impl Queue {
         if let Some(reply) = flying.reply.take() {
             let _ = reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
         }
-        Stopped::Answered
+        Stopped::NotStarted
     }
 
     /// Interrupts the call that runs, if it is marked.
@@ -181,16 +198,25 @@ impl Queue {
 
     /// Ends the worker of a call that could not be interrupted.
     pub(super) fn kill(&mut self, ticket: u64) {
-        if let Some(connection) = &self.connection
-            && self.flying.iter().flatten().any(|flying| flying.ticket == ticket)
-        {
-            connection.worker.kill();
+        if self.flying.iter().flatten().any(|flying| flying.ticket == ticket) {
+            self.kill_worker(Killed::ForCall);
+        }
+    }
+
+    /// Ends a worker that has not even passed this call by, though none of its calls runs: nothing else would end it.
+    pub(super) fn kill_if_stuck(&mut self, ticket: u64) {
+        let Some(connection) = &self.connection else { return };
+        let mut flying = self.flying.iter().enumerate().filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)));
+        let waits = flying.clone().any(|(_, flying)| flying.ticket == ticket);
+        if waits && !flying.any(|(slot, _)| connection.slots.started(slot)) {
+            self.kill_worker(Killed::Stuck);
         }
     }
 
     /// Ends the worker, whatever it does.
-    pub(super) fn kill_worker(&self) {
+    pub(super) fn kill_worker(&mut self, why: Killed) {
         if let Some(connection) = &self.connection {
+            self.killed = Some(why);
             connection.worker.kill();
         }
     }
@@ -201,7 +227,7 @@ impl Queue {
         let epoch = self.epoch;
         self.epoch += 1;
         self.in_flight = 0;
-        let killed = self.flying.iter().flatten().any(|flying| flying.stopping.is_some() && flying.reply.is_some());
+        let killed = self.killed.take();
         let mut flying: Vec<_> = self.flying.iter_mut().enumerate().filter_map(|(n, f)| Some((n, f.take()?))).collect();
         flying.sort_by_key(|(_, flying)| flying.ticket);
         for (slot, flying) in flying {
@@ -209,7 +235,7 @@ impl Queue {
             flying.finish(
                 |stopping| {
                     super::Answer::Problem(Box::new(match stopping {
-                        Some(why) if started => Problem {
+                        Some(why) if started && killed == Some(Killed::ForCall) => Problem {
                             death: Some(death.clone()),
                             started: Some(true),
                             ..stopped(why, Outcome::StateLost)
@@ -271,20 +297,35 @@ pub(super) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
 }
 
 /// What a caller is told whose session lost its worker.
-fn lost(death: &WorkerDeath, started: bool, killed: bool) -> Problem {
+fn lost(death: &WorkerDeath, started: bool, killed: Option<Killed>) -> Problem {
     let ran = if started { "this call had started and may have had effects" } else { "this call had not started" };
-    let (code, why) = if killed {
-        (ErrorCode::SessionRestarted, "the session's worker was killed to stop another call".to_owned())
-    } else {
-        let hint = match death.exit_code {
-            Some(LINK_BROKEN) => {
-                ", since its link to the host broke: code must not close descriptors it has not opened"
-            }
-            _ => "",
-        };
-        (ErrorCode::WorkerDied, format!("the session's {death}{hint}"))
+    let (code, why) = match killed {
+        Some(Killed::ForCall) => {
+            (ErrorCode::SessionRestarted, "the session's worker was killed to stop another call".to_owned())
+        }
+        Some(Killed::Stuck) => {
+            let why = "the session's worker was killed, since a background thread or task kept it from starting calls";
+            (ErrorCode::SessionRestarted, why.to_owned())
+        }
+        Some(Killed::Closing) => (ErrorCode::ShuttingDown, "the session was closed and its worker ended".to_owned()),
+        None => {
+            let hint = match death.exit_code {
+                Some(LINK_BROKEN) => {
+                    ", since its link to the host broke: code must not close descriptors that it has not opened"
+                }
+                Some(LOOP_BROKEN) => ", since its own loop failed; its last words on standard error say how",
+                _ => "",
+            };
+            (ErrorCode::WorkerDied, format!("the session's {death}{hint}"))
+        }
     };
-    let mut problem = Problem::new(code, format!("{why}; {ran}; the session was restarted empty"));
+    let mut problem = Problem::new(
+        code,
+        format!(
+            "{why}; {ran}{}",
+            if killed == Some(Killed::Closing) { "" } else { "; the session was restarted empty" }
+        ),
+    );
     problem.started = Some(started);
     problem.death = Some(death.clone());
     problem

@@ -7,7 +7,7 @@ use beep_python_protocol::{ErrorCode, Problem};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::ladder::end_after;
-use super::queue::{Pending, Queue};
+use super::queue::{Killed, Pending, Queue};
 use super::sessions::SessionConfig;
 use super::{Reply, Request};
 
@@ -138,7 +138,7 @@ impl Session {
             let _ = stage.wait_for(|stage| matches!(stage, Stage::Closed)).await;
         };
         if tokio::time::timeout(grace, closed(&mut stage)).await.is_err() {
-            shared.queue().kill_worker();
+            shared.queue().kill_worker(Killed::Closing);
             let _ = tokio::time::timeout(Duration::from_secs(5), closed(&mut stage)).await;
         }
     }

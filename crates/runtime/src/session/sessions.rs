@@ -90,9 +90,12 @@ impl Zygotes {
         Ok(zygote)
     }
 
-    /// Lets go of the zygote: one that still lives ends, with its workers. The next one asked for is a new one.
-    pub(super) async fn forget(&self) {
-        self.current.lock().await.take();
+    /// Asks no more of this zygote: the next one is a new one.
+    pub(super) async fn forget(&self, zygote: &Arc<Zygote>) {
+        let mut current = self.current.lock().await;
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, zygote)) {
+            current.take();
+        }
     }
 }
 
@@ -148,12 +151,11 @@ impl Sessions {
     /// A new, empty session; returns when its worker is ready.
     pub async fn create(&self) -> Result<Session, Problem> {
         let tag = format!("s{}", self.made.fetch_add(1, Ordering::Relaxed) + 1);
-        let session = begin(tag.clone(), tag.clone(), self.config.clone(), self.zygotes.clone());
-        if let Err(problem) = session.ready().await {
-            session.close(Duration::ZERO).await;
-            return Err(problem);
-        }
-        self.others.lock().expect("no panic while held").insert(tag, session.clone());
+        let session = begin(tag.clone(), tag, self.config.clone(), self.zygotes.clone());
+        let mut unclaimed = Unclaimed { session: Some(session.clone()) };
+        session.ready().await?;
+        self.others.lock().expect("no panic while held").insert(session.id().to_owned(), session.clone());
+        unclaimed.session = None;
         Ok(session)
     }
 
@@ -168,8 +170,9 @@ impl Sessions {
 
     /// Ends a session and forgets it. The default one cannot be ended this way.
     pub async fn delete(&self, id: &str, grace: Duration) -> Result<(), Problem> {
-        let session = self.others.lock().expect("no panic while held").remove(id);
-        session.ok_or_else(|| unknown(id))?.close(grace).await;
+        let session = self.others.lock().expect("no panic while held").remove(id).ok_or_else(|| unknown(id))?;
+        // On its own, so that it is done even if whoever asked goes away.
+        let _ = tokio::spawn(async move { session.close(grace).await }).await;
         Ok(())
     }
 
@@ -192,7 +195,20 @@ impl Sessions {
         for closed in closing {
             let _ = closed.await;
         }
-        self.zygotes.forget().await;
+        self.zygotes.current.lock().await.take();
+    }
+}
+
+/// A session that nobody has yet: closed again if whoever asked for it fails, or goes away.
+struct Unclaimed {
+    session: Option<Session>,
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            tokio::spawn(async move { session.close(Duration::ZERO).await });
+        }
     }
 }
 

@@ -73,8 +73,11 @@ pub enum FrameError {
         length: usize,
     },
     /// A message over the limit.
-    #[error("the worker sent an answer of more than {MAX_MESSAGE} bytes")]
-    MessageTooLong,
+    #[error("the worker sent a message of more than {limit} bytes")]
+    MessageTooLong {
+        /// The most that is taken.
+        limit: usize,
+    },
 }
 
 /// The body of a message: one piece as a rule, several for a message of several frames.
@@ -159,13 +162,25 @@ pub fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u8]) {
 }
 
 /// Puts messages together from bytes as they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     partial: HashMap<u64, Body>,
     held: usize,
+    max_message: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Decoder {
+        Decoder::up_to(MAX_MESSAGE)
+    }
 }
 
 impl Decoder {
+    /// One that holds at most so many bytes of messages that are not whole yet.
+    pub fn up_to(max_message: usize) -> Decoder {
+        Decoder { partial: HashMap::new(), held: 0, max_message }
+    }
+
     /// The next whole message in `buffer`, which loses what was read; `None` when more bytes are needed.
     pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, FrameError> {
         loop {
@@ -190,8 +205,8 @@ impl Decoder {
             let piece = buffer.split_to(length).freeze();
             if flags & flag::MORE != 0 {
                 self.held += length;
-                if self.held > MAX_MESSAGE {
-                    return Err(FrameError::MessageTooLong);
+                if self.held > self.max_message {
+                    return Err(FrameError::MessageTooLong { limit: self.max_message });
                 }
                 self.partial.entry(id).or_default().push(piece);
                 continue;

@@ -1,19 +1,23 @@
 //! Ending a worker with all that it started.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, pidfd_send_signal};
 
 /// Stops the worker, then ends its descendants and every process of its process session, then the worker itself.
 ///
 /// Stopping first keeps a process that forks without end from outrunning the walk. Reads all of `/proc`, a millisecond
 /// or so: not for an async thread.
-pub(crate) fn kill_tree(worker: Pid) {
-    let _ = kill_process(worker, Signal::STOP);
+pub(crate) fn kill_tree(worker: Pid, pidfd: &OwnedFd) {
+    // By its pidfd: the number may be another's by the time a thread gets here.
+    if pidfd_send_signal(pidfd, Signal::STOP).is_err() {
+        return;
+    }
     let mut stopped = HashSet::new();
     loop {
         let mut new = 0;
-        for pid in family(worker) {
+        for pid in family(worker, true) {
             if stopped.insert(pid) {
                 new += 1;
                 let _ = kill_process(pid, Signal::STOP);
@@ -26,19 +30,19 @@ pub(crate) fn kill_tree(worker: Pid) {
     for pid in stopped {
         let _ = kill_process(pid, Signal::KILL);
     }
-    let _ = kill_process(worker, Signal::KILL);
+    let _ = pidfd_send_signal(pidfd, Signal::KILL);
 }
 
 /// Ends what a worker that is gone has left in its process session.
 pub(crate) fn kill_left_behind(worker: Pid) {
     // The number of a process session is not given to a new process while a member lives, so this hits nobody else.
-    for pid in family(worker) {
+    for pid in family(worker, false) {
         let _ = kill_process(pid, Signal::KILL);
     }
 }
 
-/// The descendants of `root` and the members of its process session, without `root`.
-fn family(root: Pid) -> Vec<Pid> {
+/// The members of the process session that `root` leads and, where it lives, all that descend from it or them.
+fn family(root: Pid, lives: bool) -> Vec<Pid> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     let mut found = HashSet::new();
     let root = root.as_raw_nonzero().get();
@@ -51,11 +55,12 @@ fn family(root: Pid) -> Vec<Pid> {
             found.insert(pid);
         }
     }
-    let mut level = vec![root];
+    let mut level: Vec<i32> = found.iter().copied().chain(lives.then_some(root)).collect();
     while let Some(parent) = level.pop() {
         for &child in children.get(&parent).into_iter().flatten() {
-            found.insert(child);
-            level.push(child);
+            if found.insert(child) {
+                level.push(child);
+            }
         }
     }
     found.remove(&root);

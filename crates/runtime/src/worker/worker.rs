@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, pidfd_send_signal};
@@ -93,18 +92,17 @@ impl Worker {
         let _ = self.pidfd.readable().await;
     }
 
-    /// Whether the process has ended.
-    pub fn has_ended(&self) -> bool {
-        // A pidfd polls readable once its process has ended, reaped or not.
-        let mut fds = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
-        matches!(poll(&mut fds, Some(&Timespec::default())), Ok(ready) if ready > 0)
-    }
-
     /// Ends it and all that it started, on a thread where waiting is allowed.
     pub fn kill(&self) {
         let pid = self.pid;
-        if !self.has_ended() {
-            tokio::task::spawn_blocking(move || kill_tree(pid));
+        match self.pidfd.get_ref().try_clone() {
+            Ok(pidfd) => {
+                tokio::task::spawn_blocking(move || kill_tree(pid, &pidfd));
+            }
+            // Out of descriptors: what it started is ended once it is gone.
+            Err(_) => {
+                let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::KILL);
+            }
         }
     }
 

@@ -1,0 +1,81 @@
+from .host import WorkerTest
+
+
+class Await(WorkerTest):
+    def test_top_level_await(self):
+        self.assertEqual(self.host.evaluate("import asyncio\nawait asyncio.sleep(0, 5)"), 5)
+        self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 6)"), 6)
+        self.assertEqual(self.host.evaluate("await asyncio.sleep(0)\nx = 7\nx"), 7)
+        self.assertEqual(self.host.evaluate("x = await asyncio.sleep(0, 8)\nx"), 8)
+        self.assertIsNone(self.host.evaluate("async with asyncio.Lock():\n    y = 1"))
+        self.assertEqual(self.host.evaluate("async def g():\n    yield 1\n[n async for n in g()]"), [1])
+
+    def test_with_locals(self):
+        self.assertEqual(self.host.evaluate("import asyncio\nawait asyncio.sleep(0, n)", locals={"n": 3}), 3)
+
+    def test_a_loop_of_its_own_in_synchronous_code(self):
+        self.host.evaluate("import asyncio\nasync def two(): return 2\nawait two()")
+        self.assertEqual(self.host.evaluate("asyncio.run(two())"), 2)
+        self.assertEqual(self.host.evaluate("await two()"), 2)
+
+    def test_exceptions(self):
+        code = "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    raise %s\nawait f()"
+        for name in ("ValueError", "SystemExit", "KeyboardInterrupt", "asyncio.CancelledError"):
+            with self.subTest(name=name):
+                self.assertIn(name.rpartition(".")[2], self.host.fails(code % name)["type"])
+        self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 1)"), 1)
+        self.host.evaluate("import gc\ngc.collect()\nNone")
+        self.assertEqual(self.host.output(self.host.stderr), "")
+
+    def test_a_loop_that_code_closed(self):
+        self.host.evaluate("import asyncio\nloop = await asyncio.sleep(0, asyncio.get_running_loop())\nNone")
+        self.host.evaluate("loop.close()")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+        self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 5)"), 5)
+
+
+class Idle(WorkerTest):
+    def begin(self, body):
+        """A background task that waits until the session is idle, then does this."""
+        self.host.evaluate(
+            "import asyncio, threading\nidle = asyncio.Event()\nasync def task():\n"
+            "    loop = asyncio.get_running_loop()\n    await idle.wait()\n    %s\n"
+            "background = await asyncio.sleep(0, asyncio.ensure_future(task()))\n"
+            "loop = await asyncio.sleep(0, asyncio.get_running_loop())\nNone" % body.replace("\n", "\n    ")
+        )
+        self.host.evaluate("loop.call_soon(idle.set)\nNone")
+
+    def test_background_tasks_go_on(self):
+        self.begin("for n in range(3):\n    await asyncio.sleep(0.001)\nprint('went on')")
+        self.host.until("went on\n")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_they_rest_while_synchronous_code_runs(self):
+        self.begin("while True:\n    ticks.append(1)\n    await asyncio.sleep(0)")
+        self.host.evaluate("ticks = []")
+        code = "before = len(ticks)\nfor _ in range(100000): pass\nlen(ticks) - before"
+        self.assertEqual(self.host.evaluate(code), 0)
+
+    def test_tasks_that_want_to_end_the_process(self):
+        for error in ("SystemExit(3)", "KeyboardInterrupt"):
+            with self.subTest(error=error):
+                self.begin("print('ends')\nraise %s" % error)
+                self.host.until("ends\n")
+                self.host.until("a background task wanted to end the process", self.host.stderr)
+                self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_tasks_that_stop_the_loop(self):
+        self.begin("loop.stop()\nawait asyncio.sleep(0)\nprint('went on')")
+        self.host.until("went on\n")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_tasks_that_fail_are_told_of_by_asyncio(self):
+        self.begin("background = None\n1/0")
+        self.host.evaluate("background = None")
+        self.host.evaluate("import gc\ngc.collect()\nNone")
+        self.host.until("ZeroDivisionError", self.host.stderr)
+
+    def test_tasks_that_fork_never_answer(self):
+        self.begin("import os\npid = os.fork()\nif pid: print(os.waitpid(pid, 0)[1])")
+        self.host.until("0\n")
+        self.assertEqual(self.host.evaluate("1+1"), 2)

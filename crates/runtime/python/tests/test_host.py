@@ -1,0 +1,179 @@
+import json
+import os
+import unittest
+from unittest import mock
+
+from beep_python import _host, _wire
+from beep_python._turn import Turn
+
+from .host import EVALUATE, WorkerTest, readable
+
+CALL, RESULT, ERROR, PROGRESS = 96, 97, 98, 99
+
+
+class HostCalls(WorkerTest):
+    """Calls from Python to the host, answered here."""
+
+    def setUp(self):
+        super().setUp()
+        self.host.evaluate("import beep_python, threading\nmanager = beep_python.VenvManager('ignored', logger=None)\nNone")
+
+    def start(self, code):
+        """Sends code that calls the host."""
+        return self.host.send(EVALUATE, {"expression": code})
+
+    def exactly(self, size):
+        data = b""
+        while len(data) < size:
+            readable(self.host.host_calls)
+            data += os.read(self.host.host_calls, size - len(data))
+        return data
+
+    def asked(self):
+        """Id, method and parameters of the next call."""
+        size, kind, flags, version, rid = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
+        self.assertEqual((kind, flags, version), (CALL, 0, _wire.VERSION))
+        call = json.loads(self.exactly(size))
+        return rid, call["method"], call["params"]
+
+    def tell(self, rid, kind, told):
+        for part in _wire.frames(kind, rid, json.dumps(told).encode()):
+            _wire.write_all(self.host.host_answers, part)
+
+    def value(self, rid):
+        kind, body = self.host.answer(rid)
+        self.assertEqual(kind, _wire.VALUE, body)
+        return json.loads(body)
+
+    def test_a_result(self):
+        rid = self.start("manager.create('x')")
+        call, method, params = self.asked()
+        self.assertEqual((method, params), ("venv.create", {"name": "x"}))
+        self.tell(call, RESULT, {"path": "/p"})
+        self.assertEqual(self.value(rid), "/p")
+
+    def test_an_error_is_raised_where_the_call_stands(self):
+        rid = self.start("manager.delete('x')")
+        self.tell(self.asked()[0], ERROR, {"code": "unknown_environment", "detail": "no x"})
+        kind, body = self.host.answer(rid)
+        told = json.loads(body)["exception"]
+        self.assertEqual((kind, told["type"], told["message"]), (_wire.EXCEPTION, "beep_python.HostError", "no x"))
+        self.assertEqual([frame["code"] for frame in told["traceback"]], ["manager.delete('x')"])
+        rid = self.start("try: manager.delete('x')\nexcept beep_python.HostError as error: code = error.code\ncode")
+        self.tell(self.asked()[0], ERROR, {"code": "unknown_environment", "detail": "no x"})
+        self.assertEqual(self.value(rid), "unknown_environment")
+
+    def test_progress(self):
+        rid = self.start("seen = []\nmanager.install('x', 'a', 'b', progress=seen.append)\nseen")
+        call, _, params = self.asked()
+        self.assertEqual(params, {"name": "x", "packages": ["a", "b"]})
+        self.tell(call, PROGRESS, {"stage": "one"})
+        self.tell(call, PROGRESS, {"stage": "two"})
+        self.tell(call, RESULT, {"installed": []})
+        self.assertEqual(self.value(rid), [{"stage": "one"}, {"stage": "two"}])
+
+    def test_long_answers(self):
+        rid = self.start("len(manager.list()[0])")
+        self.tell(self.asked()[0], RESULT, {"environments": ["x" * 3_000_000]})
+        self.assertEqual(self.value(rid), 3_000_000)
+
+    def test_calls_of_many_threads_answered_out_of_order(self):
+        rid = self.start(
+            "got = {}\ndef ask(n): got[n] = manager.create(str(n))\n"
+            "threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]\n"
+            "for thread in threads: thread.start()\nfor thread in threads: thread.join()\nsorted(got.items())"
+        )
+        calls = [self.asked() for _ in range(8)]
+        for call, _, params in reversed(calls):
+            self.tell(call, RESULT, {"path": "/" + params["name"]})
+        self.assertEqual(self.value(rid), [[n, "/%d" % n] for n in range(8)])
+
+    def test_a_cancelled_call_leaves_the_link_whole(self):
+        rid = self.start("manager.create('first')")
+        late = self.asked()[0]
+        self.host.until_at_rest()
+        self.host.cancel(rid)
+        self.assertEqual(self.host.answer(rid), (_wire.CANCELLED, b"started"))
+        rid = self.start("manager.create('second')")
+        call = self.asked()[0]
+        self.tell(late, RESULT, {"path": "/first"})
+        self.tell(call, RESULT, {"path": "/second"})
+        self.assertEqual(self.value(rid), "/second")
+
+    def test_cancels_at_any_moment_leave_it_whole(self):
+        for n in range(100):
+            rid = self.start("for _ in range(3): manager.create('%d')" % n)
+            self.host.cancel(rid)
+            while not self.host.has_answer():
+                if readable_now(self.host.host_calls):
+                    self.tell(self.asked()[0], RESULT, {"path": "/"})
+            self.host.answer(rid)
+        while readable_now(self.host.host_calls):
+            self.asked()
+        rid = self.start("manager.create('end')")
+        self.tell(self.asked()[0], RESULT, {"path": "/end"})
+        self.assertEqual(self.value(rid), "/end")
+
+    def test_a_forked_child_has_no_host(self):
+        code = (
+            "import os\npid = os.fork()\nif not pid:\n    try: manager.list()\n"
+            "    except beep_python.HostError: os._exit(5)\nos.waitpid(pid, 0)[1] >> 8"
+        )
+        self.assertEqual(self.host.evaluate(code), 5)
+
+    def test_a_host_that_is_gone(self):
+        self.host.ours.remove(self.host.host_answers)
+        os.close(self.host.host_answers)
+        self.assertEqual(self.host.fails("manager.list()")["message"], "the host has closed its link")
+
+
+def readable_now(fd):
+    try:
+        readable(fd, 0)
+    except AssertionError:
+        return False
+    return True
+
+
+class Names(WorkerTest):
+    """The predecessor's spelling."""
+
+    def test_a_clr_of_ours(self):
+        self.host.evaluate("import clr\nclr.AddReference('Beep.Python.Runtime')\nNone")
+        self.host.evaluate("from Beep.Python.RuntimeEngine.Infrastructure import VenvManager, IVenvManager\nNone")
+        self.assertEqual(self.host.fails("clr.AddReference('Other')")["type"], "FileNotFoundError")
+        self.assertEqual(self.host.fails("import Beep.Nothing")["type"], "ModuleNotFoundError")
+
+
+class Shield(unittest.TestCase):
+    """A cancel that comes while bytes are moved takes effect after."""
+
+    def setUp(self):
+        self.turn = Turn(bytearray(b"\1" * 4096), [0])
+        self.turn.slot = 0
+        self.ends = [*os.pipe(), *os.pipe()]
+        self.link = _host.HostLink(self.ends[0], self.ends[3], self.turn)
+        for fd in self.ends:
+            self.addCleanup(os.close, fd)
+
+    def test_a_call_is_written_whole(self):
+        def write(fd, data):
+            self.turn.interrupt(2, None)
+            os.write(fd, data)
+
+        with mock.patch.object(_wire, "write_all", write), self.assertRaises(KeyboardInterrupt):
+            self.link.send(5, b"body")
+        self.assertEqual(os.read(self.ends[2], 100), _wire.HEADER.pack(4, CALL, 0, 1, 5) + b"body")
+
+    def test_what_is_read_is_handed_out(self):
+        def read(fd, size):
+            self.turn.interrupt(2, None)
+            return os.read(fd, size)
+
+        came = self.link.waiting[5] = []
+        os.write(self.ends[1], _wire.HEADER.pack(1, RESULT, 0, 1, 5) + b"7")
+        with mock.patch.object(_host, "read", read), self.assertRaises(KeyboardInterrupt):
+            self.link.wait([])
+        self.assertEqual(came, [(RESULT, b"7")])
+        self.assertIsNone(self.link.reader)
+        self.assertEqual(self.turn.shields, 0)

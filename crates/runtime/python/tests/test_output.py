@@ -1,0 +1,90 @@
+import os
+import unittest
+
+from beep_python import _wire, _worker
+
+from .host import EVALUATE, WorkerTest
+
+
+class Output(WorkerTest):
+    def test_python_descriptors_children_and_c_keep_one_order(self):
+        self.host.evaluate(
+            "import ctypes, os, subprocess\nlibc = ctypes.CDLL(None)\nprint('1')\nos.write(1, b'2\\n')\n"
+            "subprocess.run(['echo', '3'])\nlibc.setvbuf(ctypes.c_void_p.in_dll(libc, 'stdout'), None, 1, 0)\n"
+            "libc.puts(b'4')\nprint('5')\nNone"
+        )
+        self.assertEqual(self.host.output(self.host.stdout), "1\n2\n3\n4\n5\n")
+
+    def test_what_has_no_end_of_line_is_written_before_the_answer(self):
+        self.host.evaluate("import sys\nprint('a', end='')\nprint('b', end='', file=sys.stderr)")
+        self.assertEqual(self.host.output(self.host.stdout), "a")
+        self.assertEqual(self.host.output(self.host.stderr), "b")
+
+    def test_a_whole_line_is_written_at_once(self):
+        rid = self.host.send(EVALUATE, {"expression": "import time\nprint('now')\ntime.sleep(1000)"})
+        self.host.until("now\n")
+        self.host.cancel(rid)
+        self.host.answer(rid)
+
+    def test_text_that_is_no_utf8(self):
+        self.host.evaluate("print('\\udc80é')")
+        self.assertEqual(self.host.output(self.host.stdout), "\\udc80é\n")
+
+    def test_a_stream_that_code_put_in_its_place_is_written_too(self):
+        self.host.evaluate("import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\nprint('a')")
+        self.assertEqual(self.host.output(self.host.stdout), "a\n")
+        self.host.evaluate("sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')\nprint('b')")
+        self.assertEqual(self.host.output(self.host.stdout), "b\n")
+
+    def test_streams_that_are_closed_replaced_or_deleted(self):
+        for code in ("sys.stdout.close()", "sys.stderr = 5", "sys.stdout = None", "del sys.stdout", "del sys.stderr"):
+            with self.subTest(code=code):
+                self.host.evaluate("import sys\n%s\nNone" % code)
+                self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_what_comes_while_the_session_is_idle(self):
+        self.host.evaluate("import threading\ngo = threading.Event()\nthreading.Thread(target=lambda: go.wait() and print('late')).start()")
+        self.host.evaluate("go.set()")
+        self.host.until("late\n")
+
+    def test_threads_that_print_for_ever(self):
+        self.host.evaluate(
+            "import threading, time\ndef chatter():\n    while True:\n        print('x' * 100)\n        time.sleep(0.0005)\n"
+            "threading.Thread(target=chatter, daemon=True).start()"
+        )
+        for _ in range(20):
+            rid = self.host.send(EVALUATE, {"expression": "1+1"}, _wire.FOLLOWS)
+            self.host.output(self.host.stdout)
+            self.assertEqual(self.host.answer(rid), (_wire.VALUE, b"2"))
+        os.close(self.host.stdout)  # as a host that is gone
+        self.host.ours.remove(self.host.stdout)
+        self.host.close_link()
+        self.host.wait()
+
+
+class Drain(unittest.TestCase):
+    def setUp(self):
+        self.worker = _worker.Worker.__new__(_worker.Worker)
+        self.readable, writable = os.pipe()
+        self.addCleanup(os.close, self.readable)
+        self.addCleanup(os.close, writable)
+        self.worker.outputs = (writable,)
+        os.write(writable, b"first")
+
+    def test_output_is_taken_before_the_next_call_begins(self):
+        taken = []
+        self.worker.sleep = lambda seconds: taken.append(os.read(self.readable, 3))
+        self.worker.let_output_drain()
+        self.assertEqual(taken, [b"fir", b"st"])
+
+    def test_a_host_that_does_not_come_is_not_waited_for_without_end(self):
+        steps = []
+        self.worker.sleep = steps.append
+        self.worker.let_output_drain()
+        self.assertEqual(len(steps), _worker.DRAIN_STEPS_SLOW)
+
+    def test_nor_is_a_thread_that_prints_without_end(self):
+        steps = []
+        self.worker.sleep = lambda seconds: steps.append(os.write(self.worker.outputs[0], b"x"))
+        self.worker.let_output_drain()
+        self.assertEqual(len(steps), _worker.DRAIN_STEPS)
