@@ -1,9 +1,10 @@
 //! Work on environments: the same Rust classes that the command line uses, on threads where waiting is allowed.
 
+use beep_python_protocol::message::{InstalledPackage, PackagesInstalled};
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_runtime::environment::{EnvironmentError, EnvironmentStatus, VenvManager, provider_environment_name};
-use beep_python_runtime::interpreter::PythonRuntimeManager;
-use beep_python_runtime::platform::Home;
+use beep_python_runtime::environment::{
+    EnvironmentError, EnvironmentStatus, Package, PackageError, Requirements, VenvManager, provider_environment_name,
+};
 use serde::Deserialize;
 
 use crate::Host;
@@ -17,10 +18,41 @@ pub(crate) struct Named {
     pub(crate) model_id: Option<String>,
 }
 
-/// The path of the provider's environment, made where it is not there yet.
+/// Names an environment, and packages for it.
+#[derive(Deserialize)]
+pub(crate) struct Install {
+    #[serde(flatten)]
+    pub(crate) environment: Named,
+    pub(crate) packages: Vec<String>,
+}
+
+/// The path of the provider's environment, with all that the provider needs, made where it is not there yet.
 pub(crate) async fn create(host: &Host, named: Named) -> Result<String, Problem> {
-    let (home, venvs) = (host.home.clone(), VenvManager::new(host.home.clone()));
-    aside(move || create_now(home, &venvs, named)).await
+    let Some(provider) = named.provider_name else {
+        let detail = "'providerName' must be a string; the request has none";
+        return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+    };
+    let venvs = VenvManager::new(host.home.clone());
+    let ensure = move || venvs.ensure_provider_environment(&provider, named.model_id.as_deref());
+    Ok(aside(move || Ok(ensure()?)).await?.path.to_string_lossy().into_owned())
+}
+
+/// Installs packages into an environment that is there.
+pub(crate) async fn install(host: &Host, install: Install) -> Result<PackagesInstalled, Problem> {
+    let (name, venvs) = (install.environment.name()?, VenvManager::new(host.home.clone()));
+    let invalid = |error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string());
+    let wanted = Requirements::new(&install.packages).map_err(invalid)?;
+    aside(move || {
+        let environment = venvs.open(&name)?;
+        let done = venvs
+            .install(&environment, &wanted)
+            .map_err(|source| EnvironmentError::Packages { name: name.clone(), source })?;
+        let list = |packages: Vec<Package>| {
+            packages.into_iter().map(|p| InstalledPackage { name: p.name, version: p.version }).collect()
+        };
+        Ok(PackagesInstalled { success: true, installed: list(done.packages), changed: list(done.changed) })
+    })
+    .await
 }
 
 /// What is known of every environment.
@@ -60,31 +92,6 @@ impl Named {
     }
 }
 
-fn create_now(home: Home, venvs: &VenvManager, named: Named) -> Result<String, Failure> {
-    let Some(provider) = &named.provider_name else {
-        let problem = Problem::new(ErrorCode::InvalidRequest, "'providerName' must be a string; the request has none");
-        return Err(Failure::Problem(problem));
-    };
-    let name = named.name().map_err(Failure::Problem)?;
-    let environment = match venvs.open(&name) {
-        Ok(environment) => environment,
-        Err(EnvironmentError::NotFound { .. }) => {
-            let interpreter = PythonRuntimeManager::new(home).interpreter(None).map_err(|error| told(&error))?;
-            let Some(interpreter) = interpreter else {
-                let detail = "there is no Python runtime to make the environment with; install one first";
-                return Err(Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail)));
-            };
-            match venvs.create_for_provider(provider, named.model_id.as_deref(), &interpreter) {
-                // Another caller was quicker: the environment is there, which is what was asked.
-                Err(EnvironmentError::AlreadyExists { .. }) => venvs.open(&name)?,
-                made => made?,
-            }
-        }
-        Err(error) => return Err(error.into()),
-    };
-    Ok(environment.path.to_string_lossy().into_owned())
-}
-
 enum Failure {
     Environment(EnvironmentError),
     Problem(Problem),
@@ -94,10 +101,6 @@ impl From<EnvironmentError> for Failure {
     fn from(error: EnvironmentError) -> Failure {
         Failure::Environment(error)
     }
-}
-
-fn told(error: &dyn std::error::Error) -> Failure {
-    Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, chain(error)))
 }
 
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Problem> {

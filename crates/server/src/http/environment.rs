@@ -2,6 +2,7 @@
 
 use beep_python_protocol::{ErrorCode, Problem};
 use http::Response;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::answer;
@@ -16,8 +17,10 @@ pub(super) async fn answer(host: &Host, route: Route, body: &[u8]) -> Result<Res
         let list = environments::list(host).await?;
         return Ok(answer::json(&json!({ "environments": list })));
     }
-    let named: Named = serde_json::from_slice(body)
-        .map_err(|error| Problem::new(ErrorCode::InvalidRequest, format!("the body cannot be read: {error}")))?;
+    if route == Route::VenvInstall {
+        return Ok(answer::json(&environments::install(host, read(body)?).await?));
+    }
+    let named: Named = read(body)?;
     match route {
         Route::VenvCreate => {
             let path = environments::create(host, named).await?;
@@ -29,4 +32,9 @@ pub(super) async fn answer(host: &Host, route: Route, body: &[u8]) -> Result<Res
             Ok(answer::json(&json!({ "success": true })))
         }
     }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::new(ErrorCode::InvalidRequest, format!("the body cannot be read: {error}")))
 }
