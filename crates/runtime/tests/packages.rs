@@ -6,9 +6,10 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use beep_python_runtime::environment::{
     Environment, EnvironmentError, PackageError, PackageSettings, Requirements, UvChoice, VenvManager,
@@ -362,21 +363,35 @@ fn a_caller_killed_at_any_moment_leaves_what_the_next_one_finishes() {
         }
         let all: Vec<String> = (0..20).map(|number| format!("\"p{number}\"")).collect();
         house.providers(&format!("[provider.hf]\npackages = [{}]\n", all.join(", ")));
-        let whole = Instant::now();
         house.run("ensure hf", tool);
-        let whole = whole.elapsed();
         let (manager, environment) = look(&house, "hf");
-        for step in 1..=5 {
+        let path = &environment.path;
+        let moments: [(&str, &dyn Fn() -> bool); 6] = [
+            ("it is being made", &|| house.environments().join(".new-hf").exists() || path.exists()),
+            ("it is there", &|| path.exists()),
+            ("the installation begins", &|| path.join("beep-python.installing.json").exists()),
+            ("a file is there", &|| (0..20).any(|n| environment.site_packages.join(format!("p{n}.py")).exists())),
+            ("a package is there", &|| !manager.packages(&environment).is_empty()),
+            ("it is ready", &|| path.join("beep-python.ready.json").exists()),
+        ];
+        // The caller alone, whose tool then goes on by itself, or all that it started.
+        for (number, (moment, has_come)) in moments.iter().enumerate() {
+            let whole_group = number % 2 == 0;
             manager.delete("hf").unwrap();
-            let mut process =
-                house.command("ensure hf", tool).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            // Wherever that is; every place has to be a good one.
-            std::thread::sleep(whole * step / 6);
-            process.kill().unwrap();
+            let mut command = house.command("ensure hf", tool);
+            let mut process = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            while !has_come() && process.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let pid = rustix::process::Pid::from_child(&process);
+            if whole_group {
+                let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            }
+            let _ = process.kill();
             process.wait().unwrap();
             assert_eq!(Path::new(&house.run("ensure hf", tool)), environment.path);
             for number in [0, 7, 19] {
-                assert_eq!(imported(&environment, &format!("p{number}")), "1.0", "{tool}, killed at {step}/6");
+                assert_eq!(imported(&environment, &format!("p{number}")), "1.0", "{tool}, {moment}");
             }
             assert_eq!(names(&house.environments()), ["hf"]);
         }
