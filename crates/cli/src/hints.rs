@@ -2,7 +2,7 @@
 
 use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
-use beep_python_runtime::environment::EnvironmentError;
+use beep_python_runtime::environment::{EnvironmentError, PackageError};
 use beep_python_runtime::interpreter::RuntimeError;
 use beep_python_runtime::platform::HomeError;
 use beep_python_server::door::TokenError;
@@ -18,6 +18,7 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
         None.or_else(|| error.downcast_ref().and_then(complaint))
             .or_else(|| error.downcast_ref().and_then(runtime))
             .or_else(|| error.downcast_ref().and_then(environment))
+            .or_else(|| error.downcast_ref().and_then(packages))
             .or_else(|| error.downcast_ref().and_then(home))
             .or_else(|| error.downcast_ref().and_then(record))
             .or_else(|| error.downcast_ref().and_then(|error| launch(error, context)))
@@ -73,9 +74,30 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         EnvironmentError::AlreadyExists { name, .. } => {
             format!("`beep-python venv status {name}` shows it, `beep-python venv delete {name}` deletes it")
         }
+        EnvironmentError::NoRuntime { request: None, .. } => "run `beep-python init`".into(),
+        EnvironmentError::NoRuntime { request: Some(request), .. } => {
+            format!("`beep-python runtime install {request}` gets it")
+        }
+        EnvironmentError::OtherPython { name, .. } => {
+            format!("`beep-python venv delete {name}` deletes it; it is made anew when it is next needed")
+        }
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
         EnvironmentError::DoesNotRun { .. } | EnvironmentError::NotIsolated { .. } => {
             "`beep-python config` says what is wrong and how to mend it".into()
+        }
+        _ => return None,
+    })
+}
+
+fn packages(error: &PackageError) -> Option<String> {
+    Some(match error {
+        PackageError::Home(error) => return home(error),
+        PackageError::NoUvThere { .. } => {
+            "set BEEP_PYTHON_UV to the path of uv, to `never` for pip, or not at all".into()
+        }
+        PackageError::NoTool { .. } => "BEEP_PYTHON_UV names a uv; a runtime of `beep-python init` has pip".into(),
+        PackageError::NotARequirement { reason, .. } if reason.starts_with("options") => {
+            "indexes and the like are set as for pip or uv, by their variables and files".into()
         }
         _ => return None,
     })

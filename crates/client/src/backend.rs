@@ -8,7 +8,8 @@ use std::time::Duration;
 use beep_python_protocol::message::{
     AvailableAnswer, CallAnswer, CallRequest, CreateEnvironmentRequest, CreateRequest, EnvironmentCreated,
     EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest, GetAttributeRequest, HandleRequest, Health,
-    ModuleRequest, RETURN_HANDLE, SessionCreated, SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
+    InstallPackagesRequest, InstalledPackage, ModuleRequest, PackagesInstalled, RETURN_HANDLE, SessionCreated,
+    SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
 };
 use beep_python_protocol::{HostOperation, Operation, ValueError, to_value};
 use bytes::Bytes;
@@ -252,7 +253,8 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Makes a provider's environment, or finds it made, and answers with its folder on the host.
+    /// Makes a provider's environment with all that the provider needs, or finds it made, and answers with its folder on
+    /// the host.
     fn create_environment(
         &self,
         provider: &str,
@@ -279,6 +281,21 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn environment_status(&self, name: &str) -> impl Future<Output = Result<EnvironmentInfo, Error>> + Send {
         let request = EnvironmentRequest { name: name.to_owned() };
         ask_host(self, HostOperation::EnvironmentStatus, Some(request), None)
+    }
+
+    /// Installs packages into an environment, each named as PEP 508 writes it (`numpy>=2`), and answers with these
+    /// packages as they are now. What is satisfied is left alone; when something cannot be had, nothing is changed.
+    fn install_packages(
+        &self,
+        environment: &str,
+        packages: &[&str],
+    ) -> impl Future<Output = Result<Vec<InstalledPackage>, Error>> + Send {
+        let packages = packages.iter().map(|package| (*package).to_owned()).collect();
+        let request = InstallPackagesRequest { name: environment.to_owned(), packages };
+        async move {
+            let done: PackagesInstalled = ask_host(self, HostOperation::InstallPackages, Some(request), None).await?;
+            Ok(done.installed)
+        }
     }
 
     /// Deletes an environment.

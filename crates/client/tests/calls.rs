@@ -150,6 +150,9 @@ async fn the_other_operations_have_their_routes_and_keys() {
                 r#"{"environments":[{"name":"p","path":"/envs/p","state":"healthy","packages":[],
                     "record":{"python":"3.12.1","provider":"p","created":1,"interpreter":"/python"}}]}"#
             }
+            "POST /api/venv/install" => {
+                r#"{"success":true,"installed":[{"name":"numpy","version":"2.1.0"}],"changed":[]}"#
+            }
             "POST /api/venv/status" => {
                 r#"{"name":"p","path":"/envs/p","state":"does_not_run","reason":"gone","record":null,
                     "packages":[{"name":"numpy","version":"2.1.0"}],"sizeBytes":4096}"#
@@ -178,6 +181,8 @@ async fn the_other_operations_have_their_routes_and_keys() {
     let status = python.environment_status("p").await.unwrap();
     assert_eq!((status.reason.as_deref(), status.size_bytes), (Some("gone"), Some(4096)));
     assert_eq!(status.packages[0].name, "numpy");
+    let installed = python.install_packages("p", &["numpy>=2"]).await.unwrap();
+    assert_eq!((installed[0].name.as_str(), installed[0].version.as_str()), ("numpy", "2.1.0"));
     python.delete_environment("p").await.unwrap();
 
     let error = python.delete_session("../venv/list").await.unwrap_err();
@@ -197,6 +202,7 @@ async fn the_other_operations_have_their_routes_and_keys() {
         ("POST /api/venv/create", json!({"providerName": "p", "modelId": "m"})),
         ("GET /api/venv/list", json!(null)),
         ("POST /api/venv/status", json!({"name": "p"})),
+        ("POST /api/venv/install", json!({"name": "p", "packages": ["numpy>=2"]})),
         ("POST /api/venv/delete", json!({"name": "p"})),
     ];
     assert_eq!(seen, expected.map(|(route, body)| (route.to_owned(), body)));

@@ -11,7 +11,7 @@ pub enum HostOperation {
     ListSessions,
     /// End a session and let go of all that it holds.
     DeleteSession,
-    /// Make a provider's environment, or find it made.
+    /// Make a provider's environment, with all that it needs, or find it made.
     CreateEnvironment,
     /// List the environments.
     ListEnvironments,
@@ -19,11 +19,13 @@ pub enum HostOperation {
     EnvironmentStatus,
     /// Delete an environment.
     DeleteEnvironment,
+    /// Install packages into an environment.
+    InstallPackages,
 }
 
 impl HostOperation {
     /// Every operation.
-    pub const ALL: [HostOperation; 8] = [
+    pub const ALL: [HostOperation; 9] = [
         HostOperation::Health,
         HostOperation::CreateSession,
         HostOperation::ListSessions,
@@ -32,6 +34,7 @@ impl HostOperation {
         HostOperation::ListEnvironments,
         HostOperation::EnvironmentStatus,
         HostOperation::DeleteEnvironment,
+        HostOperation::InstallPackages,
     ];
 
     /// The HTTP route, in which `{sessionId}` stands for the id of a session.
@@ -44,6 +47,7 @@ impl HostOperation {
             HostOperation::ListEnvironments => "/api/venv/list",
             HostOperation::EnvironmentStatus => "/api/venv/status",
             HostOperation::DeleteEnvironment => "/api/venv/delete",
+            HostOperation::InstallPackages => "/api/venv/install",
         }
     }
 

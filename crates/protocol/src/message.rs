@@ -279,6 +279,27 @@ pub struct EnvironmentOrigin {
     pub model: Option<String>,
 }
 
+/// The body of `POST /api/venv/install`. The environment can also be named by `providerName` and `modelId`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstallPackagesRequest {
+    /// The environment.
+    pub name: String,
+    /// What is wanted, each as PEP 508 writes it: `numpy>=2`.
+    pub packages: Vec<String>,
+}
+
+/// The answer of `POST /api/venv/install`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackagesInstalled {
+    /// Always true; a failure is an error answer.
+    pub success: bool,
+    /// The packages that were asked for, as they are now.
+    pub installed: Vec<InstalledPackage>,
+    /// What was installed or replaced by this request, with what the packages require; empty when all was there.
+    #[serde(default)]
+    pub changed: Vec<InstalledPackage>,
+}
+
 /// A package in an environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstalledPackage {

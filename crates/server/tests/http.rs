@@ -249,6 +249,23 @@ fn environments_are_made_listed_and_deleted() {
     let name = list["environments"][0]["name"].clone();
     let status = server.post("/api/venv/status", json!({ "name": name })).json();
     assert_eq!(status["state"], "healthy", "{status}");
+    // What is there is answered with its version, and nothing is run for it.
+    let site = std::fs::read_dir(format!("{path}/lib")).expect("lib").flatten().next().expect("python3.x").path();
+    let info = site.join("site-packages/alpha-1.5.dist-info");
+    std::fs::create_dir(&info).expect("a folder");
+    std::fs::write(info.join("METADATA"), "Name: Alpha\nVersion: 1.5\n").expect("a file");
+    let installed = server.post("/api/venv/install", json!({ "name": name, "packages": ["alpha>1"] })).json();
+    let alpha = json!([{ "name": "Alpha", "version": "1.5" }]);
+    assert_eq!(installed, json!({ "success": true, "installed": alpha, "changed": [] }));
+    let by_provider = json!({ "providerName": "hugging", "packages": ["Alpha"] });
+    assert_eq!(server.post("/api/venv/install", by_provider).json()["installed"], alpha);
+    for wrong in [json!(["--pre"]), json!(["a b"]), json!([1]), json!("alpha"), json!(null)] {
+        let body = json!({ "name": name, "packages": wrong });
+        server.post("/api/venv/install", body).expect_problem(400, "invalid_request");
+    }
+    server.post("/api/venv/install", json!({ "packages": ["alpha"] })).expect_problem(400, "invalid_request");
+    let unknown = json!({ "name": "nothing", "packages": ["alpha"] });
+    server.post("/api/venv/install", unknown).expect_problem(404, "unknown_environment");
     assert_eq!(server.post("/api/venv/delete", json!({ "name": name })).json()["success"], true);
     assert!(!std::path::Path::new(&path).exists());
     server.post("/api/venv/status", json!({ "name": name })).expect_problem(404, "unknown_environment");

@@ -1,9 +1,12 @@
 //! `venv`: virtual environments.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Environment, EnvironmentState, EnvironmentStatus};
+use beep_python_runtime::environment::{
+    Environment, EnvironmentState, EnvironmentStatus, Installed, Package, Requirements,
+};
 use beep_python_runtime::interpreter::VersionRequest;
 use beep_python_server::launch::stop;
 use serde_json::{Value, json};
@@ -11,7 +14,7 @@ use serde_json::{Value, json};
 use crate::Ended;
 use crate::complaint::Complaint;
 use crate::context::Context;
-use crate::environment::interpreter_for;
+use crate::environment::{environment_for, interpreter_for};
 use crate::server::{grace_of, running};
 
 #[derive(clap::Subcommand)]
@@ -25,6 +28,25 @@ pub(crate) enum Command {
         /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; the default runtime otherwise
         #[arg(long, value_name = "VERSION")]
         python: Option<VersionRequest>,
+        /// Install this package into it, with what it requires; can be given several times
+        #[arg(long, value_name = "PKG")]
+        with: Vec<String>,
+    },
+    /// Install packages into an environment, by uv or pip; what is there already is left alone
+    Install {
+        /// The environment's name, or its path
+        name: String,
+        /// What is wanted: numpy, "numpy>=2", "uvicorn[standard]", the path or address of a package
+        #[arg(value_name = "PKG", required_unless_present = "requirements")]
+        packages: Vec<String>,
+        /// A file of requirements in the format of pip; can be given several times
+        #[arg(short, long, value_name = "FILE")]
+        requirements: Vec<PathBuf>,
+    },
+    /// List the packages of an environment
+    Packages {
+        /// The environment's name, or its path
+        name: String,
     },
     /// List the environments
     List,
@@ -51,7 +73,11 @@ pub(crate) enum Command {
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
     match command {
-        Command::Create { name, model, python } => create(context, &name, model.as_deref(), python.as_ref()),
+        Command::Create { name, model, python, with } => {
+            create(context, &name, model.as_deref(), python.as_ref(), &with)
+        }
+        Command::Install { name, packages, requirements } => install(context, &name, &packages, &requirements),
+        Command::Packages { name } => packages(context, &name),
         Command::List => list(context),
         Command::Delete { name, yes } => delete(context, &name, yes),
         Command::Status { name } => status(context, &name),
@@ -59,20 +85,85 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
     }
 }
 
-fn create(context: &Context, name: &str, model: Option<&str>, python: Option<&VersionRequest>) -> Result<Ended> {
+fn create(
+    context: &Context,
+    name: &str,
+    model: Option<&str>,
+    python: Option<&VersionRequest>,
+    with: &[String],
+) -> Result<Ended> {
+    let wanted = Requirements::new(with)?;
     let interpreter = interpreter_for(context, python)?;
     let environments = context.environments()?;
     let made = match model {
         Some(_) => environments.create_for_provider(name, model, &interpreter)?,
         None => environments.create(name, &interpreter)?,
     };
-    let fact = environment_fact(&made);
+    let mut fact = environment_fact(&made);
+    let installed = match wanted.is_empty() {
+        true => None,
+        // All of what was asked for, or nothing.
+        false => Some(environments.install(&made, &wanted).inspect_err(|_| {
+            let _ = environments.delete(&made.name);
+        })?),
+    };
+    if let Some(installed) = &installed {
+        fact["changed"] = packages_fact(&installed.changed);
+    }
     context.printer.fact(fact, || {
         let (path, version) = (made.path.display(), interpreter.version);
         context.printer.line(format_args!("Made the environment {} with Python {version}: {path}", made.name));
+        if let Some(installed) = &installed {
+            say_installed(context, &made.name, installed);
+        }
         context.printer.line(format_args!("Activate it with:  . {path}/bin/activate"));
     });
     Ok(Ended::Done)
+}
+
+fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<Ended> {
+    let mut wanted = Requirements::new(packages)?;
+    for file in files {
+        wanted = wanted.and_file(file)?;
+    }
+    let environment = environment_for(context, Some(name))?;
+    let installed = context.environments()?.install(&environment, &wanted)?;
+    let fact = json!({
+        "name": environment.name,
+        "path": environment.path,
+        "installed": packages_fact(&installed.packages),
+        "changed": packages_fact(&installed.changed),
+        "tool": installed.tool,
+    });
+    context.printer.fact(fact, || say_installed(context, &environment.name, &installed));
+    Ok(Ended::Done)
+}
+
+fn say_installed(context: &Context, name: &str, installed: &Installed) {
+    let list = |packages: &[Package]| {
+        packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect::<Vec<_>>().join(", ")
+    };
+    match installed.changed.is_empty() {
+        true => context.printer.line(format_args!("Nothing to do, {name} has it: {}", list(&installed.packages))),
+        false => context.printer.line(format_args!("Installed into {name}: {}", list(&installed.changed))),
+    }
+}
+
+fn packages(context: &Context, name: &str) -> Result<Ended> {
+    let environment = environment_for(context, Some(name))?;
+    let packages = context.environments()?.packages(&environment);
+    context.printer.fact(packages_fact(&packages), || {
+        if packages.is_empty() {
+            return context.printer.line(format_args!("{} has no packages.", environment.name));
+        }
+        let rows = packages.iter().map(|package| vec![package.name.clone(), package.version.clone()]);
+        context.printer.table(&["PACKAGE", "VERSION"], rows.collect());
+    });
+    Ok(Ended::Done)
+}
+
+fn packages_fact(packages: &[Package]) -> Value {
+    packages.iter().map(|package| json!({"name": package.name, "version": package.version})).collect()
 }
 
 fn list(context: &Context) -> Result<Ended> {

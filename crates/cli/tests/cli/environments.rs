@@ -1,10 +1,12 @@
 //! `venv`: made, listed, checked, deleted.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
-use super::house::{House, version};
+use super::house::{House, Said, python, version};
 
 #[test]
 fn an_environment_is_made_listed_checked_and_deleted() {
@@ -52,6 +54,116 @@ fn a_provider_gets_an_environment_of_its_own() {
     let made = house.json(&["venv", "create", "huggingface", "Some/Model-7B"]);
     let status = house.json(&["venv", "status", made["name"].as_str().unwrap()]);
     assert_eq!((&status["provider"], &status["model"]), (&json!("huggingface"), &json!("Some/Model-7B")));
+}
+
+/// A wheel that holds nothing but its name, as `NAME-1.0-py3-none-any.whl` in the folder.
+fn wheel(folder: &Path, name: &str) {
+    let script = "import sys, zipfile\n\
+        name, path = sys.argv[1], sys.argv[2]\n\
+        info = name + '-1.0.dist-info/'\n\
+        with zipfile.ZipFile(path, 'w') as wheel:\n    \
+            wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: ' + name + '\\nVersion: 1.0\\n')\n    \
+            wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n    \
+            wheel.writestr(info + 'RECORD', info + 'METADATA,,\\n' + info + 'WHEEL,,\\n' + info + 'RECORD,,\\n')\n";
+    fs::create_dir_all(folder).unwrap();
+    let path = folder.join(format!("{name}-1.0-py3-none-any.whl"));
+    let made = Command::new(python()).args(["-I", "-c", script, name]).arg(path).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+}
+
+/// A command whose packages come from a folder, by pip: no network, and nothing of this machine's settings.
+fn offline(house: &House, arguments: &[&str]) -> Said {
+    let mut command = house.command(arguments);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("PIP_") || text.starts_with("UV_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env("PIP_CONFIG_FILE", "/dev/null")
+        .env("PIP_NO_INDEX", "1")
+        .env("PIP_FIND_LINKS", house.here().join("index"));
+    Said::of(command.env("BEEP_PYTHON_UV", "never").output().unwrap())
+}
+
+#[test]
+fn packages_are_installed_and_listed() {
+    let house = House::with_runtime();
+    for name in ["alpha", "beta", "gamma"] {
+        wheel(&house.here().join("index"), name);
+    }
+    let said = |arguments: &[&str]| house.redact(&offline(&house, arguments).all(), &serde_json::Value::Null);
+    insta::assert_snapshot!(said(&["venv", "create", "mine", "--with", "alpha"]), @r"
+    status: 0
+    ----- stdout
+    Made the environment mine with Python [VERSION]: [HOME]/environments/mine
+    Installed into mine: alpha 1.0
+    Activate it with:  . [HOME]/environments/mine/bin/activate
+    ----- stderr
+    ");
+    insta::assert_snapshot!(said(&["venv", "install", "mine", "alpha>=1"]), @r"
+    status: 0
+    ----- stdout
+    Nothing to do, mine has it: alpha 1.0
+    ----- stderr
+    ");
+    fs::write(house.here().join("list.txt"), "beta\n").unwrap();
+    insta::assert_snapshot!(said(&["venv", "install", "mine", "gamma", "-r", "list.txt"]), @r"
+    status: 0
+    ----- stdout
+    Installed into mine: beta 1.0, gamma 1.0
+    ----- stderr
+    ");
+    insta::assert_snapshot!(said(&["venv", "packages", "mine"]), @r"
+    status: 0
+    ----- stdout
+    PACKAGE  VERSION
+    alpha    1.0
+    beta     1.0
+    gamma    1.0
+    ----- stderr
+    ");
+    let listed = house.json(&["venv", "packages", "mine"]);
+    assert_eq!(listed[1], json!({"name": "beta", "version": "1.0"}));
+}
+
+#[test]
+fn what_cannot_be_installed_leaves_all_as_it_was() {
+    let house = House::with_runtime();
+    fs::create_dir(house.here().join("index")).unwrap();
+    let said = |arguments: &[&str]| house.redact(&offline(&house, arguments).all(), &serde_json::Value::Null);
+    insta::assert_snapshot!(said(&["venv", "create", "mine", "--with", "nosuch"]), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: pip could not install nosuch: No matching distribution found for nosuch
+    ");
+    assert_eq!(house.json(&["venv", "list"]), json!([]));
+    insta::assert_snapshot!(said(&["venv", "create", "mine", "--with=--pre"]), @r#"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: "--pre" is not a requirement: options are not taken here
+    hint: indexes and the like are set as for pip or uv, by their variables and files
+    "#);
+    house.done(&["venv", "create", "mine"]);
+    insta::assert_snapshot!(said(&["venv", "install", "mine", "-r", "nothing.txt"]), @r"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: cannot read nothing.txt
+    caused by: No such file or directory (os error 2)
+    ");
+    insta::assert_snapshot!(said(&["venv", "install", "other", "six"]), @r#"
+    status: 1
+    ----- stdout
+    ----- stderr
+    error: there is no environment "other"
+    hint: `beep-python venv create other` makes it, `beep-python venv list` shows what there is
+    "#);
+    assert_eq!(house.run(&["venv", "install", "mine"]).code, Some(2));
+    assert_eq!(house.json(&["venv", "packages", "mine"]), json!([]));
 }
 
 #[test]

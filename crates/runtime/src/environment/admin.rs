@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::layout::environment_python;
-use super::packages::{self, Package};
+use super::package::{self, Package};
 use super::status::chain;
 use super::{Environment, EnvironmentError, VenvManager};
 use crate::interpreter::Interpreter;
@@ -48,7 +48,7 @@ impl VenvManager {
         let (environment, created) = self.ensure(NAME, interpreter)?;
         let mut missing = Vec::new();
         let lacks = |name: &str| {
-            !packages::installed(&environment.site_packages)
+            !package::installed(&environment.site_packages)
                 .iter()
                 .any(|package| package.name.eq_ignore_ascii_case(name))
         };
@@ -70,7 +70,7 @@ impl VenvManager {
                 missing.push(MissingPackage { name: name.into(), reason });
             }
         }
-        let packages = packages::installed(&environment.site_packages);
+        let packages = package::installed(&environment.site_packages);
         Ok(AdminOutcome { environment, created, packages, missing })
     }
 }

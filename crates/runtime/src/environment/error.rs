@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::interpreter::RuntimeError;
+use super::{PackageError, ProvidersError};
+use crate::interpreter::{RuntimeError, Version, VersionRequest};
 use crate::platform::{CommandError, FileError, HomeError};
 
 /// Why an environment cannot be made, opened or removed.
@@ -76,4 +77,37 @@ pub enum EnvironmentError {
         /// What it is.
         actual: String,
     },
+    /// What the providers need cannot be read.
+    #[error(transparent)]
+    Providers(#[from] ProvidersError),
+    /// Its packages cannot be installed.
+    #[error("the packages of the environment \"{name}\" cannot be installed")]
+    Packages {
+        /// The environment's name.
+        name: String,
+        /// Why.
+        source: PackageError,
+    },
+    /// There is no Python to make it with.
+    #[error("there is no Python runtime{} to make the environment \"{name}\" with", asked(request.as_ref()))]
+    NoRuntime {
+        /// The environment's name.
+        name: String,
+        /// Which Python was asked for, if any was.
+        request: Option<VersionRequest>,
+    },
+    /// It is there, and with another Python than the provider needs.
+    #[error("the environment \"{name}\" has Python {actual}, and its provider needs {wanted}")]
+    OtherPython {
+        /// The environment's name.
+        name: String,
+        /// Which Python is needed.
+        wanted: VersionRequest,
+        /// Which it has.
+        actual: Version,
+    },
+}
+
+fn asked(request: Option<&VersionRequest>) -> String {
+    request.map(|request| format!(" {request}")).unwrap_or_default()
 }

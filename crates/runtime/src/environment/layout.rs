@@ -63,10 +63,15 @@ pub(super) fn verify(folder: &Path, version: &Version, base_prefix: Option<&Path
 /// The environment's Python as a command, without what would lead it elsewhere.
 pub(super) fn environment_python(folder: &Path) -> Command {
     let mut command = Command::new(folder.join("bin/python"));
+    without_misleading(&mut command);
+    command
+}
+
+/// Takes away the variables that would lead a Python that the command runs elsewhere.
+pub(super) fn without_misleading(command: &mut Command) {
     for variable in ["PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"] {
         command.env_remove(variable);
     }
-    command
 }
 
 fn is_same_folder(a: &Path, b: &Path) -> bool {

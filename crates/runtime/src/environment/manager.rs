@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::record::{self, EnvironmentRecord};
 use super::status::{self, EnvironmentStatus};
-use super::{EnvironmentError, check_environment_name, layout, provider_environment_name};
+use super::{EnvironmentError, PackageSettings, check_environment_name, layout, provider_environment_name};
 use crate::interpreter::Interpreter;
-use crate::platform::{Home, HomeError, Staging, failed_to};
+use crate::platform::{FileLock, Home, HomeError, Staging, failed_to};
 
 /// Makes, opens, checks and removes the environments of a home.
 ///
@@ -15,6 +15,7 @@ use crate::platform::{Home, HomeError, Staging, failed_to};
 #[derive(Clone, Debug)]
 pub struct VenvManager {
     home: Home,
+    packages: PackageSettings,
 }
 
 /// A virtual environment.
@@ -33,9 +34,19 @@ pub struct Environment {
 }
 
 impl VenvManager {
-    /// The manager of this home's environments.
+    /// The manager of this home's environments, set up by the environment variables.
     pub fn new(home: Home) -> VenvManager {
-        VenvManager { home }
+        VenvManager::with_package_settings(home, PackageSettings::from_env())
+    }
+
+    /// The manager of this home's environments.
+    pub fn with_package_settings(home: Home, packages: PackageSettings) -> VenvManager {
+        VenvManager { home, packages }
+    }
+
+    /// How packages are installed.
+    pub fn package_settings(&self) -> &PackageSettings {
+        &self.packages
     }
 
     /// The home.
@@ -127,6 +138,13 @@ impl VenvManager {
     /// Servers and workers that use it must have been stopped.
     pub fn delete(&self, name: &str) -> Result<(), EnvironmentError> {
         self.existing(name)?;
+        // What is being installed into it comes to its end first.
+        let _packages = FileLock::acquire(self.folder()?.join(format!(".packages-{name}")))?;
+        self.remove(name)
+    }
+
+    /// Removes it while its packages are locked.
+    pub(super) fn remove(&self, name: &str) -> Result<(), EnvironmentError> {
         let folder = self.folder()?;
         let staging = Staging::begin(&folder, name)?;
         let path = self.existing(name)?;

@@ -1,11 +1,13 @@
-//! Virtual environments: making, checking and removing them, in-process, as PEP 405 asks.
+//! Virtual environments: making, checking and removing them, in-process, as PEP 405 asks; their packages, and the
+//! environments of providers.
 
 mod admin;
 mod error;
 mod layout;
 mod manager;
 mod name;
-mod packages;
+mod package;
+mod provider;
 mod record;
 mod service;
 mod status;
@@ -14,7 +16,8 @@ pub use admin::{AdminOutcome, MissingPackage};
 pub use error::EnvironmentError;
 pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
-pub use packages::Package;
+pub use package::{Installed, Package, PackageError, PackageSettings, Requirements, UvChoice};
+pub use provider::{Accelerator, ProvidersError};
 pub use record::EnvironmentRecord;
 pub use service::{EnvironmentService, provider_name};
 pub use status::{EnvironmentState, EnvironmentStatus};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use beep_python_protocol::{ErrorCode, Problem};
 
 use super::{
-    Environment, EnvironmentError, EnvironmentStatus, VenvManager, check_environment_name, provider_environment_name,
+    EnvironmentError, EnvironmentStatus, Installed, PackageError, Requirements, VenvManager, check_environment_name,
+    provider_environment_name,
 };
 use crate::interpreter::{PythonRuntimeManager, Runtime};
 use crate::platform::Home;
@@ -34,10 +35,23 @@ impl EnvironmentService {
         &self.own
     }
 
-    /// The path of the provider's environment, made where it is not there yet.
+    /// The path of the provider's environment, with all that the provider needs; made or mended where need be.
     pub async fn ensure_provider(&self, provider: String, model: Option<String>) -> Result<PathBuf, Problem> {
-        let home = self.home.clone();
-        aside(move || ensure_provider(&home, &provider, model.as_deref())).await
+        let venvs = VenvManager::new(self.home.clone());
+        aside(move || Ok(venvs.ensure_provider_environment(&provider, model.as_deref())?.path)).await
+    }
+
+    /// Installs packages, given as pip takes them, into an environment that is there.
+    pub async fn install(&self, name: String, packages: Vec<String>) -> Result<Installed, Problem> {
+        let venvs = VenvManager::new(self.home.clone());
+        let wanted = Requirements::new(&packages)
+            .map_err(|error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?;
+        aside(move || {
+            let environment = venvs.open(&name)?;
+            let done = venvs.install(&environment, &wanted);
+            Ok(done.map_err(|source| EnvironmentError::Packages { name: name.clone(), source })?)
+        })
+        .await
     }
 
     /// Makes an empty environment; gives its path.
@@ -87,23 +101,6 @@ impl EnvironmentService {
 pub fn provider_name(provider: &str, model: Option<&str>) -> Result<String, Problem> {
     provider_environment_name(provider, model)
         .map_err(|error| Problem::new(ErrorCode::InvalidRequest, error.to_string()))
-}
-
-fn ensure_provider(home: &Home, provider: &str, model: Option<&str>) -> Result<PathBuf, Failure> {
-    let venvs = VenvManager::new(home.clone());
-    let name = provider_environment_name(provider, model)?;
-    let open = |venvs: &VenvManager| -> Result<Environment, EnvironmentError> { venvs.open(&name) };
-    let environment = match open(&venvs) {
-        Err(EnvironmentError::NotFound { .. }) => {
-            match venvs.create_for_provider(provider, model, &default_interpreter(home)?) {
-                // Another caller was quicker: the environment is there, which is what was asked.
-                Err(EnvironmentError::AlreadyExists { .. }) => open(&venvs)?,
-                made => made?,
-            }
-        }
-        opened => opened?,
-    };
-    Ok(environment.path)
 }
 
 fn default_interpreter(home: &Home) -> Result<crate::interpreter::Interpreter, Failure> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{self, site_packages};
-use super::packages::{self, Package};
+use super::package::{self, Package};
 use super::record::{self, EnvironmentRecord};
 use crate::interpreter::{Version, query};
 use crate::platform::Home;
@@ -71,7 +71,7 @@ pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus 
         Err(reason) => (EnvironmentState::NotOurs { reason: format!("{}: {reason}", record::FILE) }, None),
         Ok(record) => (interpreter_state(home, &record), Some(record)),
     };
-    let packages = library(path).map(|library| packages::installed(&library)).unwrap_or_default();
+    let packages = library(path).map(|library| package::installed(&library)).unwrap_or_default();
     EnvironmentStatus { name: name.into(), path: path.into(), state, record, packages, size_bytes: None }
 }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::FileLock;
+
 /// How much of each stream is kept, in bytes: of more than twice as much, the last.
 const KEPT: usize = 1 << 20;
 /// How many bytes of standard error go into an error.
@@ -50,10 +52,24 @@ pub enum CommandError {
 ///
 /// When it has not ended after `timeout` it is killed. What it leaves running in the background is not waited for.
 pub fn run_command(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
+    run(command.stdin(Stdio::null()), timeout)
+}
+
+/// The same for a command that changes what a lock protects: the lock is held until the command has ended, even when
+/// this process dies before.
+pub fn run_command_holding(lock: &FileLock, command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
+    let input = lock.as_input().map_err(|source| CommandError::Spawn { command: spoken(command), source })?;
+    let done = run(command.stdin(input), timeout);
+    // Or the command would hold it for as long as it is not dropped.
+    command.stdin(Stdio::null());
+    done
+}
+
+fn run(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
     let deadline = Instant::now() + timeout;
     let spoken = spoken(command);
     let broken = |source| CommandError::Spawn { command: spoken.clone(), source };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command).map_err(broken)?;
     let mut streams = Streams::default();
     let status = streams.follow(&mut child, deadline).inspect_err(|_| {

@@ -80,6 +80,11 @@ impl Home {
         self.folder("cache")
     }
 
+    /// Programs that we need and installed for ourselves, one folder each.
+    pub fn tools(&self) -> Result<PathBuf, HomeError> {
+        self.folder("tools")
+    }
+
     /// Records of running servers.
     pub fn servers(&self) -> Result<PathBuf, HomeError> {
         self.folder("servers")

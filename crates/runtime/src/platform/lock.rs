@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use super::{FileError, failed_to};
 
@@ -13,7 +14,7 @@ use super::{FileError, failed_to};
 #[derive(Debug)]
 pub struct FileLock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl FileLock {
@@ -27,7 +28,7 @@ impl FileLock {
                 locked => locked?,
             }
             if still_named(&file, path)? {
-                return Ok(FileLock { path: path.to_owned(), _file: file });
+                return Ok(FileLock { path: path.to_owned(), file });
             }
         };
         lock().map_err(failed_to("lock", path))
@@ -42,12 +43,18 @@ impl FileLock {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(error),
                 Ok(()) if still_named(&file, path)? => {
-                    return Ok(Some(FileLock { path: path.to_owned(), _file: file }));
+                    return Ok(Some(FileLock { path: path.to_owned(), file }));
                 }
                 Ok(()) => {}
             }
         };
         lock().map_err(failed_to("lock", path))
+    }
+
+    /// The lock as a command's standard input, on which there is nothing to read: should this process die, the lock is
+    /// held until that command has ended too.
+    pub(super) fn as_input(&self) -> io::Result<Stdio> {
+        Ok(self.file.try_clone()?.into())
     }
 }
 

@@ -8,7 +8,7 @@ mod lock;
 mod staging;
 
 pub use atomic::{replace_file, replace_link};
-pub use command::{CommandError, run_command};
+pub use command::{CommandError, run_command, run_command_holding};
 pub use file_error::{FileError, failed_to};
 pub use home::{Home, HomeError};
 pub use lock::FileLock;

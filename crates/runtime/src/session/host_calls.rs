@@ -31,6 +31,7 @@ struct Params {
     name: Option<String>,
     provider: Option<String>,
     model_id: Option<String>,
+    packages: Option<Vec<String>>,
 }
 
 /// Answers the calls of one worker until it closes its end.
@@ -76,7 +77,7 @@ pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender,
 async fn carry_out(service: &EnvironmentService, body: Bytes) -> Result<Value, Problem> {
     let Call { method, params } = serde_json::from_slice(&body)
         .map_err(|error| invalid(format!("the call to the host cannot be read: {error}")))?;
-    let Params { name, provider, model_id } = params;
+    let Params { name, provider, model_id, packages } = params;
     let name = || name.ok_or_else(|| invalid("the environment's name is missing"));
     match method.as_str() {
         "venv.ensure_provider" => {
@@ -86,6 +87,11 @@ async fn carry_out(service: &EnvironmentService, body: Bytes) -> Result<Value, P
         "venv.create" => Ok(json!({ "path": service.create(name()?).await? })),
         "venv.list" => Ok(json!({ "environments": service.list().await? })),
         "venv.status" => Ok(json!(service.status(name()?).await?)),
+        "venv.install" => {
+            let packages = packages.ok_or_else(|| invalid("the packages are missing"))?;
+            let done = service.install(name()?, packages).await?;
+            Ok(json!({ "installed": done.packages, "changed": done.changed }))
+        }
         "venv.delete" => {
             service.delete(name()?).await?;
             Ok(json!({ "success": true }))

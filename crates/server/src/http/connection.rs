@@ -133,7 +133,7 @@ async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Respo
         Route::Health => Ok(health(host)),
         Route::Sessions => sessions::all(host, &parts.method).await,
         Route::Session => sessions::one(host, &parts.method, path).await,
-        Route::VenvCreate | Route::VenvList | Route::VenvDelete | Route::VenvStatus => {
+        Route::VenvCreate | Route::VenvList | Route::VenvDelete | Route::VenvStatus | Route::VenvInstall => {
             environment::answer(host, route, &body).await
         }
     };

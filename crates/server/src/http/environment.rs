@@ -1,7 +1,8 @@
 //! Environments over HTTP.
 
+use beep_python_protocol::message::{InstalledPackage, PackagesInstalled};
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_runtime::environment::provider_name;
+use beep_python_runtime::environment::{Package, provider_name};
 use http::Response;
 use serde::Deserialize;
 use serde_json::json;
@@ -11,13 +12,14 @@ use super::body::Pieces;
 use super::route::Route;
 use crate::Host;
 
-/// Names an environment: by its own name, or by provider and model.
+/// Names an environment: by its own name, or by provider and model. To install, it names packages too.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Named {
     name: Option<String>,
     provider_name: Option<String>,
     model_id: Option<String>,
+    packages: Option<Vec<String>>,
 }
 
 /// One of the routes on environments.
@@ -33,6 +35,12 @@ pub(super) async fn answer(host: &Host, route: Route, body: &[u8]) -> Result<Res
             let provider = named.provider_name.ok_or_else(|| invalid("'providerName' must be a string"))?;
             let path = environments.ensure_provider(provider, named.model_id).await?;
             Ok(answer::json(&json!({ "path": path, "success": true })))
+        }
+        Route::VenvInstall => {
+            let packages = named.packages.clone().ok_or_else(|| invalid("'packages' must be an array of strings"))?;
+            let done = environments.install(named.name()?, packages).await?;
+            let (installed, changed) = (listed(done.packages), listed(done.changed));
+            Ok(answer::json(&PackagesInstalled { success: true, installed, changed }))
         }
         Route::VenvStatus => Ok(answer::json(&environments.status(named.name()?).await?)),
         _ => {
@@ -50,6 +58,10 @@ impl Named {
             (None, None) => Err(invalid("'name' or 'providerName' must be given")),
         }
     }
+}
+
+fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
+    packages.into_iter().map(|package| InstalledPackage { name: package.name, version: package.version }).collect()
 }
 
 fn invalid(detail: impl Into<String>) -> Problem {

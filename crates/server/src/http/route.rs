@@ -22,6 +22,8 @@ pub enum Route {
     VenvDelete,
     /// Tell the state of an environment.
     VenvStatus,
+    /// Install packages into an environment.
+    VenvInstall,
 }
 
 const SESSION_PREFIX: &str = "/api/sessions/";
@@ -39,6 +41,7 @@ impl Route {
             ("/api/venv/list", Route::VenvList),
             ("/api/venv/delete", Route::VenvDelete),
             ("/api/venv/status", Route::VenvStatus),
+            ("/api/venv/install", Route::VenvInstall),
         ];
         operations.into_iter().chain(others).collect()
     }
@@ -52,6 +55,7 @@ impl Route {
             "/api/venv/list" => Some(Route::VenvList),
             "/api/venv/delete" => Some(Route::VenvDelete),
             "/api/venv/status" => Some(Route::VenvStatus),
+            "/api/venv/install" => Some(Route::VenvInstall),
             _ if path.strip_prefix(SESSION_PREFIX).is_some_and(|id| !id.is_empty()) => Some(Route::Session),
             _ => Operation::from_http_path(path).map(Route::Operation),
         }
@@ -63,7 +67,9 @@ impl Route {
             Route::Health | Route::VenvList => &[Method::GET],
             Route::Sessions => &[Method::GET, Method::POST],
             Route::Session => &[Method::GET, Method::DELETE],
-            Route::Operation(_) | Route::VenvCreate | Route::VenvDelete | Route::VenvStatus => &[Method::POST],
+            Route::Operation(_) | Route::VenvCreate | Route::VenvDelete | Route::VenvStatus | Route::VenvInstall => {
+                &[Method::POST]
+            }
         }
     }
 

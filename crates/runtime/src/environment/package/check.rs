@@ -1,0 +1,134 @@
+//! Whether requirements are satisfied, told from the files of the environment: no Python is run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use pep440_rs::Version;
+use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
+
+use super::installed::{self, Metadata};
+use super::{Package, Requirements};
+use crate::environment::Environment;
+
+/// What was found.
+pub(super) enum Verdict {
+    /// All is there: the packages that were asked for, as they are.
+    Satisfied(Vec<Package>),
+    /// This requirement is not satisfied.
+    Unsatisfied(String),
+    /// Only the tool can tell.
+    Unknown,
+}
+
+/// How far to look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Only at what was asked for.
+    First,
+    /// At what that requires itself, too.
+    All,
+}
+
+/// Whether the requirements are satisfied.
+pub(super) fn check(environment: &Environment, requirements: &Requirements, depth: Depth) -> Verdict {
+    let (Some(wanted), Some(markers)) = (requirements.all(), markers(environment)) else { return Verdict::Unknown };
+    let found = installed::by_name(&environment.site_packages);
+    let mut check = Check { found, read: BTreeMap::new(), done: BTreeSet::new(), markers, depth };
+    let mut packages = Vec::new();
+    for wanted in &wanted {
+        let Some(requirement) = &wanted.requirement else { return Verdict::Unknown };
+        if !requirement.evaluate_markers(&check.markers, &[]) {
+            continue;
+        }
+        match check.satisfied(requirement) {
+            Some(package) => packages.push(package),
+            None => return Verdict::Unsatisfied(wanted.text.clone()),
+        }
+    }
+    packages.sort();
+    packages.dedup();
+    Verdict::Satisfied(packages)
+}
+
+struct Check {
+    found: BTreeMap<String, PathBuf>,
+    read: BTreeMap<String, Metadata>,
+    /// Packages whose own requirements were looked at, with the extra; stops at circles.
+    done: BTreeSet<(String, Option<ExtraName>)>,
+    markers: MarkerEnvironment,
+    depth: Depth,
+}
+
+impl Check {
+    /// The package that satisfies the requirement, when one does and all that it requires is satisfied too.
+    fn satisfied(&mut self, requirement: &Requirement<VerbatimUrl>) -> Option<Package> {
+        let name = requirement.name.to_string();
+        let folder = self.found.get(&name)?;
+        if !self.read.contains_key(&name) {
+            self.read.insert(name.clone(), installed::read(&folder.join("METADATA"))?);
+        }
+        let package = self.read.get(&name)?.package.clone();
+        let fits = match &requirement.version_or_url {
+            None => true,
+            Some(VersionOrUrl::VersionSpecifier(wanted)) => wanted.contains(&Version::from_str(&package.version).ok()?),
+            Some(VersionOrUrl::Url(wanted)) => came_from(folder, wanted),
+        };
+        if !fits {
+            return None;
+        }
+        if self.depth == Depth::First {
+            return Some(package);
+        }
+        let extras = requirement.extras.iter().cloned().map(Some);
+        for extra in extras.chain([None]) {
+            if !self.done.insert((name.clone(), extra.clone())) {
+                continue;
+            }
+            let extras = Vec::from_iter(extra);
+            for text in self.read.get(&name)?.requires.clone() {
+                let required = Requirement::from_str(&text).ok()?;
+                if required.evaluate_markers(&self.markers, &extras) {
+                    self.satisfied(&required)?;
+                }
+            }
+        }
+        Some(package)
+    }
+}
+
+/// Whether the package was installed from this address.
+fn came_from(folder: &Path, wanted: &VerbatimUrl) -> bool {
+    let origin = fs::read(folder.join("direct_url.json")).ok();
+    let origin = origin.and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
+    origin.is_some_and(|origin| origin["url"] == wanted.raw().as_str())
+}
+
+/// What a marker such as `python_version > "3.9"` is compared with.
+fn markers(environment: &Environment) -> Option<MarkerEnvironment> {
+    let (series, full) = match &environment.record {
+        Some(record) => (record.python.series(), record.python.to_string()),
+        None => {
+            let library = environment.site_packages.parent()?.file_name()?.to_str()?;
+            let series = library.strip_prefix("python")?.trim_end_matches('t').to_owned();
+            (series.clone(), format!("{series}.0"))
+        }
+    };
+    let system = rustix::system::uname();
+    let text = |field: &std::ffi::CStr| field.to_string_lossy().into_owned();
+    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
+        implementation_name: "cpython",
+        implementation_version: &full,
+        os_name: "posix",
+        platform_machine: &text(system.machine()),
+        platform_python_implementation: "CPython",
+        platform_release: &text(system.release()),
+        platform_system: &text(system.sysname()),
+        platform_version: &text(system.version()),
+        python_full_version: &full,
+        python_version: &series,
+        sys_platform: std::env::consts::OS,
+    })
+    .ok()
+}

@@ -1,0 +1,145 @@
+//! The packages that are installed in an environment, read from its files.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// An installed package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    /// Its name, as it writes it itself.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The packages in the folder `site-packages`, by name; what cannot be read is left out.
+pub(in crate::environment) fn installed(site_packages: &Path) -> Vec<Package> {
+    let mut packages: Vec<Package> =
+        folders(site_packages).filter_map(|folder| Some(read(&folder.join("METADATA"))?.package)).collect();
+    packages.sort_by_cached_key(|package| (package.name.to_lowercase(), package.version.clone()));
+    packages
+}
+
+/// Where each package describes itself, by its name as the index writes it (`zope-x`). Nothing is opened.
+pub(super) fn by_name(site_packages: &Path) -> BTreeMap<String, PathBuf> {
+    let named = |folder: PathBuf| {
+        let name = folder.file_name()?.to_str()?.split_once('-')?.0;
+        Some((normal(name), folder))
+    };
+    folders(site_packages).filter_map(named).collect()
+}
+
+/// A name as the index writes it: `Zope.X_y` is `zope-x-y`.
+pub(super) fn normal(name: &str) -> String {
+    let mut normal = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '.' | '_' | '-' if normal.ends_with('-') => {}
+            '.' | '_' | '-' => normal.push('-'),
+            c => normal.push(c.to_ascii_lowercase()),
+        }
+    }
+    normal
+}
+
+/// What a package says of itself.
+pub(super) struct Metadata {
+    pub(super) package: Package,
+    /// What it requires, each as PEP 508 writes it.
+    pub(super) requires: Vec<String>,
+}
+
+/// Reads a metadata file: what counts stands in its header, which ends with an empty line.
+pub(super) fn read(metadata: &Path) -> Option<Metadata> {
+    let (mut name, mut version, mut requires) = (None, None, Vec::new());
+    let header = BufReader::new(File::open(metadata).ok()?.take(1 << 20));
+    for line in header.lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        if let Some(value) = line.strip_prefix("Name:") {
+            name.get_or_insert(value.trim().to_owned());
+        } else if let Some(value) = line.strip_prefix("Version:") {
+            version.get_or_insert(value.trim().to_owned());
+        } else if let Some(value) = line.strip_prefix("Requires-Dist:") {
+            requires.push(value.trim().to_owned());
+        }
+    }
+    Some(Metadata { package: Package { name: name?, version: version? }, requires })
+}
+
+/// A package that is not whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Damaged {
+    /// Where it describes itself.
+    pub(super) folder: PathBuf,
+    /// Its name and version, from the name of that folder.
+    pub(super) package: Package,
+}
+
+/// The packages of which a file is missing; with `sizes`, also those of which one is of another size than it was
+/// installed with, as after a death in the middle of a copy.
+pub(super) fn damaged(site_packages: &Path, sizes: bool) -> Vec<Damaged> {
+    let is_damaged = |folder: &PathBuf| {
+        read(&folder.join("METADATA")).is_none()
+            || fs::read_to_string(folder.join("RECORD"))
+                .map_or(sizes, |record| record.lines().any(|line| !is_whole(site_packages, line, sizes)))
+    };
+    let described = |folder: PathBuf| {
+        let (name, version) = folder.file_name()?.to_str()?.strip_suffix(".dist-info")?.split_once('-')?;
+        let package = Package { name: name.into(), version: version.into() };
+        Some(Damaged { folder, package })
+    };
+    folders(site_packages).filter(is_damaged).filter_map(described).collect()
+}
+
+/// Whether the file of one line of a RECORD, `path,hash,size`, is as it says. Those without a hash can come and go.
+fn is_whole(site_packages: &Path, line: &str, sizes: bool) -> bool {
+    let mut fields = line.rsplitn(3, ',');
+    let (size, hash, path) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default(), fields.next());
+    let Some(path) = path.filter(|_| !hash.is_empty()) else { return true };
+    let path = match path.strip_prefix('"').and_then(|path| path.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => path.to_owned(),
+    };
+    let Ok(metadata) = fs::metadata(site_packages.join(path)) else { return false };
+    !sizes || size.parse().map_or(true, |size: u64| size == metadata.size())
+}
+
+fn folders(site_packages: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(site_packages).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(".dist-info")))
+        .map(|entry| entry.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_with_a_lost_or_cut_file_is_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = folder.path();
+        let make = |name: &str, record: &str| {
+            let folder = site.join(format!("{name}-1.0.dist-info"));
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("METADATA"), format!("Name: {name}\nVersion: 1.0\n")).unwrap();
+            fs::write(folder.join("RECORD"), record).unwrap();
+        };
+        fs::write(site.join("here,it is.py"), "12345").unwrap();
+        make("whole", "\"here,it is.py\",sha256=x,5\n__pycache__/gone.pyc,,\nwhole-1.0.dist-info/RECORD,,\n");
+        make("cut", "\"here,it is.py\",sha256=x,6\n");
+        make("lost", "gone.py,sha256=x,5\n");
+        fs::create_dir(site.join("blank-2.0.dist-info")).unwrap();
+        let names = |sizes| {
+            let mut names: Vec<_> = damaged(site, sizes).into_iter().map(|damaged| damaged.package.name).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(false), ["blank", "lost"]);
+        assert_eq!(names(true), ["blank", "cut", "lost"]);
+    }
+}

@@ -1,0 +1,39 @@
+//! The pip that can be run by an environment's Python.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::index::settle_pip;
+use crate::environment::Environment;
+use crate::environment::layout::environment_python;
+use crate::interpreter::Interpreter;
+
+/// Where a pip is that the environment's Python can run: its own, that of the runtime it was made with, or the one that
+/// a runtime brings along to install pip from.
+pub(super) fn find(environment: &Environment, runtime: &Interpreter) -> Option<PathBuf> {
+    let folders = [
+        environment.site_packages.join("pip"),
+        runtime.stdlib.join("site-packages/pip"),
+        runtime.prefix.join("lib/python3/dist-packages/pip"),
+    ];
+    let installed = folders.into_iter().find(|folder| folder.join("__main__.py").is_file());
+    let bundles = [runtime.stdlib.join("ensurepip/_bundled"), PathBuf::from("/usr/share/python-wheels")];
+    installed.or_else(|| bundles.iter().find_map(|folder| bundled(folder)))
+}
+
+/// `pip install`, with nothing said yet of what and where.
+pub(super) fn install(environment: &Environment, pip: &Path) -> Command {
+    let mut command = environment_python(&environment.path);
+    command.arg("-I").arg(pip).args(["--no-input", "--disable-pip-version-check", "--no-color", "install"]);
+    command.args(["--progress-bar", "off", "--no-warn-script-location"]);
+    settle_pip(&mut command, &environment.path);
+    command
+}
+
+/// A wheel of pip runs without being installed.
+fn bundled(folder: &Path) -> Option<PathBuf> {
+    let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let newest = names.filter(|name| name.starts_with("pip-") && name.ends_with(".whl")).max()?;
+    Some(folder.join(newest).join("pip"))
+}

@@ -1,0 +1,136 @@
+//! Running the tool that installs, and what it says when it cannot.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use super::index::settle_uv;
+use super::{PackageError, PackageSettings, Requirements, pip, uv};
+use crate::environment::Environment;
+use crate::interpreter::query;
+use crate::platform::{CommandError, FileLock, Home, run_command_holding};
+
+/// What installs packages.
+pub(super) enum Tool {
+    Uv(PathBuf),
+    Pip(PathBuf),
+}
+
+impl Tool {
+    /// uv where there is one or one can be had, else pip.
+    pub(super) fn find(
+        home: &Home,
+        settings: &PackageSettings,
+        environment: &Environment,
+    ) -> Result<Tool, PackageError> {
+        let runtime = query(home, &environment.python)?;
+        let pip = pip::find(environment, &runtime);
+        match (uv::find(home, &settings.uv, environment, pip.as_deref())?, pip) {
+            (Ok(uv), _) => Ok(Tool::Uv(uv)),
+            (Err(_), Some(pip)) => Ok(Tool::Pip(pip)),
+            (Err(uv), None) => Err(PackageError::NoTool { uv, python: runtime.path }),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Tool::Uv(_) => "uv",
+            Tool::Pip(_) => "pip",
+        }
+    }
+
+    /// Installs into the environment; the lock is held until the tool has ended, whatever becomes of this process.
+    pub(super) fn install(
+        &self,
+        environment: &Environment,
+        wanted: &Requirements,
+        lock: &FileLock,
+        timeout: Duration,
+    ) -> Result<(), PackageError> {
+        let mut command = match self {
+            Tool::Uv(uv) => {
+                let mut command = Command::new(uv);
+                command.args(["pip", "install", "--no-progress", "--color", "never", "--python"]);
+                command.arg(&environment.python);
+                settle_uv(&mut command, &environment.path);
+                command
+            }
+            Tool::Pip(pip) => pip::install(environment, pip),
+        };
+        for file in wanted.files() {
+            command.arg("-r").arg(file);
+        }
+        command.arg("--").args(wanted.texts());
+        let tool = self.name();
+        match run_command_holding(lock, &mut command, timeout) {
+            Ok(_) => Ok(()),
+            Err(CommandError::Failed { status, stderr_tail, .. }) => {
+                let reason = reason(tool, &stderr_tail);
+                Err(PackageError::Refused { tool, package: culprit(&reason, wanted), reason, status, stderr_tail })
+            }
+            Err(source) => Err(PackageError::Tool { tool, source }),
+        }
+    }
+}
+
+/// The reason in what the tool wrote: pip puts it on its last line of errors, uv on the branches of a tree.
+pub(super) fn reason(tool: &str, said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let starts = |line: &&&str| match tool {
+        "pip" => line.starts_with("ERROR: "),
+        _ => line.starts_with(['×', '╰', '├']) || line.starts_with("error: ") || line.starts_with("Caused by: "),
+    };
+    let found: Vec<String> = match tool {
+        "pip" => {
+            lines.iter().rfind(starts).map(|line| line.trim_start_matches("ERROR: ").to_owned()).into_iter().collect()
+        }
+        _ => {
+            // A branch goes on in the lines below it.
+            let first = lines.iter().position(|line| starts(&line)).unwrap_or(lines.len());
+            let plain = lines[first..].iter().map(|line| {
+                let line = line.trim_start_matches(['×', '╰', '├', '│', '─', '▶', ' ']);
+                line.trim_start_matches("error: ").trim_start_matches("Caused by: ").to_owned()
+            });
+            plain.filter(|line| !line.is_empty()).collect()
+        }
+    };
+    match found.is_empty() {
+        true => lines.last().map_or("it does not say why".to_owned(), |line| (*line).to_owned()),
+        false => found.join(" "),
+    }
+}
+
+/// The package that the reason is about: the first of those that were asked for which it names.
+fn culprit(reason: &str, wanted: &Requirements) -> Option<String> {
+    let reason = reason.to_lowercase();
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let words: Vec<&str> = reason.split(|c| !is_part(c)).map(|word| word.trim_end_matches('.')).collect();
+    let all = wanted.all().unwrap_or_default();
+    let names = all.iter().filter_map(|wanted| Some(wanted.requirement.as_ref()?.name.to_string()));
+    names.into_iter().find(|name| words.iter().any(|word| super::installed::normal(word) == *name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_in_what_the_tools_write() {
+        let pip = "ERROR: Could not find a version that satisfies the requirement nosuch (from versions: none)\n\
+                   ERROR: No matching distribution found for nosuch\n";
+        assert_eq!(reason("pip", pip), "No matching distribution found for nosuch");
+        let uv = "Using Python 3.12 environment\n  × No solution found when resolving dependencies:\n  \
+                  ╰─▶ Because nosuch was not found in the provided package locations and you\n      \
+                  require nosuch, we can conclude that your requirements are unsatisfiable.\n\n      \
+                  hint: something\n";
+        let found = reason("uv", uv);
+        assert!(found.starts_with("No solution found when resolving dependencies: Because nosuch was not found"));
+        assert!(found.contains("and you require nosuch, we can"), "{found}");
+        assert_eq!(reason("uv", "error: Failed to fetch\n  Caused by: no route\n"), "Failed to fetch no route");
+        assert_eq!(reason("uv", "thread panicked"), "thread panicked");
+        assert_eq!(reason("pip", ""), "it does not say why");
+        let wanted = Requirements::new(["six", "No.Such>=2"]).unwrap();
+        assert_eq!(culprit("Because no-such was not found.", &wanted).as_deref(), Some("no-such"));
+        assert_eq!(culprit("the network is down", &wanted), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Which uv is used, and installing one into the home.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+
+use super::tool::reason;
+use super::{PackageError, UvChoice, pip};
+use crate::environment::Environment;
+use crate::environment::status::chain;
+use crate::interpreter::Platform;
+use crate::platform::{CommandError, Home, Staging, failed_to, run_command};
+
+/// The uv that we install: its version, and the SHA-256 of its wheel for each platform.
+const PINNED: &str = include_str!("../../../data/uv.json");
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
+/// After a failure to install uv, for how long pip is used without trying again.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+#[derive(Deserialize)]
+struct Pinned {
+    version: String,
+    sha256: std::collections::BTreeMap<String, String>,
+}
+
+/// The uv to use. `Ok(Err(why))` when there is none and pip has to do.
+pub(super) fn find(
+    home: &Home,
+    choice: &UvChoice,
+    environment: &Environment,
+    pip: Option<&Path>,
+) -> Result<Result<PathBuf, String>, PackageError> {
+    match choice {
+        UvChoice::Never => Ok(Err("it is not to be used".into())),
+        UvChoice::At(path) => match answers(path) {
+            Ok(()) => Ok(Ok(path.clone())),
+            Err(reason) => Err(PackageError::NoUvThere { path: path.clone(), reason }),
+        },
+        UvChoice::Any => match on_path() {
+            Some(path) => Ok(Ok(path)),
+            None => of_home(home, environment, pip),
+        },
+    }
+}
+
+/// The first uv on PATH that works: what stands there can be a shim that leads nowhere.
+fn on_path() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&folders).filter(|folder| folder.is_absolute()).map(|folder| folder.join("uv"));
+    found.filter(|path| is_executable(path)).find(|path| answers(path).is_ok())
+}
+
+fn answers(path: &Path) -> Result<(), String> {
+    match run_command(Command::new(path).arg("--version"), Duration::from_secs(20)) {
+        Ok(said) if said.starts_with(b"uv ") => Ok(()),
+        Ok(_) => Err("it is not uv".into()),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+fn of_home(
+    home: &Home,
+    environment: &Environment,
+    pip: Option<&Path>,
+) -> Result<Result<PathBuf, String>, PackageError> {
+    let pinned: Pinned = serde_json::from_str(PINNED).expect("the built-in file is tested");
+    let tools = home.tools()?;
+    let name = format!("uv-{}", pinned.version);
+    let uv = tools.join(&name).join("bin/uv");
+    if is_executable(&uv) {
+        return Ok(Ok(uv));
+    }
+    let Some(sha256) = pinned.sha256.get(&Platform::host().to_string()) else {
+        return Ok(Err(format!("there is none for {}", Platform::host())));
+    };
+    let Some(pip) = pip else { return Ok(Err("there is no pip to install it with".into())) };
+    let failure = tools.join(format!("{name}.failed"));
+    if let Some(reason) = recent(&failure) {
+        return Ok(Err(reason));
+    }
+    let staging = Staging::begin(&tools, &name)?;
+    // Somebody else can have been at it while we waited.
+    if is_executable(&uv) {
+        return Ok(Ok(uv));
+    }
+    if let Some(reason) = recent(&failure) {
+        return Ok(Err(reason));
+    }
+    match obtain(&staging, &pinned.version, sha256, environment, pip) {
+        Ok(()) => {
+            staging.commit(&staging.workplace())?;
+            let _ = fs::remove_file(&failure);
+            Ok(Ok(uv))
+        }
+        Err(reason) => {
+            tracing::warn!("uv could not be installed, so pip is used: {reason}");
+            fs::write(&failure, &reason).map_err(failed_to("write", &failure))?;
+            Ok(Err(reason))
+        }
+    }
+}
+
+/// Has pip install the pinned wheel into the workplace. pip takes no file but the one with that hash.
+fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environment, pip: &Path) -> Result<(), String> {
+    let folder = staging.workplace();
+    let work = || {
+        fs::create_dir(&folder)?;
+        let list = folder.join("requirements.txt");
+        fs::write(&list, format!("uv=={version} --hash=sha256:{sha256}\n"))?;
+        std::io::Result::Ok(list)
+    };
+    let list = work().map_err(|error| error.to_string())?;
+    let mut install = pip::install(environment, pip);
+    // An index that cannot be reached should be told soon: there is pip.
+    install.args(["--retries", "1", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"]);
+    install.arg(&folder).arg("-r").arg(&list).env_remove("PIP_NO_BINARY").env_remove("PIP_CONSTRAINT");
+    run_command(&mut install, INSTALL_TIMEOUT).map_err(|error| match error {
+        CommandError::Failed { stderr_tail, .. } => reason("pip", &stderr_tail),
+        error => chain(&error),
+    })?;
+    answers(&folder.join("bin/uv"))
+}
+
+fn recent(failure: &Path) -> Option<String> {
+    let age = SystemTime::now().duration_since(fs::metadata(failure).ok()?.modified().ok()?).ok()?;
+    fs::read_to_string(failure).ok().filter(|_| age < PATIENCE)
+}
+
+fn is_executable(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wheel_is_pinned_for_every_platform_of_the_runtimes() {
+        let pinned: Pinned = serde_json::from_str(PINNED).unwrap();
+        for platform in ["linux-x86_64-gnu", "linux-x86_64-musl", "linux-aarch64-gnu", "linux-aarch64-musl"] {
+            let hash = &pinned.sha256[platform];
+            assert!(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{platform}");
+        }
+    }
+}
