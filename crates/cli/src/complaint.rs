@@ -12,13 +12,13 @@ pub(crate) enum Complaint {
     NoServer,
     #[error("more than one server is running: {}", .0.join(", "))]
     WhichServer(Vec<String>),
-    #[error("server {0} has no HTTP endpoint")]
-    NoHttp(String),
+    #[error("server {0} has no endpoint")]
+    NoEndpoint(String),
     #[error("server {0} runs in the foreground: its output is where it was started")]
     NoLog(String),
     #[error("{} is deleted only when that is confirmed", .0)]
     Unconfirmed(String),
-    #[error("the backend `{0}` is not there yet: this version has `http` only")]
+    #[error("the backend `{0}` is not there yet: this version has `http` and `pipe`")]
     NotThereYet(&'static str),
     #[error("the code cannot be read from {}", .0)]
     UnreadableCode(&'static str, #[source] std::io::Error),

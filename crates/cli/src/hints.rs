@@ -7,6 +7,7 @@ use beep_python_runtime::interpreter::RuntimeError;
 use beep_python_runtime::platform::HomeError;
 use beep_python_server::door::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
+use beep_python_server::pipe::PipeError;
 
 use crate::complaint::Complaint;
 use crate::context::Context;
@@ -36,9 +37,9 @@ fn complaint(error: &Complaint) -> Option<String> {
         Complaint::NoServer => "`beep-python start http` starts one".into(),
         Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
-        Complaint::NotThereYet(_) => "`beep-python start http`".into(),
+        Complaint::NotThereYet(_) => "`beep-python start http pipe`".into(),
         Complaint::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
-        Complaint::NoHttp(_) | Complaint::NoLog(_) | Complaint::UnreadableCode(..) | Complaint::Interrupted => {
+        Complaint::NoEndpoint(_) | Complaint::NoLog(_) | Complaint::UnreadableCode(..) | Complaint::Interrupted => {
             return None;
         }
     })
@@ -132,6 +133,15 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
     })
 }
 
+fn pipe(error: &PipeError) -> Option<String> {
+    Some(match error {
+        PipeError::Home(error) => return home(error),
+        PipeError::InUse { .. } | PipeError::Foreign { .. } => "--pipe-name takes another".into(),
+        PipeError::PathTooLong { .. } => "take a shorter --pipe-name, or a home with a shorter path".into(),
+        _ => return None,
+    })
+}
+
 fn record(error: &RecordError) -> Option<String> {
     Some(match error {
         RecordError::Home(error) => return home(error),
@@ -145,6 +155,7 @@ fn launch(error: &LaunchError, context: &Context) -> Option<String> {
     Some(match error {
         // Those that only pass on another do not show that one in the chain.
         LaunchError::Bind(error) => return bind(error, context),
+        LaunchError::Pipe(error) => return pipe(error),
         LaunchError::Home(error) => return home(error),
         LaunchError::Record(error) => return record(error),
         LaunchError::Died { .. } | LaunchError::Failed(_) | LaunchError::TimedOut { .. } => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::HttpBackend;
+use beep_python_client::{AnyBackend, connect};
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{
@@ -46,11 +46,11 @@ pub(crate) fn launcher(home: &Home) -> Result<ServerLauncher> {
     Ok(ServerLauncher::new(std::env::current_exe()?, home))
 }
 
-/// A client of the server's HTTP endpoint.
-pub(crate) fn client_of(record: &ServerRecord) -> Result<HttpBackend> {
-    let endpoint = record.endpoint("http").ok_or_else(|| Complaint::NoHttp(record.id.clone()))?;
+/// A client of the server's first endpoint.
+pub(crate) fn client_of(record: &ServerRecord) -> Result<AnyBackend> {
+    let endpoint = record.endpoints.first().ok_or_else(|| Complaint::NoEndpoint(record.id.clone()))?;
     // We are its user and need no token as a rule; where it cannot see that, we can show it.
-    let client = HttpBackend::connect(&endpoint.url)?;
+    let client = connect(&endpoint.url)?;
     Ok(match std::fs::read_to_string(&record.token_file) {
         Ok(token) => client.with_token(&token)?,
         Err(_) => client,
@@ -71,7 +71,7 @@ impl TemporaryServer {
         let mut settings = ServeSettings::in_environment(environment);
         // When it is stopped, whoever asked for what it is doing has gone.
         settings.served.drain = Some(Duration::from_millis(100));
-        let plan = LaunchPlan { arguments: settings.arguments(), ..LaunchPlan::default() };
+        let plan = LaunchPlan { http: Some(0), arguments: settings.arguments(), ..LaunchPlan::default() };
         let record = tokio::task::spawn_blocking(move || launcher.launch(&plan)).await??;
         Ok(TemporaryServer { home: home.clone(), record })
     }

@@ -1,6 +1,7 @@
 //! Clients for Beep Python Runtime.
 //!
-//! [`PythonHostBackend`] has the operations; [`HttpBackend`] performs them over HTTP. Results are typed by what the caller
+//! [`PythonHostBackend`] has the operations; [`HttpBackend`] performs them over HTTP,
+//! [`PipeBackend`] over a Unix socket, and [`connect`] picks the one that an endpoint means. Results are typed by what the caller
 //! asks for: any type that serde can read, [`Value`], a [`Handle`] on an object that stays in the session, [`Returned`]
 //! for whichever of both it is, or [`Answer`] around any of them for what the code printed.
 //!
@@ -25,11 +26,13 @@ mod answer;
 mod args;
 mod backend;
 mod call;
+mod connect;
 mod context;
 mod error;
 mod floats;
 mod handle;
 mod http;
+mod pipe;
 mod release;
 
 pub use answer::{Answer, FromAnswer, Returned};
@@ -39,7 +42,9 @@ pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{EnvironmentInfo, Health, SessionInfo};
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, Value};
 pub use call::{Call, CallOptions, Reply, Target};
+pub use connect::{AnyBackend, connect};
 pub use context::Context;
 pub use error::{Error, PythonError};
 pub use handle::Handle;
 pub use http::{Endpoint, HttpBackend};
+pub use pipe::{PipeBackend, PipeEndpoint};

@@ -9,6 +9,8 @@ pub enum HostOperation {
     CreateSession,
     /// List the sessions.
     ListSessions,
+    /// Tell of one session.
+    GetSession,
     /// End a session and let go of all that it holds.
     DeleteSession,
     /// Make a provider's environment, with all that it needs, or find it made.
@@ -25,10 +27,11 @@ pub enum HostOperation {
 
 impl HostOperation {
     /// Every operation.
-    pub const ALL: [HostOperation; 9] = [
+    pub const ALL: [HostOperation; 10] = [
         HostOperation::Health,
         HostOperation::CreateSession,
         HostOperation::ListSessions,
+        HostOperation::GetSession,
         HostOperation::DeleteSession,
         HostOperation::CreateEnvironment,
         HostOperation::ListEnvironments,
@@ -42,7 +45,7 @@ impl HostOperation {
         match self {
             HostOperation::Health => "/health",
             HostOperation::CreateSession | HostOperation::ListSessions => "/api/sessions",
-            HostOperation::DeleteSession => "/api/sessions/{sessionId}",
+            HostOperation::GetSession | HostOperation::DeleteSession => "/api/sessions/{sessionId}",
             HostOperation::CreateEnvironment => "/api/venv/create",
             HostOperation::ListEnvironments => "/api/venv/list",
             HostOperation::EnvironmentStatus => "/api/venv/status",
@@ -54,9 +57,33 @@ impl HostOperation {
     /// The HTTP method of the route.
     pub const fn http_method(self) -> &'static str {
         match self {
-            HostOperation::Health | HostOperation::ListSessions | HostOperation::ListEnvironments => "GET",
+            HostOperation::Health
+            | HostOperation::ListSessions
+            | HostOperation::GetSession
+            | HostOperation::ListEnvironments => "GET",
             HostOperation::DeleteSession => "DELETE",
             _ => "POST",
         }
+    }
+
+    /// The command on the pipe.
+    pub const fn pipe_command(self) -> &'static str {
+        match self {
+            HostOperation::Health => "ping",
+            HostOperation::CreateSession => "session_create",
+            HostOperation::ListSessions => "session_list",
+            HostOperation::GetSession => "session_get",
+            HostOperation::DeleteSession => "session_delete",
+            HostOperation::CreateEnvironment => "venv_create",
+            HostOperation::ListEnvironments => "venv_list",
+            HostOperation::EnvironmentStatus => "venv_status",
+            HostOperation::DeleteEnvironment => "venv_delete",
+            HostOperation::InstallPackages => "venv_install",
+        }
+    }
+
+    /// The operation that a command on the pipe stands for.
+    pub fn from_pipe_command(command: &str) -> Option<HostOperation> {
+        HostOperation::ALL.into_iter().find(|operation| operation.pipe_command() == command)
     }
 }

@@ -66,6 +66,28 @@ impl Operation {
         Operation::ALL.into_iter().find(|operation| operation.http_path() == path)
     }
 
+    /// The command on the pipe.
+    pub const fn pipe_command(self) -> &'static str {
+        match self {
+            Operation::Evaluate => "eval",
+            Operation::Import => "import",
+            Operation::Create => "create",
+            Operation::Call => "call",
+            Operation::GetAttribute => "getattr",
+            Operation::SetAttribute => "setattr",
+            Operation::Dispose => "dispose",
+            Operation::ToFloatArray => "tofloatarray",
+            Operation::ToFloatArray2D => "tofloatarray2d",
+            Operation::ModuleAvailable => "module_available",
+            Operation::Wrap => "wrap",
+        }
+    }
+
+    /// The operation that a command on the pipe stands for.
+    pub fn from_pipe_command(command: &str) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|operation| operation.pipe_command() == command)
+    }
+
     /// The frame kind on the worker wire.
     pub const fn number(self) -> u8 {
         self as u8

@@ -24,10 +24,16 @@ fn every_route_is_listed() {
         let route = format!("| `POST {}` |", operation.http_path());
         assert!(DOCUMENT.contains(&route), "{route}");
         assert_eq!(Operation::from_http_path(operation.http_path()), Some(operation));
+        let command = operation.pipe_command();
+        assert!(DOCUMENT.contains(&format!("`{command}`")), "{command}");
+        assert_eq!(Operation::from_pipe_command(command), Some(operation));
     }
     for operation in HostOperation::ALL {
         let route = format!("| `{} {}`", operation.http_method(), operation.http_path());
         assert!(DOCUMENT.contains(&route), "{route}");
+        let command = operation.pipe_command();
+        assert!(DOCUMENT.contains(&format!("`{command}`")), "{command}");
+        assert_eq!(HostOperation::from_pipe_command(command), Some(operation));
     }
 }
 

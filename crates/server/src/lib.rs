@@ -1,10 +1,16 @@
-//! The backend servers of Beep Python Runtime: who may come in ([`door`]), what they can ask over HTTP ([`http`]), how
-//! a server runs ([`serve`]), and how servers are started, found and stopped ([`launch`]).
+//! The backend servers of Beep Python Runtime: who may come in ([`door`]), what they can ask over HTTP ([`http`])
+//! and over a Unix socket ([`pipe`]), how a server runs ([`serve`]), and how servers are started, found and stopped
+//! ([`launch`]).
 
+mod accept;
+mod answer;
 pub mod door;
 mod host;
+mod host_operation;
 pub mod http;
 pub mod launch;
+mod operation;
+pub mod pipe;
 pub mod serve;
 
 pub use host::Host;

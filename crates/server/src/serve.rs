@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,11 +13,13 @@ use beep_python_runtime::session::{SessionLimits, Sessions, SessionsError, Sessi
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::Host;
 use crate::door::{Door, DoorConfig, Token, TokenError};
 use crate::http;
 use crate::launch::{Endpoint, Inherited, NewRecord, RecordError, ServerRecord};
+use crate::pipe::{self, Pipe, PipeError};
 
 /// What a server is to be.
 #[derive(Clone, Debug)]
@@ -56,6 +60,9 @@ pub enum ServeError {
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The pipe cannot be made.
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
     /// The record cannot be kept.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -73,11 +80,11 @@ pub enum ServeError {
 ///
 /// A failure before it is ready is told to whoever started it, too.
 pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), ServeError> {
-    let Inherited { http: listeners, ready } = inherited;
+    let Inherited { http: listeners, pipe, rpc: _, ready } = inherited;
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
-    let (host, mut record) = match start(&options, &listeners).await {
+    let (host, pipe, mut record) = match start(&options, &listeners, pipe).await {
         Ok(started) => started,
         Err(error) => {
             ready.failed(&error);
@@ -85,7 +92,11 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
         }
     };
     let (stop, stopping) = watch::channel(false);
-    let serving = tokio::spawn(http::serve(listeners, host.clone(), stopping));
+    let mut serving = JoinSet::new();
+    if let Some(pipe) = pipe {
+        serving.spawn(pipe::serve(pipe, host.clone(), stopping.clone()));
+    }
+    serving.spawn(http::serve(listeners, host.clone(), stopping));
     ready.ready(&record);
     tracing::info!("ready");
     tokio::select! {
@@ -96,7 +107,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     let noted = record.write_stopping(&options.home);
     let _ = stop.send(true);
     host.sessions.shut_down(options.drain).await;
-    let _ = tokio::time::timeout(Duration::from_secs(2), serving).await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), serving.join_all()).await;
     tracing::info!("stopped");
     record.remove(&options.home)?;
     Ok(noted?)
@@ -104,8 +115,10 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
 
 async fn start(
     options: &ServeOptions,
-    listeners: &[std::net::TcpListener],
-) -> Result<(Arc<Host>, ServerRecord), ServeError> {
+    listeners: &[TcpListener],
+    pipe: Option<UnixListener>,
+) -> Result<(Arc<Host>, Option<Pipe>, ServerRecord), ServeError> {
+    let pipe = pipe.map(Pipe::open).transpose()?;
     let token_file = options.home.root().join("token");
     let token = Token::load_or_create(&token_file)?;
     let sessions = Sessions::start(SessionsOptions {
@@ -123,6 +136,9 @@ async fn start(
         let source = |source| ServeError::System { what: "tell its own address", source };
         let address = listener.local_addr().map_err(source)?;
         endpoints.push(Endpoint { backend: "http".to_owned(), url: format!("http://{address}") });
+    }
+    if let Some(pipe) = &pipe {
+        endpoints.push(Endpoint { backend: "pipe".to_owned(), url: pipe.url() });
     }
     let record = ServerRecord::of_this_process(NewRecord {
         id: options.id.clone(),
@@ -142,7 +158,7 @@ async fn start(
         python_version,
         began: Instant::now(),
     };
-    Ok((Arc::new(host), record))
+    Ok((Arc::new(host), pipe, record))
 }
 
 /// What `status` tells of how the server was started.

@@ -1,5 +1,8 @@
 //! The HTTP backend from outside: what the routes answer, and what existing clients rely on.
 
+#[path = "support/host.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod host;
 #[path = "support/http.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod support;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::{Answer, Error, HttpBackend, PythonHostBackend, Returned, Value};
+use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, Value};
 use serde_json::json;
 
 use crate::Ended;
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// An expression, or statements whose last expression is the result; `-` reads them from standard input
     #[arg(allow_negative_numbers = true)]
     code: String,
-    /// Evaluate in this server: its id or the beginning of it, its port or URL
+    /// Evaluate in this server: its id or the beginning of it, its port, pipe name or URL
     #[arg(long)]
     server: Option<String>,
     /// Evaluate in this environment, by name or path, in a server of its own
@@ -75,7 +75,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     Ok(ended)
 }
 
-async fn evaluate(context: &Context, client: HttpBackend, code: &str, args: &Args) -> Result<Ended> {
+async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
     let mut client = client;
     if let Some(session) = &args.session {
         client = client.with_session(session);

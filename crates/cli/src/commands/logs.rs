@@ -16,7 +16,7 @@ use crate::server::server_for;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server: its id or the beginning of it, its port or URL; the only one that runs otherwise
+    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
     server: Option<String>,
     /// Show what comes until the server ends
     #[arg(short, long)]

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use beep_python_client::{Error, Handle, HttpBackend, PythonHostBackend};
+use beep_python_client::{AnyBackend, Error, Handle, PythonHostBackend};
 use beep_python_runtime::interpreter::{InitOptions, VersionRequest};
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
 }
 
 /// What Python calls give, as values of Rust types.
-async fn results(tour: &mut Tour<'_>, python: &HttpBackend) -> Result<()> {
+async fn results(tour: &mut Tour<'_>, python: &AnyBackend) -> Result<()> {
     let health = python.initialize().await?;
     tour.step("Connect", format_args!("the client of the Rust crate; the server says {:?}", health.status));
 

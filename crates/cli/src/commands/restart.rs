@@ -1,4 +1,4 @@
-//! `restart`: the same server anew, with its id, port, environment and settings.
+//! `restart`: the same server anew, with its id, endpoints, environment and settings.
 
 use anyhow::{Context as _, Result};
 use beep_python_server::launch::{Endpoint, LaunchPlan, stop};
@@ -11,7 +11,7 @@ use crate::server::{grace_of, launcher, server_for};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server: its id or the beginning of it, its port or URL; the only one that runs otherwise
+    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
     server: Option<String>,
 }
 
@@ -24,7 +24,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
     let plan = LaunchPlan {
         id: Some(record.id.clone()),
         host: settings.served.host.clone(),
-        port: record.endpoint("http").and_then(Endpoint::port).unwrap_or(0),
+        http: record.endpoint("http").and_then(Endpoint::port),
+        pipe: record.endpoint("pipe").and_then(Endpoint::pipe_name).and_then(|name| name.parse().ok()),
+        rpc: record.endpoint("rpc").and_then(Endpoint::port),
         directory: Some(record.directory.clone()),
         arguments: settings.arguments(),
     };

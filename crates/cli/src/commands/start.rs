@@ -1,7 +1,8 @@
 //! `start`: a server in the background, or in the foreground.
 
 use anyhow::Result;
-use beep_python_server::launch::{LaunchPlan, ServerRecord};
+use beep_python_server::launch::{Endpoint, LaunchPlan, ServerRecord};
+use beep_python_server::pipe::PipeName;
 
 use super::serve::{ServeSettings, Served};
 use super::status::server_fact;
@@ -12,18 +13,25 @@ use crate::environment::environment_for;
 use crate::server::{here, launcher};
 
 const DEFAULT_PORT: u16 = 5678;
+const DEFAULT_RPC_PORT: u16 = 50051;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The backends
+    /// The backends; all of them lead to the same sessions
     #[arg(required = true)]
     backends: Vec<Backend>,
     /// The environment to run code in, by name or path; `runtime-host` otherwise, which is made when it is not there
     #[arg(long, value_name = "NAME|PATH")]
     venv: Option<String>,
-    /// The port; 0 takes a free one
+    /// The port of HTTP; 0 takes a free one
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
+    /// The port of RPC; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_RPC_PORT)]
+    rpc_port: u16,
+    /// The name of the pipe; one that nobody else has otherwise
+    #[arg(long, value_name = "NAME")]
+    pipe_name: Option<PipeName>,
     /// Stay in the foreground
     #[arg(long)]
     foreground: bool,
@@ -35,26 +43,31 @@ pub(crate) struct Args {
 enum Backend {
     /// HTTP with JSON
     Http,
-    /// One JSON object a line over a Unix socket (not there yet)
+    /// One JSON object a line over a Unix socket
     Pipe,
     /// gRPC (not there yet)
     Rpc,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
-    for backend in &args.backends {
-        match backend {
-            Backend::Http => {}
-            Backend::Pipe => return Err(Complaint::NotThereYet("pipe").into()),
-            Backend::Rpc => return Err(Complaint::NotThereYet("rpc").into()),
-        }
+    let wanted = |backend| args.backends.contains(&backend);
+    if wanted(Backend::Rpc) {
+        return Err(Complaint::NotThereYet("rpc").into());
     }
+    let (http, rpc) = (wanted(Backend::Http).then_some(args.port), wanted(Backend::Rpc).then_some(args.rpc_port));
+    let pipe = match args.pipe_name {
+        _ if !wanted(Backend::Pipe) => None,
+        Some(name) => Some(name),
+        None => Some(PipeName::random()?),
+    };
     let environment = environment_for(context, args.venv.as_deref())?;
     let settings = ServeSettings { served: args.served, ..ServeSettings::in_environment(&environment) };
     let mut plan = LaunchPlan {
         id: None,
         host: settings.served.host.clone(),
-        port: args.port,
+        http,
+        pipe,
+        rpc,
         directory: here(),
         arguments: settings.arguments(),
     };
@@ -81,6 +94,9 @@ pub(crate) fn announce(context: &Context, record: &ServerRecord) {
         if let Some(endpoint) = record.endpoint("http") {
             let body = r#"-H 'Content-Type: application/json' -d '{"expression": "1 + 1"}'"#;
             printer.line(format_args!("            curl {}/api/eval {body}", endpoint.url));
+        }
+        if let Some(name) = record.endpoint("pipe").and_then(Endpoint::pipe_name) {
+            printer.line(format_args!("            .NET: new NamedPipeClientStream(\".\", \"{name}\")"));
         }
         match record.log {
             Some(_) => printer.line(format_args!("  stop it:  beep-python stop {id}")),

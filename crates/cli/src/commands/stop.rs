@@ -13,7 +13,7 @@ use crate::server::{grace_of, server_for};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server: its id or the beginning of it, its port or URL; the only one that runs otherwise
+    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
     server: Option<String>,
     /// Stop all servers
     #[arg(long, conflicts_with = "server")]

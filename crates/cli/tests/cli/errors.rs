@@ -19,7 +19,7 @@ fn without_a_command_the_help_is_shown() {
 #[test]
 fn wrong_usage_has_a_status_of_its_own() {
     let house = House::empty();
-    let wrong: [&[&str]; 8] = [
+    let wrong: [&[&str]; 9] = [
         &["nonsense"],
         &["start"],
         &["start", "ftp"],
@@ -28,6 +28,7 @@ fn wrong_usage_has_a_status_of_its_own() {
         &["stop", "--all", "abc"],
         &["init", "--system", "--mirror", "x"],
         &["eval"],
+        &["start", "pipe", "--pipe-name", "a/b"],
     ];
     for arguments in wrong {
         let said = house.run(arguments);
@@ -40,12 +41,12 @@ fn wrong_usage_has_a_status_of_its_own() {
 #[test]
 fn a_backend_that_is_not_there_yet_is_said_so() {
     let house = House::with_runtime();
-    insta::assert_snapshot!(said(&house, &["start", "pipe"]), @r"
+    insta::assert_snapshot!(said(&house, &["start", "rpc"]), @r"
     status: 2
     ----- stdout
     ----- stderr
-    error: the backend `pipe` is not there yet: this version has `http` only
-    hint: `beep-python start http`
+    error: the backend `rpc` is not there yet: this version has `http` and `pipe`
+    hint: `beep-python start http pipe`
     ");
     assert_eq!(house.run(&["start", "http", "rpc"]).code, Some(2));
     assert_eq!(house.json(&["status"]), serde_json::json!([]));

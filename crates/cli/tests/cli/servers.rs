@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
@@ -120,6 +121,42 @@ fn records_of_another_boot_or_of_a_pid_that_was_reused_are_noticed() {
     }
     fs::write(&path, record.to_string()).unwrap();
     assert_eq!(house.json(&["status"])[0]["state"], "running", "the process was left alone");
+}
+
+#[test]
+fn a_server_has_several_backends_that_share_its_sessions() {
+    let house = House::with_runtime();
+    let server = house.json(&["start", "http", "pipe", "--port", "0"]);
+    let urls: Vec<_> = (0..2).map(|at| server["endpoints"][at]["url"].as_str().unwrap().to_owned()).collect();
+    assert!(urls[0].starts_with("http://127.0.0.1:") && urls[1].starts_with("unix:/"), "{server}");
+    let socket = Path::new(&urls[1]["unix:".len()..]).to_owned();
+    let name = socket.file_stem().unwrap().to_str().unwrap().to_owned();
+    let link = std::env::temp_dir().join(format!("CoreFxPipe_{name}"));
+    assert!(socket.exists() && link.exists());
+    house.done(&["eval", "x = 42"]);
+    assert_eq!(house.done(&["eval", "--server", &name, "x"]), "42\n", "the pipe's name means the server");
+    let status = house.done(&["status"]);
+    assert!(urls.iter().all(|url| status.contains(url)), "{status}");
+    assert_eq!(house.json(&["restart"])["endpoints"], server["endpoints"]);
+    house.done(&["stop"]);
+    assert!(!socket.exists() && !link.is_symlink());
+    house.wait_until_no_process_is_left();
+}
+
+#[test]
+fn a_server_may_have_a_pipe_only() {
+    let house = House::with_runtime();
+    let name = format!("cli-test-{}", std::process::id());
+    let said = house.done(&["start", "pipe", "--pipe-name", &name]);
+    let socket = house.root().join(format!("run/{name}.sock"));
+    assert!(said.contains(&format!(" is ready at unix:{}\n", socket.display())), "{said}");
+    assert!(said.contains(&format!("NamedPipeClientStream(\".\", \"{name}\")")), "{said}");
+    assert_eq!(house.done(&["eval", "6 * 7"]), "42\n");
+    let taken = house.run(&["start", "pipe", "--pipe-name", &name]);
+    assert!(taken.stderr.ends_with("hint: --pipe-name takes another\n"), "{taken:?}");
+    house.done(&["stop", &name]);
+    assert!(!socket.exists());
+    house.wait_until_no_process_is_left();
 }
 
 #[test]

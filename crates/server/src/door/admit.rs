@@ -39,6 +39,9 @@ pub enum Refusal {
     /// The peer is another user or cannot be known, and it showed no token or a wrong one.
     #[error("the client is another user, or cannot be known: show the server's token as `Authorization: Bearer`")]
     Token,
+    /// The peer is another user, and the backend knows no tokens.
+    #[error("the client is another user; this pipe serves its own user only")]
+    User,
     /// The body is not declared as JSON in UTF-8.
     #[error("the body must be declared as `Content-Type: application/json`")]
     ContentType,
@@ -58,7 +61,7 @@ impl Refusal {
         match self {
             Refusal::Host => ErrorCode::ForbiddenHost,
             Refusal::Origin => ErrorCode::ForbiddenOrigin,
-            Refusal::Token => ErrorCode::Unauthorized,
+            Refusal::Token | Refusal::User => ErrorCode::Unauthorized,
             Refusal::ContentType => ErrorCode::UnsupportedMediaType,
             Refusal::BodySize { .. } => ErrorCode::BodyTooLarge,
         }

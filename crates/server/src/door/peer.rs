@@ -29,6 +29,11 @@ impl Peer {
         Peer::from_uid(peer_uid(local, remote), rustix::process::geteuid().as_raw())
     }
 
+    /// Who is at the other end of a Unix socket, of which the system tells the user.
+    pub fn of_user(uid: u32) -> Peer {
+        Peer::from_uid(PeerUid::Known(uid), rustix::process::geteuid().as_raw())
+    }
+
     fn from_uid(uid: PeerUid, own: u32) -> Peer {
         match uid {
             PeerUid::Known(uid) if uid == own && uid != OVERFLOW_UID => Peer::SameUser,

@@ -13,70 +13,28 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-use super::body::Pieces;
 use super::route::Route;
-use super::{answer, environment, operation, sessions};
-use crate::Host;
+use super::{answer, operation};
+use crate::accept::{said, serve_all};
+use crate::answer::Pieces;
 use crate::door::Peer;
+use crate::{Host, host_operation};
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
 /// counts the time between requests towards the time to read a header.
 const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(120);
-/// How many connections are served at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// Serves HTTP on these sockets until `stop` says true; then finishes the requests under way, and returns.
 pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
-    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
-    let mut accepting = tokio::task::JoinSet::new();
-    for listener in listeners {
-        let listener = TcpListener::from_std(listener)?;
-        accepting.spawn(accept(listener, host.clone(), places.clone(), stop.clone(), open.clone()));
-    }
-    drop(open);
-    while accepting.join_next().await.is_some() {}
-    all_closed.recv().await; // every connection holds a sender
+    let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
+    let stopping = stop.clone();
+    serve_all(listeners, stop, move |stream| connection(stream, host.clone(), stopping.clone())).await;
     Ok(())
-}
-
-async fn accept(
-    listener: TcpListener,
-    host: Arc<Host>,
-    places: Arc<tokio::sync::Semaphore>,
-    mut stop: watch::Receiver<bool>,
-    open: mpsc::Sender<Infallible>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = async {
-                let place = places.clone().acquire_owned().await.ok()?;
-                Some((listener.accept().await, place))
-            } => accepted,
-            () = said(&mut stop) => return,
-        };
-        match accepted {
-            Some((Ok((stream, _)), place)) => {
-                let (host, stop, open) = (host.clone(), stop.clone(), open.clone());
-                tokio::spawn(async move {
-                    connection(stream, host, stop).await;
-                    drop((place, open));
-                });
-            }
-            Some((Err(error), _)) => {
-                // Out of descriptors, as a rule: those that are open may close while we wait.
-                tracing::warn!("a connection could not be accepted: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            None => return,
-        }
-    }
 }
 
 async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receiver<bool>) {
@@ -104,11 +62,6 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
     }
 }
 
-/// Returns when the server is to stop.
-async fn said(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
 /// Every request passes here: first the door, then the route.
 async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Response<Pieces> {
     let (parts, body) = request.into_parts();
@@ -128,14 +81,10 @@ async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Respo
         Ok(body) => body,
         Err(problem) => return answer::problem(&problem),
     };
-    let answered = match route {
-        Route::Operation(what) => operation::carry_out(host, what, &parts.headers, body).await,
-        Route::Health => Ok(health(host)),
-        Route::Sessions => sessions::all(host, &parts.method).await,
-        Route::Session => sessions::one(host, &parts.method, path).await,
-        Route::VenvCreate | Route::VenvList | Route::VenvDelete | Route::VenvStatus | Route::VenvInstall => {
-            environment::answer(host, route, &body).await
-        }
+    let answered = match (route, route.host_operation(&parts.method)) {
+        (Route::Operation(what), _) => operation::answer(host, what, &parts.headers, body).await,
+        (_, Some(what)) => host_operation::perform(host, what, Route::session_id(path), &body).await.map(answer::json),
+        (_, None) => unreachable!("a route leads to a session or to the host"),
     };
     answered.unwrap_or_else(|problem| answer::problem(&problem))
 }
@@ -157,15 +106,4 @@ async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Prob
             Err(Problem::new(ErrorCode::RequestTimeout, detail))
         }
     }
-}
-
-fn health(host: &Host) -> Response<Pieces> {
-    answer::json(&json!({
-        "status": "ok",
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "python": host.python_version,
-        "environment": host.sessions.environments().own(),
-        "uptimeMs": host.began.elapsed().as_millis() as u64,
-    }))
 }

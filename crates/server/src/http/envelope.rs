@@ -3,17 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use beep_python_protocol::{ErrorCode, Problem};
 use http::HeaderMap;
 use serde::Deserialize;
 
-/// The envelope of a request.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Envelope {
-    pub(super) session: Option<String>,
-    pub(super) form: ValueForm,
-    pub(super) deadline: Option<Duration>,
-}
+use crate::operation::{Envelope, form_named};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,12 +42,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
             })?),
             (None, None) => None,
         };
-    let form = match inside.and_then(|i| i.values.as_deref()).or(header("x-beep-values")?) {
-        None => ValueForm::Plain,
-        Some(word) => {
-            ValueForm::parse(word).ok_or_else(|| invalid(format!("values must be 'plain' or 'exact', not '{word}'")))?
-        }
-    };
+    let form = form_named(inside.and_then(|i| i.values.as_deref()).or(header("x-beep-values")?))?;
     // Ids serve to cancel a call; one that is not text could never be named.
     let _ = (inside.and_then(|i| i.request_id.as_deref()), header("x-beep-request")?);
     Ok(Envelope { session: session.map(str::to_owned), form, deadline: deadline.map(Duration::from_millis) })
@@ -75,6 +64,8 @@ fn invalid(detail: impl Into<String>) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use beep_python_protocol::ValueForm;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {

@@ -1,30 +1,26 @@
-//! The operations, carried to the session core.
+//! The operations of a session over HTTP.
 
 use beep_python_protocol::{Operation, Problem};
-use beep_python_runtime::session::Request;
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, Response};
 
-use super::body::Pieces;
 use super::{answer, envelope};
 use crate::Host;
+use crate::answer::{Arrays, Pieces, compose};
+use crate::operation::carry_out;
 
-/// Carries out one operation. The body goes to the worker as it is.
-pub(super) async fn carry_out(
+/// Answers one operation.
+pub(super) async fn answer(
     host: &Host,
     operation: Operation,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response<Pieces>, Problem> {
     let envelope = envelope::read(headers, &body)?;
-    let session = match &envelope.session {
-        Some(id) => host.sessions.get(id)?,
-        None => host.sessions.default_session().clone(),
-    };
-    let request = Request { operation, body, form: envelope.form, deadline: envelope.deadline, grace: None };
-    let reply = session.call(request).await;
-    Ok(answer::reply(reply, wants_binary(headers)).await)
+    let arrays = if wants_binary(headers) { Arrays::Binary } else { Arrays::of(envelope.form) };
+    let reply = carry_out(host, operation, &envelope, body).await?;
+    Ok(answer::composed(compose(reply, arrays).await))
 }
 
 fn wants_binary(headers: &HeaderMap) -> bool {

@@ -1,6 +1,6 @@
 //! The routes and the methods that they take.
 
-use beep_python_protocol::Operation;
+use beep_python_protocol::{HostOperation, Operation};
 use http::Method;
 
 /// What a request asks for.
@@ -73,9 +73,26 @@ impl Route {
         }
     }
 
+    /// What it asks of the host with a method; `None` where it asks a session.
+    pub fn host_operation(self, method: &Method) -> Option<HostOperation> {
+        Some(match self {
+            Route::Operation(_) => return None,
+            Route::Health => HostOperation::Health,
+            Route::Sessions if method == Method::POST => HostOperation::CreateSession,
+            Route::Sessions => HostOperation::ListSessions,
+            Route::Session if method == Method::DELETE => HostOperation::DeleteSession,
+            Route::Session => HostOperation::GetSession,
+            Route::VenvCreate => HostOperation::CreateEnvironment,
+            Route::VenvList => HostOperation::ListEnvironments,
+            Route::VenvDelete => HostOperation::DeleteEnvironment,
+            Route::VenvStatus => HostOperation::EnvironmentStatus,
+            Route::VenvInstall => HostOperation::InstallPackages,
+        })
+    }
+
     /// The session's id in a path of [`Route::Session`].
-    pub fn session_id(path: &str) -> &str {
-        path.strip_prefix(SESSION_PREFIX).unwrap_or_default()
+    pub fn session_id(path: &str) -> Option<&str> {
+        path.strip_prefix(SESSION_PREFIX)
     }
 }
 

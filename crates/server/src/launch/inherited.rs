@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::FileType;
@@ -22,13 +23,20 @@ pub(super) const LISTEN_PID: &str = "LISTEN_PID";
 /// The number of the pipe on which the server says that it is ready.
 pub(super) const READY_FD: &str = "BEEP_PYTHON_READY_FD";
 pub(super) const FIRST_FD: RawFd = 3;
+/// The names of sockets, by what they are for.
 pub(super) const HTTP: &str = "http";
+pub(super) const PIPE: &str = "pipe";
+pub(super) const RPC: &str = "rpc";
 
 /// What this process inherited from who started it as a server.
 #[derive(Debug)]
 pub struct Inherited {
     /// Sockets for HTTP: non-blocking, and closed on exec.
     pub http: Vec<TcpListener>,
+    /// A Unix socket for the pipe, the same.
+    pub pipe: Option<UnixListener>,
+    /// Sockets for RPC, the same.
+    pub rpc: Vec<TcpListener>,
     /// Whom to tell that the server is ready.
     pub ready: Ready,
 }
@@ -82,12 +90,14 @@ impl Inherited {
         // SAFETY: the variables say that these descriptors were passed to this process for us to own; each was checked
         // to be open, and `TAKEN` sees to it that they are owned once.
         let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
-        let http = plan.http.into_iter().map(|fd| listener(fd, own)).collect::<Result<_, _>>()?;
+        let tcp = |fds: Vec<RawFd>| fds.into_iter().map(|fd| tcp_listener(fd, own)).collect::<Result<_, _>>();
+        let (http, rpc) = (tcp(plan.http)?, tcp(plan.rpc)?);
+        let pipe = plan.pipe.map(|fd| unix_listener(fd, own)).transpose()?;
         let ready = match plan.ready {
-            Some(fd) => Ready(Told::Pipe(pipe(fd, own)?)),
+            Some(fd) => Ready(Told::Pipe(ready_pipe(fd, own)?)),
             None => Ready(Told::Nobody),
         };
-        Ok(Inherited { http, ready })
+        Ok(Inherited { http, pipe, rpc, ready })
     }
 }
 
@@ -166,9 +176,11 @@ struct Variables {
 }
 
 /// Which descriptor is what.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Plan {
     http: Vec<RawFd>,
+    pipe: Option<RawFd>,
+    rpc: Vec<RawFd>,
     ready: Option<RawFd>,
 }
 
@@ -185,18 +197,27 @@ impl Variables {
             return Err(InheritError::OtherProcess { meant_for });
         }
         let count: usize = fds.parse().ok().filter(|count| (1..=64).contains(count)).ok_or(wrong(LISTEN_FDS, &fds))?;
-        if let Some(names) = self.names {
-            let mut split = names.split(':');
-            if split.clone().count() != count || !split.all(|name| name == HTTP) {
-                return Err(wrong(LISTEN_FDNAMES, &names));
-            }
-        }
         let end = FIRST_FD + count as RawFd;
         let ready = match self.ready {
             Some(fd) => Some(fd.parse().ok().filter(|fd| *fd >= end).ok_or(wrong(READY_FD, &fd))?),
             None => None,
         };
-        Ok(Plan { http: (FIRST_FD..end).collect(), ready })
+        let mut plan = Plan { ready, ..Plan::default() };
+        // Who names nothing has sockets for HTTP.
+        let names = self.names.unwrap_or_else(|| vec![HTTP; count].join(":"));
+        let mut split = names.split(':');
+        for fd in FIRST_FD..end {
+            match split.next() {
+                Some(HTTP) => plan.http.push(fd),
+                Some(PIPE) if plan.pipe.is_none() => plan.pipe = Some(fd),
+                Some(RPC) => plan.rpc.push(fd),
+                _ => return Err(wrong(LISTEN_FDNAMES, &names)),
+            }
+        }
+        match split.next() {
+            None => Ok(plan),
+            Some(_) => Err(wrong(LISTEN_FDNAMES, &names)),
+        }
     }
 }
 
@@ -212,23 +233,40 @@ fn forget_variables() {
     }
 }
 
-fn listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<TcpListener, InheritError> {
+fn tcp_listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<TcpListener, InheritError> {
     const EXPECTED: &str = "a listening TCP socket";
-    let failed = |source| InheritError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
+    let listener = TcpListener::from(listener(fd, EXPECTED, own)?);
+    // A Unix socket has no address of this kind.
+    match listener.local_addr() {
+        Ok(_) => Ok(listener),
+        Err(_) => Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None }),
+    }
+}
+
+fn unix_listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<UnixListener, InheritError> {
+    const EXPECTED: &str = "a listening Unix socket";
+    let listener = UnixListener::from(listener(fd, EXPECTED, own)?);
+    match listener.local_addr() {
+        Ok(_) => Ok(listener),
+        Err(_) => Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None }),
+    }
+}
+
+/// A socket that listens, whatever its addresses are: non-blocking, and closed on exec.
+fn listener(fd: RawFd, expected: &'static str, own: impl Fn(RawFd) -> OwnedFd) -> Result<OwnedFd, InheritError> {
+    let failed = |source| InheritError::Descriptor { fd, expected, source: Some(source) };
     check_open(fd).map_err(failed)?;
     let socket = own(fd);
     let is_listener = rustix::net::sockopt::socket_type(&socket) == Ok(SocketType::STREAM)
         && rustix::net::sockopt::socket_acceptconn(&socket) == Ok(true);
-    let listener = TcpListener::from(socket);
-    // A Unix socket has no address of this kind.
-    if !is_listener || listener.local_addr().is_err() {
-        return Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None });
+    if !is_listener {
+        return Err(InheritError::Descriptor { fd, expected, source: None });
     }
-    close_on_exec(&listener).and_then(|()| listener.set_nonblocking(true)).map_err(failed)?;
-    Ok(listener)
+    close_on_exec(&socket).and_then(|()| Ok(rustix::io::ioctl_fionbio(&socket, true)?)).map_err(failed)?;
+    Ok(socket)
 }
 
-fn pipe(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<File, InheritError> {
+fn ready_pipe(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<File, InheritError> {
     const EXPECTED: &str = "a pipe";
     let failed = |source| InheritError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
     check_open(fd).map_err(failed)?;
@@ -260,10 +298,12 @@ mod tests {
 
     #[test]
     fn descriptors_are_numbered_from_three() {
-        let two = Plan { http: vec![3, 4], ready: Some(5) };
+        let two = Plan { http: vec![3, 4], ready: Some(5), ..Plan::default() };
         assert_eq!(plan("2", "http:http", "-", "5").unwrap(), two);
         assert_eq!(plan("2", "-", "42", "5").unwrap(), two);
-        assert_eq!(plan("1", "http", "42", "-").unwrap(), Plan { http: vec![3], ready: None });
+        assert_eq!(plan("1", "http", "42", "-").unwrap(), Plan { http: vec![3], ..Plan::default() });
+        let all = Plan { http: vec![3], pipe: Some(6), rpc: vec![4, 5], ready: None };
+        assert_eq!(plan("4", "http:rpc:rpc:pipe", "42", "-").unwrap(), all);
     }
 
     #[test]
@@ -278,7 +318,7 @@ mod tests {
                 "{fds}"
             );
         }
-        for names in ["", "http", "http:pipe", "http:http:http"] {
+        for names in ["", "http", "http:other", "pipe:pipe", "http:http:http"] {
             let wrong = plan("2", names, "-", "-");
             assert!(matches!(wrong, Err(InheritError::Variable { variable: LISTEN_FDNAMES, .. })), "{names}");
         }

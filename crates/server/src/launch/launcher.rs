@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem::ManuallyDrop;
-use std::net::TcpListener;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -16,10 +15,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::inherited::{FIRST_FD, HTTP, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, Word};
+use super::inherited::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, Word};
 use super::log::remove_old_logs;
+use super::sockets::Sockets;
 use super::stop::ends_within;
-use super::{BindError, RecordError, ServerRecord, bind_loopback, log_tail, read_record};
+use super::{BindError, RecordError, ServerRecord, log_tail, read_record};
+use crate::pipe::{PipeError, PipeName};
 
 /// Starts servers.
 #[derive(Clone, Debug)]
@@ -39,8 +40,12 @@ pub struct LaunchPlan {
     pub id: Option<String>,
     /// The loopback address to listen on; both when not given.
     pub host: Option<String>,
-    /// The port; 0 takes a free one.
-    pub port: u16,
+    /// The port of HTTP, where that is wanted; 0 takes a free one.
+    pub http: Option<u16>,
+    /// The name of the pipe, where one is wanted.
+    pub pipe: Option<PipeName>,
+    /// The port of RPC, where that is wanted; 0 takes a free one.
+    pub rpc: Option<u16>,
     /// The folder it starts in; that of this process when not given.
     pub directory: Option<PathBuf>,
     /// What follows `serve --id ID --log FILE` on its command line.
@@ -50,9 +55,15 @@ pub struct LaunchPlan {
 /// Why a server was not started. Nothing of it is left: no process, no record.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
+    /// It was to have no backend.
+    #[error("a server needs a backend: HTTP, pipe or RPC")]
+    NoBackend,
     /// Its sockets cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Its pipe cannot be made.
+    #[error(transparent)]
+    Pipe(#[from] PipeError),
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -119,7 +130,7 @@ impl ServerLauncher {
     ///
     /// It runs in a session of its own, with nothing on its standard input and its output in its log.
     pub fn launch(&self, plan: &LaunchPlan) -> Result<ServerRecord, LaunchError> {
-        let listeners = bind_loopback(plan.host.as_deref(), plan.port)?;
+        let sockets = Sockets::bind(&self.home, plan)?;
         let id = self.id_for(plan)?;
         let logs = self.home.logs()?;
         remove_old_logs(&logs, |log| log == id || read_record(&self.home, log).is_some());
@@ -129,22 +140,26 @@ impl ServerLauncher {
 
         let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
         let (hears, tells) = ready_pipe().map_err(spawn_failed)?;
-        let mut command = self.command(plan, &id, Some(&log), listeners.len());
-        command.env(READY_FD, (FIRST_FD as usize + listeners.len()).to_string());
+        let (listeners, names) = sockets.share().map_err(spawn_failed)?;
+        let mut command = self.command(plan, &id, Some(&log), &names);
+        command.env(READY_FD, (FIRST_FD as usize + names.len()).to_string());
         command.stdin(Stdio::null()).stderr(output.try_clone().map_err(spawn_failed)?).stdout(output);
         let child = spawn_in_session(command, listeners, Some(tells)).map_err(spawn_failed)?;
-        self.await_ready(child, hears, &id, &log)
+        let record = self.await_ready(child, hears, &id, &log)?;
+        sockets.hand_over();
+        Ok(record)
     }
 
     /// Turns this process into a server that stays in the foreground, with the output it has now. Returns only when
     /// that fails.
     pub fn become_server(&self, plan: &LaunchPlan) -> LaunchError {
         let become_server = || {
-            let listeners = bind_loopback(plan.host.as_deref(), plan.port)?;
+            let sockets = Sockets::bind(&self.home, plan)?;
             let id = self.id_for(plan)?;
-            let mut command = self.command(plan, &id, None, listeners.len());
-            command.env(LISTEN_PID, std::process::id().to_string());
             let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
+            let (listeners, names) = sockets.share().map_err(spawn_failed)?;
+            let mut command = self.command(plan, &id, None, &names);
+            command.env(LISTEN_PID, std::process::id().to_string());
             let _placeholders = hand_over(&mut command, listeners, None, false).map_err(spawn_failed)?;
             Err::<(), _>(spawn_failed(command.exec()))
         };
@@ -158,7 +173,7 @@ impl ServerLauncher {
         }
     }
 
-    fn command(&self, plan: &LaunchPlan, id: &str, log: Option<&Path>, sockets: usize) -> Command {
+    fn command(&self, plan: &LaunchPlan, id: &str, log: Option<&Path>, sockets: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["serve", "--id", id]);
         if let Some(log) = log {
@@ -167,7 +182,7 @@ impl ServerLauncher {
         command.args(&plan.arguments);
         command.env("BEEP_PYTHON_HOME", self.home.root());
         command.env_remove(LISTEN_PID).env_remove(READY_FD);
-        command.env(LISTEN_FDS, sockets.to_string()).env(LISTEN_FDNAMES, vec![HTTP; sockets].join(":"));
+        command.env(LISTEN_FDS, sockets.len().to_string()).env(LISTEN_FDNAMES, sockets.join(":"));
         if let Some(directory) = &plan.directory {
             command.current_dir(directory);
         }
@@ -233,7 +248,7 @@ fn ready_pipe() -> io::Result<(File, OwnedFd)> {
     Ok((File::from(hears), tells))
 }
 
-fn spawn_in_session(mut command: Command, listeners: Vec<TcpListener>, tells: Option<OwnedFd>) -> io::Result<Child> {
+fn spawn_in_session(mut command: Command, listeners: Vec<OwnedFd>, tells: Option<OwnedFd>) -> io::Result<Child> {
     let _placeholders = hand_over(&mut command, listeners, tells, true)?;
     // The command goes with the end of this function, and our copies of the descriptors with it: from then on only the
     // server holds the telling end of the pipe.
@@ -244,11 +259,11 @@ fn spawn_in_session(mut command: Command, listeners: Vec<TcpListener>, tells: Op
 /// must live until it is spawned.
 fn hand_over(
     command: &mut Command,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<OwnedFd>,
     tells: Option<OwnedFd>,
     own_session: bool,
 ) -> io::Result<Vec<OwnedFd>> {
-    let fds: Vec<OwnedFd> = listeners.into_iter().map(OwnedFd::from).chain(tells).collect();
+    let fds: Vec<OwnedFd> = listeners.into_iter().chain(tells).collect();
     let end = FIRST_FD + fds.len() as RawFd;
     // None of them may lie where another is to go.
     let above = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, end);

@@ -8,6 +8,9 @@ use rustix::io::Errno;
 use super::PortHolder;
 use super::holder::holder_of;
 
+/// How many connections may wait to be accepted; the system may allow fewer.
+pub(crate) const BACKLOG: i32 = 1024;
+
 /// Why the sockets cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -78,7 +81,11 @@ fn bind_once(ips: &[IpAddr], port: u16) -> Result<Bound, BindError> {
         let chosen = listeners.first().and_then(|first| first.local_addr().ok());
         let address = SocketAddr::new(ip, chosen.map_or(port, |first| first.port()));
         match TcpListener::bind(address) {
-            Ok(listener) => listeners.push(listener),
+            Ok(listener) => {
+                let longer = rustix::net::listen(&listener, BACKLOG);
+                longer.map_err(|error| BindError::Refused { address, source: error.into() })?;
+                listeners.push(listener);
+            }
             Err(error) if is(&error, &[Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]) && !listeners.is_empty() => {}
             Err(error) if is(&error, &[Errno::ADDRINUSE]) => match listeners.pop() {
                 Some(first) if port == 0 => return Ok(Bound::OnlyFirst(first)),

@@ -12,11 +12,13 @@ mod listen;
 mod log;
 mod process;
 mod record;
+mod sockets;
 mod stop;
 
 pub use holder::PortHolder;
 pub use inherited::{InheritError, Inherited, Ready};
 pub use launcher::{LaunchError, LaunchPlan, ServerLauncher, Told};
+pub(crate) use listen::BACKLOG;
 pub use listen::{BindError, bind_loopback};
 pub use log::log_tail;
 pub use record::{

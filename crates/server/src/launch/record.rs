@@ -10,6 +10,7 @@ use beep_python_runtime::platform::{FileError, Home, HomeError, failed_to, repla
 use serde::{Deserialize, Serialize};
 
 use super::process::{boot_id, start_time};
+use crate::pipe::remove_left_over;
 
 /// What is known of a server: `servers/<id>.json` in the home, written by the server when it is ready and removed when
 /// it ends.
@@ -55,14 +56,29 @@ pub struct ServerRecord {
 pub struct Endpoint {
     /// `http`, `pipe` or `rpc`.
     pub backend: String,
-    /// For example `http://127.0.0.1:5678`.
+    /// For example `http://127.0.0.1:5678`, or `unix:/home/me/.beep-python/run/NAME.sock` for a pipe.
     pub url: String,
 }
 
 impl Endpoint {
     /// The TCP port, where it has one.
     pub fn port(&self) -> Option<u16> {
+        if self.socket().is_some() {
+            return None;
+        }
         self.url.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
+    }
+}
+
+impl Endpoint {
+    /// The Unix socket, where it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.url.strip_prefix("unix:").map(Path::new)
+    }
+
+    /// The name of the pipe, where it is one: what .NET clients connect to.
+    pub fn pipe_name(&self) -> Option<&str> {
+        self.socket()?.file_stem()?.to_str()
     }
 }
 
@@ -195,8 +211,9 @@ impl ServerRecord {
         self.write(home)
     }
 
-    /// Removes the record; one that is gone already is fine.
+    /// Removes the record, and the files of a pipe that a server which was killed has left; what is gone is fine.
     pub fn remove(&self, home: &Home) -> Result<(), RecordError> {
+        self.endpoints.iter().filter_map(Endpoint::socket).for_each(remove_left_over);
         let path = path_of(home, &self.id)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed_to("remove", path)(error).into()),
@@ -251,7 +268,7 @@ pub fn read_record(home: &Home, id: &str) -> Option<ServerRecord> {
     read(&path_of(home, id).ok()?).ok()
 }
 
-/// The server that `wanted` means: its id, the port or URL of an endpoint, or a beginning of its id that no other has.
+/// The server that `wanted` means: its id, the port, URL or pipe name of an endpoint, or a beginning of its id that no other has.
 ///
 /// Living servers come first: a port means the one that has it now.
 pub fn find(home: &Home, wanted: &str) -> Result<(ServerRecord, ServerState), RecordError> {
@@ -261,7 +278,10 @@ pub fn find(home: &Home, wanted: &str) -> Result<(ServerRecord, ServerState), Re
     let ways: [&dyn Fn(&ServerRecord) -> bool; 3] = [
         &|record| record.id == wanted,
         &|record| {
-            record.endpoints.iter().any(|endpoint| endpoint.url == url || port.is_some() && endpoint.port() == port)
+            let pipe = Some(url.strip_prefix("pipe:").unwrap_or(url));
+            record.endpoints.iter().any(|endpoint| {
+                endpoint.url == url || port.is_some() && endpoint.port() == port || endpoint.pipe_name() == pipe
+            })
         },
         &|record| !wanted.is_empty() && record.id.starts_with(wanted),
     ];

@@ -28,7 +28,7 @@ impl House {
     pub(crate) fn script(&self, script: &str) -> LaunchPlan {
         let directory = tempfile::Builder::new().tempdir_in(self.folder.path()).unwrap().keep();
         fs::write(directory.join("serve"), script).unwrap();
-        LaunchPlan { directory: Some(directory), ..LaunchPlan::default() }
+        LaunchPlan { http: Some(0), directory: Some(directory), ..LaunchPlan::default() }
     }
 
     /// A plan whose server is `tiny_server` in this program, with `behaviour`.

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, ServerState, log_tail, records};
+use beep_python_server::pipe::PipeName;
 
 use super::house::{House, kill_and_wait, wait_until};
 
@@ -124,7 +125,7 @@ fn a_program_that_is_not_there_is_named() {
     let house = House::new();
     let mut launcher = house.launcher();
     launcher.program = "/nonexistent/beep-python".into();
-    let error = launcher.launch(&LaunchPlan::default()).unwrap_err();
+    let error = launcher.launch(&LaunchPlan { http: Some(0), ..LaunchPlan::default() }).unwrap_err();
     assert_eq!(error.to_string(), "cannot run /nonexistent/beep-python");
 }
 
@@ -133,7 +134,7 @@ fn a_port_in_use_is_told_before_anything_starts() {
     let house = House::new();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
-    let error = house.launch(&LaunchPlan { port, ..house.tiny("answers") }).unwrap_err();
+    let error = house.launch(&LaunchPlan { http: Some(port), ..house.tiny("answers") }).unwrap_err();
     let LaunchError::Bind(BindError::PortInUse { holder, .. }) = &error else { panic!("{error:?}") };
     assert_eq!(holder.pid, Some(std::process::id()));
     assert!(house.files("logs").is_empty());
@@ -145,7 +146,8 @@ fn the_id_and_the_port_can_be_kept() {
     let first = house.launch(&house.tiny("answers")).unwrap();
     beep_python_server::launch::stop(&house.home, &first, Duration::from_secs(10)).unwrap();
     let port = first.endpoints[0].port().unwrap();
-    let again = house.launch(&LaunchPlan { id: Some(first.id.clone()), port, ..house.tiny("answers") }).unwrap();
+    let again =
+        house.launch(&LaunchPlan { id: Some(first.id.clone()), http: Some(port), ..house.tiny("answers") }).unwrap();
     assert_eq!((&again.id, again.endpoints[0].port()), (&first.id, Some(port)));
     assert_ne!(again.pid, first.pid);
 }
@@ -189,7 +191,7 @@ fn starter_process() {
     };
     let home = beep_python_runtime::platform::Home::open(home).unwrap();
     let launcher = beep_python_server::launch::ServerLauncher::new("/bin/sh", &home);
-    let _ = launcher.launch(&LaunchPlan { directory: Some(directory.into()), ..LaunchPlan::default() });
+    let _ = launcher.launch(&LaunchPlan { http: Some(0), directory: Some(directory.into()), ..LaunchPlan::default() });
 }
 
 #[test]
@@ -225,7 +227,42 @@ fn foreground_process() {
     let home = beep_python_runtime::platform::Home::open(home).unwrap();
     let launcher = beep_python_server::launch::ServerLauncher::new("/bin/sh", &home);
     let arguments = vec!["--venv".to_owned(), "x".to_owned()];
-    let error =
-        launcher.become_server(&LaunchPlan { directory: Some(directory.into()), arguments, ..LaunchPlan::default() });
+    let error = launcher.become_server(&LaunchPlan {
+        http: Some(0),
+        directory: Some(directory.into()),
+        arguments,
+        ..LaunchPlan::default()
+    });
     panic!("{error:?}");
+}
+
+#[test]
+fn a_server_gets_all_of_its_sockets() {
+    let house = House::new();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let rpc = held.local_addr().unwrap().port();
+    drop(held);
+    let name = PipeName::random().unwrap();
+    let plan = LaunchPlan { pipe: Some(name.clone()), rpc: Some(rpc), ..house.tiny("answers") };
+    let record = house.launch(&plan).unwrap();
+    let http = record.endpoints[0].port().unwrap();
+    assert_ne!(http, rpc);
+    for port in [http, rpc] {
+        assert!(ask(&format!("127.0.0.1:{port}")).starts_with(&format!("pid={} ", record.pid)));
+    }
+    let socket = house.home.root().join(format!("run/{name}.sock"));
+    let mut said = String::new();
+    std::os::unix::net::UnixStream::connect(&socket).unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "pipe\n");
+}
+
+#[test]
+fn a_server_that_cannot_start_leaves_no_socket() {
+    let house = House::new();
+    let pipe = Some(PipeName::random().unwrap());
+    let error = house.launch(&LaunchPlan { http: None, pipe, ..house.script("exit 3") }).unwrap_err();
+    assert!(matches!(error, LaunchError::Died { .. }), "{error:?}");
+    assert!(house.files("run").is_empty());
+    let nothing = house.launch(&LaunchPlan { http: None, ..house.tiny("answers") }).unwrap_err();
+    assert!(matches!(nothing, LaunchError::NoBackend));
 }

@@ -42,7 +42,11 @@ fn tiny_server() {
     println!("ready at {port}");
     record.write(&home).unwrap();
     inherited.ready.ready(&record);
-    for listener in inherited.http {
+    if let Some(pipe) = inherited.pipe {
+        pipe.set_nonblocking(false).unwrap();
+        std::thread::spawn(move || pipe.accept().unwrap().0.write_all(b"pipe\n"));
+    }
+    for listener in inherited.http.into_iter().chain(inherited.rpc) {
         std::thread::spawn(move || serve(&listener));
     }
     let mut signal = signal.unwrap();

@@ -2,33 +2,19 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
-use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{SessionLimits, Sessions, SessionsOptions};
-use beep_python_server::Host;
-use beep_python_server::door::{Door, DoorConfig, Token};
+use beep_python_server::door::DoorConfig;
 use beep_python_server::http::serve;
 use serde_json::Value;
-use tokio::sync::watch;
+
+use super::host::Running;
 
 /// A running HTTP backend; stopped and waited for when dropped.
 pub struct Server {
     pub port: u16,
     pub token: String,
-    stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
-    _home: tempfile::TempDir,
-}
-
-/// The newest Python of the machine.
-pub fn python(home: &Home) -> PathBuf {
-    let found = discover(home, &SearchPaths::from_env()).expect("a search");
-    found.first().expect("these tests need a CPython of 3.9 or later").path.clone()
+    running: Running,
 }
 
 impl Server {
@@ -37,46 +23,13 @@ impl Server {
     }
 
     pub fn with(config: DoorConfig) -> Server {
-        let folder = tempfile::tempdir().expect("a folder");
-        let home = Home::open(folder.path()).expect("a home");
-        let python = python(&home);
-        let found = discover(&home, &SearchPaths::from_env()).expect("a search");
-        PythonRuntimeManager::new(home.clone()).adopt(&found[0]).expect("adopted");
-        let token_file = folder.path().join("token");
-        let token = Token::load_or_create(&token_file).expect("a token");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("non-blocking");
         let port = listener.local_addr().expect("an address").port();
-        let (stop, stopping) = watch::channel(false);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                let sessions = Sessions::start(SessionsOptions {
-                    python,
-                    environment: home.root().join("environments/none"),
-                    home: home.clone(),
-                    preload: Vec::new(),
-                    directory: None,
-                    limits: SessionLimits::default(),
-                })
-                .await
-                .expect("sessions start");
-                let sessions = Arc::new(sessions);
-                let host = Arc::new(Host {
-                    sessions: sessions.clone(),
-                    door: Door::new(config, token),
-                    python_version: sessions.python_version().await.expect("a version"),
-                    began: Instant::now(),
-                });
-                let mut stopped = stopping.clone();
-                let serving = tokio::spawn(serve(vec![listener], host, stopping));
-                let _ = stopped.wait_for(|stop| *stop).await;
-                sessions.shut_down(Duration::from_secs(5)).await;
-                serving.await.expect("no panic").expect("served");
-            });
-        });
+        let running = Running::start(config, move |host, stop| serve(vec![listener], host, stop));
+        let token_file = running.folder.path().join("token");
         let token = std::fs::read_to_string(&token_file).expect("a token").trim().to_owned();
-        Server { port, token, stop, thread: Some(thread), _home: folder }
+        Server { port, token, running }
     }
 
     /// A connection of its own.
@@ -104,17 +57,7 @@ impl Server {
 
     /// Tells the server to stop, without waiting for it.
     pub fn tell_to_stop(&self) {
-        let _ = self.stop.send(true);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.tell_to_stop();
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
-        }
+        self.running.tell_to_stop();
     }
 }
 
@@ -208,7 +151,13 @@ impl Connection {
 
     fn more(&mut self) {
         let mut chunk = [0; 65536];
-        let n = self.stream.read(&mut chunk).expect("an answer");
+        let n = loop {
+            match self.stream.read(&mut chunk) {
+                // A read with a time limit is not resumed after a signal, such as that a worker of this process ended.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => break read.expect("an answer"),
+            }
+        };
         assert!(n > 0, "the server closed; it had said: {}", String::from_utf8_lossy(&self.read));
         self.read.extend_from_slice(&chunk[..n]);
     }

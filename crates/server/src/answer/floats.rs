@@ -4,6 +4,8 @@ use beep_python_protocol::{ErrorCode, Problem};
 use beep_python_runtime::worker::Body;
 use bytes::{Buf, Bytes};
 
+use super::Arrays;
+
 /// From here on the text is made on another thread, so that other clients need not wait for it.
 const LARGE_BYTES: usize = 64 << 10;
 
@@ -16,23 +18,23 @@ pub(super) enum Rows {
 }
 
 /// One row as a JSON array.
-pub(super) async fn row_to_json(body: Body) -> Result<Vec<u8>, Problem> {
+pub(super) async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, Problem> {
     aside(body.len(), move || {
         let bytes = body.contiguous();
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
-        write_row(&mut out, &bytes)?;
+        write_row(&mut out, &bytes, arrays)?;
         Ok(out)
     })
     .await
 }
 
 /// Rows as they are where that is wanted and all are of one width, else as a JSON array of arrays.
-pub(super) async fn rows(body: Body, binary: bool) -> Result<Rows, Problem> {
+pub(super) async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
     aside(body.len(), move || {
         let mut bytes = body.contiguous();
         let lengths = take_lengths(&mut bytes)?;
         let width = lengths.first().copied().unwrap_or(0);
-        if binary && lengths.iter().all(|&length| length == width) {
+        if arrays == Arrays::Binary && lengths.iter().all(|&length| length == width) {
             return Ok(Rows::Binary { rows: lengths.len(), width, pieces: vec![bytes] });
         }
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
@@ -41,7 +43,7 @@ pub(super) async fn rows(body: Body, binary: bool) -> Result<Rows, Problem> {
             if at > 0 {
                 out.push(b',');
             }
-            write_row(&mut out, &bytes.split_to(length * 4))?;
+            write_row(&mut out, &bytes.split_to(length * 4), arrays)?;
         }
         out.push(b']');
         Ok(Rows::Json(out))
@@ -75,8 +77,8 @@ fn take_lengths(bytes: &mut Bytes) -> Result<Vec<usize>, Problem> {
     Ok(lengths)
 }
 
-/// Appends `[1.5,2.0,1e999]`. JSON has no word for NaN, and existing clients read none; infinity fits a number.
-fn write_row(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Problem> {
+/// Appends `[1.5,2.0,1e999]`. JSON has no number for NaN, and existing clients read no word for it; infinity fits one.
+fn write_row(out: &mut Vec<u8>, bytes: &[u8], arrays: Arrays) -> Result<(), Problem> {
     out.push(b'[');
     for (at, four) in bytes.chunks_exact(4).enumerate() {
         if at > 0 {
@@ -85,11 +87,13 @@ fn write_row(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Problem> {
         let float = f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
         if float.is_finite() {
             let _ = serde_json::to_writer(&mut *out, &float); // into memory: it cannot fail
-        } else if float.is_nan() {
+        } else if float.is_nan() && arrays == Arrays::Plain {
             let detail = format!(
-                "element {at} is NaN, which a JSON array of numbers cannot hold; ask for Accept: application/octet-stream"
+                "element {at} is NaN, which a JSON array of numbers cannot hold; ask for values in the exact form"
             );
             return Err(Problem::new(ErrorCode::NotRepresentable, detail));
+        } else if float.is_nan() {
+            out.extend_from_slice(br#""NaN""#);
         } else {
             out.extend_from_slice(if float > 0.0 { b"1e999" } else { b"-1e999" });
         }

@@ -1,0 +1,96 @@
+//! Calls as lines, and lines as answers.
+
+use beep_python_protocol::{HostOperation, ValueForm};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::Error;
+use crate::call::{Call, Reply, Target};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    command: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_ms: Option<u64>,
+    values: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionNamed<'a> {
+    session_id: &'a str,
+}
+
+/// The line of a call, with its end.
+pub(super) fn write(call: &Call) -> Vec<u8> {
+    let options = &call.options;
+    let (command, session, about) = match call.target {
+        Target::Session(operation) => (operation.pipe_command(), options.session.as_deref(), None),
+        Target::Host(operation) => (operation.pipe_command(), None, session_in_payload(operation, call)),
+    };
+    let request = Request {
+        command,
+        id: options.request_id.as_deref(),
+        session,
+        // A deadline of no time at all would read as no deadline.
+        timeout_ms: options.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)),
+        values: ValueForm::Exact.as_str(),
+    };
+    let mut line = Vec::with_capacity(96 + call.body.len());
+    let written = serde_json::to_writer(&mut line, &request);
+    debug_assert!(written.is_ok(), "text and numbers can be written");
+    line.pop();
+    line.extend_from_slice(br#","payload":"#);
+    match (&about, &call.body[..]) {
+        (Some(about), _) => line.extend_from_slice(about),
+        (None, b"") => line.extend_from_slice(b"{}"),
+        (None, body) => line.extend_from_slice(body),
+    }
+    line.extend_from_slice(b"}\n");
+    line
+}
+
+/// Over HTTP the session that is asked about stands in the route.
+fn session_in_payload(operation: HostOperation, call: &Call) -> Option<Vec<u8>> {
+    if !matches!(operation, HostOperation::GetSession | HostOperation::DeleteSession) {
+        return None;
+    }
+    let session_id = call.options.session.as_deref().unwrap_or_default();
+    serde_json::to_vec(&SessionNamed { session_id }).ok()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(borrow, default)]
+    error_info: Option<&'a RawValue>,
+}
+
+/// The answer that a line is.
+pub(super) fn read(line: &Bytes) -> Result<Reply, Error> {
+    let answer: Answer<'_> = serde_json::from_slice(line).map_err(|error| Error::unreadable(line, &error))?;
+    match answer {
+        Answer { error: Some(error), error_info, .. } => Err(match error_info {
+            Some(info) => Error::from_body(STATUS_UNKNOWN, info.get().as_bytes()),
+            None => Error::Answer { status: STATUS_UNKNOWN, detail: error },
+        }),
+        Answer { result: Some(result), .. } => Ok(Reply::Json(line.slice_ref(result.get().as_bytes()))),
+        Answer { .. } => {
+            let detail = "the answer has neither `result` nor `error`".to_owned();
+            Err(Error::Answer { status: 200, detail })
+        }
+    }
+}
+
+/// A pipe has no status of its own; what is wrong stands in the problem.
+const STATUS_UNKNOWN: u16 = 500;

@@ -1,0 +1,100 @@
+//! Taking connections on the sockets of a backend, until the server is to stop.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+/// How many connections a backend serves at once; further ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// A socket that connections come in by.
+pub(crate) trait Listener: Send + Sync + 'static {
+    /// A connection.
+    type Stream: Send;
+
+    /// The next one.
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn next(&self) -> io::Result<TcpStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn next(&self) -> io::Result<UnixStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+/// Gives each connection to `serve`, in a task of its own, until `stop` says true; then closes the sockets, and returns
+/// when every connection has ended.
+pub(crate) async fn serve_all<L, S, F>(listeners: Vec<L>, stop: watch::Receiver<bool>, serve: S)
+where
+    L: Listener,
+    S: Fn(L::Stream) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(accept(listener, places.clone(), stop.clone(), open.clone(), serve.clone()));
+    }
+    drop(open);
+    while accepting.join_next().await.is_some() {}
+    all_closed.recv().await; // every connection holds a sender
+}
+
+async fn accept<L, S, F>(
+    listener: L,
+    places: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+    open: mpsc::Sender<Infallible>,
+    serve: S,
+) where
+    L: Listener,
+    S: Fn(L::Stream) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let accepted = tokio::select! {
+            accepted = async {
+                let place = places.clone().acquire_owned().await.ok()?;
+                Some((listener.next().await, place))
+            } => accepted,
+            () = said(&mut stop) => return,
+        };
+        match accepted {
+            Some((Ok(stream), place)) => {
+                let (serving, open) = (serve(stream), open.clone());
+                tokio::spawn(async move {
+                    serving.await;
+                    drop((place, open));
+                });
+            }
+            Some((Err(error), _)) => {
+                // Out of descriptors, as a rule: those that are open may close while we wait.
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            None => return,
+        }
+    }
+}
+
+/// Returns when the server is to stop.
+pub(crate) async fn said(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

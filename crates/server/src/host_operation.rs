@@ -1,0 +1,125 @@
+//! Operations of the host itself, carried out for any transport that carries JSON.
+
+use std::time::Duration;
+
+use beep_python_protocol::message::{InstalledPackage, PackagesInstalled};
+use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_runtime::environment::{Package, provider_name};
+use beep_python_runtime::session::SessionInfo;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Host;
+
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// Carries out one operation and answers in JSON. The session that it is about stands in `session`, or in the body.
+pub(crate) async fn perform(
+    host: &Host,
+    operation: HostOperation,
+    session: Option<&str>,
+    body: &[u8],
+) -> Result<Vec<u8>, Problem> {
+    let environments = host.sessions.environments();
+    match operation {
+        HostOperation::Health => written(&health(host)),
+        HostOperation::CreateSession => written(&json!({ "sessionId": host.sessions.create().await?.id() })),
+        HostOperation::ListSessions => {
+            let list: Vec<_> = host.sessions.list().iter().map(describe).collect();
+            written(&json!({ "sessions": list }))
+        }
+        HostOperation::GetSession => written(&describe(&host.sessions.get(&session_named(session, body)?)?.info())),
+        HostOperation::DeleteSession => delete_session(host, &session_named(session, body)?).await,
+        HostOperation::CreateEnvironment => {
+            let named: Named = read(body)?;
+            let provider = named.provider_name.ok_or_else(|| invalid("'providerName' must be a string"))?;
+            let path = environments.ensure_provider(provider, named.model_id).await?;
+            written(&json!({ "path": path, "success": true }))
+        }
+        HostOperation::ListEnvironments => written(&json!({ "environments": environments.list().await? })),
+        HostOperation::EnvironmentStatus => written(&environments.status(read::<Named>(body)?.name()?).await?),
+        HostOperation::InstallPackages => {
+            let named: Named = read(body)?;
+            let packages = named.packages.clone().ok_or_else(|| invalid("'packages' must be an array of strings"))?;
+            let done = environments.install(named.name()?, packages).await?;
+            let (installed, changed) = (listed(done.packages), listed(done.changed));
+            written(&PackagesInstalled { success: true, installed, changed })
+        }
+        HostOperation::DeleteEnvironment => {
+            environments.delete(read::<Named>(body)?.name()?).await?;
+            written(&json!({ "success": true }))
+        }
+    }
+}
+
+/// Names an environment: by its own name, or by provider and model. To install, it names packages too.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    name: Option<String>,
+    provider_name: Option<String>,
+    model_id: Option<String>,
+    packages: Option<Vec<String>>,
+}
+
+fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
+    packages.into_iter().map(|package| InstalledPackage { name: package.name, version: package.version }).collect()
+}
+
+impl Named {
+    fn name(self) -> Result<String, Problem> {
+        match (self.name, self.provider_name) {
+            (Some(name), _) => Ok(name),
+            (None, Some(provider)) => provider_name(&provider, self.model_id.as_deref()),
+            (None, None) => Err(invalid("'name' or 'providerName' must be given")),
+        }
+    }
+}
+
+fn health(host: &Host) -> Value {
+    json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "python": host.python_version,
+        "environment": host.sessions.environments().own(),
+        "uptimeMs": host.began.elapsed().as_millis() as u64,
+    })
+}
+
+async fn delete_session(host: &Host, id: &str) -> Result<Vec<u8>, Problem> {
+    if id == host.sessions.default_session().id() {
+        return Err(invalid("the default session cannot be deleted; stop the server instead"));
+    }
+    host.sessions.delete(id, CLOSE_GRACE).await?;
+    written(&json!({ "success": true }))
+}
+
+fn describe(info: &SessionInfo) -> Value {
+    json!({ "sessionId": info.id, "sessionEpoch": info.epoch, "pid": info.pid, "calls": info.calls })
+}
+
+fn session_named(given: Option<&str>, body: &[u8]) -> Result<String, Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct SessionNamed {
+        session_id: String,
+    }
+    match given {
+        Some(id) => Ok(id.to_owned()),
+        None => read::<SessionNamed>(body).map(|named| named.session_id),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| invalid(format!("the request cannot be read: {error}")))
+}
+
+fn written(answer: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(answer)
+        .map_err(|error| Problem::new(ErrorCode::Internal, format!("the answer cannot be written: {error}")))
+}
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(ErrorCode::InvalidRequest, detail)
+}

@@ -1,0 +1,238 @@
+//! A connection: lines in, calls under way, lines out, all in one task.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::{ErrorCode, Problem};
+use bytes::Buf;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::Pipe;
+use super::lines::{LINE_LIMIT, Lines, TooLong};
+use super::link::make_again;
+use super::outgoing::Outgoing;
+use super::request::{self, Command, Id, Rejected, Request};
+use crate::accept::{said, serve_all};
+use crate::answer::{Arrays, Composed, Pieces, compose};
+use crate::door::{Peer, Refusal};
+use crate::{Host, host_operation, operation};
+
+/// How many requests of one client are under way at most; further ones wait unread in the socket.
+const MAX_UNDER_WAY: usize = 64;
+/// From so many bytes that the client has not fetched on, nothing more is done for it.
+const MAX_UNFETCHED: usize = 256 << 10;
+/// How long the last answers may take to be fetched.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How often the link is looked after.
+const LINK_CHECK: Duration = Duration::from_secs(10);
+
+/// Serves a pipe until `stop` says true; then removes its files, finishes the requests under way, and returns.
+pub async fn serve(pipe: Pipe, host: Arc<Host>, stop: watch::Receiver<bool>) -> io::Result<()> {
+    let listener = UnixListener::from_std(pipe.listener.try_clone()?)?;
+    let keeping = tokio::spawn(keep(pipe, stop.clone()));
+    let stopping = stop.clone();
+    serve_all(vec![listener], stop, move |stream| connection(stream, host.clone(), stopping.clone())).await;
+    let _ = keeping.await;
+    Ok(())
+}
+
+/// Sees to it that the link is there, and that it is gone before the socket is closed.
+async fn keep(pipe: Pipe, mut stop: watch::Receiver<bool>) {
+    let mut check = interval(LINK_CHECK);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = said(&mut stop) => return,
+            _ = check.tick() => make_again(&pipe.link, pipe.socket()),
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, host: Arc<Host>, stop: watch::Receiver<bool>) {
+    let ended = match stream.peer_cred().map(|peer| Peer::of_user(peer.uid())) {
+        Ok(Peer::SameUser) => converse(stream, &host, stop).await,
+        Ok(peer) => {
+            tracing::warn!(?peer, "a client of another user was refused");
+            turn_away(stream).await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+async fn turn_away(mut stream: UnixStream) -> io::Result<()> {
+    let answer = request::refusal(None, &Problem::from(Refusal::User)).contiguous();
+    timeout(FAREWELL, stream.write_all(&answer)).await?
+}
+
+/// A request that has its answer.
+struct Answered {
+    id: Option<Id>,
+    line: Pieces,
+}
+
+async fn answer(host: Arc<Host>, request: Request) -> Answered {
+    let Request { id, command, envelope, payload } = request;
+    let composed = match command {
+        Command::Session(what) => match operation::carry_out(&host, what, &envelope, payload).await {
+            Ok(reply) => compose(reply, Arrays::of(envelope.form)).await,
+            Err(problem) => problem.into(),
+        },
+        Command::Host(what) => match host_operation::perform(&host, what, None, &payload).await {
+            Ok(json) => Composed::Json(Pieces::one(json)),
+            Err(problem) => problem.into(),
+        },
+    };
+    Answered { line: request::answer(id.as_ref(), composed), id }
+}
+
+async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let (mut from, mut to) = stream.split();
+    let mut stopping = pin!(said(&mut stop));
+    let longest = usize::try_from(host.door.max_body_bytes()).unwrap_or(usize::MAX);
+    let mut lines = Lines::new(longest);
+    let mut out = Outgoing::default();
+    let mut calls = FuturesUnordered::new();
+    let mut ids = HashSet::new();
+    // Requests without an id are carried out one after the other, so that their answers keep their order.
+    let (mut turn_taken, mut waiting) = (false, VecDeque::new());
+    let (mut at_end, mut stopped) = (false, false);
+    let mut last_words = None;
+    loop {
+        let has_room = |calls: usize, waiting: usize, out: &Outgoing| {
+            calls + waiting < MAX_UNDER_WAY && out.remaining() < MAX_UNFETCHED
+        };
+        let mut whole_lines_left = true;
+        while last_words.is_none() && !stopped && has_room(calls.len(), waiting.len(), &out) {
+            match lines.next() {
+                Ok(Some(line)) => match request::read(&line) {
+                    Ok(request) => match &request.id {
+                        Some(id) if !ids.insert(id.clone()) => {
+                            let id = request.id;
+                            out.push(request::refusal(id.as_ref(), &still_under_way(id.as_ref())));
+                        }
+                        None if turn_taken => waiting.push_back(Ok(request)),
+                        id => {
+                            turn_taken |= id.is_none();
+                            calls.push(answer(host.clone(), request));
+                        }
+                    },
+                    Err(Rejected { id: None, problem }) if turn_taken => waiting.push_back(Err(problem)),
+                    Err(Rejected { id, problem }) => out.push(request::refusal(id.as_ref(), &problem)),
+                },
+                Ok(None) => {
+                    whole_lines_left = false;
+                    break;
+                }
+                Err(TooLong) => last_words = Some(too_long(longest)),
+            }
+        }
+        let over = stopped || last_words.is_some() || (at_end && !whole_lines_left);
+        if over && calls.is_empty() {
+            break;
+        }
+        let hears = !over && !at_end && has_room(calls.len(), waiting.len(), &out);
+        let due = lines.due().filter(|_| hears);
+        tokio::select! {
+            biased;
+            Some(Answered { id, line }) = calls.next(), if stopped || out.remaining() < MAX_UNFETCHED => {
+                out.push(line);
+                match id {
+                    Some(id) => drop(ids.remove(&id)),
+                    None => turn_taken = false,
+                }
+                while !turn_taken && let Some(next) = waiting.pop_front() {
+                    match next {
+                        Ok(request) => {
+                            turn_taken = true;
+                            calls.push(answer(host.clone(), request));
+                        }
+                        Err(problem) => out.push(request::refusal(None, &problem)),
+                    }
+                }
+            }
+            written = to.write_buf(&mut out), if out.has_remaining() => drop(written?),
+            read = from.read_buf(lines.room()), if hears => at_end = read? == 0,
+            () = &mut stopping, if !stopped => stopped = true,
+            () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {
+                last_words = Some(too_slow());
+            }
+        }
+    }
+    if let Some(problem) = &last_words {
+        tracing::warn!(code = problem.code.as_str(), "a connection is closed: {}", problem.detail);
+        out.push(request::refusal(None, problem));
+    }
+    timeout(FAREWELL, to.write_all_buf(&mut out)).await??;
+    if last_words.is_some() {
+        // A client that is still sending could not read what it is told if the socket were closed at once.
+        to.shutdown().await?;
+        let _ = timeout(FAREWELL, async {
+            while from.read_buf(lines.room()).await.is_ok_and(|read| read > 0) {
+                lines.clear();
+            }
+        })
+        .await;
+    }
+    Ok(())
+}
+
+fn still_under_way(id: Option<&Id>) -> Problem {
+    let id = id.map(|id| String::from_utf8_lossy(id).into_owned()).unwrap_or_default();
+    Problem::new(ErrorCode::InvalidRequest, format!("the id {id} is that of a request which is still under way"))
+}
+
+fn too_long(longest: usize) -> Problem {
+    let detail =
+        format!("the line is longer than {longest} bytes, the most that this server takes; the connection ends");
+    Problem::new(ErrorCode::BodyTooLarge, detail)
+}
+
+fn too_slow() -> Problem {
+    let detail = format!("the line did not arrive within {} seconds; the connection ends", LINE_LIMIT.as_secs());
+    Problem::new(ErrorCode::RequestTimeout, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use beep_python_runtime::platform::Home;
+
+    use super::*;
+    use crate::pipe::{PipeName, bind_pipe};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_was_cleaned_away_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let bound = bind_pipe(&home, &PipeName::random().unwrap()).unwrap();
+        let pipe = Pipe::open(bound.into_listener().unwrap()).unwrap();
+        let (link, socket) = (pipe.link.clone(), pipe.socket().to_owned());
+        let (stop, stopping) = watch::channel(false);
+        let keeping = tokio::spawn(keep(pipe, stopping));
+        tokio::time::sleep(LINK_CHECK / 2).await;
+        for _ in 0..2 {
+            std::fs::remove_file(&link).unwrap();
+            tokio::time::sleep(LINK_CHECK).await;
+            assert_eq!(std::fs::read_link(&link).unwrap(), socket);
+        }
+        std::fs::remove_file(&link).unwrap();
+        std::fs::write(&link, "somebody else's by now").unwrap();
+        tokio::time::sleep(LINK_CHECK).await;
+        stop.send(true).unwrap();
+        keeping.await.unwrap();
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "somebody else's by now");
+        std::fs::remove_file(&link).unwrap();
+        assert!(!socket.exists());
+    }
+}

@@ -1,0 +1,130 @@
+//! What arrives, cut into lines.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::time::Instant;
+
+const MARK: &[u8] = b"\xef\xbb\xbf";
+const READ_BYTES: usize = 8 << 10;
+/// A buffer that was grown for a large line is given back.
+const KEPT_BYTES: usize = 256 << 10;
+/// How long a line may take to arrive, once it has begun.
+pub(super) const LINE_LIMIT: Duration = Duration::from_secs(120);
+
+/// The bytes of a connection.
+#[derive(Debug)]
+pub(super) struct Lines {
+    buffer: BytesMut,
+    /// So much of the buffer holds no end of a line.
+    searched: usize,
+    /// Whether anything but a byte-order mark has come.
+    begun: bool,
+    since: Option<Instant>,
+    longest: usize,
+}
+
+/// The line that comes is longer than a line may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLong;
+
+impl Lines {
+    pub(super) fn new(longest: usize) -> Lines {
+        Lines { buffer: BytesMut::new(), searched: 0, begun: false, since: None, longest }
+    }
+
+    /// Room for what comes next.
+    pub(super) fn room(&mut self) -> &mut BytesMut {
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES {
+            self.buffer = BytesMut::new();
+        }
+        self.buffer.reserve(READ_BYTES);
+        &mut self.buffer
+    }
+
+    /// The next whole line, without its end; `None` when more bytes are needed.
+    pub(super) fn next(&mut self) -> Result<Option<Bytes>, TooLong> {
+        if !self.begun && !self.buffer.is_empty() {
+            if self.buffer.len() < MARK.len() && MARK.starts_with(&self.buffer) {
+                return Ok(None);
+            }
+            if self.buffer.starts_with(MARK) {
+                self.buffer.advance(MARK.len()); // it arrives alone, before the first line
+            }
+            self.begun = true;
+        }
+        let Some(end) = memchr::memchr(b'\n', &self.buffer[self.searched..]).map(|at| self.searched + at) else {
+            self.searched = self.buffer.len();
+            if self.searched > self.longest {
+                return Err(TooLong);
+            }
+            if self.searched > 0 {
+                self.since.get_or_insert_with(Instant::now);
+            }
+            return Ok(None);
+        };
+        (self.searched, self.since) = (0, None);
+        let mut line = self.buffer.split_to(end + 1).freeze();
+        line.truncate(end);
+        if line.ends_with(b"\r") {
+            line.truncate(end - 1);
+        }
+        if line.len() > self.longest { Err(TooLong) } else { Ok(Some(line)) }
+    }
+
+    /// Until when the line that has begun must have come.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.since.map(|since| since + LINE_LIMIT)
+    }
+
+    /// Forgets what has come.
+    pub(super) fn clear(&mut self) {
+        self.buffer.clear();
+        (self.searched, self.since) = (0, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(lines: &mut Lines) -> Vec<String> {
+        std::iter::from_fn(|| lines.next().unwrap()).map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
+    }
+
+    #[test]
+    fn lines_are_the_same_however_they_arrive() {
+        for mark in [&b""[..], MARK] {
+            let bytes = [mark, b"one\r\ntwo\n\n\xef\xbb\xbfthree\nfo"].concat();
+            for at in 0..bytes.len() {
+                let mut lines = Lines::new(100);
+                let mut got = Vec::new();
+                for part in [&bytes[..at], &bytes[at..]] {
+                    lines.room().extend_from_slice(part);
+                    got.extend(all(&mut lines));
+                }
+                assert_eq!(got, ["one", "two", "", "\u{feff}three"], "cut at {at}");
+                assert!(lines.due().is_some(), "a line has begun");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mark_alone_begins_no_line() {
+        let mut lines = Lines::new(100);
+        for byte in MARK {
+            lines.room().extend_from_slice(&[*byte]);
+            assert_eq!(lines.next(), Ok(None));
+            assert_eq!(lines.due(), None);
+        }
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_told_with_its_end_or_before() {
+        for (bytes, fits) in [("12345\n", true), ("12345\r\n", true), ("123456\n", false), ("123456", false)] {
+            let mut lines = Lines::new(5);
+            lines.room().extend_from_slice(bytes.as_bytes());
+            assert_eq!(lines.next().is_ok(), fits, "{bytes:?}");
+        }
+    }
+}

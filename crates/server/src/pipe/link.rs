@@ -1,0 +1,116 @@
+//! The link by which .NET clients find a pipe: `CoreFxPipe_<name>` in the folder for temporary files.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use beep_python_runtime::platform::failed_to;
+
+use super::PipeError;
+use super::socket::{SocketFile, Standing, name_of, standing_at};
+
+/// A pipe that is ready to be served: its socket, and the link to it. Both files go with this.
+#[derive(Debug)]
+pub struct Pipe {
+    pub(super) listener: UnixListener,
+    file: SocketFile,
+    pub(super) link: PathBuf,
+}
+
+impl Pipe {
+    /// A pipe on the socket that [`bind_pipe`](super::bind_pipe) made, perhaps in another process.
+    ///
+    /// The link is made here. A link of ours whose server is dead is replaced, anything else that stands in its place is
+    /// left there, and is an error.
+    pub fn open(listener: UnixListener) -> Result<Pipe, PipeError> {
+        let address = listener.local_addr().map_err(|_| PipeError::Unnamed)?;
+        let socket = address.as_pathname().ok_or(PipeError::Unnamed)?;
+        let file = SocketFile::at(socket)?;
+        let link = link_of(socket).ok_or(PipeError::Unnamed)?;
+        let pipe = Pipe { listener, file, link };
+        make(&pipe.link, socket)?;
+        Ok(pipe)
+    }
+
+    /// The socket's path.
+    pub fn socket(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Where clients find it: `unix:` and the socket's path.
+    pub fn url(&self) -> String {
+        format!("unix:{}", self.socket().display())
+    }
+}
+
+/// Makes the link again where it is gone: folders for temporary files are cleaned now and then.
+pub(super) fn make_again(link: &Path, socket: &Path) {
+    match symlink(socket, link) {
+        Ok(()) => tracing::info!("the link {} was gone and is there again", link.display()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => tracing::debug!("the link {} cannot be made: {error}", link.display()),
+    }
+}
+
+/// The link to the socket at `path`; `None` where that is no socket of a pipe.
+pub(super) fn link_of(path: &Path) -> Option<PathBuf> {
+    let mut name = OsString::from("CoreFxPipe_");
+    name.push(name_of(path)?);
+    Some(std::env::temp_dir().join(name))
+}
+
+fn make(link: &Path, socket: &Path) -> Result<(), PipeError> {
+    const TRIES: usize = 3;
+    for _ in 0..TRIES {
+        match symlink(socket, link) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return Ok(made.map_err(failed_to("make the link", link))?),
+        }
+        let foreign = |what: String| PipeError::Foreign { path: link.to_owned(), what };
+        let metadata = match fs::symlink_metadata(link) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata.map_err(failed_to("read", link))?,
+        };
+        let own = rustix::process::geteuid().as_raw();
+        if metadata.uid() != own {
+            return Err(foreign(format!("a file of user {}", metadata.uid())));
+        }
+        if !metadata.is_symlink() {
+            return Err(foreign("no link".to_owned()));
+        }
+        let target = fs::read_link(link).map_err(failed_to("read", link))?;
+        if target == socket {
+            return Ok(()); // left by a server of this name that was killed
+        }
+        if target.file_name() != socket.file_name() {
+            return Err(foreign(format!("a link to {}", target.display())));
+        }
+        match standing_at(&target)? {
+            Standing::Nothing | Standing::DeadSocket => remove_stale(link, &target)?,
+            Standing::LivingSocket => return Err(foreign(format!("the link of the server at {}", target.display()))),
+            Standing::Other(what) => return Err(foreign(format!("a link to {what}, {}", target.display()))),
+        }
+    }
+    Err(PipeError::Foreign { path: link.to_owned(), what: "a link that somebody else keeps making".to_owned() })
+}
+
+/// Removes the link if it still leads to `target`. It is moved aside first, so that one which another server has made
+/// in its place meanwhile is not lost.
+fn remove_stale(link: &Path, target: &Path) -> Result<(), PipeError> {
+    let mut aside = link.as_os_str().to_owned();
+    aside.push(format!(".{}", std::process::id()));
+    let aside = PathBuf::from(aside);
+    match fs::rename(link, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        moved => moved.map_err(failed_to("move", link))?,
+    }
+    if let Ok(other) = fs::read_link(&aside).map(|found| (found != target).then_some(found))
+        && let Some(other) = other
+    {
+        let _ = symlink(other, link);
+    }
+    Ok(fs::remove_file(&aside).map_err(failed_to("remove", &aside))?)
+}

@@ -1,0 +1,294 @@
+//! The pipe backend from outside: one line back for each, and what existing clients rely on.
+
+#[path = "support/host.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod host;
+#[path = "support/pipe.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod support;
+
+use std::io::Write;
+
+use beep_python_server::door::DoorConfig;
+use serde_json::{Value, json};
+use support::{Server, expect_problem};
+
+#[test]
+fn every_command_answers_as_over_http() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    assert_eq!(pipe.ask("ping", json!({}))["status"], "ok");
+    let module = pipe.ask("import", json!({ "moduleName": "fractions" }));
+    let create = json!({ "moduleHandleId": module["handleId"], "className": "Fraction", "args": [3, 4] });
+    let made = pipe.ask("create", create);
+    assert_eq!(made["typeName"], "fractions.Fraction");
+    let id = &made["handleId"];
+    assert_eq!(pipe.ask("getattr", json!({ "handleId": id, "attributeName": "numerator" }))["value"], 3);
+    let limited = pipe.ask("call", json!({ "handleId": id, "methodName": "limit_denominator", "args": [2] }));
+    assert_eq!((limited["isHandle"].as_bool(), limited.get("value")), (Some(true), None));
+    let held = pipe.ask("wrap", json!({ "value": [1.5, -0.25, 1e30] }));
+    assert_eq!(pipe.ask("tofloatarray", json!({ "handleId": held["handleId"] })), json!([1.5, -0.25, 1e30]));
+    let rows = pipe.ask("wrap", json!({ "value": [[1, 2], [3]] }));
+    assert_eq!(pipe.ask("tofloatarray2d", json!({ "handleId": rows["handleId"] })), json!([[1.0, 2.0], [3.0]]));
+    assert_eq!(pipe.ask("module_available", json!({ "moduleName": "json" }))["available"], true);
+    let owner = pipe.ask("eval", json!({ "expression": "class Owner: pass\nOwner()" }));
+    let name = json!({ "handleId": owner["handleId"], "attributeName": "name" });
+    assert_eq!(pipe.ask("setattr", name.clone())["success"], true, "an absent value means None");
+    assert_eq!(pipe.ask("getattr", name)["value"], json!(null));
+    assert_eq!(pipe.ask("dispose", json!({ "handleId": owner["handleId"] }))["success"], true);
+    let printed = pipe.ask("eval", json!({ "expression": "print('out') or n + 1", "locals": { "n": 1 } }));
+    assert_eq!(printed, json!({ "value": 2, "stdout": "out\n", "sessionEpoch": 1 }));
+    let session = pipe.ask("session_create", json!({}))["sessionId"].clone();
+    assert_eq!(pipe.ask("session_list", json!({}))["sessions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(pipe.ask("session_get", json!({ "sessionId": session }))["sessionEpoch"], 1);
+    assert_eq!(pipe.ask("session_delete", json!({ "sessionId": session }))["success"], true);
+    pipe.refused("session_get", json!({ "sessionId": session }), "unknown_session");
+    pipe.refused("session_delete", json!({ "sessionId": "default" }), "invalid_request");
+    let made = pipe.ask("venv_create", json!({ "providerName": "hugging", "modelId": null }));
+    assert_eq!(made["success"], true);
+    let name = pipe.ask("venv_list", json!(null))["environments"][0]["name"].clone();
+    assert_eq!(pipe.ask("venv_status", json!({ "name": name }))["state"], "healthy");
+    assert_eq!(pipe.ask("venv_delete", json!({ "name": name }))["success"], true);
+    pipe.refused("venv_status", json!({ "name": name }), "unknown_environment");
+    pipe.refused("venv_create", json!({}), "invalid_request");
+}
+
+#[test]
+fn existing_clients_get_one_line_for_each_in_order() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    pipe.send(b"\xef\xbb\xbf"); // alone, before the first line
+    let line = r#"{"command":"eval","payload":{"expression":"\u0027\u00e4\u003C\u0027 \u002B name","locals":{"name":"\u4e2d"}}}"#;
+    pipe.send(format!("{line}\r\n"));
+    assert_eq!(pipe.receive_text(), r#"{"result":{"value":"ä<中","sessionEpoch":1}}"#);
+    let lines: String = (0..50)
+        .map(|n| match n % 3 {
+            0 => format!("{{\"command\":\"eval\",\"payload\":{{\"expression\":\"{n}\"}}}}\n"),
+            1 => "nonsense\n".to_owned(),
+            _ => "{\"command\":\"session_create\"}\n{\"command\":\"session_delete\",\"payload\":{}}\n".to_owned(),
+        })
+        .collect();
+    pipe.send(lines);
+    for n in 0..50 {
+        let answer = pipe.receive();
+        match n % 3 {
+            0 => assert_eq!(answer["result"]["value"], n),
+            1 => drop(expect_problem(&answer, "invalid_request")),
+            _ => {
+                assert!(answer["result"]["sessionId"].is_string(), "{answer}");
+                expect_problem(&pipe.receive(), "invalid_request");
+            }
+        }
+    }
+    pipe.stream.set_nonblocking(true).expect("non-blocking");
+    assert!(std::io::Read::read(&mut pipe.stream, &mut [0]).is_err(), "nothing unasked follows");
+}
+
+#[test]
+fn answers_with_an_id_come_as_they_are_ready() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    let session = pipe.ask("session_create", json!({}))["sessionId"].clone();
+    // The first waits for what the second does.
+    let wait = "import os, time\nwhile not os.path.exists(name): time.sleep(0.01)\nos.remove(name)";
+    let flag = server.running.folder.path().join("flag");
+    let wait = json!({ "command": "eval", "id": "a\"1", "session": session,
+        "payload": { "expression": wait, "locals": { "name": flag } } });
+    pipe.send(format!("{wait}\n{wait}\n"));
+    let reused = pipe.receive();
+    assert_eq!(
+        (&reused["id"], expect_problem(&reused, "invalid_request")["status"].as_u64()),
+        (&json!("a\"1"), Some(400))
+    );
+    let touch = json!({ "command": "eval", "id": 7.0, "payload": { "expression": "open(name, 'w').close()", "locals": { "name": flag } } });
+    assert_eq!(pipe.line(touch.to_string())["id"], json!(7.0));
+    assert_eq!(pipe.receive()["id"], "a\"1");
+    assert_eq!(pipe.line(touch.to_string())["id"], json!(7.0), "an id that was answered can be used again");
+}
+
+#[test]
+fn the_envelope_stands_beside_the_command() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    let exact = pipe.line(r#"{"command":"eval","values":"exact","payload":{"expression":"(1, {2})"}}"#);
+    assert_eq!(exact["result"]["value"], json!({ "$tuple": [1, { "$set": [2] }] }));
+    let late = pipe.line(r#"{"command":"eval","timeoutMs":100,"payload":{"expression":"while True: pass"}}"#);
+    assert_eq!(expect_problem(&late, "deadline_exceeded")["outcome"], "state_kept");
+    let nobody = pipe.line(r#"{"command":"eval","session":"nobody","payload":{"expression":"1"}}"#);
+    expect_problem(&nobody, "unknown_session");
+    let session = pipe.ask("session_create", json!({}))["sessionId"].clone();
+    pipe.line(json!({ "command": "eval", "session": session, "payload": { "expression": "mine = 1" } }).to_string());
+    pipe.refused("eval", json!({ "expression": "mine" }), "python_exception");
+}
+
+#[test]
+fn errors_have_a_text_and_all_that_is_known() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    let failed = pipe.line(r#"{"command":"eval","id":1,"payload":{"expression":"print('x'); 1/0"}}"#);
+    assert_eq!((&failed["id"], failed["error"].as_str()), (&json!(1), Some("ZeroDivisionError: division by zero")));
+    let problem = expect_problem(&failed, "python_exception");
+    assert_eq!((&problem["exception"]["type"], &problem["stdout"]), (&json!("ZeroDivisionError"), &json!("x\n")));
+    let died = pipe.refused("eval", json!({ "expression": "import os; os._exit(3)" }), "worker_died");
+    assert_eq!(died["death"]["exitCode"], 3);
+    assert_eq!(pipe.ask("eval", json!({ "expression": "1+1" })), json!({ "value": 2, "sessionEpoch": 2 }));
+}
+
+#[test]
+fn arrays_with_what_json_cannot_say() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    let mut hold = |code: &str| {
+        let held = pipe.ask("eval", json!({ "expression": code, "returnType": "IPythonObjectHandle" }));
+        json!({ "handleId": held["handleId"] })
+    };
+    let (infinite, nan, large) =
+        (hold("[float('inf'), -float('inf'), 1]"), hold("[0, float('nan')]"), hold("[0.5] * 300_000"));
+    pipe.send(format!("{}\n", json!({ "command": "tofloatarray", "payload": infinite })));
+    assert_eq!(pipe.receive_text(), r#"{"result":[1e999,-1e999,1.0]}"#);
+    let told = pipe.refused("tofloatarray", nan.clone(), "not_representable");
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("element 1")), "{told}");
+    let exact = pipe.line(json!({ "command": "tofloatarray", "values": "exact", "payload": nan }).to_string());
+    assert_eq!(exact["result"], json!([0.0, "NaN"]));
+    assert_eq!(pipe.ask("tofloatarray", large).as_array().map(Vec::len), Some(300_000));
+}
+
+#[test]
+fn bad_input_gets_one_clear_error_and_the_connection_goes_on() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    for line in ["", "{", "[]", "5", "null", "{} x", "{}", r#"{"command":null}"#, r#"{"command":5}"#, "\u{feff}{}"] {
+        expect_problem(&pipe.line(line), "invalid_request");
+    }
+    for command in ["evaluate", "Eval", "EVAL ", "\u{0}"] {
+        pipe.refused(command, json!({}), "unknown_operation");
+    }
+    for payload in [json!(null), json!({}), json!({ "expression": 1 }), json!([]), json!("1"), json!(5)] {
+        pipe.refused("eval", payload, "invalid_request");
+    }
+    pipe.refused("call", json!({ "handleId": "d.1.77", "methodName": "x" }), "unknown_handle");
+    pipe.send(b"{\"command\":\"eval\",\"payload\":{\"expression\":\"'\xff\xfe'\"}}\n");
+    expect_problem(&pipe.receive(), "invalid_request");
+    let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    let deep = format!(r#"{{"command":"eval","payload":{{"expression":"1","locals":{{"x":{deep}}}}}}}"#);
+    expect_problem(&pipe.line(deep), "invalid_request");
+    assert_eq!(pipe.ask("eval", json!({ "expression": "1+1" }))["value"], 2);
+}
+
+#[test]
+fn a_line_over_the_cap_is_told_and_ends_the_connection() {
+    let server = Server::with(DoorConfig { max_body_bytes: 1000, ..DoorConfig::default() });
+    for end in ["\n", ""] {
+        let mut pipe = server.connect();
+        let line = format!(r#"{{"command":"eval","payload":{{"expression":"'{}'"}}}}"#, "x".repeat(200_000));
+        let mut sender = pipe.stream.try_clone().expect("a descriptor");
+        let sending = std::thread::spawn(move || sender.write_all(format!("{line}{end}").as_bytes()));
+        expect_problem(&pipe.receive(), "body_too_large");
+        assert!(pipe.is_closed());
+        sending.join().expect("no panic").expect("the server let the client finish, so that it can read its answer");
+    }
+    assert_eq!(server.eval("1"), 1);
+}
+
+#[test]
+fn sixty_four_clients_at_once_get_their_own_answers() {
+    let server = Server::start();
+    std::thread::scope(|scope| {
+        for client in 0..64 {
+            let server = &server;
+            scope.spawn(move || {
+                let mut pipe = server.connect();
+                for n in 0..20 {
+                    let value = pipe.ask("eval", json!({ "expression": format!("{client} * 1000 + {n}") }));
+                    assert_eq!(value["value"], client * 1000 + n);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_client_that_never_reads_harms_nobody_and_is_not_heard_further() {
+    let server = Server::start();
+    let mut deaf = server.connect();
+    deaf.stream.set_nonblocking(true).expect("non-blocking");
+    let line = r#"{"command":"eval","payload":{"expression":"asked = globals().get('asked', 0) + 1; 'x' * 100_000"}}"#;
+    let mut sent = 0;
+    // What it sends is left in the socket once enough answers lie unread: in the end no more can be sent.
+    let mut refused_in_a_row = 0;
+    while refused_in_a_row < 200 {
+        match deaf.stream.write(format!("{line}\n").as_bytes()) {
+            Ok(_) => (sent, refused_in_a_row) = (sent + 1, 0),
+            Err(_) => {
+                refused_in_a_row += 1;
+                assert_eq!(server.eval("1"), 1);
+            }
+        }
+        assert!(sent < 100_000, "everything is taken, and kept somewhere");
+    }
+    let asked = server.eval("asked").as_i64().expect("a number");
+    assert!(asked < 40, "{asked} answers of 100 kB were made for nobody");
+}
+
+#[test]
+fn a_client_that_vanishes_harms_nobody() {
+    let server = Server::start();
+    let mut gone = server.connect();
+    gone.send(
+        "{\"command\":\"eval\",\"payload\":{\"expression\":\"import time; time.sleep(0.2); kept = 1\"}}\n{\"comm",
+    );
+    let mut other = server.connect();
+    while other.ask("session_get", json!({ "sessionId": "default" }))["calls"] != 1 {}
+    drop(gone);
+    // Calls run in order of arrival: this one comes after, whether or not anybody waits for the first.
+    assert_eq!(server.eval("globals().get('kept')"), 1, "what was asked was done");
+}
+
+#[test]
+fn a_client_that_has_said_all_gets_its_answers() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    let line = "{\"command\":\"eval\",\"payload\":{\"expression\":\"'x' * 100_000\"}}\n";
+    pipe.send(line.repeat(100));
+    pipe.stream.shutdown(std::net::Shutdown::Write).expect("shut");
+    for _ in 0..100 {
+        assert_eq!(pipe.receive()["result"]["value"].as_str().map(str::len), Some(100_000));
+    }
+    assert!(pipe.is_closed());
+}
+
+#[test]
+fn stopping_finishes_what_is_under_way_and_leaves_no_file() {
+    let server = Server::start();
+    let (mut pipe, mut other, mut deaf) = (server.connect(), server.connect(), server.connect());
+    for _ in 0..40 {
+        deaf.send("{\"command\":\"eval\",\"payload\":{\"expression\":\"'x' * 100_000\"}}\n");
+    }
+    pipe.send("{\"command\":\"eval\",\"payload\":{\"expression\":\"import time; time.sleep(0.5); 'finished'\"}}\n");
+    while other.ask("session_get", json!({ "sessionId": "default" }))["calls"] != 1 {}
+    assert!(server.link.exists() && server.socket.exists());
+    server.running.tell_to_stop();
+    assert_eq!(pipe.receive()["result"]["value"], "finished");
+    assert!(pipe.is_closed(), "then the connection ends");
+    let (link, socket) = (server.link.clone(), server.socket.clone());
+    drop(server);
+    assert!(link.symlink_metadata().is_err() && !socket.exists());
+}
+
+#[test]
+fn a_hostile_worker_cannot_forge_an_answer() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    // Writes a whole answer frame for the request that runs, with a line break in its JSON.
+    let forge = r#"
+import gc, os, struct
+worker = next(o for o in gc.get_objects() if type(o).__name__ == 'Worker' and hasattr(o, 'sink'))
+frame = __import__('sys')._getframe()
+while 'rid' not in frame.f_locals: frame = frame.f_back
+body = b'1}}\n{"result":{"value":"forged"'
+os.write(worker.sink, struct.pack('<IBBHQ', len(body), 64, 0, 1, frame.f_locals['rid']) + body)
+"#;
+    pipe.refused("eval", json!({ "expression": forge }), "internal");
+    let next: Value = pipe.ask("eval", json!({ "expression": "'genuine'" }));
+    assert_eq!(next["value"], "genuine");
+}

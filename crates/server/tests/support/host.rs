@@ -1,0 +1,101 @@
+//! A host in this process, on a thread and in a home of its own.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
+use beep_python_runtime::platform::Home;
+use beep_python_runtime::session::{SessionLimits, Sessions, SessionsOptions};
+use beep_python_server::Host;
+use beep_python_server::door::{Door, DoorConfig, Token};
+use tokio::sync::watch;
+
+/// A running host; stopped and waited for when dropped.
+pub struct Running {
+    pub folder: tempfile::TempDir,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The newest Python of the machine.
+pub fn python(home: &Home) -> PathBuf {
+    let found = discover(home, &SearchPaths::from_env()).expect("a search");
+    found.first().expect("these tests need a CPython of 3.9 or later").path.clone()
+}
+
+impl Running {
+    /// Starts one, and serves a backend of it.
+    pub fn start<F>(
+        config: DoorConfig,
+        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+    ) -> Running
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        Running::start_in(tempfile::tempdir().expect("a folder"), config, serve)
+    }
+
+    /// The same, in this folder.
+    pub fn start_in<F>(
+        folder: tempfile::TempDir,
+        config: DoorConfig,
+        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+    ) -> Running
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        let home = Home::open(folder.path()).expect("a home");
+        let python = python(&home);
+        let found = discover(&home, &SearchPaths::from_env()).expect("a search");
+        PythonRuntimeManager::new(home.clone()).adopt(&found[0]).expect("adopted");
+        let token = Token::load_or_create(&folder.path().join("token")).expect("a token");
+        let (stop, stopping) = watch::channel(false);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let sessions = Sessions::start(SessionsOptions {
+                    python,
+                    environment: home.root().join("environments/none"),
+                    home: home.clone(),
+                    preload: Vec::new(),
+                    directory: None,
+                    limits: SessionLimits::default(),
+                })
+                .await
+                .expect("sessions start");
+                let sessions = Arc::new(sessions);
+                let host = Arc::new(Host {
+                    sessions: sessions.clone(),
+                    door: Door::new(config, token),
+                    python_version: sessions.python_version().await.expect("a version"),
+                    began: Instant::now(),
+                });
+                let mut stopped = stopping.clone();
+                let serving = tokio::spawn(serve(host, stopping));
+                let _ = stopped.wait_for(|stop| *stop).await;
+                sessions.shut_down(Duration::from_secs(5)).await;
+                serving.await.expect("no panic").expect("served");
+            });
+        });
+        Running { folder, stop, thread: Some(thread) }
+    }
+
+    /// Tells it to stop, without waiting for it.
+    pub fn tell_to_stop(&self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tell_to_stop();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}
