@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use beep_python_runtime::platform::{Home, HomeError};
 use beep_python_runtime::session::{SessionLimits, Sessions, SessionsError, SessionsOptions};
+use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -20,6 +21,8 @@ use crate::door::{Door, DoorConfig, Token, TokenError};
 use crate::http;
 use crate::launch::{Endpoint, Inherited, NewRecord, RecordError, ServerRecord};
 use crate::pipe::{self, Pipe, PipeError};
+
+const MAX_DESCRIPTORS: u64 = 65536;
 
 /// What a server is to be.
 #[derive(Clone, Debug)]
@@ -81,6 +84,7 @@ pub enum ServeError {
 /// A failure before it is ready is told to whoever started it, too.
 pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), ServeError> {
     let Inherited { http: listeners, pipe, rpc: _, ready } = inherited;
+    raise_descriptor_limit();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
@@ -159,6 +163,15 @@ async fn start(
         began: Instant::now(),
     };
     Ok((Arc::new(host), pipe, record))
+}
+
+/// A session takes eight descriptors, and the usual soft limit of 1024 is for programs that use select(2).
+fn raise_descriptor_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let most = limit.maximum.map_or(MAX_DESCRIPTORS, |maximum| maximum.min(MAX_DESCRIPTORS));
+    if limit.current.is_some_and(|current| current < most) {
+        let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..limit });
+    }
 }
 
 /// What `status` tells of how the server was started.

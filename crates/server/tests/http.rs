@@ -188,6 +188,20 @@ fn a_body_over_the_cap_is_refused_however_it_comes() {
 }
 
 #[test]
+fn a_client_that_sends_all_first_reads_why_it_was_refused() {
+    let config = beep_python_server::door::DoorConfig { max_body_bytes: 4 << 20, ..Default::default() };
+    let server = Server::with(config);
+    let long = format!("{{\"expression\":\"'{}'\"}}", "x".repeat(7 << 20));
+    for _ in 0..5 {
+        server.connect().post("/api/eval", &[], &long).expect_problem(413, "body_too_large");
+        let origin = [("Origin", "https://evil.example")];
+        server.connect().post("/api/eval", &origin, &long).expect_problem(403, "forbidden_origin");
+    }
+    let head = server.connect().head("/health");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+}
+
+#[test]
 fn the_door_stands_before_every_route() {
     let server = Server::start();
     for (path, route) in Route::all() {

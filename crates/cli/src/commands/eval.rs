@@ -13,13 +13,17 @@ use crate::context::Context;
 use crate::environment::environment_for;
 use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
 
+/// How long to wait until the server has ended the session: it does so in any case.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 #[derive(clap::Args)]
 #[command(after_help = "\
 Text is printed as it is, None not at all, and anything else as Python shows it; --json prints plain
 JSON. What the code prints is printed, too.
 
 Without --server and --venv the only server that runs is used; where there is none, one is started
-for this call.")]
+for this call. Without --session the code has a session of its own, which ends with the command; the
+session that clients share is `--session default`.")]
 pub(crate) struct Args {
     /// An expression, or statements whose last expression is the result; `-` reads them from standard input
     #[arg(allow_negative_numbers = true)]
@@ -52,8 +56,18 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     let mut interruption = std::pin::pin!(interrupted());
     if let Some(record) = chosen {
         let client = client_of(&record)?;
+        let Some(session) = &args.session else {
+            // In a session of its own, which ends with this command, whatever it is still doing.
+            let session = client.create_session().await?;
+            let ended = tokio::select! {
+                ended = evaluate(context, client.with_session(&session), &code, &args) => ended,
+                interruption = &mut interruption => Err(interruption?.into()),
+            };
+            let _ = tokio::time::timeout(GOODBYE, client.delete_session(&session)).await;
+            return ended;
+        };
         return tokio::select! {
-            ended = evaluate(context, client, &code, &args) => ended,
+            ended = evaluate(context, client.with_session(session), &code, &args) => ended,
             interruption = &mut interruption => Err(interruption?.into()),
         };
     }
@@ -75,11 +89,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     Ok(ended)
 }
 
-async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
-    let mut client = client;
-    if let Some(session) = &args.session {
-        client = client.with_session(session);
-    }
+async fn evaluate(context: &Context, mut client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(Duration::try_from_secs_f64(timeout).unwrap_or(Duration::MAX));
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,6 +29,8 @@ use crate::{Host, host_operation};
 const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(120);
+/// How long the rest of a body that is not wanted is read.
+const DISCARD_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves HTTP on these sockets until `stop` says true; then finishes the requests under way, and returns.
 pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
@@ -62,10 +65,32 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
     }
 }
 
-/// Every request passes here: first the door, then the route.
+/// Every request passes here.
 async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Response<Pieces> {
-    let (parts, body) = request.into_parts();
-    if let Err(refusal) = host.door.admit_parts(peer, &parts) {
+    let (parts, mut body) = request.into_parts();
+    let answered = carry_out(host, peer, &parts, &mut body).await;
+    if !body.is_end_stream() {
+        discard(&mut body, 2 * host.door.max_body_bytes()).await;
+    }
+    answered
+}
+
+/// Most clients read an answer only when they have sent their whole request: what an error leaves unread is read here.
+async fn discard(body: &mut Incoming, most: u64) {
+    let reading = async {
+        let mut left = most;
+        while let Some(Ok(frame)) = body.frame().await {
+            let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+            let Some(rest) = left.checked_sub(size) else { return };
+            left = rest;
+        }
+    };
+    let _ = tokio::time::timeout(DISCARD_LIMIT, reading).await;
+}
+
+/// First the door, then the route.
+async fn carry_out(host: &Host, peer: Peer, parts: &Parts, body: &mut Incoming) -> Response<Pieces> {
+    if let Err(refusal) = host.door.admit_parts(peer, parts) {
         let problem = Problem::from(refusal);
         tracing::warn!(code = problem.code.as_str(), path = parts.uri.path(), "a request was refused");
         return answer::problem(&problem);
@@ -74,14 +99,16 @@ async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Respo
     let Some(route) = Route::find(path) else {
         return answer::problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}")));
     };
-    if !route.methods().contains(&parts.method) {
+    // HEAD is GET without the body, which hyper leaves out.
+    let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+    if !route.methods().contains(method) {
         return answer::method_not_allowed(route.methods());
     }
-    let body = match read(body, &parts.method, host.door.max_body_bytes()).await {
+    let body = match read(body, method, host.door.max_body_bytes()).await {
         Ok(body) => body,
         Err(problem) => return answer::problem(&problem),
     };
-    let answered = match (route, route.host_operation(&parts.method)) {
+    let answered = match (route, route.host_operation(method)) {
         (Route::Operation(what), _) => operation::answer(host, what, &parts.headers, body).await,
         (_, Some(what)) => host_operation::perform(host, what, Route::session_id(path), &body).await.map(answer::json),
         (_, None) => unreachable!("a route leads to a session or to the host"),
@@ -89,7 +116,7 @@ async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Respo
     answered.unwrap_or_else(|problem| answer::problem(&problem))
 }
 
-async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
+async fn read(body: &mut Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
     if method == Method::GET {
         return Ok(Bytes::new());
     }

@@ -144,6 +144,15 @@ impl Connection {
         response
     }
 
+    /// Asks for a head alone, which ends where a body would begin.
+    pub fn head(&mut self, path: &str) -> String {
+        self.send(format!("HEAD {path} HTTP/1.1\r\nhost: localhost:{}\r\n\r\n", self.port).as_bytes());
+        while !self.read.ends_with(b"\r\n\r\n") {
+            self.more();
+        }
+        String::from_utf8(std::mem::take(&mut self.read)).expect("an ASCII head")
+    }
+
     /// Whether the server has closed the connection.
     pub fn is_closed(&mut self) -> bool {
         matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
