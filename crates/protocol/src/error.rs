@@ -50,7 +50,7 @@ codes! {
     /// The route exists and takes another method.
     MethodNotAllowed = "method_not_allowed", 405, Unimplemented, "The route takes another method";
     /// The body's content type is not `application/json`.
-    UnsupportedMediaType = "unsupported_media_type", 415, InvalidArgument, "The body must be JSON";
+    UnsupportedMediaType = "unsupported_media_type", 415, Unimplemented, "The body must be JSON";
     /// The body is larger than the server takes.
     BodyTooLarge = "body_too_large", 413, ResourceExhausted, "The body is too large";
     /// The body did not arrive in time.

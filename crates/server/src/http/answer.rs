@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::body::Pieces;
 use super::floats;
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const FLOATS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
@@ -19,7 +19,7 @@ const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
 const COPY_BYTES: usize = 16 << 10;
 
 /// An answer that is JSON.
-pub(super) fn json(value: &impl Serialize) -> Response<Pieces> {
+pub(crate) fn json(value: &impl Serialize) -> Response<Pieces> {
     match serde_json::to_vec(value) {
         Ok(text) => ok(JSON, Pieces::one(text)),
         Err(error) => problem(&Problem::new(ErrorCode::Internal, format!("the answer cannot be written: {error}"))),
@@ -27,7 +27,7 @@ pub(super) fn json(value: &impl Serialize) -> Response<Pieces> {
 }
 
 /// An error.
-pub(super) fn problem(problem: &Problem) -> Response<Pieces> {
+pub(crate) fn problem(problem: &Problem) -> Response<Pieces> {
     let text = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Pieces::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -39,7 +39,7 @@ pub(super) fn problem(problem: &Problem) -> Response<Pieces> {
 }
 
 /// The answer to a method that a route does not take.
-pub(super) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
+pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
     let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
     let names = names.join(", ");
     let mut response = problem(&Problem::new(ErrorCode::MethodNotAllowed, format!("this route takes {names} only")));
@@ -50,7 +50,7 @@ pub(super) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
 }
 
 /// What a session answered.
-pub(super) async fn reply(reply: Reply, binary: bool) -> Response<Pieces> {
+pub(crate) async fn reply(reply: Reply, binary: bool) -> Response<Pieces> {
     let Reply { answer, captured, epoch } = reply;
     match answer {
         Answer::Value(value) => ok(JSON, join(br#"{"value":"#, &value, 0, &extras(&captured, epoch))),
@@ -89,7 +89,8 @@ pub(super) async fn reply(reply: Reply, binary: bool) -> Response<Pieces> {
     }
 }
 
-fn ok(content_type: HeaderValue, body: Pieces) -> Response<Pieces> {
+/// A success.
+pub(crate) fn ok(content_type: HeaderValue, body: Pieces) -> Response<Pieces> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response

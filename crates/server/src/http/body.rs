@@ -10,10 +10,10 @@ use http_body::{Body, Frame, SizeHint};
 
 /// Pieces that are sent one after the other, with their total length known.
 #[derive(Debug, Default)]
-pub(super) struct Pieces(VecDeque<Bytes>);
+pub(crate) struct Pieces(VecDeque<Bytes>);
 
 impl Pieces {
-    pub(super) fn one(piece: impl Into<Bytes>) -> Pieces {
+    pub(crate) fn one(piece: impl Into<Bytes>) -> Pieces {
         Pieces(VecDeque::from([piece.into()]))
     }
 }

@@ -13,76 +13,29 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::body::Pieces;
 use super::route::Route;
 use super::{answer, environment, operation, sessions};
 use crate::Host;
+use crate::accept::{self, Accepted, said};
 use crate::door::Peer;
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
 /// counts the time between requests towards the time to read a header.
-const IDLE_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(120);
-/// How many connections are served at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// Serves HTTP on these sockets until `stop` says true; then finishes the requests under way, and returns.
 pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
-    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-    let places = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
-    let mut accepting = tokio::task::JoinSet::new();
-    for listener in listeners {
-        let listener = TcpListener::from_std(listener)?;
-        accepting.spawn(accept(listener, host.clone(), places.clone(), stop.clone(), open.clone()));
-    }
-    drop(open);
-    while accepting.join_next().await.is_some() {}
-    all_closed.recv().await; // every connection holds a sender
-    Ok(())
+    accept::serve(listeners, stop, move |accepted, stop| connection(accepted, host.clone(), stop)).await
 }
 
-async fn accept(
-    listener: TcpListener,
-    host: Arc<Host>,
-    places: Arc<tokio::sync::Semaphore>,
-    mut stop: watch::Receiver<bool>,
-    open: mpsc::Sender<Infallible>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = async {
-                let place = places.clone().acquire_owned().await.ok()?;
-                Some((listener.accept().await, place))
-            } => accepted,
-            () = said(&mut stop) => return,
-        };
-        match accepted {
-            Some((Ok((stream, _)), place)) => {
-                let (host, stop, open) = (host.clone(), stop.clone(), open.clone());
-                tokio::spawn(async move {
-                    connection(stream, host, stop).await;
-                    drop((place, open));
-                });
-            }
-            Some((Err(error), _)) => {
-                // Out of descriptors, as a rule: those that are open may close while we wait.
-                tracing::warn!("a connection could not be accepted: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            None => return,
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receiver<bool>) {
-    let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
-    let peer = Peer::of(local, remote);
-    let _ = stream.set_nodelay(true);
+async fn connection(accepted: Accepted, host: Arc<Host>, mut stop: watch::Receiver<bool>) {
+    let Accepted { stream, remote, peer } = accepted;
     let service = service_fn(move |request| {
         let host = host.clone();
         async move { Ok::<_, Infallible>(answer_to(&host, peer, request).await) }
@@ -102,11 +55,6 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
     if let Err(error) = ended {
         tracing::debug!(%remote, "a connection ended: {error}");
     }
-}
-
-/// Returns when the server is to stop.
-async fn said(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Every request passes here: first the door, then the route.
@@ -130,7 +78,7 @@ async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Respo
     };
     let answered = match route {
         Route::Operation(what) => operation::carry_out(host, what, &parts.headers, body).await,
-        Route::Health => Ok(health(host)),
+        Route::Health => Ok(answer::json(&health(host))),
         Route::Sessions => sessions::all(host, &parts.method).await,
         Route::Session => sessions::one(host, &parts.method, path).await,
         Route::VenvCreate | Route::VenvList | Route::VenvDelete | Route::VenvStatus => {
@@ -140,7 +88,8 @@ async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Respo
     answered.unwrap_or_else(|problem| answer::problem(&problem))
 }
 
-async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
+/// Reads a request's body.
+pub(crate) async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
     if method == Method::GET {
         return Ok(Bytes::new());
     }
@@ -159,13 +108,14 @@ async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Prob
     }
 }
 
-fn health(host: &Host) -> Response<Pieces> {
-    answer::json(&json!({
+/// What the host says of itself.
+pub(crate) fn health(host: &Host) -> Value {
+    json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "python": host.python_version,
         "environment": host.sessions.environments().own(),
         "uptimeMs": host.began.elapsed().as_millis() as u64,
-    }))
+    })
 }

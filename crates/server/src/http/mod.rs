@@ -3,15 +3,15 @@
 //! [`connection`] takes connections and lets requests through the door, [`route`] names the routes, [`operation`]
 //! carries the operations to the session core, [`environment`] the work on environments.
 
-mod answer;
-mod body;
-mod connection;
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod connection;
 mod envelope;
 mod environment;
-mod floats;
-mod operation;
+pub(crate) mod floats;
+pub(crate) mod operation;
 mod route;
-mod sessions;
+pub(crate) mod sessions;
 
 pub use connection::serve;
 pub use route::Route;

@@ -30,12 +30,17 @@ pub(super) async fn one(host: &Host, method: &Method, path: &str) -> Result<Resp
     if method == Method::GET {
         return Ok(answer::json(&describe(&host.sessions.get(id)?.info())));
     }
+    delete(host, id).await?;
+    Ok(answer::json(&json!({ "success": true })))
+}
+
+/// Ends a session; the default one is refused.
+pub(crate) async fn delete(host: &Host, id: &str) -> Result<(), Problem> {
     if id == host.sessions.default_session().id() {
         let detail = "the default session cannot be deleted; stop the server instead";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    host.sessions.delete(id, CLOSE_GRACE).await?;
-    Ok(answer::json(&json!({ "success": true })))
+    host.sessions.delete(id, CLOSE_GRACE).await
 }
 
 fn describe(info: &SessionInfo) -> Value {
