@@ -1,6 +1,7 @@
 //! Clients for Beep Python Runtime.
 //!
-//! [`PythonHostBackend`] has the operations; [`HttpBackend`] performs them over HTTP. Results are typed by what the caller
+//! [`PythonHostBackend`] has the operations; [`HttpBackend`] performs them over HTTP, `RpcBackend`
+//! over gRPC. Results are typed by what the caller
 //! asks for: any type that serde can read, [`Value`], a [`Handle`] on an object that stays in the session, [`Returned`]
 //! for whichever of both it is, or [`Answer`] around any of them for what the code printed.
 //!
@@ -31,6 +32,8 @@ mod floats;
 mod handle;
 mod http;
 mod release;
+#[cfg(feature = "rpc")]
+mod rpc;
 
 pub use answer::{Answer, FromAnswer, Returned};
 pub use args::{Args, Locals};
@@ -43,3 +46,5 @@ pub use context::Context;
 pub use error::{Error, PythonError};
 pub use handle::Handle;
 pub use http::{Endpoint, HttpBackend};
+#[cfg(feature = "rpc")]
+pub use rpc::RpcBackend;

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::body::RpcBody;
+use super::body::{Counted, RpcBody};
 use super::standard::Standard;
 use super::{grpc, json};
 use crate::Host;
@@ -34,6 +34,8 @@ const MAX_FRAME_BYTES: u32 = 256 << 10;
 /// An idle connection whose other side does not answer is closed.
 const PING_EVERY: Duration = Duration::from_secs(60);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
+/// A client that asks for nothing more is waited for no longer than this when the server stops.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Serves RPC on these sockets until `stop` says true; then finishes the requests under way, and returns.
 pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
@@ -50,10 +52,26 @@ async fn connection(accepted: Accepted, host: Arc<Host>, standard: Arc<Standard>
     };
     let Ok(Ok(http2)) = beginning else { return };
     let stopping = stop.clone();
+    // Every request under way holds a clone.
+    let busy = Arc::new(());
+    let requests = busy.clone();
     let service = service_fn(move |request| {
         let (host, standard, stopping) = (host.clone(), standard.clone(), stopping.clone());
-        async move { Ok::<_, Infallible>(answer_to(&host, &standard, peer, request, stopping).await) }
+        let _busy = requests.clone();
+        async move {
+            let answer = answer_to(&host, &standard, peer, request, stopping).await;
+            Ok::<_, Infallible>(answer.map(|body| Counted { body, _busy }))
+        }
     });
+    let idle = async {
+        loop {
+            tokio::time::sleep(GOODBYE_WITHIN).await;
+            // Here, and in the service.
+            if Arc::strong_count(&busy) <= 2 {
+                break;
+            }
+        }
+    };
     // The two kinds of connection have the same methods and no trait in common.
     macro_rules! drive {
         ($serving:expr) => {{
@@ -63,7 +81,10 @@ async fn connection(accepted: Accepted, host: Arc<Host>, standard: Arc<Standard>
                 ended = serving.as_mut() => ended,
                 () = said(&mut stop) => {
                     serving.as_mut().graceful_shutdown();
-                    serving.await
+                    tokio::select! {
+                        ended = serving => ended,
+                        () = idle => Ok(()),
+                    }
                 }
             }
         }};
