@@ -301,6 +301,7 @@ async fn the_field_numbers_are_those_of_existing_clients() {
     let wrapped = &text(&wrapped, 1);
     let rows = ask("ToFloatArray2D", &[(1, wrapped)]).await;
     assert_eq!(rows, b"\x0a\x06\x0a\x04\0\0\xc0\x3f\x0a\x06\x0a\x04\0\0\0\x40");
-    assert_eq!(ask("ToFloatArray", &[(1, wrapped)]).await, b"\x0a\x08\0\0\xc0\x3f\0\0\0\x40");
+    let flat = ask("WrapValue", &[(1, "[1.5, 2]")]).await;
+    assert_eq!(ask("ToFloatArray", &[(1, &text(&flat, 1))]).await, b"\x0a\x08\0\0\xc0\x3f\0\0\0\x40");
     assert_eq!(ask("DisposeHandle", &[(1, wrapped)]).await[..2], [1 << 3, 1]);
 }
