@@ -14,10 +14,10 @@ use crate::Host;
 /// Names an environment: by its own name, or by provider and model.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Named {
-    name: Option<String>,
-    provider_name: Option<String>,
-    model_id: Option<String>,
+pub(crate) struct Named {
+    pub(crate) name: Option<String>,
+    pub(crate) provider_name: Option<String>,
+    pub(crate) model_id: Option<String>,
 }
 
 /// One of the routes on environments.
@@ -43,7 +43,8 @@ pub(super) async fn answer(host: &Host, route: Route, body: &[u8]) -> Result<Res
 }
 
 impl Named {
-    fn name(self) -> Result<String, Problem> {
+    /// The name that it stands for.
+    pub(crate) fn name(self) -> Result<String, Problem> {
         match (self.name, self.provider_name) {
             (Some(name), _) => Ok(name),
             (None, Some(provider)) => provider_name(&provider, self.model_id.as_deref()),

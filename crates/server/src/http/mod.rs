@@ -7,7 +7,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod connection;
 mod envelope;
-mod environment;
+pub(crate) mod environment;
 pub(crate) mod floats;
 pub(crate) mod operation;
 mod route;

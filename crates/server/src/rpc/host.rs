@@ -9,12 +9,13 @@ use bytes::Bytes;
 
 use super::request::message;
 use crate::Host;
-use crate::environments::{self, Named};
 use crate::http::body::Pieces;
+use crate::http::environment::Named;
 use crate::http::sessions;
 
 /// Carries out one operation.
 pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Pieces, Problem> {
+    let environments = host.sessions.environments();
     let answer = match operation {
         HostOperation::Health => {
             message::<m::HealthRequest>(body)?;
@@ -41,20 +42,18 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
         }
         HostOperation::CreateEnvironment => {
             let m::CreateEnvironmentRequest { provider_name, model_id } = message(body)?;
-            let named = Named { name: None, provider_name: Some(provider_name), model_id };
-            encode(&m::CreateEnvironmentResponse { success: true, path: environments::create(host, named).await? })
+            let path = environments.ensure_provider(provider_name, model_id).await?;
+            encode(&m::CreateEnvironmentResponse { success: true, path: path.to_string_lossy().into_owned() })
         }
         HostOperation::ListEnvironments => {
             message::<m::ListEnvironmentsRequest>(body)?;
-            let list = environments::list(host).await?;
+            let list = environments.list().await?;
             let environments = list.iter().map(environment).collect::<Result<_, _>>()?;
             encode(&m::ListEnvironmentsResponse { environments })
         }
-        HostOperation::EnvironmentStatus => {
-            encode(&environment(&environments::status(host, named(message(body)?)).await?)?)
-        }
+        HostOperation::EnvironmentStatus => encode(&environment(&environments.status(name(message(body)?)?).await?)?),
         HostOperation::DeleteEnvironment => {
-            environments::delete(host, named(message(body)?)).await?;
+            environments.delete(name(message(body)?)?).await?;
             encode(&m::DeleteEnvironmentResponse { success: true })
         }
     };
@@ -66,15 +65,15 @@ fn health(host: &Host) -> m::HealthResponse {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         python: host.python_version.clone(),
-        environment: host.environment.to_string_lossy().into_owned(),
+        environment: host.sessions.environments().own().to_string_lossy().into_owned(),
         pid: std::process::id(),
         uptime_ms: host.began.elapsed().as_millis() as u64,
     }
 }
 
-fn named(request: m::EnvironmentRequest) -> Named {
+fn name(request: m::EnvironmentRequest) -> Result<String, Problem> {
     let m::EnvironmentRequest { name, provider_name, model_id } = request;
-    Named { name, provider_name, model_id }
+    Named { name, provider_name, model_id }.name()
 }
 
 /// By way of the JSON that other wires send, so that the states have the same words.

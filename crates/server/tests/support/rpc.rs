@@ -9,7 +9,7 @@ use beep_python_protocol::Problem;
 use beep_python_protocol::grpc::decode_details;
 use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{SessionConfig, Sessions, SessionsOptions};
+use beep_python_runtime::session::{SessionLimits, Sessions, SessionsOptions};
 use beep_python_server::Host;
 use beep_python_server::door::{Door, DoorConfig, Token};
 use bytes::Bytes;
@@ -55,17 +55,16 @@ impl Server {
             runtime.block_on(async move {
                 let sessions = Sessions::start(SessionsOptions {
                     python,
-                    cache: home.cache().expect("a cache"),
+                    environment: home.root().join("environments/none"),
+                    home: home.clone(),
                     preload: Vec::new(),
                     directory: None,
-                    session: SessionConfig::default(),
+                    limits: SessionLimits::default(),
                 });
                 let sessions = Arc::new(sessions.await.expect("sessions start"));
                 let host = Arc::new(Host {
                     sessions: sessions.clone(),
                     door: Door::new(config, token),
-                    environment: home.root().to_owned(),
-                    home,
                     python_version: sessions.python_version().await.expect("a version"),
                     began: Instant::now(),
                 });
