@@ -25,7 +25,7 @@ use crate::{Host, host_operation};
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
 /// counts the time between requests towards the time to read a header.
-const IDLE_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(120);
 
@@ -89,7 +89,8 @@ async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Respo
     answered.unwrap_or_else(|problem| answer::problem(&problem))
 }
 
-async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
+/// The body of a request, unless it is too large or too late.
+pub(crate) async fn read(body: Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
     if method == Method::GET {
         return Ok(Bytes::new());
     }
