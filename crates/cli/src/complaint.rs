@@ -18,19 +18,10 @@ pub(crate) enum Complaint {
     NoLog(String),
     #[error("{} is deleted only when that is confirmed", .0)]
     Unconfirmed(String),
-    #[error("the backend `{0}` is not there yet: this version has `http` and `pipe`")]
-    NotThereYet(&'static str),
     #[error("the code cannot be read from {}", .0)]
     UnreadableCode(&'static str, #[source] std::io::Error),
     #[error("the runtime \"{id}\" is used by the environments {}", environments.join(", "))]
     RuntimeInUse { id: String, environments: Vec<String> },
     #[error("interrupted")]
     Interrupted,
-}
-
-impl Complaint {
-    /// Whether the command was given wrongly, which ends with another status than a failure.
-    pub(crate) fn is_wrong_usage(&self) -> bool {
-        matches!(self, Complaint::NotThereYet(_))
-    }
 }

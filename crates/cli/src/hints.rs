@@ -37,7 +37,6 @@ fn complaint(error: &Complaint) -> Option<String> {
         Complaint::NoServer => "`beep-python start http` starts one".into(),
         Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
-        Complaint::NotThereYet(_) => "`beep-python start http pipe`".into(),
         Complaint::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
         Complaint::NoEndpoint(_) | Complaint::NoLog(_) | Complaint::UnreadableCode(..) | Complaint::Interrupted => {
             return None;
@@ -115,7 +114,7 @@ fn home(error: &HomeError) -> Option<String> {
 fn bind(error: &BindError, context: &Context) -> Option<String> {
     Some(match error {
         BindError::PortInUse { holder, address } => {
-            let another = "--port takes another, and 0 a free one";
+            let another = "--port, for RPC --rpc-port, takes another, and 0 a free one";
             let servers = context.home().ok().and_then(|home| running(&home).ok()).unwrap_or_default();
             match servers.iter().find(|(record, _)| Some(record.pid) == holder.pid) {
                 Some((record, _)) => {
@@ -127,7 +126,7 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
         }
         BindError::NotLoopback { .. } => "leave --host out to listen on 127.0.0.1 and ::1".into(),
         BindError::Refused { address, .. } if address.port() < 1024 => {
-            "ports below 1024 need privileges; --port takes another, and 0 a free one".into()
+            "ports below 1024 need privileges; --port, for RPC --rpc-port, takes another, and 0 a free one".into()
         }
         BindError::Refused { .. } | BindError::NoFreePort => return None,
     })

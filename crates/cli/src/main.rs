@@ -17,7 +17,6 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::commands::Command;
-use crate::complaint::Complaint;
 use crate::context::Context;
 
 /// A managed Python for any application: it fetches an interpreter, keeps virtual environments, and starts servers
@@ -54,8 +53,7 @@ fn main() -> ExitCode {
         Ok(Ended::Failed) => ExitCode::from(1),
         Err(error) => {
             context.printer.error(&error, hints::hint_for(&error, &context).as_deref());
-            let wrong_usage = error.downcast_ref::<Complaint>().is_some_and(Complaint::is_wrong_usage);
-            ExitCode::from(if wrong_usage { 2 } else { 1 })
+            ExitCode::from(1)
         }
     }
 }

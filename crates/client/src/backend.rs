@@ -175,14 +175,14 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn to_float_array(&self, object: &Handle) -> impl Future<Output = Result<Vec<f32>, Error>> + Send {
         let body = encode(&HandleRequest { handle_id: object.id() });
         let call = session_call(Operation::ToFloatArray, body, options_for(self, object));
-        async move { floats::array(&self.perform(call?).await?) }
+        async move { floats::array(self.perform(call?).await?) }
     }
 
     /// Reads an object as rows of 32-bit floats. Rows of a nested list can differ in length.
     fn to_float_array_2d(&self, object: &Handle) -> impl Future<Output = Result<Vec<Vec<f32>>, Error>> + Send {
         let body = encode(&HandleRequest { handle_id: object.id() });
         let call = session_call(Operation::ToFloatArray2D, body, options_for(self, object));
-        async move { floats::array_2d(&self.perform(call?).await?) }
+        async move { floats::array_2d(self.perform(call?).await?) }
     }
 
     /// Tells whether a module could be imported, without importing it.
@@ -339,7 +339,7 @@ fn encode(request: &impl Serialize) -> Result<Bytes, Error> {
 fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, Error> {
     match reply {
         Reply::Json(body) => serde_json::from_slice(body).map_err(|error| Error::unreadable(body, &error)),
-        Reply::Floats { .. } => {
+        Reply::Floats { .. } | Reply::FloatRows(_) => {
             Err(Error::Answer { status: 200, detail: "binary data where JSON was expected".to_owned() })
         }
     }

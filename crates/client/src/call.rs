@@ -50,4 +50,6 @@ pub enum Reply {
         /// Rows and columns, where it was said.
         shape: Option<(usize, usize)>,
     },
+    /// Rows of floats; only for the operation that reads rows.
+    FloatRows(Vec<Vec<f32>>),
 }

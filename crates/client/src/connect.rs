@@ -1,5 +1,7 @@
 //! A backend by the scheme of its endpoint.
 
+#[cfg(feature = "rpc")]
+use crate::RpcBackend;
 use crate::call::{Call, Reply};
 use crate::{Context, Error, HttpBackend, PipeBackend, PythonHostBackend};
 
@@ -11,9 +13,12 @@ pub enum AnyBackend {
     Http(HttpBackend),
     /// Over a Unix socket.
     Pipe(PipeBackend),
+    /// Over gRPC.
+    #[cfg(feature = "rpc")]
+    Rpc(RpcBackend),
 }
 
-/// The backend at an endpoint: `http://127.0.0.1:5678`, `pipe:NAME`, `unix:/path/of/the.sock`. Without a scheme it is
+/// The backend at an endpoint: `http://127.0.0.1:5678`, `grpc://127.0.0.1:50051`, `pipe:NAME`, `unix:/path/of/the.sock`. Without a scheme it is
 /// HTTP. Connections are made when they are needed; [`initialize`](PythonHostBackend::initialize) finds out whether it is
 /// there.
 ///
@@ -22,6 +27,8 @@ pub enum AnyBackend {
 pub fn connect(endpoint: &str) -> Result<AnyBackend, Error> {
     match endpoint.trim().split_once(':') {
         Some(("unix" | "pipe", _)) => PipeBackend::connect(endpoint).map(AnyBackend::Pipe),
+        #[cfg(feature = "rpc")]
+        Some(("grpc", _)) => RpcBackend::connect(endpoint).map(AnyBackend::Rpc),
         _ => HttpBackend::connect(endpoint).map(AnyBackend::Http),
     }
 }
@@ -35,6 +42,8 @@ impl AnyBackend {
         match self {
             AnyBackend::Http(backend) => backend.with_token(token).map(AnyBackend::Http),
             AnyBackend::Pipe(backend) => Ok(AnyBackend::Pipe(backend)),
+            #[cfg(feature = "rpc")]
+            AnyBackend::Rpc(backend) => backend.with_token(token).map(AnyBackend::Rpc),
         }
     }
 }
@@ -44,6 +53,8 @@ impl PythonHostBackend for AnyBackend {
         match self {
             AnyBackend::Http(backend) => backend.perform(call).await,
             AnyBackend::Pipe(backend) => backend.perform(call).await,
+            #[cfg(feature = "rpc")]
+            AnyBackend::Rpc(backend) => backend.perform(call).await,
         }
     }
 
@@ -51,6 +62,8 @@ impl PythonHostBackend for AnyBackend {
         match self {
             AnyBackend::Http(backend) => backend.context(),
             AnyBackend::Pipe(backend) => backend.context(),
+            #[cfg(feature = "rpc")]
+            AnyBackend::Rpc(backend) => backend.context(),
         }
     }
 
@@ -58,6 +71,8 @@ impl PythonHostBackend for AnyBackend {
         match self {
             AnyBackend::Http(backend) => backend.context_mut(),
             AnyBackend::Pipe(backend) => backend.context_mut(),
+            #[cfg(feature = "rpc")]
+            AnyBackend::Rpc(backend) => backend.context_mut(),
         }
     }
 }

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use crate::{Error, Reply};
 
 /// One row.
-pub(crate) fn array(reply: &Reply) -> Result<Vec<f32>, Error> {
+pub(crate) fn array(reply: Reply) -> Result<Vec<f32>, Error> {
     match reply {
-        Reply::Floats { data, .. } => numbers(data),
+        Reply::Floats { data, .. } => numbers(&data),
+        Reply::FloatRows(_) => Err(malformed("rows where one row was asked for")),
         Reply::Json(text) => {
-            let mut reader = Reader { text, at: 0 };
+            let mut reader = Reader { text: &text, at: 0 };
             let row = reader.row()?;
             reader.end()?;
             Ok(row)
@@ -18,20 +19,21 @@ pub(crate) fn array(reply: &Reply) -> Result<Vec<f32>, Error> {
 }
 
 /// Rows, which in JSON can be of different length.
-pub(crate) fn array_2d(reply: &Reply) -> Result<Vec<Vec<f32>>, Error> {
+pub(crate) fn array_2d(reply: Reply) -> Result<Vec<Vec<f32>>, Error> {
     match reply {
         Reply::Floats { data, shape: Some((rows, columns)) } => {
-            if rows.checked_mul(*columns).and_then(|count| count.checked_mul(4)) != Some(data.len()) {
+            if rows.checked_mul(columns).and_then(|count| count.checked_mul(4)) != Some(data.len()) {
                 return Err(malformed(format!("{rows} rows of {columns} are not {} bytes", data.len())));
             }
             match columns {
-                0 => Ok(vec![Vec::new(); *rows]),
+                0 => Ok(vec![Vec::new(); rows]),
                 columns => data.chunks_exact(columns * 4).map(|row| numbers(&Bytes::copy_from_slice(row))).collect(),
             }
         }
         Reply::Floats { shape: None, .. } => Err(malformed("the answer does not say how many rows it has")),
+        Reply::FloatRows(rows) => Ok(rows),
         Reply::Json(text) => {
-            let mut reader = Reader { text, at: 0 };
+            let mut reader = Reader { text: &text, at: 0 };
             let rows = reader.items(Reader::row)?;
             reader.end()?;
             Ok(rows)

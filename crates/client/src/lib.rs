@@ -1,7 +1,7 @@
 //! Clients for Beep Python Runtime.
 //!
-//! [`PythonHostBackend`] has the operations; [`HttpBackend`] performs them over HTTP,
-//! [`PipeBackend`] over a Unix socket, and [`connect`] picks the one that an endpoint means. Results are typed by what the caller
+//! [`PythonHostBackend`] has the operations; [`HttpBackend`] performs them over HTTP, [`PipeBackend`] over a Unix socket,
+//! `RpcBackend` over gRPC, and [`connect`] picks the one that an endpoint means. Results are typed by what the caller
 //! asks for: any type that serde can read, [`Value`], a [`Handle`] on an object that stays in the session, [`Returned`]
 //! for whichever of both it is, or [`Answer`] around any of them for what the code printed.
 //!
@@ -34,6 +34,8 @@ mod handle;
 mod http;
 mod pipe;
 mod release;
+#[cfg(feature = "rpc")]
+mod rpc;
 
 pub use answer::{Answer, FromAnswer, Returned};
 pub use args::{Args, Locals};
@@ -48,3 +50,5 @@ pub use error::{Error, PythonError};
 pub use handle::Handle;
 pub use http::{Endpoint, HttpBackend};
 pub use pipe::{PipeBackend, PipeEndpoint};
+#[cfg(feature = "rpc")]
+pub use rpc::RpcBackend;

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::GrpcCode;
+
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $title:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $grpc:ident, $title:literal;)*) => {
         /// What went wrong, in a word that never changes its meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
@@ -25,6 +27,11 @@ macro_rules! codes {
                 match self { $(ErrorCode::$name => $status),* }
             }
 
+            /// The gRPC status it is sent with.
+            pub const fn grpc_code(self) -> GrpcCode {
+                match self { $(ErrorCode::$name => GrpcCode::$grpc),* }
+            }
+
             /// A short title for people.
             pub const fn title(self) -> &'static str {
                 match self { $(ErrorCode::$name => $title),* }
@@ -35,53 +42,53 @@ macro_rules! codes {
 
 codes! {
     /// Python code raised an exception; it is described in `exception`.
-    PythonException = "python_exception", 422, "Python raised an exception";
+    PythonException = "python_exception", 422, Unknown, "Python raised an exception";
     /// The request is not what the operation takes.
-    InvalidRequest = "invalid_request", 400, "The request is not valid";
+    InvalidRequest = "invalid_request", 400, InvalidArgument, "The request is not valid";
     /// There is no such route or operation.
-    UnknownOperation = "unknown_operation", 404, "No such route";
+    UnknownOperation = "unknown_operation", 404, Unimplemented, "No such route";
     /// The route exists and takes another method.
-    MethodNotAllowed = "method_not_allowed", 405, "The route takes another method";
+    MethodNotAllowed = "method_not_allowed", 405, Unimplemented, "The route takes another method";
     /// The body's content type is not `application/json`.
-    UnsupportedMediaType = "unsupported_media_type", 415, "The body must be JSON";
+    UnsupportedMediaType = "unsupported_media_type", 415, Unimplemented, "The body must be JSON";
     /// The body is larger than the server takes.
-    BodyTooLarge = "body_too_large", 413, "The body is too large";
+    BodyTooLarge = "body_too_large", 413, ResourceExhausted, "The body is too large";
     /// The body did not arrive in time.
-    RequestTimeout = "request_timeout", 408, "The request did not arrive in time";
+    RequestTimeout = "request_timeout", 408, DeadlineExceeded, "The request did not arrive in time";
     /// The caller is another user, or cannot be known, and showed no valid token.
-    Unauthorized = "unauthorized", 401, "A token is needed";
+    Unauthorized = "unauthorized", 401, Unauthenticated, "A token is needed";
     /// The `Host` header names something that this server is not.
-    ForbiddenHost = "forbidden_host", 403, "The Host header is not allowed";
+    ForbiddenHost = "forbidden_host", 403, PermissionDenied, "The Host header is not allowed";
     /// A web page of an origin that is not configured sent the request.
-    ForbiddenOrigin = "forbidden_origin", 403, "The origin is not allowed";
+    ForbiddenOrigin = "forbidden_origin", 403, PermissionDenied, "The origin is not allowed";
     /// The session holds no such object.
-    UnknownHandle = "unknown_handle", 404, "No such handle";
+    UnknownHandle = "unknown_handle", 404, NotFound, "No such handle";
     /// The object was lost when its session was restarted.
-    HandleLost = "handle_lost", 410, "The handle was lost in a restart";
+    HandleLost = "handle_lost", 410, NotFound, "The handle was lost in a restart";
     /// There is no such session.
-    UnknownSession = "unknown_session", 404, "No such session";
+    UnknownSession = "unknown_session", 404, NotFound, "No such session";
     /// The value cannot be given in the form that was asked for.
-    NotRepresentable = "not_representable", 422, "The value cannot be represented";
+    NotRepresentable = "not_representable", 422, FailedPrecondition, "The value cannot be represented";
     /// The worker process ended by itself; `death` says how.
-    WorkerDied = "worker_died", 502, "The worker process died";
+    WorkerDied = "worker_died", 502, Internal, "The worker process died";
     /// The session was restarted before the call ended.
-    SessionRestarted = "session_restarted", 503, "The session was restarted";
+    SessionRestarted = "session_restarted", 503, Aborted, "The session was restarted";
     /// The call's deadline passed; `outcome` says what became of it.
-    DeadlineExceeded = "deadline_exceeded", 504, "The deadline passed";
+    DeadlineExceeded = "deadline_exceeded", 504, DeadlineExceeded, "The deadline passed";
     /// The call was cancelled; `outcome` says what became of it.
-    Cancelled = "cancelled", 499, "The call was cancelled";
+    Cancelled = "cancelled", 499, Cancelled, "The call was cancelled";
     /// No worker can be started for the session.
-    WorkerUnavailable = "worker_unavailable", 503, "No worker could be started";
+    WorkerUnavailable = "worker_unavailable", 503, Unavailable, "No worker could be started";
     /// Too many calls wait for the session already.
-    QueueFull = "queue_full", 429, "Too many calls are waiting";
+    QueueFull = "queue_full", 429, ResourceExhausted, "Too many calls are waiting";
     /// The server is stopping.
-    ShuttingDown = "shutting_down", 503, "The server is stopping";
+    ShuttingDown = "shutting_down", 503, Unavailable, "The server is stopping";
     /// There is no such environment.
-    UnknownEnvironment = "unknown_environment", 404, "No such environment";
+    UnknownEnvironment = "unknown_environment", 404, NotFound, "No such environment";
     /// Work on an environment failed.
-    EnvironmentFailed = "environment_failed", 422, "Work on the environment failed";
+    EnvironmentFailed = "environment_failed", 422, FailedPrecondition, "Work on the environment failed";
     /// The host itself failed.
-    Internal = "internal", 500, "The host failed";
+    Internal = "internal", 500, Internal, "The host failed";
 }
 
 impl std::fmt::Display for ErrorCode {

@@ -86,4 +86,25 @@ impl HostOperation {
     pub fn from_pipe_command(command: &str) -> Option<HostOperation> {
         HostOperation::ALL.into_iter().find(|operation| operation.pipe_command() == command)
     }
+
+    /// The gRPC service and its rpc, as in a route.
+    pub const fn rpc_name(self) -> &'static str {
+        match self {
+            HostOperation::Health => "PythonService/Health",
+            HostOperation::CreateSession => "SessionService/CreateSession",
+            HostOperation::ListSessions => "SessionService/ListSessions",
+            HostOperation::GetSession => "SessionService/GetSession",
+            HostOperation::DeleteSession => "SessionService/DeleteSession",
+            HostOperation::CreateEnvironment => "VenvService/CreateEnvironment",
+            HostOperation::ListEnvironments => "VenvService/ListEnvironments",
+            HostOperation::EnvironmentStatus => "VenvService/EnvironmentStatus",
+            HostOperation::DeleteEnvironment => "VenvService/DeleteEnvironment",
+            HostOperation::InstallPackages => "VenvService/InstallPackages",
+        }
+    }
+
+    /// The operation that a gRPC service and its rpc stand for.
+    pub fn from_rpc_name(name: &str) -> Option<HostOperation> {
+        HostOperation::ALL.into_iter().find(|operation| operation.rpc_name() == name)
+    }
 }

@@ -7,6 +7,9 @@ mod death;
 mod error;
 mod exception;
 mod form;
+#[cfg(feature = "grpc")]
+pub mod grpc;
+mod grpc_code;
 mod host_operation;
 pub mod message;
 mod operation;
@@ -17,6 +20,7 @@ pub use death::WorkerDeath;
 pub use error::ErrorCode;
 pub use exception::{Frame, PythonException, SyntaxLocation};
 pub use form::ValueForm;
+pub use grpc_code::GrpcCode;
 pub use host_operation::HostOperation;
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};

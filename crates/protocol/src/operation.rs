@@ -88,6 +88,28 @@ impl Operation {
         Operation::ALL.into_iter().find(|operation| operation.pipe_command() == command)
     }
 
+    /// The rpc of the gRPC service `PythonService`; also the last part of the JSON route `/rpc/PythonService/<Rpc>`.
+    pub const fn rpc_name(self) -> &'static str {
+        match self {
+            Operation::Evaluate => "Evaluate",
+            Operation::Import => "ImportModule",
+            Operation::Create => "CreateObject",
+            Operation::Call => "CallMethod",
+            Operation::GetAttribute => "GetAttribute",
+            Operation::SetAttribute => "SetAttribute",
+            Operation::Dispose => "DisposeHandle",
+            Operation::ToFloatArray => "ToFloatArray",
+            Operation::ToFloatArray2D => "ToFloatArray2D",
+            Operation::ModuleAvailable => "IsModuleAvailable",
+            Operation::Wrap => "WrapValue",
+        }
+    }
+
+    /// The operation that an rpc of `PythonService` stands for.
+    pub fn from_rpc_name(name: &str) -> Option<Operation> {
+        Operation::ALL.into_iter().find(|operation| operation.rpc_name() == name)
+    }
+
     /// The frame kind on the worker wire.
     pub const fn number(self) -> u8 {
         self as u8

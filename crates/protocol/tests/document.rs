@@ -5,9 +5,9 @@ use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem, Value};
 const DOCUMENT: &str = include_str!("../PROTOCOL.md");
 
 #[test]
-fn every_error_code_is_listed_with_its_status() {
+fn every_error_code_is_listed_with_its_statuses() {
     for code in ErrorCode::ALL {
-        let row = format!("| `{}` | {} | ", code.as_str(), code.http_status());
+        let row = format!("| `{}` | {} | {} | ", code.as_str(), code.http_status(), code.grpc_code().as_str());
         assert_eq!(DOCUMENT.matches(&row).count(), 1, "PROTOCOL.md must have one row that begins with {row}");
     }
     let listed = DOCUMENT.lines().filter(|line| {

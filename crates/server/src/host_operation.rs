@@ -29,7 +29,10 @@ pub(crate) async fn perform(
             written(&json!({ "sessions": list }))
         }
         HostOperation::GetSession => written(&describe(&host.sessions.get(&session_named(session, body)?)?.info())),
-        HostOperation::DeleteSession => delete_session(host, &session_named(session, body)?).await,
+        HostOperation::DeleteSession => {
+            delete_session(host, &session_named(session, body)?).await?;
+            written(&json!({ "success": true }))
+        }
         HostOperation::CreateEnvironment => {
             let named: Named = read(body)?;
             let provider = named.provider_name.ok_or_else(|| invalid("'providerName' must be a string"))?;
@@ -55,11 +58,12 @@ pub(crate) async fn perform(
 /// Names an environment: by its own name, or by provider and model. To install, it names packages too.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Named {
-    name: Option<String>,
-    provider_name: Option<String>,
-    model_id: Option<String>,
-    packages: Option<Vec<String>>,
+pub(crate) struct Named {
+    pub(crate) name: Option<String>,
+    pub(crate) provider_name: Option<String>,
+    pub(crate) model_id: Option<String>,
+    #[serde(default)]
+    pub(crate) packages: Option<Vec<String>>,
 }
 
 fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
@@ -67,7 +71,8 @@ fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
 }
 
 impl Named {
-    fn name(self) -> Result<String, Problem> {
+    /// The name that it stands for.
+    pub(crate) fn name(self) -> Result<String, Problem> {
         match (self.name, self.provider_name) {
             (Some(name), _) => Ok(name),
             (None, Some(provider)) => provider_name(&provider, self.model_id.as_deref()),
@@ -87,12 +92,12 @@ fn health(host: &Host) -> Value {
     })
 }
 
-async fn delete_session(host: &Host, id: &str) -> Result<Vec<u8>, Problem> {
+/// Ends a session; the default one is refused.
+pub(crate) async fn delete_session(host: &Host, id: &str) -> Result<(), Problem> {
     if id == host.sessions.default_session().id() {
         return Err(invalid("the default session cannot be deleted; stop the server instead"));
     }
-    host.sessions.delete(id, CLOSE_GRACE).await?;
-    written(&json!({ "success": true }))
+    host.sessions.delete(id, CLOSE_GRACE).await
 }
 
 fn describe(info: &SessionInfo) -> Value {

@@ -1,6 +1,6 @@
-//! The backend servers of Beep Python Runtime: who may come in ([`door`]), what they can ask over HTTP ([`http`])
-//! and over a Unix socket ([`pipe`]), how a server runs ([`serve`]), and how servers are started, found and stopped
-//! ([`launch`]).
+//! The backend servers of Beep Python Runtime: who may come in ([`door`]), what they can ask over HTTP ([`http`]), over
+//! a Unix socket ([`pipe`]) and over RPC ([`rpc`]), how a server runs ([`serve`]), and how servers are started, found and
+//! stopped ([`launch`]).
 
 mod accept;
 mod answer;
@@ -11,6 +11,7 @@ pub mod http;
 pub mod launch;
 mod operation;
 pub mod pipe;
+pub mod rpc;
 pub mod serve;
 
 pub use host::Host;

@@ -18,9 +18,9 @@ use tokio::task::JoinSet;
 
 use crate::Host;
 use crate::door::{Door, DoorConfig, Token, TokenError};
-use crate::http;
 use crate::launch::{Endpoint, Inherited, NewRecord, RecordError, ServerRecord};
 use crate::pipe::{self, Pipe, PipeError};
+use crate::{http, rpc};
 
 const MAX_DESCRIPTORS: u64 = 65536;
 
@@ -83,12 +83,12 @@ pub enum ServeError {
 ///
 /// A failure before it is ready is told to whoever started it, too.
 pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), ServeError> {
-    let Inherited { http: listeners, pipe, rpc: _, ready } = inherited;
+    let Inherited { http: listeners, pipe, rpc, ready } = inherited;
     raise_descriptor_limit();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
-    let (host, pipe, mut record) = match start(&options, &listeners, pipe).await {
+    let (host, pipe, mut record) = match start(&options, &listeners, pipe, &rpc).await {
         Ok(started) => started,
         Err(error) => {
             ready.failed(&error);
@@ -100,6 +100,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     if let Some(pipe) = pipe {
         serving.spawn(pipe::serve(pipe, host.clone(), stopping.clone()));
     }
+    serving.spawn(rpc::serve(rpc, host.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, host.clone(), stopping));
     ready.ready(&record);
     tracing::info!("ready");
@@ -121,6 +122,7 @@ async fn start(
     options: &ServeOptions,
     listeners: &[TcpListener],
     pipe: Option<UnixListener>,
+    rpc: &[TcpListener],
 ) -> Result<(Arc<Host>, Option<Pipe>, ServerRecord), ServeError> {
     let pipe = pipe.map(Pipe::open).transpose()?;
     let token_file = options.home.root().join("token");
@@ -136,14 +138,19 @@ async fn start(
     .await?;
     let python_version = sessions.python_version().await.map_err(SessionsError::from)?;
     let mut endpoints = Vec::new();
-    if let Some(listener) = listeners.first() {
-        let source = |source| ServeError::System { what: "tell its own address", source };
-        let address = listener.local_addr().map_err(source)?;
-        endpoints.push(Endpoint { backend: "http".to_owned(), url: format!("http://{address}") });
-    }
+    let tcp = |backend: &str, scheme, listeners: &[TcpListener]| match listeners.first() {
+        None => Ok(None),
+        Some(listener) => {
+            let source = |source| ServeError::System { what: "tell its own address", source };
+            let address = listener.local_addr().map_err(source)?;
+            Ok::<_, ServeError>(Some(Endpoint { backend: backend.to_owned(), url: format!("{scheme}://{address}") }))
+        }
+    };
+    endpoints.extend(tcp("http", "http", listeners)?);
     if let Some(pipe) = &pipe {
         endpoints.push(Endpoint { backend: "pipe".to_owned(), url: pipe.url() });
     }
+    endpoints.extend(tcp("rpc", "grpc", rpc)?);
     let record = ServerRecord::of_this_process(NewRecord {
         id: options.id.clone(),
         endpoints,

@@ -7,7 +7,6 @@ use beep_python_server::pipe::PipeName;
 use super::serve::{ServeSettings, Served};
 use super::status::server_fact;
 use crate::Ended;
-use crate::complaint::Complaint;
 use crate::context::Context;
 use crate::environment::environment_for;
 use crate::server::{here, launcher};
@@ -45,15 +44,12 @@ enum Backend {
     Http,
     /// One JSON object a line over a Unix socket
     Pipe,
-    /// gRPC (not there yet)
+    /// gRPC, and JSON over HTTP/1.1 on the same port
     Rpc,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
     let wanted = |backend| args.backends.contains(&backend);
-    if wanted(Backend::Rpc) {
-        return Err(Complaint::NotThereYet("rpc").into());
-    }
     let (http, rpc) = (wanted(Backend::Http).then_some(args.port), wanted(Backend::Rpc).then_some(args.rpc_port));
     let pipe = match args.pipe_name {
         _ if !wanted(Backend::Pipe) => None,
@@ -97,6 +93,11 @@ pub(crate) fn announce(context: &Context, record: &ServerRecord) {
         }
         if let Some(name) = record.endpoint("pipe").and_then(Endpoint::pipe_name) {
             printer.line(format_args!("            .NET: new NamedPipeClientStream(\".\", \"{name}\")"));
+        }
+        if let Some(port) = record.endpoint("rpc").and_then(Endpoint::port) {
+            let call = r#"-d '{"expression": "1 + 1"}'"#;
+            let rpc = "beep.python.runtime.PythonService/Evaluate";
+            printer.line(format_args!("            grpcurl -plaintext {call} localhost:{port} {rpc}"));
         }
         match record.log {
             Some(_) => printer.line(format_args!("  stop it:  beep-python stop {id}")),

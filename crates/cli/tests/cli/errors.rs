@@ -39,20 +39,6 @@ fn wrong_usage_has_a_status_of_its_own() {
 }
 
 #[test]
-fn a_backend_that_is_not_there_yet_is_said_so() {
-    let house = House::with_runtime();
-    insta::assert_snapshot!(said(&house, &["start", "rpc"]), @r"
-    status: 2
-    ----- stdout
-    ----- stderr
-    error: the backend `rpc` is not there yet: this version has `http` and `pipe`
-    hint: `beep-python start http pipe`
-    ");
-    assert_eq!(house.run(&["start", "http", "rpc"]).code, Some(2));
-    assert_eq!(house.json(&["status"]), serde_json::json!([]));
-}
-
-#[test]
 fn without_a_runtime_init_is_named() {
     let house = House::empty();
     for arguments in [&["start", "http"][..], &["eval", "1"], &["venv", "create", "x"]] {

@@ -55,7 +55,7 @@ fn a_port_in_use_is_told_with_its_holder() {
     assert_eq!(said.code, Some(1));
     let expected = format!("error: port {port} on 127.0.0.1 is in use by process {} (", std::process::id());
     assert!(said.stderr.starts_with(&expected), "{said:?}");
-    assert!(said.stderr.ends_with("hint: --port takes another, and 0 a free one\n"), "{said:?}");
+    assert!(said.stderr.ends_with("hint: --port, for RPC --rpc-port, takes another, and 0 a free one\n"), "{said:?}");
 
     let server = house.start(&[]);
     let said = house.run(&["start", "http", "--port", &port_of(&server)]);
@@ -63,7 +63,7 @@ fn a_port_in_use_is_told_with_its_holder() {
     let hint = house.redact(said.stderr.lines().last().unwrap(), &server);
     assert_eq!(
         hint,
-        "hint: that is the server [ID]: `beep-python stop [ID]` stops it; --port takes another, and 0 a free one"
+        "hint: that is the server [ID]: `beep-python stop [ID]` stops it; --port, for RPC --rpc-port, takes another, and 0 a free one"
     );
     assert_eq!(house.json(&["status"]).as_array().unwrap().len(), 1);
 }
@@ -156,6 +156,26 @@ fn a_server_may_have_a_pipe_only() {
     assert!(taken.stderr.ends_with("hint: --pipe-name takes another\n"), "{taken:?}");
     house.done(&["stop", &name]);
     assert!(!socket.exists());
+    house.wait_until_no_process_is_left();
+}
+
+#[test]
+fn a_server_may_speak_rpc() {
+    let house = House::with_runtime();
+    let server = house.json(&["start", "rpc", "pipe", "--rpc-port", "0"]);
+    let backends: Vec<_> = (0..2).map(|at| server["endpoints"][at]["backend"].as_str().unwrap()).collect();
+    assert_eq!(backends, ["pipe", "rpc"]);
+    let url = server["endpoints"][1]["url"].as_str().unwrap();
+    let port = url.strip_prefix("grpc://127.0.0.1:").unwrap();
+    assert_eq!(house.json(&["restart", port])["endpoints"], server["endpoints"]);
+    house.done(&["stop", url]);
+    house.wait_until_no_process_is_left();
+
+    let said = house.done(&["start", "rpc", "--rpc-port", port]);
+    assert!(said.contains(&format!(" is ready at {url}\n")), "{said}");
+    assert!(said.contains(&format!(" localhost:{port} beep.python.runtime.PythonService/Evaluate\n")), "{said}");
+    assert_eq!(house.done(&["eval", "6 * 7"]), "42\n");
+    house.done(&["stop"]);
     house.wait_until_no_process_is_left();
 }
 

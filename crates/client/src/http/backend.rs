@@ -63,12 +63,7 @@ impl HttpBackend {
     /// # Errors
     /// [`Error::Endpoint`] when the token has characters that no header can carry.
     pub fn with_token(mut self, token: &str) -> Result<HttpBackend, Error> {
-        let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| Error::Endpoint {
-            endpoint: self.server.endpoint.to_string(),
-            reason: "the token has characters that no header can carry".to_owned(),
-        })?;
-        header.set_sensitive(true);
-        self.authorization = Some(header);
+        self.authorization = Some(bearer(token, &self.server.endpoint)?);
         Ok(self)
     }
 
@@ -167,7 +162,18 @@ fn uri(call: &Call) -> Result<Uri, Error> {
     }
 }
 
-fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, Error> {
+/// The header that shows a token.
+pub(crate) fn bearer(token: &str, endpoint: &Endpoint) -> Result<HeaderValue, Error> {
+    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| Error::Endpoint {
+        endpoint: endpoint.to_string(),
+        reason: "the token has characters that no header can carry".to_owned(),
+    })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// A header whose value a caller gave.
+pub(crate) fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::try_from(value).map_err(|_| Error::Encode {
         what: format!("`{}` for the header {name}", value.escape_default()),
         source: ValueError::Mismatch("it has characters that no header can carry".to_owned()),

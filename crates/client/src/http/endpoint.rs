@@ -14,15 +14,22 @@ use crate::Error;
 const DEFAULT_PORT: u16 = 5678;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The address of an HTTP backend: `http://127.0.0.1:5678`, `http://localhost:5678`, `http://[::1]:5678`, or the same
-/// without `http://`. The port is 5678 when none is given.
+/// The address of a backend over TCP: `http://127.0.0.1:5678`, `http://localhost:5678`, `http://[::1]:5678`, or the same
+/// without `http://`. The port is 5678 when none is given. Of gRPC: `grpc://127.0.0.1:50051`, which is the port there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
+    scheme: &'static str,
     host: String,
     port: u16,
 }
 
 impl Endpoint {
+    /// An endpoint of gRPC, which may be written with `http://`, too.
+    #[cfg(feature = "rpc")]
+    pub(crate) fn grpc(text: &str) -> Result<Endpoint, Error> {
+        Endpoint::read(text, "grpc", 50051)
+    }
+
     /// The host's name or address; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.host
@@ -34,7 +41,7 @@ impl Endpoint {
     }
 
     /// The `Host` header. Every loopback address is `localhost` to a server.
-    pub(super) fn host_header(&self) -> Option<HeaderValue> {
+    pub(crate) fn host_header(&self) -> Option<HeaderValue> {
         let loopback = self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let authority = match loopback {
             true => format!("localhost:{}", self.port),
@@ -43,7 +50,7 @@ impl Endpoint {
         HeaderValue::try_from(authority).ok()
     }
 
-    pub(super) async fn connect(&self) -> Result<TcpStream, Error> {
+    pub(crate) async fn connect(&self) -> Result<TcpStream, Error> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, self.try_connect()).await;
         connected
             .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 seconds")))
@@ -69,18 +76,15 @@ impl Endpoint {
             false => format!("{}:{}", self.host, self.port),
         }
     }
-}
 
-impl FromStr for Endpoint {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Endpoint, Error> {
+    fn read(text: &str, scheme: &'static str, default_port: u16) -> Result<Endpoint, Error> {
         let wrong = |reason: &str| Error::Endpoint { endpoint: text.to_owned(), reason: reason.to_owned() };
         let uri: Uri = text.trim().parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
         match uri.scheme_str() {
             None | Some("http") => {}
+            Some(given) if given == scheme => {}
             Some("https") => return Err(wrong("TLS is not supported; use http://")),
-            Some(_) => return Err(wrong("it must begin with http://")),
+            Some(_) => return Err(wrong(&format!("it must begin with {scheme}://"))),
         }
         let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
         if authority.as_str().contains('@') {
@@ -91,20 +95,28 @@ impl FromStr for Endpoint {
         }
         // `Authority::port` takes a port that is no number for none at all.
         let port = match &authority.as_str()[authority.host().len()..] {
-            "" => DEFAULT_PORT,
+            "" => default_port,
             rest => rest[1..].parse().map_err(|_| wrong("the port is no number below 65536"))?,
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         if host.is_empty() {
             return Err(wrong("it names no host"));
         }
-        Ok(Endpoint { host, port })
+        Ok(Endpoint { scheme, host, port })
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Endpoint, Error> {
+        Endpoint::read(text, "http", DEFAULT_PORT)
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}", self.authority())
+        write!(f, "{}://{}", self.scheme, self.authority())
     }
 }
 

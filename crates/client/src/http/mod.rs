@@ -6,4 +6,6 @@ mod endpoint;
 mod pool;
 
 pub use backend::HttpBackend;
+#[cfg(feature = "rpc")]
+pub(crate) use backend::{bearer, header_value};
 pub use endpoint::Endpoint;

@@ -10,7 +10,7 @@ use super::Arrays;
 const LARGE_BYTES: usize = 64 << 10;
 
 /// Rows of floats, ready to be sent.
-pub(super) enum Rows {
+pub(crate) enum Rows {
     /// All rows are of one width: the floats of one after the other.
     Binary { rows: usize, width: usize, pieces: Vec<Bytes> },
     /// An array of arrays.
@@ -18,7 +18,7 @@ pub(super) enum Rows {
 }
 
 /// One row as a JSON array.
-pub(super) async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, Problem> {
     aside(body.len(), move || {
         let bytes = body.contiguous();
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
@@ -29,7 +29,7 @@ pub(super) async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, P
 }
 
 /// Rows as they are where that is wanted and all are of one width, else as a JSON array of arrays.
-pub(super) async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
+pub(crate) async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
     aside(body.len(), move || {
         let mut bytes = body.contiguous();
         let lengths = take_lengths(&mut bytes)?;
@@ -51,7 +51,8 @@ pub(super) async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
     .await
 }
 
-async fn aside<T: Send + 'static>(
+/// Work on so many bytes, on another thread where it takes long.
+pub(crate) async fn aside<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -64,7 +65,7 @@ async fn aside<T: Send + 'static>(
 }
 
 /// The head of the worker's answer: u32 count, then a u32 length for each row, in floats.
-fn take_lengths(bytes: &mut Bytes) -> Result<Vec<usize>, Problem> {
+pub(crate) fn take_lengths(bytes: &mut Bytes) -> Result<Vec<usize>, Problem> {
     let broken = || Problem::new(ErrorCode::Internal, "the worker's array is not whole");
     let count = bytes.try_get_u32_le().map_err(|_| broken())? as usize;
     if bytes.len() / 4 < count {

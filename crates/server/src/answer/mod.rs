@@ -4,7 +4,7 @@
 //! [`Composed`] answer in its own way.
 
 mod compose;
-mod floats;
+pub(crate) mod floats;
 mod pieces;
 
 pub(crate) use compose::{Arrays, Composed, compose};

@@ -27,6 +27,25 @@ impl Default for DoorConfig {
     }
 }
 
+/// What the body of a request may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// `application/json` in UTF-8.
+    Json,
+    /// `application/grpc`, as protobuf.
+    Grpc,
+}
+
+impl Media {
+    /// What a request says that it is: gRPC, or else it has to be JSON.
+    pub fn of(headers: &HeaderMap) -> Media {
+        match headers.get(CONTENT_TYPE) {
+            Some(kind) if is_grpc(kind.as_bytes()) => Media::Grpc,
+            _ => Media::Json,
+        }
+    }
+}
+
 /// Why a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -94,14 +113,27 @@ impl Door {
         self.config.max_body_bytes
     }
 
-    /// Whether a request of these parts may pass.
+    /// Whether a request of these parts, with JSON in it, may pass.
     pub fn admit_parts(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), Refusal> {
         self.admit(peer, parts.version, &parts.method, &parts.uri, &parts.headers)
     }
 
-    /// Whether a request may pass.
+    /// Whether a request with JSON in it may pass.
     pub fn admit(
         &self,
+        peer: Peer,
+        version: Version,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        self.admit_media(Media::Json, peer, version, method, uri, headers)
+    }
+
+    /// Whether a request may pass whose body is to be `media`.
+    pub fn admit_media(
+        &self,
+        media: Media,
         peer: Peer,
         version: Version,
         method: &Method,
@@ -111,7 +143,7 @@ impl Door {
         self.check_host(version, uri, headers)?;
         self.check_origin(headers)?;
         self.check_user(peer, headers)?;
-        self.check_body(version, method, headers)
+        self.check_body(media, version, method, headers)
     }
 
     fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -162,7 +194,7 @@ impl Door {
         }
     }
 
-    fn check_body(&self, version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check_body(&self, media: Media, version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
         let declared = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
@@ -177,9 +209,13 @@ impl Door {
             // From HTTP/2 on a body needs no header that announces it.
             None => headers.contains_key(TRANSFER_ENCODING) || (takes_body && version >= Version::HTTP_2),
         };
+        let is_media = |kind: &HeaderValue| match media {
+            Media::Json => is_json(kind.as_bytes()),
+            Media::Grpc => is_grpc(kind.as_bytes()),
+        };
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let pass = match (types.next(), types.next()) {
-            (Some(kind), None) => is_json(kind.as_bytes()) || !(has_body || takes_body),
+            (Some(kind), None) => is_media(kind) || !(has_body || takes_body),
             (None, _) => !has_body,
             (Some(_), Some(_)) => false,
         };
@@ -197,4 +233,10 @@ fn is_json(content_type: &[u8]) -> bool {
         !name.eq_ignore_ascii_case(b"charset=") || is_utf8
     };
     parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json")) && parts.all(is_utf8)
+}
+
+/// Whether a content type is `application/grpc` or `application/grpc+proto`; parameters do not matter.
+fn is_grpc(content_type: &[u8]) -> bool {
+    let kind = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    kind.eq_ignore_ascii_case(b"application/grpc") || kind.eq_ignore_ascii_case(b"application/grpc+proto")
 }

@@ -11,7 +11,7 @@ mod peer;
 mod peer_uid;
 mod token;
 
-pub use admit::{Door, DoorConfig, Refusal};
+pub use admit::{Door, DoorConfig, Media, Refusal};
 pub use peer::Peer;
 pub use peer_uid::{PeerUid, peer_uid};
 pub use token::{Token, TokenError};

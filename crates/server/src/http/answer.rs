@@ -6,18 +6,18 @@ use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::answer::{Composed, Pieces};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const FLOATS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
 
 /// An answer that is JSON.
-pub(super) fn json(text: Vec<u8>) -> Response<Pieces> {
+pub(crate) fn json(text: Vec<u8>) -> Response<Pieces> {
     ok(JSON, Pieces::one(text))
 }
 
 /// An error.
-pub(super) fn problem(problem: &Problem) -> Response<Pieces> {
+pub(crate) fn problem(problem: &Problem) -> Response<Pieces> {
     let text = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Pieces::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -29,7 +29,7 @@ pub(super) fn problem(problem: &Problem) -> Response<Pieces> {
 }
 
 /// The answer to a method that a route does not take.
-pub(super) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
+pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
     let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
     let names = names.join(", ");
     let mut response = problem(&Problem::new(ErrorCode::MethodNotAllowed, format!("this route takes {names} only")));
@@ -40,7 +40,7 @@ pub(super) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
 }
 
 /// What a session answered.
-pub(super) fn composed(composed: Composed) -> Response<Pieces> {
+pub(crate) fn composed(composed: Composed) -> Response<Pieces> {
     match composed {
         Composed::Json(body) => ok(JSON, body),
         Composed::Floats { shape, pieces } => {
@@ -58,7 +58,8 @@ pub(super) fn composed(composed: Composed) -> Response<Pieces> {
     }
 }
 
-fn ok(content_type: HeaderValue, body: Pieces) -> Response<Pieces> {
+/// An answer of this type.
+pub(crate) fn ok(content_type: HeaderValue, body: Pieces) -> Response<Pieces> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response

@@ -26,7 +26,7 @@ use crate::{Host, host_operation};
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
 /// counts the time between requests towards the time to read a header.
-const IDLE_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(120);
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(120);
 /// How long the rest of a body that is not wanted is read.
@@ -116,7 +116,8 @@ async fn carry_out(host: &Host, peer: Peer, parts: &Parts, body: &mut Incoming) 
     answered.unwrap_or_else(|problem| answer::problem(&problem))
 }
 
-async fn read(body: &mut Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
+/// The body of a request, unless it is too large or too late.
+pub(crate) async fn read(body: &mut Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
     if method == Method::GET {
         return Ok(Bytes::new());
     }

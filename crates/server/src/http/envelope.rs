@@ -23,7 +23,7 @@ struct InBody<'a> {
 }
 
 /// Reads the envelope, and checks on the way that the body is JSON.
-pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem> {
+pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem> {
     let header = |name: &str| -> Result<Option<&str>, Problem> {
         let Some(value) = headers.get(name) else { return Ok(None) };
         value.to_str().map(Some).map_err(|_| invalid(format!("the header {name} must be plain ASCII")))

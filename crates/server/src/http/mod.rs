@@ -3,10 +3,10 @@
 //! [`connection`] lets requests through the door, [`route`] names the routes, [`envelope`] reads what a request says
 //! beside its body, [`answer`] makes responses.
 
-mod answer;
+pub(crate) mod answer;
 mod body;
-mod connection;
-mod envelope;
+pub(crate) mod connection;
+pub(crate) mod envelope;
 mod operation;
 mod route;
 

@@ -1,0 +1,124 @@
+//! The connection to a host, made when it is needed and again when it is gone.
+
+use std::io;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::runtime::{Handle, Id};
+use tokio::sync::Mutex;
+
+use crate::{Endpoint, Error};
+
+/// Windows that hold large arrays, so that they need not wait for a word from us.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+const MAX_FRAME_BYTES: u32 = 256 << 10;
+
+pub(super) struct Channel {
+    pub(super) endpoint: Endpoint,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    /// A second descriptor of the socket, to ask the system whether the server has closed it.
+    probe: std::net::TcpStream,
+    /// The tokio runtime that moves the bytes. With another one, the connection may stand still.
+    runtime: Id,
+}
+
+/// An answer as it came, to its end.
+pub(super) struct Exchanged {
+    pub(super) status: StatusCode,
+    /// The headers and the trailers.
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Channel {
+    pub(super) fn new(endpoint: Endpoint) -> Channel {
+        Channel { endpoint, open: Mutex::default() }
+    }
+
+    /// Sends a request and waits for the whole answer. A request of which nothing was sent is sent once more, on a new
+    /// connection; any other never.
+    pub(super) async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Exchanged, Error> {
+        let response = loop {
+            let (mut sender, fresh) = self.sender().await?;
+            match sender.try_send_request(request).await {
+                Ok(response) => break response,
+                Err(mut error) => match error.take_message() {
+                    Some(again) if !fresh => {
+                        request = again;
+                        *self.open.lock().await = None;
+                    }
+                    unsent => return Err(self.lost(unsent.is_none(), error.into_error())),
+                },
+            }
+        };
+        let (parts, body) = response.into_parts();
+        let collected = body.collect().await.map_err(|error| self.lost(true, error))?;
+        let mut headers = parts.headers;
+        headers.extend(collected.trailers().cloned().unwrap_or_default());
+        Ok(Exchanged { status: parts.status, headers, body: collected.to_bytes() })
+    }
+
+    /// A way to send, and whether its connection is a new one.
+    async fn sender(&self) -> Result<(SendRequest<Full<Bytes>>, bool), Error> {
+        let mut current = self.open.lock().await;
+        if let Some(open) = current.as_ref()
+            && open.is_usable().await
+        {
+            return Ok((open.sender.clone(), false));
+        }
+        let open = Open::connect(&self.endpoint).await?;
+        Ok((current.insert(open).sender.clone(), true))
+    }
+
+    fn lost(&self, may_have_run: bool, source: hyper::Error) -> Error {
+        Error::ConnectionLost { endpoint: self.endpoint.to_string(), may_have_run, source: source.into() }
+    }
+}
+
+impl Open {
+    async fn connect(endpoint: &Endpoint) -> Result<Open, Error> {
+        let stream = endpoint.connect().await?;
+        let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
+        let split = |stream: TcpStream| {
+            stream.set_nodelay(true)?;
+            let stream = stream.into_std()?;
+            let probe = stream.try_clone()?;
+            io::Result::Ok((TcpStream::from_std(stream)?, probe))
+        };
+        let (stream, probe) = split(stream).map_err(failed)?;
+        let (sender, driver) = Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(MAX_FRAME_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| failed(io::Error::other(error)))?;
+        // It ends with the connection; what went wrong reaches those whose answers are missing.
+        tokio::spawn(driver);
+        Ok(Open { sender, probe, runtime: Handle::current().id() })
+    }
+
+    async fn is_usable(&self) -> bool {
+        if self.runtime != Handle::current().id() {
+            return false;
+        }
+        match self.probe.peek(&mut [0]) {
+            Ok(0) => false,
+            // It may be a goodbye: the driver gets to read it first.
+            Ok(_) => {
+                tokio::task::yield_now().await;
+                !self.sender.is_closed()
+            }
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock && !self.sender.is_closed(),
+        }
+    }
+}

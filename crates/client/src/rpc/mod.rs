@@ -1,0 +1,8 @@
+//! The RPC backend: gRPC over one HTTP/2 connection, which all calls share.
+
+mod backend;
+mod channel;
+mod reply;
+mod request;
+
+pub use backend::RpcBackend;

@@ -1,0 +1,162 @@
+//! Answers: from messages to the JSON that all backends give.
+
+use beep_python_protocol::grpc::messages as m;
+use beep_python_protocol::grpc::messages::call_method_response::Result as Returned;
+use beep_python_protocol::grpc::{FrameError, decode};
+use beep_python_protocol::message::{
+    AvailableAnswer, CallAnswer, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentOrigin,
+    InstalledPackage, PackagesInstalled, SessionCreated, SessionInfo, SessionList,
+};
+use beep_python_protocol::{HostOperation, Operation};
+use bytes::Bytes;
+use prost::Message;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::Error;
+use crate::call::{Reply, Target};
+
+/// `ToFloatArrayResponse`, whose packed floats are these bytes.
+#[derive(Clone, PartialEq, Message)]
+struct Floats {
+    #[prost(bytes = "bytes", tag = "1")]
+    data: Bytes,
+}
+
+/// What a framed message says.
+pub(super) fn reply(target: Target, body: &Bytes) -> Result<Reply, Error> {
+    match target {
+        Target::Session(operation) => session(operation, body),
+        Target::Host(operation) => host(operation, body),
+    }
+}
+
+fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
+    match operation {
+        Operation::Evaluate | Operation::Call | Operation::GetAttribute => {
+            // All three have the same fields.
+            let m::CallMethodResponse { result, stdout, stderr, session_epoch } = read(body)?;
+            let extras = CallAnswer { stdout, stderr, session_epoch: Some(session_epoch), ..CallAnswer::default() };
+            match result {
+                Some(Returned::ValueJson(value)) => with_value(&value, &extras),
+                Some(Returned::Handle(handle)) => json(&CallAnswer {
+                    is_handle: true,
+                    handle_id: Some(handle.handle_id),
+                    type_name: Some(handle.type_name),
+                    repr: handle.repr,
+                    shape: handle.shape.map(|shape| shape.sizes),
+                    dtype: handle.dtype,
+                    ..extras
+                }),
+                None => Err(wrong("the answer has neither a value nor a handle")),
+            }
+        }
+        Operation::Import | Operation::Create | Operation::Wrap => {
+            let m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch } = read(body)?;
+            let (handle_id, type_name) = (Some(handle_id), Some(type_name));
+            let session_epoch = Some(session_epoch);
+            json(&CallAnswer { handle_id, type_name, stdout, stderr, session_epoch, ..CallAnswer::default() })
+        }
+        Operation::SetAttribute => json(&json!({ "success": read::<m::SetAttributeResponse>(body)?.success })),
+        Operation::Dispose => {
+            let m::DisposeHandleResponse { success, disposed, .. } = read(body)?;
+            json(&json!({ "success": success, "disposed": disposed }))
+        }
+        Operation::ModuleAvailable => {
+            let available = read::<m::IsModuleAvailableResponse>(body)?.available;
+            json(&AvailableAnswer { available })
+        }
+        Operation::ToFloatArray => Ok(Reply::Floats { data: read::<Floats>(body)?.data, shape: None }),
+        Operation::ToFloatArray2D => {
+            let rows = read::<m::ToFloatArray2DResponse>(body)?.data;
+            Ok(Reply::FloatRows(rows.into_iter().map(|row| row.values).collect()))
+        }
+    }
+}
+
+fn host(operation: HostOperation, body: &Bytes) -> Result<Reply, Error> {
+    match operation {
+        HostOperation::Health => {
+            let m::HealthResponse { status, version, python, environment, pid, uptime_ms } = read(body)?;
+            json(&json!({
+                "status": status,
+                "version": version,
+                "pid": pid,
+                "python": python,
+                "environment": environment,
+                "uptimeMs": uptime_ms,
+            }))
+        }
+        HostOperation::CreateSession => {
+            let session_id = read::<m::CreateSessionResponse>(body)?.session_id;
+            json(&SessionCreated { session_id })
+        }
+        HostOperation::ListSessions => {
+            let sessions = read::<m::ListSessionsResponse>(body)?.sessions.into_iter();
+            json(&SessionList { sessions: sessions.map(session_info).collect() })
+        }
+        HostOperation::GetSession => json(&session_info(read(body)?)),
+        HostOperation::DeleteSession => json(&json!({ "success": read::<m::DeleteSessionResponse>(body)?.success })),
+        HostOperation::CreateEnvironment => {
+            let m::CreateEnvironmentResponse { success, path } = read(body)?;
+            json(&EnvironmentCreated { path, success })
+        }
+        HostOperation::ListEnvironments => {
+            let environments = read::<m::ListEnvironmentsResponse>(body)?.environments;
+            json(&EnvironmentList { environments: environments.into_iter().map(environment).collect() })
+        }
+        HostOperation::EnvironmentStatus => json(&environment(read(body)?)),
+        HostOperation::DeleteEnvironment => {
+            json(&json!({ "success": read::<m::DeleteEnvironmentResponse>(body)?.success }))
+        }
+        HostOperation::InstallPackages => {
+            let m::InstallPackagesResponse { success, installed, changed } = read(body)?;
+            json(&PackagesInstalled { success, installed: listed(installed), changed: listed(changed) })
+        }
+    }
+}
+
+fn environment(told: m::Environment) -> EnvironmentInfo {
+    let m::Environment { name, path, state, reason, record, packages, size_bytes } = told;
+    let record = record.map(|record| EnvironmentOrigin {
+        python: record.python,
+        interpreter: record.interpreter,
+        created: record.created,
+        provider: record.provider,
+        model: record.model,
+    });
+    EnvironmentInfo { name, path, state, reason, record, packages: listed(packages), size_bytes }
+}
+
+fn listed(packages: Vec<m::Package>) -> Vec<InstalledPackage> {
+    packages.into_iter().map(|package| InstalledPackage { name: package.name, version: package.version }).collect()
+}
+
+/// The extras, and before them the value as it came.
+fn with_value(value: &str, extras: &CallAnswer) -> Result<Reply, Error> {
+    let extras = serde_json::to_vec(extras).map_err(|error| wrong(&error.to_string()))?;
+    // They are an object that is never empty, for the epoch is always told.
+    let mut out = Vec::with_capacity(value.len() + extras.len() + 9);
+    out.extend_from_slice(br#"{"value":"#);
+    out.extend_from_slice(value.as_bytes());
+    out.push(b',');
+    out.extend_from_slice(&extras[1..]);
+    Ok(Reply::Json(out.into()))
+}
+
+fn read<M: Message + Default>(body: &Bytes) -> Result<M, Error> {
+    decode(body).map_err(|error: FrameError| wrong(&error.to_string()))
+}
+
+fn json(answer: &impl Serialize) -> Result<Reply, Error> {
+    serde_json::to_vec(answer).map(|text| Reply::Json(text.into())).map_err(|error| wrong(&error.to_string()))
+}
+
+fn wrong(detail: &str) -> Error {
+    Error::Answer { status: 200, detail: detail.to_owned() }
+}
+
+fn session_info(session: m::Session) -> SessionInfo {
+    let m::Session { session_id, session_epoch, pid, .. } = session;
+    SessionInfo { session_id, session_epoch, pid }
+}

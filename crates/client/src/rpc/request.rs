@@ -1,0 +1,114 @@
+//! Requests: from the JSON that all backends get to messages.
+
+use std::borrow::Cow;
+
+use beep_python_protocol::grpc::encode;
+use beep_python_protocol::grpc::messages as m;
+use beep_python_protocol::{HostOperation, Operation, ValueError};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::Error;
+use crate::call::{Call, Target};
+
+/// The keys of all requests; each has some of them.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Request<'a> {
+    #[serde(borrow)]
+    expression: Cow<'a, str>,
+    #[serde(borrow)]
+    locals: Option<&'a RawValue>,
+    return_type: String,
+    module_name: String,
+    module_handle_id: String,
+    class_name: String,
+    handle_id: String,
+    handle_ids: Vec<String>,
+    method_name: String,
+    attribute_name: String,
+    #[serde(borrow)]
+    args: Option<&'a RawValue>,
+    #[serde(borrow)]
+    kwargs: Option<&'a RawValue>,
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    provider_name: Option<String>,
+    model_id: Option<String>,
+    name: Option<String>,
+    packages: Vec<String>,
+}
+
+/// The framed message of a call.
+pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
+    let request = match &call.body[..] {
+        [] => Request::default(),
+        body => serde_json::from_slice(body).map_err(|error| Error::Encode {
+            what: "the request".to_owned(),
+            source: ValueError::Mismatch(error.to_string()),
+        })?,
+    };
+    let Request { return_type, module_name, handle_id, attribute_name, .. } = request;
+    Ok(match call.target {
+        Target::Session(Operation::Evaluate) => {
+            let (expression, locals_json) = (request.expression.into_owned(), text(request.locals));
+            encode(&m::EvaluateRequest { expression, locals_json, return_type })
+        }
+        Target::Session(Operation::Import) => encode(&m::ImportModuleRequest { module_name }),
+        Target::Session(Operation::Create) => encode(&m::CreateObjectRequest {
+            module_handle_id: request.module_handle_id,
+            class_name: request.class_name,
+            args_json: text(request.args),
+            kwargs_json: text(request.kwargs),
+        }),
+        Target::Session(Operation::Call) => encode(&m::CallMethodRequest {
+            handle_id,
+            method_name: request.method_name,
+            args_json: text(request.args),
+            kwargs_json: text(request.kwargs),
+            return_type,
+        }),
+        Target::Session(Operation::GetAttribute) => {
+            encode(&m::GetAttributeRequest { handle_id, attribute_name, return_type })
+        }
+        Target::Session(Operation::SetAttribute) => {
+            encode(&m::SetAttributeRequest { handle_id, attribute_name, value_json: text(request.value) })
+        }
+        Target::Session(Operation::Dispose) => {
+            encode(&m::DisposeHandleRequest { handle_id, handle_ids: request.handle_ids })
+        }
+        Target::Session(Operation::ToFloatArray) => encode(&m::ToFloatArrayRequest { handle_id }),
+        Target::Session(Operation::ToFloatArray2D) => encode(&m::ToFloatArray2DRequest { handle_id }),
+        Target::Session(Operation::ModuleAvailable) => encode(&m::IsModuleAvailableRequest { module_name }),
+        Target::Session(Operation::Wrap) => encode(&m::WrapValueRequest { value_json: text(request.value) }),
+        Target::Host(HostOperation::Health) => encode(&m::HealthRequest {}),
+        Target::Host(HostOperation::CreateSession) => encode(&m::CreateSessionRequest {}),
+        Target::Host(HostOperation::ListSessions) => encode(&m::ListSessionsRequest {}),
+        Target::Host(HostOperation::GetSession) => {
+            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
+            encode(&m::GetSessionRequest { session_id })
+        }
+        Target::Host(HostOperation::DeleteSession) => {
+            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
+            encode(&m::DeleteSessionRequest { session_id })
+        }
+        Target::Host(HostOperation::CreateEnvironment) => encode(&m::CreateEnvironmentRequest {
+            provider_name: request.provider_name.unwrap_or_default(),
+            model_id: request.model_id,
+        }),
+        Target::Host(HostOperation::ListEnvironments) => encode(&m::ListEnvironmentsRequest {}),
+        Target::Host(HostOperation::EnvironmentStatus | HostOperation::DeleteEnvironment) => {
+            let (name, provider_name, model_id) = (request.name, request.provider_name, request.model_id);
+            encode(&m::EnvironmentRequest { name, provider_name, model_id })
+        }
+        Target::Host(HostOperation::InstallPackages) => {
+            let (name, provider_name, model_id) = (request.name, request.provider_name, request.model_id);
+            encode(&m::InstallPackagesRequest { name, provider_name, model_id, packages: request.packages })
+        }
+    })
+}
+
+fn text(json: Option<&RawValue>) -> String {
+    json.map(|json| json.get().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,31 @@
+//! The RPC wire: its messages, the frames that they travel in, and what an error status carries.
+
+mod details;
+mod frame;
+/// The messages of `proto/python_service.proto`.
+#[allow(missing_docs, reason = "the definition says what there is to say")]
+pub mod messages {
+    include!(concat!(env!("OUT_DIR"), "/beep.python.runtime.rs"));
+}
+
+pub use details::{decode_details, encode_details, full_details};
+pub use frame::{Extras, FRAME_HEAD_BYTES, FrameError, decode, encode, frame_head, unframe};
+
+/// What stands before the service in a route: `/beep.python.runtime.PythonService/Evaluate`.
+pub const ROUTE_PREFIX: &str = "/beep.python.runtime.";
+
+/// The definition in binary form, a `google.protobuf.FileDescriptorSet`, as reflection wants it.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/python_service.bin"));
+
+/// Metadata names the session of a call.
+pub const SESSION: &str = "beep-session";
+/// Metadata names the call itself, by an id that the client chose.
+pub const REQUEST: &str = "beep-request";
+/// Metadata says in which form values travel.
+pub const VALUES: &str = "beep-values";
+/// Metadata asks for the whole [`ErrorDetails`](messages::ErrorDetails) as a message before an error status.
+pub const ERRORS: &str = "beep-errors";
+/// The value of [`ERRORS`] that does.
+pub const ERRORS_AS_MESSAGE: &str = "message";
+/// The trailer with the details of an error.
+pub const DETAILS: &str = "grpc-status-details-bin";

@@ -1,0 +1,92 @@
+//! The body of an answer.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use beep_python_protocol::GrpcCode;
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::answer::Pieces;
+
+/// What is sent, in one of the ways of this backend.
+pub(super) enum RpcBody {
+    /// JSON.
+    Json(Pieces),
+    /// One message, or none, and the trailers; without trailers the headers have said it all.
+    Grpc { message: Pieces, trailers: Option<HeaderMap> },
+    /// What a service that is not ours streams, until the server stops.
+    Standard { stream: tonic::body::Body, stopping: Pin<Box<dyn Future<Output = ()> + Send>> },
+    /// All has been sent.
+    End,
+}
+
+/// A body that counts as a request under way until it is sent.
+pub(super) struct Counted {
+    pub(super) body: RpcBody,
+    pub(super) _busy: Arc<()>,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Body for RpcBody {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        let never = |error: Infallible| match error {};
+        match &mut *self {
+            RpcBody::Json(pieces) => Pin::new(pieces).poll_frame(cx).map_err(never),
+            RpcBody::Grpc { message, trailers } => match Pin::new(message).poll_frame(cx) {
+                Poll::Ready(None) => Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
+                piece => piece.map_err(never),
+            },
+            RpcBody::Standard { stream, stopping } => {
+                // Such a stream may never end by itself, and a server that stops waits for its requests.
+                if stopping.as_mut().poll(cx).is_ready() {
+                    *self = RpcBody::End;
+                    let trailers = HeaderMap::from_iter([super::grpc::status(GrpcCode::Unavailable)]);
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                }
+                Pin::new(stream).poll_frame(cx)
+            }
+            RpcBody::End => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            RpcBody::Json(pieces) => pieces.is_end_stream(),
+            RpcBody::Grpc { message, trailers } => message.is_end_stream() && trailers.is_none(),
+            RpcBody::Standard { stream, .. } => stream.is_end_stream(),
+            RpcBody::End => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            RpcBody::Json(pieces) => pieces.size_hint(),
+            // Known as a rule, but gRPC has no use for a `content-length`.
+            _ => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Operations of the host over gRPC.
+
+use beep_python_protocol::grpc::encode;
+use beep_python_protocol::grpc::messages as m;
+use beep_python_protocol::message::EnvironmentInfo;
+use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_runtime::environment::{EnvironmentStatus, Package};
+use beep_python_runtime::session::SessionInfo;
+use bytes::Bytes;
+
+use super::request::message;
+use crate::Host;
+use crate::answer::Pieces;
+use crate::host_operation::{Named, delete_session};
+
+/// Carries out one operation.
+pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Pieces, Problem> {
+    let environments = host.sessions.environments();
+    let answer = match operation {
+        HostOperation::Health => {
+            message::<m::HealthRequest>(body)?;
+            encode(&health(host))
+        }
+        HostOperation::CreateSession => {
+            message::<m::CreateSessionRequest>(body)?;
+            let session = host.sessions.create().await?;
+            encode(&m::CreateSessionResponse { session_id: session.id().to_owned() })
+        }
+        HostOperation::ListSessions => {
+            message::<m::ListSessionsRequest>(body)?;
+            let sessions = host.sessions.list().into_iter().map(session);
+            encode(&m::ListSessionsResponse { sessions: sessions.collect() })
+        }
+        HostOperation::GetSession => {
+            let named: m::GetSessionRequest = message(body)?;
+            encode(&session(host.sessions.get(&named.session_id)?.info()))
+        }
+        HostOperation::DeleteSession => {
+            delete_session(host, &message::<m::DeleteSessionRequest>(body)?.session_id).await?;
+            encode(&m::DeleteSessionResponse { success: true })
+        }
+        HostOperation::CreateEnvironment => {
+            let m::CreateEnvironmentRequest { provider_name, model_id } = message(body)?;
+            let path = environments.ensure_provider(provider_name, model_id).await?;
+            encode(&m::CreateEnvironmentResponse { success: true, path: path.to_string_lossy().into_owned() })
+        }
+        HostOperation::ListEnvironments => {
+            message::<m::ListEnvironmentsRequest>(body)?;
+            let list = environments.list().await?;
+            let environments = list.iter().map(environment).collect::<Result<_, _>>()?;
+            encode(&m::ListEnvironmentsResponse { environments })
+        }
+        HostOperation::EnvironmentStatus => encode(&environment(&environments.status(name(message(body)?)?).await?)?),
+        HostOperation::DeleteEnvironment => {
+            environments.delete(name(message(body)?)?).await?;
+            encode(&m::DeleteEnvironmentResponse { success: true })
+        }
+        HostOperation::InstallPackages => {
+            let m::InstallPackagesRequest { name: named, provider_name, model_id, packages } = message(body)?;
+            let named = name(m::EnvironmentRequest { name: named, provider_name, model_id })?;
+            let done = environments.install(named, packages).await?;
+            let (installed, changed) = (listed(done.packages), listed(done.changed));
+            encode(&m::InstallPackagesResponse { success: true, installed, changed })
+        }
+    };
+    Ok(Pieces::one(answer))
+}
+
+fn health(host: &Host) -> m::HealthResponse {
+    m::HealthResponse {
+        status: "ok".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        python: host.python_version.clone(),
+        environment: host.sessions.environments().own().to_string_lossy().into_owned(),
+        pid: std::process::id(),
+        uptime_ms: host.began.elapsed().as_millis() as u64,
+    }
+}
+
+fn session(info: SessionInfo) -> m::Session {
+    m::Session { session_id: info.id, session_epoch: info.epoch, pid: info.pid, calls: info.calls as u64 }
+}
+
+fn name(request: m::EnvironmentRequest) -> Result<String, Problem> {
+    let m::EnvironmentRequest { name, provider_name, model_id } = request;
+    Named { name, provider_name, model_id, packages: None }.name()
+}
+
+fn listed(packages: Vec<Package>) -> Vec<m::Package> {
+    packages.into_iter().map(|package| m::Package { name: package.name, version: package.version }).collect()
+}
+
+/// By way of the JSON that other wires send, so that the states have the same words.
+fn environment(status: &EnvironmentStatus) -> Result<m::Environment, Problem> {
+    let told = serde_json::to_value(status).and_then(serde_json::from_value::<EnvironmentInfo>);
+    let EnvironmentInfo { name, path, state, reason, record, packages, size_bytes } = told
+        .map_err(|error| Problem::new(ErrorCode::Internal, format!("the environment cannot be described: {error}")))?;
+    Ok(m::Environment {
+        name,
+        path,
+        state,
+        reason,
+        record: record.map(|origin| m::EnvironmentOrigin {
+            python: origin.python,
+            interpreter: origin.interpreter,
+            created: origin.created,
+            provider: origin.provider,
+            model: origin.model,
+        }),
+        packages: packages.into_iter().map(|p| m::Package { name: p.name, version: p.version }).collect(),
+        size_bytes,
+    })
+}

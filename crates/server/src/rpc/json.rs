@@ -1,0 +1,148 @@
+//! The operations as JSON with keys in PascalCase, as the RPC clients that exist really speak.
+
+use std::collections::BTreeMap;
+
+use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_runtime::session::{Answer, Captured, Reply};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Response};
+use hyper::body::Incoming;
+use serde_json::value::RawValue;
+
+use super::route::Rpc;
+use crate::answer::floats::{Rows, row_to_json, rows};
+use crate::answer::{Arrays, Pieces, compose};
+use crate::http::answer::{self, method_not_allowed, problem};
+use crate::http::connection::read;
+use crate::http::envelope;
+use crate::operation;
+use crate::{Host, host_operation};
+
+/// Answers a request that came through the door.
+pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Response<Pieces> {
+    let path = parts.uri.path();
+    if path == "/health" {
+        return match parts.method {
+            Method::GET => health(host).await.map_or_else(|told| problem(&told), answer::json),
+            _ => method_not_allowed(&[Method::GET]),
+        };
+    }
+    let Some(rpc) = Rpc::find_json(path) else {
+        return problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}")));
+    };
+    if parts.method != Method::POST {
+        return method_not_allowed(&[Method::POST]);
+    }
+    let body = match read(&mut body, &parts.method, host.door.max_body_bytes()).await {
+        Ok(body) => body,
+        Err(told) => return problem(&told),
+    };
+    carry_out(host, rpc, &parts.headers, &body).await.unwrap_or_else(|told| problem(&told))
+}
+
+async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<Pieces>, Problem> {
+    let operation = match rpc {
+        Rpc::Session(operation) => operation,
+        Rpc::Host(HostOperation::Health) => {
+            return pascal_case(&health(host).await?).map(|mut told| {
+                told.push(b'}');
+                answer::json(told)
+            });
+        }
+        Rpc::Host(_) => return Err(Problem::new(ErrorCode::UnknownOperation, "this rpc has no route with JSON")),
+    };
+    let body = camel_case(body)?;
+    let envelope = envelope::read(headers, &body)?;
+    let arrays = Arrays::of(envelope.form);
+    let Reply { answer, captured, epoch } = operation::carry_out(host, operation, &envelope, body).await?;
+    Ok(match answer {
+        Answer::Value(value) => {
+            let mut tail = Vec::new();
+            end(&mut tail, &captured, epoch);
+            let head = Bytes::from_static(br#"{"Value":"#);
+            let pieces = std::iter::once(head).chain(value.pieces().cloned());
+            answer::ok(answer::JSON, pieces.chain(std::iter::once(tail.into())).collect())
+        }
+        Answer::Handle(object) | Answer::Object(object) => {
+            let mut told = pascal_case(&object.contiguous())?;
+            end(&mut told, &captured, epoch);
+            answer::json(told)
+        }
+        Answer::Floats(body) => data(row_to_json(body, arrays).await?),
+        Answer::FloatRows(body) => match rows(body, arrays).await? {
+            Rows::Json(text) => data(text),
+            Rows::Binary { .. } => return Err(Problem::new(ErrorCode::Internal, "binary rows were not asked for")),
+        },
+        answer @ (Answer::Exception(_) | Answer::Problem(_)) => {
+            answer::composed(compose(Reply { answer, captured, epoch }, arrays).await)
+        }
+    })
+}
+
+async fn health(host: &Host) -> Result<Vec<u8>, Problem> {
+    host_operation::perform(host, HostOperation::Health, None, b"").await
+}
+
+/// The keys of a request as the session core has them; those that are not in PascalCase say nothing.
+fn camel_case(body: &[u8]) -> Result<Bytes, Problem> {
+    let keys: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|error| {
+        Problem::new(ErrorCode::InvalidRequest, format!("the body must be a JSON object in UTF-8: {error}"))
+    })?;
+    let pascal = |key: &str| key.starts_with(|first: char| first.is_ascii_uppercase());
+    let keys = keys.into_iter().filter(|(key, _)| pascal(key)).map(|(key, value)| {
+        let mut key = key;
+        key[..1].make_ascii_lowercase();
+        (key, value)
+    });
+    Ok(serde_json::to_vec(&keys.collect::<BTreeMap<_, _>>()).unwrap_or_default().into())
+}
+
+/// An object with its keys in PascalCase, but for its end.
+fn pascal_case(object: &[u8]) -> Result<Vec<u8>, Problem> {
+    let keys: BTreeMap<&str, &RawValue> = serde_json::from_slice(object)
+        .map_err(|error| Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")))?;
+    let keys: BTreeMap<String, &RawValue> = keys.into_iter().map(|(key, value)| (upper(key), value)).collect();
+    let mut out = serde_json::to_vec(&keys).unwrap_or_default();
+    out.pop();
+    Ok(out)
+}
+
+/// What follows the keys of an answer.
+fn end(out: &mut Vec<u8>, captured: &Captured, epoch: u64) {
+    for (name, text) in [("Stdout", &captured.stdout), ("Stderr", &captured.stderr)] {
+        if !text.is_empty() {
+            out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
+            let _ = serde_json::to_writer(&mut *out, text); // into memory: it cannot fail
+        }
+    }
+    out.extend_from_slice(format!(r#","SessionEpoch":{epoch}}}"#).as_bytes());
+}
+
+fn data(array: Vec<u8>) -> Response<Pieces> {
+    let pieces = [Bytes::from_static(br#"{"Data":"#), array.into(), Bytes::from_static(b"}")];
+    answer::ok(answer::JSON, pieces.into_iter().collect())
+}
+
+fn upper(key: &str) -> String {
+    let mut key = key.to_owned();
+    if let Some(first) = key.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_outer_keys_change() {
+        let body = br#"{"HandleId":"h","Args":[{"Key":1}],"Kwargs":null,"handleId":"other"}"#;
+        let camel = camel_case(body).expect("an object");
+        assert_eq!(&camel[..], br#"{"args":[{"Key":1}],"handleId":"h","kwargs":null}"#);
+        for wrong in ["", "[]", "null", "{", "{} x"] {
+            assert!(camel_case(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a gRPC request says about itself, beside what it asks for.
+
+use std::time::Duration;
+
+use beep_python_protocol::grpc::{ERRORS, ERRORS_AS_MESSAGE, REQUEST, SESSION, VALUES};
+use beep_python_protocol::{ErrorCode, Problem};
+use http::HeaderMap;
+
+use crate::operation::{Envelope, form_named};
+
+/// Whether the client takes the details of an error as a message, which has room for all of them.
+pub(super) fn errors_as_message(headers: &HeaderMap) -> bool {
+    headers.get(ERRORS).is_some_and(|how| how == ERRORS_AS_MESSAGE)
+}
+
+/// Reads the envelope.
+pub(super) fn read(headers: &HeaderMap) -> Result<Envelope, Problem> {
+    let header = |name: &str| -> Result<Option<&str>, Problem> {
+        let Some(value) = headers.get(name) else { return Ok(None) };
+        value.to_str().map(Some).map_err(|_| invalid(format!("the metadata {name} must be plain ASCII")))
+    };
+    let form = form_named(header(VALUES)?)?;
+    let deadline = match header("grpc-timeout")? {
+        None => None,
+        Some(text) => Some(timeout(text).ok_or_else(|| invalid(format!("grpc-timeout cannot be read: '{text}'")))?),
+    };
+    // Ids serve to cancel a call; one that is not text could never be named.
+    header(REQUEST)?;
+    Ok(Envelope { session: header(SESSION)?.map(str::to_owned), form, deadline })
+}
+
+/// Up to eight digits and a unit.
+fn timeout(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u64 = match number.len() {
+        1..=8 if number.bytes().all(|digit| digit.is_ascii_digit()) => number.parse().ok()?,
+        _ => return None,
+    };
+    Some(match unit {
+        "H" => Duration::from_secs(number * 3600),
+        "M" => Duration::from_secs(number * 60),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+fn invalid(detail: String) -> Problem {
+    Problem::new(ErrorCode::InvalidRequest, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read() {
+        assert_eq!(timeout("1H"), Some(Duration::from_secs(3600)));
+        assert_eq!(timeout("99999999M"), Some(Duration::from_secs(99_999_999 * 60)));
+        assert_eq!(timeout("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(timeout("7u"), Some(Duration::from_micros(7)));
+        assert_eq!(timeout("7n"), Some(Duration::from_nanos(7)));
+        for wrong in ["", "S", "5", "5s", "-5S", "1.5S", "123456789S", "5 S", "5\u{e4}"] {
+            assert_eq!(timeout(wrong), None, "{wrong}");
+        }
+    }
+}

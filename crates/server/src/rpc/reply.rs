@@ -1,0 +1,144 @@
+//! Answers: from what the session core gives to a message. Values and floats pass through as they are.
+
+use beep_python_protocol::grpc::messages as m;
+use beep_python_protocol::grpc::{Extras, FRAME_HEAD_BYTES, encode, frame_head};
+use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException};
+use beep_python_runtime::session::{Answer, Captured, Reply};
+use beep_python_runtime::worker::Body;
+use bytes::{BufMut, Bytes, BytesMut};
+use prost::Message;
+use prost::encoding::{encode_varint, encoded_len_varint};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::answer::Pieces;
+use crate::answer::floats::{aside, take_lengths};
+
+/// Up to here a copy into one piece is cheaper than a further write.
+const COPY_BYTES: usize = 16 << 10;
+/// Before a field whose number is 1 and whose length is told: text, packed floats, a message.
+const FIELD_1: u8 = 1 << 3 | 2;
+
+/// What the worker tells of an object that it keeps.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    handle_id: String,
+    #[serde(default)]
+    type_name: String,
+    repr: Option<String>,
+    shape: Option<Vec<u64>>,
+    dtype: Option<String>,
+}
+
+/// The message of an answer, in its frame; a problem where it is none.
+pub(super) async fn message(operation: Operation, reply: Reply) -> Result<Pieces, Problem> {
+    let Reply { answer, captured: Captured { stdout, stderr }, epoch: session_epoch } = reply;
+    match answer {
+        Answer::Value(value) => {
+            // In `value_json`, which is field 1 of all that answer with a value; so are the numbers of the rest the same.
+            let extras = Extras { stdout, stderr, session_epoch }.encode_to_vec();
+            Ok(field_1(&value, &extras))
+        }
+        Answer::Handle(object) => {
+            let Kept { handle_id, type_name, repr, shape, dtype } = read(&object)?;
+            let shape = shape.map(|sizes| m::Shape { sizes });
+            let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype };
+            let result = Some(m::call_method_response::Result::Handle(handle));
+            // Evaluate and GetAttribute have the same fields.
+            Ok(Pieces::one(encode(&m::CallMethodResponse { result, stdout, stderr, session_epoch })))
+        }
+        Answer::Object(object) => {
+            object_message(operation, &object, Extras { stdout, stderr, session_epoch }).map(Pieces::one)
+        }
+        Answer::Floats(body) => Ok(field_1(&body, &[])),
+        Answer::FloatRows(body) => aside(body.len(), move || rows(&body)).await.map(Pieces::one),
+        Answer::Exception(object) => {
+            let Raised { detail, exception } = read(&object)?;
+            let problem = Problem::new(ErrorCode::PythonException, detail);
+            Err(Problem { exception: Some(exception), stdout, stderr, session_epoch: Some(session_epoch), ..problem })
+        }
+        Answer::Problem(problem) => {
+            let session_epoch = (session_epoch > 0).then_some(session_epoch);
+            Err(Problem { stdout, stderr, session_epoch, ..*problem })
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Raised {
+    #[serde(default)]
+    detail: String,
+    exception: PythonException,
+}
+
+fn object_message(operation: Operation, object: &Body, extras: Extras) -> Result<Bytes, Problem> {
+    #[derive(Deserialize)]
+    struct Available {
+        available: bool,
+    }
+    #[derive(Deserialize)]
+    struct Disposed {
+        #[serde(default)]
+        disposed: u64,
+    }
+
+    let Extras { stdout, stderr, session_epoch } = extras;
+    Ok(match operation {
+        Operation::ModuleAvailable => {
+            let Available { available } = read(object)?;
+            encode(&m::IsModuleAvailableResponse { available, stdout, stderr, session_epoch })
+        }
+        Operation::SetAttribute => encode(&m::SetAttributeResponse { success: true, stdout, stderr, session_epoch }),
+        Operation::Dispose => {
+            let Disposed { disposed } = read(object)?;
+            encode(&m::DisposeHandleResponse { success: true, disposed, stdout, stderr, session_epoch })
+        }
+        _ => {
+            // ImportModule and WrapValue have the same fields.
+            let Kept { handle_id, type_name, .. } = read(object)?;
+            encode(&m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch })
+        }
+    })
+}
+
+fn read<T: DeserializeOwned>(object: &Body) -> Result<T, Problem> {
+    serde_json::from_slice(&object.contiguous())
+        .map_err(|error| Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")))
+}
+
+/// A framed message: these bytes in field 1, and further fields as they are.
+fn field_1(body: &Body, rest: &[u8]) -> Pieces {
+    let length = body.len();
+    let field_head = 1 + encoded_len_varint(length as u64);
+    let copied = if length <= COPY_BYTES { length + rest.len() } else { 0 };
+    let mut head = BytesMut::with_capacity(FRAME_HEAD_BYTES + field_head + copied);
+    head.put_slice(&frame_head(field_head + length + rest.len()));
+    head.put_u8(FIELD_1);
+    encode_varint(length as u64, &mut head);
+    if length <= COPY_BYTES {
+        body.pieces().for_each(|piece| head.put_slice(piece));
+        head.put_slice(rest);
+        return Pieces::one(head.freeze());
+    }
+    let pieces = std::iter::once(head.freeze()).chain(body.pieces().cloned());
+    pieces.chain(std::iter::once(Bytes::copy_from_slice(rest))).collect()
+}
+
+/// A framed message with each row in a message of its own.
+fn rows(body: &Body) -> Result<Bytes, Problem> {
+    let mut floats = body.contiguous();
+    let lengths: Vec<u64> = take_lengths(&mut floats)?.into_iter().map(|length| length as u64 * 4).collect();
+    let row = |length: u64| 1 + encoded_len_varint(length) as u64 + length;
+    let whole: u64 = lengths.iter().map(|&length| 1 + encoded_len_varint(row(length)) as u64 + row(length)).sum();
+    let mut out = BytesMut::with_capacity(FRAME_HEAD_BYTES + whole as usize);
+    out.put_slice(&frame_head(whole as usize));
+    for length in lengths {
+        out.put_u8(FIELD_1);
+        encode_varint(row(length), &mut out);
+        out.put_u8(FIELD_1);
+        encode_varint(length, &mut out);
+        out.put_slice(&floats.split_to(length as usize));
+    }
+    Ok(out.freeze())
+}

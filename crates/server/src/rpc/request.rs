@@ -1,0 +1,151 @@
+//! Requests: from a message to the JSON body that the session core takes.
+
+use beep_python_protocol::grpc::decode;
+use beep_python_protocol::grpc::messages as m;
+use beep_python_protocol::{ErrorCode, Operation, Problem};
+use bytes::Bytes;
+use prost::Message;
+use serde_json::value::RawValue;
+
+use super::grpc::unreadable;
+
+/// The body that stands for the message of an operation. JSON in it goes to the session as it came.
+pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Problem> {
+    let object = match operation {
+        Operation::Evaluate => {
+            let m::EvaluateRequest { expression, locals_json, return_type } = message(body)?;
+            let object = Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?;
+            object.hint(&return_type)
+        }
+        Operation::Import => Object::with("moduleName", &message::<m::ImportModuleRequest>(body)?.module_name),
+        Operation::Create => {
+            let m::CreateObjectRequest { module_handle_id, class_name, args_json, kwargs_json } = message(body)?;
+            Object::with("moduleHandleId", &module_handle_id)
+                .text("className", &class_name)
+                .arguments(&args_json, &kwargs_json)?
+        }
+        Operation::Call => {
+            let m::CallMethodRequest { handle_id, method_name, args_json, kwargs_json, return_type } = message(body)?;
+            let object = Object::with("handleId", &handle_id).text("methodName", &method_name);
+            object.arguments(&args_json, &kwargs_json)?.hint(&return_type)
+        }
+        Operation::GetAttribute => {
+            let m::GetAttributeRequest { handle_id, attribute_name, return_type } = message(body)?;
+            Object::with("handleId", &handle_id).text("attributeName", &attribute_name).hint(&return_type)
+        }
+        Operation::SetAttribute => {
+            let m::SetAttributeRequest { handle_id, attribute_name, value_json } = message(body)?;
+            let object = Object::with("handleId", &handle_id).text("attributeName", &attribute_name);
+            object.json("value", "value_json", &value_json)?
+        }
+        Operation::Dispose => {
+            let m::DisposeHandleRequest { handle_id, handle_ids } = message(body)?;
+            match handle_ids.is_empty() {
+                true => Object::with("handleId", &handle_id),
+                false => Object::new().raw("handleIds", &serde_json::to_vec(&handle_ids).unwrap_or_default()),
+            }
+        }
+        Operation::ToFloatArray => Object::with("handleId", &message::<m::ToFloatArrayRequest>(body)?.handle_id),
+        Operation::ToFloatArray2D => Object::with("handleId", &message::<m::ToFloatArray2DRequest>(body)?.handle_id),
+        Operation::ModuleAvailable => {
+            Object::with("moduleName", &message::<m::IsModuleAvailableRequest>(body)?.module_name)
+        }
+        Operation::Wrap => {
+            Object::new().json("value", "value_json", &message::<m::WrapValueRequest>(body)?.value_json)?
+        }
+    };
+    Ok(object.end())
+}
+
+/// The message in a body.
+pub(super) fn message<M: Message + Default>(body: &Bytes) -> Result<M, Problem> {
+    decode(body).map_err(|error| unreadable(&error))
+}
+
+/// A JSON object in the making.
+struct Object(Vec<u8>);
+
+impl Object {
+    fn new() -> Object {
+        Object(b"{".to_vec())
+    }
+
+    fn with(name: &str, value: &str) -> Object {
+        Object::new().text(name, value)
+    }
+
+    fn text(mut self, name: &str, value: &str) -> Object {
+        self.key(name);
+        let _ = serde_json::to_writer(&mut self.0, value); // into memory: it cannot fail
+        self
+    }
+
+    fn raw(mut self, name: &str, json: &[u8]) -> Object {
+        self.key(name);
+        self.0.extend_from_slice(json);
+        self
+    }
+
+    /// JSON that the client wrote; it must be no more and no less than one value.
+    fn json(self, name: &str, field: &str, json: &str) -> Result<Object, Problem> {
+        if json.trim_ascii().is_empty() {
+            return Ok(self);
+        }
+        match serde_json::from_str::<&RawValue>(json) {
+            Ok(value) => Ok(self.raw(name, value.get().as_bytes())),
+            Err(error) => {
+                let detail = format!("'{field}' is not valid JSON: {error}");
+                Err(Problem::new(ErrorCode::InvalidRequest, detail))
+            }
+        }
+    }
+
+    fn arguments(self, args: &str, kwargs: &str) -> Result<Object, Problem> {
+        self.json("args", "args_json", args)?.json("kwargs", "kwargs_json", kwargs)
+    }
+
+    fn hint(self, return_type: &str) -> Object {
+        if return_type.is_empty() { self } else { self.text("returnType", return_type) }
+    }
+
+    fn key(&mut self, name: &str) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    fn end(mut self) -> Bytes {
+        self.0.push(b'}');
+        self.0.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beep_python_protocol::grpc::encode;
+
+    use super::*;
+
+    fn evaluate(expression: &str, locals: &str) -> Result<String, String> {
+        let request =
+            m::EvaluateRequest { expression: expression.into(), locals_json: locals.into(), ..Default::default() };
+        let body = json_body(Operation::Evaluate, &encode(&request)).map_err(|problem| problem.detail)?;
+        Ok(String::from_utf8(body.to_vec()).expect("UTF-8"))
+    }
+
+    #[test]
+    fn bodies_are_those_of_http() {
+        assert_eq!(evaluate("'\"'\n", " ").as_deref(), Ok(r#"{"expression":"'\"'\n"}"#));
+        assert_eq!(evaluate("x", r#" {"x": 1.0} "#).as_deref(), Ok(r#"{"expression":"x","locals":{"x": 1.0}}"#));
+    }
+
+    #[test]
+    fn nothing_can_be_added_to_a_body() {
+        for wrong in [r#"{},"expression":"y""#, "{", "1 2", "NaN", "}"] {
+            assert!(evaluate("x", wrong).is_err_and(|detail| detail.contains("'locals_json' is not valid JSON")));
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The RPC backend from outside: gRPC as any client speaks it, and the JSON of those that exist.
+
+#[path = "support/rpc.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod support;
+
+#[path = "rpc/bad_input.rs"]
+mod bad_input;
+#[path = "rpc/client.rs"]
+mod client;
+#[path = "rpc/grpc.rs"]
+mod grpc;
+#[path = "rpc/json.rs"]
+mod json;
+#[path = "rpc/standard.rs"]
+mod standard;

@@ -1,0 +1,78 @@
+//! Health, reflection, and the end of a server.
+
+use std::time::Duration;
+
+use beep_python_protocol::grpc::messages as m;
+use tonic::{Code, Request};
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::support::{Server, call};
+
+const SERVING: i32 = 1;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_is_told_for_the_server_and_its_services() {
+    let server = Server::start();
+    let mut client = HealthClient::new(server.channel().await);
+    for service in ["", "beep.python.runtime.PythonService", "beep.python.runtime.VenvService"] {
+        let answer = client.check(HealthCheckRequest { service: service.into() }).await.expect("known").into_inner();
+        assert_eq!(answer, HealthCheckResponse { status: SERVING }, "{service}");
+    }
+    let unknown = client.check(HealthCheckRequest { service: "other".into() }).await.expect_err("unknown");
+    assert_eq!(unknown.code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reflection_describes_the_services() {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+
+    let server = Server::start();
+    let mut client = ServerReflectionClient::new(server.channel().await);
+    let ask = |message: MessageRequest| ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+    let requests = vec![
+        ask(MessageRequest::ListServices(String::new())),
+        ask(MessageRequest::FileContainingSymbol("beep.python.runtime.EvaluateRequest".into())),
+    ];
+    let mut answers = client.server_reflection_info(tokio_stream::iter(requests)).await.expect("answered").into_inner();
+    let first = answers.message().await.expect("a message").and_then(|answer| answer.message_response);
+    let Some(MessageResponse::ListServicesResponse(list)) = first else { panic!("{first:?}") };
+    let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
+    for service in ["PythonService", "SessionService", "VenvService"] {
+        assert!(names.contains(&format!("beep.python.runtime.{service}").as_str()), "{names:?}");
+    }
+    let second = answers.message().await.expect("a message").and_then(|answer| answer.message_response);
+    assert!(matches!(second, Some(MessageResponse::FileDescriptorResponse(_))), "{second:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_finishes_what_is_under_way_and_ends_streams() {
+    let server = Server::start();
+    let mut watching = HealthClient::new(server.channel().await);
+    let mut watched =
+        watching.watch(HealthCheckRequest { service: String::new() }).await.expect("watched").into_inner();
+    assert_eq!(watched.message().await.expect("a message"), Some(HealthCheckResponse { status: SERVING }));
+    let channel = server.channel().await;
+    let request =
+        m::EvaluateRequest { expression: "import time; time.sleep(0.5); 'finished'".into(), ..Default::default() };
+    let under_way = tokio::spawn(call::<_, m::EvaluateResponse>(
+        channel,
+        "/beep.python.runtime.PythonService/Evaluate",
+        Request::new(request),
+    ));
+    loop {
+        let sessions = "/beep.python.runtime.SessionService/ListSessions";
+        let list: m::ListSessionsResponse = server.call(sessions, m::ListSessionsRequest {}).await.expect("listed");
+        if list.sessions[0].calls == 1 {
+            break;
+        }
+    }
+    server.tell_to_stop();
+    let answer = under_way.await.expect("no panic").expect("answered");
+    assert_eq!(answer.result, Some(m::evaluate_response::Result::ValueJson("\"finished\"".into())));
+    let ended = tokio::time::timeout(Duration::from_secs(30), watched.message()).await.expect("it ends");
+    assert_eq!(ended.expect_err("with a status").code(), Code::Unavailable);
+}
