@@ -1,6 +1,8 @@
+import time
+
 from beep_python import _wire
 
-from .host import EVALUATE, WorkerTest
+from .host import EVALUATE, PATIENCE, WorkerTest
 
 CANCELLED_AFTER_ITS_START = (_wire.CANCELLED, b"started")
 
@@ -132,7 +134,9 @@ class CancelAwaited(Cancel):
         rid = self.start("async def f():\n    print('on')\n    while True: pass\nawait f()")
         self.host.cancel(rid)  # is seen only when the coroutine awaits
         self.host.cancel(rid)
+        end = time.monotonic() + PATIENCE
         while not self.host.has_answer():
+            self.assertLess(time.monotonic(), end, "there is no answer")
             self.host.interrupt()
         self.assertEqual(self.host.answer(rid), CANCELLED_AFTER_ITS_START)
         self.assertEqual(self.host.output(self.host.stderr), "")

@@ -1,12 +1,13 @@
 import json
 import os
+import time
 import unittest
 from unittest import mock
 
 from beep_python import _host, _wire
 from beep_python._turn import Turn
 
-from .host import EVALUATE, WorkerTest, readable
+from .host import EVALUATE, PATIENCE, WorkerTest, readable
 
 CALL, RESULT, ERROR, PROGRESS = 96, 97, 98, 99
 
@@ -64,12 +65,12 @@ class HostCalls(WorkerTest):
         self.assertEqual(self.value(rid), "unknown_environment")
 
     def test_progress(self):
-        rid = self.start("seen = []\nmanager.install('x', 'a', 'b', progress=seen.append)\nseen")
-        call, _, params = self.asked()
-        self.assertEqual(params, {"name": "x", "packages": ["a", "b"]})
+        rid = self.start("seen = []\nmanager.ensure_provider_environment('x', progress=seen.append)\nseen")
+        call, method, params = self.asked()
+        self.assertEqual((method, params), ("venv.ensure_provider", {"provider": "x", "modelId": None}))
         self.tell(call, PROGRESS, {"stage": "one"})
         self.tell(call, PROGRESS, {"stage": "two"})
-        self.tell(call, RESULT, {"installed": []})
+        self.tell(call, RESULT, {"path": "/p"})
         self.assertEqual(self.value(rid), [{"stage": "one"}, {"stage": "two"}])
 
     def test_long_answers(self):
@@ -104,7 +105,9 @@ class HostCalls(WorkerTest):
         for n in range(100):
             rid = self.start("for _ in range(3): manager.create('%d')" % n)
             self.host.cancel(rid)
+            end = time.monotonic() + PATIENCE
             while not self.host.has_answer():
+                self.assertLess(time.monotonic(), end, "there is no answer")
                 if readable_now(self.host.host_calls):
                     self.tell(self.asked()[0], RESULT, {"path": "/"})
             self.host.answer(rid)
