@@ -8,8 +8,9 @@ use beep_python_client::{AnyBackend, connect};
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{
-    LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, find, records, stop,
+    Endpoint, LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, find, records, stop,
 };
+use beep_python_server::pipe::PipeName;
 
 use crate::commands::serve::{DEFAULT_DRAIN, ServeSettings};
 use crate::complaint::Complaint;
@@ -49,6 +50,11 @@ pub(crate) fn launcher(home: &Home) -> Result<ServerLauncher> {
 /// A client of the server's first endpoint.
 pub(crate) fn client_of(record: &ServerRecord) -> Result<AnyBackend> {
     let endpoint = record.endpoints.first().ok_or_else(|| Complaint::NoEndpoint(record.id.clone()))?;
+    client_at(record, endpoint)
+}
+
+/// A client of one of the server's endpoints.
+pub(crate) fn client_at(record: &ServerRecord, endpoint: &Endpoint) -> Result<AnyBackend> {
     // We are its user and need no token as a rule; where it cannot see that, we can show it.
     let client = connect(&endpoint.url)?;
     Ok(match std::fs::read_to_string(&record.token_file) {
@@ -64,14 +70,18 @@ pub(crate) struct TemporaryServer {
 }
 
 impl TemporaryServer {
-    /// Starts it on a free port. It runs on its own threads, so that an interruption of the command can be answered
+    /// Starts it with HTTP on a free port and, if asked, with the other backends too. It runs on its own threads, so that an interruption of the command can be answered
     /// meanwhile; whoever stops waiting must still wait for the result, or the server stays.
-    pub(crate) async fn start(home: &Home, environment: &Environment) -> Result<TemporaryServer> {
+    pub(crate) async fn start(home: &Home, environment: &Environment, all: bool) -> Result<TemporaryServer> {
         let launcher = launcher(home)?;
         let mut settings = ServeSettings::in_environment(environment);
         // When it is stopped, whoever asked for what it is doing has gone.
         settings.served.drain = Some(Duration::from_millis(100));
-        let plan = LaunchPlan { http: Some(0), arguments: settings.arguments(), ..LaunchPlan::default() };
+        let mut plan = LaunchPlan { http: Some(0), arguments: settings.arguments(), ..LaunchPlan::default() };
+        if all {
+            plan.pipe = Some(PipeName::random()?);
+            plan.rpc = Some(0);
+        }
         let record = tokio::task::spawn_blocking(move || launcher.launch(&plan)).await??;
         Ok(TemporaryServer { home: home.clone(), record })
     }

@@ -72,7 +72,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
         };
     }
     let environment = environment_for(context, args.venv.as_deref())?;
-    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment));
+    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
     let server = tokio::select! {
         server = &mut starting => server?,
         interruption = &mut interruption => {

@@ -6,13 +6,14 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use beep_python_client::{AnyBackend, Error, Handle, PythonHostBackend};
 use beep_python_runtime::interpreter::{InitOptions, VersionRequest};
+use beep_python_server::launch::ServerRecord;
 use serde_json::{Value, json};
 
 use super::init;
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::{RUNTIME_HOST, environment_for};
-use crate::server::{TemporaryServer, client_of, interrupted, running};
+use crate::server::{TemporaryServer, client_at, client_of, interrupted, running};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -42,7 +43,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     tour.step("Environment", format_args!("{RUNTIME_HOST} at {}", environment.path.display()));
 
     let home = context.home()?;
-    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment));
+    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, true));
     let server = tokio::select! {
         server = &mut starting => server.context("step 3, the server, failed")?,
         interruption = &mut interruption => {
@@ -50,12 +51,16 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
             return Err(interruption?.into());
         }
     };
-    let url = server.record.endpoint("http").map(|endpoint| endpoint.url.clone()).unwrap_or_default();
-    tour.step("Server", format_args!("{} is ready at {url}", server.record.id));
+    let urls: Vec<_> = server.record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+    tour.step("Server", format_args!("{} is ready at {}", server.record.id, urls.join(", ")));
 
     let client = client_of(&server.record)?;
+    let shown = async {
+        results(&mut tour, &client).await.context("step 4, the typed results, failed")?;
+        backends(&mut tour, &server.record).await.context("step 5, every backend, failed")
+    };
     tokio::select! {
-        shown = results(&mut tour, &client) => shown.context("step 4, the typed results, failed")?,
+        shown = shown => shown?,
         interruption = &mut interruption => return Err(interruption?.into()),
     }
 
@@ -115,6 +120,21 @@ async fn results(tour: &mut Tour<'_>, python: &AnyBackend) -> Result<()> {
 
     drop((collections, counter, waves));
     python.release_dropped().await;
+    Ok(())
+}
+
+/// The same session by way of every backend; and environments, by way of Python.
+async fn backends(tour: &mut Tour<'_>, record: &ServerRecord) -> Result<()> {
+    for (n, endpoint) in record.endpoints.iter().enumerate() {
+        let client = client_at(record, endpoint)?;
+        let count: usize = client.evaluate("seen = globals().get('seen', 0) + 1\nseen").await?;
+        expect(count == n + 1, &endpoint.url, count)?;
+        tour.result(&format!("seen += 1, over {}", endpoint.backend), "usize", count);
+    }
+    let code = "from beep_python import VenvManager\n[e['name'] for e in VenvManager().list()]";
+    let names: Vec<String> = client_of(record)?.evaluate(code).await?;
+    expect(names.iter().any(|name| name == RUNTIME_HOST), "VenvManager().list()", format_args!("{names:?}"))?;
+    tour.result("from beep_python import VenvManager; VenvManager().list()", "Vec<String>", format_args!("{names:?}"));
     Ok(())
 }
 

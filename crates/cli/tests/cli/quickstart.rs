@@ -22,6 +22,11 @@ fn everything_is_shown_and_nothing_is_left_running() {
         "= [(\"i\", 4), (\"s\", 4)]  (Vec<(String, u32)>)",
         "= [0.000, 0.479, 0.841, 0.997, 0.909]  (Vec<f32>)",
         "= ValueError: invalid literal for int() with base 10: 'seven'  (Error::Python)",
+        "seen += 1, over http",
+        "seen += 1, over pipe",
+        "seen += 1, over rpc",
+        "= 3  (usize)",
+        "= [\"runtime-host\"]  (Vec<String>)",
         "Stop ",
         "in all",
     ] {
