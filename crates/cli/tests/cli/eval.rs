@@ -41,9 +41,12 @@ fn results_are_printed_as_python_shows_them_and_text_as_it_is() {
 fn names_persist_in_the_server_and_standard_input_is_read() {
     let house = House::with_runtime();
     house.start(&[]);
-    assert_eq!(house.done(&["eval", "x = 41"]), "");
-    let said = house.run_with_input(&["eval", "-"], "def more(y):\n    return y + 1\n\nmore(x)\n");
+    let shared = ["--session", "default"];
+    assert_eq!(house.done(&[&["eval", "x = 41"], &shared[..]].concat()), "");
+    let said =
+        house.run_with_input(&[&["eval", "-"], &shared[..]].concat(), "def more(y):\n    return y + 1\n\nmore(x)\n");
     assert_eq!((said.stdout.as_str(), said.code), ("42\n", Some(0)), "{said:?}");
+    assert_eq!(house.done(&["eval", "'x' in globals()"]), "False\n", "without --session, a session of its own");
 }
 
 #[test]

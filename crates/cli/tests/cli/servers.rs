@@ -133,8 +133,12 @@ fn a_server_has_several_backends_that_share_its_sessions() {
     let name = socket.file_stem().unwrap().to_str().unwrap().to_owned();
     let link = std::env::temp_dir().join(format!("CoreFxPipe_{name}"));
     assert!(socket.exists() && link.exists());
-    house.done(&["eval", "x = 42"]);
-    assert_eq!(house.done(&["eval", "--server", &name, "x"]), "42\n", "the pipe's name means the server");
+    house.done(&["eval", "--session", "default", "x = 42"]);
+    assert_eq!(
+        house.done(&["eval", "--session", "default", "--server", &name, "x"]),
+        "42\n",
+        "the pipe's name means the server"
+    );
     let status = house.done(&["status"]);
     assert!(urls.iter().all(|url| status.contains(url)), "{status}");
     assert_eq!(house.json(&["restart"])["endpoints"], server["endpoints"]);
@@ -184,13 +188,13 @@ fn restart_keeps_id_port_environment_and_settings() {
     let house = House::with_runtime();
     house.done(&["venv", "create", "mine"]);
     let first = house.start(&["--venv", "mine", "--timeout", "0.3", "--preload", "decimal"]);
-    house.done(&["eval", "x = 1"]);
+    house.done(&["eval", "--session", "default", "x = 1"]);
     let again = house.json(&["restart"]);
     for key in ["id", "endpoints", "environment", "arguments", "directory"] {
         assert_eq!(first[key], again[key], "{key}");
     }
     assert_ne!(first["pid"], again["pid"]);
-    assert_eq!(house.done(&["eval", "'x' in globals()"]), "False\n", "it is a new session");
+    assert_eq!(house.done(&["eval", "--session", "default", "'x' in globals()"]), "False\n", "it is a new session");
     assert_eq!(house.done(&["eval", "import sys; 'decimal' in sys.modules"]), "True\n");
     assert!(house.run(&["eval", "while True: pass"]).stderr.contains("hint: --timeout"), "its deadline is kept");
     signal(again["pid"].as_u64().unwrap(), Signal::KILL);

@@ -193,6 +193,11 @@ class Host(Ends):
         self.mark_cancelled(rid)
         self.interrupt()
 
+    def cancel_at_rest(self, rid):
+        """As `cancel`, of code that waits: Python misses a signal that comes when it has looked and waits not yet."""
+        self.until_at_rest()
+        self.cancel(rid)
+
     def wait(self):
         """The exit status of the worker, or the negative number of the signal that ended it."""
         if self.status is None:
@@ -201,11 +206,11 @@ class Host(Ends):
             self.status = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         return self.status
 
-    def until_at_rest(self):
-        """Waits until the worker sleeps: of that there is no event."""
+    def until_at_rest(self, pid=None):
+        """Waits until the worker, or another process, sleeps: of that there is no event."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            with open("/proc/%d/stat" % self.pid) as file:
+            with open("/proc/%d/stat" % (pid or self.pid)) as file:
                 if file.read().rpartition(")")[2].split()[0] == "S":
                     return
         raise AssertionError("the worker does not come to rest")

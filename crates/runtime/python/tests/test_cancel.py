@@ -18,19 +18,24 @@ class Cancel(WorkerTest):
         first = self.start("import time\nprint('on')\ntime.sleep(1000)")
         second = self.host.send(EVALUATE, {"expression": "ran = True"})
         self.host.mark_cancelled(second)
-        self.host.cancel(first)
+        self.host.cancel_at_rest(first)
         self.assertEqual(self.host.answer(first), CANCELLED_AFTER_ITS_START)
         self.assertEqual(self.host.answer(second), (_wire.CANCELLED, b""))
         self.assertFalse(self.host.evaluate("'ran' in globals()"))
 
     def test_while_it_runs(self):
-        locked = "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()"
-        for code in ("while True: pass", "import time\ntime.sleep(1000)", locked):
+        rid = self.start("print('on')\nwhile True: pass")
+        self.assertTrue(self.host.has_started(rid))
+        self.assertEqual(self.host.running(), rid)
+        self.host.cancel(rid)
+        self.assertEqual(self.host.answer(rid), CANCELLED_AFTER_ITS_START)
+
+    def test_while_it_waits(self):
+        locked = "import threading\nlock = threading.Lock()\nlock.acquire()\nprint('on')\nlock.acquire()"
+        for code in ("import time\nprint('on')\ntime.sleep(1000)", locked, "import os\nr, w = os.pipe()\nprint('on')\nos.read(r, 1)"):
             with self.subTest(code=code):
-                rid = self.start("print('on')\n" + code)
-                self.assertTrue(self.host.has_started(rid))
-                self.assertEqual(self.host.running(), rid)
-                self.host.cancel(rid)
+                rid = self.start(code)
+                self.host.cancel_at_rest(rid)
                 self.assertEqual(self.host.answer(rid), CANCELLED_AFTER_ITS_START)
 
     def test_the_session_keeps_its_state(self):
@@ -63,9 +68,9 @@ class Cancel(WorkerTest):
             "import time\ntry:\n    print('on')\n    while True: time.sleep(1000)\n"
             "except KeyboardInterrupt: print('swallowed')\nwhile True: time.sleep(1000)"
         )
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.host.until("swallowed\n")
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.assertEqual(self.host.answer(rid), CANCELLED_AFTER_ITS_START)
 
     def test_code_that_swallows_it_and_ends_has_its_value(self):
@@ -116,7 +121,7 @@ class CancelAwaited(Cancel):
                 "async def f():\n    try:\n        print('on')\n        await asyncio.sleep(1000)\n"
                 "    except asyncio.CancelledError:\n        print('cleaned up')\n        raise\nawait f()"
             )
-            self.host.cancel(rid)
+            self.host.cancel_at_rest(rid)
             self.host.until("cleaned up\n")
             self.assertEqual(self.host.answer(rid), CANCELLED_AFTER_ITS_START)
 
@@ -125,9 +130,9 @@ class CancelAwaited(Cancel):
             "async def f():\n    try:\n        print('on')\n        await asyncio.sleep(1000)\n"
             "    except asyncio.CancelledError: print('swallowed')\n    await asyncio.sleep(1000)\nawait f()"
         )
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.host.until("swallowed\n")
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.assertEqual(self.host.answer(rid), CANCELLED_AFTER_ITS_START)
 
     def test_busy_code_in_a_coroutine(self):
@@ -147,9 +152,8 @@ class CancelAwaited(Cancel):
             "    except asyncio.CancelledError: print('once')\n    try: await asyncio.sleep(1000)\n"
             "    finally: print('left')\nawait f()"
         )
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.host.until("once\n")
-        self.host.until_at_rest()
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.assertEqual(self.host.answer(rid), CANCELLED_AFTER_ITS_START)
         self.host.until("left\n")  # while the session is idle

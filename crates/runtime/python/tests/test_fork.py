@@ -59,6 +59,7 @@ class Fork(WorkerTest):
         )
         child = self.host.evaluate(code)
         self.host.until("on\n")
+        self.host.until_at_rest(child)
         os.kill(child, 2)
         self.assertEqual(self.host.evaluate("os.waitpid(pid, 0)[1] >> 8"), 7)
 
@@ -100,7 +101,7 @@ class Multiprocessing(WorkerTest):
         code = "p = context.Process(target=time.sleep, args=(1000,), daemon=True)\np.start()\nprint('on')\np.join()"
         rid = self.host.send(EVALUATE, {"expression": code})
         self.host.until("on\n")
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.assertEqual(self.host.answer(rid)[1], b"started")
         self.assertEqual(self.host.evaluate("p.terminate()\np.join()\np.exitcode"), -15)
 

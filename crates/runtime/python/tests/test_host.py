@@ -92,8 +92,7 @@ class HostCalls(WorkerTest):
     def test_a_cancelled_call_leaves_the_link_whole(self):
         rid = self.start("manager.create('first')")
         late = self.asked()[0]
-        self.host.until_at_rest()
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.assertEqual(self.host.answer(rid), (_wire.CANCELLED, b"started"))
         rid = self.start("manager.create('second')")
         call = self.asked()[0]

@@ -23,7 +23,7 @@ class Output(WorkerTest):
     def test_a_whole_line_is_written_at_once(self):
         rid = self.host.send(EVALUATE, {"expression": "import time\nprint('now')\ntime.sleep(1000)"})
         self.host.until("now\n")
-        self.host.cancel(rid)
+        self.host.cancel_at_rest(rid)
         self.host.answer(rid)
 
     def test_text_that_is_no_utf8(self):

@@ -7,7 +7,7 @@ from unittest import mock
 from beep_python import _process
 
 from .host import EVALUATE
-from .zygotes import ZygoteTest, gone
+from .zygotes import BOOT, ROOT, ZygoteTest, gone
 
 
 class Forking(ZygoteTest):
@@ -194,8 +194,6 @@ class End(ZygoteTest):
         on, writable = os.pipe()
         lifeline, held = os.pipe()
         os.set_inheritable(writable, True)
-        from .zygotes import BOOT, ROOT
-
         process = subprocess.Popen(
             [sys.executable, "-c", BOOT, ROOT, "zygote", "0", str(lifeline), module],
             env={**os.environ, "SLOW": str(writable), "PYTHONPYCACHEPREFIX": self.folder},
