@@ -36,8 +36,8 @@ class Worker:
         self.awaiter = Awaiter(self.turn)
         _host.connect(_host.HostLink(fd["host_in"], fd["host_out"], self.turn))
         self.session = Session(tag, epoch, self.awaiter)
-        self.streams = (sys.stdout, sys.stderr)
-        self.flushes = (sys.stdout.flush, sys.stderr.flush)
+        self.stdout, self.stderr = sys.stdout, sys.stderr
+        self.flush_stdout, self.flush_stderr = sys.stdout.flush, sys.stderr.flush
         self.now, self.sleep = time.monotonic, time.sleep
         self.answers = []  # frames that are not written yet
         self.partial = {}  # parts of bodies of which more is to come, by id
@@ -132,16 +132,14 @@ class Worker:
             kind, answer = _wire.CANCELLED, b"started"
         if program is not None:
             program.quick = self.now() - began < QUICK
-        for flush in self.flushes:
-            try:
-                flush()
-            except Exception:  # the user's code closed the stream
-                pass
         try:
-            if sys.stdout is not self.streams[0] or sys.stderr is not self.streams[1]:
+            self.flush_stdout()
+            self.flush_stderr()
+            if sys.stdout is not self.stdout or sys.stderr is not self.stderr:
                 flush_current()
-        except AttributeError:  # deleted
-            pass
+        except Exception:  # the user's code closed or deleted one
+            flush_each((self.flush_stdout, self.flush_stderr))
+            flush_current()
         if self.forked:
             self.end_as_child(None)
         if len(answer) > READ:
@@ -225,9 +223,13 @@ def leave(status):
 
 def flush_current():
     """The streams that the user's code has now, which may be anything."""
-    for name in ("stdout", "stderr"):
+    flush_each((lambda: sys.stdout.flush(), lambda: sys.stderr.flush()))
+
+
+def flush_each(flushes):
+    for flush in flushes:
         try:
-            getattr(sys, name).flush()
+            flush()
         except Exception:
             pass
 

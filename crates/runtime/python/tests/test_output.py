@@ -42,6 +42,12 @@ class Output(WorkerTest):
                 self.host.evaluate("import sys\n%s\nNone" % code)
                 self.assertEqual(self.host.evaluate("1+1"), 2)
 
+    def test_what_one_stream_is_does_not_keep_the_other_from_being_written(self):
+        self.host.evaluate("import sys\nsys.stdout.close()\nsys.stderr.write('error')")
+        self.assertEqual(self.host.output(self.host.stderr), "error")
+        self.host.evaluate("import io\ndel sys.stdout\nsys.stderr = io.TextIOWrapper(sys.stderr.buffer)\nsys.stderr.write('late')")
+        self.assertEqual(self.host.output(self.host.stderr), "late")
+
     def test_what_comes_while_the_session_is_idle(self):
         self.host.evaluate("import threading\ngo = threading.Event()\nthreading.Thread(target=lambda: go.wait() and print('late')).start()")
         self.host.evaluate("go.set()")
