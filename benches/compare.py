@@ -9,6 +9,7 @@ Prints Markdown tables of medians with the range in brackets. A row whose progra
 
 import argparse
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -173,6 +174,7 @@ def new_session(port):
 
 
 results = {}
+numbers = itertools.count(1)
 
 
 def note(row, column, value):
@@ -186,14 +188,8 @@ def fresh(name):
 
 
 def environments():
-    count = 0
-
-    def ours():
-        nonlocal count
-        count += 1
-        run(BEEP, "venv", "create", "bench-%d" % count)
-
-    yield "`beep-python venv create` (verified by running it)", ours
+    name = "bench-%d" % next(numbers)
+    yield "`beep-python venv create` (verified by running it)", lambda: run(BEEP, "venv", "create", name)
     uv = os.path.join(BIN, "uv")
     if os.path.exists(uv):
         yield "`uv venv`", lambda: run(uv, "venv", "-q", "-p", BASE, fresh("uv"))
