@@ -49,8 +49,14 @@ fn main() -> ExitCode {
         None => Cli::command().print_help().map(|()| Ended::Done).map_err(Into::into),
     };
     match ended {
-        Ok(Ended::Done) => ExitCode::SUCCESS,
-        Ok(Ended::Failed) => ExitCode::from(1),
+        Ok(ended) => match context.printer.unwritten() {
+            None if ended == Ended::Done => ExitCode::SUCCESS,
+            None => ExitCode::from(1),
+            Some(error) => {
+                eprintln!("error: the result could not be written to standard output\ncaused by: {error}");
+                ExitCode::from(1)
+            }
+        },
         Err(error) => {
             context.printer.error(&error, hints::hint_for(&error, &context).as_deref());
             ExitCode::from(1)

@@ -1,18 +1,20 @@
 //! How commands speak: results on standard output, what is said beside on standard error.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::sync::OnceLock;
 
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 use serde_json::Value;
 
 pub(crate) struct Printer {
     json: bool,
+    unwritten: OnceLock<io::Error>,
 }
 
 impl Printer {
     pub(crate) fn new(json: bool) -> Printer {
-        Printer { json }
+        Printer { json, unwritten: OnceLock::new() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -24,14 +26,28 @@ impl Printer {
         if self.json { self.line(format_args!("{json:#}")) } else { text() }
     }
 
-    /// A line of the result. A reader that has gone away, as `head` does, is no failure.
+    /// A line of the result.
     pub(crate) fn line(&self, line: impl Display) {
-        let _ = writeln!(stdout(), "{line}");
+        self.written(writeln!(stdout(), "{line}"));
     }
 
     /// A part of the result as it is.
     pub(crate) fn raw(&self, text: &str) {
-        let _ = stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush());
+        self.written(stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()));
+    }
+
+    /// Keeps the first failure. A reader that has gone away, as `head` does, is none.
+    fn written(&self, written: io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            let _ = self.unwritten.set(error);
+        }
+    }
+
+    /// Why a part of the result could not be written, if so: a full disk, as a rule.
+    pub(crate) fn unwritten(self) -> Option<io::Error> {
+        self.unwritten.into_inner()
     }
 
     /// What happens meanwhile or should be known, beside the result.

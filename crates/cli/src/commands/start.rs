@@ -3,13 +3,15 @@
 use anyhow::Result;
 use beep_python_server::launch::{Endpoint, LaunchPlan, ServerRecord};
 use beep_python_server::pipe::PipeName;
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 
 use super::serve::{ServeSettings, Served};
 use super::status::server_fact;
-use crate::Ended;
 use crate::context::Context;
 use crate::environment::environment_for;
 use crate::server::{here, launcher};
+use crate::{Cli, Ended};
 
 const DEFAULT_PORT: u16 = 5678;
 const DEFAULT_RPC_PORT: u16 = 50051;
@@ -22,12 +24,12 @@ pub(crate) struct Args {
     /// The environment to run code in, by name or path; `runtime-host` otherwise, which is made when it is not there
     #[arg(long, value_name = "NAME|PATH")]
     venv: Option<String>,
-    /// The port of HTTP; 0 takes a free one
-    #[arg(long, default_value_t = DEFAULT_PORT)]
-    port: u16,
-    /// The port of RPC; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = DEFAULT_RPC_PORT)]
-    rpc_port: u16,
+    /// The port of HTTP, 5678 otherwise; 0 takes a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// The port of RPC, 50051 otherwise; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    rpc_port: Option<u16>,
     /// The name of the pipe; one that nobody else has otherwise
     #[arg(long, value_name = "NAME")]
     pipe_name: Option<PipeName>,
@@ -50,7 +52,19 @@ enum Backend {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
     let wanted = |backend| args.backends.contains(&backend);
-    let (http, rpc) = (wanted(Backend::Http).then_some(args.port), wanted(Backend::Rpc).then_some(args.rpc_port));
+    for (option, given, backend, name) in [
+        ("--port", args.port.is_some(), Backend::Http, "http"),
+        ("--rpc-port", args.rpc_port.is_some(), Backend::Rpc, "rpc"),
+        ("--pipe-name", args.pipe_name.is_some(), Backend::Pipe, "pipe"),
+    ] {
+        if given && !wanted(backend) {
+            // Left unsaid, a server would be somewhere else than where its user looks for it.
+            let said = format!("{option} is for the backend '{name}', which is not among those to start\n");
+            Cli::command().error(ErrorKind::ArgumentConflict, said).exit();
+        }
+    }
+    let http = wanted(Backend::Http).then(|| args.port.unwrap_or(DEFAULT_PORT));
+    let rpc = wanted(Backend::Rpc).then(|| args.rpc_port.unwrap_or(DEFAULT_RPC_PORT));
     let pipe = match args.pipe_name {
         _ if !wanted(Backend::Pipe) => None,
         Some(name) => Some(name),

@@ -1,6 +1,6 @@
 //! Wrong usage, missing things, and what is said about them.
 
-use super::house::House;
+use super::house::{House, Said};
 
 fn said(house: &House, arguments: &[&str]) -> String {
     house.redact(&house.run(arguments).all(), &serde_json::Value::Null)
@@ -19,7 +19,7 @@ fn without_a_command_the_help_is_shown() {
 #[test]
 fn wrong_usage_has_a_status_of_its_own() {
     let house = House::empty();
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 12] = [
         &["nonsense"],
         &["start"],
         &["start", "ftp"],
@@ -29,6 +29,9 @@ fn wrong_usage_has_a_status_of_its_own() {
         &["init", "--system", "--mirror", "x"],
         &["eval"],
         &["start", "pipe", "--pipe-name", "a/b"],
+        &["start", "pipe", "--port", "5000"],
+        &["start", "http", "--rpc-port", "5000"],
+        &["start", "http", "--pipe-name", "mine"],
     ];
     for arguments in wrong {
         let said = house.run(arguments);
@@ -135,6 +138,15 @@ fn a_reader_that_goes_away_is_no_failure() {
     let mut child = house.command(&["completions", "bash"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let house = House::empty();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let said = Said::of(house.command(&["status", "--json"]).stdout(full).output().unwrap());
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.starts_with("error: the result could not be written"), "{said:?}");
 }
 
 #[test]

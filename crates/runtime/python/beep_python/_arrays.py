@@ -6,6 +6,7 @@ import sys
 
 from ._wire import Refused
 
+_NUMBERS = frozenset("fdbBhHiIlLqQ")
 _BIG_ENDIAN = sys.byteorder == "big"
 
 
@@ -60,9 +61,11 @@ def _bytes_of(numpy_array):
 
 
 def _row(thing):
-    items = _items(thing)
+    numbers = _numbers_in_place(thing)
+    if numbers is not None and numbers.format == "f" and not _BIG_ENDIAN:
+        return numbers.tobytes()
     try:
-        floats = array.array("f", items)
+        floats = array.array("f", _items(thing) if numbers is None else numbers)
     except TypeError as error:
         raise Refused("not_representable", "a %s cannot be read as floats: %s" % (type(thing).__name__, error)) from None
     except OverflowError as error:
@@ -70,6 +73,14 @@ def _row(thing):
     if _BIG_ENDIAN:
         floats.byteswap()
     return floats.tobytes()
+
+
+def _numbers_in_place(thing):
+    """A view of the object's numbers where they lie in one row in memory: no list of a million objects is made then."""
+    if not isinstance(thing, (array.array, memoryview)):
+        return None
+    view = memoryview(thing)
+    return view if view.ndim == 1 and view.format in _NUMBERS else None
 
 
 def _items(thing):

@@ -37,6 +37,11 @@ class Rows(unittest.TestCase):
         self.assertEqual(floats(one_row(range(3))), [0, 1, 2])
         self.assertEqual(floats(one_row([True, -0.0])), [1, 0])
         self.assertEqual(floats(one_row([])), [])
+        every_second = memoryview(array.array("f", [1, 9, 2.5, 9]))[::2]
+        self.assertEqual(floats(one_row(every_second)), [1, 2.5])
+        for code in "bBhHiIlLqQfd":
+            self.assertEqual(floats(one_row(array.array(code, [3, 4]))), [3, 4], code)
+        self.assertEqual(floats(one_row(memoryview(b"12"))), [49, 50])
 
     def test_what_32_bits_cannot_hold(self):
         got = floats(one_row([math.nan, math.inf, -math.inf, 1e300, 0.1]))
