@@ -1,7 +1,6 @@
 //! What all backends of a server share.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use beep_python_runtime::session::Sessions;
 
@@ -14,8 +13,4 @@ pub struct Host {
     pub sessions: Arc<Sessions>,
     /// Who may come in.
     pub door: Door,
-    /// The version of its Python.
-    pub python_version: String,
-    /// When the server began.
-    pub began: Instant,
 }

@@ -3,13 +3,10 @@
 //! stopped ([`launch`]).
 
 mod accept;
-mod answer;
 pub mod door;
 mod host;
-mod host_operation;
 pub mod http;
 pub mod launch;
-mod operation;
 pub mod pipe;
 pub mod rpc;
 pub mod serve;

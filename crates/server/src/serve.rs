@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use beep_python_runtime::platform::{Home, HomeError};
 use beep_python_runtime::session::{SessionLimits, Sessions, SessionsError, SessionsOptions};
@@ -136,7 +136,6 @@ async fn start(
         limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
     })
     .await?;
-    let python_version = sessions.python_version().await.map_err(SessionsError::from)?;
     let mut endpoints = Vec::new();
     let tcp = |backend: &str, scheme, listeners: &[TcpListener]| match listeners.first() {
         None => Ok(None),
@@ -156,19 +155,14 @@ async fn start(
         endpoints,
         environment: options.environment.clone(),
         environment_path: options.environment_path.clone(),
-        python_version: python_version.clone(),
+        python_version: sessions.python_version().to_owned(),
         log: options.log.clone(),
         token_file,
         arguments: options.arguments.clone(),
         settings: settings(options),
     })?;
     record.write(&options.home)?;
-    let host = Host {
-        sessions: Arc::new(sessions),
-        door: Door::new(options.door.clone(), token),
-        python_version,
-        began: Instant::now(),
-    };
+    let host = Host { sessions: Arc::new(sessions), door: Door::new(options.door.clone(), token) };
     Ok((Arc::new(host), pipe, record))
 }
 

@@ -2,11 +2,14 @@
 //!
 //! An operation is carried out here, once; each transport only decodes, authorises and encodes.
 
+pub mod answer;
 mod call;
 mod capture;
 mod host_calls;
+pub mod host_operation;
 mod ladder;
 mod life;
+pub mod operation;
 mod queue;
 mod session;
 mod sessions;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, Problem};
 
@@ -67,6 +67,8 @@ pub struct Sessions {
     default: Session,
     zygotes: Arc<Zygotes>,
     config: SessionConfig,
+    python_version: String,
+    began: Instant,
     made: AtomicU64,
     others: Mutex<HashMap<String, Session>>,
 }
@@ -128,10 +130,11 @@ impl Sessions {
             lifeline: Lifeline::new().map_err(SessionsError::Lifeline)?,
             current: tokio::sync::Mutex::default(),
         });
-        zygotes.get().await?;
+        let python_version = zygotes.get().await?.python_version().to_owned();
         let default = begin("default".to_owned(), "d".to_owned(), config.clone(), zygotes.clone());
         default.ready().await.map_err(SessionsError::Session)?;
-        Ok(Sessions { default, zygotes, config, made: AtomicU64::new(0), others: Mutex::default() })
+        let (began, made) = (Instant::now(), AtomicU64::new(0));
+        Ok(Sessions { default, zygotes, config, python_version, began, made, others: Mutex::default() })
     }
 
     /// The session of clients that name none.
@@ -182,8 +185,13 @@ impl Sessions {
     }
 
     /// The version of the environment's Python, for example `3.12.1`.
-    pub async fn python_version(&self) -> Result<String, ZygoteError> {
-        Ok(self.zygotes.get().await?.python_version().to_owned())
+    pub fn python_version(&self) -> &str {
+        &self.python_version
+    }
+
+    /// How long they have been there.
+    pub fn uptime(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Refuses new calls everywhere, lets those under way finish within `grace`, and ends all workers.

@@ -4,7 +4,7 @@ use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
-use crate::answer::{Composed, Pieces};
+use beep_python_runtime::session::answer::{Composed, Pieces};
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");

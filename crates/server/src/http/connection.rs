@@ -17,12 +17,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use super::body::HttpBody;
 use super::route::Route;
 use super::{answer, operation};
+use crate::Host;
 use crate::accept::{said, serve_all};
-use crate::answer::Pieces;
 use crate::door::Peer;
-use crate::{Host, host_operation};
+use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::host_operation;
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
 /// counts the time between requests towards the time to read a header.
@@ -46,7 +48,7 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let host = host.clone();
-        async move { Ok::<_, Infallible>(answer_to(&host, peer, request).await) }
+        async move { Ok::<_, Infallible>(answer_to(&host, peer, request).await.map(HttpBody)) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -110,7 +112,9 @@ async fn carry_out(host: &Host, peer: Peer, parts: &Parts, body: &mut Incoming) 
     };
     let answered = match (route, route.host_operation(method)) {
         (Route::Operation(what), _) => operation::answer(host, what, &parts.headers, body).await,
-        (_, Some(what)) => host_operation::perform(host, what, Route::session_id(path), &body).await.map(answer::json),
+        (_, Some(what)) => {
+            host_operation::perform(&host.sessions, what, Route::session_id(path), &body).await.map(answer::json)
+        }
         (_, None) => unreachable!("a route leads to a session or to the host"),
     };
     answered.unwrap_or_else(|problem| answer::problem(&problem))

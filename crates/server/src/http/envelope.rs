@@ -7,7 +7,7 @@ use beep_python_protocol::{ErrorCode, Problem};
 use http::HeaderMap;
 use serde::Deserialize;
 
-use crate::operation::{Envelope, form_named};
+use beep_python_runtime::session::operation::{Envelope, form_named};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

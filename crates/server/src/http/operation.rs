@@ -7,8 +7,8 @@ use http::{HeaderMap, Response};
 
 use super::{answer, envelope};
 use crate::Host;
-use crate::answer::{Arrays, Pieces, compose};
-use crate::operation::carry_out;
+use beep_python_runtime::session::answer::{Arrays, Pieces, compose};
+use beep_python_runtime::session::operation::carry_out;
 
 /// Answers one operation.
 pub(super) async fn answer(
@@ -19,7 +19,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Pieces>, Problem> {
     let envelope = envelope::read(headers, &body)?;
     let arrays = if wants_binary(headers) { Arrays::Binary } else { Arrays::of(envelope.form) };
-    let reply = carry_out(host, operation, &envelope, body).await?;
+    let reply = carry_out(&host.sessions, operation, &envelope, body).await?;
     Ok(answer::composed(compose(reply, arrays).await))
 }
 

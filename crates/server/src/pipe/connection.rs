@@ -20,10 +20,11 @@ use super::lines::{LINE_LIMIT, Lines, TooLong};
 use super::link::make_again;
 use super::outgoing::Outgoing;
 use super::request::{self, Command, Id, Rejected, Request};
+use crate::Host;
 use crate::accept::{said, serve_all};
-use crate::answer::{Arrays, Composed, Pieces, compose};
 use crate::door::{Peer, Refusal};
-use crate::{Host, host_operation, operation};
+use beep_python_runtime::session::answer::{Arrays, Composed, Pieces, compose};
+use beep_python_runtime::session::{host_operation, operation};
 
 /// How many requests of one client are under way at most; further ones wait unread in the socket.
 const MAX_UNDER_WAY: usize = 64;
@@ -85,11 +86,11 @@ struct Answered {
 async fn answer(host: Arc<Host>, request: Request) -> Answered {
     let Request { id, command, envelope, payload } = request;
     let composed = match command {
-        Command::Session(what) => match operation::carry_out(&host, what, &envelope, payload).await {
+        Command::Session(what) => match operation::carry_out(&host.sessions, what, &envelope, payload).await {
             Ok(reply) => compose(reply, Arrays::of(envelope.form)).await,
             Err(problem) => problem.into(),
         },
-        Command::Host(what) => match host_operation::perform(&host, what, None, &payload).await {
+        Command::Host(what) => match host_operation::perform(&host.sessions, what, None, &payload).await {
             Ok(json) => Composed::Json(Pieces::one(json)),
             Err(problem) => problem.into(),
         },

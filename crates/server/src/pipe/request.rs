@@ -8,8 +8,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::answer::{Composed, Pieces};
-use crate::operation::{Envelope, form_named};
+use beep_python_runtime::session::answer::{Composed, Pieces};
+use beep_python_runtime::session::operation::{Envelope, form_named};
 
 /// The id of a request, as it was written: a JSON string or number.
 pub(super) type Id = Bytes;

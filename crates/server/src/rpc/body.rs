@@ -1,6 +1,5 @@
 //! The body of an answer.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::answer::Pieces;
+use beep_python_runtime::session::answer::Pieces;
 
 /// What is sent, in one of the ways of this backend.
 pub(super) enum RpcBody {
@@ -53,13 +52,12 @@ impl Body for RpcBody {
     type Error = tonic::Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
-        let never = |error: Infallible| match error {};
         match &mut *self {
-            RpcBody::Json(pieces) => Pin::new(pieces).poll_frame(cx).map_err(never),
-            RpcBody::Grpc { message, trailers } => match Pin::new(message).poll_frame(cx) {
-                Poll::Ready(None) => Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))),
-                piece => piece.map_err(never),
-            },
+            RpcBody::Json(pieces) => Poll::Ready(pieces.pop().map(|piece| Ok(Frame::data(piece)))),
+            RpcBody::Grpc { message, trailers } => Poll::Ready(match message.pop() {
+                Some(piece) => Some(Ok(Frame::data(piece))),
+                None => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+            }),
             RpcBody::Standard { stream, stopping } => {
                 // Such a stream may never end by itself, and a server that stops waits for its requests.
                 if stopping.as_mut().poll(cx).is_ready() {
@@ -75,8 +73,8 @@ impl Body for RpcBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            RpcBody::Json(pieces) => pieces.is_end_stream(),
-            RpcBody::Grpc { message, trailers } => message.is_end_stream() && trailers.is_none(),
+            RpcBody::Json(pieces) => pieces.is_empty(),
+            RpcBody::Grpc { message, trailers } => message.is_empty() && trailers.is_none(),
             RpcBody::Standard { stream, .. } => stream.is_end_stream(),
             RpcBody::End => true,
         }
@@ -84,7 +82,7 @@ impl Body for RpcBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            RpcBody::Json(pieces) => pieces.size_hint(),
+            RpcBody::Json(pieces) => SizeHint::with_exact(pieces.len() as u64),
             // Known as a rule, but gRPC has no use for a `content-length`.
             _ => SizeHint::default(),
         }

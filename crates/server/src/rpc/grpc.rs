@@ -15,9 +15,9 @@ use super::metadata;
 use super::route::Rpc;
 use super::{host, reply, request};
 use crate::Host;
-use crate::answer::Pieces;
 use crate::http::connection::read;
-use crate::operation::{self, Envelope};
+use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::operation::{self, Envelope};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -51,7 +51,7 @@ async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Pie
 
 async fn perform(host: &Host, operation: Operation, envelope: &Envelope, body: Bytes) -> Result<Pieces, Problem> {
     let body = request::json_body(operation, &body)?;
-    reply::message(operation, operation::carry_out(host, operation, envelope, body).await?).await
+    reply::message(operation, operation::carry_out(&host.sessions, operation, envelope, body).await?).await
 }
 
 /// The problem of a body that is not one message.

@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::request::message;
 use crate::Host;
-use crate::answer::Pieces;
-use crate::host_operation::{Named, delete_session};
+use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::host_operation::{Named, delete_session};
 
 /// Carries out one operation.
 pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Pieces, Problem> {
@@ -36,7 +36,7 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
             encode(&session(host.sessions.get(&named.session_id)?.info()))
         }
         HostOperation::DeleteSession => {
-            delete_session(host, &message::<m::DeleteSessionRequest>(body)?.session_id).await?;
+            delete_session(&host.sessions, &message::<m::DeleteSessionRequest>(body)?.session_id).await?;
             encode(&m::DeleteSessionResponse { success: true })
         }
         HostOperation::CreateEnvironment => {
@@ -70,10 +70,10 @@ fn health(host: &Host) -> m::HealthResponse {
     m::HealthResponse {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        python: host.python_version.clone(),
+        python: host.sessions.python_version().to_owned(),
         environment: host.sessions.environments().own().to_string_lossy().into_owned(),
         pid: std::process::id(),
-        uptime_ms: host.began.elapsed().as_millis() as u64,
+        uptime_ms: host.sessions.uptime().as_millis() as u64,
     }
 }
 

@@ -11,13 +11,13 @@ use hyper::body::Incoming;
 use serde_json::value::RawValue;
 
 use super::route::Rpc;
-use crate::answer::floats::{Rows, row_to_json, rows};
-use crate::answer::{Arrays, Pieces, compose};
+use crate::Host;
 use crate::http::answer::{self, method_not_allowed, problem};
 use crate::http::connection::read;
 use crate::http::envelope;
-use crate::operation;
-use crate::{Host, host_operation};
+use beep_python_runtime::session::answer::floats::{Rows, row_to_json, rows};
+use beep_python_runtime::session::answer::{Arrays, Pieces, compose};
+use beep_python_runtime::session::{host_operation, operation};
 
 /// Answers a request that came through the door.
 pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Response<Pieces> {
@@ -55,7 +55,7 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
     let body = camel_case(body)?;
     let envelope = envelope::read(headers, &body)?;
     let arrays = Arrays::of(envelope.form);
-    let Reply { answer, captured, epoch } = operation::carry_out(host, operation, &envelope, body).await?;
+    let Reply { answer, captured, epoch } = operation::carry_out(&host.sessions, operation, &envelope, body).await?;
     Ok(match answer {
         Answer::Value(value) => {
             let mut tail = Vec::new();
@@ -81,7 +81,7 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
 }
 
 async fn health(host: &Host) -> Result<Vec<u8>, Problem> {
-    host_operation::perform(host, HostOperation::Health, None, b"").await
+    host_operation::perform(&host.sessions, HostOperation::Health, None, b"").await
 }
 
 /// The keys of a request as the session core has them; those that are not in PascalCase say nothing.

@@ -6,7 +6,7 @@ use beep_python_protocol::grpc::{ERRORS, ERRORS_AS_MESSAGE, REQUEST, SESSION, VA
 use beep_python_protocol::{ErrorCode, Problem};
 use http::HeaderMap;
 
-use crate::operation::{Envelope, form_named};
+use beep_python_runtime::session::operation::{Envelope, form_named};
 
 /// Whether the client takes the details of an error as a message, which has room for all of them.
 pub(super) fn errors_as_message(headers: &HeaderMap) -> bool {

@@ -11,8 +11,8 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::answer::Pieces;
-use crate::answer::floats::{aside, take_lengths};
+use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::answer::floats::{aside, take_lengths};
 
 /// Up to here a copy into one piece is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
@@ -68,12 +68,7 @@ impl Running {
                 .await
                 .expect("sessions start");
                 let sessions = Arc::new(sessions);
-                let host = Arc::new(Host {
-                    sessions: sessions.clone(),
-                    door: Door::new(config, token),
-                    python_version: sessions.python_version().await.expect("a version"),
-                    began: Instant::now(),
-                });
+                let host = Arc::new(Host { sessions: sessions.clone(), door: Door::new(config, token) });
                 let mut stopped = stopping.clone();
                 let serving = tokio::spawn(serve(host, stopping));
                 let _ = stopped.wait_for(|stop| *stop).await;

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use beep_python_protocol::Problem;
 use beep_python_protocol::grpc::decode_details;
@@ -62,12 +62,7 @@ impl Server {
                     limits: SessionLimits::default(),
                 });
                 let sessions = Arc::new(sessions.await.expect("sessions start"));
-                let host = Arc::new(Host {
-                    sessions: sessions.clone(),
-                    door: Door::new(config, token),
-                    python_version: sessions.python_version().await.expect("a version"),
-                    began: Instant::now(),
-                });
+                let host = Arc::new(Host { sessions: sessions.clone(), door: Door::new(config, token) });
                 let mut stopped = stopping.clone();
                 let serving = tokio::spawn(beep_python_server::rpc::serve(vec![listener], host, stopping));
                 let _ = stopped.wait_for(|stop| *stop).await;

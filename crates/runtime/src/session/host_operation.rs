@@ -1,36 +1,35 @@
-//! Operations of the host itself, carried out for any transport that carries JSON.
+//! Operations of the host itself, carried out here once; over any transport, or without one.
 
 use std::time::Duration;
 
 use beep_python_protocol::message::{InstalledPackage, PackagesInstalled};
 use beep_python_protocol::{ErrorCode, HostOperation, Problem};
-use beep_python_runtime::environment::{Package, provider_name};
-use beep_python_runtime::session::SessionInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Host;
+use super::{SessionInfo, Sessions};
+use crate::environment::{Package, provider_name};
 
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// Carries out one operation and answers in JSON. The session that it is about stands in `session`, or in the body.
-pub(crate) async fn perform(
-    host: &Host,
+pub async fn perform(
+    sessions: &Sessions,
     operation: HostOperation,
     session: Option<&str>,
     body: &[u8],
 ) -> Result<Vec<u8>, Problem> {
-    let environments = host.sessions.environments();
+    let environments = sessions.environments();
     match operation {
-        HostOperation::Health => written(&health(host)),
-        HostOperation::CreateSession => written(&json!({ "sessionId": host.sessions.create().await?.id() })),
+        HostOperation::Health => written(&health(sessions)),
+        HostOperation::CreateSession => written(&json!({ "sessionId": sessions.create().await?.id() })),
         HostOperation::ListSessions => {
-            let list: Vec<_> = host.sessions.list().iter().map(describe).collect();
+            let list: Vec<_> = sessions.list().iter().map(describe).collect();
             written(&json!({ "sessions": list }))
         }
-        HostOperation::GetSession => written(&describe(&host.sessions.get(&session_named(session, body)?)?.info())),
+        HostOperation::GetSession => written(&describe(&sessions.get(&session_named(session, body)?)?.info())),
         HostOperation::DeleteSession => {
-            delete_session(host, &session_named(session, body)?).await?;
+            delete_session(sessions, &session_named(session, body)?).await?;
             written(&json!({ "success": true }))
         }
         HostOperation::CreateEnvironment => {
@@ -58,12 +57,16 @@ pub(crate) async fn perform(
 /// Names an environment: by its own name, or by provider and model. To install, it names packages too.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Named {
-    pub(crate) name: Option<String>,
-    pub(crate) provider_name: Option<String>,
-    pub(crate) model_id: Option<String>,
+pub struct Named {
+    /// The environment's own name.
+    pub name: Option<String>,
+    /// Whose environment it is, where it is not named itself.
+    pub provider_name: Option<String>,
+    /// For which model.
+    pub model_id: Option<String>,
+    /// What to install.
     #[serde(default)]
-    pub(crate) packages: Option<Vec<String>>,
+    pub packages: Option<Vec<String>>,
 }
 
 fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
@@ -72,7 +75,7 @@ fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
 
 impl Named {
     /// The name that it stands for.
-    pub(crate) fn name(self) -> Result<String, Problem> {
+    pub fn name(self) -> Result<String, Problem> {
         match (self.name, self.provider_name) {
             (Some(name), _) => Ok(name),
             (None, Some(provider)) => provider_name(&provider, self.model_id.as_deref()),
@@ -81,23 +84,23 @@ impl Named {
     }
 }
 
-fn health(host: &Host) -> Value {
+fn health(sessions: &Sessions) -> Value {
     json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
-        "python": host.python_version,
-        "environment": host.sessions.environments().own(),
-        "uptimeMs": host.began.elapsed().as_millis() as u64,
+        "python": sessions.python_version(),
+        "environment": sessions.environments().own(),
+        "uptimeMs": sessions.uptime().as_millis() as u64,
     })
 }
 
 /// Ends a session; the default one is refused.
-pub(crate) async fn delete_session(host: &Host, id: &str) -> Result<(), Problem> {
-    if id == host.sessions.default_session().id() {
+pub async fn delete_session(sessions: &Sessions, id: &str) -> Result<(), Problem> {
+    if id == sessions.default_session().id() {
         return Err(invalid("the default session cannot be deleted; stop the server instead"));
     }
-    host.sessions.delete(id, CLOSE_GRACE).await
+    sessions.delete(id, CLOSE_GRACE).await
 }
 
 fn describe(info: &SessionInfo) -> Value {

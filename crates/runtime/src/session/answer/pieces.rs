@@ -6,36 +6,36 @@ use bytes::{Bytes, BytesMut};
 
 /// Pieces that follow one another; none of them is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Pieces(VecDeque<Bytes>);
+pub struct Pieces(VecDeque<Bytes>);
 
 impl Pieces {
     /// One piece.
-    pub(crate) fn one(piece: impl Into<Bytes>) -> Pieces {
+    pub fn one(piece: impl Into<Bytes>) -> Pieces {
         std::iter::once(piece.into()).collect()
     }
 
     /// The bytes of all of them.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
 
     /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Takes the first.
-    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+    pub fn pop(&mut self) -> Option<Bytes> {
         self.0.pop_front()
     }
 
     /// All of them, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Bytes> {
+    pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.0.iter()
     }
 
     /// All in one; copies where there are several.
-    pub(crate) fn contiguous(&self) -> Bytes {
+    pub fn contiguous(&self) -> Bytes {
         match self.0.as_slices() {
             ([], _) => Bytes::new(),
             ([one], []) => one.clone(),

@@ -1,7 +1,7 @@
 //! Arrays of floats as JSON, or as they are.
 
+use crate::worker::Body;
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_runtime::worker::Body;
 use bytes::{Buf, Bytes};
 
 use super::Arrays;
@@ -10,15 +10,22 @@ use super::Arrays;
 const LARGE_BYTES: usize = 64 << 10;
 
 /// Rows of floats, ready to be sent.
-pub(crate) enum Rows {
+pub enum Rows {
     /// All rows are of one width: the floats of one after the other.
-    Binary { rows: usize, width: usize, pieces: Vec<Bytes> },
+    Binary {
+        /// How many.
+        rows: usize,
+        /// How many floats each has.
+        width: usize,
+        /// The floats, little-endian, 32 bits each.
+        pieces: Vec<Bytes>,
+    },
     /// An array of arrays.
     Json(Vec<u8>),
 }
 
 /// One row as a JSON array.
-pub(crate) async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, Problem> {
+pub async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, Problem> {
     aside(body.len(), move || {
         let bytes = body.contiguous();
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
@@ -29,7 +36,7 @@ pub(crate) async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, P
 }
 
 /// Rows as they are where that is wanted and all are of one width, else as a JSON array of arrays.
-pub(crate) async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
+pub async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
     aside(body.len(), move || {
         let mut bytes = body.contiguous();
         let lengths = take_lengths(&mut bytes)?;
@@ -52,7 +59,7 @@ pub(crate) async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
 }
 
 /// Work on so many bytes, on another thread where it takes long.
-pub(crate) async fn aside<T: Send + 'static>(
+pub async fn aside<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -65,7 +72,7 @@ pub(crate) async fn aside<T: Send + 'static>(
 }
 
 /// The head of the worker's answer: u32 count, then a u32 length for each row, in floats.
-pub(crate) fn take_lengths(bytes: &mut Bytes) -> Result<Vec<usize>, Problem> {
+pub fn take_lengths(bytes: &mut Bytes) -> Result<Vec<usize>, Problem> {
     let broken = || Problem::new(ErrorCode::Internal, "the worker's array is not whole");
     let count = bytes.try_get_u32_le().map_err(|_| broken())? as usize;
     if bytes.len() / 4 < count {

@@ -1,8 +1,8 @@
 //! Answers of the session core as JSON. Bodies of user data pass through as they are.
 
+use crate::session::{Answer, Captured, Reply};
+use crate::worker::Body;
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
-use beep_python_runtime::session::{Answer, Captured, Reply};
-use beep_python_runtime::worker::Body;
 use bytes::{Bytes, BytesMut};
 
 use super::Pieces;
@@ -13,7 +13,7 @@ const COPY_BYTES: usize = 16 << 10;
 
 /// How arrays of floats are to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arrays {
+pub enum Arrays {
     /// As JSON that any reader takes: NaN is refused.
     Plain,
     /// As JSON in which NaN is the word `"NaN"`.
@@ -24,7 +24,7 @@ pub(crate) enum Arrays {
 
 impl Arrays {
     /// What a reader of values in this form understands.
-    pub(crate) fn of(form: ValueForm) -> Arrays {
+    pub fn of(form: ValueForm) -> Arrays {
         match form {
             ValueForm::Plain => Arrays::Plain,
             ValueForm::Exact => Arrays::Exact,
@@ -34,11 +34,16 @@ impl Arrays {
 
 /// An answer, but for its framing.
 #[derive(Debug)]
-pub(crate) enum Composed {
+pub enum Composed {
     /// A success, as JSON.
     Json(Pieces),
     /// A success, as little-endian 32-bit floats; rows and columns where it was rows that were asked for.
-    Floats { shape: Option<(usize, usize)>, pieces: Pieces },
+    Floats {
+        /// Rows and columns, where they are all of one width.
+        shape: Option<(usize, usize)>,
+        /// The floats, row after row.
+        pieces: Pieces,
+    },
     /// A Python exception: a whole problem document.
     Exception(Pieces),
     /// Any other problem.
@@ -52,7 +57,7 @@ impl From<Problem> for Composed {
 }
 
 /// Composes what a session answered.
-pub(crate) async fn compose(reply: Reply, arrays: Arrays) -> Composed {
+pub async fn compose(reply: Reply, arrays: Arrays) -> Composed {
     let Reply { answer, captured, epoch } = reply;
     match answer {
         Answer::Value(value) => Composed::Json(join(br#"{"value":"#, &value, 0, &extras(&captured, epoch))),
