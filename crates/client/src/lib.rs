@@ -27,12 +27,14 @@ mod args;
 mod backend;
 mod call;
 mod connect;
+mod connections;
 mod context;
 mod error;
 mod floats;
 mod handle;
 mod http;
 mod pipe;
+mod probe;
 mod release;
 #[cfg(feature = "rpc")]
 mod rpc;

@@ -1,6 +1,5 @@
 //! Calls over HTTP.
 
-use std::fmt;
 use std::sync::Arc;
 
 use beep_python_protocol::{Operation, ValueError, ValueForm};
@@ -10,10 +9,10 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
-use super::connection::{Connection, Lost};
+use super::connection::HttpConnection;
 use super::endpoint::Endpoint;
-use super::pool::Pool;
 use crate::call::{Call, Reply, Target};
+use crate::connections::Connections;
 use crate::{Context, Error, PythonHostBackend};
 
 const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
@@ -28,17 +27,18 @@ const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 const EXACT: HeaderValue = HeaderValue::from_static(ValueForm::Exact.as_str());
 
 /// A host that is reached over HTTP. Clones share its connections.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct HttpBackend {
     context: Context,
     server: Arc<Server>,
     authorization: Option<HeaderValue>,
 }
 
+#[derive(Debug)]
 struct Server {
-    endpoint: Endpoint,
+    connections: Connections<HttpConnection>,
+    /// The `Host` header.
     host: HeaderValue,
-    idle: Pool,
 }
 
 impl HttpBackend {
@@ -54,7 +54,7 @@ impl HttpBackend {
     /// A backend at an endpoint.
     pub fn new(endpoint: Endpoint) -> HttpBackend {
         let host = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
-        let server = Server { endpoint, host, idle: Pool::default() };
+        let server = Server { connections: Connections::new(endpoint), host };
         HttpBackend { context: Context::default(), server: Arc::new(server), authorization: None }
     }
 
@@ -63,13 +63,13 @@ impl HttpBackend {
     /// # Errors
     /// [`Error::Endpoint`] when the token has characters that no header can carry.
     pub fn with_token(mut self, token: &str) -> Result<HttpBackend, Error> {
-        self.authorization = Some(bearer(token, &self.server.endpoint)?);
+        self.authorization = Some(bearer(token, self.endpoint())?);
         Ok(self)
     }
 
     /// Where it is.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.server.endpoint
+        self.server.connections.endpoint()
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, Error> {
@@ -110,11 +110,6 @@ impl HttpBackend {
         *request.uri_mut() = uri(call)?;
         Ok(request)
     }
-
-    fn lost(&self, may_have_run: bool, source: hyper::Error) -> Error {
-        let endpoint = self.server.endpoint.to_string();
-        Error::ConnectionLost { endpoint, may_have_run, source: source.into() }
-    }
 }
 
 impl PythonHostBackend for HttpBackend {
@@ -127,24 +122,8 @@ impl PythonHostBackend for HttpBackend {
     }
 
     async fn perform(&self, call: Call) -> Result<Reply, Error> {
-        let mut request = self.request(&call)?;
-        loop {
-            let pooled = self.server.idle.take();
-            let fresh = pooled.is_none();
-            let mut connection = match pooled {
-                Some(connection) => connection,
-                None => Connection::open(&self.server.endpoint).await?,
-            };
-            match connection.exchange(request).await {
-                Ok((parts, body)) => {
-                    self.server.idle.put_back(connection);
-                    return reply(call.target, &parts, body);
-                }
-                // The server closed the connection while it was idle. Nothing was sent: another one may be tried.
-                Err(Lost { unsent: Some(again), .. }) if !fresh => request = again,
-                Err(Lost { unsent, source }) => return Err(self.lost(unsent.is_none(), source)),
-            }
-        }
+        let (parts, body) = self.server.connections.exchange(self.request(&call)?).await?;
+        reply(call.target, &parts, body)
     }
 }
 
@@ -208,13 +187,4 @@ fn path(target: Target) -> &'static str {
 fn shape(headers: &HeaderMap) -> Option<(usize, usize)> {
     let (rows, columns) = headers.get(SHAPE)?.to_str().ok()?.split_once(',')?;
     Some((rows.trim().parse().ok()?, columns.trim().parse().ok()?))
-}
-
-impl fmt::Debug for HttpBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpBackend")
-            .field("endpoint", &self.server.endpoint)
-            .field("context", &self.context)
-            .finish_non_exhaustive()
-    }
 }

@@ -1,4 +1,4 @@
-//! One HTTP/1.1 connection, driven by whoever waits for its answer: no task of its own, no hop between threads.
+//! One HTTP/1.1 connection.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,10 +14,11 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::runtime::{Handle, Id};
 
 use super::Endpoint;
 use crate::Error;
+use crate::connections::{Connection, Lost};
+use crate::probe::{Probe, Seen};
 
 /// Servers keep idle connections for 90 seconds; well before that we no longer rely on it.
 const MAX_IDLE: Duration = Duration::from_secs(60);
@@ -25,47 +26,30 @@ const MAX_IDLE: Duration = Duration::from_secs(60);
 /// How much is set aside for a large answer before its bytes are there.
 const MAX_RESERVED: usize = 64 << 20;
 
-pub(super) struct Connection {
+pub(super) struct HttpConnection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Moves the bytes. Gone when the connection is closed.
     driver: Option<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>,
-    /// A second descriptor of the socket, to ask the system whether the server has closed it. What the reactor knows
-    /// may be old: it has not looked since we last waited.
-    probe: std::net::TcpStream,
-    /// The tokio runtime whose reactor watches the socket; no other can wait for it.
-    runtime: Id,
+    probe: Probe,
     used: Instant,
 }
 
-/// Why there is no answer.
-pub(super) struct Lost {
-    /// The request, when nothing of it was sent.
-    pub(super) unsent: Option<Request<Full<Bytes>>>,
-    pub(super) source: hyper::Error,
-}
+impl Connection for HttpConnection {
+    type Endpoint = Endpoint;
+    type Request = Request<Full<Bytes>>;
+    type Answer = (Parts, Bytes);
 
-impl Connection {
-    pub(super) async fn open(endpoint: &Endpoint) -> Result<Connection, Error> {
+    async fn open(endpoint: &Endpoint) -> Result<HttpConnection, Error> {
         let stream = endpoint.connect().await?;
         let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
-        let (stream, probe) = split_probe(stream).map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        let probe = Probe::new(&stream).map_err(failed)?;
         let (sender, driver) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(io::Error::other(error)))?;
-        let runtime = Handle::current().id();
-        Ok(Connection { sender, driver: Some(driver), probe, runtime, used: Instant::now() })
+        Ok(HttpConnection { sender, driver: Some(driver), probe, used: Instant::now() })
     }
 
-    /// Whether another request can be sent: the server has neither closed it nor said anything unasked.
-    pub(super) fn is_usable(&self) -> bool {
-        self.used.elapsed() < MAX_IDLE
-            && self.driver.is_some()
-            && self.runtime == Handle::current().id()
-            && matches!(self.probe.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    /// Sends a request and waits for the whole answer. Afterwards the connection can be used again if
-    /// [`is_idle`](Connection::is_idle) says so.
-    pub(super) async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(Parts, Bytes), Lost> {
+    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(Parts, Bytes), Lost<Request<Full<Bytes>>>> {
         let mut answer = pin!(self.sender.try_send_request(request));
         let answer = poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
@@ -76,14 +60,28 @@ impl Connection {
         });
         let (parts, body) = match answer.await {
             Ok(answer) => answer.into_parts(),
-            Err(mut error) => return Err(Lost { unsent: error.take_message(), source: error.into_error() }),
+            Err(mut error) => return Err(Lost { unsent: error.take_message(), source: error.into_error().into() }),
         };
         let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let body = self.collect(body, length).await.map_err(|source| Lost { unsent: None, source })?;
+        let collected = self.collect(body, length).await;
+        let body = collected.map_err(|source| Lost { unsent: None, source: source.into() })?;
         self.used = Instant::now();
         Ok((parts, body))
     }
 
+    fn is_idle(&self) -> bool {
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    fn is_usable(&self) -> bool {
+        self.used.elapsed() < MAX_IDLE
+            && self.driver.is_some()
+            && self.probe.is_at_home()
+            && self.probe.look() == Seen::Quiet
+    }
+}
+
+impl HttpConnection {
     async fn collect(&mut self, mut body: Incoming, length: Option<usize>) -> Result<Bytes, hyper::Error> {
         let mut first = Bytes::new();
         let mut whole = BytesMut::new();
@@ -124,11 +122,6 @@ impl Connection {
         .await;
         Ok(if whole.is_empty() { first } else { whole.freeze() })
     }
-
-    /// Whether the last exchange ended in a way that leaves the connection open.
-    pub(super) fn is_idle(&self) -> bool {
-        self.driver.is_some() && self.sender.is_ready()
-    }
 }
 
 /// Moves bytes until nothing more can be moved. An error reaches whoever waits for the answer.
@@ -136,11 +129,4 @@ fn drive(driver: &mut Option<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>
     if driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
         *driver = None;
     }
-}
-
-fn split_probe(stream: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
-    stream.set_nodelay(true)?;
-    let stream = stream.into_std()?;
-    let probe = stream.try_clone()?;
-    Ok((TcpStream::from_std(stream)?, probe))
 }

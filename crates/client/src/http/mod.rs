@@ -3,7 +3,6 @@
 mod backend;
 mod connection;
 mod endpoint;
-mod pool;
 
 pub use backend::HttpBackend;
 #[cfg(feature = "rpc")]

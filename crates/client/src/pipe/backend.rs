@@ -1,24 +1,19 @@
 //! Calls over a pipe.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::PipeEndpoint;
-use super::connection::{Connection, Lost, Pool};
+use super::connection::PipeConnection;
 use super::line;
 use crate::call::{Call, Reply};
+use crate::connections::Connections;
 use crate::{Context, Error, PythonHostBackend};
 
 /// A host that is reached over a Unix socket. Clones share its connections, of which each call has one for itself.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct PipeBackend {
     context: Context,
-    server: Arc<Server>,
-}
-
-struct Server {
-    endpoint: PipeEndpoint,
-    idle: Pool,
+    connections: Arc<Connections<PipeConnection>>,
 }
 
 impl PipeBackend {
@@ -33,12 +28,12 @@ impl PipeBackend {
 
     /// A backend at an endpoint.
     pub fn new(endpoint: PipeEndpoint) -> PipeBackend {
-        PipeBackend { context: Context::default(), server: Arc::new(Server { endpoint, idle: Pool::default() }) }
+        PipeBackend { context: Context::default(), connections: Arc::new(Connections::new(endpoint)) }
     }
 
     /// Where it is.
     pub fn endpoint(&self) -> &PipeEndpoint {
-        &self.server.endpoint
+        self.connections.endpoint()
     }
 }
 
@@ -52,35 +47,6 @@ impl PythonHostBackend for PipeBackend {
     }
 
     async fn perform(&self, call: Call) -> Result<Reply, Error> {
-        let request = line::write(&call);
-        loop {
-            let pooled = self.server.idle.take();
-            let fresh = pooled.is_none();
-            let mut connection = match pooled {
-                Some(connection) => connection,
-                None => Connection::open(&self.server.endpoint).await?,
-            };
-            match connection.exchange(&request).await {
-                Ok(answer) => {
-                    self.server.idle.put_back(connection);
-                    return line::read(&answer);
-                }
-                // The host closed the connection while it was idle. Nothing was sent: another one may be tried.
-                Err(Lost { sent: false, .. }) if !fresh => {}
-                Err(Lost { sent, source }) => {
-                    let endpoint = self.server.endpoint.to_string();
-                    return Err(Error::ConnectionLost { endpoint, may_have_run: sent, source: source.into() });
-                }
-            }
-        }
-    }
-}
-
-impl fmt::Debug for PipeBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PipeBackend")
-            .field("endpoint", &self.server.endpoint)
-            .field("context", &self.context)
-            .finish_non_exhaustive()
+        line::read(&self.connections.exchange(line::write(&call)).await?)
     }
 }

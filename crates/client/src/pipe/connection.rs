@@ -1,71 +1,65 @@
-//! One connection, driven by whoever waits for its answer: no task of its own, no hop between threads.
+//! One connection to a pipe.
 
-use std::io::{self, Read};
-use std::sync::{Mutex, PoisonError};
+use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::runtime::{Handle, Id};
 
 use super::PipeEndpoint;
 use crate::Error;
+use crate::connections::{Connection, Lost};
+use crate::probe::{Probe, Seen};
 
 const READ_BYTES: usize = 16 << 10;
-/// More than this many idle connections are closed.
-const MAX_IDLE: usize = 32;
 
-/// A connection on which no answer is outstanding.
-pub(super) struct Connection {
+pub(super) struct PipeConnection {
     stream: UnixStream,
-    /// A second descriptor of the socket, to ask the system whether the host has closed it. What the reactor knows may
-    /// be old: it has not looked since we last waited.
-    probe: std::os::unix::net::UnixStream,
-    /// The tokio runtime whose reactor watches the socket; no other can wait for it.
-    runtime: Id,
+    probe: Probe,
     read: BytesMut,
 }
 
-/// Why there is no answer.
-pub(super) struct Lost {
-    /// Whether any of the request was sent.
-    pub(super) sent: bool,
-    pub(super) source: io::Error,
-}
+impl Connection for PipeConnection {
+    type Endpoint = PipeEndpoint;
+    /// A line, with its end.
+    type Request = Bytes;
+    type Answer = Bytes;
 
-impl Connection {
-    pub(super) async fn open(endpoint: &PipeEndpoint) -> Result<Connection, Error> {
+    async fn open(endpoint: &PipeEndpoint) -> Result<PipeConnection, Error> {
         let stream = endpoint.connect().await?;
-        let split = |stream: UnixStream| {
-            let stream = stream.into_std()?;
-            let probe = stream.try_clone()?;
-            Ok((UnixStream::from_std(stream)?, probe))
-        };
-        let (stream, probe) =
-            split(stream).map_err(|source| Error::Connect { endpoint: endpoint.to_string(), source })?;
-        Ok(Connection { stream, probe, runtime: Handle::current().id(), read: BytesMut::new() })
+        let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
+        let probe = Probe::new(&stream).map_err(failed)?;
+        Ok(PipeConnection { stream, probe, read: BytesMut::new() })
     }
 
-    /// Whether another request can be sent: the host has neither closed it nor said anything unasked.
-    fn is_usable(&self) -> bool {
-        let quiet = |error: io::Error| error.kind() == io::ErrorKind::WouldBlock;
-        self.runtime == Handle::current().id() && self.read.is_empty() && (&self.probe).read(&mut [0]).is_err_and(quiet)
-    }
-
-    /// Sends a line and reads the one that answers it. Afterwards the connection can be used again.
-    pub(super) async fn exchange(&mut self, line: &[u8]) -> Result<Bytes, Lost> {
+    async fn exchange(&mut self, line: Bytes) -> Result<Bytes, Lost<Bytes>> {
         let mut sent = 0;
         while sent < line.len() {
-            match self.stream.write(&line[sent..]).await {
-                Ok(0) => return Err(Lost { sent: sent > 0, source: io::ErrorKind::WriteZero.into() }),
-                Ok(count) => sent += count,
-                // It may have answered before it closed: that the line is too long, say.
-                Err(error) => return self.answer().await.map_err(|_| Lost { sent: sent > 0, source: error }),
-            }
+            let error = match self.stream.write(&line[sent..]).await {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(count) => {
+                    sent += count;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // It may have answered before it closed: that the line is too long, say.
+            let unsent = (sent == 0).then_some(line);
+            return self.answer().await.map_err(|_| Lost { unsent, source: error.into() });
         }
-        self.answer().await.map_err(|source| Lost { sent: true, source })
+        self.answer().await.map_err(|source| Lost { unsent: None, source: source.into() })
     }
 
+    fn is_idle(&self) -> bool {
+        self.read.is_empty()
+    }
+
+    fn is_usable(&self) -> bool {
+        self.probe.is_at_home() && self.probe.look() == Seen::Quiet
+    }
+}
+
+impl PipeConnection {
     async fn answer(&mut self) -> io::Result<Bytes> {
         let mut searched = 0;
         loop {
@@ -78,30 +72,6 @@ impl Connection {
             if self.stream.read_buf(&mut self.read).await? == 0 {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the host closed the connection"));
             }
-        }
-    }
-}
-
-/// The idle connections of one endpoint, the last used on top, since it is the warmest.
-#[derive(Default)]
-pub(super) struct Pool(Mutex<Vec<Connection>>);
-
-impl Pool {
-    /// A connection that the host has not closed, if there is one.
-    pub(super) fn take(&self) -> Option<Connection> {
-        loop {
-            let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if connection.is_usable() {
-                return Some(connection);
-            }
-        }
-    }
-
-    /// Keeps a connection for the next call.
-    pub(super) fn put_back(&self, connection: Connection) {
-        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
-            idle.push(connection);
         }
     }
 }

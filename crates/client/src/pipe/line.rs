@@ -28,7 +28,7 @@ struct SessionNamed<'a> {
 }
 
 /// The line of a call, with its end.
-pub(super) fn write(call: &Call) -> Vec<u8> {
+pub(super) fn write(call: &Call) -> Bytes {
     let options = &call.options;
     let (command, session, about) = match call.target {
         Target::Session(operation) => (operation.pipe_command(), options.session.as_deref(), None),
@@ -53,7 +53,7 @@ pub(super) fn write(call: &Call) -> Vec<u8> {
         (None, body) => line.extend_from_slice(body),
     }
     line.extend_from_slice(b"}\n");
-    line
+    line.into()
 }
 
 /// Over HTTP the session that is asked about stands in the route.

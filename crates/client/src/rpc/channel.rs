@@ -1,5 +1,6 @@
 //! The connection to a host, made when it is needed and again when it is gone.
 
+use std::fmt;
 use std::io;
 
 use bytes::Bytes;
@@ -7,10 +8,10 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
-use tokio::runtime::{Handle, Id};
 use tokio::sync::Mutex;
 
+use crate::connections::Lost;
+use crate::probe::{Probe, Seen};
 use crate::{Endpoint, Error};
 
 /// Windows that hold large arrays, so that they need not wait for a word from us.
@@ -25,10 +26,7 @@ pub(super) struct Channel {
 
 struct Open {
     sender: SendRequest<Full<Bytes>>,
-    /// A second descriptor of the socket, to ask the system whether the server has closed it.
-    probe: std::net::TcpStream,
-    /// The tokio runtime that moves the bytes. With another one, the connection may stand still.
-    runtime: Id,
+    probe: Probe,
 }
 
 /// An answer as it came, to its end.
@@ -56,12 +54,15 @@ impl Channel {
                         request = again;
                         *self.open.lock().await = None;
                     }
-                    unsent => return Err(self.lost(unsent.is_none(), error.into_error())),
+                    unsent => return Err(Lost { unsent, source: error.into_error().into() }.into_error(&self.endpoint)),
                 },
             }
         };
         let (parts, body) = response.into_parts();
-        let collected = body.collect().await.map_err(|error| self.lost(true, error))?;
+        let collected = body.collect().await.map_err(|error| {
+            let lost = Lost::<()> { unsent: None, source: error.into() };
+            lost.into_error(&self.endpoint)
+        })?;
         let mut headers = parts.headers;
         headers.extend(collected.trailers().cloned().unwrap_or_default());
         Ok(Exchanged { status: parts.status, headers, body: collected.to_bytes() })
@@ -78,9 +79,11 @@ impl Channel {
         let open = Open::connect(&self.endpoint).await?;
         Ok((current.insert(open).sender.clone(), true))
     }
+}
 
-    fn lost(&self, may_have_run: bool, source: hyper::Error) -> Error {
-        Error::ConnectionLost { endpoint: self.endpoint.to_string(), may_have_run, source: source.into() }
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.endpoint)
     }
 }
 
@@ -88,13 +91,8 @@ impl Open {
     async fn connect(endpoint: &Endpoint) -> Result<Open, Error> {
         let stream = endpoint.connect().await?;
         let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
-        let split = |stream: TcpStream| {
-            stream.set_nodelay(true)?;
-            let stream = stream.into_std()?;
-            let probe = stream.try_clone()?;
-            io::Result::Ok((TcpStream::from_std(stream)?, probe))
-        };
-        let (stream, probe) = split(stream).map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        let probe = Probe::new(&stream).map_err(failed)?;
         let (sender, driver) = Builder::new(TokioExecutor::new())
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -104,21 +102,20 @@ impl Open {
             .map_err(|error| failed(io::Error::other(error)))?;
         // It ends with the connection; what went wrong reaches those whose answers are missing.
         tokio::spawn(driver);
-        Ok(Open { sender, probe, runtime: Handle::current().id() })
+        Ok(Open { sender, probe })
     }
 
     async fn is_usable(&self) -> bool {
-        if self.runtime != Handle::current().id() {
+        // The driver moves the bytes; where another runtime has it, they may stand still.
+        if !self.probe.is_at_home() {
             return false;
         }
-        match self.probe.peek(&mut [0]) {
-            Ok(0) => false,
+        match self.probe.look() {
+            Seen::Closed => return false,
             // It may be a goodbye: the driver gets to read it first.
-            Ok(_) => {
-                tokio::task::yield_now().await;
-                !self.sender.is_closed()
-            }
-            Err(error) => error.kind() == io::ErrorKind::WouldBlock && !self.sender.is_closed(),
+            Seen::Spoke => tokio::task::yield_now().await,
+            Seen::Quiet => {}
         }
+        !self.sender.is_closed()
     }
 }
