@@ -1,5 +1,8 @@
 //! The RPC backend from outside: gRPC as any client speaks it, and the JSON of those that exist.
 
+#[path = "support/host.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod host;
 #[path = "support/rpc.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod support;

@@ -76,11 +76,13 @@ def _row(thing):
 
 
 def _numbers_in_place(thing):
-    """A view of the object's numbers where they lie in one row in memory: no list of a million objects is made then."""
+    """The object's numbers as they lie in memory, row after row: no list of a million objects is made then."""
     if not isinstance(thing, (array.array, memoryview)):
         return None
     view = memoryview(thing)
-    return view if view.ndim == 1 and view.format in _NUMBERS else None
+    if view.format not in _NUMBERS:
+        return None
+    return view if view.ndim == 1 else memoryview(view.tobytes()).cast(view.format)
 
 
 def _items(thing):

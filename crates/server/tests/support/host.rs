@@ -2,12 +2,11 @@
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
+use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{SessionLimits, Sessions, SessionsOptions};
 use beep_python_server::Host;
@@ -21,14 +20,26 @@ pub struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The newest Python of the machine.
-pub fn python(home: &Home) -> PathBuf {
-    let found = discover(home, &SearchPaths::from_env()).expect("a search");
-    found.first().expect("these tests need a CPython of 3.9 or later").path.clone()
+/// One Python of each minor version of the machine, the newest first.
+pub fn pythons() -> &'static [Interpreter] {
+    static FOUND: OnceLock<Vec<Interpreter>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = Home::open(folder.path()).expect("a home");
+        let mut found = discover(&home, &SearchPaths::from_env()).expect("a search");
+        found.dedup_by_key(|python| python.version.series());
+        assert!(!found.is_empty(), "these tests need a CPython of 3.9 or later");
+        found
+    })
+}
+
+/// The newest of them.
+pub fn newest() -> &'static Interpreter {
+    &pythons()[0]
 }
 
 impl Running {
-    /// Starts one, and serves a backend of it.
+    /// Starts one with the newest Python, and serves a backend of it.
     pub fn start<F>(
         config: DoorConfig,
         serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
@@ -48,10 +59,24 @@ impl Running {
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
+        Running::start_with(newest(), folder, config, serve)
+    }
+
+    /// The same, with this Python.
+    pub fn start_with<F>(
+        python: &Interpreter,
+        folder: tempfile::TempDir,
+        config: DoorConfig,
+        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+    ) -> Running
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
         let home = Home::open(folder.path()).expect("a home");
-        let python = python(&home);
-        let found = discover(&home, &SearchPaths::from_env()).expect("a search");
-        PythonRuntimeManager::new(home.clone()).adopt(&found[0]).expect("adopted");
+        let manager = PythonRuntimeManager::new(home.clone());
+        let runtime = manager.adopt(python).expect("adopted");
+        manager.set_default(&runtime.id).expect("the default");
+        let python = python.path.clone();
         let token = Token::load_or_create(&folder.path().join("token")).expect("a token");
         let (stop, stopping) = watch::channel(false);
         let thread = std::thread::spawn(move || {

@@ -34,9 +34,7 @@ impl Server {
 
     /// A connection of its own.
     pub fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connected");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        Connection { stream, read: Vec::new(), port: self.port }
+        Connection::open(self.port)
     }
 
     /// Posts JSON, as a stranger's client would.
@@ -61,8 +59,9 @@ impl Server {
     }
 }
 
+/// A connection to a backend that speaks HTTP/1.1.
 pub struct Connection {
-    stream: TcpStream,
+    pub stream: TcpStream,
     read: Vec<u8>,
     port: u16,
 }
@@ -97,6 +96,12 @@ impl Response {
 }
 
 impl Connection {
+    pub fn open(port: u16) -> Connection {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+        Connection { stream, read: Vec::new(), port }
+    }
+
     pub fn post(&mut self, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
         self.request("POST", path, headers, body)
     }

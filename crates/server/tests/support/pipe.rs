@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use beep_python_runtime::platform::Home;
@@ -38,9 +38,7 @@ impl Server {
 
     /// A connection of its own, by the link that .NET clients use.
     pub fn connect(&self) -> Connection {
-        let stream = UnixStream::connect(&self.link).expect("connected");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        Connection { stream, read: Vec::new() }
+        Connection::open(&self.link)
     }
 
     /// Evaluates on a connection of its own, and gives the value.
@@ -55,6 +53,12 @@ pub struct Connection {
 }
 
 impl Connection {
+    pub fn open(path: &Path) -> Connection {
+        let stream = UnixStream::connect(path).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+        Connection { stream, read: Vec::new() }
+    }
+
     /// Sends bytes as they are. A server that has heard enough may have closed, which its answer tells.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());

@@ -1,32 +1,25 @@
 //! An RPC backend to ask, and the ways to ask it.
 
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use beep_python_protocol::Problem;
 use beep_python_protocol::grpc::decode_details;
-use beep_python_runtime::interpreter::{PythonRuntimeManager, SearchPaths, discover};
-use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{SessionLimits, Sessions, SessionsOptions};
-use beep_python_server::Host;
-use beep_python_server::door::{Door, DoorConfig, Token};
+use beep_python_server::door::DoorConfig;
+use beep_python_server::rpc::serve;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
-use tokio::sync::watch;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
+
+use super::host::Running;
 
 /// A running RPC backend; stopped and waited for when dropped.
 pub struct Server {
     pub port: u16,
-    stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
-    _home: tempfile::TempDir,
+    running: Running,
 }
 
 impl Server {
@@ -39,48 +32,19 @@ impl Server {
     }
 
     pub fn at(port: u16, config: DoorConfig) -> Server {
-        let folder = tempfile::tempdir().expect("a folder");
-        let home = Home::open(folder.path()).expect("a home");
-        let found = discover(&home, &SearchPaths::from_env()).expect("a search");
-        let newest = found.first().expect("these tests need a CPython of 3.9 or later");
-        let python = newest.path.clone();
-        PythonRuntimeManager::new(home.clone()).adopt(newest).expect("adopted");
-        let token = Token::load_or_create(&folder.path().join("token")).expect("a token");
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         listener.set_nonblocking(true).expect("non-blocking");
         let port = listener.local_addr().expect("an address").port();
-        let (stop, stopping) = watch::channel(false);
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                let sessions = Sessions::start(SessionsOptions {
-                    python,
-                    environment: home.root().join("environments/none"),
-                    home: home.clone(),
-                    preload: Vec::new(),
-                    directory: None,
-                    limits: SessionLimits::default(),
-                });
-                let sessions = Arc::new(sessions.await.expect("sessions start"));
-                let host = Arc::new(Host { sessions: sessions.clone(), door: Door::new(config, token) });
-                let mut stopped = stopping.clone();
-                let serving = tokio::spawn(beep_python_server::rpc::serve(vec![listener], host, stopping));
-                let _ = stopped.wait_for(|stop| *stop).await;
-                sessions.shut_down(Duration::from_secs(5)).await;
-                serving.await.expect("no panic").expect("served");
-            });
-        });
-        Server { port, stop, thread: Some(thread), _home: folder }
+        Server { port, running: Running::start(config, move |host, stop| serve(vec![listener], host, stop)) }
     }
 
     pub fn tell_to_stop(&self) {
-        let _ = self.stop.send(true);
+        self.running.tell_to_stop();
     }
 
     /// What any gRPC client has.
     pub async fn channel(&self) -> Channel {
-        let endpoint = Channel::from_shared(format!("http://127.0.0.1:{}", self.port)).expect("an endpoint");
-        endpoint.connect().await.expect("connected")
+        channel(self.port).await
     }
 
     /// A call as generated code makes it.
@@ -94,24 +58,35 @@ impl Server {
 
     /// Sends a request over HTTP/2 exactly as it is, and gives headers, body and trailers.
     pub async fn raw(&self, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Raw {
-        let stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.expect("connected");
-        let (mut sender, connection) =
-            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
-        tokio::spawn(connection);
-        let given = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        let authority = given(":authority").map_or(format!("localhost:{}", self.port), str::to_owned);
-        let mut request = http::Request::new(Full::new(body.into()));
-        *request.method_mut() = given(":method").unwrap_or("POST").parse().expect("a method");
-        *request.uri_mut() = format!("http://{authority}{path}").parse().expect("a URI");
-        for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(':')) {
-            let name: HeaderName = name.parse().expect("a name");
-            request.headers_mut().append(name, HeaderValue::from_str(value).expect("a value"));
-        }
-        let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
-        let collected = body.collect().await.expect("a body");
-        let trailers = collected.trailers().cloned();
-        Raw { status: parts.status.as_u16(), headers: parts.headers, body: collected.to_bytes(), trailers }
+        raw(self.port, path, headers, body).await
     }
+}
+
+/// What any gRPC client has.
+pub async fn channel(port: u16) -> Channel {
+    let endpoint = Channel::from_shared(format!("http://127.0.0.1:{port}")).expect("an endpoint");
+    endpoint.connect().await.expect("connected")
+}
+
+/// Sends a request over HTTP/2 exactly as it is, and gives headers, body and trailers.
+pub async fn raw(port: u16, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Raw {
+    let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("connected");
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let given = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    let authority = given(":authority").map_or(format!("localhost:{}", port), str::to_owned);
+    let mut request = http::Request::new(Full::new(body.into()));
+    *request.method_mut() = given(":method").unwrap_or("POST").parse().expect("a method");
+    *request.uri_mut() = format!("http://{authority}{path}").parse().expect("a URI");
+    for (name, value) in headers.iter().filter(|(name, _)| !name.starts_with(':')) {
+        let name: HeaderName = name.parse().expect("a name");
+        request.headers_mut().append(name, HeaderValue::from_str(value).expect("a value"));
+    }
+    let (parts, body) = sender.send_request(request).await.expect("an answer").into_parts();
+    let collected = body.collect().await.expect("a body");
+    let trailers = collected.trailers().cloned();
+    Raw { status: parts.status.as_u16(), headers: parts.headers, body: collected.to_bytes(), trailers }
 }
 
 /// An answer as it came.
@@ -156,14 +131,4 @@ where
 /// The problem in the details of a status.
 pub fn problem(status: &Status) -> Problem {
     decode_details(status.details()).unwrap_or_else(|| panic!("no details of ours: {status:?}"))
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.tell_to_stop();
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(ended.is_ok() || std::thread::panicking(), "the server panicked");
-        }
-    }
 }

@@ -1,0 +1,249 @@
+//! What goes wrong, and what is told of it.
+
+use std::time::Duration;
+
+use beep_python_client::{Answer, Error, ErrorCode, Handle, PythonException, PythonHostBackend, Value};
+use beep_python_protocol::Outcome;
+
+use crate::ground::{Case, Ground, cases};
+
+pub const CASES: &[Case] = cases![
+    an_exception_is_told_whole,
+    causes_and_contexts_are_told,
+    notes_and_groups_are_told,
+    syntax_errors_show_the_place,
+    exceptions_of_every_operation_are_results,
+    exits_and_interrupts_are_exceptions,
+    a_deadline_ends_the_call_and_keeps_the_state,
+    code_that_holds_on_is_killed,
+    a_death_is_explained_and_the_session_goes_on,
+    arguments_that_cannot_be_written_are_not_sent,
+    results_of_another_type_are_told,
+    requests_that_name_nothing_are_told,
+];
+
+async fn raised(ground: &Ground, code: &str) -> PythonException {
+    match ground.python.evaluate::<Value>(code).await {
+        Err(Error::Python(error)) => error.exception,
+        other => panic!("{code}: {other:?}"),
+    }
+}
+
+async fn an_exception_is_told_whole(ground: &Ground) {
+    let code = "class Own(ValueError): pass\ndef deep(n):\n    if n: deep(n - 1)\n    raise Own('nö', 1)\ndeep(2)";
+    let told = raised(ground, code).await;
+    assert_eq!((told.kind.as_str(), told.message.as_str()), ("__main__.Own", "('nö', 1)"));
+    let frames: Vec<_> = told.traceback.iter().map(|f| (f.line, f.function.as_str(), f.code.as_deref())).collect();
+    let again = Some("if n: deep(n - 1)");
+    let trimmed: Vec<_> = frames.iter().map(|(l, f, c)| (*l, *f, c.map(str::trim))).collect();
+    let expected = [
+        (5, "<module>", Some("deep(2)")),
+        (3, "deep", again),
+        (3, "deep", again),
+        (4, "deep", Some("raise Own('nö', 1)")),
+    ];
+    assert_eq!(trimmed, expected);
+    let dotted = raised(ground, "import json; json.loads('{')").await;
+    assert_eq!(dotted.kind, "json.decoder.JSONDecodeError");
+    assert!(dotted.traceback.last().is_some_and(|frame| frame.file.ends_with("decoder.py")), "{dotted:?}");
+    let bad = raised(ground, "class Bad(Exception):\n    def __str__(self): 1/0\nraise Bad()").await;
+    assert_eq!(bad.kind, "__main__.Bad", "whatever its text does");
+    let surrogates = raised(ground, "raise ValueError('a\\udc80b')").await;
+    assert!(surrogates.message.starts_with('a') && surrogates.message.ends_with('b'), "{surrogates:?}");
+    let long = raised(ground, "raise ValueError('x' * 3_000_000)").await;
+    assert!(long.message.starts_with("xxx"), "{}", long.message.len());
+    let endless = raised(ground, "def f(): f()\nf()").await;
+    assert_eq!(endless.kind, "RecursionError");
+}
+
+async fn causes_and_contexts_are_told(ground: &Ground) {
+    let from = raised(ground, "try: {}['a']\nexcept KeyError as e: raise ValueError('outer') from e").await;
+    let cause = from.cause.expect("a cause");
+    assert_eq!((from.kind.as_str(), cause.kind.as_str(), cause.message.as_str()), ("ValueError", "KeyError", "'a'"));
+    assert_eq!(cause.traceback.len(), 1);
+    let context = raised(ground, "try: 1/0\nexcept Exception: raise ValueError('while handling')").await;
+    assert_eq!(context.cause.map(|cause| cause.kind).as_deref(), Some("ZeroDivisionError"));
+    let none = raised(ground, "try: 1/0\nexcept Exception: raise ValueError('alone') from None").await;
+    assert_eq!(none.cause, None);
+    let code = "try:\n    try: 1/0\n    except Exception as e: raise KeyError('b') from e\nexcept Exception as e: raise ValueError('c') from e";
+    let chain = raised(ground, code).await;
+    let root = chain.cause.expect("a cause").cause.expect("its cause");
+    assert_eq!((root.kind.as_str(), root.cause), ("ZeroDivisionError", None));
+    let circle =
+        raised(ground, "a, b = ValueError('a'), ValueError('b')\na.__cause__ = b\nb.__cause__ = a\nraise a").await;
+    assert_eq!(circle.message, "a", "a circle ends");
+}
+
+async fn notes_and_groups_are_told(ground: &Ground) {
+    if ground.version < (3, 11) {
+        return; // Notes and groups came with 3.11.
+    }
+    let noted =
+        raised(ground, "e = ValueError('v')\ne.add_note('first ä')\ne.add_note('second\\nline')\nraise e").await;
+    assert_eq!(noted.notes, ["first ä", "second\nline"]);
+    let group = raised(
+        ground,
+        "inner = KeyError('k')\ninner.add_note('n')\nraise ExceptionGroup('many', [ValueError('v'), ExceptionGroup('deep', [inner])])",
+    )
+    .await;
+    let members: Vec<_> = group.exceptions.iter().map(|member| member.kind.as_str()).collect();
+    assert_eq!((group.kind.as_str(), members), ("ExceptionGroup", vec!["ValueError", "ExceptionGroup"]));
+    assert_eq!(group.exceptions[1].exceptions[0].notes, ["n"]);
+}
+
+async fn syntax_errors_show_the_place(ground: &Ground) {
+    let told = raised(ground, "x = 1\ny = 2 +\n").await;
+    let place = told.syntax.expect("a place");
+    assert_eq!((told.kind.as_str(), place.line, place.text.trim_end()), ("SyntaxError", 2, "y = 2 +"));
+    assert!(place.caret.ends_with('^') && place.column >= 1, "{place:?}");
+    assert_eq!(raised(ground, "if x:\npass").await.kind, "IndentationError");
+    assert_eq!(raised(ground, "x = 'a\0b'").await.cause, None, "a null character is refused by Python itself");
+}
+
+async fn exceptions_of_every_operation_are_results(ground: &Ground) {
+    let python = &ground.python;
+    python
+        .evaluate::<()>(
+            "class Torn:\n    def __init__(self, fail=False):\n        if fail: raise OSError('made')\n    def call(self): raise OSError('called')\n    read = property(lambda self: [][1])\n    def __setattr__(self, name, value): raise OSError('set')\n    def __len__(self): raise OSError('floats')\n    def __iter__(self): raise OSError('floats')",
+        )
+        .await
+        .expect("defined");
+    let main = python.import_module("__main__").await.expect("imported");
+    let torn = python.create_object(&main, "Torn", ()).await.expect("made");
+    for (failure, kind) in [
+        (python.create_object(&main, "Torn", (true,)).await.err(), "OSError"),
+        (python.call_method::<()>(&torn, "call", ()).await.err(), "OSError"),
+        (python.call_method::<()>(&torn, "no_such", ()).await.err(), "AttributeError"),
+        (python.call_method::<()>(&torn, "__class__", (1, 2, 3)).await.err(), "TypeError"),
+        (python.get_attribute::<()>(&torn, "read").await.err(), "IndexError"),
+        (python.set_attribute(&torn, "x", 1).await.err(), "OSError"),
+        (python.import_module("no_such").await.err(), "ModuleNotFoundError"),
+    ] {
+        let failure = failure.expect(kind);
+        assert_eq!(failure.exception().map(|e| e.kind.as_str()), Some(kind), "{failure:?}");
+        assert_eq!(failure.code(), Some(ErrorCode::PythonException));
+    }
+}
+
+async fn exits_and_interrupts_are_exceptions(ground: &Ground) {
+    for (code, kind) in [
+        ("import sys; sys.exit(3)", "SystemExit"),
+        ("exit()", "SystemExit"),
+        ("raise KeyboardInterrupt('of the code itself')", "KeyboardInterrupt"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        ("import asyncio; raise asyncio.CancelledError()", "asyncio.exceptions.CancelledError"),
+        ("await asyncio.wait_for(asyncio.sleep(60), 0.01)", "TimeoutError"),
+    ] {
+        let told = raised(ground, code).await;
+        assert!(told.kind.ends_with(kind), "{code}: {told:?}");
+    }
+    let still: Answer<i64> = ground.python.evaluate("1").await.expect("the session goes on");
+    assert_eq!(still.session_epoch, Some(1));
+}
+
+async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
+    let python = &ground.python;
+    python.evaluate::<()>("kept = 1").await.expect("done");
+    let soon = python.with_timeout(Duration::from_millis(50));
+    for forever in ["while True: pass", "import time; time.sleep(60)", "import asyncio; await asyncio.sleep(60)"] {
+        let problem = match soon.evaluate::<()>(forever).await {
+            Err(Error::Host(problem)) => problem,
+            other => panic!("{forever}: {other:?}"),
+        };
+        assert_eq!(
+            (problem.code, problem.outcome),
+            (ErrorCode::DeadlineExceeded, Some(Outcome::StateKept)),
+            "{forever}"
+        );
+        assert_eq!(problem.started, Some(true), "{forever}");
+    }
+    let kept: Answer<i64> = python.evaluate("kept").await.expect("kept");
+    assert_eq!((kept.value, kept.session_epoch), (1, Some(1)));
+    // What waits behind a call counts its time too, and is told that it was not begun.
+    let (busy, waiting) = (ground.companion(), ground.companion().with_timeout(Duration::from_millis(50)));
+    let code = "import os, time\nopen(flag, 'w').close()\nwhile not os.path.exists(flag + '.go'): time.sleep(0.005)";
+    let flag = ground.server.folder().join(format!("deadline-{}", ground.session));
+    let busy = tokio::spawn({
+        let flag = flag.clone();
+        async move { busy.evaluate_with::<()>(code, [("flag", flag)]).await }
+    });
+    while !flag.exists() {
+        tokio::task::yield_now().await;
+    }
+    let Err(Error::Host(problem)) = waiting.evaluate::<()>("begun = 1").await else { panic!("it was not begun") };
+    assert_eq!((problem.started, problem.outcome), (Some(false), Some(Outcome::NotStarted)));
+    std::fs::write(format!("{}.go", flag.display()), "").expect("a file");
+    busy.await.expect("no panic").expect("done");
+    assert!(!python.evaluate::<bool>("'begun' in globals()").await.expect("asked"));
+}
+
+async fn code_that_holds_on_is_killed(ground: &Ground) {
+    // Held in one call into C, which no signal interrupts.
+    let code = "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nwhile True: ctypes.CDLL(None).sleep(60)";
+    let python = ground.python.with_timeout(Duration::from_millis(50));
+    let Err(Error::Host(problem)) = python.evaluate::<()>(code).await else { panic!("it ended") };
+    assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateLost)));
+    let next: Answer<i64> = ground.python.evaluate("1").await.expect("a fresh worker");
+    assert_eq!(next.session_epoch, Some(2));
+}
+
+async fn a_death_is_explained_and_the_session_goes_on(ground: &Ground) {
+    let python = &ground.python;
+    let Err(Error::Host(problem)) =
+        python.evaluate::<()>("import os, sys\nprint('last words', file=sys.stderr)\nos._exit(3)").await
+    else {
+        panic!("it lives")
+    };
+    let death = problem.death.clone().expect("how it ended");
+    assert_eq!((problem.code, death.exit_code, death.signal), (ErrorCode::WorkerDied, Some(3), None));
+    assert!(death.stderr_tail.contains("last words") || problem.stderr.contains("last words"), "{problem:?}");
+    let code = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\nimport time; time.sleep(60)";
+    let Err(Error::Host(problem)) = python.evaluate::<()>(code).await else { panic!("it lives") };
+    let death = problem.death.expect("how it ended");
+    assert_eq!((death.signal, death.signal_name.as_deref()), (Some(11), Some("SIGSEGV")));
+    let after: Answer<bool> = python.evaluate("'os' in globals()").await.expect("goes on");
+    assert_eq!((after.value, after.session_epoch), (false, Some(3)));
+}
+
+async fn arguments_that_cannot_be_written_are_not_sent(ground: &Ground) {
+    let mut deep = Value::None;
+    for _ in 0..200 {
+        deep = Value::List(vec![deep]);
+    }
+    let told = ground.python.evaluate_with::<()>("ran = 1", [("deep", &deep)]).await.expect_err("too deep");
+    assert!(matches!(told, Error::Encode { .. }), "{told:?}");
+    assert!(!ground.python.evaluate::<bool>("'ran' in globals()").await.expect("asked"));
+}
+
+async fn results_of_another_type_are_told(ground: &Ground) {
+    let python = &ground.python;
+    let told = python.evaluate::<i64>("'text'").await.expect_err("no number");
+    assert!(matches!(told, Error::Decode { found: "str", .. }), "{told:?}");
+    let told = python.evaluate::<i64>("object()").await.expect_err("no value");
+    assert!(matches!(told, Error::UnexpectedHandle { .. }), "{told:?}");
+    let held: Handle = python.evaluate("5").await.expect("a handle on a number, for one was asked for");
+    assert_eq!(held.type_name(), "int");
+}
+
+async fn requests_that_name_nothing_are_told(ground: &Ground) {
+    let python = &ground.python;
+    let gone: Handle = python.evaluate("[]").await.expect("held");
+    python.dispose_handle(gone.clone()).await.expect("disposed");
+    for failure in [
+        python.call_method::<()>(&gone, "sort", ()).await.err(),
+        python.get_attribute::<()>(&gone, "x").await.err(),
+        python.set_attribute(&gone, "x", 1).await.err(),
+        python.create_object(&gone, "x", ()).await.err(),
+        python.to_float_array(&gone).await.err(),
+        python.to_float_array_2d(&gone).await.err(),
+        python.dispose_handle(gone.clone()).await.err(),
+    ] {
+        assert_eq!(failure.as_ref().and_then(Error::code), Some(ErrorCode::UnknownHandle), "{failure:?}");
+    }
+    let nowhere = python.with_session("nowhere").evaluate::<()>("1").await.expect_err("no such session");
+    assert_eq!(nowhere.code(), Some(ErrorCode::UnknownSession));
+    let missing = python.environment_status("nobody").await.expect_err("no such environment");
+    assert_eq!(missing.code(), Some(ErrorCode::UnknownEnvironment));
+    let wrong = python.create_environment("../outside", None).await.expect_err("no name");
+    assert_eq!(wrong.code(), Some(ErrorCode::InvalidRequest), "{wrong}");
+}

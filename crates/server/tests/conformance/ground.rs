@@ -1,0 +1,136 @@
+//! What a case stands on, and how it is run.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_client::{AnyBackend, PythonHostBackend, connect};
+use futures_util::FutureExt;
+use libtest_mimic::Failed;
+
+use crate::server::{Python, Server};
+
+/// No case takes as long as this, unless something hangs.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// A way to a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Http,
+    Pipe,
+    Rpc,
+}
+
+impl Way {
+    pub const ALL: &[Way] = &[Way::Http, Way::Pipe, Way::Rpc];
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Way::Http => "http",
+            Way::Pipe => "pipe",
+            Way::Rpc => "rpc",
+        })
+    }
+}
+
+/// Cases that belong together.
+pub struct Subject {
+    pub name: &'static str,
+    pub cases: &'static [Case],
+}
+
+/// One case.
+pub struct Case {
+    pub name: &'static str,
+    /// The ways on which it is to hold.
+    pub ways: &'static [Way],
+    pub run: for<'a> fn(&'a Ground) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+}
+
+/// A list of cases, for every backend unless the ways are named: `cases![over &[Way::Pipe]: first, second]`.
+macro_rules! cases {
+    (over $ways:expr; $($name:ident),* $(,)?) => {
+        &[$($crate::ground::Case { name: stringify!($name), ways: $ways, run: |ground| Box::pin($name(ground)) }),*]
+    };
+    ($($name:ident),* $(,)?) => { $crate::ground::cases![over $crate::ground::Way::ALL; $($name),*] };
+}
+pub(crate) use cases;
+
+/// What a case has for itself.
+pub struct Ground {
+    /// A client with connections of its own. Its calls go to a session of its own, which ends with the case.
+    pub python: AnyBackend,
+    /// The session.
+    pub session: String,
+    pub server: Arc<Server>,
+    /// Major and minor version of the server's Python.
+    pub version: (u8, u8),
+    pub way: Way,
+}
+
+impl Ground {
+    /// Another client of the same server, over the same backend, with connections of its own. Its calls go to the
+    /// server's default session, which is everybody's.
+    pub fn stranger(&self) -> AnyBackend {
+        client(&self.server, self.way)
+    }
+
+    /// Another client, in the same session.
+    pub fn companion(&self) -> AnyBackend {
+        self.stranger().with_session(&self.session)
+    }
+}
+
+fn client(server: &Server, way: Way) -> AnyBackend {
+    let endpoint = match way {
+        Way::Http => format!("http://127.0.0.1:{}", server.http),
+        Way::Pipe => format!("unix:{}", server.socket.display()),
+        Way::Rpc => format!("grpc://127.0.0.1:{}", server.rpc),
+    };
+    connect(&endpoint).expect("an endpoint")
+}
+
+/// Runs a case. A panic is its failure, with the place where it was.
+pub fn run(python: &Python, way: Way, case: &Case) -> Result<(), Failed> {
+    PANIC.set(Some(String::new()));
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        let server = python.server();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let client = client(&server, way);
+            let session = client.create_session().await.expect("a session");
+            let version = python.version();
+            let python = client.with_session(&session);
+            let ground = Ground { python, session, server: server.clone(), version, way };
+            let running = tokio::time::timeout(LONGEST, (case.run)(&ground));
+            let ended = AssertUnwindSafe(running).catch_unwind().await;
+            client.delete_session(&ground.session).await.expect("its session ends");
+            ended.unwrap_or_else(|panic| resume_unwind(panic)).expect("the case ends");
+        });
+    }));
+    let told = PANIC.take();
+    ran.map_err(|_| Failed::from(told.unwrap_or_default()))
+}
+
+thread_local! {
+    /// What panicked first on this thread, while a case runs on it.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From here on a case's panic is kept, to be told with its name. Other threads are servers'.
+pub fn note_panics() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANIC.with_borrow_mut(|noted| match noted {
+            Some(told) if told.is_empty() => *told = panic.to_string(),
+            Some(_) => {}
+            None => print(panic),
+        });
+    }));
+}

@@ -1,0 +1,128 @@
+//! Environments: as operations, and from inside Python.
+
+use beep_python_client::{ErrorCode, PythonHostBackend};
+
+use crate::ground::{Case, Ground, cases};
+
+pub const CASES: &[Case] = cases![
+    environments_are_made_listed_tried_and_deleted,
+    existing_scripts_make_environments,
+    existing_scripts_make_them_beside_a_real_clr,
+    existing_scripts_make_them_where_the_real_clr_does_not_load,
+];
+
+/// What scripts say that were written for the predecessor.
+const SCRIPT: &str = r#"
+    import clr
+    clr.AddReference('Beep.Python.Runtime')
+    from Beep.Python.RuntimeEngine.Infrastructure import VenvManager
+    venv_manager = VenvManager()
+    env_path = venv_manager.EnsureProviderEnvironment("PROVIDER", None)
+    env_path
+"#;
+
+/// The script for a provider of this case's own.
+fn script(ground: &Ground) -> String {
+    SCRIPT.replace("PROVIDER", &format!("my-provider-{}", ground.session))
+}
+
+fn without_indent(script: &str) -> String {
+    script.lines().map(|line| format!("{}\n", line.trim())).collect()
+}
+
+async fn environments_are_made_listed_tried_and_deleted(ground: &Ground) {
+    let python = &ground.python;
+    let provider = format!("made-{}", ground.session);
+    let path = python.create_environment(&provider, Some("org/Model-7B")).await.expect("made");
+    assert!(path.join("bin/python").exists(), "{}", path.display());
+    assert_eq!(python.create_environment(&provider, Some("org/Model-7B")).await.expect("found"), path);
+    let list = python.list_environments().await.expect("a list");
+    let made = list.iter().find(|made| made.path == path.to_str().expect("text")).expect("it is listed");
+    let status = python.environment_status(&made.name).await.expect("tried");
+    let record = status.record.expect("who made it");
+    assert_eq!((status.state.as_str(), record.provider.as_deref()), ("healthy", Some(provider.as_str())));
+    let (major, minor) = ground.version;
+    assert!(record.python.starts_with(&format!("{major}.{minor}.")), "{}", record.python);
+    assert_eq!(python.install_packages(&made.name, &[]).await.expect("nothing to do"), []);
+    let wrong = python.install_packages(&made.name, &["--index-url=x"]).await.expect_err("no package");
+    assert_eq!(wrong.code(), Some(ErrorCode::InvalidRequest));
+    python.delete_environment(&made.name).await.expect("deleted");
+    assert!(!path.exists());
+    let gone = python.delete_environment(&made.name).await.expect_err("gone");
+    assert_eq!(gone.code(), Some(ErrorCode::UnknownEnvironment));
+}
+
+async fn existing_scripts_make_environments(ground: &Ground) {
+    let python = &ground.python;
+    let script = script(ground);
+    let path: String = python.evaluate(&script).await.expect("as it stands");
+    assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
+    assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);
+    let own = "from beep_python import VenvManager as Own\nOwn().ensure_provider_environment(name)";
+    let name = format!("my-provider-{}", ground.session);
+    assert_eq!(python.evaluate_with::<String>(own, [("name", name)]).await.expect("our own spelling"), path);
+    assert!(python.evaluate::<bool>("isinstance(env_path, str)").await.expect("a string"));
+    // As existing clients go about it: import first, then evaluate.
+    let other = ground.stranger().with_session(&ground.session);
+    other.import_module("clr").await.expect("imported");
+    other.evaluate::<beep_python_client::Returned>("clr.AddReference('Beep.Python.Runtime')").await.expect("known");
+    let refused = other.evaluate::<()>("clr.AddReference('System.Nothing')").await.expect_err("not ours");
+    assert!(refused.to_string().contains("System.Nothing"), "{refused}");
+}
+
+/// A stand-in for pythonnet, which does what the real one does as far as this goes: a module that is replaced in
+/// `sys.modules` while it loads, and an import hook of its own.
+const PYTHONNET: &str = r#"
+import sys, types
+real = types.ModuleType('clr')
+real.asked = []
+def AddReference(name):
+    real.asked.append(name)
+    if name.startswith('System'):
+        return 'assembly ' + name
+    raise FileNotFoundError(name)
+real.AddReference = AddReference
+real.__file__ = __file__
+sys.modules['clr'] = real
+"#;
+
+async fn beside(ground: &Ground, source: &str) {
+    let folder = ground.server.folder().join(format!("site-{}", ground.session));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("clr.py"), source).expect("written");
+    let path = "import sys\nsys.path.insert(0, folder)";
+    ground.python.evaluate_with::<()>(path, [("folder", folder)]).await.expect("on the path");
+}
+
+async fn existing_scripts_make_them_beside_a_real_clr(ground: &Ground) {
+    beside(ground, PYTHONNET).await;
+    let python = &ground.python;
+    let script = script(ground);
+    let path: String = python.evaluate(&script).await.expect("as it stands");
+    assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
+    assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);
+    assert_eq!(
+        python.evaluate::<String>("clr.AddReference('System.Xml')").await.expect("theirs"),
+        "assembly System.Xml"
+    );
+    let theirs: (Vec<String>, bool) =
+        python.evaluate("(clr.asked, clr.__file__.endswith('clr.py'))").await.expect("asked");
+    assert_eq!(theirs, (vec!["System.Xml".into()], true), "ours is not asked of them");
+    let refused = python.evaluate::<()>("clr.AddReference('Other')").await.expect_err("theirs refuses");
+    assert_eq!(
+        refused.exception().map(|e| (e.kind.as_str(), e.message.as_str())),
+        Some(("FileNotFoundError", "Other"))
+    );
+}
+
+async fn existing_scripts_make_them_where_the_real_clr_does_not_load(ground: &Ground) {
+    beside(ground, "raise RuntimeError('Failed to create a default .NET runtime, which would have been \"mono\"')")
+        .await;
+    let python = &ground.python;
+    let script = script(ground);
+    let path: String = python.evaluate(&script).await.expect("as it stands");
+    assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
+    assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);
+    let told = python.evaluate::<()>("clr.AddReference('System')").await.expect_err("there is none");
+    assert!(told.to_string().contains("default .NET runtime"), "why theirs did not load is told: {told}");
+}

@@ -1,0 +1,68 @@
+//! One suite for all backends: each case is written once, and runs through every backend against a server of each Python
+//! of the machine. A test's name says which: `3.12::pipe::handles::an_empty_list_is_not_a_missing_handle`.
+//!
+//! To add a case, write an `async fn name(ground: &Ground)` in a file of its subject, and name it in that file's list. It
+//! has a session and connections of its own, so that it can run beside all others.
+//!
+//! `cargo test -p beep-python-server --test conformance -- 3.9::http` runs a part.
+
+#![allow(unreachable_pub)] // as in any crate of tests
+
+mod clients;
+mod failures;
+mod ground;
+mod handles;
+mod infrastructure;
+mod operations;
+mod processes;
+mod server;
+mod values;
+
+#[path = "../support/host.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod host;
+
+use std::process::ExitCode;
+
+use ground::Subject;
+use libtest_mimic::{Arguments, Trial};
+use server::Python;
+
+/// Every subject with its cases.
+const SUBJECTS: &[Subject] = &[
+    Subject { name: "operations", cases: operations::CASES },
+    Subject { name: "values", cases: values::CASES },
+    Subject { name: "handles", cases: handles::CASES },
+    Subject { name: "failures", cases: failures::CASES },
+    Subject { name: "clients", cases: clients::CASES },
+    Subject { name: "infrastructure", cases: infrastructure::CASES },
+];
+
+/// How many cases run at once: they wait for their servers most of the time.
+const AT_ONCE: usize = 8;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    ground::note_panics();
+    let pythons = Python::all();
+    let mut trials = Vec::new();
+    for python in &pythons {
+        for (subject, case) in SUBJECTS.iter().flat_map(|subject| subject.cases.iter().map(move |case| (subject, case)))
+        {
+            for way in case.ways {
+                let name = format!("{python}::{way}::{}::{}", subject.name, case.name);
+                let python = python.clone();
+                trials.push(Trial::test(name, move || ground::run(&python, *way, case)));
+            }
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let processes = processes::descendants();
+    let mut left: Vec<_> = pythons.iter().filter_map(|python| python.end().err()).collect();
+    left.extend(processes::still_there(processes));
+    for left in &left {
+        eprintln!("left behind: {left}");
+    }
+    if left.is_empty() { conclusion.exit_code() } else { ExitCode::FAILURE }
+}

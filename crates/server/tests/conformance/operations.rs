@@ -1,0 +1,248 @@
+//! Every operation, and what it gives.
+
+use beep_python_client::{Answer, Args, ErrorCode, Handle, Locals, PythonHostBackend, Returned, Value};
+
+use crate::ground::{Case, Ground, cases};
+
+pub const CASES: &[Case] = cases![
+    the_host_says_that_it_is_there,
+    evaluate_takes_expressions_statements_and_nothing,
+    locals_are_for_one_call_and_leave_nothing,
+    code_may_be_indented_and_may_await,
+    output_comes_with_the_answer,
+    modules_are_imported_once_and_bind_their_root,
+    objects_are_made_called_and_asked,
+    names_may_be_dotted,
+    attributes_are_set_and_read,
+    float_arrays_are_32_bit,
+    rows_of_floats,
+    availability_is_told_without_importing,
+    values_are_wrapped_and_disposed_of,
+    sessions_are_apart,
+];
+
+async fn the_host_says_that_it_is_there(ground: &Ground) {
+    let health = ground.python.initialize().await.expect("there");
+    assert_eq!(health.status, "ok");
+    let (major, minor) = ground.version;
+    let version = health.details["python"].as_str().expect("a version");
+    assert!(version.starts_with(&format!("{major}.{minor}.")), "{version}");
+}
+
+async fn evaluate_takes_expressions_statements_and_nothing(ground: &Ground) {
+    let python = &ground.python;
+    assert_eq!(python.evaluate::<i64>("1 + 1").await.expect("an expression"), 2);
+    assert_eq!(python.evaluate::<i64>("a = 20\nb = 1\na * 2 + b + b").await.expect("statements"), 42);
+    assert_eq!(python.evaluate::<i64>("a").await.expect("names persist"), 20);
+    for nothing in ["", "   ", "# no more than a comment", "c = 1", "for n in range(3): pass", "None"] {
+        assert_eq!(python.evaluate::<Value>(nothing).await.expect(nothing), Value::None, "{nothing:?}");
+    }
+    let block = "def double(n):\n    return 2 * n\n\nif True:\n    x = double(4)\nx";
+    assert_eq!(python.evaluate::<i64>(block).await.expect("a block"), 8);
+    assert_eq!(python.evaluate::<String>("__name__").await.expect("a module"), "__main__");
+    assert!(python.evaluate::<bool>("import sys; sys.modules['__main__'].__dict__ is globals()").await.expect("real"));
+}
+
+async fn locals_are_for_one_call_and_leave_nothing(ground: &Ground) {
+    let python = &ground.python;
+    python.evaluate::<()>("kept = 1\ndef of_the_session(): return kept").await.expect("defined");
+    let locals = || Locals::new().local("kept", 5).local("näme", "é");
+    let seen: Vec<i64> = python
+        .evaluate_with("new = 7\n[kept + n for n in range(2)] + [(lambda: kept)()]", locals())
+        .await
+        .expect("run");
+    assert_eq!(seen, [5, 6, 5], "in comprehensions and functions too");
+    assert_eq!(python.evaluate_with::<i64>("of_the_session()", locals()).await.expect("run"), 1);
+    assert_eq!(python.evaluate_with::<String>("näme", locals()).await.expect("run"), "é");
+    assert_eq!(
+        python.evaluate::<Vec<bool>>("['new' in globals(), 'näme' in globals()]").await.expect("run"),
+        [false; 2]
+    );
+    assert_eq!(python.evaluate::<i64>("kept").await.expect("run"), 1);
+    python.evaluate_with::<()>("bound = 3", ()).await.expect("run");
+    assert_eq!(python.evaluate::<i64>("bound").await.expect("without locals names persist"), 3);
+}
+
+async fn code_may_be_indented_and_may_await(ground: &Ground) {
+    let python = &ground.python;
+    let indented =
+        "\n        text = '''\n        kept'''\n        if text:\n            text = text.strip()\n        text\n    ";
+    assert_eq!(python.evaluate::<String>(indented).await.expect("indented"), "kept");
+    let waits = "import asyncio\nasync def later(n):\n    await asyncio.sleep(0)\n    return n\nawait later(1) + await later(2)";
+    assert_eq!(python.evaluate::<i64>(waits).await.expect("awaited"), 3);
+    let background = "task = asyncio.ensure_future(later(5))\nNone";
+    python.evaluate::<()>(background).await.expect("begun");
+    assert_eq!(python.evaluate::<i64>("await task").await.expect("one loop for the session"), 5);
+}
+
+async fn output_comes_with_the_answer(ground: &Ground) {
+    let python = &ground.python;
+    let code = "import os, sys\nprint('out ä')\nprint('err', file=sys.stderr)\nos.write(1, b'raw\\n')\nos.system('echo child')\n7";
+    let answer: Answer<i64> = python.evaluate(code).await.expect("answered");
+    let expected =
+        Answer { value: 7, stdout: "out ä\nraw\nchild\n".into(), stderr: "err\n".into(), session_epoch: Some(1) };
+    assert_eq!(answer, expected);
+    let silent: Answer<i64> = python.evaluate("8").await.expect("answered");
+    assert_eq!((silent.stdout.as_str(), silent.stderr.as_str()), ("", ""), "none of it comes twice");
+    let failed = python.evaluate::<()>("print('before'); 1/0").await.expect_err("raises");
+    assert_eq!(failed.output(), Some(("before\n", "")));
+    let bytes: Answer<()> = python.evaluate("os.write(1, b'a\\xff\\xfeb\\x00'); None").await.expect("answered");
+    assert_eq!(bytes.stdout, "a\u{fffd}\u{fffd}b\0", "whatever is written, text comes");
+}
+
+async fn modules_are_imported_once_and_bind_their_root(ground: &Ground) {
+    let python = &ground.python;
+    let path = python.import_module("os.path").await.expect("imported");
+    assert_eq!(path.type_name(), "module");
+    assert_eq!(python.call_method::<String>(&path, "join", ("a", "b")).await.expect("called"), "a/b");
+    assert_eq!(python.evaluate::<String>("os.path.sep").await.expect("the root is bound"), "/");
+    let again = ground.companion().import_module("os.path").await.expect("imported");
+    assert_eq!(again.id(), path.id(), "one handle for each module");
+    python.dispose_handle(again).await.expect("nothing to do");
+    assert_eq!(python.call_method::<String>(&path, "basename", ("a/b",)).await.expect("still there"), "b");
+    let missing = python.import_module("no_such_module_anywhere").await.expect_err("missing");
+    assert_eq!(missing.exception().map(|e| e.kind.as_str()), Some("ModuleNotFoundError"));
+}
+
+async fn objects_are_made_called_and_asked(ground: &Ground) {
+    let python = &ground.python;
+    let fractions = python.import_module("fractions").await.expect("imported");
+    let made = python.create_object(&fractions, "Fraction", (3, 4)).await.expect("made");
+    assert_eq!(made.type_name(), "fractions.Fraction");
+    assert_eq!(python.get_attribute::<i64>(&made, "numerator").await.expect("read"), 3);
+    let args = Args::new().kwarg("max_denominator", 2);
+    let limited: Handle = python.call_method(&made, "limit_denominator", args).await.expect("called");
+    assert_eq!(limited.to_string(), "Fraction(1, 1)");
+    // Any callable makes an object, and what it makes is held, whatever it is.
+    let builtins = python.import_module("builtins").await.expect("imported");
+    for (callable, args, kind) in [("sorted", Args::from((vec![2, 1],)), "list"), ("int", ("7",).into(), "int")] {
+        assert_eq!(python.create_object(&builtins, callable, args).await.expect(callable).type_name(), kind);
+    }
+    let none = python.call_method::<Option<i64>>(&builtins, "print", ("text",)).await.expect("called");
+    assert_eq!(none, None);
+    let value: Returned = python.call_method(&builtins, "abs", (-3,)).await.expect("called");
+    assert!(matches!(value, Returned::Value(Value::Int(3))), "{value:?}");
+    let object: Returned = python.call_method(&builtins, "object", ()).await.expect("called");
+    assert!(matches!(object, Returned::Handle(_)), "{object:?}");
+    let bad = python.create_object(&fractions, "Fraction", (1, 0)).await.expect_err("raises");
+    assert_eq!(bad.exception().map(|e| e.kind.as_str()), Some("ZeroDivisionError"));
+    let missing = python.get_attribute::<i64>(&made, "nothing").await.expect_err("missing");
+    assert_eq!(missing.exception().map(|e| e.kind.as_str()), Some("AttributeError"));
+}
+
+async fn names_may_be_dotted(ground: &Ground) {
+    let python = &ground.python;
+    let os = python.import_module("os").await.expect("imported");
+    assert_eq!(python.call_method::<String>(&os, "path.join", ("a", "b")).await.expect("called"), "a/b");
+    assert_eq!(python.get_attribute::<String>(&os, "path.sep").await.expect("read"), "/");
+    let xml = python.import_module("xml.dom.minidom").await.expect("imported");
+    assert_eq!(python.create_object(&xml, "Document", ()).await.expect("made").type_name(), "xml.dom.minidom.Document");
+    python.evaluate::<()>("class Outer:\n    class Inner:\n        pass").await.expect("defined");
+    let main = python.import_module("__main__").await.expect("imported");
+    let inner = python.create_object(&main, "Outer.Inner", ()).await.expect("made");
+    assert!(inner.type_name().ends_with("Outer.Inner"), "{}", inner.type_name());
+}
+
+async fn attributes_are_set_and_read(ground: &Ground) {
+    let python = &ground.python;
+    let owner: Handle = python.evaluate("class Owner: pass\nOwner()").await.expect("made");
+    python.set_attribute(&owner, "name", vec!["a", "b"]).await.expect("set");
+    assert_eq!(python.get_attribute::<Vec<String>>(&owner, "name").await.expect("read"), ["a", "b"]);
+    python.set_attribute(&owner, "name", Value::None).await.expect("set");
+    assert_eq!(python.get_attribute::<Value>(&owner, "name").await.expect("read"), Value::None);
+    python.set_attribute(&owner, "itself", &owner).await.expect("set");
+    let same: Handle = python.get_attribute(&owner, "itself").await.expect("read");
+    python.set_attribute(&same, "name", 1).await.expect("set");
+    assert_eq!(python.get_attribute::<i64>(&owner, "itself.itself.name").await.expect("read"), 1);
+    let frozen: Handle = python.evaluate("object()").await.expect("made");
+    let refused = python.set_attribute(&frozen, "name", 1).await.expect_err("frozen");
+    assert_eq!(refused.exception().map(|e| e.kind.as_str()), Some("AttributeError"));
+}
+
+async fn float_arrays_are_32_bit(ground: &Ground) {
+    let python = &ground.python;
+    for (code, expected) in [
+        ("[1.5, -0.25, 1e30, 0.1]", vec![1.5, -0.25, 1e30, 0.1]),
+        ("(1, True, 2**53)", vec![1.0, 1.0, 2f32.powi(53)]),
+        ("[]", vec![]),
+        ("range(3)", vec![0.0, 1.0, 2.0]),
+        ("memoryview(bytes([1, 2, 3, 4])).cast('B', (2, 2))", vec![1.0, 2.0, 3.0, 4.0]),
+        ("[float('inf'), -float('inf'), 1e300]", vec![f32::INFINITY, f32::NEG_INFINITY, f32::INFINITY]),
+        ("__import__('array').array('d', [0.5, 1e-50])", vec![0.5, 0.0]),
+        ("__import__('array').array('b', [-1, 1])", vec![-1.0, 1.0]),
+        ("memoryview(b'\\x01\\xff')", vec![1.0, 255.0]),
+    ] {
+        let held: Handle = python.evaluate(code).await.expect(code);
+        assert_eq!(python.to_float_array(&held).await.expect(code), expected, "{code}");
+    }
+    let nan: Handle = python.evaluate("[float('nan'), 1]").await.expect("held");
+    let nan = python.to_float_array(&nan).await.expect("floats");
+    assert!(nan[0].is_nan() && nan[1] == 1.0, "{nan:?}");
+    let many: Handle = python.evaluate("[0.5] * 300_000").await.expect("held");
+    assert_eq!(python.to_float_array(&many).await.expect("floats"), vec![0.5; 300_000]);
+    for wrong in ["'text'", "5", "{1: 2}", "['x']", "[[1], [2]]", "object()"] {
+        let held: Handle = python.evaluate(wrong).await.expect(wrong);
+        let told = python.to_float_array(&held).await.expect_err(wrong);
+        assert_eq!(told.code(), Some(ErrorCode::NotRepresentable), "{wrong}: {told}");
+    }
+}
+
+async fn rows_of_floats(ground: &Ground) {
+    let python = &ground.python;
+    for (code, expected) in [
+        ("[[1, 2.5], [3, 4]]", vec![vec![1.0, 2.5], vec![3.0, 4.0]]),
+        ("[[1, 2], [], [3]]", vec![vec![1.0, 2.0], vec![], vec![3.0]]),
+        ("[]", vec![]),
+        ("([1],)", vec![vec![1.0]]),
+        ("memoryview(bytes(range(6))).cast('B', (2, 3))", vec![vec![0.0, 1.0, 2.0], vec![3.0, 4.0, 5.0]]),
+    ] {
+        let held: Handle = python.evaluate(code).await.expect(code);
+        assert_eq!(python.to_float_array_2d(&held).await.expect(code), expected, "{code}");
+    }
+    let held: Handle = python.evaluate("[1, 2]").await.expect("held");
+    let told = python.to_float_array_2d(&held).await.expect_err("one dimension");
+    assert_eq!(told.code(), Some(ErrorCode::NotRepresentable), "{told}");
+}
+
+async fn availability_is_told_without_importing(ground: &Ground) {
+    let python = &ground.python;
+    for (module, available) in
+        [("json", true), ("json.decoder", true), ("no_such_module", false), ("json.nothing", false)]
+    {
+        assert_eq!(python.is_module_available(module).await.expect(module), available, "{module}");
+    }
+    assert!(python.is_module_available("colorsys").await.expect("known"));
+    assert!(!python.evaluate::<bool>("import sys; 'colorsys' in sys.modules").await.expect("looked"));
+}
+
+async fn values_are_wrapped_and_disposed_of(ground: &Ground) {
+    let python = &ground.python;
+    let wrapped = python.wrap_value(vec![3, 1, 2]).await.expect("wrapped");
+    assert_eq!(wrapped.type_name(), "list");
+    python.call_method::<()>(&wrapped, "sort", ()).await.expect("sorted");
+    assert_eq!(python.evaluate_with::<Vec<i64>>("it", [("it", &wrapped)]).await.expect("read"), [1, 2, 3]);
+    python.dispose_handle(wrapped.clone()).await.expect("disposed");
+    let gone = python.call_method::<()>(&wrapped, "sort", ()).await.expect_err("gone");
+    assert_eq!(gone.code(), Some(ErrorCode::UnknownHandle));
+    let none = python.wrap_value(()).await.expect("wrapped");
+    assert_eq!(none.type_name(), "NoneType");
+    assert!(python.evaluate_with::<bool>("it is None", [("it", &none)]).await.expect("read"));
+}
+
+async fn sessions_are_apart(ground: &Ground) {
+    let python = &ground.python;
+    let other = ground.stranger();
+    let id = other.create_session().await.expect("a session");
+    let there = other.with_session(&id);
+    python.evaluate::<()>("mine = 1").await.expect("done");
+    assert!(!there.evaluate::<bool>("'mine' in globals()").await.expect("looked"));
+    let held: Handle = python.evaluate("[1]").await.expect("held");
+    let foreign = there.evaluate_with::<Value>("it", [("it", &held)]).await.expect_err("of another session");
+    assert!(matches!(foreign.code(), Some(ErrorCode::UnknownHandle | ErrorCode::HandleLost)), "{foreign}");
+    let list = other.list_sessions().await.expect("a list");
+    let pids: Vec<_> = list.iter().filter(|s| [&id, &ground.session].contains(&&s.session_id)).map(|s| s.pid).collect();
+    assert!(pids.len() == 2 && pids[0] != pids[1], "each in a process of its own: {list:?}");
+    other.delete_session(&id).await.expect("ended");
+    assert_eq!(there.evaluate::<()>("1").await.expect_err("gone").code(), Some(ErrorCode::UnknownSession));
+    assert_eq!(other.delete_session(&id).await.expect_err("gone").code(), Some(ErrorCode::UnknownSession));
+}
