@@ -6,8 +6,8 @@ use beep_python_runtime::interpreter::VersionRequest;
 pub(crate) enum Complaint {
     #[error("there is no Python runtime yet")]
     NoRuntime,
-    #[error("no Python {0} is installed, nor was one found on this machine")]
-    NoSuchRuntime(VersionRequest),
+    #[error("no Python {request} is installed, nor was one found on this machine{}", instead(known))]
+    NoSuchRuntime { request: VersionRequest, known: Vec<String> },
     #[error("no server is running")]
     NoServer,
     #[error("more than one server is running: {}", .0.join(", "))]
@@ -24,4 +24,8 @@ pub(crate) enum Complaint {
     RuntimeInUse { id: String, environments: Vec<String> },
     #[error("interrupted")]
     Interrupted,
+}
+
+fn instead(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!(" (there are {})", known.join(", ")) }
 }

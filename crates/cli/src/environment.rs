@@ -28,9 +28,15 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
 
 /// The Python that a request means; without one that of the default runtime.
 pub(crate) fn interpreter_for(context: &Context, request: Option<&VersionRequest>) -> Result<Interpreter> {
-    let missing = || match request {
-        Some(request) => Complaint::NoSuchRuntime(request.clone()),
-        None => Complaint::NoRuntime,
-    };
-    Ok(context.runtimes()?.interpreter(request)?.ok_or_else(missing)?)
+    let runtimes = context.runtimes()?;
+    if let Some(interpreter) = runtimes.interpreter(request)? {
+        return Ok(interpreter);
+    }
+    let Some(request) = request else { return Err(Complaint::NoRuntime.into()) };
+    let installed = runtimes.list()?.into_iter().filter_map(|runtime| runtime.version);
+    let mut known: Vec<_> = installed.chain(runtimes.discover()?.iter().map(|python| python.version)).collect();
+    known.sort_by_key(|version| std::cmp::Reverse(*version));
+    known.dedup();
+    let known = known.iter().map(ToString::to_string).collect();
+    Err(Complaint::NoSuchRuntime { request: request.clone(), known }.into())
 }

@@ -3,7 +3,7 @@
 use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
 use beep_python_runtime::environment::{EnvironmentError, PackageError};
-use beep_python_runtime::interpreter::RuntimeError;
+use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
 use beep_python_runtime::platform::HomeError;
 use beep_python_server::door::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
@@ -31,9 +31,17 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
 fn complaint(error: &Complaint) -> Option<String> {
     Some(match error {
         Complaint::NoRuntime => "run `beep-python init`".into(),
-        Complaint::NoSuchRuntime(request) => {
-            format!("`beep-python runtime install {request}` gets it, `beep-python runtime list` shows what there is")
-        }
+        Complaint::NoSuchRuntime { request, .. } => match Catalogue::builtin().find(request, &Platform::host()) {
+            Err(RuntimeError::NotInCatalogue { nearest: Some(nearest), .. }) => format!(
+                "the nearest that can be downloaded is {nearest}: `beep-python runtime install {nearest}`; `beep-python \
+                 runtime list` shows what there is"
+            ),
+            _ => {
+                format!(
+                    "`beep-python runtime install {request}` gets it, `beep-python runtime list` shows what there is"
+                )
+            }
+        },
         Complaint::NoServer => "`beep-python start http` starts one".into(),
         Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
@@ -58,7 +66,14 @@ fn runtime(error: &RuntimeError) -> Option<String> {
         RuntimeError::BrokenRuntime { id, .. } | RuntimeError::BrokenRecord { id, .. } => {
             format!("`beep-python runtime remove {id}`, then `beep-python init`")
         }
-        RuntimeError::NotInCatalogue { .. } => {
+        RuntimeError::NotInCatalogue { nearest: Some(nearest), request, .. } => {
+            let threads = if request.is_free_threaded() { "t" } else { "" };
+            format!(
+                "the nearest is {nearest}{threads}; `beep-python runtime list --all` shows every one, --python PATH takes \
+                 one of this machine"
+            )
+        }
+        RuntimeError::NotInCatalogue { nearest: None, .. } => {
             "`beep-python runtime list` shows what can be downloaded; --python PATH takes one of this machine".into()
         }
         _ => return None,

@@ -3,19 +3,20 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::{
     InitOptions, InitOutcome, InstallSettings, Installed, Obtained, Progress, PythonRuntimeManager, Runtime,
     RuntimeError, RuntimeState, SearchPaths, Source, VersionRequest,
 };
 use beep_python_runtime::platform::Home;
-use support::archive::packed;
+use support::archive::{packed, packed_elsewhere};
 use support::mirror::{Fault, Mirror, closed_port};
 use support::{home, names, output, pythons};
 use tempfile::TempDir;
@@ -40,6 +41,8 @@ fn site_with(sha256: &str) -> Site {
         mirror: Some(mirror.url()),
         connect_timeout: Duration::from_secs(3),
         idle_timeout: Duration::from_secs(20),
+        retries: 3,
+        backoff: Duration::from_millis(1),
         search: SearchPaths::default(),
     };
     Site { folder, home, mirror, settings }
@@ -177,6 +180,7 @@ fn a_download_that_is_cut_goes_on_where_it_was_cut() {
 fn a_download_goes_on_in_the_next_run() {
     let mut site = site();
     site.settings.idle_timeout = Duration::from_millis(200);
+    site.settings.retries = 0;
     site.mirror.fail([Fault::Stall(300_000)]);
     let error = site.install().unwrap_err();
     assert!(matches!(&error, RuntimeError::Download { source, .. } if source.is_timeout()), "{error:?}");
@@ -187,6 +191,141 @@ fn a_download_goes_on_in_the_next_run() {
     assert_whole(&site.install().unwrap().runtime, &site.home);
     assert!(site.mirror.requests()[1].ends_with(" bytes=300000-"), "{:?}", site.mirror.requests());
     assert_eq!(site.downloads(), [""; 0]);
+}
+
+#[test]
+fn a_server_that_is_overloaded_is_asked_again() {
+    let mut site = site();
+    site.settings.idle_timeout = Duration::from_millis(200);
+    // Each time that something arrives, patience begins anew.
+    let faults = [503, 429, 500].map(Fault::Status);
+    site.mirror.fail(faults.into_iter().chain([Fault::Stall(100_000)]).chain(faults[..2].to_vec()));
+    let mut tries = Vec::new();
+    let installed = run(site.manager().install(&series(), &Source::Default, &mut |event| {
+        if let Progress::Retrying { attempt, reason, .. } = event {
+            tries.push((attempt, reason));
+        }
+    }));
+    assert_whole(&installed.unwrap().runtime, &site.home);
+    let numbers: Vec<u32> = tries.iter().map(|(attempt, _)| *attempt).collect();
+    assert_eq!(numbers, [1, 2, 3, 1, 2, 3], "{tries:?}");
+    assert!(tries[0].1.contains("503 Service Unavailable"), "{tries:?}");
+    assert_eq!(site.mirror.requests().len(), 7);
+    // What will not pass is not tried again.
+    let site = site_with(&packed().sha256);
+    site.mirror.fail([Fault::Status(403), Fault::Status(403)]);
+    assert!(matches!(site.install().unwrap_err(), RuntimeError::DownloadRefused { .. }));
+    assert_eq!(site.mirror.requests().len(), 2, "once at each place");
+}
+
+#[test]
+fn the_proxy_of_the_system_is_used() {
+    let mut site = site();
+    let path = format!("/20260101/{}", packed().url_name());
+    site.mirror = Mirror::serve([(format!("http://upstream.invalid{path}"), Arc::clone(&packed().bytes))]);
+    let mut child = install_command(&site, "http://upstream.invalid");
+    let output = child.env("http_proxy", site.mirror.url()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_whole(&site.manager().get(&packed().id()).unwrap(), &site.home);
+    assert_eq!(site.mirror.requests().len(), 1);
+}
+
+/// A server with a certificate of an authority that only `SSL_CERT_FILE` makes known.
+#[test]
+fn the_certificates_of_the_system_are_used() {
+    let site = site();
+    let at = |name: &str| site.folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(at("ext"), "basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1\n").unwrap();
+    let openssl = |arguments: &str| {
+        let words = arguments.split(' ').map(|word| word.strip_prefix('@').map_or(word.to_owned(), at));
+        Command::new("openssl").args(words).stderr(Stdio::null()).status()
+    };
+    if openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Authority -keyout @ca.key -out @ca.pem").is_err() {
+        return eprintln!("SKIPPED: there is no openssl on this machine to make certificates with");
+    }
+    for arguments in [
+        "req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout @server.key -out @server.csr",
+        "x509 -req -in @server.csr -CA @ca.pem -CAkey @ca.key -CAcreateserial -days 2 -extfile @ext -out @server.pem",
+    ] {
+        assert!(openssl(arguments).unwrap().success(), "{arguments}");
+    }
+    packed().write(site.folder.path());
+    let serve = "import functools, http.server, ssl, sys\n\
+        here = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])\n\
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), here)\n\
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+        context.load_cert_chain(sys.argv[1] + '/server.pem', sys.argv[1] + '/server.key')\n\
+        server.socket = context.wrap_socket(server.socket, server_side=True)\n\
+        print(server.server_port, flush=True)\n\
+        server.serve_forever()\n";
+    let mut server = Command::new(&pythons()[0].path);
+    let server = server.args(["-I", "-c", serve]).arg(site.folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = server.spawn().unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let url = format!("https://127.0.0.1:{}", port.trim());
+    let install =
+        |certificates: &str| install_command(&site, &url).env("SSL_CERT_FILE", certificates).output().unwrap();
+    let stranger = install("/nonexistent.pem");
+    let known = install(&at("ca.pem"));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(!stranger.status.success());
+    assert!(known.status.success(), "{}", String::from_utf8_lossy(&known.stdout));
+    assert_whole(&site.manager().get(&packed().id()).unwrap(), &site.home);
+}
+
+/// What the installation tells of itself is true of its place, and its compiler one that is there: packages with C
+/// sources build, in an environment made with it.
+#[test]
+fn an_installed_runtime_builds_packages_with_c_sources() {
+    let Some(packed) = packed_elsewhere() else {
+        return eprintln!("SKIPPED: there is no Python with its headers and setuptools here, or no C compiler");
+    };
+    for name in ["plain", "höme with spaces"] {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join(name)).unwrap();
+        let manager = PythonRuntimeManager::with_settings(home.clone(), site().settings);
+        let source = Source::Archive { path: packed.write(folder.path()), sha256: Some(packed.sha256.clone()) };
+        let request = packed.version.series().parse().unwrap();
+        let runtime = run(manager.install(&request, &source, &mut |_| {})).unwrap().runtime;
+        let place = home.runtimes().unwrap().join(&runtime.id);
+        let told = output(Command::new(&runtime.path).args([
+            "-I",
+            "-c",
+            "import sysconfig as s; v = s.get_config_vars(); \
+             print(v['prefix'], v['INCLUDEPY'], v['CC'].split()[0], any('/install/' in str(x) for x in v.values()), sep='\\n')",
+        ]));
+        let include = place.join("include").join(runtime.interpreter.unwrap().name());
+        assert_eq!(told, format!("{}\n{}\ncc\nFalse", place.display(), include.display()));
+
+        let python = manager.interpreter(None).unwrap().unwrap();
+        let environment = VenvManager::new(home.clone()).create("building", &python).unwrap();
+        let inside = |words: &[&str]| {
+            let mut command = Command::new(&environment.python);
+            output(command.arg("-I").args(words).current_dir(folder.path()).env("PIP_NO_INDEX", "1"))
+        };
+        inside(&["-m", "ensurepip"]);
+        let source = folder.path().join("source");
+        fs::create_dir(&source).unwrap();
+        fs::write(
+            source.join("setup.py"),
+            "from setuptools import setup, Extension\n\
+             setup(name='tiny', version='1.0', ext_modules=[Extension('tiny', ['tiny.c'])])\n",
+        )
+        .unwrap();
+        fs::write(
+            source.join("tiny.c"),
+            "#include <Python.h>\n\
+             static PyObject *answer(PyObject *self, PyObject *none) { return PyLong_FromLong(42); }\n\
+             static PyMethodDef methods[] = {{\"answer\", answer, METH_NOARGS, 0}, {0, 0, 0, 0}};\n\
+             static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \"tiny\", 0, -1, methods};\n\
+             PyMODINIT_FUNC PyInit_tiny(void) { return PyModule_Create(&module); }\n",
+        )
+        .unwrap();
+        inside(&["-m", "pip", "install", "--no-build-isolation", "--disable-pip-version-check", "./source"]);
+        assert_eq!(inside(&["-c", "import tiny; print(tiny.answer())"]), "42");
+    }
 }
 
 #[test]
@@ -244,13 +383,9 @@ fn a_mirror_that_fails_gives_one_clear_error() {
     let down = closed_port();
     for (mirror, faults, expected) in [
         (down.clone(), vec![], "cannot download http://127.0.0.1"),
-        (site.mirror.url(), vec![Fault::Silence], "cannot download http://127.0.0.1"),
-        (site.mirror.url(), vec![Fault::Truncate(0)], "cannot download http://127.0.0.1"),
-        (
-            site.mirror.url(),
-            vec![Fault::Status(503), Fault::Status(503)],
-            "the server answered 503 Service Unavailable",
-        ),
+        (site.mirror.url(), vec![Fault::Silence; 4], "cannot download http://127.0.0.1"),
+        (site.mirror.url(), vec![Fault::Truncate(0); 4], "cannot download http://127.0.0.1"),
+        (site.mirror.url(), vec![Fault::Status(503); 8], "the server answered 503 Service Unavailable"),
         (format!("{}/elsewhere", site.mirror.url()), vec![], "the server answered 404 Not Found"),
         ("/nonexistent/mirror".into(), vec![], "cannot read /nonexistent/mirror"),
         ("ftp://127.0.0.1/".into(), vec![], "is not an address to download from"),
@@ -491,16 +626,20 @@ fn child_process() {
 }
 
 fn spawn_install(site: &Site, from: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    install_command(site, from).spawn().unwrap()
+}
+
+fn install_command(site: &Site, from: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "child_process", "--nocapture"])
         .env("TEST_INSTALL_HOME", site.home.root())
         .env("TEST_INSTALL_FROM", from)
         .env("TEST_INSTALL_REQUEST", series().to_string())
         .env("BEEP_PYTHON_CATALOGUE", site.settings.catalogue.as_ref().unwrap())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::piped());
+    command
 }
 
 fn wait_for<T>(mut there: impl FnMut() -> Option<T>) -> T {

@@ -3,10 +3,14 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use beep_python_runtime::environment::EnvironmentStatus;
 use beep_python_runtime::interpreter::{
-    CatalogueEntry, Installed, Interpreter, Platform, Runtime, RuntimeState, VersionRequest,
+    CatalogueEntry, Installed, Interpreter, Platform, PythonRuntimeManager, Runtime, RuntimeError, RuntimeState,
+    Source, VersionRequest,
 };
-use serde_json::json;
+use futures_util::future::join_all;
+use indicatif::MultiProgress;
+use serde_json::{Value, json};
 
 use super::init::SourceArgs;
 use crate::Ended;
@@ -17,25 +21,30 @@ use crate::progress::InstallProgress;
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// List Pythons: installed, of this machine, and those that can be downloaded
-    List,
-    /// Install a Python beside the others
+    List {
+        /// Every version that can be downloaded, also without the global interpreter lock and for other platforms
+        #[arg(long)]
+        all: bool,
+    },
+    /// Install Pythons beside the others, several at once
     Install {
-        /// Which: 3.12, 3.12.7, ">=3.11"
-        #[arg(value_name = "VERSION")]
-        python: VersionRequest,
+        /// Which: 3.12, 3.12.7, ">=3.11", 3.13t for a build without the global interpreter lock
+        #[arg(value_name = "VERSION", required = true)]
+        pythons: Vec<VersionRequest>,
         #[command(flatten)]
         source: SourceArgs,
     },
     /// Make a runtime the default
     Use {
-        /// Its id, as `runtime list` shows it
+        /// Its id, as `runtime list` shows it, or a version; one of this machine is adopted
         id: String,
     },
-    /// Remove a runtime; one of this machine is only forgotten
+    /// Remove runtimes; one of this machine is only forgotten
     Remove {
-        /// Its id, as `runtime list` shows it
-        id: String,
-        /// Remove it though environments were made with it, which do not run afterwards
+        /// Their ids, as `runtime list` shows them, or versions
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+        /// Remove them though environments were made with them, which do not run afterwards
         #[arg(long)]
         yes: bool,
     },
@@ -43,14 +52,14 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
     match command {
-        Command::List => list(context).await,
-        Command::Install { python, source } => install(context, &python, source).await,
+        Command::List { all } => list(context, all).await,
+        Command::Install { pythons, source } => install(context, &pythons, &source.into_source()).await,
         Command::Use { id } => choose(context, &id),
-        Command::Remove { id, yes } => remove(context, &id, yes),
+        Command::Remove { ids, yes } => remove(context, &ids, yes),
     }
 }
 
-async fn list(context: &Context) -> Result<Ended> {
+async fn list(context: &Context, all: bool) -> Result<Ended> {
     let manager = context.runtimes()?;
     let runtimes = manager.list()?;
     let known: HashSet<_> = runtimes.iter().map(|runtime| &runtime.path).collect();
@@ -58,19 +67,43 @@ async fn list(context: &Context) -> Result<Ended> {
         manager.discover()?.into_iter().filter(|found| !known.contains(&found.path)).collect();
     let catalogue = manager.catalogue().await?;
     let installed: HashSet<_> = runtimes.iter().map(|runtime| runtime.id.as_str()).collect();
-    let mut downloadable = catalogue.for_platform(&Platform::host());
+    let host = Platform::host();
+    let mut downloadable = match all {
+        false => catalogue.newest_for_platform(&host),
+        true => {
+            // What this machine can run comes first.
+            let other = catalogue.releases.iter().filter(|entry| entry.platform != host);
+            catalogue.for_platform(&host).into_iter().chain(other).collect()
+        }
+    };
     downloadable.retain(|entry| !installed.contains(entry.name.as_str()));
 
     let fact = json!({
         "runtimes": runtimes.iter().map(runtime_fact).collect::<Vec<_>>(),
-        "found": found.iter().map(|python| json!({"version": python.version.to_string(), "path": python.path})).collect::<Vec<_>>(),
-        "downloadable": downloadable.iter().map(|entry| json!({"id": entry.name, "version": entry.version.to_string(), "url": entry.url})).collect::<Vec<_>>(),
+        "found": found.iter().map(|python| json!({
+            "version": python.version.to_string(),
+            "path": python.path,
+            "freeThreaded": python.free_threaded,
+        })).collect::<Vec<_>>(),
+        "downloadable": downloadable.iter().map(|entry| json!({
+            "id": entry.name,
+            "version": entry.version.to_string(),
+            "platform": entry.platform.to_string(),
+            "freeThreaded": entry.free_threaded,
+            "url": entry.url,
+        })).collect::<Vec<_>>(),
     });
-    context.printer.fact(fact, || print_list(context, &runtimes, &found, &downloadable));
+    context.printer.fact(fact, || {
+        print_list(context, &runtimes, &found, &downloadable);
+        if !all && !context.printer.is_json() {
+            context.printer.note("The newest of each minor version can be downloaded; --all shows every one.");
+        }
+    });
     Ok(Ended::Done)
 }
 
 fn print_list(context: &Context, runtimes: &[Runtime], found: &[Interpreter], downloadable: &[&CatalogueEntry]) {
+    let shown = |version: String, free_threaded: bool| if free_threaded { format!("{version}t") } else { version };
     let mut rows = Vec::new();
     for runtime in runtimes {
         let kind = if runtime.is_managed() { "installed" } else { "adopted" };
@@ -80,69 +113,139 @@ fn print_list(context: &Context, runtimes: &[Runtime], found: &[Interpreter], do
             RuntimeState::Broken { reason } => format!("broken: {reason}"),
         };
         let version = runtime.version.map(|version| version.to_string()).unwrap_or_default();
+        let version = shown(version, runtime.interpreter.as_ref().is_some_and(|python| python.free_threaded));
         rows.push(vec![version, kind.into(), runtime.id.clone(), state, runtime.path.display().to_string()]);
     }
     for python in found {
         let path = python.path.display().to_string();
-        rows.push(vec![python.version.to_string(), "on this machine".into(), String::new(), String::new(), path]);
+        let version = shown(python.version.to_string(), python.free_threaded);
+        rows.push(vec![version, "on this machine".into(), String::new(), String::new(), path]);
     }
+    let host = Platform::host();
     for entry in downloadable {
-        let id = entry.name.clone();
-        rows.push(vec![entry.version.to_string(), "to download".into(), id, String::new(), String::new()]);
+        let kind = if entry.platform == host { "to download" } else { "for another platform" };
+        let version = shown(entry.version.to_string(), entry.free_threaded);
+        rows.push(vec![version, kind.into(), entry.name.clone(), String::new(), String::new()]);
     }
     context.printer.table(&["VERSION", "KIND", "ID", "STATE", "PATH"], rows);
 }
 
-async fn install(context: &Context, python: &VersionRequest, source: SourceArgs) -> Result<Ended> {
-    let installed = {
-        let mut progress = InstallProgress::new(&context.printer);
-        context.runtimes()?.install(python, &source.into_source(), &mut |stage| progress.show(stage)).await?
-    };
-    let Installed { runtime, new, checked } = installed;
+/// Installs all at once. What fails is told; the others are installed all the same.
+async fn install(context: &Context, pythons: &[VersionRequest], source: &Source) -> Result<Ended> {
+    let manager = context.runtimes()?;
     let printer = &context.printer;
-    let mut fact = runtime_fact(&runtime);
-    fact["new"] = new.into();
-    fact["checked"] = checked.into();
-    printer.fact(fact, || {
-        let how = if new { "Installed" } else { "Already installed:" };
-        printer.line(format_args!("{how} {} at {}", runtime.id, runtime.path.display()));
+    let mut outcomes = match pythons {
+        [python] => {
+            let mut progress = InstallProgress::new(printer);
+            vec![manager.install(python, source, &mut |stage| progress.show(stage)).await]
+        }
+        several => {
+            let bars = MultiProgress::new();
+            let each = several.iter().map(|python| {
+                let mut progress = InstallProgress::among(&bars, printer, &python.to_string());
+                let manager = &manager;
+                async move { manager.install(python, source, &mut |stage| progress.show(stage)).await }
+            });
+            join_all(each).await
+        }
+    };
+    let facts = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).map(installed_fact).collect();
+    printer.fact(facts, || {
+        for Installed { runtime, new, .. } in outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()) {
+            let how = if *new { "Installed" } else { "Already installed:" };
+            printer.line(format_args!("{how} {} at {}", runtime.id, runtime.path.display()));
+        }
     });
-    if !checked {
+    if outcomes.iter().any(|outcome| outcome.as_ref().is_ok_and(|installed| !installed.checked)) {
         printer.note("notice: the archive's SHA-256 is not known and was not checked; --sha256 names one.");
     }
+    let mut failures: Vec<RuntimeError> = outcomes.drain(..).filter_map(Result::err).collect();
+    // The last one is told by whoever tells every command's error.
+    let Some(last) = failures.pop() else { return Ok(Ended::Done) };
+    for failure in failures {
+        printer.error(&failure.into(), None);
+    }
+    Err(last.into())
+}
+
+fn installed_fact(installed: &Installed) -> Value {
+    let mut fact = runtime_fact(&installed.runtime);
+    fact["new"] = installed.new.into();
+    fact["checked"] = installed.checked.into();
+    fact
+}
+
+fn choose(context: &Context, name: &str) -> Result<Ended> {
+    let manager = context.runtimes()?;
+    let runtime = match manager.named(name) {
+        Err(unknown @ RuntimeError::UnknownRuntime { .. }) => match of_machine(&manager, name)? {
+            Some(python) => manager.adopt(&python)?,
+            None => return Err(unknown.into()),
+        },
+        found => found?,
+    };
+    manager.set_default(&runtime.id)?;
+    let runtime = manager.get(&runtime.id)?;
+    let said = format!("{} is the default now", runtime.id);
+    context.printer.fact(runtime_fact(&runtime), || context.printer.line(said));
     Ok(Ended::Done)
 }
 
-fn choose(context: &Context, id: &str) -> Result<Ended> {
-    let manager = context.runtimes()?;
-    manager.set_default(id)?;
-    let runtime = manager.get(id)?;
-    context.printer.fact(runtime_fact(&runtime), || context.printer.line(format_args!("{id} is the default now")));
-    Ok(Ended::Done)
+/// A Python of the machine that the words mean.
+fn of_machine(manager: &PythonRuntimeManager, name: &str) -> Result<Option<Interpreter>> {
+    Ok(match name.parse::<VersionRequest>() {
+        Ok(request) => manager.interpreter(Some(&request))?,
+        Err(_) => None,
+    })
 }
 
-fn remove(context: &Context, id: &str, yes: bool) -> Result<Ended> {
+fn remove(context: &Context, names: &[String], yes: bool) -> Result<Ended> {
     let manager = context.runtimes()?;
-    let runtime = manager.get(id)?;
-    if runtime.is_managed() && !yes {
-        let folder = context.home()?.runtimes()?.join(id);
-        let made_with = |status: &beep_python_runtime::environment::EnvironmentStatus| {
-            status.record.as_ref().is_some_and(|record| record.interpreter.starts_with(&folder))
-        };
-        let environments = context.environments()?.list()?;
-        let environments: Vec<_> = environments.into_iter().filter(made_with).map(|status| status.name).collect();
-        if !environments.is_empty() {
-            return Err(Complaint::RuntimeInUse { id: id.into(), environments }.into());
+    let mut runtimes = Vec::new();
+    for name in names {
+        let runtime = manager.named(name)?;
+        if !runtimes.iter().any(|other: &Runtime| other.id == runtime.id) {
+            runtimes.push(runtime);
         }
     }
-    manager.remove(id)?;
-    let done = if runtime.is_managed() { "removed" } else { "forgotten" };
-    let fact = json!({"id": id, "done": done});
-    context.printer.fact(fact, || context.printer.line(format_args!("{id} is {done}")));
+    // Nothing is removed unless all can be.
+    if !yes && runtimes.iter().any(Runtime::is_managed) {
+        let environments = context.environments()?.list()?;
+        for runtime in runtimes.iter().filter(|runtime| runtime.is_managed()) {
+            let folder = context.home()?.runtimes()?.join(&runtime.id);
+            let environments = made_with(&environments, &folder);
+            if !environments.is_empty() {
+                return Err(Complaint::RuntimeInUse { id: runtime.id.clone(), environments }.into());
+            }
+        }
+    }
+    let mut facts = Vec::new();
+    let printer = &context.printer;
+    for runtime in &runtimes {
+        manager.remove(&runtime.id)?;
+        let done = if runtime.is_managed() { "removed" } else { "forgotten" };
+        facts.push(json!({"id": runtime.id, "done": done}));
+    }
+    printer.fact(facts.clone().into(), || {
+        for fact in &facts {
+            let (id, done) = (fact["id"].as_str().unwrap_or_default(), fact["done"].as_str().unwrap_or_default());
+            printer.line(format_args!("{id} is {done}"));
+        }
+    });
     Ok(Ended::Done)
 }
 
-fn runtime_fact(runtime: &Runtime) -> serde_json::Value {
+/// The environments whose Python lies in the folder, by name. The home's path can lead over links, theirs does not.
+fn made_with(environments: &[EnvironmentStatus], folder: &std::path::Path) -> Vec<String> {
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let within = |status: &&EnvironmentStatus| {
+        let record = status.record.as_ref();
+        record.is_some_and(|record| record.interpreter.starts_with(folder) || record.interpreter.starts_with(&real))
+    };
+    environments.iter().filter(within).map(|status| status.name.clone()).collect()
+}
+
+fn runtime_fact(runtime: &Runtime) -> Value {
     let reason = match &runtime.state {
         RuntimeState::Ready => None,
         RuntimeState::Broken { reason } => Some(reason),
@@ -152,6 +255,7 @@ fn runtime_fact(runtime: &Runtime) -> serde_json::Value {
         "version": runtime.version.map(|version| version.to_string()),
         "path": runtime.path,
         "managed": runtime.is_managed(),
+        "freeThreaded": runtime.interpreter.as_ref().map(|python| python.free_threaded),
         "default": runtime.is_default,
         "ready": reason.is_none(),
         "reason": reason,

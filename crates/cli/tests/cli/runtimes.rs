@@ -85,12 +85,42 @@ fn runtimes_are_chosen_and_forgotten() {
     let house = House::with_runtime();
     let id = format!("system-{}", version());
     assert_eq!(house.done(&["runtime", "use", &id]), format!("{id} is the default now\n"));
-    assert_eq!(house.done(&["runtime", "remove", &id]), format!("{id} is forgotten\n"));
+    let series = version().rsplit_once('.').unwrap().0;
+    assert_eq!(house.done(&["runtime", "use", series]), format!("{id} is the default now\n"));
+    assert_eq!(house.done(&["runtime", "remove", series]), format!("{id} is forgotten\n"));
     assert!(fs::exists(python()).unwrap(), "it is not ours to delete");
     assert_eq!(house.json(&["runtime", "list"])["runtimes"], json!([]));
     let said = house.run(&["venv", "create", "x", "--python", "3.99"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.starts_with("error: no Python 3.99 is installed"), "{said:?}");
+    assert!(said.stderr.contains(&format!("there are {}", version().split('.').next().unwrap())), "{said:?}");
+    assert!(said.stderr.contains("hint: the nearest that can be downloaded is 3."), "{said:?}");
+    // One of the machine is made a runtime by being chosen.
+    assert_eq!(house.done(&["runtime", "use", python()]), format!("{id} is the default now\n"));
+}
+
+#[test]
+fn every_build_is_listed_when_asked_for() {
+    let house = House::empty();
+    let newest = house.json(&["runtime", "list"])["downloadable"].as_array().unwrap().clone();
+    let all = house.json(&["runtime", "list", "--all"])["downloadable"].as_array().unwrap().clone();
+    assert!(newest.iter().all(|entry| entry["freeThreaded"] == false), "{newest:?}");
+    for wanted in ["-gnu", "-musl"] {
+        assert!(all.iter().any(|entry| entry["platform"].as_str().unwrap().ends_with(wanted)), "{wanted}");
+    }
+    assert!(all.iter().any(|entry| entry["freeThreaded"] == true && entry["id"].as_str().unwrap().contains("t-")));
+    assert!(all.len() > 10 * newest.len());
+}
+
+#[test]
+fn what_cannot_be_installed_is_told_with_the_nearest_and_the_others_are_tried() {
+    let house = House::empty();
+    let said = house.run(&["runtime", "install", "3.98", "3.99.1", "3.98t"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for version in ["3.98", "3.99.1", "3.98t"] {
+        assert!(said.stderr.contains(&format!("error: there is no Python {version} for ")), "{said:?}");
+    }
+    assert!(said.stderr.contains("hint: the nearest is 3."), "{said:?}");
 }
 
 #[test]

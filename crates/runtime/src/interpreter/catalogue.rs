@@ -6,7 +6,8 @@ use super::{Platform, RuntimeError, Version, VersionRequest};
 
 const BUILTIN: &str = include_str!("../../data/catalogue.json");
 
-/// The Pythons that can be downloaded: the newest build of each minor version, for each platform.
+/// The Pythons that can be downloaded: the newest build of each version, for each platform, with the global interpreter
+/// lock and without.
 ///
 /// `scripts/catalogue.py` renews the built-in one; `BEEP_PYTHON_CATALOGUE` names another, of the same form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +21,8 @@ pub struct Catalogue {
 /// A Python that can be downloaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogueEntry {
-    /// `cpython-3.13.15-linux-x86_64-gnu`: also the id of the runtime that is made of it.
+    /// `cpython-3.13.15-linux-x86_64-gnu`, with a `t` after the version for a build without the global interpreter lock:
+    /// also the id of the runtime that is made of it.
     pub name: String,
     /// Its exact version.
     pub version: Version,
@@ -30,6 +32,9 @@ pub struct CatalogueEntry {
     pub url: String,
     /// The SHA-256 of the archive, in 64 hexadecimal digits.
     pub sha256: String,
+    /// Whether it is a build without the global interpreter lock.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub free_threaded: bool,
 }
 
 impl Catalogue {
@@ -56,21 +61,37 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// What there is for a platform, the newest first.
+    /// What there is for a platform, the newest first; builds without the global interpreter lock after those with it.
     pub fn for_platform(&self, platform: &Platform) -> Vec<&CatalogueEntry> {
         let mut entries: Vec<_> = self.releases.iter().filter(|entry| entry.platform == *platform).collect();
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.version));
+        entries.sort_by_key(|entry| (std::cmp::Reverse(entry.version), entry.free_threaded));
+        entries
+    }
+
+    /// The newest of each minor version for a platform, the newest first: what most want to choose from.
+    pub fn newest_for_platform(&self, platform: &Platform) -> Vec<&CatalogueEntry> {
+        let mut entries = self.for_platform(platform);
+        entries.retain(|entry| !entry.free_threaded);
+        entries.dedup_by_key(|entry| entry.version.series());
         entries
     }
 
     /// The best that matches, for a platform.
     pub fn find(&self, request: &VersionRequest, platform: &Platform) -> Result<&CatalogueEntry, RuntimeError> {
-        let entries = self.for_platform(platform);
+        let mut entries = self.for_platform(platform);
+        entries.retain(|entry| entry.free_threaded == request.is_free_threaded());
         let found = request.best(&entries, |entry| entry.version).copied();
-        found.ok_or_else(|| RuntimeError::NotInCatalogue {
-            request: request.clone(),
-            platform: platform.to_string(),
-            available: entries.iter().map(|entry| entry.version).collect(),
+        found.ok_or_else(|| {
+            let all: Vec<Version> = entries.iter().map(|entry| entry.version).collect();
+            let nearest = request.nearest(&all);
+            let mut available = all;
+            available.dedup_by_key(|version| version.series());
+            RuntimeError::NotInCatalogue {
+                request: request.clone(),
+                platform: platform.to_string(),
+                available,
+                nearest,
+            }
         })
     }
 
@@ -125,6 +146,19 @@ mod tests {
             Catalogue::builtin().find(&"3.8".parse().unwrap(), &"linux-x86_64-gnu".parse().unwrap()).unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("there is no Python 3.8 for linux-x86_64-gnu to download; there are 3."), "{text}");
+        assert!(matches!(error, RuntimeError::NotInCatalogue { nearest: Some(nearest), .. } if nearest.minor == 9));
+    }
+
+    #[test]
+    fn builds_without_the_lock_are_there_for_who_asks() {
+        let catalogue = Catalogue::builtin();
+        let platform = "linux-x86_64-gnu".parse().unwrap();
+        for (request, free_threaded) in [("3.13", false), ("3.13t", true), (">=3.13t", true)] {
+            let entry = catalogue.find(&request.parse().unwrap(), &platform).unwrap();
+            assert_eq!(entry.free_threaded, free_threaded, "{}", entry.name);
+            assert_eq!(entry.name.contains("t-linux"), free_threaded, "{}", entry.name);
+        }
+        assert!(catalogue.for_platform(&platform).len() > 4 * catalogue.newest_for_platform(&platform).len());
     }
 
     #[test]

@@ -6,28 +6,94 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::header::{CONTENT_RANGE, RANGE};
+use reqwest::header::{CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
 use super::{Progress, RuntimeError};
-use crate::platform::failed_to;
+use crate::platform::{FileError, failed_to};
 
-/// How often a download that was cut off goes on where it was cut.
-const RESUMES: u32 = 4;
 /// The largest catalogue or hash file that is read, in bytes.
 const SMALL: usize = 16 << 20;
 
-/// How long to wait.
+/// The longest that a server is obeyed which asks to be asked later.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// How long to wait, and how often to try.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
     /// For a connection.
     pub(super) connect: Duration,
     /// For the next bytes.
     pub(super) idle: Duration,
+    /// How often a request that brought nothing is made again.
+    pub(super) retries: u32,
+    /// How long to wait before the first of these; before each further one twice as long.
+    pub(super) backoff: Duration,
 }
 
-/// Downloads `url` to `part`, going on where an earlier attempt ended, until its SHA-256 is `sha256`.
+/// The attempts at one file that brought nothing, since one last brought something.
+struct Attempts {
+    patience: Patience,
+    failed: u32,
+}
+
+impl Attempts {
+    fn new(patience: Patience) -> Attempts {
+        Attempts { patience, failed: 0 }
+    }
+
+    /// Waits for the next attempt; the error, when it will not pass or there were enough.
+    async fn wait(
+        &mut self,
+        failure: Failure,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), RuntimeError> {
+        if !failure.passes || self.failed == self.patience.retries {
+            return Err(failure.error);
+        }
+        let backoff = self.patience.backoff.saturating_mul(1 << self.failed.min(10));
+        let wait = failure.asked.map_or(backoff, |asked| asked.max(backoff).min(LONGEST_WAIT));
+        self.failed += 1;
+        progress(Progress::Retrying { attempt: self.failed, wait, reason: in_one_line(&failure.error) });
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// Why an attempt failed.
+struct Failure {
+    error: RuntimeError,
+    /// Whether another attempt can go better.
+    passes: bool,
+    /// How long the server asks to wait.
+    asked: Option<Duration>,
+}
+
+impl From<RuntimeError> for Failure {
+    fn from(error: RuntimeError) -> Failure {
+        let passes = match &error {
+            RuntimeError::Download { source, .. } => !source.is_builder(),
+            RuntimeError::DownloadIncomplete { .. } => true,
+            _ => false,
+        };
+        Failure { error, passes, asked: None }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Failure {
+        Failure { error: error.into(), passes: false, asked: None }
+    }
+}
+
+fn in_one_line(error: &RuntimeError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Downloads `url` to `part`, going on where an earlier attempt ended, until its SHA-256 is `sha256`. Proxies and
+/// certificates are those of the system: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR` and their like.
 ///
 /// What arrived stays in `part` when the connection is lost, for the next time; not when the content is wrong.
 pub(super) async fn download(
@@ -42,7 +108,7 @@ pub(super) async fn download(
     let mut fresh = file.length == 0;
     loop {
         if fresh || !file.has_hash(sha256) {
-            let fetched = fetch(&client, url, &mut file, progress).await;
+            let fetched = fetch(&client, url, &mut file, patience, progress).await;
             if fetched.is_err() && file.length == 0 {
                 file.remove();
             }
@@ -64,12 +130,25 @@ pub(super) async fn download(
 
 /// The content of a small file at `url`.
 pub(super) async fn read_small(url: &Url, patience: Patience) -> Result<Vec<u8>, RuntimeError> {
-    let mut response = succeeded(send(&client(url, patience)?, url, 0).await?, url)?;
+    let client = client(url, patience)?;
+    let mut attempts = Attempts::new(patience);
+    loop {
+        match read_once(&client, url).await {
+            Ok(content) => return Ok(content),
+            Err(failure) => attempts.wait(failure, &mut |_| {}).await?,
+        }
+    }
+}
+
+async fn read_once(client: &Client, url: &Url) -> Result<Vec<u8>, Failure> {
+    let mut response = succeeded(send(client, url, 0).await?, url)?;
     let mut content = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(lost(url))? {
         content.extend_from_slice(&chunk);
         if content.len() > SMALL {
-            return Err(RuntimeError::DownloadRefused { url: url.to_string(), status: "more than 16 MiB".into() });
+            return Err(
+                RuntimeError::DownloadRefused { url: url.to_string(), status: "more than 16 MiB".into() }.into()
+            );
         }
     }
     Ok(content)
@@ -83,36 +162,53 @@ pub(super) fn hash_file(path: &Path) -> Result<String, RuntimeError> {
     Ok(hexadecimal(hasher))
 }
 
-/// Adds to the file until the server has no more.
+/// Adds to the file until the server has no more, in as many attempts as that takes.
 async fn fetch(
     client: &Client,
     url: &Url,
     file: &mut PartFile<'_>,
+    patience: Patience,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), RuntimeError> {
-    let mut resumes = 0;
+    let mut attempts = Attempts::new(patience);
     loop {
         let before = file.length;
-        let mut response = send(client, url, before).await?;
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && before > 0 {
-            file.restart()?;
-            response = send(client, url, 0).await?;
-        }
-        let response = succeeded(response, url)?;
-        if !continues(&response, file.length) {
-            file.restart()?;
-        }
-        let begin = file.length;
-        let total = response.content_length().map(|rest| begin + rest);
-        match receive(response, file, total, progress).await? {
-            None if total.is_none_or(|total| total == file.length) => return Ok(()),
-            None => {
-                let expected = total.unwrap_or_default();
-                return Err(RuntimeError::DownloadIncomplete { url: url.to_string(), received: file.length, expected });
+        match fetch_once(client, url, file, progress).await {
+            Ok(()) => return Ok(()),
+            Err(failure) => {
+                // However slow it is, it comes nearer.
+                if file.length > before {
+                    attempts.failed = 0;
+                }
+                attempts.wait(failure, progress).await?;
             }
-            Some(cut) if cut.is_timeout() || file.length == begin || resumes == RESUMES => return Err(lost(url)(cut)),
-            Some(_) => resumes += 1,
         }
+    }
+}
+
+async fn fetch_once(
+    client: &Client,
+    url: &Url,
+    file: &mut PartFile<'_>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), Failure> {
+    let mut response = send(client, url, file.length).await?;
+    if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && file.length > 0 {
+        file.restart()?;
+        response = send(client, url, 0).await?;
+    }
+    let response = succeeded(response, url)?;
+    if !continues(&response, file.length) {
+        file.restart()?;
+    }
+    let total = response.content_length().map(|rest| file.length + rest);
+    match receive(response, file, total, progress).await? {
+        None if total.is_none_or(|total| total == file.length) => Ok(()),
+        None => {
+            let expected = total.unwrap_or_default();
+            Err(RuntimeError::DownloadIncomplete { url: url.to_string(), received: file.length, expected }.into())
+        }
+        Some(cut) => Err(lost(url)(cut).into()),
     }
 }
 
@@ -150,11 +246,17 @@ async fn send(client: &Client, url: &Url, from: u64) -> Result<Response, Runtime
     request.send().await.map_err(lost(url))
 }
 
-fn succeeded(response: Response, url: &Url) -> Result<Response, RuntimeError> {
-    if response.status().is_success() {
+fn succeeded(response: Response, url: &Url) -> Result<Response, Failure> {
+    let status = response.status();
+    if status.is_success() {
         return Ok(response);
     }
-    Err(RuntimeError::DownloadRefused { url: url.to_string(), status: response.status().to_string() })
+    let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Err(Failure {
+        error: RuntimeError::DownloadRefused { url: url.to_string(), status: status.to_string() },
+        passes: status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
+        asked: asked.map(Duration::from_secs),
+    })
 }
 
 fn client(url: &Url, patience: Patience) -> Result<Client, RuntimeError> {

@@ -92,8 +92,10 @@ pub enum RuntimeError {
         request: VersionRequest,
         /// For which platform.
         platform: String,
-        /// What there is for it.
+        /// The newest of each minor version that there is for it.
         available: Vec<Version>,
+        /// The one that comes nearest.
+        nearest: Option<Version>,
     },
     /// The address of a mirror, catalogue or archive is none.
     #[error("{location:?} is not an address to download from: it takes http://, https://, file:// or a path")]
@@ -152,6 +154,14 @@ pub enum RuntimeError {
         path: PathBuf,
         /// Which entry, and what is wrong with it.
         reason: String,
+    },
+    /// What the installation tells of itself could not be made true of its place.
+    #[error("cannot prepare the installation in {} for building packages", path.display())]
+    FixUp {
+        /// Where it was unpacked.
+        path: PathBuf,
+        /// Why.
+        source: CommandError,
     },
     /// The runtime is another version than was promised.
     #[error("{origin} holds Python {actual}, and should hold {promised}")]

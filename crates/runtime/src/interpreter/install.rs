@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest::Url;
 
 use super::download::{self, Patience};
+use super::fix_up::fix_up;
 use super::manager::{RECORD, Record};
 use super::probe::probe;
 use super::{
-    Catalogue, CatalogueEntry, Interpreter, Platform, PythonRuntimeManager, Runtime, RuntimeError, RuntimeOrigin,
-    RuntimeState, Version, VersionRequest, archive,
+    Catalogue, CatalogueEntry, InstallSettings, Interpreter, Platform, PythonRuntimeManager, Runtime, RuntimeError,
+    RuntimeOrigin, RuntimeState, Version, VersionRequest, archive,
 };
 use crate::platform::{Staging, failed_to};
 
@@ -51,6 +53,15 @@ pub enum Progress {
         received: u64,
         /// How many there will be, where the server says so.
         total: Option<u64>,
+    },
+    /// An attempt failed, and another is made.
+    Retrying {
+        /// The number of attempts that brought nothing.
+        attempt: u32,
+        /// How long until the next.
+        wait: Duration,
+        /// Why it failed.
+        reason: String,
     },
     /// The hash of a file on this machine is computed.
     Verifying,
@@ -200,6 +211,7 @@ impl PythonRuntimeManager {
             let installation = archive::unpack(&fetched.archive, &staging.workplace())?;
             let interpreter = run_new(&installation, &fetched, request.as_ref())?;
             let id = id_of(&interpreter);
+            fix_up(&installation, &manager.home().runtimes()?.join(&id))?;
             let record = Record::new(
                 &id,
                 interpreter.version,
@@ -243,7 +255,8 @@ impl PythonRuntimeManager {
     }
 
     pub(super) fn patience(&self) -> Patience {
-        Patience { connect: self.settings.connect_timeout, idle: self.settings.idle_timeout }
+        let InstallSettings { connect_timeout, idle_timeout, retries, backoff, .. } = self.settings;
+        Patience { connect: connect_timeout, idle: idle_timeout, retries, backoff }
     }
 }
 

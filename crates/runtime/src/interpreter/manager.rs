@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::install::locate;
-use super::{Catalogue, Interpreter, RuntimeError, SearchPaths, Version, VersionRequest, discover, download, query};
+use super::{Catalogue, Interpreter, RuntimeError, SearchPaths, Version, discover, download, query};
 use crate::platform::{Home, HomeError, Staging, failed_to, replace_link};
 
 /// The record's file name, in the runtime's folder.
@@ -33,6 +33,10 @@ pub struct InstallSettings {
     pub connect_timeout: Duration,
     /// How long to wait for the next bytes.
     pub idle_timeout: Duration,
+    /// How often a download that fails is tried again; each time it went on in between counts anew.
+    pub retries: u32,
+    /// How long to wait before the first of these tries; before each further one twice as long.
+    pub backoff: Duration,
     /// Where Pythons of the machine are looked for.
     pub search: SearchPaths,
 }
@@ -99,8 +103,8 @@ pub(super) struct Record {
 }
 
 impl InstallSettings {
-    /// `BEEP_PYTHON_CATALOGUE`, `BEEP_PYTHON_INSTALL_MIRROR`, 3 s for a connection, 20 s for the next bytes, and the
-    /// usual places.
+    /// `BEEP_PYTHON_CATALOGUE`, `BEEP_PYTHON_INSTALL_MIRROR`, 3 s for a connection, 20 s for the next bytes, three
+    /// more tries, and the usual places.
     pub fn from_env() -> InstallSettings {
         let set = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         InstallSettings {
@@ -108,6 +112,8 @@ impl InstallSettings {
             mirror: set("BEEP_PYTHON_INSTALL_MIRROR"),
             connect_timeout: Duration::from_secs(3),
             idle_timeout: Duration::from_secs(20),
+            retries: 3,
+            backoff: Duration::from_millis(250),
             search: SearchPaths::from_env(),
         }
     }
@@ -168,35 +174,6 @@ impl PythonRuntimeManager {
     /// The runtime that is used when no other is named.
     pub fn default_runtime(&self) -> Result<Option<Runtime>, RuntimeError> {
         self.default_id()?.map(|id| self.get(&id)).transpose()
-    }
-
-    /// The best runtime of the home that matches and runs: an installed one before an adopted one.
-    pub fn find(&self, request: &VersionRequest) -> Result<Option<Runtime>, RuntimeError> {
-        let (managed, adopted): (Vec<_>, Vec<_>) = self
-            .list()?
-            .into_iter()
-            .filter(|runtime| runtime.state == RuntimeState::Ready)
-            .partition(Runtime::is_managed);
-        if let VersionRequest::Path(path) = request {
-            let wanted = query(&self.home, path)?.path;
-            let here = |runtime: &Runtime| runtime.interpreter.as_ref().is_some_and(|i| i.path == wanted);
-            return Ok(managed.into_iter().chain(adopted).find(here));
-        }
-        let version = |runtime: &Runtime| runtime.version.unwrap_or(Version::new(0, 0, 0));
-        Ok(request.best(&managed, version).or_else(|| request.best(&adopted, version)).cloned())
-    }
-
-    /// The Python to work with: for `None` the default runtime's; for a path that one; for a version the best of the
-    /// home, else of the machine. `None` when there is none; an error when the default one does not run.
-    pub fn interpreter(&self, request: Option<&VersionRequest>) -> Result<Option<Interpreter>, RuntimeError> {
-        match request {
-            None => self.default_runtime()?.map(Runtime::into_interpreter).transpose(),
-            Some(VersionRequest::Path(path)) => query(&self.home, path).map(Some),
-            Some(request) => match self.find(request)? {
-                Some(runtime) => runtime.into_interpreter().map(Some),
-                None => Ok(best_of_machine(self.discover()?, Some(request))),
-            },
-        }
     }
 
     /// Makes a Python of the machine a runtime of the home, or finds that it is one; the first one becomes the default.
@@ -345,15 +322,6 @@ impl Record {
         let bytes = fs::read(folder.join(RECORD)).map_err(|error| error.to_string())?;
         serde_json::from_slice(&bytes).map_err(|error| error.to_string())
     }
-}
-
-/// The best of what was found: a final version before a candidate, a build with the global lock before one without.
-pub(super) fn best_of_machine(found: Vec<Interpreter>, request: Option<&VersionRequest>) -> Option<Interpreter> {
-    found
-        .into_iter()
-        .filter(|interpreter| request.is_none_or(|request| request.matches(&interpreter.version)))
-        .rev()
-        .max_by_key(|interpreter| (interpreter.version.pre.is_none(), !interpreter.free_threaded, interpreter.version))
 }
 
 /// The error and what caused it, in one line.

@@ -7,9 +7,11 @@
 mod archive;
 mod cache;
 mod catalogue;
+mod choose;
 mod discover;
 mod download;
 mod error;
+mod fix_up;
 mod init;
 mod install;
 mod manager;

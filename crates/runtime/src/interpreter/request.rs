@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{RuntimeError, Version};
+use super::{Platform, RuntimeError, Version};
 
-/// Which Python is wanted: `3`, `3.12`, `3.12.7`, `3.13.0rc1`, `>=3.11`, `>=3.10,<3.13`, or the path of one.
+/// Which Python is wanted: `3`, `3.12`, `3.12.7`, `3.13.0rc1`, `>=3.11`, `>=3.10,<3.13`, `3.13t` for a build without the
+/// global interpreter lock, the id of a build for this machine (`cpython-3.12.7-linux-x86_64-gnu`), or the path of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionRequest {
     /// Whose version begins with these numbers: at most three. A final version; a candidate is not taken for it.
@@ -15,6 +16,8 @@ pub enum VersionRequest {
     Exact(Version),
     /// Whose version keeps within every bound.
     Range(Vec<Bound>),
+    /// Such a version, of a build without the global interpreter lock.
+    FreeThreaded(Box<VersionRequest>),
     /// This one: an executable, or a folder with `bin/python3` in it.
     Path(PathBuf),
 }
@@ -47,14 +50,40 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 ];
 
 impl VersionRequest {
+    /// Whether a build without the global interpreter lock is wanted. One with it is taken only for what does not ask for
+    /// such a build, and the other way round.
+    pub fn is_free_threaded(&self) -> bool {
+        matches!(self, VersionRequest::FreeThreaded(_))
+    }
+
     /// Whether `version` is what is wanted. A path is never matched by a version.
     pub fn matches(&self, version: &Version) -> bool {
         match self {
             VersionRequest::Series(numbers) => compare(version, numbers).is_eq(),
             VersionRequest::Exact(wanted) => version == wanted,
             VersionRequest::Range(bounds) => bounds.iter().all(|bound| bound.holds(version)),
+            VersionRequest::FreeThreaded(request) => request.matches(version),
             VersionRequest::Path(_) => false,
         }
+    }
+
+    /// What there is that comes nearest to what is wanted, when that is not among it: the newest of the same series, else
+    /// the next newer version, else the next older one.
+    pub fn nearest(&self, choices: &[Version]) -> Option<Version> {
+        let wanted = match self {
+            VersionRequest::Series(numbers) => at(numbers),
+            VersionRequest::Exact(version) => *version,
+            VersionRequest::Range(bounds) => at(&bounds.first()?.numbers),
+            VersionRequest::FreeThreaded(request) => return request.nearest(choices),
+            VersionRequest::Path(_) => return None,
+        };
+        let finals: Vec<Version> = choices.iter().copied().filter(|version| version.pre.is_none()).collect();
+        let choices = if finals.is_empty() { choices } else { &finals };
+        let same = choices.iter().filter(|version| version.series() == wanted.series()).max();
+        let newer = choices.iter().filter(|version| **version > wanted);
+        // Of a newer series its newest version: who asks for 3.8 does not want 3.9.0.
+        let newer = newer.min().and_then(|next| choices.iter().filter(|v| v.series() == next.series()).max());
+        same.or(newer).or_else(|| choices.iter().max()).copied()
     }
 
     /// The best of `choices`: the newest final version that matches, else the newest pre-release.
@@ -89,6 +118,12 @@ fn compare(version: &Version, numbers: &[u8]) -> std::cmp::Ordering {
     [version.major, version.minor, version.patch][..numbers.len()].cmp(numbers)
 }
 
+/// The version that these numbers begin.
+fn at(numbers: &[u8]) -> Version {
+    let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
+    Version::new(number(0), number(1), number(2))
+}
+
 fn numbers(text: &str) -> Option<Vec<u8>> {
     let numbers: Vec<u8> = text.split('.').map(|n| n.parse().ok()).collect::<Option<_>>()?;
     (numbers.len() <= 3).then_some(numbers)
@@ -110,12 +145,20 @@ impl FromStr for VersionRequest {
         }
         let plain =
             ["cpython-", "cpython", "python-", "python"].iter().find_map(|p| word.strip_prefix(p)).unwrap_or(word);
-        numbers(plain)
-            .map(VersionRequest::Series)
-            .or_else(|| plain.parse().ok().map(VersionRequest::Exact))
-            .or_else(|| plain.split(',').map(bound).collect::<Option<_>>().map(VersionRequest::Range))
+        let plain = plain.strip_suffix(&format!("-{}", Platform::host())).unwrap_or(plain);
+        plain
+            .strip_suffix('t')
+            .and_then(|plain| Some(VersionRequest::FreeThreaded(Box::new(version(plain.trim_end())?))))
+            .or_else(|| version(plain))
             .ok_or_else(|| RuntimeError::InvalidRequest { request: text.to_owned() })
     }
+}
+
+fn version(plain: &str) -> Option<VersionRequest> {
+    numbers(plain)
+        .map(VersionRequest::Series)
+        .or_else(|| plain.parse().ok().map(VersionRequest::Exact))
+        .or_else(|| plain.split(',').map(bound).collect::<Option<_>>().map(VersionRequest::Range))
 }
 
 impl fmt::Display for VersionRequest {
@@ -124,6 +167,7 @@ impl fmt::Display for VersionRequest {
         match self {
             VersionRequest::Series(numbers) => f.write_str(&dotted(numbers)),
             VersionRequest::Exact(version) => version.fmt(f),
+            VersionRequest::FreeThreaded(request) => write!(f, "{request}t"),
             VersionRequest::Path(path) => path.display().fmt(f),
             VersionRequest::Range(bounds) => {
                 for (index, Bound { comparison, numbers }) in bounds.iter().enumerate() {
@@ -160,6 +204,7 @@ mod tests {
             ("<=3.11", "3.11.7", "3.12.0"),
             ("!=3.12", "3.11.0", "3.12.4"),
             ("==3.12.1", "3.12.1", "3.12.2"),
+            ("3.13t", "3.13.1", "3.14.0"),
         ] {
             assert!(matches(request, yes), "{request} should match {yes}");
             assert!(!matches(request, no), "{request} should not match {no}");
@@ -168,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        for text in ["", "latest", "3.x", "3.12.7.1", ">=", "~=3.11", "3,12", "300"] {
+        for text in ["", "latest", "3.x", "3.12.7.1", ">=", "~=3.11", "3,12", "300", "t", "3.13tt"] {
             let error = text.parse::<VersionRequest>().unwrap_err();
             assert!(error.to_string().contains(&format!("\"{text}\"")), "{error}");
         }
@@ -189,8 +234,27 @@ mod tests {
 
     #[test]
     fn shown_as_it_was_asked() {
-        for text in ["3", "3.12", "3.13.0rc1", ">=3.10,<3.13", "/usr/bin/python3"] {
+        for text in ["3", "3.12", "3.13.0rc1", ">=3.10,<3.13", "3.13t", ">=3.13t", "/usr/bin/python3"] {
             assert_eq!(text.parse::<VersionRequest>().unwrap().to_string(), text);
         }
+        let id = format!("cpython-3.13.1t-{}", Platform::host());
+        assert_eq!(id.parse::<VersionRequest>().unwrap().to_string(), "3.13.1t");
+    }
+
+    #[test]
+    fn the_nearest_is_of_the_same_series_or_the_next() {
+        let choices = ["3.9.25", "3.12.1", "3.12.9", "3.13.0", "3.14.0rc1"].map(|v| v.parse::<Version>().unwrap());
+        let nearest = |request: &str| request.parse::<VersionRequest>().unwrap().nearest(&choices).unwrap().to_string();
+        for (request, expected) in [
+            ("3.8", "3.9.25"),
+            ("3.12.77", "3.12.9"),
+            ("3.11", "3.12.9"),
+            (">=3.99", "3.13.0"),
+            ("3.14.0", "3.13.0"),
+            ("3.13.5t", "3.13.0"),
+        ] {
+            assert_eq!(nearest(request), expected, "{request}");
+        }
+        assert_eq!("3".parse::<VersionRequest>().unwrap().nearest(&[]), None);
     }
 }

@@ -14,17 +14,8 @@ use tar::{Builder, Header};
 /// Where the packed Python finds its shared library.
 const OWN_LIBRARY: &[u8] = b"$ORIGIN/../lib";
 /// Large, and not needed to run.
-const LEFT_OUT: [&str; 9] = [
-    "__pycache__",
-    "dist-packages",
-    "ensurepip",
-    "idlelib",
-    "lib2to3",
-    "pydoc_data",
-    "site-packages",
-    "test",
-    "tkinter",
-];
+const LEFT_OUT: [&str; 8] =
+    ["__pycache__", "dist-packages", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tkinter"];
 
 /// A packed Python.
 pub struct Packed {
@@ -92,7 +83,37 @@ pub fn packed() -> &'static Packed {
     })
 }
 
+/// Another archive of the same kind, of a Python with pip in it that can build packages with C sources, as it comes from
+/// another machine: what it tells of itself is that it lies in `/install`, and that its compiler is a clang which nobody
+/// has. `None` where this machine has no such Python, or no compiler.
+pub fn packed_elsewhere() -> Option<&'static Packed> {
+    static PACKED: OnceLock<Option<Packed>> = OnceLock::new();
+    let packed = PACKED.get_or_init(|| {
+        let found = super::pythons().iter().filter(|python| !python.free_threaded).rfind(|python| {
+            let bundled = fs::read_dir(python.stdlib.join("ensurepip/_bundled")).into_iter().flatten().flatten();
+            let setuptools = bundled.into_iter().any(|e| e.file_name().to_string_lossy().starts_with("setuptools-"));
+            setuptools && python.prefix.join("include").join(python.name()).join("Python.h").is_file()
+        })?;
+        std::process::Command::new("cc").arg("--version").output().ok()?;
+        Some(pack_for(found, Kind::BuiltElsewhere))
+    });
+    packed.as_ref()
+}
+
+/// What an archive is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// To run.
+    Small,
+    /// To build and install packages with.
+    BuiltElsewhere,
+}
+
 fn pack(python: &Interpreter) -> Packed {
+    pack_for(python, Kind::Small)
+}
+
+fn pack_for(python: &Interpreter, kind: Kind) -> Packed {
     let mut tar = Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     let name = python.name();
     let executable = rewritten(python);
@@ -103,7 +124,19 @@ fn pack(python: &Interpreter) -> Packed {
         let file_name = library.file_name().unwrap().to_str().unwrap();
         add(&mut tar, &format!("python/lib/{file_name}"), 0o755, &fs::read(&library).unwrap());
     }
-    add_folder(&mut tar, &python.stdlib, &format!("python/lib/{name}"));
+    add_folder(&mut tar, &python.stdlib, &format!("python/lib/{name}"), kind);
+    if kind == Kind::BuiltElsewhere {
+        add_folder(&mut tar, &python.prefix.join("include"), "python/include", kind);
+        let prefix = python.prefix.to_str().unwrap();
+        for entry in fs::read_dir(&python.stdlib).unwrap().flatten() {
+            let file_name = entry.file_name().into_string().unwrap();
+            if file_name.starts_with("_sysconfigdata") {
+                let text = fs::read_to_string(entry.path()).unwrap().replace(prefix, "/install");
+                let text = text.replace("'gcc", "'/tools/llvm/bin/clang -fdebug-default-version=4");
+                add(&mut tar, &format!("python/lib/{name}/{file_name}"), 0o644, text.as_bytes());
+            }
+        }
+    }
     let bytes = tar.into_inner().unwrap().finish().unwrap();
     let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     Packed { bytes: Arc::new(bytes), sha256, version: python.version, shared: library(python).is_some() }
@@ -149,17 +182,21 @@ fn find(haystack: &[u8], needle: &[u8]) -> Vec<usize> {
     found
 }
 
-fn add_folder(tar: &mut Builder<impl io::Write>, folder: &Path, name: &str) {
+fn add_folder(tar: &mut Builder<impl io::Write>, folder: &Path, name: &str, kind: Kind) {
     let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()).collect();
     entries.sort_by_key(|entry| entry.file_name());
     for entry in entries {
         let file_name = entry.file_name().into_string().unwrap();
         let (path, name) = (entry.path(), format!("{name}/{file_name}"));
-        if LEFT_OUT.contains(&file_name.as_str()) || file_name.starts_with("config-") {
+        let left_out = match kind {
+            Kind::Small => file_name == "ensurepip",
+            Kind::BuiltElsewhere => file_name.starts_with("_sysconfigdata"),
+        };
+        if left_out || LEFT_OUT.contains(&file_name.as_str()) || file_name.starts_with("config-") {
             continue;
         }
         if path.is_dir() {
-            add_folder(tar, &path, &name);
+            add_folder(tar, &path, &name, kind);
         } else if path.is_file() {
             tar.append_file(&name, &mut File::open(&path).unwrap()).unwrap();
         }

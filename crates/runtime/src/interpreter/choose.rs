@@ -1,0 +1,76 @@
+//! Which Python a request means.
+
+use super::{Interpreter, PythonRuntimeManager, Runtime, RuntimeError, RuntimeState, Version, VersionRequest, query};
+
+impl PythonRuntimeManager {
+    /// The runtime of this id, or the best of the home that matches a request, broken ones too: `3.12`.
+    pub fn named(&self, name: &str) -> Result<Runtime, RuntimeError> {
+        let unknown = match self.get(name) {
+            Err(unknown @ RuntimeError::UnknownRuntime { .. }) => unknown,
+            found => return found,
+        };
+        let Ok(request) = name.parse::<VersionRequest>() else { return Err(unknown) };
+        let found = match &request {
+            VersionRequest::Path(_) => self.find(&request)?,
+            request => {
+                let mut runtimes = self.list()?;
+                runtimes.retain(|runtime| runtime.is_build_of(request));
+                runtimes.sort_by_key(|runtime| (runtime.is_managed(), runtime.state == RuntimeState::Ready));
+                request.best(&runtimes, version_of).cloned()
+            }
+        };
+        found.ok_or(unknown)
+    }
+
+    /// The best runtime of the home that matches and runs: an installed one before an adopted one.
+    pub fn find(&self, request: &VersionRequest) -> Result<Option<Runtime>, RuntimeError> {
+        let (managed, adopted): (Vec<_>, Vec<_>) = self
+            .list()?
+            .into_iter()
+            .filter(|runtime| runtime.state == RuntimeState::Ready && runtime.is_build_of(request))
+            .partition(Runtime::is_managed);
+        if let VersionRequest::Path(path) = request {
+            let wanted = query(self.home(), path)?.path;
+            let here = |runtime: &Runtime| runtime.interpreter.as_ref().is_some_and(|i| i.path == wanted);
+            return Ok(managed.into_iter().chain(adopted).find(here));
+        }
+        Ok(request.best(&managed, version_of).or_else(|| request.best(&adopted, version_of)).cloned())
+    }
+
+    /// The Python to work with: for `None` the default runtime's; for a path that one; for a version the best of the
+    /// home, else of the machine. `None` when there is none; an error when the default one does not run.
+    pub fn interpreter(&self, request: Option<&VersionRequest>) -> Result<Option<Interpreter>, RuntimeError> {
+        match request {
+            None => self.default_runtime()?.map(Runtime::into_interpreter).transpose(),
+            Some(VersionRequest::Path(path)) => query(self.home(), path).map(Some),
+            Some(request) => match self.find(request)? {
+                Some(runtime) => runtime.into_interpreter().map(Some),
+                None => Ok(best_of_machine(self.discover()?, Some(request))),
+            },
+        }
+    }
+}
+
+impl Runtime {
+    /// Whether it is a build with or without the global interpreter lock, as the request has it.
+    fn is_build_of(&self, request: &VersionRequest) -> bool {
+        let free_threaded = self.interpreter.as_ref().is_some_and(|interpreter| interpreter.free_threaded);
+        matches!(request, VersionRequest::Path(_)) || free_threaded == request.is_free_threaded()
+    }
+}
+
+fn version_of(runtime: &Runtime) -> Version {
+    runtime.version.unwrap_or(Version::new(0, 0, 0))
+}
+
+/// The best of what was found: a final version before a candidate, a build with the global lock before one without.
+pub(super) fn best_of_machine(found: Vec<Interpreter>, request: Option<&VersionRequest>) -> Option<Interpreter> {
+    found
+        .into_iter()
+        .filter(|interpreter| {
+            let build = |request: &VersionRequest| request.is_free_threaded() == interpreter.free_threaded;
+            request.is_none_or(|request| request.matches(&interpreter.version) && build(request))
+        })
+        .rev()
+        .max_by_key(|interpreter| (interpreter.version.pre.is_none(), !interpreter.free_threaded, interpreter.version))
+}
