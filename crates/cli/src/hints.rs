@@ -98,7 +98,8 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         }
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
         EnvironmentError::DoesNotRun { .. } | EnvironmentError::NotIsolated { .. } => {
-            "`beep-python config` says what is wrong and how to mend it".into()
+            "`beep-python config` says what is wrong and how to mend it, `beep-python venv repair` mends environments"
+                .into()
         }
         _ => return None,
     })

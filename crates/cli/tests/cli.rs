@@ -5,6 +5,8 @@ mod cli {
     mod errors;
     mod eval;
     mod house;
+    mod index;
+    mod packages;
     mod quickstart;
     mod runtimes;
     mod servers;

@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use beep_python_runtime::environment::{EnvironmentError, EnvironmentState, VenvManager};
+use beep_python_runtime::environment::{EnvironmentError, EnvironmentRecord, EnvironmentState, VenvManager};
 use beep_python_runtime::interpreter::{Interpreter, query};
 use beep_python_runtime::platform::Home;
 use support::{home, names, one_of_each_series, output, pythons};
@@ -274,7 +274,7 @@ fn the_state_of_each_is_told_whatever_is_wrong_with_the_others() {
     let (folder, manager) = manager();
     let environments = folder_of(&manager);
     let own = own_python(folder.path(), manager.home());
-    for name in ["a-healthy", "c-broken", "d-changed", "e-no-record"] {
+    for name in ["a-healthy", "c-broken", "d-changed", "e-no-record", "g-lost"] {
         manager.create(name, python()).unwrap();
     }
     manager.create("b-gone", &own).unwrap();
@@ -284,11 +284,13 @@ fn the_state_of_each_is_told_whatever_is_wrong_with_the_others() {
     let text = fs::read_to_string(&record).unwrap();
     fs::write(record, text.replace(&format!("\"{}\"", python().version), "\"3.9.1\"")).unwrap();
     fs::write(environments.join("e-no-record/beep-python.json"), "{").unwrap();
+    fs::write(environments.join("g-lost/beep-python.json"), "{").unwrap();
+    fs::remove_file(environments.join("g-lost/pyvenv.cfg")).unwrap();
     fs::write(environments.join("f-file"), "").unwrap();
 
     let listed = manager.list().unwrap();
     let states: Vec<_> = listed.iter().map(|environment| (environment.name.as_str(), &environment.state)).collect();
-    assert_eq!(states.len(), 5, "{states:?}");
+    assert_eq!(states.len(), 6, "{states:?}");
     assert!(matches!(states[0], ("a-healthy", EnvironmentState::Healthy)));
     assert!(
         matches!(states[1], ("b-gone", EnvironmentState::InterpreterGone { interpreter, .. }) if *interpreter == own.path)
@@ -297,7 +299,8 @@ fn the_state_of_each_is_told_whatever_is_wrong_with_the_others() {
     assert!(
         matches!(states[3], ("d-changed", EnvironmentState::InterpreterChanged { is, .. }) if *is == python().version)
     );
-    assert!(matches!(states[4], ("e-no-record", EnvironmentState::NotOurs { .. })));
+    assert!(matches!(states[4], ("e-no-record", EnvironmentState::Healthy)), "it is made anew");
+    assert!(matches!(states[5], ("g-lost", EnvironmentState::NotOurs { .. })));
     for listed in &listed {
         let status = manager.status(&listed.name).unwrap();
         match listed.name.as_str() {
@@ -307,6 +310,9 @@ fn the_state_of_each_is_told_whatever_is_wrong_with_the_others() {
             _ => assert_eq!(status.state, listed.state),
         }
     }
+    let again = EnvironmentRecord { created: 0, ..listed[4].record.clone().unwrap() };
+    let first = EnvironmentRecord { created: 0, name: again.name.clone(), ..listed[0].record.clone().unwrap() };
+    assert_eq!(again, first);
     assert_eq!(serde_json::to_value(&listed[0]).unwrap()["state"], "healthy");
 }
 

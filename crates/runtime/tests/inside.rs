@@ -1,5 +1,7 @@
 //! Infrastructure from inside Python: code in a session manages environments through the host.
 
+#[path = "support/mod.rs"]
+mod house;
 #[path = "support/sessions.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod support;
@@ -8,7 +10,7 @@ use beep_python_protocol::ErrorCode;
 use beep_python_runtime::interpreter::{PythonRuntimeManager, query};
 use beep_python_runtime::session::Sessions;
 use serde_json::json;
-use support::{eval, on_every_python, with_options};
+use support::{eval, on_every_python, on_one_python, with_options};
 
 /// The home's default runtime is the Python that the sessions run in.
 async fn adopt(sessions: &Sessions) {
@@ -94,6 +96,45 @@ fn the_environment_in_use_is_not_deleted() {
             assert_eq!(problem.code, ErrorCode::EnvironmentFailed);
         },
     );
+}
+
+#[test]
+fn the_progress_of_an_installation_is_told_to_python() {
+    on_one_python(async |sessions| {
+        adopt(sessions).await;
+        // That uv could not be had is remembered, so that nobody looks for one elsewhere.
+        let pinned: serde_json::Value = serde_json::from_str(include_str!("../data/uv.json")).expect("JSON");
+        let tools = sessions.environments().home().tools().expect("a folder");
+        let version = pinned["version"].as_str().expect("a version");
+        std::fs::write(tools.join(format!("uv-{version}.failed")), "it is not to be had").expect("written");
+        let folder = tempfile::tempdir().expect("a folder");
+        house::wheels::wheel(folder.path(), "alpha", "1.0", &[]);
+        house::wheels::wheel(folder.path(), "beta", "1.0", &[]);
+        let wheel = |name: &str| folder.path().join(format!("{name}-1.0-py3-none-any.whl")).display().to_string();
+        let session = sessions.default_session();
+        let code = format!(
+            "from beep_python import VenvManager\nVenvManager().create('mine')\nseen = []\n\
+             VenvManager().install('mine', {:?}, progress=seen.append)\n[(p['stage'], p.get('package')) for p in seen]",
+            wheel("alpha")
+        );
+        let told = eval(session, &code).await.value().clone();
+        let has = |stage: &str, package: Option<&str>| {
+            told.as_array().is_some_and(|all| all.contains(&json!([stage, package])))
+        };
+        assert!(has("resolving", None) && has("installing", Some("alpha")), "{told}");
+        let code = format!(
+            "import clr\nclr.AddReference('Beep.Python.Runtime')\n\
+             from Beep.Python.RuntimeEngine.Infrastructure import VenvManager\nseen = []\n\
+             VenvManager().InstallPackages('mine', {:?}, seen.append)\nseen[-1]['message']",
+            wheel("beta")
+        );
+        assert_eq!(eval(session, &code).await.value(), "installing beta");
+        // What a callback raises is raised where the call stands, and the link is whole.
+        let code = format!("VenvManager().install('mine', {:?}, progress=lambda told: 1 / 0)", wheel("alpha"));
+        assert_eq!(eval(session, &code).await.exception()["type"], "ZeroDivisionError");
+        let code = format!("VenvManager().install('mine', {:?}) != None", wheel("beta"));
+        assert_eq!(eval(session, &code).await.value(), &json!(true));
+    });
 }
 
 /// With pythonnet installed, `clr` is theirs; where theirs does not load, ours takes over.

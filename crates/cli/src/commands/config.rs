@@ -143,8 +143,7 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
     for glanced in environments.list()? {
         let status = environments.status(&glanced.name)?;
         let what = format!("environment {}", status.name);
-        let (word, reason) = venv::state(&status);
-        let again = format!("beep-python venv delete {0}, then beep-python venv create {0}", status.name);
+        let (word, reason) = venv::state_of(&status.state);
         let problem = format!("{word}: {}", reason.unwrap_or_default());
         checks.push(match &status.state {
             EnvironmentState::Healthy => {
@@ -154,7 +153,7 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
             EnvironmentState::NotOurs { .. } => {
                 wrong(what, problem, format!("move {} elsewhere: nothing here will touch it", status.path.display()))
             }
-            _ => wrong(what, problem, again),
+            _ => wrong(what, problem, format!("beep-python venv repair {}", status.name)),
         });
     }
     Ok(checks)

@@ -112,8 +112,8 @@ def fill_namespace(module):
     from . import _managers
 
     class VenvManager(_managers.VenvManager):
-        def EnsureProviderEnvironment(self, providerName, modelId=None):
-            return self.ensure_provider_environment(providerName, modelId)
+        def EnsureProviderEnvironment(self, providerName, modelId=None, progress=None):
+            return self.ensure_provider_environment(providerName, modelId, progress)
 
         def CreateVirtualEnvironment(self, name):
             return self.create(name)
@@ -125,8 +125,9 @@ def fill_namespace(module):
         def ListVirtualEnvironments(self):
             return self.list()
 
-        def InstallPackages(self, name, packages):
-            return self.install(name, *([packages] if isinstance(packages, str) else packages))
+        def InstallPackages(self, name, packages, progress=None):
+            packages = [packages] if isinstance(packages, str) else packages
+            return self.install(name, *packages, progress=progress)
 
     class VirtualEnvManager(VenvManager):
         pass

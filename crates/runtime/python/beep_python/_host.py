@@ -12,7 +12,7 @@ from os import read
 
 from . import _wire
 
-CALL = 96  # {"method", "params"}
+CALL = 96  # {"method", "params", "progress"}: whether progress is wanted
 RESULT = 97  # a JSON value
 ERROR = 98  # {"code", "detail"}
 PROGRESS = 99  # {"stage", "message", ...}: more is to come
@@ -50,7 +50,8 @@ class HostLink:
         rid = next(self.ids)
         came = self.waiting[rid] = collections.deque()
         try:
-            self.send(rid, dumps({"method": method, "params": params}).encode())
+            wants = progress is not None
+            self.send(rid, dumps({"method": method, "params": params, "progress": wants}).encode())
             while True:
                 self.wait(came)
                 while came:

@@ -6,7 +6,9 @@ from . import _host
 class VenvManager:
     """Virtual environments. Arguments of the constructor are accepted and ignored: there is one host.
 
-    A `progress` that is given is called with a dict for each step. What fails raises HostError.
+    A `progress` that is given is called for each step with a dict: `stage` is "waiting", "resolving", "downloading",
+    "building" or "installing", `message` says it for people, and `package`, `receivedBytes` and `totalBytes` are there
+    where they are known. What fails raises HostError.
     """
 
     def __init__(self, *ignored, **also_ignored):

@@ -7,32 +7,71 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::EnvironmentError;
+use super::record::{self, EnvironmentRecord};
+use super::{EnvironmentError, activation};
 use crate::interpreter::{Interpreter, Version};
-use crate::platform::run_command;
+use crate::platform::{FileError, failed_to, replace_file, replace_link, run_command};
 
-const ACTIVATE: &str = include_str!("activate.sh");
 /// Prints what tells whether a Python is that of its environment, one fact a line.
 const VERIFY: &str = "import sys; print(sys.prefix, sys.base_prefix, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Builds an environment in `folder`, which must not be there yet. Its scripts name `place`, where it is going to be.
-pub(super) fn build(folder: &Path, place: &Path, name: &str, interpreter: &Interpreter) -> io::Result<()> {
-    let python = interpreter.name();
-    let bin = folder.join("bin");
+pub(super) fn build(
+    folder: &Path,
+    place: &Path,
+    record: &EnvironmentRecord,
+    interpreter: &Interpreter,
+) -> io::Result<()> {
     fs::create_dir(folder)?;
-    fs::create_dir(&bin)?;
+    fs::create_dir(folder.join("bin"))?;
     fs::create_dir(folder.join("include"))?;
-    fs::create_dir_all(site_packages(folder, &python))?;
+    fs::create_dir_all(site_packages(folder, &interpreter.name()))?;
     if interpreter.pointer_bits == 64 {
         // Distributions that keep compiled modules in lib64 find them in lib.
         symlink("lib", folder.join("lib64"))?;
     }
-    symlink(&interpreter.path, bin.join("python"))?;
-    symlink("python", bin.join("python3"))?;
-    symlink("python", bin.join(&python))?;
-    fs::write(folder.join("pyvenv.cfg"), configuration(place, interpreter)?)?;
-    fs::write(bin.join("activate"), activation(place, name)?)
+    for (name, target) in links(interpreter) {
+        symlink(target, folder.join(name))?;
+    }
+    for (name, text) in files(place, record, interpreter)? {
+        fs::write(folder.join(name), text)?;
+    }
+    Ok(())
+}
+
+/// Makes the files of an environment that is there as they should be; its packages, and what else is there, stay.
+pub(super) fn mend(folder: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> Result<(), FileError> {
+    let library = site_packages(folder, &interpreter.name());
+    for needed in [folder.join("bin"), library] {
+        fs::create_dir_all(&needed).map_err(failed_to("make", &needed))?;
+    }
+    for (name, target) in links(interpreter) {
+        replace_link(folder.join(name), target)?;
+    }
+    let files = files(folder, record, interpreter).map_err(failed_to("mend", folder))?;
+    for (name, text) in files {
+        replace_file(folder.join(name), text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn links(interpreter: &Interpreter) -> [(String, PathBuf); 3] {
+    let python = || PathBuf::from("python");
+    let own = format!("bin/{}", interpreter.name());
+    [("bin/python".into(), interpreter.path.clone()), ("bin/python3".into(), python()), (own, python())]
+}
+
+/// The files by their names, the record last: whoever sees it sees all.
+fn files(
+    place: &Path,
+    record: &EnvironmentRecord,
+    interpreter: &Interpreter,
+) -> io::Result<Vec<(&'static str, String)>> {
+    let mut files = vec![("pyvenv.cfg", configuration(place, record, interpreter)?)];
+    files.extend(activation::scripts(text(place)?, &record.name));
+    files.push((record::FILE, serde_json::to_string_pretty(record).unwrap_or_default()));
+    Ok(files)
 }
 
 /// Where the environment's packages are.
@@ -78,23 +117,25 @@ fn is_same_folder(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-fn configuration(place: &Path, interpreter: &Interpreter) -> io::Result<String> {
+fn configuration(place: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> io::Result<String> {
     let home = interpreter.path.parent().unwrap_or(Path::new("/"));
-    Ok(format!(
+    let mut text = format!(
         "home = {}\nimplementation = CPython\nversion = {}\nexecutable = {}\ninclude-system-site-packages = false\n\
          command = beep-python venv create {}\nbeep-python = {}\n",
         one_line(home)?,
         interpreter.version,
         one_line(&interpreter.path)?,
         one_line(place)?,
-        env!("CARGO_PKG_VERSION"),
-    ))
-}
-
-fn activation(place: &Path, name: &str) -> io::Result<String> {
-    let path = format!("'{}'", text(place)?.replace('\'', r"'\''"));
-    // The name is one that needs no quotes.
-    Ok(ACTIVATE.replace("@NAME@", name).replace("@PATH@", &path))
+        record.made_by,
+    );
+    // What the record is made from again, should it be lost.
+    for (key, value) in [("provider", &record.provider), ("model", &record.model)] {
+        if let Some(value) = value.as_ref().filter(|value| value.trim() == *value && !value.contains(char::is_control))
+        {
+            text.push_str(&format!("beep-python-{key} = {value}\n"));
+        }
+    }
+    Ok(text)
 }
 
 /// A path as a value of `pyvenv.cfg`, which knows neither quotes nor escapes.

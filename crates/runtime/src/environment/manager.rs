@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::record::{self, EnvironmentRecord};
 use super::status::{self, EnvironmentStatus};
-use super::{EnvironmentError, PackageSettings, check_environment_name, layout, provider_environment_name};
-use crate::interpreter::Interpreter;
+use super::{
+    EnvironmentError, PackageSettings, ProgressSink, check_environment_name, layout, provider_environment_name,
+};
+use crate::interpreter::{Interpreter, query};
 use crate::platform::{FileLock, Home, HomeError, Staging, failed_to};
 
 /// Makes, opens, checks and removes the environments of a home.
@@ -16,6 +18,7 @@ use crate::platform::{FileLock, Home, HomeError, Staging, failed_to};
 pub struct VenvManager {
     home: Home,
     packages: PackageSettings,
+    progress: ProgressSink,
 }
 
 /// A virtual environment.
@@ -41,7 +44,17 @@ impl VenvManager {
 
     /// The manager of this home's environments.
     pub fn with_package_settings(home: Home, packages: PackageSettings) -> VenvManager {
-        VenvManager { home, packages }
+        VenvManager { home, packages, progress: ProgressSink::default() }
+    }
+
+    /// The same, which tells of the progress of what it installs.
+    pub fn with_progress(self, progress: ProgressSink) -> VenvManager {
+        VenvManager { progress, ..self }
+    }
+
+    /// Who is told of the progress of installations.
+    pub(super) fn progress(&self) -> &ProgressSink {
+        &self.progress
     }
 
     /// How packages are installed.
@@ -54,7 +67,7 @@ impl VenvManager {
         &self.home
     }
 
-    /// Makes an environment, empty of packages, and checks it by running its Python.
+    /// Makes an environment, empty of packages, in-process: nothing is run when this Python is known.
     ///
     /// Fails when there is one of this name; see [`ensure`](Self::ensure).
     pub fn create(&self, name: &str, interpreter: &Interpreter) -> Result<Environment, EnvironmentError> {
@@ -91,7 +104,7 @@ impl VenvManager {
     /// The environment of this name. Nothing is run; a folder that we did not make is refused.
     pub fn open(&self, name: &str) -> Result<Environment, EnvironmentError> {
         let path = self.existing(name)?;
-        let record = EnvironmentRecord::read(&path).map_err(|reason| EnvironmentError::NotOurs {
+        let record = EnvironmentRecord::recover(&path).map_err(|reason| EnvironmentError::NotOurs {
             path: path.clone(),
             reason: format!("{}: {reason}", record::FILE),
         })?;
@@ -148,14 +161,18 @@ impl VenvManager {
         let folder = self.folder()?;
         let staging = Staging::begin(&folder, name)?;
         let path = self.existing(name)?;
-        EnvironmentRecord::read(&path)
+        EnvironmentRecord::recover(&path)
             .map_err(|reason| EnvironmentError::NotOurs { path, reason: format!("{}: {reason}", record::FILE) })?;
         staging.remove()?;
         Staging::sweep(&folder);
         Ok(())
     }
 
-    fn make(&self, record: EnvironmentRecord, interpreter: &Interpreter) -> Result<Environment, EnvironmentError> {
+    pub(super) fn make(
+        &self,
+        record: EnvironmentRecord,
+        interpreter: &Interpreter,
+    ) -> Result<Environment, EnvironmentError> {
         let name = record.name.clone();
         check_environment_name(&name)?;
         interpreter.check_supported()?;
@@ -166,22 +183,23 @@ impl VenvManager {
         if place.symlink_metadata().is_ok() {
             return Err(EnvironmentError::AlreadyExists { name, path: place });
         }
-        layout::build(&workplace, &place, &name, interpreter).map_err(failed_to("make an environment in", &place))?;
-        let text = serde_json::to_vec_pretty(&record).unwrap_or_default();
-        fs::write(workplace.join(record::FILE), text).map_err(failed_to("make an environment in", &place))?;
-        layout::verify(&workplace, &interpreter.version, Some(&interpreter.prefix))?;
+        layout::build(&workplace, &place, &record, interpreter).map_err(failed_to("make an environment in", &place))?;
+        // What this Python is was learned by running it. Only when it is not what it was is there more to find out.
+        if !matches!(query(&self.home, &interpreter.path), Ok(known) if known == *interpreter) {
+            layout::verify(&workplace, &interpreter.version, Some(&interpreter.prefix))?;
+        }
         let path = staging.commit(&workplace)?;
         Environment::of(path, name, Some(record))
     }
 
     /// The folder of an environment that is there.
-    fn existing(&self, name: &str) -> Result<PathBuf, EnvironmentError> {
+    pub(super) fn existing(&self, name: &str) -> Result<PathBuf, EnvironmentError> {
         check_environment_name(name)?;
         let path = self.folder()?.join(name);
         if path.is_dir() { Ok(path) } else { Err(EnvironmentError::NotFound { name: name.into() }) }
     }
 
-    fn folder(&self) -> Result<PathBuf, HomeError> {
+    pub(super) fn folder(&self) -> Result<PathBuf, HomeError> {
         self.home.environments()
     }
 }

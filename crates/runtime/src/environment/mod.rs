@@ -1,6 +1,7 @@
 //! Virtual environments: making, checking and removing them, in-process, as PEP 405 asks; their packages, and the
 //! environments of providers.
 
+mod activation;
 mod admin;
 mod error;
 mod layout;
@@ -9,6 +10,7 @@ mod name;
 mod package;
 mod provider;
 mod record;
+mod repair;
 mod service;
 mod status;
 
@@ -16,8 +18,12 @@ pub use admin::{AdminOutcome, MissingPackage};
 pub use error::EnvironmentError;
 pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
-pub use package::{Installed, Package, PackageError, PackageSettings, Requirements, UvChoice};
+pub use package::{
+    Installed, Package, PackageError, PackageProgress, PackageSettings, PackageStage, ProgressSink, Removed,
+    Requirements, UvChoice,
+};
 pub use provider::{Accelerator, ProvidersError};
 pub use record::EnvironmentRecord;
+pub use repair::Repaired;
 pub use service::{EnvironmentService, provider_name};
 pub use status::{EnvironmentState, EnvironmentStatus};

@@ -6,7 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::status::chain;
 use crate::interpreter::{Interpreter, Version};
+use crate::platform::replace_file;
 
 /// The record's file name, in the environment's folder.
 pub(super) const FILE: &str = "beep-python.json";
@@ -50,7 +52,44 @@ impl EnvironmentRecord {
 
     /// The record in `folder`; an error says in words why there is none.
     pub(super) fn read(folder: &Path) -> Result<EnvironmentRecord, String> {
-        let bytes = fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
-        serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+        let json = fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&json).map_err(|error| error.to_string())
+    }
+
+    /// The same of an environment in the home: where the record is lost or broken, it is made anew from the
+    /// environment's configuration.
+    pub(super) fn recover(folder: &Path) -> Result<EnvironmentRecord, String> {
+        let reason = match EnvironmentRecord::read(folder) {
+            Ok(record) => return Ok(record),
+            Err(reason) => reason,
+        };
+        let record = EnvironmentRecord::from_configuration(folder).ok_or(reason)?;
+        let path = folder.join(FILE);
+        tracing::warn!("{} was lost and is made anew", path.display());
+        if let Err(error) = replace_file(&path, &serde_json::to_vec_pretty(&record).unwrap_or_default()) {
+            tracing::warn!("{}", chain(&error));
+        }
+        Ok(record)
+    }
+
+    /// What `pyvenv.cfg` tells, if we wrote it.
+    fn from_configuration(folder: &Path) -> Option<EnvironmentRecord> {
+        let path = folder.join("pyvenv.cfg");
+        let text = fs::read_to_string(&path).ok()?;
+        let value = |key: &str| {
+            let mut pairs = text.lines().filter_map(|line| line.split_once('='));
+            pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())
+        };
+        let made_by = value("beep-python")?;
+        let created = fs::metadata(&path).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(EnvironmentRecord {
+            name: folder.file_name()?.to_str()?.to_owned(),
+            created: created.as_secs(),
+            interpreter: value("executable")?.into(),
+            python: value("version")?.parse().ok()?,
+            provider: value("beep-python-provider"),
+            model: value("beep-python-model"),
+            made_by,
+        })
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use beep_python_protocol::{ErrorCode, Problem};
 
 use super::{
-    EnvironmentError, EnvironmentStatus, Installed, PackageError, Requirements, VenvManager, check_environment_name,
-    provider_environment_name,
+    EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, VenvManager,
+    check_environment_name, provider_environment_name,
 };
 use crate::interpreter::{PythonRuntimeManager, Runtime};
 use crate::platform::Home;
@@ -17,12 +17,18 @@ use crate::platform::Home;
 pub struct EnvironmentService {
     home: Home,
     own: PathBuf,
+    progress: ProgressSink,
 }
 
 impl EnvironmentService {
     /// The environments of `home`. The one in the folder `own` is in use, and is not deleted.
     pub fn new(home: Home, own: PathBuf) -> EnvironmentService {
-        EnvironmentService { home, own }
+        EnvironmentService { home, own, progress: ProgressSink::default() }
+    }
+
+    /// The same, which tells of the progress of what it installs.
+    pub fn with_progress(self, progress: ProgressSink) -> EnvironmentService {
+        EnvironmentService { progress, ..self }
     }
 
     /// The home that they are kept in.
@@ -37,13 +43,13 @@ impl EnvironmentService {
 
     /// The path of the provider's environment, with all that the provider needs; made or mended where need be.
     pub async fn ensure_provider(&self, provider: String, model: Option<String>) -> Result<PathBuf, Problem> {
-        let venvs = VenvManager::new(self.home.clone());
+        let venvs = self.venvs();
         aside(move || Ok(venvs.ensure_provider_environment(&provider, model.as_deref())?.path)).await
     }
 
     /// Installs packages, given as pip takes them, into an environment that is there.
     pub async fn install(&self, name: String, packages: Vec<String>) -> Result<Installed, Problem> {
-        let venvs = VenvManager::new(self.home.clone());
+        let venvs = self.venvs();
         let wanted = Requirements::new(&packages)
             .map_err(|error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?;
         aside(move || {
@@ -67,19 +73,19 @@ impl EnvironmentService {
 
     /// What is known of every environment.
     pub async fn list(&self) -> Result<Vec<EnvironmentStatus>, Problem> {
-        let venvs = VenvManager::new(self.home.clone());
+        let venvs = self.venvs();
         aside(move || Ok(venvs.list()?)).await
     }
 
     /// What is known of one.
     pub async fn status(&self, name: String) -> Result<EnvironmentStatus, Problem> {
-        let venvs = VenvManager::new(self.home.clone());
+        let venvs = self.venvs();
         aside(move || Ok(venvs.status(&name)?)).await
     }
 
     /// Deletes one; the one that is in use is refused.
     pub async fn delete(&self, name: String) -> Result<(), Problem> {
-        let (venvs, own) = (VenvManager::new(self.home.clone()), self.own.clone());
+        let (venvs, own) = (self.venvs(), self.own.clone());
         aside(move || {
             if venvs.open(&name)?.path == own {
                 let detail = format!("the environment '{name}' is this server's own; stop the server to delete it");
@@ -88,6 +94,10 @@ impl EnvironmentService {
             Ok(venvs.delete(&name)?)
         })
         .await
+    }
+
+    fn venvs(&self) -> VenvManager {
+        VenvManager::new(self.home.clone()).with_progress(self.progress.clone())
     }
 
     /// What is known of every runtime of the home.

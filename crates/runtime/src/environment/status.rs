@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{self, site_packages};
-use super::package::{self, Package};
+use super::package::{self, Journal, Package};
 use super::record::{self, EnvironmentRecord};
 use crate::interpreter::{Version, query};
-use crate::platform::Home;
+use crate::platform::{FileLock, Home};
 
 /// Whether an environment can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,13 @@ pub enum EnvironmentState {
         /// What happened.
         reason: String,
     },
+    /// Some of its packages are not whole.
+    PackagesDamaged {
+        /// What is wrong.
+        reason: String,
+        /// Those that are known not to be whole: `numpy 2.1.0`.
+        damaged: Vec<String>,
+    },
 }
 
 /// What is known of one environment.
@@ -67,9 +74,16 @@ pub struct EnvironmentStatus {
 
 /// What is known of the folder without running anything that was run before.
 pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
-    let (state, record) = match EnvironmentRecord::read(path) {
+    let (state, record) = match EnvironmentRecord::recover(path) {
         Err(reason) => (EnvironmentState::NotOurs { reason: format!("{}: {reason}", record::FILE) }, None),
         Ok(record) => (interpreter_state(home, &record), Some(record)),
+    };
+    let state = match state {
+        EnvironmentState::Healthy if is_interrupted(home, name, path) => EnvironmentState::PackagesDamaged {
+            reason: "a change of its packages did not come to its end".into(),
+            damaged: Vec::new(),
+        },
+        state => state,
     };
     let packages = library(path).map(|library| package::installed(&library)).unwrap_or_default();
     EnvironmentStatus { name: name.into(), path: path.into(), state, record, packages, size_bytes: None }
@@ -86,8 +100,29 @@ pub(super) fn examine(home: &Home, name: &str, path: &Path) -> EnvironmentStatus
             status.state = EnvironmentState::DoesNotRun { reason };
         }
     }
+    if let (EnvironmentState::Healthy | EnvironmentState::PackagesDamaged { .. }, Some(library)) =
+        (&status.state, library(path))
+    {
+        let named = |damaged: package::Damaged| format!("{} {}", damaged.package.name, damaged.package.version);
+        let found: Vec<String> = package::damaged(&library, false).into_iter().map(named).collect();
+        match &mut status.state {
+            EnvironmentState::PackagesDamaged { damaged, .. } => *damaged = found,
+            _ if found.is_empty() => {}
+            state => {
+                let reason = format!("files are missing of {}", found.join(", "));
+                *state = EnvironmentState::PackagesDamaged { reason, damaged: found };
+            }
+        }
+    }
     status.size_bytes = Some(size(path));
     status
+}
+
+/// Whether a change of its packages did not come to its end; one that is under way still can.
+fn is_interrupted(home: &Home, name: &str, path: &Path) -> bool {
+    let Ok(folder) = home.environments() else { return false };
+    let lock = || FileLock::try_acquire(package::lock_path(&folder, name, path));
+    Journal::is_in(path) && !matches!(lock(), Ok(None)) && Journal::is_in(path)
 }
 
 fn interpreter_state(home: &Home, record: &EnvironmentRecord) -> EnvironmentState {

@@ -52,53 +52,71 @@ pub enum CommandError {
 ///
 /// When it has not ended after `timeout` it is killed. What it leaves running in the background is not waited for.
 pub fn run_command(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
-    run(command.stdin(Stdio::null()), timeout)
+    run(command.stdin(Stdio::null()), timeout, &mut |_| ())
 }
 
 /// The same for a command that changes what a lock protects: the lock is held until the command has ended, even when
-/// this process dies before.
-pub fn run_command_holding(lock: &FileLock, command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
+/// this process dies before. Each line that it writes, to either stream, is told to `hear` at once.
+pub fn run_command_holding(
+    lock: &FileLock,
+    command: &mut Command,
+    timeout: Duration,
+    hear: &mut dyn FnMut(&str),
+) -> Result<Vec<u8>, CommandError> {
     let input = lock.as_input().map_err(|source| CommandError::Spawn { command: spoken(command), source })?;
-    let done = run(command.stdin(input), timeout);
+    let done = run(command.stdin(input), timeout, hear);
     // Or the command would hold it for as long as it is not dropped.
     command.stdin(Stdio::null());
     done
 }
 
-fn run(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
+fn run(command: &mut Command, timeout: Duration, hear: &mut dyn FnMut(&str)) -> Result<Vec<u8>, CommandError> {
     let deadline = Instant::now() + timeout;
     let spoken = spoken(command);
     let broken = |source| CommandError::Spawn { command: spoken.clone(), source };
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command).map_err(broken)?;
     let mut streams = Streams::default();
-    let status = streams.follow(&mut child, deadline).inspect_err(|_| {
+    let status = streams.follow(&mut child, deadline, hear).inspect_err(|_| {
         let _ = child.kill();
         let _ = child.wait();
     });
     match status.map_err(broken)? {
-        Some(status) if status.success() => Ok(streams.stdout),
+        Some(status) if status.success() => Ok(streams.stdout.kept),
         Some(status) => {
-            let said = if streams.stderr.is_empty() { &streams.stdout } else { &streams.stderr };
+            let said = if streams.stderr.kept.is_empty() { &streams.stdout.kept } else { &streams.stderr.kept };
             Err(CommandError::Failed { command: spoken, status, stderr_tail: tail(said) })
         }
         None => {
             let _ = child.kill();
             let _ = child.wait();
-            Err(CommandError::TimedOut { command: spoken, timeout, stderr_tail: tail(&streams.stderr) })
+            Err(CommandError::TimedOut { command: spoken, timeout, stderr_tail: tail(&streams.stderr.kept) })
         }
     }
 }
 
 #[derive(Default)]
 struct Streams {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    stdout: Said,
+    stderr: Said,
+}
+
+/// What came on one stream.
+#[derive(Default)]
+struct Said {
+    kept: Vec<u8>,
+    /// The line that has not ended yet.
+    line: Vec<u8>,
 }
 
 impl Streams {
     /// Reads both streams until the process ended; `None` when it had not by the deadline.
-    fn follow(&mut self, child: &mut Child, deadline: Instant) -> io::Result<Option<ExitStatus>> {
+    fn follow(
+        &mut self,
+        child: &mut Child,
+        deadline: Instant,
+        hear: &mut dyn FnMut(&str),
+    ) -> io::Result<Option<ExitStatus>> {
         let pid = Pid::from_child(child);
         let ended = pidfd_open(pid, PidfdFlags::empty())?;
         let mut out = child.stdout.take();
@@ -111,10 +129,10 @@ impl Streams {
             wait(&ended, out.as_ref(), err.as_ref(), left)?;
             // Asked before the streams are read: what an ended process wrote is then read whole.
             let status = child.try_wait()?;
-            if out.as_mut().is_some_and(|stream| drain(stream, &mut self.stdout)) {
+            if out.as_mut().is_some_and(|stream| self.stdout.drain(stream, hear)) {
                 out = None;
             }
-            if err.as_mut().is_some_and(|stream| drain(stream, &mut self.stderr)) {
+            if err.as_mut().is_some_and(|stream| self.stderr.drain(stream, hear)) {
                 err = None;
             }
             if status.is_some() {
@@ -135,18 +153,35 @@ fn wait(ended: &OwnedFd, out: Option<&impl AsFd>, err: Option<&impl AsFd>, left:
     }
 }
 
-/// Reads what is there; true when the stream is at its end.
-fn drain(stream: &mut impl Read, into: &mut Vec<u8>) -> bool {
-    let mut buffer = [0; 16 << 10];
-    loop {
-        match stream.read(&mut buffer) {
-            Ok(0) => return true,
-            Ok(count) => into.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+impl Said {
+    /// Reads what is there; true when the stream is at its end.
+    fn drain(&mut self, stream: &mut impl Read, hear: &mut dyn FnMut(&str)) -> bool {
+        let mut buffer = [0; 16 << 10];
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(count) => self.add(&buffer[..count], hear),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
         }
-        if into.len() > 2 * KEPT {
-            into.drain(..into.len() - KEPT);
+    }
+
+    fn add(&mut self, bytes: &[u8], hear: &mut dyn FnMut(&str)) {
+        self.kept.extend_from_slice(bytes);
+        if self.kept.len() > 2 * KEPT {
+            self.kept.drain(..self.kept.len() - KEPT);
+        }
+        let mut parts = bytes.split(|byte| *byte == b'\n');
+        let last = parts.next_back().unwrap_or_default();
+        for part in parts {
+            self.line.extend_from_slice(part);
+            hear(&String::from_utf8_lossy(&self.line));
+            self.line.clear();
+        }
+        // A line without an end is of no use to anybody.
+        if self.line.len() < TAIL {
+            self.line.extend_from_slice(last);
         }
     }
 }
@@ -227,6 +262,18 @@ mod tests {
         let pid: i32 = String::from_utf8(out).unwrap().trim().parse().unwrap();
         rustix::process::kill_process(Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
         assert!(started.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn lines_are_heard_as_they_come_whatever_parts_they_come_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FileLock::acquire(folder.path().join("lock")).unwrap();
+        let script = "printf 'on'; printf 'e\\ntwo\\n\\nthr' >&2; printf 'ee\\n' >&2; printf 'x\\nnot ended'";
+        let mut heard = Vec::new();
+        let mut hear = |line: &str| heard.push(line.to_owned());
+        run_command_holding(&lock, &mut sh(script), Duration::from_secs(20), &mut hear).unwrap();
+        heard.sort();
+        assert_eq!(heard, ["", "e", "onx", "three", "two"]);
     }
 
     #[test]

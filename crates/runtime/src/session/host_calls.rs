@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
-use crate::environment::EnvironmentService;
+use crate::environment::{EnvironmentService, ProgressSink};
 use crate::worker::{Decoder, Outbox, encode_frames, kind};
 
 /// How many calls of one worker are under way at once; further ones wait in the pipe.
@@ -23,6 +23,9 @@ const MAX_CALL_BYTES: usize = 4 << 20;
 struct Call {
     method: String,
     params: Params,
+    /// Whether Python wants to be told of the progress.
+    #[serde(default)]
+    progress: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -62,7 +65,14 @@ pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender,
             let Ok(place) = places.clone().acquire_owned().await else { return writer.abort() };
             let (outbox, service) = (outbox.clone(), service.clone());
             tokio::spawn(async move {
-                let (kind, body) = match carry_out(&service, message.body.contiguous()).await {
+                let tell = {
+                    let outbox = outbox.clone();
+                    move |told: Value| {
+                        let body = told.to_string();
+                        outbox.put(|out| encode_frames(out, kind::HOST_PROGRESS, 0, message.id, body.as_bytes()));
+                    }
+                };
+                let (kind, body) = match carry_out(service, message.body.contiguous(), tell).await {
                     Ok(value) => (kind::HOST_RESULT, value),
                     Err(problem) => (kind::HOST_ERROR, json!({ "code": problem.code, "detail": problem.detail })),
                 };
@@ -74,9 +84,21 @@ pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender,
     writer.abort();
 }
 
-async fn carry_out(service: &EnvironmentService, body: Bytes) -> Result<Value, Problem> {
-    let Call { method, params } = serde_json::from_slice(&body)
+async fn carry_out(
+    service: EnvironmentService,
+    body: Bytes,
+    tell: impl Fn(Value) + Send + Sync + 'static,
+) -> Result<Value, Problem> {
+    let Call { method, params, progress } = serde_json::from_slice(&body)
         .map_err(|error| invalid(format!("the call to the host cannot be read: {error}")))?;
+    let service = match progress {
+        false => service,
+        true => service.with_progress(ProgressSink::new(move |progress| {
+            let mut told = json!(progress);
+            told["message"] = progress.to_string().into();
+            tell(told);
+        })),
+    };
     let Params { name, provider, model_id, packages } = params;
     let name = || name.ok_or_else(|| invalid("the environment's name is missing"));
     match method.as_str() {

@@ -55,6 +55,8 @@ pub mod kind {
     pub const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.
     pub const HOST_ERROR: u8 = 98;
+    /// How far such a call has come: JSON; its result is still to come.
+    pub const HOST_PROGRESS: u8 = 99;
 }
 
 /// A frame that breaks the wire's rules; the worker that sent it cannot be trusted to keep them.

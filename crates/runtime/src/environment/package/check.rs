@@ -98,6 +98,20 @@ impl Check {
     }
 }
 
+/// What is installed and requires one of these packages, which are not: `pandas requires numpy`.
+pub(super) fn requirers(environment: &Environment, missing: &BTreeSet<String>) -> Vec<String> {
+    let Some(markers) = markers(environment) else { return Vec::new() };
+    let found = installed::by_name(&environment.site_packages);
+    let all = found.values().filter_map(|folder| installed::read(&folder.join("METADATA")));
+    let needs = |metadata: Metadata| {
+        let required = metadata.requires.iter().filter_map(|text| Requirement::<VerbatimUrl>::from_str(text).ok());
+        let required = required.filter(|required| required.evaluate_markers(&markers, &[]));
+        let lost = required.map(|required| required.name.to_string()).filter(|name| missing.contains(name));
+        lost.map(|name| format!("{} requires {name}", metadata.package.name)).collect::<BTreeSet<_>>()
+    };
+    all.flat_map(needs).collect()
+}
+
 /// Whether the package was installed from this address.
 fn came_from(folder: &Path, wanted: &VerbatimUrl) -> bool {
     let origin = fs::read(folder.join("direct_url.json")).ok();

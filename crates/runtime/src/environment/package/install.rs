@@ -1,15 +1,18 @@
 //! Installing what is wanted and not there yet.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::check::{Depth, Verdict, check};
-use super::installed::{damaged, installed, normal};
+use super::installed::{by_name, damaged, installed, normal};
+use super::remove::{Contents, remove_package};
 use super::tool::Tool;
-use super::{Package, PackageError, Requirements};
+use super::{Package, PackageError, PackageStage, Requirements};
 use crate::environment::{Environment, VenvManager};
 use crate::platform::{FileError, FileLock, failed_to, replace_file};
 
@@ -69,39 +72,44 @@ impl VenvManager {
         let whole: Vec<Package> = installed(site_packages).into_iter().filter(|p| !is_damaged(p)).collect();
         let before = journal.clone().unwrap_or_else(|| {
             let damaged = damaged.iter().map(|damaged| damaged.package.clone());
-            Journal { packages: whole.iter().cloned().chain(damaged).collect() }
+            Journal::of(environment, whole.iter().cloned().chain(damaged))
         });
         let mut all = wanted.clone();
         let lost: Vec<&Package> =
             before.packages.iter().filter(|package| !whole.iter().any(|whole| is_same(whole, package))).collect();
         for package in &lost {
-            all.push_exact(&package.name, &package.version);
+            all.push_exact(package, before.origins.get(&normal(&package.name)).map(String::as_str));
         }
 
         before.open(environment)?;
         for damaged in &damaged {
             tracing::warn!("{} in {} is damaged", damaged.package.name, environment.path.display());
-            fs::remove_dir_all(&damaged.folder).map_err(failed_to("remove", &damaged.folder))?;
+            remove_package(environment, &damaged.folder)?;
         }
         if let Verdict::Satisfied(packages) = check(environment, &all, Depth::All) {
             Journal::close(environment)?;
             return Ok(Installed { packages, changed: Vec::new(), tool: None });
         }
+        let contents = Contents::of(environment);
         let done = Tool::find(self.home(), self.package_settings(), environment).and_then(|tool| {
-            tool.install(environment, &all, lock, self.package_settings().timeout)?;
+            tool.install(environment, &all, lock, self.package_settings().timeout, self.progress())?;
             Ok(tool)
         });
-        let now = installed(site_packages);
         let tool = match done {
             Ok(tool) => tool.name(),
             Err(error) => {
-                // The tool gave up before it touched anything.
-                if lost.is_empty() && now == whole {
+                contents.restore(environment);
+                // Or the tool had begun to replace what was there.
+                if lost.is_empty()
+                    && installed(site_packages) == whole
+                    && self::damaged(site_packages, false).is_empty()
+                {
                     Journal::close(environment)?;
                 }
                 return Err(error);
             }
         };
+        let now = installed(site_packages);
         let changed: Vec<Package> = now.into_iter().filter(|package| !whole.contains(package)).collect();
         let packages = match check(environment, wanted, Depth::First) {
             Verdict::Satisfied(packages) => packages,
@@ -116,45 +124,85 @@ impl VenvManager {
 }
 
 /// The right to change an environment's packages, for one process at a time.
-fn lock(manager: &VenvManager, environment: &Environment) -> Result<FileLock, PackageError> {
-    let folder = manager.home().environments()?;
-    let path = match environment.path.parent() == Some(&folder) {
-        true => folder.join(format!(".packages-{}", environment.name)),
-        false => environment.path.join(".beep-python-packages"),
-    };
+pub(in crate::environment) fn lock(manager: &VenvManager, environment: &Environment) -> Result<FileLock, PackageError> {
+    let path = lock_path(&manager.home().environments()?, &environment.name, &environment.path);
+    if let Some(lock) = FileLock::try_acquire(&path)? {
+        return Ok(lock);
+    }
+    manager.progress().tell_stage(PackageStage::Waiting);
     Ok(FileLock::acquire(path)?)
 }
 
-/// While packages are installed, what was there before: it is found when that did not come to its end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Where that lock is: beside the environment where it is one of the home's, which lie in `folder`.
+pub(in crate::environment) fn lock_path(folder: &Path, name: &str, path: &Path) -> PathBuf {
+    match path.parent() == Some(folder) {
+        true => folder.join(format!(".packages-{name}")),
+        false => path.join(".beep-python-packages"),
+    }
+}
+
+/// While packages are changed, what is to be there in any case: it is found when the change did not come to its end.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::environment) struct Journal {
     packages: Vec<Package>,
+    /// Where those came from that are in no index, by the names that an index would write.
+    #[serde(default)]
+    origins: BTreeMap<String, String>,
 }
 
 impl Journal {
-    /// The journal of an installation that is under way or did not come to its end.
+    /// That these packages are to be there.
+    pub(in crate::environment) fn of(environment: &Environment, packages: impl Iterator<Item = Package>) -> Journal {
+        let folders = by_name(&environment.site_packages);
+        let packages: Vec<Package> = packages.collect();
+        let names = packages.iter().map(|package| normal(&package.name));
+        let origins = names.filter_map(|name| Some((name.clone(), origin(folders.get(&name)?)?))).collect();
+        Journal { packages, origins }
+    }
+
+    /// The journal of a change that is under way or did not come to its end.
     pub(in crate::environment) fn read(environment: &Environment) -> Option<Journal> {
-        match fs::read(Journal::path(environment)) {
-            Ok(json) => Some(serde_json::from_slice(&json).unwrap_or(Journal { packages: Vec::new() })),
+        match fs::read(Journal::path(&environment.path)) {
+            Ok(json) => Some(serde_json::from_slice(&json).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(_) => Some(Journal { packages: Vec::new() }),
+            Err(_) => Some(Journal::default()),
         }
     }
 
-    fn open(&self, environment: &Environment) -> Result<(), FileError> {
-        replace_file(Journal::path(environment), &serde_json::to_vec(self).unwrap_or_default())
+    pub(in crate::environment) fn open(&self, environment: &Environment) -> Result<(), FileError> {
+        self.write(&environment.path)
     }
 
-    fn close(environment: &Environment) -> Result<(), FileError> {
-        let path = Journal::path(environment);
+    /// The same for an environment that is not in its place yet.
+    pub(in crate::environment) fn write(&self, folder: &Path) -> Result<(), FileError> {
+        replace_file(Journal::path(folder), &serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    pub(in crate::environment) fn close(environment: &Environment) -> Result<(), FileError> {
+        let path = Journal::path(&environment.path);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed_to("remove", &path)(error)),
             _ => Ok(()),
         }
     }
 
-    fn path(environment: &Environment) -> PathBuf {
-        environment.path.join("beep-python.installing.json")
+    /// Whether there is one in the folder of an environment.
+    pub(in crate::environment) fn is_in(folder: &Path) -> bool {
+        Journal::path(folder).exists()
+    }
+
+    fn path(folder: &Path) -> PathBuf {
+        folder.join("beep-python.installing.json")
+    }
+}
+
+/// The address that a package was installed from, as a requirement says it; `None` of one from an index.
+fn origin(folder: &Path) -> Option<String> {
+    let json: Value = serde_json::from_slice(&fs::read(folder.join("direct_url.json")).ok()?).ok()?;
+    let url = json["url"].as_str()?;
+    match (json["vcs_info"]["vcs"].as_str(), json["vcs_info"]["commit_id"].as_str()) {
+        (Some(vcs), Some(commit)) => Some(format!("{vcs}+{url}@{commit}")),
+        _ => Some(url.to_owned()),
     }
 }
 

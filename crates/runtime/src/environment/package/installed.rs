@@ -72,16 +72,16 @@ pub(super) fn read(metadata: &Path) -> Option<Metadata> {
 
 /// A package that is not whole.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Damaged {
+pub(in crate::environment) struct Damaged {
     /// Where it describes itself.
     pub(super) folder: PathBuf,
     /// Its name and version, from the name of that folder.
-    pub(super) package: Package,
+    pub(in crate::environment) package: Package,
 }
 
 /// The packages of which a file is missing; with `sizes`, also those of which one is of another size than it was
 /// installed with, as after a death in the middle of a copy.
-pub(super) fn damaged(site_packages: &Path, sizes: bool) -> Vec<Damaged> {
+pub(in crate::environment) fn damaged(site_packages: &Path, sizes: bool) -> Vec<Damaged> {
     let is_damaged = |folder: &PathBuf| {
         read(&folder.join("METADATA")).is_none()
             || fs::read_to_string(folder.join("RECORD"))
@@ -95,17 +95,30 @@ pub(super) fn damaged(site_packages: &Path, sizes: bool) -> Vec<Damaged> {
     folders(site_packages).filter(is_damaged).filter_map(described).collect()
 }
 
-/// Whether the file of one line of a RECORD, `path,hash,size`, is as it says. Those without a hash can come and go.
-fn is_whole(site_packages: &Path, line: &str, sizes: bool) -> bool {
+/// A line of a RECORD: `path,hash,size`.
+pub(super) struct Recorded {
+    /// Counts from `site-packages`.
+    pub(super) path: String,
+    /// Files without one can come and go.
+    pub(super) hash: String,
+    pub(super) size: Option<u64>,
+}
+
+pub(super) fn recorded(line: &str) -> Option<Recorded> {
     let mut fields = line.rsplitn(3, ',');
-    let (size, hash, path) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default(), fields.next());
-    let Some(path) = path.filter(|_| !hash.is_empty()) else { return true };
+    let (size, hash, path) = (fields.next()?, fields.next()?, fields.next()?);
     let path = match path.strip_prefix('"').and_then(|path| path.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
         None => path.to_owned(),
     };
-    let Ok(metadata) = fs::metadata(site_packages.join(path)) else { return false };
-    !sizes || size.parse().map_or(true, |size: u64| size == metadata.size())
+    Some(Recorded { path, hash: hash.into(), size: size.parse().ok() })
+}
+
+/// Whether the file of one line of a RECORD is as it says.
+fn is_whole(site_packages: &Path, line: &str, sizes: bool) -> bool {
+    let Some(file) = recorded(line).filter(|file| !file.hash.is_empty()) else { return true };
+    let Ok(metadata) = fs::metadata(site_packages.join(file.path)) else { return false };
+    !sizes || file.size.is_none_or(|size| size == metadata.size())
 }
 
 fn folders(site_packages: &Path) -> impl Iterator<Item = PathBuf> {

@@ -31,6 +31,18 @@ pub(super) fn install(environment: &Environment, pip: &Path) -> Command {
     command
 }
 
+/// Whether this pip tells how many bytes it has, line by line, when it is asked to.
+pub(super) fn tells_bytes(pip: &Path) -> bool {
+    let of_wheel = || pip.parent()?.file_name()?.to_str()?.strip_prefix("pip-").map(str::to_owned);
+    let installed = || {
+        let text = fs::read_to_string(pip.join("__init__.py")).ok()?;
+        Some(text.split("__version__ = \"").nth(1)?.to_owned())
+    };
+    let version = of_wheel().or_else(installed).unwrap_or_default();
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(24), Some(1))
+}
+
 /// A wheel of pip runs without being installed.
 fn bundled(folder: &Path) -> Option<PathBuf> {
     let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());

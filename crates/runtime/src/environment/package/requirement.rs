@@ -7,7 +7,7 @@ use std::str::FromStr;
 use pep508_rs::{Requirement, VerbatimUrl};
 use sha2::{Digest, Sha256};
 
-use super::PackageError;
+use super::{Package, PackageError};
 use crate::platform::failed_to;
 
 /// Packages that are wanted, with their versions.
@@ -47,12 +47,13 @@ impl Requirements {
         self.wanted.is_empty() && self.files.is_empty()
     }
 
-    /// The same, and `name` in exactly `version`.
-    pub(super) fn push_exact(&mut self, name: &str, version: &str) {
-        let text = format!("{name}=={version}");
-        if let Ok(wanted) = Wanted::new(&text) {
-            self.wanted.push(wanted);
-        }
+    /// The same, and this package as it was: from where it came, or in exactly its version.
+    pub(super) fn push_exact(&mut self, package: &Package, origin: Option<&str>) {
+        let exact = match origin {
+            Some(origin) => Wanted::new(&format!("{} @ {origin}", package.name)),
+            None => Wanted::new(&format!("{}=={}", package.name, package.version)),
+        };
+        self.wanted.extend(exact.ok());
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {

@@ -5,6 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::index::settle_uv;
+use super::listen::Listener;
+use super::progress::{PackageStage, ProgressSink};
 use super::{PackageError, PackageSettings, Requirements, pip, uv};
 use crate::environment::Environment;
 use crate::interpreter::query;
@@ -46,6 +48,7 @@ impl Tool {
         wanted: &Requirements,
         lock: &FileLock,
         timeout: Duration,
+        progress: &ProgressSink,
     ) -> Result<(), PackageError> {
         let mut command = match self {
             Tool::Uv(uv) => {
@@ -55,18 +58,28 @@ impl Tool {
                 settle_uv(&mut command, &environment.path);
                 command
             }
-            Tool::Pip(pip) => pip::install(environment, pip),
+            Tool::Pip(pip) => {
+                let mut command = pip::install(environment, pip);
+                if progress.is_heard() && pip::tells_bytes(pip) {
+                    command.args(["--progress-bar", "raw"]);
+                }
+                command
+            }
         };
         for file in wanted.files() {
             command.arg("-r").arg(file);
         }
         command.arg("--").args(wanted.texts());
         let tool = self.name();
-        match run_command_holding(lock, &mut command, timeout) {
+        progress.tell_stage(PackageStage::Resolving);
+        let mut listener = Listener::new(progress, tool);
+        match run_command_holding(lock, &mut command, timeout, &mut |line| listener.hear(line)) {
             Ok(_) => Ok(()),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
                 let reason = reason(tool, &stderr_tail);
-                Err(PackageError::Refused { tool, package: culprit(&reason, wanted), reason, status, stderr_tail })
+                // Where the reason names only what a package requires, the lines before tell which package that is.
+                let package = culprit(&reason, wanted).or_else(|| culprit(&stderr_tail, wanted));
+                Err(PackageError::Refused { tool, package, reason, status, stderr_tail })
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
         }
@@ -82,14 +95,20 @@ pub(super) fn reason(tool: &str, said: &str) -> String {
     };
     let found: Vec<String> = match tool {
         "pip" => {
-            lines.iter().rfind(starts).map(|line| line.trim_start_matches("ERROR: ").to_owned()).into_iter().collect()
+            let last = lines.iter().rfind(starts).map(|line| line.trim_start_matches("ERROR: ").to_owned());
+            // It finds nothing, too, where it reaches nobody; that it tells as a warning only.
+            let broken = lines.iter().rev().find_map(|line| Some(line.split_once("connection broken by ")?.1));
+            last.into_iter().chain(broken.map(|why| format!("(the index was not reached: {why})"))).collect()
         }
         _ => {
             // A branch goes on in the lines below it.
             let first = lines.iter().position(|line| starts(&line)).unwrap_or(lines.len());
             let plain = lines[first..].iter().map(|line| {
                 let line = line.trim_start_matches(['×', '╰', '├', '│', '─', '▶', ' ']);
-                line.trim_start_matches("error: ").trim_start_matches("Caused by: ").to_owned()
+                ["error: ", "Caused by: ", "cause: "]
+                    .iter()
+                    .fold(line, |line, said| line.trim_start_matches(said))
+                    .to_owned()
             });
             plain.filter(|line| !line.is_empty()).collect()
         }
@@ -127,6 +146,11 @@ mod tests {
         assert!(found.starts_with("No solution found when resolving dependencies: Because nosuch was not found"));
         assert!(found.contains("and you require nosuch, we can"), "{found}");
         assert_eq!(reason("uv", "error: Failed to fetch\n  Caused by: no route\n"), "Failed to fetch no route");
+        let down = "WARNING: Retrying (Retry(total=0)) after connection broken by 'Refused': /simple/six/\n\
+                    ERROR: No matching distribution found for six\n";
+        let said = "No matching distribution found for six (the index was not reached: 'Refused': /simple/six/)";
+        assert_eq!(reason("pip", down), said);
+        assert_eq!(reason("uv", "error: No solution\n  cause: Because of x.\n"), "No solution Because of x.");
         assert_eq!(reason("uv", "thread panicked"), "thread panicked");
         assert_eq!(reason("pip", ""), "it does not say why");
         let wanted = Requirements::new(["six", "No.Such>=2"]).unwrap();

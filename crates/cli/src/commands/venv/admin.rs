@@ -1,0 +1,32 @@
+//! `venv admin`.
+
+use anyhow::Result;
+use beep_python_runtime::interpreter::VersionRequest;
+use serde_json::json;
+
+use super::environment_fact;
+use crate::Ended;
+use crate::context::Context;
+use crate::environment::interpreter_for;
+
+pub(super) fn admin(context: &Context, python: Option<&VersionRequest>) -> Result<Ended> {
+    let interpreter = interpreter_for(context, python)?;
+    let outcome = context.environments()?.admin(&interpreter)?;
+    let mut fact = environment_fact(&outcome.environment);
+    fact["created"] = outcome.created.into();
+    fact["packages"] = outcome.packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect();
+    fact["missing"] = outcome.missing.iter().map(|p| json!({"name": p.name, "reason": p.reason})).collect();
+    let printer = &context.printer;
+    printer.fact(fact, || {
+        let done = if outcome.created { "Made" } else { "Found" };
+        printer.line(format_args!("{done} the environment admin: {}", outcome.environment.path.display()));
+        for package in &outcome.packages {
+            printer.line(format_args!("  {} {}", package.name, package.version));
+        }
+    });
+    for package in &outcome.missing {
+        let reason = package.reason.lines().last().unwrap_or_default();
+        printer.note(format_args!("notice: {} could not be installed: {reason}", package.name));
+    }
+    Ok(if outcome.missing.is_empty() { Ended::Done } else { Ended::Failed })
+}

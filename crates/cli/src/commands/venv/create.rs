@@ -1,0 +1,50 @@
+//! `venv create`.
+
+use anyhow::Result;
+use beep_python_runtime::environment::Requirements;
+use beep_python_runtime::interpreter::VersionRequest;
+
+use super::install::say_installed;
+use super::progress::PackagesProgress;
+use super::{environment_fact, packages_fact};
+use crate::Ended;
+use crate::context::Context;
+use crate::environment::interpreter_for;
+
+pub(super) fn create(
+    context: &Context,
+    name: &str,
+    model: Option<&str>,
+    python: Option<&VersionRequest>,
+    with: &[String],
+) -> Result<Ended> {
+    let wanted = Requirements::new(with)?;
+    let interpreter = interpreter_for(context, python)?;
+    let progress = PackagesProgress::new();
+    let environments = context.environments()?.with_progress(progress.sink());
+    let made = match model {
+        Some(_) => environments.create_for_provider(name, model, &interpreter)?,
+        None => environments.create(name, &interpreter)?,
+    };
+    let mut fact = environment_fact(&made);
+    let installed = match wanted.is_empty() {
+        true => None,
+        // All of what was asked for, or nothing.
+        false => Some(environments.install(&made, &wanted).inspect_err(|_| {
+            let _ = environments.delete(&made.name);
+        })?),
+    };
+    drop(progress);
+    if let Some(installed) = &installed {
+        fact["changed"] = packages_fact(&installed.changed);
+    }
+    context.printer.fact(fact, || {
+        let (path, version) = (made.path.display(), interpreter.version);
+        context.printer.line(format_args!("Made the environment {} with Python {version}: {path}", made.name));
+        if let Some(installed) = &installed {
+            say_installed(context, &made.name, installed);
+        }
+        context.printer.line(format_args!("Activate it with:  . {path}/bin/activate"));
+    });
+    Ok(Ended::Done)
+}

@@ -1,0 +1,82 @@
+//! `venv install`, `venv uninstall`, `venv packages`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use beep_python_runtime::environment::{Installed, Package, Requirements};
+use serde_json::json;
+
+use super::packages_fact;
+use super::progress::PackagesProgress;
+use crate::Ended;
+use crate::context::Context;
+use crate::environment::environment_for;
+
+pub(super) fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<Ended> {
+    let mut wanted = Requirements::new(packages)?;
+    for file in files {
+        wanted = wanted.and_file(file)?;
+    }
+    let environment = environment_for(context, Some(name))?;
+    let progress = PackagesProgress::new();
+    let installed = context.environments()?.with_progress(progress.sink()).install(&environment, &wanted)?;
+    drop(progress);
+    let fact = json!({
+        "name": environment.name,
+        "path": environment.path,
+        "installed": packages_fact(&installed.packages),
+        "changed": packages_fact(&installed.changed),
+        "tool": installed.tool,
+    });
+    context.printer.fact(fact, || say_installed(context, &environment.name, &installed));
+    Ok(Ended::Done)
+}
+
+pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed) {
+    let list = |packages: &[Package]| {
+        packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect::<Vec<_>>().join(", ")
+    };
+    match installed.changed.is_empty() {
+        true => context.printer.line(format_args!("Nothing to do, {name} has it: {}", list(&installed.packages))),
+        false => context.printer.line(format_args!("Installed into {name}: {}", list(&installed.changed))),
+    }
+}
+
+pub(super) fn uninstall(context: &Context, name: &str, packages: &[String]) -> Result<Ended> {
+    let environment = environment_for(context, Some(name))?;
+    let removed = context.environments()?.uninstall(&environment, packages)?;
+    let fact = json!({
+        "name": environment.name,
+        "path": environment.path,
+        "removed": packages_fact(&removed.packages),
+        "absent": removed.absent,
+        "orphaned": removed.orphaned,
+    });
+    context.printer.fact(fact, || match removed.packages.is_empty() {
+        true => context.printer.line(format_args!("Nothing to do, {} has none of them", environment.name)),
+        false => {
+            let names = removed.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect::<Vec<_>>();
+            context.printer.line(format_args!("Removed from {}: {}", environment.name, names.join(", ")));
+        }
+    });
+    for name in &removed.absent {
+        context.printer.note(format_args!("notice: {name} was not installed"));
+    }
+    for requirement in &removed.orphaned {
+        context.printer.note(format_args!("notice: {requirement}"));
+    }
+    Ok(Ended::Done)
+}
+
+pub(super) fn packages(context: &Context, name: &str) -> Result<Ended> {
+    let environment = environment_for(context, Some(name))?;
+    let packages = context.environments()?.packages(&environment);
+    context.printer.fact(packages_fact(&packages), || {
+        if packages.is_empty() {
+            return context.printer.line(format_args!("{} has no packages.", environment.name));
+        }
+        let rows = packages.iter().map(|package| vec![package.name.clone(), package.version.clone()]);
+        context.printer.table(&["PACKAGE", "VERSION"], rows.collect());
+    });
+    Ok(Ended::Done)
+}

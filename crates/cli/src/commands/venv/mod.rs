@@ -1,0 +1,120 @@
+//! `venv`: virtual environments.
+
+mod admin;
+mod create;
+mod delete;
+mod install;
+mod list;
+mod progress;
+mod repair;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use beep_python_runtime::environment::{Environment, Package};
+use beep_python_runtime::interpreter::VersionRequest;
+use serde_json::{Value, json};
+
+pub(crate) use self::list::state_of;
+use crate::Ended;
+use crate::context::Context;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make an environment
+    Create {
+        /// Its name, or the provider that it is for
+        name: String,
+        /// The model that the provider needs it for
+        model: Option<String>,
+        /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; the default runtime otherwise
+        #[arg(long, value_name = "VERSION")]
+        python: Option<VersionRequest>,
+        /// Install this package into it, with what it requires; can be given several times
+        #[arg(long, value_name = "PKG")]
+        with: Vec<String>,
+    },
+    /// Install packages into an environment, by uv or pip; what is there already is left alone
+    Install {
+        /// The environment's name, or its path
+        name: String,
+        /// What is wanted: numpy, "numpy>=2", "uvicorn[standard]", the path or address of a package
+        #[arg(value_name = "PKG", required_unless_present = "requirements")]
+        packages: Vec<String>,
+        /// A file of requirements in the format of pip; can be given several times
+        #[arg(short, long, value_name = "FILE")]
+        requirements: Vec<PathBuf>,
+    },
+    /// Remove packages from an environment
+    Uninstall {
+        /// The environment's name, or its path
+        name: String,
+        /// What is to go
+        #[arg(value_name = "PKG", required = true)]
+        packages: Vec<String>,
+    },
+    /// List the packages of an environment
+    Packages {
+        /// The environment's name, or its path
+        name: String,
+    },
+    /// List the environments
+    List,
+    /// Delete an environment; servers that use it are stopped first
+    Delete {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Check an environment: its Python is run, its packages listed
+    Status {
+        /// Its name
+        name: String,
+    },
+    /// Mend an environment: its Python where that is gone, its packages where they are not whole
+    Repair {
+        /// Its name
+        name: String,
+        /// The Python that it is to have from now on; its own otherwise, or another of the same series
+        #[arg(long, value_name = "VERSION")]
+        python: Option<VersionRequest>,
+    },
+    /// Make or complete the administrative environment: pip, setuptools and wheel
+    Admin {
+        /// Which Python, where it is made anew
+        #[arg(long, value_name = "VERSION")]
+        python: Option<VersionRequest>,
+    },
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
+    match command {
+        Command::Create { name, model, python, with } => {
+            create::create(context, &name, model.as_deref(), python.as_ref(), &with)
+        }
+        Command::Install { name, packages, requirements } => install::install(context, &name, &packages, &requirements),
+        Command::Uninstall { name, packages } => install::uninstall(context, &name, &packages),
+        Command::Packages { name } => install::packages(context, &name),
+        Command::List => list::list(context),
+        Command::Delete { name, yes } => delete::delete(context, &name, yes),
+        Command::Status { name } => list::status(context, &name),
+        Command::Repair { name, python } => repair::repair(context, &name, python.as_ref()),
+        Command::Admin { python } => admin::admin(context, python.as_ref()),
+    }
+}
+
+fn environment_fact(environment: &Environment) -> Value {
+    let record = environment.record.as_ref();
+    json!({
+        "name": environment.name,
+        "path": environment.path,
+        "pythonVersion": record.map(|record| record.python.to_string()),
+        "python": environment.python,
+    })
+}
+
+fn packages_fact(packages: &[Package]) -> Value {
+    packages.iter().map(|package| json!({"name": package.name, "version": package.version})).collect()
+}

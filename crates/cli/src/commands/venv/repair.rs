@@ -1,0 +1,33 @@
+//! `venv repair`.
+
+use anyhow::Result;
+use beep_python_runtime::environment::EnvironmentState;
+use beep_python_runtime::interpreter::VersionRequest;
+
+use super::install::say_installed;
+use super::progress::PackagesProgress;
+use super::{environment_fact, packages_fact, state_of};
+use crate::Ended;
+use crate::context::Context;
+
+pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<Ended> {
+    let progress = PackagesProgress::new();
+    let repaired = context.environments()?.with_progress(progress.sink()).repair(name, python)?;
+    drop(progress);
+    let (word, reason) = state_of(&repaired.was);
+    let mut fact = environment_fact(&repaired.environment);
+    fact["was"] = word.clone().into();
+    fact["reason"] = reason.clone().into();
+    fact["changed"] = packages_fact(&repaired.installed.changed);
+    context.printer.fact(fact, || {
+        let printer = &context.printer;
+        match &repaired.was {
+            EnvironmentState::Healthy => printer.line(format_args!("Nothing was wrong with {name}")),
+            _ => printer.line(format_args!("Mended {name}, which was: {word} ({})", reason.unwrap_or_default())),
+        }
+        if !repaired.installed.changed.is_empty() {
+            say_installed(context, name, &repaired.installed);
+        }
+    });
+    Ok(Ended::Done)
+}

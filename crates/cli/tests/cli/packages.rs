@@ -1,0 +1,160 @@
+//! Packages: installed from an index on loopback by each tool that there is, removed, mended.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::house::House;
+use super::index::{Index, Wheel, bare, from, tools};
+
+fn parsed(said: &super::house::Said) -> Value {
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+}
+
+fn site_packages(house: &House, name: &str) -> PathBuf {
+    let library = house.root().join("environments").join(name).join("lib");
+    let python = fs::read_dir(library).unwrap().next().unwrap().unwrap().path();
+    python.join("site-packages")
+}
+
+/// What the environment's Python prints of a module's version.
+fn imported(house: &House, name: &str, module: &str) -> String {
+    let python = house.root().join("environments").join(name).join("bin/python");
+    let code = format!("import {module}; print({module}.version)");
+    let output = Command::new(python).args(["-I", "-c", &code]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn packages_are_removed_with_all_that_belongs_to_them_and_nothing_else() {
+    for tool in tools() {
+        let index = Index::of(&["alpha"]);
+        index.add(Wheel { name: "beta", version: "2.0", requires: &["alpha"], ..Wheel::default() });
+        let house = House::with_runtime();
+        let installed = from(&index, &house, tool, &["venv", "create", "mine", "--with", "beta", "--json"]);
+        assert_eq!(installed.code, Some(0), "{installed:?}");
+        assert_eq!(imported(&house, "mine", "alpha"), "1.0");
+        let mine = site_packages(&house, "mine");
+        assert!(mine.join("__pycache__").is_dir(), "it was imported");
+        // What a list says of a place elsewhere is not believed.
+        let outside = house.here().join("precious");
+        fs::write(&outside, "x").unwrap();
+        let record = mine.join("alpha-1.0.dist-info/RECORD");
+        let lines = fs::read_to_string(&record).unwrap();
+        fs::write(&record, format!("{lines}{},,\n../../../../../../precious,,\n", outside.display())).unwrap();
+
+        let removed = house.run(&["venv", "uninstall", "mine", "Alpha", "gamma"]);
+        assert_eq!(removed.code, Some(0), "{removed:?}");
+        assert_eq!(removed.stdout, "Removed from mine: alpha 1.0\n");
+        assert_eq!(removed.stderr, "notice: gamma was not installed\nnotice: beta requires alpha\n");
+        assert!(outside.exists());
+        let left: Vec<String> =
+            fs::read_dir(&mine).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        assert!(!left.iter().any(|name| name.starts_with("alpha")), "{left:?}");
+        assert!(left.contains(&"beta.py".to_owned()), "{left:?}");
+        let bin = house.root().join("environments/mine/bin");
+        assert!(!bin.join("alpha").exists() && bin.join("beta").exists());
+        let compiled = fs::read_dir(mine.join("__pycache__")).map(|all| all.flatten().collect::<Vec<_>>());
+        let compiled = compiled.unwrap_or_default().into_iter().map(|entry| entry.file_name().into_string().unwrap());
+        assert_eq!(compiled.filter(|name| name.starts_with("alpha")).collect::<Vec<_>>(), [""; 0]);
+        assert_eq!(house.json(&["venv", "packages", "mine"]), json!([{"name": "beta", "version": "2.0"}]));
+        let again = house.run(&["venv", "uninstall", "mine", "alpha"]);
+        assert_eq!((again.code, again.stdout.as_str()), (Some(0), "Nothing to do, mine has none of them\n"));
+        let wrong = house.run(&["venv", "uninstall", "mine", "beta==2.0"]);
+        assert_eq!(wrong.code, Some(1));
+        assert!(wrong.stderr.contains("a name alone is taken here"), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_is_broken_is_found_and_mended() {
+    for tool in tools() {
+        let index = Index::of(&["alpha", "beta"]);
+        let house = House::with_runtime();
+        assert_eq!(
+            from(&index, &house, tool, &["venv", "create", "mine", "--with", "alpha", "--with", "beta"]).code,
+            Some(0)
+        );
+        let (path, site) = (house.root().join("environments/mine"), site_packages(&house, "mine"));
+        let state = || house.json(&["venv", "status", "mine"])["state"].as_str().unwrap().to_owned();
+        assert_eq!(state(), "healthy");
+
+        // Half a package.
+        fs::remove_file(site.join("alpha.py")).unwrap();
+        let status = house.run(&["venv", "status", "mine"]);
+        assert_eq!(status.code, Some(1));
+        assert!(status.stdout.contains("packages damaged") && status.stdout.contains("alpha 1.0"), "{status:?}");
+        let mended = from(&index, &house, tool, &["venv", "repair", "mine"]);
+        assert_eq!((mended.code, state().as_str()), (Some(0), "healthy"), "{mended:?}");
+        assert!(mended.stdout.starts_with("Mended mine, which was: packages damaged"), "{mended:?}");
+        assert_eq!(imported(&house, "mine", "alpha"), "1.0");
+        assert_eq!(from(&index, &house, tool, &["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
+
+        // No Python any more.
+        fs::remove_file(path.join("bin/python")).unwrap();
+        std::os::unix::fs::symlink("/nonexistent/python", path.join("bin/python")).unwrap();
+        assert_eq!(state(), "does not run");
+        assert_eq!(from(&index, &house, tool, &["venv", "repair", "mine"]).code, Some(0));
+        assert_eq!((state().as_str(), imported(&house, "mine", "beta").as_str()), ("healthy", "1.0"));
+
+        // Its record is rubbish, or not there.
+        for text in ["", "{\"name\": ", "[]"] {
+            fs::write(path.join("beep-python.json"), text).unwrap();
+            assert_eq!(house.json(&["venv", "list"])[0]["state"], "healthy");
+            assert!(fs::read_to_string(path.join("beep-python.json")).unwrap().contains("\"interpreter\""));
+        }
+        fs::remove_file(path.join("beep-python.json")).unwrap();
+        assert_eq!(state(), "healthy");
+
+        // A package's own description is gone, and the index does not have it any more.
+        index.remove("alpha-1.0-py3-none-any.whl");
+        fs::remove_file(site.join("alpha-1.0.dist-info/METADATA")).unwrap();
+        let failed = from(&index, &house, tool, &["venv", "repair", "mine"]);
+        assert_eq!(failed.code, Some(1), "{failed:?}");
+        assert!(failed.stderr.contains("alpha"), "{failed:?}");
+        assert_eq!(state(), "packages damaged", "it is not forgotten");
+        index.add(Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
+        let mended = from(&index, &house, tool, &["venv", "repair", "mine"]);
+        assert_eq!((mended.code, imported(&house, "mine", "alpha").as_str()), (Some(0), "1.0"), "{mended:?}");
+    }
+}
+
+#[test]
+fn the_reason_is_the_tools_own_and_names_the_package() {
+    for tool in tools() {
+        let index = Index::of(&["alpha"]);
+        index.add(Wheel { name: "needy", version: "1.0", requires: &["nosuch>3"], ..Wheel::default() });
+        let house = House::with_runtime();
+        house.done(&["venv", "create", "mine"]);
+        for (wanted, package, said) in
+            [("nosuch", "nosuch", "nosuch"), ("alpha>=2", "alpha", "alpha"), ("needy", "needy", "nosuch")]
+        {
+            let failed = from(&index, &house, tool, &["venv", "install", "mine", wanted]);
+            assert_eq!(failed.code, Some(1), "{tool} {wanted}: {failed:?}");
+            let first = failed.stderr.lines().next().unwrap();
+            assert!(first.starts_with(&format!("error: {tool} could not install {package}: ")), "{failed:?}");
+            assert!(first.contains(said) && !first.contains("cause: "), "{failed:?}");
+        }
+        let mut command = bare(&house, tool, &["venv", "install", "mine", "alpha"]);
+        command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("PIP_RETRIES", "1");
+        let down = super::house::Said::of(command.output().unwrap());
+        assert_eq!(down.code, Some(1), "{down:?}");
+        assert!(down.stderr.contains("127.0.0.1:9") || down.stderr.contains("onnection"), "{down:?}");
+        assert_eq!(house.json(&["venv", "packages", "mine"]), json!([]));
+        assert_eq!(house.json(&["venv", "status", "mine"])["state"], "healthy");
+    }
+}
+
+#[test]
+fn what_takes_long_is_told_beside_the_result() {
+    for tool in tools() {
+        let index = Index::serve();
+        index.add(Wheel { name: "alpha", version: "1.0", ballast: 3 << 20, ..Wheel::default() });
+        let house = House::with_runtime();
+        let made = from(&index, &house, tool, &["venv", "create", "mine", "--with", "alpha", "--json"]);
+        assert_eq!(parsed(&made)["changed"], json!([{"name": "alpha", "version": "1.0"}]));
+        assert!(made.stderr.contains("downloading alpha"), "{tool}: {made:?}");
+    }
+}

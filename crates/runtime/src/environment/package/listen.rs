@@ -1,0 +1,149 @@
+//! Progress from what the tools write: neither of them tells it in another way.
+
+use super::progress::{PackageProgress, PackageStage, ProgressSink};
+
+/// Hears what a tool writes, line by line, and tells of it.
+pub(super) struct Listener<'a> {
+    sink: &'a ProgressSink,
+    is_pip: bool,
+    /// What is being downloaded: pip tells bytes without saying of what.
+    current: Option<String>,
+}
+
+impl<'a> Listener<'a> {
+    pub(super) fn new(sink: &'a ProgressSink, tool: &str) -> Listener<'a> {
+        Listener { sink, is_pip: tool == "pip", current: None }
+    }
+
+    pub(super) fn hear(&mut self, line: &str) {
+        let line = line.trim();
+        let heard = if self.is_pip { self.pip(line) } else { uv(line) };
+        heard.iter().for_each(|progress| self.sink.tell(progress));
+    }
+
+    fn pip(&mut self, line: &str) -> Vec<PackageProgress> {
+        let one = |stage, package| vec![PackageProgress::of(stage, Some(package))];
+        if let Some(rest) = line.strip_prefix("Collecting ") {
+            return one(PackageStage::Resolving, name_in(rest));
+        }
+        if let Some(rest) = line.strip_prefix("Downloading ") {
+            let (file, size) = rest.split_once(" (").unwrap_or((rest, ""));
+            let file = file.rsplit('/').next().unwrap_or(file);
+            if file.ends_with(".metadata") {
+                self.current = None;
+                return Vec::new();
+            }
+            let name = file.split('-').next().unwrap_or(file).to_owned();
+            let mut progress = PackageProgress::of(PackageStage::Downloading, Some(&name));
+            progress.total_bytes = bytes(size.trim_end_matches(')'));
+            self.current = Some(name);
+            return vec![progress];
+        }
+        if let (Some(rest), Some(package)) = (line.strip_prefix("Progress "), &self.current) {
+            let mut progress = PackageProgress::of(PackageStage::Downloading, Some(package));
+            let (received, total) = rest.split_once(" of ").unwrap_or((rest, ""));
+            (progress.received_bytes, progress.total_bytes) = (received.parse().ok(), total.parse().ok());
+            return vec![progress];
+        }
+        if let Some(rest) = line.strip_prefix("Building wheel for ").filter(|rest| rest.ends_with(": started")) {
+            return one(PackageStage::Building, name_in(rest));
+        }
+        let installing = line.strip_prefix("Installing collected packages: ").into_iter();
+        let names = installing.flat_map(|names| names.split(", "));
+        names.map(|name| PackageProgress::of(PackageStage::Installing, Some(name))).collect()
+    }
+}
+
+fn uv(line: &str) -> Vec<PackageProgress> {
+    let of = |stage, package: &str| PackageProgress::of(stage, Some(name_in(package)));
+    let mut words = line.split_whitespace();
+    let heard = match (words.next(), words.next(), words.next()) {
+        (Some("Downloading"), Some(package), size) => PackageProgress {
+            total_bytes: size.and_then(|size| bytes(size.trim_matches(['(', ')']))),
+            ..of(PackageStage::Downloading, package)
+        },
+        (Some("Downloaded"), Some(package), None) => of(PackageStage::Downloading, package),
+        (Some("Building"), Some(package), _) => of(PackageStage::Building, package),
+        (Some("Prepared"), Some(_), Some(_)) => PackageProgress::of(PackageStage::Installing, None),
+        (Some("+" | "~"), Some(package), _) => of(PackageStage::Installing, package),
+        _ => return Vec::new(),
+    };
+    vec![heard]
+}
+
+/// The name at the beginning of a requirement.
+fn name_in(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.')).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// `15.0MiB`, `15.7 MB` or `25 kB` in bytes.
+fn bytes(size: &str) -> Option<u64> {
+    let end = size.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let unit = match size[end..].trim() {
+        "B" | "bytes" => 1.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1_048_576.0,
+        "GiB" => 1_073_741_824.0,
+        _ => return None,
+    };
+    Some((size[..end].parse::<f64>().ok()? * unit) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    fn heard(tool: &str, text: &str) -> Vec<String> {
+        let all: Arc<Mutex<Vec<String>>> = Arc::default();
+        let into = Arc::clone(&all);
+        let sink = ProgressSink::new(move |progress| {
+            let number = |of: Option<u64>| of.map_or(String::new(), |number| format!(" {number}"));
+            let (received, total) = (number(progress.received_bytes), number(progress.total_bytes));
+            into.lock().unwrap().push(format!("{progress}{received}{total}"));
+        });
+        let mut listener = Listener::new(&sink, tool);
+        text.lines().for_each(|line| listener.hear(line));
+        all.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn what_uv_writes_is_understood() {
+        let text = "Using Python 3.12.1 environment at: e1\nResolved 2 packages in 288ms\nDownloading numpy (15.0MiB)\n   \
+            Building docopt==0.6.2\n      Built docopt==0.6.2\n Downloaded numpy\nPrepared 2 packages in 965ms\n\
+            Installed 2 packages in 43ms\n + docopt==0.6.2\n - numpy==2.0\n + numpy==2.5.5\n";
+        let expected = [
+            "downloading numpy 15728640",
+            "building docopt",
+            "downloading numpy",
+            "installing",
+            "installing docopt",
+            "installing numpy",
+        ];
+        assert_eq!(heard("uv", text), expected);
+    }
+
+    #[test]
+    fn what_pip_writes_is_understood() {
+        let text = "Looking in links: /opt/wheels\nCollecting numpy>=2 (from x)\n  Downloading numpy-2.5-cp312.whl.metadata (6 kB)\n  \
+            Downloading https://host/a/numpy-2.5.5-cp312.whl (15.7 MB)\nProgress 0 of 15690000\nProgress 262144 of 15690000\n\
+            Building wheels for collected packages: docopt\n  Building wheel for docopt (pyproject.toml): started\n  \
+            Building wheel for docopt (pyproject.toml): finished with status 'done'\n\
+            Installing collected packages: docopt, numpy\nSuccessfully installed docopt-0.6.2 numpy-2.5.5\n";
+        let expected = [
+            "resolving numpy",
+            "downloading numpy 15700000",
+            "downloading numpy 0 15690000",
+            "downloading numpy 262144 15690000",
+            "building docopt",
+            "installing docopt",
+            "installing numpy",
+        ];
+        assert_eq!(heard("pip", text), expected);
+    }
+}
