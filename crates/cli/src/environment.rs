@@ -7,9 +7,6 @@ use beep_python_runtime::interpreter::{Interpreter, VersionRequest};
 use crate::complaint::Complaint;
 use crate::context::Context;
 
-/// The environment that servers run in when none is named.
-pub(crate) const RUNTIME_HOST: &str = "runtime-host";
-
 /// The environment that `--venv` means: a path when it looks like one, else a name. Without it the servers' own, which
 /// is made when it is not there.
 pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<Environment> {
@@ -17,12 +14,10 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
     Ok(match venv {
         Some(path) if path.contains('/') || path == "." => environments.open_path(path)?,
         Some(name) => environments.open(name)?,
-        None => match environments.open(RUNTIME_HOST) {
-            Err(EnvironmentError::NotFound { .. }) => {
-                environments.ensure(RUNTIME_HOST, &interpreter_for(context, None)?)?.0
-            }
-            opened => opened?,
-        },
+        None => environments.runtime_host().map_err(|error| match error {
+            EnvironmentError::NoRuntime { .. } => Complaint::NoRuntime.into(),
+            other => anyhow::Error::from(other),
+        })?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Every dependency among the crates of this workspace, dev-dependencies apart: `from → to`, and behind which feature.
+/// Every dependency among the crates of this workspace, dev-dependencies apart: `from → to`.
 const ARROWS: &[(&str, &str)] = &[
     ("beep-python", "beep-python-client"),
     ("beep-python", "beep-python-protocol"),
@@ -16,6 +16,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("beep-python-server", "beep-python-protocol"),
     ("beep-python-server", "beep-python-runtime"),
 ];
+/// Which only a feature brings, and no default.
+const BEHIND_FEATURES: &[(&str, &str, &str)] = &[("beep-python-client", "beep-python-runtime", "local")];
 /// Tests may use what the product must not.
 const FOR_TESTS: &[(&str, &str)] = &[("beep-python-server", "beep-python-client")];
 
@@ -28,7 +30,7 @@ fn the_crates_know_only_whom_they_may() {
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
-    let mut arrows = BTreeSet::new();
+    let (mut arrows, mut behind_features) = (BTreeSet::new(), BTreeSet::new());
     for package in metadata["packages"].as_array().expect("packages") {
         let from = package["name"].as_str().expect("a name");
         for dependency in package["dependencies"].as_array().expect("dependencies") {
@@ -38,6 +40,10 @@ fn the_crates_know_only_whom_they_may() {
             }
             if dependency["kind"] == "dev" {
                 assert!(FOR_TESTS.contains(&(from, to)), "not even tests may have {from} → {to}");
+            } else if dependency["optional"] == true {
+                for feature in features_with(package, to) {
+                    behind_features.insert((from.to_owned(), to.to_owned(), feature));
+                }
             } else {
                 arrows.insert((from.to_owned(), to.to_owned()));
             }
@@ -45,6 +51,30 @@ fn the_crates_know_only_whom_they_may() {
     }
     let allowed: BTreeSet<_> = ARROWS.iter().map(|&(from, to)| (from.to_owned(), to.to_owned())).collect();
     assert_eq!(arrows, allowed, "ARCHITECTURE.md says which arrows there are");
+    let allowed = BEHIND_FEATURES.iter().map(|&(from, to, by)| (from.to_owned(), to.to_owned(), by.to_owned()));
+    assert_eq!(behind_features, allowed.collect(), "ARCHITECTURE.md says which arrows there are, and when");
+}
+
+/// The features of a package that bring an optional dependency, those included that bring it by way of others.
+fn features_with(package: &Value, dependency: &str) -> BTreeSet<String> {
+    let features = package["features"].as_object().expect("features");
+    let mut bringing: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let brings = |item: &Value| {
+            let item = item.as_str().expect("a name");
+            let plain = item.strip_prefix("dep:").unwrap_or(item);
+            plain == dependency || plain.starts_with(&format!("{dependency}/")) || bringing.contains(item)
+        };
+        let found: BTreeSet<String> = features
+            .iter()
+            .filter(|(_, items)| items.as_array().expect("a list").iter().any(&brings))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if found == bringing {
+            return bringing;
+        }
+        bringing = found;
+    }
 }
 
 /// Inside the runtime: session → worker → environment → interpreter → platform, downwards only.

@@ -1,5 +1,6 @@
 //! What every backend keeps beside its connection.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ pub struct Context {
     /// The options of every call.
     pub options: CallOptions,
     pub(crate) releases: Arc<Releases>,
+    /// What is to live as long as the backends that callers have.
+    pub(crate) _keeper: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl fmt::Debug for Context {

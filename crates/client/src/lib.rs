@@ -33,6 +33,8 @@ mod error;
 mod floats;
 mod handle;
 mod http;
+#[cfg(feature = "local")]
+mod local;
 mod pipe;
 mod probe;
 mod release;
@@ -51,6 +53,8 @@ pub use context::Context;
 pub use error::{Error, PythonError};
 pub use handle::Handle;
 pub use http::{Endpoint, HttpBackend};
+#[cfg(feature = "local")]
+pub use local::{LocalBackend, LocalOptions, LocalPython};
 pub use pipe::{PipeBackend, PipeEndpoint};
 #[cfg(feature = "rpc")]
 pub use rpc::RpcBackend;

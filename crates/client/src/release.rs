@@ -38,7 +38,7 @@ impl Releases {
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         let (releaser, released) = unbounded_channel();
         let mut backend = backend.clone();
-        // Without the way to itself, or the task would keep itself alive.
+        // Without the way to itself, or the task would keep itself alive, and without what callers keep alive.
         *backend.context_mut() = crate::Context::default();
         runtime.spawn(release_all(backend, released));
         *current = Some(releaser.clone());

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::init;
 use crate::Ended;
 use crate::context::Context;
-use crate::environment::{RUNTIME_HOST, environment_for};
+use crate::environment::environment_for;
 use crate::server::{TemporaryServer, client_at, client_of, interrupted, running};
+use beep_python_runtime::environment::RUNTIME_HOST;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -4,6 +4,7 @@
 mod activation;
 mod admin;
 mod error;
+mod host;
 mod layout;
 mod manager;
 mod name;
@@ -16,6 +17,7 @@ mod status;
 
 pub use admin::{AdminOutcome, MissingPackage};
 pub use error::EnvironmentError;
+pub use host::RUNTIME_HOST;
 pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
 pub use package::{

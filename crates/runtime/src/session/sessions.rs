@@ -15,6 +15,9 @@ use crate::environment::EnvironmentService;
 use crate::platform::{Home, HomeError};
 use crate::worker::{Lifeline, PackageError, Zygote, ZygoteConfig, ZygoteError, unpack_package};
 
+/// How long to wait for a zygote that was told to end. One that is stopped ends with this process.
+const ZYGOTE_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
 /// What a session's calls may take.
 #[derive(Clone, Debug)]
 pub struct SessionLimits {
@@ -194,7 +197,8 @@ impl Sessions {
         self.began.elapsed()
     }
 
-    /// Refuses new calls everywhere, lets those under way finish within `grace`, and ends all workers.
+    /// Refuses new calls everywhere, lets those under way finish within `grace`, and ends all workers and the zygote;
+    /// returns when their processes are gone.
     pub async fn shut_down(&self, grace: Duration) {
         let mut all: Vec<_> = self.others.lock().expect("no panic while held").drain().map(|(_, s)| s).collect();
         all.push(self.default.clone());
@@ -203,7 +207,9 @@ impl Sessions {
         for closed in closing {
             let _ = closed.await;
         }
-        self.zygotes.current.lock().await.take();
+        if let Some(zygote) = self.zygotes.current.lock().await.take() {
+            let _ = tokio::time::timeout(ZYGOTE_ENDS_WITHIN, zygote.end()).await;
+        }
     }
 }
 

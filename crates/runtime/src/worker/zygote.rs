@@ -18,7 +18,7 @@ use serde::Deserialize;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::Lifeline;
 use super::package::BOOT;
@@ -119,6 +119,8 @@ pub(super) struct Forked {
 pub struct Zygote {
     shared: Arc<Shared>,
     hello: Hello,
+    /// Closed when its process has ended and was waited for.
+    lives: watch::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -192,8 +194,9 @@ impl Zygote {
             tracing::warn!("{why}, so workers are spawned, not forked: sessions start more slowly");
         }
         let shared = Arc::new(Shared { control, state: Mutex::default() });
-        tokio::spawn(listen(shared.clone(), child));
-        Ok(Zygote { shared, hello })
+        let (living, lives) = watch::channel(());
+        tokio::spawn(listen(shared.clone(), child, living));
+        Ok(Zygote { shared, hello, lives })
     }
 
     /// The version of its Python, for example `3.12.1`.
@@ -214,6 +217,17 @@ impl Zygote {
     /// Whether it has ended.
     pub fn is_gone(&self) -> bool {
         self.shared.state.lock().expect("no panic while held").gone
+    }
+
+    /// Tells it to end, with all its workers, and returns when its process is gone.
+    pub async fn end(&self) {
+        self.tell_to_end();
+        let _ = self.lives.clone().changed().await;
+    }
+
+    /// It takes this for the end of its host: it ends its workers, and itself.
+    fn tell_to_end(&self) {
+        let _ = rustix::net::shutdown(self.shared.control.get_ref(), rustix::net::Shutdown::Both);
     }
 
     pub(super) async fn fork(
@@ -252,8 +266,7 @@ impl Zygote {
 
 impl Drop for Zygote {
     fn drop(&mut self) {
-        // The zygote takes this for the end of its host: it ends its workers, and itself.
-        let _ = rustix::net::shutdown(self.shared.control.get_ref(), rustix::net::Shutdown::Both);
+        self.tell_to_end();
     }
 }
 
@@ -298,7 +311,7 @@ async fn log_errors(stderr: pipe::Receiver, last: Arc<Mutex<Vec<String>>>) {
 }
 
 /// Takes what the zygote tells, until either end closes.
-async fn listen(shared: Arc<Shared>, mut child: Child) {
+async fn listen(shared: Arc<Shared>, mut child: Child, _living: watch::Sender<()>) {
     while let Ok(Some((message, descriptors))) = receive(&shared.control).await {
         take(&shared, &message, descriptors);
     }

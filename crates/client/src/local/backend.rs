@@ -1,0 +1,128 @@
+//! Calls without a socket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use beep_python_runtime::session::answer::{Arrays, Composed, compose};
+use beep_python_runtime::session::operation::{self, Envelope};
+use beep_python_runtime::session::{Sessions, host_operation};
+use bytes::Bytes;
+
+use super::LocalOptions;
+use super::host::LocalHost;
+use crate::call::{Call, Reply, Target};
+use crate::{Context, Error, PythonHostBackend};
+
+/// A host in this process: the same sessions as behind a server, each in a worker process of its own, and no socket.
+///
+/// It starts with its first call. Clones share it, and when the last of them is dropped it ends: the sessions with all
+/// that they hold, and their processes, for which `drop` waits (milliseconds). Handles do not keep it. Whoever wants
+/// calls under way to be finished first calls [`shut_down`](LocalBackend::shut_down).
+///
+/// ```no_run
+/// # use beep_python_client::{Error, LocalBackend, LocalOptions, PythonHostBackend};
+/// # async fn example() -> Result<(), Error> {
+/// let python = LocalBackend::new(LocalOptions::from("my-environment"));
+/// assert_eq!(python.evaluate::<i64>("1 + 1").await?, 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct LocalBackend {
+    context: Context,
+    host: Arc<LocalHost>,
+}
+
+/// The host's life: it ends with the last backend that a caller has.
+struct Owner(Arc<LocalHost>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl LocalBackend {
+    /// A backend in an environment: `local:NAME` or `local:/path/of/the/environment`, or without any, `local:`, in the
+    /// environment `runtime-host`. Python is started by the first call;
+    /// [`initialize`](PythonHostBackend::initialize) finds out whether that succeeds.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] when the text does not begin with `local:`.
+    pub fn connect(endpoint: &str) -> Result<LocalBackend, Error> {
+        let environment = endpoint.trim().strip_prefix("local:").ok_or_else(|| Error::Endpoint {
+            endpoint: endpoint.to_owned(),
+            reason: "it must begin with local:".to_owned(),
+        })?;
+        Ok(LocalBackend::new(LocalOptions::from(environment)))
+    }
+
+    /// A backend as the options say.
+    pub fn new(options: LocalOptions) -> LocalBackend {
+        let host = Arc::new(LocalHost::new(options));
+        let context = Context { _keeper: Some(Arc::new(Owner(host.clone()))), ..Context::default() };
+        LocalBackend { context, host }
+    }
+
+    /// What it was made with.
+    pub fn options(&self) -> &LocalOptions {
+        &self.host.options
+    }
+
+    /// Refuses new calls, from clones too, and gives those under way `grace` to finish; then ends all sessions and
+    /// their processes.
+    pub async fn shut_down(self, grace: Duration) {
+        if let Some(running) = self.host.started() {
+            let sessions = running.sessions.clone();
+            let _ = running.runtime.spawn(async move { sessions.shut_down(grace).await }).await;
+        }
+    }
+}
+
+impl PythonHostBackend for LocalBackend {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn context_mut(&mut self) -> &mut Context {
+        &mut self.context
+    }
+
+    async fn perform(&self, call: Call) -> Result<Reply, Error> {
+        let running = self.host.running().await?;
+        let sessions = running.sessions.clone();
+        // A call goes on when its caller goes away, as it does on a server.
+        let done = running.runtime.spawn(async move { carry_out(&sessions, call).await }).await;
+        done.unwrap_or_else(|_| Err(Error::from_problem(Problem::new(ErrorCode::ShuttingDown, "the host has ended"))))
+    }
+}
+
+async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
+    let Call { target, body, options } = call;
+    let session = options.session.as_deref();
+    match target {
+        Target::Host(operation) => {
+            let answer = host_operation::perform(sessions, operation, session, &body).await;
+            answer.map(|text| Reply::Json(text.into())).map_err(Error::from_problem)
+        }
+        Target::Session(operation) => {
+            let envelope =
+                Envelope { session: session.map(str::to_owned), form: ValueForm::Exact, deadline: options.timeout };
+            let answered = operation::carry_out(sessions, operation, &envelope, body).await;
+            reply(compose(answered.map_err(Error::from_problem)?, Arrays::Binary).await)
+        }
+    }
+}
+
+fn reply(composed: Composed) -> Result<Reply, Error> {
+    match composed {
+        Composed::Json(pieces) => Ok(Reply::Json(pieces.contiguous())),
+        Composed::Floats { shape, pieces } => Ok(Reply::Floats { data: pieces.contiguous(), shape }),
+        Composed::Exception(pieces) => {
+            let document: Bytes = pieces.contiguous();
+            Err(Error::from_body(ErrorCode::PythonException.http_status(), &document))
+        }
+        Composed::Problem(problem) => Err(Error::from_problem(*problem)),
+    }
+}
