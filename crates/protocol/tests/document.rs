@@ -76,10 +76,11 @@ fn the_exact_values_of_the_table_are_values() {
 }
 
 #[test]
-fn the_examples_of_errors_can_be_read() {
-    let example =
-        DOCUMENT.split("```json").map(|rest| rest.split("```").next().unwrap()).find(|json| json.contains("\"code\""));
-    let problem: Problem = serde_json::from_str(example.unwrap()).unwrap();
+fn the_example_of_an_exception_can_be_read() {
+    let examples = DOCUMENT.split("\n< {\n").skip(1).map(|rest| rest.split("\n< }").next().unwrap());
+    let example = examples.map(|lines| format!("{{{}}}", lines.replace("\n< ", "\n").trim_start_matches("< ")));
+    let example = example.map(|json| json.replace(r#"["…"]"#, "[]")).next();
+    let problem: Problem = serde_json::from_str(&example.unwrap()).unwrap();
     assert_eq!(problem.code, ErrorCode::PythonException);
     assert_eq!(problem.exception.unwrap().cause.unwrap().kind, "KeyError");
 }

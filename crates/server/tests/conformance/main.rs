@@ -21,6 +21,9 @@ mod values;
 #[path = "../support/host.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod host;
+#[path = "../support/server.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod whole;
 
 use std::process::ExitCode;
 
