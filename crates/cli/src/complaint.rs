@@ -22,8 +22,12 @@ pub(crate) enum Complaint {
     UnreadableCode(&'static str, #[source] std::io::Error),
     #[error("the runtime \"{id}\" is used by the environments {}", environments.join(", "))]
     RuntimeInUse { id: String, environments: Vec<String> },
+    #[error("`{0}` needs a terminal")]
+    NoTerminal(&'static str),
     #[error("interrupted")]
     Interrupted,
+    #[error("`{command}` was ended by signal {signal}")]
+    Killed { command: String, signal: i32 },
 }
 
 fn instead(known: &[String]) -> String {

@@ -4,6 +4,7 @@ use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::PythonRuntimeManager;
 use beep_python_runtime::platform::{Home, HomeError};
 
+use crate::colour::Colours;
 use crate::printer::Printer;
 
 pub(crate) struct Context {
@@ -11,8 +12,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(json: bool) -> Context {
-        Context { printer: Printer::new(json) }
+    pub(crate) fn new(json: bool, colours: Colours) -> Context {
+        Context { printer: Printer::new(json, colours) }
     }
 
     /// The home; made when it is not there, so only commands that need one ask for it.

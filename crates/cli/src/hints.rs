@@ -46,9 +46,12 @@ fn complaint(error: &Complaint) -> Option<String> {
         Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
         Complaint::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
-        Complaint::NoEndpoint(_) | Complaint::NoLog(_) | Complaint::UnreadableCode(..) | Complaint::Interrupted => {
-            return None;
-        }
+        Complaint::NoTerminal(_) => "the commands do the same; `beep-python help` lists them".into(),
+        Complaint::NoEndpoint(_)
+        | Complaint::NoLog(_)
+        | Complaint::UnreadableCode(..)
+        | Complaint::Interrupted
+        | Complaint::Killed { .. } => return None,
     })
 }
 

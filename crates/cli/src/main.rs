@@ -3,30 +3,40 @@
 //! One file a command under `commands`; what they have in common is how they speak (`printer`), how they fail
 //! (`complaint`, `hints`) and how they find an environment or a server (`environment`, `server`).
 
+mod colour;
 mod commands;
 mod complaint;
+mod completion;
+mod console;
 mod context;
 mod environment;
 mod hints;
+mod names;
 mod printer;
 mod progress;
 mod server;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
+use crate::colour::Colours;
 use crate::commands::Command;
 use crate::context::Context;
 
 /// A managed Python for any application: it fetches an interpreter, keeps virtual environments, and starts servers
-/// through which code is evaluated, objects are held and methods called, with typed results.
+/// through which code is evaluated, objects are held and methods called, with typed results. Without a command, on a
+/// terminal, it opens a console for commands.
 #[derive(Parser)]
 #[command(name = "beep-python", version)]
 struct Cli {
     /// Print facts as JSON, for programs to read
     #[arg(long, global = true)]
     json: bool,
+
+    /// When to write in colours; `auto`: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true)]
+    color: ColorChoice,
 
     #[command(subcommand)]
     command: Option<Command>,
@@ -42,10 +52,14 @@ enum Ended {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let context = Context::new(cli.json);
+    completion::answer_shell();
+    let mut command = Cli::command().color(Colours::choice_in(std::env::args_os()));
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());
+    let context = Context::new(cli.json, Colours::new(cli.color));
     let ended = match cli.command {
         Some(command) => command.run(&context),
+        None if console::has_terminal() => console::run(&context),
         None => Cli::command().print_help().map(|()| Ended::Done).map_err(Into::into),
     };
     match ended {

@@ -7,14 +7,17 @@ use std::sync::OnceLock;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 use serde_json::Value;
 
+use crate::colour::{Colours, ERROR, HINT, paint};
+
 pub(crate) struct Printer {
     json: bool,
+    pub(crate) colours: Colours,
     unwritten: OnceLock<io::Error>,
 }
 
 impl Printer {
-    pub(crate) fn new(json: bool) -> Printer {
-        Printer { json, unwritten: OnceLock::new() }
+    pub(crate) fn new(json: bool, colours: Colours) -> Printer {
+        Printer { json, colours, unwritten: OnceLock::new() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -63,11 +66,14 @@ impl Printer {
     pub(crate) fn table(&self, header: &[&str], rows: Vec<Vec<String>>) {
         let mut table = Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
-        if stdout().is_terminal() {
-            table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_content_arrangement(match stdout().is_terminal() {
+            true => ContentArrangement::Dynamic,
+            false => ContentArrangement::Disabled,
+        });
+        if self.colours.stdout {
+            table.enforce_styling();
             table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
         } else {
-            table.set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
             table.set_header(header);
         }
         for column in table.column_iter_mut() {
@@ -82,17 +88,18 @@ impl Printer {
     /// `error:`, then each cause, then the hint.
     pub(crate) fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut said = error.to_string();
-        self.note(format_args!("error: {said}"));
+        let word = |style, word| paint(self.colours.stderr, style, word);
+        self.note(format_args!("{} {said}", word(ERROR, "error:")));
         for cause in error.chain().skip(1) {
             // Errors that only pass on another say the same again.
             let cause = cause.to_string();
             if cause != said {
-                self.note(format_args!("caused by: {cause}"));
+                self.note(format_args!("{} {cause}", word(ERROR, "caused by:")));
                 said = cause;
             }
         }
         if let Some(hint) = hint {
-            self.note(format_args!("hint: {hint}"));
+            self.note(format_args!("{} {hint}", word(HINT, "hint:")));
         }
     }
 }

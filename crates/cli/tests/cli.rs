@@ -1,6 +1,8 @@
 //! The command line as a black box: what people type, what they see, and what is left behind.
 
 mod cli {
+    mod completions;
+    mod console;
     mod environments;
     mod errors;
     mod eval;
@@ -10,4 +12,5 @@ mod cli {
     mod quickstart;
     mod runtimes;
     mod servers;
+    mod terminal;
 }

@@ -5,6 +5,7 @@ mod config;
 mod eval;
 mod init;
 mod logs;
+mod menu;
 mod quickstart;
 mod restart;
 mod runtime;
@@ -12,7 +13,7 @@ pub(crate) mod serve;
 mod start;
 mod status;
 mod stop;
-mod venv;
+pub(crate) mod venv;
 
 use std::future::Future;
 
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Eval(eval::Args),
     /// Show the whole product in one go: Python, environment, server, typed results
     Quickstart(quickstart::Args),
+    /// Choose what to do from a menu
+    Menu,
     /// Print a script that completes commands in a shell
     Completions(completions::Args),
 }
@@ -70,12 +73,13 @@ impl Command {
             Command::Config => config::run(context),
             Command::Eval(args) => in_runtime(eval::run(context, args)),
             Command::Quickstart(args) => in_runtime(quickstart::run(context, args)),
+            Command::Menu => menu::run(context),
             Command::Completions(args) => completions::run(context, &args),
         }
     }
 }
 
 /// Runs what waits for more than one thing. Most commands do not, and begin sooner without.
-fn in_runtime(command: impl Future<Output = Result<Ended>>) -> Result<Ended> {
+pub(crate) fn in_runtime<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

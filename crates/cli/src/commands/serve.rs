@@ -110,8 +110,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
         }
     };
     if !inherited.ready.is_awaited() {
-        let json = context.printer.is_json();
-        inherited.ready = Ready::call(move |record| start::announce(&Context::new(json), record));
+        let announcing = Context::new(context.printer.is_json(), context.printer.colours);
+        inherited.ready = Ready::call(move |record| start::announce(&announcing, record));
     }
     super::in_runtime(async {
         serve::run(options, inherited).await?;

@@ -148,11 +148,3 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.starts_with("error: the result could not be written"), "{said:?}");
 }
-
-#[test]
-fn completions_are_for_every_shell() {
-    let house = House::empty();
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        assert!(house.done(&["completions", shell]).contains("quickstart"), "{shell}");
-    }
-}

@@ -1,0 +1,94 @@
+//! Whether to write in colours, and which.
+
+use std::io::IsTerminal;
+
+use clap::ColorChoice;
+use nu_ansi_term::{Color, Style};
+
+/// Where colours are written. `--color` says it; else they are for terminals that know them, unless `NO_COLOR` is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Colours {
+    pub(crate) choice: ColorChoice,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
+impl Colours {
+    pub(crate) fn new(choice: ColorChoice) -> Colours {
+        let on = |terminal: bool| match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => terminal && !is_set("NO_COLOR") && !is_dumb(),
+        };
+        Colours { choice, stdout: on(std::io::stdout().is_terminal()), stderr: on(std::io::stderr().is_terminal()) }
+    }
+
+    /// The choice on a command line that is not read yet: what reads it writes in colours, too.
+    pub(crate) fn choice_in(arguments: impl Iterator<Item = std::ffi::OsString>) -> ColorChoice {
+        let mut choice = ColorChoice::Auto;
+        let mut named = false;
+        for argument in arguments.filter_map(|argument| argument.into_string().ok()) {
+            let value = if named { Some(argument.as_str()) } else { argument.strip_prefix("--color=") };
+            choice = value.and_then(|value| value.parse().ok()).unwrap_or(choice);
+            named = argument == "--color";
+        }
+        choice
+    }
+}
+
+/// Whether the terminal can only write one line after the other.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+pub(crate) const ERROR: Style = bold(Color::Red);
+pub(crate) const HINT: Style = bold(Color::Cyan);
+pub(crate) const COMMAND: Style = bold(Color::Green);
+pub(crate) const OPTION: Style = plain(Color::Cyan);
+pub(crate) const TEXT: Style = plain(Color::Yellow);
+pub(crate) const FAINT: Style = plain(Color::DarkGray);
+
+const fn plain(color: Color) -> Style {
+    let none = Style {
+        foreground: None,
+        background: None,
+        is_bold: false,
+        is_dimmed: false,
+        is_italic: false,
+        is_underline: false,
+        is_blink: false,
+        is_reverse: false,
+        is_hidden: false,
+        is_strikethrough: false,
+        prefix_with_reset: false,
+    };
+    none.fg(color)
+}
+
+const fn bold(color: Color) -> Style {
+    plain(color).bold()
+}
+
+/// The text in a style, or as it is.
+pub(crate) fn paint(on: bool, style: Style, text: &str) -> String {
+    if on { style.paint(text).to_string() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_choice_is_found_wherever_it_stands() {
+        let choice = |line: &str| Colours::choice_in(line.split(' ').map(Into::into));
+        assert_eq!(choice("--color never status"), ColorChoice::Never);
+        assert_eq!(choice("status --color=always"), ColorChoice::Always);
+        assert_eq!(choice("status --color"), ColorChoice::Auto);
+        assert_eq!(choice("status --color=pink"), ColorChoice::Auto);
+        assert_eq!(choice("status"), ColorChoice::Auto);
+    }
+}

@@ -1,0 +1,85 @@
+//! Completion of commands, options and names, for the shells and for the console: both ask the command tree.
+
+use anyhow::Result;
+use clap::{Command, CommandFactory};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::CompleteEnv;
+
+use crate::Cli;
+use crate::names::{self, Name};
+
+/// Set by the scripts of `completions`, when a shell wants to know what can come next.
+pub(crate) const VARIABLE: &str = "BEEP_PYTHON_COMPLETE";
+
+/// Answers the shell that asks, if one does, and ends the program then.
+pub(crate) fn answer_shell() {
+    CompleteEnv::with_factory(tree).var(VARIABLE).complete();
+}
+
+/// The commands, with the names that their arguments can have.
+pub(crate) fn tree() -> Command {
+    with_names(Cli::command(), "")
+}
+
+fn with_names(command: Command, path: &str) -> Command {
+    let command = command.mut_args(|arg| match names_for(path, arg.get_id().as_str()) {
+        Some(names) => arg.add(ArgValueCandidates::new(move || candidates(names))),
+        None => arg,
+    });
+    command.mut_subcommands(|sub| {
+        let path = format!("{path} {}", sub.get_name());
+        with_names(sub, path.trim_start())
+    })
+}
+
+/// Which names an argument can have, by what it is called; so a new command that calls things as the others do is
+/// completed like them.
+fn names_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>> {
+    let group = path.split(' ').next().unwrap_or_default();
+    Some(match (group, argument) {
+        _ if path == "venv create" && argument == "name" => return None,
+        (_, "venv" | "environment") | ("venv", "name" | "names") => names::environments,
+        (_, "server" | "servers") => names::servers,
+        (_, "session" | "sessions") => names::sessions,
+        ("runtime", "id" | "ids" | "runtime") => names::runtimes,
+        (_, "python" | "pythons") => names::versions,
+        _ => return None,
+    })
+}
+
+/// Where they cannot be told, there are none: whoever completes wants no error.
+fn candidates(names: fn() -> Result<Vec<Name>>) -> Vec<CompletionCandidate> {
+    let names = names().unwrap_or_default().into_iter().enumerate();
+    names
+        .map(|(at, Name { name, about })| {
+            CompletionCandidate::new(name).help(Some(about.into())).display_order(Some(at))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every path of the tree with an argument that takes a name of what exists.
+    fn named(command: &Command, path: &str, found: &mut Vec<String>) {
+        for arg in command.get_arguments().filter(|arg| arg.get::<ArgValueCandidates>().is_some()) {
+            found.push(format!("{path}.{}", arg.get_id()));
+        }
+        for sub in command.get_subcommands() {
+            named(sub, format!("{path} {}", sub.get_name()).trim(), found);
+        }
+    }
+
+    #[test]
+    fn arguments_that_take_a_name_are_completed() {
+        let mut found = Vec::new();
+        named(&tree(), "", &mut found);
+        for expected in
+            ["venv status.name", "start.venv", "stop.server", "eval.session", "runtime use.id", "init.python"]
+        {
+            assert!(found.iter().any(|named| named == expected), "{expected} is not among {found:?}");
+        }
+        assert!(!found.contains(&"venv create.name".to_owned()), "a new name is not one that exists");
+    }
+}

@@ -1,0 +1,203 @@
+//! What helps whoever types commands: completion, colours and hints, all from the command tree.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use clap::Command;
+use reedline::{Completer, DefaultHinter, Highlighter, Hinter, History, Span, StyledText, Suggestion};
+
+use super::line::Assistance;
+use super::words::{Word, Words, quoted};
+use super::{LEAVE, tree};
+use crate::colour::{COMMAND, ERROR, FAINT, OPTION, TEXT};
+
+pub(super) fn assistance() -> Assistance {
+    Assistance {
+        completer: Box::new(Commands { tree: tree() }),
+        highlighter: Box::new(Commands { tree: tree() }),
+        hinter: Box::new(Hints { tree: tree(), remembered: DefaultHinter::default().with_style(FAINT), hint: None }),
+        rest: Arc::new(|line| Words::of(line).open.then(String::new)),
+    }
+}
+
+struct Commands {
+    tree: Command,
+}
+
+impl Completer for Commands {
+    fn complete(&mut self, line: &str, pos: usize) -> Vec<Suggestion> {
+        let mut words = Words::of(&line[..pos]).words;
+        if words.last().is_none_or(|word| word.end < pos) {
+            words.push(Word { text: String::new(), start: pos, end: pos });
+        }
+        let typed = words.pop().expect("there is one at least");
+        let mut arguments: Vec<OsString> = vec!["beep-python".into()];
+        arguments.extend(words.into_iter().map(|word| word.text.into()));
+        arguments.push(typed.text.clone().into());
+        let at = arguments.len() - 1;
+        let here = std::env::current_dir().ok();
+        let mut found =
+            clap_complete::engine::complete(&mut self.tree.clone(), arguments, at, here.as_deref()).unwrap_or_default();
+        // Options are offered to those who began one, or where nothing else can come.
+        let is_option = |value: &std::ffi::OsStr| value.as_encoded_bytes().starts_with(b"-");
+        if typed.text.is_empty() && found.iter().any(|one| !is_option(one.get_value())) {
+            found.retain(|one| !is_option(one.get_value()));
+        }
+        let suggestion = |one: clap_complete::CompletionCandidate| {
+            let value = one.get_value().to_str()?;
+            Some(Suggestion {
+                value: quoted(value),
+                display_override: Some(value.to_owned()),
+                description: one.get_help().map(|help| first_line(&help.to_string())),
+                span: Span::new(typed.start, pos),
+                append_whitespace: !value.ends_with(['/', '=']),
+                ..Suggestion::default()
+            })
+        };
+        found.into_iter().filter_map(suggestion).collect()
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+impl Highlighter for Commands {
+    fn highlight(&self, line: &str, _cursor: usize) -> StyledText {
+        let mut styled = StyledText::new();
+        let mut end = 0;
+        let mut command = Some(&self.tree);
+        for word in Words::of(line).words {
+            styled.push((Default::default(), line[end..word.start].to_owned()));
+            let raw = &line[word.start..word.end];
+            let sub = command.and_then(|command| command.find_subcommand(&word.text));
+            let style = match (sub, command) {
+                (Some(_), _) => COMMAND,
+                (None, _) if raw.starts_with('-') => OPTION,
+                // It may become one yet.
+                (None, Some(command)) if command.has_subcommands() => match may_become(command, &word.text) {
+                    true => Default::default(),
+                    false => ERROR,
+                },
+                _ if raw.starts_with(['\'', '"']) => TEXT,
+                _ => Default::default(),
+            };
+            command = if sub.is_some() || raw.starts_with('-') { sub.or(command) } else { None };
+            styled.push((style, raw.to_owned()));
+            end = word.end;
+        }
+        styled.push((Default::default(), line[end..].to_owned()));
+        styled
+    }
+}
+
+fn may_become(command: &Command, begun: &str) -> bool {
+    let mut known = command.get_subcommands().map(Command::get_name).chain(["help"]);
+    known.any(|name| name.starts_with(begun))
+}
+
+/// What was typed before and began like this; else the command that it can only be, or what the command still needs.
+struct Hints {
+    tree: Command,
+    remembered: DefaultHinter,
+    /// Of the tree, where the history has none.
+    hint: Option<String>,
+}
+
+impl Hinter for Hints {
+    fn handle(&mut self, line: &str, pos: usize, history: &dyn History, colours: bool, cwd: &str) -> String {
+        self.hint = None;
+        let remembered = self.remembered.handle(line, pos, history, colours, cwd);
+        if !remembered.is_empty() || pos < line.len() {
+            return remembered;
+        }
+        let words = Words::of(line).words;
+        let mut command = &self.tree;
+        let mut rest = words.iter();
+        let mut begun = None;
+        for word in rest.by_ref() {
+            match command.find_subcommand(&word.text) {
+                Some(sub) => command = sub,
+                None => {
+                    begun = Some(word);
+                    break;
+                }
+            }
+        }
+        let shown = match begun {
+            // The end of a name that is the only one to begin so.
+            Some(word) if word.end == line.len() && rest.next().is_none() => {
+                let mut names = command.get_subcommands().map(Command::get_name).filter(|n| n.starts_with(&word.text));
+                let only = names.next().filter(|_| names.next().is_none());
+                self.hint = only.map(|name| name[word.text.len()..].to_owned()).filter(|hint| !hint.is_empty());
+                self.hint.clone()
+            }
+            None if line.ends_with(' ') && !words.is_empty() => needed(command),
+            _ => None,
+        };
+        let shown = shown.unwrap_or_default();
+        if colours && !shown.is_empty() { FAINT.paint(shown).to_string() } else { shown }
+    }
+
+    fn complete_hint(&self) -> String {
+        self.hint.clone().unwrap_or_else(|| self.remembered.complete_hint())
+    }
+
+    fn next_hint_token(&self) -> String {
+        self.hint.clone().unwrap_or_else(|| self.remembered.next_hint_token())
+    }
+}
+
+/// The arguments that a command wants, or its subcommands; only to be looked at.
+fn needed(command: &Command) -> Option<String> {
+    if command.has_subcommands() {
+        let names: Vec<_> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name).collect();
+        return (names.len() <= 12 && command.get_name() != LEAVE).then(|| names.join(" | "));
+    }
+    let mut wanted = Vec::new();
+    for arg in command.get_positionals() {
+        let name = match arg.get_value_names() {
+            Some([name, ..]) => name.to_string(),
+            _ => arg.get_id().as_str().to_uppercase(),
+        };
+        wanted.push(if arg.is_required_set() { name } else { format!("[{name}]") });
+    }
+    (!wanted.is_empty()).then(|| wanted.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completed(line: &str) -> Vec<String> {
+        let found = Commands { tree: tree() }.complete(line, line.len());
+        found.into_iter().map(|one| one.value).collect()
+    }
+
+    #[test]
+    fn commands_and_options_are_completed() {
+        assert_eq!(completed("sta"), ["start", "status"]);
+        assert!(completed("").contains(&"venv".to_owned()));
+        assert!(!completed("").iter().any(|one| one.starts_with('-')));
+        assert_eq!(completed("exi"), ["exit"]);
+        assert_eq!(completed("venv cre"), ["create"]);
+        assert!(completed("start http --ti").contains(&"--timeout".to_owned()));
+        assert_eq!(completed("start h"), ["http"]);
+        assert_eq!(completed("serv"), ["serve"], "hidden, for who knows it");
+    }
+
+    #[test]
+    fn the_word_at_the_cursor_is_the_one_that_is_replaced() {
+        let found = Commands { tree: tree() }.complete("venv cre later", 8);
+        assert_eq!((found[0].span.start, found[0].span.end), (5, 8));
+    }
+
+    #[test]
+    fn highlighting_keeps_every_character() {
+        let commands = Commands { tree: tree() };
+        for line in ["", "  ", "venv  create 'é", "nonsense --x \"y z\"", "eval \"a\nb\""] {
+            let styled = commands.highlight(line, 0);
+            assert_eq!(styled.raw_string(), line);
+        }
+    }
+}

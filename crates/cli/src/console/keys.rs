@@ -1,0 +1,174 @@
+//! Answers of a key or two: yes or no, one of several.
+
+use std::io::{self, BufRead, Write, stdout};
+
+use crossterm::cursor::{Hide, MoveToColumn, MoveUp, Show};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
+use crossterm::terminal::{Clear, ClearType, disable_raw_mode, enable_raw_mode, size};
+use crossterm::{execute, queue};
+
+use crate::colour::{COMMAND, FAINT, is_dumb, paint};
+
+/// The terminal gives every key at once until this is dropped.
+struct Raw;
+
+impl Raw {
+    fn enter() -> io::Result<Raw> {
+        enable_raw_mode()?;
+        Ok(Raw)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = execute!(stdout(), Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+/// A key that was pressed.
+fn key() -> io::Result<(KeyCode, KeyModifiers)> {
+    loop {
+        match read()? {
+            Event::Key(KeyEvent { kind: KeyEventKind::Release, .. }) => {}
+            Event::Key(KeyEvent { code, modifiers, .. }) => return Ok((code, modifiers)),
+            // Painted anew, in whatever size there is now.
+            Event::Resize(..) => return Ok((KeyCode::Null, KeyModifiers::NONE)),
+            _ => {}
+        }
+    }
+}
+
+/// Asks a question; Enter agrees.
+pub(crate) fn agreed(question: &str) -> io::Result<bool> {
+    print!("{question} [Y/n] ");
+    stdout().flush()?;
+    let answer = {
+        let _raw = Raw::enter()?;
+        loop {
+            match key()? {
+                (KeyCode::Char('c' | 'd'), KeyModifiers::CONTROL) | (KeyCode::Esc | KeyCode::Char('n' | 'N'), _) => {
+                    break false;
+                }
+                (KeyCode::Enter | KeyCode::Char('y' | 'Y'), _) => break true,
+                _ => {}
+            }
+        }
+    };
+    println!("{}", if answer { "y" } else { "n" });
+    Ok(answer)
+}
+
+/// One of several things.
+pub(crate) struct Choice {
+    pub(crate) label: String,
+    pub(crate) about: String,
+}
+
+/// What was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// The one of this index.
+    One(usize),
+    /// Esc, or the way to the left: one step back.
+    Back,
+    /// Ctrl-C, Ctrl-D: out of it all.
+    Leave,
+}
+
+/// Lets one of the choices be chosen, by arrows and Enter or by its number. What was painted is gone afterwards.
+pub(crate) fn choose(title: &str, choices: &[Choice], colours: bool) -> io::Result<Chosen> {
+    if is_dumb() {
+        return choose_plainly(title, choices);
+    }
+    let _raw = Raw::enter()?;
+    execute!(stdout(), Hide)?;
+    let (mut at, mut number) = (0, String::new());
+    let last = choices.len().saturating_sub(1);
+    loop {
+        let painted = paint_choices(title, choices, at, colours)?;
+        let (code, modifiers) = key()?;
+        let digit = match code {
+            KeyCode::Char(c) if c.is_ascii_digit() => Some(c),
+            _ => None,
+        };
+        let mut chosen = None;
+        match (code, modifiers) {
+            (KeyCode::Char('c' | 'd'), KeyModifiers::CONTROL) => chosen = Some(Chosen::Leave),
+            (KeyCode::Esc | KeyCode::Left | KeyCode::Backspace | KeyCode::Char('q'), _) => chosen = Some(Chosen::Back),
+            (KeyCode::Up | KeyCode::Char('k'), _) => at = at.checked_sub(1).unwrap_or(last),
+            (KeyCode::Down | KeyCode::Tab | KeyCode::Char('j'), _) => at = if at == last { 0 } else { at + 1 },
+            (KeyCode::Home | KeyCode::PageUp, _) => at = 0,
+            (KeyCode::End | KeyCode::PageDown, _) => at = last,
+            (KeyCode::Enter | KeyCode::Right, _) if !choices.is_empty() => chosen = Some(Chosen::One(at)),
+            _ => {}
+        }
+        match digit {
+            None => number.clear(),
+            Some(digit) => {
+                number.push(digit);
+                match number.parse::<usize>() {
+                    Ok(one @ 1..) if one <= choices.len() => {
+                        at = one - 1;
+                        // Unless another digit could follow.
+                        if one * 10 > choices.len() {
+                            chosen = Some(Chosen::One(at));
+                        }
+                    }
+                    _ => number.clear(),
+                }
+            }
+        }
+        queue!(stdout(), MoveToColumn(0), MoveUp(painted), Clear(ClearType::FromCursorDown))?;
+        if let Some(chosen) = chosen {
+            stdout().flush()?;
+            return Ok(chosen);
+        }
+    }
+}
+
+/// The same on a terminal that can only write one line after the other.
+fn choose_plainly(title: &str, choices: &[Choice]) -> io::Result<Chosen> {
+    println!("{title}");
+    for (n, Choice { label, about }) in choices.iter().enumerate() {
+        println!("  {:>2}  {label}  {about}", n + 1);
+    }
+    loop {
+        print!("Number, or nothing to go back: ");
+        stdout().flush()?;
+        let mut answer = String::new();
+        if io::stdin().lock().read_line(&mut answer)? == 0 {
+            return Ok(Chosen::Leave);
+        }
+        match answer.trim().parse::<usize>() {
+            Ok(one) if (1..=choices.len()).contains(&one) => return Ok(Chosen::One(one - 1)),
+            Err(_) if answer.trim().is_empty() => return Ok(Chosen::Back),
+            _ => {}
+        }
+    }
+}
+
+/// Paints the choices around the one at `at`, and says how many lines that took.
+fn paint_choices(title: &str, choices: &[Choice], at: usize, colours: bool) -> io::Result<u16> {
+    let (width, height) = size().unwrap_or((80, 24));
+    let shown = usize::from(height).saturating_sub(3).max(1).min(choices.len());
+    let first = at.saturating_sub(shown / 2).min(choices.len() - shown);
+    let indent = choices.iter().map(|choice| choice.label.chars().count()).max().unwrap_or(0);
+    let mut out = stdout().lock();
+    write!(out, "{}\r\n", paint(colours, FAINT, &clipped(title, width)))?;
+    for (n, choice) in choices.iter().enumerate().skip(first).take(shown) {
+        let mark = if n == at { '>' } else { ' ' };
+        let label = clipped(&format!("{mark} {:>2}  {:indent$}  ", n + 1, choice.label), width);
+        let left = usize::from(width).saturating_sub(label.chars().count());
+        let about = clipped(&choice.about, u16::try_from(left).unwrap_or(width));
+        let label = if n == at { paint(colours, COMMAND, &label) } else { label };
+        write!(out, "{label}{}\r\n", paint(colours, FAINT, &about))?;
+    }
+    out.flush()?;
+    Ok(u16::try_from(shown + 1).unwrap_or(u16::MAX))
+}
+
+/// The text on one line of the terminal.
+fn clipped(text: &str, width: u16) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(usize::from(width).saturating_sub(1)).collect()
+}

@@ -1,0 +1,193 @@
+//! Reading a line from a person: with history, completion, hints and colours, or plainly on a terminal that knows none
+//! of these.
+
+use std::borrow::Cow;
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reedline::{
+    ColumnarMenu, Completer, EditCommand, Emacs, FileBackedHistory, Highlighter, Hinter, KeyCode, KeyModifiers,
+    MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal,
+    ValidationResult, Validator, default_emacs_keybindings,
+};
+
+use crate::colour;
+
+const COMPLETION: &str = "completion";
+const REMEMBERED: usize = 5000;
+
+/// What came of asking for a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Typed {
+    Line(String),
+    /// Ctrl-C: what was typed is given up.
+    Interrupted,
+    /// Ctrl-D, or the end of the input.
+    Ended,
+}
+
+/// Whether a line can be taken as it is; else what its next line begins with.
+pub(crate) type Rest = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What helps whoever types.
+pub(crate) struct Assistance {
+    pub(crate) completer: Box<dyn Completer + Send>,
+    pub(crate) highlighter: Box<dyn Highlighter>,
+    pub(crate) hinter: Box<dyn Hinter>,
+    pub(crate) rest: Rest,
+}
+
+pub(crate) struct LineReader {
+    /// None on a terminal that can only write one line after the other.
+    editor: Option<Reedline>,
+    rest: Option<Rest>,
+    next: NextLine,
+}
+
+/// What the next line of an unfinished text begins with, from the one who knows it to the one who can insert it.
+#[derive(Clone, Default)]
+struct NextLine {
+    indent: Arc<Mutex<String>>,
+    wanted: Arc<AtomicBool>,
+}
+
+impl LineReader {
+    /// A reader of lines with the help of `assistance`, which keeps what was typed in `history`. Lines that begin with a
+    /// blank are not kept.
+    pub(crate) fn new(assistance: Assistance, history: &Path, colours: bool) -> LineReader {
+        let Assistance { completer, highlighter, hinter, rest } = assistance;
+        if colour::is_dumb() {
+            return LineReader { editor: None, rest: Some(rest), next: NextLine::default() };
+        }
+        let next = NextLine::default();
+        let mut editor = plain_editor(colours)
+            .with_completer(completer)
+            .with_highlighter(highlighter)
+            .with_hinter(hinter)
+            .with_validator(Box::new(Unfinished { rest: rest.clone(), next: next.clone() }))
+            .with_break_signal(next.wanted.clone())
+            // The signal is looked at whenever a key was handled, and is set by nothing else.
+            .with_poll_interval(Duration::from_secs(3600))
+            .with_history_exclusion_prefix(Some(" ".into()));
+        if let Some(kept) = kept_history(history) {
+            editor = editor.with_history(Box::new(kept));
+        }
+        LineReader { editor: Some(editor), rest: Some(rest), next }
+    }
+
+    /// A reader of answers, which are not kept.
+    pub(crate) fn bare(colours: bool) -> LineReader {
+        let editor = (!colour::is_dumb()).then(|| plain_editor(colours));
+        LineReader { editor, rest: None, next: NextLine::default() }
+    }
+
+    /// Reads one line, or several where the first is not complete. `more` is the prompt of those that follow.
+    pub(crate) fn read(&mut self, prompt: &str, more: &str) -> io::Result<Typed> {
+        let Some(editor) = &mut self.editor else { return self.read_plainly(prompt, more) };
+        let prompt = Prompts { prompt, more };
+        loop {
+            return Ok(match editor.read_line(&prompt)? {
+                Signal::Success(line) => {
+                    let _ = editor.sync_history();
+                    Typed::Line(line)
+                }
+                Signal::CtrlC => Typed::Interrupted,
+                Signal::CtrlD => Typed::Ended,
+                Signal::ExternalBreak(_) => {
+                    let indent = std::mem::take(&mut *self.next.indent.lock().unwrap_or_else(PoisonError::into_inner));
+                    editor.run_edit_commands(&[EditCommand::InsertString(indent)]);
+                    continue;
+                }
+                _ => continue,
+            });
+        }
+    }
+
+    fn read_plainly(&self, prompt: &str, more: &str) -> io::Result<Typed> {
+        let mut text = String::new();
+        let mut shown = prompt;
+        loop {
+            print!("{shown}");
+            io::stdout().flush()?;
+            if io::stdin().lock().read_line(&mut text)? == 0 {
+                println!();
+                return Ok(Typed::Ended);
+            }
+            let typed = text.strip_suffix('\n').unwrap_or(&text);
+            if self.rest.as_ref().is_none_or(|rest| rest(typed).is_none()) {
+                return Ok(Typed::Line(typed.to_owned()));
+            }
+            shown = more;
+        }
+    }
+}
+
+fn plain_editor(colours: bool) -> Reedline {
+    let mut keys = default_emacs_keybindings();
+    let complete = vec![ReedlineEvent::Menu(COMPLETION.into()), ReedlineEvent::MenuNext];
+    keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
+    keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+    keys.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
+    let menu = ColumnarMenu::default().with_name(COMPLETION).with_marker("");
+    Reedline::create()
+        .with_edit_mode(Box::new(Emacs::new(keys)))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+        .with_quick_completions(true)
+        .with_partial_completions(true)
+        .with_ansi_colors(colours)
+        .use_bracketed_paste(true)
+}
+
+/// The history in a file that only its owner can read; none where that cannot be had.
+fn kept_history(path: &Path) -> Option<FileBackedHistory> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).ok()?;
+    FileBackedHistory::with_file(REMEMBERED, path.into()).ok()
+}
+
+struct Unfinished {
+    rest: Rest,
+    next: NextLine,
+}
+
+impl Validator for Unfinished {
+    fn validate(&self, line: &str) -> ValidationResult {
+        let Some(indent) = (self.rest)(line) else { return ValidationResult::Complete };
+        if !indent.is_empty() {
+            *self.next.indent.lock().unwrap_or_else(PoisonError::into_inner) = indent;
+            self.next.wanted.store(true, Ordering::Relaxed);
+        }
+        ValidationResult::Incomplete
+    }
+}
+
+struct Prompts<'a> {
+    prompt: &'a str,
+    more: &'a str,
+}
+
+impl Prompt for Prompts<'_> {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.prompt)
+    }
+
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.more)
+    }
+
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
+        Cow::Owned(format!("(history: {}) ", search.term))
+    }
+}

@@ -1,0 +1,94 @@
+//! The console: commands typed on a terminal, one after the other.
+//!
+//! It knows no commands. What is typed is split into words and run as on the command line; completion, colours and
+//! hints come from the command tree.
+
+mod assist;
+pub(crate) mod foreground;
+pub(crate) mod keys;
+pub(crate) mod line;
+pub(crate) mod words;
+
+use std::io::IsTerminal;
+
+use anyhow::Result;
+use clap::Command;
+
+use crate::Ended;
+use crate::colour::{FAINT, paint};
+use crate::complaint::Complaint;
+use crate::completion;
+use crate::context::Context;
+use foreground::{Foreground, Ran};
+use line::{LineReader, Typed};
+use words::Words;
+
+const NAME: &str = "beep-python";
+const LEAVE: &str = "exit";
+const HISTORY: &str = "history";
+
+/// Whether there is somebody to type.
+pub(crate) fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// The commands that can be typed: those of the command line, and one to leave.
+fn tree() -> Command {
+    completion::tree()
+        .subcommand(Command::new(LEAVE).visible_alias("quit").about("Leave the console"))
+        .disable_version_flag(true)
+}
+
+pub(crate) fn run(context: &Context) -> Result<Ended> {
+    let printer = &context.printer;
+    let colours = printer.colours.stdout;
+    let foreground = Foreground::new(context)?;
+    let history = context.home()?.root().join(HISTORY);
+    let mut lines = LineReader::new(assist::assistance(), &history, colours);
+    let about = "`help` shows the commands, `menu` offers them, Tab completes, Ctrl-D leaves";
+    printer.line(format_args!("Beep Python Runtime {}: {}", env!("CARGO_PKG_VERSION"), paint(colours, FAINT, about)));
+    offer_runtime(context, &foreground)?;
+    let (prompt, more) = ("beep-python> ", "         ... ");
+    loop {
+        let line = match lines.read(prompt, more)? {
+            Typed::Line(line) => line,
+            Typed::Interrupted => continue,
+            Typed::Ended => return Ok(Ended::Done),
+        };
+        let mut words = Words::of(&line).texts();
+        // As hints and documents write it.
+        if words.first().is_some_and(|word| word == NAME) {
+            words.remove(0);
+        }
+        match words.first().map(String::as_str) {
+            None => {}
+            Some(LEAVE | "quit") => return Ok(Ended::Done),
+            Some(_) => run_command(context, &foreground, &words),
+        }
+    }
+}
+
+/// Runs a command; what it has to say of its failure it says itself.
+pub(crate) fn run_command(context: &Context, foreground: &Foreground, words: &[String]) {
+    let failure = match foreground.run(words) {
+        Ok(Ran::Done | Ran::Failed) => return,
+        Ok(Ran::Interrupted) => Complaint::Interrupted.into(),
+        Ok(Ran::Killed(signal)) => Complaint::Killed { command: words.join(" "), signal }.into(),
+        Err(error) => anyhow::Error::new(error).context(format!("cannot run {}", words.join(" "))),
+    };
+    context.printer.error(&failure, None);
+}
+
+/// Whoever has no Python yet cannot do much; it is one key away.
+fn offer_runtime(context: &Context, foreground: &Foreground) -> Result<()> {
+    if !context.runtimes()?.list()?.is_empty() {
+        return Ok(());
+    }
+    context.printer.line("There is no Python runtime yet.");
+    if keys::agreed("Get one now? It is downloaded, or one of this machine is used.")? {
+        run_command(context, foreground, &["init".to_owned()]);
+    } else {
+        context.printer.line("`init` gets one whenever you like.");
+    }
+    Ok(())
+}

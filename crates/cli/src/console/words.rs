@@ -1,0 +1,109 @@
+//! A line as words, the way shells write them: blanks part them, quotes and backslashes keep blanks.
+
+/// A word and where it stands, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// What it says, without quotes.
+    pub(crate) text: String,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// The words of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Words {
+    pub(crate) words: Vec<Word>,
+    /// Whether the line ends within a quote, or with a backslash, and so is not complete.
+    pub(crate) open: bool,
+}
+
+impl Words {
+    pub(crate) fn of(line: &str) -> Words {
+        let mut out = Words::default();
+        let mut word: Option<Word> = None;
+        let mut quote = None;
+        let mut chars = line.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let ends = at + c.len_utf8();
+            if quote.is_none() && c.is_whitespace() {
+                out.words.extend(word.take());
+                continue;
+            }
+            let word = word.get_or_insert_with(|| Word { text: String::new(), start: at, end: at });
+            word.end = ends;
+            match (quote, c) {
+                (Some(open), c) if c == open => quote = None,
+                (None, '\'' | '"') => quote = Some(c),
+                (None | Some('"'), '\\') => match chars.peek().copied() {
+                    // Within double quotes a backslash is itself before anything else: "C:\new".
+                    Some((_, next)) if quote.is_some() && !matches!(next, '"' | '\\') => word.text.push('\\'),
+                    Some((at, next)) => {
+                        chars.next();
+                        word.text.push(next);
+                        word.end = at + next.len_utf8();
+                    }
+                    None => out.open = true,
+                },
+                (_, c) => word.text.push(c),
+            }
+        }
+        out.open |= quote.is_some();
+        out.words.extend(word);
+        out
+    }
+
+    pub(crate) fn texts(self) -> Vec<String> {
+        self.words.into_iter().map(|word| word.text).collect()
+    }
+}
+
+/// The text as one word of a line.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=+,@%~<>[]".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(line: &str) -> Vec<String> {
+        Words::of(line).texts()
+    }
+
+    #[test]
+    fn blanks_part_words_and_quotes_keep_them() {
+        assert_eq!(texts("  venv   list "), ["venv", "list"]);
+        assert_eq!(texts("eval 'a = 1; \"x\"' \"it's\" a\\ b"), ["eval", "a = 1; \"x\"", "it's", "a b"]);
+        assert_eq!(texts(r#"a"b c"d '' """#), ["ab cd", "", ""]);
+        assert_eq!(texts(r#""C:\new" "\"" "\\" 'a\b' é\é"#), [r"C:\new", "\"", "\\", r"a\b", "éé"]);
+        assert_eq!(texts(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_within_a_quote_is_not_complete() {
+        for open in ["'", "eval \"x", "a '\n", "a\\"] {
+            assert!(Words::of(open).open, "{open:?}");
+        }
+        for whole in ["", "a", "'a'", "\"'\"", "a\\\\"] {
+            assert!(!Words::of(whole).open, "{whole:?}");
+        }
+    }
+
+    #[test]
+    fn words_know_where_they_stand() {
+        let words = Words::of("é 'b c'").words;
+        assert_eq!((words[1].start, words[1].end, words[1].text.as_str()), (3, 8, "b c"));
+    }
+
+    #[test]
+    fn what_is_quoted_is_read_as_it_was() {
+        for text in ["", "plain", "a b", "it's \"so\"", "back\\slash", "C:\\new \\\"", ">=3.11", "é ü", "line\nline"]
+        {
+            assert_eq!(texts(&quoted(text)), [text], "{text:?}");
+        }
+    }
+}

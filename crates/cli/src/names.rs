@@ -1,0 +1,103 @@
+//! The names that exist now: what completion offers and the menu lists.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Result;
+use beep_python_client::PythonHostBackend;
+use beep_python_runtime::environment::VenvManager;
+use beep_python_runtime::interpreter::{Platform, PythonRuntimeManager};
+use beep_python_runtime::platform::Home;
+use beep_python_server::launch::records;
+
+use crate::commands::{in_runtime, venv};
+use crate::server::{client_of, running};
+
+/// How long somebody who pressed a key waits for what has to be asked for.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// What is said of a version that is installed.
+pub(crate) const INSTALLED: &str = "installed";
+
+/// A name, and what there is to say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub(crate) name: String,
+    pub(crate) about: String,
+}
+
+fn name(name: impl Into<String>, about: impl Into<String>) -> Name {
+    Name { name: name.into(), about: about.into() }
+}
+
+pub(crate) fn environments() -> Result<Vec<Name>> {
+    let listed = VenvManager::new(Home::from_env()?).list()?;
+    Ok(listed
+        .into_iter()
+        .map(|status| {
+            let python = status.record.as_ref().map(|record| format!("Python {}", record.python));
+            let about = python.unwrap_or_else(|| venv::state(&status).0);
+            name(status.name, about)
+        })
+        .collect())
+}
+
+/// Also those that have ended, since they can be restarted and forgotten.
+pub(crate) fn servers() -> Result<Vec<Name>> {
+    Ok(records(&Home::from_env()?)?
+        .into_iter()
+        .map(|(record, state)| {
+            let urls: Vec<_> = record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+            let ended = if state.is_alive() { "" } else { "ended, " };
+            name(record.id.clone(), format!("{ended}{}, {}", record.environment, urls.join(" ")))
+        })
+        .collect())
+}
+
+/// Sessions of the servers that run; a server that does not answer at once is passed by.
+pub(crate) fn sessions() -> Result<Vec<Name>> {
+    let servers = running(&Home::from_env()?)?;
+    in_time(async {
+        let mut found = Vec::new();
+        for (record, _) in &servers {
+            let sessions = client_of(record)?.list_sessions().await.unwrap_or_default();
+            found.extend(sessions.into_iter().map(|session| name(session.session_id, format!("server {}", record.id))));
+        }
+        Ok(found)
+    })
+}
+
+pub(crate) fn runtimes() -> Result<Vec<Name>> {
+    Ok(PythonRuntimeManager::new(Home::from_env()?)
+        .list()?
+        .into_iter()
+        .map(|runtime| {
+            let version = runtime.version.map_or_else(|| "broken".to_owned(), |version| format!("Python {version}"));
+            let default = if runtime.is_default { ", the default" } else { "" };
+            name(runtime.id, format!("{version}{default}"))
+        })
+        .collect())
+}
+
+/// Versions that are installed, then those that can be downloaded.
+pub(crate) fn versions() -> Result<Vec<Name>> {
+    let manager = PythonRuntimeManager::new(Home::from_env()?);
+    let mut found: Vec<Name> = Vec::new();
+    let mut add = |version: String, about: &str| {
+        if found.iter().all(|known| known.name != version) {
+            found.push(name(version, about));
+        }
+    };
+    for version in manager.list()?.into_iter().filter_map(|runtime| runtime.version) {
+        add(version.to_string(), INSTALLED);
+    }
+    let catalogue = in_time(async { Ok(manager.catalogue().await?) })?;
+    for entry in catalogue.for_platform(&Platform::host()) {
+        add(entry.version.to_string(), "to download");
+    }
+    Ok(found)
+}
+
+fn in_time<T>(asked: impl Future<Output = Result<T>>) -> Result<T> {
+    in_runtime(async { tokio::time::timeout(PATIENCE, asked).await? })
+}

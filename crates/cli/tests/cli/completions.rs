@@ -1,0 +1,71 @@
+//! Completion in shells: the scripts, and what they are answered.
+
+use std::io::ErrorKind;
+use std::process::Command;
+
+use super::house::{House, Said};
+
+/// What a shell is told when `line` was typed so far, in the shell itself; none where there is no such shell.
+fn complete_in(house: &House, shell: &str, program: &str) -> Option<String> {
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_beep-python")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new(shell);
+    command.args(["-c", program]).env("PATH", path).env("BEEP_PYTHON_HOME", house.root()).current_dir(house.here());
+    match command.output() {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        output => {
+            let said = Said::of(output.unwrap());
+            assert_eq!(said.stderr, "", "{said:?}");
+            Some(said.stdout)
+        }
+    }
+}
+
+fn house() -> House {
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "alpha"]);
+    house.done(&["venv", "create", "beta"]);
+    house
+}
+
+#[test]
+fn there_is_a_script_for_every_shell() {
+    let house = House::empty();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = house.done(&["completions", shell]);
+        assert!(script.contains("BEEP_PYTHON_COMPLETE") && script.contains("beep-python"), "{shell}: {script}");
+    }
+    assert!(!house.root().exists(), "nothing is made");
+}
+
+#[test]
+fn bash_completes_commands_and_names() {
+    let house = house();
+    let typed = |words: &str, at: usize| {
+        let program = format!(
+            "source <(beep-python completions bash)
+             COMP_WORDS=({words}) COMP_CWORD={at} COMP_TYPE=9 COMP_LINE='' COMP_POINT=0
+             function=$(complete -p beep-python | sed 's/.*-F \\([^ ]*\\) .*/\\1/')
+             $function beep-python \"${{COMP_WORDS[$COMP_CWORD]}}\" \"${{COMP_WORDS[$COMP_CWORD-1]}}\"
+             printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        complete_in(&house, "bash", &program).expect("bash")
+    };
+    assert_eq!(typed("beep-python sta", 1), "start\nstatus\n");
+    assert_eq!(typed("beep-python venv status ''", 3).lines().take(2).collect::<Vec<_>>(), ["alpha", "beta"]);
+    assert_eq!(typed("beep-python start http --venv b", 4), "beta\n");
+}
+
+#[test]
+fn fish_and_zsh_are_told_what_the_names_are() {
+    let house = house();
+    let fish = "beep-python completions fish | source; complete -C 'beep-python venv status a'";
+    if let Some(said) = complete_in(&house, "fish", fish) {
+        assert!(said.starts_with("alpha\tPython 3."), "{said}");
+    }
+    let zsh = "autoload -U compinit; compinit -u -d /dev/null; source <(beep-python completions zsh)
+               print -l ${_comps[beep-python]}";
+    if let Some(said) = complete_in(&house, "zsh", zsh) {
+        assert!(said.contains("beep"), "{said}");
+    }
+}

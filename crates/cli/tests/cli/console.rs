@@ -1,0 +1,279 @@
+//! The console, as somebody sees it who types.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use super::house::{House, python, version, wait_until};
+use super::terminal::{CTRL_C, CTRL_D, CTRL_R, DOWN, ENTER, ESCAPE, RIGHT, TAB, Terminal, UP};
+
+const PROMPT: &str = "beep-python> ";
+
+fn console(house: &House, options: &[&str]) -> Terminal {
+    Terminal::run(house.command(options))
+}
+
+#[test]
+fn commands_work_as_on_the_command_line_and_errors_do_not_end_it() {
+    let house = House::with_runtime();
+    let mut terminal = console(&house, &[]);
+    terminal.command(PROMPT, "venv create mine");
+    terminal.wait_for("Made the environment mine");
+    terminal.command(PROMPT, "beep-python venv list");
+    terminal.wait_for("healthy");
+    terminal.command(PROMPT, "venv status nobody");
+    terminal.wait_for("error: there is no environment \"nobody\"");
+    terminal.wait_for("hint: `beep-python venv create nobody` makes it");
+    assert!(terminal.is_coloured("error:"), "{}", terminal.screen());
+    terminal.command(PROMPT, "nonsense");
+    terminal.wait_for("unrecognized subcommand 'nonsense'");
+    terminal.command(PROMPT, "eval \"'a b'.split()\"");
+    terminal.wait_for("['a', 'b']");
+    terminal.begin(PROMPT, "exit");
+    assert!(terminal.end().success());
+    assert_eq!(house.json(&["venv", "list"])[0]["name"], "mine");
+}
+
+#[test]
+fn help_is_there_and_ctrl_d_leaves() {
+    let house = House::with_runtime();
+    let mut terminal = console(&house, &[]);
+    terminal.command(PROMPT, "help venv create");
+    terminal.wait_for("Usage: beep-python venv create");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys(CTRL_D);
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn what_was_typed_is_remembered_by_its_owner_alone() {
+    let house = House::with_runtime();
+    let mut terminal = console(&house, &[]);
+    terminal.command(PROMPT, "venv list");
+    terminal.command(PROMPT, "status");
+    terminal.command(PROMPT, " runtime list");
+    terminal.keys(CTRL_D);
+    terminal.end();
+    let history = house.root().join("history");
+    assert_eq!(fs::metadata(&history).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(&history).unwrap(), "venv list\nstatus\n", "what begins with a blank is not kept");
+
+    let mut terminal = console(&house, &[]);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys(UP);
+    terminal.wait_for_line("beep-python> status");
+    terminal.keys(UP);
+    terminal.wait_for_line("beep-python> venv list");
+    terminal.give_up(PROMPT);
+    terminal.keys(CTRL_R);
+    terminal.keys("ven");
+    terminal.wait_for_line("beep-python> (history: ven) venv list");
+    terminal.give_up(PROMPT);
+    // The hint of the history is taken with the arrow.
+    terminal.keys("venv l");
+    terminal.wait_for_line("beep-python> venv list");
+    terminal.keys(RIGHT);
+    terminal.keys(ENTER);
+    terminal.wait_for("There is no environment.");
+}
+
+#[test]
+fn commands_options_and_names_are_completed() {
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "alpha"]);
+    house.done(&["venv", "create", "alphabet"]);
+    let server = house.start(&["--venv", "alpha"]);
+    let id = server["id"].as_str().unwrap();
+    let mut terminal = console(&house, &[]);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys("ven\t");
+    terminal.wait_for_line("beep-python> venv ");
+    terminal.keys("pack\t");
+    terminal.wait_for_line("beep-python> venv packages");
+    terminal.keys("al\t");
+    terminal.wait_for_line("beep-python> venv packages alpha");
+    terminal.wait_for("alphabet");
+    terminal.give_up(PROMPT);
+    for (typed, completed) in [
+        ("stop ", format!("stop {id}")),
+        ("eval 1 --serv", "eval 1 --server".to_owned()),
+        ("runtime use ", format!("runtime use system-{}", version())),
+        ("start ht", "start http".to_owned()),
+    ] {
+        terminal.keys(typed);
+        terminal.wait_for_line(&format!("{PROMPT}{typed}"));
+        terminal.keys(TAB);
+        terminal.wait_for_line(&format!("{PROMPT}{completed}"));
+        terminal.give_up(PROMPT);
+    }
+    terminal.keys("venv create --python ");
+    terminal.keys(TAB);
+    terminal.wait_for("installed");
+    terminal.wait_for("to download");
+}
+
+#[test]
+fn ctrl_c_gives_up_a_line_and_ends_what_runs_but_not_the_console() {
+    let house = House::with_runtime();
+    let began = house.here().join("began");
+    let mut terminal = console(&house, &[]);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys("venv delete everything");
+    terminal.wait_for_line("beep-python> venv delete everything");
+    terminal.give_up(PROMPT);
+    terminal.give_up(PROMPT);
+
+    // A call that takes long, in a server of its own.
+    terminal.begin(PROMPT, "eval \"open('began', 'w'); import time; time.sleep(600)\"");
+    wait_until("the code runs", || began.exists());
+    terminal.keys(CTRL_C);
+    terminal.wait_for("error: interrupted");
+    terminal.wait_for_prompt(PROMPT);
+
+    // One that takes no notice of signals but their default action.
+    house.start(&[]);
+    terminal.begin(PROMPT, "logs -f");
+    terminal.wait_for("ready");
+    terminal.keys(CTRL_C);
+    terminal.wait_until("interrupted", |screen| screen.contents().matches("error: interrupted").count() == 2);
+    terminal.command(PROMPT, "status");
+    terminal.wait_for("running");
+    terminal.begin(PROMPT, "exit");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn a_text_in_quotes_goes_on_in_the_next_line() {
+    let house = House::with_runtime();
+    let mut terminal = console(&house, &[]);
+    terminal.begin(PROMPT, "eval 'x = 40");
+    terminal.wait_for_line("         ... ");
+    terminal.keys("x + 2'\r");
+    terminal.wait_for("\n42");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys(UP);
+    terminal.wait_until("both lines again", |screen| screen.contents().matches("... x + 2'").count() == 2);
+}
+
+#[test]
+fn the_first_time_it_offers_a_runtime() {
+    let house = House::empty();
+    let mut terminal = Terminal::run({
+        let mut command = house.command(&[]);
+        // Nothing is downloaded: the mirror is an empty folder.
+        command.env("BEEP_PYTHON_INSTALL_MIRROR", house.here());
+        command
+    });
+    terminal.wait_for("Get one now?");
+    terminal.keys("n");
+    terminal.wait_for("`init` gets one whenever you like.");
+    terminal.command(PROMPT, &format!("init --python {}", python()));
+    terminal.wait_for("of this machine is adopted");
+    terminal.keys(CTRL_D);
+    terminal.end();
+    assert_eq!(house.json(&["runtime", "list"])["runtimes"][0]["version"], version());
+
+    let house = House::empty();
+    let mut command = house.command(&[]);
+    command.env("BEEP_PYTHON_CATALOGUE", house.here().join("none.json"));
+    let mut terminal = Terminal::run(command);
+    terminal.wait_for("Get one now?");
+    terminal.keys(ENTER);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.wait_for("of this machine is adopted");
+}
+
+#[test]
+fn colours_can_be_turned_off() {
+    let house = House::with_runtime();
+    for (options, variable, coloured) in
+        [(&[][..], None, true), (&["--color", "never"], None, false), (&[], Some("1"), false)]
+    {
+        let mut command = house.command(options);
+        variable.map(|value| command.env("NO_COLOR", value));
+        let mut terminal = Terminal::run(command);
+        terminal.command(PROMPT, "venv status nobody");
+        terminal.wait_for("error:");
+        for text in ["error:", "`help` shows", "status nobody"] {
+            assert_eq!(terminal.is_coloured(text), coloured, "{text} {options:?} {variable:?}: {}", terminal.screen());
+        }
+    }
+    let said = house.run(&["--color", "always", "venv", "status", "nobody"]);
+    assert!(said.stderr.starts_with("\x1b[1;31merror:\x1b[0m "), "{said:?}");
+    assert!(house.run(&["--color=always", "help"]).stdout.contains("\x1b["));
+}
+
+#[test]
+fn a_terminal_that_knows_nothing_is_enough() {
+    let house = House::with_runtime();
+    let mut command = house.command(&[]);
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::run(command);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys("eval 'sum(range(10))\r");
+    terminal.wait_for_line("         ... ");
+    terminal.keys("'\r");
+    terminal.wait_for("\n45");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys(CTRL_D);
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn a_menu_leads_to_the_commands() {
+    let house = House::with_runtime();
+    let mut terminal = console(&house, &[]);
+    terminal.begin(PROMPT, "menu");
+    terminal.wait_for("What would you like to do?");
+    // By arrows: the third.
+    terminal.keys(DOWN);
+    terminal.keys(DOWN);
+    terminal.wait_for(">  3  Environments");
+    terminal.keys(ENTER);
+    terminal.wait_for("1  Make one");
+    terminal.keys("1");
+    terminal.wait_for("With which Python?");
+    terminal.keys("1");
+    terminal.wait_for_line("Its name: ");
+    terminal.keys("mine\r");
+    terminal.wait_for("Made the environment mine");
+    terminal.wait_for("beep-python venv create mine");
+    // Back to the list, which has it now.
+    terminal.wait_for("With which Python?");
+    terminal.keys(ESCAPE);
+    terminal.wait_for("1  mine");
+    terminal.keys("1");
+    terminal.wait_for("Environment mine");
+    terminal.keys("1");
+    terminal.wait_for("healthy");
+    terminal.wait_for("Environment mine");
+    terminal.keys("5");
+    terminal.wait_for_line("Code: ");
+    terminal.keys("6 * 7\r");
+    terminal.wait_for("\n42");
+    // Delete asks; what is gone has no page.
+    terminal.wait_for("Environment mine");
+    terminal.keys("7");
+    terminal.wait_for("[y/N]");
+    terminal.keys("y\r");
+    terminal.wait_for("Deleted the environment mine");
+    terminal.wait_until("the list without it", |screen| {
+        let contents = screen.contents();
+        contents.rsplit("Deleted the environment mine").next().is_some_and(|after| after.contains("1  Make one"))
+    });
+    terminal.keys(CTRL_C);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.begin(PROMPT, "exit");
+    assert!(terminal.end().success());
+    assert_eq!(house.json(&["venv", "list"]), json!([]));
+}
+
+#[test]
+fn without_a_terminal_there_is_help_and_no_menu() {
+    let house = House::empty();
+    assert!(house.done(&[]).contains("Usage: beep-python"));
+    let said = house.run(&["menu"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.starts_with("error: `menu` needs a terminal\nhint: "), "{said:?}");
+}

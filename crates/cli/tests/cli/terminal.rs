@@ -1,0 +1,241 @@
+//! A terminal with somebody before it: a pseudo-terminal, the screen that its bytes make, and keys.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+
+pub(crate) const ENTER: &str = "\r";
+pub(crate) const TAB: &str = "\t";
+pub(crate) const ESCAPE: &str = "\x1b";
+pub(crate) const UP: &str = "\x1b[A";
+pub(crate) const DOWN: &str = "\x1b[B";
+pub(crate) const RIGHT: &str = "\x1b[C";
+pub(crate) const CTRL_C: &str = "\x03";
+pub(crate) const CTRL_D: &str = "\x04";
+pub(crate) const CTRL_R: &str = "\x12";
+
+const ROWS: u16 = 40;
+const COLUMNS: u16 = 110;
+/// Until a test gives up what it waits for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Terminal {
+    keys: File,
+    child: Child,
+    shown: Arc<Shown>,
+    reader: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shown {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    parser: vt100::Parser<Answers>,
+    ended: bool,
+}
+
+impl Default for State {
+    fn default() -> State {
+        let (rows, columns) = (NonZero::new(ROWS).unwrap(), NonZero::new(COLUMNS).unwrap());
+        State { parser: vt100::Parser::new_with_callbacks(rows, columns, 0, Answers::default()), ended: false }
+    }
+}
+
+/// What a terminal answers when it is asked where the cursor is.
+#[derive(Default)]
+struct Answers(Vec<u8>);
+
+impl vt100::Callbacks for Answers {
+    fn unhandled_csi(&mut self, screen: &mut vt100::Screen, _: Option<u8>, _: Option<u8>, params: &[&[u16]], c: char) {
+        if c == 'n' && params == [[6]] {
+            let (row, column) = screen.cursor_position();
+            self.0.extend(format!("\x1b[{};{}R", row + 1, column + 1).bytes());
+        }
+    }
+}
+
+impl Terminal {
+    /// Runs a command on a terminal of its own.
+    pub(crate) fn run(mut command: Command) -> Terminal {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let terminal: OwnedFd = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).unwrap();
+        tcsetwinsize(&terminal, Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        command.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
+        // Unless the test says otherwise.
+        let said: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+        if !said.iter().any(|name| name == "TERM") {
+            command.env("TERM", "xterm-256color");
+        }
+        if !said.iter().any(|name| name == "NO_COLOR") {
+            command.env_remove("NO_COLOR");
+        }
+        // SAFETY: both are system calls that may be made between fork and exec, and nothing else is done.
+        unsafe {
+            command.pre_exec(|| {
+                rustix::process::setsid()?;
+                rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+                Ok(())
+            });
+        }
+        let child = command.spawn().unwrap();
+        // It holds the terminal's other end, which would never close.
+        drop(command);
+        let keys = File::from(master);
+        let shown = Arc::new(Shown::default());
+        let reader = std::thread::spawn({
+            let (screen, keys) = (keys.try_clone().unwrap(), shown.clone());
+            move || watch(screen, &keys)
+        });
+        Terminal { keys, child, shown, reader: Some(reader) }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Types this; all at once, as somebody who types ahead.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until the screen is as it should be.
+    pub(crate) fn wait_until(&self, what: &str, right: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.shown.state.lock().unwrap();
+        while !right(state.parser.screen()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || state.ended {
+                let contents = contents(&state);
+                drop(state);
+                panic!("waited for {what}; there is:\n{contents}");
+            }
+            state = self.shown.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits until this can be read somewhere.
+    pub(crate) fn wait_for(&self, text: &str) {
+        self.wait_until(text, |screen| screen.contents().contains(text));
+    }
+
+    /// Waits until the line with the cursor begins so; trailing blanks do not count.
+    pub(crate) fn wait_for_line(&self, line: &str) {
+        self.wait_until(line, |screen| line_at_cursor(screen).starts_with(line.trim_end()));
+    }
+
+    /// Waits until the line with the cursor is this prompt, with nothing typed.
+    pub(crate) fn wait_for_prompt(&self, prompt: &str) {
+        self.wait_until(prompt, |screen| is_prompt(screen, prompt));
+    }
+
+    /// Types a line at a prompt, and waits for the next prompt.
+    pub(crate) fn command(&mut self, prompt: &str, line: &str) {
+        self.begin(prompt, line);
+        self.wait_for_prompt(prompt);
+    }
+
+    /// Types a line at a prompt and enters it.
+    pub(crate) fn begin(&mut self, prompt: &str, line: &str) {
+        self.wait_for_prompt(prompt);
+        self.keys(line);
+        self.wait_for_line(&format!("{prompt}{line}"));
+        self.keys(ENTER);
+    }
+
+    /// Gives up what is typed; waits for the next prompt, further down.
+    pub(crate) fn give_up(&mut self, prompt: &str) {
+        let row = self.shown.state.lock().unwrap().parser.screen().cursor_position().0;
+        assert!(row + 2 < ROWS, "it cannot be told from the last, since the screen scrolls");
+        self.keys(CTRL_C);
+        self.wait_until(prompt, |screen| is_prompt(screen, prompt) && screen.cursor_position().0 > row);
+    }
+
+    pub(crate) fn screen(&self) -> String {
+        contents(&self.shown.state.lock().unwrap())
+    }
+
+    /// Whether any cell with this text is in a colour.
+    pub(crate) fn is_coloured(&self, text: &str) -> bool {
+        let state = self.shown.state.lock().unwrap();
+        let screen = state.parser.screen();
+        let rows = screen.rows(0, COLUMNS).enumerate();
+        let mut found = rows.filter_map(|(row, line)| Some((row, line.find(text)?)));
+        found.any(|(row, column)| {
+            let cell = screen.cell(u16::try_from(row).unwrap(), u16::try_from(column).unwrap()).unwrap();
+            cell.fgcolor() != vt100::Color::Default
+        })
+    }
+
+    /// Waits until the program has ended.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.shown.state.lock().unwrap();
+        while !state.ended {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "it does not end; there is:\n{}", contents(&state));
+            state = self.shown.changed.wait_timeout(state, left).unwrap().0;
+        }
+        drop(state);
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take()
+            && !std::thread::panicking()
+        {
+            reader.join().unwrap();
+        }
+    }
+}
+
+/// Shows what comes until the other end is closed.
+fn watch(mut terminal: File, shown: &Shown) {
+    let mut buffer = [0; 4096];
+    loop {
+        let read = terminal.read(&mut buffer).unwrap_or(0); // EIO when nobody has the other end open
+        let mut state = shown.state.lock().unwrap();
+        state.parser.process(&buffer[..read]);
+        state.ended = read == 0;
+        let answers = std::mem::take(&mut state.parser.callbacks_mut().0);
+        drop(state);
+        shown.changed.notify_all();
+        if read == 0 {
+            return;
+        }
+        let _ = terminal.write_all(&answers);
+    }
+}
+
+fn contents(state: &State) -> String {
+    state.parser.screen().contents()
+}
+
+fn line_at_cursor(screen: &vt100::Screen) -> String {
+    let row = usize::from(screen.cursor_position().0);
+    screen.rows(0, COLUMNS).nth(row).unwrap_or_default().trim_end().to_owned()
+}
+
+fn is_prompt(screen: &vt100::Screen, prompt: &str) -> bool {
+    line_at_cursor(screen) == prompt.trim_end() && usize::from(screen.cursor_position().1) == prompt.chars().count()
+}
