@@ -106,10 +106,6 @@ impl Terminal {
         Terminal { keys, child, shown, reader: Some(reader) }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Types this; all at once, as somebody who types ahead.
     pub(crate) fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
