@@ -10,7 +10,7 @@ use beep_python_runtime::interpreter::{Platform, PythonRuntimeManager};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::records;
 
-use crate::commands::{in_runtime, venv};
+use crate::commands::in_runtime;
 use crate::server::{client_of, running};
 
 /// How long somebody who pressed a key waits for what has to be asked for.
@@ -36,8 +36,7 @@ pub(crate) fn environments() -> Result<Vec<Name>> {
         .into_iter()
         .map(|status| {
             let python = status.record.as_ref().map(|record| format!("Python {}", record.python));
-            let about = python.unwrap_or_else(|| venv::state(&status).0);
-            name(status.name, about)
+            name(status.name, python.unwrap_or_else(|| "not ours".to_owned()))
         })
         .collect())
 }
@@ -92,7 +91,7 @@ pub(crate) fn versions() -> Result<Vec<Name>> {
         add(version.to_string(), INSTALLED);
     }
     let catalogue = in_time(async { Ok(manager.catalogue().await?) })?;
-    for entry in catalogue.for_platform(&Platform::host()) {
+    for entry in catalogue.newest_for_platform(&Platform::host()) {
         add(entry.version.to_string(), "to download");
     }
     Ok(found)

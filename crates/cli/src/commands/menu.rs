@@ -125,7 +125,6 @@ impl Page {
                 open("Environments", "make them, install packages, look after them", Then::Open(Page::Environments)),
                 open("Servers", "start, look at and stop them", Then::Open(Page::Servers)),
                 open("Evaluate", "Python code, for its result", ask("Code", &["eval"], true)),
-                open("Python", "a prompt for Python", run_words(&["python"])),
                 open("Check everything", "and say how to mend what is wrong", run_words(&["config"])),
                 open("Help", "all commands", run_words(&["help"])),
             ],
@@ -168,8 +167,9 @@ impl Page {
                     open("Status", "try it", run_words(&["venv", "status", name])),
                     open("Packages", "list them", run_words(&["venv", "packages", name])),
                     open("Install packages", "by uv or pip", ask("Packages", &["venv", "install", name], false)),
-                    open("Python", "a prompt in it", run_words(&["python", "--venv", name])),
                     open("Evaluate", "Python code in it", ask("Code", &["eval", "--venv", name], true)),
+                    open("Uninstall packages", "", ask("Packages", &["venv", "uninstall", name], false)),
+                    open("Repair", "what its status finds broken", run_words(&["venv", "repair", name])),
                     open("Start a server", "in it", Then::Open(Page::Start(Some(name.clone())))),
                     open("Delete", "with all that is installed in it", run_words(&["venv", "delete", name])),
                 ]
@@ -195,7 +195,6 @@ impl Page {
                     return Ok(None);
                 }
                 vec![
-                    open("Python", "a prompt on it", run_words(&["python", "--server", id])),
                     open("Evaluate", "Python code in it", ask("Code", &["eval", "--server", id], true)),
                     open("Log", "what it has said", run_words(&["logs", id])),
                     open("Restart", "as it was", run_words(&["restart", id])),

@@ -13,7 +13,7 @@ pub(crate) mod serve;
 mod start;
 mod status;
 mod stop;
-pub(crate) mod venv;
+mod venv;
 
 use std::future::Future;
 
