@@ -29,7 +29,8 @@ enum Shell {
     Bash,
     Elvish,
     Fish,
-    PowerShell,
+    #[value(name = "powershell")]
+    Pwsh,
     Zsh,
 }
 
