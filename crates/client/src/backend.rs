@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::message::{
-    AvailableAnswer, CallAnswer, CallRequest, CreateEnvironmentRequest, CreateRequest, EnvironmentCreated,
-    EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest, GetAttributeRequest, HandleRequest, Health,
-    InstallPackagesRequest, InstalledPackage, ModuleRequest, PackagesInstalled, RETURN_HANDLE, SessionCreated,
-    SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
+    AvailableAnswer, CallAnswer, CallRequest, CancelAnswer, CancelOutcome, CancelRequest, CreateEnvironmentRequest,
+    CreateRequest, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest,
+    GetAttributeRequest, HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleRequest,
+    PackagesInstalled, RETURN_HANDLE, SessionCreated, SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
 };
 use beep_python_protocol::{HostOperation, Operation, ValueError, to_value};
 use bytes::Bytes;
@@ -29,7 +29,8 @@ use crate::{Answer, Args, Context, Error, FromAnswer, Handle, Locals, Returned, 
 ///
 /// Every operation fails with [`Error::Python`] when Python code raised an exception, [`Error::Host`] when the host could
 /// not do it, and [`Error::Connect`] or [`Error::ConnectionLost`] when the host was not reached or not heard to the end.
-/// Dropping a future gives the call up: it may run nonetheless.
+/// Dropping a future gives the call up: it may run nonetheless, but for calls
+/// [`with_cancel_if_gone`](Self::with_cancel_if_gone).
 pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// Performs one call. Callers use the operations below; this is what a backend is made of.
     ///
@@ -64,6 +65,23 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn with_request_id(&self, request_id: &str) -> Self {
         let mut backend = self.clone();
         backend.context_mut().options.request_id = Some(Arc::from(request_id));
+        backend
+    }
+
+    /// The same backend, whose calls have so long to stop when they are interrupted, before their worker is killed and
+    /// their session's state is lost. Zero kills at once.
+    #[must_use]
+    fn with_grace(&self, grace: Duration) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.grace = Some(grace);
+        backend
+    }
+
+    /// The same backend, whose calls the host cancels when their futures are dropped, or this process ends.
+    #[must_use]
+    fn with_cancel_if_gone(&self) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.cancel_if_gone = true;
         backend
     }
 
@@ -224,6 +242,19 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
             {
                 let _ = released.await;
             }
+        }
+    }
+
+    /// Cancels the call under way that was made [`with_request_id`](Self::with_request_id), by whichever client, and returns
+    /// when it has ended. What became of it is told to its caller, too. The grace of the call counts, unless this backend
+    /// has one of its own.
+    fn cancel(&self, request_id: &str) -> impl Future<Output = Result<CancelOutcome, Error>> + Send {
+        let grace = self.context().options.grace;
+        let grace_ms = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+        let request = CancelRequest { request_id: request_id.to_owned(), grace_ms };
+        async move {
+            let answer: CancelAnswer = ask_host(self, HostOperation::Cancel, Some(request), None).await?;
+            Ok(answer.outcome)
         }
     }
 

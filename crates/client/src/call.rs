@@ -36,6 +36,10 @@ pub struct CallOptions {
     pub session: Option<Arc<str>>,
     /// The name under which the host knows the call. It must differ from those of other calls under way.
     pub request_id: Option<Arc<str>>,
+    /// How long it may take to stop when it is interrupted, before its worker is killed. `None`: the host's own.
+    pub grace: Option<Duration>,
+    /// Whether the host cancels the call when its future is dropped, or this process ends.
+    pub cancel_if_gone: bool,
 }
 
 /// A successful answer. Failures are an [`Error`](crate::Error).

@@ -45,7 +45,7 @@ pub use answer::{Answer, FromAnswer, Returned};
 pub use args::{Args, Locals};
 pub use backend::PythonHostBackend;
 pub use beep_python_protocol as protocol;
-pub use beep_python_protocol::message::{EnvironmentInfo, Health, SessionInfo};
+pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, Value};
 pub use call::{Call, CallOptions, Reply, Target};
 pub use connect::{AnyBackend, connect};

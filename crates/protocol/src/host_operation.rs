@@ -5,6 +5,8 @@
 pub enum HostOperation {
     /// Tell that the host is there.
     Health,
+    /// Cancel calls that are under way, by the id that their client gave them.
+    Cancel,
     /// Start a session.
     CreateSession,
     /// List the sessions.
@@ -27,8 +29,9 @@ pub enum HostOperation {
 
 impl HostOperation {
     /// Every operation.
-    pub const ALL: [HostOperation; 10] = [
+    pub const ALL: [HostOperation; 11] = [
         HostOperation::Health,
+        HostOperation::Cancel,
         HostOperation::CreateSession,
         HostOperation::ListSessions,
         HostOperation::GetSession,
@@ -44,6 +47,7 @@ impl HostOperation {
     pub const fn http_path(self) -> &'static str {
         match self {
             HostOperation::Health => "/health",
+            HostOperation::Cancel => "/api/cancel",
             HostOperation::CreateSession | HostOperation::ListSessions => "/api/sessions",
             HostOperation::GetSession | HostOperation::DeleteSession => "/api/sessions/{sessionId}",
             HostOperation::CreateEnvironment => "/api/venv/create",
@@ -70,6 +74,7 @@ impl HostOperation {
     pub const fn pipe_command(self) -> &'static str {
         match self {
             HostOperation::Health => "ping",
+            HostOperation::Cancel => "cancel",
             HostOperation::CreateSession => "session_create",
             HostOperation::ListSessions => "session_list",
             HostOperation::GetSession => "session_get",
@@ -91,6 +96,7 @@ impl HostOperation {
     pub const fn rpc_name(self) -> &'static str {
         match self {
             HostOperation::Health => "PythonService/Health",
+            HostOperation::Cancel => "PythonService/Cancel",
             HostOperation::CreateSession => "SessionService/CreateSession",
             HostOperation::ListSessions => "SessionService/ListSessions",
             HostOperation::GetSession => "SessionService/GetSession",

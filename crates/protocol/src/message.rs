@@ -175,6 +175,53 @@ pub struct Health {
     pub details: serde_json::Map<String, serde_json::Value>,
 }
 
+/// The body of `POST /api/cancel`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelRequest {
+    /// The id that the call's envelope has.
+    pub request_id: String,
+    /// How long the call may take to stop before its worker is killed, in milliseconds; the call's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+}
+
+/// The answer of `POST /api/cancel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelAnswer {
+    /// What became of the call.
+    pub outcome: CancelOutcome,
+}
+
+/// What a cancel has come to; of several calls, the last of these words that holds for one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelOutcome {
+    /// No call under way has this id: it is over, or has not arrived.
+    NotFound,
+    /// The call came to its own end before it could be stopped.
+    Finished,
+    /// The call had not started; nothing of it ran.
+    NotStarted,
+    /// The call was interrupted; the session and what it holds are kept.
+    StateKept,
+    /// The call's worker was killed; its session was restarted empty.
+    StateLost,
+}
+
+impl CancelOutcome {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CancelOutcome::NotFound => "not_found",
+            CancelOutcome::Finished => "finished",
+            CancelOutcome::NotStarted => "not_started",
+            CancelOutcome::StateKept => "state_kept",
+            CancelOutcome::StateLost => "state_lost",
+        }
+    }
+}
+
 /// The answer of `POST /api/sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

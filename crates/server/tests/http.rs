@@ -290,3 +290,54 @@ fn environments_are_made_listed_and_deleted() {
     server.post("/api/venv/create", json!({ "modelId": "x" })).expect_problem(400, "invalid_request");
     server.post("/api/venv/create", json!({ "providerName": 5 })).expect_problem(400, "invalid_request");
 }
+
+/// A file that a call writes when it runs, and the code that writes it first.
+fn marking(code: &str) -> (tempfile::TempDir, impl Fn(), String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let code = format!("open({:?}, 'w').close()\n{code}", mark.to_str().expect("UTF-8"));
+    let runs = move || {
+        while !mark.exists() {
+            std::thread::yield_now();
+        }
+    };
+    (folder, runs, code)
+}
+
+#[test]
+fn a_call_is_cancelled_by_the_id_in_its_header_or_its_body() {
+    let server = Server::start();
+    let absent = server.post("/api/cancel", json!({ "requestId": "nobody" }));
+    assert_eq!((absent.status, absent.json()), (200, json!({ "outcome": "not_found" })));
+    server.post("/api/cancel", json!({})).expect_problem(400, "invalid_request");
+    for (n, grace, outcome) in [(1, 5000, "state_kept"), (2, 0, "state_lost")] {
+        let (_folder, runs, code) = marking("while True: pass");
+        let answered = std::thread::scope(|scope| {
+            let calling = scope.spawn(|| match n {
+                1 => server.connect().post(
+                    "/api/eval",
+                    &[("x-beep-request", "it"), ("x-beep-grace-ms", "5000")],
+                    &json!({ "expression": code }).to_string(),
+                ),
+                _ => server.post("/api/eval", json!({ "expression": code, "requestId": "it", "graceMs": grace })),
+            });
+            runs();
+            assert_eq!(server.post("/api/cancel", json!({ "requestId": "it" })).json(), json!({ "outcome": outcome }));
+            calling.join().expect("answered")
+        });
+        assert_eq!(answered.expect_problem(499, "cancelled")["outcome"], outcome);
+    }
+}
+
+#[test]
+fn a_call_whose_client_is_gone_is_cancelled_if_it_asked() {
+    let server = Server::start();
+    let (_folder, runs, code) = marking("kept = 1\nwhile True: pass");
+    let mut gone = server.connect();
+    let body = json!({ "expression": code, "cancelIfGone": true }).to_string();
+    let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    gone.send(format!("POST /api/eval HTTP/1.1\r\nhost: localhost\r\n{head}\r\n{body}").as_bytes());
+    runs();
+    drop(gone);
+    assert_eq!(server.eval("kept"), 1, "the session is free again");
+}

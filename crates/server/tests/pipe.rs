@@ -292,3 +292,42 @@ os.write(worker.sink, struct.pack('<IBBHQ', len(body), 64, 0, 1, frame.f_locals[
     let next: Value = pipe.ask("eval", json!({ "expression": "'genuine'" }));
     assert_eq!(next["value"], "genuine");
 }
+
+#[test]
+fn a_request_is_cancelled_by_its_id_here_or_its_request_id_from_anywhere() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let busy = |mark: &str| {
+        let mark = folder.path().join(mark);
+        let code = format!("open({:?}, 'w').close()\nwhile True: pass", mark.to_str().expect("UTF-8"));
+        (code, move || {
+            while !mark.exists() {
+                std::thread::yield_now();
+            }
+        })
+    };
+    let (code, runs) = busy("a");
+    pipe.send(format!("{}\n", json!({ "command": "eval", "id": 7, "payload": { "expression": code } })));
+    runs();
+    let cancel = json!({ "command": "cancel", "payload": { "requestId": 7 } }).to_string();
+    let elsewhere = server.connect().line(&cancel);
+    assert_eq!(expect_problem(&elsewhere, "invalid_request")["status"], 400, "ids belong to their connection");
+    pipe.send(format!("{cancel}\n"));
+    let mut lines = [pipe.receive(), pipe.receive()];
+    lines.sort_by_key(|line| line.get("id").is_none());
+    assert_eq!(expect_problem(&lines[0], "cancelled")["outcome"], "state_kept");
+    assert_eq!(lines[1]["result"]["outcome"], "state_kept");
+    let (code, runs) = busy("b");
+    let line = json!({ "command": "eval", "requestId": "mine", "graceMs": 0, "payload": { "expression": code } });
+    pipe.send(format!("{line}\n"));
+    runs();
+    assert_eq!(server.connect().ask("cancel", json!({ "requestId": "mine" }))["outcome"], "state_lost");
+    assert_eq!(expect_problem(&pipe.receive(), "cancelled")["outcome"], "state_lost");
+    let (code, runs) = busy("c");
+    let line = json!({ "command": "eval", "cancelIfGone": true, "payload": { "expression": code } });
+    pipe.send(format!("{line}\n"));
+    runs();
+    drop(pipe);
+    assert_eq!(server.eval("1 + 1"), 2, "the session is free again");
+}

@@ -19,6 +19,8 @@ const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
 const SESSION: HeaderName = HeaderName::from_static("x-beep-session");
 const REQUEST: HeaderName = HeaderName::from_static("x-beep-request");
+const GRACE: HeaderName = HeaderName::from_static("x-beep-grace-ms");
+const CANCEL_IF_GONE: HeaderName = HeaderName::from_static("x-beep-cancel-if-gone");
 const SHAPE: &str = "x-beep-shape";
 /// What stands for a session in a route.
 const SESSION_ID: &str = "{sessionId}";
@@ -99,6 +101,12 @@ impl HttpBackend {
             // A deadline of no time at all would read as no deadline.
             let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
             headers.insert(TIMEOUT, HeaderValue::from(milliseconds));
+        }
+        if let Some(grace) = call.options.grace {
+            headers.insert(GRACE, HeaderValue::from(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)));
+        }
+        if call.options.cancel_if_gone {
+            headers.insert(CANCEL_IF_GONE, HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
         for (name, value) in [(SESSION, session), (REQUEST, call.options.request_id.as_ref())] {

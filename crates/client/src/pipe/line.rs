@@ -13,11 +13,15 @@ use crate::call::{Call, Reply, Target};
 struct Request<'a> {
     command: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
+    request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace_ms: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cancel_if_gone: bool,
     values: &'static str,
 }
 
@@ -36,10 +40,12 @@ pub(super) fn write(call: &Call) -> Bytes {
     };
     let request = Request {
         command,
-        id: options.request_id.as_deref(),
+        request_id: options.request_id.as_deref(),
         session,
         // A deadline of no time at all would read as no deadline.
         timeout_ms: options.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)),
+        grace_ms: options.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+        cancel_if_gone: options.cancel_if_gone,
         values: ValueForm::Exact.as_str(),
     };
     let mut line = Vec::with_capacity(96 + call.body.len());

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use beep_python_protocol::ValueForm;
 use beep_python_protocol::grpc::messages::ErrorDetails;
-use beep_python_protocol::grpc::{ERRORS, ERRORS_AS_MESSAGE, REQUEST, ROUTE_PREFIX, SESSION, VALUES, decode};
+use beep_python_protocol::grpc::{
+    CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, REQUEST, ROUTE_PREFIX, SESSION, VALUES, decode,
+};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, TE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
@@ -78,6 +80,13 @@ impl RpcBackend {
                 _ => format!("{}S", timeout.as_secs().min(99_999_999)),
             };
             headers.insert(TIMEOUT, header_value(&TIMEOUT, &timeout)?);
+        }
+        if let Some(grace) = call.options.grace {
+            let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(HeaderName::from_static(GRACE), HeaderValue::from(grace));
+        }
+        if call.options.cancel_if_gone {
+            headers.insert(HeaderName::from_static(CANCEL_IF_GONE), HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
         for (name, value) in [(SESSION, session), (REQUEST, call.options.request_id.as_ref())] {

@@ -87,6 +87,7 @@ fn host(operation: HostOperation, body: &Bytes) -> Result<Reply, Error> {
                 "uptimeMs": uptime_ms,
             }))
         }
+        HostOperation::Cancel => json(&json!({ "outcome": read::<m::CancelResponse>(body)?.outcome })),
         HostOperation::CreateSession => {
             let session_id = read::<m::CreateSessionResponse>(body)?.session_id;
             json(&SessionCreated { session_id })

@@ -38,6 +38,8 @@ struct Request<'a> {
     model_id: Option<String>,
     name: Option<String>,
     packages: Vec<String>,
+    request_id: String,
+    grace_ms: Option<u64>,
 }
 
 /// The framed message of a call.
@@ -83,6 +85,9 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
         Target::Session(Operation::ModuleAvailable) => encode(&m::IsModuleAvailableRequest { module_name }),
         Target::Session(Operation::Wrap) => encode(&m::WrapValueRequest { value_json: text(request.value) }),
         Target::Host(HostOperation::Health) => encode(&m::HealthRequest {}),
+        Target::Host(HostOperation::Cancel) => {
+            encode(&m::CancelRequest { request_id: request.request_id, grace_ms: request.grace_ms })
+        }
         Target::Host(HostOperation::CreateSession) => encode(&m::CreateSessionRequest {}),
         Target::Host(HostOperation::ListSessions) => encode(&m::ListSessionsRequest {}),
         Target::Host(HostOperation::GetSession) => {

@@ -21,6 +21,10 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 pub const SESSION: &str = "beep-session";
 /// Metadata names the call itself, by an id that the client chose.
 pub const REQUEST: &str = "beep-request";
+/// Metadata says how many milliseconds the call may take to stop when it is interrupted.
+pub const GRACE: &str = "beep-grace-ms";
+/// Metadata asks (`true`) for the call to be cancelled when its client goes away.
+pub const CANCEL_IF_GONE: &str = "beep-cancel-if-gone";
 /// Metadata says in which form values travel.
 pub const VALUES: &str = "beep-values";
 /// Metadata asks for the whole [`ErrorDetails`](messages::ErrorDetails) as a message before an error status.

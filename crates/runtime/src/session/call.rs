@@ -22,12 +22,43 @@ pub struct Request {
     /// How long it may take to stop when it is interrupted, before its worker is killed; the session's own when not
     /// given. Zero kills at once.
     pub grace: Option<Duration>,
+    /// What it can be cancelled by.
+    pub name: Option<CallName>,
+    /// Whether it is cancelled when nobody waits for its answer any more.
+    pub cancel_if_gone: bool,
+}
+
+/// What a client calls one of its calls, so that it can cancel it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallName {
+    connection: u64,
+    id: Bytes,
+}
+
+impl CallName {
+    /// A name that every client of the host can use.
+    pub fn new(id: impl Into<Bytes>) -> CallName {
+        CallName { connection: 0, id: id.into() }
+    }
+
+    /// A name that means something on one connection only, which has this number; not 0.
+    pub fn on_connection(connection: u64, id: impl Into<Bytes>) -> CallName {
+        CallName { connection, id: id.into() }
+    }
 }
 
 impl Request {
     /// A request in the plain form without limits of its own.
     pub fn new(operation: Operation, body: impl Into<Bytes>) -> Request {
-        Request { operation, body: body.into(), form: ValueForm::Plain, deadline: None, grace: None }
+        Request {
+            operation,
+            body: body.into(),
+            form: ValueForm::Plain,
+            deadline: None,
+            grace: None,
+            name: None,
+            cancel_if_gone: false,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::message::{InstalledPackage, PackagesInstalled};
+use beep_python_protocol::message::{CancelAnswer, CancelRequest, InstalledPackage, PackagesInstalled};
 use beep_python_protocol::{ErrorCode, HostOperation, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ pub async fn perform(
     let environments = sessions.environments();
     match operation {
         HostOperation::Health => written(&health(sessions)),
+        HostOperation::Cancel => written(&cancel(sessions, read(body)?).await),
         HostOperation::CreateSession => written(&json!({ "sessionId": sessions.create().await?.id() })),
         HostOperation::ListSessions => {
             let list: Vec<_> = sessions.list().iter().map(describe).collect();
@@ -93,6 +94,13 @@ fn health(sessions: &Sessions) -> Value {
         "environment": sessions.environments().own(),
         "uptimeMs": sessions.uptime().as_millis() as u64,
     })
+}
+
+/// Cancels the calls of an id.
+pub async fn cancel(sessions: &Sessions, request: CancelRequest) -> CancelAnswer {
+    let CancelRequest { request_id, grace_ms } = request;
+    let outcome = sessions.cancel(&CallName::new(request_id), grace_ms.map(Duration::from_millis)).await;
+    CancelAnswer { outcome }
 }
 
 /// Ends a session; the default one is refused.

@@ -4,6 +4,7 @@
 
 pub mod answer;
 mod call;
+mod cancel;
 mod capture;
 mod host_calls;
 pub mod host_operation;
@@ -14,7 +15,7 @@ mod queue;
 mod session;
 mod sessions;
 
-pub use call::{Answer, Reply, Request};
+pub use call::{Answer, CallName, Reply, Request};
 pub use capture::Captured;
 pub use session::{Session, SessionInfo};
 pub use sessions::{SessionLimits, Sessions, SessionsError, SessionsOptions};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
-use super::{Reply, Request, Sessions};
+use super::{CallName, Reply, Request, Sessions};
 
 /// What a request says about itself, beside what it asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,12 @@ pub struct Envelope {
     pub form: ValueForm,
     /// How long the call may take.
     pub deadline: Option<Duration>,
+    /// How long it may take to stop.
+    pub grace: Option<Duration>,
+    /// What it can be cancelled by.
+    pub name: Option<CallName>,
+    /// Whether it is cancelled when its client is gone.
+    pub cancel_if_gone: bool,
 }
 
 /// Carries out one operation. The body, a JSON object, goes to the worker as it is.
@@ -25,7 +31,8 @@ pub async fn carry_out(
     envelope: &Envelope,
     body: Bytes,
 ) -> Result<Reply, Problem> {
-    let request = Request { operation, body, form: envelope.form, deadline: envelope.deadline, grace: None };
+    let &Envelope { form, deadline, grace, cancel_if_gone, .. } = envelope;
+    let request = Request { operation, body, form, deadline, grace, name: envelope.name.clone(), cancel_if_gone };
     Ok(match &envelope.session {
         Some(id) => sessions.get(id)?.call(request).await,
         None => sessions.default_session().call(request).await,

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::cancel::{Found, outcome_of};
 use super::capture::Capture;
-use super::{Captured, Reply, Request};
+use super::{CallName, Captured, Reply, Request};
 use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag};
 
 /// The exit status of a worker that cannot reach its host any more; `_zygote.py` has it too.
@@ -23,9 +26,13 @@ pub(super) struct Pending {
     /// Its number in the session, in order of arrival.
     pub(super) ticket: u64,
     pub(super) request: Request,
+    /// How long it may take to stop.
+    pub(super) grace: Duration,
     pub(super) reply: oneshot::Sender<Reply>,
     /// The task that ends it when its time is over.
     pub(super) watchdog: Option<AbortHandle>,
+    /// Those who cancelled it and wait for what becomes of it.
+    pub(super) ended: Vec<oneshot::Sender<CancelOutcome>>,
 }
 
 /// A call that was sent to the worker.
@@ -33,6 +40,9 @@ pub(super) struct Pending {
 struct Flying {
     id: u64,
     ticket: u64,
+    name: Option<CallName>,
+    grace: Duration,
+    ended: Vec<oneshot::Sender<CancelOutcome>>,
     /// Gone once the caller was told that the call will not start.
     reply: Option<oneshot::Sender<Reply>>,
     watchdog: Option<AbortHandle>,
@@ -129,6 +139,9 @@ impl Queue {
             self.flying[slot] = Some(Flying {
                 id,
                 ticket: pending.ticket,
+                name: pending.request.name,
+                grace: pending.grace,
+                ended: pending.ended,
                 reply: Some(pending.reply),
                 watchdog: pending.watchdog,
                 stopping: None,
@@ -168,7 +181,7 @@ impl Queue {
     pub(super) fn stop(&mut self, ticket: u64, why: ErrorCode) -> Stopped {
         if let Some(at) = self.waiting.iter().position(|pending| pending.ticket == ticket) {
             if let Some(pending) = self.waiting.remove(at) {
-                let _ = pending.reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
+                pending.refuse(stopped(why, Outcome::NotStarted), self.epoch);
             }
             return Stopped::Answered;
         }
@@ -178,7 +191,7 @@ impl Queue {
         });
         let Some((slot, flying)) = found else { return Stopped::Answered };
         connection.slots.cancel(slot);
-        flying.stopping = Some(why);
+        flying.stopping.get_or_insert(why);
         if connection.slots.started(slot) {
             return Stopped::Running;
         }
@@ -186,6 +199,7 @@ impl Queue {
         if let Some(reply) = flying.reply.take() {
             let _ = reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
         }
+        tell(&mut flying.ended, CancelOutcome::NotStarted);
         Stopped::NotStarted
     }
 
@@ -247,32 +261,63 @@ impl Queue {
             );
         }
         for pending in self.waiting.drain(..) {
-            if let Some(watchdog) = pending.watchdog {
-                watchdog.abort();
-            }
-            let _ = pending.reply.send(Reply::problem(lost(death, false, killed), epoch));
+            pending.refuse(lost(death, false, killed), epoch);
         }
     }
 
     /// Every waiting call fails with this problem: there is no worker to be had.
     pub(super) fn fail_waiting(&mut self, problem: &Problem) {
         for pending in self.waiting.drain(..) {
-            if let Some(watchdog) = pending.watchdog {
-                watchdog.abort();
-            }
-            let _ = pending.reply.send(Reply::problem(problem.clone(), self.epoch));
+            pending.refuse(problem.clone(), self.epoch);
         }
+    }
+
+    /// The calls of this name, each with a way to learn what becomes of it.
+    pub(super) fn watch(&mut self, name: &CallName) -> Vec<Found> {
+        let waiting =
+            self.waiting.iter_mut().map(|call| (call.ticket, &call.request.name, call.grace, &mut call.ended));
+        let flying = self.flying.iter_mut().flatten().filter(|call| call.reply.is_some());
+        let flying = flying.map(|call| (call.ticket, &call.name, call.grace, &mut call.ended));
+        let named = waiting.chain(flying).filter(|(_, called, ..)| called.as_ref() == Some(name));
+        named
+            .map(|(ticket, _, grace, watching)| {
+                let (told, ended) = oneshot::channel();
+                watching.push(told);
+                Found { ticket, grace, ended }
+            })
+            .collect()
+    }
+}
+
+fn tell(watching: &mut Vec<oneshot::Sender<CancelOutcome>>, outcome: CancelOutcome) {
+    for told in watching.drain(..) {
+        let _ = told.send(outcome);
+    }
+}
+
+impl Pending {
+    /// Ends it before it was sent to a worker.
+    fn refuse(mut self, problem: Problem, epoch: u64) {
+        if let Some(watchdog) = self.watchdog {
+            watchdog.abort();
+        }
+        tell(&mut self.ended, CancelOutcome::NotStarted);
+        let _ = self.reply.send(Reply::problem(problem, epoch));
     }
 }
 
 impl Flying {
-    fn finish(self, answer: impl FnOnce(Option<ErrorCode>) -> super::Answer, epoch: u64) {
+    fn finish(mut self, answer: impl FnOnce(Option<ErrorCode>) -> super::Answer, epoch: u64) {
         if let Some(watchdog) = self.watchdog {
             watchdog.abort();
         }
         if let Some(reply) = self.reply {
             let captured = Captured { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
-            let _ = reply.send(Reply { answer: answer(self.stopping), captured, epoch });
+            let answer = answer(self.stopping);
+            if !self.ended.is_empty() {
+                tell(&mut self.ended, outcome_of(&answer));
+            }
+            let _ = reply.send(Reply { answer, captured, epoch });
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Outcome, Problem};
 use tokio::sync::{Notify, oneshot, watch};
 
+use super::cancel::CancelIfGone;
 use super::ladder::end_after;
-use super::queue::{Killed, Pending, Queue};
+use super::queue::{Killed, Pending, Queue, stopped};
 use super::sessions::SessionConfig;
 use super::{Reply, Request};
 
@@ -90,23 +91,31 @@ impl Session {
 
     /// Carries out one operation. Calls run one at a time, in order of arrival.
     ///
-    /// The call goes on when the future is dropped: whoever asked may be gone, but what was asked was asked.
+    /// The call goes on when the future is dropped, unless it asked to be cancelled then: whoever asked may be gone, but
+    /// what was asked was asked.
     pub async fn call(&self, request: Request) -> Reply {
-        let reply = match self.enqueue(request) {
-            Ok(reply) => reply,
+        let grace = request.grace.unwrap_or(self.shared.config.limits.grace);
+        let cancel_if_gone = request.cancel_if_gone;
+        let (ticket, reply) = match self.enqueue(request, grace) {
+            Ok(enqueued) => enqueued,
             Err(problem) => return Reply::problem(problem, self.shared.queue().epoch),
         };
-        reply.await.unwrap_or_else(|_| Reply::problem(closing(), 0))
+        let guard = cancel_if_gone.then(|| CancelIfGone::new(self.shared.clone(), ticket, grace));
+        let reply = reply.await.unwrap_or_else(|_| Reply::problem(closing(), 0));
+        guard.map(CancelIfGone::answered);
+        reply
     }
 
-    fn enqueue(&self, request: Request) -> Result<oneshot::Receiver<Reply>, Problem> {
+    fn enqueue(&self, request: Request, grace: Duration) -> Result<(u64, oneshot::Receiver<Reply>), Problem> {
         let shared = &self.shared;
         if matches!(*shared.stage.borrow(), Stage::Closing | Stage::Closed) {
             return Err(closing());
         }
         let (sender, receiver) = oneshot::channel();
         let limit = request.deadline.or(shared.config.limits.deadline);
-        let grace = request.grace.unwrap_or(shared.config.limits.grace);
+        if limit.is_some_and(|limit| limit.is_zero()) {
+            return Err(stopped(ErrorCode::DeadlineExceeded, Outcome::NotStarted));
+        }
         let mut queue = shared.queue();
         if queue.len() >= MAX_WAITING {
             let detail = format!("{MAX_WAITING} calls wait for this session already; try again when some are done");
@@ -114,14 +123,14 @@ impl Session {
         }
         let ticket = queue.next_ticket();
         let watchdog = limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle());
-        queue.push(Pending { ticket, request, reply: sender, watchdog });
+        queue.push(Pending { ticket, request, grace, reply: sender, watchdog, ended: Vec::new() });
         // Looked at only now: whoever ends a stage tells those that wait, and this call waits already.
         match *shared.stage.borrow() {
             Stage::Broken { .. } => shared.wanted.notify_one(),
             Stage::Closed => queue.fail_waiting(&closing()),
             Stage::Starting | Stage::Serving { .. } | Stage::Closing => {}
         }
-        Ok(receiver)
+        Ok((ticket, receiver))
     }
 
     /// Refuses new calls, waits for those that are under way, at most for `grace`, and ends the worker.

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Problem};
 
+use super::cancel::cancel;
 use super::life::live;
 use super::session::Shared;
-use super::{Session, SessionInfo};
+use super::{CallName, Session, SessionInfo};
 use crate::environment::EnvironmentService;
 use crate::platform::{Home, HomeError};
 use crate::worker::{Lifeline, PackageError, Zygote, ZygoteConfig, ZygoteError, unpack_package};
@@ -163,6 +165,14 @@ impl Sessions {
         self.others.lock().expect("no panic while held").insert(session.id().to_owned(), session.clone());
         unclaimed.session = None;
         Ok(session)
+    }
+
+    /// Cancels the calls of this name, wherever they run, and returns when they have ended; see
+    /// [`CancelOutcome`] for what became of them. Without a grace each call has its own.
+    pub async fn cancel(&self, name: &CallName, grace: Option<Duration>) -> CancelOutcome {
+        let mut sessions: Vec<_> = self.others.lock().expect("no panic while held").values().cloned().collect();
+        sessions.push(self.default.clone());
+        cancel(sessions, name, grace).await
     }
 
     /// What is known of every session, the default one first.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_runtime::session::CallName;
 use http::HeaderMap;
 use serde::Deserialize;
 
@@ -18,6 +19,10 @@ struct InBody<'a> {
     request_id: Option<Cow<'a, str>>,
     #[serde(default)]
     timeout_ms: Option<u64>,
+    #[serde(default)]
+    grace_ms: Option<u64>,
+    #[serde(default)]
+    cancel_if_gone: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
 }
@@ -34,18 +39,36 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let inside = inside.as_ref();
     let session = inside.and_then(|i| i.session.as_deref()).or(header("x-beep-session")?);
-    let deadline =
-        match (inside.and_then(|i| i.timeout_ms), header("x-beep-timeout-ms")?) {
+    let milliseconds = |inside: Option<u64>, name: &str| -> Result<Option<Duration>, Problem> {
+        let given = match (inside, header(name)?) {
             (Some(given), _) => Some(given),
-            (None, Some(text)) => Some(text.trim().parse().map_err(|_| {
-                invalid(format!("the header X-Beep-Timeout-Ms must be whole milliseconds, not '{text}'"))
-            })?),
+            (None, Some(text)) => {
+                let wrong = |_| invalid(format!("the header {name} must be whole milliseconds, not '{text}'"));
+                Some(text.trim().parse().map_err(wrong)?)
+            }
             (None, None) => None,
         };
+        Ok(given.map(Duration::from_millis))
+    };
+    let deadline = milliseconds(inside.and_then(|i| i.timeout_ms), "X-Beep-Timeout-Ms")?;
+    let grace = milliseconds(inside.and_then(|i| i.grace_ms), "X-Beep-Grace-Ms")?;
     let form = form_named(inside.and_then(|i| i.values.as_deref()).or(header("x-beep-values")?))?;
-    // Ids serve to cancel a call; one that is not text could never be named.
-    let _ = (inside.and_then(|i| i.request_id.as_deref()), header("x-beep-request")?);
-    Ok(Envelope { session: session.map(str::to_owned), form, deadline: deadline.map(Duration::from_millis) })
+    let id = inside.and_then(|i| i.request_id.as_deref()).or(header("x-beep-request")?);
+    let name = id.map(|id| CallName::new(id.as_bytes().to_vec()));
+    let cancel_if_gone = match (inside.and_then(|i| i.cancel_if_gone), header("x-beep-cancel-if-gone")?) {
+        (Some(cancel), _) => cancel,
+        (None, word) => flag(word).ok_or_else(|| invalid("the header X-Beep-Cancel-If-Gone must be true or false"))?,
+    };
+    Ok(Envelope { session: session.map(str::to_owned), form, deadline, grace, name, cancel_if_gone })
+}
+
+/// What a header or metadata says that is either true or false; the latter when it is not there.
+pub(crate) fn flag(word: Option<&str>) -> Option<bool> {
+    match word.map(str::trim) {
+        Some("true") => Some(true),
+        Some("false") | None => Some(false),
+        Some(_) => None,
+    }
 }
 
 fn not_json(body: &[u8], error: &serde_json::Error) -> Problem {
@@ -78,7 +101,8 @@ mod tests {
         let body = br#"{"expression":"1","session":"b","timeoutMs":7,"values":"exact"}"#;
         let envelope = read(&headers, body).expect("valid");
         let deadline = Some(Duration::from_millis(7));
-        assert_eq!(envelope, Envelope { session: Some("b".into()), form: ValueForm::Exact, deadline });
+        let form = ValueForm::Exact;
+        assert_eq!(envelope, Envelope { session: Some("b".into()), form, deadline, ..Envelope::default() });
         assert_eq!(read(&headers, b"{}").expect("valid").session.as_deref(), Some("a"));
     }
 

@@ -10,6 +10,8 @@ pub enum Route {
     Operation(Operation),
     /// Whether the server is well.
     Health,
+    /// Cancel calls.
+    Cancel,
     /// Make a session, or list them.
     Sessions,
     /// Look at one session, or end it: what follows `/api/sessions/`.
@@ -34,6 +36,7 @@ impl Route {
         let operations = Operation::ALL.map(|operation| (operation.http_path(), Route::Operation(operation)));
         let others = [
             ("/health", Route::Health),
+            ("/api/cancel", Route::Cancel),
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
             ("/api/venv/create", Route::VenvCreate),
@@ -50,6 +53,7 @@ impl Route {
     pub fn find(path: &str) -> Option<Route> {
         match path {
             "/health" => Some(Route::Health),
+            "/api/cancel" => Some(Route::Cancel),
             "/api/sessions" => Some(Route::Sessions),
             "/api/venv/create" | "/venv/create" => Some(Route::VenvCreate),
             "/api/venv/list" => Some(Route::VenvList),
@@ -67,9 +71,12 @@ impl Route {
             Route::Health | Route::VenvList => &[Method::GET],
             Route::Sessions => &[Method::GET, Method::POST],
             Route::Session => &[Method::GET, Method::DELETE],
-            Route::Operation(_) | Route::VenvCreate | Route::VenvDelete | Route::VenvStatus | Route::VenvInstall => {
-                &[Method::POST]
-            }
+            Route::Cancel
+            | Route::Operation(_)
+            | Route::VenvCreate
+            | Route::VenvDelete
+            | Route::VenvStatus
+            | Route::VenvInstall => &[Method::POST],
         }
     }
 
@@ -78,6 +85,7 @@ impl Route {
         Some(match self {
             Route::Operation(_) => return None,
             Route::Health => HostOperation::Health,
+            Route::Cancel => HostOperation::Cancel,
             Route::Sessions if method == Method::POST => HostOperation::CreateSession,
             Route::Sessions => HostOperation::ListSessions,
             Route::Session if method == Method::DELETE => HostOperation::DeleteSession,

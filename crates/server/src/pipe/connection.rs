@@ -4,12 +4,17 @@ use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem};
-use bytes::Buf;
+use beep_python_protocol::message::{CancelAnswer, CancelOutcome};
+use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_runtime::session::CallName;
+use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -32,6 +37,8 @@ const MAX_UNDER_WAY: usize = 64;
 const MAX_UNFETCHED: usize = 256 << 10;
 /// How long the last answers may take to be fetched.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// The number of the next connection.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 /// How often the link is looked after.
 const LINK_CHECK: Duration = Duration::from_secs(10);
 
@@ -77,17 +84,64 @@ async fn turn_away(mut stream: UnixStream) -> io::Result<()> {
     timeout(FAREWELL, stream.write_all(&answer)).await?
 }
 
+/// Who sends the requests of a connection.
+#[derive(Clone)]
+struct Client {
+    /// The connection's number, no other's.
+    number: u64,
+    /// Says true when it will send nothing more.
+    gone: watch::Receiver<bool>,
+}
+
+/// Cancels a request of this connection by its `id`, else any by its `requestId`.
+async fn cancel(host: &Host, client: &Client, payload: &Bytes) -> Result<Vec<u8>, Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named<'a> {
+        #[serde(borrow)]
+        request_id: &'a RawValue,
+        #[serde(default)]
+        grace_ms: Option<u64>,
+    }
+    if let Ok(Named { request_id, grace_ms }) = serde_json::from_slice(payload) {
+        let name = CallName::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
+        let outcome = host.sessions.cancel(&name, grace_ms.map(Duration::from_millis)).await;
+        if outcome != CancelOutcome::NotFound || !request_id.get().starts_with('"') {
+            return Ok(serde_json::to_vec(&CancelAnswer { outcome }).unwrap_or_default());
+        }
+    }
+    host_operation::perform(&host.sessions, HostOperation::Cancel, None, payload).await
+}
+
 /// A request that has its answer.
 struct Answered {
     id: Option<Id>,
     line: Pieces,
 }
 
-async fn answer(host: Arc<Host>, request: Request) -> Answered {
-    let Request { id, command, envelope, payload } = request;
+async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answered {
+    let Request { id, command, mut envelope, payload } = request;
     let composed = match command {
-        Command::Session(what) => match operation::carry_out(&host.sessions, what, &envelope, payload).await {
-            Ok(reply) => compose(reply, Arrays::of(envelope.form)).await,
+        Command::Session(what) => {
+            if envelope.name.is_none() {
+                envelope.name = id.clone().map(|id| CallName::on_connection(client.number, id));
+            }
+            let carried_out = operation::carry_out(&host.sessions, what, &envelope, payload);
+            let reply = match envelope.cancel_if_gone {
+                false => carried_out.await,
+                // Dropping a call that asks for it cancels it.
+                true => tokio::select! {
+                    reply = carried_out => reply,
+                    () = said(&mut client.gone) => Err(Problem::new(ErrorCode::Cancelled, "the client is gone")),
+                },
+            };
+            match reply {
+                Ok(reply) => compose(reply, Arrays::of(envelope.form)).await,
+                Err(problem) => problem.into(),
+            }
+        }
+        Command::Host(HostOperation::Cancel) => match cancel(&host, &client, &payload).await {
+            Ok(json) => Composed::Json(Pieces::one(json)),
             Err(problem) => problem.into(),
         },
         Command::Host(what) => match host_operation::perform(&host.sessions, what, None, &payload).await {
@@ -110,6 +164,8 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
     let (mut turn_taken, mut waiting) = (false, VecDeque::new());
     let (mut at_end, mut stopped) = (false, false);
     let mut last_words = None;
+    let (gone, client_gone) = watch::channel(false);
+    let client = Client { number: CONNECTIONS.fetch_add(1, Ordering::Relaxed), gone: client_gone };
     loop {
         let has_room = |calls: usize, waiting: usize, out: &Outgoing| {
             calls + waiting < MAX_UNDER_WAY && out.remaining() < MAX_UNFETCHED
@@ -126,7 +182,7 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
                         None if turn_taken => waiting.push_back(Ok(request)),
                         id => {
                             turn_taken |= id.is_none();
-                            calls.push(answer(host.clone(), request));
+                            calls.push(answer(host.clone(), client.clone(), request));
                         }
                     },
                     Err(Rejected { id: None, problem }) if turn_taken => waiting.push_back(Err(problem)),
@@ -157,14 +213,19 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
                     match next {
                         Ok(request) => {
                             turn_taken = true;
-                            calls.push(answer(host.clone(), request));
+                            calls.push(answer(host.clone(), client.clone(), request));
                         }
                         Err(problem) => out.push(request::refusal(None, &problem)),
                     }
                 }
             }
             written = to.write_buf(&mut out), if out.has_remaining() => drop(written?),
-            read = from.read_buf(lines.room()), if hears => at_end = read? == 0,
+            read = from.read_buf(lines.room()), if hears => {
+                at_end = read? == 0;
+                if at_end {
+                    gone.send_replace(true);
+                }
+            }
             () = &mut stopping, if !stopped => stopped = true,
             () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {
                 last_words = Some(too_slow());

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
+use beep_python_runtime::session::CallName;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -48,8 +49,14 @@ struct Line<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     session: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
     #[serde(default)]
     timeout_ms: Option<u64>,
+    #[serde(default)]
+    grace_ms: Option<u64>,
+    #[serde(default)]
+    cancel_if_gone: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
 }
@@ -82,8 +89,15 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
     };
     let form = form_named(parsed.values.as_deref()).map_err(rejected)?;
     let deadline = parsed.timeout_ms.map(Duration::from_millis);
-    let session = parsed.session.map(Cow::into_owned);
-    Ok(Request { id, command, envelope: Envelope { session, form, deadline }, payload })
+    let envelope = Envelope {
+        session: parsed.session.map(Cow::into_owned),
+        form,
+        deadline,
+        grace: parsed.grace_ms.map(Duration::from_millis),
+        name: parsed.request_id.map(|id| CallName::new(id.into_owned())),
+        cancel_if_gone: parsed.cancel_if_gone.unwrap_or_default(),
+    };
+    Ok(Request { id, command, envelope, payload })
 }
 
 fn command_named(command: &str) -> Result<Command, Problem> {
@@ -201,7 +215,8 @@ mod tests {
         assert_eq!(request.payload, r#"{"expression": "1", "x": 1e999}"#);
         assert_eq!(request.id.as_deref(), Some(&br#""a\u0062""#[..]));
         let deadline = Some(Duration::from_millis(5));
-        assert_eq!(request.envelope, Envelope { session: Some("s1".into()), form: ValueForm::Exact, deadline });
+        let session = Some("s1".into());
+        assert_eq!(request.envelope, Envelope { session, form: ValueForm::Exact, deadline, ..Envelope::default() });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
-use beep_python_protocol::message::EnvironmentInfo;
+use beep_python_protocol::message::{CancelAnswer, CancelRequest, EnvironmentInfo};
 use beep_python_protocol::{ErrorCode, HostOperation, Problem};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::SessionInfo;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::request::message;
 use crate::Host;
 use beep_python_runtime::session::answer::Pieces;
-use beep_python_runtime::session::host_operation::{Named, delete_session};
+use beep_python_runtime::session::host_operation::{Named, cancel, delete_session};
 
 /// Carries out one operation.
 pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Pieces, Problem> {
@@ -20,6 +20,11 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
         HostOperation::Health => {
             message::<m::HealthRequest>(body)?;
             encode(&health(host))
+        }
+        HostOperation::Cancel => {
+            let m::CancelRequest { request_id, grace_ms } = message(body)?;
+            let CancelAnswer { outcome } = cancel(&host.sessions, CancelRequest { request_id, grace_ms }).await;
+            encode(&m::CancelResponse { outcome: outcome.as_str().to_owned() })
         }
         HostOperation::CreateSession => {
             message::<m::CreateSessionRequest>(body)?;

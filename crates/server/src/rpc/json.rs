@@ -44,8 +44,10 @@ pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Re
 async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<Pieces>, Problem> {
     let operation = match rpc {
         Rpc::Session(operation) => operation,
-        Rpc::Host(HostOperation::Health) => {
-            return pascal_case(&health(host).await?).map(|mut told| {
+        Rpc::Host(what @ (HostOperation::Health | HostOperation::Cancel)) => {
+            let body = if what == HostOperation::Health { Bytes::new() } else { camel_case(body)? };
+            let told = host_operation::perform(&host.sessions, what, None, &body).await?;
+            return pascal_case(&told).map(|mut told| {
                 told.push(b'}');
                 answer::json(told)
             });

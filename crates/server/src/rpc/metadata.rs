@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::grpc::{ERRORS, ERRORS_AS_MESSAGE, REQUEST, SESSION, VALUES};
+use beep_python_protocol::grpc::{CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, REQUEST, SESSION, VALUES};
 use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_runtime::session::CallName;
 use http::HeaderMap;
 
+use crate::http::envelope::flag;
 use beep_python_runtime::session::operation::{Envelope, form_named};
 
 /// Whether the client takes the details of an error as a message, which has room for all of them.
@@ -24,9 +26,19 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Envelope, Problem> {
         None => None,
         Some(text) => Some(timeout(text).ok_or_else(|| invalid(format!("grpc-timeout cannot be read: '{text}'")))?),
     };
-    // Ids serve to cancel a call; one that is not text could never be named.
-    header(REQUEST)?;
-    Ok(Envelope { session: header(SESSION)?.map(str::to_owned), form, deadline })
+    let grace = match header(GRACE)? {
+        None => None,
+        Some(text) => Some(
+            text.trim()
+                .parse()
+                .map(Duration::from_millis)
+                .map_err(|_| invalid(format!("the metadata {GRACE} must be whole milliseconds, not '{text}'")))?,
+        ),
+    };
+    let name = header(REQUEST)?.map(|id| CallName::new(id.as_bytes().to_vec()));
+    let cancel_if_gone = flag(header(CANCEL_IF_GONE)?)
+        .ok_or_else(|| invalid(format!("the metadata {CANCEL_IF_GONE} must be true or false")))?;
+    Ok(Envelope { session: header(SESSION)?.map(str::to_owned), form, deadline, grace, name, cancel_if_gone })
 }
 
 /// Up to eight digits and a unit.

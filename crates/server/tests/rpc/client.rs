@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beep_python_client::{
-    Answer, Args, Error, ErrorCode, Handle, Locals, PythonHostBackend, Returned, RpcBackend, Value,
+    Answer, Args, CancelOutcome, Error, ErrorCode, Handle, Locals, PythonHostBackend, Returned, RpcBackend, Value,
 };
 use beep_python_protocol::Outcome;
 
@@ -144,4 +144,32 @@ fn endpoints_are_read_with_their_defaults() {
     assert!(RpcBackend::connect("ftp://localhost").is_err());
     let refused = RpcBackend::connect("localhost").expect("an endpoint").with_token("sec\nret").expect_err("refused");
     assert!(!format!("{refused} {refused:?}").contains("sec"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_cancelled_from_another_task() {
+    let server = Server::start();
+    let python = connect(&server);
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let code = format!("open({:?}, 'w').close()\nwhile True: pass", mark.to_str().expect("UTF-8"));
+    let runs = async || {
+        while !mark.exists() {
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_file(&mark).expect("removed");
+    };
+    assert_eq!(python.cancel("mine").await.expect("told"), CancelOutcome::NotFound);
+    let call = python.with_request_id("mine");
+    let (calling, busy) = (call.clone(), code.clone());
+    let calling = tokio::spawn(async move { calling.evaluate::<()>(&busy).await });
+    runs().await;
+    assert_eq!(python.cancel("mine").await.expect("told"), CancelOutcome::StateKept);
+    let Err(Error::Host(problem)) = calling.await.expect("no panic") else { panic!("not cancelled") };
+    assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+    let gone = python.with_cancel_if_gone();
+    let calling = tokio::spawn(async move { gone.evaluate::<()>(&code).await });
+    runs().await;
+    calling.abort();
+    assert_eq!(python.evaluate::<i64>("1 + 1").await.expect("the session is free again"), 2);
 }

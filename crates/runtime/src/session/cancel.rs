@@ -1,0 +1,78 @@
+//! Cancelling calls by the names that their clients gave them.
+//!
+//! There is no list of names: a cancel is rare, so it looks through the queues, and a plain call pays nothing for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::message::CancelOutcome;
+use beep_python_protocol::{ErrorCode, Outcome};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::ladder::climb;
+use super::session::{Session, Shared};
+use super::{Answer, CallName};
+
+/// A call that is to be cancelled.
+pub(super) struct Found {
+    pub(super) ticket: u64,
+    /// Its own grace.
+    pub(super) grace: Duration,
+    /// What became of it, once it has ended.
+    pub(super) ended: oneshot::Receiver<CancelOutcome>,
+}
+
+/// Cancels the calls of this name in these sessions, and returns when they have ended.
+pub(super) async fn cancel(sessions: Vec<Session>, name: &CallName, grace: Option<Duration>) -> CancelOutcome {
+    let mut under_way = Vec::new();
+    for Session { shared } in sessions {
+        let found = shared.queue().watch(name);
+        for Found { ticket, grace: own, ended } in found {
+            let (shared, grace) = (shared.clone(), grace.unwrap_or(own));
+            // On a task of its own: whoever cancels may go away, and the ladder must still be climbed.
+            tokio::spawn(async move { climb(&shared, ticket, ErrorCode::Cancelled, grace).await });
+            under_way.push(ended);
+        }
+    }
+    let mut worst = CancelOutcome::NotFound;
+    for ended in under_way {
+        worst = worst.max(ended.await.unwrap_or(CancelOutcome::Finished));
+    }
+    worst
+}
+
+/// What an answer says of a call that was to be stopped.
+pub(super) fn outcome_of(answer: &Answer) -> CancelOutcome {
+    let Answer::Problem(problem) = answer else { return CancelOutcome::Finished };
+    match problem.outcome {
+        Some(Outcome::NotStarted) => CancelOutcome::NotStarted,
+        Some(Outcome::StateKept) => CancelOutcome::StateKept,
+        Some(Outcome::StateLost) => CancelOutcome::StateLost,
+        None if problem.death.is_some() => CancelOutcome::StateLost,
+        None => CancelOutcome::Finished,
+    }
+}
+
+/// Cancels a call when it is dropped: nobody waits for its answer any more.
+pub(super) struct CancelIfGone {
+    call: Option<(Arc<Shared>, u64, Duration)>,
+}
+
+impl CancelIfGone {
+    pub(super) fn new(shared: Arc<Shared>, ticket: u64, grace: Duration) -> CancelIfGone {
+        CancelIfGone { call: Some((shared, ticket, grace)) }
+    }
+
+    /// The call has its answer: there is nothing to cancel any more.
+    pub(super) fn answered(mut self) {
+        self.call = None;
+    }
+}
+
+impl Drop for CancelIfGone {
+    fn drop(&mut self) {
+        let (Some((shared, ticket, grace)), Ok(runtime)) = (self.call.take(), Handle::try_current()) else { return };
+        runtime.spawn(async move { climb(&shared, ticket, ErrorCode::Cancelled, grace).await });
+    }
+}

@@ -1,0 +1,180 @@
+//! Calls are cancelled by name, from elsewhere, and what became of them is told apart.
+
+#[path = "support/sessions.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::message::CancelOutcome;
+use beep_python_protocol::{ErrorCode, Operation, Outcome};
+use beep_python_runtime::session::{Answer, CallName, Request, Session, Sessions};
+use serde_json::json;
+use support::{Told, eval, on_every_python, on_one_python};
+
+fn name(id: &str) -> CallName {
+    CallName::new(id.to_owned())
+}
+
+/// Starts a call of this name on a task of its own.
+fn start(session: &Session, id: &str, code: &str, grace: Option<Duration>) -> tokio::task::JoinHandle<Told> {
+    let mut request = Request::new(Operation::Evaluate, json!({ "expression": code }).to_string());
+    (request.name, request.grace) = (Some(name(id)), grace);
+    let session = session.clone();
+    tokio::spawn(async move { Told::from(session.call(request).await) })
+}
+
+/// Returns when the call that was sent writes its mark: then it runs.
+async fn marked(file: &std::path::Path) {
+    while !file.exists() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    std::fs::remove_file(file).expect("removed");
+}
+
+async fn cancel(sessions: &Sessions, id: &str) -> CancelOutcome {
+    sessions.cancel(&name(id), None).await
+}
+
+#[test]
+fn outcomes_are_told_apart_to_both_sides() {
+    on_every_python(async |sessions| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("mark");
+        let runs = |rest: &str| format!("open({mark:?}, 'w').close()\n{rest}", mark = mark.to_str().expect("UTF-8"));
+        let session = sessions.default_session();
+        assert_eq!(cancel(sessions, "nobody").await, CancelOutcome::NotFound);
+
+        let running = start(session, "a", &runs("kept = 1\nwhile True: pass"), None);
+        marked(&mark).await;
+        let waiting = start(session, "b", "started = 1", None);
+        tokio::task::yield_now().await;
+        assert_eq!(cancel(sessions, "b").await, CancelOutcome::NotStarted);
+        assert_eq!(waiting.await.expect("told").problem().outcome, Some(Outcome::NotStarted));
+        assert_eq!(cancel(sessions, "a").await, CancelOutcome::StateKept);
+        let told = running.await.expect("told");
+        assert_eq!((told.problem().code, told.problem().outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+        assert_eq!(eval(session, "kept, 'started' in globals()").await.value(), &json!([1, false]));
+
+        let stubborn = "while True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass";
+        let running = start(session, "c", &runs(stubborn), Some(Duration::from_millis(100)));
+        marked(&mark).await;
+        assert_eq!(cancel(sessions, "c").await, CancelOutcome::StateLost);
+        let told = running.await.expect("told");
+        assert_eq!((told.problem().code, told.problem().outcome), (ErrorCode::Cancelled, Some(Outcome::StateLost)));
+        assert_eq!(eval(session, "'kept' in globals()").await.value(), &json!(false));
+
+        let swallowed = "try:\n    while True: pass\nexcept KeyboardInterrupt: pass\n7";
+        let running = start(session, "d", &runs(swallowed), None);
+        marked(&mark).await;
+        assert_eq!(cancel(sessions, "d").await, CancelOutcome::Finished);
+        assert_eq!(running.await.expect("told").value(), &json!(7));
+    });
+}
+
+#[test]
+fn a_cancel_brings_its_own_grace() {
+    on_one_python(async |sessions| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("mark");
+        let code = format!("open({:?}, 'w').close()\nwhile True: pass", mark.to_str().expect("UTF-8"));
+        let running = start(sessions.default_session(), "a", &code, None);
+        marked(&mark).await;
+        assert_eq!(sessions.cancel(&name("a"), Some(Duration::ZERO)).await, CancelOutcome::StateLost);
+        running.await.expect("told").problem();
+    });
+}
+
+#[test]
+fn code_that_awaits_gets_a_cancelled_error_first() {
+    on_every_python(async |sessions| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("mark");
+        let session = sessions.default_session();
+        let code = format!(
+            "import asyncio\nseen = []\ntry:\n    open({:?}, 'w').close()\n    await asyncio.sleep(60)\n\
+             except BaseException as e:\n    seen.append(type(e).__name__)\n    raise",
+            mark.to_str().expect("UTF-8")
+        );
+        let running = start(session, "a", &code, None);
+        marked(&mark).await;
+        assert_eq!(cancel(sessions, "a").await, CancelOutcome::StateKept);
+        assert_eq!(running.await.expect("told").problem().outcome, Some(Outcome::StateKept));
+        assert_eq!(eval(session, "seen").await.value(), &json!(["CancelledError"]));
+    });
+}
+
+#[test]
+fn a_call_whose_caller_goes_away_is_cancelled_if_it_asked() {
+    on_one_python(async |sessions| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("mark");
+        let session = sessions.default_session().clone();
+        let code = format!("kept = 1\nopen({:?}, 'w').close()\nwhile True: pass", mark.to_str().expect("UTF-8"));
+        let mut request = Request::new(Operation::Evaluate, json!({ "expression": code }).to_string());
+        request.cancel_if_gone = true;
+        let asking = {
+            let session = session.clone();
+            tokio::spawn(async move { session.call(request).await })
+        };
+        marked(&mark).await;
+        asking.abort();
+        assert_eq!(eval(&session, "kept").await.value(), &json!(1), "the session is free again, with its state");
+    });
+}
+
+#[test]
+fn a_call_without_any_time_never_runs() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        let mut request = Request::new(Operation::Evaluate, json!({ "expression": "ran = 1" }).to_string());
+        request.deadline = Some(Duration::ZERO);
+        let told = Told::from(session.call(request).await);
+        assert_eq!(told.problem().outcome, Some(Outcome::NotStarted));
+        assert_eq!(eval(session, "'ran' in globals()").await.value(), &json!(false));
+    });
+}
+
+/// Cancels meet calls that are about to end: each hits its own call or none, and the worker lives.
+/// `BEEP_PYTHON_RACES` says how many.
+#[test]
+fn a_cancel_that_races_with_the_end_hits_nobody_else() {
+    let races = std::env::var("BEEP_PYTHON_RACES").ok().and_then(|n| n.parse().ok()).unwrap_or(300u64);
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        let sessions = Arc::new(sessions);
+        let mut seen = std::collections::BTreeMap::<_, u64>::new();
+        for n in 0..races {
+            // From far too short to longer than it takes to cancel, so that every moment is met.
+            let spin = (n % 97) * 40;
+            let code = if n % 2 == 0 {
+                format!("sum(range({spin})) * 0 + {n}")
+            } else {
+                format!("import asyncio\nfor _ in range({spin} // 40): await asyncio.sleep(0)\n{n}")
+            };
+            let running = start(session, "raced", &code, None);
+            let after = start(session, "after", &format!("{n} + 1"), None);
+            for _ in 0..n % 5 {
+                tokio::task::yield_now().await;
+            }
+            let outcome = cancel(&sessions, "raced").await;
+            let told = running.await.expect("told");
+            match (&told.reply.answer, outcome) {
+                (Answer::Value(_), CancelOutcome::Finished | CancelOutcome::NotFound) => {
+                    assert_eq!(told.value(), &json!(n));
+                }
+                (Answer::Problem(problem), _) => {
+                    assert_eq!(problem.code, ErrorCode::Cancelled);
+                    let kept = problem.outcome == Some(Outcome::StateKept);
+                    assert_eq!(outcome, if kept { CancelOutcome::StateKept } else { CancelOutcome::NotStarted });
+                }
+                (other, outcome) => panic!("{other:?} {outcome:?}"),
+            }
+            *seen.entry(outcome.as_str()).or_default() += 1;
+            assert_eq!(after.await.expect("told").value(), &json!(n + 1), "race {n}: the next call was hit");
+        }
+        println!("{seen:?}");
+        assert_eq!(session.info().epoch, 1, "no worker died");
+    });
+}
