@@ -5,7 +5,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Operation, Outcome};
@@ -57,16 +57,19 @@ fn outcomes_are_told_apart_to_both_sides() {
         assert_eq!((told.problem().code, told.problem().outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
         assert_eq!(eval(session, "kept, 'started' in globals()").await.value(), &json!([1, false]));
 
-        let stubborn = "while True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass";
-        let running = start(session, "c", &runs(stubborn), Some(Duration::from_millis(100)));
+        let stubborn = |rest: &str| {
+            let inside = runs("while True: pass").replace('\n', "\n        ");
+            format!("while True:\n    try:\n        {inside}\n    except KeyboardInterrupt: {rest}")
+        };
+        let running = start(session, "c", &stubborn("pass"), Some(Duration::from_millis(100)));
         marked(&mark).await;
         assert_eq!(cancel(sessions, "c").await, CancelOutcome::StateLost);
         let told = running.await.expect("told");
         assert_eq!((told.problem().code, told.problem().outcome), (ErrorCode::Cancelled, Some(Outcome::StateLost)));
         assert_eq!(eval(session, "'kept' in globals()").await.value(), &json!(false));
 
-        let swallowed = "try:\n    while True: pass\nexcept KeyboardInterrupt: pass\n7";
-        let running = start(session, "d", &runs(swallowed), None);
+        let _ = std::fs::remove_file(&mark);
+        let running = start(session, "d", &format!("{}\n7", stubborn("break")), None);
         marked(&mark).await;
         assert_eq!(cancel(sessions, "d").await, CancelOutcome::Finished);
         assert_eq!(running.await.expect("told").value(), &json!(7));
@@ -147,15 +150,16 @@ fn a_cancel_that_races_with_the_end_hits_nobody_else() {
         let mut seen = std::collections::BTreeMap::<_, u64>::new();
         for n in 0..races {
             // From far too short to longer than it takes to cancel, so that every moment is met.
-            let spin = (n % 97) * 40;
+            let spin = (n % 97) * 400;
             let code = if n % 2 == 0 {
                 format!("sum(range({spin})) * 0 + {n}")
             } else {
-                format!("import asyncio\nfor _ in range({spin} // 40): await asyncio.sleep(0)\n{n}")
+                format!("import asyncio\nfor _ in range({spin} // 400): await asyncio.sleep(0)\n{n}")
             };
             let running = start(session, "raced", &code, None);
             let after = start(session, "after", &format!("{n} + 1"), None);
-            for _ in 0..n % 5 {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_micros((n % 61) * 25) {
                 tokio::task::yield_now().await;
             }
             let outcome = cancel(&sessions, "raced").await;

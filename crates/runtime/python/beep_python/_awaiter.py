@@ -23,7 +23,8 @@ class Awaiter:
                 task.cancel()
 
     def start(self):
-        import asyncio
+        with self.turn.shielded():  # an interrupt inside the import would leave half a module behind
+            import asyncio
 
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
