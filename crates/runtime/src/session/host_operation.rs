@@ -7,7 +7,7 @@ use beep_python_protocol::{ErrorCode, HostOperation, Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{SessionInfo, Sessions};
+use super::{CallName, SessionInfo, Sessions};
 use crate::environment::{Package, provider_name};
 
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
