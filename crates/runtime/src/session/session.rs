@@ -102,7 +102,9 @@ impl Session {
         };
         let guard = cancel_if_gone.then(|| CancelIfGone::new(self.shared.clone(), ticket, grace));
         let reply = reply.await.unwrap_or_else(|_| Reply::problem(closing(), 0));
-        guard.map(CancelIfGone::answered);
+        if let Some(guard) = guard {
+            guard.answered();
+        }
         reply
     }
 
