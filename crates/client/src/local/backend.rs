@@ -6,8 +6,9 @@ use std::time::Duration;
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use beep_python_runtime::session::answer::{Arrays, Composed, compose};
 use beep_python_runtime::session::operation::{self, Envelope};
-use beep_python_runtime::session::{Sessions, host_operation};
+use beep_python_runtime::session::{CallName, Sessions, host_operation};
 use bytes::Bytes;
+use tokio::task::AbortHandle;
 
 use super::LocalOptions;
 use super::host::LocalHost;
@@ -92,9 +93,21 @@ impl PythonHostBackend for LocalBackend {
     async fn perform(&self, call: Call) -> Result<Reply, Error> {
         let running = self.host.running().await?;
         let sessions = running.sessions.clone();
+        let cancel_if_gone = call.options.cancel_if_gone;
         // A call goes on when its caller goes away, as it does on a server.
-        let done = running.runtime.spawn(async move { carry_out(&sessions, call).await }).await;
+        let task = running.runtime.spawn(async move { carry_out(&sessions, call).await });
+        let _gone = cancel_if_gone.then(|| AbortWhenDropped(task.abort_handle()));
+        let done = task.await;
         done.unwrap_or_else(|_| Err(Error::from_problem(Problem::new(ErrorCode::ShuttingDown, "the host has ended"))))
+    }
+}
+
+/// A task that ends when its caller goes away.
+struct AbortWhenDropped(AbortHandle);
+
+impl Drop for AbortWhenDropped {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -107,8 +120,14 @@ async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
             answer.map(|text| Reply::Json(text.into())).map_err(Error::from_problem)
         }
         Target::Session(operation) => {
-            let envelope =
-                Envelope { session: session.map(str::to_owned), form: ValueForm::Exact, deadline: options.timeout };
+            let envelope = Envelope {
+                session: session.map(str::to_owned),
+                form: ValueForm::Exact,
+                deadline: options.timeout,
+                grace: options.grace,
+                name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
+                cancel_if_gone: options.cancel_if_gone,
+            };
             let answered = operation::carry_out(sessions, operation, &envelope, body).await;
             reply(compose(answered.map_err(Error::from_problem)?, Arrays::Binary).await)
         }
