@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::{AnyBackend, connect};
+use beep_python_client::{AnyBackend, RunningServer};
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{
@@ -55,12 +55,7 @@ pub(crate) fn client_of(record: &ServerRecord) -> Result<AnyBackend> {
 
 /// A client of one of the server's endpoints.
 pub(crate) fn client_at(record: &ServerRecord, endpoint: &Endpoint) -> Result<AnyBackend> {
-    // We are its user and need no token as a rule; where it cannot see that, we can show it.
-    let client = connect(&endpoint.url)?;
-    Ok(match std::fs::read_to_string(&record.token_file) {
-        Ok(token) => client.with_token(&token)?,
-        Err(_) => client,
-    })
+    Ok(RunningServer { record: record.clone() }.connect_to(&endpoint.url)?)
 }
 
 /// A server that is there for one command and stopped when this is dropped.

@@ -275,6 +275,12 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         }
     }
 
+    /// What the host knows of one session.
+    fn session_info(&self, session: &str) -> impl Future<Output = Result<SessionInfo, Error>> + Send {
+        let session = Some(Arc::from(session));
+        ask_host(self, HostOperation::GetSession, NO_REQUEST, session)
+    }
+
     /// Ends a session, with all that it holds.
     fn delete_session(&self, session: &str) -> impl Future<Output = Result<(), Error>> + Send {
         let session = Some(Arc::from(session));

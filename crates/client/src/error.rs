@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use beep_python_protocol::{ErrorCode, Problem, PythonException, ValueError};
 use serde::Deserialize;
@@ -49,6 +50,14 @@ pub enum Error {
         status: u16,
         /// What is wrong with it, or the beginning of what it said.
         detail: String,
+    },
+    /// A file or folder that tells of servers cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// The result is no value of the type that was asked for.
     #[error("the result, a Python {found}, cannot be read as {wanted}")]

@@ -14,6 +14,7 @@ mod host_operation;
 pub mod message;
 mod operation;
 mod problem;
+mod server_record;
 mod value;
 
 pub use death::WorkerDeath;
@@ -24,4 +25,5 @@ pub use grpc_code::GrpcCode;
 pub use host_operation::HostOperation;
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};
+pub use server_record::{ServerEndpoint, ServerRecord, ServerState, start_time};
 pub use value::{BigInt, DateTime, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value};

@@ -18,7 +18,9 @@ use tokio::task::JoinSet;
 
 use crate::Host;
 use crate::door::{Door, DoorConfig, Token, TokenError};
-use crate::launch::{Endpoint, Inherited, NewRecord, RecordError, ServerRecord};
+use crate::launch::{
+    Endpoint, Inherited, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record, write_record,
+};
 use crate::pipe::{self, Pipe, PipeError};
 use crate::{http, rpc};
 
@@ -109,12 +111,13 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping: calls under way have {:?}", options.drain);
-    let noted = record.write_stopping(&options.home);
+    record.stopping = true;
+    let noted = write_record(&options.home, &record);
     let _ = stop.send(true);
     host.sessions.shut_down(options.drain).await;
     let _ = tokio::time::timeout(Duration::from_secs(2), serving.join_all()).await;
     tracing::info!("stopped");
-    record.remove(&options.home)?;
+    remove_record(&options.home, &record)?;
     Ok(noted?)
 }
 
@@ -150,7 +153,7 @@ async fn start(
         endpoints.push(Endpoint { backend: "pipe".to_owned(), url: pipe.url() });
     }
     endpoints.extend(tcp("rpc", "grpc", rpc)?);
-    let record = ServerRecord::of_this_process(NewRecord {
+    let record = record_of_this_process(NewRecord {
         id: options.id.clone(),
         endpoints,
         environment: options.environment.clone(),
@@ -161,7 +164,7 @@ async fn start(
         arguments: options.arguments.clone(),
         settings: settings(options),
     })?;
-    record.write(&options.home)?;
+    write_record(&options.home, &record)?;
     let host = Host { sessions: Arc::new(sessions), door: Door::new(options.door.clone(), token) };
     Ok((Arc::new(host), pipe, record))
 }

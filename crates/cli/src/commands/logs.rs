@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_runtime::platform::{Home, failed_to};
-use beep_python_server::launch::{RecordError, ServerRecord, log_tail};
+use beep_python_server::launch::{RecordError, ServerRecord, log_tail, state_of};
 
 use crate::Ended;
 use crate::complaint::Complaint;
@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
     }
     loop {
         // Asked before reading, so that the last words of a server that ends meanwhile are still read.
-        let lives = record.as_ref().is_some_and(|record| record.state().is_alive());
+        let lives = record.as_ref().is_some_and(|record| state_of(record).is_alive());
         if !copy(&mut file).map_err(failed_to("read", &path))? || !args.follow || !lives {
             return Ok(Ended::Done);
         }

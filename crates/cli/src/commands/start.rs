@@ -1,7 +1,7 @@
 //! `start`: a server in the background, or in the foreground.
 
 use anyhow::Result;
-use beep_python_server::launch::{Endpoint, LaunchPlan, ServerRecord};
+use beep_python_server::launch::{Endpoint, LaunchPlan, ServerRecord, state_of};
 use beep_python_server::pipe::PipeName;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
@@ -94,7 +94,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
 /// Says that a server is ready, and what can be done with it.
 pub(crate) fn announce(context: &Context, record: &ServerRecord) {
     let printer = &context.printer;
-    printer.fact(server_fact(record, record.state()), || {
+    printer.fact(server_fact(record, state_of(record)), || {
         let ServerRecord { id, python_version, environment, .. } = record;
         for endpoint in &record.endpoints {
             printer.line(format_args!("Server {id} is ready at {}", endpoint.url));

@@ -19,7 +19,7 @@ use super::inherited::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_F
 use super::log::remove_old_logs;
 use super::sockets::Sockets;
 use super::stop::ends_within;
-use super::{BindError, RecordError, ServerRecord, log_tail, read_record};
+use super::{BindError, RecordError, ServerRecord, log_tail, read_record, remove_record};
 use crate::pipe::{PipeError, PipeName};
 
 /// Starts servers.
@@ -201,7 +201,7 @@ impl ServerLauncher {
         let status = end(&mut child).map_err(|source| LaunchError::Spawn { program: self.program.clone(), source })?;
         // It may have come as far as writing its record.
         if let Some(record) = read_record(&self.home, id) {
-            record.remove(&self.home)?;
+            remove_record(&self.home, &record)?;
         }
         let log_tail = log_tail(log, 20);
         Err(match said {

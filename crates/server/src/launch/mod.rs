@@ -15,6 +15,7 @@ mod record;
 mod sockets;
 mod stop;
 
+pub use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState};
 pub use holder::PortHolder;
 pub use inherited::{InheritError, Inherited, Ready};
 pub use launcher::{LaunchError, LaunchPlan, ServerLauncher, Told};
@@ -22,6 +23,7 @@ pub(crate) use listen::BACKLOG;
 pub use listen::{BindError, bind_loopback};
 pub use log::log_tail;
 pub use record::{
-    Endpoint, NewRecord, RecordError, ServerRecord, ServerState, find, read_record, records, unreadable_records,
+    NewRecord, RecordError, find, read_record, record_of_this_process, records, remove_record, state_of,
+    unreadable_records, write_record,
 };
 pub use stop::{Stopped, stop};

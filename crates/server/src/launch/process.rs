@@ -3,16 +3,9 @@
 use std::fs;
 use std::io;
 
-/// When a process started, in clock ticks since boot, if it is there and has not ended.
-///
-/// A process that ended and was not yet waited for by its parent counts as ended.
-pub(super) fn start_time(pid: u32) -> Option<u64> {
-    // The second field is the command's name in brackets, which may hold blanks and brackets itself.
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    (!matches!(state, "Z" | "X")).then_some(())?;
-    fields.nth(18)?.parse().ok()
+/// What the system tells of a process: the line of `/proc/PID/stat`, if there is one of this pid.
+pub(super) fn stat_of(pid: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/stat")).ok()
 }
 
 /// The name of this run of the machine.
@@ -38,6 +31,10 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    fn start_time(pid: u32) -> Option<u64> {
+        beep_python_protocol::start_time(&stat_of(pid)?)
+    }
 
     #[test]
     fn an_own_process_has_a_start_time_that_stays() {

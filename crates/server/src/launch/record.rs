@@ -6,81 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState, start_time};
 use beep_python_runtime::platform::{FileError, Home, HomeError, failed_to, replace_file};
-use serde::{Deserialize, Serialize};
 
-use super::process::{boot_id, start_time};
+use super::process::{boot_id, stat_of};
 use crate::pipe::remove_left_over;
-
-/// What is known of a server: `servers/<id>.json` in the home, written by the server when it is ready and removed when
-/// it ends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServerRecord {
-    /// Its name: six hexadecimal digits, the first a letter.
-    pub id: String,
-    /// Its process.
-    pub pid: u32,
-    /// When that process started, in clock ticks since boot; tells it from a later one of the same pid.
-    pub start_time: u64,
-    /// The run of the machine that it belongs to.
-    pub boot_id: String,
-    /// Where it can be reached.
-    pub endpoints: Vec<Endpoint>,
-    /// The environment that it runs code in, by name, or by path where it has none.
-    pub environment: String,
-    /// The folder of that environment.
-    pub environment_path: PathBuf,
-    /// The version of its Python, for example `3.12.1`.
-    pub python_version: String,
-    /// When it was ready, in seconds since 1970.
-    pub started_at: u64,
-    /// The file that it logs to; none in the foreground.
-    pub log: Option<PathBuf>,
-    /// The file that holds the token which other users must show.
-    pub token_file: PathBuf,
-    /// The version of the program.
-    pub version: String,
-    /// The folder that it was started in, which is the working directory of the code it runs.
-    pub directory: PathBuf,
-    /// The arguments that it was started with, for starting it again.
-    pub arguments: Vec<String>,
-    /// Whether it was told to stop and is finishing its calls.
-    pub stopping: bool,
-    /// Settings worth showing: workers, timeout.
-    pub settings: BTreeMap<String, serde_json::Value>,
-}
-
-/// One place where a server can be reached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// `http`, `pipe` or `rpc`.
-    pub backend: String,
-    /// For example `http://127.0.0.1:5678`, or `unix:/home/me/.beep-python/run/NAME.sock` for a pipe.
-    pub url: String,
-}
-
-impl Endpoint {
-    /// The TCP port, where it has one.
-    pub fn port(&self) -> Option<u16> {
-        if self.socket().is_some() {
-            return None;
-        }
-        self.url.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
-    }
-}
-
-impl Endpoint {
-    /// The Unix socket, where it is one.
-    pub fn socket(&self) -> Option<&Path> {
-        self.url.strip_prefix("unix:").map(Path::new)
-    }
-
-    /// The name of the pipe, where it is one: what .NET clients connect to.
-    pub fn pipe_name(&self) -> Option<&str> {
-        self.socket()?.file_stem()?.to_str()
-    }
-}
 
 /// What a server knows of itself; the system adds the rest.
 #[derive(Clone, Debug, Default)]
@@ -95,29 +25,6 @@ pub struct NewRecord {
     pub token_file: PathBuf,
     pub arguments: Vec<String>,
     pub settings: BTreeMap<String, serde_json::Value>,
-}
-
-/// How a server is, by its record and by what the system shows of its process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ServerState {
-    /// It runs.
-    Running,
-    /// It was told to stop and is finishing its calls.
-    Stopping,
-    /// It is gone without having said so: it was killed, or it crashed.
-    Ended,
-    /// It is gone, and its pid belongs to another process by now.
-    PidReused,
-    /// It is gone since the machine was restarted.
-    Rebooted,
-}
-
-impl ServerState {
-    /// Whether there is a process.
-    pub fn is_alive(self) -> bool {
-        matches!(self, ServerState::Running | ServerState::Stopping)
-    }
 }
 
 /// Why records cannot be worked with, or a server cannot be stopped.
@@ -174,70 +81,49 @@ pub enum RecordError {
     },
 }
 
-impl ServerRecord {
-    /// The record of a server that runs in this process, in the folder it is in now.
-    pub fn of_this_process(new: NewRecord) -> Result<ServerRecord, RecordError> {
-        let pid = std::process::id();
-        let started = start_time(pid).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
-        Ok(ServerRecord {
-            id: new.id,
-            pid,
-            start_time: started.map_err(RecordError::OwnProcess)?,
-            boot_id: boot_id().map_err(RecordError::OwnProcess)?,
-            endpoints: new.endpoints,
-            environment: new.environment,
-            environment_path: new.environment_path,
-            python_version: new.python_version,
-            started_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-            log: new.log,
-            token_file: new.token_file,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-            arguments: new.arguments,
-            stopping: false,
-            settings: new.settings,
-        })
-    }
+/// The record of a server that runs in this process, in the folder it is in now.
+pub fn record_of_this_process(new: NewRecord) -> Result<ServerRecord, RecordError> {
+    let pid = std::process::id();
+    let started = stat_of(pid).as_deref().and_then(start_time).ok_or_else(|| io::ErrorKind::NotFound.into());
+    Ok(ServerRecord {
+        id: new.id,
+        pid,
+        start_time: started.map_err(RecordError::OwnProcess)?,
+        boot_id: boot_id().map_err(RecordError::OwnProcess)?,
+        endpoints: new.endpoints,
+        environment: new.environment,
+        environment_path: new.environment_path,
+        python_version: new.python_version,
+        started_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        log: new.log,
+        token_file: new.token_file,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+        arguments: new.arguments,
+        stopping: false,
+        settings: new.settings,
+    })
+}
 
-    /// Writes the record into the home in one step.
-    pub fn write(&self, home: &Home) -> Result<(), RecordError> {
-        let bytes = serde_json::to_vec_pretty(self).expect("a record is plain data");
-        Ok(replace_file(path_of(home, &self.id)?, &bytes)?)
-    }
+/// Writes a record into the home in one step.
+pub fn write_record(home: &Home, record: &ServerRecord) -> Result<(), RecordError> {
+    let bytes = serde_json::to_vec_pretty(record).expect("a record is plain data");
+    Ok(replace_file(path_of(home, &record.id)?, &bytes)?)
+}
 
-    /// Writes the record anew, now saying that the server is stopping.
-    pub fn write_stopping(&mut self, home: &Home) -> Result<(), RecordError> {
-        self.stopping = true;
-        self.write(home)
+/// Removes a record, and the files of a pipe that a server which was killed has left; what is gone is fine.
+pub fn remove_record(home: &Home, record: &ServerRecord) -> Result<(), RecordError> {
+    record.endpoints.iter().filter_map(Endpoint::socket).for_each(remove_left_over);
+    let path = path_of(home, &record.id)?;
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed_to("remove", path)(error).into()),
+        _ => Ok(()),
     }
+}
 
-    /// Removes the record, and the files of a pipe that a server which was killed has left; what is gone is fine.
-    pub fn remove(&self, home: &Home) -> Result<(), RecordError> {
-        self.endpoints.iter().filter_map(Endpoint::socket).for_each(remove_left_over);
-        let path = path_of(home, &self.id)?;
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed_to("remove", path)(error).into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// How the server is now.
-    pub fn state(&self) -> ServerState {
-        if boot_id().is_ok_and(|now| now != self.boot_id) {
-            return ServerState::Rebooted;
-        }
-        match start_time(self.pid) {
-            Some(time) if time == self.start_time && self.stopping => ServerState::Stopping,
-            Some(time) if time == self.start_time => ServerState::Running,
-            Some(_) => ServerState::PidReused,
-            None => ServerState::Ended,
-        }
-    }
-
-    /// The endpoint of a backend, for example `http`.
-    pub fn endpoint(&self, backend: &str) -> Option<&Endpoint> {
-        self.endpoints.iter().find(|endpoint| endpoint.backend == backend)
-    }
+/// How the server is now.
+pub fn state_of(record: &ServerRecord) -> ServerState {
+    record.state(boot_id().ok().as_deref(), stat_of(record.pid).as_deref())
 }
 
 /// All servers that have a record, in the order in which they were started. Records that cannot be understood are left
@@ -248,7 +134,7 @@ pub fn records(home: &Home) -> Result<Vec<(ServerRecord, ServerState)>, RecordEr
     Ok(records
         .into_iter()
         .map(|record| {
-            let state = record.state();
+            let state = state_of(&record);
             (record, state)
         })
         .collect())

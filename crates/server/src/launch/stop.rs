@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{RecordError, ServerRecord};
+use super::{RecordError, ServerRecord, remove_record, state_of};
 
 /// How a server came to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub fn stop(home: &Home, record: &ServerRecord, grace: Duration) -> Result<Stopp
         |source: Errno| RecordError::Signal { id: record.id.clone(), pid: record.pid, source: source.into() };
     let pid = i32::try_from(record.pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw);
     let process = match pid.map_or(Err(Errno::SRCH), |pid| pidfd_open(pid, PidfdFlags::empty())) {
-        Ok(process) if record.state().is_alive() => process,
+        Ok(process) if state_of(record).is_alive() => process,
         Ok(_) | Err(Errno::SRCH) => {
-            record.remove(home)?;
+            remove_record(home, record)?;
             return Ok(Stopped::AlreadyGone);
         }
         Err(error) => return Err(signal_failed(error)),
@@ -55,7 +55,7 @@ pub fn stop(home: &Home, record: &ServerRecord, grace: Duration) -> Result<Stopp
             return Err(RecordError::Unkillable { id: record.id.clone(), pid: record.pid });
         }
     }
-    record.remove(home)?;
+    remove_record(home, record)?;
     Ok(stopped)
 }
 

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use beep_python_client::{AnyBackend, Error, RunningServer, discover_in};
 use beep_python_server::launch::{
-    Endpoint, NewRecord, RecordError, ServerRecord, ServerState, find, records, unreadable_records,
+    Endpoint, NewRecord, RecordError, ServerRecord, ServerState, find, record_of_this_process, records,
+    unreadable_records, write_record,
 };
 
 use super::house::House;
@@ -11,8 +13,8 @@ use super::house::House;
 /// A record that says that this very process is the server.
 fn record(house: &House, id: &str, port: u16) -> ServerRecord {
     let endpoints = vec![Endpoint { backend: "http".into(), url: format!("http://127.0.0.1:{port}") }];
-    let record = ServerRecord::of_this_process(NewRecord { id: id.into(), endpoints, ..NewRecord::default() }).unwrap();
-    record.write(&house.home).unwrap();
+    let record = record_of_this_process(NewRecord { id: id.into(), endpoints, ..NewRecord::default() }).unwrap();
+    write_record(&house.home, &record).unwrap();
     record
 }
 
@@ -20,7 +22,7 @@ fn record(house: &House, id: &str, port: u16) -> ServerRecord {
 fn dead_record(house: &House, id: &str, port: u16) -> ServerRecord {
     let mut record = record(house, id, port);
     record.start_time += 1;
-    record.write(&house.home).unwrap();
+    write_record(&house.home, &record).unwrap();
     record
 }
 
@@ -90,4 +92,33 @@ fn a_record_of_a_later_version_is_still_understood() {
     value["somethingNew"] = 1.into();
     fs::write(&path, value.to_string()).unwrap();
     assert_eq!(records(&house.home).unwrap()[0].0, record);
+}
+
+#[test]
+fn a_client_finds_the_servers_that_run() {
+    let house = House::new();
+    let _cleared = Cleared(&house);
+    assert_eq!(discover_in(house.home.root()).unwrap(), []);
+    let mut later = record(&house, "aaaaaa", 1);
+    let token_file = house.home.root().join("token");
+    std::fs::write(&token_file, "secret\n").unwrap();
+    let mut first = ServerRecord { token_file, started_at: later.started_at - 1, ..record(&house, "bbbbbb", 2) };
+    write_record(&house.home, &first).unwrap();
+    dead_record(&house, "cccccc", 3);
+    let folder = house.home.servers().unwrap();
+    std::fs::write(folder.join("dddddd.json"), "{").unwrap();
+    std::fs::copy(folder.join("aaaaaa.json"), folder.join(".eeeeee.json")).unwrap();
+    let found = discover_in(house.home.root()).unwrap();
+    assert_eq!(found.iter().map(|server| &server.record).collect::<Vec<_>>(), [&first, &later]);
+    assert_eq!(found[0].token().unwrap(), "secret");
+    assert!(matches!(found[1].token(), Err(Error::File { .. })));
+    assert!(matches!(found[0].connect(), Ok(AnyBackend::Http(http)) if http.endpoint().port() == 2));
+    later.endpoints.push(Endpoint { backend: "pipe".into(), url: "unix:/nowhere/x.sock".into() });
+    later.pid = 1; // somebody else's
+    first.stopping = true;
+    write_record(&house.home, &later).unwrap();
+    write_record(&house.home, &first).unwrap();
+    assert_eq!(discover_in(house.home.root()).unwrap(), []);
+    let pipe = RunningServer { record: later }.connect();
+    assert!(matches!(pipe, Ok(AnyBackend::Pipe(_))), "the fastest of them: {pipe:?}");
 }

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, ServerState, log_tail, records};
+use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, ServerState, log_tail, records, state_of};
 use beep_python_server::pipe::PipeName;
 
 use super::house::{House, kill_and_wait, wait_until};
@@ -35,7 +35,7 @@ fn a_server_that_is_ready_answers_on_both_loopbacks() {
     }
     assert_eq!(record.id.len(), 6);
     assert!(record.id.starts_with(|first| ('a'..='f').contains(&first)), "{} could be a port", record.id);
-    assert_eq!(record.state(), ServerState::Running);
+    assert_eq!(state_of(&record), ServerState::Running);
     assert_eq!(records(&house.home).unwrap(), [(record, ServerState::Running)]);
 }
 

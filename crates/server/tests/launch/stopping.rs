@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_server::launch::{ServerState, Stopped, records, stop};
+use beep_python_server::launch::{ServerState, Stopped, records, state_of, stop, write_record};
 
 use super::house::{House, kill_and_wait, wait_until};
 
@@ -12,7 +12,7 @@ fn a_server_that_is_asked_to_stop_ends_by_itself() {
     let record = house.launch(&house.tiny("answers")).unwrap();
     assert_eq!(stop(&house.home, &record, Duration::from_secs(60)).unwrap(), Stopped::Drained);
     assert!(records(&house.home).unwrap().is_empty());
-    assert!(!record.state().is_alive());
+    assert!(!state_of(&record).is_alive());
     assert_eq!(stop(&house.home, &record, Duration::from_secs(60)).unwrap(), Stopped::AlreadyGone);
 }
 
@@ -29,7 +29,7 @@ fn a_server_that_does_not_end_is_killed() {
     });
     assert_eq!(stopping.unwrap(), Stopped::Killed);
     assert!(records(&house.home).unwrap().is_empty());
-    assert!(!record.state().is_alive());
+    assert!(!state_of(&record).is_alive());
 }
 
 #[test]
@@ -51,13 +51,13 @@ fn a_process_that_merely_has_the_pid_is_left_alone() {
     let mut rebooted = record.clone();
     rebooted.boot_id = "00000000-0000-0000-0000-000000000000".into();
     for (stale, state) in [(reused, ServerState::PidReused), (rebooted, ServerState::Rebooted)] {
-        stale.write(&house.home).unwrap();
+        write_record(&house.home, &stale).unwrap();
         assert_eq!(records(&house.home).unwrap(), [(stale.clone(), state)]);
         assert_eq!(stop(&house.home, &stale, Duration::ZERO).unwrap(), Stopped::AlreadyGone);
         assert!(records(&house.home).unwrap().is_empty());
-        assert_eq!(record.state(), ServerState::Running, "{state:?}");
+        assert_eq!(state_of(&record), ServerState::Running, "{state:?}");
     }
-    record.write(&house.home).unwrap();
+    write_record(&house.home, &record).unwrap();
 }
 
 #[test]

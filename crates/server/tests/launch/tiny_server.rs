@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::{Endpoint, Inherited, NewRecord, ServerRecord};
+use beep_python_server::launch::{Endpoint, Inherited, NewRecord, record_of_this_process, remove_record, write_record};
 
 /// Answers every connection with what it sees of itself. Not a test of its own: without a launcher it does nothing.
 #[test]
@@ -14,7 +14,7 @@ fn tiny_server() {
     assert!(Inherited::from_env().is_err(), "taken once");
     let home = Home::from_env().unwrap();
     let port = inherited.http[0].local_addr().unwrap().port();
-    let mut record = ServerRecord::of_this_process(NewRecord {
+    let mut record = record_of_this_process(NewRecord {
         id: std::env::var("TINY_ID").unwrap(),
         endpoints: vec![Endpoint { backend: "http".into(), url: format!("http://127.0.0.1:{port}") }],
         log: Some(std::env::var("TINY_LOG").unwrap().into()),
@@ -28,7 +28,7 @@ fn tiny_server() {
             return;
         }
         "hangs-after-its-record" => {
-            record.write(&home).unwrap();
+            write_record(&home, &record).unwrap();
             println!("hanging");
             loop {
                 std::thread::park();
@@ -40,7 +40,7 @@ fn tiny_server() {
     let stops = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let signal = stops.block_on(async { tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) });
     println!("ready at {port}");
-    record.write(&home).unwrap();
+    write_record(&home, &record).unwrap();
     inherited.ready.ready(&record);
     if let Some(pipe) = inherited.pipe {
         pipe.set_nonblocking(false).unwrap();
@@ -51,13 +51,14 @@ fn tiny_server() {
     }
     let mut signal = signal.unwrap();
     stops.block_on(signal.recv());
-    record.write_stopping(&home).unwrap();
+    record.stopping = true;
+    write_record(&home, &record).unwrap();
     if behaviour == "never-stops" {
         loop {
             std::thread::park();
         }
     }
-    record.remove(&home).unwrap();
+    remove_record(&home, &record).unwrap();
 }
 
 fn serve(listener: &TcpListener) {

@@ -1,0 +1,166 @@
+//! Records of servers: one JSON file each in the home's folder `servers/`, written by a server when it is ready and
+//! removed when it ends. From them a client learns where a server is, and a command which process it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What is known of a server: `servers/<id>.json` in the home.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerRecord {
+    /// Its name: six hexadecimal digits, the first a letter.
+    pub id: String,
+    /// Its process.
+    pub pid: u32,
+    /// When that process started, in clock ticks since boot; tells it from a later one of the same pid.
+    pub start_time: u64,
+    /// The run of the machine that it belongs to.
+    pub boot_id: String,
+    /// Where it can be reached.
+    pub endpoints: Vec<ServerEndpoint>,
+    /// The environment that it runs code in, by name, or by path where it has none.
+    pub environment: String,
+    /// The folder of that environment.
+    pub environment_path: PathBuf,
+    /// The version of its Python, for example `3.12.1`.
+    pub python_version: String,
+    /// When it was ready, in seconds since 1970.
+    pub started_at: u64,
+    /// The file that it logs to; none in the foreground.
+    pub log: Option<PathBuf>,
+    /// The file that holds the token which other users must show.
+    pub token_file: PathBuf,
+    /// The version of the program.
+    pub version: String,
+    /// The folder that it was started in, which is the working directory of the code it runs.
+    pub directory: PathBuf,
+    /// The arguments that it was started with, for starting it again.
+    pub arguments: Vec<String>,
+    /// Whether it was told to stop and is finishing its calls.
+    pub stopping: bool,
+    /// Settings worth showing: workers, timeout.
+    pub settings: BTreeMap<String, serde_json::Value>,
+}
+
+/// One place where a server can be reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerEndpoint {
+    /// `http`, `pipe` or `rpc`.
+    pub backend: String,
+    /// For example `http://127.0.0.1:5678`, or `unix:/home/me/.beep-python/run/NAME.sock` for a pipe.
+    pub url: String,
+}
+
+/// How a server is, by its record and by what the system shows of its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ServerState {
+    /// It runs.
+    Running,
+    /// It was told to stop and is finishing its calls.
+    Stopping,
+    /// It is gone without having said so: it was killed, or it crashed.
+    Ended,
+    /// It is gone, and its pid belongs to another process by now.
+    PidReused,
+    /// It is gone since the machine was restarted.
+    Rebooted,
+}
+
+impl ServerState {
+    /// Whether there is a process.
+    pub fn is_alive(self) -> bool {
+        matches!(self, ServerState::Running | ServerState::Stopping)
+    }
+}
+
+impl ServerEndpoint {
+    /// The TCP port, where it has one.
+    pub fn port(&self) -> Option<u16> {
+        if self.socket().is_some() {
+            return None;
+        }
+        self.url.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
+    }
+
+    /// The Unix socket, where it is one.
+    pub fn socket(&self) -> Option<&Path> {
+        self.url.strip_prefix("unix:").map(Path::new)
+    }
+
+    /// The name of the pipe, where it is one: what .NET clients connect to.
+    pub fn pipe_name(&self) -> Option<&str> {
+        self.socket()?.file_stem()?.to_str()
+    }
+}
+
+impl ServerRecord {
+    /// The endpoint of a backend, for example `http`.
+    pub fn endpoint(&self, backend: &str) -> Option<&ServerEndpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.backend == backend)
+    }
+
+    /// How the server is, by what the system shows: the content of `/proc/sys/kernel/random/boot_id` where it can be
+    /// read, and of `/proc/PID/stat` where there is a process of its pid.
+    pub fn state(&self, boot_id: Option<&str>, stat: Option<&str>) -> ServerState {
+        if boot_id.is_some_and(|now| now.trim() != self.boot_id) {
+            return ServerState::Rebooted;
+        }
+        match stat.and_then(start_time) {
+            Some(time) if time == self.start_time && self.stopping => ServerState::Stopping,
+            Some(time) if time == self.start_time => ServerState::Running,
+            Some(_) => ServerState::PidReused,
+            None => ServerState::Ended,
+        }
+    }
+}
+
+/// When a process started, in clock ticks since boot, by its `/proc/PID/stat`. None when it has ended, though its parent
+/// may not have waited for it yet.
+pub fn start_time(stat: &str) -> Option<u64> {
+    // The second field is the command's name in brackets, which may hold blanks and brackets itself.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    (!matches!(state, "Z" | "X")).then_some(())?;
+    fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: &str = "42 (a) R 1 (b) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 77 1000 10 18446744073709551615";
+
+    fn record() -> ServerRecord {
+        let text = r#"{"id":"abcdef","pid":42,"startTime":77,"bootId":"b","endpoints":[
+            {"backend":"http","url":"http://127.0.0.1:5678"},{"backend":"pipe","url":"unix:/run/x.sock"}],
+            "environment":"e","environmentPath":"/e","pythonVersion":"3.12.1","startedAt":1,"log":null,
+            "tokenFile":"/token","version":"0.1.0","directory":"/","arguments":[],"stopping":false,"settings":{},
+            "later":"unknown keys are ignored"}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_record_and_the_system_tell_how_a_server_is() {
+        let mut record = record();
+        assert_eq!(record.state(Some("b\n"), Some(STAT)), ServerState::Running);
+        assert_eq!(record.state(None, Some(STAT)), ServerState::Running);
+        assert_eq!(record.state(Some("c"), Some(STAT)), ServerState::Rebooted);
+        assert_eq!(record.state(Some("b"), None), ServerState::Ended);
+        assert_eq!(record.state(Some("b"), Some(&STAT.replace(") S ", ") Z "))), ServerState::Ended, "a zombie");
+        assert_eq!(record.state(Some("b"), Some(&STAT.replace(" 77 ", " 78 "))), ServerState::PidReused);
+        record.stopping = true;
+        assert_eq!(record.state(Some("b"), Some(STAT)), ServerState::Stopping);
+    }
+
+    #[test]
+    fn an_endpoint_is_a_port_or_a_pipe() {
+        let record = record();
+        let (http, pipe) = (record.endpoint("http").unwrap(), record.endpoint("pipe").unwrap());
+        assert_eq!((http.port(), http.socket(), http.pipe_name()), (Some(5678), None, None));
+        assert_eq!((pipe.port(), pipe.socket(), pipe.pipe_name()), (None, Some(Path::new("/run/x.sock")), Some("x")));
+        assert_eq!(record.endpoint("rpc"), None);
+    }
+}
