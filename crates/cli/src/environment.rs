@@ -11,14 +11,16 @@ use crate::context::Context;
 /// is made when it is not there.
 pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<Environment> {
     let environments = context.environments()?;
-    Ok(match venv {
+    let environment = match venv {
         Some(path) if path.contains('/') || path == "." => environments.open_path(path)?,
         Some(name) => environments.open(name)?,
         None => environments.runtime_host().map_err(|error| match error {
             EnvironmentError::NoRuntime { .. } => Complaint::NoRuntime.into(),
             other => anyhow::Error::from(other),
         })?,
-    })
+    };
+    environment.mark_used();
+    Ok(environment)
 }
 
 /// The Python that a request means; without one that of the default runtime.

@@ -3,6 +3,7 @@
 //! No network server and no command line live here. The rooms build on each other downwards only:
 //! [`session`] → [`worker`] → [`environment`] → [`interpreter`] → [`platform`].
 
+pub mod cache;
 pub mod environment;
 pub mod interpreter;
 pub mod platform;

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod cache;
 mod completions;
 mod config;
 mod eval;
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     /// Make, list, check and delete virtual environments
     #[command(subcommand)]
     Venv(venv::Command),
+    /// Show or remove what can be made or fetched again
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Start a server in the background
     Start(start::Args),
     /// Run a server; what `start` starts
@@ -64,6 +68,7 @@ impl Command {
             Command::Init(args) => in_runtime(init::run(context, args)),
             Command::Runtime(command) => in_runtime(runtime::run(context, command)),
             Command::Venv(command) => venv::run(context, command),
+            Command::Cache(command) => cache::run(context, command),
             Command::Start(args) => start::run(context, args),
             Command::Serve(args) => serve::run(context, args),
             Command::Status => status::run(context),

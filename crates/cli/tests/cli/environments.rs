@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
@@ -229,4 +230,66 @@ fn the_administrative_environment_has_pip_or_says_what_it_lacks() {
     assert_eq!(output.status.code(), Some(if names("missing").is_empty() { 0 } else { 1 }));
     let notices = String::from_utf8(output.stderr).unwrap();
     assert_eq!(notices.matches("notice: ").count(), names("missing").len(), "{notices}");
+}
+
+/// Makes it look as if nobody had used it for that long.
+fn age(house: &House, name: &str, days: u64) {
+    let path = house.root().join("environments").join(name);
+    let then = SystemTime::now() - Duration::from_secs(days * 86_400);
+    let times = fs::FileTimes::new().set_accessed(then).set_modified(then);
+    let library = fs::read_dir(path.join("lib")).unwrap().next().unwrap().unwrap().path().join("site-packages");
+    for path in [path.join("pyvenv.cfg"), library] {
+        fs::File::open(path).unwrap().set_times(times).unwrap();
+    }
+    let record = path.join("beep-python.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    json["created"] = then.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().into();
+    fs::write(record, json.to_string()).unwrap();
+}
+
+#[test]
+fn what_nobody_uses_is_pruned_and_what_a_server_uses_is_not() {
+    let house = House::with_runtime();
+    for name in ["old", "served", "young"] {
+        house.done(&["venv", "create", name]);
+    }
+    let server = house.start(&["--venv", "served"]);
+    age(&house, "old", 40);
+    age(&house, "served", 40);
+    age(&house, "young", 20);
+    let listed = house.json(&["venv", "list"]);
+    assert_eq!(listed[1]["servers"], json!([server["id"]]));
+    assert!(listed[0]["sizeBytes"].as_u64().unwrap() > 0);
+    let text = house.done(&["venv", "list"]);
+    assert!(text.contains("40 days ago") && text.contains("20 days ago"), "{text}");
+
+    let asked = house.run(&["venv", "prune", "--idle", "30d"]);
+    assert_eq!(asked.code, Some(1));
+    assert!(asked.stderr.starts_with("old: ") && asked.stderr.contains("hint: add --yes"), "{asked:?}");
+    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!(["old"]));
+    // A server that was started long ago uses its environment today.
+    house.run(&["stop", "--all"]);
+    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
+    // Whoever starts its Python uses it, however that is done.
+    age(&house, "young", 40);
+    let python = house.root().join("environments/young/bin/python");
+    assert!(Command::new(python).args(["-c", ""]).status().unwrap().success());
+    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
+    assert_eq!(house.run(&["venv", "prune", "--idle", "soon", "--yes"]).code, Some(2));
+}
+
+#[test]
+fn the_cache_is_shown_and_cleaned_and_made_again() {
+    let house = House::with_runtime();
+    house.done(&["eval", "1+1"]);
+    let parts = house.json(&["cache", "info"])["parts"].clone();
+    let names: Vec<&str> = parts.as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"interpreters.json") && names.iter().any(|name| name.starts_with("python-")), "{names:?}");
+    house.start(&[]);
+    house.done(&["cache", "clean"]);
+    assert!(house.json(&["cache", "info"])["parts"][0]["name"].as_str().unwrap().starts_with("python-"), "it is used");
+    house.done(&["stop", "--all"]);
+    assert!(house.json(&["cache", "clean"])["freedBytes"].as_u64().unwrap() > 0);
+    assert_eq!(house.json(&["cache", "info"])["parts"], json!([]));
+    assert_eq!(house.done(&["eval", "1+1"]).trim(), "2");
 }

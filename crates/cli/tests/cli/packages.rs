@@ -23,7 +23,8 @@ fn site_packages(house: &House, name: &str) -> PathBuf {
 fn imported(house: &House, name: &str, module: &str) -> String {
     let python = house.root().join("environments").join(name).join("bin/python");
     let code = format!("import {module}; print({module}.version)");
-    let output = Command::new(python).args(["-I", "-c", &code]).output().unwrap();
+    // Nothing is compiled: within a second another version of the same length would not be told from it.
+    let output = Command::new(python).args(["-I", "-B", "-c", &code]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -37,7 +38,9 @@ fn packages_are_removed_with_all_that_belongs_to_them_and_nothing_else() {
         assert_eq!(installed.code, Some(0), "{installed:?}");
         assert_eq!(imported(&house, "mine", "alpha"), "1.0");
         let mine = site_packages(&house, "mine");
-        assert!(mine.join("__pycache__").is_dir(), "it was imported");
+        let python = house.root().join("environments/mine/bin/python");
+        let compiled = Command::new(python).args(["-I", "-m", "compileall", "-q"]).arg(&mine).status().unwrap();
+        assert!(compiled.success() && mine.join("__pycache__").is_dir());
         // What a list says of a place elsewhere is not believed.
         let outside = house.here().join("precious");
         fs::write(&outside, "x").unwrap();
@@ -156,5 +159,83 @@ fn what_takes_long_is_told_beside_the_result() {
         let made = from(&index, &house, tool, &["venv", "create", "mine", "--with", "alpha", "--json"]);
         assert_eq!(parsed(&made)["changed"], json!([{"name": "alpha", "version": "1.0"}]));
         assert!(made.stderr.contains("downloading alpha"), "{tool}: {made:?}");
+    }
+}
+
+#[test]
+fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
+    for tool in tools() {
+        let index = Index::of(&["alpha", "beta", "gamma"]);
+        index.add(Wheel { name: "delta", version: "1.0", requires: &["alpha"], ..Wheel::default() });
+        let house = House::with_runtime();
+        let done = |arguments: &[&str]| {
+            let said = from(&index, &house, tool, arguments);
+            assert_eq!(said.code, Some(0), "{tool} {arguments:?}: {said:?}");
+            said.stdout
+        };
+        done(&["venv", "create", "one", "--with", "delta", "--with", "beta"]);
+        let said = done(&["venv", "lock", "one", "--output", "team.toml"]);
+        assert!(said.starts_with("Locked 3 packages of one: "), "{said}");
+        let text = fs::read_to_string(house.here().join("team.toml")).unwrap();
+        assert!(text.contains("lock-version = \"1.0\"") && text.matches("sha256").count() >= 3, "{text}");
+        assert_eq!(done(&["venv", "lock", "one", "--output", "-"]), text);
+
+        // Newer versions and other packages are brought back to what the lock says.
+        index.add(Wheel { name: "beta", version: "2.0", ..Wheel::default() });
+        done(&["venv", "create", "two", "--with", "beta", "--with", "gamma"]);
+        assert_eq!(imported(&house, "two", "beta"), "2.0");
+        let synced = from(&index, &house, tool, &["venv", "sync", "two", "team.toml", "--json"]);
+        assert_eq!(parsed(&synced)["removed"], json!([{"name": "gamma", "version": "1.0"}]), "{synced:?}");
+        assert_eq!(house.json(&["venv", "packages", "two"]), house.json(&["venv", "packages", "one"]));
+        assert_eq!(imported(&house, "two", "beta"), "1.0");
+        assert_eq!(done(&["venv", "sync", "two", "team.toml"]), "Nothing to do, two is as the lock says\n");
+
+        // An environment keeps a lock of its own.
+        done(&["venv", "lock", "two"]);
+        done(&["venv", "install", "two", "gamma"]);
+        assert_eq!(done(&["venv", "sync", "two"]), "Removed from two: gamma 1.0\n");
+
+        // Another file of the same name and version is refused, and nothing changes.
+        index.add(Wheel { name: "beta", version: "1.0", ballast: 1000, ..Wheel::default() });
+        done(&["venv", "create", "three", "--with", "gamma"]);
+        let refused = from(&index, &house, tool, &["venv", "sync", "three", "team.toml"]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.to_lowercase().contains("hash"), "{refused:?}");
+        assert_eq!(house.json(&["venv", "packages", "three"]), json!([{"name": "gamma", "version": "1.0"}]));
+        assert_eq!(house.json(&["venv", "status", "three"])["state"], "healthy");
+
+        fs::write(house.here().join("odd.toml"), "lock-version = \"9.0\"\n").unwrap();
+        let odd = from(&index, &house, tool, &["venv", "sync", "three", "odd.toml"]);
+        assert!(odd.stderr.contains("odd.toml is not a lock that can be followed: its lock-version"), "{odd:?}");
+    }
+}
+
+#[test]
+fn a_copy_stands_on_its_own() {
+    let index = Index::of(&["alpha", "beta"]);
+    let house = House::with_runtime();
+    let made = from(&index, &house, "pip", &["venv", "create", "hf", "some/model", "--with", "alpha"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let original = "hf-some-model";
+    assert_eq!(imported(&house, original, "alpha"), "1.0");
+    let copied = house.json(&["venv", "clone", original, "copy"]);
+    house.done(&["venv", "delete", original, "--yes"]);
+    assert_eq!(imported(&house, "copy", "alpha"), "1.0");
+    let status = house.json(&["venv", "status", "copy"]);
+    assert_eq!((&status["state"], &status["provider"]), (&json!("healthy"), &Value::Null));
+    // The commands of packages run with the copy's Python.
+    let command = std::path::Path::new(copied["path"].as_str().unwrap()).join("bin/alpha");
+    let output = Command::new(command).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "1.0\n");
+    // Its lists are right, so that repairing finds nothing to do and removing takes the command away.
+    assert_eq!(from(&index, &house, "pip", &["venv", "repair", "copy"]).stdout, "Nothing was wrong with copy\n");
+    house.done(&["venv", "uninstall", "copy", "alpha"]);
+    assert!(!house.root().join("environments/copy/bin/alpha").exists());
+    for (from, to, said) in
+        [("copy", "copy", "exists already"), ("copy", "../x", "cannot name"), ("none", "x", "no environment")]
+    {
+        let refused = house.run(&["venv", "clone", from, to]);
+        assert_eq!(refused.code, Some(1));
+        assert!(refused.stderr.contains(said), "{refused:?}");
     }
 }

@@ -77,6 +77,14 @@ pub enum EnvironmentError {
         /// What it is.
         actual: String,
     },
+    /// It cannot be copied as it is.
+    #[error("the environment \"{name}\" is not whole: {reason}")]
+    NotWhole {
+        /// The environment's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// What the providers need cannot be read.
     #[error(transparent)]
     Providers(#[from] ProvidersError),

@@ -205,6 +205,11 @@ impl VenvManager {
 }
 
 impl Environment {
+    /// Notes that it is used now, as whoever starts a Python in it should: [`EnvironmentStatus::last_used`] tells it.
+    pub fn mark_used(&self) {
+        status::mark_used(&self.path);
+    }
+
     fn of(path: PathBuf, name: String, record: Option<EnvironmentRecord>) -> Result<Environment, EnvironmentError> {
         let python = path.join("bin/python");
         let lacks = |reason: &str| EnvironmentError::NotAnEnvironment { path: path.clone(), reason: reason.into() };

@@ -3,6 +3,7 @@
 
 mod activation;
 mod admin;
+mod copy;
 mod error;
 mod host;
 mod layout;
@@ -22,7 +23,7 @@ pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
 pub use package::{
     Installed, Package, PackageError, PackageProgress, PackageSettings, PackageStage, ProgressSink, Removed,
-    Requirements, UvChoice,
+    Requirements, Synced, UvChoice,
 };
 pub use provider::{Accelerator, ProvidersError};
 pub use record::EnvironmentRecord;

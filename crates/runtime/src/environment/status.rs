@@ -70,6 +70,15 @@ pub struct EnvironmentStatus {
     pub packages: Vec<Package>,
     /// What its files take on the disk, in bytes; `None` where that was not asked for.
     pub size_bytes: Option<u64>,
+    /// When it was last used or changed, in seconds since 1970; within a day, as file systems keep it.
+    pub last_used: Option<u64>,
+}
+
+impl EnvironmentStatus {
+    /// Takes its size, which reads all of its folders.
+    pub fn measure(&mut self) {
+        self.size_bytes = Some(size(&self.path));
+    }
 }
 
 /// What is known of the folder without running anything that was run before.
@@ -86,7 +95,8 @@ pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus 
         state => state,
     };
     let packages = library(path).map(|library| package::installed(&library)).unwrap_or_default();
-    EnvironmentStatus { name: name.into(), path: path.into(), state, record, packages, size_bytes: None }
+    let last_used = last_used(path, record.as_ref());
+    EnvironmentStatus { name: name.into(), path: path.into(), state, record, packages, size_bytes: None, last_used }
 }
 
 /// The same, with the environment's Python run and its size taken.
@@ -114,8 +124,25 @@ pub(super) fn examine(home: &Home, name: &str, path: &Path) -> EnvironmentStatus
             }
         }
     }
-    status.size_bytes = Some(size(path));
+    status.measure();
     status
+}
+
+/// Every Python that starts in the environment reads `pyvenv.cfg`, whoever starts it; so its time of access is kept as
+/// the environment's, and [`mark_used`] sets it where the file system does not.
+fn last_used(path: &Path, record: Option<&EnvironmentRecord>) -> Option<u64> {
+    let seconds = |time: i64| u64::try_from(time).ok();
+    let accessed = fs::metadata(path.join("pyvenv.cfg")).ok().and_then(|metadata| seconds(metadata.atime()));
+    let changed = library(path).and_then(|library| seconds(fs::metadata(library).ok()?.mtime()));
+    accessed.max(changed).max(record.map(|record| record.created))
+}
+
+/// Notes that the environment is used now.
+pub(super) fn mark_used(path: &Path) {
+    use std::fs::{File, FileTimes};
+    // What is read-only cannot be marked, nor pruned.
+    let _ = File::open(path.join("pyvenv.cfg"))
+        .and_then(|file| file.set_times(FileTimes::new().set_accessed(std::time::SystemTime::now())));
 }
 
 /// Whether a change of its packages did not come to its end; one that is under way still can.

@@ -1,33 +1,49 @@
 //! `venv list`, `venv status`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
 use beep_python_runtime::environment::{EnvironmentState, EnvironmentStatus};
+use beep_python_server::launch::{ServerRecord, ServerState};
+use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use crate::Ended;
 use crate::context::Context;
+use crate::server::running;
 
 pub(super) fn list(context: &Context) -> Result<Ended> {
-    let environments = context.environments()?.list()?;
-    let fact = environments.iter().map(status_fact).collect();
+    let mut environments = context.environments()?.list()?;
+    environments.iter_mut().for_each(EnvironmentStatus::measure);
+    let servers = running(&context.home()?)?;
+    let fact = environments.iter().map(|status| status_fact(status, &servers)).collect();
     context.printer.fact(fact, || {
         if environments.is_empty() {
             return context.printer.line("There is no environment.");
         }
         let rows = environments.iter().map(|status| {
-            let python = status.record.as_ref().map(|record| record.python.to_string()).unwrap_or_default();
-            let packages = status.packages.len().to_string();
-            vec![status.name.clone(), python, packages, state_of(&status.state).0, status.path.display().to_string()]
+            vec![
+                status.name.clone(),
+                status.record.as_ref().map(|record| record.python.to_string()).unwrap_or_default(),
+                status.packages.len().to_string(),
+                status.size_bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default(),
+                since(status),
+                users(status, &servers).join(" "),
+                state_of(&status.state).0,
+                status.path.display().to_string(),
+            ]
         });
-        context.printer.table(&["NAME", "PYTHON", "PACKAGES", "STATE", "PATH"], rows.collect());
+        let header = ["NAME", "PYTHON", "PACKAGES", "SIZE", "USED", "SERVERS", "STATE", "PATH"];
+        context.printer.table(&header, rows.collect());
     });
     Ok(Ended::Done)
 }
 
 pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
     let status = context.environments()?.status(name)?;
+    let servers = running(&context.home()?)?;
     let (word, reason) = state_of(&status.state);
-    context.printer.fact(status_fact(&status), || {
+    context.printer.fact(status_fact(&status, &servers), || {
         let mut rows =
             vec![("name", status.name.clone()), ("path", status.path.display().to_string()), ("state", word)];
         rows.extend(reason.map(|reason| ("reason", reason)));
@@ -36,7 +52,10 @@ pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
             rows.extend(record.provider.clone().map(|provider| ("provider", provider)));
             rows.extend(record.model.clone().map(|model| ("model", model)));
         }
-        rows.extend(status.size_bytes.map(|bytes| ("size", indicatif::HumanBytes(bytes).to_string())));
+        rows.extend(status.size_bytes.map(|bytes| ("size", HumanBytes(bytes).to_string())));
+        rows.push(("used", since(&status)));
+        let users = users(&status, &servers);
+        rows.extend((!users.is_empty()).then(|| ("servers", users.join(", "))));
         let packages = status.packages.iter().map(|package| format!("{} {}", package.name, package.version));
         rows.push((
             "packages",
@@ -47,6 +66,23 @@ pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
         }
     });
     Ok(if status.state == EnvironmentState::Healthy { Ended::Done } else { Ended::Failed })
+}
+
+/// The servers that run in it.
+fn users<'a>(status: &EnvironmentStatus, servers: &'a [(ServerRecord, ServerState)]) -> Vec<&'a str> {
+    let own = servers.iter().filter(|(record, _)| record.environment_path == status.path);
+    own.map(|(record, _)| record.id.as_str()).collect()
+}
+
+/// How long ago it was last used; file systems keep that within a day.
+fn since(status: &EnvironmentStatus) -> String {
+    let Some(at) = status.last_used else { return String::new() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    match now.saturating_sub(at) / 86_400 {
+        0 => "today".into(),
+        1 => "yesterday".into(),
+        days => format!("{days} days ago"),
+    }
 }
 
 /// The state in a word or two, and why it is so.
@@ -66,7 +102,7 @@ pub(crate) fn state_of(state: &EnvironmentState) -> (String, Option<String>) {
     }
 }
 
-fn status_fact(status: &EnvironmentStatus) -> Value {
+fn status_fact(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) -> Value {
     let record = status.record.as_ref();
     let (word, reason) = state_of(&status.state);
     json!({
@@ -81,5 +117,7 @@ fn status_fact(status: &EnvironmentStatus) -> Value {
         "model": record.and_then(|record| record.model.as_deref()),
         "packages": status.packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect::<Vec<_>>(),
         "sizeBytes": status.size_bytes,
+        "lastUsed": status.last_used,
+        "servers": users(status, servers),
     })
 }

@@ -1,14 +1,18 @@
 //! `venv`: virtual environments.
 
 mod admin;
+mod copy;
 mod create;
 mod delete;
 mod install;
 mod list;
+mod lock;
 mod progress;
+mod prune;
 mod repair;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_runtime::environment::{Environment, Package};
@@ -81,6 +85,37 @@ pub(crate) enum Command {
         #[arg(long, value_name = "VERSION")]
         python: Option<VersionRequest>,
     },
+    /// Write down what is installed in an environment, exactly: a pylock.toml, from which `sync` makes it again
+    Lock {
+        /// The environment's name, or its path
+        name: String,
+        /// Where to write it, `-` for standard output; in the environment otherwise
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Bring the packages of an environment to what a lock says: no more, no less, with the same hashes
+    Sync {
+        /// The environment's name, or its path
+        name: String,
+        /// A pylock.toml, or a file of exact requirements; the environment's own lock otherwise
+        file: Option<PathBuf>,
+    },
+    /// Copy an environment, with all that is installed in it
+    Clone {
+        /// Which
+        from: String,
+        /// The copy's name
+        to: String,
+    },
+    /// Delete the environments that nobody has used for long; never one that a running server uses
+    Prune {
+        /// How long: 30d, 12h, 90m
+        #[arg(long, value_name = "TIME", value_parser = prune::idle_time)]
+        idle: Duration,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Make or complete the administrative environment: pip, setuptools and wheel
     Admin {
         /// Which Python, where it is made anew
@@ -101,6 +136,10 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
         Command::Delete { name, yes } => delete::delete(context, &name, yes),
         Command::Status { name } => list::status(context, &name),
         Command::Repair { name, python } => repair::repair(context, &name, python.as_ref()),
+        Command::Lock { name, output } => lock::lock(context, &name, output.as_deref()),
+        Command::Sync { name, file } => lock::sync(context, &name, file.as_deref()),
+        Command::Clone { from, to } => copy::copy(context, &from, &to),
+        Command::Prune { idle, yes } => prune::prune(context, idle, yes),
         Command::Admin { python } => admin::admin(context, python.as_ref()),
     }
 }

@@ -45,10 +45,12 @@ pub enum PackageError {
     },
     /// The tool says that it cannot be done. Nothing was installed, unless the reason is that the disk or the network
     /// failed it in the middle; what is half there is then mended by the next try.
-    #[error("{tool} could not install {}: {reason}", package.as_deref().unwrap_or("the packages"))]
+    #[error("{tool} could not {action} {}: {reason}", package.as_deref().unwrap_or("the packages"))]
     Refused {
         /// `uv` or `pip`.
         tool: &'static str,
+        /// What it was to do: `install` or `lock`.
+        action: &'static str,
         /// The package that it is about, where that is known.
         package: Option<String>,
         /// Why, in the tool's own words.
@@ -75,5 +77,21 @@ pub enum PackageError {
         requirement: String,
         /// The environment's folder.
         path: PathBuf,
+    },
+    /// What is installed cannot be locked.
+    #[error("the packages of {} cannot be locked: {reason}", path.display())]
+    NotLocked {
+        /// The environment's folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// It is no lock, or none that can be followed.
+    #[error("{} is not a lock that can be followed: {reason}", path.display())]
+    NotALock {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::check::{Depth, Verdict, check};
 use super::installed::{by_name, damaged, installed, normal};
 use super::remove::{Contents, remove_package};
-use super::tool::Tool;
+use super::tool::{Tool, Work};
 use super::{Package, PackageError, PackageStage, Requirements};
 use crate::environment::{Environment, VenvManager};
 use crate::platform::{FileError, FileLock, failed_to, replace_file};
@@ -92,7 +92,8 @@ impl VenvManager {
         }
         let contents = Contents::of(environment);
         let done = Tool::find(self.home(), self.package_settings(), environment).and_then(|tool| {
-            tool.install(environment, &all, lock, self.package_settings().timeout, self.progress())?;
+            let work = Work { action: "install", wanted: &all, lock, settings: self.package_settings() };
+            tool.install(environment, &work, self.progress())?;
             Ok(tool)
         });
         let tool = match done {
@@ -158,6 +159,13 @@ impl Journal {
         let names = packages.iter().map(|package| normal(&package.name));
         let origins = names.filter_map(|name| Some((name.clone(), origin(folders.get(&name)?)?))).collect();
         Journal { packages, origins }
+    }
+
+    /// Each package, with where it came from if it is in no index.
+    pub(super) fn each(&self, mut tell: impl FnMut(&Package, Option<&str>)) {
+        for package in &self.packages {
+            tell(package, self.origins.get(&normal(&package.name)).map(String::as_str));
+        }
     }
 
     /// The journal of a change that is under way or did not come to its end.

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use super::index::settle_uv;
 use super::listen::Listener;
@@ -41,49 +40,74 @@ impl Tool {
         }
     }
 
-    /// Installs into the environment; the lock is held until the tool has ended, whatever becomes of this process.
-    pub(super) fn install(
-        &self,
-        environment: &Environment,
-        wanted: &Requirements,
-        lock: &FileLock,
-        timeout: Duration,
-        progress: &ProgressSink,
-    ) -> Result<(), PackageError> {
-        let mut command = match self {
+    /// A command of the tool for this environment: of `uv pip` the one that is named, of pip always `install`.
+    pub(super) fn command(&self, environment: &Environment, uv_command: &str) -> Command {
+        match self {
             Tool::Uv(uv) => {
                 let mut command = Command::new(uv);
-                command.args(["pip", "install", "--no-progress", "--color", "never", "--python"]);
+                command.args(["pip", uv_command, "--no-progress", "--color", "never", "--python"]);
                 command.arg(&environment.python);
                 settle_uv(&mut command, &environment.path);
                 command
             }
-            Tool::Pip(pip) => {
-                let mut command = pip::install(environment, pip);
-                if progress.is_heard() && pip::tells_bytes(pip) {
-                    command.args(["--progress-bar", "raw"]);
-                }
-                command
-            }
-        };
-        for file in wanted.files() {
+            Tool::Pip(pip) => pip::install(environment, pip),
+        }
+    }
+
+    /// Installs what is wanted.
+    pub(super) fn install(
+        &self,
+        environment: &Environment,
+        work: &Work<'_>,
+        progress: &ProgressSink,
+    ) -> Result<(), PackageError> {
+        let mut command = self.command(environment, "install");
+        for file in work.wanted.files() {
             command.arg("-r").arg(file);
         }
-        command.arg("--").args(wanted.texts());
-        let tool = self.name();
+        if let Tool::Pip(pip) = self
+            && progress.is_heard()
+            && pip::tells_bytes(pip)
+        {
+            command.args(["--progress-bar", "raw"]);
+        }
+        command.arg("--").args(work.wanted.texts());
+        self.run(&mut command, work, progress).map(drop)
+    }
+
+    /// Runs a command of the tool; gives what it wrote to standard output. The lock is held until it has ended, whatever
+    /// becomes of this process.
+    pub(super) fn run(
+        &self,
+        command: &mut Command,
+        work: &Work<'_>,
+        progress: &ProgressSink,
+    ) -> Result<Vec<u8>, PackageError> {
+        let (tool, action) = (self.name(), work.action);
         progress.tell_stage(PackageStage::Resolving);
         let mut listener = Listener::new(progress, tool);
-        match run_command_holding(lock, &mut command, timeout, &mut |line| listener.hear(line)) {
-            Ok(_) => Ok(()),
+        match run_command_holding(work.lock, command, work.settings.timeout, &mut |line| listener.hear(line)) {
+            Ok(written) => Ok(written),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
                 let reason = reason(tool, &stderr_tail);
                 // Where the reason names only what a package requires, the lines before tell which package that is.
-                let package = culprit(&reason, wanted).or_else(|| culprit(&stderr_tail, wanted));
-                Err(PackageError::Refused { tool, package, reason, status, stderr_tail })
+                let package = culprit(&reason, work.wanted).or_else(|| culprit(&stderr_tail, work.wanted));
+                Err(PackageError::Refused { tool, action, package, reason, status, stderr_tail })
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
         }
     }
+}
+
+/// What a tool is to do.
+pub(super) struct Work<'a> {
+    /// In a word, as an error says it.
+    pub(super) action: &'static str,
+    /// With which packages.
+    pub(super) wanted: &'a Requirements,
+    /// The right to change the environment's packages.
+    pub(super) lock: &'a FileLock,
+    pub(super) settings: &'a PackageSettings,
 }
 
 /// The reason in what the tool wrote: pip puts it on its last line of errors, uv on the branches of a tree.

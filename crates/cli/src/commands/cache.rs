@@ -1,0 +1,50 @@
+//! `cache`: what can be made or fetched again.
+
+use anyhow::Result;
+use beep_python_runtime::cache::{self, CachePart};
+use indicatif::HumanBytes;
+use serde_json::{Value, json};
+
+use crate::Ended;
+use crate::context::Context;
+use crate::server::running;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Show what is kept, and what it takes
+    Info,
+    /// Remove what can be made or fetched again; what is used now stays
+    Clean,
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
+    let home = context.home()?;
+    match command {
+        Command::Info => {
+            let parts = cache::info(&home)?;
+            let folder = home.cache()?;
+            context.printer.fact(json!({"path": folder, "parts": facts(&parts)}), || {
+                let row = |part: &CachePart| {
+                    vec![part.name.clone(), HumanBytes(part.size_bytes).to_string(), part.holds.to_owned()]
+                };
+                match parts.is_empty() {
+                    true => context.printer.line(format_args!("Nothing is kept in {}", folder.display())),
+                    false => context.printer.table(&["NAME", "SIZE", "HOLDS"], parts.iter().map(row).collect()),
+                }
+            });
+        }
+        Command::Clean => {
+            let servers_run = !running(&home)?.is_empty();
+            let parts = cache::clean(&home, servers_run)?;
+            let bytes: u64 = parts.iter().map(|part| part.size_bytes).sum();
+            context.printer.fact(json!({"removed": facts(&parts), "freedBytes": bytes}), || {
+                context.printer.line(format_args!("{} are free again", HumanBytes(bytes)));
+            });
+        }
+    }
+    Ok(Ended::Done)
+}
+
+fn facts(parts: &[CachePart]) -> Value {
+    parts.iter().map(|part| json!({"name": part.name, "holds": part.holds, "sizeBytes": part.size_bytes})).collect()
+}

@@ -1,0 +1,88 @@
+//! `venv prune`.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use beep_python_runtime::environment::EnvironmentStatus;
+use beep_python_runtime::platform::Home;
+use indicatif::{HumanBytes, HumanDuration};
+use serde_json::json;
+
+use super::delete::confirmed;
+use crate::Ended;
+use crate::complaint::Complaint;
+use crate::context::Context;
+use crate::server::running;
+
+/// `30d`, `12h`, `90m`, `45s`, `2w`.
+pub(super) fn idle_time(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number and a unit: 30d, 12h, 90m".to_owned();
+    let (number, seconds) = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)]
+        .iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)))
+        .ok_or_else(expected)?;
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "that is too long".to_owned())
+}
+
+pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Ended> {
+    let home = context.home()?;
+    let environments = context.environments()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let before = now.saturating_sub(idle).as_secs();
+    let is_idle =
+        |status: &EnvironmentStatus| status.record.is_some() && status.last_used.is_some_and(|at| at < before);
+    let (used, mut idle): (Vec<EnvironmentStatus>, _) =
+        environments.list()?.into_iter().filter(is_idle).partition(|status| in_use(&home, status).unwrap_or(true));
+    // A server that was started long ago uses it today.
+    used.iter().filter_map(|status| environments.open(&status.name).ok()).for_each(|used| used.mark_used());
+    idle.iter_mut().for_each(EnvironmentStatus::measure);
+    if !idle.is_empty() && !yes {
+        for status in &idle {
+            let unused = Duration::from_secs(now.as_secs().saturating_sub(status.last_used.unwrap_or_default()));
+            let size = HumanBytes(status.size_bytes.unwrap_or_default());
+            context.printer.note(format_args!("{}: {size}, not used for {}", status.name, HumanDuration(unused)));
+        }
+        let number = idle.len();
+        let what = if number == 1 { "this environment".to_owned() } else { format!("these {number} environments") };
+        if !confirmed(&format!("Delete {what}?"))? {
+            let names: Vec<_> = idle.iter().map(|status| status.name.as_str()).collect();
+            return Err(Complaint::Unconfirmed(names.join(", ")).into());
+        }
+    }
+    let (mut deleted, mut bytes) = (Vec::new(), 0);
+    for status in idle {
+        // A server may have been started in it meanwhile.
+        if in_use(&home, &status)? {
+            continue;
+        }
+        environments.delete(&status.name)?;
+        bytes += status.size_bytes.unwrap_or_default();
+        deleted.push(status.name);
+    }
+    context.printer.fact(json!({"deleted": deleted, "freedBytes": bytes}), || match deleted.is_empty() {
+        true => context.printer.line("No environment has been idle for so long."),
+        false => {
+            context.printer.line(format_args!("Deleted {}; {} are free again", deleted.join(", "), HumanBytes(bytes)))
+        }
+    });
+    Ok(Ended::Done)
+}
+
+fn in_use(home: &Home, status: &EnvironmentStatus) -> Result<bool> {
+    Ok(running(home)?.iter().any(|(record, _)| record.environment_path == status.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(idle_time("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(idle_time("0s"), Ok(Duration::ZERO));
+        for text in ["", "30", "d", "-1d", "1.5h", "1y", "99999999999999999999d", "9999999999999999w"] {
+            assert!(idle_time(text).is_err(), "{text}");
+        }
+    }
+}

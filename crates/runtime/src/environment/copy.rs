@@ -1,0 +1,117 @@
+//! Copying an environment, with all that is installed in it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, FileTimes};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use super::package::{self, Journal};
+use super::record::{self, EnvironmentRecord};
+use super::{Environment, EnvironmentError, VenvManager, check_environment_name, layout};
+use crate::interpreter::query;
+use crate::platform::{FileLock, Staging, failed_to};
+
+impl VenvManager {
+    /// Makes the environment `to` a copy of `from`: the same Python, the same packages, its own paths. No tool is run and
+    /// nothing is fetched. A provider's copy is nobody's.
+    pub fn copy(&self, from: &str, to: &str) -> Result<Environment, EnvironmentError> {
+        check_environment_name(to)?;
+        let source = self.open(from)?;
+        let folder = self.folder()?;
+        let _packages = FileLock::acquire(package::lock_path(&folder, from, &source.path))?;
+        let unfit = |reason: &str| EnvironmentError::NotWhole { name: from.into(), reason: reason.into() };
+        if Journal::is_in(&source.path) {
+            return Err(unfit("a change of its packages did not come to its end"));
+        }
+        let of = source.record.as_ref().ok_or_else(|| unfit("its record is lost"))?;
+        let interpreter = query(self.home(), &of.interpreter)?;
+        if interpreter.version.series() != of.python.series() {
+            return Err(unfit("its Python is of another series now"));
+        }
+        let staging = Staging::begin(&folder, to)?;
+        let (place, workplace) = (staging.place(), staging.workplace());
+        if place.symlink_metadata().is_ok() {
+            return Err(EnvironmentError::AlreadyExists { name: to.into(), path: place });
+        }
+        let record = EnvironmentRecord::new(to, &interpreter);
+        let copied = layout::build(&workplace, &place, &record, &interpreter)
+            .and_then(|()| copy_beside(&source.path, &workplace))
+            .and_then(|()| move_scripts(&source.path, &place, &workplace));
+        copied.map_err(failed_to("copy the environment to", &place))?;
+        staging.commit(&workplace)?;
+        self.open(to)
+    }
+}
+
+/// Copies what is not there yet. Times are kept: Python tells by them whether what it compiled is still right.
+fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
+        if kind.is_dir() {
+            if target.symlink_metadata().is_err() {
+                fs::create_dir(&target)?;
+            }
+            copy_beside(&source, &target)?;
+        } else if target.symlink_metadata().is_ok() || is_ours_alone(&entry.file_name().to_string_lossy()) {
+            // Made for the copy, or said of the original only.
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &target)?;
+        } else if kind.is_file() {
+            fs::copy(&source, &target)?;
+            let metadata = fs::metadata(&source)?;
+            let times = FileTimes::new().set_modified(metadata.modified()?);
+            // One that must not be written keeps the time of the copy.
+            let _ = File::options().write(true).open(&target).and_then(|file| file.set_times(times));
+        }
+    }
+    Ok(())
+}
+
+fn is_ours_alone(name: &str) -> bool {
+    name.starts_with("beep-python.") && name.ends_with(".json") && name != record::FILE
+}
+
+/// The scripts of packages name their Python by its whole path: theirs is now the copy's, in the packages' lists too.
+fn move_scripts(from: &Path, to: &Path, folder: &Path) -> io::Result<()> {
+    let (Some(old), Some(new)) = (from.to_str(), to.to_str()) else { return Ok(()) };
+    let (old, new) = (format!("{old}/bin/"), format!("{new}/bin/"));
+    let mut moved = BTreeMap::new();
+    for entry in fs::read_dir(folder.join("bin"))?.flatten() {
+        let path = entry.path();
+        let Ok(text) = fs::read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) else {
+            continue;
+        };
+        if !entry.file_type()?.is_file() || !text.starts_with("#!") || !text.contains(&old) {
+            continue;
+        }
+        let text = text.replace(&old, &new);
+        fs::write(&path, &text)?;
+        moved.insert(entry.file_name().to_string_lossy().into_owned(), text);
+    }
+    let Some(library) = super::status::library(folder).filter(|_| !moved.is_empty()) else { return Ok(()) };
+    for entry in fs::read_dir(library)?.flatten() {
+        let list = entry.path().join("RECORD");
+        let Ok(text) = fs::read_to_string(&list) else { continue };
+        let line_of = |line: &str| {
+            let (path, _) = line.split_once(',')?;
+            let script = moved.get(path.strip_prefix("../../../bin/")?)?;
+            Some(format!(
+                "{path},sha256={},{}",
+                URL_SAFE_NO_PAD.encode(Sha256::digest(script.as_bytes())),
+                script.len()
+            ))
+        };
+        let lines: Vec<String> = text.lines().map(|line| line_of(line).unwrap_or_else(|| line.to_owned())).collect();
+        let changed = lines.join("\n") + "\n";
+        if changed != text {
+            fs::write(&list, changed)?;
+        }
+    }
+    Ok(())
+}
