@@ -9,6 +9,8 @@
 #![allow(unreachable_pub)] // as in any crate of tests
 
 mod clients;
+mod existing;
+mod existing_client;
 mod failures;
 mod ground;
 mod handles;
@@ -16,13 +18,23 @@ mod infrastructure;
 mod operations;
 mod processes;
 mod server;
+mod stock_grpc;
 mod values;
 
 #[path = "../support/host.rs"]
-#[allow(unreachable_pub, dead_code)]
+#[allow(dead_code)]
 mod host;
+#[path = "../support/http.rs"]
+#[allow(dead_code)]
+mod http;
+#[path = "../support/pipe.rs"]
+#[allow(dead_code)]
+mod pipe;
+#[path = "../support/rpc.rs"]
+#[allow(dead_code)]
+mod rpc;
 #[path = "../support/server.rs"]
-#[allow(unreachable_pub, dead_code)]
+#[allow(dead_code)]
 mod whole;
 
 use std::process::ExitCode;
@@ -39,6 +51,10 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "failures", cases: failures::CASES },
     Subject { name: "clients", cases: clients::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
+    Subject { name: "existing", cases: existing::CASES },
+    Subject { name: "existing", cases: existing::HTTP_CASES },
+    Subject { name: "existing", cases: existing::PIPE_CASES },
+    Subject { name: "stock_grpc", cases: stock_grpc::CASES },
 ];
 
 /// How many cases run at once: they wait for their servers most of the time.
