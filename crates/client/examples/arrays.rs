@@ -1,11 +1,11 @@
 //! Rows of floats, sent as bytes: `cargo run -p beep-python-client --example arrays -- http://127.0.0.1:5678`.
 
-use beep_python_client::{Error, Handle, HttpBackend, PythonHostBackend};
+use beep_python_client::{Error, Handle, PythonHostBackend, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let endpoint = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:5678".to_owned());
-    let python = HttpBackend::connect(&endpoint)?;
+    let python = connect(&endpoint)?;
 
     let samples: Handle = python.evaluate("import array, math; array.array('d', map(math.sqrt, range(5)))").await?;
     println!("one row: {:?}", python.to_float_array(&samples).await?);

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use beep_python_client::{Answer, Error, HttpBackend, PythonHostBackend, Value};
+use beep_python_client::{Answer, Error, PythonHostBackend, Value, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let endpoint = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:5678".to_owned());
-    let python = HttpBackend::connect(&endpoint)?;
-    println!("{} is {}", python.endpoint(), python.initialize().await?.status);
+    let python = connect(&endpoint)?;
+    println!("{} is {}", endpoint, python.initialize().await?.status);
 
     let sum: i64 = python.evaluate("sum(range(101))").await?;
     println!("an integer: {sum}");

@@ -1,11 +1,11 @@
 //! Objects that stay in the session: `cargo run -p beep-python-client --example objects -- http://127.0.0.1:5678`.
 
-use beep_python_client::{Args, Error, Handle, HttpBackend, PythonHostBackend, Returned};
+use beep_python_client::{Args, Error, Handle, PythonHostBackend, Returned, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let endpoint = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:5678".to_owned());
-    let python = HttpBackend::connect(&endpoint)?;
+    let python = connect(&endpoint)?;
 
     let collections = python.import_module("collections").await?;
     let counter = python.create_object(&collections, "Counter", ("mississippi",)).await?;

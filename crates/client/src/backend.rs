@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::message::{
-    AvailableAnswer, CallAnswer, CallRequest, CancelAnswer, CancelOutcome, CancelRequest, CreateEnvironmentRequest,
-    CreateRequest, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest,
-    GetAttributeRequest, HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleRequest,
-    PackagesInstalled, RETURN_HANDLE, SessionCreated, SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
+    AvailableAnswer, CallRequest, CancelAnswer, CancelOutcome, CancelRequest, CreateEnvironmentRequest, CreateRequest,
+    EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest, GetAttributeRequest,
+    HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleRequest, PackagesInstalled, SessionCreated,
+    SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
 };
-use beep_python_protocol::{HostOperation, Operation, ValueError, to_value};
-use bytes::Bytes;
+use beep_python_protocol::{HostOperation, Operation};
 use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
 
-use crate::call::{Call, CallOptions, Reply, Target};
+use crate::ask::{
+    NO_REQUEST, Nothing, answer, argument, ask_host, decode, encode, handle_id, held, options_for, result, return_type,
+    session_call,
+};
+use crate::call::{Call, Reply};
 use crate::release::Release;
-use crate::{Answer, Args, Context, Error, FromAnswer, Handle, Locals, Returned, floats};
+use crate::{Args, Context, Error, FromAnswer, Handle, Locals, floats};
 
 /// A host that runs Python for us.
 ///
@@ -343,95 +346,4 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
             Ok(())
         }
     }
-}
-
-/// The request of an operation that takes none.
-const NO_REQUEST: Option<Nothing> = None;
-
-/// A request that says nothing.
-#[derive(Serialize)]
-struct Nothing {}
-
-fn return_type<T: FromAnswer>() -> Option<&'static str> {
-    T::WANTS_HANDLE.then_some(RETURN_HANDLE)
-}
-
-/// The backend's options for a call on an object, which is known in its own session only.
-fn options_for(backend: &impl PythonHostBackend, object: &Handle) -> CallOptions {
-    CallOptions { session: object.shared_session(), ..backend.context().options.clone() }
-}
-
-fn argument(what: &str, value: &impl Serialize) -> Result<beep_python_protocol::Value, Error> {
-    to_value(value).map_err(|source| Error::Encode { what: what.to_owned(), source })
-}
-
-fn encode(request: &impl Serialize) -> Result<Bytes, Error> {
-    let failed = |error: serde_json::Error| Error::Encode {
-        what: "the request".to_owned(),
-        source: ValueError::Mismatch(error.to_string()),
-    };
-    serde_json::to_vec(request).map(Bytes::from).map_err(failed)
-}
-
-fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, Error> {
-    match reply {
-        Reply::Json(body) => serde_json::from_slice(body).map_err(|error| Error::unreadable(body, &error)),
-        Reply::Floats { .. } | Reply::FloatRows(_) => {
-            Err(Error::Answer { status: 200, detail: "binary data where JSON was expected".to_owned() })
-        }
-    }
-}
-
-fn session_call(operation: Operation, body: Result<Bytes, Error>, options: CallOptions) -> Result<Call, Error> {
-    Ok(Call { target: Target::Session(operation), body: body?, options })
-}
-
-async fn ask_host<B: PythonHostBackend, T: DeserializeOwned>(
-    backend: &B,
-    operation: HostOperation,
-    request: Option<impl Serialize + Send>,
-    session: Option<Arc<str>>,
-) -> Result<T, Error> {
-    let body = request.map_or(Ok(Bytes::new()), |request| encode(&request))?;
-    // Nothing of this runs in the session that calls go to, so it need not exist.
-    let options = CallOptions { session, ..backend.context().options.clone() };
-    decode(&backend.perform(Call { target: Target::Host(operation), body, options }).await?)
-}
-
-async fn answer<B: PythonHostBackend>(
-    backend: &B,
-    operation: Operation,
-    body: Result<Bytes, Error>,
-    options: CallOptions,
-) -> Result<CallAnswer, Error> {
-    decode(&backend.perform(session_call(operation, body, options)?).await?)
-}
-
-fn handle_id(answer: &mut CallAnswer) -> Result<String, Error> {
-    let missing = || Error::Answer { status: 200, detail: "the answer has no `handleId`".to_owned() };
-    answer.handle_id.take().ok_or_else(missing)
-}
-
-/// The object in an answer that must have one, to be released when it is dropped.
-fn held<B: PythonHostBackend>(backend: &B, mut answer: CallAnswer, session: Option<Arc<str>>) -> Result<Handle, Error> {
-    let id = handle_id(&mut answer)?;
-    Ok(Handle::new(id, answer, session, backend.context().releases.releaser(backend)))
-}
-
-async fn result<B: PythonHostBackend, T: FromAnswer>(
-    backend: &B,
-    operation: Operation,
-    body: Result<Bytes, Error>,
-    options: CallOptions,
-) -> Result<T, Error> {
-    let session = options.session.clone();
-    let mut answer = answer(backend, operation, body, options).await?;
-    let stdout = std::mem::take(&mut answer.stdout);
-    let stderr = std::mem::take(&mut answer.stderr);
-    let session_epoch = answer.session_epoch;
-    let value = match answer.is_handle {
-        true => Returned::Handle(held(backend, answer, session)?),
-        false => Returned::Value(answer.value),
-    };
-    T::from_answer(Answer { value, stdout, stderr, session_epoch })
 }

@@ -101,6 +101,7 @@
 
 mod answer;
 mod args;
+mod ask;
 mod backend;
 mod call;
 mod connect;

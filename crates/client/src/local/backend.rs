@@ -35,6 +35,9 @@ pub struct LocalBackend {
     host: Arc<LocalHost>,
 }
 
+/// The shortest deadline, as it is on a wire.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// The host's life: it ends with the last backend that a caller has.
 struct Owner(Arc<LocalHost>);
 
@@ -123,7 +126,7 @@ async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
             let envelope = Envelope {
                 session: session.map(str::to_owned),
                 form: ValueForm::Exact,
-                deadline: options.timeout,
+                deadline: options.timeout.map(|timeout| timeout.max(SHORTEST)),
                 grace: options.grace,
                 name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
                 cancel_if_gone: options.cancel_if_gone,
