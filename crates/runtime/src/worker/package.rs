@@ -29,6 +29,7 @@ const FILES: &[(&str, &str)] = files![
     "_host.py",
     "_managers.py",
     "_process.py",
+    "_prompt.py",
     "_session.py",
     "_slots.py",
     "_text.py",

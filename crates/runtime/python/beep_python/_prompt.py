@@ -1,0 +1,138 @@
+"""What somebody who types Python into a session is helped with. A client makes a `Prompt` there and calls it."""
+
+import ast
+import builtins
+import codeop
+import io
+import pkgutil
+import re
+import sys
+import tokenize
+import warnings
+
+MAX_SHOWN = 1 << 20  # characters of a repr
+MAX_OFFERED = 500
+INDENT = "    "
+_DONE = re.compile(r"[ \t]*(return|raise|pass|break|continue)\b")
+_IMPORT = re.compile(r"(?:^|[\n;])[ \t]*(?:import|from)[ \t]+(?:[\w.]+[ \t]*,[ \t]*)*([\w.]*)$")
+_NAME = re.compile(r"[^\W\d][\w.]*$")
+
+
+class Prompt:
+    def __init__(self):
+        self.namespace = sys.modules["__main__"].__dict__
+        self.compile = codeop.CommandCompiler()
+        self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        self.completer = None
+
+    def rest(self, source):
+        """None where the source can be run as it is, else what its next line begins with.
+
+        A block ends with an empty line, as everywhere where Python is typed; a line that was indented for whoever
+        types, and has nothing on it, is empty."""
+        source = re.sub(r"\n[ \t]*$", "\n", source)
+        return None if self._is_whole(source) else _indent(source)
+
+    def _is_whole(self, source):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # running it warns
+            try:
+                return self.compile(source, "<prompt>", "single") is not None
+            except (SyntaxError, ValueError, OverflowError):
+                pass  # several statements, or a mistake
+            try:
+                if self.compile(source, "<prompt>", "exec") is None:
+                    return False
+                flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                body = compile(source, "<prompt>", "exec", flags, dont_inherit=True).body
+            except (SyntaxError, ValueError, OverflowError):
+                return True  # running it says what is wrong
+            is_block = bool(body) and (hasattr(body[-1], "body") or hasattr(body[-1], "cases"))
+            return not is_block or source.endswith("\n")
+
+    def complete(self, before):
+        """Where the word that ends the text begins, in characters, and what it could become."""
+        found = _IMPORT.search(before)
+        if found:
+            return [found.start(1), _modules(found.group(1))]
+        found = _NAME.search(before)
+        word = found.group() if found else ""
+        if not word:
+            return [len(before), []]
+        if self.completer is None:
+            self.completer = _completer(self.namespace)
+        names = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            while len(names) < MAX_OFFERED:
+                name = self.completer.complete(word, len(names))
+                if name is None:
+                    break
+                names.append(name)
+        return [len(before) - len(word), sorted({name.rstrip(" :") for name in names})]
+
+    def show(self, value):
+        """The text that shows a result, which is `_` from now on; None where there is nothing to show."""
+        if value is None:
+            return None
+        if sys.displayhook is not sys.__displayhook__:
+            return sys.displayhook(value)
+        builtins._ = None
+        text = repr(value)
+        builtins._ = value
+        if len(text) > MAX_SHOWN:
+            text = "%s... (%d characters more)" % (text[:MAX_SHOWN], len(text) - MAX_SHOWN)
+        return text
+
+
+def _indent(source):
+    """How far the line after an unfinished source is indented."""
+    last = None
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type not in (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.DEDENT, tokenize.ENDMARKER):
+                last = token
+    except (tokenize.TokenError, SyntaxError) as error:
+        if "string" in str(error):
+            return ""  # it would become a part of the text
+    lines = source.rstrip("\n").split("\n")
+    line = lines[-1]
+    indent = line[: len(line) - len(line.lstrip(" \t"))]
+    if last is not None and last.string in (":", "(", "[", "{") and last.start[0] == len(lines):
+        return indent + INDENT
+    if _DONE.match(line):
+        return indent[: -len(INDENT)]
+    return indent
+
+
+def _modules(begun):
+    """The modules whose names begin so."""
+    package, dot, _ = begun.rpartition(".")
+    if dot:
+        path = getattr(sys.modules.get(package), "__path__", None)
+        names = [package + dot + found.name for found in pkgutil.iter_modules(path)] if path is not None else []
+    else:
+        names = [found.name for found in pkgutil.iter_modules()] + list(sys.builtin_module_names)
+    hidden = begun.rpartition(".")[2].startswith("_")
+    named = {name for name in names if name.startswith(begun)}
+    return sorted(name for name in named if hidden or not name.rpartition(".")[2].startswith("_"))[:MAX_OFFERED]
+
+
+def _completer(namespace):
+    missing = object()
+    readline = sys.modules.get("readline", missing)
+    # rlcompleter imports it, and some versions of it write to standard output then
+    sys.modules["readline"] = None
+    try:
+        import rlcompleter
+    finally:
+        if readline is missing:
+            del sys.modules["readline"]
+        else:
+            sys.modules["readline"] = readline
+
+    class Completer(rlcompleter.Completer):
+        def _callable_postfix(self, value, word):
+            return word
+
+    return Completer(namespace)
