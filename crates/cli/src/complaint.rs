@@ -22,6 +22,8 @@ pub(crate) enum Complaint {
     UnreadableCode(&'static str, #[source] std::io::Error),
     #[error("the runtime \"{id}\" is used by the environments {}", environments.join(", "))]
     RuntimeInUse { id: String, environments: Vec<String> },
+    #[error("server {server} has no session \"{session}\"")]
+    NoSession { session: String, server: String },
     #[error("`{0}` needs a terminal")]
     NoTerminal(&'static str),
     #[error("interrupted")]

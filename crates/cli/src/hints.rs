@@ -46,7 +46,8 @@ fn complaint(error: &Complaint) -> Option<String> {
         Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
         Complaint::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
-        Complaint::NoTerminal(_) => "the commands do the same; `beep-python help` lists them".into(),
+        Complaint::NoSession { .. } => "without a session's name the prompt has one of its own".into(),
+        Complaint::NoTerminal(_) => "`beep-python help` lists the commands that need none".into(),
         Complaint::NoEndpoint(_)
         | Complaint::NoLog(_)
         | Complaint::UnreadableCode(..)

@@ -14,6 +14,7 @@ mod hints;
 mod names;
 mod printer;
 mod progress;
+mod prompt;
 mod server;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ mod cli {
     mod house;
     mod index;
     mod packages;
+    mod prompt;
     mod quickstart;
     mod runtimes;
     mod servers;

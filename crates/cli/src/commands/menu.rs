@@ -125,6 +125,7 @@ impl Page {
                 open("Environments", "make them, install packages, look after them", Then::Open(Page::Environments)),
                 open("Servers", "start, look at and stop them", Then::Open(Page::Servers)),
                 open("Evaluate", "Python code, for its result", ask("Code", &["eval"], true)),
+                open("Python", "a prompt for Python", run_words(&["python"])),
                 open("Check everything", "and say how to mend what is wrong", run_words(&["config"])),
                 open("Help", "all commands", run_words(&["help"])),
             ],
@@ -167,6 +168,7 @@ impl Page {
                     open("Status", "try it", run_words(&["venv", "status", name])),
                     open("Packages", "list them", run_words(&["venv", "packages", name])),
                     open("Install packages", "by uv or pip", ask("Packages", &["venv", "install", name], false)),
+                    open("Python", "a prompt in it", run_words(&["python", "--venv", name])),
                     open("Evaluate", "Python code in it", ask("Code", &["eval", "--venv", name], true)),
                     open("Uninstall packages", "", ask("Packages", &["venv", "uninstall", name], false)),
                     open("Repair", "what its status finds broken", run_words(&["venv", "repair", name])),
@@ -195,6 +197,7 @@ impl Page {
                     return Ok(None);
                 }
                 vec![
+                    open("Python", "a prompt on it", run_words(&["python", "--server", id])),
                     open("Evaluate", "Python code in it", ask("Code", &["eval", "--server", id], true)),
                     open("Log", "what it has said", run_words(&["logs", id])),
                     open("Restart", "as it was", run_words(&["restart", id])),

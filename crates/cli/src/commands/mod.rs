@@ -7,6 +7,7 @@ mod eval;
 mod init;
 mod logs;
 mod menu;
+mod python;
 mod quickstart;
 mod restart;
 mod runtime;
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Config,
     /// Evaluate Python code and print the result
     Eval(eval::Args),
+    /// A prompt for Python, on a session of a running server or of one of its own
+    Python(python::Args),
     /// Show the whole product in one go: Python, environment, server, typed results
     Quickstart(quickstart::Args),
     /// Choose what to do from a menu
@@ -77,6 +80,7 @@ impl Command {
             Command::Logs(args) => logs::run(context, &args),
             Command::Config => config::run(context),
             Command::Eval(args) => in_runtime(eval::run(context, args)),
+            Command::Python(args) => python::run(context, args),
             Command::Quickstart(args) => in_runtime(quickstart::run(context, args)),
             Command::Menu => menu::run(context),
             Command::Completions(args) => completions::run(context, &args),

@@ -8,9 +8,9 @@ use std::process::Command;
 
 use anyhow::Result;
 use clap::ColorChoice;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::quiet::Quiet;
 use crate::context::Context;
 
 /// Runs commands on the terminal that the console is on.
@@ -18,7 +18,6 @@ pub(crate) struct Foreground {
     program: PathBuf,
     /// What the console was told, and its commands are told again.
     options: Vec<String>,
-    terminal: Option<Termios>,
 }
 
 /// How a command ended.
@@ -42,23 +41,15 @@ impl Foreground {
             ColorChoice::Auto => {}
             choice => options.push(format!("--color={choice}")),
         }
-        Ok(Foreground { program: std::env::current_exe()?, options, terminal: tcgetattr(io::stdin()).ok() })
+        Ok(Foreground { program: std::env::current_exe()?, options })
     }
 
     /// Runs the command and waits for its end.
     pub(crate) fn run(&self, words: &[String]) -> io::Result<Ran> {
-        // Without the `^C` in front of what is said about the interruption.
-        if let Some(terminal) = &self.terminal {
-            let mut quiet = terminal.clone();
-            quiet.local_modes.remove(LocalModes::ECHOCTL);
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &quiet);
-        }
-        let status = Command::new(&self.program).args(&self.options).args(words).status();
-        // One that was killed may have left the terminal as it needed it.
-        if let Some(terminal) = &self.terminal {
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, terminal);
-        }
-        let status = status?;
+        let status = {
+            let _quiet = Quiet::begin();
+            Command::new(&self.program).args(&self.options).args(words).status()?
+        };
         Ok(match status.signal() {
             Some(number) if number == SignalKind::interrupt().as_raw_value() => Ran::Interrupted,
             Some(number) => Ran::Killed(number),

@@ -7,6 +7,7 @@ mod assist;
 pub(crate) mod foreground;
 pub(crate) mod keys;
 pub(crate) mod line;
+pub(crate) mod quiet;
 pub(crate) mod words;
 
 use std::io::IsTerminal;

@@ -248,13 +248,13 @@ fn a_menu_leads_to_the_commands() {
     terminal.keys("1");
     terminal.wait_for("healthy");
     terminal.wait_for("Environment mine");
-    terminal.keys("4");
+    terminal.keys("5");
     terminal.wait_for_line("Code: ");
     terminal.keys("6 * 7\r");
     terminal.wait_for("\n42");
     // Delete asks; what is gone has no page.
     terminal.wait_for("Environment mine");
-    terminal.keys("8");
+    terminal.keys("9");
     terminal.wait_for("[y/N]");
     terminal.keys("y\r");
     terminal.wait_for("Deleted the environment mine");

@@ -106,6 +106,10 @@ impl Terminal {
         Terminal { keys, child, shown, reader: Some(reader) }
     }
 
+    pub(crate) fn pid(&self) -> u64 {
+        self.child.id().into()
+    }
+
     /// Types this; all at once, as somebody who types ahead.
     pub(crate) fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();

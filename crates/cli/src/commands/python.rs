@@ -1,0 +1,151 @@
+//! `python`: a prompt on a session.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use beep_python_client::{AnyBackend, PythonHostBackend};
+use beep_python_server::launch::ServerRecord;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::in_runtime;
+use crate::Ended;
+use crate::complaint::Complaint;
+use crate::console::has_terminal;
+use crate::context::Context;
+use crate::environment::environment_for;
+use crate::prompt;
+use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
+
+/// How long somebody who leaves waits until the server has ended the session: it does so in any case.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Without --server and --venv the only server that runs is used; where there is none, one is started
+for the prompt. Without SESSION the prompt has a session of its own, which ends with it; the session
+that clients share is `default`.
+
+Tab completes, `_` is the last value, Ctrl-C cancels what runs and keeps the session's state, Ctrl-D
+leaves.")]
+pub(crate) struct Args {
+    /// The session, on a running server
+    #[arg(conflicts_with = "venv")]
+    session: Option<String>,
+    /// On this server: its id or the beginning of it, its port, pipe name or URL
+    #[arg(long)]
+    server: Option<String>,
+    /// In this environment, by name or path, in a server of its own
+    #[arg(long, value_name = "NAME|PATH", conflicts_with = "server")]
+    venv: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+    if !has_terminal() {
+        return Err(Complaint::NoTerminal("python").into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let place = runtime.block_on(open(context, &args))?;
+    let (client, title) = (place.client()?, place.title());
+    let place = Arc::new(Mutex::new(Some(place)));
+    end_with_terminal(place.clone())?;
+    let ended = prompt::run(context, runtime, client, &title);
+    leave(&place);
+    ended
+}
+
+/// Where the prompt is.
+struct Place {
+    record: ServerRecord,
+    session: Option<String>,
+    /// Whether the session was made for the prompt.
+    own_session: bool,
+    /// The server, where that was started for the prompt.
+    temporary: Option<TemporaryServer>,
+}
+
+/// Finds the place or makes it. An interruption leaves nothing behind.
+async fn open(context: &Context, args: &Args) -> Result<Place> {
+    let mut interruption = std::pin::pin!(interrupted());
+    if let Some(record) = chosen_server(context, args)? {
+        if let Some(session) = &args.session {
+            let known = client_of(&record)?.list_sessions().await?;
+            if !known.iter().any(|known| known.session_id == *session) {
+                return Err(Complaint::NoSession { session: session.clone(), server: record.id }.into());
+            }
+            return Ok(Place { record, session: Some(session.clone()), own_session: false, temporary: None });
+        }
+        let session = client_of(&record)?.create_session().await?;
+        return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
+    }
+    let environment = environment_for(context, args.venv.as_deref())?;
+    let home = context.home()?;
+    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
+    let server = tokio::select! {
+        server = &mut starting => server?,
+        interruption = &mut interruption => {
+            drop(starting.await); // it is stopped as soon as it is there
+            return Err(interruption?.into());
+        }
+    };
+    Ok(Place { record: server.record.clone(), session: None, own_session: false, temporary: Some(server) })
+}
+
+/// The server that runs already and is meant; none where one is to be started.
+fn chosen_server(context: &Context, args: &Args) -> Result<Option<ServerRecord>> {
+    let home = context.home()?;
+    if args.venv.is_some() {
+        return Ok(None);
+    }
+    if args.server.is_some() || args.session.is_some() {
+        return Ok(Some(server_for(&home, args.server.as_deref())?.0));
+    }
+    let mut running = running(&home)?;
+    Ok(if running.len() == 1 { Some(running.remove(0).0) } else { None })
+}
+
+impl Place {
+    fn client(&self) -> Result<AnyBackend> {
+        let client = client_of(&self.record)?;
+        Ok(self.session.iter().fold(client, |client, session| client.with_session(session)))
+    }
+
+    fn title(&self) -> String {
+        let ServerRecord { id, python_version, environment, .. } = &self.record;
+        let server = if self.temporary.is_some() { "a server of its own".to_owned() } else { format!("server {id}") };
+        let session = self.session.iter().fold(String::new(), |_, session| format!(", session {session}"));
+        format!("Python {python_version} in {environment}, {server}{session}")
+    }
+}
+
+/// Ends what was made for the prompt; once.
+fn leave(place: &Mutex<Option<Place>>) {
+    let Some(place) = place.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    if let (true, Some(session)) = (place.own_session, &place.session) {
+        // With a client of its own: this may be another thread than the one which the prompt's client belongs to.
+        let _ = in_runtime(async {
+            Ok(tokio::time::timeout(GOODBYE, client_of(&place.record)?.delete_session(session)).await??)
+        });
+    }
+}
+
+/// When the terminal is gone or somebody asks the prompt to end, it leaves nothing behind either.
+fn end_with_terminal(place: Arc<Mutex<Option<Place>>>) -> Result<()> {
+    std::thread::Builder::new().name("goodbye".into()).spawn(move || {
+        let waited = in_runtime(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            let mut hangup = signal(SignalKind::hangup())?;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            Ok(())
+        });
+        if waited.is_ok() {
+            leave(&place);
+            let _ = crossterm::terminal::disable_raw_mode();
+            std::process::exit(1);
+        }
+    })?;
+    Ok(())
+}

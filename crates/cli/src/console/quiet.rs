@@ -1,0 +1,29 @@
+//! The terminal while something runs.
+
+use std::io::stdin;
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// Until this is dropped, Ctrl-C is not shown as `^C`, in front of what is said about the interruption. Then the terminal
+/// is as it was, whatever was done to it meanwhile.
+pub(crate) struct Quiet(Option<Termios>);
+
+impl Quiet {
+    pub(crate) fn begin() -> Quiet {
+        let terminal = tcgetattr(stdin()).ok();
+        if let Some(terminal) = &terminal {
+            let mut quiet = terminal.clone();
+            quiet.local_modes.remove(LocalModes::ECHOCTL);
+            let _ = tcsetattr(stdin(), OptionalActions::Drain, &quiet);
+        }
+        Quiet(terminal)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some(terminal) = &self.0 {
+            let _ = tcsetattr(stdin(), OptionalActions::Drain, terminal);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The prompt for Python, as somebody sees it who types.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use super::house::{House, signal, wait_until};
+use super::terminal::{CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
+
+const PROMPT: &str = ">>> ";
+
+fn prompt(house: &House, arguments: &[&str]) -> Terminal {
+    Terminal::run(house.command(&[&["python"], arguments].concat()))
+}
+
+/// What the screen shows below the last line with this text.
+fn below(terminal: &Terminal, text: &str) -> String {
+    let screen = terminal.screen();
+    let after = screen.rsplit_once(text).unwrap_or_else(|| panic!("no {text:?} in:\n{screen}")).1;
+    after.split_once('\n').map_or(String::new(), |(_, below)| below.to_owned())
+}
+
+#[test]
+fn it_reads_runs_and_shows() {
+    let house = House::with_runtime();
+    let server = house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.wait_for(&format!("in runtime-host, server {}", server["id"].as_str().unwrap()));
+    terminal.command(PROMPT, "x = 20");
+    assert_eq!(below(&terminal, "x = 20"), ">>> ");
+    terminal.command(PROMPT, "x + 1");
+    assert_eq!(below(&terminal, "x + 1"), "21\n>>> ");
+    terminal.command(PROMPT, "_ * 2");
+    assert_eq!(below(&terminal, "_ * 2"), "42\n>>> ");
+    terminal.command(PROMPT, "None");
+    assert_eq!(below(&terminal, "None"), ">>> ");
+    terminal.command(PROMPT, "print('out'); 'text'");
+    assert_eq!(below(&terminal, ">>> print("), "out\n'text'\n>>> ");
+    terminal.command(PROMPT, "[n for n in range(3)], {'a': object}");
+    assert_eq!(below(&terminal, "[n for"), "([0, 1, 2], {'a': <class 'object'>})\n>>> ");
+    terminal.command(PROMPT, "import asyncio; await asyncio.sleep(0, 'awaited')");
+    assert_eq!(below(&terminal, ">>> import asyncio"), "'awaited'\n>>> ");
+    terminal.begin(PROMPT, "exit()");
+    assert!(terminal.end().success());
+    assert_eq!(house.json(&["eval", "--session", "default", "'x' in globals()"])["value"], false, "its own session");
+}
+
+#[test]
+fn exceptions_are_tracebacks_in_colour() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.command(PROMPT, "print('before'); {}['missing']");
+    let shown = below(&terminal, ">>> print(");
+    assert!(shown.starts_with("before\nTraceback (most recent call last):\n  File \"<session "), "{shown}");
+    assert!(shown.ends_with("KeyError: 'missing'\n>>> "), "{shown}");
+    assert!(terminal.is_coloured("KeyError") && terminal.is_coloured("File \"<session "), "{}", terminal.screen());
+    terminal.command(PROMPT, "1 +* 2");
+    terminal.wait_for("SyntaxError: invalid syntax");
+    terminal.command(PROMPT, "import os; os._exit(3)");
+    terminal.wait_for("hint: the session goes on, empty");
+    terminal.command(PROMPT, "6 * 7");
+    assert_eq!(below(&terminal, "6 * 7"), "42\n>>> ", "the session goes on");
+}
+
+#[test]
+fn blocks_are_read_to_their_end_and_indented() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.begin(PROMPT, "def area(w, h):");
+    terminal.wait_until("an indented line", |screen| screen.cursor_position() == (2, 8));
+    terminal.keys("if w < 0:\r");
+    terminal.wait_until("a line indented further", |screen| screen.cursor_position() == (3, 12));
+    terminal.keys("return None\r");
+    terminal.wait_until("a line indented less", |screen| screen.cursor_position() == (4, 8));
+    terminal.keys("return w * h\r");
+    terminal.wait_until("a line not indented", |screen| screen.cursor_position() == (5, 4));
+    terminal.keys(ENTER);
+    terminal.command(PROMPT, "area(6, 7)");
+    assert_eq!(below(&terminal, "area(6, 7)"), "42\n>>> ");
+    terminal.begin(PROMPT, "text = '''a");
+    terminal.wait_for_line("... ");
+    terminal.keys("b'''\r");
+    terminal.command(PROMPT, "text");
+    assert_eq!(below(&terminal, ">>> text\n"), ">>> ");
+    terminal.wait_for("'a\\nb'");
+    // A block that was typed comes back whole.
+    terminal.keys(UP);
+    terminal.keys(UP);
+    terminal.keys(UP);
+    terminal.keys(UP);
+    terminal.wait_until("the function again", |screen| screen.contents().matches("return w * h").count() == 2);
+    terminal.give_up(PROMPT);
+    // What is pasted is one piece.
+    terminal.keys("\x1b[200~for n in (1, 2):\n    print(n * 11)\n\x1b[201~");
+    terminal.wait_for("print(n * 11)");
+    terminal.keys(ENTER);
+    terminal.wait_for("11\n22\n>>> ");
+}
+
+#[test]
+fn names_are_completed_from_the_session() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.command(PROMPT, "Thing = type('Thing', (), {'first_one': 1, 'second_one': 2})");
+    terminal.command(PROMPT, "grandmother = Thing()");
+    for (typed, completed) in [
+        ("grandm", "grandmother"),
+        ("print(grandmother.fir", "print(grandmother.first_one"),
+        ("import functoo", "import functools"),
+        ("", "    "),
+    ] {
+        terminal.keys(typed);
+        terminal.wait_for_line(&format!("{PROMPT}{typed}"));
+        terminal.keys(TAB);
+        let column = u16::try_from(PROMPT.len() + completed.len()).unwrap();
+        terminal.wait_until(completed, |screen| screen.cursor_position().1 == column);
+        terminal.wait_for_line(&format!("{PROMPT}{completed}"));
+        terminal.give_up(PROMPT);
+    }
+    terminal.keys("grandmother.");
+    terminal.keys(TAB);
+    terminal.wait_for("grandmother.second_one");
+}
+
+#[test]
+fn ctrl_c_cancels_and_the_state_stays() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.command(PROMPT, "kept = 41");
+    terminal.keys("half a li");
+    terminal.wait_for_line(">>> half a li");
+    terminal.give_up(PROMPT);
+    let began = house.here().join("began");
+    for long in
+        ["import time; time.sleep(600)", "[None for n in iter(int, 1)]", "import asyncio; await asyncio.sleep(600)"]
+    {
+        let _ = fs::remove_file(&began);
+        terminal.begin(PROMPT, &format!("open('began', 'w').close(); {long}"));
+        wait_until("the code runs", || began.exists());
+        terminal.keys(CTRL_C);
+        terminal.wait_for_prompt(PROMPT);
+        let shown = below(&terminal, long);
+        assert!(shown.ends_with("KeyboardInterrupt\n>>> "), "{shown}");
+    }
+    terminal.command(PROMPT, "kept + 1");
+    assert_eq!(below(&terminal, "kept + 1"), "42\n>>> ");
+    // While the text that shows a result is made, too.
+    let _ = fs::remove_file(&began);
+    terminal.command(PROMPT, "slow = lambda self: (open('began', 'w').close(), time.sleep(600))");
+    terminal.begin(PROMPT, "type('Slow', (), {'__repr__': slow})()");
+    wait_until("the result is shown", || began.exists());
+    terminal.keys(CTRL_C);
+    terminal.wait_for_prompt(PROMPT);
+    terminal.command(PROMPT, "kept + 2");
+    assert_eq!(below(&terminal, "kept + 2"), "43\n>>> ");
+}
+
+#[test]
+fn what_does_not_react_is_ended_when_that_is_asked_for() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.command(PROMPT, "import time; kept = 1");
+    let stubborn = r"while True:\n try: open('began', 'w').close(); time.sleep(600)\n except KeyboardInterrupt: pass";
+    terminal.begin(PROMPT, &format!("exec(\"{stubborn}\")"));
+    wait_until("the code runs", || house.here().join("began").exists());
+    terminal.keys(CTRL_C);
+    terminal.wait_for("Ctrl-C again ends its worker");
+    terminal.keys(CTRL_C);
+    terminal.wait_for("the session is empty now");
+    terminal.command(PROMPT, "'kept' in globals()");
+    terminal.wait_for("\nFalse");
+}
+
+#[test]
+fn a_session_of_a_server_can_be_named() {
+    let house = House::with_runtime();
+    let server = house.start(&[]);
+    house.done(&["eval", "shared = 42", "--session", "default"]);
+    let mut terminal = prompt(&house, &["default", "--server", server["id"].as_str().unwrap()]);
+    terminal.command(PROMPT, "shared");
+    assert_eq!(below(&terminal, ">>> shared"), "42\n>>> ");
+    terminal.command(PROMPT, "more = 1");
+    terminal.keys(CTRL_D);
+    assert!(terminal.end().success());
+    assert_eq!(house.done(&["eval", "more", "--session", "default"]), "1\n");
+    let terminal = prompt(&house, &["nobody"]);
+    terminal.wait_for("has no session \"nobody\"");
+    assert_eq!(terminal.end().code(), Some(1));
+    let said = house.run(&["python"]);
+    assert_eq!((said.code, said.stderr.lines().next()), (Some(1), Some("error: `python` needs a terminal")));
+}
+
+#[test]
+fn without_a_server_it_has_one_of_its_own_and_nothing_stays() {
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "mine"]);
+    let mut terminal = prompt(&house, &["--venv", "mine"]);
+    terminal.wait_for("in mine, a server of its own");
+    terminal.command(PROMPT, "import sys; sys.prefix.rpartition('/')[2]");
+    terminal.wait_for("\n'mine'");
+    terminal.keys(CTRL_D);
+    assert!(terminal.end().success());
+    assert_eq!(house.json(&["status"]), json!([]));
+    house.wait_until_no_process_is_left();
+
+    // The terminal is closed, or somebody asks it to end.
+    for end in [Signal::HUP, Signal::TERM] {
+        let mut terminal = prompt(&house, &[]);
+        terminal.command(PROMPT, "1 + 1");
+        signal(terminal.pid(), end);
+        assert_eq!(terminal.end().code(), Some(1));
+        assert_eq!(house.json(&["status"]), json!([]));
+        house.wait_until_no_process_is_left();
+    }
+}
+
+#[test]
+fn it_is_a_command_of_the_console_like_others() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = Terminal::run(house.command(&[]));
+    let console = "beep-python> ";
+    terminal.begin(console, "python");
+    terminal.begin(PROMPT, "open('began', 'w').close(); import time; time.sleep(600)");
+    wait_until("the code runs", || house.here().join("began").exists());
+    terminal.keys(CTRL_C);
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.command(PROMPT, "1 + 1");
+    terminal.begin(PROMPT, "exit()");
+    terminal.command(console, "status");
+    terminal.wait_for("running");
+    assert!(fs::read_to_string(house.root().join("python-history")).unwrap().ends_with("1 + 1\nexit()\n"));
+}
