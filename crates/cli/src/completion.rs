@@ -38,7 +38,7 @@ fn names_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>> {
     let group = path.split(' ').next().unwrap_or_default();
     Some(match (group, argument) {
         _ if path == "venv create" && argument == "name" => return None,
-        (_, "venv" | "environment") | ("venv", "name" | "names") => names::environments,
+        (_, "venv" | "environment") | ("venv", "name" | "names" | "from") => names::environments,
         (_, "server" | "servers") => names::servers,
         (_, "session" | "sessions") => names::sessions,
         ("runtime", "id" | "ids" | "runtime") => names::runtimes,
@@ -75,9 +75,18 @@ mod tests {
     fn arguments_that_take_a_name_are_completed() {
         let mut found = Vec::new();
         named(&tree(), "", &mut found);
-        for expected in
-            ["venv status.name", "start.venv", "stop.server", "eval.session", "runtime use.id", "init.python"]
-        {
+        for expected in [
+            "venv status.name",
+            "venv clone.from",
+            "python.session",
+            "runtime install.pythons",
+            "runtime remove.ids",
+            "start.venv",
+            "stop.server",
+            "eval.session",
+            "runtime use.id",
+            "init.python",
+        ] {
             assert!(found.iter().any(|named| named == expected), "{expected} is not among {found:?}");
         }
         assert!(!found.contains(&"venv create.name".to_owned()), "a new name is not one that exists");

@@ -158,6 +158,13 @@ impl Page {
                 let mut items = each(names::environments()?, Page::Environment);
                 items.push(open("Make one", "a new environment", Then::Open(Page::MakeEnvironment)));
                 items.push(open("Show all", "with state and place", run_words(&["venv", "list"])));
+                items.push(open(
+                    "Tidy up",
+                    "delete those that were not used for so long",
+                    ask("How long (30d, 12h)", &["venv", "prune", "--idle"], true),
+                ));
+                items.push(open("Cache", "what is kept, and what it takes", run_words(&["cache", "info"])));
+                items.push(open("Clean the cache", "what can be fetched again", run_words(&["cache", "clean"])));
                 items
             }
             Page::Environment(name) => {
@@ -172,6 +179,9 @@ impl Page {
                     open("Evaluate", "Python code in it", ask("Code", &["eval", "--venv", name], true)),
                     open("Uninstall packages", "", ask("Packages", &["venv", "uninstall", name], false)),
                     open("Repair", "what its status finds broken", run_words(&["venv", "repair", name])),
+                    open("Lock", "write down what is installed, exactly", run_words(&["venv", "lock", name])),
+                    open("Sync", "bring it to what its lock says", run_words(&["venv", "sync", name])),
+                    open("Clone", "under another name", ask("The copy's name", &["venv", "clone", name], true)),
                     open("Start a server", "in it", Then::Open(Page::Start(Some(name.clone())))),
                     open("Delete", "with all that is installed in it", run_words(&["venv", "delete", name])),
                 ]

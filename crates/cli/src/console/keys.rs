@@ -31,6 +31,10 @@ fn key() -> io::Result<(KeyCode, KeyModifiers)> {
     loop {
         match read()? {
             Event::Key(KeyEvent { kind: KeyEventKind::Release, .. }) => {}
+            // Enter, from who typed ahead while the terminal still made a line's end of it.
+            Event::Key(KeyEvent { code: KeyCode::Char('j'), modifiers: KeyModifiers::CONTROL, .. }) => {
+                return Ok((KeyCode::Enter, KeyModifiers::NONE));
+            }
             Event::Key(KeyEvent { code, modifiers, .. }) => return Ok((code, modifiers)),
             // Painted anew, in whatever size there is now.
             Event::Resize(..) => return Ok((KeyCode::Null, KeyModifiers::NONE)),
@@ -41,10 +45,10 @@ fn key() -> io::Result<(KeyCode, KeyModifiers)> {
 
 /// Asks a question; Enter agrees.
 pub(crate) fn agreed(question: &str) -> io::Result<bool> {
-    print!("{question} [Y/n] ");
-    stdout().flush()?;
     let answer = {
         let _raw = Raw::enter()?;
+        print!("{question} [Y/n] ");
+        stdout().flush()?;
         loop {
             match key()? {
                 (KeyCode::Char('c' | 'd'), KeyModifiers::CONTROL) | (KeyCode::Esc | KeyCode::Char('n' | 'N'), _) => {

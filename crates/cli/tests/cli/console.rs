@@ -1,7 +1,11 @@
 //! The console, as somebody sees it who types.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -143,6 +147,66 @@ fn ctrl_c_gives_up_a_line_and_ends_what_runs_but_not_the_console() {
     assert!(terminal.end().success());
 }
 
+/// An address where every download begins and none ends; says when one has begun.
+fn endless_downloads() -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (began, begun) = channel();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            if stream.read(&mut request).is_ok_and(|read| read > 0) {
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 50000000\r\n\r\n";
+                let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&[b' '; 100_000]));
+                if began.send(()).is_err() {
+                    return;
+                }
+            }
+            open.push(stream);
+        }
+    });
+    (address, begun)
+}
+
+#[test]
+fn downloads_and_installations_show_their_progress_and_can_be_interrupted() {
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "mine"]);
+    let (address, begun) = endless_downloads();
+    let mut command = house.command(&[]);
+    command.env("BEEP_PYTHON_UV", "never").env("PIP_INDEX_URL", format!("{address}/simple"));
+    command.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+    let mut terminal = Terminal::run(command);
+    for (line, progress) in [
+        (format!("runtime install 3.12 --mirror {address}"), "97.66 KiB"),
+        ("venv install mine six".to_owned(), "resolving"),
+    ] {
+        terminal.begin(PROMPT, &line);
+        begun.recv_timeout(Duration::from_secs(60)).unwrap();
+        terminal.wait_for(progress);
+        terminal.keys(CTRL_C);
+        terminal.wait_for_prompt(PROMPT);
+        terminal.wait_for("error: interrupted");
+        wait_until("nothing of it runs", || house.processes().is_empty());
+    }
+    terminal.command(PROMPT, "venv packages mine");
+    terminal.wait_for("mine has no packages.");
+    assert_eq!(house.json(&["runtime", "list"])["runtimes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_typed_ahead_is_not_lost() {
+    let house = House::with_runtime();
+    let mut terminal = console(&house, &[]);
+    terminal.begin(PROMPT, "eval \"open('began', 'w').close(); __import__('time').sleep(600)\" --timeout 1");
+    wait_until("the code runs", || house.here().join("began").exists());
+    terminal.keys("venv list\r");
+    terminal.wait_for("runtime-host  ");
+    terminal.wait_for_prompt(PROMPT);
+}
+
 #[test]
 fn a_text_in_quotes_goes_on_in_the_next_line() {
     let house = House::with_runtime();
@@ -245,7 +309,9 @@ fn a_menu_leads_to_the_commands() {
     terminal.wait_for("1  mine");
     terminal.keys("1");
     terminal.wait_for("Environment mine");
+    // There are more than nine: another digit could follow.
     terminal.keys("1");
+    terminal.keys(ENTER);
     terminal.wait_for("healthy");
     terminal.wait_for("Environment mine");
     terminal.keys("5");
@@ -254,7 +320,7 @@ fn a_menu_leads_to_the_commands() {
     terminal.wait_for("\n42");
     // Delete asks; what is gone has no page.
     terminal.wait_for("Environment mine");
-    terminal.keys("9");
+    terminal.keys("12");
     terminal.wait_for("[y/N]");
     terminal.keys("y\r");
     terminal.wait_for("Deleted the environment mine");
