@@ -9,9 +9,9 @@ use beep_python_protocol::message::{
     AvailableAnswer, CallRequest, CancelAnswer, CancelOutcome, CancelRequest, CreateEnvironmentRequest, CreateRequest,
     EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest, GetAttributeRequest,
     HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleRequest, PackagesInstalled, SessionCreated,
-    SessionInfo, SessionList, SetAttributeRequest, WrapRequest,
+    SessionInfo, SessionList, SessionRestarted, SetAttributeRequest, WrapRequest,
 };
-use beep_python_protocol::{HostOperation, Operation};
+use beep_python_protocol::{HostOperation, Operation, SessionOptions};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
@@ -85,6 +85,16 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn with_cancel_if_gone(&self) -> Self {
         let mut backend = self.clone();
         backend.context_mut().options.cancel_if_gone = true;
+        backend
+    }
+
+    /// The same backend, whose calls of [`evaluate`](Self::evaluate) each run in a worker of their own, at the same time as
+    /// others, in the environment of the session; nothing of them is kept, and a result that cannot be sent as a value is
+    /// refused.
+    #[must_use]
+    fn with_isolation(&self) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.isolated = true;
         backend
     }
 
@@ -264,9 +274,31 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// Starts a session and answers with its id, for [`with_session`](Self::with_session). It has names and objects of its
     /// own, and runs at the same time as others.
     fn create_session(&self) -> impl Future<Output = Result<String, Error>> + Send {
+        async move { self.create_session_with(&SessionOptions::default()).await }
+    }
+
+    /// Starts a session in an environment, with limits and labels of its own. A server's sessions can be in different
+    /// environments, and Pythons, at the same time.
+    fn create_session_with(&self, options: &SessionOptions) -> impl Future<Output = Result<String, Error>> + Send {
+        let options = options.clone();
         async move {
-            let created: SessionCreated = ask_host(self, HostOperation::CreateSession, Some(Nothing {}), None).await?;
+            let created: SessionCreated = ask_host(self, HostOperation::CreateSession, Some(options), None).await?;
             Ok(created.session_id)
+        }
+    }
+
+    /// What is known of a session.
+    fn get_session(&self, session: &str) -> impl Future<Output = Result<SessionInfo, Error>> + Send {
+        ask_host(self, HostOperation::GetSession, NO_REQUEST, Some(Arc::from(session)))
+    }
+
+    /// Ends the worker of a session, whatever it does, and answers with the epoch in which the session goes on, empty.
+    fn restart_session(&self, session: &str) -> impl Future<Output = Result<u64, Error>> + Send {
+        let session = Some(Arc::from(session));
+        async move {
+            let done: SessionRestarted =
+                ask_host(self, HostOperation::RestartSession, Some(Nothing {}), session).await?;
+            Ok(done.session_epoch)
         }
     }
 

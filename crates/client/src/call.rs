@@ -40,6 +40,8 @@ pub struct CallOptions {
     pub grace: Option<Duration>,
     /// Whether the host cancels the call when its future is dropped, or this process ends.
     pub cancel_if_gone: bool,
+    /// Whether it is evaluated in a worker of its own, of which nothing is kept.
+    pub isolated: bool,
 }
 
 /// A successful answer. Failures are an [`Error`](crate::Error).

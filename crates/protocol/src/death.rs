@@ -17,12 +17,35 @@ pub struct WorkerDeath {
     /// The signal's name, for example `SIGSEGV`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal_name: Option<String>,
+    /// What this means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<DeathCause>,
     /// Its largest resident size, where the system told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
     /// The last lines that it wrote to standard error.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stderr_tail: String,
+    /// Where a crash happened: the Python stacks that the interpreter wrote while it died.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// What ended a worker process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DeathCause {
+    /// It exited by itself.
+    Exit,
+    /// It crashed: a fault in native code, or an abort.
+    Crash,
+    /// The kernel ended it, since the machine or its group ran out of memory.
+    OutOfMemory,
+    /// Somebody else ended it with a signal.
+    Killed,
+    /// The host ended it: a limit, a call that did not stop, a restart or an end that was asked for.
+    Host,
 }
 
 impl std::fmt::Display for WorkerDeath {
@@ -35,6 +58,9 @@ impl std::fmt::Display for WorkerDeath {
                 None => write!(f, "was ended by signal {signal}")?,
             },
             _ => f.write_str("ended; how is not known")?,
+        }
+        if self.cause == Some(DeathCause::OutOfMemory) {
+            f.write_str(" since the system ran out of memory")?;
         }
         if let Some(bytes) = self.peak_memory_bytes {
             write!(f, ", peak memory {:.1} MiB", bytes as f64 / (1024.0 * 1024.0))?;

@@ -81,6 +81,18 @@ codes! {
     WorkerUnavailable = "worker_unavailable", 503, Unavailable, "No worker could be started";
     /// Too many calls wait for the session already.
     QueueFull = "queue_full", 429, ResourceExhausted, "Too many calls are waiting";
+    /// The server has as many sessions as it may have.
+    TooManySessions = "too_many_sessions", 429, ResourceExhausted, "Too many sessions";
+    /// The call used more processor time than it may; `outcome` says what became of it.
+    CpuTimeExceeded = "cpu_time_exceeded", 422, ResourceExhausted, "The processor time is used up";
+    /// The session took more memory than it may; `outcome` says what became of the call.
+    MemoryExceeded = "memory_exceeded", 422, ResourceExhausted, "The memory limit was passed";
+    /// The session had more processes than it may; `outcome` says what became of the call.
+    TooManyProcesses = "too_many_processes", 422, ResourceExhausted, "Too many processes";
+    /// The session holds as many objects as it may.
+    TooManyHandles = "too_many_handles", 422, ResourceExhausted, "Too many handles";
+    /// The result is larger than it may be.
+    ResultTooLarge = "result_too_large", 422, ResourceExhausted, "The result is too large";
     /// The server is stopping.
     ShuttingDown = "shutting_down", 503, Unavailable, "The server is stopping";
     /// There is no such environment.

@@ -13,6 +13,8 @@ pub enum HostOperation {
     ListSessions,
     /// Tell of one session.
     GetSession,
+    /// End a session's worker, whatever it does, and begin with an empty one.
+    RestartSession,
     /// End a session and let go of all that it holds.
     DeleteSession,
     /// Make a provider's environment, with all that it needs, or find it made.
@@ -29,12 +31,13 @@ pub enum HostOperation {
 
 impl HostOperation {
     /// Every operation.
-    pub const ALL: [HostOperation; 11] = [
+    pub const ALL: [HostOperation; 12] = [
         HostOperation::Health,
         HostOperation::Cancel,
         HostOperation::CreateSession,
         HostOperation::ListSessions,
         HostOperation::GetSession,
+        HostOperation::RestartSession,
         HostOperation::DeleteSession,
         HostOperation::CreateEnvironment,
         HostOperation::ListEnvironments,
@@ -50,6 +53,7 @@ impl HostOperation {
             HostOperation::Cancel => "/api/cancel",
             HostOperation::CreateSession | HostOperation::ListSessions => "/api/sessions",
             HostOperation::GetSession | HostOperation::DeleteSession => "/api/sessions/{sessionId}",
+            HostOperation::RestartSession => "/api/sessions/{sessionId}/restart",
             HostOperation::CreateEnvironment => "/api/venv/create",
             HostOperation::ListEnvironments => "/api/venv/list",
             HostOperation::EnvironmentStatus => "/api/venv/status",
@@ -78,6 +82,7 @@ impl HostOperation {
             HostOperation::CreateSession => "session_create",
             HostOperation::ListSessions => "session_list",
             HostOperation::GetSession => "session_get",
+            HostOperation::RestartSession => "session_restart",
             HostOperation::DeleteSession => "session_delete",
             HostOperation::CreateEnvironment => "venv_create",
             HostOperation::ListEnvironments => "venv_list",
@@ -100,6 +105,7 @@ impl HostOperation {
             HostOperation::CreateSession => "SessionService/CreateSession",
             HostOperation::ListSessions => "SessionService/ListSessions",
             HostOperation::GetSession => "SessionService/GetSession",
+            HostOperation::RestartSession => "SessionService/RestartSession",
             HostOperation::DeleteSession => "SessionService/DeleteSession",
             HostOperation::CreateEnvironment => "VenvService/CreateEnvironment",
             HostOperation::ListEnvironments => "VenvService/ListEnvironments",

@@ -15,9 +15,10 @@ pub mod message;
 mod operation;
 mod problem;
 mod server_record;
+mod session_options;
 mod value;
 
-pub use death::WorkerDeath;
+pub use death::{DeathCause, WorkerDeath};
 pub use error::ErrorCode;
 pub use exception::{Frame, PythonException, SyntaxLocation};
 pub use form::ValueForm;
@@ -26,4 +27,5 @@ pub use host_operation::HostOperation;
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{ServerEndpoint, ServerRecord, ServerState, start_time};
+pub use session_options::{Limits, SessionOptions};
 pub use value::{BigInt, DateTime, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value};

@@ -2,9 +2,11 @@
 //!
 //! Requests only write themselves: hosts hand a request's bytes on to the session without reading them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::Value;
+use crate::{Value, WorkerDeath};
 
 /// The `returnType` with which a client says that it wants a handle, even where the result could be sent as a value.
 pub const RETURN_HANDLE: &str = "IPythonObjectHandle";
@@ -249,6 +251,40 @@ pub struct SessionInfo {
     /// Its worker process, while there is one.
     #[serde(default)]
     pub pid: Option<i32>,
+    /// How many calls have no answer yet.
+    #[serde(default)]
+    pub calls: u64,
+    /// The folder of its environment.
+    #[serde(default)]
+    pub environment: String,
+    /// The version of its Python.
+    #[serde(default)]
+    pub python: Option<String>,
+    /// What its client calls it.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// For how long no call has been under way, in milliseconds; absent while one is.
+    #[serde(default)]
+    pub idle_ms: Option<u64>,
+    /// The resident memory of its worker.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Whether it has lost its state, once at least.
+    #[serde(default)]
+    pub restarted: bool,
+    /// How its last worker ended, where it was restarted.
+    #[serde(default)]
+    pub last_death: Option<WorkerDeath>,
+}
+
+/// The answer of `POST /api/sessions/{sessionId}/restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRestarted {
+    /// Always true; a failure is an error answer.
+    pub success: bool,
+    /// The epoch that began.
+    pub session_epoch: u64,
 }
 
 /// The body of `POST /api/venv/create`.

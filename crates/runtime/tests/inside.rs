@@ -152,12 +152,12 @@ fn a_real_clr_stays_theirs() {
         |_| (),
         async |sessions| {
             adopt(sessions).await;
-            let one = sessions.create().await.expect("a session");
+            let one = sessions.create(Default::default()).await.expect("a session");
             eval(&one, &format!("import sys; sys.path.insert(0, {:?})", works.to_str().expect("text"))).await;
             assert!(eval(&one, SNIPPET).await.value().is_string());
             let theirs = eval(&one, "(clr.AddReference('System'), clr.asked, clr.__file__.endswith('clr.py'))").await;
             assert_eq!(theirs.value(), &json!(["theirs", ["System"], true]));
-            let two = sessions.create().await.expect("a session");
+            let two = sessions.create(Default::default()).await.expect("a session");
             eval(&two, &format!("import sys; sys.path.insert(0, {:?})", broken.to_str().expect("text"))).await;
             assert!(eval(&two, SNIPPET).await.value().is_string());
             let told = eval(&two, "clr.AddReference('System')").await;

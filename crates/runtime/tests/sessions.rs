@@ -397,8 +397,8 @@ fn a_background_thread_that_prints_for_ever_harms_nobody() {
 #[test]
 fn sessions_are_apart_and_outlive_their_zygote() {
     on_one_python(async |sessions| {
-        let one = sessions.create().await.expect("a session");
-        let two = sessions.create().await.expect("a session");
+        let one = sessions.create(Default::default()).await.expect("a session");
+        let two = sessions.create(Default::default()).await.expect("a session");
         eval(&one, "name = 'one'").await;
         assert_eq!(eval(&two, "'name' in globals()").await.value(), &json!(false));
         let held = eval(&one, "object()").await.object()["handleId"].clone();
@@ -408,7 +408,7 @@ fn sessions_are_apart_and_outlive_their_zygote() {
         support::kill(zygote);
         support::gone(zygote as u32).await;
         assert_eq!(eval(&one, "name").await.value(), "one");
-        let three = sessions.create().await.expect("a new zygote is started");
+        let three = sessions.create(Default::default()).await.expect("a new zygote is started");
         assert_ne!(eval(&three, "import os; os.getppid()").await.value().as_i64(), Some(zygote));
         sessions.delete(three.id(), Duration::from_secs(1)).await.expect("deleted");
         assert_eq!(sessions.get(three.id()).expect_err("gone").code, ErrorCode::UnknownSession);
@@ -419,7 +419,7 @@ fn sessions_are_apart_and_outlive_their_zygote() {
 #[test]
 fn closing_lets_calls_finish() {
     on_one_python(async |sessions| {
-        let session = sessions.create().await.expect("a session");
+        let session = sessions.create(Default::default()).await.expect("a session");
         let pid = session.info().pid.expect("its worker");
         let under_way = tokio::spawn({
             let session = session.clone();

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use beep_python_protocol::Limits;
 use beep_python_runtime::platform::{Home, HomeError};
-use beep_python_runtime::session::{SessionLimits, Sessions, SessionsError, SessionsOptions};
+use beep_python_runtime::session::{Capacity, SessionLimits, Sessions, SessionsError, SessionsOptions};
 use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,8 +42,10 @@ pub struct ServeOptions {
     pub python: PathBuf,
     /// Modules to import once, for all workers.
     pub preload: Vec<String>,
-    /// How long a call may take, where it does not say itself.
-    pub timeout: Option<Duration>,
+    /// What a call may take, where neither it nor its session says so itself.
+    pub limits: Limits,
+    /// How many sessions and workers there may be.
+    pub capacity: Capacity,
     /// Who may come in.
     pub door: DoorConfig,
     /// Its log file; none in the foreground.
@@ -136,7 +139,8 @@ async fn start(
         home: options.home.clone(),
         preload: options.preload.clone(),
         directory: None,
-        limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
+        limits: SessionLimits::default().but(&options.limits),
+        capacity: options.capacity,
     })
     .await?;
     let mut endpoints = Vec::new();
@@ -180,7 +184,8 @@ fn raise_descriptor_limit() {
 
 /// What `status` tells of how the server was started.
 fn settings(options: &ServeOptions) -> BTreeMap<String, serde_json::Value> {
-    let timeout = options.timeout.map(|timeout| ("timeoutMs".to_owned(), json!(timeout.as_millis() as u64)));
+    let timeout = options.limits.timeout_ms.map(|timeout| ("timeoutMs".to_owned(), json!(timeout)));
+    let limits = (!options.limits.is_empty()).then(|| ("limits".to_owned(), json!(options.limits)));
     let preload = (!options.preload.is_empty()).then(|| ("preload".to_owned(), json!(options.preload)));
-    timeout.into_iter().chain(preload).collect()
+    timeout.into_iter().chain(limits).chain(preload).collect()
 }

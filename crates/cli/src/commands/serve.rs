@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use beep_python_protocol::Limits;
 use beep_python_runtime::environment::{Environment, VenvManager};
+use beep_python_runtime::session::Capacity;
 use beep_python_server::door::DoorConfig;
 use beep_python_server::launch::{Inherited, Ready};
 use beep_python_server::serve::{self, ServeOptions};
@@ -51,6 +53,27 @@ pub(crate) struct Served {
     /// How long calls under way may take when the server is told to stop, in seconds [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) drain: Option<Duration>,
+    /// How long a call that is interrupted may take to stop before its worker is killed, in seconds [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) grace: Option<Duration>,
+    /// How many isolated calls run at once [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// How many sessions there may be [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_sessions: Option<u32>,
+    /// How much memory a session may take, in bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_memory: Option<u64>,
+    /// How many processes a session may have
+    #[arg(long, value_name = "N")]
+    pub(crate) max_processes: Option<u64>,
+    /// How much processor time a call may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) max_cpu: Option<Duration>,
+    /// How many calls may wait for one session [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_waiting: Option<u64>,
     /// Import this module once, for all workers
     #[arg(long, value_name = "MODULE")]
     pub(crate) preload: Vec<String>,
@@ -77,8 +100,16 @@ impl ServeSettings {
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--environment".to_owned(), self.environment.display().to_string()];
         let mut say = |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
-        let Served { host, timeout, drain, preload, allow_host, allow_origin, trust_loopback, max_body } = &self.served;
+        let served = &self.served;
+        let Served { host, timeout, drain, preload, allow_host, allow_origin, trust_loopback, max_body, .. } = served;
         host.iter().for_each(|host| say("host", host));
+        served.grace.iter().for_each(|grace| say("grace", &grace.as_secs_f64().to_string()));
+        served.workers.iter().for_each(|number| say("workers", &number.to_string()));
+        served.max_sessions.iter().for_each(|number| say("max-sessions", &number.to_string()));
+        served.max_memory.iter().for_each(|bytes| say("max-memory", &bytes.to_string()));
+        served.max_processes.iter().for_each(|number| say("max-processes", &number.to_string()));
+        served.max_cpu.iter().for_each(|time| say("max-cpu", &time.as_secs_f64().to_string()));
+        served.max_waiting.iter().for_each(|number| say("max-waiting", &number.to_string()));
         timeout.iter().for_each(|timeout| say("timeout", &timeout.as_secs_f64().to_string()));
         drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
         preload.iter().for_each(|module| say("preload", module));
@@ -132,7 +163,8 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         environment_path: environment.path,
         python: environment.python,
         preload: served.preload,
-        timeout: served.timeout,
+        limits: limits(&served),
+        capacity: capacity(&served),
         door: DoorConfig {
             hosts: served.allow_host,
             origins: served.allow_origin,
@@ -143,6 +175,28 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         arguments,
         drain: served.drain.unwrap_or(DEFAULT_DRAIN),
     })
+}
+
+/// What `start` was told of what calls may take.
+fn limits(served: &Served) -> Limits {
+    let milliseconds = |time: Option<Duration>| time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    Limits {
+        timeout_ms: milliseconds(served.timeout),
+        grace_ms: milliseconds(served.grace),
+        cpu_ms: milliseconds(served.max_cpu),
+        memory_bytes: served.max_memory,
+        processes: served.max_processes,
+        waiting: served.max_waiting,
+        ..Limits::default()
+    }
+}
+
+fn capacity(served: &Served) -> Capacity {
+    let most = Capacity::default();
+    Capacity {
+        sessions: served.max_sessions.map_or(most.sessions, |number| number as usize),
+        workers: served.workers.map_or(most.workers, usize::from),
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -169,6 +223,13 @@ mod tests {
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,
                 max_body: Some(1000),
+                grace: Some(Duration::from_millis(250)),
+                workers: Some(3),
+                max_sessions: Some(7),
+                max_memory: Some(1 << 30),
+                max_processes: Some(20),
+                max_cpu: Some(Duration::from_secs(60)),
+                max_waiting: Some(5),
             },
         };
         for settings in [bare, full] {

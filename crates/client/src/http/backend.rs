@@ -20,6 +20,7 @@ const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
 const SESSION: HeaderName = HeaderName::from_static("x-beep-session");
 const REQUEST: HeaderName = HeaderName::from_static("x-beep-request");
 const GRACE: HeaderName = HeaderName::from_static("x-beep-grace-ms");
+const ISOLATED: HeaderName = HeaderName::from_static("x-beep-isolated");
 const CANCEL_IF_GONE: HeaderName = HeaderName::from_static("x-beep-cancel-if-gone");
 const SHAPE: &str = "x-beep-shape";
 /// What stands for a session in a route.
@@ -107,6 +108,9 @@ impl HttpBackend {
         }
         if call.options.cancel_if_gone {
             headers.insert(CANCEL_IF_GONE, HeaderValue::from_static("true"));
+        }
+        if call.options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)) {
+            headers.insert(ISOLATED, HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
         for (name, value) in [(SESSION, session), (REQUEST, call.options.request_id.as_ref())] {

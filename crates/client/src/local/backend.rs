@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
 use beep_python_runtime::session::answer::{Arrays, Composed, compose};
 use beep_python_runtime::session::operation::{self, Envelope};
 use beep_python_runtime::session::{CallName, Sessions, host_operation};
@@ -130,6 +130,7 @@ async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
                 grace: options.grace,
                 name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
                 cancel_if_gone: options.cancel_if_gone,
+                isolated: options.isolated && operation == Operation::Evaluate,
             };
             let answered = operation::carry_out(sessions, operation, &envelope, body).await;
             reply(compose(answered.map_err(Error::from_problem)?, Arrays::Binary).await)

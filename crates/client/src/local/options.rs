@@ -8,7 +8,7 @@ use std::time::Duration;
 use beep_python_runtime::environment::{EnvironmentError, VenvManager};
 use beep_python_runtime::interpreter::query;
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{SessionLimits, SessionsOptions};
+use beep_python_runtime::session::{Capacity, SessionLimits, SessionsOptions};
 
 /// What a [`LocalBackend`](crate::LocalBackend) is to be.
 ///
@@ -80,6 +80,7 @@ pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionsOptions
         preload: options.preload.clone(),
         directory: options.directory.clone(),
         limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
+        capacity: Capacity::default(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Calls as lines, and lines as answers.
 
-use beep_python_protocol::{HostOperation, ValueForm};
+use beep_python_protocol::{HostOperation, Operation, ValueForm};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,6 +22,8 @@ struct Request<'a> {
     grace_ms: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cancel_if_gone: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    isolated: bool,
     values: &'static str,
 }
 
@@ -46,6 +48,7 @@ pub(super) fn write(call: &Call) -> Bytes {
         timeout_ms: options.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)),
         grace_ms: options.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
         cancel_if_gone: options.cancel_if_gone,
+        isolated: options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)),
         values: ValueForm::Exact.as_str(),
     };
     let mut line = Vec::with_capacity(96 + call.body.len());
@@ -64,7 +67,8 @@ pub(super) fn write(call: &Call) -> Bytes {
 
 /// Over HTTP the session that is asked about stands in the route.
 fn session_in_payload(operation: HostOperation, call: &Call) -> Option<Vec<u8>> {
-    if !matches!(operation, HostOperation::GetSession | HostOperation::DeleteSession) {
+    let about_one = [HostOperation::GetSession, HostOperation::RestartSession, HostOperation::DeleteSession];
+    if !about_one.contains(&operation) {
         return None;
     }
     let session_id = call.options.session.as_deref().unwrap_or_default();

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use beep_python_protocol::ValueForm;
 use beep_python_protocol::grpc::messages::ErrorDetails;
 use beep_python_protocol::grpc::{
-    CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, REQUEST, ROUTE_PREFIX, SESSION, VALUES, decode,
+    CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, REQUEST, ROUTE_PREFIX, SESSION, VALUES, decode,
 };
+use beep_python_protocol::{Operation, ValueForm};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, TE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
@@ -87,6 +87,9 @@ impl RpcBackend {
         }
         if call.options.cancel_if_gone {
             headers.insert(HeaderName::from_static(CANCEL_IF_GONE), HeaderValue::from_static("true"));
+        }
+        if call.options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)) {
+            headers.insert(HeaderName::from_static(ISOLATED), HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
         for (name, value) in [(SESSION, session), (REQUEST, call.options.request_id.as_ref())] {

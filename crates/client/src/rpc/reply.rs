@@ -5,7 +5,7 @@ use beep_python_protocol::grpc::messages::call_method_response::Result as Return
 use beep_python_protocol::grpc::{FrameError, decode};
 use beep_python_protocol::message::{
     AvailableAnswer, CallAnswer, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentOrigin,
-    InstalledPackage, PackagesInstalled, SessionCreated, SessionInfo, SessionList,
+    InstalledPackage, PackagesInstalled, SessionCreated, SessionInfo, SessionList, SessionRestarted,
 };
 use beep_python_protocol::{HostOperation, Operation};
 use bytes::Bytes;
@@ -94,9 +94,13 @@ fn host(operation: HostOperation, body: &Bytes) -> Result<Reply, Error> {
         }
         HostOperation::ListSessions => {
             let sessions = read::<m::ListSessionsResponse>(body)?.sessions.into_iter();
-            json(&SessionList { sessions: sessions.map(session_info).collect() })
+            json(&SessionList { sessions: sessions.map(session_info).collect::<Result<_, _>>()? })
         }
-        HostOperation::GetSession => json(&session_info(read(body)?)),
+        HostOperation::GetSession => json(&session_info(read(body)?)?),
+        HostOperation::RestartSession => {
+            let m::RestartSessionResponse { success, session_epoch } = read(body)?;
+            json(&SessionRestarted { success, session_epoch })
+        }
         HostOperation::DeleteSession => json(&json!({ "success": read::<m::DeleteSessionResponse>(body)?.success })),
         HostOperation::CreateEnvironment => {
             let m::CreateEnvironmentResponse { success, path } = read(body)?;
@@ -157,7 +161,7 @@ fn wrong(detail: &str) -> Error {
     Error::Answer { status: 200, detail: detail.to_owned() }
 }
 
-fn session_info(session: m::Session) -> SessionInfo {
-    let m::Session { session_id, session_epoch, pid, .. } = session;
-    SessionInfo { session_id, session_epoch, pid }
+fn session_info(session: m::Session) -> Result<SessionInfo, Error> {
+    serde_json::from_str(&session.info_json)
+        .map_err(|error| wrong(&format!("what is known of a session cannot be read: {error}")))
 }

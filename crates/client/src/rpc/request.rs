@@ -88,7 +88,14 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
         Target::Host(HostOperation::Cancel) => {
             encode(&m::CancelRequest { request_id: request.request_id, grace_ms: request.grace_ms })
         }
-        Target::Host(HostOperation::CreateSession) => encode(&m::CreateSessionRequest {}),
+        Target::Host(HostOperation::CreateSession) => {
+            let options_json = String::from_utf8_lossy(&call.body).into_owned();
+            encode(&m::CreateSessionRequest { options_json })
+        }
+        Target::Host(HostOperation::RestartSession) => {
+            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
+            encode(&m::RestartSessionRequest { session_id })
+        }
         Target::Host(HostOperation::ListSessions) => encode(&m::ListSessionsRequest {}),
         Target::Host(HostOperation::GetSession) => {
             let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();

@@ -25,6 +25,8 @@ pub const REQUEST: &str = "beep-request";
 pub const GRACE: &str = "beep-grace-ms";
 /// Metadata asks (`true`) for the call to be cancelled when its client goes away.
 pub const CANCEL_IF_GONE: &str = "beep-cancel-if-gone";
+/// Metadata asks (`true`) for a worker of the call's own, of which nothing is kept.
+pub const ISOLATED: &str = "beep-isolated";
 /// Metadata says in which form values travel.
 pub const VALUES: &str = "beep-values";
 /// Metadata asks for the whole [`ErrorDetails`](messages::ErrorDetails) as a message before an error status.

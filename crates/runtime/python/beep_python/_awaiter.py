@@ -7,6 +7,7 @@ class Awaiter:
     def __init__(self, turn):
         self.turn = turn
         self.loop = None
+        self.asyncio = None
         self.idling = False
 
     def wait(self, coroutine):
@@ -26,6 +27,7 @@ class Awaiter:
         with self.turn.shielded():  # an interrupt inside the import would leave half a module behind
             import asyncio
 
+        self.asyncio = asyncio
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         return self.loop
@@ -33,6 +35,7 @@ class Awaiter:
     def idle(self, fd):
         """Returns when `fd` can be read, or the loop cannot run; until then the session's background tasks go on."""
         loop = self.loop
+        self.asyncio.set_event_loop(loop)  # asyncio.run leaves none behind
         self.idling = True
         try:
             loop.add_reader(fd, self.stop_idling)

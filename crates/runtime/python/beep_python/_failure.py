@@ -105,8 +105,12 @@ def _number(thing):
 def report(where):
     """Writes the exception being handled to standard error: for failures that no call waits for."""
     error = exc_info()[1]
-    text = "beep-python: %s: %s: %s\n" % (where, type_name(type(error)), message_of(error))
+    say("%s: %s: %s" % (where, type_name(type(error)), message_of(error)))
+
+
+def say(text):
+    """Writes a line of the worker's own to standard error."""
     try:
-        write(2, text.encode("utf-8", "replace"))
+        write(2, ("beep-python: %s\n" % text).encode("utf-8", "replace"))
     except OSError:  # closed by the user's code
         pass

@@ -1,5 +1,6 @@
 """The objects that a session keeps for its clients."""
 
+from . import _failure
 from ._text import clip, short_repr, type_name
 from ._wire import Refused
 
@@ -7,15 +8,21 @@ from ._wire import Refused
 class Handles:
     """Ids look like `TAG.EPOCH.N`: the session's tag, its epoch, a number never used twice."""
 
-    def __init__(self, tag, epoch):
+    def __init__(self, tag, epoch, most=None):
         self.tag = tag
         self.epoch = epoch
         self.prefix = "%s.%d." % (tag, epoch)
         self.held = {}
         self.modules = {}
         self.last = 0
+        self.most = most  # how many it may hold
 
     def add(self, thing):
+        if self.most is not None and len(self.held) >= self.most:
+            raise Refused(
+                "too_many_handles",
+                "this session holds %d objects, as many as it may; dispose of some first" % len(self.held),
+            )
         self.last += 1
         hid = self.prefix + str(self.last)
         self.held[hid] = thing
@@ -27,6 +34,20 @@ class Handles:
         if hid is None:  # held for ever, so that no other object can have the same id
             hid = self.modules[id(module)] = self.add(module)
         return hid
+
+    def report(self):
+        """Says what is still held at the end, in one line for the log: whoever made it did not let go of it."""
+        modules = set(self.modules.values())
+        kinds = {}
+        for hid, thing in self.held.items():
+            if hid not in modules:
+                kind = type_name(type(thing))
+                kinds[kind] = kinds.get(kind, 0) + 1
+        if kinds:
+            most = sorted(kinds.items(), key=lambda item: -item[1])[:10]
+            said = ", ".join("%d of %s" % (count, kind) for kind, count in most)
+            more = ", and others" if len(kinds) > 10 else ""
+            _failure.say("objects were still held at the end of the session: %s%s" % (said, more))
 
     def get(self, hid):
         try:

@@ -25,8 +25,8 @@ class Operations(dict):
 class Session:
     """The namespace is a real `__main__`, so that pickle, inspect and classes find it where they look."""
 
-    def __init__(self, tag, epoch, awaiter):
-        self.handles = Handles(tag, epoch)
+    def __init__(self, tag, epoch, awaiter, most_handles=None):
+        self.handles = Handles(tag, epoch, most_handles)
         self.compiler = Compiler()
         self.prepared = self.compiler.prepared
         self.awaiter = awaiter

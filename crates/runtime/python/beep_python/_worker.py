@@ -8,7 +8,7 @@ from fcntl import ioctl
 from os import _exit, close, read
 from termios import FIONREAD
 
-from . import _failure, _host, _slots, _wire
+from . import _failure, _host, _process, _signals, _slots, _wire
 from ._awaiter import Awaiter
 from ._encode import dumps
 from ._session import Session
@@ -27,7 +27,7 @@ DRAIN_STEPS_SLOW = 70_000  # some 5 s, where the host has not come to it yet
 class Worker:
     """`fd` has the descriptors by name. All that the loop needs is bound here, out of reach of code that patches modules."""
 
-    def __init__(self, fd, tag, epoch):
+    def __init__(self, fd, lifeline, request):
         self.source, self.sink = fd["link_in"], fd["link_out"]
         self.outputs = (fd["stdout"], fd["stderr"])
         page, running = _slots.open_page(fd["page"])
@@ -35,7 +35,8 @@ class Worker:
         self.turn = Turn(page, running)
         self.awaiter = Awaiter(self.turn)
         _host.connect(_host.HostLink(fd["host_in"], fd["host_out"], self.turn))
-        self.session = Session(tag, epoch, self.awaiter)
+        self.lifeline = lifeline
+        self.session = Session(request["tag"], request["epoch"], self.awaiter, request.get("handles"))
         self.stdout, self.stderr = sys.stdout, sys.stderr
         self.flush_stdout, self.flush_stderr = sys.stdout.flush, sys.stderr.flush
         self.now, self.sleep = time.monotonic, time.sleep
@@ -53,6 +54,10 @@ class Worker:
             except OSError:  # closed by the user's code
                 pass
         self.source = self.sink = -1
+        try:
+            _process.die_with(self.lifeline)
+        except OSError:  # closed by the user's code
+            pass
         _host.disconnect()
         self.awaiter.stop_idling()  # so that a child of a background task ends with the step that forked it
         self.turn.unwatch()
@@ -61,6 +66,7 @@ class Worker:
         """Until the host closes the link."""
         turn, awaiter, source = self.turn, self.awaiter, self.source
         turn.watch()
+        _signals.guard(turn)
         ready = {"pid": os.getpid(), "python": sys.version.split()[0]}
         self.answers += _wire.frames(_wire.READY, 0, dumps(ready).encode())
         self.flush()
@@ -80,6 +86,7 @@ class Worker:
                 _failure.report("a signal handler raised while the session was idle")
                 continue
             if not data:
+                self.session.handles.report()
                 return
             turn.watch()
             rest = self.take_frames(rest + data if rest else data)

@@ -203,11 +203,12 @@ def work(fds, lifeline, request):
 def serve(fds, lifeline, request):
     fd = dict(zip(DESCRIPTORS, fds))
     _process.die_with(lifeline)
+    _process.die_first()
     _process.adopt_orphans()  # what leaves the process session stays in this one's family, and ends with it
     _process.write_output_to(fd["stdout"], fd["stderr"])
     reseed()
     _dotnet.install()
-    Worker(fd, request["tag"], request["epoch"]).serve()
+    Worker(fd, lifeline, request).serve()
 
 
 def reseed():

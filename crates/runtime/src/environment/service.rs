@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use beep_python_protocol::{ErrorCode, Problem};
 
 use super::{
-    EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, VenvManager,
+    Environment, EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, VenvManager,
     check_environment_name, provider_environment_name,
 };
 use crate::interpreter::{PythonRuntimeManager, Runtime};
@@ -67,6 +67,16 @@ impl EnvironmentService {
             check_environment_name(&name)?;
             let interpreter = default_interpreter(&home)?;
             Ok(VenvManager::new(home).create(&name, &interpreter)?.path)
+        })
+        .await
+    }
+
+    /// The environment of this name, or at this path.
+    pub async fn find(&self, name_or_path: String) -> Result<Environment, Problem> {
+        let venvs = VenvManager::new(self.home.clone());
+        aside(move || {
+            let is_path = name_or_path.contains('/');
+            Ok(if is_path { venvs.open_path(name_or_path)? } else { venvs.open(&name_or_path)? })
         })
         .await
     }
@@ -142,7 +152,9 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Se
         Ok(Err(Failure::Problem(problem))) => Err(problem),
         Ok(Err(Failure::Environment(error))) => {
             let code = match error {
-                EnvironmentError::NotFound { .. } => ErrorCode::UnknownEnvironment,
+                EnvironmentError::NotFound { .. } | EnvironmentError::NotAnEnvironment { .. } => {
+                    ErrorCode::UnknownEnvironment
+                }
                 EnvironmentError::InvalidName { .. } => ErrorCode::InvalidRequest,
                 _ => ErrorCode::EnvironmentFailed,
             };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beep_python_protocol::message::{CancelAnswer, CancelRequest, InstalledPackage, PackagesInstalled};
-use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_protocol::{ErrorCode, HostOperation, Problem, SessionOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -23,7 +23,14 @@ pub async fn perform(
     match operation {
         HostOperation::Health => written(&health(sessions)),
         HostOperation::Cancel => written(&cancel(sessions, read(body)?).await),
-        HostOperation::CreateSession => written(&json!({ "sessionId": sessions.create().await?.id() })),
+        HostOperation::CreateSession => {
+            let asked = if body.trim_ascii().is_empty() { SessionOptions::default() } else { read(body)? };
+            written(&json!({ "sessionId": sessions.create(asked).await?.id() }))
+        }
+        HostOperation::RestartSession => {
+            let epoch = sessions.get(&session_named(session, body)?)?.restart().await?;
+            written(&json!({ "success": true, "sessionEpoch": epoch }))
+        }
         HostOperation::ListSessions => {
             let list: Vec<_> = sessions.list().iter().map(describe).collect();
             written(&json!({ "sessions": list }))
@@ -111,8 +118,24 @@ pub async fn delete_session(sessions: &Sessions, id: &str) -> Result<(), Problem
     sessions.delete(id, CLOSE_GRACE).await
 }
 
-fn describe(info: &SessionInfo) -> Value {
-    json!({ "sessionId": info.id, "sessionEpoch": info.epoch, "pid": info.pid, "calls": info.calls })
+/// What is known of a session, as JSON.
+pub fn describe(info: &SessionInfo) -> Value {
+    let SessionInfo { id, epoch, pid, calls, environment, python, labels, idle, last_death, memory_bytes } = info;
+    let mut told = json!({
+        "sessionId": id,
+        "sessionEpoch": epoch,
+        "pid": pid,
+        "calls": calls,
+        "environment": environment,
+        "restarted": *epoch > 1,
+    });
+    let mut add = |name: &str, value: Option<Value>| value.map(|value| told[name] = value);
+    add("python", python.as_ref().map(|version| json!(version)));
+    add("labels", (!labels.is_empty()).then(|| json!(labels)));
+    add("idleMs", idle.map(|idle| json!(idle.as_millis() as u64)));
+    add("memoryBytes", memory_bytes.map(|bytes| json!(bytes)));
+    add("lastDeath", last_death.as_ref().map(|death| json!(death)));
+    told
 }
 
 fn session_named(given: Option<&str>, body: &[u8]) -> Result<String, Problem> {

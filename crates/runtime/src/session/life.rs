@@ -1,11 +1,9 @@
 //! A session's life: a worker, its death, the next worker.
 
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem, WorkerDeath};
+use beep_python_protocol::{ErrorCode, Outcome, Problem};
 use bytes::BytesMut;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
@@ -15,10 +13,12 @@ use tokio::time::timeout;
 
 use super::Answer;
 use super::capture::{IdleLog, Tail};
+use super::explain::describe;
 use super::host_calls;
+use super::limits::watch;
 use super::queue::{Connection, Queue, stopped};
 use super::session::{Shared, Stage};
-use super::sessions::Zygotes;
+use super::zygotes::Zygotes;
 use crate::worker::{
     Death, Decoder, Drained, HEADER_BYTES, Message, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError, kind,
 };
@@ -29,8 +29,17 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_millis(200);
 const EXIT_WITHIN: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 64 << 10;
 
+/// A worker that dies by itself within this time of its start has died quickly.
+const QUICK_DEATH: Duration = Duration::from_secs(5);
+/// So many quick deaths in a row are put up with; after each further one the next worker waits twice as long.
+const QUICK_DEATHS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
 /// Runs until the session is closed.
-pub(super) async fn live(shared: Arc<Shared>, zygotes: Arc<Zygotes>) {
+pub(super) async fn live(shared: Arc<Shared>) {
+    let zygotes = shared.zygotes.clone();
+    let mut quick_deaths = 0;
     loop {
         let mut begun = begin(&shared, &zygotes).await;
         if let Err(ZygoteError::Gone | ZygoteError::WorkerEnded(_)) = begun {
@@ -41,7 +50,9 @@ pub(super) async fn live(shared: Arc<Shared>, zygotes: Arc<Zygotes>) {
                 if !enter(&shared, Stage::Serving { pid: fresh.worker.pid() }) {
                     fresh.worker.kill();
                 }
-                serve(&shared, fresh).await;
+                let began = Instant::now();
+                let by_itself = serve(&shared, fresh).await;
+                quick_deaths = if by_itself && began.elapsed() < QUICK_DEATH { quick_deaths + 1 } else { 0 };
             }
             Err(error) => {
                 let problem = Problem::new(
@@ -59,9 +70,32 @@ pub(super) async fn live(shared: Arc<Shared>, zygotes: Arc<Zygotes>) {
         if !enter(&shared, Stage::Starting) {
             break;
         }
+        if quick_deaths > QUICK_DEATHS {
+            pause(&shared, quick_deaths - QUICK_DEATHS).await;
+        }
     }
     shared.queue().fail_waiting(&Problem::new(ErrorCode::ShuttingDown, "the session was closed"));
     shared.stage.send_replace(Stage::Closed);
+}
+
+/// Waits before the next worker, as long as this many quick deaths too many ask for.
+async fn pause(shared: &Shared, deaths: u32) {
+    let pause = FIRST_PAUSE.saturating_mul(1 << (deaths - 1).min(16)).min(LONGEST_PAUSE);
+    tracing::warn!(session = shared.id, "workers die as soon as they begin; the next one begins in {pause:?}");
+    let mut stage = shared.stage.subscribe();
+    let _ = timeout(pause, stage.wait_for(|stage| matches!(stage, Stage::Closing))).await;
+}
+
+/// Returns when the session has been idle for as long as it may.
+async fn idle_out(shared: &Shared) {
+    let Some(most) = shared.config.idle_timeout else { return std::future::pending().await };
+    loop {
+        let idle = shared.queue().idle();
+        match idle {
+            Some(idle) if idle >= most => return,
+            idle => tokio::time::sleep(most - idle.unwrap_or_default()).await,
+        }
+    }
 }
 
 /// An error with what caused it, in one line.
@@ -95,7 +129,8 @@ struct Fresh {
 async fn begin(shared: &Arc<Shared>, zygotes: &Zygotes) -> Result<Fresh, ZygoteError> {
     let epoch = shared.queue().epoch;
     let zygote = zygotes.get().await?;
-    let forked = timeout(WORKER_READY_WITHIN, Worker::fork(&zygote, &shared.tag, epoch)).await;
+    let forked =
+        timeout(WORKER_READY_WITHIN, Worker::fork(&zygote, &shared.tag, epoch, shared.config.limits.handles)).await;
     let forked = match forked {
         Ok(forked) => forked?,
         Err(_) => {
@@ -127,8 +162,8 @@ async fn begin(shared: &Arc<Shared>, zygotes: &Zygotes) -> Result<Fresh, ZygoteE
     }
 }
 
-/// Passes calls and answers until the worker is gone, then tells everyone who waits.
-async fn serve(shared: &Arc<Shared>, fresh: Fresh) {
+/// Passes calls and answers until the worker is gone, then tells everyone who waits. True when it ended by itself.
+async fn serve(shared: &Arc<Shared>, fresh: Fresh) -> bool {
     let Fresh { worker, mut requests, answers, outputs, slots, host, death } = fresh;
     let outbox = Arc::new(Outbox::default());
     let writer = tokio::spawn({
@@ -151,6 +186,11 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) {
         // Without its link a worker is of no use, whatever it is still doing.
         _ = &mut reader => {}
         () = finished => {}
+        () = watch(shared, worker.pid()) => {}
+        () = idle_out(shared) => {
+            tracing::info!(session = shared.id, "the session was idle for as long as it may, and ends");
+            enter(shared, Stage::Closing);
+        }
     }
     writer.abort(); // closes the link, upon which a worker that is at rest exits
     if timeout(EXIT_WITHIN, outputs.until(&worker, shared)).await.is_err() {
@@ -164,9 +204,18 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) {
     outputs.drain(&mut shared.queue(), shared);
     let death = timeout(DEATH_REPORT_WITHIN, death).await.ok().and_then(Result::ok);
     worker.sweep();
-    let death = describe(worker.pid(), death, outputs.tail());
-    tracing::info!(session = shared.id, "the session's {death}");
+    let killed = shared.queue().killed().is_some();
+    let death = describe(worker.pid(), death, outputs.tail(), killed);
+    let by_itself = !killed && !matches!(*shared.stage.borrow(), Stage::Closing);
+    if by_itself {
+        let said =
+            if death.stderr_tail.is_empty() { String::new() } else { format!("; it said: {}", death.stderr_tail) };
+        tracing::warn!(session = shared.id, "the session's {death}{said}");
+    } else {
+        tracing::info!(session = shared.id, "the session's {death}");
+    }
     shared.queue().disconnect(&death);
+    by_itself
 }
 
 /// Reads answers until the worker closes its end, or breaks the wire's rules.
@@ -196,7 +245,16 @@ fn take_answer(shared: &Shared, outputs: &Outputs, message: Message) {
     let mut queue = shared.queue();
     outputs.drain(&mut queue, shared); // what the call wrote comes with its answer
     let Message { kind, id, body, .. } = message;
+    let result_cap = queue.result_cap();
     queue.complete(id, |stopping| match kind {
+        kind::VALUE | kind::FLOATS | kind::FLOAT_ROWS if result_cap.is_some_and(|most| body.len() as u64 > most) => {
+            let detail = format!(
+                "the result has {} bytes, more than the {} that this session may send",
+                body.len(),
+                result_cap.unwrap_or_default()
+            );
+            Answer::Problem(Box::new(Problem::new(ErrorCode::ResultTooLarge, detail)))
+        }
         kind::VALUE => Answer::Value(body),
         kind::HANDLE => Answer::Handle(body),
         kind::OBJECT => Answer::Object(body),
@@ -285,42 +343,4 @@ impl Outputs {
     fn tail(&self) -> String {
         self.tail.lock().expect("no panic while held").text()
     }
-}
-
-fn describe(pid: i32, death: Option<Death>, stderr_tail: String) -> WorkerDeath {
-    let status = death.map(|death| ExitStatus::from_raw(death.status));
-    let signal = status.and_then(|status| status.signal());
-    WorkerDeath {
-        pid,
-        exit_code: status.and_then(|status| status.code()),
-        signal,
-        signal_name: signal.and_then(signal_name).map(str::to_owned),
-        peak_memory_bytes: death.map(|death| death.peak_memory_bytes),
-        stderr_tail,
-    }
-}
-
-/// The names of the signals that end a process by default (signal(7), x86 and ARM).
-fn signal_name(number: i32) -> Option<&'static str> {
-    Some(match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        10 => "SIGUSR1",
-        11 => "SIGSEGV",
-        12 => "SIGUSR2",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        _ => return None,
-    })
 }

@@ -22,6 +22,8 @@ pub struct Envelope {
     pub name: Option<CallName>,
     /// Whether it is cancelled when its client is gone.
     pub cancel_if_gone: bool,
+    /// Whether it runs in a worker of its own, of which nothing is kept.
+    pub isolated: bool,
 }
 
 /// Carries out one operation. The body, a JSON object, goes to the worker as it is.
@@ -33,10 +35,9 @@ pub async fn carry_out(
 ) -> Result<Reply, Problem> {
     let &Envelope { form, deadline, grace, cancel_if_gone, .. } = envelope;
     let request = Request { operation, body, form, deadline, grace, name: envelope.name.clone(), cancel_if_gone };
-    Ok(match &envelope.session {
-        Some(id) => sessions.get(id)?.call(request).await,
-        None => sessions.default_session().call(request).await,
-    })
+    let other = envelope.session.as_ref().map(|id| sessions.get(id)).transpose()?;
+    let session = other.as_ref().unwrap_or(sessions.default_session());
+    Ok(if envelope.isolated { sessions.isolated(session, request).await } else { session.call(request).await })
 }
 
 /// The form of values that a word of the envelope means.

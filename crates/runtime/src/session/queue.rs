@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::cancel::{Found, outcome_of};
 use super::capture::Capture;
-use super::{CallName, Captured, Reply, Request};
+use super::{CallName, Captured, Reply, Request, SessionLimits};
 use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag};
 
 /// The exit status of a worker that cannot reach its host any more; `_zygote.py` has it too.
@@ -79,6 +79,10 @@ pub(super) enum Killed {
     Stuck,
     /// The session was closed.
     Closing,
+    /// The session was restarted on request.
+    Restarting,
+    /// It passed a limit while no call ran.
+    Limit(ErrorCode),
 }
 
 /// The calls of one session.
@@ -93,11 +97,17 @@ pub(super) struct Queue {
     killed: Option<Killed>,
     pub(super) epoch: u64,
     output_cap: usize,
+    result_cap: Option<u64>,
+    /// Since when no call is under way.
+    idle_since: Option<Instant>,
+    /// How its last worker ended.
+    last_death: Option<WorkerDeath>,
 }
 
 impl Queue {
-    pub(super) fn new(output_cap: usize) -> Queue {
-        Queue { epoch: 1, output_cap, ..Queue::default() }
+    pub(super) fn new(limits: &SessionLimits) -> Queue {
+        let SessionLimits { output_cap_bytes: output_cap, result_bytes: result_cap, .. } = *limits;
+        Queue { epoch: 1, output_cap, result_cap, idle_since: Some(Instant::now()), ..Queue::default() }
     }
 
     pub(super) fn next_ticket(&mut self) -> u64 {
@@ -174,6 +184,9 @@ impl Queue {
         let Some(flying) = entry.take() else { return };
         self.in_flight -= 1;
         self.send_ahead();
+        if self.len() == 0 {
+            self.idle_since = Some(Instant::now());
+        }
         flying.finish(answer, self.epoch);
     }
 
@@ -203,6 +216,28 @@ impl Queue {
         Stopped::NotStarted
     }
 
+    /// For how long no call has been under way.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        self.idle_since.filter(|_| self.len() == 0).map(|since| since.elapsed())
+    }
+
+    /// How its last worker ended.
+    pub(super) fn last_death(&self) -> Option<WorkerDeath> {
+        self.last_death.clone()
+    }
+
+    /// How large a result may be.
+    pub(super) fn result_cap(&self) -> Option<u64> {
+        self.result_cap
+    }
+
+    /// The call that runs: its ticket and its grace.
+    pub(super) fn running(&self) -> Option<(u64, Duration)> {
+        let id = self.connection.as_ref()?.slots.running();
+        let flying = self.flying[(id % SLOTS as u64) as usize].as_ref().filter(|flying| flying.id == id)?;
+        Some((flying.ticket, flying.grace))
+    }
+
     /// Interrupts the call that runs, if it is marked.
     pub(super) fn interrupt(&self) {
         if let Some(connection) = &self.connection {
@@ -227,6 +262,11 @@ impl Queue {
         }
     }
 
+    /// Why this host killed the worker, if it did.
+    pub(super) fn killed(&self) -> Option<Killed> {
+        self.killed
+    }
+
     /// Ends the worker, whatever it does.
     pub(super) fn kill_worker(&mut self, why: Killed) {
         if let Some(connection) = &self.connection {
@@ -238,6 +278,7 @@ impl Queue {
     /// The worker is gone: every call is told, and the next epoch begins.
     pub(super) fn disconnect(&mut self, death: &WorkerDeath) {
         let Some(connection) = self.connection.take() else { return };
+        self.last_death = Some(death.clone());
         let epoch = self.epoch;
         self.epoch += 1;
         self.in_flight = 0;
@@ -263,6 +304,7 @@ impl Queue {
         for pending in self.waiting.drain(..) {
             pending.refuse(lost(death, false, killed), epoch);
         }
+        self.idle_since = Some(Instant::now());
     }
 
     /// Every waiting call fails with this problem: there is no worker to be had.
@@ -326,6 +368,9 @@ impl Flying {
 pub(super) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
     let what = match why {
         ErrorCode::DeadlineExceeded => "the call's deadline passed",
+        ErrorCode::CpuTimeExceeded => "the call used up its processor time",
+        ErrorCode::MemoryExceeded => "the session's memory passed its limit in this call",
+        ErrorCode::TooManyProcesses => "the session's processes passed their limit in this call",
         _ => "the call was cancelled",
     };
     let became = match outcome {
@@ -352,6 +397,11 @@ fn lost(death: &WorkerDeath, started: bool, killed: Option<Killed>) -> Problem {
             let why = "the session's worker was killed, since a background thread or task kept it from starting calls";
             (ErrorCode::SessionRestarted, why.to_owned())
         }
+        Some(Killed::Restarting) => (ErrorCode::SessionRestarted, "the session was restarted on request".to_owned()),
+        Some(Killed::Limit(code)) => (
+            ErrorCode::SessionRestarted,
+            format!("the session's worker was killed, for it passed a limit while idle ({code})"),
+        ),
         Some(Killed::Closing) => (ErrorCode::ShuttingDown, "the session was closed and its worker ended".to_owned()),
         None => {
             let hint = match death.exit_code {

@@ -1,19 +1,20 @@
 //! One session.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem};
+use beep_python_protocol::{ErrorCode, Outcome, Problem, WorkerDeath};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::cancel::CancelIfGone;
 use super::ladder::end_after;
 use super::queue::{Killed, Pending, Queue, stopped};
 use super::sessions::SessionConfig;
+use super::zygotes::Zygotes;
 use super::{Reply, Request};
-
-/// How many calls may wait for one session.
-const MAX_WAITING: usize = 10_000;
+use crate::worker::resident_bytes;
 
 /// An isolated namespace with its handles, living in one worker. Cheap to clone; all clones are the same session.
 #[derive(Clone, Debug)]
@@ -32,6 +33,18 @@ pub struct SessionInfo {
     pub pid: Option<i32>,
     /// How many calls have no answer yet.
     pub calls: usize,
+    /// The environment's folder.
+    pub environment: PathBuf,
+    /// The version of its Python, once it has started.
+    pub python: Option<String>,
+    /// What its client calls it.
+    pub labels: BTreeMap<String, String>,
+    /// For how long no call has been under way; `None` while one is.
+    pub idle: Option<Duration>,
+    /// How its last worker ended, where the session was restarted.
+    pub last_death: Option<WorkerDeath>,
+    /// The resident memory of its worker.
+    pub memory_bytes: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -40,6 +53,7 @@ pub(super) struct Shared {
     /// Part of its handles' ids, so that one session's are never another's.
     pub(super) tag: String,
     pub(super) config: SessionConfig,
+    pub(super) zygotes: Arc<Zygotes>,
     queue: Mutex<Queue>,
     /// A call came while there was no worker.
     pub(super) wanted: Notify,
@@ -63,9 +77,9 @@ pub(super) enum Stage {
 }
 
 impl Shared {
-    pub(super) fn new(id: String, tag: String, config: SessionConfig) -> Shared {
-        let queue = Mutex::new(Queue::new(config.limits.output_cap_bytes));
-        Shared { id, tag, config, queue, wanted: Notify::new(), stage: watch::Sender::new(Stage::Starting) }
+    pub(super) fn new(id: String, tag: String, config: SessionConfig, zygotes: Arc<Zygotes>) -> Shared {
+        let queue = Mutex::new(Queue::new(&config.limits));
+        Shared { id, tag, config, zygotes, queue, wanted: Notify::new(), stage: watch::Sender::new(Stage::Starting) }
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -85,8 +99,21 @@ impl Session {
             Stage::Serving { pid } => Some(pid),
             _ => None,
         };
-        let queue = self.shared.queue();
-        SessionInfo { id: self.shared.id.clone(), epoch: queue.epoch, pid, calls: queue.len() }
+        let shared = &self.shared;
+        let memory_bytes = pid.and_then(resident_bytes);
+        let queue = shared.queue();
+        SessionInfo {
+            id: shared.id.clone(),
+            epoch: queue.epoch,
+            pid,
+            calls: queue.len(),
+            environment: shared.config.environments.own().to_owned(),
+            python: shared.zygotes.python_version(),
+            labels: shared.config.labels.clone(),
+            idle: queue.idle(),
+            last_death: queue.last_death(),
+            memory_bytes,
+        }
     }
 
     /// Carries out one operation. Calls run one at a time, in order of arrival.
@@ -119,8 +146,9 @@ impl Session {
             return Err(stopped(ErrorCode::DeadlineExceeded, Outcome::NotStarted));
         }
         let mut queue = shared.queue();
-        if queue.len() >= MAX_WAITING {
-            let detail = format!("{MAX_WAITING} calls wait for this session already; try again when some are done");
+        let most = shared.config.limits.waiting;
+        if queue.len() >= most {
+            let detail = format!("{most} calls wait for this session already; try again when some are done");
             return Err(Problem::new(ErrorCode::QueueFull, detail));
         }
         let ticket = queue.next_ticket();
@@ -152,6 +180,37 @@ impl Session {
             shared.queue().kill_worker(Killed::Closing);
             let _ = tokio::time::timeout(Duration::from_secs(5), closed(&mut stage)).await;
         }
+    }
+
+    /// Ends the worker, whatever it does, and returns the epoch of the next one when that is ready.
+    pub async fn restart(&self) -> Result<u64, Problem> {
+        let shared = &self.shared;
+        let mut stage = shared.stage.subscribe();
+        let before = match *stage.borrow_and_update() {
+            Stage::Serving { pid } => Some(pid),
+            _ => None,
+        };
+        shared.queue().kill_worker(Killed::Restarting);
+        if matches!(*shared.stage.borrow(), Stage::Broken { .. }) {
+            shared.wanted.notify_one();
+            let _ = stage.changed().await;
+        }
+        let next = stage.wait_for(|stage| match stage {
+            Stage::Serving { pid } => Some(*pid) != before,
+            Stage::Starting => false,
+            Stage::Broken { .. } | Stage::Closing | Stage::Closed => true,
+        });
+        match &*next.await.map_err(|_| closing())? {
+            Stage::Broken { problem } => return Err(problem.clone()),
+            Stage::Closing | Stage::Closed => return Err(closing()),
+            Stage::Starting | Stage::Serving { .. } => {}
+        }
+        Ok(shared.queue().epoch)
+    }
+
+    /// Whether it has ended, or is about to.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(*self.shared.stage.borrow(), Stage::Closing | Stage::Closed)
     }
 
     /// Waits until the first worker is ready; the problem where none could be started.

@@ -1,47 +1,33 @@
 //! All sessions of a host.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Problem, SessionOptions};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use super::cancel::cancel;
+use super::explain::begin_to_watch_memory;
 use super::life::live;
 use super::session::Shared;
-use super::{CallName, Session, SessionInfo};
+use super::zygotes::{Environments, Zygotes};
+use super::{CallName, Session, SessionInfo, SessionLimits};
 use crate::environment::EnvironmentService;
 use crate::platform::{Home, HomeError};
-use crate::worker::{Lifeline, PackageError, Zygote, ZygoteConfig, ZygoteError, unpack_package};
-
-/// How long to wait for a zygote that was told to end. One that is stopped ends with this process.
-const ZYGOTE_ENDS_WITHIN: Duration = Duration::from_secs(2);
-
-/// What a session's calls may take.
-#[derive(Clone, Debug)]
-pub struct SessionLimits {
-    /// How long a call may take, waiting included, where it does not say itself.
-    pub deadline: Option<Duration>,
-    /// How long an interrupted call may take to stop before its worker is killed.
-    pub grace: Duration,
-    /// How many bytes of standard output, and of standard error, are kept for each call.
-    pub output_cap_bytes: usize,
-}
-
-impl Default for SessionLimits {
-    fn default() -> SessionLimits {
-        // A loaded model is not thrown away because one call into native code takes a while to notice.
-        SessionLimits { deadline: None, grace: Duration::from_secs(5), output_cap_bytes: 1 << 20 }
-    }
-}
+use crate::worker::{Lifeline, PackageError, ZygoteConfig, ZygoteError, unpack_package};
 
 /// What every session of a host is made with.
 #[derive(Clone, Debug)]
 pub(super) struct SessionConfig {
     pub(super) limits: SessionLimits,
+    /// After so long without a call it ends.
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) labels: BTreeMap<String, String>,
     /// What Python code reaches when it calls the host.
     pub(super) environments: EnvironmentService,
 }
@@ -66,43 +52,36 @@ pub enum SessionsError {
     Session(Problem),
 }
 
-/// The sessions of one environment. Clients that name none share the default one.
+/// The sessions of one host. Clients that name none share the default one.
 #[derive(Debug)]
 pub struct Sessions {
     default: Session,
-    zygotes: Arc<Zygotes>,
+    environments: Environments,
     config: SessionConfig,
+    capacity: Capacity,
     python_version: String,
     began: Instant,
     made: AtomicU64,
     others: Mutex<HashMap<String, Session>>,
+    /// The sessions of isolated calls, each of which ends with its call.
+    pub(super) isolated: Arc<Mutex<HashMap<String, Session>>>,
+    /// For isolated calls that run at once.
+    pub(super) places: Arc<Semaphore>,
 }
 
-/// The zygote of an environment, started again when it is gone.
-#[derive(Debug)]
-pub(super) struct Zygotes {
-    config: ZygoteConfig,
-    lifeline: Lifeline,
-    current: tokio::sync::Mutex<Option<Arc<Zygote>>>,
+/// How much of everything a host may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// How many sessions, beside the default one.
+    pub sessions: usize,
+    /// How many isolated calls run at once.
+    pub workers: usize,
 }
 
-impl Zygotes {
-    pub(super) async fn get(&self) -> Result<Arc<Zygote>, ZygoteError> {
-        let mut current = self.current.lock().await;
-        if let Some(zygote) = current.as_ref().filter(|zygote| !zygote.is_gone()) {
-            return Ok(zygote.clone());
-        }
-        let zygote = Arc::new(Zygote::start(&self.config, &self.lifeline).await?);
-        *current = Some(zygote.clone());
-        Ok(zygote)
-    }
-
-    /// Asks no more of this zygote: the next one is a new one.
-    pub(super) async fn forget(&self, zygote: &Arc<Zygote>) {
-        let mut current = self.current.lock().await;
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, zygote)) {
-            current.take();
-        }
+impl Default for Capacity {
+    fn default() -> Capacity {
+        let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get());
+        Capacity { sessions: 1000, workers }
     }
 }
 
@@ -121,25 +100,37 @@ pub struct SessionsOptions {
     pub directory: Option<PathBuf>,
     /// What a session's calls may take, where they do not say themselves.
     pub limits: SessionLimits,
+    /// How many sessions and workers there may be.
+    pub capacity: Capacity,
 }
 
 impl Sessions {
     /// Starts the zygote and the default session; returns when its worker is ready.
     pub async fn start(options: SessionsOptions) -> Result<Sessions, SessionsError> {
         let package = unpack_package(&options.home.cache()?)?;
-        let SessionsOptions { python, environment, home, preload, directory, limits } = options;
-        let config = SessionConfig { limits, environments: EnvironmentService::new(home, environment) };
+        let SessionsOptions { python, environment, home, preload, directory, limits, capacity } = options;
+        let environments = EnvironmentService::new(home, environment);
+        let config = SessionConfig { limits, idle_timeout: None, labels: BTreeMap::new(), environments };
         let ready_within = Duration::from_secs(60);
-        let zygotes = Arc::new(Zygotes {
-            config: ZygoteConfig { python, package, preload, directory, ready_within },
-            lifeline: Lifeline::new().map_err(SessionsError::Lifeline)?,
-            current: tokio::sync::Mutex::default(),
-        });
-        let python_version = zygotes.get().await?.python_version().to_owned();
-        let default = begin("default".to_owned(), "d".to_owned(), config.clone(), zygotes.clone());
+        let zygote = ZygoteConfig { python, package, preload, directory, ready_within };
+        begin_to_watch_memory();
+        let environments = Environments::new(zygote, Lifeline::new().map_err(SessionsError::Lifeline)?);
+        let own = environments.zygotes(None, None);
+        let python_version = own.get().await?.python_version().to_owned();
+        let default = begin("default".to_owned(), "d".to_owned(), config.clone(), own);
         default.ready().await.map_err(SessionsError::Session)?;
-        let (began, made) = (Instant::now(), AtomicU64::new(0));
-        Ok(Sessions { default, zygotes, config, python_version, began, made, others: Mutex::default() })
+        Ok(Sessions {
+            default,
+            environments,
+            config,
+            capacity,
+            python_version,
+            began: Instant::now(),
+            made: AtomicU64::new(0),
+            others: Mutex::default(),
+            isolated: Arc::default(),
+            places: Arc::new(Semaphore::new(capacity.workers.max(1))),
+        })
     }
 
     /// The session of clients that name none.
@@ -152,32 +143,69 @@ impl Sessions {
         if id == self.default.id() {
             return Ok(self.default.clone());
         }
-        let others = self.others.lock().expect("no panic while held");
-        others.get(id).cloned().ok_or_else(|| unknown(id))
+        let mut others = self.others.lock().expect("no panic while held");
+        match others.get(id) {
+            Some(session) if session.is_over() => {
+                others.remove(id);
+                Err(unknown(id))
+            }
+            Some(session) => Ok(session.clone()),
+            None => Err(unknown(id)),
+        }
     }
 
-    /// A new, empty session; returns when its worker is ready.
-    pub async fn create(&self) -> Result<Session, Problem> {
-        let tag = format!("s{}", self.made.fetch_add(1, Ordering::Relaxed) + 1);
-        let session = begin(tag.clone(), tag, self.config.clone(), self.zygotes.clone());
-        let mut unclaimed = Unclaimed { session: Some(session.clone()) };
+    /// A new, empty session; returns when its worker is ready. What is not asked for is as this host has it.
+    pub async fn create(&self, asked: SessionOptions) -> Result<Session, Problem> {
+        let SessionOptions { environment, preload, idle_timeout_ms, labels, limits } = asked;
+        let mut config = SessionConfig {
+            limits: self.config.limits.but(&limits),
+            idle_timeout: idle_timeout_ms.map(Duration::from_millis),
+            labels,
+            environments: self.config.environments.clone(),
+        };
+        let mut python = None;
+        if let Some(environment) = environment {
+            let found = config.environments.find(environment).await?;
+            config.environments = EnvironmentService::new(config.environments.home().clone(), found.path);
+            python = Some(found.python);
+        }
+        let tag = self.next_tag();
+        let session = {
+            let mut others = self.others.lock().expect("no panic while held");
+            others.retain(|_, session| !session.is_over());
+            if others.len() >= self.capacity.sessions {
+                let most = self.capacity.sessions;
+                let detail = format!("this server has {most} sessions, the most that it may have; delete one first");
+                return Err(Problem::new(ErrorCode::TooManySessions, detail));
+            }
+            let session = begin(tag.clone(), tag.clone(), config, self.environments.zygotes(python, preload));
+            others.insert(tag, session.clone());
+            session
+        };
+        let unclaimed = Unclaimed::new(session.clone());
         session.ready().await?;
-        self.others.lock().expect("no panic while held").insert(session.id().to_owned(), session.clone());
-        unclaimed.session = None;
+        unclaimed.claimed();
         Ok(session)
+    }
+
+    /// Part of the handles' ids of a session, and no other's.
+    pub(super) fn next_tag(&self) -> String {
+        format!("s{}", self.made.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Cancels the calls of this name, wherever they run, and returns when they have ended; see
     /// [`CancelOutcome`] for what became of them. Without a grace each call has its own.
     pub async fn cancel(&self, name: &CallName, grace: Option<Duration>) -> CancelOutcome {
         let mut sessions: Vec<_> = self.others.lock().expect("no panic while held").values().cloned().collect();
+        sessions.extend(self.isolated.lock().expect("no panic while held").values().cloned());
         sessions.push(self.default.clone());
         cancel(sessions, name, grace).await
     }
 
     /// What is known of every session, the default one first.
     pub fn list(&self) -> Vec<SessionInfo> {
-        let others = self.others.lock().expect("no panic while held");
+        let mut others = self.others.lock().expect("no panic while held");
+        others.retain(|_, session| !session.is_over());
         let mut list: Vec<_> = others.values().map(Session::info).collect();
         list.sort_by(|a, b| (a.id.len(), &a.id).cmp(&(b.id.len(), &b.id)));
         list.insert(0, self.default.info());
@@ -211,27 +239,37 @@ impl Sessions {
     /// returns when their processes are gone.
     pub async fn shut_down(&self, grace: Duration) {
         let mut all: Vec<_> = self.others.lock().expect("no panic while held").drain().map(|(_, s)| s).collect();
+        all.extend(self.isolated.lock().expect("no panic while held").drain().map(|(_, session)| session));
         all.push(self.default.clone());
         let closing: Vec<_> =
             all.into_iter().map(|session| tokio::spawn(async move { session.close(grace).await })).collect();
         for closed in closing {
             let _ = closed.await;
         }
-        if let Some(zygote) = self.zygotes.current.lock().await.take() {
-            let _ = tokio::time::timeout(ZYGOTE_ENDS_WITHIN, zygote.end()).await;
-        }
+        self.environments.end().await;
     }
 }
 
 /// A session that nobody has yet: closed again if whoever asked for it fails, or goes away.
-struct Unclaimed {
+pub(super) struct Unclaimed {
     session: Option<Session>,
+}
+
+impl Unclaimed {
+    pub(super) fn new(session: Session) -> Unclaimed {
+        Unclaimed { session: Some(session) }
+    }
+
+    /// Somebody has it now.
+    pub(super) fn claimed(mut self) {
+        self.session = None;
+    }
 }
 
 impl Drop for Unclaimed {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
-            tokio::spawn(async move { session.close(Duration::ZERO).await });
+        if let (Some(session), Ok(runtime)) = (self.session.take(), Handle::try_current()) {
+            runtime.spawn(async move { session.close(Duration::ZERO).await });
         }
     }
 }
@@ -241,7 +279,7 @@ fn unknown(id: &str) -> Problem {
 }
 
 fn begin(id: String, tag: String, config: SessionConfig, zygotes: Arc<Zygotes>) -> Session {
-    let shared = Arc::new(Shared::new(id, tag, config));
-    tokio::spawn(live(shared.clone(), zygotes));
+    let shared = Arc::new(Shared::new(id, tag, config, zygotes));
+    tokio::spawn(live(shared.clone()));
     Session { shared }
 }

@@ -42,7 +42,7 @@ pub(crate) fn kill_left_behind(worker: Pid) {
 }
 
 /// The members of the process session that `root` leads and, where it lives, all that descend from it or them.
-fn family(root: Pid, lives: bool) -> Vec<Pid> {
+pub(super) fn family(root: Pid, lives: bool) -> Vec<Pid> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     let mut found = HashSet::new();
     let root = root.as_raw_nonzero().get();

@@ -31,6 +31,7 @@ const FILES: &[(&str, &str)] = files![
     "_process.py",
     "_prompt.py",
     "_session.py",
+    "_signals.py",
     "_slots.py",
     "_text.py",
     "_turn.py",

@@ -47,8 +47,8 @@ pub struct WorkerEnds {
 }
 
 impl Worker {
-    /// A fresh worker for a session: its tag and epoch go into the ids of its handles.
-    pub async fn fork(zygote: &Zygote, tag: &str, epoch: u64) -> Result<WorkerEnds, ZygoteError> {
+    /// A fresh worker for a session: its tag and epoch go into the ids of its handles, of which it may have so many.
+    pub async fn fork(zygote: &Zygote, tag: &str, epoch: u64, handles: Option<u64>) -> Result<WorkerEnds, ZygoteError> {
         let failed = |source: io::Error| ZygoteError::Channel { what: "making a worker's pipes", source };
         let slots = Arc::new(Slots::new().map_err(failed)?);
         let (link_in, requests) = pipe_pair().map_err(failed)?;
@@ -59,7 +59,7 @@ impl Worker {
         let (stderr, stderr_write) = pipe_pair().map_err(failed)?;
         let theirs = [&link_in, &link_out, &host_in, &host_out, &stdout_write, &stderr_write].map(AsFd::as_fd);
         let [a, b, c, d, e, f] = theirs;
-        let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, [a, b, c, d, e, f, slots.memory()]).await?;
+        let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, handles, [a, b, c, d, e, f, slots.memory()]).await?;
         let pid = Pid::from_raw(pid).ok_or(ZygoteError::Gone)?;
         Ok(WorkerEnds {
             worker: Worker { pid, pidfd: watch(pidfd).map_err(failed)? },

@@ -234,6 +234,7 @@ impl Zygote {
         &self,
         tag: &str,
         epoch: u64,
+        handles: Option<u64>,
         descriptors: [BorrowedFd<'_>; DESCRIPTORS],
     ) -> Result<Forked, ZygoteError> {
         let (sender, receiver) = oneshot::channel();
@@ -247,7 +248,7 @@ impl Zygote {
             state.asked.insert(number, sender);
             number
         };
-        let message = serde_json::json!({ "fork": number, "tag": tag, "epoch": epoch }).to_string();
+        let message = serde_json::json!({ "fork": number, "tag": tag, "epoch": epoch, "handles": handles }).to_string();
         let sent = self
             .shared
             .control

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use beep_python_protocol::{Operation, Problem};
 use beep_python_runtime::interpreter::{SearchPaths, discover};
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{Answer, Reply, Request, Session, SessionLimits, Sessions, SessionsOptions};
+use beep_python_runtime::session::{
+    Answer, Capacity, Reply, Request, Session, SessionLimits, Sessions, SessionsOptions,
+};
 use serde_json::{Value, json};
 
 /// A reply, with its body read.
@@ -73,7 +75,7 @@ pub async fn eval(session: &Session, code: &str) -> Told {
 }
 
 /// One Python of each minor version found here.
-fn pythons() -> Vec<PathBuf> {
+pub fn pythons() -> Vec<PathBuf> {
     let home = tempfile::tempdir().expect("a folder");
     let home = Home::open(home.path()).expect("a home");
     let found = discover(&home, &SearchPaths::from_env()).expect("a search");
@@ -108,6 +110,7 @@ fn run(python: PathBuf, change: impl FnOnce(&mut SessionsOptions), test: &impl A
         preload: Vec::new(),
         directory: None,
         limits: SessionLimits { grace: Duration::from_secs(5), ..SessionLimits::default() },
+        capacity: Capacity::default(),
     };
     change(&mut options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

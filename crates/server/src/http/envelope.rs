@@ -23,6 +23,8 @@ struct InBody<'a> {
     grace_ms: Option<u64>,
     #[serde(default)]
     cancel_if_gone: Option<bool>,
+    #[serde(default)]
+    isolated: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
 }
@@ -55,11 +57,13 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     let form = form_named(inside.and_then(|i| i.values.as_deref()).or(header("x-beep-values")?))?;
     let id = inside.and_then(|i| i.request_id.as_deref()).or(header("x-beep-request")?);
     let name = id.map(|id| CallName::new(id.as_bytes().to_vec()));
-    let cancel_if_gone = match (inside.and_then(|i| i.cancel_if_gone), header("x-beep-cancel-if-gone")?) {
-        (Some(cancel), _) => cancel,
-        (None, word) => flag(word).ok_or_else(|| invalid("the header X-Beep-Cancel-If-Gone must be true or false"))?,
+    let asked = |inside: Option<bool>, name: &str| match inside {
+        Some(asked) => Ok(asked),
+        None => flag(header(name)?).ok_or_else(|| invalid(format!("the header {name} must be true or false"))),
     };
-    Ok(Envelope { session: session.map(str::to_owned), form, deadline, grace, name, cancel_if_gone })
+    let cancel_if_gone = asked(inside.and_then(|i| i.cancel_if_gone), "X-Beep-Cancel-If-Gone")?;
+    let isolated = asked(inside.and_then(|i| i.isolated), "X-Beep-Isolated")?;
+    Ok(Envelope { session: session.map(str::to_owned), form, deadline, grace, name, cancel_if_gone, isolated })
 }
 
 /// What a header or metadata says that is either true or false; the latter when it is not there.

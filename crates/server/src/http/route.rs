@@ -16,6 +16,8 @@ pub enum Route {
     Sessions,
     /// Look at one session, or end it: what follows `/api/sessions/`.
     Session,
+    /// Restart a session.
+    RestartSession,
     /// Make an environment for a provider.
     VenvCreate,
     /// List the environments.
@@ -39,6 +41,7 @@ impl Route {
             ("/api/cancel", Route::Cancel),
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
+            ("/api/sessions/default/restart", Route::RestartSession),
             ("/api/venv/create", Route::VenvCreate),
             ("/venv/create", Route::VenvCreate),
             ("/api/venv/list", Route::VenvList),
@@ -60,8 +63,13 @@ impl Route {
             "/api/venv/delete" => Some(Route::VenvDelete),
             "/api/venv/status" => Some(Route::VenvStatus),
             "/api/venv/install" => Some(Route::VenvInstall),
-            _ if path.strip_prefix(SESSION_PREFIX).is_some_and(|id| !id.is_empty()) => Some(Route::Session),
-            _ => Operation::from_http_path(path).map(Route::Operation),
+            _ => match path.strip_prefix(SESSION_PREFIX).map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+                Some(("", _)) => None,
+                Some((_, "")) if !path.ends_with('/') => Some(Route::Session),
+                Some((_, "restart")) => Some(Route::RestartSession),
+                Some(_) => None,
+                None => Operation::from_http_path(path).map(Route::Operation),
+            },
         }
     }
 
@@ -72,6 +80,7 @@ impl Route {
             Route::Sessions => &[Method::GET, Method::POST],
             Route::Session => &[Method::GET, Method::DELETE],
             Route::Cancel
+            | Route::RestartSession
             | Route::Operation(_)
             | Route::VenvCreate
             | Route::VenvDelete
@@ -90,6 +99,7 @@ impl Route {
             Route::Sessions => HostOperation::ListSessions,
             Route::Session if method == Method::DELETE => HostOperation::DeleteSession,
             Route::Session => HostOperation::GetSession,
+            Route::RestartSession => HostOperation::RestartSession,
             Route::VenvCreate => HostOperation::CreateEnvironment,
             Route::VenvList => HostOperation::ListEnvironments,
             Route::VenvDelete => HostOperation::DeleteEnvironment,
@@ -98,9 +108,10 @@ impl Route {
         })
     }
 
-    /// The session's id in a path of [`Route::Session`].
+    /// The session's id in a path that has one.
     pub fn session_id(path: &str) -> Option<&str> {
-        path.strip_prefix(SESSION_PREFIX)
+        let rest = path.strip_prefix(SESSION_PREFIX)?;
+        Some(rest.split_once('/').map_or(rest, |(id, _)| id))
     }
 }
 
@@ -114,7 +125,17 @@ mod tests {
             assert_eq!(Route::find(path), Some(route), "{path}");
             assert!(!route.methods().is_empty());
         }
-        for path in ["/", "/api", "/api/evaluate", "/api/eval/", "/api/sessions/", "//health"] {
+        for path in [
+            "/",
+            "/api",
+            "/api/evaluate",
+            "/api/eval/",
+            "/api/sessions/",
+            "/api/sessions/a/",
+            "/api/sessions/a/b",
+            "/api/sessions//restart",
+            "//health",
+        ] {
             assert_eq!(Route::find(path), None, "{path}");
         }
     }

@@ -57,6 +57,8 @@ struct Line<'a> {
     grace_ms: Option<u64>,
     #[serde(default)]
     cancel_if_gone: Option<bool>,
+    #[serde(default)]
+    isolated: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
 }
@@ -96,6 +98,7 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
         grace: parsed.grace_ms.map(Duration::from_millis),
         name: parsed.request_id.map(|id| CallName::new(id.into_owned())),
         cancel_if_gone: parsed.cancel_if_gone.unwrap_or_default(),
+        isolated: parsed.isolated.unwrap_or_default(),
     };
     Ok(Request { id, command, envelope, payload })
 }

@@ -3,7 +3,7 @@
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::message::{CancelAnswer, CancelRequest, EnvironmentInfo};
-use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_protocol::{ErrorCode, HostOperation, Problem, SessionOptions};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::SessionInfo;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::request::message;
 use crate::Host;
 use beep_python_runtime::session::answer::Pieces;
-use beep_python_runtime::session::host_operation::{Named, cancel, delete_session};
+use beep_python_runtime::session::host_operation::{Named, cancel, delete_session, describe};
 
 /// Carries out one operation.
 pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Pieces, Problem> {
@@ -27,8 +27,14 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
             encode(&m::CancelResponse { outcome: outcome.as_str().to_owned() })
         }
         HostOperation::CreateSession => {
-            message::<m::CreateSessionRequest>(body)?;
-            let session = host.sessions.create().await?;
+            let m::CreateSessionRequest { options_json } = message(body)?;
+            let asked = match options_json.trim() {
+                "" => SessionOptions::default(),
+                json => serde_json::from_str(json).map_err(|error| {
+                    Problem::new(ErrorCode::InvalidRequest, format!("'options_json' cannot be read: {error}"))
+                })?,
+            };
+            let session = host.sessions.create(asked).await?;
             encode(&m::CreateSessionResponse { session_id: session.id().to_owned() })
         }
         HostOperation::ListSessions => {
@@ -39,6 +45,11 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
         HostOperation::GetSession => {
             let named: m::GetSessionRequest = message(body)?;
             encode(&session(host.sessions.get(&named.session_id)?.info()))
+        }
+        HostOperation::RestartSession => {
+            let named: m::RestartSessionRequest = message(body)?;
+            let session_epoch = host.sessions.get(&named.session_id)?.restart().await?;
+            encode(&m::RestartSessionResponse { success: true, session_epoch })
         }
         HostOperation::DeleteSession => {
             delete_session(&host.sessions, &message::<m::DeleteSessionRequest>(body)?.session_id).await?;
@@ -83,7 +94,8 @@ fn health(host: &Host) -> m::HealthResponse {
 }
 
 fn session(info: SessionInfo) -> m::Session {
-    m::Session { session_id: info.id, session_epoch: info.epoch, pid: info.pid, calls: info.calls as u64 }
+    let info_json = describe(&info).to_string();
+    m::Session { session_id: info.id, session_epoch: info.epoch, pid: info.pid, calls: info.calls as u64, info_json }
 }
 
 fn name(request: m::EnvironmentRequest) -> Result<String, Problem> {

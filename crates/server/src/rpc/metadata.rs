@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::grpc::{CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, REQUEST, SESSION, VALUES};
+use beep_python_protocol::grpc::{
+    CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, REQUEST, SESSION, VALUES,
+};
 use beep_python_protocol::{ErrorCode, Problem};
 use beep_python_runtime::session::CallName;
 use http::HeaderMap;
@@ -36,9 +38,9 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Envelope, Problem> {
         ),
     };
     let name = header(REQUEST)?.map(|id| CallName::new(id.as_bytes().to_vec()));
-    let cancel_if_gone = flag(header(CANCEL_IF_GONE)?)
-        .ok_or_else(|| invalid(format!("the metadata {CANCEL_IF_GONE} must be true or false")))?;
-    Ok(Envelope { session: header(SESSION)?.map(str::to_owned), form, deadline, grace, name, cancel_if_gone })
+    let asked = |name| flag(header(name)?).ok_or_else(|| invalid(format!("the metadata {name} must be true or false")));
+    let (cancel_if_gone, isolated) = (asked(CANCEL_IF_GONE)?, asked(ISOLATED)?);
+    Ok(Envelope { session: header(SESSION)?.map(str::to_owned), form, deadline, grace, name, cancel_if_gone, isolated })
 }
 
 /// Up to eight digits and a unit.

@@ -18,6 +18,7 @@ mod infrastructure;
 mod operations;
 mod processes;
 mod server;
+mod sessions;
 mod stock_grpc;
 mod values;
 
@@ -50,6 +51,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "handles", cases: handles::CASES },
     Subject { name: "failures", cases: failures::CASES },
     Subject { name: "clients", cases: clients::CASES },
+    Subject { name: "sessions", cases: sessions::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
     Subject { name: "existing", cases: existing::CASES },
     Subject { name: "existing", cases: existing::HTTP_CASES },

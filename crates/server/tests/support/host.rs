@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{SessionLimits, Sessions, SessionsOptions};
+use beep_python_runtime::session::{Capacity, SessionLimits, Sessions, SessionsOptions};
 use beep_python_server::Host;
 use beep_python_server::door::{Door, DoorConfig, Token};
 use tokio::sync::watch;
@@ -89,6 +89,7 @@ impl Running {
                     preload: Vec::new(),
                     directory: None,
                     limits: SessionLimits::default(),
+                    capacity: Capacity::default(),
                 })
                 .await
                 .expect("sessions start");

@@ -1,0 +1,110 @@
+//! The zygotes of a host: one for each environment, and set of preloaded modules, that sessions ask for.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::worker::{Lifeline, Zygote, ZygoteConfig, ZygoteError};
+
+/// How many zygotes without a session are kept for the next one that asks.
+const SPARE: usize = 4;
+/// How long a zygote may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// The zygote of one environment, started when it is needed and again when it is gone.
+#[derive(Debug)]
+pub(super) struct Zygotes {
+    config: ZygoteConfig,
+    lifeline: Arc<Lifeline>,
+    current: tokio::sync::Mutex<Option<Arc<Zygote>>>,
+    python_version: Mutex<Option<String>>,
+}
+
+impl Zygotes {
+    pub(super) fn new(config: ZygoteConfig, lifeline: Arc<Lifeline>) -> Zygotes {
+        let (current, python_version) = (tokio::sync::Mutex::default(), Mutex::default());
+        Zygotes { config, lifeline, current, python_version }
+    }
+
+    pub(super) async fn get(&self) -> Result<Arc<Zygote>, ZygoteError> {
+        let mut current = self.current.lock().await;
+        if let Some(zygote) = current.as_ref().filter(|zygote| !zygote.is_gone()) {
+            return Ok(zygote.clone());
+        }
+        let zygote = Arc::new(Zygote::start(&self.config, &self.lifeline).await?);
+        *self.python_version.lock().expect("no panic while held") = Some(zygote.python_version().to_owned());
+        *current = Some(zygote.clone());
+        Ok(zygote)
+    }
+
+    /// Asks no more of this zygote: the next one is a new one.
+    pub(super) async fn forget(&self, zygote: &Arc<Zygote>) {
+        let mut current = self.current.lock().await;
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, zygote)) {
+            current.take();
+        }
+    }
+
+    /// Ends it, with what is left of its workers; returns when its process is gone.
+    async fn end(&self) {
+        if let Some(zygote) = self.current.lock().await.take() {
+            let _ = tokio::time::timeout(ENDS_WITHIN, zygote.end()).await;
+        }
+    }
+
+    /// The version of its Python, once it has started.
+    pub(super) fn python_version(&self) -> Option<String> {
+        self.python_version.lock().expect("no panic while held").clone()
+    }
+}
+
+/// What makes one zygote another than the next.
+type Key = (PathBuf, Vec<String>);
+
+/// All zygotes of a host.
+#[derive(Debug)]
+pub(super) struct Environments {
+    /// With the interpreter and the modules of the host's own environment.
+    config: ZygoteConfig,
+    lifeline: Arc<Lifeline>,
+    zygotes: Mutex<HashMap<Key, Arc<Zygotes>>>,
+}
+
+impl Environments {
+    pub(super) fn new(config: ZygoteConfig, lifeline: Lifeline) -> Environments {
+        Environments { config, lifeline: Arc::new(lifeline), zygotes: Mutex::default() }
+    }
+
+    /// The zygote of an interpreter, as it stands in its environment, with these modules; the host's own where not given.
+    pub(super) fn zygotes(&self, python: Option<PathBuf>, preload: Option<Vec<String>>) -> Arc<Zygotes> {
+        let foreign = python.as_ref().is_some_and(|python| *python != self.config.python);
+        // What the host preloads is known to be there in its own environment only.
+        let own = || if foreign { Vec::new() } else { self.config.preload.clone() };
+        let python = python.unwrap_or_else(|| self.config.python.clone());
+        let preload = preload.unwrap_or_else(own);
+        let mut zygotes = self.zygotes.lock().expect("no panic while held");
+        let key = (python.clone(), preload.clone());
+        if let Some(found) = zygotes.get(&key) {
+            return found.clone();
+        }
+        let mut spare = zygotes.values().filter(|zygotes| Arc::strong_count(zygotes) == 1).count();
+        zygotes.retain(|_, zygotes| {
+            let unused = Arc::strong_count(zygotes) == 1;
+            let keep = !unused || spare < SPARE;
+            spare -= usize::from(unused && !keep);
+            keep
+        });
+        let made = Zygotes::new(ZygoteConfig { python, preload, ..self.config.clone() }, self.lifeline.clone());
+        zygotes.entry(key).or_insert(Arc::new(made)).clone()
+    }
+
+    /// Ends all of them.
+    pub(super) async fn end(&self) {
+        let all: Vec<_> =
+            self.zygotes.lock().expect("no panic while held").drain().map(|(_, zygotes)| zygotes).collect();
+        for zygotes in all {
+            zygotes.end().await;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a worker and all that it started take of the machine.
+
+use std::time::Duration;
+
+use rustix::param::{clock_ticks_per_second, page_size};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use super::kill::family;
+
+/// What a worker's processes take together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Resident memory.
+    pub memory_bytes: u64,
+    /// Processor time, with that of children which have ended.
+    pub cpu: Duration,
+    /// How many there are.
+    pub processes: u64,
+}
+
+/// Looks at a worker and all that it started. Reads all of `/proc`: not for an async thread.
+pub fn usage(worker: i32) -> Usage {
+    let mut usage = Usage::default();
+    let Some(root) = Pid::from_raw(worker) else { return usage };
+    for pid in std::iter::once(root).chain(family(root, true)) {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())) else { continue };
+        let Some((ticks, pages)) = ticks_and_pages(&stat) else { continue };
+        usage.processes += 1;
+        usage.cpu += Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64);
+        usage.memory_bytes += pages * page_size() as u64;
+    }
+    usage
+}
+
+/// The resident memory of one process, where it is there.
+pub fn resident_bytes(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    ticks_and_pages(&stat).map(|(_, pages)| pages * page_size() as u64)
+}
+
+/// Lets the worker, and what it starts from now on, map so many bytes to write to; then allocations fail.
+pub fn limit_data(worker: i32, bytes: u64) {
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Data, limit) {
+        tracing::warn!("worker process {worker} has no limit to its memory: {error}");
+    }
+}
+
+/// Fields 14 to 17 (user and system time, its own and that of ended children) and 24 of `/proc/PID/stat` (proc(5)); the
+/// name in field 2 may hold anything, so count from its end.
+fn ticks_and_pages(stat: &str) -> Option<(u64, u64)> {
+    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    Some((number(14)? + number(15)? + number(16)? + number(17)?, number(24)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_are_counted_from_the_end_of_the_name() {
+        let stat = "71 (a ) b) S 1 71 71 0 -1 4194560 100 200 0 0 7 3 2 1 20 0 1 0 500 9000 321 18446744073709551615";
+        assert_eq!(ticks_and_pages(stat), Some((13, 321)));
+        assert_eq!(ticks_and_pages(""), None);
+    }
+
+    #[test]
+    fn this_process_takes_something() {
+        let me = i32::try_from(std::process::id()).expect("a pid");
+        let usage = usage(me);
+        assert!(usage.processes >= 1 && usage.memory_bytes > 1 << 20, "{usage:?}");
+        assert!(resident_bytes(me).is_some_and(|bytes| bytes <= usage.memory_bytes * 2));
+    }
+}

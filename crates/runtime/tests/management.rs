@@ -1,0 +1,299 @@
+//! Sessions are made, looked at, restarted, limited and ended.
+
+#[path = "support/sessions.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use beep_python_protocol::{DeathCause, ErrorCode, Limits, Operation, Outcome, SessionOptions};
+use beep_python_runtime::session::{Capacity, Request, Session, Sessions};
+use serde_json::json;
+use support::{Told, eval, on_every_python, on_one_python, pythons, with_options};
+
+async fn limited(sessions: &Sessions, limits: Limits) -> Session {
+    sessions.create(SessionOptions { limits, ..SessionOptions::default() }).await.expect("a session")
+}
+
+#[test]
+fn what_is_known_of_a_session_is_told() {
+    on_one_python(async |sessions| {
+        let labels = BTreeMap::from([("owner".to_owned(), "me".to_owned())]);
+        let asked = SessionOptions { labels: labels.clone(), ..SessionOptions::default() };
+        let session = sessions.create(asked).await.expect("a session");
+        let info = session.info();
+        assert_eq!((info.epoch, info.calls, &info.labels), (1, 0, &labels));
+        assert!(info.idle.is_some() && info.memory_bytes.is_some_and(|bytes| bytes > 1 << 20), "{info:?}");
+        assert_eq!(info.python.as_deref(), Some(sessions.python_version()));
+        assert_eq!(info.last_death, None);
+    });
+}
+
+#[test]
+fn a_restart_ends_what_runs_and_begins_empty() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session().clone();
+        eval(&session, "kept = 1").await;
+        let busy = {
+            let session = session.clone();
+            tokio::spawn(async move { eval(&session, "while True: pass").await })
+        };
+        tokio::task::yield_now().await;
+        assert_eq!(session.restart().await.expect("restarted"), 2);
+        assert_eq!(busy.await.expect("told").problem().code, ErrorCode::SessionRestarted);
+        assert_eq!(eval(&session, "'kept' in globals()").await.value(), &json!(false));
+        let death = session.info().last_death.expect("it is known");
+        assert_eq!(death.cause, Some(DeathCause::Host));
+    });
+}
+
+#[test]
+fn sessions_of_different_pythons_live_side_by_side() {
+    on_one_python(async |sessions| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut made = Vec::new();
+        for (n, python) in pythons().into_iter().enumerate() {
+            let environment = folder.path().join(n.to_string());
+            let done =
+                std::process::Command::new(&python).args(["-m", "venv", "--without-pip"]).arg(&environment).status();
+            assert!(done.expect("venv runs").success());
+            let environment = environment.to_str().expect("UTF-8").to_owned();
+            let asked = SessionOptions { environment: Some(environment.clone()), ..SessionOptions::default() };
+            let session = sessions.create(asked).await.expect("a session");
+            made.push((environment, session));
+        }
+        let mut versions = Vec::new();
+        for (environment, session) in &made {
+            let told = eval(session, "import sys, platform\n[sys.prefix, platform.python_version()]").await;
+            assert_eq!(told.value()[0], json!(environment));
+            assert_eq!(told.value()[1].as_str(), session.info().python.as_deref());
+            versions.push(told.value()[1].clone());
+        }
+        versions.dedup();
+        assert_eq!(versions.len(), made.len());
+        let nowhere = SessionOptions { environment: Some("/nowhere/at/all".into()), ..SessionOptions::default() };
+        assert_eq!(sessions.create(nowhere).await.expect_err("none").code, ErrorCode::UnknownEnvironment);
+    });
+}
+
+#[test]
+fn modules_are_preloaded_for_those_that_ask() {
+    on_one_python(async |sessions| {
+        let asked = SessionOptions { preload: Some(vec!["fractions".into()]), ..SessionOptions::default() };
+        let session = sessions.create(asked).await.expect("a session");
+        let loaded = "import sys\n'fractions' in sys.modules";
+        assert_eq!(eval(&session, loaded).await.value(), &json!(true));
+        assert_eq!(eval(sessions.default_session(), loaded).await.value(), &json!(false));
+    });
+}
+
+#[test]
+fn an_idle_session_ends_and_a_busy_one_does_not() {
+    on_one_python(async |sessions| {
+        let asked = || SessionOptions { idle_timeout_ms: Some(150), ..SessionOptions::default() };
+        let idle = sessions.create(asked()).await.expect("a session");
+        let busy = sessions.create(asked()).await.expect("a session");
+        assert_eq!(eval(&busy, "import time; time.sleep(0.6); 7").await.value(), &json!(7));
+        while sessions.get(idle.id()).is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(sessions.get(idle.id()).expect_err("gone").code, ErrorCode::UnknownSession);
+    });
+}
+
+#[test]
+fn there_are_no_more_sessions_than_there_may_be() {
+    with_options(
+        |options| options.capacity = Capacity { sessions: 2, workers: 1 },
+        async |sessions| {
+            let first = sessions.create(SessionOptions::default()).await.expect("one");
+            sessions.create(SessionOptions::default()).await.expect("two");
+            let third = sessions.create(SessionOptions::default()).await.expect_err("three");
+            assert_eq!(third.code, ErrorCode::TooManySessions);
+            sessions.delete(first.id(), Duration::from_secs(5)).await.expect("deleted");
+            sessions.create(SessionOptions::default()).await.expect("two again");
+        },
+    );
+}
+
+fn isolated(code: &str) -> Request {
+    Request::new(Operation::Evaluate, json!({ "expression": code }).to_string())
+}
+
+#[test]
+fn isolated_calls_run_at_once_and_keep_nothing() {
+    with_options(
+        |options| options.capacity.workers = 2,
+        async |sessions| {
+            let session = sessions.default_session();
+            eval(session, "mine = 1").await;
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().to_str().expect("UTF-8");
+            // Each waits for the other, so that they end only if they run at once.
+            let meet = |own: &str, other: &str| {
+                isolated(&format!(
+                    "import os, time\nopen({path:?} + '/{own}', 'w').close()\n\
+                     while not os.path.exists({path:?} + '/{other}'): time.sleep(0.005)\n['mine' in globals(), os.getpid()]"
+                ))
+            };
+            let (a, b) =
+                tokio::join!(sessions.isolated(session, meet("a", "b")), sessions.isolated(session, meet("b", "a")));
+            let (a, b) = (Told::from(a), Told::from(b));
+            assert_eq!((&a.value()[0], &b.value()[0]), (&json!(false), &json!(false)));
+            assert_ne!(a.value()[1], b.value()[1]);
+            let handle = Told::from(sessions.isolated(session, isolated("object()")).await);
+            assert_eq!(handle.problem().code, ErrorCode::NotRepresentable);
+            let died = Told::from(sessions.isolated(session, isolated("import os; os._exit(3)")).await);
+            assert_eq!(died.problem().death.as_ref().and_then(|death| death.exit_code), Some(3));
+            let mut late = isolated("while True: pass");
+            late.deadline = Some(Duration::from_millis(100));
+            assert_eq!(Told::from(sessions.isolated(session, late).await).problem().code, ErrorCode::DeadlineExceeded);
+            assert_eq!(eval(session, "mine").await.value(), &json!(1));
+            let other = Request::new(Operation::Wrap, json!({ "value": 1 }).to_string());
+            let refused = Told::from(sessions.isolated(session, other).await);
+            assert_eq!(refused.problem().code, ErrorCode::InvalidRequest);
+        },
+    );
+}
+
+#[test]
+fn processor_time_is_limited() {
+    on_one_python(async |sessions| {
+        let session = limited(sessions, Limits { cpu_ms: Some(200), ..Limits::default() }).await;
+        eval(&session, "kept = 1").await;
+        let told = eval(&session, "while True: pass").await;
+        assert_eq!(
+            (told.problem().code, told.problem().outcome),
+            (ErrorCode::CpuTimeExceeded, Some(Outcome::StateKept))
+        );
+        assert_eq!(
+            eval(&session, "import time; time.sleep(0.5); kept").await.value(),
+            &json!(1),
+            "sleeping costs nothing"
+        );
+    });
+}
+
+#[test]
+fn memory_is_limited() {
+    on_one_python(async |sessions| {
+        let session = limited(sessions, Limits { memory_bytes: Some(200 << 20), ..Limits::default() }).await;
+        let at_once = eval(&session, "bytearray(1 << 33)").await;
+        assert_eq!(at_once.exception()["type"], "MemoryError");
+        let slowly = "import time\nkept = []\nwhile True: kept.append(bytearray(b'x' * (4 << 20))); time.sleep(0.005)";
+        let told = eval(&session, slowly).await;
+        assert_eq!(
+            (told.problem().code, told.problem().outcome),
+            (ErrorCode::MemoryExceeded, Some(Outcome::StateKept))
+        );
+        let child = "import subprocess, sys\n\
+            subprocess.run([sys.executable, '-c', 'x = bytearray(b\"x\" * (150 << 20)); import time; time.sleep(60)'])";
+        eval(&session, "kept.clear()").await;
+        let told = eval(&session, child).await;
+        assert_eq!(told.problem().code, ErrorCode::MemoryExceeded, "with what it started");
+        assert_eq!(eval(&session, "1 + 1").await.value(), &json!(2));
+    });
+}
+
+#[test]
+fn a_fork_bomb_ends() {
+    on_one_python(async |sessions| {
+        let session = limited(sessions, Limits { processes: Some(8), ..Limits::default() }).await;
+        let bomb = "import os, time\nfor _ in range(12):\n    if os.fork() == 0:\n        time.sleep(60); os._exit(0)\ntime.sleep(60)";
+        let told = eval(&session, bomb).await;
+        assert_eq!(
+            (told.problem().code, told.problem().outcome),
+            (ErrorCode::TooManyProcesses, Some(Outcome::StateLost))
+        );
+        assert_eq!(eval(&session, "1 + 1").await.value(), &json!(2));
+    });
+}
+
+#[test]
+fn handles_results_output_and_the_queue_are_limited() {
+    on_one_python(async |sessions| {
+        let limits = Limits {
+            handles: Some(2),
+            result_bytes: Some(100),
+            output_bytes: Some(10),
+            waiting: Some(1),
+            ..Limits::default()
+        };
+        let session = limited(sessions, limits).await;
+        for _ in 0..2 {
+            eval(&session, "object()").await.object();
+        }
+        assert_eq!(eval(&session, "object()").await.problem().code, ErrorCode::TooManyHandles);
+        assert_eq!(eval(&session, "'x' * 200").await.problem().code, ErrorCode::ResultTooLarge);
+        let told = eval(&session, "print('x' * 20)").await;
+        assert!(told.reply.captured.stdout.starts_with("xxxxxxxxxx\n[output cut here"), "{:?}", told.reply.captured);
+        let running = {
+            let session = session.clone();
+            tokio::spawn(async move { eval(&session, "import time; time.sleep(0.2)").await })
+        };
+        while session.info().calls == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(eval(&session, "1").await.problem().code, ErrorCode::QueueFull);
+        running.await.expect("answered").value();
+    });
+}
+
+#[test]
+fn deaths_are_explained() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let crashed = eval(session, "import ctypes\ndef deep(): ctypes.string_at(0)\ndeep()").await;
+        let death = crashed.problem().death.clone().expect("a death");
+        assert_eq!((death.cause, death.signal_name.as_deref()), (Some(DeathCause::Crash), Some("SIGSEGV")));
+        let fault = death.fault.clone().expect("where it was");
+        assert!(fault.contains("Segmentation fault") && fault.contains("in deep"), "{fault}");
+        assert!(death.peak_memory_bytes.is_some_and(|bytes| bytes > 1 << 20));
+        assert_eq!(session.info().last_death, Some(death));
+        let exited = eval(session, "import os; os._exit(3)").await;
+        assert_eq!(exited.problem().death.as_ref().and_then(|death| death.cause), Some(DeathCause::Exit));
+        let killed = eval(session, "import os; os.kill(os.getpid(), 9)").await;
+        assert_eq!(killed.problem().death.as_ref().and_then(|death| death.cause), Some(DeathCause::Killed));
+    });
+}
+
+#[test]
+fn workers_that_die_at_once_come_back_more_slowly_but_do_come_back() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        for _ in 0..5 {
+            assert_eq!(eval(session, "import os; os._exit(1)").await.problem().code, ErrorCode::WorkerDied);
+        }
+        assert_eq!(eval(session, "1 + 1").await.value(), &json!(2));
+        assert_eq!(session.info().epoch, 6);
+    });
+}
+
+#[test]
+fn handlers_of_signals_raise_in_calls_only() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let set = "import signal\ndef late(*_): raise TimeoutError('late')\nsignal.signal(signal.SIGALRM, late)\n\
+                   signal.getsignal(signal.SIGALRM) is late";
+        assert_eq!(eval(session, set).await.value(), &json!(true));
+        let inside = eval(session, "import time\nsignal.setitimer(signal.ITIMER_REAL, 0.01)\ntime.sleep(60)").await;
+        assert_eq!(inside.exception()["type"], "TimeoutError");
+        eval(session, "signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)").await;
+        for n in 0..200 {
+            let told = eval(session, &n.to_string()).await;
+            assert!(told.reply.epoch == 1, "the worker died");
+        }
+        eval(session, "signal.setitimer(signal.ITIMER_REAL, 0)").await;
+    });
+}
+
+#[test]
+fn the_loop_of_a_session_survives_asyncio_run() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        assert_eq!(eval(session, "import asyncio\nawait asyncio.sleep(0, 1)").await.value(), &json!(1));
+        eval(session, "async def f(): return 2\nasyncio.run(f())").await;
+        assert_eq!(eval(session, "asyncio.get_event_loop().is_closed()").await.value(), &json!(false));
+    });
+}

@@ -1,0 +1,160 @@
+//! Sessions as their clients manage them: made, looked at, restarted, limited; calls cancelled, and isolated.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use beep_python_client::{
+    AnyBackend, CancelOutcome, Error, ErrorCode, Limits, PythonHostBackend, SessionOptions, Value,
+};
+use beep_python_protocol::{DeathCause, Outcome, Problem};
+
+use crate::ground::{Case, Ground, cases};
+
+pub const CASES: &[Case] = cases![
+    a_call_is_cancelled_from_another_client,
+    a_call_without_grace_is_killed,
+    a_call_whose_caller_is_gone_is_cancelled_if_it_asked,
+    a_session_is_made_as_asked,
+    a_restart_ends_what_runs_and_begins_empty,
+    isolated_calls_keep_nothing,
+    limits_are_told_when_they_are_passed,
+    deaths_say_their_cause,
+];
+
+/// Code that marks a file when it runs, and never ends.
+fn endless(mark: &Path) -> String {
+    format!("kept = 1\nopen({:?}, 'w').close()\nwhile True: pass", mark.to_str().expect("UTF-8"))
+}
+
+async fn marked(mark: &Path) {
+    while !mark.exists() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn problem<T: std::fmt::Debug>(result: Result<T, Error>) -> Problem {
+    match result {
+        Err(Error::Host(problem)) => *problem,
+        other => panic!("no problem: {other:?}"),
+    }
+}
+
+/// What the call and the one who cancels it are told.
+async fn cancelled(ground: &Ground, call: AnyBackend) -> (Problem, CancelOutcome) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let id = format!("call of {}", ground.session);
+    let call = call.with_request_id(&id);
+    let code = endless(&mark);
+    let calling = call.evaluate::<()>(&code);
+    let cancelling = async {
+        marked(&mark).await;
+        ground.stranger().cancel(&id).await.expect("told")
+    };
+    let (answered, outcome) = tokio::join!(calling, cancelling);
+    (problem(answered), outcome)
+}
+
+async fn a_call_is_cancelled_from_another_client(ground: &Ground) {
+    assert_eq!(ground.python.cancel("nobody's").await.expect("told"), CancelOutcome::NotFound);
+    let (told, outcome) = cancelled(ground, ground.python.clone()).await;
+    assert_eq!((told.code, told.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+    assert_eq!(outcome, CancelOutcome::StateKept);
+    assert_eq!(ground.python.evaluate::<i64>("kept").await.expect("kept"), 1);
+}
+
+async fn a_call_without_grace_is_killed(ground: &Ground) {
+    let (told, outcome) = cancelled(ground, ground.python.with_grace(std::time::Duration::ZERO)).await;
+    assert_eq!((told.code, told.outcome), (ErrorCode::Cancelled, Some(Outcome::StateLost)));
+    assert_eq!(outcome, CancelOutcome::StateLost);
+    assert!(!ground.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
+}
+
+async fn a_call_whose_caller_is_gone_is_cancelled_if_it_asked(ground: &Ground) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let (code, python) = (endless(&mark), ground.python.with_cancel_if_gone());
+    tokio::select! {
+        answered = python.evaluate::<()>(&code) => panic!("{answered:?}"),
+        () = marked(&mark) => {}
+    }
+    assert_eq!(ground.python.evaluate::<i64>("kept").await.expect("the session is free again"), 1);
+}
+
+async fn a_session_is_made_as_asked(ground: &Ground) {
+    let python = &ground.python;
+    let options = SessionOptions {
+        preload: Some(vec!["fractions".into()]),
+        labels: BTreeMap::from([("owner".into(), "é".into())]),
+        ..SessionOptions::default()
+    };
+    let session = python.create_session_with(&options).await.expect("a session");
+    let there = python.with_session(&session);
+    assert!(there.evaluate::<bool>("import sys\n'fractions' in sys.modules").await.expect("told"));
+    let info = python.get_session(&session).await.expect("known");
+    assert_eq!((info.session_id.as_str(), info.session_epoch, info.restarted), (session.as_str(), 1, false));
+    assert_eq!(info.labels, options.labels);
+    assert!(info.pid.is_some() && info.memory_bytes.is_some() && info.python.is_some(), "{info:?}");
+    assert!(python.list_sessions().await.expect("a list").iter().any(|listed| listed.session_id == session));
+    python.delete_session(&session).await.expect("ended");
+    let missing = SessionOptions { environment: Some("no-such-environment".into()), ..SessionOptions::default() };
+    let told = problem(python.create_session_with(&missing).await);
+    assert_eq!(told.code, ErrorCode::UnknownEnvironment);
+}
+
+async fn a_restart_ends_what_runs_and_begins_empty(ground: &Ground) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let code = endless(&mark);
+    let restarting = async {
+        marked(&mark).await;
+        ground.stranger().restart_session(&ground.session).await.expect("restarted")
+    };
+    let (answered, epoch) = tokio::join!(ground.python.evaluate::<()>(&code), restarting);
+    assert_eq!((problem(answered).code, epoch), (ErrorCode::SessionRestarted, 2));
+    assert!(!ground.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
+    assert!(ground.python.get_session(&ground.session).await.expect("known").restarted);
+}
+
+async fn isolated_calls_keep_nothing(ground: &Ground) {
+    ground.python.evaluate::<()>("mine = 1").await.expect("done");
+    let apart = ground.python.with_isolation();
+    let (a, b) = tokio::join!(
+        apart.evaluate::<(bool, i64)>("import os\n'mine' in globals(), os.getpid()"),
+        apart.evaluate::<(bool, i64)>("import os\n'mine' in globals(), os.getpid()"),
+    );
+    let (a, b) = (a.expect("told"), b.expect("told"));
+    assert_eq!((a.0, b.0), (false, false));
+    assert_ne!(a.1, b.1);
+    assert_eq!(problem(apart.evaluate::<Value>("object()").await).code, ErrorCode::NotRepresentable);
+    assert_eq!(ground.python.evaluate::<i64>("mine").await.expect("kept"), 1);
+}
+
+async fn limits_are_told_when_they_are_passed(ground: &Ground) {
+    let limits = Limits { cpu_ms: Some(200), result_bytes: Some(100), handles: Some(0), ..Limits::default() };
+    let options = SessionOptions { limits, ..SessionOptions::default() };
+    let session = ground.python.create_session_with(&options).await.expect("a session");
+    let there = ground.python.with_session(&session);
+    for (code, expected) in [
+        ("while True: pass", ErrorCode::CpuTimeExceeded),
+        ("'x' * 200", ErrorCode::ResultTooLarge),
+        ("object()", ErrorCode::TooManyHandles),
+    ] {
+        assert_eq!(problem(there.evaluate::<Value>(code).await).code, expected, "{code}");
+    }
+    ground.python.delete_session(&session).await.expect("ended");
+}
+
+async fn deaths_say_their_cause(ground: &Ground) {
+    for (code, cause) in [
+        ("import ctypes; ctypes.string_at(0)", DeathCause::Crash),
+        ("import os; os._exit(3)", DeathCause::Exit),
+        ("import os; os.kill(os.getpid(), 9)", DeathCause::Killed),
+    ] {
+        let death = problem(ground.python.evaluate::<()>(code).await).death.expect("a death");
+        assert_eq!(death.cause, Some(cause), "{code}");
+        assert_eq!(death.fault.is_some(), cause == DeathCause::Crash, "{death:?}");
+        let info = ground.python.get_session(&ground.session).await.expect("known");
+        assert_eq!(info.last_death, Some(death));
+    }
+}
