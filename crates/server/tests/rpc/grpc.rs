@@ -171,7 +171,7 @@ async fn a_client_can_have_the_whole_problem_as_a_message() {
 async fn metadata_is_the_envelope() {
     let server = Server::start();
     let session: m::CreateSessionResponse = server
-        .call("/beep.python.runtime.SessionService/CreateSession", m::CreateSessionRequest {})
+        .call("/beep.python.runtime.SessionService/CreateSession", m::CreateSessionRequest::default())
         .await
         .expect("a session");
     let ask = async |expression: &str, metadata: &[(&'static str, &str)]| -> Result<String, tonic::Status> {
