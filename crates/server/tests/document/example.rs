@@ -32,10 +32,11 @@ impl Example {
         match self.wire {
             Wire::Pipe => self.sent.iter().any(|line| line.contains(&format!(r#""command": "{wanted}""#))),
             // `{sessionId}` in a route stands for any name.
-            Wire::Http if wanted.ends_with('}') => {
-                first.rsplit_once('/').map(|(before, _)| before) == wanted.rsplit_once('/').map(|(before, _)| before)
+            Wire::Http => {
+                first.split('/').count() == wanted.split('/').count()
+                    && first.split('/').zip(wanted.split('/')).all(|(is, want)| is == want || want == "{sessionId}")
             }
-            Wire::Http | Wire::Grpc => first == wanted,
+            Wire::Grpc => first == wanted,
         }
     }
 }
