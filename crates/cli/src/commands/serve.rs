@@ -162,9 +162,9 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         environment: environment.name,
         environment_path: environment.path,
         python: environment.python,
-        preload: served.preload,
         limits: limits(&served),
         capacity: capacity(&served),
+        preload: served.preload,
         door: DoorConfig {
             hosts: served.allow_host,
             origins: served.allow_origin,
