@@ -4,13 +4,18 @@ use std::io::ErrorKind;
 use std::process::Command;
 
 use super::house::{House, Said};
+use super::terminal::{CTRL_U, Terminal};
+
+/// Where shells find the program.
+fn path() -> String {
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_beep-python")).parent().unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
+}
 
 /// What a shell is told when `line` was typed so far, in the shell itself; none where there is no such shell.
 fn complete_in(house: &House, shell: &str, program: &str) -> Option<String> {
-    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_beep-python")).parent().unwrap();
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new(shell);
-    command.args(["-c", program]).env("PATH", path).env("BEEP_PYTHON_HOME", house.root()).current_dir(house.here());
+    command.args(["-c", program]).env("PATH", path()).env("BEEP_PYTHON_HOME", house.root()).current_dir(house.here());
     match command.output() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         output => {
@@ -57,15 +62,34 @@ fn bash_completes_commands_and_names() {
 }
 
 #[test]
-fn fish_and_zsh_are_told_what_the_names_are() {
+fn fish_is_told_what_the_names_are() {
     let house = house();
     let fish = "beep-python completions fish | source; complete -C 'beep-python venv status a'";
     if let Some(said) = complete_in(&house, "fish", fish) {
         assert!(said.starts_with("alpha\tPython 3."), "{said}");
     }
-    let zsh = "autoload -U compinit; compinit -u -d /dev/null; source <(beep-python completions zsh)
-               print -l ${_comps[beep-python]}";
-    if let Some(said) = complete_in(&house, "zsh", zsh) {
-        assert!(said.contains("beep"), "{said}");
+}
+
+#[test]
+fn whoever_presses_tab_in_a_shell_gets_the_name() {
+    let house = house();
+    for (shell, options, before) in [
+        ("bash", &["--norc", "--noprofile", "-i"][..], ""),
+        ("zsh", &["-f", "-i"], "autoload -U compinit; compinit -u -D; "),
+    ] {
+        if Command::new(shell).arg("-c").arg("true").status().is_err() {
+            continue; // not on this machine
+        }
+        let mut command = Command::new(shell);
+        command.args(options).env("PATH", path()).env("BEEP_PYTHON_HOME", house.root()).env("PS1", "$ ");
+        command.env("HISTFILE", "/dev/null").current_dir(house.here());
+        let mut terminal = Terminal::run(command);
+        terminal.command("$ ", &format!("{before}source <(beep-python completions {shell})"));
+        terminal.keys("beep-python venv status b\t");
+        terminal.wait_for_line("$ beep-python venv status beta");
+        terminal.keys(CTRL_U);
+        terminal.wait_for_prompt("$ ");
+        terminal.keys("beep-python quick\t");
+        terminal.wait_for_line("$ beep-python quickstart");
     }
 }
