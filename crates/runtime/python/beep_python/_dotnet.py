@@ -79,15 +79,29 @@ class Beside(importlib.abc.Loader):
         return getattr(self.loader, name)
 
 
+class Taught(types.ModuleType):
+    """The real clr, whose AddReference knows the one name that is ours. A property, because theirs writes its functions
+    into the module's dict again, whenever an assembly was loaded."""
+
+    @property
+    def AddReference(self):
+        real = self.__dict__.get("AddReference")
+        if real is None:
+            raise AttributeError("module 'clr' has no attribute 'AddReference'")
+
+        def AddReference(name, *rest):
+            return _assembly() if name == ASSEMBLY else real(name, *rest)
+
+        AddReference.__doc__ = getattr(real, "__doc__", None)
+        return AddReference
+
+    @AddReference.setter
+    def AddReference(self, function):
+        self.__dict__["AddReference"] = function
+
+
 def teach(clr):
-    """The real AddReference, but for the one name that is ours."""
-    real = clr.AddReference
-
-    def AddReference(name, *rest):
-        return _assembly() if name == ASSEMBLY else real(name, *rest)
-
-    AddReference.__doc__ = getattr(real, "__doc__", None)
-    clr.AddReference = AddReference
+    clr.__class__ = Taught
 
 
 def fill_clr(clr):

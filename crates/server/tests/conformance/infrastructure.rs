@@ -70,18 +70,21 @@ async fn existing_scripts_make_environments(ground: &Ground) {
     assert!(refused.to_string().contains("System.Nothing"), "{refused}");
 }
 
-/// A stand-in for pythonnet, which does what the real one does as far as this goes: a module that is replaced in
-/// `sys.modules` while it loads, and an import hook of its own.
+/// A stand-in for pythonnet, which does what the real one does as far as this goes: while its `clr.py` loads, it puts a
+/// module of its own into `sys.modules`, and writes its functions into that module's dict again whenever an assembly was
+/// loaded.
 const PYTHONNET: &str = r#"
 import sys, types
 real = types.ModuleType('clr')
-real.asked = []
+asked = []
 def AddReference(name):
-    real.asked.append(name)
+    asked.append(name)
     if name.startswith('System'):
+        real.__dict__.update(functions)
         return 'assembly ' + name
     raise FileNotFoundError(name)
-real.AddReference = AddReference
+functions = {'AddReference': AddReference, 'asked': asked}
+real.__dict__.update(functions)
 real.__file__ = __file__
 sys.modules['clr'] = real
 "#;
@@ -101,10 +104,9 @@ async fn existing_scripts_make_them_beside_a_real_clr(ground: &Ground) {
     let path: String = python.evaluate(&script).await.expect("as it stands");
     assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
     assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);
-    assert_eq!(
-        python.evaluate::<String>("clr.AddReference('System.Xml')").await.expect("theirs"),
-        "assembly System.Xml"
-    );
+    let xml: String = python.evaluate("clr.AddReference('System.Xml')").await.expect("theirs");
+    assert_eq!(xml, "assembly System.Xml");
+    assert_eq!(python.evaluate::<String>(&script).await.expect("again, after theirs loaded something"), path);
     let theirs: (Vec<String>, bool) =
         python.evaluate("(clr.asked, clr.__file__.endswith('clr.py'))").await.expect("asked");
     assert_eq!(theirs, (vec!["System.Xml".into()], true), "ours is not asked of them");
