@@ -8,6 +8,7 @@ mod host;
 pub mod http;
 pub mod launch;
 pub mod pipe;
+mod refused;
 pub mod rpc;
 pub mod serve;
 

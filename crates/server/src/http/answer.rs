@@ -4,6 +4,8 @@ use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
+use crate::refused;
+
 use beep_python_runtime::session::answer::{Composed, Pieces};
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -18,6 +20,7 @@ pub(crate) fn json(text: Vec<u8>) -> Response<Pieces> {
 
 /// An error.
 pub(crate) fn problem(problem: &Problem) -> Response<Pieces> {
+    refused::note(problem);
     let text = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Pieces::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

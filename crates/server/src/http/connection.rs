@@ -23,6 +23,7 @@ use super::{answer, operation};
 use crate::Host;
 use crate::accept::{said, serve_all};
 use crate::door::Peer;
+use crate::refused;
 use beep_python_runtime::session::answer::Pieces;
 use beep_python_runtime::session::host_operation;
 
@@ -63,7 +64,7 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%remote, "a connection ended: {error}");
+        refused::note_end(&error);
     }
 }
 
@@ -93,9 +94,7 @@ async fn discard(body: &mut Incoming, most: u64) {
 /// First the door, then the route.
 async fn carry_out(host: &Host, peer: Peer, parts: &Parts, body: &mut Incoming) -> Response<Pieces> {
     if let Err(refusal) = host.door.admit_parts(peer, parts) {
-        let problem = Problem::from(refusal);
-        tracing::warn!(code = problem.code.as_str(), path = parts.uri.path(), "a request was refused");
-        return answer::problem(&problem);
+        return answer::problem(&Problem::from(refusal));
     }
     let path = parts.uri.path();
     let Some(route) = Route::find(path) else {

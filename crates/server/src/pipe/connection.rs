@@ -68,10 +68,7 @@ async fn keep(pipe: Pipe, mut stop: watch::Receiver<bool>) {
 async fn connection(stream: UnixStream, host: Arc<Host>, stop: watch::Receiver<bool>) {
     let ended = match stream.peer_cred().map(|peer| Peer::of_user(peer.uid())) {
         Ok(Peer::SameUser) => converse(stream, &host, stop).await,
-        Ok(peer) => {
-            tracing::warn!(?peer, "a client of another user was refused");
-            turn_away(stream).await
-        }
+        Ok(_) => turn_away(stream).await,
         Err(error) => Err(error),
     };
     if let Err(error) = ended {
@@ -233,7 +230,6 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
         }
     }
     if let Some(problem) = &last_words {
-        tracing::warn!(code = problem.code.as_str(), "a connection is closed: {}", problem.detail);
         out.push(request::refusal(None, problem));
     }
     timeout(FAREWELL, to.write_all_buf(&mut out)).await??;

@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::refused;
 use beep_python_runtime::session::answer::{Composed, Pieces};
 use beep_python_runtime::session::operation::{Envelope, form_named};
 
@@ -157,6 +158,7 @@ pub(super) fn answer(id: Option<&Id>, composed: Composed) -> Pieces {
 
 /// The answer to a request that cannot be carried out.
 pub(super) fn refusal(id: Option<&Id>, problem: &Problem) -> Pieces {
+    refused::note(problem);
     let text = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
     let written = serde_json::to_vec(text).and_then(|text| Ok((text, serde_json::to_vec(problem)?)));
     let (text, body) = written.unwrap_or_else(|_| (br#""the error cannot be written""#.to_vec(), b"null".to_vec()));

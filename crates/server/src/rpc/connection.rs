@@ -22,9 +22,15 @@ use crate::accept::{said, serve_all};
 use crate::door::{Media, Peer};
 use crate::http::answer;
 use crate::http::connection::IDLE_LIMIT;
+use crate::refused;
 
-/// How a connection begins that speaks HTTP/2. No request of HTTP/1.1 begins with the same three bytes.
-const HTTP2_BEGINNING: &[u8; 3] = b"PRI";
+/// How a connection begins that speaks HTTP/2.
+const HTTP2_BEGINNING: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// No request of HTTP/1.1 begins with as many of the same bytes.
+const TELLING_BYTES: usize = 3;
+/// How long the rest of it is waited for, before the socket is looked at again.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// How many requests of one connection are served at once.
 const MAX_STREAMS: u32 = 256;
 /// Windows that hold large arrays, so that they need not wait for a word from the other side.
@@ -117,21 +123,24 @@ async fn connection(stream: TcpStream, host: Arc<Host>, standard: Arc<Standard>,
         )
     };
     if let Err(error) = ended {
-        tracing::debug!(%remote, "a connection ended: {error}");
+        refused::note_end(&error);
     }
 }
 
-/// Looks at the first bytes of a connection, without taking them.
+/// Looks at the first bytes of a connection, without taking them. Returns once they tell: nobody else would limit the time
+/// that the beginning of HTTP/2 may take to arrive.
 async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
     let mut seen = [0; HTTP2_BEGINNING.len()];
+    let mut wait = FIRST_WAIT;
     loop {
         match stream.peek(&mut seen).await? {
             0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             n if n < seen.len() && HTTP2_BEGINNING.starts_with(&seen[..n]) => {
-                // A first byte without its second is rare, and the socket cannot wait for a second one by itself.
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                // A part without the rest is rare, and the socket cannot wait for more than it has by itself.
+                tokio::time::sleep(wait).await;
+                wait = (2 * wait).min(LONGEST_WAIT);
             }
-            n => return Ok(&seen[..n] == HTTP2_BEGINNING),
+            n => return Ok(n >= TELLING_BYTES && seen[..TELLING_BYTES] == HTTP2_BEGINNING[..TELLING_BYTES]),
         }
     }
 }
@@ -148,7 +157,6 @@ async fn answer_to(
     let media = Media::of(&parts.headers);
     if let Err(refusal) = host.door.admit_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers) {
         let problem = Problem::from(refusal);
-        tracing::warn!(code = problem.code.as_str(), path = parts.uri.path(), "a request was refused");
         return match media {
             Media::Grpc => grpc::refuse(&problem, &parts.headers),
             Media::Json => answer::problem(&problem).map(RpcBody::Json),

@@ -16,6 +16,7 @@ use super::route::Rpc;
 use super::{host, reply, request};
 use crate::Host;
 use crate::http::connection::read;
+use crate::refused;
 use beep_python_runtime::session::answer::Pieces;
 use beep_python_runtime::session::operation::{self, Envelope};
 
@@ -65,6 +66,7 @@ pub(super) fn unreadable(error: &FrameError) -> Problem {
 
 /// An error status. All that is said goes into the headers, unless the client takes a message before them.
 pub(super) fn refuse(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
+    refused::note(problem);
     let (message, details) = encode_details(problem);
     let mut trailers = HeaderMap::from_iter([status(problem.code.grpc_code())]);
     let mut put = |name, text: String| {

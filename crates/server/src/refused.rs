@@ -1,0 +1,49 @@
+//! Noting requests that were refused, once each, for whoever looks into the log.
+
+use std::error::Error;
+use std::io;
+
+use beep_python_protocol::{ErrorCode, Problem};
+
+/// How much of a detail goes into the log: some quote what the client sent.
+const MAX_DETAIL_CHARS: usize = 300;
+
+/// Notes an error answer where the request was at fault, or the host. What Python raised, or an object that is not there,
+/// is for the client alone.
+pub(crate) fn note(problem: &Problem) {
+    let at_fault = matches!(
+        problem.code,
+        ErrorCode::InvalidRequest
+            | ErrorCode::UnknownOperation
+            | ErrorCode::MethodNotAllowed
+            | ErrorCode::UnsupportedMediaType
+            | ErrorCode::BodyTooLarge
+            | ErrorCode::RequestTimeout
+            | ErrorCode::Unauthorized
+            | ErrorCode::ForbiddenHost
+            | ErrorCode::ForbiddenOrigin
+            | ErrorCode::Internal
+    );
+    if at_fault {
+        let detail: String = problem.detail.chars().take(MAX_DETAIL_CHARS).collect();
+        tracing::warn!(code = problem.code.as_str(), "a request was refused: {detail}");
+    }
+}
+
+/// Notes why a connection ended in the middle: a client that is gone, as a rule, else one that does not speak as it should.
+pub(crate) fn note_end(error: &hyper::Error) {
+    let mut cause = error.source();
+    let mut gone = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    while let Some(inner) = cause {
+        gone |= inner.is::<io::Error>();
+        cause = inner.source();
+    }
+    if gone {
+        tracing::debug!("a client is gone: {error}");
+    } else if error.is_timeout() {
+        tracing::info!("a connection is closed: nothing more came");
+    } else {
+        let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
+        tracing::warn!("a connection is closed: {error}{why}");
+    }
+}
