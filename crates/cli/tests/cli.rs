@@ -10,6 +10,7 @@ mod cli {
     mod index;
     mod packages;
     mod prompt;
+    mod providers;
     mod quickstart;
     mod runtimes;
     mod servers;

@@ -158,7 +158,8 @@ fn failure(error: &PackageError) -> String {
 
 /// Looks from this process, where nothing is installed.
 fn look(house: &House, name: &str) -> (VenvManager, Environment) {
-    let settings = PackageSettings { uv: UvChoice::Never, timeout: Duration::from_secs(60) };
+    let settings =
+        PackageSettings { uv: UvChoice::Never, timeout: Duration::from_secs(60), ..PackageSettings::from_env() };
     let manager = VenvManager::with_package_settings(Home::open(house.home()).unwrap(), settings);
     let environment = manager.open(name).unwrap();
     (manager, environment)
@@ -243,15 +244,15 @@ fn a_provider_gets_its_packages_and_is_ready_without_anything_being_run() {
         wheel(&house.index(), "gamma", "1.0", &[]);
         house.providers("[provider.hf]\npackages = [\"alpha\"]\ncpu = [\"gamma\"]\ncuda = [\"nosuch\"]\n");
         let path = house.run("ensure hf", tool);
-        assert_eq!(Path::new(&path), house.environments().join("hf"));
-        let (manager, environment) = look(&house, "hf");
+        assert_eq!(Path::new(&path), house.environments().join("hf-cpu"));
+        let (manager, environment) = look(&house, "hf-cpu");
         assert_eq!((imported(&environment, "alpha"), imported(&environment, "gamma")), ("1.0".into(), "1.0".into()));
         assert_eq!(environment.record.as_ref().unwrap().provider.as_deref(), Some("hf"));
 
         // From now on nothing is there that could be run or installed.
         fs::remove_dir_all(house.index()).unwrap();
         assert_eq!(house.run("ensure hf", "pip"), path);
-        assert_eq!(names(&house.environments()), ["hf"]);
+        assert_eq!(names(&house.environments()), ["hf-cpu"]);
 
         // A new need is met, and what was there stays.
         wheel(&house.index(), "delta", "1.0", &[]);
@@ -269,7 +270,7 @@ fn a_damaged_environment_is_mended() {
         wheel(&house.index(), "alpha", "1.0", &[]);
         house.providers("[provider.hf]\npackages = [\"alpha\"]\n");
         house.run("ensure hf", tool);
-        let (_, environment) = look(&house, "hf");
+        let (_, environment) = look(&house, "hf-cpu");
         let site = &environment.site_packages;
         let damages: [&dyn Fn(); 6] = [
             &|| fs::remove_file(site.join("alpha.py")).unwrap(),
@@ -306,13 +307,13 @@ fn an_environment_whose_python_is_gone_is_made_anew() {
     wheel(&house.index(), "alpha", "1.0", &[]);
     house.providers("[provider.hf]\npackages = [\"alpha\"]\n");
     house.run("ensure hf", "pip");
-    let (_, environment) = look(&house, "hf");
+    let (_, environment) = look(&house, "hf-cpu");
     let gone = house.folder.path().join("gone");
     fs::remove_file(environment.path.join("bin/python")).unwrap();
     symlink(&gone, environment.path.join("bin/python")).unwrap();
     house.run("ensure hf", "pip");
     assert_eq!(imported(&environment, "alpha"), "1.0");
-    assert_eq!(names(&house.environments()), ["hf"]);
+    assert_eq!(names(&house.environments()), ["hf-cpu"]);
 }
 
 #[test]
@@ -345,9 +346,9 @@ fn thirty_two_callers_make_one_environment_and_install_once() {
             let done = process.wait_with_output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
             let answers = said(&String::from_utf8_lossy(&done.stdout));
-            assert_eq!(Path::new(&answers), house.environments().join("hf"), "one answer for all");
+            assert_eq!(Path::new(&answers), house.environments().join("hf-cpu"), "one answer for all");
         }
-        assert_eq!(names(&house.environments()), ["hf"]);
+        assert_eq!(names(&house.environments()), ["hf-cpu"]);
         if counted {
             assert_eq!(fs::read_to_string(&log).unwrap(), "run\n");
         }
@@ -364,10 +365,10 @@ fn a_caller_killed_at_any_moment_leaves_what_the_next_one_finishes() {
         let all: Vec<String> = (0..20).map(|number| format!("\"p{number}\"")).collect();
         house.providers(&format!("[provider.hf]\npackages = [{}]\n", all.join(", ")));
         house.run("ensure hf", tool);
-        let (manager, environment) = look(&house, "hf");
+        let (manager, environment) = look(&house, "hf-cpu");
         let path = &environment.path;
         let moments: [(&str, &dyn Fn() -> bool); 6] = [
-            ("it is being made", &|| house.environments().join(".new-hf").exists() || path.exists()),
+            ("it is being made", &|| house.environments().join(".new-hf-cpu").exists() || path.exists()),
             ("it is there", &|| path.exists()),
             ("the installation begins", &|| path.join("beep-python.installing.json").exists()),
             ("a file is there", &|| (0..20).any(|n| environment.site_packages.join(format!("p{n}.py")).exists())),
@@ -377,7 +378,7 @@ fn a_caller_killed_at_any_moment_leaves_what_the_next_one_finishes() {
         // The caller alone, whose tool then goes on by itself, or all that it started.
         for (number, (moment, has_come)) in moments.iter().enumerate() {
             let whole_group = number % 2 == 0;
-            manager.delete("hf").unwrap();
+            manager.delete("hf-cpu").unwrap();
             let mut command = house.command("ensure hf", tool);
             let mut process = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             while !has_come() && process.try_wait().unwrap().is_none() {
@@ -393,7 +394,7 @@ fn a_caller_killed_at_any_moment_leaves_what_the_next_one_finishes() {
             for number in [0, 7, 19] {
                 assert_eq!(imported(&environment, &format!("p{number}")), "1.0", "{tool}, {moment}");
             }
-            assert_eq!(names(&house.environments()), ["hf"]);
+            assert_eq!(names(&house.environments()), ["hf-cpu"]);
         }
     }
 }
@@ -404,10 +405,13 @@ fn mistakes_are_told_before_anything_is_made() {
     house.providers("[provider.hf]\npackages = [\"six\"]\npyhton = \"3.12\"\n");
     let said = house.run("ensure hf", "pip");
     let file = house.home().join("providers.toml");
-    assert!(said.starts_with(&format!("{}:3: unknown field `pyhton`, expected", file.display())), "{said}");
+    assert!(
+        said.starts_with(&format!("{}:3: [provider.hf] takes no \"pyhton\": expected packages", file.display())),
+        "{said}"
+    );
     house.providers("[provider.hf]\npython = \"3.99\"\n");
     let said = house.run("ensure hf", "pip");
-    assert_eq!(said, "there is no Python runtime 3.99 to make the environment \"hf\" with");
+    assert_eq!(said, "there is no Python runtime 3.99 to make the environment \"hf-cpu\" with");
     assert_eq!(
         house.run("ensure ../hf", "pip"),
         "\"../hf\" cannot name an environment: it contains '/'; letters, digits, \".\", \"_\" and \"-\" are allowed"

@@ -7,6 +7,7 @@ mod eval;
 mod init;
 mod logs;
 mod menu;
+mod provider;
 mod python;
 mod quickstart;
 mod restart;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     /// Show or remove what can be made or fetched again
     #[command(subcommand)]
     Cache(cache::Command),
+    /// What providers need, and what there is of it
+    Provider(provider::Args),
     /// Start a server in the background
     Start(start::Args),
     /// Run a server; what `start` starts
@@ -72,6 +75,7 @@ impl Command {
             Command::Runtime(command) => in_runtime(runtime::run(context, command)),
             Command::Venv(command) => venv::run(context, command),
             Command::Cache(command) => cache::run(context, command),
+            Command::Provider(args) => provider::run(context, &args),
             Command::Start(args) => start::run(context, args),
             Command::Serve(args) => serve::run(context, args),
             Command::Status => status::run(context),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::record::{self, EnvironmentRecord};
 use super::status::{self, EnvironmentStatus};
 use super::{
-    EnvironmentError, PackageSettings, ProgressSink, check_environment_name, layout, provider_environment_name,
+    EnvironmentError, PackageSettings, ProgressSink, check_environment_name, layout, provider,
+    provider_environment_name,
 };
 use crate::interpreter::{Interpreter, query};
 use crate::platform::{FileLock, Home, HomeError, Staging, failed_to};
@@ -19,6 +20,7 @@ pub struct VenvManager {
     home: Home,
     packages: PackageSettings,
     progress: ProgressSink,
+    providers: Option<PathBuf>,
 }
 
 /// A virtual environment.
@@ -44,7 +46,23 @@ impl VenvManager {
 
     /// The manager of this home's environments.
     pub fn with_package_settings(home: Home, packages: PackageSettings) -> VenvManager {
-        VenvManager { home, packages, progress: ProgressSink::default() }
+        VenvManager { home, packages, progress: ProgressSink::default(), providers: provider::named_file() }
+    }
+
+    /// The same, with what this file says of providers beside, and instead of, what `providers.toml` in the home says.
+    pub fn with_providers(self, file: impl Into<PathBuf>) -> VenvManager {
+        VenvManager { providers: Some(file.into()), ..self }
+    }
+
+    pub(super) fn providers_file(&self) -> Option<&Path> {
+        self.providers.as_deref()
+    }
+
+    /// The same, with packages installed otherwise.
+    pub(super) fn with_other_packages(self, change: impl FnOnce(&mut PackageSettings)) -> VenvManager {
+        let mut packages = self.packages.clone();
+        change(&mut packages);
+        VenvManager { packages, ..self }
     }
 
     /// The same, which tells of the progress of what it installs.

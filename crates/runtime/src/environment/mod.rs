@@ -25,8 +25,10 @@ pub use package::{
     Installed, Package, PackageError, PackageProgress, PackageSettings, PackageStage, ProgressSink, Removed,
     Requirements, Synced, UvChoice,
 };
-pub use provider::{Accelerator, ProvidersError};
+pub use provider::{
+    Accelerator, Detected, ProviderPackage, ProviderStatus, ProvidersError, detect_accelerator, environment_variables,
+};
 pub use record::EnvironmentRecord;
 pub use repair::Repaired;
-pub use service::{EnvironmentService, provider_name};
+pub use service::EnvironmentService;
 pub use status::{EnvironmentState, EnvironmentStatus};

@@ -7,7 +7,7 @@ use beep_python_protocol::{ErrorCode, Problem};
 
 use super::{
     Environment, EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, VenvManager,
-    check_environment_name, provider_environment_name,
+    check_environment_name,
 };
 use crate::interpreter::{PythonRuntimeManager, Runtime};
 use crate::platform::Home;
@@ -106,6 +106,12 @@ impl EnvironmentService {
         .await
     }
 
+    /// What the environment of a provider is called; a problem where provider or model cannot be part of a name.
+    pub async fn provider_name(&self, provider: String, model: Option<String>) -> Result<String, Problem> {
+        let venvs = self.venvs();
+        aside(move || Ok(venvs.name_for_provider(&provider, model.as_deref())?)).await
+    }
+
     fn venvs(&self) -> VenvManager {
         VenvManager::new(self.home.clone()).with_progress(self.progress.clone())
     }
@@ -115,12 +121,6 @@ impl EnvironmentService {
         let home = self.home.clone();
         aside(move || PythonRuntimeManager::new(home).list().map_err(|error| told(&error))).await
     }
-}
-
-/// The name of a provider's environment; a problem where provider or model cannot be part of one.
-pub fn provider_name(provider: &str, model: Option<&str>) -> Result<String, Problem> {
-    provider_environment_name(provider, model)
-        .map_err(|error| Problem::new(ErrorCode::InvalidRequest, error.to_string()))
 }
 
 fn default_interpreter(home: &Home) -> Result<crate::interpreter::Interpreter, Failure> {

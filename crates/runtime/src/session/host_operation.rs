@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{CallName, SessionInfo, Sessions};
-use crate::environment::{Package, provider_name};
+use crate::environment::{EnvironmentService, Package};
 
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
@@ -47,16 +47,18 @@ pub async fn perform(
             written(&json!({ "path": path, "success": true }))
         }
         HostOperation::ListEnvironments => written(&json!({ "environments": environments.list().await? })),
-        HostOperation::EnvironmentStatus => written(&environments.status(read::<Named>(body)?.name()?).await?),
+        HostOperation::EnvironmentStatus => {
+            written(&environments.status(read::<Named>(body)?.name(environments).await?).await?)
+        }
         HostOperation::InstallPackages => {
             let named: Named = read(body)?;
             let packages = named.packages.clone().ok_or_else(|| invalid("'packages' must be an array of strings"))?;
-            let done = environments.install(named.name()?, packages).await?;
+            let done = environments.install(named.name(environments).await?, packages).await?;
             let (installed, changed) = (listed(done.packages), listed(done.changed));
             written(&PackagesInstalled { success: true, installed, changed })
         }
         HostOperation::DeleteEnvironment => {
-            environments.delete(read::<Named>(body)?.name()?).await?;
+            environments.delete(read::<Named>(body)?.name(environments).await?).await?;
             written(&json!({ "success": true }))
         }
     }
@@ -83,10 +85,10 @@ fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
 
 impl Named {
     /// The name that it stands for.
-    pub fn name(self) -> Result<String, Problem> {
+    pub async fn name(self, environments: &EnvironmentService) -> Result<String, Problem> {
         match (self.name, self.provider_name) {
             (Some(name), _) => Ok(name),
-            (None, Some(provider)) => provider_name(&provider, self.model_id.as_deref()),
+            (None, Some(provider)) => environments.provider_name(provider, self.model_id).await,
             (None, None) => Err(invalid("'name' or 'providerName' must be given")),
         }
     }

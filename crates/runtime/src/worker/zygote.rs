@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 use super::Lifeline;
 use super::package::BOOT;
 use super::watch::watch;
+use crate::environment::environment_variables;
 
 /// How many descriptors go with a request for a worker; `_zygote.py` names them.
 pub(super) const DESCRIPTORS: usize = 7;
@@ -281,6 +282,9 @@ fn spawn(
     let (control_fd, lifeline_fd) = (control.as_raw_fd(), lifeline.as_raw_fd());
     command.arg("-c").arg(BOOT).arg(&config.package).arg("zygote");
     command.arg(control_fd.to_string()).arg(lifeline_fd.to_string()).args(&config.preload);
+    // What `providers.toml` says that code in this environment is to find.
+    let environment = config.python.parent().and_then(Path::parent);
+    command.envs(environment.map(environment_variables).unwrap_or_default());
     // What another program set for another Python would break this one.
     command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PYTHONSTARTUP");
     command.stdin(Stdio::null()).stdout(stderr.try_clone()?).stderr(stderr).process_group(0);

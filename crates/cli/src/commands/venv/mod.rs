@@ -20,6 +20,7 @@ use beep_python_runtime::interpreter::VersionRequest;
 use serde_json::{Value, json};
 
 pub(crate) use self::list::state_of;
+pub(crate) use self::progress::PackagesProgress;
 use crate::Ended;
 use crate::context::Context;
 

@@ -56,7 +56,7 @@ impl Requirements {
         self.wanted.extend(exact.ok());
     }
 
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::environment) fn texts(&self) -> impl Iterator<Item = &str> {
         self.wanted.iter().map(|wanted| wanted.text.as_str())
     }
 

@@ -1,5 +1,6 @@
 //! Which tool installs packages, and how long it may take.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,10 @@ pub struct PackageSettings {
     pub uv: UvChoice,
     /// How long one run of the tool may take before it is killed.
     pub timeout: Duration,
+    /// Environment variables for the tool, and so for what it builds.
+    pub variables: BTreeMap<String, String>,
+    /// A folder that packages are taken from, and from nowhere else.
+    pub only_from: Option<PathBuf>,
 }
 
 /// Which uv is used; where there is none, pip installs.
@@ -31,6 +36,6 @@ impl PackageSettings {
             Some(path) => UvChoice::At(path.into()),
             None => UvChoice::Any,
         };
-        PackageSettings { uv, timeout: Duration::from_secs(3600) }
+        PackageSettings { uv, timeout: Duration::from_secs(3600), variables: BTreeMap::new(), only_from: None }
     }
 }

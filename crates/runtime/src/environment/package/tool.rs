@@ -1,6 +1,6 @@
 //! Running the tool that installs, and what it says when it cannot.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::index::settle_uv;
@@ -26,7 +26,7 @@ impl Tool {
     ) -> Result<Tool, PackageError> {
         let runtime = query(home, &environment.python)?;
         let pip = pip::find(environment, &runtime);
-        match (uv::find(home, &settings.uv, environment, pip.as_deref())?, pip) {
+        match (uv::find(home, settings, environment, pip.as_deref())?, pip) {
             (Ok(uv), _) => Ok(Tool::Uv(uv)),
             (Err(_), Some(pip)) => Ok(Tool::Pip(pip)),
             (Err(uv), None) => Err(PackageError::NoTool { uv, python: runtime.path }),
@@ -62,6 +62,10 @@ impl Tool {
         progress: &ProgressSink,
     ) -> Result<(), PackageError> {
         let mut command = self.command(environment, "install");
+        command.envs(&work.settings.variables);
+        if let Some(folder) = &work.settings.only_from {
+            take_only_from(&mut command, folder);
+        }
         for file in work.wanted.files() {
             command.arg("-r").arg(file);
         }
@@ -108,6 +112,15 @@ pub(super) struct Work<'a> {
     /// The right to change the environment's packages.
     pub(super) lock: &'a FileLock,
     pub(super) settings: &'a PackageSettings,
+}
+
+/// Has the tool know of no other packages than those in the folder, whatever is set for it.
+fn take_only_from(command: &mut Command, folder: &Path) {
+    let others = ["INDEX_URL", "DEFAULT_INDEX", "INDEX", "EXTRA_INDEX_URL", "FIND_LINKS", "CONSTRAINT", "NO_BINARY"];
+    for name in others {
+        command.env_remove(format!("PIP_{name}")).env_remove(format!("UV_{name}"));
+    }
+    command.args(["--no-index", "--find-links"]).arg(folder);
 }
 
 /// The reason in what the tool wrote: pip puts it on its last line of errors, uv on the branches of a tree.

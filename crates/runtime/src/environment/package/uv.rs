@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::tool::reason;
-use super::{PackageError, UvChoice, pip};
+use super::{PackageError, PackageSettings, UvChoice, pip};
 use crate::environment::Environment;
 use crate::environment::status::chain;
 use crate::interpreter::Platform;
@@ -30,11 +30,11 @@ struct Pinned {
 /// The uv to use. `Ok(Err(why))` when there is none and pip has to do.
 pub(super) fn find(
     home: &Home,
-    choice: &UvChoice,
+    settings: &PackageSettings,
     environment: &Environment,
     pip: Option<&Path>,
 ) -> Result<Result<PathBuf, String>, PackageError> {
-    match choice {
+    match &settings.uv {
         UvChoice::Never => Ok(Err("it is not to be used".into())),
         UvChoice::At(path) => match answers(path) {
             Ok(()) => Ok(Ok(path.clone())),
@@ -42,7 +42,8 @@ pub(super) fn find(
         },
         UvChoice::Any => match on_path() {
             Some(path) => Ok(Ok(path)),
-            None => of_home(home, environment, pip),
+            // Where packages come from a folder alone, uv is not fetched from elsewhere.
+            None => of_home(home, environment, pip.filter(|_| settings.only_from.is_none())),
         },
     }
 }

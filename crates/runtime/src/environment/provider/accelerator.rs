@@ -1,36 +1,246 @@
 //! What this machine can compute with.
 
-use std::path::Path;
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::platform::{Home, replace_file, run_command};
+
+/// How long `nvidia-smi` may take: it loads the driver where nobody uses it.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Files of drivers: when one of them comes, goes or is another, it is looked again.
+const TELLING: [&str; 9] = [
+    "proc/driver/nvidia/version",
+    "dev/nvidiactl",
+    "dev/nvidia0",
+    "dev/dxg",
+    "dev/kfd",
+    "opt/rocm",
+    "dev/dri",
+    "usr/share/vulkan/icd.d",
+    "etc/vulkan/icd.d",
+];
+
 /// What a provider's packages are built to compute with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// NVIDIA's CUDA.
     Cuda,
     /// AMD's ROCm.
     Rocm,
-    /// Vulkan; never detected, only asked for.
+    /// Vulkan.
     Vulkan,
     /// The processor alone.
     Cpu,
 }
 
+/// What was found, and what says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detected {
+    /// What this machine can compute with.
+    pub accelerator: Accelerator,
+    /// What says so, in words.
+    pub reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    files: Vec<Option<(i64, u64)>>,
+    detected: Detected,
+}
+
 impl Accelerator {
-    /// `BEEP_PYTHON_ACCELERATOR` (`cuda`, `rocm`, `vulkan`, `cpu`), else what the files of the drivers tell. Takes
-    /// microseconds.
-    pub fn detect() -> Accelerator {
-        let named = std::env::var("BEEP_PYTHON_ACCELERATOR").ok();
-        match named.as_deref().map(str::trim) {
-            Some("cuda") => Accelerator::Cuda,
-            Some("rocm") => Accelerator::Rocm,
-            Some("vulkan") => Accelerator::Vulkan,
-            Some("cpu") => Accelerator::Cpu,
-            _ if Path::new("/proc/driver/nvidia/version").exists() => Accelerator::Cuda,
-            _ if Path::new("/dev/kfd").exists() && Path::new("/opt/rocm").exists() => Accelerator::Rocm,
-            _ => Accelerator::Cpu,
+    /// All of them, the best first.
+    pub const ALL: [Accelerator; 4] = [Accelerator::Cuda, Accelerator::Rocm, Accelerator::Vulkan, Accelerator::Cpu];
+
+    /// `cuda`, `rocm`, `vulkan`, `cpu`
+    pub fn word(self) -> &'static str {
+        match self {
+            Accelerator::Cuda => "cuda",
+            Accelerator::Rocm => "rocm",
+            Accelerator::Vulkan => "vulkan",
+            Accelerator::Cpu => "cpu",
         }
+    }
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Accelerator {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Accelerator, String> {
+        let found = Accelerator::ALL.into_iter().find(|accelerator| accelerator.word() == text.trim());
+        found.ok_or_else(|| format!("{text:?} is none of cuda, rocm, vulkan and cpu"))
+    }
+}
+
+/// What this machine can compute with: what `BEEP_PYTHON_ACCELERATOR` says (`cuda`, `rocm`, `vulkan`, `cpu`), else NVIDIA's
+/// by the files of its driver and `nvidia-smi`, AMD's by its kernel driver and ROCm, Vulkan by its drivers.
+///
+/// What was found is kept in the home until the files of a driver change, so that it takes microseconds.
+pub fn detect_accelerator(home: &Home) -> Detected {
+    let named = std::env::var("BEEP_PYTHON_ACCELERATOR").ok().filter(|word| !word.trim().is_empty());
+    match named.map(|word| word.parse()) {
+        Some(Ok(accelerator)) => {
+            return Detected { accelerator, reason: "BEEP_PYTHON_ACCELERATOR says so".into() };
+        }
+        Some(Err(mistake)) => tracing::warn!("BEEP_PYTHON_ACCELERATOR is passed over: {mistake}"),
+        None => {}
+    }
+    let root = Path::new("/");
+    let files = stamps(root);
+    let file = home.cache().ok().map(|cache| cache.join("accelerator.json"));
+    let kept = file.as_ref().and_then(|file| serde_json::from_slice::<Kept>(&fs::read(file).ok()?).ok());
+    if let Some(kept) = kept.filter(|kept| kept.files == files) {
+        return kept.detected;
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let detected = detect_in(root, &std::env::split_paths(&folders).collect::<Vec<_>>());
+    if let Some(file) = file {
+        // It can be found again.
+        let _ =
+            replace_file(file, &serde_json::to_vec(&Kept { files, detected: detected.clone() }).unwrap_or_default());
+    }
+    detected
+}
+
+fn stamps(root: &Path) -> Vec<Option<(i64, u64)>> {
+    let stamp = |path: &&str| {
+        let metadata = fs::metadata(root.join(path)).ok()?;
+        // Of files that the kernel makes up the time tells nothing.
+        Some(if metadata.is_dir() { (metadata.mtime(), metadata.ino()) } else { (0, metadata.rdev()) })
+    };
+    TELLING.iter().map(stamp).collect()
+}
+
+/// The same for the files below `root`, with programs in the folders `path`.
+fn detect_in(root: &Path, path: &[PathBuf]) -> Detected {
+    let found = nvidia(root, path)
+        .map(|reason| (Accelerator::Cuda, reason))
+        .or_else(|| amd(root, path).map(|reason| (Accelerator::Rocm, reason)))
+        .or_else(|| vulkan(root).map(|reason| (Accelerator::Vulkan, reason)));
+    let (accelerator, reason) = found.unwrap_or((Accelerator::Cpu, "no driver of an accelerator was found".into()));
+    Detected { accelerator, reason }
+}
+
+/// The driver's files, and its program naming a device. In a container the program can be missing.
+fn nvidia(root: &Path, path: &[PathBuf]) -> Option<String> {
+    let driver = ["proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg"];
+    let driver = driver.iter().map(|file| root.join(file)).find(|file| file.exists())?;
+    let program = program(root, path, "nvidia-smi", &["usr/bin", "usr/lib/wsl/lib"]);
+    match program {
+        Some(program) => {
+            let said = run_command(Command::new(&program).arg("-L"), TIMEOUT).ok()?;
+            let said = String::from_utf8_lossy(&said);
+            let device = said.lines().find(|line| line.starts_with("GPU "))?;
+            Some(format!("nvidia-smi names {}", device.split(" (UUID").next().unwrap_or(device)))
+        }
+        None => {
+            let device = root.join("dev/nvidia0");
+            device.exists().then(|| format!("{} and {} are there", driver.display(), device.display()))
+        }
+    }
+}
+
+/// The kernel's driver with a device that computes, and ROCm.
+fn amd(root: &Path, path: &[PathBuf]) -> Option<String> {
+    if !root.join("dev/kfd").exists() {
+        return None;
+    }
+    let nodes = fs::read_dir(root.join("sys/class/kfd/kfd/topology/nodes")).ok()?.flatten();
+    // The processor is a node too, whose number is 0.
+    let is_device = |node: &fs::DirEntry| {
+        fs::read_to_string(node.path().join("gpu_id")).is_ok_and(|id| !matches!(id.trim(), "" | "0"))
+    };
+    let devices = nodes.filter(is_device).count();
+    let rocm = root.join("opt/rocm");
+    let rocm =
+        rocm.exists().then_some(rocm).or_else(|| program(root, path, "rocminfo", &["usr/bin", "opt/rocm/bin"]))?;
+    (devices > 0).then(|| format!("{} and {devices} device(s) of amdgpu are there", rocm.display()))
+}
+
+/// A driver that is not the one which computes on the processor, and a device for it.
+fn vulkan(root: &Path) -> Option<String> {
+    let devices = fs::read_dir(root.join("dev/dri")).ok()?.flatten();
+    devices.into_iter().find(|device| device.file_name().to_string_lossy().starts_with("renderD"))?;
+    let folders = ["usr/share/vulkan/icd.d", "etc/vulkan/icd.d", "usr/local/share/vulkan/icd.d"];
+    let drivers = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)).into_iter().flatten().flatten());
+    let mut names: Vec<String> = drivers.filter_map(|driver| driver.file_name().into_string().ok()).collect();
+    names.retain(|name| name.ends_with(".json") && !name.starts_with("lvp_"));
+    names.sort();
+    Some(format!("the Vulkan driver {} is there", names.first()?))
+}
+
+fn program(root: &Path, path: &[PathBuf], name: &str, usual: &[&str]) -> Option<PathBuf> {
+    let folders = path.iter().cloned().chain(usual.iter().map(|folder| root.join(folder)));
+    folders.map(|folder| folder.join(name)).find(|program| program.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A machine with these files; what ends with `=TEXT` has that content.
+    fn machine(files: &[&str]) -> (tempfile::TempDir, Detected) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let (file, content) = file.split_once('=').unwrap_or((file, ""));
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let detected = detect_in(folder.path(), &[folder.path().join("usr/bin")]);
+        (folder, detected)
+    }
+
+    #[test]
+    fn each_is_told_from_its_driver() {
+        let smi = "usr/bin/nvidia-smi=#!/bin/sh\necho 'GPU 0: Some Name (UUID: GPU-1)'\n";
+        let broken = "usr/bin/nvidia-smi=#!/bin/sh\necho 'NVIDIA-SMI has failed' >&2; exit 9\n";
+        let node = "sys/class/kfd/kfd/topology/nodes/1/gpu_id=51234\n";
+        for (files, expected) in [
+            (vec![], Accelerator::Cpu),
+            (vec![smi], Accelerator::Cpu),
+            (vec!["proc/driver/nvidia/version", smi], Accelerator::Cuda),
+            (vec!["dev/dxg", smi], Accelerator::Cuda),
+            (vec!["proc/driver/nvidia/version", "dev/nvidia0"], Accelerator::Cuda),
+            (vec!["proc/driver/nvidia/version"], Accelerator::Cpu),
+            (vec!["proc/driver/nvidia/version", "dev/nvidia0", broken], Accelerator::Cpu),
+            (vec!["dev/kfd", "opt/rocm/bin/x", node], Accelerator::Rocm),
+            (vec!["dev/kfd", "usr/bin/rocminfo", node], Accelerator::Rocm),
+            (vec!["dev/kfd", node], Accelerator::Cpu),
+            (vec!["dev/kfd", "opt/rocm/x", "sys/class/kfd/kfd/topology/nodes/0/gpu_id=0\n"], Accelerator::Cpu),
+            (vec!["dev/dri/renderD128", "usr/share/vulkan/icd.d/radeon_icd.json"], Accelerator::Vulkan),
+            (vec!["dev/dri/renderD128", "usr/share/vulkan/icd.d/lvp_icd.json"], Accelerator::Cpu),
+            (vec!["usr/share/vulkan/icd.d/radeon_icd.json"], Accelerator::Cpu),
+        ] {
+            let (_folder, detected) = machine(&files);
+            assert_eq!(detected.accelerator, expected, "{files:?}: {}", detected.reason);
+            assert!(!detected.reason.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_driver_that_comes_is_noticed() {
+        let (folder, _) = machine(&["dev/dri/card0"]);
+        let before = stamps(folder.path());
+        assert_eq!(stamps(folder.path()), before);
+        fs::create_dir_all(folder.path().join("opt/rocm")).unwrap();
+        assert_ne!(stamps(folder.path()), before);
     }
 }

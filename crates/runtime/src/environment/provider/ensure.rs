@@ -1,25 +1,22 @@
-//! The environment of a provider, with all that it needs.
+//! The environment of a provider or an engine, with all that it needs.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::Accelerator;
-use super::needs::Needs;
+use super::needs::{self, Needs, Owner};
+use super::ready::Registry;
+use super::{Accelerator, detect_accelerator};
 use crate::environment::package::Journal;
-use crate::environment::{Environment, EnvironmentError, VenvManager, layout, provider_environment_name, status};
+use crate::environment::record::EnvironmentRecord;
+use crate::environment::{Environment, EnvironmentError, Requirements, VenvManager, layout, status};
 use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query};
-use crate::platform::{FileLock, replace_file};
-
-/// How long a folder must have been left alone for its time of change to tell of the next change.
-const SETTLED: Duration = Duration::from_millis(20);
+use crate::platform::FileLock;
 
 impl VenvManager {
-    /// The environment of a provider, or of one of its models, named by [`provider_environment_name`], with the packages
-    /// that `providers.toml` asks for.
+    /// The environment of a provider, or of one of its models, with the packages that `providers.toml` asks for.
+    ///
+    /// It is named after the provider and what this machine computes with, `huggingface-cuda`; a provider that ends so
+    /// already names that itself. With ROCm models have environments of their own, unless `rocm-environments` says
+    /// otherwise. Where there is an environment of the provider's bare name and none of the other, it is that.
     ///
     /// When all is in place that is told from a few small files, in well under a millisecond. Else it is made, with the
     /// Python that `providers.toml` names or the default runtime; what is missing is installed, and what is damaged is
@@ -30,28 +27,86 @@ impl VenvManager {
         provider: &str,
         model: Option<&str>,
     ) -> Result<Environment, EnvironmentError> {
-        let name = provider_environment_name(provider, model)?;
-        let needs = Needs::of(self.home().root(), provider, Accelerator::detect())?;
-        if let Some(ready) = self.ready(&name, &needs) {
+        self.ensure_for(Owner::Provider(provider, model))
+    }
+
+    /// The environment of an engine, with the packages that `providers.toml` asks for: the same as of a provider, but its
+    /// name does not tell what it computes with.
+    pub fn ensure_engine_environment(&self, engine: &str) -> Result<Environment, EnvironmentError> {
+        self.ensure_for(Owner::Engine(engine))
+    }
+
+    /// What the environment of a provider, or of one of its models, is called on this machine.
+    pub fn name_for_provider(&self, provider: &str, model: Option<&str>) -> Result<String, EnvironmentError> {
+        Ok(self.needs(Owner::Provider(provider, model))?.name)
+    }
+
+    /// What is needed here, of an environment whose name is that of one which is there where it can be.
+    pub(super) fn needs(&self, owner: Owner<'_>) -> Result<Needs, EnvironmentError> {
+        let declared = needs::load(self.home(), self.providers_file())?;
+        let mut needs = declared.needs(owner, self.accelerator())?;
+        if let Owner::Provider(provider, _) = owner {
+            let folder = self.home().environments()?;
+            if !folder.join(&needs.name).is_dir() && folder.join(provider).is_dir() {
+                needs.name = provider.to_owned();
+            }
+        }
+        Ok(needs)
+    }
+
+    pub(super) fn accelerator(&self) -> Accelerator {
+        detect_accelerator(self.home()).accelerator
+    }
+
+    fn ensure_for(&self, owner: Owner<'_>) -> Result<Environment, EnvironmentError> {
+        let needs = self.needs(owner)?;
+        if let Some(ready) = self.ready(owner, &needs) {
             return Ok(ready);
         }
+        let name = needs.name.clone();
         let lock = FileLock::acquire(self.home().environments()?.join(format!(".packages-{name}")))?;
         // Whoever held the lock can have done it all.
-        if let Some(ready) = self.ready(&name, &needs) {
+        if let Some(ready) = self.ready(owner, &needs) {
             return Ok(ready);
         }
-        let environment = self.sound(&name, provider, model, &needs)?;
-        self.install_holding(&lock, &environment, &needs.packages, true)
+        let environment = self.sound(owner, &needs)?;
+        let building = self.clone().with_other_packages(|settings| settings.variables = needs.variables.clone());
+        building
+            .install_holding(&lock, &environment, &needs.packages, true)
             .map_err(|source| EnvironmentError::Packages { name, source })?;
-        Ready::of(&environment, &needs).write(&environment)?;
+        let missing = building.install_optional(&lock, &environment, &needs.optional);
+        Registry::read(&environment.path).write(&environment, owner, &needs, missing)?;
         Ok(environment)
     }
 
+    /// Installs what can be installed of these; gives what cannot, and why.
+    fn install_optional(
+        &self,
+        lock: &FileLock,
+        environment: &Environment,
+        optional: &[String],
+    ) -> BTreeMap<String, String> {
+        let install = |texts: &[String]| {
+            let wanted = Requirements::new(texts).map_err(|error| status::chain(&error))?;
+            self.install_holding(lock, environment, &wanted, false).map_err(|error| status::chain(&error))
+        };
+        if optional.is_empty() || install(optional).is_ok() {
+            return BTreeMap::new();
+        }
+        let mut missing = BTreeMap::new();
+        for text in optional {
+            if let Err(reason) = install(std::slice::from_ref(text)) {
+                tracing::warn!("{text}, which is optional, could not be installed in {}: {reason}", environment.name);
+                missing.insert(text.clone(), reason);
+            }
+        }
+        missing
+    }
+
     /// The environment when nothing is left to do. Nothing is run.
-    fn ready(&self, name: &str, needs: &Needs) -> Option<Environment> {
-        let environment = self.open(name).ok()?;
-        let ready = Ready::read(&environment.path)?;
-        let is_ready = ready == Ready::of(&environment, needs)
+    fn ready(&self, owner: Owner<'_>, needs: &Needs) -> Option<Environment> {
+        let environment = self.open(&needs.name).ok()?;
+        let is_ready = Registry::read(&environment.path).is_ready(&environment, owner, needs)
             && Journal::read(&environment).is_none()
             // Through the link, to the runtime's own executable.
             && environment.python.exists()
@@ -61,13 +116,8 @@ impl VenvManager {
 
     /// The environment, made when it is not there and made anew when its Python is gone or does not run. Its packages are
     /// locked.
-    fn sound(
-        &self,
-        name: &str,
-        provider: &str,
-        model: Option<&str>,
-        needs: &Needs,
-    ) -> Result<Environment, EnvironmentError> {
+    fn sound(&self, owner: Owner<'_>, needs: &Needs) -> Result<Environment, EnvironmentError> {
+        let name = needs.name.as_str();
         let found = match self.open(name) {
             Err(EnvironmentError::NotFound { .. }) => None,
             Err(EnvironmentError::NotAnEnvironment { reason, .. }) => Some(Err(reason)),
@@ -89,12 +139,15 @@ impl VenvManager {
                 Err(EnvironmentError::OtherPython { name, wanted, actual: record.python })
             };
         }
-        let interpreter = self.interpreter_for(name, needs)?;
+        let interpreter = self.interpreter_for(needs)?;
         if let Some(Err(reason)) = found {
             tracing::warn!("the environment {name} is made anew: {reason}");
             self.remove(name)?;
         }
-        self.create_for_provider(provider, model, &interpreter)
+        let mut record = EnvironmentRecord::new(name, &interpreter);
+        record.provider = Some(owner.name().to_owned());
+        record.model = owner.model().map(str::to_owned);
+        self.make(record, &interpreter)
     }
 
     fn runs(&self, environment: &Environment) -> Result<(), String> {
@@ -106,49 +159,9 @@ impl VenvManager {
         layout::verify(&environment.path, &base.version, Some(&base.prefix)).map_err(|error| status::chain(&error))
     }
 
-    fn interpreter_for(&self, name: &str, needs: &Needs) -> Result<Interpreter, EnvironmentError> {
+    fn interpreter_for(&self, needs: &Needs) -> Result<Interpreter, EnvironmentError> {
         let runtimes = PythonRuntimeManager::new(self.home().clone());
-        let missing = || EnvironmentError::NoRuntime { name: name.into(), request: needs.python.clone() };
+        let missing = || EnvironmentError::NoRuntime { name: needs.name.clone(), request: needs.python.clone() };
         runtimes.interpreter(needs.python.as_ref())?.ok_or_else(missing)
-    }
-}
-
-/// What an environment was ready for, kept in it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Ready {
-    /// The requirements.
-    packages: String,
-    /// The Python that was asked for.
-    python: Option<String>,
-    /// When its packages last changed, nanoseconds since 1970, and the folder's inode.
-    site_packages: (i64, u64),
-}
-
-impl Ready {
-    fn of(environment: &Environment, needs: &Needs) -> Ready {
-        let metadata = fs::metadata(&environment.site_packages).ok();
-        let changed = |m: fs::Metadata| (m.mtime().wrapping_mul(1_000_000_000).wrapping_add(m.mtime_nsec()), m.ino());
-        Ready {
-            packages: needs.packages.fingerprint(),
-            python: needs.python.as_ref().map(ToString::to_string),
-            site_packages: metadata.map(changed).unwrap_or_default(),
-        }
-    }
-
-    fn read(environment: &Path) -> Option<Ready> {
-        serde_json::from_slice(&fs::read(Ready::path(environment)).ok()?).ok()
-    }
-
-    fn write(mut self, environment: &Environment) -> Result<(), EnvironmentError> {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        // A change within the same tick of the file system's clock would not be seen: then the next call looks again.
-        if now.as_nanos() as i64 - self.site_packages.0 < SETTLED.as_nanos() as i64 {
-            self.site_packages.0 = 0;
-        }
-        Ok(replace_file(Ready::path(&environment.path), &serde_json::to_vec(&self).unwrap_or_default())?)
-    }
-
-    fn path(environment: &Path) -> PathBuf {
-        environment.join("beep-python.ready.json")
     }
 }

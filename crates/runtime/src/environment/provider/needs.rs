@@ -1,160 +1,163 @@
-//! What providers need, as `providers.toml` in the home says it.
-//!
-//! ```toml
-//! [provider.huggingface]
-//! packages = ["transformers>=4.40", "numpy"]
-//! cuda = ["torch"]                  # beside the packages, where there is such an accelerator
-//! cpu = ["torch==2.5.1+cpu"]
-//! python = "3.12"
-//! ```
+//! What a provider or an engine needs on this machine, from the files that say it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use toml::Spanned;
-
-use super::Accelerator;
-use crate::environment::Requirements;
+use super::declared::{self, Declared, Provider};
+use super::naming::{self, RocmStrategy};
+use super::{Accelerator, ProvidersError};
+use crate::environment::{EnvironmentError, Requirements};
 use crate::interpreter::VersionRequest;
-use crate::platform::{FileError, failed_to};
+use crate::platform::{Home, failed_to};
 
 /// The file's name, in the home.
 const FILE: &str = "providers.toml";
 
-/// What is wrong with `providers.toml`.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProvidersError {
-    /// It cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// It says something that it cannot.
-    #[error("{}:{line}: {reason}", path.display())]
-    Mistake {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong there, and what was expected.
-        reason: String,
-    },
+/// Whose environment it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner<'a> {
+    Provider(&'a str, Option<&'a str>),
+    Engine(&'a str),
 }
 
-/// What one provider needs on this machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What one provider or engine needs on this machine, and what its environment is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Needs {
+    pub(super) name: String,
+    pub(super) accelerator: Accelerator,
+    /// Whether a file names it.
+    pub(super) declared: bool,
     pub(super) packages: Requirements,
+    pub(super) optional: Vec<String>,
     pub(super) python: Option<VersionRequest>,
+    pub(super) variables: BTreeMap<String, String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    #[serde(default)]
-    provider: BTreeMap<String, Provider>,
-}
+impl<'a> Owner<'a> {
+    /// What tells it from others that share its environment.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Owner::Provider(provider, _) => naming::split(provider).0.to_owned(),
+            Owner::Engine(engine) => format!("engine {engine}"),
+        }
+    }
 
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Provider {
-    packages: Vec<Spanned<String>>,
-    cuda: Vec<Spanned<String>>,
-    rocm: Vec<Spanned<String>>,
-    vulkan: Vec<Spanned<String>>,
-    cpu: Vec<Spanned<String>>,
-    python: Option<Spanned<String>>,
-}
+    /// The provider or engine itself.
+    pub(super) fn name(&self) -> &'a str {
+        match self {
+            Owner::Provider(name, _) | Owner::Engine(name) => name,
+        }
+    }
 
-impl Needs {
-    /// What `provider` needs; nothing where the file does not name it, or is not there. All of the file must be right.
-    pub(super) fn of(home: &Path, provider: &str, accelerator: Accelerator) -> Result<Needs, ProvidersError> {
-        let path = home.join(FILE);
-        match fs::read_to_string(&path) {
-            Ok(text) => read(&text, provider, accelerator).map_err(|(line, reason)| ProvidersError::Mistake {
-                path,
-                line,
-                reason,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Needs::default()),
-            Err(error) => Err(failed_to("read", &path)(error).into()),
+    pub(super) fn model(&self) -> Option<&'a str> {
+        match self {
+            Owner::Provider(_, model) => *model,
+            Owner::Engine(_) => None,
         }
     }
 }
 
-/// A mistake is told with its line.
-fn read(text: &str, wanted: &str, accelerator: Accelerator) -> Result<Needs, (usize, String)> {
-    let line = |span: Option<Range<usize>>| {
-        let before = span.map_or(0, |span| span.start.min(text.len()));
-        1 + text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count()
-    };
-    let document: Document = toml::from_str(text).map_err(|error| (line(error.span()), one_line(error.message())))?;
-    let mut needs = Needs::default();
-    for (name, provider) in &document.provider {
-        let variants = [
-            (Accelerator::Cuda, &provider.cuda),
-            (Accelerator::Rocm, &provider.rocm),
-            (Accelerator::Vulkan, &provider.vulkan),
-            (Accelerator::Cpu, &provider.cpu),
-        ];
-        for package in provider.packages.iter().chain(variants.iter().flat_map(|(_, packages)| *packages)) {
-            Requirements::new([package.get_ref()]).map_err(|error| (line(Some(package.span())), error.to_string()))?;
-        }
-        let python = provider.python.as_ref().map(|python| {
-            let wrong = |reason: &dyn std::fmt::Display| (line(Some(python.span())), reason.to_string());
-            python.get_ref().parse::<VersionRequest>().map_err(|error| wrong(&error))
-        });
-        let python = python.transpose()?;
-        if name == wanted {
-            let variant = variants.iter().filter(|(of, _)| *of == accelerator).flat_map(|(_, packages)| *packages);
-            let packages = provider.packages.iter().chain(variant).map(|package| package.get_ref());
-            needs = Needs { packages: Requirements::new(packages).unwrap_or_default(), python };
-        }
+/// What the file in the home says, with what `more` says instead. All of both must be right.
+pub(super) fn load(home: &Home, more: Option<&Path>) -> Result<Declared, ProvidersError> {
+    let mut declared = read(&home.root().join(FILE), true)?;
+    if let Some(more) = more {
+        let more = read(more, false)?;
+        declared.providers.extend(more.providers);
+        declared.engines.extend(more.engines);
+        declared.strategy = more.strategy.or(declared.strategy);
     }
-    Ok(needs)
+    Ok(declared)
 }
 
-fn one_line(message: &str) -> String {
-    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+fn read(path: &Path, may_be_missing: bool) -> Result<Declared, ProvidersError> {
+    match fs::read_to_string(path) {
+        Ok(text) => declared::read(&text).map_err(|(line, reason)| ProvidersError::Mistake {
+            path: path.to_owned(),
+            line,
+            reason,
+        }),
+        Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => Ok(Declared::default()),
+        Err(error) => Err(failed_to("read", path)(error).into()),
+    }
+}
+
+impl Declared {
+    /// What this one needs where `detected` computes; nothing but an environment where the files do not name it.
+    pub(super) fn needs(&self, owner: Owner<'_>, detected: Accelerator) -> Result<Needs, EnvironmentError> {
+        let strategy = self.strategy.unwrap_or(RocmStrategy::default());
+        let (name, accelerator, found) = match owner {
+            Owner::Provider(provider, model) => {
+                let (plain, named) = naming::split(provider);
+                let accelerator = named.unwrap_or(detected);
+                let found = self.providers.get(provider).or_else(|| self.providers.get(plain));
+                (naming::of_provider(provider, model, accelerator, strategy)?, accelerator, found)
+            }
+            Owner::Engine(engine) => (naming::of_engine(engine)?, detected, self.engines.get(engine)),
+        };
+        let nothing = Provider::default();
+        let provider = found.unwrap_or(&nothing);
+        let variants = provider.variants.iter().filter(|(of, _)| *of == accelerator).map(|(_, share)| share);
+        let shares: Vec<_> = std::iter::once(&provider.always).chain(variants).collect();
+        let packages = Requirements::new(shares.iter().flat_map(|share| &share.packages));
+        Ok(Needs {
+            name,
+            accelerator,
+            declared: found.is_some(),
+            // They were looked at when the file was read.
+            packages: packages.unwrap_or_default(),
+            optional: shares.iter().flat_map(|share| share.optional.clone()).collect(),
+            python: provider.python.clone(),
+            variables: shares.iter().flat_map(|share| share.environment.clone()).collect(),
+        })
+    }
+}
+
+/// The file that `BEEP_PYTHON_PROVIDERS` names beside the one in the home.
+pub(in crate::environment) fn named_file() -> Option<PathBuf> {
+    std::env::var_os("BEEP_PYTHON_PROVIDERS").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GOOD: &str = "[provider.hf]\npackages = [\"a>1\", \"b\"]\ncuda = [\"c\"]\ncpu = [\"d\"]\npython = \"3.12\"\n";
+    const TEXT: &str = "[provider.hf]\npackages = [\"a>1\", \"b\"]\noptional = [\"o\"]\ncuda = [\"c\"]\ncpu = [\"d\"]\n\
+        python = \"3.12\"\nenvironment = { A = \"1\", B = \"1\" }\n\
+        [provider.hf.rocm]\nenvironment = { B = \"2\" }\noptional = [\"p\"]\n[engine.e]\npackages = [\"x\"]\n";
 
-    #[test]
-    fn a_provider_gets_its_packages_and_those_of_the_accelerator() {
-        let cuda = read(GOOD, "hf", Accelerator::Cuda).unwrap();
-        assert_eq!(cuda.packages, Requirements::new(["a>1", "b", "c"]).unwrap());
-        assert_eq!(cuda.python, Some("3.12".parse().unwrap()));
-        let rocm = read(GOOD, "hf", Accelerator::Rocm).unwrap();
-        assert_eq!(rocm.packages, Requirements::new(["a>1", "b"]).unwrap());
-        assert_eq!(read(GOOD, "other", Accelerator::Cpu).unwrap(), Needs::default());
-        assert_eq!(read("", "hf", Accelerator::Cpu).unwrap(), Needs::default());
+    fn needs(provider: &str, detected: Accelerator) -> Needs {
+        declared::read(TEXT).unwrap().needs(Owner::Provider(provider, None), detected).unwrap()
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_line_and_what_was_expected() {
-        for (text, line, said) in [
-            ("[provider.hf]\n\npakages = []\n", 3, "expected one of `packages`, `cuda`"),
-            ("[providers.hf]\n", 1, "expected `provider`"),
-            ("[provider.hf]\npackages = \"six\"\n", 2, "expected a sequence"),
-            ("[provider.hf]\npackages = [\n  \"six\",\n  \"six=\",\n]\n", 4, "\"six=\" is not a requirement"),
-            ("[provider.hf]\npackages = [1]\n", 2, "expected a string"),
-            ("[provider.other]\n\n\npython = \"three\"\n", 4, "three"),
-            ("[provider.hf\n", 1, "expected `]`"),
-            ("x = 1\n[provider.hf]\ncuda = [\"--pre\"]\n", 1, "unknown field `x`"),
-            ("[provider.hf]\ncuda = [\"--pre\"]\n", 2, "options are not taken"),
-        ] {
-            let (at, reason) = read(text, "hf", Accelerator::Cpu).unwrap_err();
-            assert_eq!(at, line, "{text:?}: {reason}");
-            assert!(reason.contains(said), "{text:?}: {reason}");
-            assert!(!reason.contains('\n'));
-        }
+    fn a_provider_gets_its_packages_and_those_of_the_accelerator() {
+        let cuda = needs("hf", Accelerator::Cuda);
+        assert_eq!(cuda.packages, Requirements::new(["a>1", "b", "c"]).unwrap());
+        assert_eq!((cuda.name.as_str(), cuda.python), ("hf-cuda", Some("3.12".parse().unwrap())));
+        let rocm = needs("hf", Accelerator::Rocm);
+        assert_eq!(rocm.packages, Requirements::new(["a>1", "b"]).unwrap());
+        assert_eq!((rocm.optional, rocm.variables["B"].as_str()), (vec!["o".into(), "p".into()], "2"));
+        assert_eq!(needs("hf-cpu", Accelerator::Cuda).packages, Requirements::new(["a>1", "b", "d"]).unwrap());
+        let other = needs("other", Accelerator::Cpu);
+        assert!(!other.declared && other.packages.is_empty() && other.name == "other-cpu");
+        let engine = declared::read(TEXT).unwrap().needs(Owner::Engine("e"), Accelerator::Cpu).unwrap();
+        assert_eq!((engine.name.as_str(), engine.packages), ("engine-e", Requirements::new(["x"]).unwrap()));
+    }
+
+    #[test]
+    fn a_named_file_says_instead_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path().join("home")).unwrap();
+        fs::write(home.root().join(FILE), TEXT).unwrap();
+        let more = folder.path().join("more.toml");
+        assert!(matches!(load(&home, Some(&more)), Err(ProvidersError::File(_))));
+        fs::write(&more, "rocm-environments = \"single\"\n[provider.hf]\npackages = [\"z\"]\n").unwrap();
+        let declared = load(&home, Some(&more)).unwrap();
+        assert_eq!(declared.providers["hf"].always.packages, ["z"]);
+        assert_eq!((declared.engines.len(), declared.strategy), (1, Some(RocmStrategy::Single)));
+        fs::write(&more, "\nx").unwrap();
+        assert!(matches!(load(&home, Some(&more)), Err(ProvidersError::Mistake { line: 2, path, .. }) if path == more));
     }
 }

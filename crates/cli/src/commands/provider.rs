@@ -1,0 +1,153 @@
+//! `provider`: what `providers.toml` says that providers and engines need, and what there is of it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use beep_python_runtime::environment::{ProviderPackage, ProviderStatus, VenvManager};
+use serde_json::json;
+
+use super::venv::PackagesProgress;
+use crate::Ended;
+use crate::context::Context;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A file beside `providers.toml` in the home, whose word counts more
+    #[arg(long, global = true, value_name = "FILE", env = "BEEP_PYTHON_PROVIDERS")]
+    providers: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// List the providers and engines that `providers.toml` names
+    List,
+    /// Make a provider's environment, or complete or mend it
+    Ensure(Which),
+    /// Show what a provider needs, and what is installed of it
+    Packages(Which),
+    /// Show what this machine computes with, and what says so
+    Accelerator,
+}
+
+#[derive(clap::Args)]
+struct Which {
+    /// The provider's name; one that ends in -cuda, -rocm, -vulkan or -cpu says what it computes with itself
+    name: String,
+    /// The model that it is for
+    model: Option<String>,
+    /// It is an engine
+    #[arg(long, conflicts_with = "model")]
+    engine: bool,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
+    let environments = context.environments()?;
+    let environments = match &args.providers {
+        Some(file) => environments.with_providers(file),
+        None => environments,
+    };
+    match &args.command {
+        Command::List => list(context, &environments),
+        Command::Ensure(which) => ensure(context, environments, which),
+        Command::Packages(which) => packages(context, &environments, which),
+        Command::Accelerator => accelerator(context, &environments),
+    }
+}
+
+fn list(context: &Context, environments: &VenvManager) -> Result<Ended> {
+    let providers = environments.providers()?;
+    context.printer.fact(json!(providers), || {
+        if providers.is_empty() {
+            let file = context.home().map(|home| home.root().join("providers.toml").display().to_string());
+            let file = file.unwrap_or_else(|_| "providers.toml".into());
+            return context.printer.line(format_args!("No provider is named in {file}."));
+        }
+        let rows = providers.iter().map(|provider| {
+            let there = provider.packages.iter().filter(|package| package.satisfied).count();
+            vec![
+                provider.name.clone(),
+                if provider.engine { "engine" } else { "provider" }.into(),
+                provider.environment.clone(),
+                format!("{there} of {}", provider.packages.len()),
+                state_of(provider).into(),
+            ]
+        });
+        context.printer.table(&["NAME", "KIND", "ENVIRONMENT", "PACKAGES", "STATE"], rows.collect());
+    });
+    Ok(Ended::Done)
+}
+
+fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result<Ended> {
+    let environment = {
+        let progress = PackagesProgress::new();
+        let environments = environments.clone().with_progress(progress.sink());
+        match which.engine {
+            true => environments.ensure_engine_environment(&which.name)?,
+            false => environments.ensure_provider_environment(&which.name, which.model.as_deref())?,
+        }
+    };
+    let status = status(&environments, which)?;
+    context.printer.fact(json!(status), || {
+        context.printer.line(format_args!("{} is ready: {}", environment.name, environment.path.display()));
+    });
+    for package in status.packages.iter().filter(|package| !package.satisfied) {
+        let reason = package.reason.as_deref().unwrap_or("it is not installed");
+        context.printer.note(format_args!("notice: {}, which is optional, is missing: {reason}", package.requirement));
+    }
+    Ok(Ended::Done)
+}
+
+fn packages(context: &Context, environments: &VenvManager, which: &Which) -> Result<Ended> {
+    let status = status(environments, which)?;
+    context.printer.fact(json!(status), || {
+        let printer = &context.printer;
+        printer.line(format_args!("{}: {}, {}", status.name, status.environment, state_of(&status)));
+        if !status.features.is_empty() {
+            printer.line(format_args!("set up: {}", status.features.join(", ")));
+        }
+        if status.packages.is_empty() {
+            return printer.line("It needs no packages.");
+        }
+        let rows = status.packages.iter().map(|package| {
+            let optional = if package.optional { "optional" } else { "" };
+            let installed = package.installed.clone().unwrap_or_default();
+            vec![package.requirement.clone(), installed, state_of_package(package), optional.into()]
+        });
+        printer.table(&["NEEDED", "INSTALLED", "STATE", ""], rows.collect());
+    });
+    Ok(if status.ready { Ended::Done } else { Ended::Failed })
+}
+
+fn status(environments: &VenvManager, which: &Which) -> Result<ProviderStatus> {
+    Ok(match which.engine {
+        true => environments.engine_status(&which.name)?,
+        false => environments.provider_status(&which.name, which.model.as_deref())?,
+    })
+}
+
+fn accelerator(context: &Context, environments: &VenvManager) -> Result<Ended> {
+    let detected = environments.detect_accelerator();
+    context.printer.fact(json!(detected), || {
+        context.printer.line(format_args!("{}: {}", detected.accelerator, detected.reason));
+    });
+    Ok(Ended::Done)
+}
+
+fn state_of(provider: &ProviderStatus) -> &'static str {
+    match (&provider.path, provider.ready) {
+        (None, _) => "not made yet",
+        (Some(_), false) => "incomplete",
+        (Some(_), true) => "ready",
+    }
+}
+
+fn state_of_package(package: &ProviderPackage) -> String {
+    match (package.satisfied, &package.installed, &package.reason) {
+        (true, ..) => "installed".into(),
+        (false, _, Some(reason)) => format!("missing: {reason}"),
+        (false, None, None) => "missing".into(),
+        (false, Some(_), None) => "another version, or without all that it requires".into(),
+    }
+}

@@ -1,0 +1,185 @@
+//! Providers: what `providers.toml` says, the environments that come of it, and what is told of them.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::house::{House, Said};
+use super::index::{Index, Wheel, bare, tools};
+
+/// Runs a command on a machine with this accelerator.
+fn on(accelerator: &str, index: &Index, house: &House, tool: &str, arguments: &[&str]) -> Said {
+    let mut command = bare(house, tool, arguments);
+    command.env("PIP_INDEX_URL", index.url()).env("BEEP_PYTHON_ACCELERATOR", accelerator);
+    Said::of(command.output().unwrap())
+}
+
+fn parsed(said: &Said) -> Value {
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+}
+
+fn declare(house: &House, text: &str) {
+    fs::create_dir_all(house.root()).unwrap();
+    fs::write(house.root().join("providers.toml"), text).unwrap();
+}
+
+const TEXT: &str = "[provider.hf]\n\
+    packages = [\"alpha\"]\n\
+    optional = [\"beta\", \"nosuch\"]\n\
+    environment = { HF_MODE = \"test\" }\n\
+    cuda = [\"gamma\"]\n\
+    [provider.other]\n\
+    packages = [\"beta\"]\n\
+    [engine.llama]\n\
+    packages = [\"gamma\"]\n";
+
+#[test]
+fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
+    for tool in tools() {
+        let index = Index::of(&["alpha", "beta", "gamma"]);
+        let house = House::with_runtime();
+        declare(&house, TEXT);
+        let listed = parsed(&on("cuda", &index, &house, tool, &["provider", "list", "--json"]));
+        let names: Vec<_> =
+            listed.as_array().unwrap().iter().map(|p| (&p["name"], &p["environment"], &p["path"])).collect();
+        let (hf, other, llama) = (json!("hf"), json!("other"), json!("llama"));
+        let environments = [json!("hf-cuda"), json!("other-cuda"), json!("engine-llama")];
+        let none = Value::Null;
+        assert_eq!(
+            names,
+            [(&hf, &environments[0], &none), (&other, &environments[1], &none), (&llama, &environments[2], &none)]
+        );
+        let before = on("cuda", &index, &house, tool, &["provider", "packages", "hf"]);
+        assert_eq!(before.code, Some(1), "{before:?}");
+        assert!(before.stdout.starts_with("hf: hf-cuda, not made yet\n"), "{before:?}");
+
+        let made = on("cuda", &index, &house, tool, &["provider", "ensure", "hf"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        assert!(made.stderr.contains("notice: nosuch, which is optional, is missing: "), "{made:?}");
+        let status = parsed(&on("cuda", &index, &house, tool, &["provider", "packages", "hf", "--json"]));
+        assert_eq!((&status["ready"], &status["accelerator"]), (&json!(true), &json!("cuda")));
+        let packages: Vec<_> = status["packages"].as_array().unwrap().iter().collect();
+        let told =
+            |package: &Value| format!("{} {} {}", package["requirement"], package["installed"], package["optional"]);
+        let told: Vec<String> = packages.iter().map(|package| told(package)).collect();
+        assert_eq!(
+            told,
+            ["\"alpha\" \"1.0\" false", "\"gamma\" \"1.0\" false", "\"beta\" \"1.0\" true", "\"nosuch\" null true"]
+        );
+        assert!(packages[3]["reason"].as_str().unwrap().contains("nosuch"), "{packages:?}");
+
+        // Ready: the index is not asked again, though something optional is missing.
+        drop(index);
+        let index = Index::serve();
+        let again = on("cuda", &index, &house, tool, &["provider", "ensure", "hf"]);
+        assert_eq!(again.code, Some(0), "{again:?}");
+        let engine = on("cuda", &index, &house, tool, &["provider", "ensure", "llama", "--engine"]);
+        assert_eq!(engine.code, Some(1), "{engine:?}");
+        assert!(engine.stderr.contains("gamma"), "{engine:?}");
+    }
+}
+
+#[test]
+fn providers_share_an_environment_where_rocm_is_told_to() {
+    let index = Index::of(&["alpha", "beta", "gamma"]);
+    let house = House::with_runtime();
+    let ensured = |strategy: &str, provider: &[&str]| {
+        declare(&house, &format!("rocm-environments = \"{strategy}\"\n{TEXT}"));
+        let said = on("rocm", &index, &house, "pip", &[&["provider", "ensure"], provider, &["--json"]].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        parsed(&said)["environment"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(ensured("single", &["hf"]), "rocm");
+    assert_eq!(ensured("single", &["other"]), "rocm");
+    assert_eq!(ensured("single", &["hf"]), "rocm");
+    assert_eq!(ensured("family", &["hf"]), "hf-rocm");
+    assert_eq!(ensured("model", &["hf", "Some/Model 7B"]), "hf-rocm-some-model-7b");
+    assert_eq!(ensured("model", &["hf-cpu"]), "hf-cpu");
+    let listed = house.json(&["venv", "packages", "rocm"]);
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["alpha", "beta"]);
+}
+
+#[test]
+fn an_environment_of_the_bare_name_is_the_providers() {
+    let index = Index::of(&["alpha", "beta"]);
+    let house = House::with_runtime();
+    declare(&house, TEXT);
+    house.done(&["venv", "create", "other"]);
+    let said = parsed(&on("cpu", &index, &house, "pip", &["provider", "ensure", "other", "--json"]));
+    assert_eq!((&said["environment"], &said["ready"]), (&json!("other"), &json!(true)));
+}
+
+#[test]
+fn mistakes_are_told_with_file_line_and_what_was_expected() {
+    let house = House::with_runtime();
+    declare(&house, "[provider.hf]\npackages = [\"six\"]\npyhton = \"3.12\"\n");
+    let said = house.run(&["provider", "list"]);
+    let file = house.root().join("providers.toml");
+    assert_eq!(said.code, Some(1));
+    let expected = format!(
+        "error: {}:3: [provider.hf] takes no \"pyhton\": expected packages, optional, python, ",
+        file.display()
+    );
+    assert!(said.stderr.starts_with(&expected) && said.stderr.contains("python is probably meant"), "{said:?}");
+    // A file that is named says instead what it says, and must be there.
+    declare(&house, TEXT);
+    let more = house.here().join("more.toml");
+    let named = ["provider", "packages", "hf", "--json", "--providers", more.to_str().unwrap()];
+    let said = house.run(&named);
+    assert!(said.stderr.starts_with("error: cannot read ") && said.stderr.contains("more.toml"), "{said:?}");
+    fs::write(&more, "[provider.hf]\npackages = [\"zeta>=2\"]\n").unwrap();
+    let said = parsed(&house.run(&named));
+    assert_eq!(said["packages"].as_array().unwrap().len(), 1, "{said}");
+    assert_eq!(said["packages"][0]["requirement"], "zeta>=2");
+}
+
+#[test]
+fn the_variables_reach_what_is_built_and_what_is_evaluated() {
+    let house = House::with_runtime();
+    let source = house.here().join("built");
+    fs::create_dir(&source).unwrap();
+    // A package whose build writes down what it was told.
+    let backend = "import os, zipfile\n\
+        def build_wheel(folder, *rest):\n    \
+            name = 'built-1.0-py3-none-any.whl'\n    \
+            with zipfile.ZipFile(os.path.join(folder, name), 'w') as wheel:\n        \
+                wheel.writestr('built.py', 'told = %r' % os.environ.get('HF_MODE'))\n        \
+                wheel.writestr('built-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: built\\nVersion: 1.0\\n')\n        \
+                wheel.writestr('built-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n        \
+                wheel.writestr('built-1.0.dist-info/RECORD', '')\n    \
+            return name\n";
+    fs::write(source.join("backend.py"), backend).unwrap();
+    let project = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+    fs::write(source.join("pyproject.toml"), format!("{project}[project]\nname = \"built\"\nversion = \"1.0\"\n"))
+        .unwrap();
+    let text = format!(
+        "[provider.hf]\npackages = [\"built @ file://{}\"]\nenvironment = {{ HF_MODE = \"gentle\" }}\n",
+        source.display()
+    );
+    declare(&house, &text);
+    let index = Index::serve();
+    for tool in tools() {
+        let made = on("cpu", &index, &house, tool, &["provider", "ensure", "hf"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let python = house.root().join("environments/hf-cpu/bin/python");
+        let told = Command::new(python).args(["-I", "-c", "import built; print(built.told)"]).output().unwrap();
+        assert_eq!(String::from_utf8(told.stdout).unwrap().trim(), "gentle", "{tool}");
+        let said = house.done(&["eval", "--venv", "hf-cpu", "__import__('os').environ['HF_MODE']"]);
+        assert!(said.contains("gentle"), "{said}");
+        house.done(&["venv", "delete", "hf-cpu", "--yes"]);
+    }
+}
+
+#[test]
+fn what_the_machine_computes_with_is_told_with_the_reason() {
+    let house = House::empty();
+    let mut command = house.command(&["provider", "accelerator"]);
+    let said = Said::of(command.env("BEEP_PYTHON_ACCELERATOR", "vulkan").output().unwrap());
+    assert_eq!(said.stdout, "vulkan: BEEP_PYTHON_ACCELERATOR says so\n");
+    let mut command = house.command(&["provider", "accelerator", "--json"]);
+    let found = parsed(&Said::of(command.env_remove("BEEP_PYTHON_ACCELERATOR").output().unwrap()));
+    assert!(["cuda", "rocm", "vulkan", "cpu"].contains(&found["accelerator"].as_str().unwrap()), "{found}");
+    assert!(house.root().join("cache/accelerator.json").exists(), "and kept");
+}

@@ -1,0 +1,292 @@
+//! `providers.toml`: what providers and engines need, as somebody wrote it down.
+//!
+//! ```toml
+//! rocm-environments = "model"            # or "single", "family": who shares an environment where ROCm computes
+//!
+//! [provider.huggingface]
+//! packages = ["transformers>=4.40", "numpy"]
+//! optional = ["hf-transfer"]             # it is no failure when these cannot be installed
+//! python = "3.12"
+//! environment = { HF_HUB_OFFLINE = "1" } # variables: set while packages are built, and for servers in the environment
+//! cpu = ["torch==2.5.1+cpu"]             # beside the packages, where only the processor computes
+//!
+//! [provider.huggingface.cuda]            # the same with more to say: packages, optional, environment
+//! packages = ["torch"]
+//! environment = { CMAKE_ARGS = "-DGGML_CUDA=on" }
+//!
+//! [engine.llamacpp]                      # engines take what providers take
+//! packages = ["llama-cpp-python"]
+//! ```
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Accelerator;
+use super::naming::RocmStrategy;
+use crate::environment::{Requirements, check_environment_name};
+use crate::interpreter::VersionRequest;
+
+const TOP: [&str; 3] = ["provider", "engine", "rocm-environments"];
+const KEYS: [&str; 8] = ["packages", "optional", "python", "environment", "cuda", "rocm", "vulkan", "cpu"];
+const VARIANT_KEYS: [&str; 3] = ["packages", "optional", "environment"];
+
+/// A file of providers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Declared {
+    pub(super) providers: BTreeMap<String, Provider>,
+    pub(super) engines: BTreeMap<String, Provider>,
+    pub(super) strategy: Option<RocmStrategy>,
+}
+
+/// One provider or engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Provider {
+    pub(super) always: Share,
+    pub(super) variants: Vec<(Accelerator, Share)>,
+    pub(super) python: Option<VersionRequest>,
+}
+
+/// What is needed always, or with one accelerator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) packages: Vec<String>,
+    pub(super) optional: Vec<String>,
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+/// What is wrong: from which byte on, and in words.
+struct Mistake {
+    span: Range<usize>,
+    reason: String,
+}
+
+type Value<'a> = Spanned<DeValue<'a>>;
+
+/// Reads a file. A mistake is told with its line, from 1.
+pub(super) fn read(text: &str) -> Result<Declared, (usize, String)> {
+    let told = |mistake: Mistake| {
+        let before = mistake.span.start.min(text.len());
+        (1 + text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count(), mistake.reason)
+    };
+    let document = DeTable::parse(text).map_err(|error| {
+        let lines = error.message().lines().map(str::trim).filter(|line| !line.is_empty());
+        let reason = lines.collect::<Vec<_>>().join("; ");
+        told(Mistake { span: error.span().unwrap_or(0..0), reason })
+    })?;
+    file(document.get_ref()).map_err(told)
+}
+
+fn file(table: &DeTable<'_>) -> Result<Declared, Mistake> {
+    let mut declared = Declared::default();
+    for (key, value) in entries(table) {
+        match known(key, &TOP, "the file")? {
+            "provider" => declared.providers = each(value, "provider")?,
+            "engine" => declared.engines = each(value, "engine")?,
+            _ => declared.strategy = Some(parsed(value, "how environments are shared")?),
+        }
+    }
+    Ok(declared)
+}
+
+fn each(value: &Value<'_>, kind: &str) -> Result<BTreeMap<String, Provider>, Mistake> {
+    let expected = format!("expected a table for each {kind}, such as [{kind}.name]");
+    let mut found = BTreeMap::new();
+    for (name, value) in entries(a_table(value, &expected)?) {
+        check_environment_name(name.get_ref()).map_err(|error| at(name.span(), error.to_string()))?;
+        found.insert(name.get_ref().to_string(), provider(value, &format!("[{kind}.{}]", name.get_ref()))?);
+    }
+    Ok(found)
+}
+
+fn provider(value: &Value<'_>, place: &str) -> Result<Provider, Mistake> {
+    let mut provider = Provider::default();
+    for (key, value) in entries(a_table(value, &format!("expected the table {place}"))?) {
+        match known(key, &KEYS, place)? {
+            "packages" => provider.always.packages = packages(value)?,
+            "optional" => provider.always.optional = packages(value)?,
+            "environment" => provider.always.environment = variables(value)?,
+            "python" => provider.python = Some(parsed(value, "a version of Python")?),
+            accelerator => {
+                let accelerator = accelerator.parse().map_err(|reason| at(key.span(), reason))?;
+                provider.variants.push((accelerator, share(value, &format!("{place} with {accelerator}"))?));
+            }
+        }
+    }
+    Ok(provider)
+}
+
+/// A list of packages, or a table that says more.
+fn share(value: &Value<'_>, place: &str) -> Result<Share, Mistake> {
+    if value.get_ref().is_array() {
+        return Ok(Share { packages: packages(value)?, ..Share::default() });
+    }
+    let mut share = Share::default();
+    for (key, value) in
+        entries(a_table(value, "expected a list of packages, or a table with packages, optional and environment")?)
+    {
+        match known(key, &VARIANT_KEYS, place)? {
+            "packages" => share.packages = packages(value)?,
+            "optional" => share.optional = packages(value)?,
+            _ => share.environment = variables(value)?,
+        }
+    }
+    Ok(share)
+}
+
+fn packages(value: &Value<'_>) -> Result<Vec<String>, Mistake> {
+    const EXPECTED: &str = "expected a list of packages, such as [\"numpy>=2\", \"six\"]";
+    let list = value.get_ref().as_array().ok_or_else(|| other(value, EXPECTED))?;
+    let each = list.iter().map(|value| {
+        let text = value.get_ref().as_str().ok_or_else(|| other(value, EXPECTED))?;
+        Requirements::new([text]).map_err(|error| at(value.span(), error.to_string()))?;
+        Ok(text.to_owned())
+    });
+    each.collect()
+}
+
+fn variables(value: &Value<'_>) -> Result<BTreeMap<String, String>, Mistake> {
+    let mut found = BTreeMap::new();
+    for (name, value) in entries(a_table(value, "expected a table of variables, such as { NAME = \"value\" }")?) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let text = name.get_ref();
+        if text.is_empty() || !text.chars().all(plain) || text.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(at(
+                name.span(),
+                format!("{text:?} is not the name of a variable: expected letters, digits and _"),
+            ));
+        }
+        let value = value
+            .get_ref()
+            .as_str()
+            .filter(|value| !value.contains('\0'))
+            .ok_or_else(|| other(value, &format!("expected the value of {text} in quotes")))?;
+        found.insert(text.to_string(), value.to_owned());
+    }
+    Ok(found)
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: &Value<'_>, what: &str) -> Result<T, Mistake> {
+    let text = value.get_ref().as_str().ok_or_else(|| other(value, &format!("expected {what}, in quotes")))?;
+    text.parse().map_err(|error: T::Err| at(value.span(), error.to_string()))
+}
+
+fn a_table<'a, 'b>(value: &'b Value<'a>, expected: &str) -> Result<&'b DeTable<'a>, Mistake> {
+    value.get_ref().as_table().ok_or_else(|| other(value, expected))
+}
+
+/// What a table holds, as it stands in the file: the first mistake is told.
+fn entries<'a, 'b>(table: &'b DeTable<'a>) -> Vec<(&'b Spanned<Cow<'a, str>>, &'b Value<'a>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+/// The key, when it is one of these; else a mistake that names the one it resembles.
+fn known(key: &Spanned<Cow<'_, str>>, keys: &[&'static str], place: &str) -> Result<&'static str, Mistake> {
+    if let Some(found) = keys.iter().find(|known| **known == key.get_ref()) {
+        return Ok(found);
+    }
+    let (last, rest) = keys.split_last().expect("there are keys");
+    let list = format!("expected {} or {last}", rest.join(", "));
+    let near = keys.iter().find(|known| resemble(known, key.get_ref()));
+    let meant = near.map(|near| format!("; {near} is probably meant")).unwrap_or_default();
+    Err(at(key.span(), format!("{place} takes no \"{}\": {list}{meant}", key.get_ref())))
+}
+
+/// Whether one word can be the other with one or two letters wrong.
+fn resemble(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().take(40).collect());
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut before = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.iter().enumerate() {
+            let replaced = before + usize::from(a != b);
+            before = row[j + 1];
+            row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()] <= 2
+}
+
+fn other(value: &Value<'_>, expected: &str) -> Mistake {
+    at(value.span(), format!("{expected}, and not {}", with_article(value.get_ref().type_str())))
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
+fn at(span: Range<usize>, reason: String) -> Mistake {
+    Mistake { span, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_can_be_said_is_read() {
+        let text = "rocm-environments = \"family\"\n\
+            [provider.hf]\npackages = [\"a>1\", \"b\"]\noptional = [\"o\"]\npython = \">=3.10\"\n\
+            environment = { HF_HOME = \"/x\" }\ncpu = [\"d\"]\n\
+            [provider.hf.cuda]\npackages = [\"c\"]\nenvironment = { CMAKE_ARGS = \"-DX=on\" }\n\
+            [engine.llama]\npackages = [\"e\"]\n";
+        let declared = read(text).unwrap();
+        assert_eq!(declared.strategy, Some(RocmStrategy::Family));
+        let hf = &declared.providers["hf"];
+        assert_eq!(
+            (hf.always.packages.clone(), hf.always.optional.clone()),
+            (vec!["a>1".into(), "b".into()], vec!["o".into()])
+        );
+        assert_eq!(hf.always.environment["HF_HOME"], "/x");
+        assert_eq!(hf.python, Some(">=3.10".parse().unwrap()));
+        assert_eq!(hf.variants.len(), 2);
+        let cuda = &hf.variants.iter().find(|(of, _)| *of == Accelerator::Cuda).unwrap().1;
+        assert_eq!((cuda.packages.clone(), cuda.environment["CMAKE_ARGS"].as_str()), (vec!["c".into()], "-DX=on"));
+        assert_eq!(declared.engines["llama"].always.packages, ["e"]);
+        assert_eq!(read("").unwrap(), Declared::default());
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_and_what_was_expected() {
+        for (text, line, said) in [
+            ("[provider.hf]\n\npakages = []\n", 3, "[provider.hf] takes no \"pakages\": expected packages, optional"),
+            ("[provider.hf]\n\npakages = []\n", 3, "; packages is probably meant"),
+            (
+                "[providers.hf]\n",
+                1,
+                "takes no \"providers\": expected provider, engine or rocm-environments; provider is",
+            ),
+            (
+                "[provider.hf]\npackages = \"six\"\n",
+                2,
+                "expected a list of packages, such as [\"numpy>=2\", \"six\"], and not a string",
+            ),
+            ("[provider.hf]\npackages = [\n  \"six\",\n  \"six=\",\n]\n", 4, "\"six=\" is not a requirement"),
+            ("[provider.hf]\npackages = [1]\n", 2, "and not an integer"),
+            ("[provider.other]\n\n\npython = \"three\"\n", 4, "three"),
+            ("[provider.other]\npython = 3.12\n", 2, "expected a version of Python, in quotes, and not a float"),
+            ("[provider.hf\n", 1, "expected `]`"),
+            ("x = 1\n[provider.hf]\ncuda = [\"--pre\"]\n", 1, "takes no \"x\""),
+            ("[provider.hf]\ncuda = [\"--pre\"]\n", 2, "options are not taken"),
+            ("[provider.hf]\ncuda = 7\n", 2, "expected a list of packages, or a table"),
+            ("[provider.hf.cuda]\npython = \"3.12\"\n", 2, "[provider.hf] with cuda takes no \"python\""),
+            ("[provider.hf]\nenvironment = { A = 1 }\n", 2, "expected the value of A in quotes, and not an integer"),
+            ("[provider.hf]\nenvironment = { \"A B\" = \"\" }\n", 2, "is not the name of a variable"),
+            ("[provider.\"../x\"]\n", 1, "cannot name an environment"),
+            ("rocm-environments = \"one\"\n", 1, "none of \"single\", \"family\" and \"model\""),
+            ("[provider]\nhf = []\n", 2, "expected the table [provider.hf], and not an array"),
+            ("[provider.a]\n[provider.a]\n", 2, "duplicate"),
+        ] {
+            let (at, reason) = read(text).unwrap_err();
+            assert_eq!(at, line, "{text:?}: {reason}");
+            assert!(reason.contains(said), "{text:?}: {reason}");
+            assert!(!reason.contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What an environment was ready for, kept in it: so that the next call need not look at its packages.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::needs::{Needs, Owner};
+use crate::environment::{Environment, EnvironmentError};
+use crate::platform::replace_file;
+
+/// How long a folder must have been left alone for its time of change to tell of the next change.
+const SETTLED: Duration = Duration::from_millis(20);
+/// Optional packages that could not be installed are tried again after so long.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// What an environment was made ready for, by whose it is: with some strategies providers share one.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Registry {
+    #[serde(default)]
+    owners: BTreeMap<String, Ready>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Ready {
+    /// Tells one list of requirements from another.
+    packages: String,
+    /// The Python that was asked for.
+    python: Option<String>,
+    optional: Vec<String>,
+    variables: BTreeMap<String, String>,
+    /// When its packages last changed, nanoseconds since 1970, and the folder's inode.
+    site_packages: (i64, u64),
+    /// Optional packages that could not be installed, and why.
+    missing: BTreeMap<String, String>,
+    /// When that was tried, in seconds since 1970.
+    tried: u64,
+}
+
+impl Registry {
+    /// What is known of the environment in this folder; nothing, when that cannot be read: then it is found out again.
+    pub(super) fn read(environment: &Path) -> Registry {
+        let bytes = fs::read(path(environment)).ok();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Whether nothing has changed since the environment was ready for this.
+    pub(super) fn is_ready(&self, environment: &Environment, owner: Owner<'_>, needs: &Needs) -> bool {
+        let Some(ready) = self.owners.get(&owner.key()) else { return false };
+        let due = !ready.missing.is_empty() && now().as_secs().abs_diff(ready.tried) > PATIENCE.as_secs();
+        !due && Ready { missing: BTreeMap::new(), tried: 0, ..ready.clone() } == Ready::of(environment, needs)
+    }
+
+    /// Notes that it is ready now, but for these optional packages.
+    pub(super) fn write(
+        mut self,
+        environment: &Environment,
+        owner: Owner<'_>,
+        needs: &Needs,
+        missing: BTreeMap<String, String>,
+    ) -> Result<(), EnvironmentError> {
+        let mut ready = Ready { missing, tried: now().as_secs(), ..Ready::of(environment, needs) };
+        // A change within the same tick of the file system's clock would not be seen: then the next call looks again.
+        if now().as_nanos() as i64 - ready.site_packages.0 < SETTLED.as_nanos() as i64 {
+            ready.site_packages.0 = 0;
+        }
+        self.owners.insert(owner.key(), ready);
+        Ok(replace_file(path(&environment.path), &serde_json::to_vec(&self).unwrap_or_default())?)
+    }
+
+    /// The optional packages of this one that could not be installed, and why.
+    pub(super) fn missing(&self, owner: Owner<'_>) -> BTreeMap<String, String> {
+        self.owners.get(&owner.key()).map(|ready| ready.missing.clone()).unwrap_or_default()
+    }
+
+    /// The variables of all whose environment it is.
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        self.owners.values().flat_map(|ready| ready.variables.clone()).collect()
+    }
+}
+
+impl Ready {
+    fn of(environment: &Environment, needs: &Needs) -> Ready {
+        let metadata = fs::metadata(&environment.site_packages).ok();
+        let changed = |m: fs::Metadata| (m.mtime().wrapping_mul(1_000_000_000).wrapping_add(m.mtime_nsec()), m.ino());
+        Ready {
+            packages: needs.packages.fingerprint(),
+            python: needs.python.as_ref().map(ToString::to_string),
+            optional: needs.optional.clone(),
+            variables: needs.variables.clone(),
+            site_packages: metadata.map(changed).unwrap_or_default(),
+            missing: BTreeMap::new(),
+            tried: 0,
+        }
+    }
+}
+
+/// The variables that servers and workers in this environment are given, as `providers.toml` says them.
+pub fn environment_variables(environment: &Path) -> BTreeMap<String, String> {
+    Registry::read(environment).variables()
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
+fn path(environment: &Path) -> PathBuf {
+    environment.join("beep-python.ready.json")
+}
