@@ -2,7 +2,7 @@
 
 use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
-use beep_python_runtime::environment::{EnvironmentError, PackageError};
+use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
 use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
 use beep_python_runtime::platform::HomeError;
 use beep_python_server::door::TokenError;
@@ -20,6 +20,7 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
             .or_else(|| error.downcast_ref().and_then(runtime))
             .or_else(|| error.downcast_ref().and_then(environment))
             .or_else(|| error.downcast_ref().and_then(packages))
+            .or_else(|| error.downcast_ref().and_then(bundle))
             .or_else(|| error.downcast_ref().and_then(home))
             .or_else(|| error.downcast_ref().and_then(record))
             .or_else(|| error.downcast_ref().and_then(|error| launch(error, context)))
@@ -119,6 +120,24 @@ fn packages(error: &PackageError) -> Option<String> {
         PackageError::NotARequirement { reason, .. } if reason.starts_with("options") => {
             "indexes and the like are set as for pip or uv, by their variables and files".into()
         }
+        _ => return None,
+    })
+}
+
+fn bundle(error: &BundleError) -> Option<String> {
+    Some(match error {
+        BundleError::NoRuntime { request: None } => {
+            "`beep-python runtime install 3.13` installs one, and --python 3.13 takes it".into()
+        }
+        BundleError::NoRuntime { request: Some(request) } => {
+            format!("`beep-python runtime install {request}` installs one")
+        }
+        BundleError::NotABundle { .. } | BundleError::WrongHash { .. } => {
+            "copy it again from where it was made; `beep-python bundle show` reads what it says of itself".into()
+        }
+        BundleError::OtherPlatform { .. } => "make a bundle on a machine like this one".into(),
+        BundleError::Environment(error) => return environment(error),
+        BundleError::Home(error) => return home(error),
         _ => return None,
     })
 }

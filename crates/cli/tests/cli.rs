@@ -1,6 +1,10 @@
 //! The command line as a black box: what people type, what they see, and what is left behind.
 
+#[path = "../../runtime/tests/support/mod.rs"]
+mod support;
+
 mod cli {
+    mod bundles;
     mod completions;
     mod console;
     mod environments;

@@ -52,6 +52,19 @@ fn both_spellings_make_environments() {
         assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
         let name = listed[0].as_str().expect("a name");
         assert_eq!(eval(session, &format!("VenvManager().status({name:?})['state']")).await.value(), "healthy");
+        let both = "from beep_python import VenvManager as Own\n\
+            own, theirs = Own(), venv_manager\n\
+            theirs.MarkFeatureInstalled('my-provider', 'base', env_path)\n\
+            theirs.MarkPackageInstalled('my-provider', 'Some.Thing', '1.0')\n\
+            told = [own.has_feature('my-provider', 'base'), theirs.IsFeatureInstalled('my-provider', 'more'),\n        \
+                    theirs.IsPackageTracked('my-provider', 'some-thing'), own.tracked_packages('my-provider'),\n        \
+                    own.registered_environment('my-provider') == env_path, theirs.GetRegisteredEnvironmentPath('other'),\n        \
+                    own.provider_status('my-provider')['ready'], theirs.GetProviderPackageStatus('my-provider'),\n        \
+                    env_path.endswith(own.provider_environment_name('my-provider')),\n        \
+                    own.provider_environment_name('my-provider') == 'my-provider-' + theirs.DetectGPUBackend()]\n\
+            told";
+        let told = eval(session, both).await.value().clone();
+        assert_eq!(told, json!([true, false, true, {"Some.Thing": "1.0"}, true, null, true, [], true, true]));
         eval(session, &format!("VenvManager().delete({name:?})")).await.value();
         assert!(!std::path::Path::new(&path).exists());
         let runtimes = "from beep_python import PythonRuntimeManager\nPythonRuntimeManager().default()['isDefault']";

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod bundle;
 mod cache;
 mod completions;
 mod config;
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     /// Make, list, check and delete virtual environments
     #[command(subcommand)]
     Venv(venv::Command),
+    /// Pack a runtime and packages into a file, for machines without a network
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// Show or remove what can be made or fetched again
     #[command(subcommand)]
     Cache(cache::Command),
@@ -74,6 +78,7 @@ impl Command {
             Command::Init(args) => in_runtime(init::run(context, args)),
             Command::Runtime(command) => in_runtime(runtime::run(context, command)),
             Command::Venv(command) => venv::run(context, command),
+            Command::Bundle(command) => in_runtime(bundle::run(context, command)),
             Command::Cache(command) => cache::run(context, command),
             Command::Provider(args) => provider::run(context, &args),
             Command::Start(args) => start::run(context, args),

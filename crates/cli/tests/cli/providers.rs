@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::house::{House, Said};
-use super::index::{Index, Wheel, bare, tools};
+use super::index::{Index, bare, tools};
 
 /// Runs a command on a machine with this accelerator.
 fn on(accelerator: &str, index: &Index, house: &House, tool: &str, arguments: &[&str]) -> Said {

@@ -129,6 +129,37 @@ def fill_namespace(module):
         def EnsureProviderEnvironment(self, providerName, modelId=None, progress=None):
             return self.ensure_provider_environment(providerName, modelId, progress)
 
+        def EnsureEngineEnvironment(self, engineName, progress=None):
+            return self.ensure_engine_environment(engineName, progress)
+
+        def GetProviderPackageStatus(self, providerName):
+            return self.provider_status(providerName)["packages"]
+
+        def GetRegisteredEnvironmentPath(self, providerName):
+            return self.registered_environment(providerName)
+
+        def ComputeProviderVenvName(self, providerName, modelId=None):
+            return self.provider_environment_name(providerName, modelId)
+
+        def DetectGPUBackend(self):
+            return self.detect_accelerator()
+
+        def IsFeatureInstalled(self, providerName, featureName):
+            return self.has_feature(providerName, featureName)
+
+        def MarkFeatureInstalled(self, providerName, featureName, venvPath=None):
+            self.mark_feature(providerName, featureName)
+
+        def GetTrackedPackages(self, providerName):
+            return self.tracked_packages(providerName)
+
+        def IsPackageTracked(self, providerName, packageName):
+            same = lambda name: name.lower().replace("_", "-").replace(".", "-")  # noqa: E731
+            return same(packageName) in map(same, self.tracked_packages(providerName))
+
+        def MarkPackageInstalled(self, providerName, packageName, version=None):
+            self.track_package(providerName, packageName, version or "")
+
         def CreateVirtualEnvironment(self, name):
             return self.create(name)
 
@@ -152,6 +183,12 @@ def fill_namespace(module):
 
         def GetDefaultRuntime(self):
             return self.default()
+
+        def InstallRuntime(self, version=None, progress=None):
+            return self.install(version, progress)
+
+        def SetDefaultRuntime(self, runtimeId):
+            return self.use(runtimeId)
 
     class IVenvManager:
         """A name for existing scripts; VenvManager is what does the work."""

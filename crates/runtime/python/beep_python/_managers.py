@@ -18,6 +18,46 @@ class VenvManager:
         """The path of the provider's environment: made, filled or repaired where need be."""
         return _host.call("venv.ensure_provider", {"provider": provider, "modelId": model_id}, progress)["path"]
 
+    def ensure_engine_environment(self, engine, progress=None):
+        """The path of the engine's environment: made, filled or repaired where need be."""
+        return _host.call("venv.ensure_engine", {"engine": engine}, progress)["path"]
+
+    def provider_environment_name(self, provider, model_id=None):
+        """What the provider's environment is called on this machine: `provider-cuda`."""
+        return _host.call("venv.provider_name", {"provider": provider, "modelId": model_id})["name"]
+
+    def registered_environment(self, provider, model_id=None):
+        """The path of the environment that the provider has; None when it has none yet. Nothing is made."""
+        return _host.call("venv.registered", {"provider": provider, "modelId": model_id})["path"]
+
+    def providers(self):
+        """What is known of every provider and engine that `providers.toml` names: a list of dicts."""
+        return _host.call("provider.list", {})["providers"]
+
+    def provider_status(self, provider, model_id=None):
+        """What a provider needs, and what there is of it: a dict, with a list of dicts under `packages`."""
+        return _host.call("provider.status", {"provider": provider, "modelId": model_id})
+
+    def detect_accelerator(self):
+        """What this machine computes with: `cuda`, `rocm`, `vulkan` or `cpu`."""
+        return _host.call("provider.accelerator", {})["accelerator"]
+
+    def mark_feature(self, provider, feature):
+        """Notes that something beside packages is set up in the provider's environment."""
+        _host.call("provider.mark_feature", {"provider": provider, "feature": feature})
+
+    def has_feature(self, provider, feature):
+        """Whether that was noted of the environment that the provider has now."""
+        return _host.call("provider.has_feature", {"provider": provider, "feature": feature})["marked"]
+
+    def tracked_packages(self, provider):
+        """The packages of the provider's environment: a dict of versions by name."""
+        return _host.call("provider.tracked", {"provider": provider})["packages"]
+
+    def track_package(self, provider, package, version):
+        """Notes that a package was put into the provider's environment by other means."""
+        _host.call("provider.tracked", {"provider": provider, "package": [package, version]})
+
     def create(self, name):
         """Makes an empty environment; gives its path."""
         return _host.call("venv.create", {"name": name})["path"]
@@ -48,6 +88,14 @@ class PythonRuntimeManager:
     def list(self):
         """What is known of every runtime of the home: a list of dicts."""
         return _host.call("runtime.list", {})["runtimes"]
+
+    def install(self, version=None, progress=None):
+        """Installs a runtime, `"3.12"` or the default version; gives what is known of it: a dict."""
+        return _host.call("runtime.install", {"version": version}, progress)
+
+    def use(self, name):
+        """Makes a runtime the default, by its id or version; gives what is known of it: a dict."""
+        return _host.call("runtime.use", {"name": name})
 
     def default(self):
         """The default runtime: a dict, or None."""

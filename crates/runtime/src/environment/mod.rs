@@ -3,6 +3,7 @@
 
 mod activation;
 mod admin;
+mod bundle;
 mod copy;
 mod error;
 mod host;
@@ -11,12 +12,14 @@ mod manager;
 mod name;
 mod package;
 mod provider;
+mod provider_service;
 mod record;
 mod repair;
 mod service;
 mod status;
 
 pub use admin::{AdminOutcome, MissingPackage};
+pub use bundle::{BundleContent, BundleError, BundleFile, BundleInstalled, BundleManifest, BundleOptions};
 pub use error::EnvironmentError;
 pub use host::RUNTIME_HOST;
 pub use manager::{Environment, VenvManager};

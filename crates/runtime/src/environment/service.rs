@@ -112,7 +112,12 @@ impl EnvironmentService {
         aside(move || Ok(venvs.name_for_provider(&provider, model.as_deref())?)).await
     }
 
-    fn venvs(&self) -> VenvManager {
+    /// Who is told of the progress.
+    pub(super) fn progress(&self) -> &ProgressSink {
+        &self.progress
+    }
+
+    pub(super) fn venvs(&self) -> VenvManager {
         VenvManager::new(self.home.clone()).with_progress(self.progress.clone())
     }
 
@@ -131,7 +136,7 @@ fn default_interpreter(home: &Home) -> Result<crate::interpreter::Interpreter, F
     })
 }
 
-enum Failure {
+pub(super) enum Failure {
     Environment(EnvironmentError),
     Problem(Problem),
 }
@@ -142,11 +147,13 @@ impl From<EnvironmentError> for Failure {
     }
 }
 
-fn told(error: &dyn std::error::Error) -> Failure {
+pub(super) fn told(error: &dyn std::error::Error) -> Failure {
     Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, chain(error)))
 }
 
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(Failure::Problem(problem))) => Err(problem),

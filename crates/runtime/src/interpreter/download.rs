@@ -155,7 +155,7 @@ async fn read_once(client: &Client, url: &Url) -> Result<Vec<u8>, Failure> {
 }
 
 /// The SHA-256 of a file, in hexadecimal digits.
-pub(super) fn hash_file(path: &Path) -> Result<String, RuntimeError> {
+pub fn hash_file(path: &Path) -> Result<String, RuntimeError> {
     let mut hasher = Sha256::new();
     let mut file = File::open(path).map_err(failed_to("read", path))?;
     std::io::copy(&mut file, &mut hasher).map_err(failed_to("read", path))?;

@@ -22,6 +22,7 @@ mod version;
 
 pub use catalogue::{Catalogue, CatalogueEntry};
 pub use discover::{SearchPaths, discover};
+pub use download::hash_file;
 pub use error::RuntimeError;
 pub use init::{InitOptions, InitOutcome, Obtained};
 pub use install::{Installed, Progress, Source};

@@ -35,6 +35,11 @@ struct Params {
     provider: Option<String>,
     model_id: Option<String>,
     packages: Option<Vec<String>>,
+    engine: Option<String>,
+    feature: Option<String>,
+    /// A package that was installed by other means, and its version.
+    package: Option<(String, String)>,
+    version: Option<String>,
 }
 
 /// Answers the calls of one worker until it closes its end.
@@ -99,13 +104,24 @@ async fn carry_out(
             tell(told);
         })),
     };
-    let Params { name, provider, model_id, packages } = params;
-    let name = || name.ok_or_else(|| invalid("the environment's name is missing"));
+    let Params { name, provider, model_id, packages, engine, feature, package, version } = params;
+    let name = || name.ok_or_else(|| invalid("the name is missing"));
+    let provider = || provider.ok_or_else(|| invalid("the provider's name is missing"));
+    let feature = || feature.ok_or_else(|| invalid("the feature's name is missing"));
     match method.as_str() {
-        "venv.ensure_provider" => {
-            let provider = provider.ok_or_else(|| invalid("the provider's name is missing"))?;
-            Ok(json!({ "path": service.ensure_provider(provider, model_id).await? }))
+        "venv.ensure_provider" => Ok(json!({ "path": service.ensure_provider(provider()?, model_id).await? })),
+        "venv.ensure_engine" => {
+            let engine = engine.ok_or_else(|| invalid("the engine's name is missing"))?;
+            Ok(json!({ "path": service.ensure_engine(engine).await? }))
         }
+        "venv.provider_name" => Ok(json!({ "name": service.provider_name(provider()?, model_id).await? })),
+        "venv.registered" => Ok(json!({ "path": service.registered(provider()?, model_id).await? })),
+        "provider.list" => Ok(json!({ "providers": service.providers().await? })),
+        "provider.status" => Ok(json!(service.provider_status(provider()?, model_id).await?)),
+        "provider.accelerator" => Ok(json!(service.accelerator().await?)),
+        "provider.mark_feature" => Ok(json!({ "marked": service.feature(provider()?, feature()?, false).await? })),
+        "provider.has_feature" => Ok(json!({ "marked": service.feature(provider()?, feature()?, true).await? })),
+        "provider.tracked" => Ok(json!({ "packages": service.tracked(provider()?, package).await? })),
         "venv.create" => Ok(json!({ "path": service.create(name()?).await? })),
         "venv.list" => Ok(json!({ "environments": service.list().await? })),
         "venv.status" => Ok(json!(service.status(name()?).await?)),
@@ -118,6 +134,8 @@ async fn carry_out(
             service.delete(name()?).await?;
             Ok(json!({ "success": true }))
         }
+        "runtime.install" => Ok(json!(service.install_runtime(version).await?)),
+        "runtime.use" => Ok(json!(service.use_runtime(name()?).await?)),
         "runtime.list" => Ok(json!({ "runtimes": service.runtimes().await? })),
         other => Err(invalid(format!("the host has no method '{other}'"))),
     }

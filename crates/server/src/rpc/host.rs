@@ -4,7 +4,7 @@ use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::message::{CancelAnswer, CancelRequest, EnvironmentInfo};
 use beep_python_protocol::{ErrorCode, HostOperation, Problem, SessionOptions};
-use beep_python_runtime::environment::{EnvironmentStatus, Package};
+use beep_python_runtime::environment::{EnvironmentService, EnvironmentStatus, Package};
 use beep_python_runtime::session::SessionInfo;
 use bytes::Bytes;
 
@@ -66,14 +66,17 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
             let environments = list.iter().map(environment).collect::<Result<_, _>>()?;
             encode(&m::ListEnvironmentsResponse { environments })
         }
-        HostOperation::EnvironmentStatus => encode(&environment(&environments.status(name(message(body)?)?).await?)?),
+        HostOperation::EnvironmentStatus => {
+            let name = name(environments, message(body)?).await?;
+            encode(&environment(&environments.status(name).await?)?)
+        }
         HostOperation::DeleteEnvironment => {
-            environments.delete(name(message(body)?)?).await?;
+            environments.delete(name(environments, message(body)?).await?).await?;
             encode(&m::DeleteEnvironmentResponse { success: true })
         }
         HostOperation::InstallPackages => {
             let m::InstallPackagesRequest { name: named, provider_name, model_id, packages } = message(body)?;
-            let named = name(m::EnvironmentRequest { name: named, provider_name, model_id })?;
+            let named = name(environments, m::EnvironmentRequest { name: named, provider_name, model_id }).await?;
             let done = environments.install(named, packages).await?;
             let (installed, changed) = (listed(done.packages), listed(done.changed));
             encode(&m::InstallPackagesResponse { success: true, installed, changed })
@@ -98,9 +101,9 @@ fn session(info: SessionInfo) -> m::Session {
     m::Session { session_id: info.id, session_epoch: info.epoch, pid: info.pid, calls: info.calls as u64, info_json }
 }
 
-fn name(request: m::EnvironmentRequest) -> Result<String, Problem> {
+async fn name(environments: &EnvironmentService, request: m::EnvironmentRequest) -> Result<String, Problem> {
     let m::EnvironmentRequest { name, provider_name, model_id } = request;
-    Named { name, provider_name, model_id, packages: None }.name()
+    Named { name, provider_name, model_id, packages: None }.name(environments).await
 }
 
 fn listed(packages: Vec<Package>) -> Vec<m::Package> {

@@ -1,6 +1,7 @@
 //! Packages of an environment: what is there, what is wanted, and the tool that installs it, uv or pip.
 
 mod check;
+mod collect;
 mod error;
 mod index;
 mod install;

@@ -24,9 +24,16 @@ pub(super) fn find(environment: &Environment, runtime: &Interpreter) -> Option<P
 
 /// `pip install`, with nothing said yet of what and where.
 pub(super) fn install(environment: &Environment, pip: &Path) -> Command {
+    let mut command = command(environment, pip, "install");
+    command.arg("--no-warn-script-location");
+    command
+}
+
+/// A command of pip, with nothing said yet of what and where.
+pub(super) fn command(environment: &Environment, pip: &Path, name: &str) -> Command {
     let mut command = environment_python(&environment.path);
-    command.arg("-I").arg(pip).args(["--no-input", "--disable-pip-version-check", "--no-color", "install"]);
-    command.args(["--progress-bar", "off", "--no-warn-script-location"]);
+    command.arg("-I").arg(pip).args(["--no-input", "--disable-pip-version-check", "--no-color", name]);
+    command.args(["--progress-bar", "off"]);
     settle_pip(&mut command, &environment.path);
     command
 }

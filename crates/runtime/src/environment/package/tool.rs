@@ -1,7 +1,7 @@
 //! Running the tool that installs, and what it says when it cannot.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 
 use super::index::settle_uv;
 use super::listen::Listener;
@@ -93,10 +93,7 @@ impl Tool {
         match run_command_holding(work.lock, command, work.settings.timeout, &mut |line| listener.hear(line)) {
             Ok(written) => Ok(written),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
-                let reason = reason(tool, &stderr_tail);
-                // Where the reason names only what a package requires, the lines before tell which package that is.
-                let package = culprit(&reason, work.wanted).or_else(|| culprit(&stderr_tail, work.wanted));
-                Err(PackageError::Refused { tool, action, package, reason, status, stderr_tail })
+                Err(refused(tool, action, work.wanted, status, stderr_tail))
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
         }
@@ -114,13 +111,31 @@ pub(super) struct Work<'a> {
     pub(super) settings: &'a PackageSettings,
 }
 
+/// What the tool said when it could not do it.
+pub(super) fn refused(
+    tool: &'static str,
+    action: &'static str,
+    wanted: &Requirements,
+    status: ExitStatus,
+    stderr_tail: String,
+) -> PackageError {
+    let reason = reason(tool, &stderr_tail);
+    // Where the reason names only what a package requires, the lines before tell which package that is.
+    let package = culprit(&reason, wanted).or_else(|| culprit(&stderr_tail, wanted));
+    PackageError::Refused { tool, action, package, reason, status, stderr_tail }
+}
+
 /// Has the tool know of no other packages than those in the folder, whatever is set for it.
 fn take_only_from(command: &mut Command, folder: &Path) {
     let others = ["INDEX_URL", "DEFAULT_INDEX", "INDEX", "EXTRA_INDEX_URL", "FIND_LINKS", "CONSTRAINT", "NO_BINARY"];
     for name in others {
         command.env_remove(format!("PIP_{name}")).env_remove(format!("UV_{name}"));
     }
-    command.args(["--no-index", "--find-links"]).arg(folder);
+    // uv takes it once, and it can be set for it already.
+    if !command.get_args().any(|argument| argument == "--no-index") {
+        command.arg("--no-index");
+    }
+    command.arg("--find-links").arg(folder);
 }
 
 /// The reason in what the tool wrote: pip puts it on its last line of errors, uv on the branches of a tree.

@@ -41,6 +41,15 @@ impl VenvManager {
         Ok(self.needs(Owner::Provider(provider, model))?.name)
     }
 
+    /// What a provider needs on this machine.
+    pub(in crate::environment) fn provider_needs(
+        &self,
+        provider: &str,
+        model: Option<&str>,
+    ) -> Result<Needs, EnvironmentError> {
+        self.needs(Owner::Provider(provider, model))
+    }
+
     /// What is needed here, of an environment whose name is that of one which is there where it can be.
     pub(super) fn needs(&self, owner: Owner<'_>) -> Result<Needs, EnvironmentError> {
         let declared = needs::load(self.home(), self.providers_file())?;

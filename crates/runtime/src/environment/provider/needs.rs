@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::declared::{self, Declared, Provider};
-use super::naming::{self, RocmStrategy};
+use super::naming;
 use super::{Accelerator, ProvidersError};
 use crate::environment::{EnvironmentError, Requirements};
 use crate::interpreter::VersionRequest;
@@ -24,14 +24,14 @@ pub(super) enum Owner<'a> {
 
 /// What one provider or engine needs on this machine, and what its environment is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Needs {
-    pub(super) name: String,
+pub(in crate::environment) struct Needs {
+    pub(in crate::environment) name: String,
     pub(super) accelerator: Accelerator,
     /// Whether a file names it.
     pub(super) declared: bool,
-    pub(super) packages: Requirements,
+    pub(in crate::environment) packages: Requirements,
     pub(super) optional: Vec<String>,
-    pub(super) python: Option<VersionRequest>,
+    pub(in crate::environment) python: Option<VersionRequest>,
     pub(super) variables: BTreeMap<String, String>,
 }
 
@@ -86,7 +86,7 @@ fn read(path: &Path, may_be_missing: bool) -> Result<Declared, ProvidersError> {
 impl Declared {
     /// What this one needs where `detected` computes; nothing but an environment where the files do not name it.
     pub(super) fn needs(&self, owner: Owner<'_>, detected: Accelerator) -> Result<Needs, EnvironmentError> {
-        let strategy = self.strategy.unwrap_or(RocmStrategy::default());
+        let strategy = self.strategy.unwrap_or_default();
         let (name, accelerator, found) = match owner {
             Owner::Provider(provider, model) => {
                 let (plain, named) = naming::split(provider);
@@ -121,6 +121,7 @@ pub(in crate::environment) fn named_file() -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::naming::RocmStrategy;
     use super::*;
 
     const TEXT: &str = "[provider.hf]\npackages = [\"a>1\", \"b\"]\noptional = [\"o\"]\ncuda = [\"c\"]\ncpu = [\"d\"]\n\

@@ -1,0 +1,154 @@
+//! `bundle`: a runtime and packages in one file, for machines without a network.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use beep_python_runtime::environment::{BundleContent, BundleManifest, BundleOptions, Requirements};
+use beep_python_runtime::interpreter::{Source, VersionRequest};
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use super::venv::PackagesProgress;
+use crate::Ended;
+use crate::context::Context;
+use crate::progress::InstallProgress;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Pack a runtime, wheels and their lock into a file, for machines like this one
+    Create(Create),
+    /// Make the environment of a bundle, with no network
+    Install {
+        /// The bundle
+        file: PathBuf,
+        /// What the environment is called; what the bundle says otherwise
+        name: Option<String>,
+        /// The SHA-256 that the bundle must have, as `bundle create` prints it
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+    },
+    /// Show what is in a bundle
+    Show {
+        /// The bundle
+        file: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Create {
+    /// The file to make
+    file: PathBuf,
+    /// Which Python: 3.12, 3.12.7, ">=3.11"; installed when it is not; the default runtime otherwise
+    #[arg(long, value_name = "VERSION")]
+    python: Option<VersionRequest>,
+    /// Put in what this provider needs, as `providers.toml` says it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["packages", "requirements"])]
+    provider: Option<String>,
+    /// The model that the provider needs it for
+    #[arg(long, requires = "provider")]
+    model: Option<String>,
+    /// A file beside `providers.toml` in the home, whose word counts more
+    #[arg(long, value_name = "FILE", env = "BEEP_PYTHON_PROVIDERS")]
+    providers: Option<PathBuf>,
+    /// Put in what this file of requirements asks for; can be given several times
+    #[arg(short, long, value_name = "FILE")]
+    requirements: Vec<PathBuf>,
+    /// Put in this package, with what it requires; can be given several times
+    #[arg(long = "with", value_name = "PKG")]
+    packages: Vec<String>,
+    /// What the environment is to be called
+    #[arg(long)]
+    name: Option<String>,
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
+    match command {
+        Command::Create(args) => create(context, args).await,
+        Command::Install { file, name, sha256 } => install(context, &file, name.as_deref(), sha256.as_deref()).await,
+        Command::Show { file } => {
+            let manifest = context.environments()?.read_bundle(&file)?;
+            context.printer.fact(json!(manifest), || describe(context, &manifest));
+            Ok(Ended::Done)
+        }
+    }
+}
+
+async fn create(context: &Context, args: Create) -> Result<Ended> {
+    let content = match args.provider {
+        Some(name) => BundleContent::Provider { name, model: args.model },
+        None => {
+            let mut wanted = Requirements::new(&args.packages)?;
+            for file in &args.requirements {
+                wanted = wanted.and_file(file)?;
+            }
+            BundleContent::Packages(wanted)
+        }
+    };
+    if let Some(request) = &args.python {
+        let runtimes = context.runtimes()?;
+        let found = runtimes.find(request)?;
+        if !found.is_some_and(|runtime| runtime.is_managed()) && !matches!(request, VersionRequest::Path(_)) {
+            let mut progress = InstallProgress::new(&context.printer);
+            runtimes.install(request, &Source::Default, &mut |stage| progress.show(stage)).await?;
+        }
+    }
+    let environments = context.environments()?;
+    let environments = match args.providers {
+        Some(file) => environments.with_providers(file),
+        None => environments,
+    };
+    let manifest = {
+        let progress = PackagesProgress::new();
+        let options = BundleOptions { python: args.python, content, name: args.name };
+        environments.with_progress(progress.sink()).create_bundle(&args.file, &options)?
+    };
+    let sha256 = beep_python_runtime::interpreter::hash_file(&args.file)?;
+    let mut fact = json!(manifest);
+    fact["file"] = json!(args.file);
+    fact["sha256"] = sha256.clone().into();
+    context.printer.fact(fact, || {
+        describe(context, &manifest);
+        context.printer.line(format_args!("Made {}, with the SHA-256 {sha256}", args.file.display()));
+    });
+    Ok(Ended::Done)
+}
+
+async fn install(context: &Context, file: &std::path::Path, name: Option<&str>, sha256: Option<&str>) -> Result<Ended> {
+    let installed = {
+        let mut progress = InstallProgress::new(&context.printer);
+        let environments = context.environments()?;
+        environments.install_bundle(file, name, sha256, &mut |stage| progress.show(stage)).await?
+    };
+    let environment = &installed.environment;
+    let packages = &installed.packages;
+    let fact = json!({
+        "name": environment.name,
+        "path": environment.path,
+        "runtime": installed.runtime,
+        "newRuntime": installed.new_runtime,
+        "packages": packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect::<Vec<_>>(),
+    });
+    context.printer.fact(fact, || {
+        let printer = &context.printer;
+        printer.line(format_args!(
+            "Made the environment {} with {}: {}",
+            environment.name,
+            installed.runtime,
+            environment.path.display()
+        ));
+        let list: Vec<_> = packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
+        if !list.is_empty() {
+            printer.line(format_args!("Installed into {}: {}", environment.name, list.join(", ")));
+        }
+    });
+    Ok(Ended::Done)
+}
+
+fn describe(context: &Context, manifest: &BundleManifest) {
+    let size: u64 = manifest.files().map(|file| file.size).sum();
+    let printer = &context.printer;
+    printer.line(format_args!("Python {} for {}, {}", manifest.python, manifest.platform, HumanBytes(size)));
+    for wheel in &manifest.wheels {
+        printer.line(format_args!("  {} ({})", wheel.name, HumanBytes(wheel.size)));
+    }
+}

@@ -1,0 +1,193 @@
+//! Bundles: made where there is an index, installed where there is no network at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::house::{House, Said};
+use super::index::{Index, Wheel, bare, tools};
+use crate::support::archive::{Packed, packed_elsewhere};
+
+/// A house with an installed runtime, which has pip; nothing where this machine has no Python to make one of.
+fn house() -> Option<(House, &'static Packed)> {
+    let Some(packed) = packed_elsewhere() else {
+        eprintln!("SKIPPED: there is no Python with ensurepip and setuptools here");
+        return None;
+    };
+    let house = House::empty();
+    let archive = packed.write(house.here());
+    let series = packed.version.series();
+    let archive = archive.to_str().unwrap();
+    house.done(&["runtime", "install", &series, "--archive", archive, "--sha256", &packed.sha256]);
+    Some((house, packed))
+}
+
+fn with(index: &Index, house: &House, arguments: &[&str]) -> Said {
+    let mut command = bare(house, "pip", arguments);
+    Said::of(command.env("PIP_INDEX_URL", index.url()).env("BEEP_PYTHON_ACCELERATOR", "cpu").output().unwrap())
+}
+
+/// Runs a command in a network namespace that has nothing in it.
+fn cut_off(house: &House, tool: &str, arguments: &[&str]) -> Said {
+    let inner = bare(house, tool, arguments);
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--net"]).arg(inner.get_program()).args(inner.get_args());
+    command.current_dir(house.here()).stdin(std::process::Stdio::null()).env("BEEP_PYTHON_ACCELERATOR", "cpu");
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    Said::of(command.output().unwrap())
+}
+
+/// Whether this machine lets its users cut a process off.
+fn can_be_cut_off() -> bool {
+    let tried = Command::new("unshare").args(["--map-root-user", "--net", "cat", "/proc/net/route"]).output();
+    let cut = tried.is_ok_and(|output| output.status.success() && output.stdout.split(|b| *b == b'\n').count() <= 2);
+    if !cut {
+        eprintln!("SKIPPED: this machine lets nobody make a network namespace");
+    }
+    cut
+}
+
+fn parsed(said: &Said) -> Value {
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+}
+
+fn imported(house: &House, name: &str, module: &str) -> String {
+    let python = house.root().join("environments").join(name).join("bin/python");
+    let code = format!("import {module}, sys; print({module}.version, sys.base_prefix)");
+    let output = Command::new(python).args(["-I", "-c", &code]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn index() -> Index {
+    let index = Index::of(&["beta", "gamma"]);
+    index.add(Wheel { name: "alpha", version: "2.5", requires: &["beta>=1"], ballast: 100_000 });
+    index
+}
+
+#[test]
+fn a_bundle_is_the_same_environment_where_there_is_no_network() {
+    if !can_be_cut_off() {
+        return;
+    }
+    let Some((maker, packed)) = house() else { return };
+    let index = index();
+    let file = maker.here().join("alpha.bundle");
+    let path = file.to_str().unwrap();
+    let made = with(&index, &maker, &["bundle", "create", path, "--with", "alpha", "--json"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let made = parsed(&made);
+    let wheels: Vec<_> =
+        made["wheels"].as_array().unwrap().iter().map(|wheel| wheel["name"].as_str().unwrap()).collect();
+    assert_eq!(wheels, ["alpha-2.5-py3-none-any.whl", "beta-1.0-py3-none-any.whl"]);
+    let shown = maker.json(&["bundle", "show", path]);
+    assert_eq!((&shown["wheels"], &shown["python"]), (&made["wheels"], &json!(packed.version.to_string())));
+    let online = with(&index, &maker, &["venv", "create", "online", "--with", "alpha"]);
+    assert_eq!(online.code, Some(0), "{online:?}");
+
+    for tool in tools() {
+        let other = House::empty();
+        // There is nothing that could be reached.
+        let alone = cut_off(&other, tool, &["init", "--mirror", &index.url()]);
+        assert_eq!(alone.code, Some(1), "{alone:?}");
+        let sha256 = made["sha256"].as_str().unwrap();
+        let installed = cut_off(&other, tool, &["bundle", "install", path, "mine", "--sha256", sha256, "--json"]);
+        assert_eq!(installed.code, Some(0), "{tool}: {installed:?}");
+        let installed = parsed(&installed);
+        assert_eq!((&installed["newRuntime"], &installed["runtime"]), (&json!(true), &json!(packed.id())));
+        let runtime = other.root().join("runtimes").join(packed.id()).canonicalize().unwrap();
+        assert_eq!(imported(&other, "mine", "alpha"), format!("2.5 {}", runtime.display()));
+        let packages = other.json(&["venv", "packages", "mine"]);
+        assert_eq!(packages, maker.json(&["venv", "packages", "online"]));
+        assert_eq!(other.json(&["venv", "status", "mine"])["state"], "healthy");
+        // Its name is taken now; the runtime is there and is used.
+        let again = cut_off(&other, tool, &["bundle", "install", path, "mine"]);
+        assert!(again.stderr.contains("exists already"), "{again:?}");
+        let second = cut_off(&other, tool, &["bundle", "install", path]);
+        assert_eq!(second.code, Some(0), "{second:?}");
+        assert!(second.stdout.starts_with("Made the environment bundle with "), "{second:?}");
+        assert_eq!(left_in_cache(&other), [] as [PathBuf; 0]);
+    }
+}
+
+#[test]
+fn a_provider_is_ready_where_its_bundle_was_installed() {
+    if !can_be_cut_off() {
+        return;
+    }
+    let Some((maker, _)) = house() else { return };
+    let index = index();
+    let text = "[provider.hf]\npackages = [\"alpha\"]\ncpu = [\"gamma\"]\n";
+    fs::write(maker.root().join("providers.toml"), text).unwrap();
+    let file = maker.here().join("hf.bundle");
+    let path = file.to_str().unwrap();
+    let made = with(&index, &maker, &["bundle", "create", path, "--provider", "hf"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let other = House::empty();
+    let installed = cut_off(&other, "pip", &["bundle", "install", path]);
+    assert_eq!(installed.code, Some(0), "{installed:?}");
+    fs::write(other.root().join("providers.toml"), text).unwrap();
+    let ready = cut_off(&other, "pip", &["provider", "ensure", "hf", "--json"]);
+    assert_eq!(ready.code, Some(0), "{ready:?}");
+    assert_eq!((&parsed(&ready)["environment"], &parsed(&ready)["ready"]), (&json!("hf-cpu"), &json!(true)));
+    assert!(imported(&other, "hf-cpu", "gamma").starts_with("1.0 "));
+}
+
+#[test]
+fn what_is_not_the_bundle_that_was_made_is_refused_and_leaves_nothing() {
+    let Some((maker, _)) = house() else { return };
+    let index = index();
+    let file = maker.here().join("alpha.bundle");
+    let made = with(&index, &maker, &["bundle", "create", file.to_str().unwrap(), "--with", "alpha"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let whole = fs::read(&file).unwrap();
+    let bad = maker.here().join("bad.bundle");
+    let changed = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let other = House::empty();
+    let refuse = |bytes: &[u8], more: &[&str], expected: &str| {
+        fs::write(&bad, bytes).unwrap();
+        let said = other.run(&[&["bundle", "install", bad.to_str().unwrap(), "mine"], more].concat());
+        assert_eq!(said.code, Some(1), "{expected}: {said:?}");
+        assert!(said.stderr.contains(expected), "{expected}: {said:?}");
+        assert_eq!(other.json(&["venv", "list"]), json!([]));
+        assert_eq!(left_in_cache(&other), [] as [PathBuf; 0]);
+    };
+    // The last of the files lies before the two empty blocks at the end.
+    refuse(&changed(whole.len() - 4 * 512), &[], "is not what was promised: its SHA-256 is ");
+    refuse(&changed(whole.len() / 2), &[], "-install_only.tar.gz in ");
+    refuse(&whole[..whole.len() / 2], &[], "is not a bundle that can be installed: ");
+    refuse(b"", &[], "is not a bundle that can be installed: it is empty");
+    refuse(&whole, &["--sha256", &"0".repeat(64)], "is not what was promised");
+    let manifest = String::from_utf8_lossy(&whole[512..4096]).into_owned();
+    let foreign = manifest.replacen("-gnu\"", "-abc\"", 1);
+    if foreign != manifest {
+        let mut bytes = whole.clone();
+        bytes[512..512 + foreign.len()].copy_from_slice(foreign.as_bytes());
+        refuse(&bytes, &[], " was made for linux-");
+    }
+    assert_eq!(other.json(&["runtime", "list"])["runtimes"], json!([]), "nor a runtime");
+    // And what cannot be made leaves no file.
+    let failed = with(&index, &maker, &["bundle", "create", "none.bundle", "--with", "nosuch"]);
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.stderr.contains("nosuch") && !maker.here().join("none.bundle").exists(), "{failed:?}");
+    assert_eq!(left_in_cache(&maker), [] as [PathBuf; 0]);
+    let adopted = House::with_runtime();
+    let said = adopted.run(&["bundle", "create", "none.bundle"]);
+    assert!(said.stderr.contains("there is no installed runtime to put into a bundle"), "{said:?}");
+}
+
+fn left_in_cache(house: &House) -> Vec<PathBuf> {
+    let entries = fs::read_dir(house.root().join("cache")).into_iter().flatten().flatten();
+    let is_ours = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("bundle-"));
+    entries.map(|entry| entry.path()).filter(|path| is_ours(path)).collect()
+}

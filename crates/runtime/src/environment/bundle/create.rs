@@ -1,0 +1,141 @@
+//! Making a bundle.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{BundleManifest, FORMAT};
+use super::{BundleError, BundleFile, pack};
+use crate::environment::{Requirements, VenvManager, check_environment_name};
+use crate::interpreter::{PythonRuntimeManager, Runtime, RuntimeState, VersionRequest};
+use crate::platform::{Home, failed_to};
+
+/// The lock's name in the bundle.
+const LOCK: &str = "requirements.txt";
+
+/// What goes into a bundle.
+#[derive(Clone, Debug, Default)]
+pub struct BundleOptions {
+    /// The runtime: an installed one. `None` is the one that a provider asks for, else the default.
+    pub python: Option<VersionRequest>,
+    /// The packages.
+    pub content: BundleContent,
+    /// What the environment is to be called; `None` is the provider's name, else `bundle`.
+    pub name: Option<String>,
+}
+
+/// The packages of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BundleContent {
+    /// These, and what they require.
+    Packages(Requirements),
+    /// What a provider needs on this machine, or one of its models.
+    Provider {
+        /// Its name.
+        name: String,
+        /// The model.
+        model: Option<String>,
+    },
+}
+
+impl Default for BundleContent {
+    fn default() -> BundleContent {
+        BundleContent::Packages(Requirements::default())
+    }
+}
+
+impl VenvManager {
+    /// Makes the bundle `file`: a runtime of this home, a wheel of every package, and their lock. What was at `file` is
+    /// replaced when all is done, and is there untouched when something fails.
+    pub fn create_bundle(&self, file: &Path, options: &BundleOptions) -> Result<BundleManifest, BundleError> {
+        let file = std::path::absolute(file).map_err(failed_to("find", file))?;
+        if let Some(name) = &options.name {
+            check_environment_name(name)?;
+        }
+        let (packages, python, owner) = match &options.content {
+            BundleContent::Packages(packages) => (packages.clone(), None, None),
+            BundleContent::Provider { name, model } => {
+                let needs = self.provider_needs(name, model.as_deref())?;
+                (needs.packages, needs.python, Some((name.clone(), model.clone(), needs.name)))
+            }
+        };
+        let request = options.python.clone().or(python);
+        let runtime = self.runtime_to_pack(request)?;
+        let interpreter = runtime.clone().into_interpreter()?;
+
+        let cache = self.home().cache()?;
+        let work = tempfile::Builder::new().prefix("bundle-").tempdir_in(&cache).map_err(failed_to("write", &cache))?;
+        let at = |name: &str| work.path().join(name);
+        // A home of its own, so that the wheels are for the runtime and for no environment that is in use.
+        let inner = VenvManager::with_package_settings(Home::open(at("home"))?, self.package_settings().clone())
+            .with_progress(self.progress().clone());
+        let environment = inner.create("bundle", &interpreter)?;
+        let files = at("files");
+        inner.collect_wheels(&environment, &packages, &files)?;
+
+        let mut wheels = Vec::new();
+        let entries = fs::read_dir(&files).map_err(failed_to("read", &files))?;
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.extension() == Some("whl".as_ref()))
+        {
+            wheels.push(pack::describe(&path)?);
+        }
+        wheels.sort_by(|a, b| a.name.cmp(&b.name));
+        fs::write(files.join(LOCK), lock(&wheels)).map_err(failed_to("write", files.join(LOCK)))?;
+        let archive = files.join(format!("{}-install_only.tar.gz", runtime.id));
+        pack::pack_runtime(&self.home().runtimes()?.join(&runtime.id), &archive)?;
+
+        let provided = owner.as_ref().map(|(.., environment)| environment.clone());
+        let manifest = BundleManifest {
+            format: FORMAT,
+            made_by: env!("CARGO_PKG_VERSION").into(),
+            platform: interpreter.platform,
+            python: interpreter.version,
+            name: options.name.clone().or(provided).unwrap_or_else(|| "bundle".into()),
+            provider: owner.as_ref().map(|(provider, ..)| provider.clone()),
+            model: owner.and_then(|(_, model, _)| model),
+            runtime: pack::describe(&archive)?,
+            lock: pack::describe(&files.join(LOCK))?,
+            wheels,
+        };
+        place(&manifest, &files, &file)?;
+        Ok(manifest)
+    }
+
+    fn runtime_to_pack(&self, request: Option<VersionRequest>) -> Result<Runtime, BundleError> {
+        let runtimes = PythonRuntimeManager::new(self.home().clone());
+        let found = match &request {
+            None => runtimes.default_runtime()?,
+            Some(request) => runtimes.find(request)?,
+        };
+        let usable = |runtime: &Runtime| runtime.is_managed() && runtime.state == RuntimeState::Ready;
+        found.filter(usable).ok_or(BundleError::NoRuntime { request })
+    }
+}
+
+/// Writes the bundle beside its place, and then puts it there.
+fn place(manifest: &BundleManifest, files: &Path, file: &Path) -> Result<(), BundleError> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let new: PathBuf = tempfile::Builder::new()
+        .prefix(".bundle-")
+        .tempfile_in(folder)
+        .map_err(failed_to("write", file))?
+        .into_temp_path()
+        .keep()
+        .map_err(|error| failed_to("write", file)(error.error))?;
+    let written = pack::write(manifest, files, &new)
+        .and_then(|()| fs::rename(&new, file).map_err(|error| failed_to("write", file)(error).into()));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+/// Each wheel by name, version and hash.
+fn lock(wheels: &[BundleFile]) -> String {
+    let line = |wheel: &BundleFile| {
+        // The name of a wheel's file is made so: `NAME-VERSION-…`.
+        let mut parts = wheel.name.split('-');
+        let (name, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        format!("{name}=={version} --hash=sha256:{}\n", wheel.sha256)
+    };
+    wheels.iter().map(line).collect()
+}

@@ -1,0 +1,16 @@
+//! Bundles: a runtime, wheels and their lock in one file, of which a machine without a network makes the same environment.
+//!
+//! A bundle is an archive in the format of tar. Its first entry is `bundle.json`, the [`BundleManifest`], which names every
+//! other one with its SHA-256: the runtime as an archive of the shape `install_only`, the wheels, and `requirements.txt`
+//! with the exact version and hash of each.
+
+mod create;
+mod error;
+mod install;
+mod manifest;
+mod pack;
+
+pub use create::{BundleContent, BundleOptions};
+pub use error::BundleError;
+pub use install::BundleInstalled;
+pub use manifest::{BundleFile, BundleManifest};

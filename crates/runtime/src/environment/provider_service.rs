@@ -1,0 +1,119 @@
+//! Work on providers and runtimes as clients ask for it: the part of [`EnvironmentService`] that is about them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use beep_python_protocol::{ErrorCode, Problem};
+
+use super::service::{Failure, aside, told};
+use super::{Detected, EnvironmentService, PackageProgress, PackageStage, ProviderStatus};
+use crate::interpreter::{Progress, PythonRuntimeManager, Runtime, Source, VersionRequest};
+
+impl EnvironmentService {
+    /// The path of the engine's environment, with all that the engine needs; made or mended where need be.
+    pub async fn ensure_engine(&self, engine: String) -> Result<PathBuf, Problem> {
+        let venvs = self.venvs();
+        aside(move || Ok(venvs.ensure_engine_environment(&engine)?.path)).await
+    }
+
+    /// What is known of every provider and engine that `providers.toml` names.
+    pub async fn providers(&self) -> Result<Vec<ProviderStatus>, Problem> {
+        let venvs = self.venvs();
+        aside(move || Ok(venvs.providers()?)).await
+    }
+
+    /// What there is of what a provider needs.
+    pub async fn provider_status(&self, provider: String, model: Option<String>) -> Result<ProviderStatus, Problem> {
+        let venvs = self.venvs();
+        aside(move || Ok(venvs.provider_status(&provider, model.as_deref())?)).await
+    }
+
+    /// The folder of the environment that a provider has, when it has one.
+    pub async fn registered(&self, provider: String, model: Option<String>) -> Result<Option<PathBuf>, Problem> {
+        let venvs = self.venvs();
+        let path = move || Ok(venvs.registered_environment(&provider, model.as_deref())?.map(|found| found.path));
+        aside(path).await
+    }
+
+    /// What this machine computes with.
+    pub async fn accelerator(&self) -> Result<Detected, Problem> {
+        let venvs = self.venvs();
+        aside(move || Ok(venvs.detect_accelerator())).await
+    }
+
+    /// Notes that something is set up in a provider's environment; with `ask`, says whether that was noted.
+    pub async fn feature(&self, provider: String, feature: String, ask: bool) -> Result<bool, Problem> {
+        let venvs = self.venvs();
+        aside(move || {
+            if !ask {
+                venvs.mark_feature(&provider, None, &feature)?;
+            }
+            Ok(venvs.has_feature(&provider, None, &feature)?)
+        })
+        .await
+    }
+
+    /// The packages of a provider's environment, name and version; with `package`, after noting that one.
+    pub async fn tracked(
+        &self,
+        provider: String,
+        package: Option<(String, String)>,
+    ) -> Result<BTreeMap<String, String>, Problem> {
+        let venvs = self.venvs();
+        aside(move || {
+            if let Some((name, version)) = package {
+                venvs.track_package(&provider, None, &name, &version)?;
+            }
+            Ok(venvs.tracked_packages(&provider, None)?)
+        })
+        .await
+    }
+
+    /// Installs a runtime, `3.12` or the catalogue's default; where none can be had, one of the machine is taken only when
+    /// none is named.
+    pub async fn install_runtime(&self, version: Option<String>) -> Result<Runtime, Problem> {
+        let failed = |error: &dyn std::error::Error| match told(error) {
+            Failure::Problem(problem) => problem,
+            Failure::Environment(error) => Problem::new(ErrorCode::EnvironmentFailed, error.to_string()),
+        };
+        let runtimes = PythonRuntimeManager::new(self.home().clone());
+        let request = match version {
+            Some(version) => Some(
+                version
+                    .parse::<VersionRequest>()
+                    .map_err(|error| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?,
+            ),
+            None => None,
+        };
+        let mut listen = |progress: Progress| self.tell(&progress);
+        let installed = match request {
+            Some(request) => runtimes.install(&request, &Source::Default, &mut listen).await.map(|done| done.runtime),
+            None => runtimes.init(&Default::default(), &mut listen).await.map(|done| done.runtime),
+        };
+        installed.map_err(|error| failed(&error))
+    }
+
+    /// Makes a runtime the default: its id, or a version.
+    pub async fn use_runtime(&self, name: String) -> Result<Runtime, Problem> {
+        let runtimes = PythonRuntimeManager::new(self.home().clone());
+        aside(move || {
+            let found = runtimes.named(&name).and_then(|runtime| {
+                runtimes.set_default(&runtime.id)?;
+                runtimes.get(&runtime.id)
+            });
+            found.map_err(|error| told(&error))
+        })
+        .await
+    }
+
+    fn tell(&self, progress: &Progress) {
+        let (stage, received_bytes, total_bytes) = match progress {
+            Progress::Resolved { .. } => (PackageStage::Resolving, None, None),
+            Progress::Waiting | Progress::Retrying { .. } => (PackageStage::Waiting, None, None),
+            Progress::Downloading { received, total } => (PackageStage::Downloading, Some(*received), *total),
+            Progress::Verifying | Progress::Unpacking => (PackageStage::Installing, None, None),
+        };
+        let package = Some("python".to_owned());
+        self.progress().tell(&PackageProgress { stage, package, received_bytes, total_bytes });
+    }
+}
