@@ -244,13 +244,12 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Waits until all handles that were dropped by now are released. A program that ends without it leaves the last of
-    /// them to the end of their session.
+    /// Waits until all handles that were made in this tokio runtime and dropped by now are released. A program that ends
+    /// without it leaves the last of them to the end of their session.
     fn release_dropped(&self) -> impl Future<Output = ()> + Send {
         let (done, released) = oneshot::channel();
-        let releaser = self.context().releases.current();
         async move {
-            if let Some(releaser) = releaser
+            if let Some(releaser) = self.context().releases.current()
                 && releaser.send(Release::Flush(done)).is_ok()
             {
                 let _ = released.await;

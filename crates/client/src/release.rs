@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use beep_python_protocol::Operation;
 use beep_python_protocol::message::DisposeRequest;
+use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -22,32 +23,36 @@ pub(crate) enum Release {
 
 pub(crate) type Releaser = UnboundedSender<Release>;
 
-/// The way to the background task, which is started when the first handle is made. It ends when the backends and handles
-/// that could tell it anything are gone, and all that was dropped is released.
+/// The ways to the background tasks, one for each tokio runtime that the backends are used in, started when the first
+/// handle is made there: a handle must not depend on another runtime than its own. A task ends when the backends and
+/// handles that could tell it anything are gone, and all that was dropped is released.
 #[derive(Default)]
-pub(crate) struct Releases(Mutex<Option<Releaser>>);
+pub(crate) struct Releases(Mutex<Vec<(Id, Releaser)>>);
 
 impl Releases {
     /// The way to a running task. Outside of a tokio runtime there is none, and handles live as long as their session.
     pub(crate) fn releaser<B: PythonHostBackend>(&self, backend: &B) -> Option<Releaser> {
-        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The task is gone when the tokio runtime in which it was started is.
-        if let Some(releaser) = current.as_ref().filter(|releaser| !releaser.is_closed()) {
+        let runtime = Handle::try_current().ok()?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, releaser)) = known.iter().find(|(id, releaser)| *id == runtime.id() && !releaser.is_closed()) {
             return Some(releaser.clone());
         }
-        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        // Such a task is gone when its runtime is.
+        known.retain(|(_, releaser)| !releaser.is_closed());
         let (releaser, released) = unbounded_channel();
         let mut backend = backend.clone();
         // Without the way to itself, or the task would keep itself alive, and without what callers keep alive.
         *backend.context_mut() = crate::Context::default();
         runtime.spawn(release_all(backend, released));
-        *current = Some(releaser.clone());
+        known.push((runtime.id(), releaser.clone()));
         Some(releaser)
     }
 
-    /// The way to the task, where one was started.
+    /// The way to the task of the current tokio runtime, where one was started.
     pub(crate) fn current(&self) -> Option<Releaser> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let runtime = Handle::try_current().ok()?.id();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(id, _)| *id == runtime).map(|(_, releaser)| releaser.clone())
     }
 }
 

@@ -170,3 +170,20 @@ async fn handles_outlive_the_backend_they_came_from() {
     other.release_dropped().await;
     assert_eq!(disposals(&fake).len(), 1);
 }
+
+#[test]
+fn handles_are_released_in_the_runtime_that_they_were_made_in() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let serving = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let fake = serving.block_on(objects());
+    let (idle, busy) = (runtime(), runtime());
+    let kept: Handle = idle.block_on(fake.backend.evaluate("x")).unwrap();
+    busy.block_on(async {
+        drop(fake.backend.evaluate::<Handle>("y").await.unwrap());
+        fake.backend.release_dropped().await; // though nothing happens in the other one
+    });
+    drop(kept);
+    idle.block_on(fake.backend.release_dropped());
+    let released: Vec<_> = disposals(&fake).iter().map(|seen| seen.body["handleIds"].clone()).collect();
+    assert_eq!(released, [json!(["h2"]), json!(["h1"])]);
+}

@@ -10,7 +10,7 @@ use crate::ground::{Case, Ground, Way, cases};
 use crate::{http, pipe};
 
 /// Over HTTP, over the pipe, and over the JSON side of RPC.
-pub const CASES: &[Case] = cases![
+pub const CASES: &[Case] = cases![over Way::WIRES;
     what_is_absent_or_null_means_nothing_is_given,
     text_numbers_and_keys_arrive_as_they_were,
     an_answer_holds_nothing_that_they_cannot_read,

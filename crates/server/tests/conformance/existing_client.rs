@@ -27,6 +27,7 @@ impl Existing {
                 connection.send(b"\xef\xbb\xbf");
                 (Wire::Pipe(connection), 0)
             }
+            Way::Local => unreachable!("whoever has no wire has no existing clients"),
         };
         Existing { way: ground.way, wire, port }
     }

@@ -23,10 +23,14 @@ pub enum Way {
     Http,
     Pipe,
     Rpc,
+    /// Without a server: a core of its own in this process, in the same home.
+    Local,
 }
 
 impl Way {
-    pub const ALL: &[Way] = &[Way::Http, Way::Pipe, Way::Rpc];
+    pub const ALL: &[Way] = &[Way::Http, Way::Pipe, Way::Rpc, Way::Local];
+    /// Those that lead to a server.
+    pub const WIRES: &[Way] = &[Way::Http, Way::Pipe, Way::Rpc];
 }
 
 impl fmt::Display for Way {
@@ -35,6 +39,7 @@ impl fmt::Display for Way {
             Way::Http => "http",
             Way::Pipe => "pipe",
             Way::Rpc => "rpc",
+            Way::Local => "local",
         })
     }
 }
@@ -92,6 +97,7 @@ fn client(server: &Server, way: Way) -> AnyBackend {
         Way::Http => format!("http://127.0.0.1:{}", server.http),
         Way::Pipe => format!("unix:{}", server.socket.display()),
         Way::Rpc => format!("grpc://127.0.0.1:{}", server.rpc),
+        Way::Local => return AnyBackend::Local(server.local()),
     };
     connect(&endpoint).expect("an endpoint")
 }

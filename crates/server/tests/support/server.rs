@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+use beep_python_client::{LocalBackend, LocalOptions, LocalPython};
 use beep_python_runtime::interpreter::Interpreter;
 use beep_python_runtime::platform::Home;
 use beep_python_server::door::DoorConfig;
@@ -19,6 +20,8 @@ pub struct Server {
     pub socket: PathBuf,
     /// Where .NET clients look for it.
     pub link: PathBuf,
+    /// A core without a server, in the same home and with the same Python, from when it is first asked for.
+    local: LocalBackend,
     running: Running,
 }
 
@@ -40,7 +43,17 @@ impl Server {
             http.await.expect("no panic")?;
             rpc.await.expect("no panic")
         });
-        Server { http: http_port, rpc: rpc_port, socket, link, running }
+        let local = LocalBackend::new(LocalOptions {
+            python: LocalPython::Path(python.path.clone()),
+            home: Some(running.folder.path().to_owned()),
+            ..LocalOptions::default()
+        });
+        Server { http: http_port, rpc: rpc_port, socket, link, local, running }
+    }
+
+    /// Without a server.
+    pub fn local(&self) -> LocalBackend {
+        self.local.clone()
     }
 
     /// The folder of the server's home.
