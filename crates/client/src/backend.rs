@@ -11,7 +11,7 @@ use beep_python_protocol::message::{
     HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleRequest, PackagesInstalled, SessionCreated,
     SessionInfo, SessionList, SessionRestarted, SetAttributeRequest, WrapRequest,
 };
-use beep_python_protocol::{HostOperation, Operation, SessionOptions};
+use beep_python_protocol::{HandleList, HeldObject, HostOperation, Operation, SessionInspection, SessionOptions};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
@@ -289,6 +289,21 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// What is known of a session.
     fn get_session(&self, session: &str) -> impl Future<Output = Result<SessionInfo, Error>> + Send {
         ask_host(self, HostOperation::GetSession, NO_REQUEST, Some(Arc::from(session)))
+    }
+
+    /// Where a session stands: what is known of it, how long its call has been running, and the stack of each of its
+    /// threads, without stopping it.
+    fn inspect_session(&self, session: &str) -> impl Future<Output = Result<SessionInspection, Error>> + Send {
+        ask_host(self, HostOperation::InspectSession, NO_REQUEST, Some(Arc::from(session)))
+    }
+
+    /// What a session holds for its clients. Waits for its turn in the session.
+    fn list_handles(&self, session: &str) -> impl Future<Output = Result<Vec<HeldObject>, Error>> + Send {
+        let session = Some(Arc::from(session));
+        async move {
+            let list: HandleList = ask_host(self, HostOperation::ListHandles, NO_REQUEST, session).await?;
+            Ok(list.handles)
+        }
     }
 
     /// Ends the worker of a session, whatever it does, and answers with the epoch in which the session goes on, empty.

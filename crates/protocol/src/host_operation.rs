@@ -13,6 +13,10 @@ pub enum HostOperation {
     ListSessions,
     /// Tell of one session.
     GetSession,
+    /// Tell where a session stands that may be busy.
+    InspectSession,
+    /// List what a session holds.
+    ListHandles,
     /// End a session's worker, whatever it does, and begin with an empty one.
     RestartSession,
     /// End a session and let go of all that it holds.
@@ -31,12 +35,14 @@ pub enum HostOperation {
 
 impl HostOperation {
     /// Every operation.
-    pub const ALL: [HostOperation; 12] = [
+    pub const ALL: [HostOperation; 14] = [
         HostOperation::Health,
         HostOperation::Cancel,
         HostOperation::CreateSession,
         HostOperation::ListSessions,
         HostOperation::GetSession,
+        HostOperation::InspectSession,
+        HostOperation::ListHandles,
         HostOperation::RestartSession,
         HostOperation::DeleteSession,
         HostOperation::CreateEnvironment,
@@ -53,6 +59,8 @@ impl HostOperation {
             HostOperation::Cancel => "/api/cancel",
             HostOperation::CreateSession | HostOperation::ListSessions => "/api/sessions",
             HostOperation::GetSession | HostOperation::DeleteSession => "/api/sessions/{sessionId}",
+            HostOperation::InspectSession => "/api/sessions/{sessionId}/inspect",
+            HostOperation::ListHandles => "/api/sessions/{sessionId}/handles",
             HostOperation::RestartSession => "/api/sessions/{sessionId}/restart",
             HostOperation::CreateEnvironment => "/api/venv/create",
             HostOperation::ListEnvironments => "/api/venv/list",
@@ -68,6 +76,8 @@ impl HostOperation {
             HostOperation::Health
             | HostOperation::ListSessions
             | HostOperation::GetSession
+            | HostOperation::InspectSession
+            | HostOperation::ListHandles
             | HostOperation::ListEnvironments => "GET",
             HostOperation::DeleteSession => "DELETE",
             _ => "POST",
@@ -82,6 +92,8 @@ impl HostOperation {
             HostOperation::CreateSession => "session_create",
             HostOperation::ListSessions => "session_list",
             HostOperation::GetSession => "session_get",
+            HostOperation::InspectSession => "session_inspect",
+            HostOperation::ListHandles => "session_handles",
             HostOperation::RestartSession => "session_restart",
             HostOperation::DeleteSession => "session_delete",
             HostOperation::CreateEnvironment => "venv_create",
@@ -105,6 +117,8 @@ impl HostOperation {
             HostOperation::CreateSession => "SessionService/CreateSession",
             HostOperation::ListSessions => "SessionService/ListSessions",
             HostOperation::GetSession => "SessionService/GetSession",
+            HostOperation::InspectSession => "SessionService/InspectSession",
+            HostOperation::ListHandles => "SessionService/ListHandles",
             HostOperation::RestartSession => "SessionService/RestartSession",
             HostOperation::DeleteSession => "SessionService/DeleteSession",
             HostOperation::CreateEnvironment => "VenvService/CreateEnvironment",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use beep_python_protocol::{DeathCause, ErrorCode, Limits, Operation, Outcome, SessionOptions};
 use beep_python_runtime::session::{Capacity, Request, Session, Sessions};
 use serde_json::json;
-use support::{Told, eval, on_every_python, on_one_python, pythons, with_options};
+use support::{Told, eval, on_every_python, on_one_python, pythons, send, with_options};
 
 async fn limited(sessions: &Sessions, limits: Limits) -> Session {
     sessions.create(SessionOptions { limits, ..SessionOptions::default() }).await.expect("a session")
@@ -295,5 +295,58 @@ fn the_loop_of_a_session_survives_asyncio_run() {
         assert_eq!(eval(session, "import asyncio\nawait asyncio.sleep(0, 1)").await.value(), &json!(1));
         eval(session, "async def f(): return 2\nasyncio.run(f())").await;
         assert_eq!(eval(session, "asyncio.get_event_loop().is_closed()").await.value(), &json!(false));
+    });
+}
+
+#[test]
+fn a_busy_session_is_looked_at_without_being_stopped() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session().clone();
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("mark");
+        let go_on = folder.path().join("go on");
+        let code = format!(
+            "import os, threading, time\ndef inner():\n    open({:?}, 'w').close()\n    \
+             while not os.path.exists({:?}): pass\n    return 'went on'\n\
+             threading.Thread(target=lambda: time.sleep(60), daemon=True).start()\ninner()",
+            mark.to_str().expect("UTF-8"),
+            go_on.to_str().expect("UTF-8"),
+        );
+        let busy = {
+            let session = session.clone();
+            tokio::spawn(async move { eval(&session, &code).await })
+        };
+        while !mark.exists() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        for _ in 0..3 {
+            let threads = session.stacks().await;
+            let main = threads.iter().find(|thread| thread.main).expect("the one that runs the call");
+            let functions: Vec<_> = main.frames.iter().map(|frame| frame.function.as_str()).collect();
+            assert!(functions.ends_with(&["inner", "<module>"]), "{threads:?}");
+            assert_eq!(threads.len(), 2, "{threads:?}");
+            assert!(session.running_for().is_some());
+        }
+        std::fs::write(&go_on, "").expect("written");
+        assert_eq!(busy.await.expect("answered").value(), &json!("went on"));
+        assert_eq!(session.running_for(), None);
+        assert_eq!(session.info().epoch, 1);
+    });
+}
+
+#[test]
+fn what_a_session_holds_is_listed() {
+    on_every_python(async |sessions| {
+        let session = sessions.default_session();
+        let hid = eval(session, "class Own:\n    def __repr__(self): 1/0\nOwn()").await.object()["handleId"].clone();
+        eval(session, "{1, 2}").await.object();
+        let list = eval(session, "__import__('beep_python').handles()").await;
+        let list = list.value();
+        assert_eq!((&list[0]["handleId"], &list[0]["typeName"]), (&hid, &json!("__main__.Own")));
+        assert_eq!((&list[1]["repr"], list.as_array().map(Vec::len)), (&json!("{1, 2}"), Some(2)));
+        assert!(list[1]["size"].as_u64() > Some(0) && list[1]["ageMs"].is_u64(), "{list}");
+        send(session, Operation::Dispose, json!({ "handleId": hid })).await.object();
+        let left = eval(session, "len(__import__('beep_python').handles())").await;
+        assert_eq!(left.value(), &json!(1));
     });
 }

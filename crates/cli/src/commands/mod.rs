@@ -14,6 +14,7 @@ mod quickstart;
 mod restart;
 mod runtime;
 pub(crate) mod serve;
+mod session;
 mod start;
 mod status;
 mod stop;
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     Logs(logs::Args),
     /// Check everything, and say what is wrong and how to mend it
     Config,
+    /// Make, show, restart and end the sessions of a server
+    #[command(subcommand)]
+    Session(session::Command),
     /// Evaluate Python code and print the result
     Eval(eval::Args),
     /// A prompt for Python, on a session of a running server or of one of its own
@@ -88,6 +92,7 @@ impl Command {
             Command::Restart(args) => restart::run(context, args),
             Command::Logs(args) => logs::run(context, &args),
             Command::Config => config::run(context),
+            Command::Session(command) => in_runtime(session::run(context, command)),
             Command::Eval(args) => in_runtime(eval::run(context, args)),
             Command::Python(args) => python::run(context, args),
             Command::Quickstart(args) => in_runtime(quickstart::run(context, args)),

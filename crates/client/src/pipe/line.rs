@@ -67,8 +67,7 @@ pub(super) fn write(call: &Call) -> Bytes {
 
 /// Over HTTP the session that is asked about stands in the route.
 fn session_in_payload(operation: HostOperation, call: &Call) -> Option<Vec<u8>> {
-    let about_one = [HostOperation::GetSession, HostOperation::RestartSession, HostOperation::DeleteSession];
-    if !about_one.contains(&operation) {
+    if !operation.http_path().contains("{sessionId}") {
         return None;
     }
     let session_id = call.options.session.as_deref().unwrap_or_default();

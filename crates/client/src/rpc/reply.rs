@@ -97,6 +97,13 @@ fn host(operation: HostOperation, body: &Bytes) -> Result<Reply, Error> {
             json(&SessionList { sessions: sessions.map(session_info).collect::<Result<_, _>>()? })
         }
         HostOperation::GetSession => json(&session_info(read(body)?)?),
+        HostOperation::InspectSession => {
+            Ok(Reply::Json(read::<m::InspectSessionResponse>(body)?.inspection_json.into()))
+        }
+        HostOperation::ListHandles => {
+            let handles = read::<m::ListHandlesResponse>(body)?.handles_json;
+            Ok(Reply::Json(format!(r#"{{"handles":{handles}}}"#).into()))
+        }
         HostOperation::RestartSession => {
             let m::RestartSessionResponse { success, session_epoch } = read(body)?;
             json(&SessionRestarted { success, session_epoch })

@@ -97,7 +97,7 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
             encode(&m::RestartSessionRequest { session_id })
         }
         Target::Host(HostOperation::ListSessions) => encode(&m::ListSessionsRequest {}),
-        Target::Host(HostOperation::GetSession) => {
+        Target::Host(HostOperation::GetSession | HostOperation::InspectSession | HostOperation::ListHandles) => {
             let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
             encode(&m::GetSessionRequest { session_id })
         }

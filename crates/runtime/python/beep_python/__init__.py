@@ -9,7 +9,8 @@ thread of a session's code:
 The modules whose names begin with an underscore are the worker's own: `_zygote` forks workers, `_worker` runs one.
 """
 
+from ._handles import handles
 from ._host import HostError
 from ._managers import PythonRuntimeManager, VenvManager, VirtualEnvManager
 
-__all__ = ["HostError", "PythonRuntimeManager", "VenvManager", "VirtualEnvManager"]
+__all__ = ["HostError", "PythonRuntimeManager", "VenvManager", "VirtualEnvManager", "handles"]

@@ -1,8 +1,30 @@
 """The objects that a session keeps for its clients."""
 
+import sys
+from time import monotonic
+
 from . import _failure
 from ._text import clip, short_repr, type_name
 from ._wire import Refused
+
+
+_session = None  # the handles of this process's session
+
+
+def handles():
+    """What this session holds for its clients: for each object its handle, type, size where known, age and repr."""
+    now = monotonic()
+    return [about(hid, thing, now - _session.born[hid]) for hid, thing in list(_session.held.items())]
+
+
+def about(hid, thing, age):
+    out = {"handleId": hid, "typeName": type_name(type(thing)), "ageMs": int(age * 1000), "repr": short_repr(thing)}
+    try:
+        size = getattr(thing, "nbytes", None)
+        out["size"] = size if type(size) is int else sys.getsizeof(thing)
+    except Exception:
+        pass  # a property of the user's that raises is no reason to fail
+    return out
 
 
 class Handles:
@@ -12,7 +34,10 @@ class Handles:
         self.tag = tag
         self.epoch = epoch
         self.prefix = "%s.%d." % (tag, epoch)
+        global _session
+        _session = self
         self.held = {}
+        self.born = {}
         self.modules = {}
         self.last = 0
         self.most = most  # how many it may hold
@@ -26,6 +51,7 @@ class Handles:
         self.last += 1
         hid = self.prefix + str(self.last)
         self.held[hid] = thing
+        self.born[hid] = monotonic()
         return hid
 
     def add_module(self, module):
@@ -60,6 +86,7 @@ class Handles:
         thing = self.get(hid)
         if self.modules.get(id(thing)) != hid:
             del self.held[hid]
+            del self.born[hid]
 
     def missing(self, hid):
         if self.is_older(hid):

@@ -1,7 +1,6 @@
 """The page that host and worker share: who is running, who has started, who is cancelled. `slots.rs` is the other half."""
 
 import mmap
-import os
 
 SLOTS = 32  # requests that the host sends ahead; a request's slot is the low five bits of its id
 RUNNING = 0  # u64: id of the request that runs, or ran last
@@ -11,7 +10,6 @@ PAGE = 4096
 
 
 def open_page(fd):
-    """The page as bytes, and its first eight bytes as one number. Closes the descriptor, which is not needed any more."""
+    """The page as bytes, and its first eight bytes as one number. What is written to the descriptor follows the page."""
     page = memoryview(mmap.mmap(fd, PAGE))
-    os.close(fd)
     return page, page[RUNNING : RUNNING + 8].cast("Q")

@@ -1,6 +1,7 @@
 """A worker's whole life: read requests, run them one at a time in order of arrival, write answers."""
 
 import atexit
+import faulthandler
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from ._wire import Refused
 
 # what the host sends with each request for a worker, in this order
 DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page")
+STACKS = 16  # SIGSTKFLT, which nobody sends but the host: write where all threads stand
 READ = 1 << 16
 QUICK = 50e-6  # seconds; answers wait for each other only while the calls take less
 DRAIN_STEP = 20e-6  # seconds between looks whether the host has fetched the output of the call before
@@ -31,7 +33,8 @@ class Worker:
         self.source, self.sink = fd["link_in"], fd["link_out"]
         self.outputs = (fd["stdout"], fd["stderr"])
         page, running = _slots.open_page(fd["page"])
-        self.private = [fd[name] for name in DESCRIPTORS if name != "page"]
+        faulthandler.register(STACKS, file=fd["page"], all_threads=True, chain=False)
+        self.private = [fd[name] for name in DESCRIPTORS]
         self.turn = Turn(page, running)
         self.awaiter = Awaiter(self.turn)
         _host.connect(_host.HostLink(fd["host_in"], fd["host_out"], self.turn))

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use beep_python_protocol::message::{CancelAnswer, CancelRequest, InstalledPackage, PackagesInstalled};
-use beep_python_protocol::{ErrorCode, HostOperation, Problem, SessionOptions};
+use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem, SessionOptions};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{CallName, SessionInfo, Sessions};
+use super::{Answer, CallName, Request, Session, SessionInfo, Sessions};
 use crate::environment::{EnvironmentService, Package};
 
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
@@ -26,6 +27,11 @@ pub async fn perform(
         HostOperation::CreateSession => {
             let asked = if body.trim_ascii().is_empty() { SessionOptions::default() } else { read(body)? };
             written(&json!({ "sessionId": sessions.create(asked).await?.id() }))
+        }
+        HostOperation::InspectSession => written(&inspect(&sessions.get(&session_named(session, body)?)?).await),
+        HostOperation::ListHandles => {
+            let handles = handles(&sessions.get(&session_named(session, body)?)?).await?;
+            Ok([br#"{"handles":"#, &handles[..], b"}"].concat())
         }
         HostOperation::RestartSession => {
             let epoch = sessions.get(&session_named(session, body)?)?.restart().await?;
@@ -118,6 +124,27 @@ pub async fn delete_session(sessions: &Sessions, id: &str) -> Result<(), Problem
         return Err(invalid("the default session cannot be deleted; stop the server instead"));
     }
     sessions.delete(id, CLOSE_GRACE).await
+}
+
+/// Where a session stands, and its threads, even while it is busy.
+pub async fn inspect(session: &Session) -> Value {
+    let threads = session.stacks().await;
+    let mut told = describe(&session.info());
+    if let Some(running) = session.running_for() {
+        told["runningMs"] = json!(running.as_millis() as u64);
+    }
+    told["threads"] = json!(threads);
+    told
+}
+
+/// What a session holds for its clients, as a JSON array. Waits for its turn.
+pub async fn handles(session: &Session) -> Result<Bytes, Problem> {
+    let body = br#"{"expression":"__import__('beep_python').handles()"}"#;
+    match session.call(Request::new(Operation::Evaluate, &body[..])).await.answer {
+        Answer::Value(list) => Ok(list.contiguous()),
+        Answer::Problem(problem) => Err(*problem),
+        _ => Err(Problem::new(ErrorCode::Internal, "the session's code has replaced what lists its handles")),
+    }
 }
 
 /// What is known of a session, as JSON.

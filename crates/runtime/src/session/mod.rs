@@ -9,6 +9,7 @@ mod capture;
 mod explain;
 mod host_calls;
 pub mod host_operation;
+mod inspect;
 mod isolated;
 mod ladder;
 mod life;

@@ -43,6 +43,7 @@ struct Flying {
     name: Option<CallName>,
     grace: Duration,
     ended: Vec<oneshot::Sender<CancelOutcome>>,
+    sent: Instant,
     /// Gone once the caller was told that the call will not start.
     reply: Option<oneshot::Sender<Reply>>,
     watchdog: Option<AbortHandle>,
@@ -98,6 +99,8 @@ pub(super) struct Queue {
     pub(super) epoch: u64,
     output_cap: usize,
     result_cap: Option<u64>,
+    /// When a call ended last.
+    turned: Option<Instant>,
     /// Since when no call is under way.
     idle_since: Option<Instant>,
     /// How its last worker ended.
@@ -152,6 +155,7 @@ impl Queue {
                 name: pending.request.name,
                 grace: pending.grace,
                 ended: pending.ended,
+                sent: Instant::now(),
                 reply: Some(pending.reply),
                 watchdog: pending.watchdog,
                 stopping: None,
@@ -184,8 +188,9 @@ impl Queue {
         let Some(flying) = entry.take() else { return };
         self.in_flight -= 1;
         self.send_ahead();
+        self.turned = Some(Instant::now());
         if self.len() == 0 {
-            self.idle_since = Some(Instant::now());
+            self.idle_since = self.turned;
         }
         flying.finish(answer, self.epoch);
     }
@@ -229,6 +234,19 @@ impl Queue {
     /// How large a result may be.
     pub(super) fn result_cap(&self) -> Option<u64> {
         self.result_cap
+    }
+
+    /// The worker, while there is one, and what is shared with it.
+    pub(super) fn worker(&self) -> Option<(Arc<Worker>, Arc<Slots>)> {
+        self.connection.as_ref().map(|connection| (connection.worker.clone(), connection.slots.clone()))
+    }
+
+    /// For how long the call that runs has been running: since it was sent, or the one before it had ended.
+    pub(super) fn running_for(&self) -> Option<Duration> {
+        let id = self.connection.as_ref()?.slots.running();
+        let flying = self.flying[(id % SLOTS as u64) as usize].as_ref().filter(|flying| flying.id == id)?;
+        let began = self.turned.map_or(flying.sent, |turned| turned.max(flying.sent));
+        Some(began.elapsed())
     }
 
     /// The call that runs: its ticket and its grace.

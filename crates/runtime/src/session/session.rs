@@ -55,6 +55,8 @@ pub(super) struct Shared {
     pub(super) config: SessionConfig,
     pub(super) zygotes: Arc<Zygotes>,
     queue: Mutex<Queue>,
+    /// Held while the stacks of the worker are written and read.
+    pub(super) inspecting: tokio::sync::Mutex<()>,
     /// A call came while there was no worker.
     pub(super) wanted: Notify,
     /// What the life of the session has come to.
@@ -79,7 +81,17 @@ pub(super) enum Stage {
 impl Shared {
     pub(super) fn new(id: String, tag: String, config: SessionConfig, zygotes: Arc<Zygotes>) -> Shared {
         let queue = Mutex::new(Queue::new(&config.limits));
-        Shared { id, tag, config, zygotes, queue, wanted: Notify::new(), stage: watch::Sender::new(Stage::Starting) }
+        let inspecting = tokio::sync::Mutex::default();
+        Shared {
+            id,
+            tag,
+            config,
+            zygotes,
+            queue,
+            inspecting,
+            wanted: Notify::new(),
+            stage: watch::Sender::new(Stage::Starting),
+        }
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::fs::{MemfdFlags, SeekFrom, fstat, ftruncate, memfd_create, seek};
+use rustix::io::pread;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// How many requests the host sends ahead. A request's slot is its id modulo this.
@@ -13,6 +14,7 @@ pub const SLOTS: usize = 32;
 const PAGE: usize = 4096;
 const CANCEL: usize = 64;
 const STARTED: usize = 128;
+const MAX_NOTES: u64 = 1 << 20;
 
 /// The page, mapped here; the worker maps the same memory.
 ///
@@ -68,6 +70,28 @@ impl Slots {
     pub fn running(&self) -> u64 {
         // SAFETY: offset 0 of a mapped page is aligned for a u64, and only reached atomically from here.
         unsafe { AtomicU64::from_ptr(self.page.as_ptr().cast()) }.load(Ordering::SeqCst)
+    }
+
+    /// Makes room for what the worker writes behind the page: host and worker have the memory open as one file, with one
+    /// position in it.
+    pub fn clear_notes(&self) -> io::Result<()> {
+        ftruncate(&self.memory, PAGE as u64)?;
+        seek(&self.memory, SeekFrom::Start(PAGE as u64))?;
+        Ok(())
+    }
+
+    /// How much it has written.
+    pub fn size_of_notes(&self) -> u64 {
+        fstat(&self.memory).map_or(0, |stat| (stat.st_size as u64).saturating_sub(PAGE as u64))
+    }
+
+    /// What it has written, up to 1 MiB.
+    pub fn take_notes(&self) -> io::Result<Vec<u8>> {
+        let mut notes = vec![0; self.size_of_notes().min(MAX_NOTES) as usize];
+        let read = pread(&self.memory, &mut notes[..], PAGE as u64)?;
+        notes.truncate(read);
+        self.clear_notes()?;
+        Ok(notes)
     }
 
     fn byte(&self, table: usize, slot: usize) -> &AtomicU8 {

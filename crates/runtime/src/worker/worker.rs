@@ -86,6 +86,12 @@ impl Worker {
         let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::INT);
     }
 
+    /// Lets its fault handler write where its threads stand, behind the shared page.
+    pub fn ask_for_stacks(&self) {
+        // The one signal that neither the kernel nor anybody else sends; `_worker.py` takes it.
+        let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::STKFLT);
+    }
+
     /// Returns when the process has ended.
     pub async fn ended(&self) {
         // A pidfd that is readable stays so: the readiness is not cleared.

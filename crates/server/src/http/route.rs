@@ -18,6 +18,10 @@ pub enum Route {
     Session,
     /// Restart a session.
     RestartSession,
+    /// Tell where a session stands.
+    InspectSession,
+    /// List what a session holds.
+    Handles,
     /// Make an environment for a provider.
     VenvCreate,
     /// List the environments.
@@ -42,6 +46,8 @@ impl Route {
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
             ("/api/sessions/default/restart", Route::RestartSession),
+            ("/api/sessions/default/inspect", Route::InspectSession),
+            ("/api/sessions/default/handles", Route::Handles),
             ("/api/venv/create", Route::VenvCreate),
             ("/venv/create", Route::VenvCreate),
             ("/api/venv/list", Route::VenvList),
@@ -67,6 +73,8 @@ impl Route {
                 Some(("", _)) => None,
                 Some((_, "")) if !path.ends_with('/') => Some(Route::Session),
                 Some((_, "restart")) => Some(Route::RestartSession),
+                Some((_, "inspect")) => Some(Route::InspectSession),
+                Some((_, "handles")) => Some(Route::Handles),
                 Some(_) => None,
                 None => Operation::from_http_path(path).map(Route::Operation),
             },
@@ -76,7 +84,7 @@ impl Route {
     /// The methods that it takes.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Route::Health | Route::VenvList => &[Method::GET],
+            Route::Health | Route::VenvList | Route::InspectSession | Route::Handles => &[Method::GET],
             Route::Sessions => &[Method::GET, Method::POST],
             Route::Session => &[Method::GET, Method::DELETE],
             Route::Cancel
@@ -100,6 +108,8 @@ impl Route {
             Route::Session if method == Method::DELETE => HostOperation::DeleteSession,
             Route::Session => HostOperation::GetSession,
             Route::RestartSession => HostOperation::RestartSession,
+            Route::InspectSession => HostOperation::InspectSession,
+            Route::Handles => HostOperation::ListHandles,
             Route::VenvCreate => HostOperation::CreateEnvironment,
             Route::VenvList => HostOperation::ListEnvironments,
             Route::VenvDelete => HostOperation::DeleteEnvironment,

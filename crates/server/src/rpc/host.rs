@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::request::message;
 use crate::Host;
 use beep_python_runtime::session::answer::Pieces;
-use beep_python_runtime::session::host_operation::{Named, cancel, delete_session, describe};
+use beep_python_runtime::session::host_operation::{Named, cancel, delete_session, describe, handles, inspect};
 
 /// Carries out one operation.
 pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Pieces, Problem> {
@@ -45,6 +45,16 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
         HostOperation::GetSession => {
             let named: m::GetSessionRequest = message(body)?;
             encode(&session(host.sessions.get(&named.session_id)?.info()))
+        }
+        HostOperation::InspectSession => {
+            let named: m::GetSessionRequest = message(body)?;
+            let told = inspect(&host.sessions.get(&named.session_id)?).await;
+            encode(&m::InspectSessionResponse { inspection_json: told.to_string() })
+        }
+        HostOperation::ListHandles => {
+            let named: m::GetSessionRequest = message(body)?;
+            let list = handles(&host.sessions.get(&named.session_id)?).await?;
+            encode(&m::ListHandlesResponse { handles_json: String::from_utf8_lossy(&list).into_owned() })
         }
         HostOperation::RestartSession => {
             let named: m::RestartSessionRequest = message(body)?;

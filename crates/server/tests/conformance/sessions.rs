@@ -19,6 +19,8 @@ pub const CASES: &[Case] = cases![
     isolated_calls_keep_nothing,
     limits_are_told_when_they_are_passed,
     deaths_say_their_cause,
+    a_busy_session_is_looked_at,
+    what_a_session_holds_is_listed,
 ];
 
 /// Code that marks a file when it runs, and never ends.
@@ -157,4 +159,31 @@ async fn deaths_say_their_cause(ground: &Ground) {
         let info = ground.python.get_session(&ground.session).await.expect("known");
         assert_eq!(info.last_death, Some(death));
     }
+}
+
+async fn a_busy_session_is_looked_at(ground: &Ground) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let code = format!("def inner():\n    {}\ninner()", endless(&mark).replace('\n', "\n    "));
+    let looking = async {
+        marked(&mark).await;
+        let told = ground.stranger().inspect_session(&ground.session).await.expect("told");
+        ground.stranger().cancel(&ground.session).await.expect("cancelled");
+        told
+    };
+    let call = ground.python.with_request_id(&ground.session);
+    let (answered, told) = tokio::join!(call.evaluate::<()>(&code), looking);
+    assert_eq!(problem(answered).outcome, Some(Outcome::StateKept));
+    assert_eq!((told.session.session_id.as_str(), told.session.calls), (ground.session.as_str(), 1));
+    assert!(told.running_ms.is_some());
+    let main = told.threads.iter().find(|thread| thread.main).expect("the thread of the call");
+    assert_eq!(main.frames[0].function, "inner");
+}
+
+async fn what_a_session_holds_is_listed(ground: &Ground) {
+    let held: beep_python_client::Handle = ground.python.evaluate("{1, 2}").await.expect("a handle");
+    let list = ground.python.list_handles(&ground.session).await.expect("a list");
+    let found = list.iter().find(|listed| listed.handle_id == held.id()).expect("listed");
+    assert_eq!((found.type_name.as_str(), found.repr.as_deref()), ("set", Some("{1, 2}")));
+    assert!(found.size.is_some_and(|size| size > 0));
 }

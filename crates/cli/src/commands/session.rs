@@ -1,0 +1,168 @@
+//! `session`: the sessions of a server, seen and managed from outside.
+
+use anyhow::Result;
+use beep_python_client::{AnyBackend, Limits, PythonHostBackend, SessionInfo, SessionOptions};
+use serde_json::json;
+
+use crate::Ended;
+use crate::context::Context;
+use crate::server::{client_of, server_for};
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make a session, and print its id
+    Create(Create),
+    /// List the sessions
+    List(Server),
+    /// Show a session: what it does now, where its threads stand, how its last worker ended
+    Show(Named),
+    /// Show what a session holds for its clients
+    Handles(Named),
+    /// End a session's worker, whatever it does; the session goes on, empty
+    Restart(Named),
+    /// End a session
+    Delete(Named),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Server {
+    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
+    #[arg(long)]
+    server: Option<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Named {
+    /// The session; `default` is the one that clients share
+    session: String,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Create {
+    /// The environment, by name or path; the server's own otherwise
+    #[arg(long, value_name = "NAME|PATH")]
+    venv: Option<String>,
+    /// Import this module first
+    #[arg(long, value_name = "MODULE")]
+    preload: Vec<String>,
+    /// End it after so many seconds without a call
+    #[arg(long, value_name = "SECONDS")]
+    idle: Option<u64>,
+    /// What it may take of memory, in bytes
+    #[arg(long, value_name = "BYTES")]
+    max_memory: Option<u64>,
+    /// A label, as NAME=TEXT
+    #[arg(long, value_name = "NAME=TEXT", value_parser = label)]
+    label: Vec<(String, String)>,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
+    let printer = &context.printer;
+    match command {
+        Command::Create(asked) => {
+            let options = SessionOptions {
+                environment: asked.venv,
+                preload: (!asked.preload.is_empty()).then_some(asked.preload),
+                idle_timeout_ms: asked.idle.map(|seconds| seconds.saturating_mul(1000)),
+                labels: asked.label.into_iter().collect(),
+                limits: Limits { memory_bytes: asked.max_memory, ..Limits::default() },
+            };
+            let session = client(context, &asked.server)?.create_session_with(&options).await?;
+            printer.fact(json!({"sessionId": session}), || printer.line(&session));
+        }
+        Command::List(server) => {
+            let sessions = client(context, &server)?.list_sessions().await?;
+            printer.fact(json!(sessions), || {
+                let rows = sessions.iter().map(row).collect();
+                printer.table(&["SESSION", "PYTHON", "PID", "CALLS", "MEMORY", "IDLE", "EPOCH", "ENVIRONMENT"], rows);
+            });
+        }
+        Command::Show(Named { session, server }) => {
+            let told = client(context, &server)?.inspect_session(&session).await?;
+            let info = &told.session;
+            printer.fact(json!(told), || {
+                printer.line(format_args!(
+                    "Session {session}: Python {} in {}",
+                    info.python.as_deref().unwrap_or("?"),
+                    info.environment
+                ));
+                let running =
+                    told.running_ms.map_or("idle".to_owned(), |ms| format!("a call has been running for {ms} ms"));
+                printer.line(format_args!("  {running}, {} under way, memory {}", info.calls, memory(info)));
+                for thread in &told.threads {
+                    printer.line(format_args!(
+                        "  thread {}{}",
+                        thread.thread,
+                        if thread.main { ", which runs the calls" } else { "" }
+                    ));
+                    for frame in &thread.frames {
+                        printer.line(format_args!("    {}:{} in {}", frame.file, frame.line, frame.function));
+                    }
+                }
+                if let Some(death) = &info.last_death {
+                    printer.line(format_args!("  it was restarted: its last {death}"));
+                    for line in death.fault.as_deref().unwrap_or(&death.stderr_tail).lines() {
+                        printer.line(format_args!("  | {line}"));
+                    }
+                }
+            });
+        }
+        Command::Handles(Named { session, server }) => {
+            let held = client(context, &server)?.list_handles(&session).await?;
+            printer.fact(json!(held), || {
+                let rows = held.iter().map(|held| {
+                    let size = held.size.map_or_else(String::new, |size| size.to_string());
+                    vec![
+                        held.handle_id.clone(),
+                        held.type_name.clone(),
+                        size,
+                        format!("{} s", held.age_ms / 1000),
+                        held.repr.clone().unwrap_or_default(),
+                    ]
+                });
+                printer.table(&["HANDLE", "TYPE", "BYTES", "AGE", "REPR"], rows.collect());
+            });
+        }
+        Command::Restart(Named { session, server }) => {
+            let epoch = client(context, &server)?.restart_session(&session).await?;
+            printer.fact(json!({"sessionId": session, "sessionEpoch": epoch}), || {
+                printer.line(format_args!("Restarted the session {session}; it is empty now"));
+            });
+        }
+        Command::Delete(Named { session, server }) => {
+            client(context, &server)?.delete_session(&session).await?;
+            printer.fact(json!({"sessionId": session}), || printer.line(format_args!("Ended the session {session}")));
+        }
+    }
+    Ok(Ended::Done)
+}
+
+fn client(context: &Context, server: &Server) -> Result<AnyBackend> {
+    client_of(&server_for(&context.home()?, server.server.as_deref())?.0)
+}
+
+fn row(info: &SessionInfo) -> Vec<String> {
+    vec![
+        info.session_id.clone(),
+        info.python.clone().unwrap_or_default(),
+        info.pid.map_or_else(String::new, |pid| pid.to_string()),
+        info.calls.to_string(),
+        memory(info),
+        info.idle_ms.map_or_else(String::new, |ms| format!("{} s", ms / 1000)),
+        info.session_epoch.to_string(),
+        info.environment.clone(),
+    ]
+}
+
+fn memory(info: &SessionInfo) -> String {
+    info.memory_bytes.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, text) = text.split_once('=').ok_or_else(|| format!("{text:?} is not NAME=TEXT"))?;
+    Ok((name.to_owned(), text.to_owned()))
+}

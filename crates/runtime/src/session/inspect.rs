@@ -1,0 +1,100 @@
+//! Looking at a session while it is busy: where every thread of its worker stands, without stopping it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::{StackFrame, ThreadStack};
+use tokio::time::{Instant, sleep};
+
+use super::Session;
+use crate::worker::{Slots, Worker};
+
+/// How long a worker may take to write its stacks; one that is stopped, or in the kernel for long, writes none.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(500);
+/// After so long without more, they are whole.
+const QUIET: Duration = Duration::from_millis(6);
+const STEP: Duration = Duration::from_millis(2);
+/// Files whose frames are the worker's own.
+const OWN: &str = "/beep_python/_";
+
+impl Session {
+    /// The stacks of all threads of its worker; none where there is no worker, or it does not answer in time.
+    ///
+    /// They are written by the interpreter's own fault handler, which runs even while native code does.
+    pub async fn stacks(&self) -> Vec<ThreadStack> {
+        // One at a time: all of a worker's stacks go to the same memory.
+        let _turn = self.shared.inspecting.lock().await;
+        let Some((worker, slots)) = self.shared.queue().worker() else { return Vec::new() };
+        stacks(&worker, &slots).await
+    }
+
+    /// For how long the call that runs has been under way, if one does.
+    pub fn running_for(&self) -> Option<Duration> {
+        self.shared.queue().running_for()
+    }
+}
+
+async fn stacks(worker: &Arc<Worker>, slots: &Arc<Slots>) -> Vec<ThreadStack> {
+    if slots.clear_notes().is_err() {
+        return Vec::new();
+    }
+    worker.ask_for_stacks();
+    let began = Instant::now();
+    let (mut size, mut grown) = (0, Instant::now());
+    while began.elapsed() < WRITTEN_WITHIN {
+        sleep(STEP).await;
+        let now = slots.size_of_notes();
+        if now > size {
+            (size, grown) = (now, Instant::now());
+        } else if size > 0 && grown.elapsed() >= QUIET {
+            break;
+        }
+    }
+    let notes = slots.take_notes().unwrap_or_default();
+    parse(&String::from_utf8_lossy(&notes))
+}
+
+/// Reads what faulthandler writes: for each thread a line `Thread 0x… (most recent call first):`, then its frames as
+/// `  File "…", line 3 in name`.
+fn parse(text: &str) -> Vec<ThreadStack> {
+    let mut threads: Vec<ThreadStack> = Vec::new();
+    for line in text.lines() {
+        let head = line.strip_prefix("Current thread ").or_else(|| line.strip_prefix("Thread "));
+        if let Some(head) = head {
+            let thread = head.split([' ', '[']).next().unwrap_or_default().to_owned();
+            threads.push(ThreadStack { thread, main: false, frames: Vec::new() });
+        } else if let (Some(frame), Some(thread)) = (parse_frame(line.trim_start()), threads.last_mut()) {
+            if frame.file.contains(OWN) || frame.file == "<string>" {
+                thread.main |= frame.file.ends_with("_worker.py");
+            } else {
+                thread.frames.push(frame);
+            }
+        }
+    }
+    threads
+}
+
+fn parse_frame(line: &str) -> Option<StackFrame> {
+    let (file, rest) = line.strip_prefix("File \"")?.rsplit_once("\", line ")?;
+    let (number, function) = rest.split_once(" in ")?;
+    Some(StackFrame { file: file.to_owned(), line: number.parse().ok()?, function: function.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_fault_handler_writes_is_read() {
+        let text = "Thread 0x00007f1 (most recent call first):\n  File \"/lib/threading.py\", line 9 in wait\n\n\
+            Current thread 0x00007f2 [python] (most recent call first):\n  File \"<session 1>\", line 3 in deep\n  \
+            File \"<session 1>\", line 5 in <module>\n  File \"/x/beep_python/_worker.py\", line 7 in run\n  \
+            File \"<string>\", line 1 in <module>\n  ...\n";
+        let threads = parse(text);
+        let told: Vec<_> = threads.iter().map(|t| (t.thread.as_str(), t.main, t.frames.len())).collect();
+        assert_eq!(told, [("0x00007f1", false, 1), ("0x00007f2", true, 2)]);
+        let innermost = StackFrame { file: "<session 1>".into(), line: 3, function: "deep".into() };
+        assert_eq!(threads[1].frames[0], innermost);
+        assert_eq!(parse("nonsense"), []);
+    }
+}
