@@ -101,6 +101,10 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         EnvironmentError::OtherPython { name, .. } => {
             format!("`beep-python venv delete {name}` deletes it; it is made anew when it is next needed")
         }
+        EnvironmentError::InUse { .. } => {
+            "`beep-python status` shows the servers, `beep-python stop` stops them".into()
+        }
+        EnvironmentError::NotWhole { name, .. } => format!("`beep-python venv repair {name}` mends it"),
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
         EnvironmentError::DoesNotRun { .. } | EnvironmentError::NotIsolated { .. } => {
             "`beep-python config` says what is wrong and how to mend it, `beep-python venv repair` mends environments"
@@ -113,6 +117,10 @@ fn environment(error: &EnvironmentError) -> Option<String> {
 fn packages(error: &PackageError) -> Option<String> {
     Some(match error {
         PackageError::Home(error) => return home(error),
+        PackageError::NotALock { .. } => "`beep-python venv lock NAME` writes one".into(),
+        PackageError::Refused { stderr_tail, .. } if stderr_tail.contains("No space left on device") => {
+            "make room on the disk; `beep-python cache clean` and `beep-python venv prune` help".into()
+        }
         PackageError::NoUvThere { .. } => {
             "set BEEP_PYTHON_UV to the path of uv, to `never` for pip, or not at all".into()
         }

@@ -329,7 +329,8 @@ pub struct EnvironmentInfo {
     pub name: String,
     /// Its folder on the host.
     pub path: String,
-    /// `healthy`, or what is wrong with it: `not_ours`, `interpreter_gone`, `interpreter_changed`, `does_not_run`.
+    /// `healthy`, or what is wrong with it: `not_ours`, `interpreter_gone`, `interpreter_changed`,
+    /// `does_not_run`, `packages_damaged`.
     pub state: String,
     /// Why it is not healthy, in words.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -68,6 +68,7 @@ fn parts(home: &Home) -> Result<Vec<(CachePart, PathBuf)>, CacheError> {
             let holds = match (prefix, name.as_str()) {
                 ("", "downloads") => "runtimes that were not fetched to their end",
                 ("", "interpreters.json") => "what is known of each Python",
+                ("", "uv.known") => "which uv is known to run",
                 ("", name) if name.starts_with("python-") => "the Python side of a version of this program",
                 ("tools/", name) if name.ends_with(".failed") => "why a tool could not be installed",
                 ("tools/", _) => "a tool that installs packages",

@@ -335,13 +335,13 @@ fn thirty_two_callers_make_one_environment_and_install_once() {
             output(Command::new("chmod").arg("+x").arg(&script));
         }
         let start = || {
-            let mut command = house.command("ensure hf 8", tool);
+            let mut command = house.command("ensure hf", tool);
             if counted {
                 command.env("BEEP_PYTHON_UV", &script);
             }
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         };
-        let processes: Vec<_> = (0..4).map(|_| start()).collect();
+        let processes: Vec<_> = (0..32).map(|_| start()).collect();
         for process in processes {
             let done = process.wait_with_output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

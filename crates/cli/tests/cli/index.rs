@@ -166,6 +166,7 @@ with zipfile.ZipFile(path, 'w') as wheel:
         wheel.writestr(file, data)
     wheel.writestr(info + 'RECORD', record + info + 'RECORD,,\n')
 ";
+    std::fs::create_dir_all(folder).unwrap();
     let path = folder.join(format!("{}-{}-py3-none-any.whl", wheel.name, wheel.version));
     let mut command = Command::new(python());
     command.args(["-I", "-c", SCRIPT, wheel.name, wheel.version, &wheel.ballast.to_string()]);

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::house::House;
-use super::index::{Index, Wheel, bare, from, tools};
+use super::house::{House, Said, python};
+use super::index::{Index, Wheel, bare, from, make, tools};
 
-fn parsed(said: &super::house::Said) -> Value {
+fn parsed(said: &Said) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
 
@@ -142,7 +142,7 @@ fn the_reason_is_the_tools_own_and_names_the_package() {
         }
         let mut command = bare(&house, tool, &["venv", "install", "mine", "alpha"]);
         command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("PIP_RETRIES", "1");
-        let down = super::house::Said::of(command.output().unwrap());
+        let down = Said::of(command.output().unwrap());
         assert_eq!(down.code, Some(1), "{down:?}");
         assert!(down.stderr.contains("127.0.0.1:9") || down.stderr.contains("onnection"), "{down:?}");
         assert_eq!(house.json(&["venv", "packages", "mine"]), json!([]));
@@ -238,4 +238,133 @@ fn a_copy_stands_on_its_own() {
         assert_eq!(refused.code, Some(1));
         assert!(refused.stderr.contains(said), "{refused:?}");
     }
+}
+
+#[test]
+fn what_is_set_for_one_tool_is_honoured_by_the_other() {
+    for tool in tools() {
+        let index = Index::of(&["alpha"]);
+        let house = House::with_runtime();
+        let here = |name: &str| house.here().join(name).display().to_string();
+        let url = index.url();
+        make(&house.here().join("wheels"), Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
+        fs::write(house.here().join("pip.conf"), format!("[global]\nindex-url = {url}\n")).unwrap();
+        fs::write(
+            house.here().join("links.conf"),
+            format!("[global]\nno-index = true\n[install]\nfind-links =\n  {}\n", here("wheels")),
+        )
+        .unwrap();
+        fs::write(house.here().join("uv.toml"), format!("[[index]]\nurl = \"{url}\"\ndefault = true\n")).unwrap();
+        fs::write(
+            house.here().join("links.toml"),
+            format!("no-index = true\n[pip]\nfind-links = [\"{}\"]\n", here("wheels")),
+        )
+        .unwrap();
+        let proxied = url.replace("/simple", "");
+        let ways: [&[(&str, String)]; 8] = [
+            &[("PIP_CONFIG_FILE", here("pip.conf"))],
+            &[("PIP_CONFIG_FILE", here("links.conf"))],
+            &[("UV_CONFIG_FILE", here("uv.toml")), ("UV_NO_CONFIG", String::new())],
+            &[("UV_CONFIG_FILE", here("links.toml")), ("UV_NO_CONFIG", String::new())],
+            &[("UV_DEFAULT_INDEX", url.clone())],
+            &[("UV_DEFAULT_INDEX", url.replace("/simple", "/nothing")), ("UV_FIND_LINKS", here("wheels"))],
+            // Nobody has this name: only the proxy answers for it.
+            &[
+                ("PIP_INDEX_URL", "http://packages.invalid/simple".into()),
+                ("PIP_PROXY", proxied.clone()),
+                ("PIP_TRUSTED_HOST", "packages.invalid".into()),
+            ],
+            &[
+                ("UV_DEFAULT_INDEX", "http://packages.invalid/simple".into()),
+                ("http_proxy", proxied),
+                ("UV_INSECURE_HOST", "packages.invalid".into()),
+            ],
+        ];
+        for (number, way) in ways.iter().enumerate() {
+            let name = format!("e{number}");
+            let mut command = bare(&house, tool, &["venv", "create", &name, "--with", "alpha"]);
+            for (variable, value) in *way {
+                match value.is_empty() {
+                    true => command.env_remove(variable),
+                    false => command.env(variable, value),
+                };
+            }
+            let said = Said::of(command.output().unwrap());
+            assert_eq!(said.code, Some(0), "{tool} {way:?}: {said:?}");
+            assert_eq!(imported(&house, &name, "alpha"), "1.0", "{tool} {way:?}");
+        }
+    }
+}
+
+/// Runs a shell script with mounts of its own, which go with it; `None` where that is not allowed.
+fn with_mounts(house: &House, tool: &str, index: &Index, script: &str) -> Option<Said> {
+    if !rustix::process::geteuid().is_root()
+        || !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|s| s.success())
+    {
+        eprintln!("SKIPPED: only root can mount a small or read-only file system");
+        return None;
+    }
+    let program = bare(house, tool, &[]);
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", script, "sh"]).arg(program.get_program()).arg(house.root()).arg(python());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    Some(Said::of(command.env("PIP_INDEX_URL", index.url()).output().unwrap()))
+}
+
+#[test]
+fn a_full_disk_is_told_and_its_space_is_given_back() {
+    for tool in tools() {
+        let index = Index::of(&["alpha"]);
+        index.add(Wheel { name: "large", version: "1.0", ballast: 20 << 20, requires: &["alpha"] });
+        let house = House::empty();
+        fs::create_dir(house.root()).unwrap();
+        let script = r#"
+            beep=$1; home=$2; used() { df -k --output=used "$home" | tail -n 1; }
+            mount -t tmpfs -o size=12m tmpfs "$home" || exit 77
+            "$beep" init --python "$3" && "$beep" venv create mine || exit 78
+            before=$(used)
+            "$beep" venv install mine large; echo "install $?"
+            after=$(used); echo "kept $((after - before))"
+            "$beep" venv packages mine; "$beep" venv status mine >/dev/null; echo "status $?"
+            "$beep" venv install mine alpha; echo "install $?"
+            "$beep" venv create whole --with large; echo "create $?"
+            head -c 20000000 /dev/zero >"$home/ballast" 2>/dev/null
+            "$beep" venv create other; echo "create $?"
+            rm "$home/ballast"; "$beep" venv list --json | grep -c '"name"'; ls -A "$home/environments""#;
+        let Some(said) = with_mounts(&house, tool, &index, script) else { return };
+        let text = &said.stdout;
+        assert!(text.contains("install 1\n") && text.contains("status 0\n"), "{tool}: {said:?}");
+        let kept: i64 = text.split("kept ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        assert!(kept < 512, "{tool}: {kept} kB are not given back: {said:?}");
+        assert!(said.stderr.contains("No space left on device"), "{tool}: {said:?}");
+        assert!(said.stderr.contains("hint: make room on the disk"), "{tool}: {said:?}");
+        assert!(text.contains("mine has no packages.\n"), "{tool}: {said:?}");
+        assert!(text.contains("Installed into mine: alpha 1.0\ninstall 0\n"), "{tool}: {said:?}");
+        assert_eq!(text.matches("create 1\n").count(), 2, "{tool}: {said:?}");
+        assert!(text.ends_with("mine\n"), "nothing but what was there: {tool}: {said:?}");
+    }
+}
+
+#[test]
+fn a_home_that_cannot_be_written_can_be_read() {
+    let index = Index::of(&["alpha"]);
+    let house = House::with_runtime();
+    house.done(&["venv", "create", "mine"]);
+    let script = r#"
+        beep=$1; home=$2
+        mount --bind "$home" "$home" && mount -o remount,bind,ro "$home" || exit 77
+        for command in "list" "packages mine" "status mine" "create other" "install mine alpha" "delete mine --yes" "uninstall mine alpha" "clone mine x"; do
+            "$beep" venv $command >/dev/null; echo "$command: $?"
+        done"#;
+    let Some(said) = with_mounts(&house, "pip", &index, script) else { return };
+    let expected = "list: 0\npackages mine: 0\nstatus mine: 0\ncreate other: 1\ninstall mine alpha: 1\ndelete mine --yes: 1\n\
+                    uninstall mine alpha: 1\nclone mine x: 1\n";
+    assert_eq!(said.stdout, expected, "{said:?}");
+    assert_eq!(said.stderr.matches("Read-only file system").count(), 5, "{said:?}");
+    assert_eq!(house.json(&["venv", "status", "mine"])["state"], "healthy");
 }

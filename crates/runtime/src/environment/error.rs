@@ -77,6 +77,14 @@ pub enum EnvironmentError {
         /// What it is.
         actual: String,
     },
+    /// Servers run in it.
+    #[error("the environment \"{name}\" is in use by {}", processes(pids))]
+    InUse {
+        /// The environment's name.
+        name: String,
+        /// Their processes, as far as they can be told.
+        pids: Vec<u32>,
+    },
     /// It cannot be copied as it is.
     #[error("the environment \"{name}\" is not whole: {reason}")]
     NotWhole {
@@ -114,6 +122,14 @@ pub enum EnvironmentError {
         /// Which it has.
         actual: Version,
     },
+}
+
+fn processes(pids: &[u32]) -> String {
+    match pids {
+        [] => "a server".into(),
+        [pid] => format!("the process {pid}"),
+        pids => format!("the processes {}", pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 fn asked(request: Option<&VersionRequest>) -> String {

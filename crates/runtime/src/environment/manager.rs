@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::in_use::Claim;
 use super::record::{self, EnvironmentRecord};
 use super::status::{self, EnvironmentStatus};
 use super::{
@@ -166,9 +167,13 @@ impl VenvManager {
 
     /// Removes the environment of this name; a folder that we did not make is refused.
     ///
-    /// Servers and workers that use it must have been stopped.
+    /// One that a server runs in is refused: the server must have been stopped.
     pub fn delete(&self, name: &str) -> Result<(), EnvironmentError> {
-        self.existing(name)?;
+        let path = self.existing(name)?;
+        let _claim = match Claim::on(&path) {
+            Claim::Used(pids) => return Err(EnvironmentError::InUse { name: name.into(), pids }),
+            free => free,
+        };
         // What is being installed into it comes to its end first.
         let _packages = FileLock::acquire(self.folder()?.join(format!(".packages-{name}")))?;
         self.remove(name)

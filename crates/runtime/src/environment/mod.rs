@@ -7,6 +7,7 @@ mod bundle;
 mod copy;
 mod error;
 mod host;
+mod in_use;
 mod layout;
 mod manager;
 mod name;

@@ -2,9 +2,11 @@
 //! allowed, and with problems for errors.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem};
 
+use super::in_use::InUse;
 use super::{
     Environment, EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, VenvManager,
     check_environment_name,
@@ -18,12 +20,14 @@ pub struct EnvironmentService {
     home: Home,
     own: PathBuf,
     progress: ProgressSink,
+    _in_use: Arc<Option<InUse>>,
 }
 
 impl EnvironmentService {
-    /// The environments of `home`. The one in the folder `own` is in use, and is not deleted.
+    /// The environments of `home`. The one in the folder `own` is in use, and is not deleted, by this process or another.
     pub fn new(home: Home, own: PathBuf) -> EnvironmentService {
-        EnvironmentService { home, own, progress: ProgressSink::default() }
+        let _in_use = Arc::new(InUse::begin(&own));
+        EnvironmentService { home, own, progress: ProgressSink::default(), _in_use }
     }
 
     /// The same, which tells of the progress of what it installs.

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use beep_python_runtime::environment::{EnvironmentState, EnvironmentStatus};
-use beep_python_server::launch::{ServerRecord, ServerState};
+use beep_python_server::launch::{RecordError, ServerRecord, ServerState};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::server::running;
 pub(super) fn list(context: &Context) -> Result<Ended> {
     let mut environments = context.environments()?.list()?;
     environments.iter_mut().for_each(EnvironmentStatus::measure);
-    let servers = running(&context.home()?)?;
+    let servers = servers(context)?;
     let fact = environments.iter().map(|status| status_fact(status, &servers)).collect();
     context.printer.fact(fact, || {
         if environments.is_empty() {
@@ -41,7 +41,7 @@ pub(super) fn list(context: &Context) -> Result<Ended> {
 
 pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
     let status = context.environments()?.status(name)?;
-    let servers = running(&context.home()?)?;
+    let servers = servers(context)?;
     let (word, reason) = state_of(&status.state);
     context.printer.fact(status_fact(&status, &servers), || {
         let mut rows =
@@ -66,6 +66,14 @@ pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
         }
     });
     Ok(if status.state == EnvironmentState::Healthy { Ended::Done } else { Ended::Failed })
+}
+
+/// The servers that run; none where their records cannot be kept, as in a home that is read-only.
+fn servers(context: &Context) -> Result<Vec<(ServerRecord, ServerState)>> {
+    match running(&context.home()?) {
+        Err(RecordError::Home(_)) => Ok(Vec::new()),
+        servers => Ok(servers?),
+    }
 }
 
 /// The servers that run in it.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use beep_python_runtime::environment::EnvironmentStatus;
+use beep_python_runtime::environment::{EnvironmentError, EnvironmentStatus};
 use beep_python_runtime::platform::Home;
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
@@ -56,7 +56,10 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Ende
         if in_use(&home, &status)? {
             continue;
         }
-        environments.delete(&status.name)?;
+        match environments.delete(&status.name) {
+            Err(EnvironmentError::InUse { .. }) => continue,
+            deleted => deleted?,
+        }
         bytes += status.size_bytes.unwrap_or_default();
         deleted.push(status.name);
     }

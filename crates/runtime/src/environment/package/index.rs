@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::uv_settings;
 use crate::environment::layout::without_misleading;
 
 /// Settings of pip by their long names, `index-url`: from its files and environment variables, of which the later win.
@@ -106,7 +107,13 @@ impl PipSettings {
             };
             value.split_whitespace().map(address).collect::<Vec<_>>().join(" ")
         };
+        let is_on =
+            |name: &str, of: &[&str]| first(&[name]).filter(|value| of.contains(&value.as_str())).map(|_| "1".into());
         let candidates = [
+            ("no-index", "PIP_NO_INDEX", is_on("UV_NO_INDEX", &["1", "true"])),
+            ("pre", "PIP_PRE", is_on("UV_PRERELEASE", &["allow"])),
+            ("timeout", "PIP_TIMEOUT", first(&["UV_HTTP_TIMEOUT"]).filter(|_| self.get("default-timeout").is_none())),
+            ("client-cert", "PIP_CLIENT_CERT", first(&["SSL_CLIENT_CERT"])),
             ("index-url", "PIP_INDEX_URL", first(&["UV_DEFAULT_INDEX", "UV_INDEX_URL"]).map(plain)),
             ("extra-index-url", "PIP_EXTRA_INDEX_URL", first(&["UV_INDEX", "UV_EXTRA_INDEX_URL"]).map(plain)),
             ("find-links", "PIP_FIND_LINKS", first(&["UV_FIND_LINKS"]).map(|value| value.replace(',', " "))),
@@ -122,7 +129,10 @@ impl PipSettings {
 /// Tells uv what is set for pip, and takes away what would lead it to another environment.
 pub(super) fn settle_uv(command: &mut Command, environment: &Path) {
     without_misleading(command);
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let variable = |name: &str| std::env::var(name).ok();
+    let of_files = uv_settings::load(&variable);
+    let is_set =
+        |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty()) || of_files.contains_key(name);
     let (variables, arguments) = PipSettings::load(environment).for_uv(&is_set);
     command.args(arguments).envs(variables);
     let bundle = std::env::var_os("REQUESTS_CA_BUNDLE").filter(|_| !is_set("SSL_CERT_FILE") && !is_set("PIP_CERT"));
@@ -138,7 +148,9 @@ pub(super) fn settle_uv(command: &mut Command, environment: &Path) {
 /// The same for pip.
 pub(super) fn settle_pip(command: &mut Command, environment: &Path) {
     without_misleading(command);
-    command.envs(PipSettings::load(environment).of_uv(&|name| std::env::var(name).ok()));
+    let variable = |name: &str| std::env::var(name).ok();
+    let of_files = uv_settings::load(&variable);
+    command.envs(PipSettings::load(environment).of_uv(&|name| variable(name).or_else(|| of_files.get(name).cloned())));
     for name in
         ["TARGET", "PREFIX", "ROOT", "PYTHON", "DRY_RUN", "REPORT", "REQUIRE_VIRTUALENV", "QUIET", "VERBOSE", "LOG"]
     {

@@ -16,6 +16,7 @@ mod requirement;
 mod settings;
 mod tool;
 mod uv;
+mod uv_settings;
 
 pub use error::PackageError;
 pub use install::Installed;

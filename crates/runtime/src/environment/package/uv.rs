@@ -1,7 +1,8 @@
 //! Which uv is used, and installing one into the home.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,7 @@ use super::{PackageError, PackageSettings, UvChoice, pip};
 use crate::environment::Environment;
 use crate::environment::status::chain;
 use crate::interpreter::Platform;
-use crate::platform::{CommandError, Home, Staging, failed_to, run_command};
+use crate::platform::{CommandError, Home, Staging, failed_to, replace_file, run_command};
 
 /// The uv that we install: its version, and the SHA-256 of its wheel for each platform.
 const PINNED: &str = include_str!("../../../data/uv.json");
@@ -36,11 +37,11 @@ pub(super) fn find(
 ) -> Result<Result<PathBuf, String>, PackageError> {
     match &settings.uv {
         UvChoice::Never => Ok(Err("it is not to be used".into())),
-        UvChoice::At(path) => match answers(path) {
+        UvChoice::At(path) => match known_to_answer(home, path) {
             Ok(()) => Ok(Ok(path.clone())),
             Err(reason) => Err(PackageError::NoUvThere { path: path.clone(), reason }),
         },
-        UvChoice::Any => match on_path() {
+        UvChoice::Any => match on_path(home) {
             Some(path) => Ok(Ok(path)),
             // Where packages come from a folder alone, uv is not fetched from elsewhere.
             None => of_home(home, environment, pip.filter(|_| settings.only_from.is_none())),
@@ -49,10 +50,33 @@ pub(super) fn find(
 }
 
 /// The first uv on PATH that works: what stands there can be a shim that leads nowhere.
-fn on_path() -> Option<PathBuf> {
+fn on_path(home: &Home) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     let found = std::env::split_paths(&folders).filter(|folder| folder.is_absolute()).map(|folder| folder.join("uv"));
-    found.filter(|path| is_executable(path)).find(|path| answers(path).is_ok())
+    found.filter(|path| is_executable(path)).find(|path| known_to_answer(home, path).is_ok())
+}
+
+/// Whether it is uv, and runs. Of a binary that is remembered, as long as it is the same file.
+fn known_to_answer(home: &Home, path: &Path) -> Result<(), String> {
+    let Some(stamp) = stamp(path) else { return answers(path) };
+    let remembered = home.cache().map_err(|error| chain(&error))?.join("uv.known");
+    if fs::read_to_string(&remembered).is_ok_and(|known| known == stamp) {
+        return Ok(());
+    }
+    answers(path)?;
+    // Where it cannot be kept, it is asked again.
+    let _ = replace_file(remembered, stamp.as_bytes());
+    Ok(())
+}
+
+/// What tells one state of a binary from another; a script can lead anywhere.
+fn stamp(path: &Path) -> Option<String> {
+    let mut magic = [0; 4];
+    let mut file = fs::File::open(path).ok()?;
+    file.read_exact(&mut magic).ok()?;
+    let metadata = file.metadata().ok()?;
+    let (s, ns, size, inode) = (metadata.mtime(), metadata.mtime_nsec(), metadata.size(), metadata.ino());
+    (magic == *b"\x7fELF").then(|| format!("{} {s}.{ns} {size} {inode}", path.display()))
 }
 
 fn answers(path: &Path) -> Result<(), String> {

@@ -1,0 +1,57 @@
+//! Which environments are in use: whoever runs Python in one for long holds a lock on it, which the system releases when
+//! its process ends, however it ends.
+
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// That an environment is in use, until dropped.
+#[derive(Debug)]
+pub(super) struct InUse(#[expect(dead_code, reason = "it is there to be held")] File);
+
+impl InUse {
+    /// Any number of processes can use one; `None` where there is none, or it is being deleted.
+    pub(super) fn begin(environment: &Path) -> Option<InUse> {
+        let file = File::open(locked(environment)).ok()?;
+        file.try_lock_shared().ok()?;
+        Some(InUse(file))
+    }
+}
+
+/// The right to delete an environment.
+pub(super) enum Claim {
+    /// Nobody uses it, and nobody begins to while this is held.
+    Free(#[expect(dead_code, reason = "it is there to be held")] Option<File>),
+    /// These processes use it; those that cannot be told are not among them.
+    Used(Vec<u32>),
+}
+
+impl Claim {
+    pub(super) fn on(environment: &Path) -> Claim {
+        // What is not there nobody can use by it.
+        let Ok(file) = File::open(locked(environment)) else { return Claim::Free(None) };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Claim::Used(holders(&file)),
+            _ => Claim::Free(Some(file)),
+        }
+    }
+}
+
+fn locked(environment: &Path) -> PathBuf {
+    environment.join("pyvenv.cfg")
+}
+
+/// The processes that hold a lock on the file: `1: FLOCK  ADVISORY  READ 1234 fd:01:5678 0 EOF`.
+fn holders(file: &File) -> Vec<u32> {
+    let Ok(inode) = file.metadata().map(|metadata| metadata.ino().to_string()) else { return Vec::new() };
+    let table = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_of = fields.get(1) == Some(&"FLOCK") && fields.get(5)?.rsplit(':').next() == Some(&inode);
+        is_of.then(|| fields.get(4)?.parse().ok()).flatten()
+    };
+    let mut pids: Vec<u32> = table.lines().filter_map(holder).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids
+}

@@ -1,0 +1,82 @@
+//! What is set for uv in its files, under the names of its environment variables.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+/// The settings of uv's files that say where packages come from; the user's own file wins over that of the machine.
+pub(super) fn load(variable: &dyn Fn(&str) -> Option<String>) -> BTreeMap<&'static str, String> {
+    let texts = files(variable).into_iter().filter_map(|path| fs::read_to_string(path).ok());
+    let mut settings = BTreeMap::new();
+    for table in texts.filter_map(|text| toml::from_str::<Table>(&text).ok()) {
+        settings.extend(of(&table));
+    }
+    settings
+}
+
+fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    if set("UV_NO_CONFIG").is_some_and(|value| !matches!(value.as_str(), "0" | "false")) {
+        return Vec::new();
+    }
+    if let Some(file) = set("UV_CONFIG_FILE") {
+        return vec![file.into()];
+    }
+    let shared = set("XDG_CONFIG_DIRS").unwrap_or("/etc/xdg".into());
+    let mut files = vec![PathBuf::from("/etc/uv/uv.toml")];
+    files.extend(shared.split(':').map(|folder| Path::new(folder).join("uv/uv.toml")));
+    let own = set("XDG_CONFIG_HOME").map(PathBuf::from).or_else(|| Some(Path::new(&set("HOME")?).join(".config")));
+    files.extend(own.map(|folder| folder.join("uv/uv.toml")));
+    files
+}
+
+fn of(table: &Table) -> BTreeMap<&'static str, String> {
+    let mut settings = BTreeMap::new();
+    // What is said for `uv pip` wins over what is said for all of uv.
+    for table in [Some(table), table.get("pip").and_then(Value::as_table)].into_iter().flatten() {
+        let mut set = |name, value: Option<String>| settings.extend(value.filter(|v| !v.is_empty()).map(|v| (name, v)));
+        let words = |key: &str| match table.get(key) {
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(word)) => vec![word.as_str()],
+            _ => Vec::new(),
+        };
+        let indexes = table.get("index").and_then(Value::as_array).into_iter().flatten();
+        let (default, others): (Vec<&Value>, Vec<&Value>) = indexes
+            .filter(|index| index.get("explicit").and_then(Value::as_bool) != Some(true))
+            .partition(|index| index.get("default").and_then(Value::as_bool) == Some(true));
+        let url = |index: &&Value| index.get("url").and_then(Value::as_str).map(str::to_owned);
+        let first = default.iter().find_map(url).or_else(|| words("index-url").first().map(|word| (*word).to_owned()));
+        set("UV_DEFAULT_INDEX", first);
+        let extra = words("extra-index-url").into_iter().map(str::to_owned);
+        set("UV_INDEX", Some(others.iter().filter_map(url).chain(extra).collect::<Vec<_>>().join(" ")));
+        set("UV_FIND_LINKS", Some(words("find-links").join(",")));
+        set("UV_INSECURE_HOST", Some(words("allow-insecure-host").join(" ")));
+        set("UV_NO_INDEX", table.get("no-index").and_then(Value::as_bool).filter(|on| *on).map(|_| "1".into()));
+    }
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_say_has_the_names_of_the_variables() {
+        let text = "index-url = \"https://old\"\nfind-links = [\"/a\", \"/b\"]\nno-index = true\n\
+            [[index]]\nname = \"one\"\nurl = \"https://one\"\ndefault = true\n[[index]]\nurl = \"https://two\"\n\
+            [[index]]\nurl = \"https://never\"\nexplicit = true\n[pip]\nfind-links = [\"/c\"]\n";
+        let expected = [
+            ("UV_DEFAULT_INDEX", "https://one"),
+            ("UV_FIND_LINKS", "/c"),
+            ("UV_INDEX", "https://two"),
+            ("UV_NO_INDEX", "1"),
+        ];
+        assert_eq!(of(&toml::from_str(text).unwrap()), expected.map(|(name, value)| (name, value.to_owned())).into());
+        let none = |name: &str| (name == "UV_NO_CONFIG").then(|| "1".to_owned());
+        assert!(files(&none).is_empty());
+        let one = |name: &str| (name == "UV_CONFIG_FILE").then(|| "/my.toml".to_owned());
+        assert_eq!(files(&one), [PathBuf::from("/my.toml")]);
+    }
+}
