@@ -41,6 +41,13 @@ pub(crate) fn environments() -> Result<Vec<Name>> {
         .collect())
 }
 
+/// Those that `providers.toml` names.
+pub(crate) fn providers() -> Result<Vec<Name>> {
+    let listed = VenvManager::new(Home::from_env()?).providers()?;
+    let about = |ready| if ready { "all that it needs is there" } else { "something that it needs is missing" };
+    Ok(listed.into_iter().map(|provider| name(provider.name, about(provider.ready))).collect())
+}
+
 /// Also those that have ended, since they can be restarted and forgotten.
 pub(crate) fn servers() -> Result<Vec<Name>> {
     Ok(records(&Home::from_env()?)?

@@ -22,6 +22,8 @@ enum Page {
     Environments,
     Environment(String),
     MakeEnvironment,
+    Providers,
+    Provider(String),
     Servers,
     Server(String),
     /// Start a server, in this environment or in the servers' own.
@@ -107,6 +109,8 @@ impl Page {
             Page::Install => "Which Python?".to_owned(),
             Page::Environments => "Environments".to_owned(),
             Page::Environment(name) => format!("Environment {name}"),
+            Page::Providers => "Providers".to_owned(),
+            Page::Provider(name) => format!("Provider {name}"),
             Page::MakeEnvironment => "With which Python?".to_owned(),
             Page::Servers => "Servers".to_owned(),
             Page::Server(id) => format!("Server {id}"),
@@ -123,6 +127,7 @@ impl Page {
                 open("Quick start", "the whole product in one go", run_words(&["quickstart"])),
                 open("Runtimes", "install, choose and remove Pythons", Then::Open(Page::Runtimes)),
                 open("Environments", "make them, install packages, look after them", Then::Open(Page::Environments)),
+                open("Providers", "what providers.toml says that they need", Then::Open(Page::Providers)),
                 open("Servers", "start, look at and stop them", Then::Open(Page::Servers)),
                 open("Evaluate", "Python code, for its result", ask("Code", &["eval"], true)),
                 open("Python", "a prompt for Python", run_words(&["python"])),
@@ -157,6 +162,8 @@ impl Page {
             Page::Environments => {
                 let mut items = each(names::environments()?, Page::Environment);
                 items.push(open("Make one", "a new environment", Then::Open(Page::MakeEnvironment)));
+                let bundle = ask("The bundle", &["bundle", "install"], true);
+                items.push(open("From a bundle", "made by `bundle create`", bundle));
                 items.push(open("Show all", "with state and place", run_words(&["venv", "list"])));
                 items.push(open(
                     "Tidy up",
@@ -194,6 +201,24 @@ impl Page {
                     open(&name, &about, ask("Its name", &["venv", "create", "--python", &name], true))
                 }));
                 items
+            }
+            Page::Providers => {
+                let mut items = each(names::providers()?, Page::Provider);
+                items.push(open("Show all", "and what there is of them", run_words(&["provider", "list"])));
+                let accelerator = run_words(&["provider", "accelerator"]);
+                items.push(open("Accelerator", "what this machine computes with", accelerator));
+                items
+            }
+            Page::Provider(name) => {
+                if !exists(names::providers()?, name) {
+                    return Ok(None);
+                }
+                let pack = ask("The file to make", &["bundle", "create", "--provider", name], true);
+                vec![
+                    open("Ensure", "make its environment, or complete it", run_words(&["provider", "ensure", name])),
+                    open("Packages", "what it needs, and what is there", run_words(&["provider", "packages", name])),
+                    open("Bundle", "for a machine without a network", pack),
+                ]
             }
             Page::Servers => {
                 let mut items = each(names::servers()?, Page::Server);
