@@ -112,6 +112,30 @@ fn every_build_is_listed_when_asked_for() {
     assert!(all.len() > 10 * newest.len());
 }
 
+/// Two words for one version: it is installed once, and both are answered. It is not removed while an environment needs it.
+#[test]
+fn several_are_installed_at_once_and_kept_while_they_are_needed() {
+    let packed = crate::support::archive::packed();
+    let house = House::empty();
+    let catalogue = packed.catalogue(house.here(), "https://upstream.invalid");
+    packed.write(house.here());
+    let (series, exact) = (packed.version.series(), packed.version.to_string());
+    let mut command = house.command(&["runtime", "install", &series, &exact, "--json", "--mirror"]);
+    let said = command.arg(house.here()).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
+    let installed: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let each: Vec<_> = installed.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(each, [packed.id(), packed.id()], "{said:?}");
+    assert_eq!(installed.as_array().unwrap().iter().filter(|one| one["new"] == true).count(), 1);
+
+    house.done(&["venv", "create", "needs-it", "--python", &series]);
+    let refused = house.run(&["runtime", "remove", &series]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("is used by the environments needs-it"), "{refused:?}");
+    house.done(&["venv", "delete", "needs-it", "--yes"]);
+    assert_eq!(house.done(&["runtime", "remove", &series]), format!("{} is removed\n", packed.id()));
+    assert_eq!(house.json(&["runtime", "list"])["runtimes"], json!([]));
+}
+
 #[test]
 fn what_cannot_be_installed_is_told_with_the_nearest_and_the_others_are_tried() {
     let house = House::empty();
