@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::call::{Call, CallOptions, Reply, Target};
+use crate::callback;
 use crate::{Answer, Error, FromAnswer, Handle, PythonHostBackend, Returned};
 
 /// The request of an operation that takes none.
@@ -74,7 +75,7 @@ pub(crate) async fn answer<B: PythonHostBackend>(
     body: Result<Bytes, Error>,
     options: CallOptions,
 ) -> Result<CallAnswer, Error> {
-    decode(&backend.perform(session_call(operation, body, options)?).await?)
+    decode(&callback::perform(backend, session_call(operation, body, options)?).await?)
 }
 
 pub(crate) fn handle_id(answer: &mut CallAnswer) -> Result<String, Error> {
@@ -99,7 +100,24 @@ pub(crate) async fn result<B: PythonHostBackend, T: FromAnswer>(
     options: CallOptions,
 ) -> Result<T, Error> {
     let session = options.session.clone();
-    let mut answer = answer(backend, operation, body, options).await?;
+    returned_from(backend, answer(backend, operation, body, options).await?, session)
+}
+
+/// What a caller makes of an answer, as its JSON says it.
+pub(crate) fn returned<B: PythonHostBackend, T: FromAnswer>(
+    backend: &B,
+    answer: &Bytes,
+    session: Option<Arc<str>>,
+) -> Result<T, Error> {
+    returned_from(backend, decode(&Reply::Json(answer.clone()))?, session)
+}
+
+/// The same, of an answer that was read.
+pub(crate) fn returned_from<B: PythonHostBackend, T: FromAnswer>(
+    backend: &B,
+    mut answer: CallAnswer,
+    session: Option<Arc<str>>,
+) -> Result<T, Error> {
     let stdout = std::mem::take(&mut answer.stdout);
     let stderr = std::mem::take(&mut answer.stderr);
     let session_epoch = answer.session_epoch;

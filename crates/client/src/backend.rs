@@ -21,8 +21,9 @@ use crate::ask::{
     session_call,
 };
 use crate::call::{Call, Reply};
+use crate::callback::CallbackCall;
 use crate::release::Release;
-use crate::{Args, Context, Error, FromAnswer, Handle, Locals, floats};
+use crate::{Args, Context, Error, EventStream, Execution, FromAnswer, Handle, Locals, ValueStream, floats};
 
 /// A host that runs Python for us.
 ///
@@ -40,6 +41,15 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// # Errors
     /// [`Error::from_body`] or [`Error::from_problem`] of what the host answered, or a failure to reach it.
     fn perform(&self, call: Call) -> impl Future<Output = Result<Reply, Error>> + Send;
+
+    /// Performs one call of a session and tells what happens on the way. A backend that cannot says so.
+    ///
+    /// # Errors
+    /// A failure to reach the host, or what it answered before anything happened; what comes later is told by the stream.
+    fn follow(&self, call: Call) -> impl Future<Output = Result<EventStream, Error>> + Send {
+        let _ = call;
+        std::future::ready(Err(Error::Answer { status: 200, detail: "this backend follows no calls".to_owned() }))
+    }
 
     /// What it keeps beside its connection.
     fn context(&self) -> &Context;
@@ -98,6 +108,28 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         backend
     }
 
+    /// The same backend, with a function that Python code can call: where a call has [`Callback`](crate::Callback) of this
+    /// name among its arguments, Python gets a callable that waits for the function's answer. An `Err` is raised there as
+    /// `beep_python.CallbackError`.
+    #[must_use]
+    fn with_callback<F, R>(&self, name: &str, function: impl Fn(CallbackCall) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<R, String>> + Send + 'static,
+        R: Serialize + Send + 'static,
+    {
+        let mut backend = self.clone();
+        backend.context_mut().callbacks = self.context().callbacks.with(name, function);
+        backend
+    }
+
+    /// The same backend, whose calls are carried out while Python waits for the answer of a callback.
+    #[must_use]
+    fn within(&self, callback: &CallbackCall) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.callback = callback.token.clone();
+        backend
+    }
+
     /// Finds out whether the host is there and takes calls.
     fn initialize(&self) -> impl Future<Output = Result<Health, Error>> + Send {
         self.health()
@@ -124,6 +156,45 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
             encode(&EvaluateRequest { expression: code, locals: &locals, return_type: return_type::<T>() })
         });
         result(self, Operation::Evaluate, body, self.context().options.clone())
+    }
+
+    /// Runs code as [`evaluate`](Self::evaluate) does, and shows what it does meanwhile: its output, what it displays, and
+    /// the lines that it wants of `input()`.
+    fn execute(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
+        self.execute_with(code, ())
+    }
+
+    /// The same, with names that exist for this call only.
+    fn execute_with(
+        &self,
+        code: &str,
+        locals: impl Into<Locals>,
+    ) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
+        let locals = locals.into();
+        async move { Execution::start(self, code, locals).await }
+    }
+
+    /// Iterates over what code gives: an iterable, a generator or an asynchronous one. Its items are made as they are read.
+    fn stream<T: FromAnswer>(&self, code: &str) -> impl Future<Output = Result<ValueStream<Self, T>, Error>> + Send {
+        self.stream_with(code, ())
+    }
+
+    /// The same, with names that exist for this call only.
+    fn stream_with<T: FromAnswer>(
+        &self,
+        code: &str,
+        locals: impl Into<Locals>,
+    ) -> impl Future<Output = Result<ValueStream<Self, T>, Error>> + Send {
+        let locals = locals.into();
+        async move { ValueStream::over_code(self, code, locals).await }
+    }
+
+    /// Iterates over an object.
+    fn iterate<T: FromAnswer>(
+        &self,
+        object: &Handle,
+    ) -> impl Future<Output = Result<ValueStream<Self, T>, Error>> + Send {
+        async move { ValueStream::over_object(self, object).await }
     }
 
     /// Imports a module; a dotted name gives the innermost one.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{HostOperation, Operation};
+use beep_python_protocol::{HostOperation, Offers, Operation};
 use bytes::Bytes;
 
 /// One operation with its request. Backends that need no JSON route still get it as JSON: it is the one form in which
@@ -42,6 +42,10 @@ pub struct CallOptions {
     pub cancel_if_gone: bool,
     /// Whether it is evaluated in a worker of its own, of which nothing is kept.
     pub isolated: bool,
+    /// What the caller does while a call that it follows runs.
+    pub offers: Offers,
+    /// The question that the call belongs to: it is carried out while the code that asked it waits.
+    pub callback: Option<Arc<str>>,
 }
 
 /// A successful answer. Failures are an [`Error`](crate::Error).

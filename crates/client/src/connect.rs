@@ -5,7 +5,7 @@ use crate::LocalBackend;
 #[cfg(feature = "rpc")]
 use crate::RpcBackend;
 use crate::call::{Call, Reply};
-use crate::{Context, Error, HttpBackend, PipeBackend, PythonHostBackend};
+use crate::{Context, Error, EventStream, HttpBackend, PipeBackend, PythonHostBackend};
 
 /// Any of the backends.
 #[derive(Clone, Debug)]
@@ -84,6 +84,17 @@ impl PythonHostBackend for AnyBackend {
             AnyBackend::Rpc(backend) => backend.perform(call).await,
             #[cfg(feature = "local")]
             AnyBackend::Local(backend) => backend.perform(call).await,
+        }
+    }
+
+    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
+        match self {
+            AnyBackend::Http(backend) => backend.follow(call).await,
+            AnyBackend::Pipe(backend) => backend.follow(call).await,
+            #[cfg(feature = "rpc")]
+            AnyBackend::Rpc(backend) => backend.follow(call).await,
+            #[cfg(feature = "local")]
+            AnyBackend::Local(backend) => backend.follow(call).await,
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::call::CallOptions;
+use crate::callback::Callbacks;
 use crate::release::Releases;
 
 /// The options of the calls made through a backend, and the way on which dropped handles are released. A backend holds
@@ -14,6 +15,7 @@ pub struct Context {
     /// The options of every call.
     pub options: CallOptions,
     pub(crate) releases: Arc<Releases>,
+    pub(crate) callbacks: Callbacks,
     /// What is to live as long as the backends that callers have.
     pub(crate) _keeper: Option<Arc<dyn Any + Send + Sync>>,
 }

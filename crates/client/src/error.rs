@@ -150,6 +150,16 @@ impl Error {
         Error::Answer { status: 200, detail: format!("{error}; it begins with `{beginning}`") }
     }
 
+    /// The same, with what the call wrote where it was followed.
+    pub(crate) fn with_output(mut self, stdout: String, stderr: String) -> Error {
+        match &mut self {
+            Error::Python(error) => (error.stdout, error.stderr) = (stdout, stderr),
+            Error::Host(problem) => (problem.stdout, problem.stderr) = (stdout, stderr),
+            _ => {}
+        }
+        self
+    }
+
     /// The host's code, where it sent one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {

@@ -104,11 +104,14 @@ mod args;
 mod ask;
 mod backend;
 mod call;
+mod callback;
 mod connect;
 mod connections;
 mod context;
 mod discover;
 mod error;
+mod event;
+mod execute;
 mod floats;
 mod handle;
 mod http;
@@ -119,6 +122,7 @@ mod probe;
 mod release;
 #[cfg(feature = "rpc")]
 mod rpc;
+mod stream;
 
 pub use answer::{Answer, FromAnswer, Returned};
 pub use args::{Args, Locals};
@@ -128,10 +132,13 @@ pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, 
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, ServerEndpoint, ServerRecord, Value};
 pub use beep_python_protocol::{HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack};
 pub use call::{Call, CallOptions, Reply, Target};
+pub use callback::{Callback, CallbackCall};
 pub use connect::{AnyBackend, connect};
 pub use context::Context;
 pub use discover::{RunningServer, discover, discover_in};
 pub use error::{Error, PythonError};
+pub use event::{Display, Event, EventStream};
+pub use execute::{Execution, Input, Shown};
 pub use handle::Handle;
 pub use http::{Endpoint, HttpBackend};
 #[cfg(feature = "local")]
@@ -139,3 +146,4 @@ pub use local::{LocalBackend, LocalOptions, LocalPython};
 pub use pipe::{PipeBackend, PipeEndpoint};
 #[cfg(feature = "rpc")]
 pub use rpc::RpcBackend;
+pub use stream::ValueStream;

@@ -65,6 +65,8 @@ codes! {
     UnknownHandle = "unknown_handle", 404, NotFound, "No such handle";
     /// The object was lost when its session was restarted.
     HandleLost = "handle_lost", 410, NotFound, "The handle was lost in a restart";
+    /// No such question of Python code's waits for an answer.
+    UnknownQuestion = "unknown_question", 404, NotFound, "No such question";
     /// There is no such session.
     UnknownSession = "unknown_session", 404, NotFound, "No such session";
     /// The value cannot be given in the form that was asked for.

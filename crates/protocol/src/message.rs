@@ -124,6 +124,23 @@ pub struct WrapRequest<'a> {
     pub value: &'a Value,
 }
 
+/// The body of [`Operation::Answer`](crate::Operation::Answer): one of the last three.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerRequest<'a> {
+    /// The question, as its event names it.
+    pub question_id: &'a str,
+    /// What `input()` or the callback returns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<&'a Value>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a str>,
+    /// Whether there is no more input.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub eof: bool,
+}
+
 /// What an operation answers that has a value or a handle for its result.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -26,11 +26,19 @@ pub enum Operation {
     ModuleAvailable = 10,
     /// Keep a value that the client sends, and answer with its handle.
     Wrap = 11,
+    /// Evaluate, and show what happens on the way, the value too.
+    Execute = 12,
+    /// Open a stream on what an expression gives, or a held object, and send its first items.
+    Stream = 13,
+    /// Send further items of a stream.
+    Next = 14,
+    /// Answer a question that Python code asks; done by the host.
+    Answer = 15,
 }
 
 impl Operation {
     /// Every operation, in the order of their numbers.
-    pub const ALL: [Operation; 11] = [
+    pub const ALL: [Operation; 15] = [
         Operation::Evaluate,
         Operation::Import,
         Operation::Create,
@@ -42,7 +50,16 @@ impl Operation {
         Operation::ToFloatArray2D,
         Operation::ModuleAvailable,
         Operation::Wrap,
+        Operation::Execute,
+        Operation::Stream,
+        Operation::Next,
+        Operation::Answer,
     ];
+
+    /// Whether it tells of more than an answer, so that it is always followed.
+    pub const fn has_events(self) -> bool {
+        matches!(self, Operation::Execute | Operation::Stream | Operation::Next)
+    }
 
     /// The HTTP route, to which requests are posted.
     pub const fn http_path(self) -> &'static str {
@@ -58,6 +75,10 @@ impl Operation {
             Operation::ToFloatArray2D => "/api/tofloatarray2d",
             Operation::ModuleAvailable => "/api/module-available",
             Operation::Wrap => "/api/wrap",
+            Operation::Execute => "/api/execute",
+            Operation::Stream => "/api/stream",
+            Operation::Next => "/api/next",
+            Operation::Answer => "/api/answer",
         }
     }
 
@@ -80,6 +101,10 @@ impl Operation {
             Operation::ToFloatArray2D => "tofloatarray2d",
             Operation::ModuleAvailable => "module_available",
             Operation::Wrap => "wrap",
+            Operation::Execute => "execute",
+            Operation::Stream => "stream",
+            Operation::Next => "next",
+            Operation::Answer => "answer",
         }
     }
 
@@ -102,6 +127,10 @@ impl Operation {
             Operation::ToFloatArray2D => "ToFloatArray2D",
             Operation::ModuleAvailable => "IsModuleAvailable",
             Operation::Wrap => "WrapValue",
+            Operation::Execute => "Execute",
+            Operation::Stream => "Stream",
+            Operation::Next => "Next",
+            Operation::Answer => "Answer",
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod accept;
 pub mod door;
+mod events;
 mod host;
 pub mod http;
 pub mod launch;

@@ -11,9 +11,10 @@ use http_body_util::Full;
 
 use super::connection::HttpConnection;
 use super::endpoint::Endpoint;
+use super::follow::follow;
 use crate::call::{Call, Reply, Target};
 use crate::connections::Connections;
-use crate::{Context, Error, PythonHostBackend};
+use crate::{Context, Error, EventStream, PythonHostBackend};
 
 const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
@@ -22,10 +23,13 @@ const REQUEST: HeaderName = HeaderName::from_static("x-beep-request");
 const GRACE: HeaderName = HeaderName::from_static("x-beep-grace-ms");
 const ISOLATED: HeaderName = HeaderName::from_static("x-beep-isolated");
 const CANCEL_IF_GONE: HeaderName = HeaderName::from_static("x-beep-cancel-if-gone");
+const OFFERS: HeaderName = HeaderName::from_static("x-beep-offers");
+const CALLBACK: HeaderName = HeaderName::from_static("x-beep-callback");
 const SHAPE: &str = "x-beep-shape";
 /// What stands for a session in a route.
 const SESSION_ID: &str = "{sessionId}";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const EXACT: HeaderValue = HeaderValue::from_static(ValueForm::Exact.as_str());
 
@@ -113,7 +117,11 @@ impl HttpBackend {
             headers.insert(ISOLATED, HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
-        for (name, value) in [(SESSION, session), (REQUEST, call.options.request_id.as_ref())] {
+        if call.options.offers.any() {
+            headers.insert(OFFERS, header_value(&OFFERS, &call.options.offers.words().join(","))?);
+        }
+        let (request_id, callback) = (call.options.request_id.as_ref(), call.options.callback.as_ref());
+        for (name, value) in [(SESSION, session), (REQUEST, request_id), (CALLBACK, callback)] {
             if let Some(value) = value {
                 headers.insert(name.clone(), header_value(&name, value)?);
             }
@@ -131,6 +139,12 @@ impl PythonHostBackend for HttpBackend {
 
     fn context_mut(&mut self) -> &mut Context {
         &mut self.context
+    }
+
+    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
+        let mut request = self.request(&call)?;
+        request.headers_mut().insert(ACCEPT, LINES);
+        follow(self.endpoint(), request).await
     }
 
     async fn perform(&self, call: Call) -> Result<Reply, Error> {

@@ -3,6 +3,7 @@
 mod backend;
 mod connection;
 mod endpoint;
+mod follow;
 
 pub use backend::HttpBackend;
 #[cfg(feature = "rpc")]

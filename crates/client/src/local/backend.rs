@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
-use beep_python_runtime::session::answer::{Arrays, Composed, compose};
+use beep_python_runtime::session::answer::{Arrays, Composed, Told, compose, tell};
 use beep_python_runtime::session::operation::{self, Envelope};
 use beep_python_runtime::session::{CallName, Sessions, host_operation};
 use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::LocalOptions;
-use super::host::LocalHost;
-use crate::call::{Call, Reply, Target};
-use crate::{Context, Error, PythonHostBackend};
+use super::host::{LocalHost, Running};
+use crate::call::{Call, CallOptions, Reply, Target};
+use crate::{Context, Error, Event, EventStream, PythonHostBackend};
 
 /// A host in this process: the same sessions as behind a server, each in a worker process of its own, and no socket.
 ///
@@ -103,6 +105,64 @@ impl PythonHostBackend for LocalBackend {
         let done = task.await;
         done.unwrap_or_else(|_| Err(Error::from_problem(Problem::new(ErrorCode::ShuttingDown, "the host has ended"))))
     }
+
+    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
+        followed(self.host.running().await?, call)
+    }
+}
+
+/// Events on their way to another thread; at most so many are ahead of whoever reads them.
+const AHEAD: usize = 64;
+
+fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
+    let Target::Session(operation) = call.target else {
+        let detail = "only operations of a session are followed".to_owned();
+        return Err(Error::Answer { status: 200, detail });
+    };
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    let _inside = running.runtime.enter();
+    let envelope = envelope_of(&call.options);
+    let mut events =
+        operation::follow(&running.sessions, operation, &envelope, call.body).map_err(Error::from_problem)?;
+    running.runtime.spawn(async move {
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                () = sender.closed() => return,
+            };
+            let Some(event) = event else { return };
+            let read = match tell(event, ValueForm::Exact).await {
+                Told::Event(name, object) => Event::read(name, &object.contiguous()),
+                Told::Answer(composed) => match reply(composed) {
+                    Ok(Reply::Json(answer)) => Ok(Some(Event::Result(answer))),
+                    Ok(_) => Ok(None),
+                    Err(error) => Err(error),
+                },
+            };
+            if let Some(event) = read.transpose()
+                && sender.send(event).await.is_err()
+            {
+                return;
+            }
+        }
+    });
+    Ok(EventStream::new(stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|event| (event, receiver))
+    })))
+}
+
+fn envelope_of(options: &CallOptions) -> Envelope {
+    Envelope {
+        session: options.session.as_deref().map(str::to_owned),
+        form: ValueForm::Exact,
+        deadline: options.timeout.map(|timeout| timeout.max(SHORTEST)),
+        grace: options.grace,
+        name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
+        cancel_if_gone: options.cancel_if_gone,
+        isolated: false,
+        offers: options.offers,
+        callback: options.callback.as_deref().map(str::to_owned),
+    }
 }
 
 /// A task that ends when its caller goes away.
@@ -123,15 +183,8 @@ async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
             answer.map(|text| Reply::Json(text.into())).map_err(Error::from_problem)
         }
         Target::Session(operation) => {
-            let envelope = Envelope {
-                session: session.map(str::to_owned),
-                form: ValueForm::Exact,
-                deadline: options.timeout.map(|timeout| timeout.max(SHORTEST)),
-                grace: options.grace,
-                name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
-                cancel_if_gone: options.cancel_if_gone,
-                isolated: options.isolated && operation == Operation::Evaluate,
-            };
+            let isolated = options.isolated && operation == Operation::Evaluate;
+            let envelope = Envelope { isolated, ..envelope_of(&options) };
             let answered = operation::carry_out(sessions, operation, &envelope, body).await;
             reply(compose(answered.map_err(Error::from_problem)?, Arrays::Binary).await)
         }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::PipeEndpoint;
 use super::connection::PipeConnection;
+use super::follow::follow;
 use super::line;
 use crate::call::{Call, Reply};
 use crate::connections::Connections;
-use crate::{Context, Error, PythonHostBackend};
+use crate::{Context, Error, EventStream, PythonHostBackend};
 
 /// A host that is reached over a Unix socket. Clones share its connections, of which each call has one for itself.
 #[derive(Clone, Debug)]
@@ -48,5 +49,10 @@ impl PythonHostBackend for PipeBackend {
 
     async fn perform(&self, call: Call) -> Result<Reply, Error> {
         line::read(&self.connections.exchange(line::write(&call)).await?)
+    }
+
+    async fn follow(&self, mut call: Call) -> Result<EventStream, Error> {
+        call.options.request_id.get_or_insert_with(|| "1".into()); // the only one of its connection
+        follow(self.endpoint(), &line::write(&call)).await
     }
 }

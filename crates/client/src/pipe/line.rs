@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::Error;
 use crate::call::{Call, Reply, Target};
+use crate::{Error, Event};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,6 +25,10 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     isolated: bool,
     values: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offers: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +54,8 @@ pub(super) fn write(call: &Call) -> Bytes {
         cancel_if_gone: options.cancel_if_gone,
         isolated: options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)),
         values: ValueForm::Exact.as_str(),
+        offers: options.offers.words(),
+        callback: options.callback.as_deref(),
     };
     let mut line = Vec::with_capacity(96 + call.body.len());
     let written = serde_json::to_writer(&mut line, &request);
@@ -103,3 +109,20 @@ pub(super) fn read(line: &Bytes) -> Result<Reply, Error> {
 
 /// A pipe has no status of its own; what is wrong stands in the problem.
 const STATUS_UNKNOWN: u16 = 500;
+
+/// The event, or the answer, that a line is; `None` for an event that only a newer host has.
+pub(super) fn read_event(line: &Bytes) -> Result<Option<Event>, Error> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default)]
+        event: Option<std::borrow::Cow<'a, str>>,
+    }
+    let named: Named<'_> = serde_json::from_slice(line).map_err(|error| Error::unreadable(line, &error))?;
+    match named.event {
+        Some(name) => Event::read(&name, line),
+        None => match read(line)? {
+            Reply::Json(answer) => Ok(Some(Event::Result(answer))),
+            _ => Err(Error::Answer { status: 200, detail: "binary data where JSON was expected".to_owned() }),
+        },
+    }
+}

@@ -3,6 +3,7 @@
 mod backend;
 mod connection;
 mod endpoint;
+mod follow;
 mod line;
 
 pub use backend::PipeBackend;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use beep_python_protocol::grpc::messages::ErrorDetails;
 use beep_python_protocol::grpc::{
-    CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, REQUEST, ROUTE_PREFIX, SESSION, VALUES, decode,
+    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, OFFERS, REQUEST, ROUTE_PREFIX, SESSION,
+    VALUES, decode,
 };
 use beep_python_protocol::{Operation, ValueForm};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, TE};
@@ -12,10 +13,11 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 
 use super::channel::{Channel, Exchanged};
+use super::follow::follow;
 use super::{reply, request};
 use crate::call::{Call, Reply, Target};
 use crate::http::{bearer, header_value};
-use crate::{Context, Endpoint, Error, PythonHostBackend};
+use crate::{Context, Endpoint, Error, EventStream, PythonHostBackend};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
@@ -92,7 +94,13 @@ impl RpcBackend {
             headers.insert(HeaderName::from_static(ISOLATED), HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
-        for (name, value) in [(SESSION, session), (REQUEST, call.options.request_id.as_ref())] {
+        if call.options.offers.any() {
+            let name = HeaderName::from_static(OFFERS);
+            let value = header_value(&name, &call.options.offers.words().join(","))?;
+            headers.insert(name, value);
+        }
+        let (request_id, callback) = (call.options.request_id.as_ref(), call.options.callback.as_ref());
+        for (name, value) in [(SESSION, session), (REQUEST, request_id), (CALLBACK, callback)] {
             if let Some(value) = value {
                 let name = HeaderName::from_static(name);
                 let value = header_value(&name, value)?;
@@ -109,6 +117,10 @@ impl RpcBackend {
             Target::Session(operation) => format!("{ROUTE_PREFIX}PythonService/{}", operation.rpc_name()),
             Target::Host(operation) => format!("{ROUTE_PREFIX}{}", operation.rpc_name()),
         };
+        self.uri_of(path)
+    }
+
+    fn uri_of(&self, path: String) -> Uri {
         let uri = Uri::builder().scheme("http").authority(self.authority.as_bytes()).path_and_query(path).build();
         uri.unwrap_or_default() // the authority was read from one, and paths are ours
     }
@@ -130,14 +142,25 @@ impl PythonHostBackend for RpcBackend {
             status => Err(failure(status, &answer)),
         }
     }
+
+    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
+        let mut request = self.request(&call)?;
+        if let Target::Session(operation) = call.target
+            && !operation.has_events()
+        {
+            *request.uri_mut() = self.uri_of(format!("{ROUTE_PREFIX}EventService/{}", operation.rpc_name()));
+        }
+        let response = self.channel.send(request).await?;
+        follow(&self.channel.endpoint, response).await
+    }
 }
 
-fn status(answer: &Exchanged) -> Option<u16> {
+pub(super) fn status(answer: &Exchanged) -> Option<u16> {
     let status = answer.headers.get(STATUS).filter(|_| answer.status == StatusCode::OK)?;
     status.to_str().ok()?.parse().ok()
 }
 
-fn failure(status: Option<u16>, answer: &Exchanged) -> Error {
+pub(super) fn failure(status: Option<u16>, answer: &Exchanged) -> Error {
     let Some(status) = status else { return Error::from_body(answer.status.as_u16(), &answer.body) };
     match decode::<ErrorDetails>(&answer.body) {
         Ok(details) => Error::from_body(status, details.problem_json.as_bytes()),

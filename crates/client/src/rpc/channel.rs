@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::Mutex;
@@ -37,6 +38,19 @@ pub(super) struct Exchanged {
     pub(super) body: Bytes,
 }
 
+impl Exchanged {
+    pub(super) async fn collect(endpoint: &Endpoint, response: Response<Incoming>) -> Result<Exchanged, Error> {
+        let (parts, body) = response.into_parts();
+        let collected = body.collect().await.map_err(|error| {
+            let lost = Lost::<()> { unsent: None, source: error.into() };
+            lost.into_error(endpoint)
+        })?;
+        let mut headers = parts.headers;
+        headers.extend(collected.trailers().cloned().unwrap_or_default());
+        Ok(Exchanged { status: parts.status, headers, body: collected.to_bytes() })
+    }
+}
+
 impl Channel {
     pub(super) fn new(endpoint: Endpoint) -> Channel {
         Channel { endpoint, open: Mutex::default() }
@@ -44,11 +58,16 @@ impl Channel {
 
     /// Sends a request and waits for the whole answer. A request of which nothing was sent is sent once more, on a new
     /// connection; any other never.
-    pub(super) async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Exchanged, Error> {
-        let response = loop {
+    pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Exchanged, Error> {
+        Exchanged::collect(&self.endpoint, self.send(request).await?).await
+    }
+
+    /// Sends a request and waits for the beginning of the answer.
+    pub(super) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
+        loop {
             let (mut sender, fresh) = self.sender().await?;
             match sender.try_send_request(request).await {
-                Ok(response) => break response,
+                Ok(response) => return Ok(response),
                 Err(mut error) => match error.take_message() {
                     Some(again) if !fresh => {
                         request = again;
@@ -57,15 +76,7 @@ impl Channel {
                     unsent => return Err(Lost { unsent, source: error.into_error().into() }.into_error(&self.endpoint)),
                 },
             }
-        };
-        let (parts, body) = response.into_parts();
-        let collected = body.collect().await.map_err(|error| {
-            let lost = Lost::<()> { unsent: None, source: error.into() };
-            lost.into_error(&self.endpoint)
-        })?;
-        let mut headers = parts.headers;
-        headers.extend(collected.trailers().cloned().unwrap_or_default());
-        Ok(Exchanged { status: parts.status, headers, body: collected.to_bytes() })
+        }
     }
 
     /// A way to send, and whether its connection is a new one.

@@ -2,6 +2,7 @@
 
 mod backend;
 mod channel;
+mod follow;
 mod reply;
 mod request;
 

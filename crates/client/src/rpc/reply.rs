@@ -57,7 +57,9 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
             let session_epoch = Some(session_epoch);
             json(&CallAnswer { handle_id, type_name, stdout, stderr, session_epoch, ..CallAnswer::default() })
         }
-        Operation::SetAttribute => json(&json!({ "success": read::<m::SetAttributeResponse>(body)?.success })),
+        Operation::SetAttribute | Operation::Answer => {
+            json(&json!({ "success": read::<m::SetAttributeResponse>(body)?.success }))
+        }
         Operation::Dispose => {
             let m::DisposeHandleResponse { success, disposed, .. } = read(body)?;
             json(&json!({ "success": success, "disposed": disposed }))
@@ -65,6 +67,9 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
         Operation::ModuleAvailable => {
             let available = read::<m::IsModuleAvailableResponse>(body)?.available;
             json(&AvailableAnswer { available })
+        }
+        Operation::Execute | Operation::Stream | Operation::Next => {
+            Err(wrong("an operation with events is followed, not performed"))
         }
         Operation::ToFloatArray => Ok(Reply::Floats { data: read::<Floats>(body)?.data, shape: None }),
         Operation::ToFloatArray2D => {

@@ -40,6 +40,10 @@ struct Request<'a> {
     packages: Vec<String>,
     request_id: String,
     grace_ms: Option<u64>,
+    credit: Option<u64>,
+    question_id: String,
+    error: Option<String>,
+    eof: bool,
 }
 
 /// The framed message of a call.
@@ -57,6 +61,30 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
             let (expression, locals_json) = (request.expression.into_owned(), text(request.locals));
             encode(&m::EvaluateRequest { expression, locals_json, return_type })
         }
+        Target::Session(Operation::Execute) => {
+            let (expression, locals_json) = (request.expression.into_owned(), text(request.locals));
+            encode(&m::EvaluateRequest { expression, locals_json, return_type })
+        }
+        Target::Session(Operation::Stream) => {
+            let (expression, locals_json) = (request.expression.into_owned(), text(request.locals));
+            let object = (!handle_id.is_empty()).then_some(handle_id);
+            encode(&m::StreamRequest {
+                expression,
+                locals_json,
+                method_name: object.as_ref().and(Some(request.method_name)).filter(|name| !name.is_empty()),
+                handle_id: object,
+                args_json: text(request.args),
+                kwargs_json: text(request.kwargs),
+                credit: request.credit,
+            })
+        }
+        Target::Session(Operation::Next) => encode(&m::NextRequest { handle_id, credit: request.credit }),
+        Target::Session(Operation::Answer) => encode(&m::AnswerRequest {
+            question_id: request.question_id,
+            value_json: text(request.value),
+            error: request.error,
+            eof: request.eof,
+        }),
         Target::Session(Operation::Import) => encode(&m::ImportModuleRequest { module_name }),
         Target::Session(Operation::Create) => encode(&m::CreateObjectRequest {
             module_handle_id: request.module_handle_id,

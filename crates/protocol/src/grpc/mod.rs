@@ -29,6 +29,12 @@ pub const CANCEL_IF_GONE: &str = "beep-cancel-if-gone";
 pub const ISOLATED: &str = "beep-isolated";
 /// Metadata says in which form values travel.
 pub const VALUES: &str = "beep-values";
+/// Metadata says what the client offers to do meanwhile: `stdin,callbacks`.
+pub const OFFERS: &str = "beep-offers";
+/// A header of the answer: its messages are events.
+pub const EVENTS: &str = "beep-events";
+/// Metadata names the question that a call belongs to.
+pub const CALLBACK: &str = "beep-callback";
 /// Metadata asks for the whole [`ErrorDetails`](messages::ErrorDetails) as a message before an error status.
 pub const ERRORS: &str = "beep-errors";
 /// The value of [`ERRORS`] that does.

@@ -25,6 +25,7 @@ impl Value {
             Value::Time(_) => "datetime.time",
             Value::TimeDelta(_) => "datetime.timedelta",
             Value::Handle(_) => "handle",
+            Value::Callback(_) => "callback",
         }
     }
 

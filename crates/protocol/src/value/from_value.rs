@@ -89,6 +89,7 @@ impl<'de> Deserializer<'de> for Value {
                 entries.end()?;
                 Ok(map)
             }
+            Value::Callback(_) => Err(ValueError::invalid_type(Unexpected::Other("a callback"), &visitor)),
             Value::Handle(_) => Err(ValueError::invalid_type(Unexpected::Other("a handle"), &visitor)),
         }
     }

@@ -51,6 +51,8 @@ pub enum Value {
     TimeDelta(TimeDelta),
     /// An object that the session holds. Only arguments contain handles, never results.
     Handle(HandleRef),
+    /// A function of the client's, by the name under which Python code calls it. Only arguments contain it.
+    Callback(String),
 }
 
 /// An `int` of any size, in decimal digits.

@@ -34,6 +34,7 @@ impl Value {
             Value::Time(time) => json!(time.iso),
             Value::TimeDelta(delta) => json!([delta.days, delta.seconds, delta.microseconds]),
             Value::Handle(HandleRef(id)) => json!({ "$handle": id }),
+            Value::Callback(name) => json!({ "$callback": name }),
         }
     }
 }

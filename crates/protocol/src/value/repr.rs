@@ -52,6 +52,7 @@ impl Display for Value {
             Value::TimeDelta(TimeDelta { days, seconds, microseconds }) => {
                 write!(f, "datetime.timedelta(days={days}, seconds={seconds}, microseconds={microseconds})")
             }
+            Value::Callback(name) => write!(f, "<callback {name}>"),
             Value::Handle(HandleRef(id)) => write!(f, "<handle {id}>"),
         }
     }

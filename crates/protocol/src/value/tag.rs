@@ -44,6 +44,7 @@ pub(super) fn tagged(value: &Value) -> Option<(&'static str, Content<'_>, bool)>
         Value::Time(Time { iso, fold }) => return Some(("$time", Content::Text(iso), *fold)),
         Value::TimeDelta(delta) => ("$timedelta", Content::Delta(*delta)),
         Value::Handle(HandleRef(id)) => ("$handle", Content::Text(id)),
+        Value::Callback(name) => ("$callback", Content::Text(name)),
     };
     Some((tag, content, false))
 }
@@ -99,7 +100,7 @@ pub(super) fn untag(tag: &str, content: Value, fold: Option<u8>) -> Result<Value
             None => wrong("[days, seconds, microseconds], normalised", &content),
         },
         "$float" | "$int" | "$str" | "$bytes" | "$bytearray" | "$decimal" | "$date" | "$datetime" | "$time"
-        | "$handle" => match content {
+        | "$handle" | "$callback" => match content {
             Value::Str(text) => untag_text(tag, text, fold == Some(1)),
             other => wrong("a string", &other),
         },
@@ -152,6 +153,7 @@ fn untag_text(tag: &str, text: String, fold: bool) -> Result<Value, ValueError> 
             matches(is_time, "time")?;
             Value::Time(Time { iso: text, fold })
         }
+        "$callback" => Value::Callback(text),
         _ => Value::Handle(HandleRef(text)),
     })
 }

@@ -9,8 +9,17 @@ thread of a session's code:
 The modules whose names begin with an underscore are the worker's own: `_zygote` forks workers, `_worker` runs one.
 """
 
+from ._client import Callback, CallbackError
 from ._handles import handles
 from ._host import HostError
 from ._managers import PythonRuntimeManager, VenvManager, VirtualEnvManager
 
-__all__ = ["HostError", "PythonRuntimeManager", "VenvManager", "VirtualEnvManager", "handles"]
+__all__ = [
+    "Callback",
+    "CallbackError",
+    "HostError",
+    "PythonRuntimeManager",
+    "VenvManager",
+    "VirtualEnvManager",
+    "handles",
+]

@@ -23,6 +23,13 @@ class Awaiter:
             if not task.done():  # a KeyboardInterrupt left it behind
                 task.cancel()
 
+    def finish(self, closing):
+        """Awaits what must be done although the request was cancelled, such as the end of a generator."""
+        try:
+            self.loop.run_until_complete(closing)
+        except RuntimeError:  # it still runs, in a task that is cancelled and ends by itself
+            pass
+
     def start(self):
         with self.turn.shielded():  # an interrupt inside the import would leave half a module behind
             import asyncio

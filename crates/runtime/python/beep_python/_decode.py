@@ -94,6 +94,9 @@ def _resolver(handles, exact):
         hid = value.get("$handle")
         if type(hid) is str and len(value) == 1:
             return handles.get(hid)
+        name = value.get("$callback")
+        if type(name) is str and len(value) == 1:
+            return handles.callback(name)
         if exact:
             for key in value:
                 if key[:1] == "$":

@@ -41,6 +41,7 @@ class Handles:
         self.modules = {}
         self.last = 0
         self.most = most  # how many it may hold
+        self.callback = None  # makes what stands for a callback of the client's among arguments
 
     def add(self, thing):
         if self.most is not None and len(self.held) >= self.most:
@@ -82,11 +83,17 @@ class Handles:
             raise self.missing(hid) from None
 
     def drop(self, hid):
-        """Lets go of one; a module's handle stays, since every client of the session shares it."""
+        """Lets go of one, and gives it; a module's handle stays, since every client of the session shares it."""
         thing = self.get(hid)
         if self.modules.get(id(thing)) != hid:
             del self.held[hid]
             del self.born[hid]
+        return thing
+
+    def forget(self, hid):
+        """Lets go of one that may be gone already."""
+        self.held.pop(hid, None)
+        self.born.pop(hid, None)
 
     def missing(self, hid):
         if self.is_older(hid):

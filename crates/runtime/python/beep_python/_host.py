@@ -16,6 +16,8 @@ CALL = 96  # {"method", "params", "progress"}: whether progress is wanted
 RESULT = 97  # a JSON value
 ERROR = 98  # {"code", "detail"}
 PROGRESS = 99  # {"stage", "message", ...}: more is to come
+NESTED = 100  # u8 operation, u8 whether exact, u64 number, the request: to be carried out while the call waits
+NESTED_ANSWER = 101  # u64 number, u8 kind, the answer
 READ = 1 << 16
 
 
@@ -42,23 +44,31 @@ class HostLink:
         self.partial = {}  # parts of bodies of which more is to come, by id
         self.waiting = {}  # what came for a call, by its id; an answer nobody waits for any more is dropped
         self.rest = b""
+        self.nested = None  # carries out a request that came for a thread which waits here
         self.poll = select.poll()
         self.poll.register(source, select.POLLIN)
 
     def call(self, method, params, progress=None):
         """The host's answer; raises HostError. `progress` is called with a dict for each step that the host tells of."""
+        return loads(self.ask(method, dumps(params).encode(), progress))
+
+    def ask(self, method, params, progress=None):
+        """The same, in JSON."""
         rid = next(self.ids)
         came = self.waiting[rid] = collections.deque()
         try:
-            wants = progress is not None
-            self.send(rid, dumps({"method": method, "params": params, "progress": wants}).encode())
+            wants = b"true" if progress is not None else b"false"
+            self.send(CALL, rid, b'{"method":"%s","params":%s,"progress":%s}' % (method.encode(), params, wants))
             while True:
                 self.wait(came)
                 while came:
                     kind, body = came.popleft()
-                    told = loads(body)
                     if kind == RESULT:
-                        return told
+                        return body
+                    if kind == NESTED:
+                        self.nested(rid, body)
+                        continue
+                    told = loads(body)
                     if kind == ERROR:
                         raise HostError(told["code"], told["detail"])
                     if progress is not None:
@@ -66,9 +76,9 @@ class HostLink:
         finally:
             self.waiting.pop(rid, None)
 
-    def send(self, rid, body):
+    def send(self, kind, rid, body):
         with self.writing, self.turn.shielded():  # half a frame would be the end of the link
-            for part in _wire.frames(CALL, rid, body):
+            for part in _wire.frames(kind, rid, body):
                 _wire.write_all(self.sink, part)
 
     def wait(self, came):
@@ -132,3 +142,10 @@ def call(method, params, progress=None):
     if _link is None:
         raise HostError("internal", "this process has no host: it was forked, or runs outside a session")
     return _link.call(method, params, progress)
+
+
+def ask(method, params):
+    """As `call`, with parameters and answer in JSON."""
+    if _link is None:
+        raise HostError("internal", "this process has no host: it was forked, or runs outside a session")
+    return _link.ask(method, params)

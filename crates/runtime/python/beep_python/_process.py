@@ -4,7 +4,8 @@ import fcntl
 import os
 import resource
 import signal
-import sys
+
+from . import _output
 
 _F_SETSIG = 10  # Linux; the fcntl module has no name for it before 3.13
 
@@ -71,8 +72,7 @@ def write_output_to(out, err):
     """Descriptors 1 and 2, with Python's streams line by line on them, and C's too."""
     os.dup2(out, 1)
     os.dup2(err, 2)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    _output.open_streams()
 
 
 def buffer_c_output_by_line():

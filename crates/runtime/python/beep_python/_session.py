@@ -7,10 +7,12 @@ import sys
 import types
 
 from . import _arrays, _wire
+from ._client import Client
 from ._decode import arguments, body_of, text, value_of, values_of, wrong
 from ._encode import dumps, encode
 from ._evaluate import Compiler, run, run_awaiting
 from ._handles import Handles
+from ._streams import Stream, Streams
 from ._text import type_name
 from ._wire import Refused
 
@@ -25,8 +27,12 @@ class Operations(dict):
 class Session:
     """The namespace is a real `__main__`, so that pickle, inspect and classes find it where they look."""
 
-    def __init__(self, tag, epoch, awaiter, most_handles=None):
+    def __init__(self, tag, epoch, awaiter, most_handles=None, client=None, streams=Streams):
         self.handles = Handles(tag, epoch, most_handles)
+        self.client = client or Client()
+        self.client.handles = self.handles
+        self.handles.callback = self.client.callback
+        self.streams = streams(self.handles, awaiter, self.client)
         self.compiler = Compiler()
         self.prepared = self.compiler.prepared
         self.awaiter = awaiter
@@ -47,6 +53,9 @@ class Session:
                 9: self.to_float_array_2d,
                 10: self.module_available,
                 11: self.wrap,
+                12: self.execute,
+                13: self.stream,
+                14: self.next_items,
             }
         )
 
@@ -59,21 +68,59 @@ class Session:
                 return self.answer(self.awaiter.wait(run_awaiting(program, self.namespace)), exact)
             return self.answer(run(program, self.namespace), exact)
         body = body_of(data)
+        return self.answer(self.value_from(body, exact, data), exact, body.get("returnType"))
+
+    def value_from(self, body, exact, data=None):
+        """What the code of a request gives. `data` is the body as it came, where it may be prepared for the next time."""
         source = text(body, "expression")
         given = body.get("locals")
         if given is not None and type(given) is not dict:
             raise wrong("locals", "an object", given)
         program = self.compiler.program(source)
-        hint = body.get("returnType")
         namespace = self.namespace
         if given:
             # locals of their own would be invisible to functions, lambdas and comprehensions
             namespace = {**namespace, **values_of(given, self.handles, exact)}
-        elif hint is None:
+        elif data is not None and body.get("returnType") is None:
             self.compiler.prepare(data, program)
         if program.awaits:
-            return self.answer(self.awaiter.wait(run_awaiting(program, namespace)), exact, hint)
-        return self.answer(run(program, namespace), exact, hint)
+            return self.awaiter.wait(run_awaiting(program, namespace))
+        return run(program, namespace)
+
+    def execute(self, data, exact):
+        body = body_of(data)
+        client = self.client
+        client.shown.clear()
+        try:
+            value = self.value_from(body, exact)
+        except Exception:
+            client.show_figures()
+            raise
+        except BaseException:
+            client.drop_figures()
+            raise
+        client.show_last(value)
+        return self.answer(value, exact, body.get("returnType"))
+
+    def stream(self, data, exact):
+        body = body_of(data)
+        credit = _credit(body)
+        if "handleId" not in body:
+            thing = self.value_from(body, exact)
+        else:
+            thing = self.handles.get(text(body, "handleId"))
+            if body.get("methodName") is not None:
+                thing = self.invoke(_attribute(thing, text(body, "methodName")), body, exact)
+        return _object(self.streams.run(Stream(thing), None, credit, exact))
+
+    def next_items(self, data, exact):
+        body = body_of(data)
+        credit = _credit(body)
+        hid = text(body, "handleId")
+        stream = self.handles.get(hid)
+        if type(stream) is not Stream:
+            raise Refused("invalid_request", "the object of handle '%s' is no stream; open one on it" % hid)
+        return _object(self.streams.run(stream, hid, credit, exact))
 
     def import_module(self, data, exact):
         name = text(body_of(data), "moduleName")
@@ -114,15 +161,20 @@ class Session:
     def dispose(self, data, exact):
         body = body_of(data)
         if "handleIds" not in body:
-            self.handles.drop(text(body, "handleId"))
+            self.let_go(text(body, "handleId"))
             return _wire.OBJECT, b'{"success":true}'
         hids = body["handleIds"]
         if type(hids) is not list or not all(type(hid) is str for hid in hids):
             raise wrong("handleIds", "an array of strings", hids)
         held = self.handles.held.keys() & hids
         for hid in held:
-            self.handles.drop(hid)
+            self.let_go(hid)
         return _object({"success": True, "disposed": len(held)})
+
+    def let_go(self, hid):
+        thing = self.handles.drop(hid)
+        if type(thing) is Stream:
+            self.streams.end(thing, hid)
 
     def to_float_array(self, data, exact):
         return _wire.FLOATS, _arrays.one_row(self.handles.get(text(body_of(data), "handleId")))
@@ -157,6 +209,14 @@ class Session:
             if encoded is not None:
                 return _wire.VALUE, encoded
         return _wire.HANDLE, _json(self.handles.keep(value))
+
+
+def _credit(body):
+    """How many items are asked for; None where the request does not say."""
+    credit = body.get("credit")
+    if credit is not None and (type(credit) is not int or credit < 0):
+        raise wrong("credit", "a whole number that is not negative", credit)
+    return credit
 
 
 def _attribute(thing, path):

@@ -14,6 +14,9 @@ VERSION = 1
 MORE = 1  # the message goes on in the next frame of this id
 EXACT = 2  # on a request: answer in the exact form
 FOLLOWS = 4  # on a request: others were unanswered when it was sent
+EVENTS = 8  # on a request: its client takes what comes before the answer
+STDIN = 16  # on a request: its client answers input()
+CALLBACKS = 32  # on a request: its client answers callbacks
 
 # kinds of answers; the kinds of requests are the numbers of the operations
 VALUE = 64  # a JSON value
@@ -25,6 +28,11 @@ EXCEPTION = 69  # {"detail", "exception"}: Python raised
 REFUSED = 70  # {"code", "detail"}: the request cannot be carried out
 CANCELLED = 71  # b"started" or b""
 READY = 72  # the first frame of a worker: {"pid", "python"}
+
+# kinds of what comes before an answer
+DISPLAY = 80  # {"data", "metadata"}
+ITEM = 81  # a JSON value
+ITEM_HANDLE = 82  # a JSON object that describes a new handle
 
 _write = os.write  # whatever user code puts in its place
 

@@ -1,7 +1,9 @@
 """A worker's whole life: read requests, run them one at a time in order of arrival, write answers."""
 
 import atexit
+import builtins
 import faulthandler
+import functools
 import os
 import sys
 import time
@@ -9,10 +11,12 @@ from fcntl import ioctl
 from os import _exit, close, read
 from termios import FIONREAD
 
-from . import _failure, _host, _process, _signals, _slots, _wire
+from . import _failure, _host, _output, _process, _signals, _slots, _wire
 from ._awaiter import Awaiter
+from ._client import Client
 from ._encode import dumps
 from ._session import Session
+from ._streams import Streams
 from ._turn import Turn
 from ._wire import Refused
 
@@ -20,6 +24,7 @@ from ._wire import Refused
 DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page")
 STACKS = 16  # SIGSTKFLT, which nobody sends but the host: write where all threads stand
 READ = 1 << 16
+LIVE = (12, 13, 14)  # operations that tell of more than an answer
 QUICK = 50e-6  # seconds; answers wait for each other only while the calls take less
 DRAIN_STEP = 20e-6  # seconds between looks whether the host has fetched the output of the call before
 DRAIN_STEPS = 700  # some 50 ms in all, where more keeps coming
@@ -37,9 +42,17 @@ class Worker:
         self.private = [fd[name] for name in DESCRIPTORS]
         self.turn = Turn(page, running)
         self.awaiter = Awaiter(self.turn)
-        _host.connect(_host.HostLink(fd["host_in"], fd["host_out"], self.turn))
+        self.link = _host.HostLink(fd["host_in"], fd["host_out"], self.turn)
+        self.link.nested = self.run_nested
+        _host.connect(self.link)
+        self.client = Client(self.tell, self.flush_output)
+        self.buffered = False  # whether requests are at hand that were not begun
+        streams = functools.partial(Streams, source=self.source, busy=lambda: self.buffered)
         self.lifeline = lifeline
-        self.session = Session(request["tag"], request["epoch"], self.awaiter, request.get("handles"))
+        most = request.get("handles")
+        self.session = Session(request["tag"], request["epoch"], self.awaiter, most, self.client, streams)
+        builtins.input, builtins.display = self.client.input, self.client.display
+        _output.Ordered.follower = self.client
         self.stdout, self.stderr = sys.stdout, sys.stderr
         self.flush_stdout, self.flush_stderr = sys.stdout.flush, sys.stderr.flush
         self.now, self.sleep = time.monotonic, time.sleep
@@ -108,6 +121,7 @@ class Worker:
                 at, end = 0, len(buffer)
                 continue
             at = start + size
+            self.buffered = at < end
             if flags & _wire.MORE:
                 self.partial.setdefault(rid, []).append(buffer[start:at])
                 continue
@@ -134,6 +148,7 @@ class Worker:
             self.flush()  # a finished answer must not wait for a call that may take long
         if flags & _wire.FOLLOWS:
             self.let_output_drain()
+        self.client.flags = flags
         began = self.now()
         try:
             kind, answer = self.run(kind, flags & _wire.EXACT, rid, body)
@@ -142,14 +157,7 @@ class Worker:
             kind, answer = _wire.CANCELLED, b"started"
         if program is not None:
             program.quick = self.now() - began < QUICK
-        try:
-            self.flush_stdout()
-            self.flush_stderr()
-            if sys.stdout is not self.stdout or sys.stderr is not self.stderr:
-                flush_current()
-        except Exception:  # the user's code closed or deleted one
-            flush_each((self.flush_stdout, self.flush_stderr))
-            flush_current()
+        self.flush_output()
         if self.forked:
             self.end_as_child(None)
         if len(answer) > READ:
@@ -181,6 +189,59 @@ class Worker:
             if turn.cancelled(rid) and is_cancel(error):
                 return _wire.CANCELLED, b"started"
             return _wire.EXCEPTION, _failure.encode(error)
+
+    def flush_output(self):
+        try:
+            self.flush_stdout()
+            self.flush_stderr()
+            if sys.stdout is not self.stdout or sys.stderr is not self.stderr:
+                flush_current()
+        except Exception:  # the user's code closed or deleted one
+            flush_each((self.flush_stdout, self.flush_stderr))
+            flush_current()
+
+    def tell(self, kind, body):
+        """Sends what comes before the answer of the request that runs. On the main thread only."""
+        turn = self.turn
+        turn.shields += 1  # as `shielded` does, which takes longer: items come by the hundred thousand
+        try:
+            size = len(body)
+            if size < READ:
+                _wire.write_all(self.sink, _wire.HEADER.pack(size, kind, 0, _wire.VERSION, turn.running[0]) + body)
+            else:
+                for part in _wire.frames(kind, turn.running[0], body):
+                    _wire.write_all(self.sink, part)
+        finally:
+            turn.shields -= 1
+            if turn.missed and not turn.shields:
+                turn.missed = False
+                turn.interrupt(None, None)
+
+    def run_nested(self, call, message):
+        """Carries out a request that came while the main thread waits for the client's answer to a callback."""
+        number, kind, exact = message[2:10], message[0], message[1]
+        cancelled = None
+        flags = self.client.flags
+        self.client.flags = flags | _wire.EXACT if exact else flags & ~_wire.EXACT
+        try:
+            if kind in LIVE:
+                raise Refused("invalid_request", "within a callback only what has no events can be asked for")
+            kind, answer = self.session.operations[kind](message[10:], exact)
+        except Refused as error:
+            kind, answer = _wire.REFUSED, refusal(error)
+        except BaseException as error:
+            if self.forked:
+                raise
+            if is_cancel(error):
+                cancelled, kind, answer = error, _wire.CANCELLED, b"started"
+            else:
+                kind, answer = _wire.EXCEPTION, _failure.encode(error)
+        finally:
+            self.client.flags = flags
+        self.flush_output()
+        self.link.send(_host.NESTED_ANSWER, call, number + bytes((kind,)) + answer)
+        if cancelled is not None:
+            raise cancelled
 
     def let_output_drain(self):
         """Output in the pipes belongs to the call before this one: the host reads them by who is running.

@@ -27,6 +27,7 @@ def main(control_fd, lifeline, modules):
     command = spawn_command()  # read while no module can have overwritten it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the host, which decides
     faulthandler.enable(file=2)
+    use_no_screen()
     _process.adopt_orphans()
     _process.buffer_c_output_by_line()
     guard = _process.die_with(lifeline)
@@ -53,6 +54,11 @@ def preload(modules):
         if why_spawn is None and cuda_is_initialised():
             why_spawn = "importing %s initialised CUDA" % name
     return failures, why_spawn
+
+
+def use_no_screen():
+    """There is none here: figures of matplotlib are drawn into memory, and shown to the client."""
+    os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 def thread_count():
@@ -184,6 +190,7 @@ def main_worker(text):
     for fd in (*started["fds"], started["lifeline"]):
         os.set_inheritable(fd, False)
     faulthandler.enable(file=2)
+    use_no_screen()
     _process.buffer_c_output_by_line()
     preload(started["modules"])
     work(started["fds"], started["lifeline"], started["request"])

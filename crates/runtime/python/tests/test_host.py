@@ -164,7 +164,7 @@ class Shield(unittest.TestCase):
             os.write(fd, data)
 
         with mock.patch.object(_wire, "write_all", write), self.assertRaises(KeyboardInterrupt):
-            self.link.send(5, b"body")
+            self.link.send(CALL, 5, b"body")
         self.assertEqual(os.read(self.ends[2], 100), _wire.HEADER.pack(4, CALL, 0, 1, 5) + b"body")
 
     def test_what_is_read_is_handed_out(self):

@@ -1,28 +1,35 @@
 //! Calls from Python to this host, on the worker's second pair of pipes: Python code manages environments through the
 //! same Rust classes as everybody else.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
+use super::client_calls::{ClientCall, client_call, nested_answer};
+use super::life::Outputs;
+use super::session::Shared;
 use crate::environment::{EnvironmentService, ProgressSink};
 use crate::worker::{Decoder, Outbox, encode_frames, kind};
 
 /// How many calls of one worker are under way at once; further ones wait in the pipe.
 const AT_ONCE: usize = 64;
 const READ_BYTES: usize = 64 << 10;
-const MAX_CALL_BYTES: usize = 4 << 20;
+const MAX_CALL_BYTES: usize = 64 << 20;
 
 #[derive(Deserialize)]
-struct Call {
-    method: String,
-    params: Params,
+pub(super) struct Call<'a> {
+    #[serde(borrow)]
+    pub(super) method: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) params: &'a RawValue,
     /// Whether Python wants to be told of the progress.
     #[serde(default)]
     progress: bool,
@@ -43,7 +50,12 @@ struct Params {
 }
 
 /// Answers the calls of one worker until it closes its end.
-pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender, service: EnvironmentService) {
+pub(super) async fn answer(
+    mut calls: pipe::Receiver,
+    mut answers: pipe::Sender,
+    shared: Arc<Shared>,
+    outputs: Arc<Outputs>,
+) {
     let outbox = Arc::new(Outbox::default());
     let writer = tokio::spawn({
         let outbox = outbox.clone();
@@ -67,21 +79,35 @@ pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender,
                     return writer.abort();
                 }
             };
+            if message.kind == kind::NESTED_ANSWER {
+                nested_answer(&shared, &outputs, &message);
+                continue;
+            }
+            let id = message.id;
+            let body = match client_call(&shared, &outputs, &outbox, message) {
+                ClientCall::Done(told) => {
+                    write(&outbox, id, told);
+                    continue;
+                }
+                ClientCall::Asked(answer) => {
+                    let outbox = outbox.clone();
+                    tokio::spawn(async move { write(&outbox, id, answer.await) });
+                    continue;
+                }
+                ClientCall::Other(body) => body,
+            };
             let Ok(place) = places.clone().acquire_owned().await else { return writer.abort() };
-            let (outbox, service) = (outbox.clone(), service.clone());
+            let (outbox, service) = (outbox.clone(), shared.config.environments.clone());
             tokio::spawn(async move {
                 let tell = {
                     let outbox = outbox.clone();
                     move |told: Value| {
                         let body = told.to_string();
-                        outbox.put(|out| encode_frames(out, kind::HOST_PROGRESS, 0, message.id, body.as_bytes()));
+                        outbox.put(|out| encode_frames(out, kind::HOST_PROGRESS, 0, id, body.as_bytes()));
                     }
                 };
-                let (kind, body) = match carry_out(service, message.body.contiguous(), tell).await {
-                    Ok(value) => (kind::HOST_RESULT, value),
-                    Err(problem) => (kind::HOST_ERROR, json!({ "code": problem.code, "detail": problem.detail })),
-                };
-                outbox.put(|out| encode_frames(out, kind, 0, message.id, body.to_string().as_bytes()));
+                let told = carry_out(service, body, tell).await;
+                write(&outbox, id, told.map(|value| value.to_string().into()));
                 drop(place);
             });
         }
@@ -89,13 +115,23 @@ pub(super) async fn answer(mut calls: pipe::Receiver, mut answers: pipe::Sender,
     writer.abort();
 }
 
+fn write(outbox: &Outbox, id: u64, told: Result<Bytes, Problem>) {
+    let (kind, body) = match told {
+        Ok(body) => (kind::HOST_RESULT, body),
+        Err(problem) => {
+            (kind::HOST_ERROR, json!({ "code": problem.code, "detail": problem.detail }).to_string().into())
+        }
+    };
+    outbox.put(|out| encode_frames(out, kind, 0, id, &body));
+}
+
 async fn carry_out(
     service: EnvironmentService,
     body: Bytes,
     tell: impl Fn(Value) + Send + Sync + 'static,
 ) -> Result<Value, Problem> {
-    let Call { method, params, progress } = serde_json::from_slice(&body)
-        .map_err(|error| invalid(format!("the call to the host cannot be read: {error}")))?;
+    let unreadable = |error| invalid(format!("the call to the host cannot be read: {error}"));
+    let Call { method, params, progress } = serde_json::from_slice(&body).map_err(unreadable)?;
     let service = match progress {
         false => service,
         true => service.with_progress(ProgressSink::new(move |progress| {
@@ -104,11 +140,12 @@ async fn carry_out(
             tell(told);
         })),
     };
-    let Params { name, provider, model_id, packages, engine, feature, package, version } = params;
+    let Params { name, provider, model_id, packages, engine, feature, package, version } =
+        serde_json::from_str(params.get()).map_err(unreadable)?;
     let name = || name.ok_or_else(|| invalid("the name is missing"));
     let provider = || provider.ok_or_else(|| invalid("the provider's name is missing"));
     let feature = || feature.ok_or_else(|| invalid("the feature's name is missing"));
-    match method.as_str() {
+    match &*method {
         "venv.ensure_provider" => Ok(json!({ "path": service.ensure_provider(provider()?, model_id).await? })),
         "venv.ensure_engine" => {
             let engine = engine.ok_or_else(|| invalid("the engine's name is missing"))?;

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::Answer;
 use super::capture::{IdleLog, Tail};
+use super::events::Event;
 use super::explain::describe;
 use super::host_calls;
 use super::limits::watch;
@@ -20,7 +21,7 @@ use super::queue::{Connection, Queue, stopped};
 use super::session::{Shared, Stage};
 use super::zygotes::Zygotes;
 use crate::worker::{
-    Death, Decoder, Drained, HEADER_BYTES, Message, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError, kind,
+    Body, Death, Decoder, Drained, HEADER_BYTES, Message, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError, kind,
 };
 
 const WORKER_READY_WITHIN: Duration = Duration::from_secs(60);
@@ -170,7 +171,7 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) -> bool {
         let outbox = outbox.clone();
         async move { outbox.write_to(&mut requests).await }
     });
-    let host_calls = tokio::spawn(host_calls::answer(host.0, host.1, shared.config.environments.clone()));
+    let host_calls = tokio::spawn(host_calls::answer(host.0, host.1, shared.clone(), outputs.clone()));
     shared.queue().connect(Connection { worker: worker.clone(), outbox, slots });
     let mut reader = tokio::spawn(read_answers(shared.clone(), answers, outputs.clone()));
     let mut stage = shared.stage.subscribe();
@@ -228,9 +229,10 @@ async fn read_answers(shared: Arc<Shared>, mut answers: pipe::Receiver, outputs:
             Ok(1..) => {}
             _ => return,
         }
+        let mut drained = false;
         loop {
             match decoder.next(&mut buffer) {
-                Ok(Some(message)) => take_answer(&shared, &outputs, message),
+                Ok(Some(message)) => take_message(&shared, &outputs, message, &mut drained),
                 Ok(None) => break,
                 Err(error) => {
                     tracing::error!(session = shared.id, "{error}");
@@ -241,20 +243,43 @@ async fn read_answers(shared: Arc<Shared>, mut answers: pipe::Receiver, outputs:
     }
 }
 
-fn take_answer(shared: &Shared, outputs: &Outputs, message: Message) {
+/// `drained` tells whether the outputs were read since the message came; items, which come by the thousand, need no more.
+fn take_message(shared: &Shared, outputs: &Outputs, message: Message, drained: &mut bool) {
     let mut queue = shared.queue();
-    outputs.drain(&mut queue, shared); // what the call wrote comes with its answer
     let Message { kind, id, body, .. } = message;
-    let result_cap = queue.result_cap();
-    queue.complete(id, |stopping| match kind {
-        kind::VALUE | kind::FLOATS | kind::FLOAT_ROWS if result_cap.is_some_and(|most| body.len() as u64 > most) => {
-            let detail = format!(
-                "the result has {} bytes, more than the {} that this session may send",
-                body.len(),
-                result_cap.unwrap_or_default()
-            );
-            Answer::Problem(Box::new(Problem::new(ErrorCode::ResultTooLarge, detail)))
+    if !(*drained && matches!(kind, kind::ITEM | kind::ITEM_HANDLE)) {
+        outputs.drain(&mut queue, shared); // what the call wrote before comes before
+        *drained = true;
+    }
+    match kind {
+        kind::DISPLAY => drop(queue.tell(id, Event::Display(body))),
+        kind::ITEM => drop(queue.tell(id, Event::Item(body))),
+        kind::ITEM_HANDLE => drop(queue.tell(id, Event::ItemHandle(body))),
+        _ => {
+            let result_cap = queue.result_cap();
+            queue.complete(id, |stopping| match result_cap {
+                Some(most) if body.len() as u64 > most && is_result(kind) => too_large(body.len(), most),
+                _ => read_answer(kind, body, stopping),
+            });
+            if queue.len() == 0 && matches!(*shared.stage.borrow(), Stage::Closing) {
+                shared.wanted.notify_one();
+            }
         }
+    }
+}
+
+fn is_result(kind: u8) -> bool {
+    matches!(kind, kind::VALUE | kind::FLOATS | kind::FLOAT_ROWS)
+}
+
+fn too_large(size: usize, most: u64) -> Answer {
+    let detail = format!("the result has {size} bytes, more than the {most} that this session may send");
+    Answer::Problem(Box::new(Problem::new(ErrorCode::ResultTooLarge, detail)))
+}
+
+/// An answer as its frame says it.
+pub(super) fn read_answer(kind: u8, body: Body, stopping: Option<ErrorCode>) -> Answer {
+    match kind {
         kind::VALUE => Answer::Value(body),
         kind::HANDLE => Answer::Handle(body),
         kind::OBJECT => Answer::Object(body),
@@ -270,9 +295,6 @@ fn take_answer(shared: &Shared, outputs: &Outputs, message: Message) {
             let detail = format!("the worker sent an answer of the unknown kind {other}");
             Answer::Problem(Box::new(Problem::new(ErrorCode::Internal, detail)))
         }
-    });
-    if queue.len() == 0 && matches!(*shared.stage.borrow(), Stage::Closing) {
-        shared.wanted.notify_one();
     }
 }
 
@@ -290,7 +312,8 @@ fn refused(body: &[u8]) -> Problem {
 }
 
 /// What a worker writes to its standard output and error.
-struct Outputs {
+#[derive(Debug)]
+pub(super) struct Outputs {
     stdout: Output,
     stderr: Output,
     tail: Mutex<Tail>,
@@ -299,7 +322,7 @@ struct Outputs {
 
 impl Outputs {
     /// Takes what was written until now: to the call that runs, else to the log. True when there is more.
-    fn drain(&self, queue: &mut Queue, shared: &Shared) -> bool {
+    pub(super) fn drain(&self, queue: &mut Queue, shared: &Shared) -> bool {
         let mut more = false;
         for (stderr, output) in [(false, &self.stdout), (true, &self.stderr)] {
             let drained = output.drain(&mut |bytes| {

@@ -1,11 +1,13 @@
 //! Operations of a session, as any transport brings them to the session core.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
+use beep_python_protocol::{ErrorCode, Offers, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
-use super::{CallName, Reply, Request, Sessions};
+use super::{Answer, CallName, Events, Reply, Request, Session, Sessions};
+use crate::worker::Body;
 
 /// What a request says about itself, beside what it asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,29 @@ pub struct Envelope {
     pub cancel_if_gone: bool,
     /// Whether it runs in a worker of its own, of which nothing is kept.
     pub isolated: bool,
+    /// What the client offers to do meanwhile.
+    pub offers: Offers,
+    /// The question that the call belongs to: it is carried out while the code waits for the answer.
+    pub callback: Option<String>,
+}
+
+impl Envelope {
+    /// Whether the operation is to be [followed](follow).
+    pub fn is_followed(&self, operation: Operation) -> bool {
+        self.callback.is_none() && (operation.has_events() || self.offers.any())
+    }
+
+    fn session<'a>(&self, sessions: &'a Sessions) -> Result<Cow<'a, Session>, Problem> {
+        Ok(match &self.session {
+            Some(id) => Cow::Owned(sessions.get(id)?),
+            None => Cow::Borrowed(sessions.default_session()),
+        })
+    }
+
+    fn request(&self, operation: Operation, body: Bytes) -> Request {
+        let &Envelope { form, deadline, grace, cancel_if_gone, .. } = self;
+        Request { operation, body, form, deadline, grace, name: self.name.clone(), cancel_if_gone }
+    }
 }
 
 /// Carries out one operation. The body, a JSON object, goes to the worker as it is.
@@ -33,11 +58,31 @@ pub async fn carry_out(
     envelope: &Envelope,
     body: Bytes,
 ) -> Result<Reply, Problem> {
-    let &Envelope { form, deadline, grace, cancel_if_gone, .. } = envelope;
-    let request = Request { operation, body, form, deadline, grace, name: envelope.name.clone(), cancel_if_gone };
-    let other = envelope.session.as_ref().map(|id| sessions.get(id)).transpose()?;
-    let session = other.as_ref().unwrap_or(sessions.default_session());
-    Ok(if envelope.isolated { sessions.isolated(session, request).await } else { session.call(request).await })
+    let session = envelope.session(sessions)?;
+    if operation == Operation::Answer {
+        session.answer(body, envelope.form)?;
+        let answer = Answer::Object(Body::from(Bytes::from_static(br#"{"success":true}"#)));
+        return Ok(Reply { answer, captured: Default::default(), epoch: session.info().epoch });
+    }
+    let request = envelope.request(operation, body);
+    Ok(match &envelope.callback {
+        Some(question) => session.nest(question, request).await,
+        None if envelope.isolated => sessions.isolated(&session, request).await,
+        None => session.call(request).await,
+    })
+}
+
+/// Carries out one operation and tells what happens on the way.
+pub fn follow(sessions: &Sessions, operation: Operation, envelope: &Envelope, body: Bytes) -> Result<Events, Problem> {
+    Ok(envelope.session(sessions)?.follow(envelope.request(operation, body), envelope.offers))
+}
+
+/// What the words of an envelope offer.
+pub fn offers_named<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Offers, Problem> {
+    Offers::parse(words).map_err(|word| {
+        let word: String = word.chars().take(64).collect();
+        Problem::new(ErrorCode::InvalidRequest, format!("offers are 'stdin' and 'callbacks', not '{word}'"))
+    })
 }
 
 /// The form of values that a word of the envelope means.

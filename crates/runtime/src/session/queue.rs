@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
+use beep_python_protocol::{ErrorCode, Offers, Outcome, Problem, ValueForm, WorkerDeath};
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::cancel::{Found, outcome_of};
 use super::capture::Capture;
+use super::events::{Event, Feeder, Question, Wants};
+use super::questions::{Questions, Told, Way};
 use super::{CallName, Captured, Reply, Request, SessionLimits};
 use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag};
 
@@ -28,11 +31,40 @@ pub(super) struct Pending {
     pub(super) request: Request,
     /// How long it may take to stop.
     pub(super) grace: Duration,
-    pub(super) reply: oneshot::Sender<Reply>,
+    pub(super) reply: ReplyTo,
     /// The task that ends it when its time is over.
     pub(super) watchdog: Option<AbortHandle>,
     /// Those who cancelled it and wait for what becomes of it.
     pub(super) ended: Vec<oneshot::Sender<CancelOutcome>>,
+}
+
+/// Where a reply goes.
+#[derive(Debug)]
+pub(super) enum ReplyTo {
+    /// To whoever waits for nothing else.
+    Caller(oneshot::Sender<Reply>),
+    /// After all that happens before it.
+    Follower(Feeder, Offers),
+}
+
+impl ReplyTo {
+    pub(super) fn send(self, reply: Reply) {
+        match self {
+            ReplyTo::Caller(caller) => drop(caller.send(reply)),
+            ReplyTo::Follower(feeder, _) => feeder.feed.end(reply),
+        }
+    }
+
+    fn flags(&self) -> u8 {
+        match self {
+            ReplyTo::Caller(_) => 0,
+            ReplyTo::Follower(_, offers) => {
+                let stdin = if offers.stdin { flag::STDIN } else { 0 };
+                let callbacks = if offers.callbacks { flag::CALLBACKS } else { 0 };
+                flag::EVENTS | stdin | callbacks
+            }
+        }
+    }
 }
 
 /// A call that was sent to the worker.
@@ -45,7 +77,7 @@ struct Flying {
     ended: Vec<oneshot::Sender<CancelOutcome>>,
     sent: Instant,
     /// Gone once the caller was told that the call will not start.
-    reply: Option<oneshot::Sender<Reply>>,
+    reply: Option<ReplyTo>,
     watchdog: Option<AbortHandle>,
     stopping: Option<ErrorCode>,
     stdout: Capture,
@@ -105,6 +137,7 @@ pub(super) struct Queue {
     idle_since: Option<Instant>,
     /// How its last worker ended.
     last_death: Option<WorkerDeath>,
+    questions: Questions,
 }
 
 impl Queue {
@@ -143,6 +176,7 @@ impl Queue {
             self.last_sequence += 1;
             let id = self.last_sequence * SLOTS as u64 + slot as u64;
             let mut flags = if pending.request.form == ValueForm::Exact { flag::EXACT } else { 0 };
+            flags |= pending.reply.flags();
             if self.in_flight > 0 {
                 flags |= flag::FOLLOWS;
             }
@@ -171,11 +205,72 @@ impl Queue {
         let id = connection.slots.running();
         match &mut self.flying[(id % SLOTS as u64) as usize] {
             Some(flying) if flying.id == id => {
-                let capture = if stderr { &mut flying.stderr } else { &mut flying.stdout };
-                capture.push(bytes, self.output_cap);
+                match &flying.reply {
+                    Some(ReplyTo::Follower(feeder, _)) => feeder.feed.write(stderr, bytes, self.output_cap),
+                    _ => {
+                        let capture = if stderr { &mut flying.stderr } else { &mut flying.stdout };
+                        capture.push(bytes, self.output_cap);
+                    }
+                }
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Tells whoever follows this call; false where nobody does.
+    pub(super) fn tell(&mut self, id: u64, event: Event) -> bool {
+        match &self.flying[(id % SLOTS as u64) as usize] {
+            Some(Flying { id: flying, reply: Some(ReplyTo::Follower(feeder, _)), .. }) if *flying == id => {
+                feeder.feed.tell(event)
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells whoever follows the call that runs.
+    pub(super) fn tell_running(&mut self, event: Event) -> bool {
+        let running = self.connection.as_ref().map(|connection| connection.slots.running());
+        running.is_some_and(|id| self.tell(id, event))
+    }
+
+    /// Asks the client of the call that runs. The receiver fails where it will not answer any more.
+    pub(super) fn ask(
+        &mut self,
+        wants: Wants,
+        body: Bytes,
+        way: Option<Way>,
+    ) -> Result<oneshot::Receiver<Told>, Problem> {
+        let nobody = || {
+            let detail = "no call is under way whose client could be asked";
+            Problem::new(ErrorCode::InvalidRequest, detail)
+        };
+        let id = self.connection.as_ref().map(|connection| connection.slots.running()).ok_or_else(nobody)?;
+        let flying = self.flying[(id % SLOTS as u64) as usize].as_ref().filter(|flying| flying.id == id);
+        let offered = match flying.and_then(|flying| flying.reply.as_ref()) {
+            Some(ReplyTo::Follower(_, offers)) if wants == Wants::Input => offers.stdin,
+            Some(ReplyTo::Follower(_, offers)) => offers.callbacks,
+            _ => false,
+        };
+        if !offered {
+            return Err(nobody());
+        }
+        let (question, answer) = self.questions.open(id, way)?;
+        if !self.tell(id, Event::Question(Question { id: question, wants, body })) {
+            self.questions.end_of(id); // the client is gone
+        }
+        Ok(answer)
+    }
+
+    /// The questions that wait for a client's answer.
+    pub(super) fn questions(&mut self) -> &mut Questions {
+        &mut self.questions
+    }
+
+    /// Nobody follows this call any more: what it asked gets no answer.
+    pub(super) fn leave(&mut self, ticket: u64) {
+        if let Some(id) = self.flying.iter().flatten().find(|flying| flying.ticket == ticket).map(|flying| flying.id) {
+            self.questions.end_of(id);
         }
     }
 
@@ -187,6 +282,7 @@ impl Queue {
         }
         let Some(flying) = entry.take() else { return };
         self.in_flight -= 1;
+        self.questions.end_of(id);
         self.send_ahead();
         self.turned = Some(Instant::now());
         if self.len() == 0 {
@@ -215,7 +311,7 @@ impl Queue {
         }
         // It cannot start any more. The slot stays taken until the worker has passed it by.
         if let Some(reply) = flying.reply.take() {
-            let _ = reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
+            reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
         }
         tell(&mut flying.ended, CancelOutcome::NotStarted);
         Stopped::NotStarted
@@ -300,6 +396,7 @@ impl Queue {
         let epoch = self.epoch;
         self.epoch += 1;
         self.in_flight = 0;
+        self.questions.clear();
         let killed = self.killed.take();
         let mut flying: Vec<_> = self.flying.iter_mut().enumerate().filter_map(|(n, f)| Some((n, f.take()?))).collect();
         flying.sort_by_key(|(_, flying)| flying.ticket);
@@ -362,7 +459,7 @@ impl Pending {
             watchdog.abort();
         }
         tell(&mut self.ended, CancelOutcome::NotStarted);
-        let _ = self.reply.send(Reply::problem(problem, epoch));
+        self.reply.send(Reply::problem(problem, epoch));
     }
 }
 
@@ -377,7 +474,7 @@ impl Flying {
             if !self.ended.is_empty() {
                 tell(&mut self.ended, outcome_of(&answer));
             }
-            let _ = reply.send(Reply { answer, captured, epoch });
+            reply.send(Reply { answer, captured, epoch });
         }
     }
 }

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem, WorkerDeath};
+use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
+use bytes::Bytes;
+use serde::Deserialize;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::cancel::CancelIfGone;
 use super::ladder::end_after;
-use super::queue::{Killed, Pending, Queue, stopped};
+use super::questions::Told;
+use super::queue::{Killed, Pending, Queue, ReplyTo, stopped};
 use super::sessions::SessionConfig;
 use super::zygotes::Zygotes;
 use super::{Reply, Request};
@@ -135,8 +138,9 @@ impl Session {
     pub async fn call(&self, request: Request) -> Reply {
         let grace = request.grace.unwrap_or(self.shared.config.limits.grace);
         let cancel_if_gone = request.cancel_if_gone;
-        let (ticket, reply) = match self.enqueue(request, grace) {
-            Ok(enqueued) => enqueued,
+        let (sender, reply) = oneshot::channel();
+        let ticket = match self.enqueue(request, grace, ReplyTo::Caller(sender)) {
+            Ok(ticket) => ticket,
             Err(problem) => return Reply::problem(problem, self.shared.queue().epoch),
         };
         let guard = cancel_if_gone.then(|| CancelIfGone::new(self.shared.clone(), ticket, grace));
@@ -147,12 +151,12 @@ impl Session {
         reply
     }
 
-    fn enqueue(&self, request: Request, grace: Duration) -> Result<(u64, oneshot::Receiver<Reply>), Problem> {
+    /// Puts a call into the queue; its ticket.
+    pub(super) fn enqueue(&self, request: Request, grace: Duration, reply: ReplyTo) -> Result<u64, Problem> {
         let shared = &self.shared;
         if matches!(*shared.stage.borrow(), Stage::Closing | Stage::Closed) {
             return Err(closing());
         }
-        let (sender, receiver) = oneshot::channel();
         let limit = request.deadline.or(shared.config.limits.deadline);
         if limit.is_some_and(|limit| limit.is_zero()) {
             return Err(stopped(ErrorCode::DeadlineExceeded, Outcome::NotStarted));
@@ -165,14 +169,42 @@ impl Session {
         }
         let ticket = queue.next_ticket();
         let watchdog = limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle());
-        queue.push(Pending { ticket, request, grace, reply: sender, watchdog, ended: Vec::new() });
+        queue.push(Pending { ticket, request, grace, reply, watchdog, ended: Vec::new() });
         // Looked at only now: whoever ends a stage tells those that wait, and this call waits already.
         match *shared.stage.borrow() {
             Stage::Broken { .. } => shared.wanted.notify_one(),
             Stage::Closed => queue.fail_waiting(&closing()),
             Stage::Starting | Stage::Serving { .. } | Stage::Closing => {}
         }
-        Ok((ticket, receiver))
+        Ok(ticket)
+    }
+
+    /// Carries out one operation on the thread that waits for the answer to this question, whose token it carries.
+    pub async fn nest(&self, question: &str, request: Request) -> Reply {
+        let nested = {
+            let mut queue = self.shared.queue();
+            let epoch = queue.epoch;
+            queue.questions().nest(question, &request).map_err(|problem| Reply::problem(problem, epoch))
+        };
+        match nested {
+            Ok(reply) => reply.await.unwrap_or_else(|_| {
+                let detail = "the callback was answered, or its call ended, before this call was carried out";
+                Reply::problem(Problem::new(ErrorCode::UnknownQuestion, detail), self.shared.queue().epoch)
+            }),
+            Err(reply) => reply,
+        }
+    }
+
+    /// Answers a question. The request is `{"questionId", "value"}`, or `error` or `eof` in place of the value.
+    pub fn answer(&self, body: Bytes, form: ValueForm) -> Result<(), Problem> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Named {
+            question_id: String,
+        }
+        let named: Named = serde_json::from_slice(&body)
+            .map_err(|error| Problem::new(ErrorCode::InvalidRequest, format!("the answer cannot be read: {error}")))?;
+        self.shared.queue().questions().answer(&named.question_id, Told { body, form })
     }
 
     /// Refuses new calls, waits for those that are under way, at most for `grace`, and ends the worker.
@@ -236,6 +268,6 @@ impl Session {
     }
 }
 
-fn closing() -> Problem {
+pub(super) fn closing() -> Problem {
     Problem::new(ErrorCode::ShuttingDown, "the session is closing and takes no more calls")
 }

@@ -29,6 +29,12 @@ pub mod flag {
     pub const EXACT: u8 = 2;
     /// On a request: others were unanswered when it was sent.
     pub const FOLLOWS: u8 = 4;
+    /// On a request: its client takes what comes before the answer.
+    pub const EVENTS: u8 = 8;
+    /// On a request: its client answers `input()`.
+    pub const STDIN: u8 = 16;
+    /// On a request: its client answers callbacks.
+    pub const CALLBACKS: u8 = 32;
 }
 
 /// Kinds of answers. The kinds of requests are the numbers of the operations.
@@ -51,12 +57,22 @@ pub mod kind {
     pub const CANCELLED: u8 = 71;
     /// The first frame of a worker: `{"pid", "python"}`.
     pub const READY: u8 = 72;
+    /// Before the answer: `{"data", "metadata"?}`, an object as it shows itself.
+    pub const DISPLAY: u8 = 80;
+    /// Before the answer: one item of a stream, a JSON value.
+    pub const ITEM: u8 = 81;
+    /// Before the answer: one item of a stream, a JSON object that describes a new handle.
+    pub const ITEM_HANDLE: u8 = 82;
     /// On the host pair: the answer to a call from Python, a JSON value.
     pub const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.
     pub const HOST_ERROR: u8 = 98;
     /// How far such a call has come: JSON; its result is still to come.
     pub const HOST_PROGRESS: u8 = 99;
+    /// On the host pair: u8 operation, u8 whether exact, u64 number, the request; to be carried out while the call waits.
+    pub const NESTED: u8 = 100;
+    /// On the host pair: u64 number, u8 kind, the answer.
+    pub const NESTED_ANSWER: u8 = 101;
 }
 
 /// A frame that breaks the wire's rules; the worker that sent it cannot be trusted to keep them.

@@ -4,27 +4,41 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use beep_python_runtime::session::answer::Pieces;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use beep_python_runtime::session::answer::Pieces;
+use crate::events::Text;
 
-/// Pieces, sent as they are.
-pub(super) struct HttpBody(pub(super) Pieces);
+/// What is sent.
+pub(crate) enum HttpBody {
+    /// Pieces, as they are.
+    Whole(Pieces),
+    /// Events, as they come.
+    Events(Text),
+}
 
 impl Body for HttpBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop().map(|piece| Ok(Frame::data(piece))))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut *self {
+            HttpBody::Whole(pieces) => Poll::Ready(pieces.pop().map(|piece| Ok(Frame::data(piece)))),
+            HttpBody::Events(text) => {
+                text.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        matches!(self, HttpBody::Whole(pieces) if pieces.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.len() as u64)
+        match self {
+            HttpBody::Whole(pieces) => SizeHint::with_exact(pieces.len() as u64),
+            HttpBody::Events(_) => SizeHint::default(),
+        }
     }
 }

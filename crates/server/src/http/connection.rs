@@ -49,7 +49,7 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let host = host.clone();
-        async move { Ok::<_, Infallible>(answer_to(&host, peer, request).await.map(HttpBody)) }
+        async move { Ok::<_, Infallible>(answer_to(&host, peer, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -69,7 +69,7 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
 }
 
 /// Every request passes here.
-async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Response<Pieces> {
+async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Response<HttpBody> {
     let (parts, mut body) = request.into_parts();
     let answered = carry_out(host, peer, &parts, &mut body).await;
     if !body.is_end_stream() {
@@ -92,31 +92,33 @@ async fn discard(body: &mut Incoming, most: u64) {
 }
 
 /// First the door, then the route.
-async fn carry_out(host: &Host, peer: Peer, parts: &Parts, body: &mut Incoming) -> Response<Pieces> {
+async fn carry_out(host: &Host, peer: Peer, parts: &Parts, body: &mut Incoming) -> Response<HttpBody> {
+    let whole = |response: Response<Pieces>| response.map(HttpBody::Whole);
     if let Err(refusal) = host.door.admit_parts(peer, parts) {
-        return answer::problem(&Problem::from(refusal));
+        return whole(answer::problem(&Problem::from(refusal)));
     }
     let path = parts.uri.path();
     let Some(route) = Route::find(path) else {
-        return answer::problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}")));
+        return whole(answer::problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}"))));
     };
     // HEAD is GET without the body, which hyper leaves out.
     let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
     if !route.methods().contains(method) {
-        return answer::method_not_allowed(route.methods());
+        return whole(answer::method_not_allowed(route.methods()));
     }
     let body = match read(body, method, host.door.max_body_bytes()).await {
         Ok(body) => body,
-        Err(problem) => return answer::problem(&problem),
+        Err(problem) => return whole(answer::problem(&problem)),
     };
     let answered = match (route, route.host_operation(method)) {
         (Route::Operation(what), _) => operation::answer(host, what, &parts.headers, body).await,
-        (_, Some(what)) => {
-            host_operation::perform(&host.sessions, what, Route::session_id(path), &body).await.map(answer::json)
-        }
+        (_, Some(what)) => host_operation::perform(&host.sessions, what, Route::session_id(path), &body)
+            .await
+            .map(answer::json)
+            .map(whole),
         (_, None) => unreachable!("a route leads to a session or to the host"),
     };
-    answered.unwrap_or_else(|problem| answer::problem(&problem))
+    answered.unwrap_or_else(|problem| whole(answer::problem(&problem)))
 }
 
 /// The body of a request, unless it is too large or too late.

@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Offers, Problem};
 use beep_python_runtime::session::CallName;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use beep_python_runtime::session::operation::{Envelope, form_named};
+use beep_python_runtime::session::operation::{Envelope, form_named, offers_named};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +27,10 @@ struct InBody<'a> {
     isolated: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    offers: Option<Vec<Cow<'a, str>>>,
+    #[serde(borrow, default)]
+    callback: Option<Cow<'a, str>>,
 }
 
 /// Reads the envelope, and checks on the way that the body is JSON.
@@ -63,7 +67,19 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let cancel_if_gone = asked(inside.and_then(|i| i.cancel_if_gone), "X-Beep-Cancel-If-Gone")?;
     let isolated = asked(inside.and_then(|i| i.isolated), "X-Beep-Isolated")?;
-    Ok(Envelope { session: session.map(str::to_owned), form, deadline, grace, name, cancel_if_gone, isolated })
+    let offers = match (inside.and_then(|i| i.offers.as_deref()), header("x-beep-offers")?) {
+        (Some(words), _) => offers_named(words.iter().map(|word| &**word))?,
+        (None, Some(text)) => offers_named(words_of(text))?,
+        (None, None) => Offers::NONE,
+    };
+    let callback = inside.and_then(|i| i.callback.as_deref()).or(header("x-beep-callback")?);
+    let (session, callback) = (session.map(str::to_owned), callback.map(str::to_owned));
+    Ok(Envelope { session, form, deadline, grace, name, cancel_if_gone, isolated, offers, callback })
+}
+
+/// The words of a list in a header.
+pub(crate) fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 
 /// What a header or metadata says that is either true or false; the latter when it is not there.

@@ -4,10 +4,10 @@
 //! beside its body, [`answer`] makes responses.
 
 pub(crate) mod answer;
-mod body;
+pub(crate) mod body;
 pub(crate) mod connection;
 pub(crate) mod envelope;
-mod operation;
+pub(crate) mod operation;
 mod route;
 
 pub use connection::serve;

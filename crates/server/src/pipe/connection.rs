@@ -2,20 +2,22 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use beep_python_protocol::message::{CancelAnswer, CancelOutcome};
-use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
 use beep_python_runtime::session::CallName;
 use bytes::{Buf, Bytes};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, FuturesUnordered, SelectAll};
+use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -28,6 +30,7 @@ use super::request::{self, Command, Id, Rejected, Request};
 use crate::Host;
 use crate::accept::{said, serve_all};
 use crate::door::{Peer, Refusal};
+use crate::events::chunks;
 use beep_python_runtime::session::answer::{Arrays, Composed, Pieces, compose};
 use beep_python_runtime::session::{host_operation, operation};
 
@@ -116,6 +119,44 @@ struct Answered {
     line: Pieces,
 }
 
+/// Part of the lines of a request that is followed.
+enum Line {
+    Some(Bytes),
+    /// There are no more.
+    End(Option<Id>),
+}
+
+/// The lines of a request that is followed; the one line of one that cannot be.
+fn follow(host: &Host, client: &Client, what: Operation, request: Request) -> impl Stream<Item = Line> + Send + use<> {
+    let Request { id, mut envelope, payload, .. } = request;
+    if envelope.name.is_none() {
+        envelope.name = id.clone().map(|id| CallName::on_connection(client.number, id));
+    }
+    let lines = match operation::follow(&host.sessions, what, &envelope, payload) {
+        Ok(events) => {
+            let id = id.clone();
+            chunks(events, envelope.form, move |told, out| request::event(id.as_ref(), told, out)).boxed()
+        }
+        Err(problem) => stream::iter([request::refusal(id.as_ref(), &problem).contiguous()]).boxed(),
+    };
+    lines.map(Line::Some).chain(stream::iter([Line::End(id)]))
+}
+
+fn watch_end(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` stands for one open descriptor, the same as long as it lives, and `AsyncFd` drops it only
+    // after it is deregistered.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::PRIORITY) }?)
+}
+
+/// Returns when the client has closed its socket, which is more than having said all that it has to say.
+async fn hung_up(socket: Option<&AsyncFd<OwnedFd>>) {
+    match socket {
+        // Of all that can happen to it, only the end is waited for: a socket of this kind has no urgent data.
+        Some(socket) => drop(socket.ready(Interest::PRIORITY).await),
+        None => std::future::pending().await,
+    }
+}
+
 async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answered {
     let Request { id, command, mut envelope, payload } = request;
     let composed = match command {
@@ -150,6 +191,8 @@ async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answer
 }
 
 async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let mut watched = None;
+    let mut followed = SelectAll::new();
     let (mut from, mut to) = stream.split();
     let mut stopping = pin!(said(&mut stop));
     let longest = usize::try_from(host.door.max_body_bytes()).unwrap_or(usize::MAX);
@@ -168,13 +211,21 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
             calls + waiting < MAX_UNDER_WAY && out.remaining() < MAX_UNFETCHED
         };
         let mut whole_lines_left = true;
-        while last_words.is_none() && !stopped && has_room(calls.len(), waiting.len(), &out) {
+        while last_words.is_none() && !stopped && has_room(calls.len() + followed.len(), waiting.len(), &out) {
             match lines.next() {
                 Ok(Some(line)) => match request::read(&line) {
                     Ok(request) => match &request.id {
                         Some(id) if !ids.insert(id.clone()) => {
                             let id = request.id;
                             out.push(request::refusal(id.as_ref(), &still_under_way(id.as_ref())));
+                        }
+                        _ if let Command::Session(what) = request.command
+                            && request.envelope.is_followed(what) =>
+                        {
+                            if watched.is_none() {
+                                watched = Some(watch_end(from.as_ref().as_fd().try_clone_to_owned()?)?);
+                            }
+                            followed.push(follow(host, &client, what, request).boxed());
                         }
                         None if turn_taken => waiting.push_back(Ok(request)),
                         id => {
@@ -193,10 +244,10 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
             }
         }
         let over = stopped || last_words.is_some() || (at_end && !whole_lines_left);
-        if over && calls.is_empty() {
+        if over && calls.is_empty() && followed.is_empty() {
             break;
         }
-        let hears = !over && !at_end && has_room(calls.len(), waiting.len(), &out);
+        let hears = !over && !at_end && has_room(calls.len() + followed.len(), waiting.len(), &out);
         let due = lines.due().filter(|_| hears);
         tokio::select! {
             biased;
@@ -217,6 +268,11 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
                 }
             }
             written = to.write_buf(&mut out), if out.has_remaining() => drop(written?),
+            Some(line) = followed.next(), if !followed.is_empty() && out.remaining() < MAX_UNFETCHED => match line {
+                Line::Some(line) => out.push(Pieces::one(line)),
+                Line::End(id) => drop(id.map(|id| ids.remove(&id))),
+            },
+            () = hung_up(watched.as_ref()), if !followed.is_empty() => return Err(io::ErrorKind::BrokenPipe.into()),
             read = from.read_buf(lines.room()), if hears => {
                 at_end = read? == 0;
                 if at_end {

@@ -9,9 +9,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::events::put_rest;
 use crate::refused;
-use beep_python_runtime::session::answer::{Composed, Pieces};
-use beep_python_runtime::session::operation::{Envelope, form_named};
+use beep_python_runtime::session::answer::{Composed, Pieces, Told};
+use beep_python_runtime::session::operation::{Envelope, form_named, offers_named};
 
 /// The id of a request, as it was written: a JSON string or number.
 pub(super) type Id = Bytes;
@@ -62,6 +63,10 @@ struct Line<'a> {
     isolated: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    offers: Option<Vec<Cow<'a, str>>>,
+    #[serde(borrow, default)]
+    callback: Option<Cow<'a, str>>,
 }
 
 /// Reads a line. The payload stays as it is written.
@@ -92,6 +97,8 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
     };
     let form = form_named(parsed.values.as_deref()).map_err(rejected)?;
     let deadline = parsed.timeout_ms.map(Duration::from_millis);
+    let offers = parsed.offers.unwrap_or_default();
+    let offers = offers_named(offers.iter().map(|word| &**word)).map_err(rejected)?;
     let envelope = Envelope {
         session: parsed.session.map(Cow::into_owned),
         form,
@@ -100,7 +107,12 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
         name: parsed.request_id.map(|id| CallName::new(id.into_owned())),
         cancel_if_gone: parsed.cancel_if_gone.unwrap_or_default(),
         isolated: parsed.isolated.unwrap_or_default(),
+        offers,
+        callback: parsed.callback.map(Cow::into_owned),
     };
+    if id.is_none() && matches!(command, Command::Session(what) if envelope.is_followed(what)) {
+        return Err(rejected(invalid("a request with events must have an 'id', which each of its lines repeats")));
+    }
     Ok(Request { id, command, envelope, payload })
 }
 
@@ -153,6 +165,26 @@ pub(super) fn answer(id: Option<&Id>, composed: Composed) -> Pieces {
             refusal(id, &Problem::new(ErrorCode::Internal, detail))
         }
         Composed::Floats { .. } => refusal(id, &Problem::new(ErrorCode::Internal, "arrays go as JSON over a pipe")),
+    }
+}
+
+/// The line of an event, `{"id":ID,"event":"NAME",…}`, or of the answer.
+pub(super) fn event(id: Option<&Id>, told: Told, out: &mut BytesMut) {
+    match told {
+        Told::Answer(composed) => answer(id, composed).iter().for_each(|piece| out.put_slice(piece)),
+        Told::Event(name, body) => {
+            out.put_u8(b'{');
+            if let Some(id) = id {
+                out.put_slice(br#""id":"#);
+                out.put_slice(id);
+                out.put_u8(b',');
+            }
+            out.put_slice(br#""event":""#);
+            out.put_slice(name.as_bytes());
+            out.put_u8(b'"');
+            put_rest(&body, out);
+            out.put_u8(b'\n');
+        }
     }
 }
 

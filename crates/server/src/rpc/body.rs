@@ -10,6 +10,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
+use super::events::Messages;
+use crate::events::Text;
 use beep_python_runtime::session::answer::Pieces;
 
 /// What is sent, in one of the ways of this backend.
@@ -18,6 +20,10 @@ pub(super) enum RpcBody {
     Json(Pieces),
     /// One message, or none, and the trailers; without trailers the headers have said it all.
     Grpc { message: Pieces, trailers: Option<HeaderMap> },
+    /// Events as text.
+    Text(Text),
+    /// Events as messages.
+    Events(Messages),
     /// What a service that is not ours streams, until the server stops.
     Standard { stream: tonic::body::Body, stopping: Pin<Box<dyn Future<Output = ()> + Send>> },
     /// All has been sent.
@@ -58,6 +64,8 @@ impl Body for RpcBody {
                 Some(piece) => Some(Ok(Frame::data(piece))),
                 None => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
             }),
+            RpcBody::Text(text) => text.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
+            RpcBody::Events(messages) => messages.as_mut().poll_next(cx).map(|frame| frame.map(Ok)),
             RpcBody::Standard { stream, stopping } => {
                 // Such a stream may never end by itself, and a server that stops waits for its requests.
                 if stopping.as_mut().poll(cx).is_ready() {
@@ -75,6 +83,7 @@ impl Body for RpcBody {
         match self {
             RpcBody::Json(pieces) => pieces.is_empty(),
             RpcBody::Grpc { message, trailers } => message.is_empty() && trailers.is_none(),
+            RpcBody::Text(_) | RpcBody::Events(_) => false,
             RpcBody::Standard { stream, .. } => stream.is_end_stream(),
             RpcBody::End => true,
         }

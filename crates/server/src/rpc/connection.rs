@@ -175,6 +175,6 @@ async fn answer_to(
             }),
             None => grpc::answer(host, &parts, body).await,
         },
-        Media::Json => json::answer(host, &parts, body).await.map(RpcBody::Json),
+        Media::Json => json::answer(host, &parts, body).await,
     }
 }

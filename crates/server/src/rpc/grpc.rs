@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use beep_python_protocol::grpc::{DETAILS, FrameError, encode, encode_details, full_details};
+use beep_python_protocol::grpc::{DETAILS, EVENTS, FrameError, encode, encode_details, full_details};
 use beep_python_protocol::{ErrorCode, GrpcCode, Operation, Problem};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 
 use super::body::RpcBody;
+use super::events::{Messages, messages};
 use super::metadata;
 use super::route::Rpc;
 use super::{host, reply, request};
@@ -27,15 +28,26 @@ const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// Answers a request that came through the door.
 pub(super) async fn answer(host: &Host, parts: &Parts, body: Incoming) -> Response<RpcBody> {
     match carry_out(host, parts, body).await {
-        Ok(message) => {
+        Ok(Carried::Message(message)) => {
             let trailers = HeaderMap::from_iter([status(GrpcCode::Ok)]);
             respond(RpcBody::Grpc { message, trailers: Some(trailers) })
+        }
+        Ok(Carried::Events(events)) => {
+            let mut response = respond(RpcBody::Events(events));
+            response.headers_mut().insert(HeaderName::from_static(EVENTS), HeaderValue::from_static("1"));
+            response
         }
         Err(problem) => refuse(&problem, &parts.headers),
     }
 }
 
-async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Pieces, Problem> {
+/// What a request led to.
+enum Carried {
+    Message(Pieces),
+    Events(Messages),
+}
+
+async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Carried, Problem> {
     let path = parts.uri.path();
     let rpc =
         Rpc::find(path).ok_or_else(|| Problem::new(ErrorCode::UnknownOperation, format!("there is no rpc {path}")))?;
@@ -45,8 +57,15 @@ async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Pie
     let envelope = metadata::read(&parts.headers)?;
     let body = read(&mut body, &parts.method, host.door.max_body_bytes()).await?;
     match rpc {
-        Rpc::Session(operation) => perform(host, operation, &envelope, body).await,
-        Rpc::Host(operation) => host::perform(host, operation, &body).await,
+        Rpc::Session(operation) if !operation.has_events() => {
+            perform(host, operation, &envelope, body).await.map(Carried::Message)
+        }
+        Rpc::Session(operation) | Rpc::Events(operation) => {
+            let body = request::json_body(operation, &body)?;
+            let events = operation::follow(&host.sessions, operation, &envelope, body)?;
+            Ok(Carried::Events(messages(events, envelope.form)))
+        }
+        Rpc::Host(operation) => host::perform(host, operation, &body).await.map(Carried::Message),
     }
 }
 
@@ -67,6 +86,18 @@ pub(super) fn unreadable(error: &FrameError) -> Problem {
 /// An error status. All that is said goes into the headers, unless the client takes a message before them.
 pub(super) fn refuse(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
     refused::note(problem);
+    let trailers = trailers_of(problem);
+    if metadata::errors_as_message(asked) {
+        let message = Pieces::one(encode(&full_details(problem)));
+        return respond(RpcBody::Grpc { message, trailers: Some(trailers) });
+    }
+    let mut response = respond(RpcBody::End);
+    response.headers_mut().extend(trailers);
+    response
+}
+
+/// The trailers that tell of a problem.
+pub(super) fn trailers_of(problem: &Problem) -> HeaderMap {
     let (message, details) = encode_details(problem);
     let mut trailers = HeaderMap::from_iter([status(problem.code.grpc_code())]);
     let mut put = |name, text: String| {
@@ -76,13 +107,7 @@ pub(super) fn refuse(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> 
     };
     put(MESSAGE, percent_encoded(&message));
     put(HeaderName::from_static(DETAILS), STANDARD_NO_PAD.encode(details));
-    if metadata::errors_as_message(asked) {
-        let message = Pieces::one(encode(&full_details(problem)));
-        return respond(RpcBody::Grpc { message, trailers: Some(trailers) });
-    }
-    let mut response = respond(RpcBody::End);
-    response.headers_mut().extend(trailers);
-    response
+    trailers
 }
 
 /// The header or trailer that says how a call ended.

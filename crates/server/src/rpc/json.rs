@@ -10,38 +10,42 @@ use http::{HeaderMap, Method, Response};
 use hyper::body::Incoming;
 use serde_json::value::RawValue;
 
+use super::body::RpcBody;
 use super::route::Rpc;
 use crate::Host;
+use crate::events::{Framing, text};
 use crate::http::answer::{self, method_not_allowed, problem};
 use crate::http::connection::read;
 use crate::http::envelope;
+use crate::http::operation::event_response;
 use beep_python_runtime::session::answer::floats::{Rows, row_to_json, rows};
 use beep_python_runtime::session::answer::{Arrays, Pieces, compose};
 use beep_python_runtime::session::{host_operation, operation};
 
 /// Answers a request that came through the door.
-pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Response<Pieces> {
+pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
+    let whole = |response: Response<Pieces>| response.map(RpcBody::Json);
     let path = parts.uri.path();
     if path == "/health" {
-        return match parts.method {
+        return whole(match parts.method {
             Method::GET => health(host).await.map_or_else(|told| problem(&told), answer::json),
             _ => method_not_allowed(&[Method::GET]),
-        };
+        });
     }
     let Some(rpc) = Rpc::find_json(path) else {
-        return problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}")));
+        return whole(problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}"))));
     };
     if parts.method != Method::POST {
-        return method_not_allowed(&[Method::POST]);
+        return whole(method_not_allowed(&[Method::POST]));
     }
     let body = match read(&mut body, &parts.method, host.door.max_body_bytes()).await {
         Ok(body) => body,
-        Err(told) => return problem(&told),
+        Err(told) => return whole(problem(&told)),
     };
-    carry_out(host, rpc, &parts.headers, &body).await.unwrap_or_else(|told| problem(&told))
+    carry_out(host, rpc, &parts.headers, &body).await.unwrap_or_else(|told| whole(problem(&told)))
 }
 
-async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<Pieces>, Problem> {
+async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<RpcBody>, Problem> {
     let operation = match rpc {
         Rpc::Session(operation) => operation,
         Rpc::Host(what @ (HostOperation::Health | HostOperation::Cancel)) => {
@@ -49,16 +53,23 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
             let told = host_operation::perform(&host.sessions, what, None, &body).await?;
             return pascal_case(&told).map(|mut told| {
                 told.push(b'}');
-                answer::json(told)
+                answer::json(told).map(RpcBody::Json)
             });
         }
-        Rpc::Host(_) => return Err(Problem::new(ErrorCode::UnknownOperation, "this rpc has no route with JSON")),
+        Rpc::Host(_) | Rpc::Events(_) => {
+            return Err(Problem::new(ErrorCode::UnknownOperation, "this rpc has no route with JSON"));
+        }
     };
     let body = camel_case(body)?;
     let envelope = envelope::read(headers, &body)?;
+    if envelope.is_followed(operation) {
+        let events = operation::follow(&host.sessions, operation, &envelope, body)?;
+        let framing = Framing::PascalLines;
+        return Ok(event_response(RpcBody::Text(text(events, envelope.form, framing)), framing));
+    }
     let arrays = Arrays::of(envelope.form);
     let Reply { answer, captured, epoch } = operation::carry_out(&host.sessions, operation, &envelope, body).await?;
-    Ok(match answer {
+    let response = match answer {
         Answer::Value(value) => {
             let mut tail = Vec::new();
             end(&mut tail, &captured, epoch);
@@ -79,7 +90,8 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
         answer @ (Answer::Exception(_) | Answer::Problem(_)) => {
             answer::composed(compose(Reply { answer, captured, epoch }, arrays).await)
         }
-    })
+    };
+    Ok(response.map(RpcBody::Json))
 }
 
 async fn health(host: &Host) -> Result<Vec<u8>, Problem> {
@@ -108,6 +120,17 @@ fn pascal_case(object: &[u8]) -> Result<Vec<u8>, Problem> {
     let mut out = serde_json::to_vec(&keys).unwrap_or_default();
     out.pop();
     Ok(out)
+}
+
+/// An object with its keys in PascalCase; an array, or what cannot be read, as it is.
+pub(crate) fn pascal_keys(object: &[u8]) -> Vec<u8> {
+    match pascal_case(object) {
+        Ok(mut told) => {
+            told.push(b'}');
+            told
+        }
+        Err(_) => object.to_vec(),
+    }
 }
 
 /// What follows the keys of an answer.

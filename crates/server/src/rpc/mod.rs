@@ -7,6 +7,7 @@
 
 mod body;
 mod connection;
+mod events;
 mod grpc;
 mod host;
 mod json;
@@ -17,4 +18,5 @@ mod route;
 mod standard;
 
 pub use connection::serve;
+pub(crate) use json::pascal_keys as pascal_case;
 pub use route::Rpc;

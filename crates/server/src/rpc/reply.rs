@@ -89,7 +89,9 @@ fn object_message(operation: Operation, object: &Body, extras: Extras) -> Result
             let Available { available } = read(object)?;
             encode(&m::IsModuleAvailableResponse { available, stdout, stderr, session_epoch })
         }
-        Operation::SetAttribute => encode(&m::SetAttributeResponse { success: true, stdout, stderr, session_epoch }),
+        Operation::SetAttribute | Operation::Answer => {
+            encode(&m::SetAttributeResponse { success: true, stdout, stderr, session_epoch })
+        }
         Operation::Dispose => {
             let Disposed { disposed } = read(object)?;
             encode(&m::DisposeHandleResponse { success: true, disposed, stdout, stderr, session_epoch })

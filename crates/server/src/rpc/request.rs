@@ -50,6 +50,33 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
         Operation::ModuleAvailable => {
             Object::with("moduleName", &message::<m::IsModuleAvailableRequest>(body)?.module_name)
         }
+        Operation::Execute => {
+            let m::EvaluateRequest { expression, locals_json, return_type } = message(body)?;
+            let object = Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?;
+            object.hint(&return_type)
+        }
+        Operation::Stream => {
+            let m::StreamRequest { expression, locals_json, handle_id, method_name, args_json, kwargs_json, credit } =
+                message(body)?;
+            let object = match &handle_id {
+                None => Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?,
+                Some(handle_id) => Object::with("handleId", handle_id),
+            };
+            match method_name {
+                None => object.credit(credit),
+                Some(name) => object.text("methodName", &name).arguments(&args_json, &kwargs_json)?.credit(credit),
+            }
+        }
+        Operation::Next => {
+            let m::NextRequest { handle_id, credit } = message(body)?;
+            Object::with("handleId", &handle_id).credit(credit)
+        }
+        Operation::Answer => {
+            let m::AnswerRequest { question_id, value_json, error, eof } = message(body)?;
+            let object = Object::with("questionId", &question_id).json("value", "value_json", &value_json)?;
+            let object = if eof { object.raw("eof", b"true") } else { object };
+            error.into_iter().fold(object, |object, error| object.text("error", &error))
+        }
         Operation::Wrap => {
             Object::new().json("value", "value_json", &message::<m::WrapValueRequest>(body)?.value_json)?
         }
@@ -102,6 +129,10 @@ impl Object {
 
     fn arguments(self, args: &str, kwargs: &str) -> Result<Object, Problem> {
         self.json("args", "args_json", args)?.json("kwargs", "kwargs_json", kwargs)
+    }
+
+    fn credit(self, credit: Option<u64>) -> Object {
+        credit.into_iter().fold(self, |object, credit| object.raw("credit", credit.to_string().as_bytes()))
     }
 
     fn hint(self, return_type: &str) -> Object {

@@ -8,24 +8,31 @@ use beep_python_protocol::{HostOperation, Operation};
 pub enum Rpc {
     /// An operation of a session.
     Session(Operation),
+    /// An operation of a session, with events on the way.
+    Events(Operation),
     /// An operation of the host.
     Host(HostOperation),
 }
 
 const JSON_PREFIX: &str = "/rpc/";
 const PYTHON_SERVICE: &str = "PythonService/";
+const EVENT_SERVICE: &str = "EventService/";
+/// The operations that answer with one message, but can be followed too.
+const EVENT_OPERATIONS: [Operation; 3] = [Operation::Evaluate, Operation::Create, Operation::Call];
 
 impl Rpc {
     /// Every rpc.
     pub fn all() -> impl Iterator<Item = Rpc> {
         let operations = Operation::ALL.into_iter().map(Rpc::Session);
-        operations.chain(HostOperation::ALL.into_iter().map(Rpc::Host))
+        let followed = EVENT_OPERATIONS.into_iter().map(Rpc::Events);
+        operations.chain(followed).chain(HostOperation::ALL.into_iter().map(Rpc::Host))
     }
 
     /// The path of the rpc over gRPC.
     pub fn path(self) -> String {
         match self {
             Rpc::Session(operation) => format!("{ROUTE_PREFIX}{PYTHON_SERVICE}{}", operation.rpc_name()),
+            Rpc::Events(operation) => format!("{ROUTE_PREFIX}{EVENT_SERVICE}{}", operation.rpc_name()),
             Rpc::Host(operation) => format!("{ROUTE_PREFIX}{}", operation.rpc_name()),
         }
     }
@@ -48,6 +55,9 @@ impl Rpc {
 }
 
 fn named(name: &str) -> Option<Rpc> {
+    if let Some(followed) = name.strip_prefix(EVENT_SERVICE).and_then(Operation::from_rpc_name) {
+        return EVENT_OPERATIONS.contains(&followed).then_some(Rpc::Events(followed));
+    }
     let operation = name.strip_prefix(PYTHON_SERVICE).and_then(Operation::from_rpc_name);
     operation.map(Rpc::Session).or_else(|| HostOperation::from_rpc_name(name).map(Rpc::Host))
 }
@@ -64,7 +74,7 @@ mod tests {
                 assert_eq!(Rpc::find_json(&path), Some(rpc));
             }
         }
-        assert_eq!(Rpc::all().filter(|rpc| rpc.json_path().is_some()).count(), 13);
+        assert_eq!(Rpc::all().filter(|rpc| rpc.json_path().is_some()).count(), 17);
         for path in ["/", "/rpc/", "/rpc/PythonService/", "/rpc/VenvService/ListEnvironments", "/rpc/Evaluate"] {
             assert_eq!((Rpc::find(path), Rpc::find_json(path)), (None, None), "{path}");
         }

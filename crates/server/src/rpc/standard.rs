@@ -18,7 +18,7 @@ pub(super) struct Standard(Vec<(String, Service)>);
 impl Standard {
     pub(super) async fn new() -> Standard {
         let (reporter, health) = tonic_health::server::health_reporter();
-        for service in ["PythonService", "SessionService", "VenvService"] {
+        for service in ["PythonService", "EventService", "SessionService", "VenvService"] {
             reporter.set_service_status(format!("beep.python.runtime.{service}"), ServingStatus::Serving).await;
         }
         let described = || {

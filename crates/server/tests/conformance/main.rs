@@ -9,6 +9,7 @@
 #![allow(unreachable_pub)] // as in any crate of tests
 
 mod clients;
+mod events;
 mod existing;
 mod existing_client;
 mod failures;
@@ -52,6 +53,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "failures", cases: failures::CASES },
     Subject { name: "clients", cases: clients::CASES },
     Subject { name: "sessions", cases: sessions::CASES },
+    Subject { name: "events", cases: events::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
     Subject { name: "existing", cases: existing::CASES },
     Subject { name: "existing", cases: existing::HTTP_CASES },

@@ -4,8 +4,10 @@
 //! [`Composed`] answer in its own way.
 
 mod compose;
+mod events;
 pub mod floats;
 mod pieces;
 
 pub use compose::{Arrays, Composed, compose};
+pub use events::{Told, tell};
 pub use pieces::Pieces;

@@ -1,0 +1,29 @@
+"""Figures of matplotlib, where the user's code has imported it: they are shown without being asked for."""
+
+import io
+import sys
+
+
+def open_figures():
+    """What pyplot holds open."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    numbers = getattr(pyplot, "get_fignums", None)  # none while it is being imported
+    return [pyplot.figure(number) for number in numbers()] if numbers is not None else []
+
+
+def is_figure(thing):
+    kind = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
+    return isinstance(kind, type) and isinstance(thing, kind)
+
+
+def bundle_of(figure):
+    """Data and metadata by MIME type."""
+    image = io.BytesIO()
+    figure.savefig(image, format="png", bbox_inches="tight")
+    return {"image/png": image.getvalue(), "text/plain": repr(figure)}, {}
+
+
+def close(figures):
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    for figure in figures:
+        pyplot.close(figure)

@@ -1,0 +1,96 @@
+"""How an object shows itself: its MIME bundle, as notebooks know it."""
+
+import base64
+import sys
+
+from ._encode import encode
+from ._text import short_repr, type_name
+
+MAX_TEXT = 1 << 20  # characters of a text/plain
+MAX_DISPLAY = 32 << 20  # bytes of a bundle's JSON
+_METHODS = (
+    ("_repr_html_", "text/html"),
+    ("_repr_markdown_", "text/markdown"),
+    ("_repr_svg_", "image/svg+xml"),
+    ("_repr_png_", "image/png"),
+    ("_repr_jpeg_", "image/jpeg"),
+    ("_repr_pdf_", "application/pdf"),
+    ("_repr_latex_", "text/latex"),
+    ("_repr_json_", "application/json"),
+    ("_repr_javascript_", "application/javascript"),
+)
+
+
+def bundle_of(thing):
+    """Data and metadata by MIME type. What one of its methods raises costs it that type only, and is told in a text."""
+    data, metadata, failed = {}, {}, []
+    if isinstance(thing, type):  # its methods are those of its instances
+        return {"text/plain": text_of(thing)}, metadata
+    _merge(_ask(thing, "_repr_mimebundle_", failed, include=None, exclude=None), None, data, metadata)
+    for method, mime in _METHODS:
+        if mime not in data:
+            _merge(_ask(thing, method, failed), mime, data, metadata)
+    if "text/plain" not in data:
+        data["text/plain"] = text_of(thing)
+    for text in failed:
+        print(text, file=sys.stderr)
+    return data, metadata
+
+
+def _ask(thing, method, failed, **arguments):
+    # looked up at the type, so that an object with every attribute does not pass for one that has this method
+    if getattr(type(thing), method, None) is None:
+        return None
+    try:
+        return getattr(thing, method)(**arguments)
+    except NotImplementedError:
+        return None
+    except Exception as error:
+        failed.append("%s.%s raised %s: %s" % (type_name(type(thing)), method, type_name(type(error)), error))
+        return None
+
+
+def _merge(told, mime, data, metadata):
+    about = None
+    if isinstance(told, tuple) and len(told) == 2:
+        told, about = told
+    if told is None:
+        return
+    if mime is None:
+        if isinstance(told, dict):
+            data.update(told)
+            if isinstance(about, dict):
+                metadata.update(about)
+        return
+    data[mime] = told
+    if about:
+        metadata[mime] = about
+
+
+def text_of(thing):
+    try:
+        text = str.__str__(repr(thing))
+    except Exception:
+        return short_repr(thing)  # which says what its __repr__ raised
+    if len(text) > MAX_TEXT:
+        return "%s… [cut here: %d more characters]" % (text[:MAX_TEXT], len(text) - MAX_TEXT)
+    return text
+
+
+def write(data, metadata):
+    """The bundle as JSON. Bytes are written as base64; what JSON cannot say is left out."""
+    parts = []
+    for mime, content in data.items():
+        if isinstance(content, (bytes, bytearray, memoryview)):
+            content = base64.b64encode(content).decode()
+        written = encode(content, False)
+        key = encode(mime, False) if type(mime) is str else None
+        if written is not None and key is not None:
+            parts.append(key + b":" + written)
+    size = sum(map(len, parts))
+    if size > MAX_DISPLAY:
+        mark = "[display cut here: %d bytes, of which at most %d are shown]" % (size, MAX_DISPLAY)
+        parts = [b'"text/plain":' + encode(mark, False)]
+    about = metadata and encode(metadata, False)
+    tail = b',"metadata":' + about if about and len(about) < MAX_DISPLAY else b""
+    return b'{"data":{' + b",".join(parts) + b"}" + tail + b"}"

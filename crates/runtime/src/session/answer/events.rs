@@ -1,0 +1,71 @@
+//! Events as JSON objects under their names, for every transport.
+
+use beep_python_protocol::ValueForm;
+use bytes::Bytes;
+use serde_json::json;
+
+use super::{Arrays, Composed, Pieces, compose};
+use crate::session::{Event, Question, Wants};
+use crate::worker::Body;
+
+/// An event, but for its framing. Nothing of it has a line break in it.
+#[derive(Debug)]
+pub enum Told {
+    /// On the way: `stdout` `stderr` `display` `item` `input_request` `callback`, and a JSON object that says it.
+    Event(&'static str, Pieces),
+    /// The last: what the operation answers where it is not followed.
+    Answer(Composed),
+}
+
+/// Composes one event.
+pub async fn tell(event: Event, form: ValueForm) -> Told {
+    match event {
+        Event::Stdout(text) => Told::Event("stdout", object(&json!({ "text": text }))),
+        Event::Stderr(text) => Told::Event("stderr", object(&json!({ "text": text }))),
+        Event::Display(body) => Told::Event("display", one_line(pieces(&body))),
+        Event::Item(body) => Told::Event("item", one_line(value(&body))),
+        Event::ItemHandle(body) => Told::Event("item", one_line(pieces(&body))),
+        Event::Question(Question { id, wants, body }) => {
+            let name = match wants {
+                Wants::Input => "input_request",
+                Wants::Callback => "callback",
+            };
+            let head = format!(r#"{{"questionId":"{id}","#);
+            let rest = body.slice(body.len().min(1)..);
+            Told::Event(name, one_line([Bytes::from(head), rest].into_iter().collect()))
+        }
+        Event::Answered(reply) => Told::Answer(match compose(*reply, Arrays::of(form)).await {
+            Composed::Json(body) => Composed::Json(one_line(body)),
+            Composed::Exception(body) => Composed::Exception(one_line(body)),
+            other => other,
+        }),
+    }
+}
+
+fn object(object: &serde_json::Value) -> Pieces {
+    Pieces::one(object.to_string())
+}
+
+fn pieces(body: &Body) -> Pieces {
+    body.pieces().cloned().collect()
+}
+
+fn value(body: &Body) -> Pieces {
+    const HEAD: &[u8] = br#"{"value":"#;
+    if body.len() < 1024 {
+        return Pieces::one([HEAD, &body.contiguous(), b"}"].concat());
+    }
+    let ends = (Bytes::from_static(HEAD), Bytes::from_static(b"}"));
+    std::iter::once(ends.0).chain(body.pieces().cloned()).chain([ends.1]).collect()
+}
+
+/// A worker runs code that need not be friendly: what it sends must not pass for further events.
+fn one_line(body: Pieces) -> Pieces {
+    if body.iter().all(|piece| !piece.iter().any(|byte| matches!(byte, b'\n' | b'\r'))) {
+        return body;
+    }
+    match serde_json::from_slice::<serde_json::Value>(&body.contiguous()) {
+        Ok(read) => object(&read),
+        Err(_) => Pieces::one(&b"{}"[..]),
+    }
+}

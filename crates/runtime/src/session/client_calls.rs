@@ -1,0 +1,77 @@
+//! Calls from Python that concern the client of the call that runs: what it is shown, and what it is asked.
+
+use std::sync::Arc;
+
+use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use bytes::{Buf, Bytes};
+use serde::Deserialize;
+
+use super::Reply;
+use super::events::{Event, Wants};
+use super::host_calls::Call;
+use super::life::{Outputs, read_answer};
+use super::questions::Way;
+use super::session::Shared;
+use crate::worker::{Body, Message, Outbox};
+
+/// A call that may be about the client of the call that runs.
+pub(super) enum ClientCall<F> {
+    /// It is, and is done.
+    Done(Result<Bytes, Problem>),
+    /// It is, and the client was asked.
+    Asked(F),
+    /// It is not; its body.
+    Other(Bytes),
+}
+
+/// Done at once, before anything else is read: what Python shows and asks keeps its order.
+pub(super) fn client_call(
+    shared: &Shared,
+    outputs: &Outputs,
+    outbox: &Arc<Outbox>,
+    message: Message,
+) -> ClientCall<impl Future<Output = Result<Bytes, Problem>> + use<>> {
+    #[derive(Deserialize)]
+    struct Callback {
+        nested: bool,
+    }
+    let body = message.body.contiguous();
+    let Ok(Call { method, params, .. }) = serde_json::from_slice(&body) else { return ClientCall::Other(body) };
+    let params = body.slice_ref(params.get().as_bytes());
+    let wants = match &*method {
+        "display" => None,
+        "input" => Some(Wants::Input),
+        "callback" => Some(Wants::Callback),
+        _ => return ClientCall::Other(body),
+    };
+    let mut queue = shared.queue();
+    outputs.drain(&mut queue, shared); // what was written before comes before
+    let Some(wants) = wants else {
+        let shown = queue.tell_running(Event::Display(Body::from(params)));
+        return ClientCall::Done(Ok(Bytes::from_static(if shown { b"true" } else { b"false" })));
+    };
+    let nested = serde_json::from_slice::<Callback>(&params).is_ok_and(|callback| callback.nested);
+    let way = nested.then(|| Way { outbox: outbox.clone(), host_call: message.id });
+    match queue.ask(wants, params, way) {
+        Err(problem) => ClientCall::Done(Err(problem)),
+        Ok(answer) => ClientCall::Asked(async move {
+            let told = answer.await.map_err(|_| {
+                Problem::new(ErrorCode::Cancelled, "the client has gone, or its call has ended, before it answered")
+            })?;
+            let head = format!(r#"{{"exact":{},"answer":"#, told.form == ValueForm::Exact);
+            Ok([head.as_bytes(), &told.body, b"}"].concat().into())
+        }),
+    }
+}
+
+/// The answer to a call that was carried out while the code waited: u64 number, u8 kind, its body.
+pub(super) fn nested_answer(shared: &Shared, outputs: &Outputs, message: &Message) {
+    let mut body = message.body.contiguous();
+    let mut queue = shared.queue();
+    outputs.drain(&mut queue, shared);
+    let (Ok(number), Ok(kind)) = (body.try_get_u64_le(), body.try_get_u8()) else { return };
+    if let Some(reply) = queue.questions().nested(number) {
+        let answer = read_answer(kind, Body::from(body), None);
+        let _ = reply.send(Reply { answer, captured: Default::default(), epoch: queue.epoch });
+    }
+}

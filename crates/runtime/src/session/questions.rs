@@ -1,0 +1,113 @@
+//! Questions that Python code asks its clients, until they are answered; and what is called while the code waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::sync::oneshot;
+
+use super::{Reply, Request};
+use crate::worker::{Outbox, encode_frames, kind};
+
+/// How many may be open in one session.
+const MAX_OPEN: usize = 1024;
+
+/// What a client said: the request that carried its answer.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) body: Bytes,
+    pub(super) form: ValueForm,
+}
+
+/// The open questions of a session.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    last: u64,
+    open: HashMap<u64, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The id of the call that asks.
+    call: u64,
+    answer: oneshot::Sender<Told>,
+    /// The way to the thread that waits, where it is one that carries out calls.
+    way: Option<Way>,
+    nested: HashMap<u64, oneshot::Sender<Reply>>,
+}
+
+/// How a thread that waits for the host is reached.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) outbox: Arc<Outbox>,
+    /// The id of its call to the host.
+    pub(super) host_call: u64,
+}
+
+impl Questions {
+    /// A new one of this call; its id, and where its answer comes. An error when it ends without one.
+    pub(super) fn open(&mut self, call: u64, way: Option<Way>) -> Result<(String, oneshot::Receiver<Told>), Problem> {
+        if self.open.len() >= MAX_OPEN {
+            let detail = format!("{MAX_OPEN} questions of this session have no answer yet");
+            return Err(Problem::new(ErrorCode::QueueFull, detail));
+        }
+        self.last += 1;
+        let (answer, receiver) = oneshot::channel();
+        self.open.insert(self.last, Open { call, answer, way, nested: HashMap::new() });
+        Ok((format!("q{}", self.last), receiver))
+    }
+
+    /// Answers one.
+    pub(super) fn answer(&mut self, id: &str, told: Told) -> Result<(), Problem> {
+        let open = number(id).and_then(|number| self.open.remove(&number)).ok_or_else(|| unknown(id))?;
+        open.answer.send(told).map_err(|_| unknown(id))
+    }
+
+    /// Those of this call get no answer any more.
+    pub(super) fn end_of(&mut self, call: u64) {
+        if !self.open.is_empty() {
+            self.open.retain(|_, open| open.call != call);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.open.clear();
+    }
+
+    /// Sends a call to the thread that waits for this answer, which carries it out. An error of the receiver: the
+    /// question was answered, or its call ended, before.
+    pub(super) fn nest(&mut self, id: &str, request: &Request) -> Result<oneshot::Receiver<Reply>, Problem> {
+        let found = number(id).and_then(|number| self.open.get_mut(&number));
+        let open = found.ok_or_else(|| unknown(id))?;
+        let way = open.way.as_ref().ok_or_else(|| {
+            let detail = "only a callback that the session's main thread waits for carries out calls; call without it";
+            Problem::new(ErrorCode::InvalidRequest, detail)
+        })?;
+        self.last += 1;
+        let (reply, receiver) = oneshot::channel();
+        open.nested.insert(self.last, reply);
+        let mut body = BytesMut::with_capacity(10 + request.body.len());
+        body.put_u8(request.operation.number());
+        body.put_u8(u8::from(request.form == ValueForm::Exact));
+        body.put_u64_le(self.last);
+        body.put_slice(&request.body);
+        way.outbox.put(|out| encode_frames(out, kind::NESTED, 0, way.host_call, &body));
+        Ok(receiver)
+    }
+
+    /// Where the reply goes to a call that was carried out so.
+    pub(super) fn nested(&mut self, number: u64) -> Option<oneshot::Sender<Reply>> {
+        self.open.values_mut().find_map(|open| open.nested.remove(&number))
+    }
+}
+
+fn number(id: &str) -> Option<u64> {
+    id.strip_prefix('q')?.parse().ok()
+}
+
+fn unknown(id: &str) -> Problem {
+    let id: String = id.chars().take(64).collect();
+    let detail = format!("no question '{id}' waits: it was answered, or its call has ended");
+    Problem::new(ErrorCode::UnknownQuestion, detail)
+}

@@ -1,0 +1,100 @@
+//! Events as text: server-sent events, or one JSON object a line.
+
+use std::pin::Pin;
+
+use beep_python_protocol::ValueForm;
+use beep_python_runtime::session::answer::{Composed, Pieces, Told, tell};
+use beep_python_runtime::session::{Event, Events};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::{FutureExt, Stream, stream};
+
+/// Events that are ready go together, up to so many bytes.
+const CHUNK_BYTES: usize = 32 << 10;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// `event: NAME`, `data: OBJECT` and an empty line.
+    ServerSent,
+    /// `{"event":"NAME",…}` a line.
+    Lines,
+    /// The same with keys in PascalCase.
+    PascalLines,
+}
+
+/// Events on their way to one client.
+pub(crate) type Text = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// All events, as they come.
+pub(crate) fn text(events: Events, form: ValueForm, framing: Framing) -> Text {
+    Box::pin(chunks(events, form, move |told, out| frame(told, framing, out)))
+}
+
+/// All events, as they come, each written by `write`.
+pub(crate) fn chunks(
+    events: Events,
+    form: ValueForm,
+    write: impl Fn(Told, &mut BytesMut) + Send + Sync,
+) -> impl Stream<Item = Bytes> + Send {
+    stream::unfold((events, write), move |(mut events, write)| async move {
+        let mut next: Option<Event> = Some(events.next().await?);
+        let mut out = BytesMut::new();
+        while let Some(event) = next {
+            write(tell(event, form).await, &mut out);
+            if out.len() >= CHUNK_BYTES {
+                break;
+            }
+            next = events.next().now_or_never().flatten();
+        }
+        Some((out.freeze(), (events, write)))
+    })
+}
+
+fn frame(told: Told, framing: Framing, out: &mut BytesMut) {
+    let (name, body) = named(told);
+    if framing == Framing::ServerSent {
+        out.put_slice(format!("event: {name}\ndata: ").as_bytes());
+        body.iter().for_each(|piece| out.put_slice(piece));
+        return out.put_slice(b"\n\n");
+    }
+    let pascal = framing == Framing::PascalLines;
+    out.put_slice(format!(r#"{{"{}":"{name}""#, if pascal { "Event" } else { "event" }).as_bytes());
+    let body = match pascal {
+        true => Pieces::one(crate::rpc::pascal_case(&body.contiguous())),
+        false => body,
+    };
+    put_rest(&body, out);
+    out.put_u8(b'\n');
+}
+
+/// The last event is a `result` or an `error`.
+fn named(told: Told) -> (&'static str, Pieces) {
+    match told {
+        Told::Event(name, body) => (name, body),
+        Told::Answer(Composed::Json(body)) => ("result", body),
+        Told::Answer(Composed::Floats { .. }) => ("result", Pieces::one(&b"{}"[..])), // never of what has events
+        Told::Answer(Composed::Exception(body)) => ("error", body),
+        Told::Answer(Composed::Problem(problem)) => {
+            ("error", Pieces::one(serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec())))
+        }
+    }
+}
+
+/// An object that is begun goes on with the keys of this one. An array, as some operations answer, stands under `value`.
+pub(crate) fn put_rest(body: &Pieces, out: &mut BytesMut) {
+    let first = body.iter().next().and_then(|piece| piece.first());
+    if first != Some(&b'{') {
+        out.put_slice(br#","value":"#);
+        body.iter().for_each(|piece| out.put_slice(piece));
+        return out.put_u8(b'}');
+    }
+    let mut skip = 1;
+    for piece in body.iter() {
+        let rest = &piece[skip..];
+        if skip == 1 && rest.first() != Some(&b'}') {
+            out.put_u8(b',');
+        }
+        out.put_slice(rest);
+        skip = 0;
+    }
+}

@@ -1,0 +1,17 @@
+//! What a call tells before its answer, over each wire as it is written there.
+
+#[path = "support/host.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod host;
+#[path = "support/http.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod http;
+#[path = "support/pipe.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod pipe;
+
+mod event {
+    pub mod callbacks;
+    pub mod execute;
+    pub mod streams;
+}
