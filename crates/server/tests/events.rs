@@ -1,5 +1,7 @@
 //! What a call tells before its answer, over each wire as it is written there.
 
+#![allow(unreachable_pub)] // as in any crate of tests
+
 #[path = "support/host.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod host;
