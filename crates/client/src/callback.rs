@@ -206,7 +206,7 @@ pub(crate) async fn perform<B: PythonHostBackend>(backend: &B, call: Call) -> Re
 
 /// An answer in which its output stands, as where it is not followed.
 fn with_output(answer: &bytes::Bytes, stdout: &str, stderr: &str) -> Result<Reply, Error> {
-    let mut text = answer.to_vec();
+    let mut text = answer.trim_ascii_end().to_vec();
     let written = |text: &str| serde_json::to_string(text).unwrap_or_default();
     for (name, told) in [("stdout", stdout), ("stderr", stderr)] {
         if !told.is_empty() && text.ends_with(b"}") {

@@ -51,8 +51,7 @@ impl PythonHostBackend for PipeBackend {
         line::read(&self.connections.exchange(line::write(&call)).await?)
     }
 
-    async fn follow(&self, mut call: Call) -> Result<EventStream, Error> {
-        call.options.request_id.get_or_insert_with(|| "1".into()); // the only one of its connection
-        follow(self.endpoint(), &line::write(&call)).await
+    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
+        follow(self.endpoint(), &line::write_followed(&call)).await
     }
 }

@@ -13,6 +13,8 @@ use crate::{Error, Event};
 struct Request<'a> {
     command: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
@@ -39,6 +41,15 @@ struct SessionNamed<'a> {
 
 /// The line of a call, with its end.
 pub(super) fn write(call: &Call) -> Bytes {
+    write_with(call, None)
+}
+
+/// The line of a call that is followed: the only one of its connection.
+pub(super) fn write_followed(call: &Call) -> Bytes {
+    write_with(call, Some(1))
+}
+
+fn write_with(call: &Call, id: Option<u32>) -> Bytes {
     let options = &call.options;
     let (command, session, about) = match call.target {
         Target::Session(operation) => (operation.pipe_command(), options.session.as_deref(), None),
@@ -46,6 +57,7 @@ pub(super) fn write(call: &Call) -> Bytes {
     };
     let request = Request {
         command,
+        id,
         request_id: options.request_id.as_deref(),
         session,
         // A deadline of no time at all would read as no deadline.

@@ -31,6 +31,7 @@ impl Session {
             goes_on,
             template,
             began: Instant::now(),
+            handle_id: None,
             count: 0,
             ended: false,
         };
@@ -51,6 +52,8 @@ pub(super) struct Following {
     /// What was asked for, but for its body.
     template: Request,
     began: Instant,
+    /// The stream, once its first round is over.
+    handle_id: Option<String>,
     /// Items of the rounds before.
     count: u64,
     ended: bool,
@@ -99,6 +102,7 @@ impl Following {
                 if let Some(handle_id) = round.handle_id.filter(|_| !round.done) {
                     self.feed = Arc::default();
                     let body = serde_json::json!({ "handleId": handle_id }).to_string();
+                    self.handle_id = Some(handle_id);
                     self.ask(self.next_request(Operation::Next, body));
                     continue;
                 }
@@ -129,13 +133,13 @@ impl Drop for Following {
             return;
         }
         let (session, feed, ticket) = (self.session.clone(), self.feed.clone(), self.ticket);
-        let grace = self.grace();
-        tokio::spawn(async move { end_stream(session, feed, ticket, grace).await });
+        let (grace, handle_id) = (self.grace(), self.handle_id.take());
+        tokio::spawn(async move { end_stream(session, feed, ticket, grace, handle_id).await });
     }
 }
 
 /// Ends a stream that nobody reads: the worker closes it when its round is cancelled; one between two rounds is let go.
-async fn end_stream(session: Session, feed: Arc<Feed>, ticket: u64, grace: Duration) {
+async fn end_stream(session: Session, feed: Arc<Feed>, ticket: u64, grace: Duration, handle_id: Option<String>) {
     let reply = async {
         loop {
             if let Event::Answered(reply) = std::future::poll_fn(|cx| feed.poll_next(cx)).await {
@@ -149,8 +153,10 @@ async fn end_stream(session: Session, feed: Arc<Feed>, ticket: u64, grace: Durat
         reply = &mut reply => reply,
         () = climb(&session.shared, ticket, ErrorCode::Cancelled, grace) => reply.await,
     };
-    if let Some(Round { handle_id: Some(handle_id), done: false, .. }) = round_of(&reply) {
-        let body = serde_json::json!({ "handleId": handle_id }).to_string();
+    // A round that was not even started closes nothing. A stream that is closed already is passed over.
+    let left = round_of(&reply).and_then(|round| round.handle_id).or(handle_id);
+    if let Some(handle_id) = left {
+        let body = serde_json::json!({ "handleIds": [handle_id] }).to_string();
         session.call(Request::new(Operation::Dispose, body)).await;
     }
 }
