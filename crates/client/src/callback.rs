@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
 use crate::ask::{encode, session_call};
-use crate::call::{Call, Reply};
+use crate::call::{Call, Reply, Target};
 use crate::event::{Event, EventStream, is_last, value_of};
 use crate::{Error, PythonHostBackend};
 
@@ -182,7 +182,9 @@ impl<B> fmt::Debug for Answering<B> {
 
 /// Performs a call of a session, answering the callbacks that are known.
 pub(crate) async fn perform<B: PythonHostBackend>(backend: &B, call: Call) -> Result<Reply, Error> {
-    if backend.context().callbacks.is_empty() || call.options.callback.is_some() {
+    // Those that run code which can be given a callback; a callback that it has kept may be called by any of them.
+    let takes = matches!(call.target, Target::Session(Operation::Evaluate | Operation::Call | Operation::Create));
+    if !takes || backend.context().callbacks.is_empty() || call.options.callback.is_some() {
         return backend.perform(call).await;
     }
     let mut events = Answering::follow(backend, call).await?;

@@ -28,13 +28,16 @@ pub(super) async fn follow(endpoint: &PipeEndpoint, line: &[u8]) -> Result<Event
         return Err(lines.lost(error));
     }
     // What is refused is refused at once.
-    let first = lines.next().await?;
+    let first = match lines.next().await {
+        Err(error) if error.exception().is_none() => return Err(error),
+        first => first,
+    };
     let events = stream::unfold((Some(first), lines), |(first, mut lines)| async move {
         if lines.ended {
             return None;
         }
         let event = match first {
-            Some(event) => Ok(event),
+            Some(event) => event,
             None => lines.next().await,
         };
         lines.ended = is_last(&event);
