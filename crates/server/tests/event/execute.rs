@@ -302,7 +302,7 @@ pub fn body_of(server: &http::Server, path: &str, headers: &[(&str, &str)], body
     while let Some((size, rest)) = chunks.split_once("\r\n") {
         let size = usize::from_str_radix(size, 16).expect("a size");
         whole.push_str(&rest[..size]);
-        chunks = &rest[size..].trim_start_matches("\r\n");
+        chunks = rest[size..].trim_start_matches("\r\n");
     }
     (head.to_ascii_lowercase(), whole)
 }
