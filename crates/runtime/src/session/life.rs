@@ -324,12 +324,14 @@ impl Outputs {
     /// Takes what was written until now: to the call that runs, else to the log. True when there is more.
     pub(super) fn drain(&self, queue: &mut Queue, shared: &Shared) -> bool {
         let mut more = false;
+        let slots = queue.slots();
+        let running = || slots.as_ref().map(|slots| slots.running());
         for (stderr, output) in [(false, &self.stdout), (true, &self.stderr)] {
-            let drained = output.drain(&mut |bytes| {
+            let drained = output.drain(running, |call, bytes| {
                 if stderr {
                     self.tail.lock().expect("no panic while held").push(bytes);
                 }
-                if !queue.take_output(stderr, bytes) {
+                if !call.is_some_and(|call| queue.take_output(call, stderr, bytes)) {
                     self.idle.lock().expect("no panic while held").log(&shared.id, stderr, bytes);
                 }
             });

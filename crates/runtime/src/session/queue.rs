@@ -199,10 +199,13 @@ impl Queue {
         }
     }
 
-    /// Gives output to the call that runs. False where none does: it was written while the session was idle.
-    pub(super) fn take_output(&mut self, stderr: bool, bytes: &[u8]) -> bool {
-        let Some(connection) = &self.connection else { return false };
-        let id = connection.slots.running();
+    /// The slots of the worker, in which it notes the call that runs.
+    pub(super) fn slots(&self) -> Option<Arc<Slots>> {
+        self.connection.as_ref().map(|connection| connection.slots.clone())
+    }
+
+    /// Gives output to the call that ran when it was written. False where none did: the session was idle.
+    pub(super) fn take_output(&mut self, id: u64, stderr: bool, bytes: &[u8]) -> bool {
         match &mut self.flying[(id % SLOTS as u64) as usize] {
             Some(flying) if flying.id == id => {
                 match &flying.reply {

@@ -127,13 +127,15 @@ fn pipe_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 #[derive(Debug)]
 pub struct Output {
     fd: AsyncFd<OwnedFd>,
+    /// The last writer was seen to be gone; there may be bytes left.
+    hung_up: AtomicBool,
     closed: AtomicBool,
 }
 
 impl Output {
     fn new(fd: OwnedFd) -> io::Result<Output> {
         rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        Ok(Output { fd: watch(fd)?, closed: AtomicBool::new(false) })
+        Ok(Output { fd: watch(fd)?, hung_up: AtomicBool::new(false), closed: AtomicBool::new(false) })
     }
 
     /// Whether no writer is left.
@@ -147,21 +149,32 @@ impl Output {
             return std::future::pending().await;
         }
         if let Ok(mut ready) = self.fd.readable().await {
+            if ready.ready().is_read_closed() {
+                self.hung_up.store(true, Ordering::Relaxed);
+            }
             // `drain` reads until nothing is left, so that the next wait may sleep until more comes.
             ready.clear_ready();
         }
     }
 
-    /// Hands out what can be read now.
+    /// Hands out what can be read now, with what `whose` says of it.
     ///
     /// Asks the kernel, whatever the runtime's own notes say: output that was written before an answer must be seen
-    /// with it. What is read at once is bounded, so that a worker that prints without end holds nobody up.
-    pub fn drain(&self, take: &mut dyn FnMut(&[u8])) -> Drained {
+    /// with it. `whose` is asked while there are bytes, and no more than these are read then: a worker that is free to
+    /// go on once they are read does not get into the account of them. What is read at once is bounded, so that a worker
+    /// that prints without end holds nobody up.
+    pub fn drain<T>(&self, whose: impl Fn() -> T, mut take: impl FnMut(T, &[u8])) -> Drained {
         let mut buffer = [MaybeUninit::uninit(); 65536]; // filling it with zeros would cost more than reading nothing
         for _ in 0..16 {
-            match rustix::io::read(self.fd.get_ref(), &mut buffer) {
+            let there = match rustix::io::ioctl_fionread(self.fd.get_ref()) {
+                Ok(0) if !self.hung_up.load(Ordering::Relaxed) => return Drained::Empty,
+                Ok(count) => usize::try_from(count).unwrap_or(usize::MAX).clamp(1, buffer.len()),
+                Err(_) => return self.close(),
+            };
+            let owner = whose();
+            match rustix::io::read(self.fd.get_ref(), &mut buffer[..there]) {
                 Ok(([], _)) => return self.close(),
-                Ok((bytes, _)) => take(bytes),
+                Ok((bytes, _)) => take(owner, bytes),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => return Drained::Empty,
                 Err(_) => return self.close(),
