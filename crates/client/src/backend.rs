@@ -171,7 +171,12 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         locals: impl Into<Locals>,
     ) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
         let locals = locals.into();
-        async move { Execution::start(self, code, locals).await }
+        async move { Execution::start(self, code, locals, None).await }
+    }
+
+    /// The same, whose result stays in the session whatever it is: [`result::<Handle>`](Execution::result).
+    fn execute_held(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
+        async move { Execution::start(self, code, Locals::default(), return_type::<Handle>()).await }
     }
 
     /// Iterates over what code gives: an iterable, a generator or an asynchronous one. Its items are made as they are read.

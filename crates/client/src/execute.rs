@@ -44,10 +44,15 @@ pub struct Execution<B> {
 }
 
 impl<B: PythonHostBackend> Execution<B> {
-    pub(crate) async fn start(backend: &B, code: &str, locals: Locals) -> Result<Execution<B>, Error> {
+    pub(crate) async fn start(
+        backend: &B,
+        code: &str,
+        locals: Locals,
+        return_type: Option<&str>,
+    ) -> Result<Execution<B>, Error> {
         let body = locals
             .into_values()
-            .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type: None }));
+            .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type }));
         let mut call = session_call(Operation::Execute, body, backend.context().options.clone())?;
         call.options.offers.stdin = true;
         let events = Answering::follow(backend, call).await?;

@@ -3,6 +3,7 @@
 
 mod highlight;
 mod remote;
+mod screen;
 mod traceback;
 
 use std::sync::Arc;
@@ -20,9 +21,9 @@ use crate::context::Context;
 use crate::hints::hint_for;
 use highlight::Python;
 use remote::Remote;
+use screen::Screen;
 
 const HISTORY: &str = "python-history";
-const RELUCTANT: &str = "it does not react yet; Ctrl-C again ends its worker, and all that the session holds";
 
 /// Takes what is typed until it is left.
 pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title: &str) -> Result<Ended> {
@@ -54,14 +55,10 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
         }
         let ran = {
             let _quiet = Quiet::begin();
-            remote.run(&text, || printer.note(paint(printer.colours.stderr, FAINT, RELUCTANT)))
+            remote.run(&text, &Screen(printer))
         };
         match ran {
-            Ok(shown) => {
-                printer.raw(&shown.stdout);
-                printer.raw_note(&shown.stderr);
-                shown.value.iter().for_each(|text| printer.line(text));
-            }
+            Ok(shown) => shown.iter().for_each(|text| printer.line(text)),
             Err(error) => {
                 if let Some((stdout, stderr)) = error.output() {
                     printer.raw(stdout);

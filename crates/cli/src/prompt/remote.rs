@@ -6,9 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use beep_python_client::protocol::message::CancelOutcome;
-use beep_python_client::{Answer, AnyBackend, Args, Error, ErrorCode, FromAnswer, Handle, PythonHostBackend};
+use beep_python_client::{Answer, AnyBackend, Args, Error, ErrorCode, FromAnswer, Handle, PythonHostBackend, Shown};
+use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use super::screen::Screen;
+use crate::console::line::Typed;
 
 /// Makes what helps the prompt, in the session.
 const HELPER: &str = "__import__('beep_python._prompt', fromlist=['Prompt']).Prompt()";
@@ -27,14 +32,13 @@ pub(super) struct Remote {
     client: AnyBackend,
     helper: Mutex<Option<Handle>>,
     calls: AtomicU64,
+    /// Ctrl-C was pressed where the code waits for a line.
+    pressed: Notify,
 }
-
-/// What a call gave: its result as it is shown, if there is anything to show.
-pub(super) type Shown = Answer<Option<String>>;
 
 impl Remote {
     pub(super) fn new(runtime: Runtime, client: AnyBackend) -> Remote {
-        Remote { runtime, client, helper: Mutex::new(None), calls: AtomicU64::new(0) }
+        Remote { runtime, client, helper: Mutex::new(None), calls: AtomicU64::new(0), pressed: Notify::new() }
     }
 
     /// None where the text can be run, else what its next line begins with. A session that cannot say it runs the text.
@@ -53,25 +57,51 @@ impl Remote {
         self.runtime.block_on(self.ask(&client, method, || Args::new().arg(text)))
     }
 
-    /// Runs a text. Ctrl-C cancels it; `reluctant` is called when it does not react.
-    pub(super) fn run(&self, text: &str, reluctant: impl Fn()) -> Result<Shown, Error> {
+    /// Runs a text, and shows what it shows as it comes; gives the text that shows its result. Ctrl-C cancels it.
+    pub(super) fn run(&self, text: &str, screen: &Screen<'_>) -> Result<Option<String>, Error> {
         self.runtime.block_on(async {
-            let ran =
-                self.cancellable(async |client| client.evaluate::<Answer<Handle>>(text).await, &reluctant).await?;
-            let value = ran.value;
-            let nothing =
-                Answer { value: None, stdout: ran.stdout, stderr: ran.stderr, session_epoch: ran.session_epoch };
+            let mut last = None;
+            let value =
+                self.cancellable(async |client| self.follow(client, text, screen, &mut last).await, screen).await?;
             if value.type_name() == "NoneType" {
-                return Ok(nothing);
+                last.iter().for_each(|last| screen.display(last));
+                return Ok(None);
             }
             let show = async |client: &AnyBackend| self.ask(client, "show", || Args::new().arg(&value)).await;
-            let shown: Shown = match self.cancellable(show, &reluctant).await {
-                Ok(shown) => shown,
-                Err(error) => return Err(with_output(error, &nothing)),
-            };
-            let (stdout, stderr) = (nothing.stdout + &shown.stdout, nothing.stderr + &shown.stderr);
-            Ok(Answer { stdout, stderr, ..shown })
+            let shown: Answer<Option<String>> = self.cancellable(show, screen).await?;
+            // What the session has displayed last is the result itself, as a rule.
+            last.iter().filter(|last| Some(*last) != shown.value.as_ref()).for_each(|last| screen.display(last));
+            screen.output(&shown.stdout, &shown.stderr);
+            Ok(shown.value)
         })
+    }
+
+    /// Runs a text to its end. What it displayed last is left in `last`, if nothing came after it.
+    async fn follow(
+        &self,
+        client: &AnyBackend,
+        text: &str,
+        screen: &Screen<'_>,
+        last: &mut Option<String>,
+    ) -> Result<Handle, Error> {
+        let mut execution = client.execute_held(text).await?;
+        while let Some(shown) = execution.next().await {
+            last.take().iter().for_each(|last| screen.display(last));
+            match shown {
+                Shown::Stdout(text) => screen.output(&text, ""),
+                Shown::Stderr(text) => screen.output("", &text),
+                Shown::Display(display) => {
+                    *last = display.data.get("text/plain").and_then(|text| text.as_str()).map(str::to_owned);
+                }
+                Shown::Input(input) => match screen.ask(&input.prompt) {
+                    Some(Typed::Line(line)) => execution.answer_input(&input, Some(&line)).await?,
+                    Some(Typed::Interrupted) => self.pressed.notify_one(),
+                    Some(Typed::Ended) | None => execution.answer_input(&input, None).await?,
+                },
+                _ => {}
+            }
+        }
+        execution.result::<Answer<Handle>>().await.map(|answer| answer.value)
     }
 
     async fn ask<T: FromAnswer>(&self, client: &AnyBackend, method: &str, args: impl Fn() -> Args) -> Result<T, Error> {
@@ -93,7 +123,7 @@ impl Remote {
     async fn cancellable<T>(
         &self,
         call: impl AsyncFnOnce(&AnyBackend) -> Result<T, Error>,
-        reluctant: &impl Fn(),
+        screen: &Screen<'_>,
     ) -> Result<T, Error> {
         let id = format!("prompt-{}-{}", std::process::id(), self.calls.fetch_add(1, Ordering::Relaxed));
         let client = self.client.with_request_id(&id).with_cancel_if_gone();
@@ -103,6 +133,7 @@ impl Remote {
             biased;
             ended = &mut call => return ended,
             _ = interrupts.recv() => {}
+            () = self.pressed.notified() => {}
         }
         // So that it is not killed before somebody said so.
         let (patient, at_once) = (self.client.with_grace(NEVER), self.client.with_grace(Duration::ZERO));
@@ -111,7 +142,7 @@ impl Remote {
             () = cancel(&patient, &id) => {}
             () = tokio::time::sleep(RELUCTANT) => {}
         }
-        reluctant();
+        screen.reluctant();
         tokio::select! {
             ended = &mut call => return ended,
             _ = interrupts.recv() => {}
@@ -135,16 +166,4 @@ async fn cancel(client: &AnyBackend, id: &str) {
             Err(_) => return,
         }
     }
-}
-
-/// The error, with what the call before it wrote in front of what it wrote itself.
-fn with_output(mut error: Error, before: &Shown) -> Error {
-    let (stdout, stderr) = match &mut error {
-        Error::Python(raised) => (&mut raised.stdout, &mut raised.stderr),
-        Error::Host(problem) => (&mut problem.stdout, &mut problem.stderr),
-        _ => return error,
-    };
-    stdout.insert_str(0, &before.stdout);
-    stderr.insert_str(0, &before.stderr);
-    error
 }

@@ -161,6 +161,48 @@ fn ctrl_c_cancels_and_the_state_stays() {
 }
 
 #[test]
+fn what_code_shows_comes_while_it_runs() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.begin(PROMPT, "import time; print('first'); time.sleep(600)");
+    terminal.wait_for("\nfirst");
+    terminal.keys(CTRL_C);
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.command(PROMPT, "import sys; print('a'); print('b', file=sys.stderr); print('c'); 'd'");
+    assert_eq!(below(&terminal, ">>> import sys"), "a\nb\nc\n'd'\n>>> ");
+    terminal.command(PROMPT, "display([1]); display((2,)); {3}");
+    assert_eq!(below(&terminal, ">>> display([1])"), "[1]\n(2,)\n{3}\n>>> ");
+    terminal.command(PROMPT, "display([4])");
+    assert_eq!(below(&terminal, ">>> display([4])"), "[4]\n>>> ");
+    terminal.command(PROMPT, "_");
+    assert_eq!(below(&terminal, ">>> _"), "{3}\n>>> ");
+}
+
+#[test]
+fn code_can_ask_for_a_line() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let mut terminal = prompt(&house, &[]);
+    terminal.begin(PROMPT, "name = input('Your name? ')");
+    terminal.wait_for_line("Your name?");
+    terminal.keys("Ada\r");
+    terminal.command(PROMPT, "name");
+    assert_eq!(below(&terminal, ">>> name\n"), ">>> ");
+    terminal.wait_for("\n'Ada'\n");
+    terminal.begin(PROMPT, "input('more? ')");
+    terminal.wait_for_line("more?");
+    terminal.keys(CTRL_D);
+    terminal.wait_for("EOFError");
+    terminal.begin(PROMPT, "input('again? ')");
+    terminal.wait_for_line("again?");
+    terminal.keys(CTRL_C);
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.command(PROMPT, "name + '!'");
+    terminal.wait_for("'Ada!'");
+}
+
+#[test]
 fn what_does_not_react_is_ended_when_that_is_asked_for() {
     let house = House::with_runtime();
     house.start(&[]);
