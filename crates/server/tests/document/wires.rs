@@ -47,6 +47,13 @@ fn over_http(server: &Server, example: &Example, names: &mut Names) -> Result<()
         }
     }
     match answer.header("content-type") {
+        Some("application/x-ndjson") => {
+            let lines: Vec<_> = example.got[1..].iter().filter(|line| line.starts_with('{')).collect();
+            if lines.len() != text.lines().count() {
+                return Err(format!("expected {} lines, but got {text}", lines.len()));
+            }
+            lines.iter().zip(text.lines()).try_for_each(|(expected, line)| names.compare_bodies(expected, line))
+        }
         Some("application/octet-stream") => {
             let hex: Vec<String> = answer.body.iter().map(|byte| format!("{byte:02x}")).collect();
             if hex.join(" ") == expected {

@@ -140,6 +140,11 @@ impl Connection {
         let head = String::from_utf8(self.read[..end].to_vec()).expect("an ASCII head");
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
         let mut response = Response { status, head, body: Vec::new() };
+        if response.header("transfer-encoding") == Some("chunked") {
+            self.read.drain(..end);
+            response.body = self.chunks();
+            return response;
+        }
         let length: usize = response.header("content-length").expect("a length").parse().expect("a number");
         while self.read.len() < end + length {
             self.more();
@@ -147,6 +152,27 @@ impl Connection {
         response.body = self.read[end..end + length].to_vec();
         self.read.drain(..end + length);
         response
+    }
+
+    /// The chunks of a body, to its end.
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let Some(at) = self.read.windows(2).position(|two| two == b"\r\n") else {
+                self.more();
+                continue;
+            };
+            let size = std::str::from_utf8(&self.read[..at]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
+            let size = size.expect("the size of a chunk");
+            while self.read.len() < at + size + 4 {
+                self.more();
+            }
+            body.extend_from_slice(&self.read[at + 2..at + 2 + size]);
+            self.read.drain(..at + size + 4);
+            if size == 0 {
+                return body;
+            }
+        }
     }
 
     /// Asks for a head alone, which ends where a body would begin.
