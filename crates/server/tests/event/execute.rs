@@ -310,7 +310,7 @@ pub fn body_of(server: &http::Server, path: &str, headers: &[(&str, &str)], body
 #[test]
 fn http_sends_server_sent_events_or_lines() {
     let server = http::Server::start();
-    let request = json!({"expression": "print('a\\nb')\n(1, 2)"});
+    let request = json!({"expression": "import os\nos.write(1, b'a\\nb\\n')\n(1, 2)"});
     let (head, text) = body_of(&server, "/api/execute", &[], &request);
     assert!(head.contains("200 ok") && head.contains("content-type: text/event-stream"), "{head}");
     assert_eq!(
