@@ -82,7 +82,8 @@ fn whoever_presses_tab_in_a_shell_gets_the_name() {
         }
         let mut command = Command::new(shell);
         command.args(options).env("PATH", path()).env("BEEP_PYTHON_HOME", house.root()).env("PS1", "$ ");
-        command.env("HISTFILE", "/dev/null").current_dir(house.here());
+        // A file of its own: zsh renames what it writes over HISTFILE, whatever was there.
+        command.env("HISTFILE", house.here().join("history")).current_dir(house.here());
         let mut terminal = Terminal::run(command);
         terminal.command("$ ", &format!("{before}source <(beep-python completions {shell})"));
         terminal.keys("beep-python venv status b\t");
