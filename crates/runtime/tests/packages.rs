@@ -394,7 +394,10 @@ fn a_caller_killed_at_any_moment_leaves_what_the_next_one_finishes() {
             for number in [0, 7, 19] {
                 assert_eq!(imported(&environment, &format!("p{number}")), "1.0", "{tool}, {moment}");
             }
-            assert_eq!(names(&house.environments()), ["hf-cpu"]);
+            // Who was killed after the last change left its free lock: what is ready is answered without taking it, and
+            // the next change takes it away.
+            let left: Vec<_> = names(&house.environments()).into_iter().filter(|name| name != ".lock-hf-cpu").collect();
+            assert_eq!(left, ["hf-cpu"]);
         }
     }
 }
