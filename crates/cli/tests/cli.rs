@@ -18,5 +18,6 @@ mod cli {
     mod quickstart;
     mod runtimes;
     mod servers;
+    mod sessions;
     mod terminal;
 }
