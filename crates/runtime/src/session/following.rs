@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::events::{Event, Events, Feed, Feeder};
 use super::ladder::climb;
-use super::queue::ReplyTo;
 use super::session::closing;
+use super::under_way::ReplyTo;
 use super::{Answer, Reply, Request, Session};
 use crate::worker::Body;
 

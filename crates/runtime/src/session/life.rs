@@ -17,8 +17,9 @@ use super::events::Event;
 use super::explain::describe;
 use super::host_calls;
 use super::limits::watch;
-use super::queue::{Connection, Queue, stopped};
+use super::queue::{Connection, Queue};
 use super::session::{Shared, Stage};
+use super::unanswered::stopped;
 use super::zygotes::Zygotes;
 use crate::worker::{
     Body, Death, Decoder, Drained, HEADER_BYTES, Message, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError, kind,

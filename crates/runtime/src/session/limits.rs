@@ -7,8 +7,8 @@ use beep_python_protocol::{ErrorCode, Limits};
 use tokio::time::sleep;
 
 use super::ladder::climb;
-use super::queue::Killed;
 use super::session::Shared;
+use super::unanswered::Killed;
 use crate::worker::{Usage, limit_data, usage};
 
 /// How often a session that has limits is looked at.

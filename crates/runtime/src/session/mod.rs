@@ -22,6 +22,8 @@ mod questions;
 mod queue;
 mod session;
 mod sessions;
+mod unanswered;
+mod under_way;
 mod zygotes;
 
 pub use call::{Answer, CallName, Reply, Request};

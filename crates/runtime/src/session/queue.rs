@@ -5,84 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{ErrorCode, Offers, Outcome, Problem, ValueForm, WorkerDeath};
+use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
-use super::cancel::{Found, outcome_of};
+use super::cancel::Found;
 use super::capture::Capture;
-use super::events::{Event, Feeder, Question, Wants};
+use super::events::{Event, Question, Wants};
 use super::questions::{Questions, Told, Way};
-use super::{CallName, Captured, Reply, Request, SessionLimits};
+use super::unanswered::{Killed, lost, stopped};
+use super::under_way::{Flying, Pending, ReplyTo, tell};
+use super::{CallName, Reply, SessionLimits};
 use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag};
-
-/// The exit status of a worker that cannot reach its host any more; `_zygote.py` has it too.
-const LINK_BROKEN: i32 = 70;
-
-/// The exit status of a worker whose own loop failed; `_zygote.py` has it too.
-const LOOP_BROKEN: i32 = 71;
-
-/// A call that has no answer yet.
-#[derive(Debug)]
-pub(super) struct Pending {
-    /// Its number in the session, in order of arrival.
-    pub(super) ticket: u64,
-    pub(super) request: Request,
-    /// How long it may take to stop.
-    pub(super) grace: Duration,
-    pub(super) reply: ReplyTo,
-    /// The task that ends it when its time is over.
-    pub(super) watchdog: Option<AbortHandle>,
-    /// Those who cancelled it and wait for what becomes of it.
-    pub(super) ended: Vec<oneshot::Sender<CancelOutcome>>,
-}
-
-/// Where a reply goes.
-#[derive(Debug)]
-pub(super) enum ReplyTo {
-    /// To whoever waits for nothing else.
-    Caller(oneshot::Sender<Reply>),
-    /// After all that happens before it.
-    Follower(Feeder, Offers),
-}
-
-impl ReplyTo {
-    pub(super) fn send(self, reply: Reply) {
-        match self {
-            ReplyTo::Caller(caller) => drop(caller.send(reply)),
-            ReplyTo::Follower(feeder, _) => feeder.feed.end(reply),
-        }
-    }
-
-    fn flags(&self) -> u8 {
-        match self {
-            ReplyTo::Caller(_) => 0,
-            ReplyTo::Follower(_, offers) => {
-                let stdin = if offers.stdin { flag::STDIN } else { 0 };
-                let callbacks = if offers.callbacks { flag::CALLBACKS } else { 0 };
-                flag::EVENTS | stdin | callbacks
-            }
-        }
-    }
-}
-
-/// A call that was sent to the worker.
-#[derive(Debug)]
-struct Flying {
-    id: u64,
-    ticket: u64,
-    name: Option<CallName>,
-    grace: Duration,
-    ended: Vec<oneshot::Sender<CancelOutcome>>,
-    sent: Instant,
-    /// Gone once the caller was told that the call will not start.
-    reply: Option<ReplyTo>,
-    watchdog: Option<AbortHandle>,
-    stopping: Option<ErrorCode>,
-    stdout: Capture,
-    stderr: Capture,
-}
 
 /// A worker that takes calls.
 #[derive(Debug, Clone)]
@@ -101,21 +35,6 @@ pub(super) enum Stopped {
     NotStarted,
     /// It runs: it is marked, and stops when its worker is interrupted.
     Running,
-}
-
-/// Why this host killed a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Killed {
-    /// A call did not stop when it was interrupted.
-    ForCall,
-    /// It was busy outside of any call and started none: a background thread or task holds it.
-    Stuck,
-    /// The session was closed.
-    Closing,
-    /// The session was restarted on request.
-    Restarting,
-    /// It passed a limit while no call ran.
-    Limit(ErrorCode),
 }
 
 /// The calls of one session.
@@ -206,35 +125,39 @@ impl Queue {
 
     /// Gives output to the call that ran when it was written. False where none did: the session was idle.
     pub(super) fn take_output(&mut self, id: u64, stderr: bool, bytes: &[u8]) -> bool {
-        match &mut self.flying[(id % SLOTS as u64) as usize] {
-            Some(flying) if flying.id == id => {
-                match &flying.reply {
-                    Some(ReplyTo::Follower(feeder, _)) => feeder.feed.write(stderr, bytes, self.output_cap),
-                    _ => {
-                        let capture = if stderr { &mut flying.stderr } else { &mut flying.stdout };
-                        capture.push(bytes, self.output_cap);
-                    }
-                }
-                true
+        let entry = &mut self.flying[place_of(id)];
+        let Some(flying) = entry.as_mut().filter(|flying| flying.id == id) else { return false };
+        match &flying.reply {
+            Some(ReplyTo::Follower(feeder, _)) => feeder.feed.write(stderr, bytes, self.output_cap),
+            _ => {
+                let capture = if stderr { &mut flying.stderr } else { &mut flying.stdout };
+                capture.push(bytes, self.output_cap);
             }
-            _ => false,
         }
+        true
+    }
+
+    /// The call of this id, while it has no answer.
+    fn sent(&self, id: u64) -> Option<&Flying> {
+        self.flying[place_of(id)].as_ref().filter(|flying| flying.id == id)
+    }
+
+    /// The call that the worker carries out now.
+    fn current(&self) -> Option<&Flying> {
+        self.sent(self.connection.as_ref()?.slots.running())
     }
 
     /// Tells whoever follows this call; false where nobody does.
     pub(super) fn tell(&mut self, id: u64, event: Event) -> bool {
-        match &self.flying[(id % SLOTS as u64) as usize] {
-            Some(Flying { id: flying, reply: Some(ReplyTo::Follower(feeder, _)), .. }) if *flying == id => {
-                feeder.feed.tell(event)
-            }
+        match self.sent(id).and_then(|flying| flying.reply.as_ref()) {
+            Some(ReplyTo::Follower(feeder, _)) => feeder.feed.tell(event),
             _ => false,
         }
     }
 
     /// Tells whoever follows the call that runs.
     pub(super) fn tell_running(&mut self, event: Event) -> bool {
-        let running = self.connection.as_ref().map(|connection| connection.slots.running());
-        running.is_some_and(|id| self.tell(id, event))
+        self.current().map(|flying| flying.id).is_some_and(|id| self.tell(id, event))
     }
 
     /// Asks the client of the call that runs. The receiver fails where it will not answer any more.
@@ -244,20 +167,17 @@ impl Queue {
         body: Bytes,
         way: Option<Way>,
     ) -> Result<oneshot::Receiver<Told>, Problem> {
-        let nobody = || {
+        let asked = self.current().and_then(|flying| match &flying.reply {
+            Some(ReplyTo::Follower(_, offers)) => {
+                let offered = if wants == Wants::Input { offers.stdin } else { offers.callbacks };
+                offered.then_some(flying.id)
+            }
+            _ => None,
+        });
+        let Some(id) = asked else {
             let detail = "no call is under way whose client could be asked";
-            Problem::new(ErrorCode::InvalidRequest, detail)
+            return Err(Problem::new(ErrorCode::InvalidRequest, detail));
         };
-        let id = self.connection.as_ref().map(|connection| connection.slots.running()).ok_or_else(nobody)?;
-        let flying = self.flying[(id % SLOTS as u64) as usize].as_ref().filter(|flying| flying.id == id);
-        let offered = match flying.and_then(|flying| flying.reply.as_ref()) {
-            Some(ReplyTo::Follower(_, offers)) if wants == Wants::Input => offers.stdin,
-            Some(ReplyTo::Follower(_, offers)) => offers.callbacks,
-            _ => false,
-        };
-        if !offered {
-            return Err(nobody());
-        }
         let (question, answer) = self.questions.open(id, way)?;
         if !self.tell(id, Event::Question(Question { id: question, wants, body })) {
             self.questions.end_of(id); // the client is gone
@@ -279,11 +199,9 @@ impl Queue {
 
     /// Ends a call: with the function's answer, unless its caller was told already.
     pub(super) fn complete(&mut self, id: u64, answer: impl FnOnce(Option<ErrorCode>) -> super::Answer) {
-        let entry = &mut self.flying[(id % SLOTS as u64) as usize];
-        if entry.as_ref().is_none_or(|flying| flying.id != id) {
+        let Some(flying) = self.flying[place_of(id)].take_if(|flying| flying.id == id) else {
             return; // an answer that nobody waits for any more
-        }
-        let Some(flying) = entry.take() else { return };
+        };
         self.in_flight -= 1;
         self.questions.end_of(id);
         self.send_ahead();
@@ -342,17 +260,14 @@ impl Queue {
 
     /// For how long the call that runs has been running: since it was sent, or the one before it had ended.
     pub(super) fn running_for(&self) -> Option<Duration> {
-        let id = self.connection.as_ref()?.slots.running();
-        let flying = self.flying[(id % SLOTS as u64) as usize].as_ref().filter(|flying| flying.id == id)?;
+        let flying = self.current()?;
         let began = self.turned.map_or(flying.sent, |turned| turned.max(flying.sent));
         Some(began.elapsed())
     }
 
     /// The call that runs: its ticket and its grace.
     pub(super) fn running(&self) -> Option<(u64, Duration)> {
-        let id = self.connection.as_ref()?.slots.running();
-        let flying = self.flying[(id % SLOTS as u64) as usize].as_ref().filter(|flying| flying.id == id)?;
-        Some((flying.ticket, flying.grace))
+        self.current().map(|flying| (flying.ticket, flying.grace))
     }
 
     /// Interrupts the call that runs, if it is marked.
@@ -449,97 +364,7 @@ impl Queue {
     }
 }
 
-fn tell(watching: &mut Vec<oneshot::Sender<CancelOutcome>>, outcome: CancelOutcome) {
-    for told in watching.drain(..) {
-        let _ = told.send(outcome);
-    }
-}
-
-impl Pending {
-    /// Ends it before it was sent to a worker.
-    fn refuse(mut self, problem: Problem, epoch: u64) {
-        if let Some(watchdog) = self.watchdog {
-            watchdog.abort();
-        }
-        tell(&mut self.ended, CancelOutcome::NotStarted);
-        self.reply.send(Reply::problem(problem, epoch));
-    }
-}
-
-impl Flying {
-    fn finish(mut self, answer: impl FnOnce(Option<ErrorCode>) -> super::Answer, epoch: u64) {
-        if let Some(watchdog) = self.watchdog {
-            watchdog.abort();
-        }
-        if let Some(reply) = self.reply {
-            let captured = Captured { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
-            let answer = answer(self.stopping);
-            if !self.ended.is_empty() {
-                tell(&mut self.ended, outcome_of(&answer));
-            }
-            reply.send(Reply { answer, captured, epoch });
-        }
-    }
-}
-
-/// What a caller is told whose call was stopped.
-pub(super) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
-    let what = match why {
-        ErrorCode::DeadlineExceeded => "the call's deadline passed",
-        ErrorCode::CpuTimeExceeded => "the call used up its processor time",
-        ErrorCode::MemoryExceeded => "the session's memory passed its limit in this call",
-        ErrorCode::TooManyProcesses => "the session's processes passed their limit in this call",
-        _ => "the call was cancelled",
-    };
-    let became = match outcome {
-        Outcome::NotStarted => "before it had started; nothing of it ran",
-        Outcome::StateKept => "and it was interrupted; the session keeps its state",
-        Outcome::StateLost => {
-            "and it did not stop when interrupted, so its worker was killed; the session is empty now"
-        }
-    };
-    let mut problem = Problem::new(why, format!("{what} {became}"));
-    problem.started = Some(outcome != Outcome::NotStarted);
-    problem.outcome = Some(outcome);
-    problem
-}
-
-/// What a caller is told whose session lost its worker.
-fn lost(death: &WorkerDeath, started: bool, killed: Option<Killed>) -> Problem {
-    let ran = if started { "this call had started and may have had effects" } else { "this call had not started" };
-    let (code, why) = match killed {
-        Some(Killed::ForCall) => {
-            (ErrorCode::SessionRestarted, "the session's worker was killed to stop another call".to_owned())
-        }
-        Some(Killed::Stuck) => {
-            let why = "the session's worker was killed, since a background thread or task kept it from starting calls";
-            (ErrorCode::SessionRestarted, why.to_owned())
-        }
-        Some(Killed::Restarting) => (ErrorCode::SessionRestarted, "the session was restarted on request".to_owned()),
-        Some(Killed::Limit(code)) => (
-            ErrorCode::SessionRestarted,
-            format!("the session's worker was killed, for it passed a limit while idle ({code})"),
-        ),
-        Some(Killed::Closing) => (ErrorCode::ShuttingDown, "the session was closed and its worker ended".to_owned()),
-        None => {
-            let hint = match death.exit_code {
-                Some(LINK_BROKEN) => {
-                    ", since its link to the host broke: code must not close descriptors that it has not opened"
-                }
-                Some(LOOP_BROKEN) => ", since its own loop failed; its last words on standard error say how",
-                _ => "",
-            };
-            (ErrorCode::WorkerDied, format!("the session's {death}{hint}"))
-        }
-    };
-    let mut problem = Problem::new(
-        code,
-        format!(
-            "{why}; {ran}{}",
-            if killed == Some(Killed::Closing) { "" } else { "; the session was restarted empty" }
-        ),
-    );
-    problem.started = Some(started);
-    problem.death = Some(death.clone());
-    problem
+/// The slot of a call, which is a part of its id.
+fn place_of(id: u64) -> usize {
+    (id % SLOTS as u64) as usize
 }
