@@ -121,7 +121,7 @@ fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
     };
     let (sender, receiver) = mpsc::channel(AHEAD);
     let _inside = running.runtime.enter();
-    let envelope = envelope_of(&call.options);
+    let envelope = envelope_of(&call.options, operation);
     let mut events =
         operation::follow(&running.sessions, operation, &envelope, call.body).map_err(Error::from_problem)?;
     running.runtime.spawn(async move {
@@ -151,7 +151,7 @@ fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
     })))
 }
 
-fn envelope_of(options: &CallOptions) -> Envelope {
+fn envelope_of(options: &CallOptions, operation: Operation) -> Envelope {
     Envelope {
         session: options.session.as_deref().map(str::to_owned),
         form: ValueForm::Exact,
@@ -159,7 +159,7 @@ fn envelope_of(options: &CallOptions) -> Envelope {
         grace: options.grace,
         name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
         cancel_if_gone: options.cancel_if_gone,
-        isolated: false,
+        isolated: options.isolated && operation == Operation::Evaluate,
         offers: options.offers,
         callback: options.callback.as_deref().map(str::to_owned),
     }
@@ -183,9 +183,7 @@ async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
             answer.map(|text| Reply::Json(text.into())).map_err(Error::from_problem)
         }
         Target::Session(operation) => {
-            let isolated = options.isolated && operation == Operation::Evaluate;
-            let envelope = Envelope { isolated, ..envelope_of(&options) };
-            let answered = operation::carry_out(sessions, operation, &envelope, body).await;
+            let answered = operation::carry_out(sessions, operation, &envelope_of(&options, operation), body).await;
             reply(compose(answered.map_err(Error::from_problem)?, Arrays::Binary).await)
         }
     }

@@ -74,6 +74,11 @@ pub async fn carry_out(
 
 /// Carries out one operation and tells what happens on the way.
 pub fn follow(sessions: &Sessions, operation: Operation, envelope: &Envelope, body: Bytes) -> Result<Events, Problem> {
+    if envelope.isolated {
+        let detail =
+            "an isolated call tells nothing but its answer: make it without events and offers, or in a session";
+        return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+    }
     Ok(envelope.session(sessions)?.follow(envelope.request(operation, body), envelope.offers))
 }
 

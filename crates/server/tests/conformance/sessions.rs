@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use beep_python_client::{
-    AnyBackend, CancelOutcome, Error, ErrorCode, Limits, PythonHostBackend, SessionOptions, Value,
+    AnyBackend, Callback, CancelOutcome, Error, ErrorCode, Limits, PythonHostBackend, SessionOptions, Value,
 };
 use beep_python_protocol::{DeathCause, Outcome, Problem};
 
@@ -129,6 +129,13 @@ async fn isolated_calls_keep_nothing(ground: &Ground) {
     assert_eq!((a.0, b.0), (false, false));
     assert_ne!(a.1, b.1);
     assert_eq!(problem(apart.evaluate::<Value>("object()").await).code, ErrorCode::NotRepresentable);
+    let calling = apart.with_callback("f", |_| async { Ok(()) });
+    let told = calling.evaluate_with::<Value>("f()", [("f", Callback("f".into()))]).await;
+    assert_eq!(
+        problem(told).code,
+        ErrorCode::InvalidRequest,
+        "it tells nothing on the way, and never runs in the session"
+    );
     assert_eq!(ground.python.evaluate::<i64>("mine").await.expect("kept"), 1);
 }
 
