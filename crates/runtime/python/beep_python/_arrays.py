@@ -4,6 +4,7 @@ import array
 import struct
 import sys
 
+from ._builtins import own as __builtins__
 from ._wire import Refused
 
 _NUMBERS = frozenset("fdbBhHiIlLqQ")

@@ -1,6 +1,11 @@
 """The session's event loop: made when something first awaits, and running whenever the session waits."""
 
+import select
+
 from . import _failure
+from ._builtins import own as __builtins__
+
+LONGEST = 3600  # seconds of one wait: what a descriptor is waited for has a limit
 
 
 class Awaiter:
@@ -9,6 +14,7 @@ class Awaiter:
         self.loop = None
         self.asyncio = None
         self.idling = False
+        self.quiet = None  # tells, where the loop can be asked, whether it has nothing to do; see `_Quiet`
 
     def wait(self, coroutine):
         """The coroutine's result. A cancel first cancels its task; only the next one raises KeyboardInterrupt."""
@@ -37,12 +43,19 @@ class Awaiter:
         self.asyncio = asyncio
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
+        self.quiet = None
         return self.loop
 
     def idle(self, fd):
         """Returns when `fd` can be read, or the loop cannot run; until then the session's background tasks go on."""
         loop = self.loop
         self.asyncio.set_event_loop(loop)  # asyncio.run leaves none behind
+        if loop.is_closed():
+            return
+        if self.quiet is None:
+            self.quiet = _Quiet(loop, fd)
+        if self.quiet.until_readable():
+            return
         self.idling = True
         try:
             loop.add_reader(fd, self.stop_idling)
@@ -64,3 +77,30 @@ class Awaiter:
         if self.idling:
             self.idling = False
             self.loop.stop()
+
+
+class _Quiet:
+    """Waits in place of a loop that has nothing to do: to begin to run, and to stop, takes a loop as long as five calls."""
+
+    def __init__(self, loop, fd):
+        self.fd, self.loop = fd, loop
+        self.poll = select.poll()
+        self.poll.register(fd, select.POLLIN)
+        try:
+            self.ready, _ = loop._ready, loop._scheduled
+            # readable as soon as anything is for which the loop waits, calls from other threads among it
+            self.poll.register(loop._selector.fileno(), select.POLLIN)
+        except Exception:  # a loop of another kind, which the user's code has chosen
+            self.poll = None
+
+    def until_readable(self):
+        """True when `fd` can be read; False as soon as the loop has something to do, or does not say."""
+        if self.poll is None or self.ready:
+            return False
+        left, scheduled = None, self.loop._scheduled
+        if scheduled:
+            left = min(scheduled[0]._when - self.loop.time(), LONGEST) * 1000
+            if left <= 0:
+                return False
+        came = self.poll.poll(left)
+        return len(came) == 1 and came[0][0] == self.fd

@@ -3,6 +3,7 @@
 import threading
 
 from . import _figures, _host, _mime, _wire
+from ._builtins import own as __builtins__
 from ._decode import body_of, value_of
 from ._encode import dumps, encode
 from ._wire import Refused

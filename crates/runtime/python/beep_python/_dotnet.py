@@ -9,6 +9,8 @@ import importlib.util
 import sys
 import types
 
+from ._builtins import own as __builtins__
+
 ASSEMBLY = "Beep.Python.Runtime"
 NAMESPACE = "Beep.Python.RuntimeEngine.Infrastructure"
 _PARENTS = frozenset(NAMESPACE.rsplit(".", depth)[0] for depth in range(1, 4)) | {ASSEMBLY}

@@ -10,6 +10,7 @@ import math
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 
+from ._builtins import own as __builtins__
 from ._wire import MAX_MESSAGE
 
 # A list that holds one list many times over is small here and endless on the wire.

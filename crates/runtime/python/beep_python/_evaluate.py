@@ -1,14 +1,16 @@
-"""Source text to code, once for each text, and code to a value."""
+"""Source text to code, once for each text."""
 
 import ast
 import linecache
 import textwrap
 
+from ._builtins import own as __builtins__
+from ._run import ASYNC
+
 MAX_CACHED = 512
 MAX_TEXT = 16 << 20  # characters of source that the cache holds
 MAX_PREPARED = 512
 MAX_PREPARED_BODY = 4096
-ASYNC = 0x80  # CO_COROUTINE: the code awaits at its top level
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
@@ -92,24 +94,3 @@ def _compile(source, name):
         tail = compile(tail, name, "eval", _FLAGS, dont_inherit=True)
     block = compile(tree, name, "exec", _FLAGS, dont_inherit=True) if tree.body else None
     return Program(block, tail)
-
-
-def run(program, namespace):
-    """The value of a program that does not await."""
-    if program.block is not None:
-        exec(program.block, namespace)
-    if program.tail is not None:
-        return eval(program.tail, namespace)
-    return None
-
-
-async def run_awaiting(program, namespace):
-    """The value of a program that awaits; eval gives a coroutine for the part that does."""
-    if program.block is not None:
-        waiting = eval(program.block, namespace)
-        if program.block.co_flags & ASYNC:
-            await waiting
-    if program.tail is None:
-        return None
-    value = eval(program.tail, namespace)
-    return await value if program.tail.co_flags & ASYNC else value

@@ -5,6 +5,7 @@ import os
 from os import write
 from sys import exc_info
 
+from ._builtins import own as __builtins__
 from ._encode import dumps
 from ._text import clip, message_of, type_name
 

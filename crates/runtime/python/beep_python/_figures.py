@@ -3,6 +3,8 @@
 import io
 import sys
 
+from ._builtins import own as __builtins__
+
 
 def open_figures():
     """What pyplot holds open."""

@@ -4,6 +4,7 @@ import sys
 from time import monotonic
 
 from . import _failure
+from ._builtins import own as __builtins__
 from ._text import clip, short_repr, type_name
 from ._wire import Refused
 

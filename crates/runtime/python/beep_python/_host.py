@@ -11,6 +11,7 @@ from json import dumps, loads
 from os import read
 
 from . import _wire
+from ._builtins import own as __builtins__
 
 CALL = 96  # {"method", "params", "progress"}: whether progress is wanted
 RESULT = 97  # a JSON value

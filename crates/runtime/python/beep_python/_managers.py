@@ -1,6 +1,7 @@
 """The host's classes as Python code sees them. Every method asks the host, which runs the same Rust code as its commands."""
 
 from . import _host
+from ._builtins import own as __builtins__
 
 
 class VenvManager:

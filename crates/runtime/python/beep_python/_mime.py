@@ -3,6 +3,7 @@
 import base64
 import sys
 
+from ._builtins import own as __builtins__
 from ._encode import encode
 from ._text import short_repr, type_name
 

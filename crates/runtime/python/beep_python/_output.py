@@ -6,6 +6,8 @@ import time
 from fcntl import ioctl
 from termios import FIONREAD
 
+from ._builtins import own as __builtins__
+
 STEP = 20e-6  # seconds between looks whether the host has fetched what the other pipe holds
 STEPS = 700  # some 14 ms at least; then the other descriptor is no pipe of the host's any more
 

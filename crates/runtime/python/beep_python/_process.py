@@ -6,6 +6,7 @@ import resource
 import signal
 
 from . import _output
+from ._builtins import own as __builtins__
 
 _F_SETSIG = 10  # Linux; the fcntl module has no name for it before 3.13
 

@@ -10,6 +10,8 @@ import sys
 import tokenize
 import warnings
 
+from ._builtins import own as __builtins__
+
 MAX_SHOWN = 1 << 20  # characters of a repr
 MAX_OFFERED = 500
 INDENT = "    "

@@ -7,11 +7,13 @@ import sys
 import types
 
 from . import _arrays, _wire
+from ._builtins import own as __builtins__
 from ._client import Client
 from ._decode import arguments, body_of, text, value_of, values_of, wrong
 from ._encode import dumps, encode
-from ._evaluate import Compiler, run, run_awaiting
+from ._evaluate import Compiler
 from ._handles import Handles
+from ._run import run, run_awaiting
 from ._streams import Stream, Streams
 from ._text import type_name
 from ._wire import Refused

@@ -9,6 +9,7 @@ import functools
 import signal
 
 from . import _failure
+from ._builtins import own as __builtins__
 
 
 class _Guarded:

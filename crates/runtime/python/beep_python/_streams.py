@@ -6,6 +6,7 @@ from fcntl import ioctl
 from termios import FIONREAD
 
 from . import _wire
+from ._builtins import own as __builtins__
 from ._encode import dumps, encode
 from ._text import type_name
 

@@ -2,6 +2,8 @@
 
 import reprlib
 
+from ._builtins import own as __builtins__
+
 MAX_MESSAGE = 64 * 1024
 MAX_REPR = 200
 _short = reprlib.Repr()

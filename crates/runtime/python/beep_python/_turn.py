@@ -4,13 +4,35 @@ The host sets the request's cancel bit, then sends SIGINT. A signal that comes l
 bit is not set, and does nothing.
 """
 
-import contextlib
-import threading
+from threading import get_ident
 
 # the module `signal` makes enums of what these take and give, which takes longer than all the rest
 from _signal import SIGINT, default_int_handler, getsignal, signal
 
 from . import _slots
+from ._builtins import own as __builtins__
+
+
+class _Shield:
+    """What a turn gives with `shielded`; one can be held several times over."""
+
+    def __init__(self, turn):
+        self.turn = turn
+
+    def __enter__(self):
+        if self.turn is not None:
+            self.turn.shields += 1
+
+    def __exit__(self, kind, error, traceback):
+        turn = self.turn
+        if turn is not None:
+            turn.shields -= 1
+            if turn.missed and not turn.shields:
+                turn.missed = False
+                turn.interrupt(None, None)
+
+
+_NO_SHIELD = _Shield(None)
 
 
 class Turn:
@@ -23,8 +45,9 @@ class Turn:
         self.task = None  # the asyncio task that the request waits for
         self.loop = None
         self.asked = False  # whether that task was cancelled already
-        self.main = threading.get_ident()
+        self.main = get_ident()
         self.shields = 0
+        self.shield = _Shield(self)
         self.missed = False  # whether a signal came while shielded
         self.handler = self.interrupt  # one object, so that it can be told from others
 
@@ -51,20 +74,9 @@ class Turn:
             return
         raise KeyboardInterrupt
 
-    @contextlib.contextmanager
     def shielded(self):
         """Bytes are moved: a signal that comes meanwhile takes effect after. Other threads get no signals anyway."""
-        if threading.get_ident() != self.main:
-            yield
-            return
-        self.shields += 1
-        try:
-            yield
-        finally:
-            self.shields -= 1
-            if self.missed and not self.shields:
-                self.missed = False
-                self.interrupt(None, None)
+        return self.shield if get_ident() == self.main else _NO_SHIELD
 
     def begin(self, rid):
         """False where the request was cancelled before its turn."""

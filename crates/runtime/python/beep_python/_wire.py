@@ -3,6 +3,8 @@
 import os
 import struct
 
+from ._builtins import own as __builtins__
+
 # u32 length of the body, u8 kind, u8 flags, u16 version, u64 id; little-endian
 HEADER = struct.Struct("<IBBHQ")
 HEADER_BYTES = HEADER.size

@@ -13,6 +13,7 @@ from termios import FIONREAD
 
 from . import _failure, _host, _output, _process, _signals, _slots, _wire
 from ._awaiter import Awaiter
+from ._builtins import own as __builtins__
 from ._client import Client
 from ._encode import dumps
 from ._session import Session

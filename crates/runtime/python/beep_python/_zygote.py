@@ -16,6 +16,7 @@ import sys
 import time
 
 from . import _dotnet, _failure, _process
+from ._builtins import own as __builtins__
 from ._text import message_of, type_name
 from ._worker import DESCRIPTORS, Worker, leave
 

@@ -1,3 +1,5 @@
+import socket
+
 from .host import WorkerTest
 
 
@@ -78,4 +80,73 @@ class Idle(WorkerTest):
     def test_tasks_that_fork_never_answer(self):
         self.begin("import os\npid = os.fork()\nif pid: print(os.waitpid(pid, 0)[1])")
         self.host.until("0\n")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+
+class Quiet(WorkerTest):
+    """A loop that has nothing to do is not run between calls; what gives it something to do is not missed."""
+
+    def setUp(self):
+        super().setUp()
+        self.host.evaluate(
+            "import asyncio, os, socket, threading\n"
+            "loop = await asyncio.sleep(0, asyncio.get_running_loop())\n"
+            "def keep(coroutine):\n    global background\n    background = asyncio.run_coroutine_threadsafe(coroutine, loop)\n"
+            "runs, run_forever = [], loop.run_forever\n"
+            "def counted():\n    runs.append(1)\n    run_forever()\n"
+            "loop.run_forever = counted\nNone"
+        )
+
+    def runs(self):
+        return self.host.evaluate("len(runs)")
+
+    def test_calls_in_between_cost_no_run_of_it(self):
+        self.host.evaluate("async def rest():\n    print('rests')\n    await asyncio.sleep(3600)\nkeep(rest())")
+        self.host.until("rests\n")
+        before = self.runs()
+        for _ in range(10):
+            self.assertEqual(self.host.evaluate("1+1"), 2)
+        self.assertEqual(self.runs(), before)
+
+    def test_a_timer(self):
+        self.host.evaluate("async def late():\n    await asyncio.sleep(0.01)\n    print('rang')\nkeep(late())")
+        self.host.until("rang\n")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_a_timer_of_ages(self):
+        self.host.evaluate("loop.call_later(1e9, print)\nNone")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_a_thread(self):
+        self.host.evaluate("go_on = threading.Event()\ndef body():\n    go_on.wait()\n    loop.call_soon_threadsafe(print, 'told')")
+        self.host.evaluate("threading.Thread(target=body).start()\ncalls = loop.run_in_executor(None, go_on.wait)\nNone")
+        self.host.until_at_rest()
+        self.host.evaluate("go_on.set()")
+        self.host.until("told\n")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_a_connection(self):
+        self.host.evaluate(
+            "async def serve(reader, writer):\n    writer.write(await reader.readline())\n    writer.close()\n"
+            "server = await asyncio.start_server(serve, '127.0.0.1', 0)"
+        )
+        port = self.host.evaluate("server.sockets[0].getsockname()[1]")
+        for _ in range(3):
+            self.host.until_at_rest()
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+                client.sendall(b"again\n")
+                self.assertEqual(client.makefile().readline(), "again\n")
+            self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_calls_without_a_pause_do_not_hold_it_up(self):
+        self.host.evaluate("steps = []\nasync def walk():\n    for n in range(20):\n        steps.append(n)\n        await asyncio.sleep(0)\nkeep(walk())")
+        for _ in range(1000):
+            if self.host.evaluate("len(steps)") == 20:
+                return
+        self.fail("the task had no step between a thousand calls")
+
+    def test_a_loop_that_is_closed_while_nothing_is_to_do(self):
+        self.host.evaluate("loop.close()")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+        self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 5)"), 5)
         self.assertEqual(self.host.evaluate("1+1"), 2)

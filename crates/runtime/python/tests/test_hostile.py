@@ -1,5 +1,8 @@
+import importlib
 import os
 import signal
+
+from beep_python import _builtins
 
 from .host import EVALUATE, WorkerTest
 
@@ -88,3 +91,38 @@ class Hostile(WorkerTest):
 
     def test_garbage(self):
         self.goes_on_after("import gc\ngc.disable()\ngc.set_debug(0)")
+
+    def test_builtins_that_are_gone(self):
+        names = (
+            "len isinstance print type dict list tuple set getattr setattr hasattr open iter next range enumerate str bytes int any all "
+            "callable min max repr id zip memoryview BaseException Exception OSError ValueError TypeError KeyboardInterrupt StopIteration"
+        )
+        for name in names.split():
+            with self.subTest(name=name):
+                self.goes_on_after(
+                    "import builtins\nkept = builtins.%s\nbuiltins.%s = None\nclass C: pass\nC()\nbuiltins.%s is None" % ((name,) * 3)
+                )
+                self.assertEqual(self.host.fails("%s(1)" % name)["type"], "TypeError")
+                self.host.evaluate("builtins.%s = kept" % name)
+        self.host.evaluate("replace = setattr\nfor name in dir(builtins):\n    if name[0] != '_': replace(builtins, name, None)")
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+        self.assertEqual(self.host.fails("len('')")["message"], "'NoneType' object is not callable")
+        self.host.close_link()
+        self.assertEqual(self.host.wait(), 0)
+
+    def test_every_module_has_builtins_of_its_own(self):
+        folder = os.path.dirname(_builtins.__file__)
+        for name in sorted(os.listdir(folder)):
+            name, dot, kind = name.partition(".")
+            if kind == "py" and name not in ("__init__", "_builtins", "_run"):
+                with self.subTest(name=name):
+                    module = importlib.import_module("beep_python." + name)
+                    self.assertIs(vars(module)["__builtins__"], _builtins.own)
+
+    def test_code_never_gets_them(self):
+        self.host.evaluate("def mine(): return __builtins__")
+        self.host.evaluate("globals().clear()")
+        self.assertTrue(self.host.evaluate("import builtins, sys\n__builtins__ in (builtins, vars(builtins)) and sys is not None"))
+        self.host.evaluate("globals().clear()")
+        self.host.evaluate("await __import__('asyncio').sleep(0)")
+        self.assertTrue(self.host.evaluate("import builtins\n__builtins__ in (builtins, vars(builtins))"))

@@ -1,0 +1,29 @@
+"""Compiled code to a value.
+
+This module has the builtins that everybody has: code whose namespace has lost its own gets those of its caller.
+"""
+
+from builtins import eval, exec  # whatever stands in their place later
+
+ASYNC = 0x80  # CO_COROUTINE: the code awaits at its top level
+
+
+def run(program, namespace):
+    """The value of a program that does not await."""
+    if program.block is not None:
+        exec(program.block, namespace)
+    if program.tail is not None:
+        return eval(program.tail, namespace)
+    return None
+
+
+async def run_awaiting(program, namespace):
+    """The value of a program that awaits; eval gives a coroutine for the part that does."""
+    if program.block is not None:
+        waiting = eval(program.block, namespace)
+        if program.block.co_flags & ASYNC:
+            await waiting
+    if program.tail is None:
+        return None
+    value = eval(program.tail, namespace)
+    return await value if program.tail.co_flags & ASYNC else value
