@@ -41,6 +41,9 @@ class Streams:
                 done, count = self.awaiter.wait(self.send_awaited(stream.iterator, limit, exact))
             else:
                 done, count = self.send(stream.iterator, limit, exact)
+            # A cancel that comes now is too late: one after the stream got its handle, and before the client was told of
+            # it, would leave it open for ever.
+            self.awaiter.turn.end()
         except BaseException:
             # It failed, or was cancelled since nobody waits for its items any more.
             self.end(stream, hid)

@@ -1,6 +1,9 @@
 """What a client that follows its calls is shown and asked."""
 
 import json
+import os
+import shutil
+import tempfile
 import unittest
 
 from beep_python import _mime, _wire
@@ -83,3 +86,23 @@ class Events(WorkerTest):
     def test_plain_calls_have_no_events(self):
         self.assertEqual(self.host.call(EVALUATE, {"expression": "display(5)"}), (_wire.VALUE, b"null"))
         self.assertEqual(self.host.output(self.host.stdout), "5\n")
+
+    def test_a_cancel_as_the_first_round_ends_leaves_no_stream_that_nobody_knows(self):
+        """The signal comes when the stream has its handle, and the host was not told of it yet."""
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        go = os.path.join(folder, "go")
+        self.host.evaluate(
+            "import os, signal, time\nfrom beep_python._handles import Handles\nadd = Handles.add\n"
+            "def then_signal(self, thing):\n    hid = add(self, thing)\n    os.kill(os.getpid(), signal.SIGINT)\n    return hid\n"
+            "Handles.add = then_signal\n"
+            "def g():\n    print('on')\n    while not os.path.exists(%r): time.sleep(0.001)\n    yield 1\n    yield 2" % go
+        )
+        rid = self.host.send(STREAM, {"expression": "g()", "credit": 1}, _wire.EVENTS)
+        self.host.until("on\n")
+        self.host.mark_cancelled(rid)
+        open(go, "w").close()
+        self.assertEqual(self.host.answer(rid)[0], _wire.ITEM)
+        kind, told = self.host.answer(rid)
+        self.assertEqual(kind, _wire.OBJECT)
+        self.assertFalse(json.loads(told)["done"])

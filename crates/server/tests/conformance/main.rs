@@ -4,7 +4,8 @@
 //! To add a case, write an `async fn name(ground: &Ground)` in a file of its subject, and name it in that file's list. It
 //! has a session and connections of its own, so that it can run beside all others.
 //!
-//! `cargo test -p beep-python-server --test conformance -- 3.9::http` runs a part.
+//! `cargo test -p beep-python-server --test conformance -- 3.9::http` runs a part; with `BEEP_PYTHON_REPEAT=50` each case
+//! runs so often.
 
 #![allow(unreachable_pub)] // as in any crate of tests
 
@@ -69,8 +70,9 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(AT_ONCE);
     ground::note_panics();
     let pythons = Python::all();
+    let repeat: usize = std::env::var("BEEP_PYTHON_REPEAT").ok().and_then(|often| often.parse().ok()).unwrap_or(1);
     let mut trials = Vec::new();
-    for python in &pythons {
+    for python in (0..repeat).flat_map(|_| &pythons) {
         for (subject, case) in SUBJECTS.iter().flat_map(|subject| subject.cases.iter().map(move |case| (subject, case)))
         {
             for way in case.ways {
