@@ -209,13 +209,18 @@ fn many_at_once_make_one() {
 }
 
 #[test]
-fn a_provider_has_its_own_for_each_model() {
+fn what_is_made_for_a_provider_is_what_it_ensures() {
     let (_folder, manager) = manager();
-    let environment = manager.create_for_provider("hf", Some("Qwen/Qwen3-8B"), python()).unwrap();
-    assert_eq!(environment.name, "hf-qwen-qwen3-8b");
-    let record = manager.open("hf-qwen-qwen3-8b").unwrap().record.unwrap();
-    assert_eq!((record.provider.as_deref(), record.model.as_deref()), (Some("hf"), Some("Qwen/Qwen3-8B")));
-    assert_eq!(manager.create_for_provider("hf", None, python()).unwrap().name, "hf");
+    for provider in ["hf-cpu", "hf-rocm"] {
+        let model = Some("Qwen/Qwen3-8B");
+        let made = manager.create_for_provider(provider, model, python()).unwrap();
+        assert_eq!(made.name, if provider == "hf-cpu" { "hf-cpu" } else { "hf-rocm-qwen-qwen3-8b" });
+        let record = manager.open(&made.name).unwrap().record.unwrap();
+        assert_eq!((record.provider.as_deref(), record.model.as_deref()), (Some(provider), model));
+        assert_eq!(manager.ensure_provider_environment(provider, model).unwrap(), made);
+        let again = manager.create_for_provider(provider, model, python()).unwrap_err();
+        assert!(matches!(again, EnvironmentError::AlreadyExists { .. }), "{again}");
+    }
 }
 
 #[test]

@@ -55,6 +55,9 @@ fn a_provider_gets_an_environment_of_its_own() {
     let made = house.json(&["venv", "create", "huggingface", "Some/Model-7B"]);
     let status = house.json(&["venv", "status", made["name"].as_str().unwrap()]);
     assert_eq!((&status["provider"], &status["model"]), (&json!("huggingface"), &json!("Some/Model-7B")));
+    // By whichever way it is asked for, it is the same.
+    let ensured = house.json(&["provider", "ensure", "huggingface", "Some/Model-7B"]);
+    assert_eq!((&ensured["environment"], &ensured["path"]), (&made["name"], &made["path"]));
 }
 
 /// A wheel that holds nothing but its name, as `NAME-1.0-py3-none-any.whl` in the folder.
@@ -194,6 +197,40 @@ fn deleting_stops_the_server_that_uses_it() {
     assert_eq!(status.as_array().unwrap().len(), 1);
     assert_eq!(status[0]["id"], other["id"]);
     assert!(!house.root().join("environments/mine").exists());
+}
+
+#[test]
+fn sessions_in_an_environment_use_it_until_they_end() {
+    let house = House::with_runtime();
+    let server = house.start(&[]);
+    let begin = || {
+        house.done(&["venv", "create", "guest"]);
+        let session = house.done(&["session", "create", "--venv", "guest"]).trim().to_owned();
+        let zygote = house.done(&["eval", "--session", &session, "import os; os.getppid()"]);
+        (session, zygote)
+    };
+    let (session, first) = begin();
+    age(&house, "guest", 40);
+    let listed = house.json(&["venv", "list"]);
+    assert_eq!((&listed[0]["name"], &listed[0]["servers"]), (&json!("guest"), &json!([server["id"]])));
+    assert_eq!(listed[0]["users"], json!([server["pid"]]));
+    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
+    let code = "from beep_python import VenvManager; VenvManager().delete('guest')";
+    let refused = house.run(&["eval", code]);
+    assert!(refused.stderr.contains(&format!("in use by the process {}", server["pid"])), "{refused:?}");
+
+    let deleted = house.json(&["venv", "delete", "guest", "--yes"]);
+    let ended = json!([{"server": server["id"], "session": session}]);
+    assert_eq!((&deleted["stopped"], &deleted["ended"]), (&json!([]), &ended));
+    assert!(!house.root().join("environments/guest").exists());
+    assert_eq!(house.json(&["status"]).as_array().unwrap().len(), 1, "the server goes on");
+
+    // What is made in its place is another environment, with a Python process of its own.
+    let (session, second) = begin();
+    assert_ne!(first, second);
+    // Without a session nobody uses it, even though the server keeps its Python ready for the next one.
+    house.done(&["session", "delete", &session]);
+    assert_eq!(house.json(&["venv", "delete", "guest", "--yes"])["ended"], json!([]));
 }
 
 #[test]

@@ -7,15 +7,41 @@ use std::path::{Path, PathBuf};
 
 /// That an environment is in use, until dropped.
 #[derive(Debug)]
-pub(super) struct InUse(#[expect(dead_code, reason = "it is there to be held")] File);
+pub(crate) struct InUse(#[expect(dead_code, reason = "it is there to be held")] File);
 
 impl InUse {
     /// Any number of processes can use one; `None` where there is none, or it is being deleted.
     pub(super) fn begin(environment: &Path) -> Option<InUse> {
         let file = File::open(locked(environment)).ok()?;
-        file.try_lock_shared().ok()?;
-        Some(InUse(file))
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => None,
+            // Where the file system knows no locks, whoever deletes will not see one either.
+            _ => Some(InUse(file)),
+        }
     }
+}
+
+/// Which environment stands at a path: once it was deleted and made again, or mended with another Python, it is not the same.
+#[derive(Debug)]
+pub(crate) struct Identity(Option<File>);
+
+impl Identity {
+    pub(crate) fn of(environment: &Path) -> Identity {
+        // Held open, so that its number is not given to another file.
+        Identity(File::open(locked(environment)).ok())
+    }
+
+    /// Whether it is this one that stands at the path now.
+    pub(crate) fn is_at(&self, environment: &Path) -> bool {
+        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let was = self.0.as_ref().and_then(|file| file.metadata().ok()).map(number);
+        was == fs::metadata(locked(environment)).ok().map(number)
+    }
+}
+
+/// The processes that use an environment; those that cannot be told are not among them.
+pub(super) fn users(environment: &Path) -> Vec<u32> {
+    File::open(locked(environment)).map(|file| holders(&file)).unwrap_or_default()
 }
 
 /// The right to delete an environment.

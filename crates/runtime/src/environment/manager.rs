@@ -3,13 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::in_use::Claim;
+use super::in_use::{self, Claim};
 use super::record::{self, EnvironmentRecord};
 use super::status::{self, EnvironmentStatus};
-use super::{
-    EnvironmentError, PackageSettings, ProgressSink, check_environment_name, layout, provider,
-    provider_environment_name,
-};
+use super::{EnvironmentError, PackageSettings, ProgressSink, check_environment_name, layout, provider};
 use crate::interpreter::{Interpreter, query};
 use crate::platform::{FileLock, Home, HomeError, Staging, failed_to};
 
@@ -93,14 +90,16 @@ impl VenvManager {
         self.make(EnvironmentRecord::new(name, interpreter), interpreter)
     }
 
-    /// Makes the environment of a provider, or of one of its models, named by [`provider_environment_name`].
+    /// Makes the environment of a provider, or of one of its models, empty of packages. It is called what
+    /// [`name_for_provider`](Self::name_for_provider) says, so that
+    /// [`ensure_provider_environment`](Self::ensure_provider_environment) finds and fills it.
     pub fn create_for_provider(
         &self,
         provider: &str,
         model: Option<&str>,
         interpreter: &Interpreter,
     ) -> Result<Environment, EnvironmentError> {
-        let name = provider_environment_name(provider, model)?;
+        let name = self.name_for_provider(provider, model)?;
         let mut record = EnvironmentRecord::new(&name, interpreter);
         record.provider = Some(provider.to_owned());
         record.model = model.map(str::to_owned);
@@ -231,6 +230,11 @@ impl Environment {
     /// Notes that it is used now, as whoever starts a Python in it should: [`EnvironmentStatus::last_used`] tells it.
     pub fn mark_used(&self) {
         status::mark_used(&self.path);
+    }
+
+    /// The processes that run sessions in it, as far as they can be told.
+    pub fn users(&self) -> Vec<u32> {
+        in_use::users(&self.path)
     }
 
     fn of(path: PathBuf, name: String, record: Option<EnvironmentRecord>) -> Result<Environment, EnvironmentError> {

@@ -23,6 +23,7 @@ pub use admin::{AdminOutcome, MissingPackage};
 pub use bundle::{BundleContent, BundleError, BundleFile, BundleInstalled, BundleManifest, BundleOptions};
 pub use error::EnvironmentError;
 pub use host::RUNTIME_HOST;
+pub(crate) use in_use::{Identity, InUse};
 pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
 pub use package::{

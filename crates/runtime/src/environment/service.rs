@@ -40,6 +40,20 @@ impl EnvironmentService {
         &self.home
     }
 
+    /// The same as code in the environment of this name, or at this path, is to have it, and that this one is in use.
+    pub(crate) async fn within(
+        &self,
+        name_or_path: String,
+    ) -> Result<(EnvironmentService, Environment, InUse), Problem> {
+        let found = self.find(name_or_path).await?;
+        let in_use = InUse::begin(&found.path).ok_or_else(|| {
+            let detail = format!("the environment '{}' is being deleted", found.name);
+            Problem::new(ErrorCode::UnknownEnvironment, detail)
+        })?;
+        let service = EnvironmentService { own: found.path.clone(), _in_use: Arc::default(), ..self.clone() };
+        Ok((service, found, in_use))
+    }
+
     /// The folder of the environment that is in use.
     pub fn own(&self) -> &Path {
         &self.own
@@ -76,7 +90,7 @@ impl EnvironmentService {
     }
 
     /// The environment of this name, or at this path.
-    pub async fn find(&self, name_or_path: String) -> Result<Environment, Problem> {
+    async fn find(&self, name_or_path: String) -> Result<Environment, Problem> {
         let venvs = VenvManager::new(self.home.clone());
         aside(move || {
             let is_path = name_or_path.contains('/');

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::in_use;
 use super::layout::{self, site_packages};
 use super::package::{self, Journal, Package};
 use super::record::{self, EnvironmentRecord};
@@ -72,6 +73,9 @@ pub struct EnvironmentStatus {
     pub size_bytes: Option<u64>,
     /// When it was last used or changed, in seconds since 1970; within a day, as file systems keep it.
     pub last_used: Option<u64>,
+    /// The processes that run sessions in it, as far as they can be told.
+    #[serde(default)]
+    pub users: Vec<u32>,
 }
 
 impl EnvironmentStatus {
@@ -96,7 +100,17 @@ pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus 
     };
     let packages = library(path).map(|library| package::installed(&library)).unwrap_or_default();
     let last_used = last_used(path, record.as_ref());
-    EnvironmentStatus { name: name.into(), path: path.into(), state, record, packages, size_bytes: None, last_used }
+    let users = in_use::users(path);
+    EnvironmentStatus {
+        name: name.into(),
+        path: path.into(),
+        state,
+        record,
+        packages,
+        size_bytes: None,
+        last_used,
+        users,
+    }
 }
 
 /// The same, with the environment's Python run and its size taken.

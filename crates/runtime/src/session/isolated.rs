@@ -62,8 +62,8 @@ impl Sessions {
             return Err(Problem::new(ErrorCode::QueueFull, detail));
         }
         let tag = self.next_tag();
-        let shared =
-            Arc::new(Shared::new(tag.clone(), tag.clone(), like.shared.config.clone(), like.shared.zygotes.clone()));
+        let zygotes = like.shared.zygotes.clone();
+        let shared = Arc::new(Shared::new(tag.clone(), tag.clone(), like.shared.config(), zygotes));
         let session = Session { shared: shared.clone() };
         isolated.insert(tag, session.clone());
         let places = self.places.clone();
@@ -76,7 +76,7 @@ impl Sessions {
             };
             match place {
                 Some(_place) => live(shared).await,
-                None => drop(shared.stage.send_replace(Stage::Closed)),
+                None => shared.closed(),
             }
         });
         Ok(session)

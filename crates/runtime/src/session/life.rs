@@ -77,7 +77,7 @@ pub(super) async fn live(shared: Arc<Shared>) {
         }
     }
     shared.queue().fail_waiting(&Problem::new(ErrorCode::ShuttingDown, "the session was closed"));
-    shared.stage.send_replace(Stage::Closed);
+    shared.closed();
 }
 
 /// Waits before the next worker, as long as this many quick deaths too many ask for.

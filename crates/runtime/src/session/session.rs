@@ -19,6 +19,7 @@ use super::unanswered::{Killed, stopped};
 use super::under_way::{Pending, ReplyTo};
 use super::zygotes::Zygotes;
 use super::{Reply, Request};
+use crate::environment::InUse;
 use crate::worker::resident_bytes;
 
 /// An isolated namespace with its handles, living in one worker. Cheap to clone; all clones are the same session.
@@ -59,6 +60,8 @@ pub(super) struct Shared {
     pub(super) tag: String,
     pub(super) config: SessionConfig,
     pub(super) zygotes: Arc<Zygotes>,
+    /// That its environment is in use, until it is closed: whoever waits for that can delete the environment then.
+    in_use: Mutex<Option<Arc<InUse>>>,
     queue: Mutex<Queue>,
     /// Held while the stacks of the worker are written and read.
     pub(super) inspecting: tokio::sync::Mutex<()>,
@@ -84,7 +87,8 @@ pub(super) enum Stage {
 }
 
 impl Shared {
-    pub(super) fn new(id: String, tag: String, config: SessionConfig, zygotes: Arc<Zygotes>) -> Shared {
+    pub(super) fn new(id: String, tag: String, mut config: SessionConfig, zygotes: Arc<Zygotes>) -> Shared {
+        let in_use = Mutex::new(config.in_use.take());
         let queue = Mutex::new(Queue::new(&config.limits));
         let inspecting = tokio::sync::Mutex::default();
         Shared {
@@ -92,11 +96,24 @@ impl Shared {
             tag,
             config,
             zygotes,
+            in_use,
             queue,
             inspecting,
             wanted: Notify::new(),
             stage: watch::Sender::new(Stage::Starting),
         }
+    }
+
+    /// What a session like this one is made with.
+    pub(super) fn config(&self) -> SessionConfig {
+        let in_use = self.in_use.lock().expect("no panic while held").clone();
+        SessionConfig { in_use, ..self.config.clone() }
+    }
+
+    /// Its worker is gone for good.
+    pub(super) fn closed(&self) {
+        self.in_use.lock().expect("no panic while held").take();
+        self.stage.send_replace(Stage::Closed);
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -17,7 +17,7 @@ use super::life::live;
 use super::session::Shared;
 use super::zygotes::{Environments, Zygotes};
 use super::{CallName, Session, SessionInfo, SessionLimits};
-use crate::environment::EnvironmentService;
+use crate::environment::{EnvironmentService, InUse};
 use crate::platform::{Home, HomeError};
 use crate::worker::{Lifeline, PackageError, ZygoteConfig, ZygoteError, unpack_package};
 
@@ -30,6 +30,8 @@ pub(super) struct SessionConfig {
     pub(super) labels: BTreeMap<String, String>,
     /// What Python code reaches when it calls the host.
     pub(super) environments: EnvironmentService,
+    /// That its environment is in use, where it is not the host's own.
+    pub(super) in_use: Option<Arc<InUse>>,
 }
 
 /// Why there are no sessions.
@@ -110,7 +112,7 @@ impl Sessions {
         let package = unpack_package(&options.home.cache()?)?;
         let SessionsOptions { python, environment, home, preload, directory, limits, capacity } = options;
         let environments = EnvironmentService::new(home, environment);
-        let config = SessionConfig { limits, idle_timeout: None, labels: BTreeMap::new(), environments };
+        let config = SessionConfig { limits, idle_timeout: None, labels: BTreeMap::new(), environments, in_use: None };
         let ready_within = Duration::from_secs(60);
         let zygote = ZygoteConfig { python, package, preload, directory, ready_within };
         begin_to_watch_memory();
@@ -162,11 +164,12 @@ impl Sessions {
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),
             labels,
             environments: self.config.environments.clone(),
+            in_use: None,
         };
         let mut python = None;
         if let Some(environment) = environment {
-            let found = config.environments.find(environment).await?;
-            config.environments = EnvironmentService::new(config.environments.home().clone(), found.path);
+            let (service, found, in_use) = config.environments.within(environment).await?;
+            (config.environments, config.in_use) = (service, Some(Arc::new(in_use)));
             python = Some(found.python);
         }
         let tag = self.next_tag();

@@ -1,10 +1,11 @@
 //! The zygotes of a host: one for each environment, and set of preloaded modules, that sessions ask for.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::environment::Identity;
 use crate::worker::{Lifeline, Zygote, ZygoteConfig, ZygoteError};
 
 /// How many zygotes without a session are kept for the next one that asks.
@@ -13,9 +14,13 @@ const SPARE: usize = 4;
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The zygote of one environment, started when it is needed and again when it is gone.
+///
+/// Its sessions hold the environment, so that it is not deleted. A zygote that no session needs does not: somebody may have
+/// made another environment in that place.
 #[derive(Debug)]
 pub(super) struct Zygotes {
     config: ZygoteConfig,
+    environment: Identity,
     lifeline: Arc<Lifeline>,
     current: tokio::sync::Mutex<Option<Arc<Zygote>>>,
     python_version: Mutex<Option<String>>,
@@ -24,7 +29,12 @@ pub(super) struct Zygotes {
 impl Zygotes {
     pub(super) fn new(config: ZygoteConfig, lifeline: Arc<Lifeline>) -> Zygotes {
         let (current, python_version) = (tokio::sync::Mutex::default(), Mutex::default());
-        Zygotes { config, lifeline, current, python_version }
+        let environment = Identity::of(folder(&config.python));
+        Zygotes { config, environment, lifeline, current, python_version }
+    }
+
+    fn is_of_what_is_there(&self) -> bool {
+        self.environment.is_at(folder(&self.config.python))
     }
 
     pub(super) async fn get(&self) -> Result<Arc<Zygote>, ZygoteError> {
@@ -59,6 +69,11 @@ impl Zygotes {
     }
 }
 
+/// The environment's folder, of an interpreter as it stands in it.
+fn folder(python: &Path) -> &Path {
+    python.parent().and_then(Path::parent).unwrap_or(python)
+}
+
 /// What makes one zygote another than the next.
 type Key = (PathBuf, Vec<String>);
 
@@ -85,12 +100,14 @@ impl Environments {
         let preload = preload.unwrap_or_else(own);
         let mut zygotes = self.zygotes.lock().expect("no panic while held");
         let key = (python.clone(), preload.clone());
+        let is_unused = |zygotes: &Arc<Zygotes>| Arc::strong_count(zygotes) == 1;
+        zygotes.retain(|_, zygotes| !is_unused(zygotes) || zygotes.is_of_what_is_there());
         if let Some(found) = zygotes.get(&key) {
             return found.clone();
         }
-        let mut spare = zygotes.values().filter(|zygotes| Arc::strong_count(zygotes) == 1).count();
+        let mut spare = zygotes.values().filter(|zygotes| is_unused(zygotes)).count();
         zygotes.retain(|_, zygotes| {
-            let unused = Arc::strong_count(zygotes) == 1;
+            let unused = is_unused(zygotes);
             let keep = !unused || spare < SPARE;
             spare -= usize::from(unused && !keep);
             keep

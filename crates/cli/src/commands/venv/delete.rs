@@ -1,45 +1,77 @@
 //! `venv delete`.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
 
 use anyhow::Result;
-use beep_python_server::launch::stop;
+use beep_python_client::PythonHostBackend;
+use beep_python_runtime::environment::Environment;
+use beep_python_server::launch::{ServerRecord, stop};
 use serde_json::json;
 
 use crate::Ended;
+use crate::commands::in_runtime;
 use crate::complaint::Complaint;
 use crate::context::Context;
-use crate::server::{grace_of, running};
+use crate::server::{client_of, grace_of, running};
 
 pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<Ended> {
     let home = context.home()?;
     let environments = context.environments()?;
     let environment = environments.open(name)?;
-    let users: Vec<_> =
-        running(&home)?.into_iter().filter(|(record, _)| record.environment_path == environment.path).collect();
+    let running = running(&home)?;
+    let (users, others): (Vec<_>, Vec<_>) =
+        running.iter().map(|(record, _)| record).partition(|record| record.environment_path == environment.path);
+    // Servers that have but sessions in it go on.
+    let mut guests = Vec::new();
+    for record in others.into_iter().filter(|record| environment.users().contains(&record.pid)) {
+        let sessions = in_runtime(sessions_in(record, &environment))?;
+        guests.extend(sessions.into_iter().map(|session| (record, session)));
+    }
     if !yes {
-        let stops = match users.len() {
-            0 => String::new(),
-            1 => " and stop the server that uses it".to_owned(),
-            number => format!(" and stop the {number} servers that use it"),
-        };
-        if !confirmed(&format!("Delete {}{stops}?", environment.path.display()))? {
+        let mut also = String::new();
+        match users.len() {
+            0 => {}
+            1 => also.push_str(" and stop the server that uses it"),
+            number => also.push_str(&format!(" and stop the {number} servers that use it")),
+        }
+        match guests.len() {
+            0 => {}
+            1 => also.push_str(" and end the session in it"),
+            number => also.push_str(&format!(" and end the {number} sessions in it")),
+        }
+        if !confirmed(&format!("Delete {}{also}?", environment.path.display()))? {
             return Err(Complaint::Unconfirmed(name.into()).into());
         }
     }
-    for (record, _) in &users {
+    for record in &users {
         stop(&home, record, grace_of(record))?;
     }
+    for (record, session) in &guests {
+        in_runtime(async { Ok(client_of(record)?.delete_session(session).await?) })?;
+    }
     environments.delete(name)?;
-    let stopped: Vec<_> = users.iter().map(|(record, _)| record.id.as_str()).collect();
-    let fact = json!({"name": name, "path": environment.path, "stopped": stopped});
+    let stopped: Vec<_> = users.iter().map(|record| record.id.as_str()).collect();
+    let ended: Vec<_> =
+        guests.iter().map(|(record, session)| json!({"server": record.id, "session": session})).collect();
+    let fact = json!({"name": name, "path": environment.path, "stopped": stopped, "ended": ended});
     context.printer.fact(fact, || {
         for id in &stopped {
             context.printer.line(format_args!("Stopped the server {id}"));
         }
+        for (record, session) in &guests {
+            context.printer.line(format_args!("Ended the session {session} of the server {}", record.id));
+        }
         context.printer.line(format_args!("Deleted the environment {name}"));
     });
     Ok(Ended::Done)
+}
+
+/// The sessions that a server has in an environment which is not its own.
+async fn sessions_in(record: &ServerRecord, environment: &Environment) -> Result<Vec<String>> {
+    let mut sessions = client_of(record)?.list_sessions().await?;
+    sessions.retain(|session| Path::new(&session.environment) == environment.path);
+    Ok(sessions.into_iter().map(|session| session.session_id).collect())
 }
 
 /// Asks on the terminal; where there is none, nobody agrees.

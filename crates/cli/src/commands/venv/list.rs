@@ -28,12 +28,12 @@ pub(super) fn list(context: &Context) -> Result<Ended> {
                 status.packages.len().to_string(),
                 status.size_bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default(),
                 since(status),
-                users(status, &servers).join(" "),
+                users(status, &servers).join(", "),
                 state_of(&status.state).0,
                 status.path.display().to_string(),
             ]
         });
-        let header = ["NAME", "PYTHON", "PACKAGES", "SIZE", "USED", "SERVERS", "STATE", "PATH"];
+        let header = ["NAME", "PYTHON", "PACKAGES", "SIZE", "USED", "USERS", "STATE", "PATH"];
         context.printer.table(&header, rows.collect());
     });
     Ok(Ended::Done)
@@ -55,7 +55,7 @@ pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
         rows.extend(status.size_bytes.map(|bytes| ("size", HumanBytes(bytes).to_string())));
         rows.push(("used", since(&status)));
         let users = users(&status, &servers);
-        rows.extend((!users.is_empty()).then(|| ("servers", users.join(", "))));
+        rows.extend((!users.is_empty()).then(|| ("users", users.join(", "))));
         let packages = status.packages.iter().map(|package| format!("{} {}", package.name, package.version));
         rows.push((
             "packages",
@@ -76,10 +76,18 @@ fn servers(context: &Context) -> Result<Vec<(ServerRecord, ServerState)>> {
     }
 }
 
-/// The servers that run in it.
-fn users<'a>(status: &EnvironmentStatus, servers: &'a [(ServerRecord, ServerState)]) -> Vec<&'a str> {
-    let own = servers.iter().filter(|(record, _)| record.environment_path == status.path);
-    own.map(|(record, _)| record.id.as_str()).collect()
+/// The servers that run in it, or have sessions in it.
+fn servers_in<'a>(status: &EnvironmentStatus, servers: &'a [(ServerRecord, ServerState)]) -> Vec<&'a ServerRecord> {
+    let records = servers.iter().map(|(record, _)| record);
+    records.filter(|record| record.environment_path == status.path || status.users.contains(&record.pid)).collect()
+}
+
+/// They, and other processes that have sessions in it.
+fn users(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) -> Vec<String> {
+    let servers = servers_in(status, servers);
+    let others = status.users.iter().filter(|pid| servers.iter().all(|record| record.pid != **pid));
+    let others = others.map(|pid| format!("process {pid}"));
+    servers.iter().map(|record| record.id.clone()).chain(others).collect()
 }
 
 /// How long ago it was last used; file systems keep that within a day.
@@ -126,6 +134,7 @@ fn status_fact(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState
         "packages": status.packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect::<Vec<_>>(),
         "sizeBytes": status.size_bytes,
         "lastUsed": status.last_used,
-        "servers": users(status, servers),
+        "servers": servers_in(status, servers).iter().map(|record| &record.id).collect::<Vec<_>>(),
+        "users": status.users,
     })
 }

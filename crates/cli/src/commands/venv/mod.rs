@@ -28,9 +28,9 @@ use crate::context::Context;
 pub(crate) enum Command {
     /// Make an environment
     Create {
-        /// Its name, or the provider that it is for
+        /// Its name; with a model the provider that it is for
         name: String,
-        /// The model that the provider needs it for
+        /// The model that a provider needs it for; it is then called what `provider ensure` calls it, which fills it
         model: Option<String>,
         /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; the default runtime otherwise
         #[arg(long, value_name = "VERSION")]
@@ -65,7 +65,7 @@ pub(crate) enum Command {
     },
     /// List the environments
     List,
-    /// Delete an environment; servers that use it are stopped first
+    /// Delete an environment; servers that run in it are stopped, and sessions in it ended, first
     Delete {
         /// Its name
         name: String,

@@ -73,7 +73,7 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Ende
 }
 
 fn in_use(home: &Home, status: &EnvironmentStatus) -> Result<bool> {
-    Ok(running(home)?.iter().any(|(record, _)| record.environment_path == status.path))
+    Ok(!status.users.is_empty() || running(home)?.iter().any(|(record, _)| record.environment_path == status.path))
 }
 
 #[cfg(test)]
