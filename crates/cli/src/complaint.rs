@@ -1,6 +1,6 @@
 //! What the command line itself has to complain about.
 
-use beep_python_runtime::interpreter::VersionRequest;
+use beep_python_runtime::interpreter::{Version, VersionRequest};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Complaint {
@@ -8,6 +8,8 @@ pub(crate) enum Complaint {
     NoRuntime,
     #[error("no Python {request} is installed, nor was one found on this machine{}", instead(known))]
     NoSuchRuntime { request: VersionRequest, known: Vec<String> },
+    #[error("the environment \"{name}\" has {}, and Python {request} was asked for", actual_python(*actual))]
+    OtherPython { name: String, actual: Option<Version>, request: VersionRequest },
     #[error("no server is running")]
     NoServer,
     #[error("more than one server is running: {}", .0.join(", "))]
@@ -30,6 +32,10 @@ pub(crate) enum Complaint {
     Interrupted,
     #[error("`{command}` was ended by signal {signal}")]
     Killed { command: String, signal: i32 },
+}
+
+fn actual_python(version: Option<Version>) -> String {
+    version.map_or_else(|| "another Python".to_owned(), |version| format!("Python {version}"))
 }
 
 fn instead(known: &[String]) -> String {

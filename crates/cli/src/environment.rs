@@ -7,8 +7,46 @@ use beep_python_runtime::interpreter::{Interpreter, VersionRequest};
 use crate::complaint::Complaint;
 use crate::context::Context;
 
-/// The environment that `--venv` means: a path when it looks like one, else a name. Without it the servers' own, which
-/// is made when it is not there.
+/// Where code is to run: which environment, which Python.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Wanted {
+    /// The environment, by name or path; `runtime-host` otherwise, which is made when it is not there
+    #[arg(long, value_name = "NAME|PATH")]
+    pub(crate) venv: Option<String>,
+    /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; in an environment that is kept for it. With --venv, what
+    /// that must have
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) python: Option<VersionRequest>,
+}
+
+impl Wanted {
+    /// Whether anything was said.
+    pub(crate) fn is_named(&self) -> bool {
+        self.venv.is_some() || self.python.is_some()
+    }
+
+    /// The environment that is meant, or the servers' own, which is made when it is not there.
+    pub(crate) fn environment(&self, context: &Context) -> Result<Environment> {
+        let Some(request) = &self.python else { return environment_for(context, self.venv.as_deref()) };
+        let Some(venv) = &self.venv else {
+            // Says what there is instead when there is no such Python.
+            interpreter_for(context, Some(request))?;
+            let environment = context.environments()?.runtime_host_with(request)?;
+            environment.mark_used();
+            return Ok(environment);
+        };
+        let environment = environment_for(context, Some(venv))?;
+        if environment.has_python(&context.home()?, request) {
+            return Ok(environment);
+        }
+        let actual = environment.record.as_ref().map(|record| record.python);
+        let (name, request) = (environment.name, request.clone());
+        Err(Complaint::OtherPython { name, actual, request }.into())
+    }
+}
+
+/// The environment of this name or path: a path when it looks like one. Without it the servers' own, which is made when it
+/// is not there.
 pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<Environment> {
     let environments = context.environments()?;
     let environment = match venv {

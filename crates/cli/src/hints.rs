@@ -43,6 +43,10 @@ fn complaint(error: &Complaint) -> Option<String> {
                 )
             }
         },
+        Complaint::OtherPython { name, request, .. } => format!(
+            "leave --python out to take the environment as it is, or --venv to have one for that Python; `beep-python venv \
+             repair {name} --python \"{request}\"` gives it the other Python"
+        ),
         Complaint::NoServer => "`beep-python start http` starts one".into(),
         Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::Ended;
 use crate::complaint::Complaint;
 use crate::context::Context;
-use crate::environment::environment_for;
+use crate::environment::Wanted;
 use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
 
 /// How long to wait until the server has ended the session: it does so in any case.
@@ -21,21 +21,20 @@ const GOODBYE: Duration = Duration::from_millis(500);
 Text is printed as it is, None not at all, and anything else as Python shows it; --json prints plain
 JSON. What the code prints is printed, too.
 
-Without --server and --venv the only server that runs is used; where there is none, one is started
-for this call. Without --session the code has a session of its own, which ends with the command; the
+With --venv or --python the code runs in a server of its own. Without them and --server the only
+server that runs is used; where there is none, one is started for this call. Without --session the code has a session of its own, which ends with the command; the
 session that clients share is `--session default`.")]
 pub(crate) struct Args {
     /// An expression, or statements whose last expression is the result; `-` reads them from standard input
     #[arg(allow_negative_numbers = true)]
     code: String,
     /// Evaluate in this server: its id or the beginning of it, its port, pipe name or URL
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["venv", "python"])]
     server: Option<String>,
-    /// Evaluate in this environment, by name or path, in a server of its own
-    #[arg(long, value_name = "NAME|PATH", conflicts_with_all = ["server", "session"])]
-    venv: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Evaluate in this session of the server
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
     /// How long it may take, in seconds
     #[arg(long, value_name = "SECONDS")]
@@ -47,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     let home = context.home()?;
     let chosen = match &args.server {
         Some(wanted) => Some(server_for(&home, Some(wanted))?.0),
-        None if args.venv.is_some() => None,
+        None if args.wanted.is_named() => None,
         None => match running(&home)?.as_slice() {
             [(record, _)] => Some(record.clone()),
             _ => None,
@@ -71,7 +70,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
             interruption = &mut interruption => Err(interruption?.into()),
         };
     }
-    let environment = environment_for(context, args.venv.as_deref())?;
+    let environment = args.wanted.environment(context)?;
     let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
     let server = tokio::select! {
         server = &mut starting => server?,

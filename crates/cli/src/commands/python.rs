@@ -13,7 +13,7 @@ use crate::Ended;
 use crate::complaint::Complaint;
 use crate::console::has_terminal;
 use crate::context::Context;
-use crate::environment::environment_for;
+use crate::environment::Wanted;
 use crate::prompt;
 use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
 
@@ -22,22 +22,21 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Without --server and --venv the only server that runs is used; where there is none, one is started
-for the prompt. Without SESSION the prompt has a session of its own, which ends with it; the session
+With --venv or --python the prompt has a server of its own. Without them and --server the only
+server that runs is used; where there is none, one is started for the prompt. Without SESSION the prompt has a session of its own, which ends with it; the session
 that clients share is `default`.
 
 Tab completes, `_` is the last value, Ctrl-C cancels what runs and keeps the session's state, Ctrl-D
 leaves.")]
 pub(crate) struct Args {
     /// The session, on a running server
-    #[arg(conflicts_with = "venv")]
+    #[arg(conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
     /// On this server: its id or the beginning of it, its port, pipe name or URL
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["venv", "python"])]
     server: Option<String>,
-    /// In this environment, by name or path, in a server of its own
-    #[arg(long, value_name = "NAME|PATH", conflicts_with = "server")]
-    venv: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
@@ -78,7 +77,7 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
         let session = client_of(&record)?.create_session().await?;
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
-    let environment = environment_for(context, args.venv.as_deref())?;
+    let environment = args.wanted.environment(context)?;
     let home = context.home()?;
     let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
     let server = tokio::select! {
@@ -94,7 +93,7 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
 /// The server that runs already and is meant; none where one is to be started.
 fn chosen_server(context: &Context, args: &Args) -> Result<Option<ServerRecord>> {
     let home = context.home()?;
-    if args.venv.is_some() {
+    if args.wanted.is_named() {
         return Ok(None);
     }
     if args.server.is_some() || args.session.is_some() {

@@ -12,9 +12,8 @@ use serde_json::{Value, json};
 use super::init;
 use crate::Ended;
 use crate::context::Context;
-use crate::environment::environment_for;
+use crate::environment::Wanted;
 use crate::server::{TemporaryServer, client_at, client_of, interrupted, running};
-use beep_python_runtime::environment::RUNTIME_HOST;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -32,6 +31,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     let mut tour = Tour::new(context);
     let mut interruption = std::pin::pin!(interrupted());
 
+    let wanted = Wanted { python: args.python.clone(), venv: None };
     let options = InitOptions { request: args.python, source: args.source.into_source(), system: args.system };
     let outcome = tokio::select! {
         outcome = init::init(context, &options) => outcome.context("step 1, the Python, failed")?,
@@ -40,8 +40,8 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     init::notices(context, &outcome);
     tour.step("Python", init::summary(&outcome));
 
-    let environment = environment_for(context, None).context("step 2, the environment, failed")?;
-    tour.step("Environment", format_args!("{RUNTIME_HOST} at {}", environment.path.display()));
+    let environment = wanted.environment(context).context("step 2, the environment, failed")?;
+    tour.step("Environment", format_args!("{} at {}", environment.name, environment.path.display()));
 
     let home = context.home()?;
     let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, true));
@@ -134,7 +134,7 @@ async fn backends(tour: &mut Tour<'_>, record: &ServerRecord) -> Result<()> {
     }
     let code = "from beep_python import VenvManager\n[e['name'] for e in VenvManager().list()]";
     let names: Vec<String> = client_of(record)?.evaluate(code).await?;
-    expect(names.iter().any(|name| name == RUNTIME_HOST), "VenvManager().list()", format_args!("{names:?}"))?;
+    expect(names.contains(&record.environment), "VenvManager().list()", format_args!("{names:?}"))?;
     tour.result("from beep_python import VenvManager; VenvManager().list()", "Vec<String>", format_args!("{names:?}"));
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use beep_python_client::{AnyBackend, Limits, PythonHostBackend, SessionInfo, SessionOptions};
+use beep_python_runtime::interpreter::VersionRequest;
 use serde_json::json;
 
 use crate::Ended;
 use crate::context::Context;
+use crate::environment::Wanted;
 use crate::server::{client_of, server_for};
 
 #[derive(clap::Subcommand)]
@@ -44,6 +46,10 @@ pub(crate) struct Create {
     /// The environment, by name or path; the server's own otherwise
     #[arg(long, value_name = "NAME|PATH")]
     venv: Option<String>,
+    /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; in an environment that is kept for it. With --venv, what
+    /// that must have
+    #[arg(long, value_name = "VERSION")]
+    python: Option<VersionRequest>,
     /// Import this module first
     #[arg(long, value_name = "MODULE")]
     preload: Vec<String>,
@@ -64,8 +70,16 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
     let printer = &context.printer;
     match command {
         Command::Create(asked) => {
+            // Without a Python the server finds the environment.
+            let environment = match asked.python {
+                None => asked.venv,
+                python => {
+                    let environment = Wanted { venv: asked.venv, python }.environment(context)?;
+                    Some(environment.path.to_string_lossy().into_owned())
+                }
+            };
             let options = SessionOptions {
-                environment: asked.venv,
+                environment,
                 preload: (!asked.preload.is_empty()).then_some(asked.preload),
                 idle_timeout_ms: asked.idle.map(|seconds| seconds.saturating_mul(1000)),
                 labels: asked.label.into_iter().collect(),

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use super::serve::{ServeSettings, Served};
 use super::status::server_fact;
 use crate::context::Context;
-use crate::environment::environment_for;
+use crate::environment::Wanted;
 use crate::server::{here, launcher};
 use crate::{Cli, Ended};
 
@@ -21,9 +21,8 @@ pub(crate) struct Args {
     /// The backends; all of them lead to the same sessions
     #[arg(required = true)]
     backends: Vec<Backend>,
-    /// The environment to run code in, by name or path; `runtime-host` otherwise, which is made when it is not there
-    #[arg(long, value_name = "NAME|PATH")]
-    venv: Option<String>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// The port of HTTP, 5678 otherwise; 0 takes a free one
     #[arg(long)]
     port: Option<u16>,
@@ -70,7 +69,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
         Some(name) => Some(name),
         None => Some(PipeName::random()?),
     };
-    let environment = environment_for(context, args.venv.as_deref())?;
+    let environment = args.wanted.environment(context)?;
     let settings = ServeSettings { served: args.served, ..ServeSettings::in_environment(&environment) };
     let mut plan = LaunchPlan {
         id: None,

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::house::{House, Said, signal, wait_until};
+use super::house::{House, Said, python, signal, version, wait_until};
 
 /// Evaluates in a server that is there already.
 fn eval(house: &House, code: &str) -> Said {
@@ -118,6 +118,40 @@ fn an_environment_and_a_server_can_be_named() {
     assert!(prefix(&["--server", two["endpoints"][0]["url"].as_str().unwrap()]).ends_with("/mine\n"));
     let said = house.run(&["eval", "1", "--server", "nope"]);
     assert_eq!((said.code, said.stderr.lines().next()), (Some(1), Some("error: there is no server \"nope\"")));
+}
+
+#[test]
+fn a_python_can_be_asked_for() {
+    let house = House::with_runtime();
+    let prefix = |arguments: &[&str]| house.done(&[&["eval", "import sys; sys.prefix"], arguments].concat());
+    for request in [python(), version(), ">=3.9"] {
+        assert!(
+            prefix(&["--python", request]).ends_with("/environments/runtime-host\n"),
+            "{request}: the default has it"
+        );
+    }
+    // Where this machine has others, they get environments of their own.
+    for other in house.json(&["runtime", "list"])["found"].as_array().unwrap() {
+        let (path, version) = (other["path"].as_str().unwrap(), other["version"].as_str().unwrap());
+        let own = if path == python() { "runtime-host".to_owned() } else { format!("runtime-host-{version}") };
+        let said = prefix(&["--python", path]);
+        assert!(said.contains(&format!("/environments/{own}")), "{path}: {said}");
+    }
+    let server = house.start(&["--python", version()]);
+    assert_eq!((&server["environment"], &server["pythonVersion"]), (&json!("runtime-host"), &json!(version())));
+    let session = house.done(&["session", "create", "--python", python()]);
+    assert!(prefix(&["--session", session.trim()]).ends_with("/runtime-host\n"));
+
+    house.done(&["venv", "create", "mine"]);
+    assert!(prefix(&["--venv", "mine", "--python", version()]).ends_with("/mine\n"));
+    let refused = house.run(&["start", "http", "--port", "0", "--venv", "mine", "--python", "3.8"]);
+    let said = format!("error: the environment \"mine\" has Python {}, and Python 3.8 was asked for\n", version());
+    assert!(refused.code == Some(1) && refused.stderr.starts_with(&said), "{refused:?}");
+    assert!(refused.stderr.contains("hint: leave --python out"), "{refused:?}");
+    let refused = house.run(&["eval", "--python", "3.8", "1"]);
+    assert!(refused.stderr.starts_with("error: no Python 3.8 is installed"), "{refused:?}");
+    assert_eq!(house.run(&["eval", "--server", "x", "--python", "3.12", "1"]).code, Some(2));
+    assert_eq!(house.json(&["status"]).as_array().unwrap().len(), 1);
 }
 
 #[test]

@@ -1,9 +1,12 @@
-//! The environment in which code runs when none is named.
+//! The environments in which code runs when none is named.
+
+use sha2::{Digest, Sha256};
 
 use super::{Environment, EnvironmentError, VenvManager};
-use crate::interpreter::PythonRuntimeManager;
+use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query};
+use crate::platform::Home;
 
-/// Its name.
+/// The name of the one with the default runtime.
 pub const RUNTIME_HOST: &str = "runtime-host";
 
 impl VenvManager {
@@ -17,5 +20,54 @@ impl VenvManager {
             }
             opened => opened,
         }
+    }
+
+    /// The same with a certain Python: `runtime-host` where it has that or would be made with it, else
+    /// `runtime-host-3.12.7`, made when it is not there.
+    pub fn runtime_host_with(&self, request: &VersionRequest) -> Result<Environment, EnvironmentError> {
+        let has_it = |environment: &Environment| environment.has_python(self.home(), request);
+        let runtimes = PythonRuntimeManager::new(self.home().clone());
+        match self.open(RUNTIME_HOST) {
+            Ok(found) if has_it(&found) => return Ok(found),
+            Err(EnvironmentError::NotFound { .. }) => {
+                let default = runtimes.interpreter(None).ok().flatten();
+                if default.is_some_and(|default| is_meant(self.home(), &default, request)) {
+                    return self.runtime_host();
+                }
+            }
+            _ => {}
+        }
+        let found = runtimes.interpreter(Some(request))?;
+        let missing = || EnvironmentError::NoRuntime { name: RUNTIME_HOST.to_owned(), request: Some(request.clone()) };
+        let interpreter = found.ok_or_else(missing)?;
+        let name = name_with(&interpreter);
+        let environment = self.ensure(&name, &interpreter)?.0;
+        if has_it(&environment) {
+            return Ok(environment);
+        }
+        // Another Python of the same version, as when both of two installations are named by their paths.
+        let path = Sha256::digest(interpreter.path.as_os_str().as_encoded_bytes());
+        let name = format!("{name}-{:02x}{:02x}{:02x}{:02x}", path[0], path[1], path[2], path[3]);
+        Ok(self.ensure(&name, &interpreter)?.0)
+    }
+}
+
+fn name_with(interpreter: &Interpreter) -> String {
+    let threads = if interpreter.free_threaded { "t" } else { "" };
+    format!("{RUNTIME_HOST}-{}{threads}", interpreter.version)
+}
+
+fn is_meant(home: &Home, interpreter: &Interpreter, request: &VersionRequest) -> bool {
+    match request {
+        VersionRequest::Path(path) => query(home, path).is_ok_and(|wanted| wanted.path == interpreter.path),
+        request => request.matches(&interpreter.version) && request.is_free_threaded() == interpreter.free_threaded,
+    }
+}
+
+impl Environment {
+    /// Whether its Python is one that the request means. Nothing is run that was run before.
+    pub fn has_python(&self, home: &Home, request: &VersionRequest) -> bool {
+        let own = self.record.as_ref().map_or(&self.python, |record| &record.interpreter);
+        query(home, own).is_ok_and(|own| is_meant(home, &own, request))
     }
 }
