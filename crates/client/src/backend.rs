@@ -11,7 +11,9 @@ use beep_python_protocol::message::{
     HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleRequest, PackagesInstalled, SessionCreated,
     SessionInfo, SessionList, SessionRestarted, SetAttributeRequest, WrapRequest,
 };
-use beep_python_protocol::{HandleList, HeldObject, HostOperation, Operation, SessionInspection, SessionOptions};
+use beep_python_protocol::{
+    CallLimits, HandleList, HeldObject, HostOperation, Operation, SessionInspection, SessionOptions,
+};
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
@@ -87,6 +89,14 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn with_grace(&self, grace: Duration) -> Self {
         let mut backend = self.clone();
         backend.context_mut().options.grace = Some(grace);
+        backend
+    }
+
+    /// The same backend, whose calls may take no more than this. Of these and the limits of their session the smaller hold.
+    #[must_use]
+    fn with_limits(&self, limits: &CallLimits) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.limits = Some(Arc::new(limits.clone()));
         backend
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{HostOperation, Offers, Operation};
+use beep_python_protocol::{CallLimits, HostOperation, Offers, Operation};
 use bytes::Bytes;
 
 /// One operation with its request. Backends that need no JSON route still get it as JSON: it is the one form in which
@@ -38,6 +38,8 @@ pub struct CallOptions {
     pub request_id: Option<Arc<str>>,
     /// How long it may take to stop when it is interrupted, before its worker is killed. `None`: the host's own.
     pub grace: Option<Duration>,
+    /// What it may take. `None`: what its session may.
+    pub limits: Option<Arc<CallLimits>>,
     /// Whether the host cancels the call when its future is dropped, or this process ends.
     pub cancel_if_gone: bool,
     /// Whether it is evaluated in a worker of its own, of which nothing is kept.

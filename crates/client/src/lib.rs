@@ -129,8 +129,10 @@ pub use args::{Args, Locals};
 pub use backend::PythonHostBackend;
 pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
+pub use beep_python_protocol::{
+    CallLimits, HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack,
+};
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, ServerEndpoint, ServerRecord, Value};
-pub use beep_python_protocol::{HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack};
 pub use call::{Call, CallOptions, Reply, Target};
 pub use callback::{Callback, CallbackCall};
 pub use connect::{AnyBackend, connect};

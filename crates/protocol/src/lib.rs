@@ -31,5 +31,5 @@ pub use offers::Offers;
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{ServerEndpoint, ServerRecord, ServerState, start_time};
-pub use session_options::{Limits, SessionOptions};
+pub use session_options::{CallLimits, Limits, SessionOptions};
 pub use value::{BigInt, DateTime, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value};

@@ -50,12 +50,43 @@ pub struct Limits {
     /// How much standard output, and standard error, of a call is kept; the rest is cut, which is marked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_bytes: Option<u64>,
-    /// How large a result may be.
+    /// How large a result may be, and each item of a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_bytes: Option<u64>,
+    /// How many descriptors each of its processes may have open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<u64>,
     /// How many calls may wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<u64>,
+}
+
+/// What one call may take, beside its deadline and grace. Of these and the session's own the smaller hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CallLimits {
+    /// How much processor time it may take, in all threads and processes of its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<u64>,
+    /// How much the resident memory of its session may grow meanwhile, all its processes together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_growth_bytes: Option<u64>,
+    /// How many handles it may make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handles: Option<u64>,
+    /// How much of its standard output, and standard error, is kept; the rest is cut, which is marked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_bytes: Option<u64>,
+    /// How large its result may be, and each item of a stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_bytes: Option<u64>,
+}
+
+impl CallLimits {
+    /// Whether nothing is given.
+    pub fn is_empty(&self) -> bool {
+        *self == CallLimits::default()
+    }
 }
 
 impl Limits {

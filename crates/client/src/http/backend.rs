@@ -20,6 +20,7 @@ const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
 const SESSION: HeaderName = HeaderName::from_static("x-beep-session");
 const REQUEST: HeaderName = HeaderName::from_static("x-beep-request");
+const LIMITS: HeaderName = HeaderName::from_static("x-beep-limits");
 const GRACE: HeaderName = HeaderName::from_static("x-beep-grace-ms");
 const ISOLATED: HeaderName = HeaderName::from_static("x-beep-isolated");
 const CANCEL_IF_GONE: HeaderName = HeaderName::from_static("x-beep-cancel-if-gone");
@@ -109,6 +110,11 @@ impl HttpBackend {
         }
         if let Some(grace) = call.options.grace {
             headers.insert(GRACE, HeaderValue::from(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)));
+        }
+        let limits = call.options.limits.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
+        if let Some(limits) = limits {
+            let text = serde_json::to_string(&**limits).unwrap_or_default(); // numbers: it cannot fail
+            headers.insert(LIMITS, header_value(&LIMITS, &text)?);
         }
         if call.options.cancel_if_gone {
             headers.insert(CANCEL_IF_GONE, HeaderValue::from_static("true"));

@@ -1,6 +1,6 @@
 //! Calls as lines, and lines as answers.
 
-use beep_python_protocol::{HostOperation, Operation, ValueForm};
+use beep_python_protocol::{CallLimits, HostOperation, Operation, ValueForm};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,6 +22,8 @@ struct Request<'a> {
     timeout_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grace_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<&'a CallLimits>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cancel_if_gone: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -63,6 +65,7 @@ fn write_with(call: &Call, id: Option<u32>) -> Bytes {
         // A deadline of no time at all would read as no deadline.
         timeout_ms: options.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)),
         grace_ms: options.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
+        limits: options.limits.as_deref().filter(|_| matches!(call.target, Target::Session(_))),
         cancel_if_gone: options.cancel_if_gone,
         isolated: options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)),
         values: ValueForm::Exact.as_str(),

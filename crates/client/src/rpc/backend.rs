@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use beep_python_protocol::grpc::messages::ErrorDetails;
 use beep_python_protocol::grpc::{
-    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, OFFERS, REQUEST, ROUTE_PREFIX, SESSION,
-    VALUES, decode,
+    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LIMITS, OFFERS, REQUEST, ROUTE_PREFIX,
+    SESSION, VALUES, decode,
 };
 use beep_python_protocol::{Operation, ValueForm};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, TE};
@@ -86,6 +86,13 @@ impl RpcBackend {
         if let Some(grace) = call.options.grace {
             let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
             headers.insert(HeaderName::from_static(GRACE), HeaderValue::from(grace));
+        }
+        let limits = call.options.limits.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
+        if let Some(limits) = limits {
+            let name = HeaderName::from_static(LIMITS);
+            let text = serde_json::to_string(&**limits).unwrap_or_default(); // numbers: it cannot fail
+            let value = header_value(&name, &text)?;
+            headers.insert(name, value);
         }
         if call.options.cancel_if_gone {
             headers.insert(HeaderName::from_static(CANCEL_IF_GONE), HeaderValue::from_static("true"));

@@ -42,6 +42,7 @@ class Handles:
         self.modules = {}
         self.last = 0
         self.most = most  # how many it may hold
+        self.terms = None  # those of the request that runs, where it has any
         self.callback = None  # makes what stands for a callback of the client's among arguments
 
     def add(self, thing):
@@ -50,6 +51,8 @@ class Handles:
                 "too_many_handles",
                 "this session holds %d objects, as many as it may; dispose of some first" % len(self.held),
             )
+        if self.terms is not None:
+            self.terms.make_handle()
         self.last += 1
         hid = self.prefix + str(self.last)
         self.held[hid] = thing

@@ -27,8 +27,12 @@ def die_with(lifeline):
     The signal belongs to the open file, which forked processes share, so each opens its own.
     """
     fd = os.open("/proc/self/fd/%d" % lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    fd, low = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lifeline), fd
-    os.close(low)
+    try:
+        fd, low = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lifeline), fd
+    except OSError:  # its session may not have so many descriptors: a child of the user's code keeps the low one
+        pass
+    else:
+        os.close(low)
     fcntl.fcntl(fd, _F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)

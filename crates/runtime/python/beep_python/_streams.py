@@ -8,7 +8,9 @@ from termios import FIONREAD
 from . import _wire
 from ._builtins import own as __builtins__
 from ._encode import dumps, encode
+from ._terms import smaller
 from ._text import type_name
+from ._wire import Refused
 
 MAX_ITEMS = 1000  # of one round, where the client does not say
 MAX_BYTES = 1 << 20  # of one round: what a client that does not read makes the host hold
@@ -32,10 +34,14 @@ class Streams:
         self.handles, self.awaiter, self.client = handles, awaiter, client
         self.source, self.busy = source, busy
         self.now = time.monotonic
+        self.result_bytes = None  # that an item may have
 
     def run(self, stream, hid, credit, exact):
         """One round: the items that are asked for, and what the answer says. A stream that ends is forgotten."""
         limit = MAX_ITEMS if credit is None else credit
+        terms = self.handles.terms
+        most = smaller(self.result_bytes, terms.result_bytes) if terms is not None else self.result_bytes
+        self.most = sys.maxsize if most is None else most
         try:
             if stream.asynchronous:
                 done, count = self.awaiter.wait(self.send_awaited(stream.iterator, limit, exact))
@@ -88,6 +94,9 @@ class Streams:
         body, kind = encode(item, exact), _wire.ITEM
         if body is None:
             body, kind = dumps(self.handles.keep(item)).encode("utf-8", "replace"), _wire.ITEM_HANDLE
+        elif len(body) > self.most:
+            said = "an item of the stream has %d bytes, more than the %d that this call may send" % (len(body), self.most)
+            raise Refused("result_too_large", said)
         self.client.write(kind, body)
         return len(body) + _wire.HEADER_BYTES
 

@@ -20,7 +20,10 @@ EVENTS = 8  # on a request: its client takes what comes before the answer
 STDIN = 16  # on a request: its client answers input()
 CALLBACKS = 32  # on a request: its client answers callbacks
 
-# kinds of answers; the kinds of requests are the numbers of the operations
+# kinds of requests are the numbers of the operations; before one may come
+TERMS = 32  # what it may take, with its id, or what all may, with id 0
+
+# kinds of answers
 VALUE = 64  # a JSON value
 HANDLE = 65  # a JSON object that describes a new handle
 OBJECT = 66  # a JSON object that is the whole answer

@@ -18,6 +18,7 @@ from ._client import Client
 from ._encode import dumps
 from ._session import Session
 from ._streams import Streams
+from ._terms import Terms
 from ._turn import Turn
 from ._wire import Refused
 
@@ -111,6 +112,7 @@ class Worker:
     def take_frames(self, buffer):
         """Carries out every whole request in the buffer; gives what is left over."""
         at, end = 0, len(buffer)
+        handles = self.session.handles
         while end - at >= _wire.HEADER_BYTES:
             size, kind, flags, version, rid = _wire.HEADER.unpack_from(buffer, at)
             if version != _wire.VERSION or size > _wire.MAX_BODY:
@@ -127,11 +129,23 @@ class Worker:
                 self.partial.setdefault(rid, []).append(buffer[start:at])
                 continue
             body = buffer[start:at]
+            if kind == _wire.TERMS:
+                self.agree(rid, Terms(body))
+                continue
             if self.partial and rid in self.partial:
                 body = b"".join((*self.partial.pop(rid), body))
             self.take(kind, flags, rid, body)
+            if handles.terms is not None:
+                handles.terms = None
         self.flush()
         return buffer[at:]
+
+    def agree(self, rid, terms):
+        """To the terms of the request that follows, or of all of them."""
+        if rid == 0:
+            self.session.streams.result_bytes = terms.result_bytes
+        else:
+            self.session.handles.terms = terms
 
     def read_exactly(self, size):
         parts = []

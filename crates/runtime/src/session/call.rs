@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::{Operation, Problem, ValueForm};
+use beep_python_protocol::{CallLimits, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
 use super::Captured;
@@ -22,6 +22,8 @@ pub struct Request {
     /// How long it may take to stop when it is interrupted, before its worker is killed; the session's own when not
     /// given. Zero kills at once.
     pub grace: Option<Duration>,
+    /// What it may take, where that is less than what its session may.
+    pub limits: Option<Box<CallLimits>>,
     /// What it can be cancelled by.
     pub name: Option<CallName>,
     /// Whether it is cancelled when nobody waits for its answer any more.
@@ -56,6 +58,7 @@ impl Request {
             form: ValueForm::Plain,
             deadline: None,
             grace: None,
+            limits: None,
             name: None,
             cancel_if_gone: false,
         }

@@ -12,11 +12,12 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Answer;
+use super::caps::Caps;
 use super::capture::{IdleLog, Tail};
 use super::events::Event;
 use super::explain::describe;
 use super::host_calls;
-use super::limits::watch;
+use super::limits::{confine, watch};
 use super::queue::{Connection, Queue};
 use super::session::{Shared, Stage};
 use super::unanswered::stopped;
@@ -173,6 +174,7 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) -> bool {
         async move { outbox.write_to(&mut requests).await }
     });
     let host_calls = tokio::spawn(host_calls::answer(host.0, host.1, shared.clone(), outputs.clone()));
+    confine(worker.pid(), &shared.config.limits);
     shared.queue().connect(Connection { worker: worker.clone(), outbox, slots });
     let mut reader = tokio::spawn(read_answers(shared.clone(), answers, outputs.clone()));
     let mut stage = shared.stage.subscribe();
@@ -257,11 +259,7 @@ fn take_message(shared: &Shared, outputs: &Outputs, message: Message, drained: &
         kind::ITEM => drop(queue.tell(id, Event::Item(body))),
         kind::ITEM_HANDLE => drop(queue.tell(id, Event::ItemHandle(body))),
         _ => {
-            let result_cap = queue.result_cap();
-            queue.complete(id, |stopping| match result_cap {
-                Some(most) if body.len() as u64 > most && is_result(kind) => too_large(body.len(), most),
-                _ => read_answer(kind, body, stopping),
-            });
+            queue.complete(id, |stopping, caps| read_answer_within(caps, kind, body, stopping));
             if queue.len() == 0 && matches!(*shared.stage.borrow(), Stage::Closing) {
                 shared.wanted.notify_one();
             }
@@ -269,12 +267,13 @@ fn take_message(shared: &Shared, outputs: &Outputs, message: Message, drained: &
     }
 }
 
-fn is_result(kind: u8) -> bool {
-    matches!(kind, kind::VALUE | kind::FLOATS | kind::FLOAT_ROWS)
-}
-
-fn too_large(size: usize, most: u64) -> Answer {
-    let detail = format!("the result has {size} bytes, more than the {most} that this session may send");
+/// An answer as its frame says it, unless it is larger than it may be.
+fn read_answer_within(caps: &Caps, kind: u8, body: Body, stopping: Option<ErrorCode>) -> Answer {
+    let is_result = matches!(kind, kind::VALUE | kind::FLOATS | kind::FLOAT_ROWS);
+    let Some(most) = caps.result.filter(|&most| is_result && body.len() as u64 > most) else {
+        return read_answer(kind, body, stopping);
+    };
+    let detail = format!("the result has {} bytes, more than the {most} that this call may send", body.len());
     Answer::Problem(Box::new(Problem::new(ErrorCode::ResultTooLarge, detail)))
 }
 

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::ladder::climb;
 use super::session::Shared;
 use super::unanswered::Killed;
-use crate::worker::{Usage, limit_data, usage};
+use crate::worker::{Usage, limit_data, limit_open_files, usage};
 
 /// How often a session that has limits is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -35,8 +35,10 @@ pub struct SessionLimits {
     pub handles: Option<u64>,
     /// How many bytes of standard output, and of standard error, are kept for each call.
     pub output_cap_bytes: usize,
-    /// How many bytes a result may have.
+    /// How many bytes a result may have, and each item of a stream.
     pub result_bytes: Option<u64>,
+    /// How many descriptors each of its processes may have open.
+    pub open_files: u64,
     /// How many calls may wait for the session.
     pub waiting: usize,
 }
@@ -53,6 +55,8 @@ impl Default for SessionLimits {
             handles: None,
             output_cap_bytes: 1 << 20,
             result_bytes: None,
+            // Code that leaks descriptors is told by an OSError, long before the machine runs out of them.
+            open_files: 4096,
             waiting: 10_000,
         }
     }
@@ -71,59 +75,78 @@ impl SessionLimits {
             handles: given.handles.or(self.handles),
             output_cap_bytes: given.output_bytes.map_or(self.output_cap_bytes, size),
             result_bytes: given.result_bytes.or(self.result_bytes),
+            open_files: given.open_files.unwrap_or(self.open_files),
             waiting: given.waiting.map_or(self.waiting, size),
         }
     }
 
-    /// Which of them is passed, where one is that only a look from outside can tell.
-    fn passed(&self, usage: &Usage, cpu_of_call: Duration) -> Option<ErrorCode> {
+    /// Which of them is passed, where one is that concerns the whole session and only a look from outside can tell.
+    fn passed(&self, usage: &Usage) -> Option<ErrorCode> {
         if self.processes.is_some_and(|most| usage.processes > most) {
             return Some(ErrorCode::TooManyProcesses);
         }
-        if self.memory_bytes.is_some_and(|most| usage.memory_bytes > most) {
-            return Some(ErrorCode::MemoryExceeded);
-        }
-        self.cpu.is_some_and(|most| cpu_of_call > most).then_some(ErrorCode::CpuTimeExceeded)
+        self.memory_bytes.is_some_and(|most| usage.memory_bytes > most).then_some(ErrorCode::MemoryExceeded)
     }
+
+    /// Whether the session is looked at all the time.
+    fn are_looked_at(&self) -> bool {
+        self.cpu.is_some() || self.memory_bytes.is_some() || self.processes.is_some()
+    }
+}
+
+/// Sets what the kernel sees to itself, for a worker and all that it starts.
+pub(super) fn confine(worker: i32, limits: &SessionLimits) {
+    limit_open_files(worker, limits.open_files);
+    if let Some(bytes) = limits.memory_bytes {
+        limit_data(worker, bytes.saturating_add(DATA_SLACK));
+    }
+}
+
+/// A call that was seen running.
+#[derive(Default)]
+struct Seen {
+    ticket: u64,
+    /// What had been used when it began.
+    before: Usage,
+    /// Whether it was told to stop.
+    told: bool,
 }
 
 /// Looks after the worker as long as it lives; stops the call, or ends the worker, that passes a limit.
 pub(super) async fn watch(shared: &Arc<Shared>, worker: i32) {
     let limits = &shared.config.limits;
-    if let Some(bytes) = limits.memory_bytes {
-        limit_data(worker, bytes.saturating_add(DATA_SLACK));
-    }
-    if limits.cpu.is_none() && limits.memory_bytes.is_none() && limits.processes.is_none() {
-        return std::future::pending().await;
-    }
-    let mut before = Usage::default();
-    // The call that was seen running last, what had been used when it began, and whether it was told to stop.
-    let mut seen = (0, Duration::ZERO, false);
+    let always = limits.are_looked_at();
+    let look = async || tokio::task::spawn_blocking(move || usage(worker)).await.unwrap_or_default();
+    let (mut before, mut seen) = (Usage::default(), Seen::default());
     loop {
+        if !always && !shared.queue().is_looked_at() {
+            shared.to_look.notified().await;
+            before = look().await;
+        }
         sleep(LOOK_EVERY).await;
-        let Ok(used) = tokio::task::spawn_blocking(move || usage(worker)).await else { continue };
+        let used = look().await;
         let running = shared.queue().running();
-        let ticket = running.map_or(0, |(ticket, _)| ticket);
-        if ticket != seen.0 {
-            seen = (ticket, before.cpu, false);
+        let ticket = running.as_ref().map_or(0, |(ticket, ..)| *ticket);
+        if ticket != seen.ticket {
+            seen = Seen { ticket, before, told: false };
         }
         before = used;
-        let spent = if running.is_some() { used.cpu.saturating_sub(seen.1) } else { Duration::ZERO };
-        let Some(code) = limits.passed(&used, spent) else { continue };
-        match running {
-            Some((ticket, grace)) if !seen.2 => {
-                seen.2 = true;
-                let grace = match code {
-                    ErrorCode::TooManyProcesses => Duration::ZERO, // those that it started take no notice of a signal
-                    ErrorCode::MemoryExceeded => grace.min(MEMORY_GRACE),
-                    _ => grace,
-                };
-                let shared = shared.clone();
-                tokio::spawn(async move { climb(&shared, ticket, code, grace).await });
+        let passed = limits.passed(&used);
+        let Some((ticket, grace, caps)) = running else {
+            if let Some(code) = passed {
+                shared.queue().kill_worker(Killed::Limit(code));
             }
-            Some(_) => {}
-            None if code == ErrorCode::CpuTimeExceeded => {}
-            None => shared.queue().kill_worker(Killed::Limit(code)),
+            continue;
+        };
+        let Some(code) = passed.or_else(|| caps.passed(&used, &seen.before)) else { continue };
+        if !std::mem::replace(&mut seen.told, true) {
+            let grace = match code {
+                ErrorCode::TooManyProcesses => Duration::ZERO, // those that it started take no notice of a signal
+                ErrorCode::MemoryExceeded => grace.min(MEMORY_GRACE),
+                _ => grace,
+            };
+            let shared = shared.clone();
+            tokio::spawn(async move { climb(&shared, ticket, code, grace).await });
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod answer;
 mod call;
 mod cancel;
+mod caps;
 mod capture;
 mod client_calls;
 mod events;

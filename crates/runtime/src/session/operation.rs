@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Offers, Operation, Problem, ValueForm};
+use beep_python_protocol::{CallLimits, ErrorCode, Offers, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
 use super::{Answer, CallName, Events, Reply, Request, Session, Sessions};
@@ -20,6 +20,8 @@ pub struct Envelope {
     pub deadline: Option<Duration>,
     /// How long it may take to stop.
     pub grace: Option<Duration>,
+    /// What it may take.
+    pub limits: Option<Box<CallLimits>>,
     /// What it can be cancelled by.
     pub name: Option<CallName>,
     /// Whether it is cancelled when its client is gone.
@@ -47,7 +49,8 @@ impl Envelope {
 
     fn request(&self, operation: Operation, body: Bytes) -> Request {
         let &Envelope { form, deadline, grace, cancel_if_gone, .. } = self;
-        Request { operation, body, form, deadline, grace, name: self.name.clone(), cancel_if_gone }
+        let (limits, name) = (self.limits.clone(), self.name.clone());
+        Request { operation, body, form, deadline, grace, limits, name, cancel_if_gone }
     }
 }
 
@@ -80,6 +83,14 @@ pub fn follow(sessions: &Sessions, operation: Operation, envelope: &Envelope, bo
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
     Ok(envelope.session(sessions)?.follow(envelope.request(operation, body), envelope.offers))
+}
+
+/// The limits that a header or metadata names, as a JSON object.
+pub fn limits_named(text: &str) -> Result<Box<CallLimits>, Problem> {
+    serde_json::from_str(text).map(Box::new).map_err(|error| {
+        let detail = format!("the limits of a call must be a JSON object such as {{\"cpuMs\":500}}: {error}");
+        Problem::new(ErrorCode::InvalidRequest, detail)
+    })
 }
 
 /// What the words of an envelope offer.

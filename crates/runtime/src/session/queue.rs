@@ -10,13 +10,14 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::cancel::Found;
+use super::caps::{Caps, Terms, is_looked_at};
 use super::capture::Capture;
 use super::events::{Event, Question, Wants};
 use super::questions::{Questions, Told, Way};
 use super::unanswered::{Killed, lost, stopped};
 use super::under_way::{Flying, Pending, ReplyTo, tell};
 use super::{CallName, Reply, SessionLimits};
-use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag};
+use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag, kind};
 
 /// A worker that takes calls.
 #[derive(Debug, Clone)]
@@ -48,8 +49,8 @@ pub(super) struct Queue {
     connection: Option<Connection>,
     killed: Option<Killed>,
     pub(super) epoch: u64,
-    output_cap: usize,
-    result_cap: Option<u64>,
+    /// What a call may take that does not say so itself.
+    caps: Caps,
     /// When a call ended last.
     turned: Option<Instant>,
     /// Since when no call is under way.
@@ -61,8 +62,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(limits: &SessionLimits) -> Queue {
-        let SessionLimits { output_cap_bytes: output_cap, result_bytes: result_cap, .. } = *limits;
-        Queue { epoch: 1, output_cap, result_cap, idle_since: Some(Instant::now()), ..Queue::default() }
+        Queue { epoch: 1, caps: Caps::of(limits), idle_since: Some(Instant::now()), ..Queue::default() }
     }
 
     pub(super) fn next_ticket(&mut self) -> u64 {
@@ -82,6 +82,10 @@ impl Queue {
 
     /// From now on calls go to this worker.
     pub(super) fn connect(&mut self, connection: Connection) {
+        let terms = Terms { result_bytes: self.caps.result, ..Terms::default() };
+        if let Some(terms) = terms.written() {
+            connection.outbox.put(|out| encode_frames(out, kind::TERMS, 0, 0, &terms));
+        }
         self.connection = Some(connection);
         self.send_ahead();
     }
@@ -99,12 +103,20 @@ impl Queue {
             if self.in_flight > 0 {
                 flags |= flag::FOLLOWS;
             }
-            let kind = pending.request.operation.number();
-            connection.outbox.put(|out| encode_frames(out, kind, flags, id, &pending.request.body));
+            let request = &pending.request;
+            let terms = request.limits.as_ref().and_then(|_| Terms::of(request).written());
+            connection.outbox.put(|out| {
+                if let Some(terms) = &terms {
+                    encode_frames(out, kind::TERMS, 0, id, terms);
+                }
+                encode_frames(out, request.operation.number(), flags, id, &request.body);
+            });
             self.in_flight += 1;
             self.flying[slot] = Some(Flying {
                 id,
                 ticket: pending.ticket,
+                caps: self.caps.but(pending.request.limits.as_deref()),
+                is_looked_at: is_looked_at(&pending.request),
                 name: pending.request.name,
                 grace: pending.grace,
                 ended: pending.ended,
@@ -128,10 +140,10 @@ impl Queue {
         let entry = &mut self.flying[place_of(id)];
         let Some(flying) = entry.as_mut().filter(|flying| flying.id == id) else { return false };
         match &flying.reply {
-            Some(ReplyTo::Follower(feeder, _)) => feeder.feed.write(stderr, bytes, self.output_cap),
+            Some(ReplyTo::Follower(feeder, _)) => feeder.feed.write(stderr, bytes, flying.caps.output),
             _ => {
                 let capture = if stderr { &mut flying.stderr } else { &mut flying.stdout };
-                capture.push(bytes, self.output_cap);
+                capture.push(bytes, flying.caps.output);
             }
         }
         true
@@ -198,7 +210,7 @@ impl Queue {
     }
 
     /// Ends a call: with the function's answer, unless its caller was told already.
-    pub(super) fn complete(&mut self, id: u64, answer: impl FnOnce(Option<ErrorCode>) -> super::Answer) {
+    pub(super) fn complete(&mut self, id: u64, answer: impl FnOnce(Option<ErrorCode>, &Caps) -> super::Answer) {
         let Some(flying) = self.flying[place_of(id)].take_if(|flying| flying.id == id) else {
             return; // an answer that nobody waits for any more
         };
@@ -209,7 +221,8 @@ impl Queue {
         if self.len() == 0 {
             self.idle_since = self.turned;
         }
-        flying.finish(answer, self.epoch);
+        let caps = flying.caps;
+        flying.finish(|stopping| answer(stopping, &caps), self.epoch);
     }
 
     /// Keeps a call from starting, or marks the one that runs as to be stopped.
@@ -248,9 +261,10 @@ impl Queue {
         self.last_death.clone()
     }
 
-    /// How large a result may be.
-    pub(super) fn result_cap(&self) -> Option<u64> {
-        self.result_cap
+    /// Whether a call is under way, or waits, that has to be looked at while it runs.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.flying.iter().flatten().any(|flying| flying.is_looked_at)
+            || self.waiting.iter().any(|pending| is_looked_at(&pending.request))
     }
 
     /// The worker, while there is one, and what is shared with it.
@@ -265,9 +279,9 @@ impl Queue {
         Some(began.elapsed())
     }
 
-    /// The call that runs: its ticket and its grace.
-    pub(super) fn running(&self) -> Option<(u64, Duration)> {
-        self.current().map(|flying| (flying.ticket, flying.grace))
+    /// The call that runs: its ticket, its grace, and what it may take.
+    pub(super) fn running(&self) -> Option<(u64, Duration, Caps)> {
+        self.current().map(|flying| (flying.ticket, flying.grace, flying.caps))
     }
 
     /// Interrupts the call that runs, if it is marked.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::cancel::CancelIfGone;
+use super::caps::is_looked_at;
 use super::ladder::end_after;
 use super::questions::Told;
 use super::queue::Queue;
@@ -67,6 +68,8 @@ pub(super) struct Shared {
     pub(super) inspecting: tokio::sync::Mutex<()>,
     /// A call came while there was no worker.
     pub(super) wanted: Notify,
+    /// A call came that has to be looked at while it runs.
+    pub(super) to_look: Notify,
     /// What the life of the session has come to.
     pub(super) stage: watch::Sender<Stage>,
 }
@@ -100,6 +103,7 @@ impl Shared {
             queue,
             inspecting,
             wanted: Notify::new(),
+            to_look: Notify::new(),
             stage: watch::Sender::new(Stage::Starting),
         }
     }
@@ -185,6 +189,9 @@ impl Session {
         if queue.len() >= most {
             let detail = format!("{most} calls wait for this session already; try again when some are done");
             return Err(Problem::new(ErrorCode::QueueFull, detail));
+        }
+        if is_looked_at(&request) {
+            shared.to_look.notify_one();
         }
         let ticket = queue.next_ticket();
         let watchdog = limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle());

@@ -28,7 +28,7 @@ pub(super) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
     let what = match why {
         ErrorCode::DeadlineExceeded => "the call's deadline passed",
         ErrorCode::CpuTimeExceeded => "the call used up its processor time",
-        ErrorCode::MemoryExceeded => "the session's memory passed its limit in this call",
+        ErrorCode::MemoryExceeded => "the call took more memory than it, or its session, may",
         ErrorCode::TooManyProcesses => "the session's processes passed their limit in this call",
         _ => "the call was cancelled",
     };

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::cancel::outcome_of;
+use super::caps::Caps;
 use super::capture::Capture;
 use super::events::Feeder;
 use super::{Answer, CallName, Captured, Reply, Request};
@@ -64,6 +65,10 @@ pub(super) struct Flying {
     pub(super) ticket: u64,
     pub(super) name: Option<CallName>,
     pub(super) grace: Duration,
+    /// What it may take.
+    pub(super) caps: Caps,
+    /// Whether that has to be looked at while it runs.
+    pub(super) is_looked_at: bool,
     pub(super) ended: Vec<oneshot::Sender<CancelOutcome>>,
     pub(super) sent: Instant,
     /// Gone once the caller was told that the call will not start.

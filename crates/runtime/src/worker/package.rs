@@ -40,6 +40,7 @@ const FILES: &[(&str, &str)] = files![
     "_signals.py",
     "_slots.py",
     "_streams.py",
+    "_terms.py",
     "_text.py",
     "_turn.py",
     "_wire.py",

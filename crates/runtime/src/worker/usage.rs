@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 use super::kill::family;
 
@@ -43,6 +43,16 @@ pub fn limit_data(worker: i32, bytes: u64) {
     let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
     if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Data, limit) {
         tracing::warn!("worker process {worker} has no limit to its memory: {error}");
+    }
+}
+
+/// Lets the worker, and what it starts from now on, have so many descriptors open; then opening fails.
+pub fn limit_open_files(worker: i32, most: u64) {
+    // No process gets more than this one might have.
+    let most = getrlimit(Resource::Nofile).maximum.map_or(most, |maximum| maximum.min(most));
+    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+    if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Nofile, limit) {
+        tracing::warn!("worker process {worker} has no limit to its open files: {error}");
     }
 }
 

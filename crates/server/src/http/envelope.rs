@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Offers, Problem};
+use beep_python_protocol::{CallLimits, ErrorCode, Offers, Problem};
 use beep_python_runtime::session::CallName;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use beep_python_runtime::session::operation::{Envelope, form_named, offers_named};
+use beep_python_runtime::session::operation::{Envelope, form_named, limits_named, offers_named};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,6 +21,8 @@ struct InBody<'a> {
     timeout_ms: Option<u64>,
     #[serde(default)]
     grace_ms: Option<u64>,
+    #[serde(default)]
+    limits: Option<Box<CallLimits>>,
     #[serde(default)]
     cancel_if_gone: Option<bool>,
     #[serde(default)]
@@ -58,6 +60,10 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let deadline = milliseconds(inside.and_then(|i| i.timeout_ms), "X-Beep-Timeout-Ms")?;
     let grace = milliseconds(inside.and_then(|i| i.grace_ms), "X-Beep-Grace-Ms")?;
+    let limits = match (inside.and_then(|i| i.limits.clone()), header("x-beep-limits")?) {
+        (Some(limits), _) => Some(limits),
+        (None, text) => text.map(limits_named).transpose()?,
+    };
     let form = form_named(inside.and_then(|i| i.values.as_deref()).or(header("x-beep-values")?))?;
     let id = inside.and_then(|i| i.request_id.as_deref()).or(header("x-beep-request")?);
     let name = id.map(|id| CallName::new(id.as_bytes().to_vec()));
@@ -74,7 +80,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let callback = inside.and_then(|i| i.callback.as_deref()).or(header("x-beep-callback")?);
     let (session, callback) = (session.map(str::to_owned), callback.map(str::to_owned));
-    Ok(Envelope { session, form, deadline, grace, name, cancel_if_gone, isolated, offers, callback })
+    Ok(Envelope { session, form, deadline, grace, limits, name, cancel_if_gone, isolated, offers, callback })
 }
 
 /// The words of a list in a header.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
+use beep_python_protocol::{CallLimits, ErrorCode, HostOperation, Operation, Problem};
 use beep_python_runtime::session::CallName;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
@@ -58,6 +58,8 @@ struct Line<'a> {
     #[serde(default)]
     grace_ms: Option<u64>,
     #[serde(default)]
+    limits: Option<Box<CallLimits>>,
+    #[serde(default)]
     cancel_if_gone: Option<bool>,
     #[serde(default)]
     isolated: Option<bool>,
@@ -104,6 +106,7 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
         form,
         deadline,
         grace: parsed.grace_ms.map(Duration::from_millis),
+        limits: parsed.limits,
         name: parsed.request_id.map(|id| CallName::new(id.into_owned())),
         cancel_if_gone: parsed.cancel_if_gone.unwrap_or_default(),
         isolated: parsed.isolated.unwrap_or_default(),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use beep_python_protocol::grpc::{
-    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, OFFERS, REQUEST, SESSION, VALUES,
+    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LIMITS, OFFERS, REQUEST, SESSION, VALUES,
 };
 use beep_python_protocol::{ErrorCode, Offers, Problem};
 use beep_python_runtime::session::CallName;
 use http::HeaderMap;
 
 use crate::http::envelope::{flag, words_of};
-use beep_python_runtime::session::operation::{Envelope, form_named, offers_named};
+use beep_python_runtime::session::operation::{Envelope, form_named, limits_named, offers_named};
 
 /// Whether the client takes the details of an error as a message, which has room for all of them.
 pub(super) fn errors_as_message(headers: &HeaderMap) -> bool {
@@ -37,12 +37,13 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Envelope, Problem> {
                 .map_err(|_| invalid(format!("the metadata {GRACE} must be whole milliseconds, not '{text}'")))?,
         ),
     };
+    let limits = header(LIMITS)?.map(limits_named).transpose()?;
     let name = header(REQUEST)?.map(|id| CallName::new(id.as_bytes().to_vec()));
     let asked = |name| flag(header(name)?).ok_or_else(|| invalid(format!("the metadata {name} must be true or false")));
     let (cancel_if_gone, isolated) = (asked(CANCEL_IF_GONE)?, asked(ISOLATED)?);
     let offers = header(OFFERS)?.map_or(Ok(Offers::NONE), |text| offers_named(words_of(text)))?;
     let (session, callback) = (header(SESSION)?.map(str::to_owned), header(CALLBACK)?.map(str::to_owned));
-    Ok(Envelope { session, form, deadline, grace, name, cancel_if_gone, isolated, offers, callback })
+    Ok(Envelope { session, form, deadline, grace, limits, name, cancel_if_gone, isolated, offers, callback })
 }
 
 /// Up to eight digits and a unit.

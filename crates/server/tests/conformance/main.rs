@@ -17,6 +17,7 @@ mod failures;
 mod ground;
 mod handles;
 mod infrastructure;
+mod limits;
 mod operations;
 mod processes;
 mod server;
@@ -54,6 +55,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "failures", cases: failures::CASES },
     Subject { name: "clients", cases: clients::CASES },
     Subject { name: "sessions", cases: sessions::CASES },
+    Subject { name: "limits", cases: limits::CASES },
     Subject { name: "events", cases: events::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
     Subject { name: "existing", cases: existing::CASES },

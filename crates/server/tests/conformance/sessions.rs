@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use beep_python_client::{
-    AnyBackend, Callback, CancelOutcome, Error, ErrorCode, Limits, PythonHostBackend, SessionOptions, Value,
+    AnyBackend, Callback, CancelOutcome, Error, ErrorCode, PythonHostBackend, SessionOptions, Value,
 };
 use beep_python_protocol::{DeathCause, Outcome, Problem};
 
@@ -17,7 +17,6 @@ pub const CASES: &[Case] = cases![
     a_session_is_made_as_asked,
     a_restart_ends_what_runs_and_begins_empty,
     isolated_calls_keep_nothing,
-    limits_are_told_when_they_are_passed,
     deaths_say_their_cause,
     a_busy_session_is_looked_at,
     what_a_session_holds_is_listed,
@@ -137,21 +136,6 @@ async fn isolated_calls_keep_nothing(ground: &Ground) {
         "it tells nothing on the way, and never runs in the session"
     );
     assert_eq!(ground.python.evaluate::<i64>("mine").await.expect("kept"), 1);
-}
-
-async fn limits_are_told_when_they_are_passed(ground: &Ground) {
-    let limits = Limits { cpu_ms: Some(200), result_bytes: Some(100), handles: Some(0), ..Limits::default() };
-    let options = SessionOptions { limits, ..SessionOptions::default() };
-    let session = ground.python.create_session_with(&options).await.expect("a session");
-    let there = ground.python.with_session(&session);
-    for (code, expected) in [
-        ("while True: pass", ErrorCode::CpuTimeExceeded),
-        ("'x' * 200", ErrorCode::ResultTooLarge),
-        ("object()", ErrorCode::TooManyHandles),
-    ] {
-        assert_eq!(problem(there.evaluate::<Value>(code).await).code, expected, "{code}");
-    }
-    ground.python.delete_session(&session).await.expect("ended");
 }
 
 async fn deaths_say_their_cause(ground: &Ground) {
