@@ -7,6 +7,9 @@ mod host;
 #[allow(unreachable_pub, dead_code)]
 mod support;
 
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
 use beep_python_server::http::Route;
 use serde_json::json;
 use support::Server;
@@ -340,4 +343,57 @@ fn a_call_whose_client_is_gone_is_cancelled_if_it_asked() {
     runs();
     drop(gone);
     assert_eq!(server.eval("kept"), 1, "the session is free again");
+}
+
+/// What a client of another user does, in bash; its standard output. Nothing where only root could run it.
+fn as_another_user(script: &str) -> Option<std::process::Child> {
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can run a client as another user");
+        return None;
+    }
+    let mut command = std::process::Command::new("bash");
+    command
+        .args(["-c", script])
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .current_dir("/")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null());
+    Some(command.spawn().expect("bash"))
+}
+
+#[test]
+fn who_does_not_show_the_token_takes_few_places_and_not_for_long() {
+    let shown_within = Duration::from_millis(500);
+    let config = beep_python_server::door::DoorConfig { newcomers: 4, shown_within, ..Default::default() };
+    let server = Server::with(config);
+    let port = server.port;
+    // More than there are places for are turned away at once, the others when their time is over.
+    let script = format!(
+        "for i in 1 2 3 4 5 6 7 8; do exec {{fd}}<>/dev/tcp/127.0.0.1/{port}; fds=\"$fds $fd\"; done\n\
+         printf 'GET /health HTTP/1.1\\r\\nHost: loc' >&$fd\n\
+         echo open; for fd in $fds; do read -r line <&$fd; done; echo closed"
+    );
+    let Some(mut crowd) = as_another_user(&script) else { return };
+    let mut told = BufReader::new(crowd.stdout.take().expect("a pipe")).lines();
+    let mut told = || told.next().expect("a line").expect("text");
+    assert_eq!(told(), "open");
+    assert_eq!(server.eval("1 + 1"), 2, "the server's own user is no newcomer");
+    assert_eq!(told(), "closed");
+    assert!(crowd.wait().expect("it ends").success());
+    // Whoever has shown it stays, longer than one that has not.
+    let token = &server.token;
+    let ask = format!("GET /health HTTP/1.1\\r\\nHost: localhost\\r\\nAuthorization: Bearer {token}\\r\\n\\r\\n");
+    let script = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{port}; printf '{ask}' >&3; read -r line <&3; echo \"$line\"\n\
+         exec 4<>/dev/tcp/127.0.0.1/{port}; read -r line <&4\n\
+         printf '{ask}' >&3; while read -r line <&3; do case $line in *HTTP/1.1*) echo \"again $line\"; exit;; esac; done"
+    );
+    let shown = as_another_user(&script).expect("as before").wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&shown.stdout).replace('\r', "");
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.first(), Some(&"HTTP/1.1 200 OK"), "{told}");
+    assert!(lines.last().is_some_and(|line| line.starts_with("again") && line.ends_with("HTTP/1.1 200 OK")), "{told}");
 }

@@ -170,6 +170,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
             origins: served.allow_origin,
             trust_loopback: served.trust_loopback,
             max_body_bytes: served.max_body.unwrap_or(door.max_body_bytes),
+            ..door
         },
         log: args.log,
         arguments,

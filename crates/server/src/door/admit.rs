@@ -1,11 +1,16 @@
 //! The door itself: whether a request may pass.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
+use tokio::sync::Semaphore;
+
 use super::authority;
-use super::{Peer, Token};
+use super::{Newcomer, Peer, Token};
 
 /// What the door lets pass.
 #[derive(Clone, Debug)]
@@ -18,12 +23,23 @@ pub struct DoorConfig {
     pub trust_loopback: bool,
     /// The largest body.
     pub max_body_bytes: u64,
+    /// How many connections there may be of others than the server's own user that have not shown the token yet.
+    pub newcomers: usize,
+    /// How long such a connection may take to show it.
+    pub shown_within: Duration,
 }
 
 impl Default for DoorConfig {
-    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB.
+    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, 256 newcomers for 10 seconds each.
     fn default() -> DoorConfig {
-        DoorConfig { hosts: Vec::new(), origins: Vec::new(), trust_loopback: false, max_body_bytes: 64 << 20 }
+        DoorConfig {
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            trust_loopback: false,
+            max_body_bytes: 64 << 20,
+            newcomers: 256,
+            shown_within: Duration::from_secs(10),
+        }
     }
 }
 
@@ -98,6 +114,7 @@ impl From<Refusal> for Problem {
 pub struct Door {
     config: DoorConfig,
     token: Token,
+    newcomers: Arc<Semaphore>,
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -105,7 +122,27 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 impl Door {
     /// A door that opens to the server's own user, and to whoever shows `token`.
     pub fn new(config: DoorConfig, token: Token) -> Door {
-        Door { config, token }
+        let newcomers = Arc::new(Semaphore::new(config.newcomers));
+        Door { config, token, newcomers }
+    }
+
+    /// A connection that was accepted; `None` where there are as many as may be that have not shown the token.
+    pub fn newcomer(&self, peer: Peer) -> Option<Newcomer> {
+        let within = self.config.shown_within;
+        if self.trusts(peer) {
+            return Some(Newcomer::new(None, within));
+        }
+        let place = self.newcomers.clone().try_acquire_owned().ok()?;
+        Some(Newcomer::new(Some(place), within))
+    }
+
+    /// Whether the peer may come in without a token.
+    fn trusts(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::SameUser => true,
+            Peer::OtherUser(_) | Peer::UnknownOnLoopback => self.config.trust_loopback,
+            Peer::Remote => false,
+        }
     }
 
     /// The largest body. The door refuses what declares itself larger; who reads a chunked body must count.
@@ -174,12 +211,7 @@ impl Door {
     }
 
     fn check_user(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Refusal> {
-        let pass = match peer {
-            Peer::SameUser => true,
-            Peer::OtherUser(_) | Peer::UnknownOnLoopback if self.config.trust_loopback => true,
-            Peer::OtherUser(_) | Peer::UnknownOnLoopback | Peer::Remote => self.shows_token(headers),
-        };
-        if pass { Ok(()) } else { Err(Refusal::Token) }
+        if self.trusts(peer) || self.shows_token(headers) { Ok(()) } else { Err(Refusal::Token) }
     }
 
     fn shows_token(&self, headers: &HeaderMap) -> bool {

@@ -7,11 +7,13 @@
 
 mod admit;
 mod authority;
+mod newcomer;
 mod peer;
 mod peer_uid;
 mod token;
 
 pub use admit::{Door, DoorConfig, Media, Refusal};
+pub use newcomer::Newcomer;
 pub use peer::Peer;
 pub use peer_uid::{PeerUid, peer_uid};
 pub use token::{Token, TokenError};

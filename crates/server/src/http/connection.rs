@@ -22,7 +22,7 @@ use super::route::Route;
 use super::{answer, operation};
 use crate::Host;
 use crate::accept::{said, serve_all};
-use crate::door::Peer;
+use crate::door::{Newcomer, Peer};
 use crate::refused;
 use beep_python_runtime::session::answer::Pieces;
 use beep_python_runtime::session::host_operation;
@@ -46,10 +46,12 @@ pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Re
 async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receiver<bool>) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
+    let Some(newcomer) = host.door.newcomer(peer).map(Arc::new) else { return };
     let _ = stream.set_nodelay(true);
+    let entering = newcomer.clone();
     let service = service_fn(move |request| {
-        let host = host.clone();
-        async move { Ok::<_, Infallible>(answer_to(&host, peer, request).await) }
+        let (host, newcomer) = (host.clone(), entering.clone());
+        async move { Ok::<_, Infallible>(answer_to(&host, peer, &newcomer, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -58,6 +60,7 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
+        () = newcomer.overstays() => return,
         () = said(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             serving.await
@@ -69,9 +72,9 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
 }
 
 /// Every request passes here.
-async fn answer_to(host: &Host, peer: Peer, request: Request<Incoming>) -> Response<HttpBody> {
+async fn answer_to(host: &Host, peer: Peer, newcomer: &Newcomer, request: Request<Incoming>) -> Response<HttpBody> {
     let (parts, mut body) = request.into_parts();
-    let answered = carry_out(host, peer, &parts, &mut body).await;
+    let answered = carry_out(host, peer, newcomer, &parts, &mut body).await;
     if !body.is_end_stream() {
         discard(&mut body, 2 * host.door.max_body_bytes()).await;
     }
@@ -92,11 +95,18 @@ async fn discard(body: &mut Incoming, most: u64) {
 }
 
 /// First the door, then the route.
-async fn carry_out(host: &Host, peer: Peer, parts: &Parts, body: &mut Incoming) -> Response<HttpBody> {
+async fn carry_out(
+    host: &Host,
+    peer: Peer,
+    newcomer: &Newcomer,
+    parts: &Parts,
+    body: &mut Incoming,
+) -> Response<HttpBody> {
     let whole = |response: Response<Pieces>| response.map(HttpBody::Whole);
     if let Err(refusal) = host.door.admit_parts(peer, parts) {
         return whole(answer::problem(&Problem::from(refusal)));
     }
+    newcomer.let_in();
     let path = parts.uri.path();
     let Some(route) = Route::find(path) else {
         return whole(answer::problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}"))));

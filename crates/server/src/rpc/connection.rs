@@ -19,7 +19,7 @@ use super::standard::Standard;
 use super::{grpc, json};
 use crate::Host;
 use crate::accept::{said, serve_all};
-use crate::door::{Media, Peer};
+use crate::door::{Media, Newcomer, Peer};
 use crate::http::answer;
 use crate::http::connection::IDLE_LIMIT;
 use crate::refused;
@@ -56,9 +56,11 @@ pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Re
 async fn connection(stream: TcpStream, host: Arc<Host>, standard: Arc<Standard>, mut stop: watch::Receiver<bool>) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
+    let Some(newcomer) = host.door.newcomer(peer).map(Arc::new) else { return };
     let _ = stream.set_nodelay(true);
     let beginning = tokio::select! {
         beginning = tokio::time::timeout(IDLE_LIMIT, speaks_http2(&stream)) => beginning,
+        () = newcomer.overstays() => return,
         () = said(&mut stop) => return,
     };
     let Ok(Ok(http2)) = beginning else { return };
@@ -66,11 +68,13 @@ async fn connection(stream: TcpStream, host: Arc<Host>, standard: Arc<Standard>,
     // Every request under way holds a clone.
     let busy = Arc::new(());
     let requests = busy.clone();
+    let entering = newcomer.clone();
     let service = service_fn(move |request| {
         let (host, standard, stopping) = (host.clone(), standard.clone(), stopping.clone());
+        let newcomer = entering.clone();
         let _busy = requests.clone();
         async move {
-            let answer = answer_to(&host, &standard, peer, request, stopping).await;
+            let answer = answer_to(&host, &standard, peer, &newcomer, request, stopping).await;
             Ok::<_, Infallible>(answer.map(|body| Counted { body, _busy }))
         }
     });
@@ -90,6 +94,7 @@ async fn connection(stream: TcpStream, host: Arc<Host>, standard: Arc<Standard>,
             tokio::pin!(serving);
             tokio::select! {
                 ended = serving.as_mut() => ended,
+                () = newcomer.overstays() => return,
                 () = said(&mut stop) => {
                     serving.as_mut().graceful_shutdown();
                     tokio::select! {
@@ -150,6 +155,7 @@ async fn answer_to(
     host: &Host,
     standard: &Standard,
     peer: Peer,
+    newcomer: &Newcomer,
     request: Request<Incoming>,
     stopping: watch::Receiver<bool>,
 ) -> Response<RpcBody> {
@@ -162,6 +168,7 @@ async fn answer_to(
             Media::Json => answer::problem(&problem).map(RpcBody::Json),
         };
     }
+    newcomer.let_in();
     match media {
         Media::Grpc if parts.version < Version::HTTP_2 => {
             let problem =
