@@ -10,6 +10,7 @@ use beep_python_protocol::{ErrorCode, Outcome};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::following::cancel_resting;
 use super::ladder::climb;
 use super::session::{Session, Shared};
 use super::{Answer, CallName};
@@ -26,7 +27,12 @@ pub(super) struct Found {
 /// Cancels the calls of this name in these sessions, and returns when they have ended.
 pub(super) async fn cancel(sessions: Vec<Session>, name: &CallName, grace: Option<Duration>) -> CancelOutcome {
     let mut under_way = Vec::new();
-    for Session { shared } in sessions {
+    let mut worst = CancelOutcome::NotFound;
+    for session in sessions {
+        if cancel_resting(&session, name) {
+            worst = CancelOutcome::StateKept;
+        }
+        let Session { shared } = session;
         let found = shared.queue().watch(name);
         for Found { ticket, grace: own, ended } in found {
             let (shared, grace) = (shared.clone(), grace.unwrap_or(own));
@@ -35,7 +41,6 @@ pub(super) async fn cancel(sessions: Vec<Session>, name: &CallName, grace: Optio
             under_way.push(ended);
         }
     }
-    let mut worst = CancelOutcome::NotFound;
     for ended in under_way {
         worst = worst.max(ended.await.unwrap_or(CancelOutcome::Finished));
     }

@@ -153,6 +153,11 @@ impl Feed {
         state.wake();
     }
 
+    /// Changes the answer, where nobody has read it yet.
+    pub(super) fn revise<T>(&self, revise: impl FnOnce(&mut Reply) -> T) -> Option<T> {
+        self.state().reply.as_mut().map(revise)
+    }
+
     /// Nobody reads any more.
     pub(super) fn leave(&self) {
         let mut state = self.state();
@@ -250,10 +255,19 @@ fn unfinished(bytes: &[u8]) -> usize {
     0
 }
 
+/// One of the rounds of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    First,
+    Further,
+}
+
 /// The end of a feed that a call writes to: whoever follows it always gets an answer.
 #[derive(Debug)]
 pub(super) struct Feeder {
     pub(super) feed: Arc<Feed>,
+    /// Which round of a stream it is that this host carries on; none for any other call.
+    pub(super) round: Option<Round>,
     /// What stands for an answer where there is none.
     pub(super) otherwise: fn() -> Reply,
 }

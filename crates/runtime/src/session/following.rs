@@ -1,18 +1,19 @@
 //! Following a call: its events, round after round where it is a stream, and what is done when nobody follows any more.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::{ErrorCode, Offers, Operation};
+use beep_python_protocol::{ErrorCode, Offers, Operation, Outcome};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::events::{Event, Events, Feed, Feeder};
+use super::events::{Event, Events, Feed, Feeder, Round};
 use super::ladder::climb;
 use super::session::closing;
+use super::unanswered::stopped;
 use super::under_way::ReplyTo;
-use super::{Answer, Reply, Request, Session};
+use super::{Answer, CallName, Reply, Request, Session};
 use crate::worker::Body;
 
 impl Session {
@@ -62,7 +63,7 @@ pub(super) struct Following {
 /// What the worker answers at the end of a round.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Round {
+struct RoundEnd {
     #[serde(default)]
     handle_id: Option<String>,
     done: bool,
@@ -75,7 +76,8 @@ impl Following {
     }
 
     fn ask(&mut self, request: Request) {
-        let feeder = Feeder { feed: self.feed.clone(), otherwise: || Reply::problem(closing(), 0) };
+        let round = self.goes_on.then(|| if self.handle_id.is_none() { Round::First } else { Round::Further });
+        let feeder = Feeder { feed: self.feed.clone(), round, otherwise: || Reply::problem(closing(), 0) };
         let grace = self.grace();
         match self.session.enqueue(request, grace, ReplyTo::Follower(feeder, self.offers)) {
             Ok(ticket) => self.ticket = ticket,
@@ -96,7 +98,7 @@ impl Following {
             let event = ready!(self.feed.poll_next(cx));
             let Event::Answered(mut reply) = event else { return Poll::Ready(Some(event)) };
             if self.goes_on
-                && let Some(round) = round_of(&reply)
+                && let Some(round) = round_of(&reply.answer)
             {
                 self.count += round.count;
                 if let Some(handle_id) = round.handle_id.filter(|_| !round.done) {
@@ -110,6 +112,14 @@ impl Following {
                 reply.answer = Answer::Object(Body::from(Bytes::from(told)));
             }
             self.ended = true;
+            if let (Answer::Problem(problem), Some(handle_id)) = (&mut reply.answer, self.handle_id.take()) {
+                // A round that was not started, or not even asked for, closes nothing; but the stream was begun.
+                if problem.outcome == Some(Outcome::NotStarted) {
+                    **problem = stopped(problem.code, Outcome::StateKept);
+                }
+                let session = self.session.clone();
+                tokio::spawn(async move { close(&session, handle_id).await });
+            }
             return Poll::Ready(Some(Event::Answered(reply)));
         }
     }
@@ -153,16 +163,64 @@ async fn end_stream(session: Session, feed: Arc<Feed>, ticket: u64, grace: Durat
         reply = &mut reply => reply,
         () = climb(&session.shared, ticket, ErrorCode::Cancelled, grace) => reply.await,
     };
-    // A round that was not even started closes nothing. A stream that is closed already is passed over.
-    let left = round_of(&reply).and_then(|round| round.handle_id).or(handle_id);
+    // A round that was not even started closes nothing.
+    let left = round_of(&reply.answer).and_then(|round| round.handle_id).or(handle_id);
     if let Some(handle_id) = left {
-        let body = serde_json::json!({ "handleIds": [handle_id] }).to_string();
-        session.call(Request::new(Operation::Dispose, body)).await;
+        close(&session, handle_id).await;
     }
 }
 
-fn round_of(reply: &Reply) -> Option<Round> {
-    match &reply.answer {
+/// Closes a stream between two rounds; one that is closed already is passed over.
+async fn close(session: &Session, handle_id: String) -> Reply {
+    session.call(closing_of(&handle_id)).await
+}
+
+/// What closes it.
+pub(super) fn closing_of(handle_id: &str) -> Request {
+    let body = serde_json::json!({ "handleIds": [handle_id] }).to_string();
+    Request::new(Operation::Dispose, body)
+}
+
+/// Makes the answer of a round say that the stream was stopped. Gives the stream's handle; none where it is over.
+pub(super) fn cut_short(answer: &mut Answer, why: ErrorCode) -> Option<String> {
+    let handle_id = round_of(answer).filter(|round| !round.done)?.handle_id?;
+    *answer = Answer::Problem(Box::new(stopped(why, Outcome::StateKept)));
+    Some(handle_id)
+}
+
+/// The streams of a session between two rounds: their clients have not read so far that more would be asked for.
+#[derive(Debug, Default)]
+pub(super) struct Resting(Vec<(CallName, Weak<Feed>)>);
+
+impl Resting {
+    /// A round has ended.
+    pub(super) fn add(&mut self, name: CallName, feed: &Arc<Feed>) {
+        self.0.retain(|(_, feed)| feed.strong_count() > 0);
+        self.0.push((name, Arc::downgrade(feed)));
+    }
+
+    /// Ends those of this name: whoever follows is told that they were cancelled. Gives their handles.
+    fn cancel(&mut self, name: &CallName) -> Vec<String> {
+        let named = self.0.iter().filter(|(called, _)| called == name).filter_map(|(_, feed)| feed.upgrade());
+        let cancelled = named.map(|feed| feed.revise(|reply| cut_short(&mut reply.answer, ErrorCode::Cancelled)));
+        cancelled.flatten().flatten().collect()
+    }
+}
+
+/// Cancels the streams of this name that are between two rounds; false where there are none. Whoever follows one is told,
+/// and its generator is closed as soon as no other call runs.
+pub(super) fn cancel_resting(session: &Session, name: &CallName) -> bool {
+    let handles = session.shared.queue().resting().cancel(name);
+    let any = !handles.is_empty();
+    for handle_id in handles {
+        let session = session.clone();
+        tokio::spawn(async move { close(&session, handle_id).await });
+    }
+    any
+}
+
+fn round_of(answer: &Answer) -> Option<RoundEnd> {
+    match answer {
         Answer::Object(body) => serde_json::from_slice(&body.contiguous()).ok(),
         _ => None,
     }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -12,7 +11,8 @@ use tokio::sync::oneshot;
 use super::cancel::Found;
 use super::caps::{Caps, Terms, is_looked_at};
 use super::capture::Capture;
-use super::events::{Event, Question, Wants};
+use super::events::{Event, Feeder, Question, Wants};
+use super::following::{Resting, closing_of, cut_short};
 use super::questions::{Questions, Told, Way};
 use super::unanswered::{Killed, lost, stopped};
 use super::under_way::{Flying, Pending, ReplyTo, tell};
@@ -58,6 +58,7 @@ pub(super) struct Queue {
     /// How its last worker ended.
     last_death: Option<WorkerDeath>,
     questions: Questions,
+    resting: Resting,
 }
 
 impl Queue {
@@ -202,6 +203,11 @@ impl Queue {
         &mut self.questions
     }
 
+    /// The streams between two rounds.
+    pub(super) fn resting(&mut self) -> &mut Resting {
+        &mut self.resting
+    }
+
     /// Nobody follows this call any more: what it asked gets no answer.
     pub(super) fn leave(&mut self, ticket: u64) {
         if let Some(id) = self.flying.iter().flatten().find(|flying| flying.ticket == ticket).map(|flying| flying.id) {
@@ -222,7 +228,24 @@ impl Queue {
             self.idle_since = self.turned;
         }
         let caps = flying.caps;
-        flying.finish(|stopping| answer(stopping, &caps), self.epoch);
+        let answer = |stopping| answer(stopping, &caps);
+        let Some(ReplyTo::Follower(Feeder { feed, round: Some(_), .. }, _)) = &flying.reply else {
+            return flying.finish(answer, self.epoch);
+        };
+        let mut answer = answer(flying.stopping);
+        match (flying.stopping, &flying.name) {
+            // The stop came as the round ended: then it ends the stream.
+            (Some(why), _) => {
+                if let Some(handle_id) = cut_short(&mut answer, why) {
+                    let (request, grace) = (closing_of(&handle_id), flying.grace);
+                    let (reply, ticket) = (ReplyTo::Caller(oneshot::channel().0), self.next_ticket());
+                    self.push(Pending { ticket, request, grace, reply, watchdog: None, ended: Vec::new() });
+                }
+            }
+            (None, Some(name)) => self.resting.add(name.clone(), feed),
+            (None, None) => {}
+        }
+        flying.finish(|_| answer, self.epoch);
     }
 
     /// Keeps a call from starting, or marks the one that runs as to be stopped.
@@ -245,9 +268,9 @@ impl Queue {
         }
         // It cannot start any more. The slot stays taken until the worker has passed it by.
         if let Some(reply) = flying.reply.take() {
+            tell(&mut flying.ended, reply.unless_begun());
             reply.send(Reply::problem(stopped(why, Outcome::NotStarted), self.epoch));
         }
-        tell(&mut flying.ended, CancelOutcome::NotStarted);
         Stopped::NotStarted
     }
 

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use super::cancel::outcome_of;
 use super::caps::Caps;
 use super::capture::Capture;
-use super::events::Feeder;
+use super::events::{Feeder, Round};
 use super::{Answer, CallName, Captured, Reply, Request};
 use crate::worker::flag;
 
@@ -43,6 +43,14 @@ impl ReplyTo {
         match self {
             ReplyTo::Caller(caller) => drop(caller.send(reply)),
             ReplyTo::Follower(feeder, _) => feeder.feed.end(reply),
+        }
+    }
+
+    /// What became of a call that will not start: of a stream, earlier rounds ran.
+    pub(super) fn unless_begun(&self) -> CancelOutcome {
+        match self {
+            ReplyTo::Follower(Feeder { round: Some(Round::Further), .. }, _) => CancelOutcome::StateKept,
+            _ => CancelOutcome::NotStarted,
         }
     }
 
@@ -92,7 +100,7 @@ impl Pending {
         if let Some(watchdog) = self.watchdog {
             watchdog.abort();
         }
-        tell(&mut self.ended, CancelOutcome::NotStarted);
+        tell(&mut self.ended, self.reply.unless_begun());
         self.reply.send(Reply::problem(problem, epoch));
     }
 }

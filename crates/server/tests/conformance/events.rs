@@ -1,6 +1,9 @@
 //! Calls that are followed: live output, displays, input, streams, callbacks.
 
-use beep_python_client::{Callback, CallbackCall, Error, ErrorCode, Handle, PythonHostBackend, Shown, Value};
+use beep_python_client::{
+    Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Handle, PythonHostBackend, Shown, Value,
+};
+use beep_python_protocol::Outcome;
 use futures_util::StreamExt;
 
 use crate::ground::{Case, Ground, cases};
@@ -14,6 +17,8 @@ pub const CASES: &[Case] = cases![
     a_stream_that_fails_gives_its_items_first,
     a_dropped_stream_closes_its_generator,
     calls_go_between_the_items_of_a_stream,
+    a_cancel_ends_a_stream_whose_client_does_not_read,
+    a_cancel_ends_a_stream_whose_next_round_waits,
     callbacks_are_called_and_answered,
     callbacks_work_while_code_is_followed,
     a_callback_calls_back_into_its_session,
@@ -136,6 +141,57 @@ async fn a_dropped_stream_closes_its_generator(ground: &Ground) {
         while python.evaluate::<i64>("len(log)").await.expect("counted") < n {}
     }
     assert_eq!(python.evaluate::<i64>("len(log)").await.expect("counted"), 2);
+}
+
+const LOGGED: &str = "import os, time\nlog = []\ndef g(item, wait):\n    try:\n        while True:\n            \
+                      yield item\n            time.sleep(wait)\n    finally: log.append('closed')\nNone";
+
+/// Waits until the session has so many calls that have no answer yet.
+async fn calls(ground: &Ground, count: u64) {
+    while ground.python.get_session(&ground.session).await.expect("known").calls != count {}
+}
+
+/// The stream ends with the word that it was cancelled, and its generator is closed.
+async fn is_cancelled(ground: &Ground, stream: impl futures_util::Stream<Item = Result<String, Error>>) {
+    let last = stream.collect::<Vec<_>>().await.pop().expect("an end").expect_err("cancelled");
+    let Error::Host(problem) = last else { panic!("{last}") };
+    assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+    while ground.python.evaluate::<i64>("len(log)").await.expect("kept") == 0 {}
+    assert!(ground.python.list_handles(&ground.session).await.expect("a list").is_empty());
+}
+
+async fn a_cancel_ends_a_stream_whose_client_does_not_read(ground: &Ground) {
+    ground.python.evaluate::<()>(LOGGED).await.expect("defined");
+    let id = format!("resting in {}", ground.session);
+    let there = ground.python.with_request_id(&id);
+    let mut stream = there.stream::<String>("g('x' * 100_000, 0)").await.expect("opened");
+    stream.next().await.expect("an item").expect("a value");
+    calls(ground, 0).await; // no round runs, and none is asked for
+    assert_eq!(ground.stranger().cancel(&id).await.expect("told"), CancelOutcome::StateKept);
+    is_cancelled(ground, stream).await;
+    assert_eq!(ground.stranger().cancel(&id).await.expect("told"), CancelOutcome::NotFound);
+}
+
+async fn a_cancel_ends_a_stream_whose_next_round_waits(ground: &Ground) {
+    ground.python.evaluate::<()>(LOGGED).await.expect("defined");
+    let id = format!("waiting in {}", ground.session);
+    let there = ground.python.with_request_id(&id);
+    let mut stream = there.stream::<String>("g('x', 0.002)").await.expect("opened");
+    stream.next().await.expect("an item").expect("a value");
+    let folder = tempfile::tempdir().expect("a folder");
+    let go = folder.path().join("go");
+    let busy = ground.companion();
+    let code = "began = True\nwhile not os.path.exists(go): time.sleep(0.002)";
+    let cancelling = async {
+        calls(ground, 2).await;
+        let outcome = ground.stranger().cancel(&id).await.expect("told");
+        std::fs::write(&go, "").expect("a file");
+        outcome
+    };
+    let ending = is_cancelled(ground, stream);
+    let (held, outcome, ()) = tokio::join!(busy.evaluate_with::<()>(code, [("go", &go)]), cancelling, ending);
+    held.expect("done");
+    assert_eq!(outcome, CancelOutcome::StateKept);
 }
 
 async fn calls_go_between_the_items_of_a_stream(ground: &Ground) {
