@@ -147,7 +147,13 @@ fn bundle(error: &BundleError) -> Option<String> {
         BundleError::NotABundle { .. } | BundleError::WrongHash { .. } => {
             "copy it again from where it was made; `beep-python bundle show` reads what it says of itself".into()
         }
-        BundleError::OtherPlatform { .. } => "make a bundle on a machine like this one".into(),
+        BundleError::OtherPlatform { .. } => {
+            "make a bundle on a machine like this one, or on any with `bundle create --platform`".into()
+        }
+        BundleError::NoWheels { .. } => {
+            "make the bundle on a machine of that platform, where packages can be built".into()
+        }
+        BundleError::Runtime(error) => return runtime(error),
         BundleError::Environment(error) => return environment(error),
         BundleError::Home(error) => return home(error),
         _ => return None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use beep_python_runtime::environment::{BundleContent, BundleManifest, BundleOptions, Requirements};
-use beep_python_runtime::interpreter::{Source, VersionRequest};
+use beep_python_runtime::interpreter::{Platform, Source, VersionRequest};
 use indicatif::HumanBytes;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::progress::InstallProgress;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Pack a runtime, wheels and their lock into a file, for machines like this one
+    /// Pack a runtime, wheels and their lock into a file, for machines like this one or of another platform
     Create(Create),
     /// Make the environment of a bundle, with no network
     Install {
@@ -59,6 +59,10 @@ pub(crate) struct Create {
     /// What the environment is to be called
     #[arg(long)]
     name: Option<String>,
+    /// For machines of this platform, such as linux-aarch64-gnu; that of this machine otherwise. Its runtime is
+    /// downloaded, and of each package there must be a wheel for it
+    #[arg(long, value_name = "PLATFORM", value_parser = str::parse::<Platform>)]
+    platform: Option<Platform>,
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
@@ -84,7 +88,8 @@ async fn create(context: &Context, args: Create) -> Result<Ended> {
             BundleContent::Packages(wanted)
         }
     };
-    if let Some(request) = &args.python {
+    let elsewhere = args.platform.filter(|platform| *platform != Platform::host());
+    if let (Some(request), None) = (&args.python, &elsewhere) {
         let runtimes = context.runtimes()?;
         let found = runtimes.find(request)?;
         if !found.is_some_and(|runtime| runtime.is_managed()) && !matches!(request, VersionRequest::Path(_)) {
@@ -100,7 +105,15 @@ async fn create(context: &Context, args: Create) -> Result<Ended> {
     let manifest = {
         let progress = PackagesProgress::new();
         let options = BundleOptions { python: args.python, content, name: args.name };
-        environments.with_progress(progress.sink()).create_bundle(&args.file, &options)?
+        let environments = environments.with_progress(progress.sink());
+        match &elsewhere {
+            None => environments.create_bundle(&args.file, &options)?,
+            Some(platform) => {
+                let mut fetching = InstallProgress::new(&context.printer);
+                let show = &mut |stage| fetching.show(stage);
+                environments.create_bundle_for(platform, &args.file, &options, show).await?
+            }
+        }
     };
     let sha256 = beep_python_runtime::interpreter::hash_file(&args.file)?;
     let mut fact = json!(manifest);

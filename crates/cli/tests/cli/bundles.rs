@@ -67,7 +67,7 @@ fn imported(house: &House, name: &str, module: &str) -> String {
 
 fn index() -> Index {
     let index = Index::of(&["beta", "gamma"]);
-    index.add(Wheel { name: "alpha", version: "2.5", requires: &["beta>=1"], ballast: 100_000 });
+    index.add(Wheel { name: "alpha", version: "2.5", requires: &["beta>=1"], ballast: 100_000, ..Wheel::default() });
     index
 }
 
@@ -190,4 +190,75 @@ fn left_in_cache(house: &House) -> Vec<PathBuf> {
     let entries = fs::read_dir(house.root().join("cache")).into_iter().flatten().flatten();
     let is_ours = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("bundle-"));
     entries.map(|entry| entry.path()).filter(|path| is_ours(path)).collect()
+}
+
+/// A catalogue with one Python for another platform, and the bytes that pass for its archive, which lie beside.
+fn foreign_catalogue(house: &House, packed: &Packed) -> (String, PathBuf) {
+    let bytes = b"what runs on another machine";
+    let sha256 = "9e81413be26f615f57a8c762ab9b8fa9980678e033c4fecc7ca751f084c0c81a";
+    let name = format!("cpython-{}-linux-{}-gnu", packed.version, FOREIGN);
+    let mirror = house.here().join("mirror");
+    fs::create_dir(&mirror).unwrap();
+    let file = format!("{name}-install_only_stripped.tar.gz");
+    fs::write(mirror.join(&file), bytes).unwrap();
+    let catalogue = json!({"default": packed.version.series(), "releases": [{
+        "name": name, "version": packed.version, "platform": format!("linux-{FOREIGN}-gnu"),
+        "url": format!("http://127.0.0.1:9/download/20260101/{file}"), "sha256": sha256,
+    }]});
+    let path = house.here().join("foreign.json");
+    fs::write(&path, catalogue.to_string()).unwrap();
+    (path.to_str().unwrap().to_owned(), mirror)
+}
+
+/// An architecture that this machine does not have.
+const FOREIGN: &str = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
+
+#[test]
+fn a_bundle_for_another_platform_has_its_runtime_and_wheels_and_is_refused_here() {
+    let Some((maker, packed)) = house() else { return };
+    let index = Index::of(&["gamma"]);
+    let python = format!("cp3{}", packed.version.minor);
+    let tag = |platform: &str| format!("{python}-{python}-{platform}");
+    let own = std::env::consts::ARCH;
+    let of = |name, requires, tag: &str| index.add(Wheel { name, version: "1.0", requires, tag, ..Wheel::default() });
+    of("alpha", &["beta", "gamma"], &tag(&format!("manylinux_2_17_{FOREIGN}")));
+    of("alpha", &["beta", "gamma"], &tag(&format!("manylinux_2_17_{own}")));
+    of("beta", &[], &format!("cp39-abi3-manylinux2014_{FOREIGN}"));
+    of("native", &[], &tag(&format!("manylinux_2_17_{own}")));
+    let (catalogue, mirror) = foreign_catalogue(&maker, packed);
+    let platform = format!("linux-{FOREIGN}-gnu");
+    let make = |tool: &str, package: &str, more: &[&str]| {
+        let arguments = ["bundle", "create", "other.bundle", "--platform", &platform, "--with", package];
+        let mut command = bare(&maker, tool, &[&arguments, more].concat());
+        command.env("BEEP_PYTHON_CATALOGUE", &catalogue).env("BEEP_PYTHON_INSTALL_MIRROR", &mirror);
+        Said::of(command.env("PIP_INDEX_URL", index.url()).output().unwrap())
+    };
+    let file = maker.here().join("other.bundle");
+    for tool in tools() {
+        let made = make(tool, "alpha", &["--json"]);
+        assert_eq!(made.code, Some(0), "{tool}: {made:?}");
+        let made = parsed(&made);
+        assert_eq!((&made["platform"], &made["python"]), (&json!(platform), &json!(packed.version.to_string())));
+        let names: Vec<_> = made["wheels"].as_array().unwrap().iter().map(|wheel| wheel["name"].clone()).collect();
+        let alpha = format!("alpha-1.0-{}.whl", tag(&format!("manylinux_2_17_{FOREIGN}")));
+        let beta = format!("beta-1.0-cp39-abi3-manylinux2014_{FOREIGN}.whl");
+        assert_eq!(json!(names), json!([alpha, beta, "gamma-1.0-py3-none-any.whl"]), "{tool}");
+        assert_eq!(made["runtime"]["size"], json!(28));
+
+        let other = House::empty();
+        let refused = other.run(&["bundle", "install", file.to_str().unwrap()]);
+        let said = format!("{} was made for {platform}, and this machine is linux-{own}-", file.display());
+        assert!(refused.code == Some(1) && refused.stderr.contains(&said), "{refused:?}");
+        assert!(refused.stderr.contains("hint: "), "{refused:?}");
+        assert_eq!(other.json(&["venv", "list"]), json!([]));
+
+        fs::remove_file(&file).unwrap();
+        let none = make(tool, "native", &[]);
+        assert!(none.code == Some(1) && !file.exists(), "{none:?}");
+        let said = format!("cannot be collected for {platform}, for which only ready-made wheels will do");
+        assert!(none.stderr.contains(&said) && none.stderr.contains("native"), "{none:?}");
+        let none = make(tool, "alpha", &["--python", "3.8"]);
+        assert!(none.stderr.contains(&format!("there is no Python 3.8 for {platform} to download")), "{none:?}");
+        assert_eq!(left_in_cache(&maker), [] as [PathBuf; 0]);
+    }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Wheel<'a> {
     pub(crate) requires: &'a [&'a str],
     /// A file of so many bytes that cannot be compressed.
     pub(crate) ballast: usize,
+    /// For which Pythons and platforms it is, as `py3-none-any`, which is what none means.
+    pub(crate) tag: &'a str,
 }
 
 impl Index {
@@ -147,13 +149,13 @@ fn sha256(bytes: &[u8]) -> String {
 pub(crate) fn make(folder: &Path, wheel: Wheel<'_>) -> PathBuf {
     const SCRIPT: &str = r"
 import base64, hashlib, os, sys, zipfile
-name, version, ballast, path, requires = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5:]
+name, version, ballast, path, tag, requires = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5], sys.argv[6:]
 info = f'{name}-{version}.dist-info/'
 meta = f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n' + ''.join(f'Requires-Dist: {r}\n' for r in requires)
 files = {
     f'{name}.py': f'version = {version!r}\ndef main():\n    print(version)\n'.encode(),
     info + 'METADATA': meta.encode(),
-    info + 'WHEEL': b'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+    info + 'WHEEL': f'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n'.encode(),
     info + 'entry_points.txt': f'[console_scripts]\n{name} = {name}:main\n'.encode(),
 }
 if ballast:
@@ -167,10 +169,11 @@ with zipfile.ZipFile(path, 'w') as wheel:
     wheel.writestr(info + 'RECORD', record + info + 'RECORD,,\n')
 ";
     std::fs::create_dir_all(folder).unwrap();
-    let path = folder.join(format!("{}-{}-py3-none-any.whl", wheel.name, wheel.version));
+    let tag = if wheel.tag.is_empty() { "py3-none-any" } else { wheel.tag };
+    let path = folder.join(format!("{}-{}-{tag}.whl", wheel.name, wheel.version));
     let mut command = Command::new(python());
     command.args(["-I", "-c", SCRIPT, wheel.name, wheel.version, &wheel.ballast.to_string()]);
-    let made = command.arg(&path).args(wheel.requires).output().unwrap();
+    let made = command.arg(&path).arg(tag).args(wheel.requires).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     path
 }

@@ -320,7 +320,7 @@ fn with_mounts(house: &House, tool: &str, index: &Index, script: &str) -> Option
 fn a_full_disk_is_told_and_its_space_is_given_back() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
-        index.add(Wheel { name: "large", version: "1.0", ballast: 20 << 20, requires: &["alpha"] });
+        index.add(Wheel { name: "large", version: "1.0", ballast: 20 << 20, requires: &["alpha"], ..Wheel::default() });
         let house = House::empty();
         fs::create_dir(house.root()).unwrap();
         let script = r#"

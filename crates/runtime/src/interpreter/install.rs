@@ -148,6 +148,33 @@ impl PythonRuntimeManager {
         self.unpack_and_place(None, fetched, request.cloned()).await
     }
 
+    /// Fetches the archive of the newest Python that matches and runs on `platform`, checks it, and puts it into the folder
+    /// `into`; nothing is installed. Without a request it is the one that is installed when none is asked for.
+    pub async fn fetch_archive(
+        &self,
+        request: Option<&VersionRequest>,
+        platform: &Platform,
+        into: &Path,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(CatalogueEntry, PathBuf), RuntimeError> {
+        let catalogue = self.catalogue().await?;
+        let entry = match request {
+            Some(request) => catalogue.find(request, platform)?,
+            None => catalogue.find(&catalogue.default.parse()?, platform)?,
+        };
+        let places = places(entry, self.settings.mirror.as_deref())?;
+        progress(Progress::Resolved { version: Some(entry.version), from: places[0].to_string() });
+        let _staging = self.stage(&entry.name, progress).await?;
+        let fetched = self.fetch(entry, &places, progress).await?;
+        let place = into.join(format!("{}-install_only.tar.gz", entry.name));
+        let (from, to) = (fetched.archive.clone(), place.clone());
+        blocking(move || fs::copy(&from, &to).map_err(failed_to("copy", &from))).await?;
+        if fetched.temporary {
+            let _ = fs::remove_file(&fetched.archive);
+        }
+        Ok((entry.clone(), place))
+    }
+
     async fn fetch(
         &self,
         entry: &CatalogueEntry,

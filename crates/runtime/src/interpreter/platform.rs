@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a Python was built for, written `linux-x86_64-gnu`.
+/// What a Python was built for, written `linux-x86_64-gnu`; `x86_64-unknown-linux-gnu` is read too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Platform {
@@ -51,6 +51,9 @@ impl FromStr for Platform {
 
     fn from_str(text: &str) -> Result<Platform, String> {
         match text.split('-').collect::<Vec<_>>()[..] {
+            [arch, "unknown" | "pc", "linux", libc @ ("gnu" | "musl")] => {
+                Ok(Platform { os: "linux".into(), arch: arch.into(), libc: libc.into() })
+            }
             [os, arch, libc] if ![os, arch, libc].contains(&"") => {
                 Ok(Platform { os: os.into(), arch: arch.into(), libc: libc.into() })
             }

@@ -48,18 +48,8 @@ impl VenvManager {
     /// replaced when all is done, and is there untouched when something fails.
     pub fn create_bundle(&self, file: &Path, options: &BundleOptions) -> Result<BundleManifest, BundleError> {
         let file = std::path::absolute(file).map_err(failed_to("find", file))?;
-        if let Some(name) = &options.name {
-            check_environment_name(name)?;
-        }
-        let (packages, python, owner) = match &options.content {
-            BundleContent::Packages(packages) => (packages.clone(), None, None),
-            BundleContent::Provider { name, model } => {
-                let needs = self.provider_needs(name, model.as_deref())?;
-                (needs.packages, needs.python, Some((name.clone(), model.clone(), needs.name)))
-            }
-        };
-        let request = options.python.clone().or(python);
-        let runtime = self.runtime_to_pack(request)?;
+        let plan = self.plan(options)?;
+        let runtime = self.runtime_to_pack(plan.request.clone())?;
         let interpreter = runtime.clone().into_interpreter()?;
 
         let cache = self.home().cache()?;
@@ -70,34 +60,43 @@ impl VenvManager {
             .with_progress(self.progress().clone());
         let environment = inner.create("bundle", &interpreter)?;
         let files = at("files");
-        inner.collect_wheels(&environment, &packages, &files)?;
+        inner.collect_wheels(&environment, &plan.packages, &files)?;
 
-        let mut wheels = Vec::new();
-        let entries = fs::read_dir(&files).map_err(failed_to("read", &files))?;
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.extension() == Some("whl".as_ref()))
-        {
-            wheels.push(pack::describe(&path)?);
-        }
-        wheels.sort_by(|a, b| a.name.cmp(&b.name));
-        fs::write(files.join(LOCK), lock(&wheels)).map_err(failed_to("write", files.join(LOCK)))?;
+        let (lock, wheels) = packed_wheels(&files)?;
         let archive = files.join(format!("{}-install_only.tar.gz", runtime.id));
         pack::pack_runtime(&self.home().runtimes()?.join(&runtime.id), &archive)?;
 
-        let provided = owner.as_ref().map(|(.., environment)| environment.clone());
         let manifest = BundleManifest {
             format: FORMAT,
             made_by: env!("CARGO_PKG_VERSION").into(),
             platform: interpreter.platform,
             python: interpreter.version,
-            name: options.name.clone().or(provided).unwrap_or_else(|| "bundle".into()),
-            provider: owner.as_ref().map(|(provider, ..)| provider.clone()),
-            model: owner.and_then(|(_, model, _)| model),
+            name: plan.named(options.name.clone()),
+            provider: plan.provider,
+            model: plan.model,
             runtime: pack::describe(&archive)?,
-            lock: pack::describe(&files.join(LOCK))?,
+            lock,
             wheels,
         };
         place(&manifest, &files, &file)?;
         Ok(manifest)
+    }
+
+    /// What the options come to.
+    pub(super) fn plan(&self, options: &BundleOptions) -> Result<Plan, BundleError> {
+        if let Some(name) = &options.name {
+            check_environment_name(name)?;
+        }
+        let mut plan = match &options.content {
+            BundleContent::Packages(packages) => Plan { packages: packages.clone(), ..Plan::default() },
+            BundleContent::Provider { name, model } => {
+                let needs = self.provider_needs(name, model.as_deref())?;
+                let (provider, model, environment) = (Some(name.clone()), model.clone(), Some(needs.name));
+                Plan { packages: needs.packages, request: needs.python, provider, model, environment }
+            }
+        };
+        plan.request = options.python.clone().or(plan.request);
+        Ok(plan)
     }
 
     fn runtime_to_pack(&self, request: Option<VersionRequest>) -> Result<Runtime, BundleError> {
@@ -111,8 +110,39 @@ impl VenvManager {
     }
 }
 
+/// What is to go into a bundle.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) packages: Requirements,
+    pub(super) request: Option<VersionRequest>,
+    pub(super) provider: Option<String>,
+    pub(super) model: Option<String>,
+    /// What the provider's environment is called.
+    environment: Option<String>,
+}
+
+impl Plan {
+    /// What the environment is to be called, where it was named or not.
+    pub(super) fn named(&self, name: Option<String>) -> String {
+        name.or_else(|| self.environment.clone()).unwrap_or_else(|| "bundle".into())
+    }
+}
+
+/// The wheels in a folder, and their lock, which is written beside them.
+pub(super) fn packed_wheels(files: &Path) -> Result<(BundleFile, Vec<BundleFile>), BundleError> {
+    let mut wheels = Vec::new();
+    let entries = fs::read_dir(files).map_err(failed_to("read", files))?;
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| path.extension() == Some("whl".as_ref())) {
+        wheels.push(pack::describe(&path)?);
+    }
+    wheels.sort_by(|a, b| a.name.cmp(&b.name));
+    let path = files.join(LOCK);
+    fs::write(&path, lock(&wheels)).map_err(failed_to("write", &path))?;
+    Ok((pack::describe(&path)?, wheels))
+}
+
 /// Writes the bundle beside its place, and then puts it there.
-fn place(manifest: &BundleManifest, files: &Path, file: &Path) -> Result<(), BundleError> {
+pub(super) fn place(manifest: &BundleManifest, files: &Path, file: &Path) -> Result<(), BundleError> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     let new: PathBuf = tempfile::Builder::new()
         .prefix(".bundle-")

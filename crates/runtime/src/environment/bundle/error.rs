@@ -31,6 +31,14 @@ pub enum BundleError {
         /// What was asked for; `None` is the default runtime.
         request: Option<VersionRequest>,
     },
+    /// There are no wheels of the packages for another platform.
+    #[error("the packages of the bundle cannot be collected for {platform}, for which only ready-made wheels will do")]
+    NoWheels {
+        /// The platform.
+        platform: String,
+        /// Why; it names the package.
+        source: PackageError,
+    },
     /// The file is not a bundle, or not a whole one.
     #[error("{} is not a bundle that can be installed: {reason}", path.display())]
     NotABundle {

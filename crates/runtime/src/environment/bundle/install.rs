@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{BundleError, BundleManifest, pack};
+use super::{BundleError, BundleManifest, blocking, pack};
 use crate::environment::record::EnvironmentRecord;
 use crate::environment::{Environment, EnvironmentError, Package, Requirements, VenvManager, check_environment_name};
 use crate::interpreter::{Platform, Progress, PythonRuntimeManager, Source, VersionRequest};
@@ -111,13 +111,4 @@ fn unpack(file: &Path, folder: &Path, sha256: Option<&str>) -> Result<BundleMani
         return Err(BundleError::OtherPlatform { path: file.to_owned(), bundle, host });
     }
     pack::unpack(file, Some(folder))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BundleError> + Send + 'static,
-) -> Result<T, BundleError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
 }

@@ -5,6 +5,7 @@
 //! with the exact version and hash of each.
 
 mod create;
+mod elsewhere;
 mod error;
 mod install;
 mod manifest;
@@ -14,3 +15,12 @@ pub use create::{BundleContent, BundleOptions};
 pub use error::BundleError;
 pub use install::BundleInstalled;
 pub use manifest::{BundleFile, BundleManifest};
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BundleError> + Send + 'static,
+) -> Result<T, BundleError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}

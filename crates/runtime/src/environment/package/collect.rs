@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use super::index::settle_uv;
 use super::progress::PackageStage;
-use super::tool::refused;
-use super::{PackageError, Requirements, pip};
+use super::tool::{Tool, refused};
+use super::{PackageError, Requirements, Target, pip};
 use crate::environment::{Environment, VenvManager};
 use crate::interpreter::query;
 use crate::platform::{CommandError, failed_to, run_command};
@@ -35,13 +37,55 @@ impl VenvManager {
             command.arg("-r").arg(file);
         }
         command.arg("--").args(wanted.texts());
+        self.collect("pip", &mut command, wanted)
+    }
+
+    /// The same for another platform, into the folder `into`, which is there: wheels that are ready for it, and no others.
+    pub(in crate::environment) fn collect_wheels_for(
+        &self,
+        environment: &Environment,
+        target: &Target<'_>,
+        wanted: &Requirements,
+        into: &Path,
+    ) -> Result<(), PackageError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let runtime = query(self.home(), &environment.python)?;
+        let settings = self.package_settings();
+        let missing = || PackageError::NoTool { uv: "it collects no wheels".into(), python: runtime.path.clone() };
+        let pip = pip::find(environment, &runtime).ok_or_else(missing)?;
+        let mut command = pip::command(environment, &pip, "download");
+        command.envs(&settings.variables).args(target.for_pip()).arg("--dest").arg(into);
+        let resolved = environment.path.join("resolved.txt");
+        if let Tool::Uv(uv) = Tool::find(self.home(), settings, environment)? {
+            let asked = environment.path.join("wanted.txt");
+            fs::write(&asked, wanted.texts().collect::<Vec<_>>().join("\n")).map_err(failed_to("write", &asked))?;
+            let mut resolve = Command::new(uv);
+            resolve.args(["pip", "compile", "--quiet", "--color", "never", "--python"]).arg(&environment.python);
+            resolve.args(target.for_uv()).args(["--generate-hashes", "--no-header", "--no-annotate", "--output-file"]);
+            resolve.arg(&resolved).envs(&settings.variables);
+            settle_uv(&mut resolve, &environment.path);
+            resolve.arg(&asked).args(wanted.files());
+            self.collect("uv", &mut resolve, wanted)?;
+            command.arg("--no-deps").arg("-r").arg(&resolved);
+        } else {
+            for file in wanted.files() {
+                command.arg("-r").arg(file);
+            }
+            command.arg("--").args(wanted.texts());
+        }
+        self.collect("pip", &mut command, wanted)
+    }
+
+    fn collect(&self, tool: &'static str, command: &mut Command, wanted: &Requirements) -> Result<(), PackageError> {
         self.progress().tell_stage(PackageStage::Resolving);
-        match run_command(&mut command, settings.timeout) {
+        match run_command(command, self.package_settings().timeout) {
             Ok(_) => Ok(()),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
-                Err(refused("pip", "collect", wanted, status, stderr_tail))
+                Err(refused(tool, "collect", wanted, status, stderr_tail))
             }
-            Err(source) => Err(PackageError::Tool { tool: "pip", source }),
+            Err(source) => Err(PackageError::Tool { tool, source }),
         }
     }
 }

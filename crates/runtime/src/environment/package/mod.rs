@@ -14,6 +14,7 @@ mod pylock;
 mod remove;
 mod requirement;
 mod settings;
+mod target;
 mod tool;
 mod uv;
 mod uv_settings;
@@ -29,3 +30,4 @@ pub use settings::{PackageSettings, UvChoice};
 
 pub(super) use install::{Journal, lock_path};
 pub(super) use installed::{Damaged, damaged, installed};
+pub(super) use target::Target;
