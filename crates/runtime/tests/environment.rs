@@ -164,6 +164,64 @@ fn activation_works_in_every_shell_and_is_taken_back() {
     }
 }
 
+/// What a shell of another family is told: activate, activate again, take it back. It says what it found before and after.
+const FISH: &str = r#"
+function fish_prompt; printf '$ '; end
+set -gx PYTHONHOME /nowhere
+set -g --path before $PATH
+source $argv[1]
+echo $VIRTUAL_ENV; command -s python; set -q PYTHONHOME; or echo unset; fish_prompt; echo
+python -I -c 'import sys; print(sys.prefix)'
+source $argv[1]
+deactivate
+test "$before" = "$PATH"; or echo another PATH: $PATH
+set -q VIRTUAL_ENV; or printf 'unset '; printf '%s ' $PYTHONHOME; fish_prompt; echo
+functions -q deactivate; and exit 7
+exit 0
+"#;
+const CSH: &str = r#"
+set prompt="$ "
+setenv PYTHONHOME /nowhere
+set before="$PATH:q"
+set script="$1:q"
+source "$script:q"
+echo "$VIRTUAL_ENV:q"; which python; if ( ! $?PYTHONHOME ) echo unset
+echo "$prompt:q"
+python -I -c 'import sys; print(sys.prefix)'
+source "$script:q"
+deactivate
+if ( "$before:q" != "$PATH:q" ) echo "another PATH: $PATH:q"
+if ( ! $?VIRTUAL_ENV ) echo "unset $PYTHONHOME $prompt:q"
+if ( "`alias deactivate`" != "" ) exit 7
+exit 0
+"#;
+
+#[test]
+fn activation_works_in_shells_of_other_families() {
+    let (folder, manager) = awkward_manager();
+    let environment = manager.create("mine", python()).unwrap();
+    for (shell, plain, script, name) in
+        [("fish", "--no-config", FISH, "activate.fish"), ("tcsh", "-f", CSH, "activate.csh")]
+    {
+        if Command::new(shell).args([plain, "-c", "true"]).output().is_err() {
+            // Where it is known to be there, as `.ci/run` says, it must be.
+            let needed = std::env::var("BEEP_PYTHON_TEST_SHELLS").unwrap_or_default();
+            assert!(!needed.split_whitespace().any(|needed| needed == shell), "there is no {shell} on PATH");
+            eprintln!("SKIPPED: there is no {shell} on PATH");
+            continue;
+        }
+        let path = folder.path().join(name);
+        fs::write(&path, script).unwrap();
+        let mut command = Command::new(shell);
+        command.arg(plain).arg(&path).arg(environment.path.join("bin").join(name)).current_dir("/");
+        // fish keeps its history and variables there.
+        let said = output(command.env("HOME", folder.path()).env_remove("VIRTUAL_ENV").env_remove("XDG_CONFIG_HOME"));
+        let prefix = environment.path.display();
+        let expected = format!("{prefix}\n{prefix}/bin/python\nunset\n(mine) $ \n{prefix}\nunset /nowhere $");
+        assert_eq!(said, expected, "{shell}");
+    }
+}
+
 #[test]
 fn names_that_lead_elsewhere_are_refused_everywhere() {
     let (folder, manager) = manager();
