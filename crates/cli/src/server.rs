@@ -1,6 +1,8 @@
 //! Servers as commands see them: chosen by what people have at hand, started for a moment, spoken to.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -62,6 +64,8 @@ pub(crate) fn client_at(record: &ServerRecord, endpoint: &Endpoint) -> Result<An
 pub(crate) struct TemporaryServer {
     home: Home,
     pub(crate) record: ServerRecord,
+    /// When it closes, because this process ended without a word, the server stops by itself.
+    _lifeline: OwnedFd,
 }
 
 impl TemporaryServer {
@@ -72,20 +76,26 @@ impl TemporaryServer {
         let mut settings = ServeSettings::in_environment(environment);
         // When it is stopped, whoever asked for what it is doing has gone.
         settings.served.drain = Some(Duration::from_millis(100));
-        let mut plan = LaunchPlan { http: Some(0), arguments: settings.arguments(), ..LaunchPlan::default() };
+        let (ours, lifeline) = lifeline()?;
+        let mut plan = LaunchPlan {
+            http: Some(0),
+            arguments: settings.arguments(),
+            lifeline: Some(Arc::new(lifeline)),
+            ..LaunchPlan::default()
+        };
         if all {
             plan.pipe = Some(PipeName::random()?);
             plan.rpc = Some(0);
         }
         let record = tokio::task::spawn_blocking(move || launcher.launch(&plan)).await??;
-        Ok(TemporaryServer { home: home.clone(), record })
+        Ok(TemporaryServer { home: home.clone(), record, _lifeline: ours })
     }
 
     /// Stops it now.
     pub(crate) fn stop(self) -> Result<(), RecordError> {
         let stopped = stop(&self.home, &self.record, grace_of(&self.record)).map(drop);
         self.remove_log();
-        std::mem::forget(self);
+        std::mem::forget(self); // with the lifeline, which this process, about to end, holds as long as it lives
         stopped
     }
 
@@ -100,6 +110,12 @@ impl Drop for TemporaryServer {
         let _ = stop(&self.home, &self.record, grace_of(&self.record));
         self.remove_log();
     }
+}
+
+/// A pipe: the end that this process keeps to itself, and the one of a server that is to end with it.
+fn lifeline() -> std::io::Result<(OwnedFd, OwnedFd)> {
+    let (theirs, ours) = std::io::pipe()?;
+    Ok((ours.into(), theirs.into()))
 }
 
 /// Waits until the command is interrupted: Ctrl-C, or asked to end, or its terminal is gone.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use beep_python_runtime::platform::{Home, HomeError};
 use beep_python_runtime::session::{Capacity, SessionLimits, Sessions, SessionsError, SessionsOptions};
 use rustix::process::{Resource, Rlimit};
 use serde_json::json;
+use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -54,6 +56,8 @@ pub struct ServeOptions {
     pub arguments: Vec<String>,
     /// How long calls under way may take once the server is told to stop.
     pub drain: Duration,
+    /// Whether it ends with its standard input, a pipe whose other end its starter holds; then it leaves no log either.
+    pub stop_at_end_of_input: bool,
 }
 
 /// Why a server did not start, or stopped.
@@ -109,10 +113,11 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     serving.spawn(http::serve(listeners, host.clone(), stopping));
     ready.ready(&record);
     tracing::info!("ready");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let deserted = tokio::select! {
+        _ = terminate.recv() => false,
+        _ = interrupt.recv() => false,
+        () = end_of_input(), if options.stop_at_end_of_input => true,
+    };
     tracing::info!("stopping: calls under way have {:?}", options.drain);
     record.stopping = true;
     let noted = write_record(&options.home, &record);
@@ -121,7 +126,23 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     let _ = tokio::time::timeout(Duration::from_secs(2), serving.join_all()).await;
     tracing::info!("stopped");
     remove_record(&options.home, &record)?;
+    if let (true, Some(log)) = (deserted, &options.log) {
+        let _ = std::fs::remove_file(log); // for nobody
+    }
     Ok(noted?)
+}
+
+/// Returns when nobody holds the other end of standard input any more, and never where that is no pipe.
+async fn end_of_input() {
+    let opened =
+        std::io::stdin().as_fd().try_clone_to_owned().and_then(tokio::net::unix::pipe::Receiver::from_owned_fd);
+    match opened {
+        Ok(mut input) => while input.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {},
+        Err(error) => {
+            tracing::warn!("whether the starter is still there cannot be told: {error}");
+            std::future::pending().await
+        }
+    }
 }
 
 async fn start(

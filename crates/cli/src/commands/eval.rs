@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, Value};
+use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, SessionOptions, Value};
 use serde_json::json;
 
 use crate::Ended;
@@ -15,6 +15,9 @@ use crate::server::{TemporaryServer, client_of, interrupted, running, server_for
 
 /// How long to wait until the server has ended the session: it does so in any case.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// After so many milliseconds without a call a session of this command has been left behind.
+const DESERTED_MS: u64 = 10_000;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -56,8 +59,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     if let Some(record) = chosen {
         let client = client_of(&record)?;
         let Some(session) = &args.session else {
-            // In a session of its own, which ends with this command, whatever it is still doing.
-            let session = client.create_session().await?;
+            // In a session of its own, which ends with this command, whatever it is still doing; also where nothing is left
+            // of the command to say so.
+            let options = SessionOptions { idle_timeout_ms: Some(DESERTED_MS), ..SessionOptions::default() };
+            let session = client.create_session_with(&options).await?;
+            let client = client.with_cancel_if_gone();
             let ended = tokio::select! {
                 ended = evaluate(context, client.with_session(&session), &code, &args) => ended,
                 interruption = &mut interruption => Err(interruption?.into()),

@@ -29,6 +29,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
         rpc: record.endpoint("rpc").and_then(Endpoint::port),
         directory: Some(record.directory.clone()),
         arguments: settings.arguments(),
+        lifeline: None,
     };
     stop(&home, &record, grace_of(&record))?;
     let record = launcher(&home)?.launch(&plan)?;

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// The file that its output goes to
     #[arg(long)]
     log: Option<PathBuf>,
+    /// Stop when standard input, a pipe, ends
+    #[arg(long)]
+    stop_at_end_of_input: bool,
     #[command(flatten)]
     settings: ServeSettings,
 }
@@ -175,6 +178,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         log: args.log,
         arguments,
         drain: served.drain.unwrap_or(DEFAULT_DRAIN),
+        stop_at_end_of_input: args.stop_at_end_of_input,
     })
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
         rpc,
         directory: here(),
         arguments: settings.arguments(),
+        lifeline: None,
     };
     let launcher = launcher(&context.home()?)?;
     if args.foreground {

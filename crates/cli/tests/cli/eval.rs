@@ -170,3 +170,31 @@ fn an_interruption_ends_it_and_its_server() {
         house.wait_until_no_process_is_left();
     }
 }
+
+#[test]
+fn one_that_is_killed_leaves_nothing_either() {
+    let house = House::with_runtime();
+    let began = house.here().join("began");
+    let code = format!("open({:?}, 'w').close()\nimport time\ntime.sleep(600)", began.display().to_string());
+    let killed = || {
+        let _ = fs::remove_file(&began);
+        let mut child = house.command(&["eval", &code]).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until("the code runs", || began.exists());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    let files = |folder: &str| fs::read_dir(house.root().join(folder)).map_or(0, Iterator::count);
+    for _ in 0..3 {
+        killed();
+        house.wait_until_no_process_is_left();
+        assert_eq!(["servers", "logs", "run"].map(files), [0, 0, 0]);
+    }
+    // In a server that was there before, what the code did is given up, and its session ends soon.
+    house.start(&[]);
+    killed();
+    let sessions = || house.json(&["session", "list"]).as_array().unwrap().clone();
+    let calls = || sessions().iter().map(|session| session["calls"].as_u64().unwrap()).sum::<u64>();
+    wait_until("the call is over", || calls() == 0);
+    let own = sessions().into_iter().filter(|session| session["sessionId"] != "default");
+    assert!(own.count() <= 1);
+}

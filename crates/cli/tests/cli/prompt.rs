@@ -260,6 +260,14 @@ fn without_a_server_it_has_one_of_its_own_and_nothing_stays() {
         assert_eq!(house.json(&["status"]), json!([]));
         house.wait_until_no_process_is_left();
     }
+    // It is killed, and can say nothing.
+    let mut terminal = prompt(&house, &[]);
+    terminal.command(PROMPT, "1 + 1");
+    terminal.begin(PROMPT, "import time; time.sleep(600)");
+    signal(terminal.pid(), Signal::KILL);
+    terminal.end();
+    house.wait_until_no_process_is_left();
+    assert_eq!(house.json(&["status"]), json!([]));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beep_python_runtime::platform::{FileError, Home, HomeError, failed_to};
@@ -50,6 +51,9 @@ pub struct LaunchPlan {
     pub directory: Option<PathBuf>,
     /// What follows `serve --id ID --log FILE` on its command line.
     pub arguments: Vec<String>,
+    /// The read end of a pipe for its standard input, which it is told to stop with: the server ends when nobody holds
+    /// the other end any more, however that comes. Without it, a server outlives whoever started it.
+    pub lifeline: Option<Arc<OwnedFd>>,
 }
 
 /// Why a server was not started. Nothing of it is left: no process, no record.
@@ -128,7 +132,8 @@ impl ServerLauncher {
 
     /// Starts a server in the background and returns when it is ready. Blocks meanwhile.
     ///
-    /// It runs in a session of its own, with nothing on its standard input and its output in its log.
+    /// It runs in a session of its own, with nothing on its standard input but the lifeline, where it has one, and its output in
+    /// its log.
     pub fn launch(&self, plan: &LaunchPlan) -> Result<ServerRecord, LaunchError> {
         let sockets = Sockets::bind(&self.home, plan)?;
         let id = self.id_for(plan)?;
@@ -143,7 +148,9 @@ impl ServerLauncher {
         let (listeners, names) = sockets.share().map_err(spawn_failed)?;
         let mut command = self.command(plan, &id, Some(&log), &names);
         command.env(READY_FD, (FIRST_FD as usize + names.len()).to_string());
-        command.stdin(Stdio::null()).stderr(output.try_clone().map_err(spawn_failed)?).stdout(output);
+        let input = plan.lifeline.as_ref().map(|lifeline| lifeline.try_clone()).transpose().map_err(spawn_failed)?;
+        command.stdin(input.map_or_else(Stdio::null, Stdio::from));
+        command.stderr(output.try_clone().map_err(spawn_failed)?).stdout(output);
         let child = spawn_in_session(command, listeners, Some(tells)).map_err(spawn_failed)?;
         let record = self.await_ready(child, hears, &id, &log)?;
         sockets.hand_over();
@@ -178,6 +185,9 @@ impl ServerLauncher {
         command.args(["serve", "--id", id]);
         if let Some(log) = log {
             command.arg("--log").arg(log);
+        }
+        if plan.lifeline.is_some() {
+            command.arg("--stop-at-end-of-input");
         }
         command.args(&plan.arguments);
         command.env("BEEP_PYTHON_HOME", self.home.root());
