@@ -17,8 +17,7 @@ CALL = 96  # {"method", "params", "progress"}: whether progress is wanted
 RESULT = 97  # a JSON value
 ERROR = 98  # {"code", "detail"}
 PROGRESS = 99  # {"stage", "message", ...}: more is to come
-NESTED = 100  # u8 operation, u8 whether exact, u64 number, the request: to be carried out while the call waits
-NESTED_ANSWER = 101  # u64 number, u8 kind, the answer
+NESTED = 100  # u8 operation, u8 whether exact, u64 id, u32 length of terms, these, the request: to be carried out meanwhile
 READ = 1 << 16
 
 
@@ -67,7 +66,7 @@ class HostLink:
                     if kind == RESULT:
                         return body
                     if kind == NESTED:
-                        self.nested(rid, body)
+                        self.nested(body)
                         continue
                     told = loads(body)
                     if kind == ERROR:

@@ -4,7 +4,7 @@ import mmap
 
 from ._builtins import own as __builtins__
 
-SLOTS = 32  # requests that the host sends ahead; a request's slot is the low five bits of its id
+SLOTS = 32  # requests that the host sends ahead; a request's slot is the low five bits of its id, a nested one's so much more
 RUNNING = 0  # u64: id of the request that runs, or ran last
 CANCEL = 64  # u8 for each slot, written by the host
 STARTED = 128  # u8 for each slot, written by the worker

@@ -1,5 +1,6 @@
 """What a request agrees to beside what it asks for, as the frame before it says."""
 
+from ._builtins import own as __builtins__
 from ._decode import body_of
 from ._wire import Refused
 

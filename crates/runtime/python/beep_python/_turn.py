@@ -45,6 +45,7 @@ class Turn:
         self.task = None  # the asyncio task that the request waits for
         self.loop = None
         self.asked = False  # whether that task was cancelled already
+        self.nested = []  # of the calls that run within the request: the slot, and task and asked of what is around it
         self.main = get_ident()
         self.shields = 0
         self.shield = _Shield(self)
@@ -62,8 +63,7 @@ class Turn:
             signal(SIGINT, default_int_handler)
 
     def interrupt(self, signum, frame):
-        slot = self.slot
-        if slot < 0 or not self.page[_slots.CANCEL + slot]:
+        if self.slot < 0 or not self.stopping():
             return
         if self.shields:
             self.missed = True
@@ -92,6 +92,25 @@ class Turn:
     def end(self):
         self.slot = -1
 
+    def stopping(self):
+        """Whether the request is to stop, or a call within it."""
+        page = self.page
+        return page[_slots.CANCEL + self.slot] != 0 or any([page[_slots.CANCEL + nested[0]] for nested in self.nested])
+
+    def enter(self, slot):
+        """Begins a call within the request; False where it was cancelled before its turn."""
+        self.page[_slots.STARTED + slot] = 1
+        around = slot, self.task, self.asked
+        self.task, self.asked = None, False
+        self.nested.append(around)  # from now on a signal is not lost
+        return not self.page[_slots.CANCEL + slot]
+
+    def leave(self, slot):
+        """Ends it; once more does nothing."""
+        if self.nested and self.nested[-1][0] == slot:
+            _, self.task, self.asked = self.nested[-1]
+            self.nested.pop()
+
     def start_task(self, loop, coroutine):
         """A task for the coroutine, which a signal from now on cancels.
 
@@ -100,7 +119,7 @@ class Turn:
         slot, self.slot = self.slot, -1
         task = loop.create_task(coroutine)
         self.loop, self.task, self.slot = loop, task, slot
-        if self.page[_slots.CANCEL + slot]:
+        if self.stopping():
             task.cancel()
         return task
 

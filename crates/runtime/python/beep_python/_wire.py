@@ -38,6 +38,7 @@ READY = 72  # the first frame of a worker: {"pid", "python"}
 DISPLAY = 80  # {"data", "metadata"}
 ITEM = 81  # a JSON value
 ITEM_HANDLE = 82  # a JSON object that describes a new handle
+NESTED_ANSWER = 83  # u64 id, u8 kind, the answer to a call that was carried out within the request
 
 _write = os.write  # whatever user code puts in its place
 

@@ -5,6 +5,7 @@ import builtins
 import faulthandler
 import functools
 import os
+import struct
 import sys
 import time
 from fcntl import ioctl
@@ -26,6 +27,7 @@ from ._wire import Refused
 DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page")
 STACKS = 16  # SIGSTKFLT, which nobody sends but the host: write where all threads stand
 READ = 1 << 16
+NESTED = struct.Struct("<BBQI")  # operation, whether exact, id, length of the terms
 LIVE = (12, 13, 14)  # operations that tell of more than an answer
 QUICK = 50e-6  # seconds; answers wait for each other only while the calls take less
 DRAIN_STEP = 20e-6  # seconds between looks whether the host has fetched the output of the call before
@@ -232,31 +234,50 @@ class Worker:
                 turn.missed = False
                 turn.interrupt(None, None)
 
-    def run_nested(self, call, message):
-        """Carries out a request that came while the main thread waits for the client's answer to a callback."""
-        number, kind, exact = message[2:10], message[0], message[1]
-        cancelled = None
-        flags = self.client.flags
-        self.client.flags = flags | _wire.EXACT if exact else flags & ~_wire.EXACT
+    def run_nested(self, message):
+        """Carries out a request that came while the main thread waits for the client's answer to a callback.
+
+        A cancel of it ends it alone; one of a call around it ends it too, and goes on to that.
+        """
+        kind, exact, rid, size = NESTED.unpack_from(message)
+        terms, body = message[NESTED.size : NESTED.size + size], message[NESTED.size + size :]
+        turn, client, handles = self.turn, self.client, self.session.handles
+        slot = _slots.SLOTS + (rid & _slots.SLOTS - 1)
+        before = client.flags, handles.terms
+        client.flags = client.flags | _wire.EXACT if exact else client.flags & ~_wire.EXACT
+        handles.terms = Terms(terms) if size else None
         try:
-            if kind in LIVE:
-                raise Refused("invalid_request", "within a callback only what has no events can be asked for")
-            kind, answer = self.session.operations[kind](message[10:], exact)
-        except Refused as error:
-            kind, answer = _wire.REFUSED, refusal(error)
+            kind, answer = self.nested_answer(kind, exact, slot, body)
+        except KeyboardInterrupt:  # one more came while the first was being passed on
+            turn.leave(slot)
+            kind, answer = _wire.CANCELLED, b"started"
+        finally:
+            client.flags, handles.terms = before
+        self.flush_output()
+        self.tell(_wire.NESTED_ANSWER, rid.to_bytes(8, "little") + bytes((kind,)) + answer)
+        turn.interrupt(None, None)  # where it was a call around this one that was to stop
+
+    def nested_answer(self, kind, exact, slot, body):
+        turn = self.turn
+        try:
+            try:
+                if kind in LIVE:
+                    raise Refused("invalid_request", "within a callback only what has no events can be asked for")
+                if not turn.enter(slot):
+                    return _wire.CANCELLED, b""
+                return self.session.operations[kind](body, exact)
+            finally:
+                stopping = turn.stopping()
+                turn.leave(slot)
         except BaseException as error:
+            turn.leave(slot)
             if self.forked:
                 raise
-            if is_cancel(error):
-                cancelled, kind, answer = error, _wire.CANCELLED, b"started"
-            else:
-                kind, answer = _wire.EXCEPTION, _failure.encode(error)
-        finally:
-            self.client.flags = flags
-        self.flush_output()
-        self.link.send(_host.NESTED_ANSWER, call, number + bytes((kind,)) + answer)
-        if cancelled is not None:
-            raise cancelled
+            if isinstance(error, Refused):
+                return _wire.REFUSED, refusal(error)
+            if stopping and is_cancel(error):
+                return _wire.CANCELLED, b"started"
+            return _wire.EXCEPTION, _failure.encode(error)
 
     def let_output_drain(self):
         """Output in the pipes belongs to the call before this one: the host reads them by who is running.

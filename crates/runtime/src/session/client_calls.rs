@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use serde::Deserialize;
 
-use super::Reply;
 use super::events::{Event, Wants};
 use super::host_calls::Call;
-use super::life::{Outputs, read_answer};
+use super::life::Outputs;
 use super::questions::Way;
 use super::session::Shared;
 use crate::worker::{Body, Message, Outbox};
@@ -61,17 +60,5 @@ pub(super) fn client_call(
             let head = format!(r#"{{"exact":{},"answer":"#, told.form == ValueForm::Exact);
             Ok([head.as_bytes(), &told.body, b"}"].concat().into())
         }),
-    }
-}
-
-/// The answer to a call that was carried out while the code waited: u64 number, u8 kind, its body.
-pub(super) fn nested_answer(shared: &Shared, outputs: &Outputs, message: &Message) {
-    let mut body = message.body.contiguous();
-    let mut queue = shared.queue();
-    outputs.drain(&mut queue, shared);
-    let (Ok(number), Ok(kind)) = (body.try_get_u64_le(), body.try_get_u8()) else { return };
-    if let Some(reply) = queue.questions().nested(number) {
-        let answer = read_answer(kind, Body::from(body), None);
-        let _ = reply.send(Reply { answer, captured: Default::default(), epoch: queue.epoch });
     }
 }

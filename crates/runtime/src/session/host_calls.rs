@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
-use super::client_calls::{ClientCall, client_call, nested_answer};
+use super::client_calls::{ClientCall, client_call};
 use super::life::Outputs;
 use super::session::Shared;
 use crate::environment::{EnvironmentService, ProgressSink};
@@ -79,10 +79,6 @@ pub(super) async fn answer(
                     return writer.abort();
                 }
             };
-            if message.kind == kind::NESTED_ANSWER {
-                nested_answer(&shared, &outputs, &message);
-                continue;
-            }
             let id = message.id;
             let body = match client_call(&shared, &outputs, &outbox, message) {
                 ClientCall::Done(told) => {

@@ -258,6 +258,7 @@ fn take_message(shared: &Shared, outputs: &Outputs, message: Message, drained: &
         kind::DISPLAY => drop(queue.tell(id, Event::Display(body))),
         kind::ITEM => drop(queue.tell(id, Event::Item(body))),
         kind::ITEM_HANDLE => drop(queue.tell(id, Event::ItemHandle(body))),
+        kind::NESTED_ANSWER => queue.complete_nested(body, read_answer_within),
         _ => {
             queue.complete(id, |stopping, caps| read_answer_within(caps, kind, body, stopping));
             if queue.len() == 0 && matches!(*shared.stage.borrow(), Stage::Closing) {
@@ -278,7 +279,7 @@ fn read_answer_within(caps: &Caps, kind: u8, body: Body, stopping: Option<ErrorC
 }
 
 /// An answer as its frame says it.
-pub(super) fn read_answer(kind: u8, body: Body, stopping: Option<ErrorCode>) -> Answer {
+fn read_answer(kind: u8, body: Body, stopping: Option<ErrorCode>) -> Answer {
     match kind {
         kind::VALUE => Answer::Value(body),
         kind::HANDLE => Answer::Handle(body),

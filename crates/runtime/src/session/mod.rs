@@ -18,6 +18,7 @@ mod isolated;
 mod ladder;
 mod life;
 mod limits;
+mod nested;
 pub mod operation;
 mod questions;
 mod queue;

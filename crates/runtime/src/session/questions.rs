@@ -1,14 +1,13 @@
-//! Questions that Python code asks its clients, until they are answered; and what is called while the code waits.
+//! Questions that Python code asks its clients, until they are answered.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Reply, Request};
-use crate::worker::{Outbox, encode_frames, kind};
+use crate::worker::Outbox;
 
 /// How many may be open in one session.
 const MAX_OPEN: usize = 1024;
@@ -34,7 +33,6 @@ struct Open {
     answer: oneshot::Sender<Told>,
     /// The way to the thread that waits, where it is one that carries out calls.
     way: Option<Way>,
-    nested: HashMap<u64, oneshot::Sender<Reply>>,
 }
 
 /// How a thread that waits for the host is reached.
@@ -54,7 +52,7 @@ impl Questions {
         }
         self.last += 1;
         let (answer, receiver) = oneshot::channel();
-        self.open.insert(self.last, Open { call, answer, way, nested: HashMap::new() });
+        self.open.insert(self.last, Open { call, answer, way });
         Ok((format!("q{}", self.last), receiver))
     }
 
@@ -75,30 +73,14 @@ impl Questions {
         self.open.clear();
     }
 
-    /// Sends a call to the thread that waits for this answer, which carries it out. An error of the receiver: the
-    /// question was answered, or its call ended, before.
-    pub(super) fn nest(&mut self, id: &str, request: &Request) -> Result<oneshot::Receiver<Reply>, Problem> {
-        let found = number(id).and_then(|number| self.open.get_mut(&number));
-        let open = found.ok_or_else(|| unknown(id))?;
+    /// The way to the thread that waits for this answer, and the id of its call.
+    pub(super) fn way(&self, id: &str) -> Result<(&Way, u64), Problem> {
+        let open = number(id).and_then(|number| self.open.get(&number)).ok_or_else(|| unknown(id))?;
         let way = open.way.as_ref().ok_or_else(|| {
             let detail = "only a callback that the session's main thread waits for carries out calls; call without it";
             Problem::new(ErrorCode::InvalidRequest, detail)
         })?;
-        self.last += 1;
-        let (reply, receiver) = oneshot::channel();
-        open.nested.insert(self.last, reply);
-        let mut body = BytesMut::with_capacity(10 + request.body.len());
-        body.put_u8(request.operation.number());
-        body.put_u8(u8::from(request.form == ValueForm::Exact));
-        body.put_u64_le(self.last);
-        body.put_slice(&request.body);
-        way.outbox.put(|out| encode_frames(out, kind::NESTED, 0, way.host_call, &body));
-        Ok(receiver)
-    }
-
-    /// Where the reply goes to a call that was carried out so.
-    pub(super) fn nested(&mut self, number: u64) -> Option<oneshot::Sender<Reply>> {
-        self.open.values_mut().find_map(|open| open.nested.remove(&number))
+        Ok((way, open.call))
     }
 }
 

@@ -10,14 +10,15 @@ use tokio::sync::oneshot;
 
 use super::cancel::Found;
 use super::caps::{Caps, Terms, is_looked_at};
-use super::capture::Capture;
 use super::events::{Event, Feeder, Question, Wants};
 use super::following::{Resting, closing_of, cut_short};
+use super::nested::NestedCalls;
 use super::questions::{Questions, Told, Way};
+use super::session::closing;
 use super::unanswered::{Killed, lost, stopped};
 use super::under_way::{Flying, Pending, ReplyTo, tell};
 use super::{CallName, Reply, SessionLimits};
-use crate::worker::{Outbox, SLOTS, Slots, Worker, encode_frames, flag, kind};
+use crate::worker::{Body, Outbox, SLOTS, Slots, Worker, encode_frames, flag, kind};
 
 /// A worker that takes calls.
 #[derive(Debug, Clone)]
@@ -59,6 +60,7 @@ pub(super) struct Queue {
     last_death: Option<WorkerDeath>,
     questions: Questions,
     resting: Resting,
+    nested: NestedCalls,
 }
 
 impl Queue {
@@ -113,21 +115,7 @@ impl Queue {
                 encode_frames(out, request.operation.number(), flags, id, &request.body);
             });
             self.in_flight += 1;
-            self.flying[slot] = Some(Flying {
-                id,
-                ticket: pending.ticket,
-                caps: self.caps.but(pending.request.limits.as_deref()),
-                is_looked_at: is_looked_at(&pending.request),
-                name: pending.request.name,
-                grace: pending.grace,
-                ended: pending.ended,
-                sent: Instant::now(),
-                reply: Some(pending.reply),
-                watchdog: pending.watchdog,
-                stopping: None,
-                stdout: Capture::default(),
-                stderr: Capture::default(),
-            });
+            self.flying[slot] = Some(pending.sent(id, self.caps));
         }
     }
 
@@ -198,6 +186,28 @@ impl Queue {
         Ok(answer)
     }
 
+    /// Sends a call to the thread that waits for the answer to this question, which carries it out.
+    pub(super) fn nest(&mut self, question: &str, pending: Pending) -> Result<(), Problem> {
+        let (way, around) = self.questions.way(question)?;
+        let Some(connection) = &self.connection else { return Err(closing()) };
+        self.nested.send(pending, way, around, self.caps, &connection.slots).map_err(|_| {
+            let detail = format!("{SLOTS} calls within callbacks of this session have no answer yet");
+            Problem::new(ErrorCode::QueueFull, detail)
+        })
+    }
+
+    /// Ends a call that was carried out so; the answer is read by the function.
+    pub(super) fn complete_nested(
+        &mut self,
+        answer: Body,
+        read: impl FnOnce(&Caps, u8, Body, Option<ErrorCode>) -> super::Answer,
+    ) {
+        if let Some((flying, kind, body)) = self.nested.answered(answer) {
+            let caps = flying.caps;
+            flying.finish(|stopping| read(&caps, kind, body, stopping), self.epoch);
+        }
+    }
+
     /// The questions that wait for a client's answer.
     pub(super) fn questions(&mut self) -> &mut Questions {
         &mut self.questions
@@ -222,6 +232,7 @@ impl Queue {
         };
         self.in_flight -= 1;
         self.questions.end_of(id);
+        self.nested.end_within(id, self.connection.as_ref().map(|connection| &*connection.slots), self.epoch);
         self.send_ahead();
         self.turned = Some(Instant::now());
         if self.len() == 0 {
@@ -257,10 +268,9 @@ impl Queue {
             return Stopped::Answered;
         }
         let Some(connection) = &self.connection else { return Stopped::Answered };
-        let found = self.flying.iter_mut().enumerate().find_map(|(slot, entry)| {
-            entry.as_mut().filter(|flying| flying.ticket == ticket).map(|flying| (slot, flying))
-        });
-        let Some((slot, flying)) = found else { return Stopped::Answered };
+        let flying = self.flying.iter_mut().enumerate().filter_map(|(slot, entry)| Some((slot, entry.as_mut()?)));
+        let mut all = flying.chain(self.nested.iter_mut());
+        let Some((slot, flying)) = all.find(|(_, flying)| flying.ticket == ticket) else { return Stopped::Answered };
         connection.slots.cancel(slot);
         flying.stopping.get_or_insert(why);
         if connection.slots.started(slot) {
@@ -316,7 +326,8 @@ impl Queue {
 
     /// Ends the worker of a call that could not be interrupted.
     pub(super) fn kill(&mut self, ticket: u64) {
-        if self.flying.iter().flatten().any(|flying| flying.ticket == ticket) {
+        let nested = self.nested.iter_mut().map(|(_, flying)| flying);
+        if self.flying.iter_mut().flatten().chain(nested).any(|flying| flying.ticket == ticket) {
             self.kill_worker(Killed::ForCall);
         }
     }
@@ -354,6 +365,7 @@ impl Queue {
         self.questions.clear();
         let killed = self.killed.take();
         let mut flying: Vec<_> = self.flying.iter_mut().enumerate().filter_map(|(n, f)| Some((n, f.take()?))).collect();
+        flying.extend(self.nested.take());
         flying.sort_by_key(|(_, flying)| flying.ticket);
         for (slot, flying) in flying {
             let started = connection.slots.started(slot);
@@ -388,7 +400,8 @@ impl Queue {
     pub(super) fn watch(&mut self, name: &CallName) -> Vec<Found> {
         let waiting =
             self.waiting.iter_mut().map(|call| (call.ticket, &call.request.name, call.grace, &mut call.ended));
-        let flying = self.flying.iter_mut().flatten().filter(|call| call.reply.is_some());
+        let nested = self.nested.iter_mut().map(|(_, flying)| flying);
+        let flying = self.flying.iter_mut().flatten().chain(nested).filter(|call| call.reply.is_some());
         let flying = flying.map(|call| (call.ticket, &call.name, call.grace, &mut call.ended));
         let named = waiting.chain(flying).filter(|(_, called, ..)| called.as_ref() == Some(name));
         named

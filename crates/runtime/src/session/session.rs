@@ -9,6 +9,7 @@ use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::AbortHandle;
 
 use super::cancel::CancelIfGone;
 use super::caps::is_looked_at;
@@ -159,10 +160,19 @@ impl Session {
     /// The call goes on when the future is dropped, unless it asked to be cancelled then: whoever asked may be gone, but
     /// what was asked was asked.
     pub async fn call(&self, request: Request) -> Reply {
+        self.reply_to(request, |request, grace, reply| self.enqueue(request, grace, reply)).await
+    }
+
+    /// Waits for the reply to a call that the function enqueues.
+    async fn reply_to(
+        &self,
+        request: Request,
+        enqueue: impl FnOnce(Request, Duration, ReplyTo) -> Result<u64, Problem>,
+    ) -> Reply {
         let grace = request.grace.unwrap_or(self.shared.config.limits.grace);
         let cancel_if_gone = request.cancel_if_gone;
         let (sender, reply) = oneshot::channel();
-        let ticket = match self.enqueue(request, grace, ReplyTo::Caller(sender)) {
+        let ticket = match enqueue(request, grace, ReplyTo::Caller(sender)) {
             Ok(ticket) => ticket,
             Err(problem) => return Reply::problem(problem, self.shared.queue().epoch),
         };
@@ -174,16 +184,28 @@ impl Session {
         reply
     }
 
+    /// How long a call may take; the problem where that is no time at all.
+    fn time_of(&self, request: &Request) -> Result<Option<Duration>, Problem> {
+        let limit = request.deadline.or(self.shared.config.limits.deadline);
+        match limit.is_some_and(|limit| limit.is_zero()) {
+            true => Err(stopped(ErrorCode::DeadlineExceeded, Outcome::NotStarted)),
+            false => Ok(limit),
+        }
+    }
+
+    /// The task that ends a call when its time is over.
+    fn watchdog(&self, ticket: u64, limit: Option<Duration>, grace: Duration) -> Option<AbortHandle> {
+        let shared = &self.shared;
+        limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle())
+    }
+
     /// Puts a call into the queue; its ticket.
     pub(super) fn enqueue(&self, request: Request, grace: Duration, reply: ReplyTo) -> Result<u64, Problem> {
         let shared = &self.shared;
         if matches!(*shared.stage.borrow(), Stage::Closing | Stage::Closed) {
             return Err(closing());
         }
-        let limit = request.deadline.or(shared.config.limits.deadline);
-        if limit.is_some_and(|limit| limit.is_zero()) {
-            return Err(stopped(ErrorCode::DeadlineExceeded, Outcome::NotStarted));
-        }
+        let limit = self.time_of(&request)?;
         let mut queue = shared.queue();
         let most = shared.config.limits.waiting;
         if queue.len() >= most {
@@ -194,7 +216,7 @@ impl Session {
             shared.to_look.notify_one();
         }
         let ticket = queue.next_ticket();
-        let watchdog = limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle());
+        let watchdog = self.watchdog(ticket, limit, grace);
         queue.push(Pending { ticket, request, grace, reply, watchdog, ended: Vec::new() });
         // Looked at only now: whoever ends a stage tells those that wait, and this call waits already.
         match *shared.stage.borrow() {
@@ -205,20 +227,32 @@ impl Session {
         Ok(ticket)
     }
 
-    /// Carries out one operation on the thread that waits for the answer to this question, whose token it carries.
+    /// Carries out one operation on the thread that waits for the answer to this question, whose token it carries. It ends
+    /// by itself: when it is stopped, the call around it goes on.
     pub async fn nest(&self, question: &str, request: Request) -> Reply {
-        let nested = {
-            let mut queue = self.shared.queue();
-            let epoch = queue.epoch;
-            queue.questions().nest(question, &request).map_err(|problem| Reply::problem(problem, epoch))
-        };
-        match nested {
-            Ok(reply) => reply.await.unwrap_or_else(|_| {
-                let detail = "the callback was answered, or its call ended, before this call was carried out";
-                Reply::problem(Problem::new(ErrorCode::UnknownQuestion, detail), self.shared.queue().epoch)
-            }),
-            Err(reply) => reply,
+        if is_looked_at(&request) {
+            let detail = "a call within a callback has the processor time and the memory of the call around it: \
+                it takes no limits of its own for them";
+            let epoch = self.shared.queue().epoch;
+            return Reply::problem(Problem::new(ErrorCode::InvalidRequest, detail), epoch);
         }
+        self.reply_to(request, |request, grace, reply| self.enqueue_nested(question, request, grace, reply)).await
+    }
+
+    fn enqueue_nested(
+        &self,
+        question: &str,
+        request: Request,
+        grace: Duration,
+        reply: ReplyTo,
+    ) -> Result<u64, Problem> {
+        let limit = self.time_of(&request)?;
+        let mut queue = self.shared.queue();
+        let ticket = queue.next_ticket();
+        let watchdog = self.watchdog(ticket, limit, grace);
+        let pending = Pending { ticket, request, grace, reply, watchdog: watchdog.clone(), ended: Vec::new() };
+        queue.nest(question, pending).inspect_err(|_| watchdog.iter().for_each(AbortHandle::abort))?;
+        Ok(ticket)
     }
 
     /// Answers a question. The request is `{"questionId", "value"}`, or `error` or `eof` in place of the value.

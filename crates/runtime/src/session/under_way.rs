@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::cancel::outcome_of;
-use super::caps::Caps;
+use super::caps::{Caps, is_looked_at};
 use super::capture::Capture;
 use super::events::{Feeder, Round};
 use super::{Answer, CallName, Captured, Reply, Request};
@@ -95,6 +95,26 @@ pub(super) fn tell(watching: &mut Vec<oneshot::Sender<CancelOutcome>>, outcome: 
 }
 
 impl Pending {
+    /// From now on its answer comes from the worker. It has this id; `caps` are those of its session.
+    pub(super) fn sent(self, id: u64, caps: Caps) -> Flying {
+        let Pending { ticket, request, grace, reply, watchdog, ended } = self;
+        Flying {
+            id,
+            ticket,
+            caps: caps.but(request.limits.as_deref()),
+            is_looked_at: is_looked_at(&request),
+            name: request.name,
+            grace,
+            ended,
+            sent: Instant::now(),
+            reply: Some(reply),
+            watchdog,
+            stopping: None,
+            stdout: Capture::default(),
+            stderr: Capture::default(),
+        }
+    }
+
     /// Ends it before it was sent to a worker.
     pub(super) fn refuse(mut self, problem: Problem, epoch: u64) {
         if let Some(watchdog) = self.watchdog {

@@ -65,16 +65,17 @@ pub mod kind {
     pub const ITEM: u8 = 81;
     /// Before the answer: one item of a stream, a JSON object that describes a new handle.
     pub const ITEM_HANDLE: u8 = 82;
+    /// Before the answer of the call around it: u64 id, u8 kind, the answer.
+    pub const NESTED_ANSWER: u8 = 83;
     /// On the host pair: the answer to a call from Python, a JSON value.
     pub const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.
     pub const HOST_ERROR: u8 = 98;
     /// How far such a call has come: JSON; its result is still to come.
     pub const HOST_PROGRESS: u8 = 99;
-    /// On the host pair: u8 operation, u8 whether exact, u64 number, the request; to be carried out while the call waits.
+    /// On the host pair: u8 operation, u8 whether exact, u64 id, u32 length of the terms, the terms, the request; to be
+    /// carried out while the call waits.
     pub const NESTED: u8 = 100;
-    /// On the host pair: u64 number, u8 kind, the answer.
-    pub const NESTED_ANSWER: u8 = 101;
 }
 
 /// A frame that breaks the wire's rules; the worker that sent it cannot be trusted to keep them.

@@ -9,7 +9,7 @@ use rustix::fs::{MemfdFlags, SeekFrom, fstat, ftruncate, memfd_create, seek};
 use rustix::io::pread;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// How many requests the host sends ahead. A request's slot is its id modulo this.
+/// How many requests the host sends ahead. A request's slot is its id modulo this; that of a nested call so much more.
 pub const SLOTS: usize = 32;
 const PAGE: usize = 4096;
 const CANCEL: usize = 64;
@@ -95,7 +95,7 @@ impl Slots {
     }
 
     fn byte(&self, table: usize, slot: usize) -> &AtomicU8 {
-        assert!(slot < SLOTS, "there are {SLOTS} slots");
+        assert!(slot < 2 * SLOTS, "there are {SLOTS} slots, and as many of nested calls");
         // SAFETY: within the page, which stays mapped as long as `self` lives.
         unsafe { AtomicU8::from_ptr(self.page.as_ptr().add(table + slot)) }
     }

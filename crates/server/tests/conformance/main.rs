@@ -18,6 +18,7 @@ mod ground;
 mod handles;
 mod infrastructure;
 mod limits;
+mod nested;
 mod operations;
 mod processes;
 mod server;
@@ -56,6 +57,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "clients", cases: clients::CASES },
     Subject { name: "sessions", cases: sessions::CASES },
     Subject { name: "limits", cases: limits::CASES },
+    Subject { name: "nested", cases: nested::CASES },
     Subject { name: "events", cases: events::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
     Subject { name: "existing", cases: existing::CASES },

@@ -1,0 +1,143 @@
+//! Calls within callbacks: each has a deadline, a name and an end of its own, and the call around it goes on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_client::{
+    AnyBackend, CallLimits, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, PythonHostBackend,
+};
+use beep_python_protocol::{Outcome, Problem};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::ground::{Case, Ground, cases};
+
+pub const CASES: &[Case] = cases![
+    a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on,
+    a_nested_call_is_cancelled_alone,
+    a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it,
+    a_nested_call_ends_with_the_call_around_it,
+    nested_calls_have_limits,
+];
+
+/// What nested calls were told.
+type Told = UnboundedReceiver<Result<i64, Error>>;
+
+/// A backend with a callback `ask`, which evaluates its argument within itself, as `how` has it, and what comes of that.
+fn asking(ground: &Ground, how: impl Fn(AnyBackend) -> AnyBackend + Send + Sync + 'static) -> (AnyBackend, Told) {
+    let (inner, how) = (ground.companion(), Arc::new(how));
+    let (sender, told) = unbounded_channel();
+    let python = ground.python.with_callback("ask", move |call: CallbackCall| {
+        let (within, sender) = (how(inner.within(&call)), sender.clone());
+        async move {
+            let code: String = call.arg(0)?;
+            // On its own: it is told even when the call around it has ended, and its callback with it.
+            let asked = tokio::spawn(async move {
+                let _ = sender.send(within.evaluate::<i64>(&code).await);
+            });
+            asked.await.map_err(|error| error.to_string())
+        }
+    });
+    (python, told)
+}
+
+fn ask() -> [(&'static str, Callback); 1] {
+    [("ask", Callback("ask".into()))]
+}
+
+async fn problem(told: &mut Told) -> Problem {
+    match told.recv().await.expect("it is told") {
+        Err(Error::Host(problem)) => *problem,
+        other => panic!("no problem: {other:?}"),
+    }
+}
+
+async fn marked(mark: &Path) {
+    while !mark.exists() {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(ground: &Ground) {
+    let (python, mut told) = asking(ground, |within| within.with_timeout(Duration::from_millis(100)));
+    for code in ["while True: pass", "import time\\ntime.sleep(1000)", "import asyncio\\nawait asyncio.sleep(1000)"] {
+        let around = format!("mine = 20\nask('{code}')\nmine + 22");
+        assert_eq!(python.evaluate_with::<i64>(&around, ask()).await.expect("goes on"), 42, "{code}");
+        let problem = problem(&mut told).await;
+        assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateKept)), "{code}");
+    }
+    let own =
+        "try:\n    ask('raise KeyboardInterrupt')\nexcept BaseException: told = 'here'\nelse: told = 'there'\ntold";
+    assert_eq!(python.evaluate_with::<String>(own, ask()).await.expect("goes on"), "there", "nobody cancelled it");
+    assert_eq!(
+        told.recv().await.expect("told").expect_err("raised").exception().expect("there").kind,
+        "KeyboardInterrupt"
+    );
+}
+
+async fn a_nested_call_is_cancelled_alone(ground: &Ground) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let id = format!("nested in {}", ground.session);
+    let name = id.clone();
+    let (python, mut told) = asking(ground, move |within| within.with_request_id(&name));
+    let code = format!("open('{}', 'w').close()\\nwhile True: pass", mark.display());
+    let around = format!("caught = False\ntry: ask(\"{code}\")\nexcept BaseException: caught = True\n(caught, 42)");
+    let cancelling = async {
+        marked(&mark).await;
+        ground.stranger().cancel(&id).await.expect("told")
+    };
+    let (answered, outcome) = tokio::join!(python.evaluate_with::<(bool, i64)>(&around, ask()), cancelling);
+    assert_eq!(answered.expect("goes on"), (false, 42));
+    let problem = problem(&mut told).await;
+    assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+    assert_eq!(outcome, CancelOutcome::StateKept);
+    assert_eq!(ground.stranger().cancel(&id).await.expect("told"), CancelOutcome::NotFound, "it is over");
+}
+
+async fn a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it(ground: &Ground) {
+    let (python, mut told) =
+        asking(ground, |within| within.with_timeout(Duration::from_millis(100)).with_grace(Duration::from_millis(50)));
+    let holds = "import signal\\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\\nwhile True: pass";
+    let around = python.evaluate_with::<()>(&format!("ask('{holds}')"), ask()).await;
+    let inner = problem(&mut told).await;
+    assert_eq!((inner.code, inner.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateLost)));
+    match around {
+        Err(Error::Host(outer)) => {
+            assert_eq!((outer.code, outer.started), (ErrorCode::SessionRestarted, Some(true)), "{outer:?}");
+        }
+        other => panic!("it cannot go on: {other:?}"),
+    }
+    assert_eq!(ground.python.evaluate::<i64>("1 + 1").await.expect("the session does"), 2);
+}
+
+async fn a_nested_call_ends_with_the_call_around_it(ground: &Ground) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let id = format!("around in {}", ground.session);
+    let (python, mut told) = asking(ground, |within| within);
+    let code = format!("open('{}', 'w').close()\\nwhile True: pass", mark.display());
+    let (call, around) = (python.with_request_id(&id), format!("kept = 1\nask(\"{code}\")"));
+    let cancelling = async {
+        marked(&mark).await;
+        ground.stranger().cancel(&id).await.expect("told")
+    };
+    let (answered, outcome) = tokio::join!(call.evaluate_with::<()>(&around, ask()), cancelling);
+    assert_eq!(answered.expect_err("cancelled").code(), Some(ErrorCode::Cancelled));
+    assert_eq!(outcome, CancelOutcome::StateKept);
+    let problem = problem(&mut told).await;
+    assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+}
+
+async fn nested_calls_have_limits(ground: &Ground) {
+    let of = |limits: CallLimits| asking(ground, move |within| within.with_limits(&limits));
+    for (limits, code, expected) in [
+        (CallLimits { result_bytes: Some(5), ..CallLimits::default() }, "10 ** 20", ErrorCode::ResultTooLarge),
+        (CallLimits { handles: Some(0), ..CallLimits::default() }, "object()", ErrorCode::TooManyHandles),
+        (CallLimits { cpu_ms: Some(5), ..CallLimits::default() }, "1", ErrorCode::InvalidRequest),
+    ] {
+        let (python, mut told) = of(limits);
+        assert_eq!(python.evaluate_with::<i64>(&format!("ask('{code}')\n42"), ask()).await.expect("goes on"), 42);
+        assert_eq!(problem(&mut told).await.code, expected, "{code}");
+    }
+}
