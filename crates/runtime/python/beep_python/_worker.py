@@ -30,6 +30,7 @@ READ = 1 << 16
 NESTED = struct.Struct("<BBQI")  # operation, whether exact, id, length of the terms
 LIVE = (12, 13, 14)  # operations that tell of more than an answer
 QUICK = 50e-6  # seconds; answers wait for each other only while the calls take less
+NOTHING = bytes(4)
 DRAIN_STEP = 20e-6  # seconds between looks whether the host has fetched the output of the call before
 DRAIN_STEPS = 700  # some 50 ms in all, where more keeps coming
 DRAIN_STEPS_SLOW = 70_000  # some 5 s, where the host has not come to it yet
@@ -61,6 +62,7 @@ class Worker:
         self.flush_stdout, self.flush_stderr = sys.stdout.flush, sys.stderr.flush
         self.now, self.sleep = time.monotonic, time.sleep
         self.answers = []  # frames that are not written yet
+        self.unread = bytearray(4)  # a C int, as FIONREAD gives it
         self.partial = {}  # parts of bodies of which more is to come, by id
         self.forked = False
         os.register_at_fork(after_in_child=self.leave_to_parent)
@@ -284,19 +286,25 @@ class Worker:
 
         A thread that prints for ever keeps them full; it is waited for a short while. A host that is slow, longer.
         """
-        count = bytearray(4)
+        unread = self.unread
         for fd in self.outputs:
-            last, grown = None, False
-            for step in range(DRAIN_STEPS_SLOW):
-                ioctl(fd, FIONREAD, count)
-                if not any(count):
-                    break
-                left = int.from_bytes(count, sys.byteorder)
-                grown = grown or (last is not None and left > last)
-                if grown and step >= DRAIN_STEPS:
-                    return
-                last = left
-                self.sleep(DRAIN_STEP)
+            ioctl(fd, FIONREAD, unread)
+            if unread != NOTHING:
+                self.wait_until_read(fd)
+
+    def wait_until_read(self, fd):
+        unread = self.unread
+        last, grown = None, False
+        for step in range(DRAIN_STEPS_SLOW):
+            ioctl(fd, FIONREAD, unread)
+            if unread == NOTHING:
+                return
+            left = int.from_bytes(unread, sys.byteorder)
+            grown = grown or (last is not None and left > last)
+            if grown and step >= DRAIN_STEPS:
+                return
+            last = left
+            self.sleep(DRAIN_STEP)
 
     def flush(self):
         if self.answers:

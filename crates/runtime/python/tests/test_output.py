@@ -75,6 +75,7 @@ class Drain(unittest.TestCase):
         self.addCleanup(os.close, self.readable)
         self.addCleanup(os.close, writable)
         self.worker.outputs = (writable,)
+        self.worker.unread = bytearray(4)
         os.write(writable, b"first")
 
     def test_output_is_taken_before_the_next_call_begins(self):

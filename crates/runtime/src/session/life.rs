@@ -235,7 +235,15 @@ async fn read_answers(shared: Arc<Shared>, mut answers: pipe::Receiver, outputs:
         let mut drained = false;
         loop {
             match decoder.next(&mut buffer) {
-                Ok(Some(message)) => take_message(&shared, &outputs, message, &mut drained),
+                Ok(Some(message)) => {
+                    if !drained {
+                        // What a call wrote comes before its answer. A worker begins no further call before the output of
+                        // the one before was taken, so all that belongs to what was read here is there now.
+                        outputs.drain(&mut shared.queue(), &shared);
+                        drained = true;
+                    }
+                    take_message(&shared, message);
+                }
                 Ok(None) => break,
                 Err(error) => {
                     tracing::error!(session = shared.id, "{error}");
@@ -246,14 +254,9 @@ async fn read_answers(shared: Arc<Shared>, mut answers: pipe::Receiver, outputs:
     }
 }
 
-/// `drained` tells whether the outputs were read since the message came; items, which come by the thousand, need no more.
-fn take_message(shared: &Shared, outputs: &Outputs, message: Message, drained: &mut bool) {
+fn take_message(shared: &Shared, message: Message) {
     let mut queue = shared.queue();
     let Message { kind, id, body, .. } = message;
-    if !(*drained && matches!(kind, kind::ITEM | kind::ITEM_HANDLE)) {
-        outputs.drain(&mut queue, shared); // what the call wrote before comes before
-        *drained = true;
-    }
     match kind {
         kind::DISPLAY => drop(queue.tell(id, Event::Display(body))),
         kind::ITEM => drop(queue.tell(id, Event::Item(body))),
