@@ -61,8 +61,18 @@ fn complaint(error: &Complaint) -> Option<String> {
     })
 }
 
+/// For a server whose certificate is of an authority that is not known here.
+const CERTIFICATES: &str = "SSL_CERT_FILE names a file with the certificates of the authorities that are to be trusted";
+
+/// Whether it says that a certificate was not accepted, in the words of whichever library looked at it.
+fn is_of_certificate(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["invalid peer certificate", "certificate verify failed", "unknownissuer"].iter().any(|words| text.contains(words))
+}
+
 fn runtime(error: &RuntimeError) -> Option<String> {
     Some(match error {
+        RuntimeError::Download { source, .. } if is_of_certificate(&format!("{source:?}")) => CERTIFICATES.into(),
         RuntimeError::Home(error) => return home(error),
         RuntimeError::Nothing { .. } | RuntimeError::Download { .. } | RuntimeError::DownloadRefused { .. } => {
             "name a mirror with --mirror or BEEP_PYTHON_INSTALL_MIRROR, or an archive with --archive; --system takes a \
@@ -122,6 +132,7 @@ fn packages(error: &PackageError) -> Option<String> {
     Some(match error {
         PackageError::Home(error) => return home(error),
         PackageError::NotALock { .. } => "`beep-python venv lock NAME` writes one".into(),
+        PackageError::Refused { stderr_tail, .. } if is_of_certificate(stderr_tail) => CERTIFICATES.into(),
         PackageError::Refused { stderr_tail, .. } if stderr_tail.contains("No space left on device") => {
             "make room on the disk; `beep-python cache clean` and `beep-python venv prune` help".into()
         }

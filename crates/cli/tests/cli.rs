@@ -5,6 +5,7 @@ mod support;
 
 mod cli {
     mod bundles;
+    mod certificates;
     mod completions;
     mod console;
     mod environments;

@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,6 +18,7 @@ use beep_python_runtime::interpreter::{
 use beep_python_runtime::platform::Home;
 use support::archive::{packed, packed_elsewhere};
 use support::mirror::{Fault, Mirror, closed_port};
+use support::tls::{TlsSite, authority};
 use support::{home, names, output, pythons};
 use tempfile::TempDir;
 
@@ -234,42 +235,13 @@ fn the_proxy_of_the_system_is_used() {
 #[test]
 fn the_certificates_of_the_system_are_used() {
     let site = site();
-    let at = |name: &str| site.folder.path().join(name).to_str().unwrap().to_owned();
-    fs::write(at("ext"), "basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1\n").unwrap();
-    let openssl = |arguments: &str| {
-        let words = arguments.split(' ').map(|word| word.strip_prefix('@').map_or(word.to_owned(), at));
-        Command::new("openssl").args(words).stderr(Stdio::null()).status()
-    };
-    if openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Authority -keyout @ca.key -out @ca.pem").is_err() {
-        return eprintln!("SKIPPED: there is no openssl on this machine to make certificates with");
-    }
-    for arguments in [
-        "req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout @server.key -out @server.csr",
-        "x509 -req -in @server.csr -CA @ca.pem -CAkey @ca.key -CAcreateserial -days 2 -extfile @ext -out @server.pem",
-    ] {
-        assert!(openssl(arguments).unwrap().success(), "{arguments}");
-    }
     packed().write(site.folder.path());
-    let serve = "import functools, http.server, ssl, sys\n\
-        here = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])\n\
-        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), here)\n\
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
-        context.load_cert_chain(sys.argv[1] + '/server.pem', sys.argv[1] + '/server.key')\n\
-        server.socket = context.wrap_socket(server.socket, server_side=True)\n\
-        print(server.server_port, flush=True)\n\
-        server.serve_forever()\n";
-    let mut server = Command::new(&pythons()[0].path);
-    let server = server.args(["-I", "-c", serve]).arg(site.folder.path()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut server = server.spawn().unwrap();
-    let mut port = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
-    let url = format!("https://127.0.0.1:{}", port.trim());
+    let server = TlsSite::serve(site.folder.path());
+    let url = server.url();
     let install =
-        |certificates: &str| install_command(&site, &url).env("SSL_CERT_FILE", certificates).output().unwrap();
-    let stranger = install("/nonexistent.pem");
-    let known = install(&at("ca.pem"));
-    server.kill().unwrap();
-    server.wait().unwrap();
+        |certificates: &Path| install_command(&site, &url).env("SSL_CERT_FILE", certificates).output().unwrap();
+    let stranger = install(Path::new("/nonexistent.pem"));
+    let known = install(&authority());
     assert!(!stranger.status.success());
     assert!(known.status.success(), "{}", String::from_utf8_lossy(&known.stdout));
     assert_whole(&site.manager().get(&packed().id()).unwrap(), &site.home);

@@ -214,9 +214,9 @@ fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
 fn a_copy_stands_on_its_own() {
     let index = Index::of(&["alpha", "beta"]);
     let house = House::with_runtime();
-    let made = from(&index, &house, "pip", &["venv", "create", "hf", "some/model", "--with", "alpha"]);
+    let made = from(&index, &house, "pip", &["venv", "create", "hf-cpu", "some/model", "--with", "alpha"]);
     assert_eq!(made.code, Some(0), "{made:?}");
-    let original = "hf-some-model";
+    let original = "hf-cpu";
     assert_eq!(imported(&house, original, "alpha"), "1.0");
     let copied = house.json(&["venv", "clone", original, "copy"]);
     house.done(&["venv", "delete", original, "--yes"]);

@@ -73,7 +73,7 @@ struct Failure {
 impl From<RuntimeError> for Failure {
     fn from(error: RuntimeError) -> Failure {
         let passes = match &error {
-            RuntimeError::Download { source, .. } => !source.is_builder(),
+            RuntimeError::Download { source, .. } => !source.is_builder() && !is_of_certificate(source),
             RuntimeError::DownloadIncomplete { .. } => true,
             _ => false,
         };
@@ -85,6 +85,12 @@ impl From<FileError> for Failure {
     fn from(error: FileError) -> Failure {
         Failure { error: error.into(), passes: false, asked: None }
     }
+}
+
+/// Whether the server's certificate was not accepted. The library which looks at it says so in words only.
+fn is_of_certificate(error: &reqwest::Error) -> bool {
+    let mut causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    causes.any(|cause| cause.to_string().starts_with("invalid peer certificate"))
 }
 
 fn in_one_line(error: &RuntimeError) -> String {

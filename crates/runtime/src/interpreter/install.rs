@@ -188,7 +188,7 @@ impl PythonRuntimeManager {
             sha256: Some(entry.sha256.clone()),
             origin: place.to_string(),
         };
-        if let Ok(files) = places.iter().map(Url::to_file_path).collect::<Result<Vec<_>, _>>() {
+        if let Some(files) = places.iter().map(file_of).collect::<Option<Vec<_>>>() {
             let index = files.iter().position(|file| file.is_file()).unwrap_or(0);
             progress(Progress::Verifying);
             check_hash(&files[index], &entry.sha256).await?;
@@ -344,6 +344,11 @@ pub(super) fn locate(location: &str) -> Result<Url, RuntimeError> {
     }
     let path = std::path::absolute(location).map_err(|_| invalid())?;
     Url::from_file_path(path).map_err(|()| invalid())
+}
+
+/// The path that an address of a file means. (`Url::to_file_path` takes `https://localhost/…` for one, too.)
+pub(super) fn file_of(url: &Url) -> Option<PathBuf> {
+    (url.scheme() == "file").then(|| url.to_file_path().ok())?
 }
 
 /// The version in `cpython-3.13.1+20260101-….tar.gz`.

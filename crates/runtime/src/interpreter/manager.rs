@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::install::locate;
+use super::install::{file_of, locate};
 use super::{Catalogue, Interpreter, RuntimeError, SearchPaths, Version, discover, download, query};
 use crate::platform::{Home, HomeError, Staging, failed_to, replace_link};
 
@@ -143,9 +143,11 @@ impl PythonRuntimeManager {
             source: Box::new(source),
         };
         let url = locate(location).map_err(unreachable)?;
-        let json = match url.to_file_path() {
-            Ok(path) => fs::read(&path).map_err(failed_to("read", &path)).map_err(|error| unreachable(error.into()))?,
-            Err(()) => download::read_small(&url, self.patience()).await.map_err(unreachable)?,
+        let json = match file_of(&url) {
+            Some(path) => {
+                fs::read(&path).map_err(failed_to("read", &path)).map_err(|error| unreachable(error.into()))?
+            }
+            None => download::read_small(&url, self.patience()).await.map_err(unreachable)?,
         };
         Catalogue::parse(&json, location)
     }

@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod mirror;
+pub mod tls;
 pub mod wheels;
 
 use std::path::Path;

@@ -150,7 +150,12 @@ pub(super) fn settle_pip(command: &mut Command, environment: &Path) {
     without_misleading(command);
     let variable = |name: &str| std::env::var(name).ok();
     let of_files = uv_settings::load(&variable);
-    command.envs(PipSettings::load(environment).of_uv(&|name| variable(name).or_else(|| of_files.get(name).cloned())));
+    let settings = PipSettings::load(environment);
+    command.envs(settings.of_uv(&|name| variable(name).or_else(|| of_files.get(name).cloned())));
+    // A pip that trusts what the system does takes other certificates by the system's variable only.
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let bundle = settings.get("cert").map(str::to_owned).or_else(|| set("REQUESTS_CA_BUNDLE"));
+    command.envs(bundle.filter(|_| set("SSL_CERT_FILE").is_none()).map(|bundle| ("SSL_CERT_FILE", bundle)));
     for name in
         ["TARGET", "PREFIX", "ROOT", "PYTHON", "DRY_RUN", "REPORT", "REQUIRE_VIRTUALENV", "QUIET", "VERBOSE", "LOG"]
     {

@@ -2,21 +2,29 @@
 
 use super::progress::{PackageProgress, PackageStage, ProgressSink};
 
+/// How pip says that a certificate was not accepted.
+pub(super) const DISTRUSTED: &str = "There was a problem confirming the ssl certificate: ";
+
 /// Hears what a tool writes, line by line, and tells of it.
 pub(super) struct Listener<'a> {
     sink: &'a ProgressSink,
     is_pip: bool,
     /// What is being downloaded: pip tells bytes without saying of what.
     current: Option<String>,
+    /// What it has said of a server that it does not trust, which pip writes where nobody looks for errors.
+    pub(super) distrusted: Option<String>,
 }
 
 impl<'a> Listener<'a> {
     pub(super) fn new(sink: &'a ProgressSink, tool: &str) -> Listener<'a> {
-        Listener { sink, is_pip: tool == "pip", current: None }
+        Listener { sink, is_pip: tool == "pip", current: None, distrusted: None }
     }
 
     pub(super) fn hear(&mut self, line: &str) {
         let line = line.trim();
+        if self.is_pip && line.contains(DISTRUSTED) {
+            self.distrusted = Some(line.to_owned());
+        }
         let heard = if self.is_pip { self.pip(line) } else { uv(line) };
         heard.iter().for_each(|progress| self.sink.tell(progress));
     }

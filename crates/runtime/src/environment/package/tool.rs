@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use super::index::settle_uv;
-use super::listen::Listener;
+use super::listen::{DISTRUSTED, Listener};
 use super::progress::{PackageStage, ProgressSink};
 use super::{PackageError, PackageSettings, Requirements, pip, uv};
 use crate::environment::Environment;
@@ -93,6 +93,7 @@ impl Tool {
         match run_command_holding(work.lock, command, work.settings.timeout, &mut |line| listener.hear(line)) {
             Ok(written) => Ok(written),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
+                let stderr_tail = listener.distrusted.into_iter().chain([stderr_tail]).collect::<Vec<_>>().join("\n");
                 Err(refused(tool, action, work.wanted, status, stderr_tail))
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
@@ -149,7 +150,9 @@ pub(super) fn reason(tool: &str, said: &str) -> String {
         "pip" => {
             let last = lines.iter().rfind(starts).map(|line| line.trim_start_matches("ERROR: ").to_owned());
             // It finds nothing, too, where it reaches nobody; that it tells as a warning only.
-            let broken = lines.iter().rev().find_map(|line| Some(line.split_once("connection broken by ")?.1));
+            let signs = ["connection broken by ", DISTRUSTED];
+            let of = |line: &&str| signs.iter().find_map(|sign| Some(line.split_once(sign)?.1.to_owned()));
+            let broken = lines.iter().rev().find_map(of);
             last.into_iter().chain(broken.map(|why| format!("(the index was not reached: {why})"))).collect()
         }
         _ => {

@@ -1,0 +1,70 @@
+//! A mirror and an index whose certificates are of an authority that only the settings make known.
+
+use std::fs;
+use std::path::Path;
+
+use super::house::{House, Said};
+use super::index::{Wheel, bare, make, tools};
+use crate::support::archive::packed;
+use crate::support::tls::{TlsSite, authority};
+
+/// Whether the command failed, and its error and hint speak of the certificate.
+fn assert_is_stranger(said: &Said, what: &str) {
+    assert_eq!(said.code, Some(1), "{what}: {said:?}");
+    assert!(said.stderr.contains("error: ") && said.stderr.contains("certificate"), "{what}: {said:?}");
+    assert!(said.stderr.contains("hint: SSL_CERT_FILE names a file"), "{what}: {said:?}");
+}
+
+#[test]
+fn a_mirror_is_trusted_when_the_settings_say_so() {
+    let house = House::empty();
+    let folder = house.here().join("mirror");
+    fs::create_dir(&folder).unwrap();
+    packed().write(&folder);
+    let site = TlsSite::serve(&folder);
+    let catalogue = packed().catalogue(house.here(), "http://127.0.0.1:9");
+    let install = |certificates: Option<&Path>| {
+        let mut command = bare(&house, "pip", &["runtime", "install", &packed().version.series(), "--mirror"]);
+        command
+            .arg(site.url())
+            .env("BEEP_PYTHON_CATALOGUE", &catalogue)
+            .envs(certificates.map(|c| ("SSL_CERT_FILE", c)));
+        Said::of(command.output().unwrap())
+    };
+    let stranger = install(None);
+    assert_is_stranger(&stranger, "the mirror");
+    assert!(!stranger.stderr.contains("trying again"), "it would be no other: {stranger:?}");
+    let known = install(Some(&authority()));
+    assert_eq!(known.code, Some(0), "{known:?}");
+}
+
+#[test]
+fn an_index_is_trusted_when_the_settings_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("simple/alpha");
+    let wheel = make(&page, Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
+    let file = wheel.file_name().unwrap().to_str().unwrap();
+    fs::write(
+        page.join("index.html"),
+        format!("<!DOCTYPE html><html><body><a href=\"{file}\">{file}</a></body></html>"),
+    )
+    .unwrap();
+    let site = TlsSite::serve(folder.path());
+    for tool in tools() {
+        let house = House::with_runtime();
+        house.done(&["venv", "create", "mine"]);
+        let install = |setting: Option<&str>| {
+            let mut command = bare(&house, tool, &["venv", "install", "mine", "alpha"]);
+            command.env("PIP_INDEX_URL", format!("{}/simple", site.url()));
+            Said::of(command.envs(setting.map(|name| (name, authority()))).output().unwrap())
+        };
+        assert_is_stranger(&install(None), tool);
+        // By whichever name it is known to one of the tools, it holds for both.
+        for setting in ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"] {
+            let known = install(Some(setting));
+            assert_eq!(known.code, Some(0), "{tool} {setting}: {known:?}");
+            assert_eq!(known.stdout, "Installed into mine: alpha 1.0\n", "{tool} {setting}");
+            house.done(&["venv", "uninstall", "mine", "alpha"]);
+        }
+    }
+}
