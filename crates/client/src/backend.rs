@@ -100,6 +100,17 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         backend
     }
 
+    /// The same backend, whose calls make handles with a lease: an object that nobody has used for so long is released, and
+    /// then is [`handle_expired`](beep_python_protocol::ErrorCode::HandleExpired), so that a client which vanishes leaves
+    /// nothing. Every call that names a handle uses it; a program that only keeps one calls
+    /// [`renew_handle`](Self::renew_handle) in time, for nothing does so by itself. Modules have no lease.
+    #[must_use]
+    fn with_lease(&self, lease: Duration) -> Self {
+        let mut backend = self.clone();
+        backend.context_mut().options.lease = Some(lease);
+        backend
+    }
+
     /// The same backend, whose calls the host cancels when their futures are dropped, or this process ends.
     #[must_use]
     fn with_cancel_if_gone(&self) -> Self {
@@ -328,6 +339,13 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
             object.mark_disposed();
             Ok(())
         }
+    }
+
+    /// Uses an object, so that its lease begins anew.
+    fn renew_handle(&self, object: &Handle) -> impl Future<Output = Result<(), Error>> + Send {
+        let body = encode(&HandleRequest { handle_id: object.id() });
+        let call = session_call(Operation::Renew, body, options_for(self, object));
+        async move { self.perform(call?).await.map(drop) }
     }
 
     /// Waits until all handles that were made in this tokio runtime and dropped by now are released. A program that ends

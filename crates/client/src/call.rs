@@ -40,6 +40,8 @@ pub struct CallOptions {
     pub grace: Option<Duration>,
     /// What it may take. `None`: what its session may.
     pub limits: Option<Arc<CallLimits>>,
+    /// For how long the handles that it makes may be unused before the host releases them. `None`: for ever.
+    pub lease: Option<Duration>,
     /// Whether the host cancels the call when its future is dropped, or this process ends.
     pub cancel_if_gone: bool,
     /// Whether it is evaluated in a worker of its own, of which nothing is kept.

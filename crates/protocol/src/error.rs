@@ -65,6 +65,8 @@ codes! {
     UnknownHandle = "unknown_handle", 404, NotFound, "No such handle";
     /// The object was lost when its session was restarted.
     HandleLost = "handle_lost", 410, NotFound, "The handle was lost in a restart";
+    /// The object was released, since its lease had run out.
+    HandleExpired = "handle_expired", 410, NotFound, "The handle's lease ran out";
     /// No such question of Python code's waits for an answer.
     UnknownQuestion = "unknown_question", 404, NotFound, "No such question";
     /// There is no such session.

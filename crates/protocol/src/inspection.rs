@@ -61,6 +61,12 @@ pub struct HeldObject {
     pub size: Option<u64>,
     /// How long it has been held, in milliseconds.
     pub age_ms: u64,
+    /// How long it may be unused before it is released, where it has a lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_ms: Option<u64>,
+    /// How much of that is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_left_ms: Option<u64>,
     /// Its `repr`, shortened, where that did not fail.
     #[serde(default)]
     pub repr: Option<String>,

@@ -99,7 +99,7 @@ pub struct SetAttributeRequest<'a> {
 
 /// The body of [`Operation::ToFloatArray`](crate::Operation::ToFloatArray),
 /// [`Operation::ToFloatArray2D`](crate::Operation::ToFloatArray2D) and, for one handle,
-/// [`Operation::Dispose`](crate::Operation::Dispose).
+/// [`Operation::Dispose`](crate::Operation::Dispose) and [`Operation::Renew`](crate::Operation::Renew).
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HandleRequest<'a> {

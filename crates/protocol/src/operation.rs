@@ -34,11 +34,13 @@ pub enum Operation {
     Next = 14,
     /// Answer a question that Python code asks; done by the host.
     Answer = 15,
+    /// Use one handle, or several, so that their leases begin anew.
+    Renew = 16,
 }
 
 impl Operation {
     /// Every operation, in the order of their numbers.
-    pub const ALL: [Operation; 15] = [
+    pub const ALL: [Operation; 16] = [
         Operation::Evaluate,
         Operation::Import,
         Operation::Create,
@@ -54,6 +56,7 @@ impl Operation {
         Operation::Stream,
         Operation::Next,
         Operation::Answer,
+        Operation::Renew,
     ];
 
     /// Whether it tells of more than an answer, so that it is always followed.
@@ -79,6 +82,7 @@ impl Operation {
             Operation::Stream => "/api/stream",
             Operation::Next => "/api/next",
             Operation::Answer => "/api/answer",
+            Operation::Renew => "/api/renew",
         }
     }
 
@@ -105,6 +109,7 @@ impl Operation {
             Operation::Stream => "stream",
             Operation::Next => "next",
             Operation::Answer => "answer",
+            Operation::Renew => "renew",
         }
     }
 
@@ -131,6 +136,7 @@ impl Operation {
             Operation::Stream => "Stream",
             Operation::Next => "Next",
             Operation::Answer => "Answer",
+            Operation::Renew => "RenewHandle",
         }
     }
 

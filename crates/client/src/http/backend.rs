@@ -20,6 +20,7 @@ const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
 const SESSION: HeaderName = HeaderName::from_static("x-beep-session");
 const REQUEST: HeaderName = HeaderName::from_static("x-beep-request");
+const LEASE: HeaderName = HeaderName::from_static("x-beep-lease-ms");
 const LIMITS: HeaderName = HeaderName::from_static("x-beep-limits");
 const GRACE: HeaderName = HeaderName::from_static("x-beep-grace-ms");
 const ISOLATED: HeaderName = HeaderName::from_static("x-beep-isolated");
@@ -115,6 +116,9 @@ impl HttpBackend {
         if let Some(limits) = limits {
             let text = serde_json::to_string(&**limits).unwrap_or_default(); // numbers: it cannot fail
             headers.insert(LIMITS, header_value(&LIMITS, &text)?);
+        }
+        if let Some(lease) = call.options.lease {
+            headers.insert(LEASE, HeaderValue::from(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)));
         }
         if call.options.cancel_if_gone {
             headers.insert(CANCEL_IF_GONE, HeaderValue::from_static("true"));

@@ -157,6 +157,7 @@ fn envelope_of(options: &CallOptions, operation: Operation) -> Envelope {
         form: ValueForm::Exact,
         deadline: options.timeout.map(|timeout| timeout.max(SHORTEST)),
         grace: options.grace,
+        lease: options.lease,
         limits: options.limits.as_deref().map(|limits| Box::new(limits.clone())),
         name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
         cancel_if_gone: options.cancel_if_gone,

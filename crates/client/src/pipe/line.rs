@@ -24,6 +24,8 @@ struct Request<'a> {
     grace_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<&'a CallLimits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_ms: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     cancel_if_gone: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -66,6 +68,7 @@ fn write_with(call: &Call, id: Option<u32>) -> Bytes {
         timeout_ms: options.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)),
         grace_ms: options.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
         limits: options.limits.as_deref().filter(|_| matches!(call.target, Target::Session(_))),
+        lease_ms: options.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
         cancel_if_gone: options.cancel_if_gone,
         isolated: options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)),
         values: ValueForm::Exact.as_str(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use beep_python_protocol::grpc::messages::ErrorDetails;
 use beep_python_protocol::grpc::{
-    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LIMITS, OFFERS, REQUEST, ROUTE_PREFIX,
+    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LEASE, LIMITS, OFFERS, REQUEST, ROUTE_PREFIX,
     SESSION, VALUES, decode,
 };
 use beep_python_protocol::{Operation, ValueForm};
@@ -93,6 +93,10 @@ impl RpcBackend {
             let text = serde_json::to_string(&**limits).unwrap_or_default(); // numbers: it cannot fail
             let value = header_value(&name, &text)?;
             headers.insert(name, value);
+        }
+        if let Some(lease) = call.options.lease {
+            let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+            headers.insert(HeaderName::from_static(LEASE), HeaderValue::from(lease));
         }
         if call.options.cancel_if_gone {
             headers.insert(HeaderName::from_static(CANCEL_IF_GONE), HeaderValue::from_static("true"));

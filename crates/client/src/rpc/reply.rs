@@ -64,6 +64,10 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
             let m::DisposeHandleResponse { success, disposed, .. } = read(body)?;
             json(&json!({ "success": success, "disposed": disposed }))
         }
+        Operation::Renew => {
+            let m::RenewHandleResponse { success, renewed, .. } = read(body)?;
+            json(&json!({ "success": success, "renewed": renewed }))
+        }
         Operation::ModuleAvailable => {
             let available = read::<m::IsModuleAvailableResponse>(body)?.available;
             json(&AvailableAnswer { available })

@@ -108,6 +108,9 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
         Target::Session(Operation::Dispose) => {
             encode(&m::DisposeHandleRequest { handle_id, handle_ids: request.handle_ids })
         }
+        Target::Session(Operation::Renew) => {
+            encode(&m::RenewHandleRequest { handle_id, handle_ids: request.handle_ids })
+        }
         Target::Session(Operation::ToFloatArray) => encode(&m::ToFloatArrayRequest { handle_id }),
         Target::Session(Operation::ToFloatArray2D) => encode(&m::ToFloatArray2DRequest { handle_id }),
         Target::Session(Operation::ModuleAvailable) => encode(&m::IsModuleAvailableRequest { module_name }),

@@ -23,6 +23,8 @@ pub const SESSION: &str = "beep-session";
 pub const REQUEST: &str = "beep-request";
 /// Metadata says how many milliseconds the call may take to stop when it is interrupted.
 pub const GRACE: &str = "beep-grace-ms";
+/// Metadata says for how many milliseconds the handles that the call makes may be unused before they are released.
+pub const LEASE: &str = "beep-lease-ms";
 /// Metadata says what the call may take: a JSON object of [`CallLimits`](crate::CallLimits).
 pub const LIMITS: &str = "beep-limits";
 /// Metadata asks (`true`) for the call to be cancelled when its client goes away.

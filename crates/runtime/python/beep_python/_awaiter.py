@@ -46,16 +46,24 @@ class Awaiter:
         self.quiet = None
         return self.loop
 
-    def idle(self, fd):
-        """Returns when `fd` can be read, or the loop cannot run; until then the session's background tasks go on."""
+    def idle(self, fd, most=None):
+        """Returns when `fd` can be read, the loop cannot run, or `most` seconds are over; until then background tasks go on."""
         loop = self.loop
         self.asyncio.set_event_loop(loop)  # asyncio.run leaves none behind
         if loop.is_closed():
             return
         if self.quiet is None:
             self.quiet = _Quiet(loop, fd)
-        if self.quiet.until_readable():
-            return
+        timer = None if most is None else loop.call_later(most, self.stop_idling)
+        try:
+            if not self.quiet.until_readable():
+                self.run_until_readable(fd)
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def run_until_readable(self, fd):
+        loop = self.loop
         self.idling = True
         try:
             loop.add_reader(fd, self.stop_idling)

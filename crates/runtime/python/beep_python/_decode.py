@@ -118,7 +118,7 @@ def _resolver(handles, exact):
         else:
             for keys, name in _FOREIGN:
                 if value.keys() == keys and type(value[name]) is str and value[name] in handles.held:
-                    return handles.held[value[name]]
+                    return handles.get(value[name])
         return {key: resolve(item) for key, item in value.items()}
 
     return resolve

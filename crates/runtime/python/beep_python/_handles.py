@@ -5,6 +5,7 @@ from time import monotonic
 
 from . import _failure
 from ._builtins import own as __builtins__
+from ._leases import Leases
 from ._text import clip, short_repr, type_name
 from ._wire import Refused
 
@@ -13,7 +14,7 @@ _session = None  # the handles of this process's session
 
 
 def handles():
-    """What this session holds for its clients: for each object its handle, type, size where known, age and repr."""
+    """What this session holds for its clients: for each object its handle, type, size where known, age, repr and lease."""
     now = monotonic()
     return [about(hid, thing, now - _session.born[hid]) for hid, thing in list(_session.held.items())]
 
@@ -25,6 +26,9 @@ def about(hid, thing, age):
         out["size"] = size if type(size) is int else sys.getsizeof(thing)
     except Exception:
         pass  # a property of the user's that raises is no reason to fail
+    lease = _session.leases.left(hid)
+    if lease is not None:
+        out["leaseMs"], out["leaseLeftMs"] = (int(seconds * 1000) for seconds in lease)
     return out
 
 
@@ -42,10 +46,11 @@ class Handles:
         self.modules = {}
         self.last = 0
         self.most = most  # how many it may hold
+        self.leases = Leases()
         self.terms = None  # those of the request that runs, where it has any
         self.callback = None  # makes what stands for a callback of the client's among arguments
 
-    def add(self, thing):
+    def add(self, thing, leased=True):
         if self.most is not None and len(self.held) >= self.most:
             raise Refused(
                 "too_many_handles",
@@ -55,6 +60,8 @@ class Handles:
             self.terms.make_handle()
         self.last += 1
         hid = self.prefix + str(self.last)
+        if leased and self.terms is not None and self.terms.lease is not None:
+            self.leases.begin(hid, self.terms.lease)
         self.held[hid] = thing
         self.born[hid] = monotonic()
         return hid
@@ -63,7 +70,7 @@ class Handles:
         """One handle for each module, however often it is imported."""
         hid = self.modules.get(id(module))
         if hid is None:  # held for ever, so that no other object can have the same id
-            hid = self.modules[id(module)] = self.add(module)
+            hid = self.modules[id(module)] = self.add(module, leased=False)
         return hid
 
     def report(self):
@@ -82,22 +89,25 @@ class Handles:
 
     def get(self, hid):
         try:
-            return self.held[hid]
+            thing = self.held[hid]
         except KeyError:
             raise self.missing(hid) from None
+        if hid in self.leases.ends:
+            self.leases.use(hid)
+        return thing
 
     def drop(self, hid):
         """Lets go of one, and gives it; a module's handle stays, since every client of the session shares it."""
         thing = self.get(hid)
         if self.modules.get(id(thing)) != hid:
-            del self.held[hid]
-            del self.born[hid]
+            self.forget(hid)
         return thing
 
     def forget(self, hid):
         """Lets go of one that may be gone already."""
         self.held.pop(hid, None)
         self.born.pop(hid, None)
+        self.leases.forget(hid)
 
     def missing(self, hid):
         if self.is_older(hid):
@@ -105,6 +115,10 @@ class Handles:
                 "handle_lost",
                 "the object of handle '%s' was lost when the session was restarted; make it again" % clip(hid),
             )
+        lease = self.leases.expired.get(hid)
+        if lease is not None:
+            said = "the object of handle '%s' was released: its lease of %g s ran out, in which nobody used it; make it again"
+            return Refused("handle_expired", said % (clip(hid), lease))
         return Refused("unknown_handle", "this session holds no object with the handle '%s'" % clip(hid))
 
     def is_older(self, hid):

@@ -6,7 +6,7 @@ import operator
 import sys
 import types
 
-from . import _arrays, _wire
+from . import _arrays, _failure, _wire
 from ._builtins import own as __builtins__
 from ._client import Client
 from ._decode import arguments, body_of, text, value_of, values_of, wrong
@@ -58,6 +58,7 @@ class Session:
                 12: self.execute,
                 13: self.stream,
                 14: self.next_items,
+                16: self.renew,
             }
         )
 
@@ -165,13 +166,28 @@ class Session:
         if "handleIds" not in body:
             self.let_go(text(body, "handleId"))
             return _wire.OBJECT, b'{"success":true}'
-        hids = body["handleIds"]
-        if type(hids) is not list or not all(type(hid) is str for hid in hids):
-            raise wrong("handleIds", "an array of strings", hids)
-        held = self.handles.held.keys() & hids
+        held = self.handles.held.keys() & _handle_ids(body)
         for hid in held:
             self.let_go(hid)
         return _object({"success": True, "disposed": len(held)})
+
+    def renew(self, data, exact):
+        body = body_of(data)
+        if "handleIds" not in body:
+            self.handles.get(text(body, "handleId"))
+            return _wire.OBJECT, b'{"success":true}'
+        held = self.handles.held.keys() & _handle_ids(body)
+        for hid in held:
+            self.handles.get(hid)
+        return _object({"success": True, "renewed": len(held)})
+
+    def end_leases(self):
+        """Lets go of what nobody has used for as long as its lease is."""
+        for hid in self.handles.leases.run_out():
+            try:
+                self.let_go(hid)
+            except BaseException:
+                _failure.report("an object that was released, since its lease had run out, raised at its end")
 
     def let_go(self, hid):
         thing = self.handles.drop(hid)
@@ -211,6 +227,13 @@ class Session:
             if encoded is not None:
                 return _wire.VALUE, encoded
         return _wire.HANDLE, _json(self.handles.keep(value))
+
+
+def _handle_ids(body):
+    hids = body["handleIds"]
+    if type(hids) is not list or not all(type(hid) is str for hid in hids):
+        raise wrong("handleIds", "an array of strings", hids)
+    return hids
 
 
 def _credit(body):

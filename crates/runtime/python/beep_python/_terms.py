@@ -6,12 +6,15 @@ from ._wire import Refused
 
 
 class Terms:
-    """`handles` that it may make, `result_bytes` that each item of its stream may have; None where there is no limit."""
+    """`handles` that it may make, `result_bytes` that each item of its stream may have, the `lease` of its
+    handles in seconds; None where there is none."""
 
     def __init__(self, data=b""):
         said = body_of(data)
         self.handles = said.get("handles")
         self.result_bytes = said.get("resultBytes")
+        lease = said.get("leaseMs")
+        self.lease = None if lease is None else lease / 1000
         self.made = 0
 
     def make_handle(self):

@@ -5,6 +5,7 @@ import builtins
 import faulthandler
 import functools
 import os
+import select
 import struct
 import sys
 import time
@@ -29,6 +30,9 @@ STACKS = 16  # SIGSTKFLT, which nobody sends but the host: write where all threa
 READ = 1 << 16
 NESTED = struct.Struct("<BBQI")  # operation, whether exact, id, length of the terms
 LIVE = (12, 13, 14)  # operations that tell of more than an answer
+LONG = 1.0  # seconds; the time of a call that takes longer does not count for leases: who would renew waits behind it
+OVERDUE = 1.0  # seconds that requests which come one after the other keep leases from running out
+LONGEST = 3600.0  # seconds to wait at once
 QUICK = 50e-6  # seconds; answers wait for each other only while the calls take less
 NOTHING = bytes(4)
 DRAIN_STEP = 20e-6  # seconds between looks whether the host has fetched the output of the call before
@@ -56,6 +60,7 @@ class Worker:
         self.lifeline = lifeline
         most = request.get("handles")
         self.session = Session(request["tag"], request["epoch"], self.awaiter, most, self.client, streams)
+        self.leases = self.session.handles.leases
         builtins.input, builtins.display = self.client.input, self.client.display
         _output.Ordered.follower = self.client
         self.stdout, self.stderr = sys.stdout, sys.stderr
@@ -87,6 +92,7 @@ class Worker:
     def serve(self):
         """Until the host closes the link."""
         turn, awaiter, source = self.turn, self.awaiter, self.source
+        leases = self.leases
         turn.watch()
         _signals.guard(turn)
         ready = {"pid": os.getpid(), "python": sys.version.split()[0]}
@@ -95,7 +101,9 @@ class Worker:
         rest = b""
         while True:
             try:
-                if awaiter.loop is not None:
+                if leases.due is not None:
+                    self.wait_with_leases()
+                elif awaiter.loop is not None:
                     awaiter.idle(source)
                     if self.forked:  # a background task did
                         self.end_as_child(None)
@@ -112,6 +120,33 @@ class Worker:
                 return
             turn.watch()
             rest = self.take_frames(rest + data if rest else data)
+
+    def wait_with_leases(self):
+        """Until a request can be read; meanwhile leases run out, and background tasks go on.
+
+        Requests go first, for they may renew. But one after the other does not keep leases from running out.
+        """
+        leases, ready = self.leases, select.poll()
+        ready.register(self.source, select.POLLIN)
+        while leases.due is not None:
+            left = leases.due - self.now()
+            if left > -OVERDUE and ready.poll(0):
+                return
+            if left <= 0:
+                self.session.end_leases()
+                continue
+            left = min(left, LONGEST)
+            if self.awaiter.loop is not None:
+                self.awaiter.idle(self.source, left)
+                if self.forked:  # a background task did
+                    self.end_as_child(None)
+                left = min(max(0, leases.due - self.now()), LONGEST)
+            if ready.poll(left * 1000):
+                return
+        if self.awaiter.loop is not None:
+            self.awaiter.idle(self.source)
+            if self.forked:
+                self.end_as_child(None)
 
     def take_frames(self, buffer):
         """Carries out every whole request in the buffer; gives what is left over."""
@@ -176,6 +211,9 @@ class Worker:
             kind, answer = _wire.CANCELLED, b"started"
         if program is not None:
             program.quick = self.now() - began < QUICK
+        leases = self.leases
+        if leases.due is not None and self.now() - began > LONG:
+            leases.stand_still(self.now() - began)
         self.flush_output()
         if self.forked:
             self.end_as_child(None)

@@ -24,6 +24,8 @@ pub struct Request {
     pub grace: Option<Duration>,
     /// What it may take, where that is less than what its session may.
     pub limits: Option<Box<CallLimits>>,
+    /// For how long the handles that it makes may be unused before they are released; for ever when not given.
+    pub lease: Option<Duration>,
     /// What it can be cancelled by.
     pub name: Option<CallName>,
     /// Whether it is cancelled when nobody waits for its answer any more.
@@ -59,6 +61,7 @@ impl Request {
             deadline: None,
             grace: None,
             limits: None,
+            lease: None,
             name: None,
             cancel_if_gone: false,
         }

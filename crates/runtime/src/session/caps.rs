@@ -60,6 +60,8 @@ pub(super) struct Terms {
     pub(super) handles: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) result_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) lease_ms: Option<u64>,
 }
 
 impl Terms {
@@ -69,6 +71,7 @@ impl Terms {
         Terms {
             handles: limits.and_then(|limits| limits.handles),
             result_bytes: limits.and_then(|limits| limits.result_bytes),
+            lease_ms: request.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 

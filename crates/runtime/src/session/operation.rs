@@ -22,6 +22,8 @@ pub struct Envelope {
     pub grace: Option<Duration>,
     /// What it may take.
     pub limits: Option<Box<CallLimits>>,
+    /// For how long the handles that it makes may be unused.
+    pub lease: Option<Duration>,
     /// What it can be cancelled by.
     pub name: Option<CallName>,
     /// Whether it is cancelled when its client is gone.
@@ -48,9 +50,9 @@ impl Envelope {
     }
 
     fn request(&self, operation: Operation, body: Bytes) -> Request {
-        let &Envelope { form, deadline, grace, cancel_if_gone, .. } = self;
+        let &Envelope { form, deadline, grace, lease, cancel_if_gone, .. } = self;
         let (limits, name) = (self.limits.clone(), self.name.clone());
-        Request { operation, body, form, deadline, grace, limits, name, cancel_if_gone }
+        Request { operation, body, form, deadline, grace, limits, lease, name, cancel_if_gone }
     }
 }
 

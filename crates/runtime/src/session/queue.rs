@@ -107,7 +107,8 @@ impl Queue {
                 flags |= flag::FOLLOWS;
             }
             let request = &pending.request;
-            let terms = request.limits.as_ref().and_then(|_| Terms::of(request).written());
+            let has_terms = request.limits.is_some() || request.lease.is_some();
+            let terms = has_terms.then(|| Terms::of(request).written()).flatten();
             connection.outbox.put(|out| {
                 if let Some(terms) = &terms {
                     encode_frames(out, kind::TERMS, 0, id, terms);

@@ -39,7 +39,7 @@ pub mod flag {
 
 /// Kinds of answers. The kinds of requests are the numbers of the operations.
 pub mod kind {
-    /// Before a request, with its id: `{"handles"?, "resultBytes"?}`, what it may take. With id 0: what any may.
+    /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, what it may take. With id 0: what any may.
     pub const TERMS: u8 = 32;
     /// A JSON value.
     pub const VALUE: u8 = 64;

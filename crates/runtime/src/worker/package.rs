@@ -30,6 +30,7 @@ const FILES: &[(&str, &str)] = files![
     "_figures.py",
     "_handles.py",
     "_host.py",
+    "_leases.py",
     "_managers.py",
     "_mime.py",
     "_output.py",

@@ -24,6 +24,8 @@ struct InBody<'a> {
     #[serde(default)]
     limits: Option<Box<CallLimits>>,
     #[serde(default)]
+    lease_ms: Option<u64>,
+    #[serde(default)]
     cancel_if_gone: Option<bool>,
     #[serde(default)]
     isolated: Option<bool>,
@@ -60,6 +62,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let deadline = milliseconds(inside.and_then(|i| i.timeout_ms), "X-Beep-Timeout-Ms")?;
     let grace = milliseconds(inside.and_then(|i| i.grace_ms), "X-Beep-Grace-Ms")?;
+    let lease = milliseconds(inside.and_then(|i| i.lease_ms), "X-Beep-Lease-Ms")?;
     let limits = match (inside.and_then(|i| i.limits.clone()), header("x-beep-limits")?) {
         (Some(limits), _) => Some(limits),
         (None, text) => text.map(limits_named).transpose()?,
@@ -80,7 +83,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let callback = inside.and_then(|i| i.callback.as_deref()).or(header("x-beep-callback")?);
     let (session, callback) = (session.map(str::to_owned), callback.map(str::to_owned));
-    Ok(Envelope { session, form, deadline, grace, limits, name, cancel_if_gone, isolated, offers, callback })
+    Ok(Envelope { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
 }
 
 /// The words of a list in a header.

@@ -60,6 +60,8 @@ struct Line<'a> {
     #[serde(default)]
     limits: Option<Box<CallLimits>>,
     #[serde(default)]
+    lease_ms: Option<u64>,
+    #[serde(default)]
     cancel_if_gone: Option<bool>,
     #[serde(default)]
     isolated: Option<bool>,
@@ -107,6 +109,7 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
         deadline,
         grace: parsed.grace_ms.map(Duration::from_millis),
         limits: parsed.limits,
+        lease: parsed.lease_ms.map(Duration::from_millis),
         name: parsed.request_id.map(|id| CallName::new(id.into_owned())),
         cancel_if_gone: parsed.cancel_if_gone.unwrap_or_default(),
         isolated: parsed.isolated.unwrap_or_default(),

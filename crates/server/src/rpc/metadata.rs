@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use beep_python_protocol::grpc::{
-    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LIMITS, OFFERS, REQUEST, SESSION, VALUES,
+    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LEASE, LIMITS, OFFERS, REQUEST, SESSION,
+    VALUES,
 };
 use beep_python_protocol::{ErrorCode, Offers, Problem};
 use beep_python_runtime::session::CallName;
@@ -28,22 +29,19 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Envelope, Problem> {
         None => None,
         Some(text) => Some(timeout(text).ok_or_else(|| invalid(format!("grpc-timeout cannot be read: '{text}'")))?),
     };
-    let grace = match header(GRACE)? {
-        None => None,
-        Some(text) => Some(
-            text.trim()
-                .parse()
-                .map(Duration::from_millis)
-                .map_err(|_| invalid(format!("the metadata {GRACE} must be whole milliseconds, not '{text}'")))?,
-        ),
+    let milliseconds = |name| -> Result<Option<Duration>, Problem> {
+        let Some(text) = header(name)? else { return Ok(None) };
+        let wrong = |_| invalid(format!("the metadata {name} must be whole milliseconds, not '{text}'"));
+        Ok(Some(Duration::from_millis(text.trim().parse().map_err(wrong)?)))
     };
+    let (grace, lease) = (milliseconds(GRACE)?, milliseconds(LEASE)?);
     let limits = header(LIMITS)?.map(limits_named).transpose()?;
     let name = header(REQUEST)?.map(|id| CallName::new(id.as_bytes().to_vec()));
     let asked = |name| flag(header(name)?).ok_or_else(|| invalid(format!("the metadata {name} must be true or false")));
     let (cancel_if_gone, isolated) = (asked(CANCEL_IF_GONE)?, asked(ISOLATED)?);
     let offers = header(OFFERS)?.map_or(Ok(Offers::NONE), |text| offers_named(words_of(text)))?;
     let (session, callback) = (header(SESSION)?.map(str::to_owned), header(CALLBACK)?.map(str::to_owned));
-    Ok(Envelope { session, form, deadline, grace, limits, name, cancel_if_gone, isolated, offers, callback })
+    Ok(Envelope { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
 }
 
 /// Up to eight digits and a unit.

@@ -83,6 +83,12 @@ fn object_message(operation: Operation, object: &Body, extras: Extras) -> Result
         disposed: u64,
     }
 
+    #[derive(Deserialize)]
+    struct Renewed {
+        #[serde(default)]
+        renewed: u64,
+    }
+
     let Extras { stdout, stderr, session_epoch } = extras;
     Ok(match operation {
         Operation::ModuleAvailable => {
@@ -95,6 +101,10 @@ fn object_message(operation: Operation, object: &Body, extras: Extras) -> Result
         Operation::Dispose => {
             let Disposed { disposed } = read(object)?;
             encode(&m::DisposeHandleResponse { success: true, disposed, stdout, stderr, session_epoch })
+        }
+        Operation::Renew => {
+            let Renewed { renewed } = read(object)?;
+            encode(&m::RenewHandleResponse { success: true, renewed, stdout, stderr, session_epoch })
         }
         _ => {
             // ImportModule and WrapValue have the same fields.

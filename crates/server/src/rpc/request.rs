@@ -45,6 +45,13 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
                 false => Object::new().raw("handleIds", &serde_json::to_vec(&handle_ids).unwrap_or_default()),
             }
         }
+        Operation::Renew => {
+            let m::RenewHandleRequest { handle_id, handle_ids } = message(body)?;
+            match handle_ids.is_empty() {
+                true => Object::with("handleId", &handle_id),
+                false => Object::new().raw("handleIds", &serde_json::to_vec(&handle_ids).unwrap_or_default()),
+            }
+        }
         Operation::ToFloatArray => Object::with("handleId", &message::<m::ToFloatArrayRequest>(body)?.handle_id),
         Operation::ToFloatArray2D => Object::with("handleId", &message::<m::ToFloatArray2DRequest>(body)?.handle_id),
         Operation::ModuleAvailable => {

@@ -17,6 +17,7 @@ mod failures;
 mod ground;
 mod handles;
 mod infrastructure;
+mod leases;
 mod limits;
 mod nested;
 mod operations;
@@ -56,6 +57,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "failures", cases: failures::CASES },
     Subject { name: "clients", cases: clients::CASES },
     Subject { name: "sessions", cases: sessions::CASES },
+    Subject { name: "leases", cases: leases::CASES },
     Subject { name: "limits", cases: limits::CASES },
     Subject { name: "nested", cases: nested::CASES },
     Subject { name: "events", cases: events::CASES },

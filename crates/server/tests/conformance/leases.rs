@@ -1,0 +1,112 @@
+//! Handles with leases.
+
+use std::time::Duration;
+
+use beep_python_client::{AnyBackend, ErrorCode, Handle, PythonHostBackend};
+use futures_util::StreamExt;
+
+use crate::ground::{Case, Ground, cases};
+
+pub const CASES: &[Case] = cases![
+    an_object_that_nobody_uses_is_released,
+    a_use_and_a_renewal_begin_a_lease_anew,
+    leases_are_listed,
+    a_stream_that_nobody_reads_is_closed_when_its_lease_is_over,
+    leases_run_out_beside_background_tasks,
+];
+
+/// Long enough for anything that a test does within it; where the end of one is waited for, `SHORT`.
+const LONG: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(60);
+
+/// Objects that say when they are gone.
+const OWN: &str = "gone = []\nclass Own:\n    def __init__(self, name): self.name = name\n    def __del__(self): gone.append(self.name)";
+
+async fn until_gone(python: &AnyBackend, count: i64) {
+    while python.evaluate::<i64>("len(gone)").await.expect("counted") < count {}
+}
+
+async fn code_of(python: &AnyBackend, object: &Handle) -> Option<ErrorCode> {
+    python.get_attribute::<String>(object, "name").await.expect_err("it is released").code()
+}
+
+async fn an_object_that_nobody_uses_is_released(ground: &Ground) {
+    ground.python.evaluate::<()>(OWN).await.expect("defined");
+    let short = ground.python.with_lease(SHORT);
+    let leased: Handle = short.evaluate("Own('a')").await.expect("a handle");
+    let kept: Handle = ground.python.evaluate("Own('kept')").await.expect("a handle");
+    let module = short.import_module("collections").await.expect("imported");
+    let made: Handle = short.create_object(&module, "deque", ()).await.expect("made");
+    until_gone(&ground.python, 1).await;
+    assert_eq!(ground.python.evaluate::<Vec<String>>("gone").await.expect("told"), ["a"]);
+    assert_eq!(code_of(&ground.python, &leased).await, Some(ErrorCode::HandleExpired));
+    let told = ground.python.renew_handle(&leased).await.expect_err("too late").to_string();
+    assert!(told.contains("its lease of 0.06 s"), "{told}");
+    while ground.python.get_attribute::<i64>(&made, "maxlen").await.is_ok() {}
+    assert_eq!(ground.python.get_attribute::<String>(&kept, "name").await.expect("no lease"), "kept");
+    ground.python.create_object(&module, "deque", ()).await.expect("modules have none");
+}
+
+async fn a_use_and_a_renewal_begin_a_lease_anew(ground: &Ground) {
+    let object: Handle = ground.python.with_lease(LONG).evaluate("{1, 2}").await.expect("a handle");
+    let left = async || {
+        let list = ground.python.list_handles(&ground.session).await.expect("a list");
+        list.iter().find(|held| held.handle_id == object.id()).and_then(|held| held.lease_left_ms).expect("a lease")
+    };
+    for renewal in [true, false] {
+        // Only a use lets what is left grow; on a slow machine that is not seen each time.
+        loop {
+            while left().await > 3_599_980 {}
+            let before = left().await;
+            if renewal {
+                ground.python.renew_handle(&object).await.expect("renewed");
+            } else {
+                ground.python.call_method::<bool>(&object, "__contains__", (1,)).await.expect("used");
+            }
+            if left().await > before {
+                break;
+            }
+        }
+    }
+}
+
+async fn leases_are_listed(ground: &Ground) {
+    let leased: Handle = ground.python.with_lease(LONG).evaluate("{1}").await.expect("a handle");
+    let held: Handle = ground.python.evaluate("{2}").await.expect("a handle");
+    let list = ground.python.list_handles(&ground.session).await.expect("a list");
+    let lease = |handle: &Handle| {
+        let listed = list.iter().find(|listed| listed.handle_id == handle.id()).expect("listed");
+        (listed.lease_ms, listed.lease_left_ms)
+    };
+    let (length, left) = lease(&leased);
+    assert_eq!(length, Some(3_600_000));
+    assert!(left.is_some_and(|left| left <= 3_600_000));
+    assert_eq!(lease(&held), (None, None));
+}
+
+async fn a_stream_that_nobody_reads_is_closed_when_its_lease_is_over(ground: &Ground) {
+    let python = &ground.python;
+    let code =
+        "gone = []\ndef g():\n    try:\n        while True: yield 'x' * 200_000\n    finally: gone.append('closed')";
+    python.evaluate::<()>(code).await.expect("defined");
+    let mut stream = python.with_lease(SHORT).stream::<String>("g()").await.expect("opened");
+    stream.next().await.expect("an item").expect("a value");
+    // Its items wait unread: no more are asked for, so that nothing uses the stream.
+    until_gone(&ground.companion(), 1).await;
+    let rest: Vec<_> = stream.collect().await;
+    let end = rest.last().expect("it tells its end").as_ref().expect_err("it was closed");
+    assert_eq!(end.code(), Some(ErrorCode::HandleExpired));
+}
+
+async fn leases_run_out_beside_background_tasks(ground: &Ground) {
+    let python = &ground.python;
+    python.evaluate::<()>(OWN).await.expect("defined");
+    let task = "import asyncio\nticks = 0\nasync def tick():\n    global ticks\n    while True:\n        ticks += 1\n        await asyncio.sleep(0.005)\n\
+                async def start():\n    global task\n    task = asyncio.ensure_future(tick())\nawait start()";
+    python.evaluate::<()>(task).await.expect("started");
+    let _leased: Handle = python.with_lease(SHORT).evaluate("Own('a')").await.expect("a handle");
+    until_gone(python, 1).await;
+    let before: i64 = python.evaluate("ticks").await.expect("told");
+    while python.evaluate::<i64>("ticks").await.expect("told") == before {}
+    python.evaluate::<()>("task.cancel()\nNone").await.expect("ended");
+}
