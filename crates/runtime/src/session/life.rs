@@ -27,7 +27,7 @@ use crate::worker::{
 };
 
 const WORKER_READY_WITHIN: Duration = Duration::from_secs(60);
-const DEATH_REPORT_WITHIN: Duration = Duration::from_millis(500);
+const DEATH_REPORT_WITHIN: Duration = Duration::from_secs(5);
 const LAST_WORDS_WITHIN: Duration = Duration::from_millis(200);
 const EXIT_WITHIN: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 64 << 10;

@@ -14,6 +14,7 @@ mod events;
 mod existing;
 mod existing_client;
 mod failures;
+mod faults;
 mod ground;
 mod handles;
 mod infrastructure;
@@ -55,6 +56,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "values", cases: values::CASES },
     Subject { name: "handles", cases: handles::CASES },
     Subject { name: "failures", cases: failures::CASES },
+    Subject { name: "faults", cases: faults::CASES },
     Subject { name: "clients", cases: clients::CASES },
     Subject { name: "sessions", cases: sessions::CASES },
     Subject { name: "leases", cases: leases::CASES },
