@@ -4,14 +4,14 @@
 #[allow(unreachable_pub, dead_code)]
 mod support;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Operation, Outcome};
 use beep_python_runtime::session::{Answer, CallName, Request, Session, Sessions};
 use serde_json::json;
 use support::{Told, eval, on_every_python, on_one_python};
+use tokio::io::AsyncReadExt;
 
 fn name(id: &str) -> CallName {
     CallName::new(id.to_owned())
@@ -139,46 +139,64 @@ fn a_call_without_any_time_never_runs() {
     });
 }
 
-/// Cancels meet calls that are about to end: each hits its own call or none, and the worker lives.
-/// `BEEP_PYTHON_RACES` says how many.
+/// Cancels meet calls that are about to end: each hits its own call or none, and the worker lives. A call says when it is
+/// about to end, and in how long; as long as cancels mostly miss, the next ones get more time, so that about half meet their
+/// calls whatever else the machine does. `BEEP_PYTHON_RACES` says how many.
 #[test]
 fn a_cancel_that_races_with_the_end_hits_nobody_else() {
-    let races = std::env::var("BEEP_PYTHON_RACES").ok().and_then(|n| n.parse().ok()).unwrap_or(300u64);
+    let races = std::env::var("BEEP_PYTHON_RACES").ok().and_then(|n| n.parse().ok()).unwrap_or(600u64);
     on_one_python(async |sessions| {
         let session = sessions.default_session();
-        let sessions = Arc::new(sessions);
-        let mut seen = std::collections::BTreeMap::<_, u64>::new();
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("soon");
+        let text = path.to_str().expect("UTF-8");
+        eval(session, &format!("import asyncio, os, time\nreturned = []\nos.mkfifo({text:?})")).await.value();
+        let mut soon = tokio::net::unix::pipe::OpenOptions::new().open_receiver(&path).expect("a pipe");
+        eval(session, &format!("soon = os.open({text:?}, os.O_WRONLY)\nNone")).await.value();
+        let mut seen = [(); 2].map(|()| std::collections::BTreeMap::<_, u64>::new());
+        // In how many seconds calls end when their cancels are sent: those without, and those with await.
+        let mut left = [200e-6, 200e-6];
         for n in 0..races {
-            // From far too short to longer than it takes to cancel, so that every moment is met.
-            let spin = (n % 97) * 400;
-            let code = if n % 2 == 0 {
-                format!("sum(range({spin})) * 0 + {n}")
-            } else {
-                format!("import asyncio\nfor _ in range({spin} // 400): await asyncio.sleep(0)\n{n}")
-            };
+            let kind = (n % 2) as usize;
+            let time = left[kind] * (0.7 + 0.6 * (n % 61) as f64 / 60.0);
+            let wait = ["pass", "await asyncio.sleep(0)"][kind];
+            let code = format!(
+                "end = time.perf_counter() + {time:.7}\nos.write(soon, b'x')\nwhile time.perf_counter() < end: {wait}\n\
+                 returned.append({n})\n{n}"
+            );
             let running = start(session, "raced", &code, None);
             let after = start(session, "after", &format!("{n} + 1"), None);
-            let began = Instant::now();
-            while began.elapsed() < Duration::from_micros((n % 61) * 25) {
-                tokio::task::yield_now().await;
-            }
-            let outcome = cancel(&sessions, "raced").await;
+            soon.read_exact(&mut [0]).await.expect("it runs");
+            let outcome = cancel(sessions, "raced").await;
             let told = running.await.expect("told");
-            match (&told.reply.answer, outcome) {
+            let met = match (&told.reply.answer, outcome) {
                 (Answer::Value(_), CancelOutcome::Finished | CancelOutcome::NotFound) => {
                     assert_eq!(told.value(), &json!(n));
+                    false
                 }
                 (Answer::Problem(problem), _) => {
                     assert_eq!(problem.code, ErrorCode::Cancelled);
                     let kept = problem.outcome == Some(Outcome::StateKept);
                     assert_eq!(outcome, if kept { CancelOutcome::StateKept } else { CancelOutcome::NotStarted });
+                    true
                 }
                 (other, outcome) => panic!("{other:?} {outcome:?}"),
-            }
-            *seen.entry(outcome.as_str()).or_default() += 1;
+            };
+            left[kind] = (left[kind] * if met { 0.97 } else { 1.03 }).clamp(1e-6, 0.1);
+            *seen[kind].entry(outcome.as_str()).or_default() += 1;
             assert_eq!(after.await.expect("told").value(), &json!(n + 1), "race {n}: the next call was hit");
+            // One that returned did all it had to do; one that was not started did nothing.
+            let returned = eval(session, &format!("{n} in returned")).await.value().clone();
+            match outcome {
+                CancelOutcome::Finished | CancelOutcome::NotFound => assert_eq!(returned, json!(true), "race {n}"),
+                CancelOutcome::NotStarted => assert_eq!(returned, json!(false), "race {n}"),
+                _ => {} // interrupted anywhere, also behind its last line
+            }
         }
-        println!("{seen:?}");
+        println!("{seen:?}, time left {left:?}");
+        for seen in seen {
+            assert!(seen.contains_key("state_kept") && seen.len() > 1, "the races were none: {seen:?}");
+        }
         assert_eq!(session.info().epoch, 1, "no worker died");
     });
 }
