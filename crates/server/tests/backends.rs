@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use beep_python_client::{
-    AnyBackend, Call, Context, Error, Handle, LocalBackend, LocalOptions, LocalPython, PythonHostBackend, Reply,
-    Target, connect,
+    AnyBackend, Call, Context, Error, ErrorCode, Handle, LocalBackend, LocalOptions, LocalPython, PythonHostBackend,
+    Reply, Target, connect,
 };
 use beep_python_protocol::Operation;
 use beep_python_runtime::platform::Home;
+use beep_python_runtime::session::Capacity;
 use beep_python_server::door::DoorConfig;
 use beep_python_server::pipe::{Pipe, PipeName, bind_pipe};
 use beep_python_server::{http, pipe, rpc};
@@ -42,12 +43,17 @@ impl Place {
 
     /// Starts a server with all backends, stopped and waited for when dropped.
     fn serve(&self) -> Running {
+        self.serve_up_to(Capacity::default())
+    }
+
+    /// The same, with no more of everything than this.
+    fn serve_up_to(&self, capacity: Capacity) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::open(folder.path()).expect("a home");
         let (http_socket, rpc_socket) = (listen(self.http), listen(self.rpc));
         let bound = bind_pipe(&home, &self.pipe).expect("bound");
         let pipe = Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
-        Running::start_in(folder, DoorConfig::default(), async move |host, stop| {
+        Running::start_up_to(capacity, newest(), folder, DoorConfig::default(), async move |host, stop| {
             let http = tokio::spawn(http::serve(vec![http_socket], host.clone(), stop.clone()));
             let rpc = tokio::spawn(rpc::serve(vec![rpc_socket], host.clone(), stop.clone()));
             pipe::serve(pipe, host, stop).await?;
@@ -188,6 +194,21 @@ fn a_backend_finds_its_server_again_after_a_restart() {
         for backend in &backends {
             let error = backend.evaluate::<i64>("1").await.expect_err("nobody is there");
             assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_server_refuses_more_sessions_than_it_may_have_at_once() {
+    in_runtimes(async || {
+        let place = Place::new();
+        let _server = place.serve_up_to(Capacity { sessions: 1, ..Capacity::default() });
+        for endpoint in place.endpoints() {
+            let backend = connect(&endpoint).expect("an endpoint");
+            let session = backend.create_session().await.expect("one");
+            let Err(Error::Host(problem)) = backend.create_session().await else { panic!("two, over {endpoint}") };
+            assert_eq!((problem.code, problem.status), (ErrorCode::TooManySessions, 429));
+            backend.delete_session(&session).await.expect("deleted");
         }
     });
 }

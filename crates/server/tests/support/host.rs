@@ -72,6 +72,20 @@ impl Running {
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
+        Running::start_up_to(Capacity::default(), python, folder, config, serve)
+    }
+
+    /// The same, with no more of everything than this.
+    pub fn start_up_to<F>(
+        capacity: Capacity,
+        python: &Interpreter,
+        folder: tempfile::TempDir,
+        config: DoorConfig,
+        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+    ) -> Running
+    where
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
         let home = Home::open(folder.path()).expect("a home");
         let manager = PythonRuntimeManager::new(home.clone());
         let runtime = manager.adopt(python).expect("adopted");
@@ -89,7 +103,7 @@ impl Running {
                     preload: Vec::new(),
                     directory: None,
                     limits: SessionLimits::default(),
-                    capacity: Capacity::default(),
+                    capacity,
                 })
                 .await
                 .expect("sessions start");
