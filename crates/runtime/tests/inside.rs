@@ -27,6 +27,14 @@ async fn adopt(sessions: &Sessions) {
     manager.set_default(&runtime.id).expect("the default");
 }
 
+/// That uv could not be had is remembered, so that nobody looks for one elsewhere.
+fn without_uv(sessions: &Sessions) {
+    let pinned: serde_json::Value = serde_json::from_str(include_str!("../data/uv.json")).expect("JSON");
+    let tools = sessions.environments().home().tools().expect("a folder");
+    let version = pinned["version"].as_str().expect("a version");
+    std::fs::write(tools.join(format!("uv-{version}.failed")), "it is not to be had").expect("written");
+}
+
 const SNIPPET: &str = "
     import clr
     clr.AddReference('Beep.Python.Runtime')
@@ -120,11 +128,7 @@ fn the_environment_in_use_is_not_deleted() {
 fn the_progress_of_an_installation_is_told_to_python() {
     on_one_python(async |sessions| {
         adopt(sessions).await;
-        // That uv could not be had is remembered, so that nobody looks for one elsewhere.
-        let pinned: serde_json::Value = serde_json::from_str(include_str!("../data/uv.json")).expect("JSON");
-        let tools = sessions.environments().home().tools().expect("a folder");
-        let version = pinned["version"].as_str().expect("a version");
-        std::fs::write(tools.join(format!("uv-{version}.failed")), "it is not to be had").expect("written");
+        without_uv(sessions);
         let folder = tempfile::tempdir().expect("a folder");
         house::wheels::wheel(folder.path(), "alpha", "1.0", &[]);
         house::wheels::wheel(folder.path(), "beta", "1.0", &[]);
@@ -152,6 +156,55 @@ fn the_progress_of_an_installation_is_told_to_python() {
         assert_eq!(eval(session, &code).await.exception()["type"], "ZeroDivisionError");
         let code = format!("VenvManager().install('mine', {:?}) != None", wheel("beta"));
         assert_eq!(eval(session, &code).await.value(), &json!(true));
+    });
+}
+
+#[test]
+fn what_is_installed_is_locked_synchronized_copied_and_mended() {
+    on_one_python(async |sessions| {
+        adopt(sessions).await;
+        without_uv(sessions);
+        let folder = tempfile::tempdir().expect("a folder");
+        house::wheels::wheel(folder.path(), "alpha", "1.0", &[]);
+        let wheel = folder.path().join("alpha-1.0-py3-none-any.whl");
+        let hash = beep_python_runtime::interpreter::hash_file(&wheel).expect("it can be read");
+        let wheel = format!("alpha @ file://{}#sha256={hash}", wheel.display());
+        let lock = folder.path().join("pylock.toml").display().to_string();
+        let session = sessions.default_session();
+        let code = format!(
+            "from beep_python import VenvManager, HostError\nimport clr\nclr.AddReference('Beep.Python.Runtime')\n\
+             from Beep.Python.RuntimeEngine.Infrastructure import VenvManager as Theirs\n\
+             own, theirs = VenvManager(), Theirs()\nown.create('mine'); own.install('mine', {wheel:?})\n\
+             own.lock('mine', {lock:?}) == {lock:?}, theirs.LockEnvironment('mine').endswith('mine/pylock.toml')"
+        );
+        assert_eq!(eval(session, &code).await.value(), &json!([true, true]));
+        let text = std::fs::read_to_string(&lock).expect("a lock");
+        assert!(text.contains("alpha"), "{text}");
+        let code = "import os\ncopy = own.clone('mine', 'copy')\nthird = theirs.CloneVirtualEnvironment('mine', 'third')\n\
+             gone = own.uninstall('copy', 'alpha', 'beta')\n\
+             os.path.isdir(copy), os.path.isdir(third), [p['name'] for p in gone['removed']], gone['absent'], \
+             theirs.UninstallPackages('third', 'alpha')['removed'][0]['version']";
+        assert_eq!(eval(session, code).await.value(), &json!([true, true, ["alpha"], ["beta"], "1.0"]));
+        let code = format!(
+            "back = own.sync('copy', {lock:?})\nagain = theirs.SyncEnvironment('copy', {lock:?})\n\
+             [p['name'] for p in back['changed']], back['removed'], again['changed']"
+        );
+        assert_eq!(eval(session, &code).await.value(), &json!([["alpha"], [], []]));
+        let code = "os.unlink(os.path.join(copy, 'bin', 'python'))\nbroken = own.status('copy')['state']\n\
+             was = own.repair('copy')['was']['state']\n\
+             broken != 'healthy', was == broken, own.status('copy')['state'], theirs.RepairVirtualEnvironment('copy')['was']";
+        assert_eq!(eval(session, code).await.value(), &json!([true, true, "healthy", {"state": "healthy"}]));
+        for (code, said) in [
+            ("own.uninstall('copy', '../x')", "../x"),
+            ("own.sync('third', '/nowhere/pylock.toml')", "/nowhere/pylock.toml"),
+            ("own.clone('copy', '../x')", "../x"),
+            ("own.repair('copy', 'newest')", "newest"),
+            ("own.lock('nobody')", "nobody"),
+        ] {
+            let told = eval(session, code).await;
+            let message = told.exception()["message"].as_str().expect("text").to_owned();
+            assert!(told.exception()["type"] == "beep_python.HostError" && message.contains(said), "{code}: {message}");
+        }
     });
 }
 

@@ -176,6 +176,22 @@ def fill_namespace(module):
             packages = [packages] if isinstance(packages, str) else packages
             return self.install(name, *packages, progress=progress)
 
+        def UninstallPackages(self, name, packages):
+            packages = [packages] if isinstance(packages, str) else packages
+            return self.uninstall(name, *packages)
+
+        def LockEnvironment(self, name, filePath=None, progress=None):
+            return self.lock(name, filePath, progress)
+
+        def SyncEnvironment(self, name, filePath=None, progress=None):
+            return self.sync(name, filePath, progress)
+
+        def CloneVirtualEnvironment(self, name, newName):
+            return self.clone(name, newName)
+
+        def RepairVirtualEnvironment(self, name, pythonVersion=None, progress=None):
+            return self.repair(name, pythonVersion, progress)
+
     class VirtualEnvManager(VenvManager):
         pass
 

@@ -1,5 +1,7 @@
 """The host's classes as Python code sees them. Every method asks the host, which runs the same Rust code as its commands."""
 
+import os
+
 from . import _host
 from ._builtins import own as __builtins__
 
@@ -78,6 +80,35 @@ class VenvManager:
     def install(self, name, *packages, progress=None):
         """Installs packages, given as pip takes them; gives what is installed then: a list of dicts."""
         return _host.call("venv.install", {"name": name, "packages": list(packages)}, progress)["installed"]
+
+    def uninstall(self, name, *packages):
+        """Removes packages, given by their names; what they require stays. A dict: `removed`, a list of dicts; `absent`, what
+        was not installed; `orphaned`, what misses them now."""
+        return _host.call("venv.uninstall", {"name": name, "packages": list(packages)})
+
+    def lock(self, name, file=None, progress=None):
+        """Writes down what is installed, exactly and with hashes, into `file` or the environment's own pylock.toml; gives its
+        path."""
+        return _host.call("venv.lock", {"name": name, "file": _path(file)}, progress)["path"]
+
+    def sync(self, name, file=None, progress=None):
+        """Brings the packages to what a lock says, `file` or the environment's own; gives a dict of lists of dicts: `changed`
+        and `removed`."""
+        return _host.call("venv.sync", {"name": name, "file": _path(file)}, progress)
+
+    def clone(self, name, to):
+        """Copies an environment, with all that is installed in it; gives the copy's path."""
+        return _host.call("venv.clone", {"name": name, "to": to})["path"]
+
+    def repair(self, name, python=None, progress=None):
+        """Mends an environment: its Python where that is gone, or is to be another one (`"3.12"`), and packages that are not
+        whole. A dict: `path`; `was`, a dict whose `state` says what was wrong; `installed`, a list of dicts."""
+        return _host.call("venv.repair", {"name": name, "python": python}, progress)
+
+
+def _path(file):
+    # The host stands in another folder.
+    return None if file is None else os.path.abspath(file)
 
 
 class PythonRuntimeManager:

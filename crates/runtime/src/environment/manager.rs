@@ -232,6 +232,11 @@ impl Environment {
         status::mark_used(&self.path);
     }
 
+    /// Where its own lock is, when there is one: `PATH/pylock.toml`.
+    pub fn lock_file(&self) -> PathBuf {
+        self.path.join("pylock.toml")
+    }
+
     /// The processes that run sessions in it, as far as they can be told.
     pub fn users(&self) -> Vec<u32> {
         in_use::users(&self.path)

@@ -12,6 +12,7 @@ mod layout;
 mod manager;
 mod name;
 mod package;
+mod package_service;
 mod provider;
 mod provider_service;
 mod record;

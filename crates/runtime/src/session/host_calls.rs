@@ -2,6 +2,7 @@
 //! same Rust classes as everybody else.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem};
@@ -47,6 +48,12 @@ struct Params {
     /// A package that was installed by other means, and its version.
     package: Option<(String, String)>,
     version: Option<String>,
+    /// A lock.
+    file: Option<PathBuf>,
+    /// What a copy is called.
+    to: Option<String>,
+    /// Which Python.
+    python: Option<String>,
 }
 
 /// Answers the calls of one worker until it closes its end.
@@ -136,9 +143,10 @@ async fn carry_out(
             tell(told);
         })),
     };
-    let Params { name, provider, model_id, packages, engine, feature, package, version } =
+    let Params { name, provider, model_id, packages, engine, feature, package, version, file, to, python } =
         serde_json::from_str(params.get()).map_err(unreadable)?;
     let name = || name.ok_or_else(|| invalid("the name is missing"));
+    let packages = || packages.ok_or_else(|| invalid("the packages are missing"));
     let provider = || provider.ok_or_else(|| invalid("the provider's name is missing"));
     let feature = || feature.ok_or_else(|| invalid("the feature's name is missing"));
     match &*method {
@@ -159,9 +167,26 @@ async fn carry_out(
         "venv.list" => Ok(json!({ "environments": service.list().await? })),
         "venv.status" => Ok(json!(service.status(name()?).await?)),
         "venv.install" => {
-            let packages = packages.ok_or_else(|| invalid("the packages are missing"))?;
-            let done = service.install(name()?, packages).await?;
+            let done = service.install(name()?, packages()?).await?;
             Ok(json!({ "installed": done.packages, "changed": done.changed }))
+        }
+        "venv.uninstall" => {
+            let done = service.uninstall(name()?, packages()?).await?;
+            Ok(json!({ "removed": done.packages, "absent": done.absent, "orphaned": done.orphaned }))
+        }
+        "venv.lock" => Ok(json!({ "path": service.lock(name()?, file).await? })),
+        "venv.sync" => {
+            let done = service.sync(name()?, file).await?;
+            Ok(json!({ "changed": done.changed, "removed": done.removed }))
+        }
+        "venv.clone" => {
+            let to = to.ok_or_else(|| invalid("the copy's name is missing"))?;
+            Ok(json!({ "path": service.copy(name()?, to).await? }))
+        }
+        "venv.repair" => {
+            let done = service.repair(name()?, python).await?;
+            let (path, installed) = (done.environment.path, done.installed.changed);
+            Ok(json!({ "path": path, "was": done.was, "installed": installed }))
         }
         "venv.delete" => {
             service.delete(name()?).await?;

@@ -62,6 +62,15 @@ async fn existing_scripts_make_environments(ground: &Ground) {
     let name = format!("my-provider-{}", ground.session);
     assert_eq!(python.evaluate_with::<String>(own, [("name", name)]).await.expect("our own spelling"), path);
     assert!(python.evaluate::<bool>("isinstance(env_path, str)").await.expect("a string"));
+    let more = "copied = venv_manager.CloneVirtualEnvironment(env_path.rsplit('/', 1)[1], copy)\n\
+        lock = Own().lock(copy)\nsynced = venv_manager.SyncEnvironment(copy)\nmended = Own().repair(copy)\n\
+        gone = Own().uninstall(copy, 'nothing')\nOwn().delete(copy)\n\
+        [lock == copied + '/pylock.toml', synced['changed'], mended['was']['state'], gone['absent']]";
+    // Several hosts share a home, and the ids of their sessions are alike.
+    let code =
+        format!("import uuid\nfrom beep_python import VenvManager as Own\ncopy = 'copy-' + uuid.uuid4().hex\n{more}");
+    let told: (bool, Vec<String>, String, Vec<String>) = python.evaluate(&code).await.expect("both spellings");
+    assert_eq!(told, (true, vec![], "healthy".into(), vec!["nothing".into()]));
     // As existing clients go about it: import first, then evaluate.
     let other = ground.stranger().with_session(&ground.session);
     other.import_module("clr").await.expect("imported");

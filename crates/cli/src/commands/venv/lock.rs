@@ -1,9 +1,9 @@
 //! `venv lock`, `venv sync`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Environment, Package};
+use beep_python_runtime::environment::Package;
 use beep_python_runtime::platform::{failed_to, replace_file};
 use serde_json::json;
 
@@ -12,11 +12,6 @@ use super::progress::PackagesProgress;
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::environment_for;
-
-/// Where an environment's own lock is.
-fn own_lock(environment: &Environment) -> PathBuf {
-    environment.path.join("pylock.toml")
-}
 
 pub(super) fn lock(context: &Context, name: &str, output: Option<&Path>) -> Result<Ended> {
     let environment = environment_for(context, Some(name))?;
@@ -27,7 +22,7 @@ pub(super) fn lock(context: &Context, name: &str, output: Option<&Path>) -> Resu
         context.printer.raw(&text);
         return Ok(Ended::Done);
     }
-    let path = output.map_or_else(|| own_lock(&environment), Path::to_owned);
+    let path = output.map_or_else(|| environment.lock_file(), Path::to_owned);
     let path = std::path::absolute(&path).map_err(failed_to("find", &path))?;
     match output {
         // Others may read what is written elsewhere.
@@ -45,7 +40,7 @@ pub(super) fn lock(context: &Context, name: &str, output: Option<&Path>) -> Resu
 
 pub(super) fn sync(context: &Context, name: &str, file: Option<&Path>) -> Result<Ended> {
     let environment = environment_for(context, Some(name))?;
-    let file = file.map_or_else(|| own_lock(&environment), Path::to_owned);
+    let file = file.map_or_else(|| environment.lock_file(), Path::to_owned);
     let progress = PackagesProgress::new();
     let synced = context.environments()?.with_progress(progress.sink()).sync_packages(&environment, &file)?;
     drop(progress);

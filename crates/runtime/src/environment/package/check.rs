@@ -116,7 +116,14 @@ pub(super) fn requirers(environment: &Environment, missing: &BTreeSet<String>) -
 fn came_from(folder: &Path, wanted: &VerbatimUrl) -> bool {
     let origin = fs::read(folder.join("direct_url.json")).ok();
     let origin = origin.and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
-    origin.is_some_and(|origin| origin["url"] == wanted.raw().as_str())
+    // What is noted of an address with a hash is the address, and beside it the hash.
+    let wanted = wanted.raw().as_str();
+    let (address, hash) = wanted.split_once("#sha256=").map_or((wanted, None), |(address, hash)| (address, Some(hash)));
+    origin.is_some_and(|origin| {
+        let noted = &origin["archive_info"]["hashes"]["sha256"];
+        let is_same = hash.is_none_or(|hash| noted.as_str().is_none_or(|noted| noted.eq_ignore_ascii_case(hash)));
+        origin["url"] == wanted || (origin["url"] == address && is_same)
+    })
 }
 
 /// What a marker such as `python_version > "3.9"` is compared with.

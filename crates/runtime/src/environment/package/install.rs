@@ -210,7 +210,11 @@ fn origin(folder: &Path) -> Option<String> {
     let url = json["url"].as_str()?;
     match (json["vcs_info"]["vcs"].as_str(), json["vcs_info"]["commit_id"].as_str()) {
         (Some(vcs), Some(commit)) => Some(format!("{vcs}+{url}@{commit}")),
-        _ => Some(url.to_owned()),
+        // With the hash that was checked then, where there was one.
+        _ => match json["archive_info"]["hashes"]["sha256"].as_str() {
+            Some(hash) if !url.contains('#') => Some(format!("{url}#sha256={hash}")),
+            _ => Some(url.to_owned()),
+        },
     }
 }
 
