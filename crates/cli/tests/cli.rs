@@ -13,6 +13,7 @@ mod cli {
     mod eval;
     mod house;
     mod index;
+    mod killed;
     mod packages;
     mod prompt;
     mod providers;
