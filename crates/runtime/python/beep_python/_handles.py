@@ -35,20 +35,24 @@ def about(hid, thing, age):
 class Handles:
     """Ids look like `TAG.EPOCH.N`: the session's tag, its epoch, a number never used twice."""
 
-    def __init__(self, tag, epoch, most=None):
-        self.tag = tag
-        self.epoch = epoch
-        self.prefix = "%s.%d." % (tag, epoch)
-        global _session
-        _session = self
+    def __init__(self, tag="", epoch=0):
+        self.enter(tag, epoch)
         self.held = {}
         self.born = {}
         self.modules = {}
         self.last = 0
-        self.most = most  # how many it may hold
         self.leases = Leases()
         self.terms = None  # those of the request that runs, where it has any
         self.callback = None  # makes what stands for a callback of the client's among arguments
+
+    def enter(self, tag, epoch, most=None):
+        """Makes these the handles of this process, with a name."""
+        self.tag = tag
+        self.epoch = epoch
+        self.prefix = "%s.%d." % (tag, epoch)
+        self.most = most  # how many it may hold
+        global _session
+        _session = self
 
     def add(self, thing, leased=True):
         if self.most is not None and len(self.held) >= self.most:

@@ -33,9 +33,8 @@ HostError.__module__ = "beep_python"  # where users find it
 
 
 class HostLink:
-    def __init__(self, source, sink, turn):
-        self.source = source
-        self.sink = sink
+    def __init__(self, turn):
+        self.source = self.sink = -1
         self.turn = turn
         self.ids = itertools.count(1)
         self.writing = threading.Lock()
@@ -46,6 +45,9 @@ class HostLink:
         self.rest = b""
         self.nested = None  # carries out a request that came for a thread which waits here
         self.poll = select.poll()
+
+    def open(self, source, sink):
+        self.source, self.sink = source, sink
         self.poll.register(source, select.POLLIN)
 
     def call(self, method, params, progress=None):

@@ -1,7 +1,6 @@
 """The streams of a worker: text to descriptors 1 and 2, line by line, and in one order where a client follows both."""
 
 import io
-import sys
 import time
 from fcntl import ioctl
 from termios import FIONREAD
@@ -43,10 +42,9 @@ class Ordered(io.FileIO):
         self.other = None
 
 
-def open_streams():
-    """Puts `sys.stdout` and `sys.stderr` on descriptors 1 and 2 as they are now."""
-    sys.stdout = sys.__stdout__ = _text(1, "<stdout>")
-    sys.stderr = sys.__stderr__ = _text(2, "<stderr>")
+def streams():
+    """What is to be `sys.stdout` and `sys.stderr`: they write to descriptors 1 and 2, whatever these are then."""
+    return _text(1, "<stdout>"), _text(2, "<stderr>")
 
 
 def _text(fd, name):

@@ -5,9 +5,9 @@ import os
 import resource
 import signal
 
-from . import _output
 from ._builtins import own as __builtins__
 
+_prctl = None  # libc's, once it was needed: a zygote's workers find it made
 _F_SETSIG = 10  # Linux; the fcntl module has no name for it before 3.13
 
 
@@ -47,8 +47,11 @@ def die_with(lifeline):
 def die_first():
     """When the machine runs out of memory, the kernel is to end workers before it ends their host."""
     try:
-        with open("/proc/self/oom_score_adj", "r+b", buffering=0) as file:
-            file.write(b"%d" % max(500, int(file.read())))
+        fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.write(fd, b"%d" % max(500, int(os.read(fd, 16))))
+        finally:
+            os.close(fd)
     except (OSError, ValueError):
         pass  # it is only a hint
 
@@ -74,10 +77,9 @@ def pidfd_of(pid):
 
 
 def write_output_to(out, err):
-    """Descriptors 1 and 2, with Python's streams line by line on them, and C's too."""
+    """Descriptors 1 and 2."""
     os.dup2(out, 1)
     os.dup2(err, 2)
-    _output.open_streams()
 
 
 def buffer_c_output_by_line():
@@ -94,10 +96,13 @@ def buffer_c_output_by_line():
 
 def adopt_orphans():
     """Makes this process the parent of whatever its descendants leave behind, so that it can end them."""
+    global _prctl
     try:
-        import ctypes
+        if _prctl is None:
+            import ctypes
 
+            _prctl = ctypes.CDLL(None).prctl
         pr_set_child_subreaper = 36
-        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+        _prctl(pr_set_child_subreaper, 1, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         pass

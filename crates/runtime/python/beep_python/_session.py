@@ -29,8 +29,8 @@ class Operations(dict):
 class Session:
     """The namespace is a real `__main__`, so that pickle, inspect and classes find it where they look."""
 
-    def __init__(self, tag, epoch, awaiter, most_handles=None, client=None, streams=Streams):
-        self.handles = Handles(tag, epoch, most_handles)
+    def __init__(self, awaiter, client=None, streams=Streams):
+        self.handles = Handles()
         self.client = client or Client()
         self.client.handles = self.handles
         self.handles.callback = self.client.callback
@@ -39,7 +39,6 @@ class Session:
         self.prepared = self.compiler.prepared
         self.awaiter = awaiter
         self.module = types.ModuleType("__main__")
-        sys.modules["__main__"] = self.module
         self.namespace = self.module.__dict__
         self.namespace["__builtins__"] = sys.modules["builtins"]
         self.operations = Operations(
@@ -61,6 +60,11 @@ class Session:
                 16: self.renew,
             }
         )
+
+    def enter(self, tag, epoch, most_handles=None):
+        """Makes this the session of the process."""
+        self.handles.enter(tag, epoch, most_handles)
+        sys.modules["__main__"] = self.module
 
     # Each operation takes the request's body, as it came, and whether answers are exact; it gives kind and body.
 

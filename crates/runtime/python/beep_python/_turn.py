@@ -38,7 +38,7 @@ _NO_SHIELD = _Shield(None)
 class Turn:
     """Interruptible only between `begin` and `end`; outside, where frames are moved, a signal changes nothing."""
 
-    def __init__(self, page, running):
+    def __init__(self, page=None, running=None):
         self.page = page
         self.running = running
         self.slot = -1

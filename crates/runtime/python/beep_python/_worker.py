@@ -13,7 +13,7 @@ from fcntl import ioctl
 from os import _exit, close, read
 from termios import FIONREAD
 
-from . import _failure, _host, _output, _process, _signals, _slots, _wire
+from . import _failure, _host, _output, _process, _slots, _wire
 from ._awaiter import Awaiter
 from ._builtins import own as __builtins__
 from ._client import Client
@@ -41,35 +41,46 @@ DRAIN_STEPS_SLOW = 70_000  # some 5 s, where the host has not come to it yet
 
 
 class Worker:
-    """`fd` has the descriptors by name. All that the loop needs is bound here, out of reach of code that patches modules."""
+    """Made before there is a process for it: what all workers have alike is made once, and shared after the fork.
 
-    def __init__(self, fd, lifeline, request):
-        self.source, self.sink = fd["link_in"], fd["link_out"]
-        self.outputs = (fd["stdout"], fd["stderr"])
-        page, running = _slots.open_page(fd["page"])
-        faulthandler.register(STACKS, file=fd["page"], all_threads=True, chain=False)
-        self.private = [fd[name] for name in DESCRIPTORS]
-        self.turn = Turn(page, running)
+    All that the loop needs is bound here, out of reach of code that patches modules.
+    """
+
+    def __init__(self):
+        self.turn = Turn()
         self.awaiter = Awaiter(self.turn)
-        self.link = _host.HostLink(fd["host_in"], fd["host_out"], self.turn)
+        self.link = _host.HostLink(self.turn)
         self.link.nested = self.run_nested
-        _host.connect(self.link)
         self.client = Client(self.tell, self.flush_output)
         self.buffered = False  # whether requests are at hand that were not begun
-        streams = functools.partial(Streams, source=self.source, busy=lambda: self.buffered)
-        self.lifeline = lifeline
-        most = request.get("handles")
-        self.session = Session(request["tag"], request["epoch"], self.awaiter, most, self.client, streams)
+        self.session = Session(self.awaiter, self.client, functools.partial(Streams, busy=lambda: self.buffered))
         self.leases = self.session.handles.leases
-        builtins.input, builtins.display = self.client.input, self.client.display
-        _output.Ordered.follower = self.client
-        self.stdout, self.stderr = sys.stdout, sys.stderr
-        self.flush_stdout, self.flush_stderr = sys.stdout.flush, sys.stderr.flush
+        self.stdout, self.stderr = _output.streams()
+        self.before = sys.stdout, sys.stderr  # kept: to take them apart in each process touches memory of its own
+        self.flush_stdout, self.flush_stderr = self.stdout.flush, self.stderr.flush
         self.now, self.sleep = time.monotonic, time.sleep
+        self.source = self.sink = self.lifeline = -1
+        self.private = self.outputs = ()
         self.answers = []  # frames that are not written yet
         self.unread = bytearray(4)  # a C int, as FIONREAD gives it
         self.partial = {}  # parts of bodies of which more is to come, by id
         self.forked = False
+
+    def connect(self, fd, lifeline, request):
+        """Makes this process the worker. `fd` has the descriptors by name."""
+        self.source, self.sink, self.lifeline = fd["link_in"], fd["link_out"], lifeline
+        self.outputs = (fd["stdout"], fd["stderr"])
+        self.private = list(fd.values())
+        self.turn.page, self.turn.running = _slots.open_page(fd["page"])
+        faulthandler.register(STACKS, file=fd["page"], all_threads=True, chain=False)
+        self.link.open(fd["host_in"], fd["host_out"])
+        _host.connect(self.link)
+        self.session.streams.source = self.source
+        self.session.enter(request["tag"], request["epoch"], request.get("handles"))
+        builtins.input, builtins.display = self.client.input, self.client.display
+        _output.Ordered.follower = self.client
+        sys.stdout = sys.__stdout__ = self.stdout
+        sys.stderr = sys.__stderr__ = self.stderr
         os.register_at_fork(after_in_child=self.leave_to_parent)
 
     def leave_to_parent(self):
@@ -94,7 +105,6 @@ class Worker:
         turn, awaiter, source = self.turn, self.awaiter, self.source
         leases = self.leases
         turn.watch()
-        _signals.guard(turn)
         ready = {"pid": os.getpid(), "python": sys.version.split()[0]}
         self.answers += _wire.frames(_wire.READY, 0, dumps(ready).encode())
         self.flush()

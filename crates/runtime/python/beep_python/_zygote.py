@@ -15,7 +15,10 @@ import socket
 import sys
 import time
 
-from . import _dotnet, _failure, _process
+# the module `signal` makes enums of what these take, which a worker has no other need of
+import _signal
+
+from . import _dotnet, _failure, _process, _rehearsal, _signals
 from ._builtins import own as __builtins__
 from ._text import message_of, type_name
 from ._worker import DESCRIPTORS, Worker, leave
@@ -34,12 +37,13 @@ def main(control_fd, lifeline, modules):
     guard = _process.die_with(lifeline)
     failures, why_spawn = preload(modules)
     _process.live_without(guard)
+    worker = None if why_spawn else prepare()
     gc.collect()
     gc.freeze()  # what is here now is never collected, so workers keep sharing its pages
     control = socket.socket(fileno=control_fd)
-    spawn = {"command": command, "modules": modules} if why_spawn else None
+    spawn = {"command": command, "modules": modules}
     hello = {"python": sys.version.split()[0], "failures": failures, "spawns": why_spawn}
-    Zygote(control, lifeline, spawn).serve(hello)
+    Zygote(control, lifeline, spawn, worker).serve(hello)
 
 
 def preload(modules):
@@ -55,6 +59,15 @@ def preload(modules):
         if why_spawn is None and cuda_is_initialised():
             why_spawn = "importing %s initialised CUDA" % name
     return failures, why_spawn
+
+
+def prepare():
+    """A worker that needs no more than its descriptors. What is made here is shared by all that are forked."""
+    _rehearsal.rehearse(Worker())
+    worker = Worker()
+    _signals.guard(worker.turn)
+    _dotnet.install()
+    return worker
 
 
 def use_no_screen():
@@ -76,12 +89,14 @@ def cuda_is_initialised():
 
 
 class Zygote:
-    """`spawn` is None where workers are forked; else the command for one, and the modules that each imports for itself."""
+    """`worker` is what forked ones are copies of. Where it is None, each is spawned: the command for one, and the modules
+    that it imports for itself, are in `spawn`."""
 
-    def __init__(self, control, lifeline, spawn):
+    def __init__(self, control, lifeline, spawn, worker):
         self.control = control
         self.lifeline = lifeline
         self.spawn = spawn
+        self.worker = worker
         self.workers = set()
         self.wake_in, self.wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -134,17 +149,17 @@ class Zygote:
     def become_worker(self, fds, request):
         try:
             os.setsid()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _signal.set_wakeup_fd(-1)
+            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
             for fd in (self.control.detach(), self.wake_in, self.wake_out):
                 os.close(fd)
             *fds, lifeline = _process.out_of_the_way([*fds, self.lifeline])
-            if self.spawn is not None:
+            if self.worker is None:
                 for fd in (*fds, lifeline):
                     os.set_inheritable(fd, True)
                 start = {"fds": fds, "lifeline": lifeline, "request": request, "modules": self.spawn["modules"]}
                 os.execv(sys.executable, [*self.spawn["command"], "worker", json.dumps(start)])
-            work(fds, lifeline, request)
+            work(fds, lifeline, request, self.worker)
         except BaseException:
             _failure.report("the worker could not start")
         finally:
@@ -197,10 +212,10 @@ def main_worker(text):
     work(started["fds"], started["lifeline"], started["request"])
 
 
-def work(fds, lifeline, request):
+def work(fds, lifeline, request, worker=None):
     """Serves one session, to its end, and exits."""
     try:
-        serve(fds, lifeline, request)
+        serve(fds, lifeline, request, worker or prepare())
     except BaseException as error:
         closed = isinstance(error, OSError) and error.errno == errno.EBADF
         _failure.report("the worker's link to the host broke" if closed else "the worker's loop failed")
@@ -208,15 +223,15 @@ def work(fds, lifeline, request):
     leave(0)
 
 
-def serve(fds, lifeline, request):
+def serve(fds, lifeline, request, worker):
     fd = dict(zip(DESCRIPTORS, fds))
     _process.die_with(lifeline)
     _process.die_first()
     _process.adopt_orphans()  # what leaves the process session stays in this one's family, and ends with it
     _process.write_output_to(fd["stdout"], fd["stderr"])
     reseed()
-    _dotnet.install()
-    Worker(fd, lifeline, request).serve()
+    worker.connect(fd, lifeline, request)
+    worker.serve()
 
 
 def reseed():

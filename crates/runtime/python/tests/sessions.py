@@ -18,7 +18,8 @@ class SessionTest(unittest.TestCase):
 
     def setUp(self):
         self.addCleanup(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
-        self.session = Session("s1", 2, Awaiter(Turn(bytearray(4096), [0])))
+        self.session = Session(Awaiter(Turn(bytearray(4096), [0])))
+        self.session.enter("s1", 2)
         self.addCleanup(self.close_loop)
 
     def close_loop(self):

@@ -154,7 +154,8 @@ class Shield(unittest.TestCase):
         self.turn = Turn(bytearray(b"\1" * 4096), [0])
         self.turn.slot = 0
         self.ends = [*os.pipe(), *os.pipe()]
-        self.link = _host.HostLink(self.ends[0], self.ends[3], self.turn)
+        self.link = _host.HostLink(self.turn)
+        self.link.open(self.ends[0], self.ends[3])
         for fd in self.ends:
             self.addCleanup(os.close, fd)
 

@@ -36,6 +36,7 @@ const FILES: &[(&str, &str)] = files![
     "_output.py",
     "_process.py",
     "_prompt.py",
+    "_rehearsal.py",
     "_run.py",
     "_session.py",
     "_signals.py",
