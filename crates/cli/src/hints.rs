@@ -238,6 +238,7 @@ fn client(error: &ClientError) -> Option<String> {
             "`beep-python status` says what became of the server".into()
         }
         (_, Some(ErrorCode::WorkerDied)) => "the session goes on, empty; the server's log may say more".into(),
+        (_, Some(ErrorCode::NoDebugger)) => "`beep-python debug SESSION --install` installs what is missing".into(),
         (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout gives it longer".into(),
         _ => return None,
     })

@@ -8,6 +8,7 @@ mod cli {
     mod certificates;
     mod completions;
     mod console;
+    mod debug;
     mod environments;
     mod errors;
     mod eval;

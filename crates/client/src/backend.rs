@@ -12,7 +12,8 @@ use beep_python_protocol::message::{
     SessionInfo, SessionList, SessionRestarted, SetAttributeRequest, WrapRequest,
 };
 use beep_python_protocol::{
-    CallLimits, HandleList, HeldObject, HostOperation, Operation, SessionInspection, SessionOptions,
+    CallLimits, DebugRequest, Debugger, HandleList, HeldObject, HostOperation, Operation, SessionInspection,
+    SessionOptions,
 };
 use serde::Serialize;
 use serde::de::IgnoredAny;
@@ -408,6 +409,12 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
             let list: HandleList = ask_host(self, HostOperation::ListHandles, NO_REQUEST, session).await?;
             Ok(list.handles)
         }
+    }
+
+    /// Lets a debugger listen in a session, or says where it listens already. With `install`, debugpy is installed into the
+    /// session's environment where it is not there. Waits for its turn in the session. Whoever attaches runs code there.
+    fn debug_session(&self, session: &str, install: bool) -> impl Future<Output = Result<Debugger, Error>> + Send {
+        ask_host(self, HostOperation::DebugSession, Some(DebugRequest { install }), Some(Arc::from(session)))
     }
 
     /// Ends the worker of a session, whatever it does, and answers with the epoch in which the session goes on, empty.

@@ -130,7 +130,7 @@ pub use backend::PythonHostBackend;
 pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
 pub use beep_python_protocol::{
-    CallLimits, HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack,
+    CallLimits, Debugger, HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack,
 };
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, ServerEndpoint, ServerRecord, Value};
 pub use call::{Call, CallOptions, Reply, Target};

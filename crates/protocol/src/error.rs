@@ -95,6 +95,8 @@ codes! {
     TooManyProcesses = "too_many_processes", 422, ResourceExhausted, "Too many processes";
     /// The session holds as many objects as it may.
     TooManyHandles = "too_many_handles", 422, ResourceExhausted, "Too many handles";
+    /// No debugger can be started in the session.
+    NoDebugger = "no_debugger", 422, FailedPrecondition, "No debugger can be started";
     /// The result is larger than it may be.
     ResultTooLarge = "result_too_large", 422, ResourceExhausted, "The result is too large";
     /// The server is stopping.

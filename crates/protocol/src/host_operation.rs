@@ -17,6 +17,8 @@ pub enum HostOperation {
     InspectSession,
     /// List what a session holds.
     ListHandles,
+    /// Let a debugger listen in a session.
+    DebugSession,
     /// End a session's worker, whatever it does, and begin with an empty one.
     RestartSession,
     /// End a session and let go of all that it holds.
@@ -35,7 +37,7 @@ pub enum HostOperation {
 
 impl HostOperation {
     /// Every operation.
-    pub const ALL: [HostOperation; 14] = [
+    pub const ALL: [HostOperation; 15] = [
         HostOperation::Health,
         HostOperation::Cancel,
         HostOperation::CreateSession,
@@ -43,6 +45,7 @@ impl HostOperation {
         HostOperation::GetSession,
         HostOperation::InspectSession,
         HostOperation::ListHandles,
+        HostOperation::DebugSession,
         HostOperation::RestartSession,
         HostOperation::DeleteSession,
         HostOperation::CreateEnvironment,
@@ -61,6 +64,7 @@ impl HostOperation {
             HostOperation::GetSession | HostOperation::DeleteSession => "/api/sessions/{sessionId}",
             HostOperation::InspectSession => "/api/sessions/{sessionId}/inspect",
             HostOperation::ListHandles => "/api/sessions/{sessionId}/handles",
+            HostOperation::DebugSession => "/api/sessions/{sessionId}/debug",
             HostOperation::RestartSession => "/api/sessions/{sessionId}/restart",
             HostOperation::CreateEnvironment => "/api/venv/create",
             HostOperation::ListEnvironments => "/api/venv/list",
@@ -94,6 +98,7 @@ impl HostOperation {
             HostOperation::GetSession => "session_get",
             HostOperation::InspectSession => "session_inspect",
             HostOperation::ListHandles => "session_handles",
+            HostOperation::DebugSession => "session_debug",
             HostOperation::RestartSession => "session_restart",
             HostOperation::DeleteSession => "session_delete",
             HostOperation::CreateEnvironment => "venv_create",
@@ -119,6 +124,7 @@ impl HostOperation {
             HostOperation::GetSession => "SessionService/GetSession",
             HostOperation::InspectSession => "SessionService/InspectSession",
             HostOperation::ListHandles => "SessionService/ListHandles",
+            HostOperation::DebugSession => "SessionService/DebugSession",
             HostOperation::RestartSession => "SessionService/RestartSession",
             HostOperation::DeleteSession => "SessionService/DeleteSession",
             HostOperation::CreateEnvironment => "VenvService/CreateEnvironment",

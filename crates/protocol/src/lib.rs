@@ -4,6 +4,7 @@
 //! process, a socket or a file. `PROTOCOL.md` beside this crate shows the wire by example.
 
 mod death;
+mod debugger;
 mod error;
 mod exception;
 mod form;
@@ -21,6 +22,7 @@ mod session_options;
 mod value;
 
 pub use death::{DeathCause, WorkerDeath};
+pub use debugger::{DebugRequest, Debugger};
 pub use error::ErrorCode;
 pub use exception::{Frame, PythonException, SyntaxLocation};
 pub use form::ValueForm;

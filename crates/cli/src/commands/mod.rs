@@ -4,6 +4,7 @@ mod bundle;
 mod cache;
 mod completions;
 mod config;
+mod debug;
 mod eval;
 mod init;
 mod logs;
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     /// Make, show, restart and end the sessions of a server
     #[command(subcommand)]
     Session(session::Command),
+    /// Let a debugger listen in a session, and say how to attach
+    Debug(debug::Args),
     /// Evaluate Python code and print the result
     Eval(eval::Args),
     /// A prompt for Python, on a session of a running server or of one of its own
@@ -93,6 +96,7 @@ impl Command {
             Command::Logs(args) => logs::run(context, &args),
             Command::Config => config::run(context),
             Command::Session(command) => in_runtime(session::run(context, command)),
+            Command::Debug(args) => in_runtime(debug::run(context, args)),
             Command::Eval(args) => in_runtime(eval::run(context, args)),
             Command::Python(args) => python::run(context, args),
             Command::Quickstart(args) => in_runtime(quickstart::run(context, args)),

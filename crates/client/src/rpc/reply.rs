@@ -113,6 +113,10 @@ fn host(operation: HostOperation, body: &Bytes) -> Result<Reply, Error> {
             let handles = read::<m::ListHandlesResponse>(body)?.handles_json;
             Ok(Reply::Json(format!(r#"{{"handles":{handles}}}"#).into()))
         }
+        HostOperation::DebugSession => {
+            let m::DebugSessionResponse { host, port, debugpy } = read(body)?;
+            json(&json!({ "host": host, "port": port, "debugpy": debugpy }))
+        }
         HostOperation::RestartSession => {
             let m::RestartSessionResponse { success, session_epoch } = read(body)?;
             json(&SessionRestarted { success, session_epoch })

@@ -44,6 +44,7 @@ struct Request<'a> {
     question_id: String,
     error: Option<String>,
     eof: bool,
+    install: bool,
 }
 
 /// The framed message of a call.
@@ -122,6 +123,10 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
         Target::Host(HostOperation::CreateSession) => {
             let options_json = String::from_utf8_lossy(&call.body).into_owned();
             encode(&m::CreateSessionRequest { options_json })
+        }
+        Target::Host(HostOperation::DebugSession) => {
+            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
+            encode(&m::DebugSessionRequest { session_id, install: request.install })
         }
         Target::Host(HostOperation::RestartSession) => {
             let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();

@@ -78,6 +78,19 @@ impl EnvironmentService {
         .await
     }
 
+    /// Installs packages into the environment that is in use, whosever it is.
+    pub async fn install_own(&self, packages: Vec<String>) -> Result<Installed, Problem> {
+        let (venvs, own) = (self.venvs(), self.own.clone());
+        let wanted = Requirements::new(&packages)
+            .map_err(|error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?;
+        aside(move || {
+            let environment = venvs.open_path(&own)?;
+            let done = venvs.install(&environment, &wanted);
+            Ok(done.map_err(|source| EnvironmentError::Packages { name: environment.name.clone(), source })?)
+        })
+        .await
+    }
+
     /// Makes an empty environment; gives its path.
     pub async fn create(&self, name: String) -> Result<PathBuf, Problem> {
         let home = self.home.clone();

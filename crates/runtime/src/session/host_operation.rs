@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use beep_python_protocol::message::{CancelAnswer, CancelRequest, InstalledPackage, PackagesInstalled};
-use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem, SessionOptions};
+use beep_python_protocol::{DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::debugger::debug;
 use super::{Answer, CallName, Request, Session, SessionInfo, Sessions};
 use crate::environment::{EnvironmentService, Package};
 
@@ -32,6 +33,11 @@ pub async fn perform(
         HostOperation::ListHandles => {
             let handles = handles(&sessions.get(&session_named(session, body)?)?).await?;
             Ok([br#"{"handles":"#, &handles[..], b"}"].concat())
+        }
+        HostOperation::DebugSession => {
+            let session = sessions.get(&session_named(session, body)?)?;
+            let asked = if body.trim_ascii().is_empty() { DebugRequest::default() } else { read(body)? };
+            written(&debug(&session, asked.install).await?)
         }
         HostOperation::RestartSession => {
             let epoch = sessions.get(&session_named(session, body)?)?.restart().await?;

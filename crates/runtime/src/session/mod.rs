@@ -8,6 +8,7 @@ mod cancel;
 mod caps;
 mod capture;
 mod client_calls;
+mod debugger;
 mod events;
 mod explain;
 mod following;
@@ -30,6 +31,7 @@ mod zygotes;
 
 pub use call::{Answer, CallName, Reply, Request};
 pub use capture::Captured;
+pub use debugger::debug;
 pub use events::{Event, Events, Question, Wants};
 pub use limits::SessionLimits;
 pub use session::{Session, SessionInfo};

@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = files![
     "_awaiter.py",
     "_builtins.py",
     "_client.py",
+    "_debugger.py",
     "_decode.py",
     "_dotnet.py",
     "_encode.py",

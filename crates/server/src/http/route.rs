@@ -18,6 +18,8 @@ pub enum Route {
     Session,
     /// Restart a session.
     RestartSession,
+    /// Let a debugger listen in a session.
+    DebugSession,
     /// Tell where a session stands.
     InspectSession,
     /// List what a session holds.
@@ -46,6 +48,7 @@ impl Route {
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
             ("/api/sessions/default/restart", Route::RestartSession),
+            ("/api/sessions/default/debug", Route::DebugSession),
             ("/api/sessions/default/inspect", Route::InspectSession),
             ("/api/sessions/default/handles", Route::Handles),
             ("/api/venv/create", Route::VenvCreate),
@@ -73,6 +76,7 @@ impl Route {
                 Some(("", _)) => None,
                 Some((_, "")) if !path.ends_with('/') => Some(Route::Session),
                 Some((_, "restart")) => Some(Route::RestartSession),
+                Some((_, "debug")) => Some(Route::DebugSession),
                 Some((_, "inspect")) => Some(Route::InspectSession),
                 Some((_, "handles")) => Some(Route::Handles),
                 Some(_) => None,
@@ -89,6 +93,7 @@ impl Route {
             Route::Session => &[Method::GET, Method::DELETE],
             Route::Cancel
             | Route::RestartSession
+            | Route::DebugSession
             | Route::Operation(_)
             | Route::VenvCreate
             | Route::VenvDelete
@@ -108,6 +113,7 @@ impl Route {
             Route::Session if method == Method::DELETE => HostOperation::DeleteSession,
             Route::Session => HostOperation::GetSession,
             Route::RestartSession => HostOperation::RestartSession,
+            Route::DebugSession => HostOperation::DebugSession,
             Route::InspectSession => HostOperation::InspectSession,
             Route::Handles => HostOperation::ListHandles,
             Route::VenvCreate => HostOperation::CreateEnvironment,

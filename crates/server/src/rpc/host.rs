@@ -3,9 +3,9 @@
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::message::{CancelAnswer, CancelRequest, EnvironmentInfo};
-use beep_python_protocol::{ErrorCode, HostOperation, Problem, SessionOptions};
+use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem, SessionOptions};
 use beep_python_runtime::environment::{EnvironmentService, EnvironmentStatus, Package};
-use beep_python_runtime::session::SessionInfo;
+use beep_python_runtime::session::{SessionInfo, debug};
 use bytes::Bytes;
 
 use super::request::message;
@@ -55,6 +55,11 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
             let named: m::GetSessionRequest = message(body)?;
             let list = handles(&host.sessions.get(&named.session_id)?).await?;
             encode(&m::ListHandlesResponse { handles_json: String::from_utf8_lossy(&list).into_owned() })
+        }
+        HostOperation::DebugSession => {
+            let m::DebugSessionRequest { session_id, install } = message(body)?;
+            let Debugger { host, port, debugpy } = debug(&host.sessions.get(&session_id)?, install).await?;
+            encode(&m::DebugSessionResponse { host, port: port.into(), debugpy })
         }
         HostOperation::RestartSession => {
             let named: m::RestartSessionRequest = message(body)?;

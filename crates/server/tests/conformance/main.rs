@@ -10,6 +10,7 @@
 #![allow(unreachable_pub)] // as in any crate of tests
 
 mod clients;
+mod debugger;
 mod events;
 mod existing;
 mod existing_client;
@@ -62,6 +63,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "leases", cases: leases::CASES },
     Subject { name: "limits", cases: limits::CASES },
     Subject { name: "nested", cases: nested::CASES },
+    Subject { name: "debugger", cases: debugger::CASES },
     Subject { name: "events", cases: events::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
     Subject { name: "existing", cases: existing::CASES },

@@ -1,0 +1,93 @@
+//! A debugger in a session. The package here stands in for debugpy: it listens in a process that leaves the worker's
+//! process session, as debugpy's adapter does.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use beep_python_client::{Error, ErrorCode, PythonHostBackend};
+
+use crate::ground::{Case, Ground, cases};
+
+pub const CASES: &[Case] = cases![a_debugger_listens_until_the_session_ends, what_hinders_a_debugger_is_told];
+
+const STAND_IN: &str = r#"
+import os, socket, subprocess, sys
+
+__version__ = "1.2.3"
+settings = {}
+ADAPTER = """
+import os, socket, sys
+os.setsid()
+if os.fork(): os._exit(0)
+listener = socket.socket(fileno=int(sys.argv[1]))
+while True:
+    client = listener.accept()[0]
+    client.sendall(client.recv(100).upper())
+    client.close()
+"""
+
+
+def configure(**more):
+    settings.update(more)
+
+
+def listen(address):
+    with socket.create_server(address) as listener:
+        fd = listener.fileno()
+        subprocess.Popen([sys.executable, "-c", ADAPTER, str(fd)], pass_fds=[fd]).wait()
+        return listener.getsockname()
+"#;
+
+async fn use_stand_in(ground: &Ground, folder: &Path, text: &str) {
+    std::fs::write(folder.join("debugpy.py"), text).expect("written");
+    let code = format!("import sys\nsys.path.insert(0, {:?})", folder.to_str().expect("UTF-8"));
+    ground.python.evaluate::<()>(&code).await.expect("done");
+}
+
+async fn a_debugger_listens_until_the_session_ends(ground: &Ground) {
+    let folder = tempfile::tempdir().expect("a folder");
+    use_stand_in(ground, folder.path(), STAND_IN).await;
+    let debugger = ground.stranger().debug_session(&ground.session, false).await.expect("it listens");
+    assert_eq!((debugger.host.as_str(), debugger.debugpy.as_deref()), ("127.0.0.1", Some("1.2.3")));
+
+    let address = (debugger.host.as_str(), debugger.port);
+    let mut attached = TcpStream::connect(address).expect("somebody listens");
+    attached.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+    attached.write_all(b"attach").expect("sent");
+    let mut told = String::new();
+    attached.read_to_string(&mut told).expect("answered");
+    assert_eq!(told, "ATTACH");
+
+    // With or without `install`: it is there. The session goes on, and its children are not debugged.
+    assert_eq!(ground.python.debug_session(&ground.session, true).await.expect("as before"), debugger);
+    assert!(!ground.python.evaluate::<bool>("import debugpy\ndebugpy.settings['subProcess']").await.expect("a value"));
+
+    ground.python.restart_session(&ground.session).await.expect("restarted");
+    while TcpStream::connect(address).is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn what_hinders_a_debugger_is_told(ground: &Ground) {
+    let problem = async || match ground.python.debug_session(&ground.session, false).await {
+        Err(Error::Host(problem)) => *problem,
+        other => panic!("no problem: {other:?}"),
+    };
+    let missing = problem().await;
+    assert_eq!(missing.code, ErrorCode::NoDebugger);
+    assert!(missing.detail.starts_with("debugpy is not installed in "), "{}", missing.detail);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    use_stand_in(ground, folder.path(), "def configure(**more): raise OSError('no room')").await;
+    let failed = problem().await;
+    assert_eq!((failed.code, &*failed.detail), (ErrorCode::NoDebugger, "debugpy does not listen: OSError: no room"));
+
+    ground.python.evaluate::<()>("del sys.modules['debugpy']").await.expect("done");
+    use_stand_in(ground, folder.path(), "import no_such_module").await;
+    assert!(problem().await.detail.contains("No module named 'no_such_module'"));
+
+    let gone = ground.python.debug_session("no-such-session", false).await;
+    assert!(matches!(gone, Err(Error::Host(problem)) if problem.code == ErrorCode::UnknownSession));
+}
