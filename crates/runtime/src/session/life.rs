@@ -174,7 +174,7 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) -> bool {
         async move { outbox.write_to(&mut requests).await }
     });
     let host_calls = tokio::spawn(host_calls::answer(host.0, host.1, shared.clone(), outputs.clone()));
-    confine(worker.pid(), &shared.config.limits);
+    confine(worker.pid(), &shared.config.limits).await;
     shared.queue().connect(Connection { worker: worker.clone(), outbox, slots });
     let mut reader = tokio::spawn(read_answers(shared.clone(), answers, outputs.clone()));
     let mut stage = shared.stage.subscribe();

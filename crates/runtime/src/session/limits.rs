@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::ladder::climb;
 use super::session::Shared;
 use super::unanswered::Killed;
-use crate::worker::{Usage, limit_data, limit_open_files, usage};
+use crate::worker::{Usage, limit_data, limit_open_files, limit_tasks, usage};
 
 /// How often a session that has limits is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -17,6 +17,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const MEMORY_GRACE: Duration = Duration::from_millis(500);
 /// What a process may have mapped beyond the memory of its session: Python then raises MemoryError by itself.
 const DATA_SLACK: u64 = 128 << 20;
+/// What the user of a session with a limit to its processes may have beside it more than when it began, and how many
+/// threads each of its processes.
+const TASKS_SLACK: u64 = 512;
+const TASKS_OF_A_PROCESS: u64 = 16;
 
 /// What a session's calls may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +99,12 @@ impl SessionLimits {
 }
 
 /// Sets what the kernel sees to itself, for a worker and all that it starts.
-pub(super) fn confine(worker: i32, limits: &SessionLimits) {
+pub(super) async fn confine(worker: i32, limits: &SessionLimits) {
     limit_open_files(worker, limits.open_files);
+    if let Some(most) = limits.processes {
+        let more = most.saturating_mul(TASKS_OF_A_PROCESS).saturating_add(TASKS_SLACK);
+        let _ = tokio::task::spawn_blocking(move || limit_tasks(worker, more)).await;
+    }
     if let Some(bytes) = limits.memory_bytes {
         limit_data(worker, bytes.saturating_add(DATA_SLACK));
     }

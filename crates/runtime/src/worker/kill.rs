@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 
-use rustix::process::{Pid, Signal, kill_process, pidfd_send_signal};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, pidfd_send_signal};
 
 /// Stops the worker, then ends its descendants and every process of its process session, then the worker itself.
 ///
@@ -14,6 +14,7 @@ pub(crate) fn kill_tree(worker: Pid, pidfd: &OwnedFd) {
     if pidfd_send_signal(pidfd, Signal::STOP).is_err() {
         return;
     }
+    let _ = kill_process_group(worker, Signal::STOP); // at once: nobody in it can fork meanwhile
     let mut stopped = HashSet::new();
     loop {
         let mut new = 0;
@@ -27,17 +28,28 @@ pub(crate) fn kill_tree(worker: Pid, pidfd: &OwnedFd) {
             break;
         }
     }
+    let _ = kill_process_group(worker, Signal::KILL);
     for pid in stopped {
         let _ = kill_process(pid, Signal::KILL);
     }
     let _ = pidfd_send_signal(pidfd, Signal::KILL);
 }
 
+/// How often what a worker left is looked for: whatever forks in the moment of a look is found by the next.
+const SWEEPS: usize = 100;
+
 /// Ends what a worker that is gone has left in its process session.
 pub(crate) fn kill_left_behind(worker: Pid) {
-    // The number of a process session is not given to a new process while a member lives, so this hits nobody else.
-    for pid in family(worker, false) {
-        let _ = kill_process(pid, Signal::KILL);
+    for _ in 0..SWEEPS {
+        let left = family(worker, false);
+        if left.is_empty() {
+            return;
+        }
+        // The number of a process session is not given to a new process while a member lives, so this hits nobody else.
+        let _ = kill_process_group(worker, Signal::KILL);
+        for pid in left {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 }
 

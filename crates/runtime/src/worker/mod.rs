@@ -19,6 +19,6 @@ pub use lifeline::Lifeline;
 pub use outbox::Outbox;
 pub use package::{PackageError, unpack as unpack_package};
 pub use slots::{SLOTS, Slots};
-pub use usage::{Usage, limit_data, limit_open_files, resident_bytes, usage};
+pub use usage::{Usage, limit_data, limit_open_files, limit_tasks, resident_bytes, usage};
 pub use worker::{Drained, Output, Worker, WorkerEnds};
 pub use zygote::{Death, Zygote, ZygoteConfig, ZygoteError};

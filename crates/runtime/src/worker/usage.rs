@@ -1,5 +1,6 @@
 //! What a worker and all that it started take of the machine.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
@@ -56,12 +57,38 @@ pub fn limit_open_files(worker: i32, most: u64) {
     }
 }
 
-/// Fields 14 to 17 (user and system time, its own and that of ended children) and 24 of `/proc/PID/stat` (proc(5)); the
-/// name in field 2 may hold anything, so count from its end.
+/// Lets no process of the worker fork, or start a thread, once this user has so many more than now. A backstop for code
+/// that forks faster than anybody can look; the kernel counts what the user runs elsewhere too, hence the room, and does
+/// not hold root to it. Reads all of `/proc`: not for an async thread.
+pub fn limit_tasks(worker: i32, more: u64) {
+    let most = tasks_of(rustix::process::getuid().as_raw()) + more;
+    let most = getrlimit(Resource::Nproc).maximum.map_or(most, |maximum| maximum.min(most));
+    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+    if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Nproc, limit) {
+        tracing::warn!("worker process {worker} has no limit to its processes but what is seen from outside: {error}");
+    }
+}
+
+/// How many threads the processes of a user have.
+fn tasks_of(user: u32) -> u64 {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
+    let of_user = |entry: &std::fs::DirEntry| entry.metadata().is_ok_and(|metadata| metadata.uid() == user);
+    let threads = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        field(&stat, 20)
+    };
+    entries.flatten().filter(of_user).filter_map(threads).sum()
+}
+
+/// User and system time, its own and that of ended children, and the resident pages.
 fn ticks_and_pages(stat: &str) -> Option<(u64, u64)> {
-    let fields: Vec<&str> = stat[stat.rfind(')')? + 1..].split_ascii_whitespace().collect();
-    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    Some((number(14)? + number(15)? + number(16)? + number(17)?, number(24)?))
+    Some((field(stat, 14)? + field(stat, 15)? + field(stat, 16)? + field(stat, 17)?, field(stat, 24)?))
+}
+
+/// One of the numbers of `/proc/PID/stat` as proc(5) counts them, from 4 on; the name in field 2 may hold anything, so
+/// count from its end.
+fn field(stat: &str, number: usize) -> Option<u64> {
+    stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(number - 3)?.parse().ok()
 }
 
 #[cfg(test)]
