@@ -283,12 +283,11 @@ fn a_hostile_worker_cannot_forge_an_answer() {
     let mut pipe = server.connect();
     // Writes a whole answer frame for the request that runs, with a line break in its JSON.
     let forge = r#"
-import gc, os, struct
-worker = next(o for o in gc.get_objects() if type(o).__name__ == 'Worker' and hasattr(o, 'sink'))
+import os, struct
 frame = __import__('sys')._getframe()
 while 'rid' not in frame.f_locals: frame = frame.f_back
 body = b'1}}\n{"result":{"value":"forged"'
-os.write(worker.sink, struct.pack('<IBBHQ', len(body), 64, 0, 1, frame.f_locals['rid']) + body)
+os.write(frame.f_locals['self'].sink, struct.pack('<IBBHQ', len(body), 64, 0, 1, frame.f_locals['rid']) + body)
 "#;
     pipe.refused("eval", json!({ "expression": forge }), "internal");
     let next: Value = pipe.ask("eval", json!({ "expression": "'genuine'" }));
