@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
-use flate2::bufread::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 
 use super::RuntimeError;
+use super::inflate::inflated;
 use crate::platform::failed_to;
 
 /// The folder at the top of every archive.
@@ -20,23 +20,25 @@ pub(super) fn unpack(archive: &Path, into: &Path) -> Result<PathBuf, RuntimeErro
     std::fs::create_dir(into).map_err(failed_to("make", into))?;
     let broken = |source| RuntimeError::Unpack { path: archive.to_owned(), source };
     let refused = |reason| RuntimeError::UnsafeArchive { path: archive.to_owned(), reason };
-    let mut file = BufReader::with_capacity(1 << 18, File::open(archive).map_err(failed_to("read", archive))?);
-    let mut tar = Archive::new(GzDecoder::new(&mut file));
-    for entry in tar.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
-        match judge(&entry).map_err(refused)? {
-            Verdict::Skip => continue,
-            Verdict::Unpack => {}
+    let file = BufReader::with_capacity(1 << 18, File::open(archive).map_err(failed_to("read", archive))?);
+    inflated(file, |pieces| {
+        let mut tar = Archive::new(pieces);
+        for entry in tar.entries().map_err(broken)? {
+            let mut entry = entry.map_err(broken)?;
+            match judge(&entry).map_err(refused)? {
+                Verdict::Skip => continue,
+                Verdict::Unpack => {}
+            }
+            // Not set-uid, and not writable for others, whatever the archive says.
+            entry.set_preserve_permissions(false);
+            entry.set_mask(0o022);
+            if !entry.unpack_in(into).map_err(broken)? {
+                return Err(refused(format!("{} would lie outside", entry.path().unwrap_or_default().display())));
+            }
         }
-        // Not set-uid, and not writable for others, whatever the archive says.
-        entry.set_preserve_permissions(false);
-        entry.set_mask(0o022);
-        if !entry.unpack_in(into).map_err(broken)? {
-            return Err(refused(format!("{} would lie outside", entry.path().unwrap_or_default().display())));
-        }
-    }
-    // To the end of the stream: it is there that the checksum of the whole stands.
-    io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(broken)?;
+        // To the end of the stream: it is there that the checksum of the whole stands.
+        io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(broken)
+    })?;
     let installation = into.join(TOP);
     if !installation.join("bin").is_dir() {
         return Err(broken(io::Error::other("it is not a Python installation: it has no folder python/bin")));

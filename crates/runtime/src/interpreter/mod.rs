@@ -12,6 +12,7 @@ mod discover;
 mod download;
 mod error;
 mod fix_up;
+mod inflate;
 mod init;
 mod install;
 mod manager;
