@@ -27,7 +27,7 @@ pub struct SessionOptions {
 
 /// What the calls of a session may take. What is not given is as the server has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
     /// How long a call may take, waiting included, where it does not say itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ pub struct Limits {
 
 /// What one call may take, beside its deadline and grace. Of these and the session's own the smaller hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct CallLimits {
     /// How much processor time it may take, in all threads and processes of its session.
     #[serde(skip_serializing_if = "Option::is_none")]

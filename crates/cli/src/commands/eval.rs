@@ -7,6 +7,7 @@ use anyhow::Result;
 use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, SessionOptions, Value};
 use serde_json::json;
 
+use super::serve::seconds;
 use crate::Ended;
 use crate::complaint::Complaint;
 use crate::context::Context;
@@ -25,8 +26,9 @@ Text is printed as it is, None not at all, and anything else as Python shows it;
 JSON. What the code prints is printed, too.
 
 With --venv or --python the code runs in a server of its own. Without them and --server the only
-server that runs is used; where there is none, one is started for this call. Without --session the code has a session of its own, which ends with the command; the
-session that clients share is `--session default`.")]
+server that runs is used; where there is none, or more than one, one is started for this call.
+Without --session the code has a session of its own, which ends with the command; the session that
+clients share is `--session default`.")]
 pub(crate) struct Args {
     /// An expression, or statements whose last expression is the result; `-` reads them from standard input
     #[arg(allow_negative_numbers = true)]
@@ -40,8 +42,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
     /// How long it may take, in seconds
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
@@ -50,6 +52,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     let chosen = match &args.server {
         Some(wanted) => Some(server_for(&home, Some(wanted))?.0),
         None if args.wanted.is_named() => None,
+        None if args.session.is_some() => Some(server_for(&home, None)?.0),
         None => match running(&home)?.as_slice() {
             [(record, _)] => Some(record.clone()),
             _ => None,
@@ -96,7 +99,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
 
 async fn evaluate(context: &Context, mut client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
     if let Some(timeout) = args.timeout {
-        client = client.with_timeout(Duration::try_from_secs_f64(timeout).unwrap_or(Duration::MAX));
+        client = client.with_timeout(timeout);
     }
     let answered = client.evaluate::<Answer<Returned>>(code).await;
     let ended = match answered {

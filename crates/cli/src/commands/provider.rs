@@ -88,6 +88,14 @@ fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result
             false => environments.ensure_provider_environment(&which.name, which.model.as_deref())?,
         }
     };
+    let of = |named: &str| which.name.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    if !environments.providers()?.iter().any(|provider| of(&provider.name)) {
+        let what = if which.engine { "engine" } else { "provider" };
+        context.printer.note(format_args!(
+            "notice: providers.toml names no {what} {:?}, so that it needs no packages",
+            which.name
+        ));
+    }
     let status = status(&environments, which)?;
     context.printer.fact(json!(status), || {
         context.printer.line(format_args!("{} is ready: {}", environment.name, environment.path.display()));

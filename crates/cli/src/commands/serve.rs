@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use beep_python_protocol::Limits;
 use beep_python_runtime::environment::{Environment, VenvManager};
-use beep_python_runtime::session::Capacity;
+use beep_python_runtime::session::{Capacity, LEAST_MEMORY_BYTES};
 use beep_python_server::door::DoorConfig;
 use beep_python_server::launch::{Inherited, Ready};
 use beep_python_server::serve::{self, ServeOptions};
@@ -66,7 +66,7 @@ pub(crate) struct Served {
     #[arg(long, value_name = "N")]
     pub(crate) max_sessions: Option<u32>,
     /// How much memory a session may take, in bytes
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     pub(crate) max_memory: Option<u64>,
     /// How many processes a session may have
     #[arg(long, value_name = "N")]
@@ -204,7 +204,7 @@ fn capacity(served: &Served) -> Capacity {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a number of seconds");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use beep_python_client::{AnyBackend, Limits, PythonHostBackend, SessionInfo, SessionOptions};
 use beep_python_runtime::interpreter::VersionRequest;
+use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use serde_json::json;
 
 use crate::Ended;
@@ -54,10 +55,10 @@ pub(crate) struct Create {
     #[arg(long, value_name = "MODULE")]
     preload: Vec<String>,
     /// End it after so many seconds without a call
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     idle: Option<u64>,
     /// What it may take of memory, in bytes
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     max_memory: Option<u64>,
     /// A label, as NAME=TEXT
     #[arg(long, value_name = "NAME=TEXT", value_parser = label)]

@@ -100,6 +100,11 @@ fn without_a_server_one_is_started_and_nothing_stays() {
     assert_eq!((said.stdout.trim(), said.code), (environment.to_str().unwrap(), Some(0)), "{said:?}");
     let said = eval(&house, "1 / 0");
     assert_eq!(said.code, Some(1));
+    let said = house.run(&["eval", "--session", "default", "1"]);
+    assert!(said.code == Some(1) && said.stderr.starts_with("error: no server is running"), "{said:?}");
+    for timeout in ["0", "nan", "-1"] {
+        assert_eq!(house.run(&["eval", &format!("--timeout={timeout}"), "1"]).code, Some(2), "{timeout}");
+    }
     assert_eq!(house.json(&["status"]), json!([]));
     house.wait_until_no_process_is_left();
     assert_eq!(fs::read_dir(house.root().join("logs")).unwrap().count(), 0);

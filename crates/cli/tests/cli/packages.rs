@@ -95,6 +95,13 @@ fn what_is_broken_is_found_and_mended() {
         assert_eq!(imported(&house, "mine", "alpha"), "1.0");
         assert_eq!(from(&index, &house, tool, &["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
 
+        // A change was killed in its middle.
+        fs::write(path.join("beep-python.installing.json"), "").unwrap();
+        assert_eq!(state(), "packages damaged");
+        let mended = from(&index, &house, tool, &["venv", "repair", "mine"]);
+        assert!(mended.stdout.contains("did not come to its end; ask for it again"), "{mended:?}");
+        assert_eq!(state(), "healthy");
+
         // No Python any more.
         fs::remove_file(path.join("bin/python")).unwrap();
         std::os::unix::fs::symlink("/nonexistent/python", path.join("bin/python")).unwrap();
@@ -204,6 +211,11 @@ fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
         assert_eq!(house.json(&["venv", "packages", "three"]), json!([{"name": "gamma", "version": "1.0"}]));
         assert_eq!(house.json(&["venv", "status", "three"])["state"], "healthy");
 
+        for (text, reason) in [("gamma\n", "gamma is not an exact requirement"), ("# none\n", "it names no package")] {
+            fs::write(house.here().join("loose.txt"), text).unwrap();
+            let refused = from(&index, &house, tool, &["venv", "sync", "three", "loose.txt"]);
+            assert!(refused.stderr.contains(reason), "{refused:?}");
+        }
         fs::write(house.here().join("odd.toml"), "lock-version = \"9.0\"\n").unwrap();
         let odd = from(&index, &house, tool, &["venv", "sync", "three", "odd.toml"]);
         assert!(odd.stderr.contains("odd.toml is not a lock that can be followed: its lock-version"), "{odd:?}");

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 
 from ._builtins import own as __builtins__
 from ._text import message_of, type_name
@@ -15,6 +16,8 @@ def listen():
     """Where it listens, or why not: the host reads it. Once it does, it goes on as long as the session's worker."""
     global _listening
     if _listening is not None:
+        if not _is_open(_listening["port"]):
+            return {"failed": "debugpy has ended that listened at port %d; restart the session to begin anew" % _listening["port"]}
         return {"listening": _listening}
     try:
         _listening = _begin()
@@ -23,6 +26,13 @@ def listen():
     except Exception as error:
         return {"failed": type_name(type(error)) + ": " + message_of(error)}
     return {"listening": _listening}
+
+
+def _is_open(port):
+    """Whether somebody listens there. It is not tried: debugpy would take that for a client that attaches."""
+    place = "0100007F:%04X" % port if sys.byteorder == "little" else "7F000001:%04X" % port
+    with open("/proc/net/tcp") as file:
+        return any(fields[1:4:2] == [place, "0A"] for fields in map(str.split, file))
 
 
 def _begin():

@@ -29,6 +29,11 @@ impl VenvManager {
         let path = self.existing(name)?;
         let lock = FileLock::acquire(package::lock_path(&self.folder()?, name, &path))?;
         let EnvironmentStatus { state: was, record, .. } = status::examine(self.home(), name, &path);
+        let was = match was {
+            // The change that might still be under way is held up by our own lock.
+            EnvironmentState::Healthy if Journal::is_in(&path) => status::interrupted(),
+            was => was,
+        };
         let Some(record) = record else {
             let reason = format!("{} is lost, and pyvenv.cfg does not tell it", record::FILE);
             return Err(EnvironmentError::NotOurs { path, reason });

@@ -92,10 +92,7 @@ pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus 
         Ok(record) => (interpreter_state(home, &record), Some(record)),
     };
     let state = match state {
-        EnvironmentState::Healthy if is_interrupted(home, name, path) => EnvironmentState::PackagesDamaged {
-            reason: "a change of its packages did not come to its end".into(),
-            damaged: Vec::new(),
-        },
+        EnvironmentState::Healthy if is_interrupted(home, name, path) => interrupted(),
         state => state,
     };
     let packages = library(path).map(|library| package::installed(&library)).unwrap_or_default();
@@ -110,6 +107,14 @@ pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus 
         size_bytes: None,
         last_used,
         users,
+    }
+}
+
+/// What an environment is in which a change of its packages was begun and not ended.
+pub(super) fn interrupted() -> EnvironmentState {
+    EnvironmentState::PackagesDamaged {
+        reason: "a change of its packages did not come to its end; ask for it again when this is mended".into(),
+        damaged: Vec::new(),
     }
 }
 

@@ -20,7 +20,7 @@ use super::host_calls;
 use super::limits::{confine, watch};
 use super::queue::{Connection, Queue};
 use super::session::{Shared, Stage};
-use super::unanswered::stopped;
+use super::unanswered::{Killed, stopped};
 use super::zygotes::Zygotes;
 use crate::worker::{
     Body, Death, Decoder, Drained, HEADER_BYTES, Message, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError, kind,
@@ -208,9 +208,11 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) -> bool {
     outputs.drain(&mut shared.queue(), shared);
     let death = timeout(DEATH_REPORT_WITHIN, death).await.ok().and_then(Result::ok);
     worker.sweep();
-    let killed = shared.queue().killed().is_some();
-    let death = describe(worker.pid(), death, outputs.tail(), killed);
-    let by_itself = !killed && !matches!(*shared.stage.borrow(), Stage::Closing);
+    let killed = shared.queue().killed();
+    let death = describe(worker.pid(), death, outputs.tail(), killed.is_some());
+    // What passes a limit while nothing runs will do so again as soon as it is replaced.
+    let ended_itself = matches!(killed, None | Some(Killed::Limit(_)));
+    let by_itself = ended_itself && !matches!(*shared.stage.borrow(), Stage::Closing);
     if by_itself {
         let said =
             if death.stderr_tail.is_empty() { String::new() } else { format!("; it said: {}", death.stderr_tail) };

@@ -110,6 +110,9 @@ pub(super) async fn confine(worker: i32, limits: &SessionLimits) {
     }
 }
 
+/// The least limit to a session's memory: with less its worker would be ended before it did anything.
+pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
+
 /// A call that was seen running.
 #[derive(Default)]
 struct Seen {

@@ -33,6 +33,6 @@ pub use call::{Answer, CallName, Reply, Request};
 pub use capture::Captured;
 pub use debugger::debug;
 pub use events::{Event, Events, Question, Wants};
-pub use limits::SessionLimits;
+pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
 pub use session::{Session, SessionInfo};
 pub use sessions::{Capacity, Sessions, SessionsError, SessionsOptions};

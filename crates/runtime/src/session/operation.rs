@@ -69,6 +69,12 @@ pub async fn carry_out(
         let answer = Answer::Object(Body::from(Bytes::from_static(br#"{"success":true}"#)));
         return Ok(Reply { answer, captured: Default::default(), epoch: session.info().epoch });
     }
+    if envelope.isolated && envelope.callback.is_some() {
+        return Err(Problem::new(
+            ErrorCode::InvalidRequest,
+            "an isolated call is of no session, and not within a callback",
+        ));
+    }
     let request = envelope.request(operation, body);
     Ok(match &envelope.callback {
         Some(question) => session.nest(question, request).await,
@@ -82,6 +88,11 @@ pub fn follow(sessions: &Sessions, operation: Operation, envelope: &Envelope, bo
     if envelope.isolated {
         let detail =
             "an isolated call tells nothing but its answer: make it without events and offers, or in a session";
+        return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+    }
+    if envelope.callback.is_some() {
+        // In a turn of its own it would wait for the call that waits for the callback.
+        let detail = "within a callback only what has no events can be asked for";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
     Ok(envelope.session(sessions)?.follow(envelope.request(operation, body), envelope.offers))

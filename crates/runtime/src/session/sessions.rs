@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::cancel::cancel;
 use super::explain::begin_to_watch_memory;
 use super::life::live;
+use super::limits::LEAST_MEMORY_BYTES;
 use super::session::Shared;
 use super::zygotes::{Environments, Zygotes};
 use super::{CallName, Session, SessionInfo, SessionLimits};
@@ -159,6 +160,15 @@ impl Sessions {
     /// A new, empty session; returns when its worker is ready. What is not asked for is as this host has it.
     pub async fn create(&self, asked: SessionOptions) -> Result<Session, Problem> {
         let SessionOptions { environment, preload, idle_timeout_ms, labels, limits } = asked;
+        if idle_timeout_ms == Some(0) {
+            return Err(Problem::new(ErrorCode::InvalidRequest, "'idleTimeoutMs' must be at least 1"));
+        }
+        if let Some(bytes) = limits.memory_bytes.filter(|&bytes| bytes < LEAST_MEMORY_BYTES) {
+            let detail = format!(
+                "'memoryBytes' is {bytes}, and must be at least {LEAST_MEMORY_BYTES} (32 MiB): Python alone takes about half"
+            );
+            return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+        }
         let mut config = SessionConfig {
             limits: self.config.limits.but(&limits),
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),

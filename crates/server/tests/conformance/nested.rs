@@ -18,6 +18,7 @@ pub const CASES: &[Case] = cases![
     a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it,
     a_nested_call_ends_with_the_call_around_it,
     nested_calls_have_limits,
+    a_nested_call_with_events_is_refused_at_once,
 ];
 
 /// What nested calls were told.
@@ -73,6 +74,21 @@ async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(groun
         told.recv().await.expect("told").expect_err("raised").exception().expect("there").kind,
         "KeyboardInterrupt"
     );
+}
+
+async fn a_nested_call_with_events_is_refused_at_once(ground: &Ground) {
+    let inner = ground.companion();
+    let python = ground.python.with_callback("ask", move |call: CallbackCall| {
+        let within = inner.within(&call);
+        async move {
+            let told = match within.execute("1").await {
+                Ok(execution) => execution.result::<i64>().await.map(drop),
+                Err(error) => Err(error),
+            };
+            Ok(told.expect_err("it would wait for itself").code() == Some(ErrorCode::InvalidRequest))
+        }
+    });
+    assert!(python.evaluate_with::<bool>("ask()", ask()).await.expect("goes on"));
 }
 
 async fn a_nested_call_is_cancelled_alone(ground: &Ground) {

@@ -78,6 +78,17 @@ impl VenvManager {
             Some(_) => Requirements::default(),
             None => Requirements::default().and_file(&file)?,
         };
+        // What is not there would be removed, so that a file that means something else must not be taken for a lock.
+        if lock_file.is_none()
+            && let Some(all) = wanted.all()
+        {
+            if all.is_empty() {
+                return Err(wrong("it names no package".into()));
+            }
+            if let Some(open) = all.iter().find(|wanted| !wanted.is_exact()) {
+                return Err(wrong(format!("{} is not an exact requirement, as NAME==VERSION is", open.text)));
+            }
+        }
         let lock = lock(self, environment)?;
         let tool = Tool::find(self.home(), self.package_settings(), environment)?;
         let scratch = scratch(environment)?;

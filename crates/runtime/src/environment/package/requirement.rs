@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use pep508_rs::{Requirement, VerbatimUrl};
+use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl, pep440_rs::Operator};
 use sha2::{Digest, Sha256};
 
 use super::{Package, PackageError};
@@ -89,6 +89,18 @@ impl Requirements {
 }
 
 impl Wanted {
+    /// Whether it is met by one build or version only.
+    pub(super) fn is_exact(&self) -> bool {
+        let Some(requirement) = &self.requirement else { return true };
+        match &requirement.version_or_url {
+            Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
+                specifiers.iter().any(|one| matches!(one.operator(), Operator::Equal | Operator::ExactEqual))
+            }
+            Some(VersionOrUrl::Url(_)) => true,
+            None => false,
+        }
+    }
+
     fn new(text: &str) -> Result<Wanted, PackageError> {
         let text = text.trim();
         let wrong = |reason: &str| {
