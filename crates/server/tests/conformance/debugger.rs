@@ -10,7 +10,11 @@ use beep_python_client::{Error, ErrorCode, PythonHostBackend};
 
 use crate::ground::{Case, Ground, cases};
 
-pub const CASES: &[Case] = cases![a_debugger_listens_until_the_session_ends, what_hinders_a_debugger_is_told];
+pub const CASES: &[Case] = cases![
+    a_debugger_listens_until_the_session_ends,
+    a_debugger_that_has_ended_is_not_told_of_as_there,
+    what_hinders_a_debugger_is_told,
+];
 
 const STAND_IN: &str = r#"
 import os, socket, subprocess, sys
@@ -24,7 +28,9 @@ if os.fork(): os._exit(0)
 listener = socket.socket(fileno=int(sys.argv[1]))
 while True:
     client = listener.accept()[0]
-    client.sendall(client.recv(100).upper())
+    said = client.recv(100)
+    if said == b"die": os._exit(1)
+    client.sendall(said.upper())
     client.close()
 """
 
@@ -68,6 +74,23 @@ async fn a_debugger_listens_until_the_session_ends(ground: &Ground) {
     while TcpStream::connect(address).is_ok() {
         tokio::task::yield_now().await;
     }
+}
+
+async fn a_debugger_that_has_ended_is_not_told_of_as_there(ground: &Ground) {
+    let folder = tempfile::tempdir().expect("a folder");
+    use_stand_in(ground, folder.path(), STAND_IN).await;
+    let debugger = ground.python.debug_session(&ground.session, false).await.expect("it listens");
+    let mut attached = TcpStream::connect((debugger.host.as_str(), debugger.port)).expect("somebody listens");
+    attached.write_all(b"die").expect("sent");
+    let problem = loop {
+        match ground.python.debug_session(&ground.session, false).await {
+            Ok(still) => assert_eq!(still, debugger),
+            Err(Error::Host(problem)) => break *problem,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(problem.code, ErrorCode::NoDebugger);
+    assert!(problem.detail.contains("restart the session"), "{problem:?}");
 }
 
 async fn what_hinders_a_debugger_is_told(ground: &Ground) {
