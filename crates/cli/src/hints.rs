@@ -75,8 +75,8 @@ fn runtime(error: &RuntimeError) -> Option<String> {
         RuntimeError::Download { source, .. } if is_of_certificate(&format!("{source:?}")) => CERTIFICATES.into(),
         RuntimeError::Home(error) => return home(error),
         RuntimeError::Nothing { .. } | RuntimeError::Download { .. } | RuntimeError::DownloadRefused { .. } => {
-            "name a mirror with --mirror or BEEP_PYTHON_INSTALL_MIRROR, or an archive with --archive; --system takes a \
-             Python of this machine"
+            "name a mirror in BEEP_PYTHON_INSTALL_MIRROR, or an archive: `beep-python runtime install VERSION --archive FILE`; \
+             `beep-python init --system` takes a Python of this machine"
                 .into()
         }
         RuntimeError::DownloadIncomplete { .. } => "run it again: it goes on where it ended".into(),

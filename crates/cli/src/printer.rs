@@ -70,6 +70,10 @@ impl Printer {
             true => ContentArrangement::Dynamic,
             false => ContentArrangement::Disabled,
         });
+        // A terminal that does not know how wide it is says 0.
+        if table.width() == Some(0) {
+            table.set_width(80);
+        }
         if self.colours.stdout {
             table.enforce_styling();
             table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));

@@ -154,7 +154,7 @@ fn choose_plainly(title: &str, choices: &[Choice]) -> io::Result<Chosen> {
 
 /// Paints the choices around the one at `at`, and says how many lines that took.
 fn paint_choices(title: &str, choices: &[Choice], at: usize, colours: bool) -> io::Result<u16> {
-    let (width, height) = size().unwrap_or((80, 24));
+    let (width, height) = size().ok().filter(|&(width, height)| width > 0 && height > 0).unwrap_or((80, 24));
     let shown = usize::from(height).saturating_sub(3).max(1).min(choices.len());
     let first = at.saturating_sub(shown / 2).min(choices.len() - shown);
     let indent = choices.iter().map(|choice| choice.label.chars().count()).max().unwrap_or(0);
