@@ -1,7 +1,7 @@
 """Our figures beside the peers', in one run: rounds are the outer loop, so all rows see the same machine.
 
     cargo build --release -p beep-python && cargo build --release -p beep-python-client --example load
-    python3 -m venv peers && peers/bin/pip install granian fastapi 'uvicorn[standard]' uv
+    python3 -m venv peers && peers/bin/pip install granian fastapi 'uvicorn[standard]' uv      # its index is used, too
     peers/bin/python benches/compare.py --target target/release [--rounds 5]
 
 Prints Markdown tables of medians with the range in brackets. A row whose program is not installed is left out.
@@ -32,6 +32,7 @@ LOAD = os.path.abspath(os.path.join(options.target, "examples", "load"))
 BIN = os.path.dirname(os.path.abspath(sys.executable))
 SCRATCH = tempfile.mkdtemp(prefix="beep-bench-")
 ENV = {**os.environ, "BEEP_PYTHON_HOME": os.path.join(SCRATCH, "home"), "UV_PYTHON_DOWNLOADS": "never"}
+ENV["PATH"] = os.path.dirname(os.path.abspath(sys.executable)) + os.pathsep + ENV["PATH"]  # the same uv for both
 ENV.pop("PYTHONDONTWRITEBYTECODE", None)
 BASE = os.path.realpath(os.path.join(sys.base_prefix, "bin", "python3"))
 
@@ -193,6 +194,13 @@ def environments():
     uv = os.path.join(BIN, "uv")
     if os.path.exists(uv):
         yield "`uv venv`", lambda: run(uv, "venv", "-q", "-p", BASE, fresh("uv"))
+        filled, packages = fresh("filled"), ("six", "requests")
+        with_packages = [word for package in packages for word in ("--with", package)]
+        filling = (BEEP, "venv", "create", name + "-filled", *with_packages)
+        yield "`beep-python venv create` with six and requests, cached", lambda: run(*filling)
+        yield "`uv venv` and `uv pip install`, the same", lambda: (
+            run(uv, "venv", "-q", "-p", BASE, filled), run(uv, "pip", "install", "-q", "-p", filled, *packages)
+        )
     yield "`python -m venv --without-pip`", lambda: run(BASE, "-m", "venv", "--without-pip", fresh("plain"))
     yield "`python -m venv`", lambda: run(BASE, "-m", "venv", fresh("full"))
 
