@@ -38,7 +38,7 @@ pub struct Limits {
     /// How much processor time a call may take, in all threads and processes of the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_ms: Option<u64>,
-    /// How much memory the session may have resident, all its processes together.
+    /// How much memory the session may have resident, all its processes together; at least 32 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
     /// How many processes the session may have, its worker included.

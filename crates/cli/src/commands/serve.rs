@@ -65,7 +65,7 @@ pub(crate) struct Served {
     /// How many sessions there may be [default: 1000]
     #[arg(long, value_name = "N")]
     pub(crate) max_sessions: Option<u32>,
-    /// How much memory a session may take, in bytes
+    /// How much memory a session may take, in bytes; at least 32 MiB
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     pub(crate) max_memory: Option<u64>,
     /// How many processes a session may have

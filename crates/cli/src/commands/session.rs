@@ -57,7 +57,7 @@ pub(crate) struct Create {
     /// End it after so many seconds without a call
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     idle: Option<u64>,
-    /// What it may take of memory, in bytes
+    /// What it may take of memory, in bytes; at least 32 MiB
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     max_memory: Option<u64>,
     /// A label, as NAME=TEXT
