@@ -1,15 +1,18 @@
-//! A closed-loop load over HTTP: how long one eval takes, and how many go through at once.
+//! A closed-loop load over HTTP, or over a pipe: how long one eval takes, and how many go through at once.
 //!
-//! `load HOST:PORT [EXPRESSION] [--path /api/eval] [--calls 5000] [--connections 16] [--seconds 4]` prints one JSON
+//! `load HOST:PORT|unix:PATH [EXPRESSION] [--path /api/eval] [--calls 5000] [--connections 16] [--seconds 4]` prints one JSON
 //! object: latencies of one connection in microseconds, then calls per second over many connections. It speaks plain
 //! sockets, so that any server can be measured with it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const PIPE: &str = "unix:";
 
 struct Options {
     target: String,
@@ -22,8 +25,8 @@ struct Options {
 fn main() -> Result<(), Failure> {
     let options = options()?;
     let mut connection = Connection::open(&options)?;
-    for _ in 0..500 {
-        connection.call(&options)?;
+    for _ in 0..options.calls / 10 {
+        connection.call(&options)?; // to warm up
     }
     let mut alone = Vec::with_capacity(options.calls);
     for _ in 0..options.calls {
@@ -59,9 +62,13 @@ fn options() -> Result<Options, Failure> {
             _ => plain.push(word),
         }
     }
-    let target = plain.first().ok_or("usage: load HOST:PORT [EXPRESSION]")?.clone();
+    let target = plain.first().ok_or("usage: load HOST:PORT|unix:PATH [EXPRESSION]")?.clone();
     let expression = serde_json::to_string(plain.get(1).map_or("1+1", String::as_str))?;
     let body = format!(r#"{{"expression":{expression},"locals":{{}}}}"#);
+    if target.starts_with(PIPE) {
+        let request = format!("{{\"command\":\"eval\",\"payload\":{body}}}\n").into_bytes();
+        return Ok(Options { target, request, calls, connections, seconds });
+    }
     let head = format!("POST {path} HTTP/1.1\r\nhost: {target}\r\ncontent-type: application/json\r\n");
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes();
     Ok(Options { target, request, calls, connections, seconds })
@@ -104,39 +111,70 @@ fn throughput(options: &Options) -> Result<f64, Failure> {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     read: Vec<u8>,
+}
+
+enum Stream {
+    Http(TcpStream),
+    Pipe(UnixStream),
 }
 
 impl Connection {
     fn open(options: &Options) -> Result<Connection, Failure> {
-        let stream = TcpStream::connect(&options.target)?;
-        stream.set_nodelay(true)?;
+        let stream = match options.target.strip_prefix(PIPE) {
+            Some(path) => Stream::Pipe(UnixStream::connect(path)?),
+            None => {
+                let stream = TcpStream::connect(&options.target)?;
+                stream.set_nodelay(true)?;
+                Stream::Http(stream)
+            }
+        };
         Ok(Connection { stream, read: Vec::new() })
     }
 
     fn call(&mut self, options: &Options) -> Result<(), Failure> {
-        self.stream.write_all(&options.request)?;
         self.read.clear();
-        loop {
-            let mut chunk = [0; 16384];
-            let n = self.stream.read(&mut chunk)?;
-            if n == 0 {
-                return Err("the server closed the connection".into());
+        match &mut self.stream {
+            Stream::Http(stream) => {
+                stream.write_all(&options.request)?;
+                while !is_whole_answer(&self.read)? {
+                    read_some(stream, &mut self.read)?;
+                }
             }
-            self.read.extend_from_slice(&chunk[..n]);
-            let Some(end) = self.read.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-            let head = std::str::from_utf8(&self.read[..end])?;
-            if !head.starts_with("HTTP/1.1 200") {
-                return Err(format!("the server answered {:?}", head.lines().next()).into());
-            }
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-            });
-            if self.read.len() >= end + 4 + length.ok_or("an answer without content-length")? {
-                return Ok(());
+            Stream::Pipe(stream) => {
+                stream.write_all(&options.request)?;
+                while self.read.last() != Some(&b'\n') {
+                    read_some(stream, &mut self.read)?;
+                }
+                if !self.read.starts_with(b"{\"result\"") {
+                    return Err(format!("the server answered {}", String::from_utf8_lossy(&self.read)).into());
+                }
             }
         }
+        Ok(())
     }
+}
+
+fn read_some(stream: &mut impl Read, into: &mut Vec<u8>) -> Result<(), Failure> {
+    let mut chunk = [0; 16384];
+    let n = stream.read(&mut chunk)?;
+    if n == 0 {
+        return Err("the server closed the connection".into());
+    }
+    into.extend_from_slice(&chunk[..n]);
+    Ok(())
+}
+
+fn is_whole_answer(read: &[u8]) -> Result<bool, Failure> {
+    let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(false) };
+    let head = std::str::from_utf8(&read[..end])?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(format!("the server answered {:?}", head.lines().next()).into());
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+    });
+    Ok(read.len() >= end + 4 + length.ok_or("an answer without content-length")?)
 }

@@ -4,15 +4,17 @@
 #[allow(unreachable_pub)]
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use beep_python_protocol::{ErrorCode, Operation, Outcome};
-use beep_python_runtime::session::{Answer, Request};
+use beep_python_protocol::{ErrorCode, Operation, Outcome, SessionOptions};
+use beep_python_runtime::session::{Answer, Request, Session};
+use rustix::process::Pid;
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use serde_json::{Value, json};
 use support::{Told, eval, on_every_python, on_one_python, send, with_options};
 
 /// Evaluates one thing after the other, in one session, and compares the values.
-async fn expect(session: &beep_python_runtime::session::Session, cases: &[(&str, Value)]) {
+async fn expect(session: &Session, cases: &[(&str, Value)]) {
     for (code, wanted) in cases {
         let told = eval(session, code).await;
         assert_eq!(told.value(), wanted, "{code}");
@@ -473,4 +475,103 @@ fn bad_requests_are_refused_by_name() {
         let missing = send(session, Operation::Import, json!({ "moduleName": "no_such_module" })).await;
         assert_eq!(missing.exception()["type"], "ModuleNotFoundError");
     });
+}
+
+/// Whether the host ever let this worker wake up beside it; only the worker itself knows.
+const WAS_DRAWN: &str = "
+import sys
+frame = sys._getframe()
+while frame.f_code.co_name != 'serve':
+    frame = frame.f_back
+frame.f_locals['self'].bits != b''
+";
+
+/// Makes one call after the other until the worker was drawn near; fails where that does not come about.
+async fn until_drawn(session: &Session) {
+    let began = Instant::now();
+    while eval(session, WAS_DRAWN).await.value() != true {
+        assert!(began.elapsed() < Duration::from_secs(30), "calls that follow each other at once are drawn near");
+    }
+}
+
+/// Whether a process can have another one wake up elsewhere here.
+async fn can_be_drawn(session: &Session) -> bool {
+    let pid = session.info().pid.and_then(Pid::from_raw);
+    let cpus = sched_getaffinity(pid).expect("its CPUs");
+    let can = cpus.count() > 1 && sched_setaffinity(pid, &cpus).is_ok();
+    if !can {
+        println!("skipped: there is one CPU only, or others cannot be moved");
+    }
+    can
+}
+
+#[test]
+fn code_has_all_cpus_wherever_its_worker_woke_up() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        if !can_be_drawn(session).await {
+            return;
+        }
+        let cpus = "import os\nsorted(os.sched_getaffinity(0))";
+        let all = eval(session, cpus).await.value().clone();
+        until_drawn(session).await;
+        for _ in 0..1000 {
+            assert_eq!(*eval(session, cpus).await.value(), all);
+        }
+        eval(session, "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})").await;
+        for _ in 0..100 {
+            assert_eq!(*eval(session, cpus).await.value(), json!([all[0]]), "what the code chose itself");
+        }
+    });
+}
+
+#[test]
+fn calls_that_ended_badly_are_no_longer_under_way() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        if !can_be_drawn(session).await {
+            return;
+        }
+        let died = async || drop(eval(session, "import os\nos._exit(1)").await);
+        let behind_a_death = async || {
+            tokio::join!(eval(session, "import os\nos._exit(1)"), eval(session, "1"), eval(session, "2"));
+        };
+        let out_of_time = async || {
+            let request = Request::new(Operation::Evaluate, json!({ "expression": "while True: pass" }).to_string());
+            session.call(Request { deadline: Some(Duration::from_millis(20)), ..request }).await;
+        };
+        let closed = async || {
+            let other = sessions.create(SessionOptions::default()).await.expect("a session");
+            let call = tokio::spawn({
+                let other = other.clone();
+                async move { drop(eval(&other, "import time\ntime.sleep(1000)").await) }
+            });
+            other.restart().await.expect("restarted");
+            call.await.expect("it ended");
+            sessions.delete(other.id(), Duration::ZERO).await.expect("deleted");
+        };
+        // Only a call that is the only one under way draws its worker near.
+        died().await;
+        until_drawn(session).await;
+        behind_a_death().await;
+        until_drawn(session).await;
+        out_of_time().await;
+        died().await;
+        until_drawn(session).await;
+        closed().await;
+        died().await;
+        until_drawn(session).await;
+    });
+}
+
+#[test]
+fn a_host_with_other_things_to_do_draws_no_worker_near() {
+    with_options(
+        |options| options.passes_on = false,
+        async |sessions| {
+            for _ in 0..100 {
+                assert_eq!(eval(sessions.default_session(), WAS_DRAWN).await.value(), false);
+            }
+        },
+    );
 }

@@ -111,6 +111,8 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     }
     serving.spawn(rpc::serve(rpc, host.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, host.clone(), stopping));
+    let lingering = host.clone();
+    tokio::spawn(async move { lingering.sessions.linger().await });
     ready.ready(&record);
     tracing::info!("ready");
     let deserted = tokio::select! {
@@ -162,6 +164,7 @@ async fn start(
         directory: None,
         limits: SessionLimits::default().but(&options.limits),
         capacity: options.capacity,
+        passes_on: true,
     })
     .await?;
     let mut endpoints = Vec::new();

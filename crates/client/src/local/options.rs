@@ -81,6 +81,7 @@ pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionsOptions
         directory: options.directory.clone(),
         limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
         capacity: Capacity::default(),
+        passes_on: false, // the thread is its owner's
     })
 }
 

@@ -21,6 +21,8 @@ class _Guarded:
         turn = self.turn
         if turn.slot >= 0 and not turn.shields:
             return self.handler(signum, frame)
+        if turn.wake is not None:
+            turn.wake()
         try:
             self.handler(signum, frame)
         except BaseException:

@@ -50,6 +50,7 @@ class Turn:
         self.shields = 0
         self.shield = _Shield(self)
         self.missed = False  # whether a signal came while shielded
+        self.wake = None  # to be called before the user's code runs outside of a request
         self.handler = self.interrupt  # one object, so that it can be told from others
 
     def watch(self):

@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 from fcntl import ioctl
-from os import _exit, close, read
+from os import _exit, close, read, sched_setaffinity
 from termios import FIONREAD
 
 from . import _failure, _host, _output, _process, _slots, _wire
@@ -65,6 +65,7 @@ class Worker:
         self.unread = bytearray(4)  # a C int, as FIONREAD gives it
         self.partial = {}  # parts of bodies of which more is to come, by id
         self.forked = False
+        self.bits, self.cpus = b"", ()  # its CPUs, as the page has them, and as numbers
 
     def connect(self, fd, lifeline, request):
         """Makes this process the worker. `fd` has the descriptors by name."""
@@ -72,6 +73,7 @@ class Worker:
         self.outputs = (fd["stdout"], fd["stderr"])
         self.private = list(fd.values())
         self.turn.page, self.turn.running = _slots.open_page(fd["page"])
+        self.turn.wake = self.wake
         faulthandler.register(STACKS, file=fd["page"], all_threads=True, chain=False)
         self.link.open(fd["host_in"], fd["host_out"])
         _host.connect(self.link)
@@ -97,6 +99,7 @@ class Worker:
         except OSError:  # closed by the user's code
             pass
         _host.disconnect()
+        self.turn.wake = None  # the page is the parent's
         self.awaiter.stop_idling()  # so that a child of a background task ends with the step that forked it
         self.turn.unwatch()
 
@@ -104,12 +107,14 @@ class Worker:
         """Until the host closes the link."""
         turn, awaiter, source = self.turn, self.awaiter, self.source
         leases = self.leases
+        page, rests, going_back = turn.page, _slots.RESTS, _slots.GOING_BACK
         turn.watch()
         ready = {"pid": os.getpid(), "python": sys.version.split()[0]}
         self.answers += _wire.frames(_wire.READY, 0, dumps(ready).encode())
         self.flush()
         rest = b""
         while True:
+            data = None
             try:
                 if leases.due is not None:
                     self.wait_with_leases()
@@ -117,19 +122,49 @@ class Worker:
                     awaiter.idle(source)
                     if self.forked:  # a background task did
                         self.end_as_child(None)
+                page[rests] = 1
                 data = read(source, READ)
+                page[rests] = 0
             except BaseException as error:
                 if self.forked:  # a signal handler did
                     self.end_as_child(None)
                 if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
                     raise
+                page[rests] = 0
                 _failure.report("a signal handler raised while the session was idle")
+            if page[going_back]:
+                self.wake()
+            if data is None:
                 continue
             if not data:
                 self.session.handles.report()
                 return
             turn.watch()
             rest = self.take_frames(rest + data if rest else data)
+
+    def wake(self):
+        """Says that it does not rest any more, and goes back to all of its CPUs where the host let it wake up on one."""
+        page = self.turn.page
+        page[_slots.RESTS] = 0
+        # Not before it has them back, whatever a signal handler does meanwhile.
+        while page[_slots.GOING_BACK] in (_slots.TOLD, _slots.GOES):
+            try:
+                page[_slots.GOING_BACK] = _slots.GOES
+                bits = bytes(page[_slots.CPUS : _slots.CPUS + _slots.CPUS_BYTES])
+                if bits != self.bits:
+                    self.bits, self.cpus = bits, _slots.numbers(bits)
+                page[_slots.GOING_BACK] = 0 if self.spread() else _slots.CANNOT
+            except BaseException:
+                _failure.report("a signal handler raised while the session was idle")
+
+    def spread(self):
+        for cpus in (self.cpus, range(8 * _slots.CPUS_BYTES)):
+            try:
+                sched_setaffinity(0, cpus)
+                return True
+            except OSError:  # they were taken away just now; whichever there are will do
+                pass
+        return False  # forbidden by the user's code
 
     def wait_with_leases(self):
         """Until a request can be read; meanwhile leases run out, and background tasks go on.

@@ -3,7 +3,7 @@ import os
 import signal
 import unittest
 
-from beep_python import _wire
+from beep_python import _slots, _wire
 
 from .host import EVALUATE, Host, WorkerTest
 
@@ -43,6 +43,92 @@ class Worker(WorkerTest):
     def test_exit_of_the_site_module_too(self):
         self.assertEqual(self.host.fails("exit()")["type"], "SystemExit")
         self.assertEqual(self.host.evaluate("1+1"), 2)
+
+
+class Near(WorkerTest):
+    """The host lets a worker that rests wake up on one CPU, and the worker then goes back to all of them."""
+
+    CPUS = "import os\nsorted(os.sched_getaffinity(0))"
+
+    def setUp(self):
+        super().setUp()
+        self.cpus = os.sched_getaffinity(self.host.pid)
+
+    def draw(self, told=None):
+        """To one CPU, and tells it to go back to those it has, or to these."""
+        page = self.host.page
+        page[_slots.CPUS : _slots.CPUS + _slots.CPUS_BYTES] = bytes(_slots.CPUS_BYTES)
+        for cpu in self.cpus if told is None else told:
+            page[_slots.CPUS + cpu // 8] |= 1 << cpu % 8
+        page[_slots.GOING_BACK] = _slots.TOLD
+        os.sched_setaffinity(self.host.pid, {min(self.cpus)})
+
+    def rests(self):
+        self.host.until_at_rest()
+        return self.host.page[_slots.RESTS] == 1
+
+    def test_it_takes_its_cpus_back_before_anything_else(self):
+        for _ in range(3):
+            self.assertTrue(self.rests())
+            self.draw()
+            self.assertEqual(set(self.host.evaluate(self.CPUS)), self.cpus)
+            self.assertEqual(self.host.page[_slots.GOING_BACK], 0)
+
+    def test_where_its_cpus_are_gone_it_takes_what_there_is(self):
+        self.draw([1000])
+        self.assertEqual(set(self.host.evaluate(self.CPUS)), self.cpus)
+        self.assertEqual(self.host.page[_slots.GOING_BACK], 0)
+
+    def test_it_is_back_before_a_signal_handler_of_the_user_runs(self):
+        self.host.evaluate(
+            "import os, signal, subprocess, sys\n"
+            "code = 'import os; print(len(os.sched_getaffinity(0)))'\n"
+            "def handler(*_):\n"
+            "    here = len(os.sched_getaffinity(0)), int(subprocess.check_output([sys.executable, '-c', code]))\n"
+            "    os.write(1, b'%d %d.' % here)\n"
+            "signal.signal(signal.SIGUSR1, handler)\n"
+            "1"
+        )
+        self.assertTrue(self.rests())
+        self.draw()
+        os.kill(self.host.pid, signal.SIGUSR1)
+        self.host.until("%d %d." % (len(self.cpus), len(self.cpus)))
+        self.assertEqual(set(self.host.evaluate(self.CPUS)), self.cpus)
+
+    def test_where_it_is_not_let_it_says_so(self):
+        filtered = self.host.evaluate(
+            "import ctypes, os, struct\n"  # a filter that forbids the one system call
+            "number = {'x86_64': 203, 'aarch64': 122}[os.uname().machine]\n"
+            "steps = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]\n"
+            "code = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *step) for step in steps))\n"
+            "program = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(steps), ctypes.addressof(code)))\n"
+            "libc = ctypes.CDLL(None)\n"
+            "libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.c_void_p(ctypes.addressof(program)), 0, 0) == 0"
+        )
+        if not filtered:
+            self.skipTest("this kernel has no filters of system calls")
+        self.draw()
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+        self.assertEqual(self.host.page[_slots.GOING_BACK], _slots.CANNOT)
+        self.assertEqual(self.host.evaluate("1+1"), 2)
+
+    def test_it_does_not_rest_while_it_works(self):
+        rid = self.host.send(EVALUATE, {"expression": "import time\nprint(1)\ntime.sleep(1000)"})
+        self.host.until("1")
+        self.assertFalse(self.rests())
+        self.host.cancel_at_rest(rid)
+        self.host.answer(rid)
+        self.assertTrue(self.rests())
+
+    def test_it_does_not_rest_while_background_tasks_go_on(self):
+        self.host.evaluate(
+            "import asyncio\n"
+            "async def run():\n    await asyncio.sleep(1000)\n"
+            "task = asyncio.ensure_future(run())\n"
+            "await asyncio.sleep(0)\n"
+            "1"
+        )
+        self.assertFalse(self.rests())
 
 
 class End(WorkerTest):

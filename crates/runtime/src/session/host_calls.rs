@@ -66,7 +66,7 @@ pub(super) async fn answer(
     let outbox = Arc::new(Outbox::default());
     let writer = tokio::spawn({
         let outbox = outbox.clone();
-        async move { outbox.write_to(&mut answers).await }
+        async move { outbox.write_to(&mut answers, || {}).await }
     });
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut decoder = Decoder::up_to(MAX_CALL_BYTES);

@@ -23,7 +23,8 @@ use super::session::{Shared, Stage};
 use super::unanswered::{Killed, stopped};
 use super::zygotes::Zygotes;
 use crate::worker::{
-    Body, Death, Decoder, Drained, HEADER_BYTES, Message, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError, kind,
+    Body, Death, Decoder, Drained, HEADER_BYTES, Message, Near, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError,
+    kind,
 };
 
 const WORKER_READY_WITHIN: Duration = Duration::from_secs(60);
@@ -170,8 +171,14 @@ async fn serve(shared: &Arc<Shared>, fresh: Fresh) -> bool {
     let Fresh { worker, mut requests, answers, outputs, slots, host, death } = fresh;
     let outbox = Arc::new(Outbox::default());
     let writer = tokio::spawn({
-        let outbox = outbox.clone();
-        async move { outbox.write_to(&mut requests).await }
+        let (outbox, traffic) = (outbox.clone(), shared.config.traffic.clone());
+        let mut near = Near::new(worker.clone(), slots.clone());
+        let draw_near = move || {
+            if traffic.as_ref().is_some_and(|traffic| traffic.is_one_after_the_other()) {
+                near.draw();
+            }
+        };
+        async move { outbox.write_to(&mut requests, draw_near).await }
     });
     let host_calls = tokio::spawn(host_calls::answer(host.0, host.1, shared.clone(), outputs.clone()));
     confine(worker.pid(), &shared.config.limits).await;

@@ -25,6 +25,7 @@ mod questions;
 mod queue;
 mod session;
 mod sessions;
+mod traffic;
 mod unanswered;
 mod under_way;
 mod zygotes;

@@ -15,6 +15,7 @@ use super::following::{Resting, closing_of, cut_short};
 use super::nested::NestedCalls;
 use super::questions::{Questions, Told, Way};
 use super::session::closing;
+use super::traffic::Traffic;
 use super::unanswered::{Killed, lost, stopped};
 use super::under_way::{Flying, Pending, ReplyTo, tell};
 use super::{CallName, Reply, SessionLimits};
@@ -61,11 +62,12 @@ pub(super) struct Queue {
     questions: Questions,
     resting: Resting,
     nested: NestedCalls,
+    traffic: Option<Arc<Traffic>>,
 }
 
 impl Queue {
-    pub(super) fn new(limits: &SessionLimits) -> Queue {
-        Queue { epoch: 1, caps: Caps::of(limits), idle_since: Some(Instant::now()), ..Queue::default() }
+    pub(super) fn new(limits: &SessionLimits, traffic: Option<Arc<Traffic>>) -> Queue {
+        Queue { epoch: 1, caps: Caps::of(limits), idle_since: Some(Instant::now()), traffic, ..Queue::default() }
     }
 
     pub(super) fn next_ticket(&mut self) -> u64 {
@@ -116,6 +118,7 @@ impl Queue {
                 encode_frames(out, request.operation.number(), flags, id, &request.body);
             });
             self.in_flight += 1;
+            self.traffic.iter().for_each(|traffic| traffic.sent());
             self.flying[slot] = Some(pending.sent(id, self.caps));
         }
     }
@@ -231,7 +234,7 @@ impl Queue {
         let Some(flying) = self.flying[place_of(id)].take_if(|flying| flying.id == id) else {
             return; // an answer that nobody waits for any more
         };
-        self.in_flight -= 1;
+        self.ended(1);
         self.questions.end_of(id);
         self.nested.end_within(id, self.connection.as_ref().map(|connection| &*connection.slots), self.epoch);
         self.send_ahead();
@@ -362,7 +365,7 @@ impl Queue {
         self.last_death = Some(death.clone());
         let epoch = self.epoch;
         self.epoch += 1;
-        self.in_flight = 0;
+        self.ended(self.in_flight);
         self.questions.clear();
         let killed = self.killed.take();
         let mut flying: Vec<_> = self.flying.iter_mut().enumerate().filter_map(|(n, f)| Some((n, f.take()?))).collect();
@@ -388,6 +391,11 @@ impl Queue {
             pending.refuse(lost(death, false, killed), epoch);
         }
         self.idle_since = Some(Instant::now());
+    }
+
+    fn ended(&mut self, calls: usize) {
+        self.in_flight -= calls;
+        self.traffic.iter().for_each(|traffic| traffic.ended(calls));
     }
 
     /// Every waiting call fails with this problem: there is no worker to be had.

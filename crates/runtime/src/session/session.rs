@@ -93,7 +93,7 @@ pub(super) enum Stage {
 impl Shared {
     pub(super) fn new(id: String, tag: String, mut config: SessionConfig, zygotes: Arc<Zygotes>) -> Shared {
         let in_use = Mutex::new(config.in_use.take());
-        let queue = Mutex::new(Queue::new(&config.limits));
+        let queue = Mutex::new(Queue::new(&config.limits, config.traffic.clone()));
         let inspecting = tokio::sync::Mutex::default();
         Shared {
             id,

@@ -16,6 +16,7 @@ use super::explain::begin_to_watch_memory;
 use super::life::live;
 use super::limits::LEAST_MEMORY_BYTES;
 use super::session::Shared;
+use super::traffic::Traffic;
 use super::zygotes::{Environments, Zygotes};
 use super::{CallName, Session, SessionInfo, SessionLimits};
 use crate::environment::{EnvironmentService, InUse};
@@ -28,6 +29,8 @@ pub(super) struct SessionConfig {
     pub(super) limits: SessionLimits,
     /// After so long without a call it ends.
     pub(super) idle_timeout: Option<Duration>,
+    /// The calls of all sessions, where their timing is looked at.
+    pub(super) traffic: Option<Arc<Traffic>>,
     pub(super) labels: BTreeMap<String, String>,
     /// What Python code reaches when it calls the host.
     pub(super) environments: EnvironmentService,
@@ -105,15 +108,20 @@ pub struct SessionsOptions {
     pub limits: SessionLimits,
     /// How many sessions and workers there may be.
     pub capacity: Capacity,
+    /// Whether the thread on which this runs does nothing but pass on calls: then a worker wakes up where it runs, if nothing
+    /// else is under way, and [`Sessions::linger`] is of use.
+    pub passes_on: bool,
 }
 
 impl Sessions {
     /// Starts the zygote and the default session; returns when its worker is ready.
     pub async fn start(options: SessionsOptions) -> Result<Sessions, SessionsError> {
         let package = unpack_package(&options.home.cache()?)?;
-        let SessionsOptions { python, environment, home, preload, directory, limits, capacity } = options;
+        let SessionsOptions { python, environment, home, preload, directory, limits, capacity, passes_on } = options;
+        let traffic = passes_on.then(|| Arc::new(Traffic::new()));
         let environments = EnvironmentService::new(home, environment);
-        let config = SessionConfig { limits, idle_timeout: None, labels: BTreeMap::new(), environments, in_use: None };
+        let (idle_timeout, labels, in_use) = (None, BTreeMap::new(), None);
+        let config = SessionConfig { limits, idle_timeout, traffic, labels, environments, in_use };
         let ready_within = Duration::from_secs(60);
         let zygote = ZygoteConfig { python, package, preload, directory, ready_within };
         begin_to_watch_memory();
@@ -134,6 +142,16 @@ impl Sessions {
             isolated: Arc::default(),
             places: Arc::new(Semaphore::new(capacity.workers.max(1))),
         })
+    }
+
+    /// Keeps this thread awake, for a fifth of a millisecond at most, when calls come one closely after the other; it sleeps
+    /// otherwise, and always where there is one CPU only. Never returns.
+    pub async fn linger(&self) {
+        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
+        match &self.config.traffic {
+            Some(traffic) if cpus > 1 => traffic.linger().await,
+            _ => std::future::pending().await,
+        }
     }
 
     /// The session of clients that name none.
@@ -172,6 +190,7 @@ impl Sessions {
         let mut config = SessionConfig {
             limits: self.config.limits.but(&limits),
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),
+            traffic: self.config.traffic.clone(),
             labels,
             environments: self.config.environments.clone(),
             in_use: None,

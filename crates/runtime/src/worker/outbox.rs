@@ -22,12 +22,16 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Writes what is put in, until the pipe breaks.
-    pub async fn write_to(&self, sink: &mut pipe::Sender) -> io::Error {
+    /// Writes what is put in, until the pipe breaks. `first` is done before it is written.
+    pub async fn write_to(&self, sink: &mut pipe::Sender, mut first: impl FnMut()) -> io::Error {
         let mut writing = BytesMut::new();
         loop {
             self.filled.notified().await;
             std::mem::swap(&mut writing, &mut *self.frames.lock().expect("no panic while held"));
+            if writing.is_empty() {
+                continue; // it went out with what was put in before
+            }
+            first();
             if let Err(error) = sink.write_all(&writing).await {
                 return error;
             }

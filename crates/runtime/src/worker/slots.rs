@@ -14,13 +14,22 @@ pub const SLOTS: usize = 32;
 const PAGE: usize = 4096;
 const CANCEL: usize = 64;
 const STARTED: usize = 128;
+const RESTS: usize = 192;
+const GOING_BACK: usize = 193;
+const TOLD: u8 = 1;
+const CANNOT: u8 = 3;
+const CPUS: usize = 256;
+/// How many bytes the page has for CPUs, eight to each.
+pub(super) const CPUS_BYTES: usize = 128;
 const MAX_NOTES: u64 = 1 << 20;
 
 /// The page, mapped here; the worker maps the same memory.
 ///
 /// Offset 0: u64, the id of the request that runs or ran last, written by the worker. Offset 64: a byte for each slot,
 /// not 0 once its request is cancelled, written by the host. Offset 128: a byte for each slot, not 0 once its request
-/// has started, written by the worker.
+/// has started, written by the worker. Offset 192: a byte, not 0 while the worker waits for requests and does nothing else,
+/// written by the worker. Offset 193: a byte, [`GoingBack`], written by both. Offset 256: a bit for each of 1024 CPUs, written
+/// by the host.
 #[derive(Debug)]
 pub struct Slots {
     page: NonNull<u8>,
@@ -31,6 +40,19 @@ pub struct Slots {
 unsafe impl Send for Slots {}
 // SAFETY: as above.
 unsafe impl Sync for Slots {}
+
+/// Whether a worker goes back to its CPUs, once it has been let wake up on one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GoingBack {
+    /// It is on all of them.
+    No,
+    /// It was told to, and has not begun.
+    Told,
+    /// It is about to.
+    Goes,
+    /// It was not let.
+    Cannot,
+}
 
 impl Slots {
     /// A fresh page.
@@ -72,6 +94,34 @@ impl Slots {
         unsafe { AtomicU64::from_ptr(self.page.as_ptr().cast()) }.load(Ordering::SeqCst)
     }
 
+    /// Whether the worker waits for requests, and does nothing else.
+    pub fn rests(&self) -> bool {
+        self.at(RESTS).load(Ordering::SeqCst) != 0
+    }
+
+    /// How far it is with going back to its CPUs.
+    pub fn going_back(&self) -> GoingBack {
+        match self.at(GOING_BACK).load(Ordering::SeqCst) {
+            0 => GoingBack::No,
+            TOLD => GoingBack::Told,
+            CANNOT => GoingBack::Cannot,
+            _ => GoingBack::Goes,
+        }
+    }
+
+    /// Tells it to go back to these CPUs, a bit for each, before it does anything else.
+    pub fn tell(&self, cpus: &[u8; CPUS_BYTES]) {
+        for (offset, &byte) in (CPUS..).zip(cpus) {
+            self.at(offset).store(byte, Ordering::SeqCst);
+        }
+        self.at(GOING_BACK).store(TOLD, Ordering::SeqCst);
+    }
+
+    /// It need not. Where it has begun with it, it goes on, which changes nothing.
+    pub fn tell_no_more(&self) {
+        let _ = self.at(GOING_BACK).compare_exchange(TOLD, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
     /// Makes room for what the worker writes behind the page: host and worker have the memory open as one file, with one
     /// position in it.
     pub fn clear_notes(&self) -> io::Result<()> {
@@ -94,10 +144,30 @@ impl Slots {
         Ok(notes)
     }
 
+    #[cfg(test)]
+    pub(super) fn set_rests(&self, rests: bool) {
+        self.at(RESTS).store(rests.into(), Ordering::SeqCst);
+    }
+
+    #[cfg(test)]
+    pub(super) fn cpus(&self) -> Vec<u8> {
+        (CPUS..CPUS + CPUS_BYTES).map(|offset| self.at(offset).load(Ordering::SeqCst)).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn say_that_it_cannot(&self) {
+        self.at(GOING_BACK).store(CANNOT, Ordering::SeqCst);
+    }
+
     fn byte(&self, table: usize, slot: usize) -> &AtomicU8 {
         assert!(slot < 2 * SLOTS, "there are {SLOTS} slots, and as many of nested calls");
+        self.at(table + slot)
+    }
+
+    fn at(&self, offset: usize) -> &AtomicU8 {
+        assert!(offset < PAGE);
         // SAFETY: within the page, which stays mapped as long as `self` lives.
-        unsafe { AtomicU8::from_ptr(self.page.as_ptr().add(table + slot)) }
+        unsafe { AtomicU8::from_ptr(self.page.as_ptr().add(offset)) }
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, pidfd_send_signal};
@@ -62,7 +63,7 @@ impl Worker {
         let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, handles, [a, b, c, d, e, f, slots.memory()]).await?;
         let pid = Pid::from_raw(pid).ok_or(ZygoteError::Gone)?;
         Ok(WorkerEnds {
-            worker: Worker { pid, pidfd: watch(pidfd).map_err(failed)? },
+            worker: Worker::of(pid, pidfd).map_err(failed)?,
             requests: pipe::Sender::from_owned_fd(requests).map_err(failed)?,
             answers: pipe::Receiver::from_owned_fd(answers).map_err(failed)?,
             host: (
@@ -74,6 +75,14 @@ impl Worker {
             slots,
             death,
         })
+    }
+
+    pub(super) fn of(pid: Pid, pidfd: OwnedFd) -> io::Result<Worker> {
+        Ok(Worker { pid, pidfd: watch(pidfd)? })
+    }
+
+    pub(super) fn process(&self) -> Pid {
+        self.pid
     }
 
     /// Its process id.
@@ -90,6 +99,12 @@ impl Worker {
     pub fn ask_for_stacks(&self) {
         // The one signal that neither the kernel nor anybody else sends; `_worker.py` takes it.
         let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::STKFLT);
+    }
+
+    /// Whether the process has ended; its number may be another's then.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut ended = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
+        rustix::event::poll(&mut ended, Some(&Timespec::default())) != Ok(0)
     }
 
     /// Returns when the process has ended.

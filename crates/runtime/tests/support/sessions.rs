@@ -111,6 +111,7 @@ fn run(python: PathBuf, change: impl FnOnce(&mut SessionsOptions), test: &impl A
         directory: None,
         limits: SessionLimits { grace: Duration::from_secs(5), ..SessionLimits::default() },
         capacity: Capacity::default(),
+        passes_on: true,
     };
     change(&mut options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

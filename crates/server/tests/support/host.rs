@@ -104,10 +104,13 @@ impl Running {
                     directory: None,
                     limits: SessionLimits::default(),
                     capacity,
+                    passes_on: true,
                 })
                 .await
                 .expect("sessions start");
                 let sessions = Arc::new(sessions);
+                let lingering = sessions.clone();
+                tokio::spawn(async move { lingering.linger().await });
                 let host = Arc::new(Host { sessions: sessions.clone(), door: Door::new(config, token) });
                 let mut stopped = stopping.clone();
                 let serving = tokio::spawn(serve(host, stopping));

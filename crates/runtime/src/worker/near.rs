@@ -1,0 +1,155 @@
+//! Letting a worker wake up where this thread runs.
+//!
+//! The kernel wakes a process on a CPU that is idle. Where a client makes one call after the other and nothing else is under
+//! way, that costs and gains nothing: this thread is about to sleep, and its CPU would be free, while a CPU that slept takes
+//! some 20 µs to wake up in a virtual machine, and this one's takes as long when the answer comes.
+//!
+//! The worker itself goes back to all of its CPUs before it does anything else: it may run before this thread does again. They
+//! are the ones that it had; what a machine or a control group gets later it does not use.
+
+use std::sync::Arc;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+use super::slots::CPUS_BYTES;
+use super::{GoingBack, Slots, Worker};
+
+/// Draws a worker near.
+#[derive(Debug)]
+pub struct Near {
+    worker: Arc<Worker>,
+    slots: Arc<Slots>,
+    /// The CPUs that it goes back to, and the same as the page has them.
+    cpus: CpuSet,
+    bits: [u8; CPUS_BYTES],
+}
+
+impl Near {
+    /// Nothing is done yet.
+    pub fn new(worker: Arc<Worker>, slots: Arc<Slots>) -> Near {
+        Near { worker, slots, cpus: CpuSet::new(), bits: [0; CPUS_BYTES] }
+    }
+
+    /// Lets the worker wake up on the CPU of this thread, when the caller now sends it something. Nothing happens where it does
+    /// not rest, or cannot come here.
+    pub fn draw(&mut self) {
+        match self.slots.going_back() {
+            GoingBack::No if self.slots.rests() => {}
+            GoingBack::Cannot => return self.let_run_on(self.cpus),
+            _ => return,
+        }
+        // Asked each time: the user's code may have chosen others.
+        let Ok(cpus) = sched_getaffinity(Some(self.worker.process())) else { return };
+        let cpu = sched_getcpu();
+        if cpus.count() < 2 || !cpus.is_set(cpu) {
+            return;
+        }
+        if cpus != self.cpus {
+            let byte = |byte: usize| (0..8).fold(0, |bits, bit| bits | u8::from(cpus.is_set(byte * 8 + bit)) << bit);
+            (self.cpus, self.bits) = (cpus, std::array::from_fn(byte));
+        }
+        self.slots.tell(&self.bits);
+        if !self.slots.rests() || self.worker.has_ended() {
+            return self.slots.tell_no_more();
+        }
+        let mut here = CpuSet::new();
+        here.set(cpu);
+        self.let_run_on(here);
+        if self.slots.going_back() != GoingBack::Told {
+            self.let_run_on(cpus); // something else woke it up, and it may have gone back before it was drawn
+        }
+    }
+
+    fn let_run_on(&self, cpus: CpuSet) {
+        // Where this is not allowed, the worker stays where it is, and does what it was told to no harm.
+        let _ = sched_setaffinity(Some(self.worker.process()), &cpus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    /// A process that waits for input, as a worker does.
+    struct Waiting {
+        child: Child,
+        near: Near,
+    }
+
+    impl Waiting {
+        fn new() -> Waiting {
+            let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+            let pid = Pid::from_child(&child);
+            let worker = Worker::of(pid, pidfd_open(pid, PidfdFlags::empty()).unwrap()).unwrap();
+            Waiting { child, near: Near::new(Arc::new(worker), Arc::new(Slots::new().unwrap())) }
+        }
+
+        fn cpus(&self) -> CpuSet {
+            sched_getaffinity(Some(self.near.worker.process())).unwrap()
+        }
+
+        fn told(&self) -> GoingBack {
+            self.near.slots.going_back()
+        }
+    }
+
+    impl Drop for Waiting {
+        fn drop(&mut self) {
+            drop(self.child.stdin.take());
+            self.child.wait().unwrap();
+        }
+    }
+
+    fn one_of(cpus: &CpuSet) -> CpuSet {
+        let mut one = CpuSet::new();
+        one.set((0..CpuSet::MAX_CPU).find(|&cpu| cpus.is_set(cpu)).unwrap());
+        one
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_rests_is_drawn_here_and_told_to_go_back() {
+        let mut waiting = Waiting::new();
+        let all = waiting.cpus();
+        if all.count() < 2 {
+            return println!("skipped: there is one CPU only");
+        }
+        waiting.near.draw();
+        assert_eq!((waiting.cpus(), waiting.told()), (all, GoingBack::No), "it does not rest");
+        waiting.near.slots.set_rests(true);
+        waiting.near.draw();
+        assert_eq!((waiting.cpus().count(), waiting.told()), (1, GoingBack::Told));
+        let bits = waiting.near.slots.cpus();
+        assert!((0..CPUS_BYTES * 8).all(|cpu| (bits[cpu / 8] >> (cpu % 8) & 1 == 1) == all.is_set(cpu)));
+        // Where it says that it cannot, it is let back from here, and left alone from then on.
+        waiting.near.slots.say_that_it_cannot();
+        waiting.near.draw();
+        assert_eq!((waiting.cpus(), waiting.told()), (all, GoingBack::Cannot));
+    }
+
+    #[tokio::test]
+    async fn a_worker_with_no_choice_is_left_alone() {
+        let mut waiting = Waiting::new();
+        let one = one_of(&waiting.cpus());
+        waiting.near.let_run_on(one);
+        waiting.near.slots.set_rests(true);
+        waiting.near.draw();
+        assert_eq!((waiting.cpus(), waiting.told()), (one, GoingBack::No));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_the_number_of_one_that_ended_is_left_alone() {
+        let mut waiting = Waiting::new();
+        waiting.near.slots.set_rests(true);
+        let all = waiting.cpus();
+        let mut ended = Command::new("true").spawn().unwrap();
+        let pidfd = pidfd_open(Pid::from_child(&ended), PidfdFlags::empty()).unwrap();
+        ended.wait().unwrap();
+        waiting.near.worker = Arc::new(Worker::of(waiting.near.worker.process(), pidfd).unwrap());
+        waiting.near.draw();
+        assert_eq!((waiting.cpus(), waiting.told()), (all, GoingBack::No));
+    }
+}
