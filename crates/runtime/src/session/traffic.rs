@@ -9,8 +9,6 @@ use tokio::sync::Notify;
 const LINGER: Duration = Duration::from_micros(200);
 /// As long, where this thread slept meanwhile: then waking up took its time, too.
 const SLEPT: Duration = Duration::from_micros(300);
-/// Giving way takes no longer where nobody else wants the CPU.
-const ALONE: Duration = Duration::from_micros(20);
 /// From so many calls on that followed each other closely, one more is expected.
 const EXPECTED: u32 = 8;
 /// More of them are not counted: half of what is counted is forgotten when one takes longer to come.
@@ -61,13 +59,10 @@ impl Traffic {
     pub(super) async fn linger(&self) {
         loop {
             self.expects.notified().await;
-            let mut wanted = false;
-            while self.is_worth_waiting() && !wanted {
-                // Whoever waits for this CPU goes first. It may be the client, whose call is there then; if it is not, somebody
-                // else wants the CPU.
-                let before = Instant::now();
+            while self.is_worth_waiting() {
+                // Whoever waits for this CPU goes first. It may be the client, whose call is there then; one who keeps it for
+                // longer uses up the time.
                 rustix::thread::sched_yield();
-                wanted = before.elapsed() > ALONE;
                 // Looks for input, and comes back without having slept.
                 tokio::task::yield_now().await;
             }
