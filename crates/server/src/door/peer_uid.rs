@@ -68,7 +68,7 @@ fn ask(kernel: &OwnedFd, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     let (_, length, sender) = rustix::net::recvfrom(kernel, &mut answer, RecvFlags::DONTWAIT).ok()?;
     let from_kernel = SocketAddrNetlink::try_from(sender?).is_ok_and(|sender| sender.pid() == 0);
     let answer = answer.get(..length).filter(|_| from_kernel)?;
-    read_answer(answer, &socket_id)
+    read_answer(answer, local, remote)
 }
 
 /// Empties the queue, so that whatever was left there by anybody is not taken for the answer.
@@ -101,17 +101,34 @@ fn socket_id(local: SocketAddr, remote: SocketAddr) -> Option<(u8, [u8; SOCKET_I
 }
 
 /// The user in an `inet_diag_msg`, if that tells of exactly the connection that was asked for, still held by a process.
-fn read_answer(answer: &[u8], asked: &[u8; SOCKET_ID]) -> Option<u32> {
+fn read_answer(answer: &[u8], local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     let number = |at: usize| u32::from_ne_bytes(answer[at..at + 4].try_into().expect("four bytes"));
     if answer.len() < ANSWER || answer[4..6] != SOCK_DIAG_BY_FAMILY.to_ne_bytes() {
         return None;
     }
     let state = answer[HEADER + 1];
     let socket_id = &answer[HEADER + 4..][..SOCKET_ID];
-    let same_family_bytes = 36; // ports and addresses; what follows is the interface and the cookie
+    let asked = [&remote, &local].map(|end| (end.port(), end.ip().to_canonical()));
     let (uid, inode) = (number(HEADER + 64), number(HEADER + 68));
-    let exact = socket_id[..same_family_bytes] == asked[..same_family_bytes];
+    let exact = ends(answer[HEADER], socket_id) == Some(asked);
     (exact && CONNECTED.contains(&state) && inode != 0).then_some(uid)
+}
+
+/// Source and destination in an `inet_diag_sockid` of this family.
+///
+/// A client's socket for both families, as .NET and gRPC make it, is one of IPv6 even where it is connected over IPv4: the
+/// kernel finds it by the IPv4 addresses, and tells of mapped ones.
+fn ends(family: u8, socket_id: &[u8]) -> Option<[(u16, IpAddr); 2]> {
+    let port = |at: usize| u16::from_be_bytes([socket_id[at], socket_id[at + 1]]);
+    let address = |at: usize| {
+        let bytes: [u8; 16] = socket_id[at..at + 16].try_into().ok()?;
+        match family {
+            AF_INET => Some(IpAddr::from([bytes[0], bytes[1], bytes[2], bytes[3]])),
+            AF_INET6 => Some(IpAddr::from(bytes).to_canonical()),
+            _ => None,
+        }
+    };
+    Some([(port(0), address(4)?), (port(2), address(20)?)])
 }
 
 #[cfg(test)]
@@ -125,10 +142,14 @@ mod tests {
         socket_id(LOCAL.parse().unwrap(), REMOTE.parse().unwrap()).unwrap().1
     }
 
+    fn read(answer: &[u8]) -> Option<u32> {
+        read_answer(answer, LOCAL.parse().unwrap(), REMOTE.parse().unwrap())
+    }
+
     fn answer(state: u8, uid: u32, inode: u32) -> Vec<u8> {
         let mut answer = vec![0; ANSWER];
         answer[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
-        answer[HEADER + 1] = state;
+        (answer[HEADER], answer[HEADER + 1]) = (AF_INET, state);
         answer[HEADER + 4..][..SOCKET_ID].copy_from_slice(&asked());
         answer[HEADER + 64..][..4].copy_from_slice(&uid.to_ne_bytes());
         answer[HEADER + 68..][..4].copy_from_slice(&inode.to_ne_bytes());
@@ -137,20 +158,20 @@ mod tests {
 
     #[test]
     fn an_open_connection_tells_its_user() {
-        assert_eq!(read_answer(&answer(1, 1000, 77), &asked()), Some(1000));
-        assert_eq!(read_answer(&answer(1, 0, 77), &asked()), Some(0));
+        assert_eq!(read(&answer(1, 1000, 77)), Some(1000));
+        assert_eq!(read(&answer(1, 0, 77)), Some(0));
     }
 
     #[test]
     fn a_socket_that_no_process_holds_tells_nothing() {
-        assert_eq!(read_answer(&answer(5, 0, 0), &asked()), None);
-        assert_eq!(read_answer(&answer(6, 0, 0), &asked()), None);
+        assert_eq!(read(&answer(5, 0, 0)), None);
+        assert_eq!(read(&answer(6, 0, 0)), None);
     }
 
     #[test]
     fn a_listener_or_a_connection_not_yet_made_is_not_the_peer() {
         for state in [2, 3, 6, 7, 10, 12] {
-            assert_eq!(read_answer(&answer(state, 1000, 77), &asked()), None, "state {state}");
+            assert_eq!(read(&answer(state, 1000, 77)), None, "state {state}");
         }
     }
 
@@ -159,18 +180,37 @@ mod tests {
         for byte in [0, 2, 4, 20] {
             let mut other = answer(1, 1000, 77);
             other[HEADER + 4 + byte] ^= 1;
-            assert_eq!(read_answer(&other, &asked()), None, "byte {byte} of the socket id");
+            assert_eq!(read(&other), None, "byte {byte} of the socket id");
         }
+    }
+
+    #[test]
+    fn a_socket_for_both_families_is_known_by_its_mapped_addresses() {
+        let mut mapped = answer(1, 1000, 77);
+        mapped[HEADER] = AF_INET6;
+        for at in [4, 20] {
+            let address = &mut mapped[HEADER + 4 + at..][..16];
+            address.fill(0);
+            address[10..].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
+        }
+        assert_eq!(read(&mapped), Some(1000));
+        for byte in [0, 2, 4, 4 + 10, 4 + 15, 20] {
+            let mut other = mapped.clone();
+            other[HEADER + 4 + byte] ^= 1;
+            assert_eq!(read(&other), None, "byte {byte} of the socket id");
+        }
+        mapped[HEADER] = 1;
+        assert_eq!(read(&mapped), None, "of neither family");
     }
 
     #[test]
     fn errors_and_short_answers_tell_nothing() {
         let mut error = answer(1, 1000, 77);
         error[4..6].copy_from_slice(&2u16.to_ne_bytes());
-        assert_eq!(read_answer(&error, &asked()), None);
+        assert_eq!(read(&error), None);
         let whole = answer(1, 1000, 77);
         for length in 0..whole.len() {
-            assert_eq!(read_answer(&whole[..length], &asked()), None, "{length} bytes");
+            assert_eq!(read(&whole[..length]), None, "{length} bytes");
         }
     }
 
