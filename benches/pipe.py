@@ -1,4 +1,4 @@
-"""Our pipe beside a bare socket server in Python, and both beside a server that does nothing, which no other can go below.
+"""Our pipe beside a bare socket server in Python, and both beside a server that does nothing, and so does the most calls.
 
     cargo build --release -p beep-python
     cargo build --release -p beep-python-client --example load --example null

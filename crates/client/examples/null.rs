@@ -1,5 +1,6 @@
-//! A server that does nothing: whatever comes is answered with the same line, unread. What a call takes here is taken by the
-//! kernel and the client, and no server on the same machine can go below it.
+//! A server that does nothing: whatever comes is answered with the same line, unread. What a call takes here of the
+//! processors is taken by the kernel and the client, so that no server on the same machine can do more at once. (How long one call
+//! takes alone depends on which CPUs sleep meanwhile, and may well be less elsewhere.)
 //!
 //! `null PATH` listens there, with one thread, until it is ended.
 

@@ -22,12 +22,14 @@ pub struct Near {
     /// The CPUs that it goes back to, and the same as the page has them.
     cpus: CpuSet,
     bits: [u8; CPUS_BYTES],
+    /// It was not let go back by itself, and is drawn no more.
+    given_up: bool,
 }
 
 impl Near {
     /// Nothing is done yet.
     pub fn new(worker: Arc<Worker>, slots: Arc<Slots>) -> Near {
-        Near { worker, slots, cpus: CpuSet::new(), bits: [0; CPUS_BYTES] }
+        Near { worker, slots, cpus: CpuSet::new(), bits: [0; CPUS_BYTES], given_up: false }
     }
 
     /// Lets the worker wake up on the CPU of this thread, when the caller now sends it something. Nothing happens where it does
@@ -35,7 +37,7 @@ impl Near {
     pub fn draw(&mut self) {
         match self.slots.going_back() {
             GoingBack::No if self.slots.rests() => {}
-            GoingBack::Cannot => return self.let_run_on(self.cpus),
+            GoingBack::Cannot if !std::mem::replace(&mut self.given_up, true) => return self.let_run_on(self.cpus),
             _ => return,
         }
         // Asked each time: the user's code may have chosen others.
@@ -128,6 +130,10 @@ mod tests {
         waiting.near.slots.say_that_it_cannot();
         waiting.near.draw();
         assert_eq!((waiting.cpus(), waiting.told()), (all, GoingBack::Cannot));
+        let one = one_of(&all);
+        waiting.near.let_run_on(one);
+        waiting.near.draw();
+        assert_eq!(waiting.cpus(), one, "what was chosen later is its own affair");
     }
 
     #[tokio::test]

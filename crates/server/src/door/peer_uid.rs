@@ -116,7 +116,7 @@ fn read_answer(answer: &[u8], local: SocketAddr, remote: SocketAddr) -> Option<u
 
 /// Source and destination in an `inet_diag_sockid` of this family.
 ///
-/// A client's socket for both families, as .NET and gRPC make it, is one of IPv6 even where it is connected over IPv4: the
+/// A client's socket for both families, as gRPC's C library makes it, is one of IPv6 even where it is connected over IPv4: the
 /// kernel finds it by the IPv4 addresses, and tells of mapped ones.
 fn ends(family: u8, socket_id: &[u8]) -> Option<[(u16, IpAddr); 2]> {
     let port = |at: usize| u16::from_be_bytes([socket_id[at], socket_id[at + 1]]);

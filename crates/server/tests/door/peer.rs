@@ -31,7 +31,7 @@ fn an_own_connection_is_of_the_own_user_over_every_family() {
         ("0.0.0.0:0", "127.0.0.3"),
         ("[::1]:0", "[::1]"),
         ("[::]:0", "127.0.0.1"),               // a mapped address
-        ("127.0.0.1:0", "[::ffff:127.0.0.1]"), // a client's socket for both families, as .NET and gRPC make it
+        ("127.0.0.1:0", "[::ffff:127.0.0.1]"), // a client's socket for both families, as gRPC's C library makes it
         ("[::]:0", "[::ffff:127.0.0.1]"),
         ("[::]:0", "[::1]"),
     ];
