@@ -46,7 +46,8 @@ fn outcomes_are_told_apart_to_both_sides() {
         let session = sessions.default_session();
         assert_eq!(cancel(sessions, "nobody").await, CancelOutcome::NotFound);
 
-        let running = start(session, "a", &runs("kept = 1\nwhile True: pass"), None);
+        // What it keeps comes before the mark: after that it may be interrupted at once.
+        let running = start(session, "a", &format!("kept = 1\n{}", runs("while True: pass")), None);
         marked(&mark).await;
         let waiting = start(session, "b", "started = 1", None);
         tokio::task::yield_now().await;

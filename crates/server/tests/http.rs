@@ -335,7 +335,8 @@ fn a_call_is_cancelled_by_the_id_in_its_header_or_its_body() {
 #[test]
 fn a_call_whose_client_is_gone_is_cancelled_if_it_asked() {
     let server = Server::start();
-    let (_folder, runs, code) = marking("kept = 1\nwhile True: pass");
+    server.eval("kept = 1");
+    let (_folder, runs, code) = marking("while True: pass");
     let mut gone = server.connect();
     let body = json!({ "expression": code, "cancelIfGone": true }).to_string();
     let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());

@@ -22,9 +22,10 @@ pub const CASES: &[Case] = cases![
     what_a_session_holds_is_listed,
 ];
 
-/// Code that marks a file when it runs, and never ends.
+/// Code that marks a file when it runs, and never ends. The file is opened raw: one for text would exist before Python's own
+/// code that makes its encoder is over, which an `inspect` would then find on top.
 fn endless(mark: &Path) -> String {
-    format!("kept = 1\nopen({:?}, 'w').close()\nwhile True: pass", mark.to_str().expect("UTF-8"))
+    format!("kept = 1\nopen({:?}, 'wb', 0).close()\nwhile True: pass", mark.to_str().expect("UTF-8"))
 }
 
 async fn marked(mark: &Path) {
