@@ -54,6 +54,7 @@ impl House {
     fn new() -> House {
         let house = House { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(house.index()).unwrap();
+        fs::create_dir(house.temporary()).unwrap();
         let home = Home::open(house.home()).unwrap();
         PythonRuntimeManager::new(home).adopt(python()).unwrap();
         house
@@ -65,6 +66,11 @@ impl House {
 
     fn index(&self) -> PathBuf {
         self.folder.path().join("index")
+    }
+
+    /// What the system's folder for temporary files would be.
+    fn temporary(&self) -> PathBuf {
+        self.folder.path().join("temporary")
     }
 
     fn environments(&self) -> PathBuf {
@@ -88,7 +94,7 @@ impl House {
         }
         child.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", self.index());
         child.env("UV_CACHE_DIR", self.folder.path().join("uv-cache")).env("UV_NO_CONFIG", "1");
-        child.env("BEEP_PYTHON_ACCELERATOR", "cpu");
+        child.env("BEEP_PYTHON_ACCELERATOR", "cpu").env("TMPDIR", self.temporary());
         match tool {
             "uv" => child.env("BEEP_PYTHON_UV", uv().unwrap()),
             _ => child.env("BEEP_PYTHON_UV", "never"),
@@ -398,6 +404,8 @@ fn a_caller_killed_at_any_moment_leaves_what_the_next_one_finishes() {
             // the next change takes it away.
             let left: Vec<_> = names(&house.environments()).into_iter().filter(|name| name != ".lock-hf-cpu").collect();
             assert_eq!(left, ["hf-cpu"]);
+            let scratch = names(path).into_iter().find(|name| name.contains("scratch"));
+            assert_eq!((scratch, names(&house.temporary())), (None, vec![]), "{tool}, {moment}");
         }
     }
 }

@@ -53,7 +53,9 @@ fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
-        if kind.is_dir() {
+        if entry.file_name() == package::Scratch::NAME {
+            // Left by somebody who was killed.
+        } else if kind.is_dir() {
             if target.symlink_metadata().is_err() {
                 fs::create_dir(&target)?;
             }

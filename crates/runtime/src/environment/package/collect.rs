@@ -7,7 +7,7 @@ use std::process::Command;
 use super::index::settle_uv;
 use super::progress::PackageStage;
 use super::tool::{Tool, refused};
-use super::{PackageError, Requirements, Target, pip};
+use super::{PackageError, Requirements, Scratch, Target, pip};
 use crate::environment::{Environment, VenvManager};
 use crate::interpreter::query;
 use crate::platform::{CommandError, failed_to, run_command};
@@ -37,7 +37,7 @@ impl VenvManager {
             command.arg("-r").arg(file);
         }
         command.arg("--").args(wanted.texts());
-        self.collect("pip", &mut command, wanted)
+        self.collect("pip", &mut command, environment, wanted)
     }
 
     /// The same for another platform, into the folder `into`, which is there: wheels that are ready for it, and no others.
@@ -67,7 +67,7 @@ impl VenvManager {
             resolve.arg(&resolved).envs(&settings.variables);
             settle_uv(&mut resolve, &environment.path);
             resolve.arg(&asked).args(wanted.files());
-            self.collect("uv", &mut resolve, wanted)?;
+            self.collect("uv", &mut resolve, environment, wanted)?;
             command.arg("--no-deps").arg("-r").arg(&resolved);
         } else {
             for file in wanted.files() {
@@ -75,10 +75,18 @@ impl VenvManager {
             }
             command.arg("--").args(wanted.texts());
         }
-        self.collect("pip", &mut command, wanted)
+        self.collect("pip", &mut command, environment, wanted)
     }
 
-    fn collect(&self, tool: &'static str, command: &mut Command, wanted: &Requirements) -> Result<(), PackageError> {
+    fn collect(
+        &self,
+        tool: &'static str,
+        command: &mut Command,
+        environment: &Environment,
+        wanted: &Requirements,
+    ) -> Result<(), PackageError> {
+        let scratch = Scratch::begin(&environment.path)?;
+        scratch.lend(command);
         self.progress().tell_stage(PackageStage::Resolving);
         match run_command(command, self.package_settings().timeout) {
             Ok(_) => Ok(()),

@@ -12,7 +12,7 @@ use super::check::{Depth, Verdict, check};
 use super::installed::{by_name, damaged, installed, normal};
 use super::remove::{Contents, remove_package};
 use super::tool::{Tool, Work};
-use super::{Package, PackageError, PackageStage, Requirements};
+use super::{Package, PackageError, PackageStage, Requirements, Scratch};
 use crate::environment::{Environment, VenvManager};
 use crate::platform::{FileError, FileLock, failed_to, replace_file};
 
@@ -82,6 +82,7 @@ impl VenvManager {
         }
 
         before.open(environment)?;
+        let scratch = Scratch::begin(&environment.path)?;
         for damaged in &damaged {
             tracing::warn!("{} in {} is damaged", damaged.package.name, environment.path.display());
             remove_package(environment, &damaged.folder)?;
@@ -92,7 +93,8 @@ impl VenvManager {
         }
         let contents = Contents::of(environment);
         let done = Tool::find(self.home(), self.package_settings(), environment).and_then(|tool| {
-            let work = Work { action: "install", wanted: &all, lock, settings: self.package_settings() };
+            let settings = self.package_settings();
+            let work = Work { action: "install", wanted: &all, lock, scratch: &scratch, settings };
             tool.install(environment, &work, self.progress())?;
             Ok(tool)
         });

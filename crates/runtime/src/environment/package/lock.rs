@@ -11,7 +11,7 @@ use super::installed::{by_name, damaged, installed, normal};
 use super::pylock::Lock;
 use super::remove::{Contents, remove_package};
 use super::tool::{Tool, Work};
-use super::{Package, PackageError, Requirements};
+use super::{Package, PackageError, Requirements, Scratch};
 use crate::environment::{Environment, VenvManager};
 use crate::platform::failed_to;
 
@@ -37,14 +37,14 @@ impl VenvManager {
         if exact.is_empty() {
             return Ok("lock-version = \"1.0\"\ncreated-by = \"beep-python\"\npackages = []\n".into());
         }
-        let folder = scratch(environment)?;
-        let list = write(folder.path().join("packages.txt"), &exact.texts().collect::<Vec<_>>().join("\n"))?;
+        let scratch = Scratch::begin(&environment.path)?;
+        let list = write(scratch.path().join("packages.txt"), &exact.texts().collect::<Vec<_>>().join("\n"))?;
         let tool = Tool::find(self.home(), self.package_settings(), environment)?;
         let mut command = match &tool {
             Tool::Uv(_) => tool.command(environment, "compile"),
             Tool::Pip(_) => tool.command(environment, "install"),
         };
-        let report = folder.path().join("report.json");
+        let report = scratch.path().join("report.json");
         match &tool {
             Tool::Uv(_) => command.args(["--no-deps", "--no-header", "--format", "pylock.toml"]).arg(&list),
             Tool::Pip(_) => command
@@ -53,7 +53,8 @@ impl VenvManager {
                 .arg("-r")
                 .arg(&list),
         };
-        let work = Work { action: "lock", wanted: &exact, lock: &lock, settings: self.package_settings() };
+        let settings = self.package_settings();
+        let work = Work { action: "lock", wanted: &exact, lock: &lock, scratch: &scratch, settings };
         let written = tool.run(&mut command, &work, self.progress())?;
         if let Tool::Uv(_) = tool {
             return Ok(String::from_utf8_lossy(&written).into_owned());
@@ -91,7 +92,7 @@ impl VenvManager {
         }
         let lock = lock(self, environment)?;
         let tool = Tool::find(self.home(), self.package_settings(), environment)?;
-        let scratch = scratch(environment)?;
+        let scratch = Scratch::begin(&environment.path)?;
         let mut command = match &tool {
             Tool::Uv(_) => tool.command(environment, "sync"),
             Tool::Pip(_) => tool.command(environment, "install"),
@@ -124,7 +125,8 @@ impl VenvManager {
             remove_package(environment, &broken.folder)?;
         }
         let contents = Contents::of(environment);
-        let work = Work { action: "install", wanted: &wanted, lock: &lock, settings: self.package_settings() };
+        let settings = self.package_settings();
+        let work = Work { action: "install", wanted: &wanted, lock: &lock, scratch: &scratch, settings };
         if let Err(error) = tool.run(&mut command, &work, self.progress()) {
             contents.restore(environment);
             if broken.is_empty() && !interrupted && installed(&environment.site_packages) == before {
@@ -175,12 +177,6 @@ fn make_absolute(value: &mut toml::Value, folder: &Path) {
         }
         _ => {}
     }
-}
-
-/// A folder for what the tools read and write, beside the packages: it goes when it is dropped.
-fn scratch(environment: &Environment) -> Result<tempfile::TempDir, PackageError> {
-    let made = tempfile::Builder::new().prefix(".lock-").tempdir_in(&environment.path);
-    Ok(made.map_err(failed_to("make a folder in", &environment.path))?)
 }
 
 fn write(path: PathBuf, text: &str) -> Result<PathBuf, PackageError> {

@@ -13,6 +13,7 @@ mod progress;
 mod pylock;
 mod remove;
 mod requirement;
+mod scratch;
 mod settings;
 mod target;
 mod tool;
@@ -30,4 +31,5 @@ pub use settings::{PackageSettings, UvChoice};
 
 pub(super) use install::{Journal, lock_path};
 pub(super) use installed::{Damaged, damaged, installed};
+pub(super) use scratch::Scratch;
 pub(super) use target::Target;

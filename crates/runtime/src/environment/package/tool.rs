@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 use super::index::settle_uv;
 use super::listen::{DISTRUSTED, Listener};
 use super::progress::{PackageStage, ProgressSink};
-use super::{PackageError, PackageSettings, Requirements, pip, uv};
+use super::{PackageError, PackageSettings, Requirements, Scratch, pip, uv};
 use crate::environment::Environment;
 use crate::interpreter::query;
 use crate::platform::{CommandError, FileLock, Home, run_command_holding};
@@ -90,6 +90,7 @@ impl Tool {
         let (tool, action) = (self.name(), work.action);
         progress.tell_stage(PackageStage::Resolving);
         let mut listener = Listener::new(progress, tool);
+        work.scratch.lend(command);
         match run_command_holding(work.lock, command, work.settings.timeout, &mut |line| listener.hear(line)) {
             Ok(written) => Ok(written),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
@@ -109,6 +110,7 @@ pub(super) struct Work<'a> {
     pub(super) wanted: &'a Requirements,
     /// The right to change the environment's packages.
     pub(super) lock: &'a FileLock,
+    pub(super) scratch: &'a Scratch,
     pub(super) settings: &'a PackageSettings,
 }
 

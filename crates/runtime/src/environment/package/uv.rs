@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::tool::reason;
-use super::{PackageError, PackageSettings, UvChoice, pip};
+use super::{PackageError, PackageSettings, Scratch, UvChoice, pip};
 use crate::environment::Environment;
 use crate::environment::status::chain;
 use crate::interpreter::Platform;
@@ -143,6 +143,8 @@ fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environm
     // An index that cannot be reached should be told soon: there is pip.
     install.args(["--retries", "1", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"]);
     install.arg(&folder).arg("-r").arg(&list).env_remove("PIP_NO_BINARY").env_remove("PIP_CONSTRAINT");
+    let scratch = Scratch::begin(&folder).map_err(|error| chain(&error))?;
+    scratch.lend(&mut install);
     run_command(&mut install, INSTALL_TIMEOUT).map_err(|error| match error {
         CommandError::Failed { stderr_tail, .. } => reason("pip", &stderr_tail),
         error => chain(&error),
