@@ -95,6 +95,9 @@ async fn failures_have_a_status_and_say_why() {
     for wrong in ["", "{", "[]", "5", r#"{"Expression":1}"#, r#"{"expression":"1"}"#, r#"{"Expression":"1"} x"#] {
         http2(&server, eval, wrong).await.expect_problem(400, "invalid_request");
     }
+    // The key is told as it is to be sent.
+    let told = http2(&server, eval, r#"{"expression":"1"}"#).await.json();
+    assert_eq!(told["detail"], "'Expression' must be a string; the request has nothing");
     http2(&server, "/rpc/PythonService/Nothing", "{}").await.expect_problem(404, "unknown_operation");
     http2(&server, "/rpc/VenvService/ListEnvironments", "{}").await.expect_problem(404, "unknown_operation");
     server.raw(eval, &[(":method", "GET")], "").await.expect_problem(405, "method_not_allowed");
