@@ -4,11 +4,14 @@
 #[path = "support/host.rs"]
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
 mod host;
+#[path = "support/port.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
+mod port;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use beep_python_client::{
@@ -22,23 +25,21 @@ use beep_python_server::door::DoorConfig;
 use beep_python_server::pipe::{Pipe, PipeName, bind_pipe};
 use beep_python_server::{http, pipe, rpc};
 use host::{Running, newest};
+use port::Port;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 /// Where a server is, before and after it was restarted.
 struct Place {
-    http: u16,
-    rpc: u16,
+    http: Port,
+    rpc: Port,
     pipe: PipeName,
 }
 
 impl Place {
     fn new() -> Place {
-        let free = || TcpListener::bind("127.0.0.1:0").expect("a port");
-        let (http, rpc) = (free(), free());
-        let port = |listener: &TcpListener| listener.local_addr().expect("an address").port();
-        Place { http: port(&http), rpc: port(&rpc), pipe: PipeName::random().expect("a name") }
+        Place { http: Port::new(), rpc: Port::new(), pipe: PipeName::random().expect("a name") }
     }
 
     /// Starts a server with all backends, stopped and waited for when dropped.
@@ -50,7 +51,7 @@ impl Place {
     fn serve_up_to(&self, capacity: Capacity) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::open(folder.path()).expect("a home");
-        let (http_socket, rpc_socket) = (listen(self.http), listen(self.rpc));
+        let (http_socket, rpc_socket) = (listen(&self.http), listen(&self.rpc));
         let bound = bind_pipe(&home, &self.pipe).expect("bound");
         let pipe = Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
         Running::start_up_to(capacity, newest(), folder, DoorConfig::default(), async move |host, stop| {
@@ -67,13 +68,13 @@ impl Place {
     }
 
     fn endpoints(&self) -> [String; 3] {
-        let Place { http, rpc, pipe } = self;
+        let (http, rpc, pipe) = (self.http.number, self.rpc.number, &self.pipe);
         [format!("http://127.0.0.1:{http}"), format!("pipe:{pipe}"), format!("grpc://127.0.0.1:{rpc}")]
     }
 }
 
-fn listen(port: u16) -> TcpListener {
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port");
+fn listen(port: &Port) -> TcpListener {
+    let listener = TcpListener::bind(("127.0.0.1", port.number)).expect("the port");
     listener.set_nonblocking(true).expect("non-blocking");
     listener
 }
@@ -142,7 +143,6 @@ async fn pass<S>(
         _ = copy_bidirectional(&mut near, &mut far) => {}
         _ = cut.changed() => {}
     }
-    // Not merely closed: another test that starts a process just now has a copy of it for a moment.
     let _ = (near.shutdown().await, far.shutdown().await);
     told(&near).await;
     open.send_modify(|open| *open -= 1);
@@ -168,8 +168,16 @@ fn is_told((own, peer): (u16, u16)) -> Option<bool> {
     })
 }
 
+/// These tests run one after the other: a process that one of them starts has a copy of every descriptor for a moment, so
+/// that what another closes meanwhile is not closed at once.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Once with a runtime in which nothing happens while the test does not wait, once with threads of their own.
 fn in_runtimes(test: impl AsyncFn()) {
+    let _alone = alone();
     let current = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     current.block_on(test());
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -285,8 +293,14 @@ impl PythonHostBackend for Counting {
     }
 }
 
-#[tokio::test]
-async fn dropped_handles_are_released_in_batches_on_every_backend() {
+#[test]
+fn dropped_handles_are_released_in_batches_on_every_backend() {
+    let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(release_in_batches());
+}
+
+async fn release_in_batches() {
     let place = Place::new();
     let server = place.serve();
     let mut backends: Vec<_> = place.endpoints().iter().map(|to| connect(to).expect("an endpoint")).collect();

@@ -1,5 +1,8 @@
 //! The pipe backend from outside: one line back for each, and what existing clients rely on.
 
+#[path = "support/gate.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod gate;
 #[path = "support/host.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod host;
@@ -10,6 +13,7 @@ mod support;
 use std::io::Write;
 
 use beep_python_server::door::DoorConfig;
+use gate::Gate;
 use serde_json::{Value, json};
 use support::{Server, expect_problem};
 
@@ -114,7 +118,8 @@ fn the_envelope_stands_beside_the_command() {
     let mut pipe = server.connect();
     let exact = pipe.line(r#"{"command":"eval","values":"exact","payload":{"expression":"(1, {2})"}}"#);
     assert_eq!(exact["result"]["value"], json!({ "$tuple": [1, { "$set": [2] }] }));
-    let late = pipe.line(r#"{"command":"eval","timeoutMs":100,"payload":{"expression":"while True: pass"}}"#);
+    // Long enough for it to begin, however busy the machine is: else it would be told that it was not started.
+    let late = pipe.line(r#"{"command":"eval","timeoutMs":2000,"payload":{"expression":"while True: pass"}}"#);
     assert_eq!(expect_problem(&late, "deadline_exceeded")["outcome"], "state_kept");
     let nobody = pipe.line(r#"{"command":"eval","session":"nobody","payload":{"expression":"1"}}"#);
     expect_problem(&nobody, "unknown_session");
@@ -236,12 +241,12 @@ fn a_client_that_never_reads_harms_nobody_and_is_not_heard_further() {
 fn a_client_that_vanishes_harms_nobody() {
     let server = Server::start();
     let mut gone = server.connect();
-    gone.send(
-        "{\"command\":\"eval\",\"payload\":{\"expression\":\"import time; time.sleep(0.2); kept = 1\"}}\n{\"comm",
-    );
-    let mut other = server.connect();
-    while other.ask("session_get", json!({ "sessionId": "default" }))["calls"] != 1 {}
+    let gate = Gate::new();
+    let line = json!({ "command": "eval", "payload": { "expression": gate.before("kept = 1") } });
+    gone.send(format!("{line}\n{{\"comm"));
+    gate.begun();
     drop(gone);
+    gate.open();
     // Calls run in order of arrival: this one comes after, whether or not anybody waits for the first.
     assert_eq!(server.eval("globals().get('kept')"), 1, "what was asked was done");
 }
@@ -262,14 +267,19 @@ fn a_client_that_has_said_all_gets_its_answers() {
 #[test]
 fn stopping_finishes_what_is_under_way_and_leaves_no_file() {
     let server = Server::start();
-    let (mut pipe, mut other, mut deaf) = (server.connect(), server.connect(), server.connect());
+    let (mut pipe, mut idle, mut deaf) = (server.connect(), server.connect(), server.connect());
+    assert_eq!(idle.ask("ping", json!({}))["status"], "ok");
     for _ in 0..40 {
         deaf.send("{\"command\":\"eval\",\"payload\":{\"expression\":\"'x' * 100_000\"}}\n");
     }
-    pipe.send("{\"command\":\"eval\",\"payload\":{\"expression\":\"import time; time.sleep(0.5); 'finished'\"}}\n");
-    while other.ask("session_get", json!({ "sessionId": "default" }))["calls"] != 1 {}
+    let gate = Gate::new();
+    let line = json!({ "command": "eval", "payload": { "expression": gate.before("'finished'") } });
+    pipe.send(format!("{line}\n"));
+    gate.begun();
     assert!(server.link.exists() && server.socket.exists());
     server.running.tell_to_stop();
+    assert!(idle.is_closed(), "it is stopping");
+    gate.open();
     assert_eq!(pipe.receive()["result"]["value"], "finished");
     assert!(pipe.is_closed(), "then the connection ends");
     let (link, socket) = (server.link.clone(), server.socket.clone());

@@ -1,8 +1,14 @@
 //! The RPC backend from outside: gRPC as any client speaks it, and the JSON of those that exist.
 
+#[path = "support/gate.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod gate;
 #[path = "support/host.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod host;
+#[path = "support/port.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod port;
 #[path = "support/rpc.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod support;

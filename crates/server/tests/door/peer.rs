@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use beep_python_server::door::{Peer, PeerUid, peer_uid};
@@ -48,8 +49,16 @@ fn an_own_connection_is_of_the_own_user_over_every_family() {
     }
 }
 
+/// While this is held no process is started here. One that is being started has a copy of every descriptor for a moment, so
+/// that a client is not gone when its socket is closed.
+fn no_process_starts() -> MutexGuard<'static, ()> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn a_client_that_closed_before_we_look_is_unknown() {
+    let _alone = no_process_starts();
     let (client, accepted) = connection("127.0.0.1:0", "127.0.0.1").unwrap();
     let (local, remote) = addresses(&accepted);
     drop(client);
@@ -70,6 +79,7 @@ fn a_client_that_only_stopped_sending_is_still_known() {
 
 #[test]
 fn our_own_listener_at_the_port_of_a_client_that_is_gone_is_not_that_client() {
+    let _alone = no_process_starts();
     let (client, accepted) = connection("127.0.0.1:0", "127.0.0.1").unwrap();
     let (local, remote) = addresses(&accepted);
     drop((client, accepted));
@@ -120,6 +130,7 @@ impl Stranger {
         let mut command = Command::new("bash");
         command.args(["-c", &script]).uid(NOBODY).gid(NOBODY).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let _alone = no_process_starts(); // until this one runs its program
         Some(Stranger(command.spawn().unwrap()))
     }
 

@@ -118,7 +118,7 @@ fn a_cancelled_call_ends_its_callbacks_and_what_is_nested() {
     let payload = json!({"expression": "f()", "locals": {"f": {"$callback": "add"}}});
     send(
         &mut pipe,
-        json!({"id": 1, "command": "eval", "payload": payload, "offers": ["callbacks"], "timeoutMs": 1000}),
+        json!({"id": 1, "command": "eval", "payload": payload, "offers": ["callbacks"], "timeoutMs": 2000}),
     );
     let asked = pipe.receive();
     let mut nested = server.connect();

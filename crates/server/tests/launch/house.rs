@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{LaunchError, LaunchPlan, ServerLauncher, ServerRecord, records, stop};
@@ -66,11 +66,9 @@ pub(crate) fn kill_and_wait(pid: u32) {
 }
 
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..2000 {
-        if condition() {
-            return;
-        }
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(60), "waited a minute in vain until {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
-    panic!("waited 10 s in vain until {what}");
 }

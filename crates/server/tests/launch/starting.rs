@@ -11,6 +11,7 @@ use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, ServerState
 use beep_python_server::pipe::PipeName;
 
 use super::house::{House, kill_and_wait, wait_until};
+use crate::port::Port;
 
 fn ask(address: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -99,17 +100,26 @@ fn a_child_that_keeps_the_pipe_does_not_hide_the_death_of_the_server() {
 #[test]
 fn a_server_that_is_not_ready_in_time_is_killed_and_leaves_nothing() {
     let house = House::new();
-    let mut launcher = house.launcher();
-    launcher.ready_within = Duration::from_secs(2);
-    let error = launcher.launch(&house.tiny("hangs-after-its-record")).unwrap_err();
-    let LaunchError::TimedOut { log_tail, .. } = &error else { panic!("{error:?}") };
-    assert!(log_tail.contains("hanging"), "{log_tail}");
-    assert!(house.files("servers").is_empty(), "its record is gone");
-    launcher.ready_within = Duration::ZERO;
-    let error = launcher.launch(&house.script("echo $$; exec sleep 600")).unwrap_err();
-    let LaunchError::TimedOut { log_tail, .. } = &error else { panic!("{error:?}") };
-    assert!(!log_tail.is_empty());
-    assert!(!fs::exists(format!("/proc/{log_tail}")).unwrap(), "its process is gone");
+    // The end of its log, once it had the time to say something there: how long that takes, nobody knows.
+    let log_of = |plan: &LaunchPlan, within: Duration| {
+        let mut launcher = house.launcher();
+        launcher.ready_within = within;
+        loop {
+            let error = launcher.launch(plan).unwrap_err();
+            let LaunchError::TimedOut { waited, log_tail } = error else { panic!("{error:?}") };
+            assert_eq!(waited, launcher.ready_within);
+            assert!(house.files("servers").is_empty(), "its record is gone");
+            if log_tail.contains("hanging") || waited > Duration::from_secs(60) {
+                return log_tail;
+            }
+            launcher.ready_within = 2 * waited + Duration::from_secs(1);
+        }
+    };
+    let log = log_of(&house.tiny("hangs-after-its-record"), Duration::from_secs(1));
+    assert!(log.contains("hanging"), "{log}");
+    let log = log_of(&house.script("echo hanging as $$; exec sleep 600"), Duration::ZERO);
+    let pid = log.strip_prefix("hanging as ").expect(&log);
+    assert!(!fs::exists(format!("/proc/{pid}")).unwrap(), "its process is gone");
 }
 
 #[test]
@@ -143,12 +153,13 @@ fn a_port_in_use_is_told_before_anything_starts() {
 #[test]
 fn the_id_and_the_port_can_be_kept() {
     let house = House::new();
-    let first = house.launch(&house.tiny("answers")).unwrap();
+    let port = Port::new();
+    let plan = LaunchPlan { http: Some(port.number), ..house.tiny("answers") };
+    let first = house.launch(&plan).unwrap();
     beep_python_server::launch::stop(&house.home, &first, Duration::from_secs(10)).unwrap();
-    let port = first.endpoints[0].port().unwrap();
-    let again =
-        house.launch(&LaunchPlan { id: Some(first.id.clone()), http: Some(port), ..house.tiny("answers") }).unwrap();
-    assert_eq!((&again.id, again.endpoints[0].port()), (&first.id, Some(port)));
+    port.free();
+    let again = house.launch(&LaunchPlan { id: Some(first.id.clone()), ..plan }).unwrap();
+    assert_eq!((&again.id, again.endpoints[0].port()), (&first.id, Some(port.number)));
     assert_ne!(again.pid, first.pid);
 }
 
@@ -197,8 +208,10 @@ fn starter_process() {
 #[test]
 fn in_the_foreground_the_process_itself_becomes_the_server() {
     let house = House::new();
-    let plan = house
-        .script("echo \"$$ $LISTEN_PID $LISTEN_FDS $LISTEN_FDNAMES ${BEEP_PYTHON_READY_FD-none} $*\"; ls /proc/$$/fd");
+    // On a line of its own, whatever the program that becomes it has said on its last one.
+    let plan = house.script(
+        "echo; echo \"$$ $LISTEN_PID $LISTEN_FDS $LISTEN_FDNAMES ${BEEP_PYTHON_READY_FD-none} $*\"; ls /proc/$$/fd",
+    );
     let program = std::env::current_exe().unwrap();
     let child = std::process::Command::new(program)
         .args(["--exact", "launch::starting::foreground_process", "--nocapture"])
@@ -239,13 +252,11 @@ fn foreground_process() {
 #[test]
 fn a_server_gets_all_of_its_sockets() {
     let house = House::new();
-    let held = TcpListener::bind("127.0.0.1:0").unwrap();
-    let rpc = held.local_addr().unwrap().port();
-    drop(held);
     let name = PipeName::random().unwrap();
-    let plan = LaunchPlan { pipe: Some(name.clone()), rpc: Some(rpc), ..house.tiny("answers") };
+    let plan = LaunchPlan { pipe: Some(name.clone()), rpc: Some(0), ..house.tiny("answers") };
     let record = house.launch(&plan).unwrap();
-    let http = record.endpoints[0].port().unwrap();
+    let ports: Vec<_> = record.endpoints.iter().map(|endpoint| endpoint.port().unwrap()).collect();
+    let [http, rpc] = ports[..] else { panic!("{record:?}") };
     assert_ne!(http, rpc);
     for port in [http, rpc] {
         assert!(ask(&format!("127.0.0.1:{port}")).starts_with(&format!("pid={} ", record.pid)));

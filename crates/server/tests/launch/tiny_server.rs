@@ -13,10 +13,14 @@ fn tiny_server() {
     let inherited = Inherited::from_env().unwrap();
     assert!(Inherited::from_env().is_err(), "taken once");
     let home = Home::from_env().unwrap();
-    let port = inherited.http[0].local_addr().unwrap().port();
+    let endpoint = |backend: &str, listeners: &[TcpListener]| {
+        let port = listeners.first()?.local_addr().unwrap().port();
+        Some(Endpoint { backend: backend.into(), url: format!("http://127.0.0.1:{port}") })
+    };
+    let endpoints = [endpoint("http", &inherited.http), endpoint("rpc", &inherited.rpc)];
     let mut record = record_of_this_process(NewRecord {
         id: std::env::var("TINY_ID").unwrap(),
-        endpoints: vec![Endpoint { backend: "http".into(), url: format!("http://127.0.0.1:{port}") }],
+        endpoints: endpoints.into_iter().flatten().collect(),
         log: Some(std::env::var("TINY_LOG").unwrap().into()),
         ..NewRecord::default()
     })
@@ -39,7 +43,7 @@ fn tiny_server() {
     assert!(inherited.ready.is_awaited());
     let stops = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let signal = stops.block_on(async { tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) });
-    println!("ready at {port}");
+    println!("ready");
     write_record(&home, &record).unwrap();
     inherited.ready.ready(&record);
     if let Some(pipe) = inherited.pipe {

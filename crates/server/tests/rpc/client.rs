@@ -7,6 +7,7 @@ use beep_python_client::{
 };
 use beep_python_protocol::Outcome;
 
+use crate::port::Port;
 use crate::support::Server;
 
 fn connect(server: &Server) -> RpcBackend {
@@ -65,7 +66,8 @@ async fn failures_are_told_apart_and_told_whole() {
     assert_eq!((error.exception.kind.as_str(), error.exception.message.as_str()), ("ValueError", "nö"));
     assert_eq!(error.exception.cause.as_ref().map(|cause| cause.kind.as_str()), Some("ZeroDivisionError"));
     assert_eq!((error.stdout.len(), error.session_epoch), (300_001, Some(1)));
-    let late = python.with_timeout(Duration::from_millis(100)).evaluate::<()>("import time; time.sleep(60)").await;
+    // Long enough for it to begin, however busy the machine is: else it would be told that it was not started.
+    let late = python.with_timeout(Duration::from_secs(2)).evaluate::<()>("import time; time.sleep(60)").await;
     let Err(Error::Host(problem)) = late else { panic!("{late:?}") };
     assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateKept)));
     let died = python.evaluate::<()>("import os; os._exit(3)").await;
@@ -104,9 +106,9 @@ async fn sessions_and_environments() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_serves_many_at_once_and_is_made_again() {
-    let server = Server::start();
+    let port = Port::new();
+    let server = Server::at(port.number, Default::default());
     let python = connect(&server);
-    let port = server.port;
     let asked = (0..64).map(|n| {
         let python = python.clone();
         tokio::spawn(async move { python.evaluate::<i64>(&format!("{n} * 2")).await.expect("answered") })
@@ -115,8 +117,9 @@ async fn one_connection_serves_many_at_once_and_is_made_again() {
         assert_eq!(answer.await.expect("no panic"), n as i64 * 2);
     }
     drop(server);
+    port.free();
     assert!(matches!(python.evaluate::<i64>("1").await, Err(Error::Connect { .. })));
-    let another = Server::at(port, Default::default());
+    let another = Server::at(port.number, Default::default());
     assert_eq!(python.evaluate::<i64>("1").await.expect("connected again"), 1);
     drop(another);
 }

@@ -213,8 +213,8 @@ async fn a_deadline_ends_the_call_at_the_host() {
 
     let server = Server::start();
     let request = m::EvaluateRequest { expression: "import time; time.sleep(60)".into(), ..Default::default() };
-    // A client that goes on listening, to hear what became of the call.
-    let headers = [("content-type", "application/grpc"), ("grpc-timeout", "200m"), ("beep-errors", "message")];
+    // A client that goes on listening, to hear what became of the call; and time enough for the call to begin.
+    let headers = [("content-type", "application/grpc"), ("grpc-timeout", "2S"), ("beep-errors", "message")];
     let answer = server.raw(path!("Evaluate"), &headers, encode(&request)).await;
     assert_eq!(answer.grpc_status(), Some("4"));
     let details: m::ErrorDetails = beep_python_protocol::grpc::decode(&answer.body).expect("a message");

@@ -7,6 +7,7 @@ use tonic::{Code, Request};
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
+use crate::gate::Gate;
 use crate::support::{Server, call};
 
 const SERVING: i32 = 1;
@@ -56,23 +57,18 @@ async fn stopping_finishes_what_is_under_way_and_ends_streams() {
         watching.watch(HealthCheckRequest { service: String::new() }).await.expect("watched").into_inner();
     assert_eq!(watched.message().await.expect("a message"), Some(HealthCheckResponse { status: SERVING }));
     let channel = server.channel().await;
-    let request =
-        m::EvaluateRequest { expression: "import time; time.sleep(0.5); 'finished'".into(), ..Default::default() };
+    let gate = Gate::new();
+    let request = m::EvaluateRequest { expression: gate.before("'finished'"), ..Default::default() };
     let under_way = tokio::spawn(call::<_, m::EvaluateResponse>(
         channel,
         "/beep.python.runtime.PythonService/Evaluate",
         Request::new(request),
     ));
-    loop {
-        let sessions = "/beep.python.runtime.SessionService/ListSessions";
-        let list: m::ListSessionsResponse = server.call(sessions, m::ListSessionsRequest {}).await.expect("listed");
-        if list.sessions[0].calls == 1 {
-            break;
-        }
-    }
+    gate.begun();
     server.tell_to_stop();
-    let answer = under_way.await.expect("no panic").expect("answered");
-    assert_eq!(answer.result, Some(m::evaluate_response::Result::ValueJson("\"finished\"".into())));
     let ended = tokio::time::timeout(Duration::from_secs(30), watched.message()).await.expect("it ends");
     assert_eq!(ended.expect_err("with a status").code(), Code::Unavailable);
+    gate.open();
+    let answer = under_way.await.expect("no panic").expect("answered");
+    assert_eq!(answer.result, Some(m::evaluate_response::Result::ValueJson("\"finished\"".into())));
 }

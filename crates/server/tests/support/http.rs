@@ -186,7 +186,12 @@ impl Connection {
 
     /// Whether the server has closed the connection.
     pub fn is_closed(&mut self) -> bool {
-        matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+        loop {
+            match self.stream.read(&mut [0]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => return matches!(read, Ok(0) | Err(_)),
+            }
+        }
     }
 
     fn more(&mut self) {

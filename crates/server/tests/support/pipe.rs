@@ -109,7 +109,13 @@ impl Connection {
 
     /// Whether the server has closed the connection, with nothing more said.
     pub fn is_closed(&mut self) -> bool {
-        self.read.is_empty() && matches!(self.stream.read(&mut [0]), Ok(0) | Err(_))
+        while self.read.is_empty() {
+            match self.stream.read(&mut [0]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                read => return matches!(read, Ok(0) | Err(_)),
+            }
+        }
+        false
     }
 }
 
