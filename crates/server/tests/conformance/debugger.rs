@@ -9,6 +9,7 @@ use std::time::Duration;
 use beep_python_client::{Error, ErrorCode, PythonHostBackend};
 
 use crate::ground::{Case, Ground, cases};
+use crate::processes::gone;
 
 pub const CASES: &[Case] = cases![
     a_debugger_listens_until_the_session_ends,
@@ -30,6 +31,7 @@ while True:
     client = listener.accept()[0]
     said = client.recv(100)
     if said == b"die": os._exit(1)
+    if said == b"who": said = str(os.getpid()).encode()
     client.sendall(said.upper())
     client.close()
 """
@@ -59,21 +61,24 @@ async fn a_debugger_listens_until_the_session_ends(ground: &Ground) {
     assert_eq!((debugger.host.as_str(), debugger.debugpy.as_deref()), ("127.0.0.1", Some("1.2.3")));
 
     let address = (debugger.host.as_str(), debugger.port);
-    let mut attached = TcpStream::connect(address).expect("somebody listens");
-    attached.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
-    attached.write_all(b"attach").expect("sent");
-    let mut told = String::new();
-    attached.read_to_string(&mut told).expect("answered");
-    assert_eq!(told, "ATTACH");
+    let say = |text: &str| {
+        let mut attached = TcpStream::connect(address).expect("somebody listens");
+        attached.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+        attached.write_all(text.as_bytes()).expect("sent");
+        let mut told = String::new();
+        attached.read_to_string(&mut told).expect("answered");
+        told
+    };
+    assert_eq!(say("attach"), "ATTACH");
 
     // With or without `install`: it is there. The session goes on, and its children are not debugged.
     assert_eq!(ground.python.debug_session(&ground.session, true).await.expect("as before"), debugger);
     assert!(!ground.python.evaluate::<bool>("import debugpy\ndebugpy.settings['subProcess']").await.expect("a value"));
 
+    // Not by its port, which may be another's by then.
+    let listens = say("who").parse().expect("a process");
     ground.python.restart_session(&ground.session).await.expect("restarted");
-    while TcpStream::connect(address).is_ok() {
-        tokio::task::yield_now().await;
-    }
+    gone(listens).await;
 }
 
 async fn a_debugger_that_has_ended_is_not_told_of_as_there(ground: &Ground) {

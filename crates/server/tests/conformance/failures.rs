@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use beep_python_client::{Answer, Error, ErrorCode, Handle, PythonException, PythonHostBackend, Value};
-use beep_python_protocol::Outcome;
+use beep_python_protocol::{Outcome, Problem};
 
-use crate::ground::{Case, Ground, cases};
+use crate::ground::{Case, Ground, cases, late};
 
 pub const CASES: &[Case] = cases![
     an_exception_is_told_whole,
@@ -25,6 +25,13 @@ pub const CASES: &[Case] = cases![
 async fn raised(ground: &Ground, code: &str) -> PythonException {
     match ground.python.evaluate::<Value>(code).await {
         Err(Error::Python(error)) => error.exception,
+        other => panic!("{code}: {other:?}"),
+    }
+}
+
+fn problem<T: std::fmt::Debug>(result: Result<T, Error>, code: &str) -> Problem {
+    match result {
+        Err(Error::Host(problem)) => *problem,
         other => panic!("{code}: {other:?}"),
     }
 }
@@ -143,13 +150,10 @@ async fn exits_and_interrupts_are_exceptions(ground: &Ground) {
 
 async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
     let python = &ground.python;
-    python.evaluate::<()>("kept = 1").await.expect("done");
-    let soon = python.with_timeout(Duration::from_millis(50));
+    python.evaluate::<()>("kept = 1\nbegun = 0").await.expect("done");
     for forever in ["while True: pass", "import time; time.sleep(60)", "import asyncio; await asyncio.sleep(60)"] {
-        let problem = match soon.evaluate::<()>(forever).await {
-            Err(Error::Host(problem)) => problem,
-            other => panic!("{forever}: {other:?}"),
-        };
+        let code = format!("begun += 1\n{forever}");
+        let problem = late(async |time| problem(python.with_timeout(time).evaluate::<()>(&code).await, forever)).await;
         assert_eq!(
             (problem.code, problem.outcome),
             (ErrorCode::DeadlineExceeded, Some(Outcome::StateKept)),
@@ -159,6 +163,8 @@ async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
     }
     let kept: Answer<i64> = python.evaluate("kept").await.expect("kept");
     assert_eq!((kept.value, kept.session_epoch), (1, Some(1)));
+    let begun: i64 = python.evaluate("begun").await.expect("counted");
+    assert!(begun <= 3, "{begun}: what is told not to have begun has not");
     // What waits behind a call counts its time too, and is told that it was not begun.
     let (busy, waiting) = (ground.companion(), ground.companion().with_timeout(Duration::from_millis(50)));
     let code = "import os, time\nopen(flag, 'w').close()\nwhile not os.path.exists(flag + '.go'): time.sleep(0.005)";
@@ -170,18 +176,20 @@ async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
     while !flag.exists() {
         tokio::task::yield_now().await;
     }
-    let Err(Error::Host(problem)) = waiting.evaluate::<()>("begun = 1").await else { panic!("it was not begun") };
+    let Err(Error::Host(problem)) = waiting.evaluate::<()>("waited = 1").await else { panic!("it was not begun") };
     assert_eq!((problem.started, problem.outcome), (Some(false), Some(Outcome::NotStarted)));
     std::fs::write(format!("{}.go", flag.display()), "").expect("a file");
     busy.await.expect("no panic").expect("done");
-    assert!(!python.evaluate::<bool>("'begun' in globals()").await.expect("asked"));
+    assert!(!python.evaluate::<bool>("'waited' in globals()").await.expect("asked"));
 }
 
 async fn code_that_holds_on_is_killed(ground: &Ground) {
-    // Held in one call into C, which no signal interrupts.
-    let code = "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nwhile True: ctypes.CDLL(None).sleep(60)";
-    let python = ground.python.with_timeout(Duration::from_millis(50));
-    let Err(Error::Host(problem)) = python.evaluate::<()>(code).await else { panic!("it ended") };
+    // Held in one call into C, which no signal interrupts; from before its time begins.
+    let python = &ground.python;
+    let deaf = "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone";
+    python.evaluate::<()>(deaf).await.expect("done");
+    let code = "while True: ctypes.CDLL(None).sleep(60)";
+    let problem = late(async |time| problem(python.with_timeout(time).evaluate::<()>(code).await, code)).await;
     assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateLost)));
     let next: Answer<i64> = ground.python.evaluate("1").await.expect("a fresh worker");
     assert_eq!(next.session_epoch, Some(2));

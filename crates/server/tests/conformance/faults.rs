@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::ground::{Case, Ground, cases};
-use crate::processes::still_there;
+use crate::processes::gone;
 
 pub const CASES: &[Case] = cases![
     a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced,
@@ -86,12 +86,6 @@ fn problem<T: std::fmt::Debug>(result: Result<T, Error>) -> Problem {
 
 async fn pid_of(python: &AnyBackend, session: &str) -> i32 {
     python.get_session(session).await.expect("known").pid.expect("a worker")
-}
-
-/// Waits until a process is gone.
-async fn gone(pid: i32) {
-    let left = tokio::task::spawn_blocking(move || still_there([pid.unsigned_abs()].into()));
-    assert_eq!(left.await.expect("looked"), None);
 }
 
 /// Makes a call of this kind, which hangs.

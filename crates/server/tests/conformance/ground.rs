@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_client::{AnyBackend, PythonHostBackend, connect};
+use beep_python_protocol::{Outcome, Problem};
 use futures_util::FutureExt;
 use libtest_mimic::Failed;
 
@@ -122,6 +123,19 @@ pub fn run(python: &Python, way: Way, case: &Case) -> Result<(), Failed> {
     }));
     let told = PANIC.take();
     ran.map_err(|_| Failed::from(told.unwrap_or_default()))
+}
+
+/// What a call is told whose time ends while it runs. How long a busy machine takes to begin it, nobody knows: a call that was
+/// not begun in its time is made again, with twice as much.
+pub async fn late(mut call: impl AsyncFnMut(Duration) -> Problem) -> Problem {
+    let mut time = Duration::from_millis(100);
+    loop {
+        let told = call(time).await;
+        if told.outcome != Some(Outcome::NotStarted) || time > LONGEST / 4 {
+            return told;
+        }
+        time *= 2;
+    }
 }
 
 thread_local! {

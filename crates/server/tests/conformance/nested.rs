@@ -10,7 +10,7 @@ use beep_python_client::{
 use beep_python_protocol::{Outcome, Problem};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::ground::{Case, Ground, cases};
+use crate::ground::{Case, Ground, cases, late};
 
 pub const CASES: &[Case] = cases![
     a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on,
@@ -60,13 +60,17 @@ async fn marked(mark: &Path) {
 }
 
 async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(ground: &Ground) {
-    let (python, mut told) = asking(ground, |within| within.with_timeout(Duration::from_millis(100)));
     for code in ["while True: pass", "import time\\ntime.sleep(1000)", "import asyncio\\nawait asyncio.sleep(1000)"] {
         let around = format!("mine = 20\nask('{code}')\nmine + 22");
-        assert_eq!(python.evaluate_with::<i64>(&around, ask()).await.expect("goes on"), 42, "{code}");
-        let problem = problem(&mut told).await;
+        let problem = late(async |time| {
+            let (python, mut told) = asking(ground, move |within| within.with_timeout(time));
+            assert_eq!(python.evaluate_with::<i64>(&around, ask()).await.expect("goes on"), 42, "{code}");
+            problem(&mut told).await
+        });
+        let problem = problem.await;
         assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateKept)), "{code}");
     }
+    let (python, mut told) = asking(ground, |within| within.with_timeout(Duration::from_secs(60)));
     let own =
         "try:\n    ask('raise KeyboardInterrupt')\nexcept BaseException: told = 'here'\nelse: told = 'there'\ntold";
     assert_eq!(python.evaluate_with::<String>(own, ask()).await.expect("goes on"), "there", "nobody cancelled it");
@@ -112,11 +116,17 @@ async fn a_nested_call_is_cancelled_alone(ground: &Ground) {
 }
 
 async fn a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it(ground: &Ground) {
-    let (python, mut told) =
-        asking(ground, |within| within.with_timeout(Duration::from_millis(100)).with_grace(Duration::from_millis(50)));
-    let holds = "import signal\\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\\nwhile True: pass";
-    let around = python.evaluate_with::<()>(&format!("ask('{holds}')"), ask()).await;
-    let inner = problem(&mut told).await;
+    // It holds on from before its time begins.
+    let deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone";
+    ground.python.evaluate::<()>(deaf).await.expect("done");
+    let mut around = Ok(());
+    let inner = late(async |time| {
+        let grace = Duration::from_millis(50);
+        let (python, mut told) = asking(ground, move |within| within.with_timeout(time).with_grace(grace));
+        around = python.evaluate_with::<()>("ask('while True: pass')", ask()).await;
+        problem(&mut told).await
+    });
+    let inner = inner.await;
     assert_eq!((inner.code, inner.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateLost)));
     match around {
         Err(Error::Host(outer)) => {

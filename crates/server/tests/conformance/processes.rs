@@ -27,7 +27,7 @@ pub fn still_there(pids: BTreeSet<u32>) -> Option<String> {
     let began = Instant::now();
     for pid in pids {
         while parent(pid).is_some() {
-            if began.elapsed() > Duration::from_secs(10) {
+            if began.elapsed() > Duration::from_secs(60) {
                 let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
                 return Some(format!("process {pid}, {}", String::from_utf8_lossy(&command).replace('\0', " ")));
             }
@@ -35,6 +35,12 @@ pub fn still_there(pids: BTreeSet<u32>) -> Option<String> {
         }
     }
     None
+}
+
+/// Waits until a process is gone.
+pub async fn gone(pid: i32) {
+    let left = tokio::task::spawn_blocking(move || still_there([pid.unsigned_abs()].into()));
+    assert_eq!(left.await.expect("looked"), None);
 }
 
 /// The parent of a process that runs; one that has ended and was not waited for does not.
