@@ -11,8 +11,8 @@ use crate::worker::{Slots, Worker};
 
 /// How long a worker may take to write its stacks; one that is stopped, or in the kernel for long, writes none.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(500);
-/// After so long without more, they are whole.
-const QUIET: Duration = Duration::from_millis(6);
+/// After so long without more, none is waited for: a thread that is deep in calls, or in a greenlet, has no end that is known.
+const QUIET: Duration = Duration::from_millis(100);
 const STEP: Duration = Duration::from_millis(2);
 /// Files whose frames are the worker's own.
 const OWN: &str = "/beep_python/_";
@@ -40,18 +40,27 @@ async fn stacks(worker: &Arc<Worker>, slots: &Arc<Slots>) -> Vec<ThreadStack> {
     }
     worker.ask_for_stacks();
     let began = Instant::now();
-    let (mut size, mut grown) = (0, Instant::now());
-    while began.elapsed() < WRITTEN_WITHIN {
+    let (mut notes, mut grown) = (Vec::new(), began);
+    while began.elapsed() < WRITTEN_WITHIN && !is_whole(&String::from_utf8_lossy(&notes)) {
         sleep(STEP).await;
-        let now = slots.size_of_notes();
-        if now > size {
-            (size, grown) = (now, Instant::now());
-        } else if size > 0 && grown.elapsed() >= QUIET {
+        let now = slots.notes().unwrap_or_default();
+        if now.len() > notes.len() {
+            (notes, grown) = (now, Instant::now());
+        } else if !notes.is_empty() && grown.elapsed() >= QUIET {
             break;
         }
     }
-    let notes = slots.take_notes().unwrap_or_default();
+    let _ = slots.clear_notes();
     parse(&String::from_utf8_lossy(&notes))
+}
+
+/// Whether it ends as the main thread does, which is the oldest and written last: with the zygote's own code and the text that
+/// Python was started with.
+fn is_whole(text: &str) -> bool {
+    let Some(text) = text.strip_suffix('\n') else { return false };
+    let mut files = text.lines().rev().map(|line| parse_frame(line.trim_start()).map(|frame| frame.file));
+    let mut next = || files.next().flatten();
+    next().as_deref() == Some("<string>") && next().is_some_and(|file| file.contains(OWN))
 }
 
 /// Reads what faulthandler writes: for each thread a line `Thread 0x… (most recent call first):`, then its frames as
@@ -96,5 +105,12 @@ mod tests {
         let innermost = StackFrame { file: "<session 1>".into(), line: 3, function: "deep".into() };
         assert_eq!(threads[1].frames[0], innermost);
         assert_eq!(parse("nonsense"), []);
+
+        let ended = text.strip_suffix("  ...\n").expect("as it is");
+        assert!(is_whole(ended));
+        for at in 0..ended.len() {
+            assert!(!is_whole(&ended[..at]), "{}", &ended[..at]);
+        }
+        assert!(!is_whole(text), "there may be more threads");
     }
 }

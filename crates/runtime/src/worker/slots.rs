@@ -130,17 +130,12 @@ impl Slots {
         Ok(())
     }
 
-    /// How much it has written.
-    pub fn size_of_notes(&self) -> u64 {
-        fstat(&self.memory).map_or(0, |stat| (stat.st_size as u64).saturating_sub(PAGE as u64))
-    }
-
-    /// What it has written, up to 1 MiB.
-    pub fn take_notes(&self) -> io::Result<Vec<u8>> {
-        let mut notes = vec![0; self.size_of_notes().min(MAX_NOTES) as usize];
+    /// What it has written so far, up to 1 MiB.
+    pub fn notes(&self) -> io::Result<Vec<u8>> {
+        let size = (fstat(&self.memory)?.st_size as u64).saturating_sub(PAGE as u64);
+        let mut notes = vec![0; size.min(MAX_NOTES) as usize];
         let read = pread(&self.memory, &mut notes[..], PAGE as u64)?;
         notes.truncate(read);
-        self.clear_notes()?;
         Ok(notes)
     }
 
