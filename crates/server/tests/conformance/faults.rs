@@ -17,6 +17,7 @@ use crate::processes::gone;
 pub const CASES: &[Case] = cases![
     a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced,
     a_worker_that_is_killed_between_two_rounds_of_a_stream_is_told,
+    a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told,
     an_isolated_worker_that_is_killed_harms_nobody,
     a_worker_that_is_killed_while_it_is_looked_at_is_told,
     unkind_code_harms_its_own_session_only,
@@ -174,6 +175,26 @@ async fn a_worker_that_is_killed_between_two_rounds_of_a_stream_is_told(ground: 
     // Told by the round that it met, or by the next one.
     assert!(matches!(last.code(), Some(ErrorCode::HandleLost | ErrorCode::WorkerDied)), "{last}");
     assert!(python.get_session(&ground.session).await.expect("known").restarted);
+}
+
+async fn a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told(ground: &Ground) {
+    let python = &ground.python;
+    // More than a pipe holds, so that the host has read a part of it.
+    let dies = "import array, os, signal\nimport beep_python._wire as wire\nwrite = wire._write\n\
+                def part(fd, data):\n    if len(data) < 200_000: return write(fd, data)\n    \
+                write(fd, bytes(data[:200_000]))\n    os.kill(os.getpid(), signal.SIGKILL)\nwire._write = part\n\
+                array.array('f', [1.5]) * 1_000_000";
+    for (epoch, as_floats) in [(2, true), (3, false)] {
+        let large: Handle = python.evaluate(dies).await.expect("made");
+        let told = match as_floats {
+            true => problem(python.to_float_array(&large).await),
+            false => problem(python.evaluate::<String>("'x' * 4_000_000").await),
+        };
+        assert_eq!((told.code, told.started), (ErrorCode::WorkerDied, Some(true)), "{told:?}");
+        let whole: String = python.evaluate("'y' * 4_000_000").await.expect("goes on");
+        assert!(whole.len() == 4_000_000 && whole.bytes().all(|byte| byte == b'y'), "nothing is left of the other");
+        assert_eq!(python.get_session(&ground.session).await.expect("known").session_epoch, epoch);
+    }
 }
 
 async fn an_isolated_worker_that_is_killed_harms_nobody(ground: &Ground) {
