@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Limits};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::ladder::climb;
 use super::session::Shared;
@@ -13,6 +13,8 @@ use crate::worker::{Usage, limit_data, limit_open_files, limit_tasks, usage};
 
 /// How often a session that has limits is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often it is looked at for calls that come, at most.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// How much longer than told a call that eats memory may take to stop: it goes on eating.
 const MEMORY_GRACE: Duration = Duration::from_millis(500);
 /// What a process may have mapped beyond the memory of its session: Python then raises MemoryError by itself.
@@ -117,7 +119,7 @@ pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
 #[derive(Default)]
 struct Seen {
     ticket: u64,
-    /// What had been used when it began.
+    /// What had been used when it was seen first: what the call before it took in between is not its own.
     before: Usage,
     /// Whether it was told to stop.
     told: bool,
@@ -128,21 +130,33 @@ pub(super) async fn watch(shared: &Arc<Shared>, worker: i32) {
     let limits = &shared.config.limits;
     let always = limits.are_looked_at();
     let look = async || tokio::task::spawn_blocking(move || usage(worker)).await.unwrap_or_default();
-    let (mut before, mut seen) = (Usage::default(), Seen::default());
-    loop {
-        if !always && !shared.queue().is_looked_at() {
-            shared.to_look.notified().await;
-            before = look().await;
-        }
-        sleep(LOOK_EVERY).await;
-        let used = look().await;
+    let running = || {
         let running = shared.queue().running();
-        let ticket = running.as_ref().map_or(0, |(ticket, ..)| *ticket);
-        if ticket != seen.ticket {
-            seen = Seen { ticket, before, told: false };
+        (running.as_ref().map_or(0, |(ticket, ..)| *ticket), running)
+    };
+    let (mut seen, mut over) = (Seen::default(), false);
+    loop {
+        if always || shared.queue().is_looked_at() {
+            sleep(LOOK_AGAIN).await;
+            // At once where a call with limits of its own comes: with one that does not wait, that is when it begins.
+            let _ = timeout(LOOK_EVERY - LOOK_AGAIN, shared.to_look.notified()).await;
+        } else {
+            shared.to_look.notified().await;
         }
-        before = used;
+        let (asked, _) = running();
+        let used = look().await;
+        let (ticket, running) = running();
         let passed = limits.passed(&used);
+        let still_over = over && passed.is_some();
+        over = passed.is_some();
+        if ticket != asked && !still_over {
+            // What was seen may be that of a call which is over by now, and may have been given back.
+            shared.to_look.notify_one();
+            continue;
+        }
+        if ticket != seen.ticket {
+            seen = Seen { ticket, before: used, told: false };
+        }
         let Some((ticket, grace, caps)) = running else {
             if let Some(code) = passed {
                 shared.queue().kill_worker(Killed::Limit(code));

@@ -12,6 +12,7 @@ pub const CASES: &[Case] = cases![
     the_time_of_a_sessions_calls_is_limited,
     processor_time_is_limited,
     memory_is_limited,
+    what_a_call_took_is_not_held_against_the_next,
     processes_are_limited,
     handles_are_limited,
     results_are_limited,
@@ -100,6 +101,17 @@ async fn stopped_in_time(call: impl AsyncFn() -> Problem) -> Problem {
         told = call().await;
     }
     told
+}
+
+async fn what_a_call_took_is_not_held_against_the_next(ground: &Ground) {
+    let (there, session) = limited(ground, Limits { memory_bytes: Some(1 << 30), ..Limits::default() }).await;
+    let next = there.with_limits(&CallLimits { memory_growth_bytes: Some(16 << 20), ..CallLimits::default() });
+    there.evaluate::<()>("import time\ntaken = []").await.expect("done");
+    for _ in 0..6 {
+        there.evaluate::<()>("taken.append(b'x' * (40 << 20))").await.expect("within its limits");
+        next.evaluate::<()>("time.sleep(0.12)").await.expect("it takes nothing");
+    }
+    end(ground, &session).await;
 }
 
 async fn processes_are_limited(ground: &Ground) {
