@@ -55,7 +55,7 @@ pub(super) struct Queue {
     caps: Caps,
     /// When a call ended last.
     turned: Option<Instant>,
-    /// Since when no call is under way.
+    /// Since when no call is under way, though there is a worker for it.
     idle_since: Option<Instant>,
     /// How its last worker ended.
     last_death: Option<WorkerDeath>,
@@ -92,6 +92,7 @@ impl Queue {
             connection.outbox.put(|out| encode_frames(out, kind::TERMS, 0, 0, &terms));
         }
         self.connection = Some(connection);
+        self.idle_since = Some(Instant::now());
         self.send_ahead();
     }
 

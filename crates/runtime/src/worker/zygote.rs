@@ -256,9 +256,13 @@ impl Zygote {
             .async_io(tokio::io::Interest::WRITABLE, |control| send(control, message.as_bytes(), &descriptors))
             .await;
         if let Err(source) = sent {
-            self.shared.state.lock().expect("no panic while held").asked.remove(&number);
+            let mut state = self.shared.state.lock().expect("no panic while held");
+            state.asked.remove(&number);
             return Err(match source.kind() {
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ZygoteError::Gone,
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+                    state.gone = true; // `listen` will come to it, but who asks again may come first
+                    ZygoteError::Gone
+                }
                 _ => ZygoteError::Channel { what: "asking for a worker", source },
             });
         }
