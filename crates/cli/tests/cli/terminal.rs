@@ -1,5 +1,6 @@
 //! A terminal with somebody before it: a pseudo-terminal, the screen that its bytes make, and keys.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
@@ -162,7 +163,12 @@ impl Terminal {
 
     /// Gives up what is typed; waits for the next prompt, further down.
     pub(crate) fn give_up(&mut self, prompt: &str) {
-        let row = self.shown.state.lock().unwrap().parser.screen().cursor_position().0;
+        let row = Cell::new(0);
+        self.wait_until("what is typed", |screen| {
+            row.set(screen.cursor_position().0);
+            !is_painted(screen)
+        });
+        let row = row.get();
         assert!(row + 2 < ROWS, "it cannot be told from the last, since the screen scrolls");
         self.keys(CTRL_C);
         self.wait_until(prompt, |screen| is_prompt(screen, prompt) && screen.cursor_position().0 > row);
@@ -232,7 +238,16 @@ fn contents(state: &State) -> String {
     state.parser.screen().contents()
 }
 
+/// Whether a program is about to paint: it hides its cursor meanwhile, and what there is may be half of what is meant.
+fn is_painted(screen: &vt100::Screen) -> bool {
+    screen.hide_cursor()
+}
+
+/// The line with the cursor; nothing while it is painted.
 fn line_at_cursor(screen: &vt100::Screen) -> String {
+    if is_painted(screen) {
+        return String::new();
+    }
     let row = usize::from(screen.cursor_position().0);
     screen.rows(0, COLUMNS).nth(row).unwrap_or_default().trim_end().to_owned()
 }

@@ -93,6 +93,9 @@ fn field(stat: &str, number: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -102,11 +105,18 @@ mod tests {
         assert_eq!(ticks_and_pages(""), None);
     }
 
+    /// One that is at rest: of others, this process among them, the memory changes between two looks.
     #[test]
-    fn this_process_takes_something() {
-        let me = i32::try_from(std::process::id()).expect("a pid");
-        let usage = usage(me);
-        assert!(usage.processes >= 1 && usage.memory_bytes > 1 << 20, "{usage:?}");
-        assert!(resident_bytes(me).is_some_and(|bytes| bytes <= usage.memory_bytes * 2));
+    fn a_process_takes_something() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat");
+        let (mut input, mut output) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+        input.write_all(b"x").expect("written");
+        output.read_exact(&mut [0]).expect("it runs, and waits for more");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let usage = usage(pid);
+        assert!(usage.processes == 1 && usage.memory_bytes > 100 << 10, "{usage:?}");
+        assert!(resident_bytes(pid).is_some_and(|bytes| bytes > 100 << 10 && bytes <= usage.memory_bytes * 2));
+        drop(input);
+        child.wait().expect("it ends");
     }
 }
