@@ -39,18 +39,21 @@ impl Printer {
         self.written(stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()));
     }
 
-    /// Keeps the first failure. A reader that has gone away, as `head` does, is none.
+    /// Keeps the first failure.
     fn written(&self, written: io::Result<()>) {
-        if let Err(error) = written
-            && error.kind() != ErrorKind::BrokenPipe
-        {
+        if let Err(error) = written {
             let _ = self.unwritten.set(error);
         }
     }
 
-    /// Why a part of the result could not be written, if so: a full disk, as a rule.
+    /// Whether further results would be for nobody: their reader has gone away, as `head` does, or the disk is full.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.unwritten.get().is_some()
+    }
+
+    /// Why a part of the result could not be written, if so: a full disk, as a rule. A reader that has gone away is no reason.
     pub(crate) fn unwritten(self) -> Option<io::Error> {
-        self.unwritten.into_inner()
+        self.unwritten.into_inner().filter(|error| error.kind() != ErrorKind::BrokenPipe)
     }
 
     /// What happens meanwhile or should be known, beside the result.

@@ -196,7 +196,8 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         async move { Execution::start(self, code, locals, None).await }
     }
 
-    /// The same, whose result stays in the session whatever it is: [`result::<Handle>`](Execution::result).
+    /// The same, whose result stays in the session whatever it is, and is not shown:
+    /// [`result::<Handle>`](Execution::result).
     fn execute_held(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
         async move { Execution::start(self, code, Locals::default(), return_type::<Handle>()).await }
     }

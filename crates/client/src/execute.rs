@@ -20,7 +20,7 @@ pub enum Shown {
     Stdout(String),
     /// It wrote to standard error.
     Stderr(String),
-    /// It showed an object: by `display`, as the value of its last expression, or as a figure of matplotlib.
+    /// It showed an object: by `display`, as the value of its last expression unless that is held, or as a figure of matplotlib.
     Display(Display),
     /// `input()` waits for a line: [`Execution::answer_input`].
     Input(Input),

@@ -7,12 +7,16 @@ use anyhow::Result;
 use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, SessionOptions, Value};
 use serde_json::json;
 
+use super::live;
 use super::serve::seconds;
 use crate::Ended;
 use crate::complaint::Complaint;
 use crate::context::Context;
 use crate::environment::Wanted;
 use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
+
+/// In place of the code: standard input has it.
+const FROM_INPUT: &str = "-";
 
 /// How long to wait until the server has ended the session: it does so in any case.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -22,8 +26,9 @@ const DESERTED_MS: u64 = 10_000;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Text is printed as it is, None not at all, and anything else as Python shows it; --json prints plain
-JSON. What the code prints is printed, too.
+Text is printed as it is, None not at all, and anything else as Python shows it. What the code prints
+is printed as it comes, and its input() reads standard input. --json prints all of it as plain JSON,
+at the end.
 
 With --venv or --python the code runs in a server of its own. Without them and --server the only
 server that runs is used; where there is none, or more than one, one is started for this call.
@@ -66,7 +71,6 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
             // of the command to say so.
             let options = SessionOptions { idle_timeout_ms: Some(DESERTED_MS), ..SessionOptions::default() };
             let session = client.create_session_with(&options).await?;
-            let client = client.with_cancel_if_gone();
             let ended = tokio::select! {
                 ended = evaluate(context, client.with_session(&session), &code, &args) => ended,
                 interruption = &mut interruption => Err(interruption?.into()),
@@ -97,16 +101,21 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     Ok(ended)
 }
 
-async fn evaluate(context: &Context, mut client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
+async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
+    let mut client = client.with_cancel_if_gone();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let answered = client.evaluate::<Answer<Returned>>(code).await;
+    let answered = match context.printer.is_json() {
+        true => client.evaluate::<Answer<Returned>>(code).await.map(Some),
+        false => live::run(&context.printer, &client, code, args.code != FROM_INPUT).await,
+    };
     let ended = match answered {
-        Ok(answer) => {
+        Ok(Some(answer)) => {
             print_answer(context, answer);
             Ended::Done
         }
+        Ok(None) => Ended::Failed,
         Err(Error::Python(raised)) => {
             let exception = &raised.exception;
             let fact = json!({"exception": exception, "stdout": raised.stdout, "stderr": raised.stderr});
@@ -152,7 +161,7 @@ fn print_answer(context: &Context, answer: Answer<Returned>) {
 }
 
 fn code(argument: &str) -> Result<String> {
-    if argument != "-" {
+    if argument != FROM_INPUT {
         return Ok(argument.to_owned());
     }
     let mut code = String::new();

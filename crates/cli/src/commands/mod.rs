@@ -7,6 +7,7 @@ mod config;
 mod debug;
 mod eval;
 mod init;
+mod live;
 mod logs;
 mod menu;
 mod provider;

@@ -60,38 +60,31 @@ impl Remote {
     /// Runs a text, and shows what it shows as it comes; gives the text that shows its result. Ctrl-C cancels it.
     pub(super) fn run(&self, text: &str, screen: &Screen<'_>) -> Result<Option<String>, Error> {
         self.runtime.block_on(async {
-            let mut last = None;
-            let value =
-                self.cancellable(async |client| self.follow(client, text, screen, &mut last).await, screen).await?;
+            let value = self.cancellable(async |client| self.follow(client, text, screen).await, screen).await?;
             if value.type_name() == "NoneType" {
-                last.iter().for_each(|last| screen.display(last));
                 return Ok(None);
             }
             let show = async |client: &AnyBackend| self.ask(client, "show", || Args::new().arg(&value)).await;
             let shown: Answer<Option<String>> = self.cancellable(show, screen).await?;
-            // What the session has displayed last is the result itself, as a rule.
-            last.iter().filter(|last| Some(*last) != shown.value.as_ref()).for_each(|last| screen.display(last));
             screen.output(&shown.stdout, &shown.stderr);
             Ok(shown.value)
         })
     }
 
-    /// Runs a text to its end. What it displayed last is left in `last`, if nothing came after it.
-    async fn follow(
-        &self,
-        client: &AnyBackend,
-        text: &str,
-        screen: &Screen<'_>,
-        last: &mut Option<String>,
-    ) -> Result<Handle, Error> {
+    /// Runs a text to its end.
+    async fn follow(&self, client: &AnyBackend, text: &str, screen: &Screen<'_>) -> Result<Handle, Error> {
         let mut execution = client.execute_held(text).await?;
         while let Some(shown) = execution.next().await {
-            last.take().iter().for_each(|last| screen.display(last));
             match shown {
                 Shown::Stdout(text) => screen.output(&text, ""),
                 Shown::Stderr(text) => screen.output("", &text),
                 Shown::Display(display) => {
-                    *last = display.data.get("text/plain").and_then(|text| text.as_str()).map(str::to_owned);
+                    display
+                        .data
+                        .get("text/plain")
+                        .and_then(|text| text.as_str())
+                        .iter()
+                        .for_each(|text| screen.display(text));
                 }
                 Shown::Input(input) => match screen.ask(&input.prompt) {
                     Some(Typed::Line(line)) => execution.answer_input(&input, Some(&line)).await?,

@@ -1,6 +1,7 @@
 //! `eval`: results, output, exceptions, and which server it happens in.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use rustix::process::Signal;
@@ -31,6 +32,7 @@ fn results_are_printed_as_python_shows_them_and_text_as_it_is() {
         ("print('printed')", "printed\n"),
         ("print('printed'); 'result'", "printed\nresult\n"),
         ("range(3)", "range(0, 3)\n"),
+        ("display({'shown': 1}); print('then'); {3}", "{'shown': 1}\nthen\n{3}\n"),
     ] {
         let said = eval(&house, code);
         assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.code), (printed, "", Some(0)), "{code}");
@@ -62,6 +64,64 @@ fn json_has_the_whole_answer() {
     let raised = house.json(&["eval", "print('before'); [][1]"]);
     assert_eq!(raised["exception"]["type"], "IndexError");
     assert_eq!(raised["stdout"], "before\n");
+}
+
+#[test]
+fn what_code_prints_comes_while_it_runs_and_whole() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let go_on = house.here().join("go on");
+    let code = format!(
+        "import os, sys, time\nprint('first')\nprint('beside', file=sys.stderr)\n\
+         while not os.path.exists({:?}): time.sleep(0.005)\nprint('x' * 3_000_000)\n'last'",
+        go_on.to_str().unwrap()
+    );
+    let mut child = house.command(&["eval", &code]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stdout, mut stderr) =
+        (BufReader::new(child.stdout.take().unwrap()), BufReader::new(child.stderr.take().unwrap()));
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    stderr.read_line(&mut line).unwrap();
+    assert_eq!(line, "first\nbeside\n");
+    fs::write(&go_on, "").unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert!(rest.len() == 3_000_000 + "\nlast\n".len() && rest.ends_with("x\nlast\n"), "{} bytes", rest.len());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn code_can_ask_for_lines_of_standard_input() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let asks = "a = input('first? ')\nb = input()\n[a, b]";
+    let said = house.run_with_input(&["eval", asks], "one\ntwo");
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.code), ("first? ['one', 'two']\n", "", Some(0)));
+    let said = house.run_with_input(&["eval", asks], "one\n");
+    assert_eq!((said.stdout.as_str(), said.code), ("first? ", Some(1)));
+    assert!(said.stderr.ends_with("EOFError: the client's standard input has ended\n"), "{said:?}");
+    let said = house.run_with_input(&["eval", "-"], "input()");
+    assert!(
+        said.stderr.ends_with("EOFError: the client's standard input has ended\n"),
+        "the code was all of it: {said:?}"
+    );
+}
+
+#[test]
+fn it_ends_when_nobody_reads_what_it_prints() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    for session in [&[][..], &["--session", "default"]] {
+        let arguments = [&["eval", "kept = 1\nwhile True: print('x')"], session].concat();
+        let mut child = house.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        drop(stdout);
+        let said = Said::of(child.wait_with_output().unwrap());
+        assert_eq!((line.as_str(), said.stderr.as_str(), said.code), ("x\n", "", Some(1)));
+    }
+    assert_eq!(house.done(&["eval", "kept", "--session", "default"]), "1\n", "it was cancelled, and its state kept");
 }
 
 #[test]

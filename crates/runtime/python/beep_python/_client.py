@@ -77,9 +77,11 @@ class Client:
         self.flush()
         self.write(_wire.DISPLAY, _mime.write(*bundle))
 
-    def show_last(self, value):
-        """The value of a call, and the figures that are open."""
-        if _figures.is_figure(value):
+    def show_last(self, value, held):
+        """The value of a call, unless its client holds it and shows it as it likes; and the figures that are open."""
+        if held:
+            self.shown.append(value)
+        elif _figures.is_figure(value):
             self.show(_figures.bundle_of(value))
             self.shown.append(value)
         elif value is not None:

@@ -106,8 +106,9 @@ class Session:
         except BaseException:
             client.drop_figures()
             raise
-        client.show_last(value)
-        return self.answer(value, exact, body.get("returnType"))
+        hint = body.get("returnType")
+        client.show_last(value, _is_held(hint))
+        return self.answer(value, exact, hint)
 
     def stream(self, data, exact):
         body = body_of(data)
@@ -226,11 +227,16 @@ class Session:
         """The value itself where the form can say it, else a handle to it."""
         if type(hint) is str:
             value = _as_hinted(value, hint)
-        if type(hint) is not str or not hint.endswith("IPythonObjectHandle"):
+        if hint is None or not _is_held(hint):
             encoded = encode(value, exact)
             if encoded is not None:
                 return _wire.VALUE, encoded
         return _wire.HANDLE, _json(self.handles.keep(value))
+
+
+def _is_held(hint):
+    """Whether the value is to stay here, whatever it is."""
+    return type(hint) is str and hint.endswith("IPythonObjectHandle")
 
 
 def _handle_ids(body):

@@ -1,7 +1,8 @@
 //! Calls that are followed: live output, displays, input, streams, callbacks.
 
 use beep_python_client::{
-    Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Handle, PythonHostBackend, Shown, Value,
+    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Execution, Handle, PythonHostBackend, Shown,
+    Value,
 };
 use beep_python_protocol::Outcome;
 use futures_util::StreamExt;
@@ -10,6 +11,7 @@ use crate::ground::{Case, Ground, cases};
 
 pub const CASES: &[Case] = cases![
     code_shows_what_it_does_in_order,
+    a_value_that_is_held_is_not_shown,
     code_that_fails_shows_what_it_did,
     input_is_answered_where_it_is_offered,
     every_kind_of_iterator_is_a_stream,
@@ -27,7 +29,11 @@ pub const CASES: &[Case] = cases![
 
 /// What code shows, output that follows output joined; then its result.
 async fn shown(ground: &Ground, code: &str) -> (Vec<String>, Result<Value, Error>) {
-    let mut execution = ground.python.execute(code).await.expect("started");
+    let (all, execution) = followed(ground.python.execute(code).await.expect("started")).await;
+    (all, execution.result().await)
+}
+
+async fn followed(mut execution: Execution<AnyBackend>) -> (Vec<String>, Execution<AnyBackend>) {
     let mut all: Vec<String> = Vec::new();
     while let Some(shown) = execution.next().await {
         let told = match shown {
@@ -41,7 +47,7 @@ async fn shown(ground: &Ground, code: &str) -> (Vec<String>, Result<Value, Error
             _ => all.push(told),
         }
     }
-    (all, execution.result().await)
+    (all, execution)
 }
 
 async fn code_shows_what_it_does_in_order(ground: &Ground) {
@@ -56,6 +62,14 @@ async fn code_shows_what_it_does_in_order(ground: &Ground) {
     assert_eq!(all, expected);
     assert_eq!(result.expect("a result"), Value::Tuple(vec![Value::Int(2), Value::Str("last".into())]));
     assert_eq!(shown(ground, "x = 1").await.0, [""; 0]);
+}
+
+async fn a_value_that_is_held_is_not_shown(ground: &Ground) {
+    let execution = ground.python.execute_held("display(1)\n[2]").await.expect("started");
+    let (all, execution) = followed(execution).await;
+    assert_eq!(all, ["display:1"]);
+    let held: Handle = execution.result().await.expect("a handle");
+    assert_eq!(held.repr(), Some("[2]"));
 }
 
 async fn code_that_fails_shows_what_it_did(ground: &Ground) {
