@@ -1,8 +1,8 @@
 //! Which environment a command means, and which Python makes a new one.
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Environment, EnvironmentError};
-use beep_python_runtime::interpreter::{Interpreter, VersionRequest};
+use beep_python_runtime::environment::{Environment, EnvironmentError, RUNTIME_HOST};
+use beep_python_runtime::interpreter::{Interpreter, Runtime, VersionRequest};
 
 use crate::complaint::Complaint;
 use crate::context::Context;
@@ -59,6 +59,20 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
     };
     environment.mark_used();
     Ok(environment)
+}
+
+/// Says that the servers' own environment keeps the Python it was made with, where another is the default now.
+pub(crate) fn notice_of_host(context: &Context, default: &Runtime) {
+    let host = context.environments().ok().and_then(|environments| environments.open(RUNTIME_HOST).ok());
+    let (Some(host), Some(version), Ok(home)) = (host, default.version, context.home()) else { return };
+    let Some(record) = &host.record else { return };
+    if !host.has_python(&home, &VersionRequest::Path(default.path.clone())) {
+        context.printer.note(format_args!(
+            "notice: {RUNTIME_HOST}, in which code runs when nothing else is named, keeps Python {}; \
+             beep-python venv repair {RUNTIME_HOST} --python {version} changes that.",
+            record.python
+        ));
+    }
 }
 
 /// The Python that a request means; without one that of the default runtime.

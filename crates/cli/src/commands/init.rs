@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::Ended;
 use crate::context::Context;
+use crate::environment::notice_of_host;
 use crate::progress::InstallProgress;
 
 #[derive(clap::Args)]
@@ -64,6 +65,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     });
     printer.fact(fact, || printer.line(summary(&outcome)));
     notices(context, &outcome);
+    if outcome.runtime.is_default {
+        notice_of_host(context, &outcome.runtime);
+    }
     Ok(Ended::Done)
 }
 

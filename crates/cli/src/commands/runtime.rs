@@ -16,6 +16,7 @@ use super::init::SourceArgs;
 use crate::Ended;
 use crate::complaint::Complaint;
 use crate::context::Context;
+use crate::environment::notice_of_host;
 use crate::progress::InstallProgress;
 
 #[derive(clap::Subcommand)]
@@ -188,6 +189,7 @@ fn choose(context: &Context, name: &str) -> Result<Ended> {
     let runtime = manager.get(&runtime.id)?;
     let said = format!("{} is the default now", runtime.id);
     context.printer.fact(runtime_fact(&runtime), || context.printer.line(said));
+    notice_of_host(context, &runtime);
     Ok(Ended::Done)
 }
 

@@ -100,6 +100,25 @@ fn runtimes_are_chosen_and_forgotten() {
 }
 
 #[test]
+fn the_servers_own_environment_keeps_its_python_until_that_is_changed() {
+    let packed = crate::support::archive::packed();
+    if packed.version.to_string() == version() {
+        return eprintln!("skipped: there is one Python only");
+    }
+    let house = House::with_runtime();
+    assert_eq!(house.done(&["eval", "None"]), "", "which makes it");
+    let archive = packed.write(house.here());
+    let said = house.run(&["init", "--archive", archive.to_str().unwrap()]);
+    let notice =
+        format!("keeps Python {}; beep-python venv repair runtime-host --python {}", version(), packed.version);
+    assert!(said.code == Some(0) && said.stderr.contains(&notice), "{said:?}");
+    let repair = ["venv", "repair", "runtime-host", "--python", &packed.version.to_string()];
+    assert_eq!(house.done(&repair), format!("runtime-host has Python {} now\n", packed.version));
+    let said = house.run(&["runtime", "use", &packed.id()]);
+    assert_eq!((said.stdout, said.stderr), (format!("{} is the default now\n", packed.id()), String::new()));
+}
+
+#[test]
 fn every_build_is_listed_when_asked_for() {
     let house = House::empty();
     let newest = house.json(&["runtime", "list"])["downloadable"].as_array().unwrap().clone();

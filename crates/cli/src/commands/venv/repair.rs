@@ -1,7 +1,7 @@
 //! `venv repair`.
 
 use anyhow::Result;
-use beep_python_runtime::environment::EnvironmentState;
+use beep_python_runtime::environment::{Environment, EnvironmentState};
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::install::say_installed;
@@ -12,8 +12,12 @@ use crate::context::Context;
 
 pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<Ended> {
     let progress = PackagesProgress::new();
-    let repaired = context.environments()?.with_progress(progress.sink()).repair(name, python)?;
+    let environments = context.environments()?;
+    let python_of = |environment: &Environment| environment.record.as_ref().map(|record| record.python);
+    let had = environments.open(name).ok().as_ref().and_then(python_of);
+    let repaired = environments.with_progress(progress.sink()).repair(name, python)?;
     drop(progress);
+    let has = python_of(&repaired.environment);
     let (word, reason) = state_of(&repaired.was);
     let mut fact = environment_fact(&repaired.environment);
     fact["was"] = word.clone().into();
@@ -22,6 +26,9 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     context.printer.fact(fact, || {
         let printer = &context.printer;
         match &repaired.was {
+            EnvironmentState::Healthy if has != had => {
+                has.iter().for_each(|python| printer.line(format_args!("{name} has Python {python} now")));
+            }
             EnvironmentState::Healthy => printer.line(format_args!("Nothing was wrong with {name}")),
             _ => printer.line(format_args!("Mended {name}, which was: {word} ({})", reason.unwrap_or_default())),
         }
