@@ -49,7 +49,7 @@ async fn sessions_run_side_by_side(ground: &Ground) {
     let python = &ground.python;
     let other = ground.stranger();
     let id = other.create_session().await.expect("a session");
-    let flag = ground.server.folder().join(format!("beside-{id}"));
+    let flag = ground.server.folder().join(format!("beside-{}", ground.name()));
     let wait = "import os, time\nwhile not os.path.exists(flag): time.sleep(0.002)\n'seen'";
     let waits = python.evaluate_with::<String>(wait, [("flag", &flag)]);
     let there = other.with_session(&id);
@@ -60,7 +60,7 @@ async fn sessions_run_side_by_side(ground: &Ground) {
 }
 
 async fn a_client_that_vanishes_in_the_middle_harms_nobody(ground: &Ground) {
-    let flag = ground.server.folder().join(format!("vanish-{}", ground.session));
+    let flag = ground.server.folder().join(format!("vanish-{}", ground.name()));
     let code =
         "import os, time\nopen(flag, 'w').close()\nwhile not os.path.exists(flag + '.go'): time.sleep(0.002)\ndone = 1";
     let gone = ground.companion();

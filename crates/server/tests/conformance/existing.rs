@@ -278,7 +278,7 @@ async fn every_answer_has_a_body_and_is_what_was_asked_for(ground: &Ground) {
     assert!(!client.ask_raw("getattr", &gone).0);
     assert_eq!(client.health()["status"], "ok");
     if ground.way != Way::Rpc {
-        let provider = format!("existing-{}", ground.session);
+        let provider = format!("existing-{}", ground.name());
         let made = client.ask("venv_create", json!({ "providerName": provider, "modelId": null }));
         assert!(made["path"].is_string() && made["success"] == true, "{made}");
     }

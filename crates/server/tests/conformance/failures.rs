@@ -168,7 +168,7 @@ async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
     // What waits behind a call counts its time too, and is told that it was not begun.
     let (busy, waiting) = (ground.companion(), ground.companion().with_timeout(Duration::from_millis(50)));
     let code = "import os, time\nopen(flag, 'w').close()\nwhile not os.path.exists(flag + '.go'): time.sleep(0.005)";
-    let flag = ground.server.folder().join(format!("deadline-{}", ground.session));
+    let flag = ground.server.folder().join(format!("deadline-{}", ground.name()));
     let busy = tokio::spawn({
         let flag = flag.clone();
         async move { busy.evaluate_with::<()>(code, [("flag", flag)]).await }

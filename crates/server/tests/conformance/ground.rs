@@ -87,6 +87,12 @@ impl Ground {
         client(&self.server, self.way)
     }
 
+    /// A name for files and environments that no other case has. The session's alone would not do: the server and the core
+    /// without one share a home, and the ids of their sessions are alike.
+    pub fn name(&self) -> String {
+        format!("{}-{}", self.way, self.session)
+    }
+
     /// Another client, in the same session.
     pub fn companion(&self) -> AnyBackend {
         self.stranger().with_session(&self.session)

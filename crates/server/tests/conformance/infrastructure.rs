@@ -23,7 +23,7 @@ const SCRIPT: &str = r#"
 
 /// The script for a provider of this case's own.
 fn script(ground: &Ground) -> String {
-    SCRIPT.replace("PROVIDER", &format!("my-provider-{}", ground.session))
+    SCRIPT.replace("PROVIDER", &format!("my-provider-{}", ground.name()))
 }
 
 fn without_indent(script: &str) -> String {
@@ -32,7 +32,7 @@ fn without_indent(script: &str) -> String {
 
 async fn environments_are_made_listed_tried_and_deleted(ground: &Ground) {
     let python = &ground.python;
-    let provider = format!("made-{}", ground.session);
+    let provider = format!("made-{}", ground.name());
     let path = python.create_environment(&provider, Some("org/Model-7B")).await.expect("made");
     assert!(path.join("bin/python").exists(), "{}", path.display());
     assert_eq!(python.create_environment(&provider, Some("org/Model-7B")).await.expect("found"), path);
@@ -59,7 +59,7 @@ async fn existing_scripts_make_environments(ground: &Ground) {
     assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
     assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);
     let own = "from beep_python import VenvManager as Own\nOwn().ensure_provider_environment(name)";
-    let name = format!("my-provider-{}", ground.session);
+    let name = format!("my-provider-{}", ground.name());
     assert_eq!(python.evaluate_with::<String>(own, [("name", name)]).await.expect("our own spelling"), path);
     assert!(python.evaluate::<bool>("isinstance(env_path, str)").await.expect("a string"));
     let more = "copied = venv_manager.CloneVirtualEnvironment(env_path.rsplit('/', 1)[1], copy)\n\
@@ -99,7 +99,7 @@ sys.modules['clr'] = real
 "#;
 
 async fn beside(ground: &Ground, source: &str) {
-    let folder = ground.server.folder().join(format!("site-{}", ground.session));
+    let folder = ground.server.folder().join(format!("site-{}", ground.name()));
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("clr.py"), source).expect("written");
     let path = "import sys\nsys.path.insert(0, folder)";

@@ -21,7 +21,7 @@ fn a_server_that_does_not_end_is_killed() {
     let house = House::new();
     let record = house.launch(&house.tiny("never-stops")).unwrap();
     let stopping = std::thread::scope(|scope| {
-        let stopping = scope.spawn(|| stop(&house.home, &record, Duration::from_secs(2)));
+        let stopping = scope.spawn(|| stop(&house.home, &record, Duration::from_secs(5)));
         wait_until("it says that it is stopping", || {
             records(&house.home).unwrap().iter().any(|(_, state)| *state == ServerState::Stopping)
         });
