@@ -1,12 +1,16 @@
 //! Connections: kept, found closed, lost, never there.
 
 mod fake;
+#[path = "../../server/tests/support/port.rs"]
+#[allow(unreachable_pub, dead_code, reason = "it is the server's, and used in part")]
+mod port;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_client::{Error, HttpBackend, PythonHostBackend};
 use fake::{Fake, Scripted};
+use port::Port;
 
 #[tokio::test]
 async fn calls_one_after_another_share_a_connection() {
@@ -109,9 +113,8 @@ async fn half_an_answer_is_no_answer() {
 
 #[tokio::test]
 async fn where_nothing_listens_the_error_names_the_endpoint() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let nobody = Port::new();
+    let port = nobody.number;
     let error = HttpBackend::connect(&format!("127.0.0.1:{port}")).unwrap().initialize().await.unwrap_err();
     assert!(matches!(&error, Error::Connect { source, .. } if source.kind() == std::io::ErrorKind::ConnectionRefused));
     assert_eq!(error.to_string(), format!("cannot connect to http://127.0.0.1:{port}"));
@@ -119,9 +122,10 @@ async fn where_nothing_listens_the_error_names_the_endpoint() {
 
 #[tokio::test]
 async fn localhost_is_found_on_whichever_loopback_it_listens() {
-    for address in ["127.0.0.1:0", "[::1]:0"] {
-        let Ok(listener) = tokio::net::TcpListener::bind(address).await else { continue };
-        let port = listener.local_addr().unwrap().port();
+    for address in ["127.0.0.1", "::1"] {
+        // Nobody else listens at the same number of the other one.
+        let Port { number: port, .. } = &Port::new();
+        let Ok(listener) = tokio::net::TcpListener::bind((address, *port)).await else { continue };
         let accepted = tokio::spawn(async move { listener.accept().await.map(drop) });
         let backend = HttpBackend::connect(&format!("http://localhost:{port}")).unwrap();
         let error = backend.health().await.unwrap_err();

@@ -200,9 +200,13 @@ fn downloads_and_installations_show_their_progress_and_can_be_interrupted() {
 fn what_is_typed_ahead_is_not_lost() {
     let house = House::with_runtime();
     let mut terminal = console(&house, &[]);
-    terminal.begin(PROMPT, "eval \"open('began', 'w').close(); __import__('time').sleep(600)\" --timeout 1");
+    let code = "open('began', 'w').close(); p = __import__('pathlib').Path('go on')\n\
+                while not p.exists(): pass";
+    fs::write(house.here().join("code"), code).unwrap();
+    terminal.begin(PROMPT, "eval \"exec(open('code').read())\"");
     wait_until("the code runs", || house.here().join("began").exists());
     terminal.keys("venv list\r");
+    fs::write(house.here().join("go on"), "").unwrap();
     terminal.wait_for("runtime-host  ");
     terminal.wait_for_prompt(PROMPT);
 }

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use rustix::process::Signal;
 
 use super::house::{House, signal, wait_until};
+use crate::support::port::Port;
 
 const CLIENTS: usize = 64;
 
@@ -47,7 +48,10 @@ async fn used(client: AnyBackend, n: usize, told: &Path) -> Error {
 #[test]
 fn takes_everything_along_and_every_client_is_told() {
     let house = House::with_runtime();
-    let server = house.json(&["start", "http", "pipe", "rpc", "--port", "0", "--rpc-port", "0", "--workers", "3"]);
+    let ports = [Port::new(), Port::new()];
+    let [http, rpc] = [0, 1].map(|at: usize| ports[at].number.to_string());
+    let start = ["start", "http", "pipe", "rpc", "--port", &http, "--rpc-port", &rpc, "--workers", "3"];
+    let server = house.json(&start);
     let told = house.here().join("told");
     fs::create_dir(&told).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,26 +1,21 @@
 //! `init`, `runtime` and `config`.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
 use super::house::{House, python, version};
-
-/// A port where nothing listens.
-fn dead_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
+use crate::support::port::Port;
 
 /// Pythons that can be downloaded, from where nothing listens.
-fn unreachable_catalogue(house: &House) -> String {
+fn unreachable_catalogue(house: &House, nobody: &Port) -> String {
     let platform = platform();
     let release = json!({
         "name": format!("cpython-3.13.99-{platform}"),
         "version": "3.13.99",
         "platform": platform,
-        "url": format!("http://127.0.0.1:{}/python.tar.gz", dead_port()),
+        "url": format!("http://127.0.0.1:{}/python.tar.gz", nobody.number),
         "sha256": "0".repeat(64),
     });
     let path = house.here().join("catalogue.json");
@@ -58,7 +53,9 @@ fn a_python_of_the_machine_is_adopted_when_asked_and_known_afterwards() {
 #[test]
 fn when_nothing_can_be_downloaded_a_python_of_the_machine_is_taken_with_a_notice() {
     let house = House::empty();
-    let output = house.command(&["init"]).env("BEEP_PYTHON_CATALOGUE", unreachable_catalogue(&house)).output().unwrap();
+    let nobody = Port::new();
+    let catalogue = unreachable_catalogue(&house, &nobody);
+    let output = house.command(&["init"]).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stdout.contains("of this machine is adopted"), "{stdout}");
@@ -69,7 +66,8 @@ fn when_nothing_can_be_downloaded_a_python_of_the_machine_is_taken_with_a_notice
 #[test]
 fn a_mirror_that_was_named_and_is_down_is_an_error() {
     let house = House::empty();
-    let mirror = format!("http://127.0.0.1:{}", dead_port());
+    let nobody = Port::new();
+    let mirror = format!("http://127.0.0.1:{}", nobody.number);
     let said = house.run(&["init", "--mirror", &mirror]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.stderr.contains("error: cannot download http://127.0.0.1"), "{said:?}");

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::house::{House, Said, port_of, signal, wait_until};
+use crate::support::port::Port;
 
 /// The lines of a table, blanks between the columns made one.
 fn squeezed(text: &str) -> String {
@@ -75,6 +76,8 @@ fn a_server_that_was_killed_takes_its_workers_along_and_status_says_what_happene
     house.done(&["eval", "1"]);
     signal(server["pid"].as_u64().unwrap(), Signal::KILL);
     house.wait_until_no_process_is_left();
+    // Its memory goes first, and the name of its command with it.
+    wait_until("it is gone", || house.json(&["status"])[0]["state"] != "running");
 
     let status = house.json(&["status"]);
     assert_eq!(status[0]["state"], "dead");
@@ -126,7 +129,8 @@ fn records_of_another_boot_or_of_a_pid_that_was_reused_are_noticed() {
 #[test]
 fn a_server_has_several_backends_that_share_its_sessions() {
     let house = House::with_runtime();
-    let server = house.json(&["start", "http", "pipe", "--port", "0"]);
+    let port = Port::new();
+    let server = house.json(&["start", "http", "pipe", "--port", &port.number.to_string()]);
     let urls: Vec<_> = (0..2).map(|at| server["endpoints"][at]["url"].as_str().unwrap().to_owned()).collect();
     assert!(urls[0].starts_with("http://127.0.0.1:") && urls[1].starts_with("unix:/"), "{server}");
     let socket = Path::new(&urls[1]["unix:".len()..]).to_owned();
@@ -166,11 +170,13 @@ fn a_server_may_have_a_pipe_only() {
 #[test]
 fn a_server_may_speak_rpc() {
     let house = House::with_runtime();
-    let server = house.json(&["start", "rpc", "pipe", "--rpc-port", "0"]);
+    let port = Port::new();
+    let server = house.json(&["start", "rpc", "pipe", "--rpc-port", &port.number.to_string()]);
     let backends: Vec<_> = (0..2).map(|at| server["endpoints"][at]["backend"].as_str().unwrap()).collect();
     assert_eq!(backends, ["pipe", "rpc"]);
     let url = server["endpoints"][1]["url"].as_str().unwrap();
-    let port = url.strip_prefix("grpc://127.0.0.1:").unwrap();
+    let port = &port.number.to_string();
+    assert_eq!(url, format!("grpc://127.0.0.1:{port}"));
     assert_eq!(house.json(&["restart", port])["endpoints"], server["endpoints"]);
     house.done(&["stop", url]);
     house.wait_until_no_process_is_left();
@@ -187,7 +193,11 @@ fn a_server_may_speak_rpc() {
 fn restart_keeps_id_port_environment_and_settings() {
     let house = House::with_runtime();
     house.done(&["venv", "create", "mine"]);
-    let first = house.start(&["--venv", "mine", "--timeout", "0.3", "--preload", "decimal"]);
+    let port = Port::new();
+    let number = port.number.to_string();
+    // Time enough for what is to end, also where the machine has other things to do.
+    let settings = ["--venv", "mine", "--timeout", "3", "--preload", "decimal"];
+    let first = house.json(&[&["start", "http", "--port", &number], &settings[..]].concat());
     house.done(&["eval", "--session", "default", "x = 1"]);
     let again = house.json(&["restart"]);
     for key in ["id", "endpoints", "environment", "arguments", "directory"] {

@@ -53,8 +53,10 @@ class Idle(WorkerTest):
         self.assertEqual(self.host.evaluate("1+1"), 2)
 
     def test_they_rest_while_synchronous_code_runs(self):
-        self.begin("while True:\n    ticks.append(1)\n    await asyncio.sleep(0)")
         self.host.evaluate("ticks = []")
+        self.begin("while True:\n    ticks.append(1)\n    await asyncio.sleep(0)")
+        while not self.host.evaluate("len(ticks)"):
+            pass
         code = "before = len(ticks)\nfor _ in range(100000): pass\nlen(ticks) - before"
         self.assertEqual(self.host.evaluate(code), 0)
 

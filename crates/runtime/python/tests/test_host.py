@@ -27,7 +27,9 @@ class HostCalls(WorkerTest):
         data = b""
         while len(data) < size:
             readable(self.host.host_calls)
-            data += os.read(self.host.host_calls, size - len(data))
+            more = os.read(self.host.host_calls, size - len(data))
+            self.assertTrue(more, "the worker closed its end")
+            data += more
         return data
 
     def asked(self):

@@ -86,6 +86,11 @@ impl Mirror {
         self.shared.faults.lock().unwrap().extend(faults);
     }
 
+    /// Whether all requests that were to fail did.
+    pub fn has_done_its_worst(&self) -> bool {
+        self.shared.faults.lock().unwrap().is_empty()
+    }
+
     /// The requests so far: `PATH`, or `PATH bytes=N-`.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
@@ -106,12 +111,6 @@ impl Drop for Mirror {
         let _ = TcpStream::connect(("127.0.0.1", self.port));
         self.thread.take().unwrap().join().unwrap();
     }
-}
-
-/// The address of a server that is down.
-pub fn closed_port() -> String {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port())
 }
 
 impl Shared {

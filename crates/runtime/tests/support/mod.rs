@@ -6,6 +6,8 @@
 
 pub mod archive;
 pub mod mirror;
+#[path = "../../../server/tests/support/port.rs"]
+pub mod port;
 pub mod tls;
 pub mod wheels;
 
