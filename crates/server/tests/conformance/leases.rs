@@ -42,7 +42,9 @@ async fn an_object_that_nobody_uses_is_released(ground: &Ground) {
     assert_eq!(code_of(&ground.python, &leased).await, Some(ErrorCode::HandleExpired));
     let told = ground.python.renew_handle(&leased).await.expect_err("too late").to_string();
     assert!(told.contains("its lease of 0.06 s"), "{told}");
-    while ground.python.get_attribute::<i64>(&made, "maxlen").await.is_ok() {}
+    let held = async || ground.python.list_handles(&ground.session).await.expect("a list");
+    while held().await.iter().any(|held| held.handle_id == made.id()) {}
+    assert_eq!(code_of(&ground.python, &made).await, Some(ErrorCode::HandleExpired), "what is created too");
     assert_eq!(ground.python.get_attribute::<String>(&kept, "name").await.expect("no lease"), "kept");
     ground.python.create_object(&module, "deque", ()).await.expect("modules have none");
 }
