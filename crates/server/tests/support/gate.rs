@@ -1,7 +1,7 @@
 //! Code that says when it runs, and goes on when it is told to.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A place where a call waits, so that a test can do something while it is under way, however long that takes.
 pub struct Gate {
@@ -23,7 +23,9 @@ impl Gate {
 
     /// Returns when the code runs.
     pub fn begun(&self) {
+        let began = Instant::now();
         while !self.file("begun").exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "the code does not run");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
