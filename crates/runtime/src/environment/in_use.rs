@@ -7,7 +7,18 @@ use std::path::{Path, PathBuf};
 
 /// That an environment is in use, until dropped.
 #[derive(Debug)]
-pub(crate) struct InUse(#[expect(dead_code, reason = "it is there to be held")] File);
+pub(crate) struct InUse(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Held);
+
+/// A lock until dropped. Given back by name: a process that is started just then has a copy of the descriptor until its exec,
+/// with which the lock would stay.
+#[derive(Debug)]
+pub(super) struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
 
 impl InUse {
     /// Any number of processes can use one; `None` where there is none, or it is being deleted.
@@ -16,7 +27,7 @@ impl InUse {
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => None,
             // Where the file system knows no locks, whoever deletes will not see one either.
-            _ => Some(InUse(file)),
+            _ => Some(InUse(Held(file))),
         }
     }
 }
@@ -47,7 +58,7 @@ pub(super) fn users(environment: &Path) -> Vec<u32> {
 /// The right to delete an environment.
 pub(super) enum Claim {
     /// Nobody uses it, and nobody begins to while this is held.
-    Free(#[expect(dead_code, reason = "it is there to be held")] Option<File>),
+    Free(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Option<Held>),
     /// These processes use it; those that cannot be told are not among them.
     Used(Vec<u32>),
 }
@@ -58,7 +69,7 @@ impl Claim {
         let Ok(file) = File::open(locked(environment)) else { return Claim::Free(None) };
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Claim::Used(holders(&file)),
-            _ => Claim::Free(Some(file)),
+            _ => Claim::Free(Some(Held(file))),
         }
     }
 }
@@ -80,4 +91,25 @@ fn holders(file: &File) -> Vec<u32> {
     pids.sort_unstable();
     pids.dedup();
     pids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_is_free_though_a_process_that_just_starts_has_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(locked(folder.path()), "").unwrap();
+        let used = InUse::begin(folder.path()).unwrap();
+        let copy = used.0.0.try_clone().unwrap();
+        assert!(matches!(Claim::on(folder.path()), Claim::Used(_)));
+        drop(used);
+        let Claim::Free(Some(claim)) = Claim::on(folder.path()) else { panic!("it is free") };
+        let other = claim.0.try_clone().unwrap();
+        assert!(InUse::begin(folder.path()).is_none());
+        drop(claim);
+        assert!(InUse::begin(folder.path()).is_some());
+        drop((copy, other));
+    }
 }
