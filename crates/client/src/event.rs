@@ -61,6 +61,16 @@ pub struct Display {
     pub metadata: BTreeMap<String, serde_json::Value>,
 }
 
+impl Display {
+    /// What stands for it where only text can be shown: its `text/plain`, or which forms it has instead.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self.data.get("text/plain").and_then(|text| text.as_str()) {
+            Some(text) => text.into(),
+            None => format!("<{}>", self.data.keys().map(String::as_str).collect::<Vec<_>>().join(", ")).into(),
+        }
+    }
+}
+
 /// The events of one call, in order. An error ends it; dropping it tells the host that nobody follows any more.
 pub struct EventStream(Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>);
 

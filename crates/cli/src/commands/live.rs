@@ -1,9 +1,12 @@
 //! Code that is run for somebody who watches: what it prints is passed on as it comes, and its `input()` reads the standard
 //! input of the command.
 
+use std::collections::VecDeque;
 use std::io::BufRead;
 
-use beep_python_client::{Answer, AnyBackend, Error, Handle, PythonHostBackend, Returned, Shown, Value};
+use beep_python_client::{
+    Answer, AnyBackend, Error, ErrorCode, Execution, Handle, Input, PythonHostBackend, Returned, Shown, Value,
+};
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 
@@ -17,24 +20,29 @@ pub(super) async fn run(
     has_input: bool,
 ) -> Result<Option<Answer<Returned>>, Error> {
     let mut execution = client.execute_held(code).await?;
-    while let Some(shown) = execution.next().await {
-        match shown {
-            Shown::Stdout(text) => printer.raw(&text),
-            Shown::Stderr(text) => printer.raw_note(&text),
-            Shown::Display(display) => {
-                display
-                    .data
-                    .get("text/plain")
-                    .and_then(|text| text.as_str())
-                    .iter()
-                    .for_each(|text| printer.line(text));
+    // Threads may wait for a line each. While they do the code may print, and it may end: its time is up, say.
+    let mut waiting = VecDeque::new();
+    let mut reading: Option<oneshot::Receiver<Option<String>>> = None;
+    loop {
+        tokio::select! {
+            shown = execution.next() => match shown {
+                Some(Shown::Stdout(text)) => printer.raw(&text),
+                Some(Shown::Stderr(text)) => printer.raw_note(&text),
+                Some(Shown::Display(display)) => printer.line(display.text()),
+                Some(Shown::Input(input)) => waiting.push_back(input),
+                Some(_) => {}
+                None => break,
+            },
+            line = async { reading.as_mut().expect("it is there").await }, if reading.is_some() => {
+                reading = None;
+                if let Some(input) = waiting.pop_front() {
+                    answer(&execution, &input, line.ok().flatten().as_deref()).await?;
+                }
             }
-            Shown::Input(input) => {
-                printer.raw(&input.prompt);
-                let line = if has_input { line().await } else { None };
-                execution.answer_input(&input, line.as_deref()).await?;
-            }
-            _ => {}
+        }
+        if let Some(input) = waiting.front().filter(|_| reading.is_none()) {
+            printer.raw(&input.prompt);
+            reading = Some(line(has_input));
         }
         if printer.is_unheard() {
             return Ok(None);
@@ -48,16 +56,23 @@ pub(super) async fn run(
     client.evaluate_with("value", [("value", &held.value)]).await.map(Some)
 }
 
-/// A line of standard input without its end; none where that has ended.
-async fn line() -> Option<String> {
+/// Answers `input()`. Where it does not wait any more the code has ended, and says itself how.
+async fn answer(execution: &Execution<AnyBackend>, input: &Input, line: Option<&str>) -> Result<(), Error> {
+    match execution.answer_input(input, line).await {
+        Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(()),
+        answered => answered,
+    }
+}
+
+/// A line of standard input without its end; none where that has ended, or is not to be read.
+fn line(has_input: bool) -> oneshot::Receiver<Option<String>> {
     let (told, line) = oneshot::channel();
-    // On a thread that nobody waits for: an interruption must not wait for a line.
+    // On a thread that nobody waits for: the end of the code, and of the command, must not wait for a line.
     std::thread::spawn(move || {
         let mut line = Vec::new();
-        let read = std::io::stdin().lock().read_until(b'\n', &mut line);
-        let _ = told.send(matches!(read, Ok(1..)).then_some(line));
+        let is_read = has_input && matches!(std::io::stdin().lock().read_until(b'\n', &mut line), Ok(1..));
+        let text = || String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
+        let _ = told.send(is_read.then(text));
     });
-    let line = line.await.ok().flatten()?;
-    let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
-    Some(text)
+    line
 }

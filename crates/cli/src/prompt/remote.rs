@@ -78,14 +78,7 @@ impl Remote {
             match shown {
                 Shown::Stdout(text) => screen.output(&text, ""),
                 Shown::Stderr(text) => screen.output("", &text),
-                Shown::Display(display) => {
-                    display
-                        .data
-                        .get("text/plain")
-                        .and_then(|text| text.as_str())
-                        .iter()
-                        .for_each(|text| screen.display(text));
-                }
+                Shown::Display(display) => screen.display(&display.text()),
                 Shown::Input(input) => match screen.ask(&input.prompt) {
                     Some(Typed::Line(line)) => execution.answer_input(&input, Some(&line)).await?,
                     Some(Typed::Interrupted) => self.pressed.notify_one(),

@@ -1,7 +1,7 @@
 //! `eval`: results, output, exceptions, and which server it happens in.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
 use rustix::process::Signal;
@@ -104,6 +104,47 @@ fn code_can_ask_for_lines_of_standard_input() {
     assert!(
         said.stderr.ends_with("EOFError: the client's standard input has ended\n"),
         "the code was all of it: {said:?}"
+    );
+}
+
+#[test]
+fn while_it_waits_for_a_line_other_threads_print_and_its_time_passes() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let go_on = house.here().join("go on");
+    let code = format!(
+        "import os, threading, time\ndef beside():\n    while not os.path.exists({:?}): time.sleep(0.005)\n    \
+         print('beside', flush=True)\nthreading.Thread(target=beside).start()\ninput('line?\\n')\n",
+        go_on.to_str().unwrap()
+    );
+    let told = house.here().join("told");
+    let mut asked = house.command(&["eval", &code]);
+    let mut child = asked.stdin(Stdio::piped()).stdout(fs::File::create(&told).unwrap()).spawn().unwrap();
+    let told = || fs::read_to_string(&told).unwrap();
+    wait_until("it asks", || told() == "line?\n");
+    fs::write(&go_on, "").unwrap();
+    wait_until("the other thread has printed, while nobody types", || told() == "line?\nbeside\n");
+    child.stdin.take().unwrap().write_all(b"a line\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(told(), "line?\nbeside\na line\n");
+
+    let mut asked = house.command(&["eval", "--timeout", "0.5", "input('line?')"]);
+    let asked = asked.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = asked.spawn().unwrap();
+    let input = child.stdin.take();
+    wait_until("its time has passed", || child.try_wait().unwrap().is_some());
+    drop(input);
+    let said = Said::of(child.wait_with_output().unwrap());
+    assert!(said.stderr.ends_with("hint: --timeout gives it longer\n"), "{said:?}");
+}
+
+#[test]
+fn what_is_displayed_without_text_is_named() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    assert_eq!(
+        house.done(&["eval", "display({'text/html': '<b>', 'image/png': ''}, raw=True)"]),
+        "<image/png, text/html>\n"
     );
 }
 
