@@ -399,6 +399,7 @@ fn over_http(port: u16, bytes: &[u8]) -> String {
         match stream.read(&mut chunk) {
             // A read with a time limit is not resumed after a signal, such as that a process of another server ended.
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return "nothing".to_owned(),
             Ok(0) | Err(_) => return CLOSED.to_owned(),
             Ok(n) => said.extend_from_slice(&chunk[..n]),
         }

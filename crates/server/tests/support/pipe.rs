@@ -112,7 +112,8 @@ impl Connection {
         while self.read.is_empty() {
             match self.stream.read(&mut [0]) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                read => return matches!(read, Ok(0) | Err(_)),
+                Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock, // which says that the time is over
+                Ok(read) => return read == 0,
             }
         }
         false
