@@ -193,13 +193,19 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         locals: impl Into<Locals>,
     ) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
         let locals = locals.into();
-        async move { Execution::start(self, code, locals, None).await }
+        async move { Execution::start(self, Operation::Execute, code, locals, None).await }
     }
 
     /// The same, whose result stays in the session whatever it is, and is not shown:
     /// [`result::<Handle>`](Execution::result).
     fn execute_held(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
-        async move { Execution::start(self, code, Locals::default(), return_type::<Handle>()).await }
+        async move { Execution::start(self, Operation::Execute, code, Locals::default(), return_type::<Handle>()).await }
+    }
+
+    /// Evaluates as [`evaluate`](Self::evaluate) does, and shows meanwhile its output, what it gives to `display`, and the
+    /// lines that it wants of `input()`; neither its value nor the figures that it leaves open.
+    fn evaluate_followed(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
+        async move { Execution::start(self, Operation::Evaluate, code, Locals::default(), None).await }
     }
 
     /// Iterates over what code gives: an iterable, a generator or an asynchronous one. Its items are made as they are read.

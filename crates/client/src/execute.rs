@@ -46,6 +46,7 @@ pub struct Execution<B> {
 impl<B: PythonHostBackend> Execution<B> {
     pub(crate) async fn start(
         backend: &B,
+        operation: Operation,
         code: &str,
         locals: Locals,
         return_type: Option<&str>,
@@ -53,7 +54,7 @@ impl<B: PythonHostBackend> Execution<B> {
         let body = locals
             .into_values()
             .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type }));
-        let mut call = session_call(Operation::Execute, body, backend.context().options.clone())?;
+        let mut call = session_call(operation, body, backend.context().options.clone())?;
         call.options.offers.stdin = true;
         let events = Answering::follow(backend, call).await?;
         Ok(Execution { events, backend: backend.clone(), end: None })

@@ -4,9 +4,7 @@
 use std::collections::VecDeque;
 use std::io::BufRead;
 
-use beep_python_client::{
-    Answer, AnyBackend, Error, ErrorCode, Execution, Handle, Input, PythonHostBackend, Returned, Shown, Value,
-};
+use beep_python_client::{Answer, AnyBackend, Error, ErrorCode, Execution, Input, PythonHostBackend, Returned, Shown};
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 
@@ -19,7 +17,7 @@ pub(super) async fn run(
     code: &str,
     has_input: bool,
 ) -> Result<Option<Answer<Returned>>, Error> {
-    let mut execution = client.execute_held(code).await?;
+    let mut execution = client.evaluate_followed(code).await?;
     // Threads may wait for a line each. While they do the code may print, and it may end: its time is up, say.
     let mut waiting = VecDeque::new();
     let mut reading: Option<oneshot::Receiver<Option<String>>> = None;
@@ -48,12 +46,7 @@ pub(super) async fn run(
             return Ok(None);
         }
     }
-    let held: Answer<Handle> = execution.result().await?;
-    if held.value.type_name() == "NoneType" {
-        let Answer { stdout, stderr, session_epoch, .. } = held;
-        return Ok(Some(Answer { value: Returned::Value(Value::None), stdout, stderr, session_epoch }));
-    }
-    client.evaluate_with("value", [("value", &held.value)]).await.map(Some)
+    execution.result().await.map(Some)
 }
 
 /// Answers `input()`. Where it does not wait any more the code has ended, and says itself how.

@@ -139,6 +139,14 @@ fn while_it_waits_for_a_line_other_threads_print_and_its_time_passes() {
 }
 
 #[test]
+fn a_value_is_shown_once() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let code = "class Thing:\n    def __repr__(self):\n        print('asked')\n        return 'a thing'\nThing()";
+    assert_eq!(house.done(&["eval", code]), "asked\na thing\n");
+}
+
+#[test]
 fn what_is_displayed_without_text_is_named() {
     let house = House::with_runtime();
     house.start(&[]);

@@ -1,8 +1,8 @@
 //! Calls that are followed: live output, displays, input, streams, callbacks.
 
 use beep_python_client::{
-    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Execution, Handle, PythonHostBackend, Shown,
-    Value,
+    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Execution, Handle, PythonHostBackend,
+    Returned, Shown, Value,
 };
 use beep_python_protocol::Outcome;
 use futures_util::StreamExt;
@@ -12,6 +12,7 @@ use crate::ground::{Case, Ground, cases};
 pub const CASES: &[Case] = cases![
     code_shows_what_it_does_in_order,
     a_value_that_is_held_is_not_shown,
+    an_evaluation_that_is_followed_does_not_show_its_value,
     code_that_fails_shows_what_it_did,
     input_is_answered_where_it_is_offered,
     every_kind_of_iterator_is_a_stream,
@@ -70,6 +71,28 @@ async fn a_value_that_is_held_is_not_shown(ground: &Ground) {
     assert_eq!(all, ["display:1"]);
     let held: Handle = execution.result().await.expect("a handle");
     assert_eq!(held.repr(), Some("[2]"));
+}
+
+async fn an_evaluation_that_is_followed_does_not_show_its_value(ground: &Ground) {
+    let code = "print('out')\ndisplay(1)\nline = input('? ')\nclass Thing:\n    def __repr__(self):\n        \
+                print('in repr'); return 'thing'\n[line, Thing()][0 if line == 'plain' else 1]";
+    for (line, expected) in [("plain", "plain"), ("other", "thing")] {
+        let mut execution = ground.python.evaluate_followed(code).await.expect("started");
+        let mut told = String::new();
+        while let Some(shown) = execution.next().await {
+            match shown {
+                Shown::Stdout(text) => told.push_str(&text),
+                Shown::Display(display) => told.push_str(&display.text()),
+                Shown::Input(input) => execution.answer_input(&input, Some(line)).await.expect("answered"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(told, if line == "plain" { "out\n1" } else { "out\n1in repr\n" });
+        match execution.result().await.expect("a result") {
+            Returned::Value(value) => assert_eq!(value, Value::Str(expected.into())),
+            Returned::Handle(handle) => assert_eq!(handle.repr(), Some(expected)),
+        }
+    }
 }
 
 async fn code_that_fails_shows_what_it_did(ground: &Ground) {
