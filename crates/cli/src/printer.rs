@@ -39,8 +39,8 @@ impl Printer {
         self.written(stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()));
     }
 
-    /// Keeps the first failure.
-    fn written(&self, written: io::Result<()>) {
+    /// Keeps the first failure to write the result.
+    pub(crate) fn written(&self, written: io::Result<()>) {
         if let Err(error) = written {
             let _ = self.unwritten.set(error);
         }

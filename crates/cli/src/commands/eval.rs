@@ -4,10 +4,11 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::Result;
+use beep_python_client::protocol::Limits;
 use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, SessionOptions, Value};
 use serde_json::json;
 
-use super::live;
+use super::live::{self, MOST_UNWRITTEN};
 use super::serve::seconds;
 use crate::Ended;
 use crate::complaint::Complaint;
@@ -27,8 +28,8 @@ const DESERTED_MS: u64 = 10_000;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Text is printed as it is, None not at all, and anything else as Python shows it. What the code prints
-is printed as it comes, and its input() reads standard input. --json prints all of it as plain JSON,
-at the end.
+is printed as it comes, and its input() reads standard input, unless the code was read from there.
+--json prints all of it as plain JSON, at the end, and leaves input() without a line.
 
 With --venv or --python the code runs in a server of its own. Without them and --server the only
 server that runs is used; where there is none, or more than one, one is started for this call.
@@ -69,7 +70,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
         let Some(session) = &args.session else {
             // In a session of its own, which ends with this command, whatever it is still doing; also where nothing is left
             // of the command to say so.
-            let options = SessionOptions { idle_timeout_ms: Some(DESERTED_MS), ..SessionOptions::default() };
+            let options = SessionOptions { idle_timeout_ms: Some(DESERTED_MS), ..watched() };
             let session = client.create_session_with(&options).await?;
             let ended = tokio::select! {
                 ended = evaluate(context, client.with_session(&session), &code, &args) => ended,
@@ -93,12 +94,22 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
         }
     };
     let client = client_of(&server.record)?;
+    let in_session = async {
+        let client = client.with_session(&client.create_session_with(&watched()).await?);
+        evaluate(context, client, &code, &args).await
+    };
     let ended = tokio::select! {
-        ended = evaluate(context, client, &code, &args) => ended?,
+        ended = in_session => ended?,
         interruption = &mut interruption => return Err(interruption?.into()),
     };
     server.stop()?;
     Ok(ended)
+}
+
+/// A session whose output somebody watches, though not always as fast as it comes.
+fn watched() -> SessionOptions {
+    let limits = Limits { output_bytes: Some(MOST_UNWRITTEN as u64), ..Limits::default() };
+    SessionOptions { limits, ..SessionOptions::default() }
 }
 
 async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {

@@ -2,13 +2,17 @@
 //! input of the command.
 
 use std::collections::VecDeque;
-use std::io::BufRead;
+use std::io::{self, BufRead, Write, stderr, stdin, stdout};
+use std::sync::Arc;
 
 use beep_python_client::{Answer, AnyBackend, Error, ErrorCode, Execution, Input, PythonHostBackend, Returned, Shown};
 use futures_util::StreamExt;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::printer::Printer;
+
+/// How many bytes wait for somebody who reads more slowly than code prints.
+pub(super) const MOST_UNWRITTEN: usize = 64 << 20;
 
 /// Runs code to its end; gives its value. `None` when nobody reads what it prints any more: it is dropped then.
 pub(super) async fn run(
@@ -18,15 +22,16 @@ pub(super) async fn run(
     has_input: bool,
 ) -> Result<Option<Answer<Returned>>, Error> {
     let mut execution = client.evaluate_followed(code).await?;
+    let (writer, written) = Writer::start();
     // Threads may wait for a line each. While they do the code may print, and it may end: its time is up, say.
     let mut waiting = VecDeque::new();
     let mut reading: Option<oneshot::Receiver<Option<String>>> = None;
     loop {
         tokio::select! {
             shown = execution.next() => match shown {
-                Some(Shown::Stdout(text)) => printer.raw(&text),
-                Some(Shown::Stderr(text)) => printer.raw_note(&text),
-                Some(Shown::Display(display)) => printer.line(display.text()),
+                Some(Shown::Stdout(text)) => writer.write(Stream::Output, text).await,
+                Some(Shown::Stderr(text)) => writer.write(Stream::Errors, text).await,
+                Some(Shown::Display(display)) => writer.write(Stream::Output, format!("{}\n", display.text())).await,
                 Some(Shown::Input(input)) => waiting.push_back(input),
                 Some(_) => {}
                 None => break,
@@ -37,14 +42,17 @@ pub(super) async fn run(
                     answer(&execution, &input, line.ok().flatten().as_deref()).await?;
                 }
             }
+            () = writer.pieces.closed() => break,
         }
         if let Some(input) = waiting.front().filter(|_| reading.is_none()) {
-            printer.raw(&input.prompt);
-            reading = Some(line(has_input));
+            writer.write(Stream::Output, input.prompt.clone()).await;
+            reading = Some(aside(move || if has_input { line() } else { None }));
         }
-        if printer.is_unheard() {
-            return Ok(None);
-        }
+    }
+    drop(writer);
+    printer.written(written.await.unwrap_or(Ok(())));
+    if printer.is_unheard() {
+        return Ok(None);
     }
     execution.result().await.map(Some)
 }
@@ -57,15 +65,55 @@ async fn answer(execution: &Execution<AnyBackend>, input: &Input, line: Option<&
     }
 }
 
-/// A line of standard input without its end; none where that has ended, or is not to be read.
-fn line(has_input: bool) -> oneshot::Receiver<Option<String>> {
-    let (told, line) = oneshot::channel();
-    // On a thread that nobody waits for: the end of the code, and of the command, must not wait for a line.
-    std::thread::spawn(move || {
-        let mut line = Vec::new();
-        let is_read = has_input && matches!(std::io::stdin().lock().read_until(b'\n', &mut line), Ok(1..));
-        let text = || String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
-        let _ = told.send(is_read.then(text));
-    });
-    line
+enum Stream {
+    Output,
+    Errors,
+}
+
+/// Writes what code prints while more of it comes: a host leaves out what is not read in time.
+struct Writer {
+    pieces: mpsc::UnboundedSender<(Stream, String, OwnedSemaphorePermit)>,
+    room: Arc<Semaphore>,
+}
+
+impl Writer {
+    /// With the receiver of how that went, when all is written or nothing can be any more.
+    fn start() -> (Writer, oneshot::Receiver<io::Result<()>>) {
+        let (pieces, mut to_write) = mpsc::unbounded_channel::<(_, String, _)>();
+        let written = aside(move || {
+            while let Some((stream, text, _room)) = to_write.blocking_recv() {
+                match stream {
+                    Stream::Output => stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush())?,
+                    // As everywhere: it is not the result.
+                    Stream::Errors => stderr().write_all(text.as_bytes()).unwrap_or_default(),
+                }
+            }
+            Ok(())
+        });
+        (Writer { pieces, room: Arc::new(Semaphore::new(MOST_UNWRITTEN)) }, written)
+    }
+
+    /// Returns when there is room for it.
+    async fn write(&self, stream: Stream, text: String) {
+        let size = u32::try_from(text.len().min(MOST_UNWRITTEN)).unwrap_or(u32::MAX);
+        if let Ok(room) = self.room.clone().acquire_many_owned(size).await {
+            // Whoever follows learns by `closed` that nobody takes it.
+            let _ = self.pieces.send((stream, text, room));
+        }
+    }
+}
+
+/// A line of standard input without its end; none where that has ended.
+fn line() -> Option<String> {
+    let mut line = Vec::new();
+    stdin().lock().read_until(b'\n', &mut line).ok().filter(|read| *read > 0)?;
+    Some(String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned())
+}
+
+/// Does what takes as long as somebody else likes, who types or reads. On a thread that nobody has to wait for: the end of the
+/// code, and of the command, must not.
+fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+    let (told, done) = oneshot::channel();
+    std::thread::spawn(move || told.send(work()));
+    done
 }

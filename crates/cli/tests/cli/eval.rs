@@ -139,6 +139,29 @@ fn while_it_waits_for_a_line_other_threads_print_and_its_time_passes() {
 }
 
 #[test]
+fn whoever_reads_late_reads_all_of_it_and_an_interruption_does_not_wait_for_them() {
+    let house = House::with_runtime();
+    house.start(&[]);
+    let printed = house.here().join("printed");
+    let code = format!("print('x' * 20_000_000, flush=True)\nopen({:?}, 'w').close()\n", printed.to_str().unwrap());
+    let mut child = house.command(&["eval", &code]).stdout(Stdio::piped()).spawn().unwrap();
+    wait_until("it has printed", || printed.exists());
+    let mut told = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.len() == 20_000_001 && !told.contains('['), "{} bytes", told.len());
+    assert!(child.wait().unwrap().success());
+
+    let code = format!("{code}import time\nwhile True: time.sleep(1)");
+    let mut child = house.command(&["eval", &code]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let unread = child.stdout.take().unwrap();
+    wait_until("nothing more can be written", || rustix::io::ioctl_fionread(&unread).unwrap() >= 1 << 16);
+    signal(child.id().into(), Signal::TERM);
+    wait_until("it has ended", || child.try_wait().unwrap().is_some());
+    let said = Said::of(child.wait_with_output().unwrap());
+    assert_eq!((said.stderr.as_str(), said.code), ("error: interrupted\n", Some(1)));
+}
+
+#[test]
 fn a_value_is_shown_once() {
     let house = House::with_runtime();
     house.start(&[]);
