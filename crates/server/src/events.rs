@@ -50,14 +50,17 @@ pub(crate) fn chunks(
     })
 }
 
-fn frame(told: Told, framing: Framing, out: &mut BytesMut) {
+fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
+    let pascal = framing == Framing::PascalLines;
+    if let (true, Told::Answer(Composed::Problem(problem))) = (pascal, &mut told) {
+        crate::rpc::name_as_sent(problem);
+    }
     let (name, body) = named(told);
     if framing == Framing::ServerSent {
         out.put_slice(format!("event: {name}\ndata: ").as_bytes());
         body.iter().for_each(|piece| out.put_slice(piece));
         return out.put_slice(b"\n\n");
     }
-    let pascal = framing == Framing::PascalLines;
     out.put_slice(format!(r#"{{"{}":"{name}""#, if pascal { "Event" } else { "event" }).as_bytes());
     let body = match pascal {
         true => Pieces::one(crate::rpc::pascal_case(&body.contiguous())),

@@ -42,7 +42,10 @@ pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Re
         Ok(body) => body,
         Err(told) => return whole(problem(&told)),
     };
-    carry_out(host, rpc, &parts.headers, &body).await.unwrap_or_else(|told| whole(problem(&named_as_sent(told))))
+    carry_out(host, rpc, &parts.headers, &body).await.unwrap_or_else(|mut told| {
+        name_as_sent(&mut told);
+        whole(problem(&told))
+    })
 }
 
 async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<RpcBody>, Problem> {
@@ -87,8 +90,9 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
             Rows::Json(text) => data(text),
             Rows::Binary { .. } => return Err(Problem::new(ErrorCode::Internal, "binary rows were not asked for")),
         },
-        Answer::Problem(told) => {
-            let answer = Answer::Problem(Box::new(named_as_sent(*told)));
+        Answer::Problem(mut told) => {
+            name_as_sent(&mut told);
+            let answer = Answer::Problem(told);
             answer::composed(compose(Reply { answer, captured, epoch }, arrays).await)
         }
         answer @ Answer::Exception(_) => answer::composed(compose(Reply { answer, captured, epoch }, arrays).await),
@@ -147,13 +151,12 @@ fn end(out: &mut Vec<u8>, captured: &Captured, epoch: u64) {
 }
 
 /// A key that is told to be wrong is named as a request here has it: the session core knows it as other wires send it.
-fn named_as_sent(mut told: Problem) -> Problem {
+pub(crate) fn name_as_sent(told: &mut Problem) {
     if told.code == ErrorCode::InvalidRequest
         && let Some(key) = told.detail.strip_prefix('\'')
     {
         told.detail = format!("'{}", upper(key));
     }
-    told
 }
 
 fn data(array: Vec<u8>) -> Response<Pieces> {

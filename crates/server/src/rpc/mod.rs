@@ -18,5 +18,5 @@ mod route;
 mod standard;
 
 pub use connection::serve;
-pub(crate) use json::pascal_keys as pascal_case;
+pub(crate) use json::{name_as_sent, pascal_keys as pascal_case};
 pub use route::Rpc;

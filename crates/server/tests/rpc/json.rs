@@ -98,6 +98,8 @@ async fn failures_have_a_status_and_say_why() {
     // The key is told as it is to be sent.
     let told = http2(&server, eval, r#"{"expression":"1"}"#).await.json();
     assert_eq!(told["detail"], "'Expression' must be a string; the request has nothing");
+    let told = http2(&server, "/rpc/PythonService/Execute", r#"{"expression":"1"}"#).await.json();
+    assert_eq!(told["Detail"], "'Expression' must be a string; the request has nothing");
     http2(&server, "/rpc/PythonService/Nothing", "{}").await.expect_problem(404, "unknown_operation");
     http2(&server, "/rpc/VenvService/ListEnvironments", "{}").await.expect_problem(404, "unknown_operation");
     server.raw(eval, &[(":method", "GET")], "").await.expect_problem(405, "method_not_allowed");
