@@ -5,6 +5,7 @@ use beep_python_runtime::environment::{Environment, EnvironmentError, RUNTIME_HO
 use beep_python_runtime::interpreter::{Interpreter, Runtime, VersionRequest};
 
 use crate::complaint::Complaint;
+use crate::console::words::quoted;
 use crate::context::Context;
 
 /// Where code is to run: which environment, which Python.
@@ -67,10 +68,17 @@ pub(crate) fn notice_of_host(context: &Context, default: &Runtime) {
     let (Some(host), Some(version), Ok(home)) = (host, default.version, context.home()) else { return };
     let Some(record) = &host.record else { return };
     if !host.has_python(&home, &VersionRequest::Path(default.path.clone())) {
+        // A version that both have would not say which of them is meant, nor that it has no global lock.
+        let same = record.python == version;
+        let free_threaded = default.interpreter.as_ref().is_some_and(|interpreter| interpreter.free_threaded);
+        let had = if same { record.interpreter.display().to_string() } else { record.python.to_string() };
+        let wanted = match same || free_threaded {
+            true => quoted(&default.path.to_string_lossy()),
+            false => version.to_string(),
+        };
         context.printer.note(format_args!(
-            "notice: {RUNTIME_HOST}, in which code runs when nothing else is named, keeps Python {}; \
-             beep-python venv repair {RUNTIME_HOST} --python {version} changes that.",
-            record.python
+            "notice: {RUNTIME_HOST}, in which code runs when nothing else is named, keeps Python {had}; \
+             beep-python venv repair {RUNTIME_HOST} --python {wanted} changes that."
         ));
     }
 }

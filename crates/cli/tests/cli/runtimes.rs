@@ -117,6 +117,22 @@ fn the_servers_own_environment_keeps_its_python_until_that_is_changed() {
 }
 
 #[test]
+fn the_servers_own_environment_is_told_apart_from_another_python_of_its_version() {
+    let packed = crate::support::archive::packed();
+    let house = House::empty();
+    house.done(&["init", "--archive", packed.write(house.here()).to_str().unwrap()]);
+    house.done(&["eval", "None"]);
+    let other = crate::support::pythons().iter().find(|python| python.version == packed.version).unwrap();
+    let other = other.path.to_str().unwrap();
+    let said = house.run(&["init", "--python", other]);
+    let hint = format!("beep-python venv repair runtime-host --python {other} changes that");
+    assert!(said.code == Some(0) && said.stderr.contains(&hint), "{said:?}");
+    let has = format!("runtime-host has Python {} now\n", packed.version);
+    assert_eq!(house.done(&["venv", "repair", "runtime-host", "--python", other]), has);
+    assert_eq!(house.run(&["init", "--python", other]).stderr, "");
+}
+
+#[test]
 fn every_build_is_listed_when_asked_for() {
     let house = House::empty();
     let newest = house.json(&["runtime", "list"])["downloadable"].as_array().unwrap().clone();

@@ -13,7 +13,7 @@ use crate::context::Context;
 pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<Ended> {
     let progress = PackagesProgress::new();
     let environments = context.environments()?;
-    let python_of = |environment: &Environment| environment.record.as_ref().map(|record| record.python);
+    let python_of = |environment: &Environment| environment.record.as_ref().map(|record| record.interpreter.clone());
     let had = environments.open(name).ok().as_ref().and_then(python_of);
     let repaired = environments.with_progress(progress.sink()).repair(name, python)?;
     drop(progress);
@@ -27,7 +27,8 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
         let printer = &context.printer;
         match &repaired.was {
             EnvironmentState::Healthy if has != had => {
-                has.iter().for_each(|python| printer.line(format_args!("{name} has Python {python} now")));
+                let record = repaired.environment.record.iter();
+                record.for_each(|record| printer.line(format_args!("{name} has Python {} now", record.python)));
             }
             EnvironmentState::Healthy => printer.line(format_args!("Nothing was wrong with {name}")),
             _ => printer.line(format_args!("Mended {name}, which was: {word} ({})", reason.unwrap_or_default())),
