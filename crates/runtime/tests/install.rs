@@ -279,7 +279,8 @@ fn an_installed_runtime_builds_packages_with_c_sources() {
         let environment = VenvManager::new(home.clone()).create("building", &python).unwrap();
         let inside = |words: &[&str]| {
             let mut command = Command::new(&environment.python);
-            output(command.arg("-I").args(words).current_dir(folder.path()).env("PIP_NO_INDEX", "1"))
+            command.arg("-I").args(words).current_dir(folder.path());
+            output(command.env("PIP_NO_INDEX", "1").env("TMPDIR", folder.path())) // some pips leave their certificates there
         };
         inside(&["-m", "ensurepip"]);
         let source = folder.path().join("source");

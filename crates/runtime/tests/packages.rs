@@ -113,7 +113,7 @@ fn said(text: &str) -> String {
     serde_json::from_str(answer).unwrap()
 }
 
-/// Not a test by itself: the process that the tests start. `install NAME PKG…` or `ensure PROVIDER [THREADS]`.
+/// Not a test by itself: the process that the tests start. `install NAME PKG…`, `ensure PROVIDER [THREADS]` or `admin`.
 #[test]
 fn the_process_of_a_case() {
     let (Ok(case), Ok(home)) = (std::env::var("TEST_CASE"), std::env::var("TEST_HOME")) else { return };
@@ -133,6 +133,13 @@ fn the_process_of_a_case() {
                 }
                 Err(error) => failure(&error),
             }
+        }
+        ["admin"] => {
+            // The oldest pips leave files behind though nobody kills them.
+            let brings_pip = |python: &&Interpreter| python.stdlib.join("ensurepip/_bundled").is_dir();
+            let oldest = pythons().iter().filter(brings_pip).min_by_key(|python| python.version).unwrap();
+            let installed = manager.admin(oldest).unwrap().packages;
+            installed.into_iter().map(|package| package.name).collect::<Vec<_>>().join(" ")
         }
         ["ensure", provider, ref threads @ ..] => {
             let threads = threads.first().map_or(1, |number| number.parse().unwrap());
@@ -200,6 +207,13 @@ fn packages_come_with_what_they_require_and_are_installed_once() {
         assert!(!manager.satisfied(&environment, &Requirements::new(["alpha"]).unwrap()));
         assert_eq!(names(&house.environments()), ["mine"]);
     }
+}
+
+#[test]
+fn the_pip_of_a_runtime_keeps_its_temporary_files_in_the_environment() {
+    let house = House::new();
+    assert!(house.run("admin", "pip").contains("pip"));
+    assert_eq!(names(&house.temporary()), [""; 0]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::layout::environment_python;
-use super::package::{self, Package};
+use super::package::{self, Package, Scratch};
 use super::status::chain;
 use super::{Environment, EnvironmentError, VenvManager};
 use crate::interpreter::Interpreter;
@@ -76,7 +76,10 @@ impl VenvManager {
 }
 
 fn python(environment: &Path, arguments: &[&str]) -> Result<(), String> {
-    match run_command(environment_python(environment).arg("-I").args(arguments), TIMEOUT) {
+    let scratch = Scratch::begin(environment).map_err(|error| chain(&error))?;
+    let mut command = environment_python(environment);
+    scratch.lend(&mut command);
+    match run_command(command.arg("-I").args(arguments), TIMEOUT) {
         Ok(_) => Ok(()),
         // The first line says only that it failed.
         Err(CommandError::Failed { stderr_tail, .. }) if !stderr_tail.is_empty() => Err(stderr_tail),

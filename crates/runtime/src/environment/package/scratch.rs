@@ -15,7 +15,7 @@ pub(in crate::environment) struct Scratch(PathBuf);
 impl Scratch {
     pub(in crate::environment) const NAME: &str = ".beep-python-scratch";
 
-    pub(super) fn begin(folder: &Path) -> Result<Scratch, FileError> {
+    pub(in crate::environment) fn begin(folder: &Path) -> Result<Scratch, FileError> {
         let scratch = Scratch(folder.join(Scratch::NAME));
         scratch.clear().map_err(failed_to("remove", scratch.path()))?;
         fs::create_dir(scratch.path()).map_err(failed_to("make", scratch.path()))?;
@@ -27,7 +27,7 @@ impl Scratch {
     }
 
     /// Has the tool make its temporary files here: in the system's folder, those of one that is killed would stay.
-    pub(super) fn lend(&self, command: &mut Command) {
+    pub(in crate::environment) fn lend(&self, command: &mut Command) {
         command.env("TMPDIR", self.path());
     }
 
