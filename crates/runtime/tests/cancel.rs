@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Operation, Outcome};
-use beep_python_runtime::session::{Answer, CallName, Request, Session, Sessions};
+use beep_python_runtime::session::{Answer, RequestId, Request, Session, SessionManager};
 use serde_json::json;
 use support::{Told, eval, on_every_python, on_one_python};
 use tokio::io::AsyncReadExt;
 
-fn name(id: &str) -> CallName {
-    CallName::new(id.to_owned())
+fn name(id: &str) -> RequestId {
+    RequestId::new(id.to_owned())
 }
 
 /// Starts a call of this name on a task of its own.
@@ -33,7 +33,7 @@ async fn marked(file: &std::path::Path) {
     std::fs::remove_file(file).expect("removed");
 }
 
-async fn cancel(sessions: &Sessions, id: &str) -> CancelOutcome {
+async fn cancel(sessions: &SessionManager, id: &str) -> CancelOutcome {
     sessions.cancel(&name(id), None).await
 }
 

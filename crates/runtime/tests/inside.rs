@@ -8,12 +8,12 @@ mod support;
 
 use beep_python_protocol::ErrorCode;
 use beep_python_runtime::interpreter::{PythonRuntimeManager, query};
-use beep_python_runtime::session::Sessions;
+use beep_python_runtime::session::SessionManager;
 use serde_json::json;
 use support::{eval, on_every_python, on_one_python, with_options};
 
 /// The home's default runtime is the Python that the sessions run in.
-async fn adopt(sessions: &Sessions) {
+async fn adopt(sessions: &SessionManager) {
     let path = eval(sessions.default_session(), "import sys; sys.executable")
         .await
         .value()
@@ -28,7 +28,7 @@ async fn adopt(sessions: &Sessions) {
 }
 
 /// That uv could not be had is remembered, so that nobody looks for one elsewhere.
-fn without_uv(sessions: &Sessions) {
+fn without_uv(sessions: &SessionManager) {
     let pinned: serde_json::Value = serde_json::from_str(include_str!("../data/uv.json")).expect("JSON");
     let tools = sessions.environments().home().tools().expect("a folder");
     let version = pinned["version"].as_str().expect("a version");

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use beep_python_protocol::{DeathCause, ErrorCode, Limits, Operation, Outcome, SessionOptions};
-use beep_python_runtime::session::{Capacity, Request, Session, Sessions};
+use beep_python_runtime::session::{Capacity, Request, Session, SessionManager};
 use serde_json::json;
 use support::{Told, eval, on_every_python, on_one_python, pythons, send, with_options};
 
-async fn limited(sessions: &Sessions, limits: Limits) -> Session {
+async fn limited(sessions: &SessionManager, limits: Limits) -> Session {
     sessions.create(SessionOptions { limits, ..SessionOptions::default() }).await.expect("a session")
 }
 

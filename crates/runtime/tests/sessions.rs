@@ -618,7 +618,7 @@ fn calls_that_ended_badly_are_no_longer_under_way() {
 #[test]
 fn a_host_with_other_things_to_do_draws_no_worker_near() {
     with_options(
-        |options| options.passes_on = false,
+        |options| options.dedicated_thread = false,
         async |sessions| {
             for _ in 0..100 {
                 assert_eq!(eval(sessions.default_session(), WAS_DRAWN).await.value(), false);

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use beep_python_protocol::ValueForm;
-use beep_python_runtime::session::answer::{Composed, Pieces, Told, tell};
+use beep_python_runtime::session::answer::{EncodedResponse, Chunks, Told, tell};
 use beep_python_runtime::session::{Event, Events};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, stream};
@@ -52,7 +52,7 @@ pub(crate) fn chunks(
 
 fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
     let pascal = framing == Framing::PascalLines;
-    if let (true, Told::Answer(Composed::Problem(problem))) = (pascal, &mut told) {
+    if let (true, Told::Answer(EncodedResponse::Problem(problem))) = (pascal, &mut told) {
         crate::rpc::name_as_sent(problem);
     }
     let (name, body) = named(told);
@@ -63,7 +63,7 @@ fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
     }
     out.put_slice(format!(r#"{{"{}":"{name}""#, if pascal { "Event" } else { "event" }).as_bytes());
     let body = match pascal {
-        true => Pieces::one(crate::rpc::pascal_case(&body.contiguous())),
+        true => Chunks::one(crate::rpc::pascal_case(&body.contiguous())),
         false => body,
     };
     put_rest(&body, out);
@@ -71,20 +71,20 @@ fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
 }
 
 /// The last event is a `result` or an `error`.
-fn named(told: Told) -> (&'static str, Pieces) {
+fn named(told: Told) -> (&'static str, Chunks) {
     match told {
         Told::Event(name, body) => (name, body),
-        Told::Answer(Composed::Json(body)) => ("result", body),
-        Told::Answer(Composed::Floats { .. }) => ("result", Pieces::one(&b"{}"[..])), // never of what has events
-        Told::Answer(Composed::Exception(body)) => ("error", body),
-        Told::Answer(Composed::Problem(problem)) => {
-            ("error", Pieces::one(serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec())))
+        Told::Answer(EncodedResponse::Json(body)) => ("result", body),
+        Told::Answer(EncodedResponse::Floats { .. }) => ("result", Chunks::one(&b"{}"[..])), // never of what has events
+        Told::Answer(EncodedResponse::Exception(body)) => ("error", body),
+        Told::Answer(EncodedResponse::Problem(problem)) => {
+            ("error", Chunks::one(serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec())))
         }
     }
 }
 
 /// An object that is begun goes on with the keys of this one. An array, as some operations answer, stands under `value`.
-pub(crate) fn put_rest(body: &Pieces, out: &mut BytesMut) {
+pub(crate) fn put_rest(body: &Chunks, out: &mut BytesMut) {
     let first = body.iter().next().and_then(|piece| piece.first());
     if first != Some(&b'{') {
         out.put_slice(br#","value":"#);

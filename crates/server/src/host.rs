@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beep_python_runtime::session::Sessions;
+use beep_python_runtime::session::SessionManager;
 
 use crate::door::Door;
 
@@ -10,7 +10,7 @@ use crate::door::Door;
 #[derive(Debug)]
 pub struct Host {
     /// The sessions.
-    pub sessions: Arc<Sessions>,
+    pub sessions: Arc<SessionManager>,
     /// Who may come in.
     pub door: Door,
 }

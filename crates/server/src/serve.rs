@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use beep_python_protocol::Limits;
 use beep_python_runtime::platform::{Home, HomeError};
-use beep_python_runtime::session::{Capacity, SessionLimits, Sessions, SessionsError, SessionsOptions};
+use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerError, SessionManagerOptions};
 use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -65,7 +65,7 @@ pub struct ServeOptions {
 pub enum ServeError {
     /// The sessions did not start.
     #[error("the Python side did not start")]
-    Sessions(#[from] SessionsError),
+    SessionManager(#[from] SessionManagerError),
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -112,7 +112,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     serving.spawn(rpc::serve(rpc, host.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, host.clone(), stopping));
     let lingering = host.clone();
-    tokio::spawn(async move { lingering.sessions.linger().await });
+    tokio::spawn(async move { lingering.sessions.spin().await });
     ready.ready(&record);
     tracing::info!("ready");
     let deserted = tokio::select! {
@@ -156,7 +156,7 @@ async fn start(
     let pipe = pipe.map(Pipe::open).transpose()?;
     let token_file = options.home.root().join("token");
     let token = Token::load_or_create(&token_file)?;
-    let sessions = Sessions::start(SessionsOptions {
+    let sessions = SessionManager::start(SessionManagerOptions {
         python: options.python.clone(),
         environment: options.environment_path.clone(),
         home: options.home.clone(),
@@ -164,7 +164,7 @@ async fn start(
         directory: None,
         limits: SessionLimits::default().but(&options.limits),
         capacity: options.capacity,
-        passes_on: true,
+        dedicated_thread: true,
     })
     .await?;
     let mut endpoints = Vec::new();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
-use beep_python_runtime::session::answer::{Arrays, Composed, Told, compose, tell};
-use beep_python_runtime::session::operation::{self, Envelope};
-use beep_python_runtime::session::{CallName, Sessions, host_operation};
+use beep_python_runtime::session::answer::{ArrayFormat, EncodedResponse, Told, encode_response, tell};
+use beep_python_runtime::session::operation::{self, CallOptions};
+use beep_python_runtime::session::{RequestId, SessionManager, host_operation};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -151,15 +151,15 @@ fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
     })))
 }
 
-fn envelope_of(options: &CallOptions, operation: Operation) -> Envelope {
-    Envelope {
+fn envelope_of(options: &CallOptions, operation: Operation) -> CallOptions {
+    CallOptions {
         session: options.session.as_deref().map(str::to_owned),
         form: ValueForm::Exact,
         deadline: options.timeout.map(|timeout| timeout.max(SHORTEST)),
         grace: options.grace,
         lease: options.lease,
         limits: options.limits.as_deref().map(|limits| Box::new(limits.clone())),
-        name: options.request_id.as_deref().map(|id| CallName::new(id.as_bytes().to_vec())),
+        name: options.request_id.as_deref().map(|id| RequestId::new(id.as_bytes().to_vec())),
         cancel_if_gone: options.cancel_if_gone,
         isolated: options.isolated && operation == Operation::Evaluate,
         offers: options.offers,
@@ -176,7 +176,7 @@ impl Drop for AbortWhenDropped {
     }
 }
 
-async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
+async fn carry_out(sessions: &SessionManager, call: Call) -> Result<Reply, Error> {
     let Call { target, body, options } = call;
     let session = options.session.as_deref();
     match target {
@@ -186,19 +186,19 @@ async fn carry_out(sessions: &Sessions, call: Call) -> Result<Reply, Error> {
         }
         Target::Session(operation) => {
             let answered = operation::carry_out(sessions, operation, &envelope_of(&options, operation), body).await;
-            reply(compose(answered.map_err(Error::from_problem)?, Arrays::Binary).await)
+            reply(encode_response(answered.map_err(Error::from_problem)?, ArrayFormat::Binary).await)
         }
     }
 }
 
-fn reply(composed: Composed) -> Result<Reply, Error> {
+fn reply(composed: EncodedResponse) -> Result<Reply, Error> {
     match composed {
-        Composed::Json(pieces) => Ok(Reply::Json(pieces.contiguous())),
-        Composed::Floats { shape, pieces } => Ok(Reply::Floats { data: pieces.contiguous(), shape }),
-        Composed::Exception(pieces) => {
+        EncodedResponse::Json(pieces) => Ok(Reply::Json(pieces.contiguous())),
+        EncodedResponse::Floats { shape, pieces } => Ok(Reply::Floats { data: pieces.contiguous(), shape }),
+        EncodedResponse::Exception(pieces) => {
             let document: Bytes = pieces.contiguous();
             Err(Error::from_body(ErrorCode::PythonException.http_status(), &document))
         }
-        Composed::Problem(problem) => Err(Error::from_problem(*problem)),
+        EncodedResponse::Problem(problem) => Err(Error::from_problem(*problem)),
     }
 }

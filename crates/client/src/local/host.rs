@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use beep_python_runtime::session::Sessions;
+use beep_python_runtime::session::SessionManager;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OnceCell, oneshot};
 
@@ -26,7 +26,7 @@ pub(super) struct LocalHost {
 /// Sessions, and the tokio runtime in which all that is asked of them is done.
 #[derive(Clone)]
 pub(super) struct Running {
-    pub(super) sessions: Arc<Sessions>,
+    pub(super) sessions: Arc<SessionManager>,
     pub(super) runtime: Handle,
 }
 
@@ -82,7 +82,7 @@ fn serve(options: &LocalOptions, tell: oneshot::Sender<io::Result<Running>>, mut
     };
     runtime.block_on(async {
         let started = tokio::select! {
-            started = Sessions::start(options) => started,
+            started = SessionManager::start(options) => started,
             _ = &mut stopped => return,
         };
         let sessions = match started {

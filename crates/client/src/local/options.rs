@@ -8,7 +8,7 @@ use std::time::Duration;
 use beep_python_runtime::environment::{EnvironmentError, VenvManager};
 use beep_python_runtime::interpreter::query;
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{Capacity, SessionLimits, SessionsOptions};
+use beep_python_runtime::session::{Capacity, SessionLimits, SessionManagerOptions};
 
 /// What a [`LocalBackend`](crate::LocalBackend) is to be.
 ///
@@ -67,13 +67,13 @@ impl fmt::Display for LocalPython {
 }
 
 /// What the session core is started with. Looks at files, and may run a Python.
-pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionsOptions, Box<dyn Error + Send + Sync>> {
+pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionManagerOptions, Box<dyn Error + Send + Sync>> {
     let home = match &options.home {
         Some(root) => Home::open(root)?,
         None => Home::from_env()?,
     };
     let (python, environment) = python_in(&home, &options.python)?;
-    Ok(SessionsOptions {
+    Ok(SessionManagerOptions {
         python,
         environment,
         home,
@@ -81,7 +81,7 @@ pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionsOptions
         directory: options.directory.clone(),
         limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
         capacity: Capacity::default(),
-        passes_on: false, // the thread is its owner's
+        dedicated_thread: false, // the thread is its owner's
     })
 }
 

@@ -10,11 +10,11 @@ const PIECE_BYTES: usize = 256 << 10;
 const AHEAD: usize = 16;
 
 /// Calls `work` with what the gzip stream `packed` holds. When `work` returns, inflating ends too.
-pub(super) fn inflated<T>(packed: impl io::BufRead + Send, work: impl FnOnce(Pieces) -> T) -> T {
+pub(super) fn inflated<T>(packed: impl io::BufRead + Send, work: impl FnOnce(Chunks) -> T) -> T {
     let (sender, receiver) = sync_channel(AHEAD);
     std::thread::scope(|scope| {
         scope.spawn(move || inflate(packed, &sender));
-        work(Pieces { receiver, piece: Vec::new(), at: 0 })
+        work(Chunks { receiver, piece: Vec::new(), at: 0 })
     })
 }
 
@@ -33,13 +33,13 @@ fn inflate(packed: impl io::BufRead, sender: &SyncSender<io::Result<Vec<u8>>>) {
 }
 
 /// What was inflated, in its order.
-pub(super) struct Pieces {
+pub(super) struct Chunks {
     receiver: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
     at: usize,
 }
 
-impl Read for Pieces {
+impl Read for Chunks {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.at == self.piece.len() {
             let Ok(next) = self.receiver.recv() else { return Ok(0) };

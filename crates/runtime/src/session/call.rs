@@ -5,7 +5,7 @@ use std::time::Duration;
 use beep_python_protocol::{CallLimits, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
-use super::Captured;
+use super::CapturedOutput;
 use crate::worker::Body;
 
 /// One operation to carry out.
@@ -27,27 +27,27 @@ pub struct Request {
     /// For how long the handles that it makes may be unused before they are released; for ever when not given.
     pub lease: Option<Duration>,
     /// What it can be cancelled by.
-    pub name: Option<CallName>,
+    pub name: Option<RequestId>,
     /// Whether it is cancelled when nobody waits for its answer any more.
     pub cancel_if_gone: bool,
 }
 
 /// What a client calls one of its calls, so that it can cancel it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallName {
+pub struct RequestId {
     connection: u64,
     id: Bytes,
 }
 
-impl CallName {
+impl RequestId {
     /// A name that every client of the host can use.
-    pub fn new(id: impl Into<Bytes>) -> CallName {
-        CallName { connection: 0, id: id.into() }
+    pub fn new(id: impl Into<Bytes>) -> RequestId {
+        RequestId { connection: 0, id: id.into() }
     }
 
     /// A name that means something on one connection only, which has this number; not 0.
-    pub fn on_connection(connection: u64, id: impl Into<Bytes>) -> CallName {
-        CallName { connection, id: id.into() }
+    pub fn on_connection(connection: u64, id: impl Into<Bytes>) -> RequestId {
+        RequestId { connection, id: id.into() }
     }
 }
 
@@ -74,7 +74,7 @@ pub struct Reply {
     /// The answer.
     pub answer: Answer,
     /// What the code wrote.
-    pub captured: Captured,
+    pub captured: CapturedOutput,
     /// The session's epoch: 1 at first, one more after each restart.
     pub epoch: u64,
 }
@@ -100,6 +100,6 @@ pub enum Answer {
 
 impl Reply {
     pub(super) fn problem(problem: Problem, epoch: u64) -> Reply {
-        Reply { answer: Answer::Problem(Box::new(problem)), captured: Captured::default(), epoch }
+        Reply { answer: Answer::Problem(Box::new(problem)), captured: CapturedOutput::default(), epoch }
     }
 }

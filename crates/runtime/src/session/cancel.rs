@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::following::cancel_resting;
 use super::ladder::climb;
 use super::session::{Session, Shared};
-use super::{Answer, CallName};
+use super::{Answer, RequestId};
 
 /// A call that is to be cancelled.
 pub(super) struct Found {
@@ -25,7 +25,7 @@ pub(super) struct Found {
 }
 
 /// Cancels the calls of this name in these sessions, and returns when they have ended.
-pub(super) async fn cancel(sessions: Vec<Session>, name: &CallName, grace: Option<Duration>) -> CancelOutcome {
+pub(super) async fn cancel(sessions: Vec<Session>, name: &RequestId, grace: Option<Duration>) -> CancelOutcome {
     let mut under_way = Vec::new();
     let mut worst = CancelOutcome::NotFound;
     for session in sessions {

@@ -8,7 +8,7 @@ const IDLE_BYTES_PER_SECOND: usize = 16 << 10;
 
 /// What one call wrote, as text; bytes that are not UTF-8 are replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Captured {
+pub struct CapturedOutput {
     /// To standard output.
     pub stdout: String,
     /// To standard error.

@@ -13,7 +13,7 @@ use super::ladder::climb;
 use super::session::closing;
 use super::unanswered::stopped;
 use super::under_way::ReplyTo;
-use super::{Answer, CallName, Reply, Request, Session};
+use super::{Answer, RequestId, Reply, Request, Session};
 use crate::worker::Body;
 
 impl Session {
@@ -190,17 +190,17 @@ pub(super) fn cut_short(answer: &mut Answer, why: ErrorCode) -> Option<String> {
 
 /// The streams of a session between two rounds: their clients have not read so far that more would be asked for.
 #[derive(Debug, Default)]
-pub(super) struct Resting(Vec<(CallName, Weak<Feed>)>);
+pub(super) struct Resting(Vec<(RequestId, Weak<Feed>)>);
 
 impl Resting {
     /// A round has ended.
-    pub(super) fn add(&mut self, name: CallName, feed: &Arc<Feed>) {
+    pub(super) fn add(&mut self, name: RequestId, feed: &Arc<Feed>) {
         self.0.retain(|(_, feed)| feed.strong_count() > 0);
         self.0.push((name, Arc::downgrade(feed)));
     }
 
     /// Ends those of this name: whoever follows is told that they were cancelled. Gives their handles.
-    fn cancel(&mut self, name: &CallName) -> Vec<String> {
+    fn cancel(&mut self, name: &RequestId) -> Vec<String> {
         let named = self.0.iter().filter(|(called, _)| called == name).filter_map(|(_, feed)| feed.upgrade());
         let cancelled = named.map(|feed| feed.revise(|reply| cut_short(&mut reply.answer, ErrorCode::Cancelled)));
         cancelled.flatten().flatten().collect()
@@ -209,7 +209,7 @@ impl Resting {
 
 /// Cancels the streams of this name that are between two rounds; false where there are none. Whoever follows one is told,
 /// and its generator is closed as soon as no other call runs.
-pub(super) fn cancel_resting(session: &Session, name: &CallName) -> bool {
+pub(super) fn cancel_resting(session: &Session, name: &RequestId) -> bool {
     let handles = session.shared.queue().resting().cancel(name);
     let any = !handles.is_empty();
     for handle_id in handles {

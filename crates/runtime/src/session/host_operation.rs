@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::debugger::debug;
-use super::{Answer, CallName, Request, Session, SessionInfo, Sessions};
+use super::{Answer, RequestId, Request, Session, SessionInfo, SessionManager};
 use crate::environment::{EnvironmentService, Package};
 
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// Carries out one operation and answers in JSON. The session that it is about stands in `session`, or in the body.
 pub async fn perform(
-    sessions: &Sessions,
+    sessions: &SessionManager,
     operation: HostOperation,
     session: Option<&str>,
     body: &[u8],
@@ -106,7 +106,7 @@ impl Named {
     }
 }
 
-fn health(sessions: &Sessions) -> Value {
+fn health(sessions: &SessionManager) -> Value {
     json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -118,14 +118,14 @@ fn health(sessions: &Sessions) -> Value {
 }
 
 /// Cancels the calls of an id.
-pub async fn cancel(sessions: &Sessions, request: CancelRequest) -> CancelAnswer {
+pub async fn cancel(sessions: &SessionManager, request: CancelRequest) -> CancelAnswer {
     let CancelRequest { request_id, grace_ms } = request;
-    let outcome = sessions.cancel(&CallName::new(request_id), grace_ms.map(Duration::from_millis)).await;
+    let outcome = sessions.cancel(&RequestId::new(request_id), grace_ms.map(Duration::from_millis)).await;
     CancelAnswer { outcome }
 }
 
 /// Ends a session; the default one is refused.
-pub async fn delete_session(sessions: &Sessions, id: &str) -> Result<(), Problem> {
+pub async fn delete_session(sessions: &SessionManager, id: &str) -> Result<(), Problem> {
     if id == sessions.default_session().id() {
         return Err(invalid("the default session cannot be deleted; stop the server instead"));
     }

@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::life::live;
 use super::session::{Session, Shared, Stage};
-use super::sessions::{Sessions, Unclaimed};
+use super::sessions::{SessionManager, Unclaimed};
 use super::{Answer, Reply, Request};
 
 /// How long a throw-away worker may take to end by itself.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
-impl Sessions {
+impl SessionManager {
     /// Evaluates in a worker of its own, in the environment and with the limits of a session, and keeps nothing. As many
     /// such calls run at once as the host has workers for them; others wait, which counts into their deadlines.
     pub async fn isolated(&self, like: &Session, request: Request) -> Reply {

@@ -30,10 +30,10 @@ mod unanswered;
 mod under_way;
 mod zygotes;
 
-pub use call::{Answer, CallName, Reply, Request};
-pub use capture::Captured;
+pub use call::{Answer, RequestId, Reply, Request};
+pub use capture::CapturedOutput;
 pub use debugger::debug;
 pub use events::{Event, Events, Question, Wants};
 pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
 pub use session::{Session, SessionInfo};
-pub use sessions::{Capacity, Sessions, SessionsError, SessionsOptions};
+pub use sessions::{Capacity, SessionManager, SessionManagerError, SessionManagerOptions};

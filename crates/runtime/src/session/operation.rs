@@ -6,12 +6,12 @@ use std::time::Duration;
 use beep_python_protocol::{CallLimits, ErrorCode, Offers, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
-use super::{Answer, CallName, Events, Reply, Request, Session, Sessions};
+use super::{Answer, RequestId, Events, Reply, Request, Session, SessionManager};
 use crate::worker::Body;
 
 /// What a request says about itself, beside what it asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Envelope {
+pub struct CallOptions {
     /// The session; the default one when not given.
     pub session: Option<String>,
     /// How values are written.
@@ -25,7 +25,7 @@ pub struct Envelope {
     /// For how long the handles that it makes may be unused.
     pub lease: Option<Duration>,
     /// What it can be cancelled by.
-    pub name: Option<CallName>,
+    pub name: Option<RequestId>,
     /// Whether it is cancelled when its client is gone.
     pub cancel_if_gone: bool,
     /// Whether it runs in a worker of its own, of which nothing is kept.
@@ -36,13 +36,13 @@ pub struct Envelope {
     pub callback: Option<String>,
 }
 
-impl Envelope {
+impl CallOptions {
     /// Whether the operation is to be [followed](follow).
     pub fn is_followed(&self, operation: Operation) -> bool {
         self.callback.is_none() && (operation.has_events() || self.offers.any())
     }
 
-    fn session<'a>(&self, sessions: &'a Sessions) -> Result<Cow<'a, Session>, Problem> {
+    fn session<'a>(&self, sessions: &'a SessionManager) -> Result<Cow<'a, Session>, Problem> {
         Ok(match &self.session {
             Some(id) => Cow::Owned(sessions.get(id)?),
             None => Cow::Borrowed(sessions.default_session()),
@@ -50,7 +50,7 @@ impl Envelope {
     }
 
     fn request(&self, operation: Operation, body: Bytes) -> Request {
-        let &Envelope { form, deadline, grace, lease, cancel_if_gone, .. } = self;
+        let &CallOptions { form, deadline, grace, lease, cancel_if_gone, .. } = self;
         let (limits, name) = (self.limits.clone(), self.name.clone());
         Request { operation, body, form, deadline, grace, limits, lease, name, cancel_if_gone }
     }
@@ -58,9 +58,9 @@ impl Envelope {
 
 /// Carries out one operation. The body, a JSON object, goes to the worker as it is.
 pub async fn carry_out(
-    sessions: &Sessions,
+    sessions: &SessionManager,
     operation: Operation,
-    envelope: &Envelope,
+    envelope: &CallOptions,
     body: Bytes,
 ) -> Result<Reply, Problem> {
     let session = envelope.session(sessions)?;
@@ -84,7 +84,7 @@ pub async fn carry_out(
 }
 
 /// Carries out one operation and tells what happens on the way.
-pub fn follow(sessions: &Sessions, operation: Operation, envelope: &Envelope, body: Bytes) -> Result<Events, Problem> {
+pub fn follow(sessions: &SessionManager, operation: Operation, envelope: &CallOptions, body: Bytes) -> Result<Events, Problem> {
     if envelope.isolated {
         let detail =
             "an isolated call tells nothing but its answer: make it without events and offers, or in a session";

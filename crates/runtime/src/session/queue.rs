@@ -18,7 +18,7 @@ use super::session::closing;
 use super::traffic::Traffic;
 use super::unanswered::{Killed, lost, stopped};
 use super::under_way::{Flying, Pending, ReplyTo, tell};
-use super::{CallName, Reply, SessionLimits};
+use super::{RequestId, Reply, SessionLimits};
 use crate::worker::{Body, Outbox, SLOTS, Slots, Worker, encode_frames, flag, kind};
 
 /// A worker that takes calls.
@@ -407,7 +407,7 @@ impl Queue {
     }
 
     /// The calls of this name, each with a way to learn what becomes of it.
-    pub(super) fn watch(&mut self, name: &CallName) -> Vec<Found> {
+    pub(super) fn watch(&mut self, name: &RequestId) -> Vec<Found> {
         let waiting =
             self.waiting.iter_mut().map(|call| (call.ticket, &call.request.name, call.grace, &mut call.ended));
         let nested = self.nested.iter_mut().map(|(_, flying)| flying);

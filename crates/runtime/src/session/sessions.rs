@@ -18,7 +18,7 @@ use super::limits::LEAST_MEMORY_BYTES;
 use super::session::Shared;
 use super::traffic::Traffic;
 use super::zygotes::{Environments, Zygotes};
-use super::{CallName, Session, SessionInfo, SessionLimits};
+use super::{RequestId, Session, SessionInfo, SessionLimits};
 use crate::environment::{EnvironmentService, InUse};
 use crate::platform::{Home, HomeError};
 use crate::worker::{Lifeline, PackageError, ZygoteConfig, ZygoteError, unpack_package};
@@ -40,7 +40,7 @@ pub(super) struct SessionConfig {
 
 /// Why there are no sessions.
 #[derive(Debug, thiserror::Error)]
-pub enum SessionsError {
+pub enum SessionManagerError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -60,7 +60,7 @@ pub enum SessionsError {
 
 /// The sessions of one host. Clients that name none share the default one.
 #[derive(Debug)]
-pub struct Sessions {
+pub struct SessionManager {
     default: Session,
     environments: Environments,
     config: SessionConfig,
@@ -93,7 +93,7 @@ impl Default for Capacity {
 
 /// What to start sessions in.
 #[derive(Clone, Debug)]
-pub struct SessionsOptions {
+pub struct SessionManagerOptions {
     /// The environment's interpreter, as it stands in the environment.
     pub python: PathBuf,
     /// The environment's folder.
@@ -109,28 +109,28 @@ pub struct SessionsOptions {
     /// How many sessions and workers there may be.
     pub capacity: Capacity,
     /// Whether the thread on which this runs does nothing but pass on calls: then a worker wakes up where it runs, if nothing
-    /// else is under way, and [`Sessions::linger`] is of use.
-    pub passes_on: bool,
+    /// else is under way, and [`SessionManager::spin`] is of use.
+    pub dedicated_thread: bool,
 }
 
-impl Sessions {
+impl SessionManager {
     /// Starts the zygote and the default session; returns when its worker is ready.
-    pub async fn start(options: SessionsOptions) -> Result<Sessions, SessionsError> {
+    pub async fn start(options: SessionManagerOptions) -> Result<SessionManager, SessionManagerError> {
         let package = unpack_package(&options.home.cache()?)?;
-        let SessionsOptions { python, environment, home, preload, directory, limits, capacity, passes_on } = options;
-        let traffic = passes_on.then(|| Arc::new(Traffic::new()));
+        let SessionManagerOptions { python, environment, home, preload, directory, limits, capacity, dedicated_thread } = options;
+        let traffic = dedicated_thread.then(|| Arc::new(Traffic::new()));
         let environments = EnvironmentService::new(home, environment);
         let (idle_timeout, labels, in_use) = (None, BTreeMap::new(), None);
         let config = SessionConfig { limits, idle_timeout, traffic, labels, environments, in_use };
         let ready_within = Duration::from_secs(60);
         let zygote = ZygoteConfig { python, package, preload, directory, ready_within };
         begin_to_watch_memory();
-        let environments = Environments::new(zygote, Lifeline::new().map_err(SessionsError::Lifeline)?);
+        let environments = Environments::new(zygote, Lifeline::new().map_err(SessionManagerError::Lifeline)?);
         let own = environments.zygotes(None, None);
         let python_version = own.get().await?.python_version().to_owned();
         let default = begin("default".to_owned(), "d".to_owned(), config.clone(), own);
-        default.ready().await.map_err(SessionsError::Session)?;
-        Ok(Sessions {
+        default.ready().await.map_err(SessionManagerError::Session)?;
+        Ok(SessionManager {
             default,
             environments,
             config,
@@ -146,10 +146,10 @@ impl Sessions {
 
     /// Keeps this thread awake, for a fifth of a millisecond at most, when calls come one closely after the other; it sleeps
     /// otherwise, and always where there is one CPU only. Never returns.
-    pub async fn linger(&self) {
+    pub async fn spin(&self) {
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
         match &self.config.traffic {
-            Some(traffic) if cpus > 1 => traffic.linger().await,
+            Some(traffic) if cpus > 1 => traffic.spin().await,
             _ => std::future::pending().await,
         }
     }
@@ -227,7 +227,7 @@ impl Sessions {
 
     /// Cancels the calls of this name, wherever they run, and returns when they have ended; see
     /// [`CancelOutcome`] for what became of them. Without a grace each call has its own.
-    pub async fn cancel(&self, name: &CallName, grace: Option<Duration>) -> CancelOutcome {
+    pub async fn cancel(&self, name: &RequestId, grace: Option<Duration>) -> CancelOutcome {
         let mut sessions: Vec<_> = self.others.lock().expect("no panic while held").values().cloned().collect();
         sessions.extend(self.isolated.lock().expect("no panic while held").values().cloned());
         sessions.push(self.default.clone());

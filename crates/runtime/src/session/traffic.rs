@@ -56,7 +56,7 @@ impl Traffic {
 
     /// Keeps this thread awake while calls follow each other closely: one that sleeps takes longer to wake up than such a
     /// client to send its next call. Never returns.
-    pub(super) async fn linger(&self) {
+    pub(super) async fn spin(&self) {
         loop {
             self.expects.notified().await;
             while self.is_worth_waiting() {
@@ -170,7 +170,7 @@ mod tests {
         let traffic = Traffic::new();
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(wakes.clone());
-        let mut lingering = pin!(traffic.linger());
+        let mut lingering = pin!(traffic.spin());
         let mut poll = || {
             let before = wakes.0.load(Ordering::Relaxed);
             assert!(lingering.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

@@ -11,7 +11,7 @@ use super::cancel::outcome_of;
 use super::caps::{Caps, is_looked_at};
 use super::capture::Capture;
 use super::events::{Feeder, Round};
-use super::{Answer, CallName, Captured, Reply, Request};
+use super::{Answer, RequestId, CapturedOutput, Reply, Request};
 use crate::worker::flag;
 
 /// A call that has no answer yet.
@@ -71,7 +71,7 @@ impl ReplyTo {
 pub(super) struct Flying {
     pub(super) id: u64,
     pub(super) ticket: u64,
-    pub(super) name: Option<CallName>,
+    pub(super) name: Option<RequestId>,
     pub(super) grace: Duration,
     /// What it may take.
     pub(super) caps: Caps,
@@ -131,7 +131,7 @@ impl Flying {
             watchdog.abort();
         }
         if let Some(reply) = self.reply {
-            let captured = Captured { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
+            let captured = CapturedOutput { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
             let answer = answer(self.stopping);
             if !self.ended.is_empty() {
                 tell(&mut self.ended, outcome_of(&answer));

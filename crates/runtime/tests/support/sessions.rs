@@ -8,7 +8,7 @@ use beep_python_protocol::{Operation, Problem};
 use beep_python_runtime::interpreter::{SearchPaths, discover};
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{
-    Answer, Capacity, Reply, Request, Session, SessionLimits, Sessions, SessionsOptions,
+    Answer, Capacity, Reply, Request, Session, SessionLimits, SessionManager, SessionManagerOptions,
 };
 use serde_json::{Value, json};
 
@@ -85,25 +85,25 @@ pub fn pythons() -> Vec<PathBuf> {
     by_series.into_values().collect()
 }
 
-pub fn on_every_python(test: impl AsyncFn(&Sessions)) {
+pub fn on_every_python(test: impl AsyncFn(&SessionManager)) {
     for python in pythons() {
         println!("with {}", python.display());
         run(python, |_| (), &test);
     }
 }
 
-pub fn on_one_python(test: impl AsyncFn(&Sessions)) {
+pub fn on_one_python(test: impl AsyncFn(&SessionManager)) {
     with_options(|_| (), test);
 }
 
-pub fn with_options(change: impl FnOnce(&mut SessionsOptions), test: impl AsyncFn(&Sessions)) {
+pub fn with_options(change: impl FnOnce(&mut SessionManagerOptions), test: impl AsyncFn(&SessionManager)) {
     run(pythons().pop().expect("a Python"), change, &test);
 }
 
-fn run(python: PathBuf, change: impl FnOnce(&mut SessionsOptions), test: &impl AsyncFn(&Sessions)) {
+fn run(python: PathBuf, change: impl FnOnce(&mut SessionManagerOptions), test: &impl AsyncFn(&SessionManager)) {
     let folder = tempfile::tempdir().expect("a folder");
     let home = Home::open(folder.path()).expect("a home");
-    let mut options = SessionsOptions {
+    let mut options = SessionManagerOptions {
         python,
         environment: folder.path().join("environments/none"),
         home,
@@ -111,12 +111,12 @@ fn run(python: PathBuf, change: impl FnOnce(&mut SessionsOptions), test: &impl A
         directory: None,
         limits: SessionLimits { grace: Duration::from_secs(5), ..SessionLimits::default() },
         capacity: Capacity::default(),
-        passes_on: true,
+        dedicated_thread: true,
     };
     change(&mut options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let sessions = Sessions::start(options).await.expect("sessions start");
+        let sessions = SessionManager::start(options).await.expect("sessions start");
         test(&sessions).await;
         let pids: Vec<_> = sessions.list().into_iter().filter_map(|info| info.pid).collect();
         sessions.shut_down(Duration::from_secs(2)).await;

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::refused;
 
-use beep_python_runtime::session::answer::{Composed, Pieces};
+use beep_python_runtime::session::answer::{EncodedResponse, Chunks};
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -14,15 +14,15 @@ const FLOATS: HeaderValue = HeaderValue::from_static("application/octet-stream")
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
 
 /// An answer that is JSON.
-pub(crate) fn json(text: Vec<u8>) -> Response<Pieces> {
-    ok(JSON, Pieces::one(text))
+pub(crate) fn json(text: Vec<u8>) -> Response<Chunks> {
+    ok(JSON, Chunks::one(text))
 }
 
 /// An error.
-pub(crate) fn problem(problem: &Problem) -> Response<Pieces> {
+pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
     refused::note(problem);
     let text = serde_json::to_vec(problem).unwrap_or_default();
-    let mut response = Response::new(Pieces::one(text));
+    let mut response = Response::new(Chunks::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
     if problem.code == ErrorCode::Unauthorized {
@@ -32,7 +32,7 @@ pub(crate) fn problem(problem: &Problem) -> Response<Pieces> {
 }
 
 /// The answer to a method that a route does not take.
-pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
+pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Chunks> {
     let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
     let names = names.join(", ");
     let mut response = problem(&Problem::new(ErrorCode::MethodNotAllowed, format!("this route takes {names} only")));
@@ -43,26 +43,26 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Pieces> {
 }
 
 /// What a session answered.
-pub(crate) fn composed(composed: Composed) -> Response<Pieces> {
+pub(crate) fn composed(composed: EncodedResponse) -> Response<Chunks> {
     match composed {
-        Composed::Json(body) => ok(JSON, body),
-        Composed::Floats { shape, pieces } => {
+        EncodedResponse::Json(body) => ok(JSON, body),
+        EncodedResponse::Floats { shape, pieces } => {
             let mut response = ok(FLOATS, pieces);
             let shape = shape.and_then(|(rows, columns)| HeaderValue::from_str(&format!("{rows},{columns}")).ok());
             shape.map(|shape| response.headers_mut().insert(SHAPE, shape));
             response
         }
-        Composed::Exception(body) => {
+        EncodedResponse::Exception(body) => {
             let mut response = ok(PROBLEM_JSON, body);
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
             response
         }
-        Composed::Problem(told) => problem(&told),
+        EncodedResponse::Problem(told) => problem(&told),
     }
 }
 
 /// An answer of this type.
-pub(crate) fn ok(content_type: HeaderValue, body: Pieces) -> Response<Pieces> {
+pub(crate) fn ok(content_type: HeaderValue, body: Chunks) -> Response<Chunks> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::answer::Chunks;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
@@ -13,7 +13,7 @@ use crate::events::Text;
 /// What is sent.
 pub(crate) enum HttpBody {
     /// Pieces, as they are.
-    Whole(Pieces),
+    Whole(Chunks),
     /// Events, as they come.
     Events(Text),
 }

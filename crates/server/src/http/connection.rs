@@ -24,7 +24,7 @@ use crate::Host;
 use crate::accept::{said, serve_all};
 use crate::door::{Newcomer, Peer};
 use crate::refused;
-use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::answer::Chunks;
 use beep_python_runtime::session::host_operation;
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
@@ -102,7 +102,7 @@ async fn carry_out(
     parts: &Parts,
     body: &mut Incoming,
 ) -> Response<HttpBody> {
-    let whole = |response: Response<Pieces>| response.map(HttpBody::Whole);
+    let whole = |response: Response<Chunks>| response.map(HttpBody::Whole);
     if let Err(refusal) = host.door.admit_parts(peer, parts) {
         return whole(answer::problem(&Problem::from(refusal)));
     }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use beep_python_protocol::{CallLimits, ErrorCode, Offers, Problem};
-use beep_python_runtime::session::CallName;
+use beep_python_runtime::session::RequestId;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use beep_python_runtime::session::operation::{Envelope, form_named, limits_named, offers_named};
+use beep_python_runtime::session::operation::{CallOptions, form_named, limits_named, offers_named};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,7 +38,7 @@ struct InBody<'a> {
 }
 
 /// Reads the envelope, and checks on the way that the body is JSON.
-pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem> {
+pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<CallOptions, Problem> {
     let header = |name: &str| -> Result<Option<&str>, Problem> {
         let Some(value) = headers.get(name) else { return Ok(None) };
         value.to_str().map(Some).map_err(|_| invalid(format!("the header {name} must be plain ASCII")))
@@ -69,7 +69,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let form = form_named(inside.and_then(|i| i.values.as_deref()).or(header("x-beep-values")?))?;
     let id = inside.and_then(|i| i.request_id.as_deref()).or(header("x-beep-request")?);
-    let name = id.map(|id| CallName::new(id.as_bytes().to_vec()));
+    let name = id.map(|id| RequestId::new(id.as_bytes().to_vec()));
     let asked = |inside: Option<bool>, name: &str| match inside {
         Some(asked) => Ok(asked),
         None => flag(header(name)?).ok_or_else(|| invalid(format!("the header {name} must be true or false"))),
@@ -83,7 +83,7 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Envelope, Problem
     };
     let callback = inside.and_then(|i| i.callback.as_deref()).or(header("x-beep-callback")?);
     let (session, callback) = (session.map(str::to_owned), callback.map(str::to_owned));
-    Ok(Envelope { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
+    Ok(CallOptions { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
 }
 
 /// The words of a list in a header.
@@ -131,7 +131,7 @@ mod tests {
         let envelope = read(&headers, body).expect("valid");
         let deadline = Some(Duration::from_millis(7));
         let form = ValueForm::Exact;
-        assert_eq!(envelope, Envelope { session: Some("b".into()), form, deadline, ..Envelope::default() });
+        assert_eq!(envelope, CallOptions { session: Some("b".into()), form, deadline, ..CallOptions::default() });
         assert_eq!(read(&headers, b"{}").expect("valid").session.as_deref(), Some("a"));
     }
 

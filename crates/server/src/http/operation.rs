@@ -1,7 +1,7 @@
 //! The operations of a session over HTTP.
 
 use beep_python_protocol::{ErrorCode, Operation, Problem};
-use beep_python_runtime::session::answer::{Arrays, compose};
+use beep_python_runtime::session::answer::{ArrayFormat, encode_response};
 use beep_python_runtime::session::operation::{carry_out, follow};
 use bytes::Bytes;
 use http::header::ACCEPT;
@@ -32,9 +32,9 @@ pub(super) async fn answer(
             send `Accept: text/event-stream` or `Accept: application/x-ndjson`";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    let arrays = if accepts(headers, "application/octet-stream") { Arrays::Binary } else { Arrays::of(envelope.form) };
+    let arrays = if accepts(headers, "application/octet-stream") { ArrayFormat::Binary } else { ArrayFormat::of(envelope.form) };
     let reply = carry_out(&host.sessions, operation, &envelope, body).await?;
-    Ok(answer::composed(compose(reply, arrays).await).map(HttpBody::Whole))
+    Ok(answer::composed(encode_response(reply, arrays).await).map(HttpBody::Whole))
 }
 
 /// How the client takes events, where it does.

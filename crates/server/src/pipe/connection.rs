@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use beep_python_protocol::message::{CancelAnswer, CancelOutcome};
 use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
-use beep_python_runtime::session::CallName;
+use beep_python_runtime::session::RequestId;
 use bytes::{Buf, Bytes};
 use futures_util::stream::{self, FuturesUnordered, SelectAll};
 use futures_util::{Stream, StreamExt};
@@ -31,7 +31,7 @@ use crate::Host;
 use crate::accept::{said, serve_all};
 use crate::door::{Peer, Refusal};
 use crate::events::chunks;
-use beep_python_runtime::session::answer::{Arrays, Composed, Pieces, compose};
+use beep_python_runtime::session::answer::{ArrayFormat, EncodedResponse, Chunks, encode_response};
 use beep_python_runtime::session::{host_operation, operation};
 
 /// How many requests of one client are under way at most; further ones wait unread in the socket.
@@ -104,7 +104,7 @@ async fn cancel(host: &Host, client: &Client, payload: &Bytes) -> Result<Vec<u8>
         grace_ms: Option<u64>,
     }
     if let Ok(Named { request_id, grace_ms }) = serde_json::from_slice(payload) {
-        let name = CallName::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
+        let name = RequestId::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
         let outcome = host.sessions.cancel(&name, grace_ms.map(Duration::from_millis)).await;
         if outcome != CancelOutcome::NotFound || !request_id.get().starts_with('"') {
             return Ok(serde_json::to_vec(&CancelAnswer { outcome }).unwrap_or_default());
@@ -116,7 +116,7 @@ async fn cancel(host: &Host, client: &Client, payload: &Bytes) -> Result<Vec<u8>
 /// A request that has its answer.
 struct Answered {
     id: Option<Id>,
-    line: Pieces,
+    line: Chunks,
 }
 
 /// Part of the lines of a request that is followed.
@@ -130,7 +130,7 @@ enum Line {
 fn follow(host: &Host, client: &Client, what: Operation, request: Request) -> impl Stream<Item = Line> + Send + use<> {
     let Request { id, mut envelope, payload, .. } = request;
     if envelope.name.is_none() {
-        envelope.name = id.clone().map(|id| CallName::on_connection(client.number, id));
+        envelope.name = id.clone().map(|id| RequestId::on_connection(client.number, id));
     }
     let lines = match operation::follow(&host.sessions, what, &envelope, payload) {
         Ok(events) => {
@@ -162,7 +162,7 @@ async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answer
     let composed = match command {
         Command::Session(what) => {
             if envelope.name.is_none() {
-                envelope.name = id.clone().map(|id| CallName::on_connection(client.number, id));
+                envelope.name = id.clone().map(|id| RequestId::on_connection(client.number, id));
             }
             let carried_out = operation::carry_out(&host.sessions, what, &envelope, payload);
             let reply = match envelope.cancel_if_gone {
@@ -174,16 +174,16 @@ async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answer
                 },
             };
             match reply {
-                Ok(reply) => compose(reply, Arrays::of(envelope.form)).await,
+                Ok(reply) => encode_response(reply, ArrayFormat::of(envelope.form)).await,
                 Err(problem) => problem.into(),
             }
         }
         Command::Host(HostOperation::Cancel) => match cancel(&host, &client, &payload).await {
-            Ok(json) => Composed::Json(Pieces::one(json)),
+            Ok(json) => EncodedResponse::Json(Chunks::one(json)),
             Err(problem) => problem.into(),
         },
         Command::Host(what) => match host_operation::perform(&host.sessions, what, None, &payload).await {
-            Ok(json) => Composed::Json(Pieces::one(json)),
+            Ok(json) => EncodedResponse::Json(Chunks::one(json)),
             Err(problem) => problem.into(),
         },
     };
@@ -269,7 +269,7 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
             }
             written = to.write_buf(&mut out), if out.has_remaining() => drop(written?),
             Some(line) = followed.next(), if !followed.is_empty() && out.remaining() < MAX_UNFETCHED => match line {
-                Line::Some(line) => out.push(Pieces::one(line)),
+                Line::Some(line) => out.push(Chunks::one(line)),
                 Line::End(id) => drop(id.map(|id| ids.remove(&id))),
             },
             () = hung_up(watched.as_ref()), if !followed.is_empty() => return Err(io::ErrorKind::BrokenPipe.into()),

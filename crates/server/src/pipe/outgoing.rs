@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::answer::Chunks;
 
 /// Up to here a copy is cheaper than a piece of its own.
 const COPY_BYTES: usize = 16 << 10;
@@ -19,7 +19,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn push(&mut self, answer: Pieces) {
+    pub(super) fn push(&mut self, answer: Chunks) {
         for piece in answer.iter() {
             self.bytes += piece.len();
             if piece.len() <= COPY_BYTES {
@@ -67,7 +67,7 @@ mod tests {
         let answers = [&b"one\n"[..], b"two\n", &large, b"three\n", &large, b"four\n"];
         for step in [1, 3, 5000, usize::MAX] {
             let mut out = Outgoing::default();
-            answers.iter().for_each(|answer| out.push(Pieces::one(answer.to_vec())));
+            answers.iter().for_each(|answer| out.push(Chunks::one(answer.to_vec())));
             assert_eq!(out.remaining(), answers.concat().len());
             let mut left = Vec::new();
             while out.has_remaining() {

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use beep_python_protocol::{CallLimits, ErrorCode, HostOperation, Operation, Problem};
-use beep_python_runtime::session::CallName;
+use beep_python_runtime::session::RequestId;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::events::put_rest;
 use crate::refused;
-use beep_python_runtime::session::answer::{Composed, Pieces, Told};
-use beep_python_runtime::session::operation::{Envelope, form_named, offers_named};
+use beep_python_runtime::session::answer::{EncodedResponse, Chunks, Told};
+use beep_python_runtime::session::operation::{CallOptions, form_named, offers_named};
 
 /// The id of a request, as it was written: a JSON string or number.
 pub(super) type Id = Bytes;
@@ -22,7 +22,7 @@ pub(super) type Id = Bytes;
 pub(super) struct Request {
     pub(super) id: Option<Id>,
     pub(super) command: Command,
-    pub(super) envelope: Envelope,
+    pub(super) envelope: CallOptions,
     pub(super) payload: Bytes,
 }
 
@@ -103,14 +103,14 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
     let deadline = parsed.timeout_ms.map(Duration::from_millis);
     let offers = parsed.offers.unwrap_or_default();
     let offers = offers_named(offers.iter().map(|word| &**word)).map_err(rejected)?;
-    let envelope = Envelope {
+    let envelope = CallOptions {
         session: parsed.session.map(Cow::into_owned),
         form,
         deadline,
         grace: parsed.grace_ms.map(Duration::from_millis),
         limits: parsed.limits,
         lease: parsed.lease_ms.map(Duration::from_millis),
-        name: parsed.request_id.map(|id| CallName::new(id.into_owned())),
+        name: parsed.request_id.map(|id| RequestId::new(id.into_owned())),
         cancel_if_gone: parsed.cancel_if_gone.unwrap_or_default(),
         isolated: parsed.isolated.unwrap_or_default(),
         offers,
@@ -161,16 +161,16 @@ fn shortened(text: &str) -> String {
 }
 
 /// The one line that answers a request.
-pub(super) fn answer(id: Option<&Id>, composed: Composed) -> Pieces {
+pub(super) fn answer(id: Option<&Id>, composed: EncodedResponse) -> Chunks {
     match composed {
-        Composed::Json(body) if is_one_line(&body) => framed(id, br#""result":"#, body),
-        Composed::Exception(body) if is_one_line(&body) => failure(id, &detail_of(&body), body),
-        Composed::Problem(problem) => refusal(id, &problem),
-        Composed::Json(_) | Composed::Exception(_) => {
+        EncodedResponse::Json(body) if is_one_line(&body) => framed(id, br#""result":"#, body),
+        EncodedResponse::Exception(body) if is_one_line(&body) => failure(id, &detail_of(&body), body),
+        EncodedResponse::Problem(problem) => refusal(id, &problem),
+        EncodedResponse::Json(_) | EncodedResponse::Exception(_) => {
             let detail = "the worker's answer has line breaks in it, which JSON of ours never has; it is withheld";
             refusal(id, &Problem::new(ErrorCode::Internal, detail))
         }
-        Composed::Floats { .. } => refusal(id, &Problem::new(ErrorCode::Internal, "arrays go as JSON over a pipe")),
+        EncodedResponse::Floats { .. } => refusal(id, &Problem::new(ErrorCode::Internal, "arrays go as JSON over a pipe")),
     }
 }
 
@@ -195,20 +195,20 @@ pub(super) fn event(id: Option<&Id>, told: Told, out: &mut BytesMut) {
 }
 
 /// The answer to a request that cannot be carried out.
-pub(super) fn refusal(id: Option<&Id>, problem: &Problem) -> Pieces {
+pub(super) fn refusal(id: Option<&Id>, problem: &Problem) -> Chunks {
     refused::note(problem);
     let text = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
     let written = serde_json::to_vec(text).and_then(|text| Ok((text, serde_json::to_vec(problem)?)));
     let (text, body) = written.unwrap_or_else(|_| (br#""the error cannot be written""#.to_vec(), b"null".to_vec()));
-    failure(id, &text, Pieces::one(body))
+    failure(id, &text, Chunks::one(body))
 }
 
-fn failure(id: Option<&Id>, text: &[u8], body: Pieces) -> Pieces {
+fn failure(id: Option<&Id>, text: &[u8], body: Chunks) -> Chunks {
     framed(id, &[br#""error":"#, text, br#","errorInfo":"#].concat(), body)
 }
 
 /// `{"id":ID,` `head` `body` `}` and the end of the line.
-fn framed(id: Option<&Id>, head: &[u8], body: Pieces) -> Pieces {
+fn framed(id: Option<&Id>, head: &[u8], body: Chunks) -> Chunks {
     let mut start = BytesMut::with_capacity(16 + head.len() + id.map_or(0, |id| id.len()) + 128);
     start.put_slice(b"{");
     if let Some(id) = id {
@@ -222,12 +222,12 @@ fn framed(id: Option<&Id>, head: &[u8], body: Pieces) -> Pieces {
 }
 
 /// A worker runs code that need not be friendly: what it sends must not pass for further answers.
-fn is_one_line(body: &Pieces) -> bool {
+fn is_one_line(body: &Chunks) -> bool {
     body.iter().all(|piece| memchr::memchr2(b'\n', b'\r', piece).is_none())
 }
 
 /// The `detail` of a problem document, as it is written there.
-fn detail_of(document: &Pieces) -> Vec<u8> {
+fn detail_of(document: &Chunks) -> Vec<u8> {
     #[derive(Deserialize)]
     struct Detail<'a> {
         #[serde(borrow)]
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(request.id.as_deref(), Some(&br#""a\u0062""#[..]));
         let deadline = Some(Duration::from_millis(5));
         let session = Some("s1".into());
-        assert_eq!(request.envelope, Envelope { session, form: ValueForm::Exact, deadline, ..Envelope::default() });
+        assert_eq!(request.envelope, CallOptions { session, form: ValueForm::Exact, deadline, ..CallOptions::default() });
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         for text in [r#"{"command":"ping"}"#, r#"{"command":"ping","payload":null,"id":null,"session":null}"#] {
             let request = read(&line(text)).unwrap();
             assert_eq!((request.command, &request.payload[..]), (Command::Host(HostOperation::Health), &b"{}"[..]));
-            assert_eq!((request.id, request.envelope), (None, Envelope::default()));
+            assert_eq!((request.id, request.envelope), (None, CallOptions::default()));
         }
     }
 
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn a_worker_cannot_forge_a_line() {
         for forged in ["1\n{\"result\":2}", "1\r", "{}\n"] {
-            let answered = answer(None, Composed::Json(Pieces::one(forged.as_bytes().to_vec()))).contiguous();
+            let answered = answer(None, EncodedResponse::Json(Chunks::one(forged.as_bytes().to_vec()))).contiguous();
             let text = std::str::from_utf8(&answered).unwrap();
             assert_eq!(text.find('\n'), Some(text.len() - 1), "{text}");
             assert!(text.contains(r#""code":"internal""#), "{text}");
@@ -325,7 +325,7 @@ mod tests {
     fn an_exception_says_its_detail_as_the_error() {
         for (detail, error) in [(r#""E: \"x\"""#, r#""E: \"x\"""#), (r#""""#, r#""Python raised an exception""#)] {
             let body = format!(r#"{{"detail":{detail},"exception":{{}}}}"#);
-            let answered = answer(Some(&line("7")), Composed::Exception(Pieces::one(body.clone()))).contiguous();
+            let answered = answer(Some(&line("7")), EncodedResponse::Exception(Chunks::one(body.clone()))).contiguous();
             assert_eq!(answered, format!("{{\"id\":7,\"error\":{error},\"errorInfo\":{body}}}\n"));
         }
     }

@@ -12,14 +12,14 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::events::Messages;
 use crate::events::Text;
-use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::answer::Chunks;
 
 /// What is sent, in one of the ways of this backend.
 pub(super) enum RpcBody {
     /// JSON.
-    Json(Pieces),
+    Json(Chunks),
     /// One message, or none, and the trailers; without trailers the headers have said it all.
-    Grpc { message: Pieces, trailers: Option<HeaderMap> },
+    Grpc { message: Chunks, trailers: Option<HeaderMap> },
     /// Events as text.
     Text(Text),
     /// Events as messages.

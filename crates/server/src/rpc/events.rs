@@ -5,7 +5,7 @@ use std::pin::Pin;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{encode, full_details};
 use beep_python_protocol::{ErrorCode, GrpcCode, Problem, ValueForm};
-use beep_python_runtime::session::answer::{Composed, Pieces, Told, tell};
+use beep_python_runtime::session::answer::{EncodedResponse, Chunks, Told, tell};
 use beep_python_runtime::session::{Event, Events};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, stream};
@@ -60,7 +60,7 @@ fn written(told: Told) -> (m::event::Event, Option<HeaderMap>) {
         text: String,
     }
     let plain =
-        |body: &Pieces| serde_json::from_slice(&body.contiguous()).map_or_else(|_| String::new(), |w: Written| w.text);
+        |body: &Chunks| serde_json::from_slice(&body.contiguous()).map_or_else(|_| String::new(), |w: Written| w.text);
     let event = match told {
         Told::Event("stdout", body) => E::Stdout(plain(&body)),
         Told::Event("stderr", body) => E::Stderr(plain(&body)),
@@ -68,15 +68,15 @@ fn written(told: Told) -> (m::event::Event, Option<HeaderMap>) {
         Told::Event("item", body) => E::ItemJson(json(&body)),
         Told::Event("input_request", body) => E::InputRequestJson(json(&body)),
         Told::Event(_, body) => E::CallbackJson(json(&body)),
-        Told::Answer(Composed::Json(body)) => {
+        Told::Answer(EncodedResponse::Json(body)) => {
             return (E::ResultJson(json(&body)), Some(HeaderMap::from_iter([status(GrpcCode::Ok)])));
         }
-        Told::Answer(Composed::Exception(body)) => {
+        Told::Answer(EncodedResponse::Exception(body)) => {
             let read = serde_json::from_slice::<Problem>(&body.contiguous());
             return failed(&read.unwrap_or_else(|error| Problem::new(ErrorCode::Internal, error.to_string())));
         }
-        Told::Answer(Composed::Problem(problem)) => return failed(&problem),
-        Told::Answer(Composed::Floats { .. }) => {
+        Told::Answer(EncodedResponse::Problem(problem)) => return failed(&problem),
+        Told::Answer(EncodedResponse::Floats { .. }) => {
             return failed(&Problem::new(ErrorCode::Internal, "arrays are not followed"));
         }
     };
@@ -87,6 +87,6 @@ fn failed(problem: &Problem) -> (m::event::Event, Option<HeaderMap>) {
     (m::event::Event::Error(full_details(problem)), Some(trailers_of(problem)))
 }
 
-fn json(body: &Pieces) -> String {
+fn json(body: &Chunks) -> String {
     String::from_utf8_lossy(&body.contiguous()).into_owned()
 }

@@ -18,8 +18,8 @@ use super::{host, reply, request};
 use crate::Host;
 use crate::http::connection::read;
 use crate::refused;
-use beep_python_runtime::session::answer::Pieces;
-use beep_python_runtime::session::operation::{self, Envelope};
+use beep_python_runtime::session::answer::Chunks;
+use beep_python_runtime::session::operation::{self, CallOptions};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -43,7 +43,7 @@ pub(super) async fn answer(host: &Host, parts: &Parts, body: Incoming) -> Respon
 
 /// What a request led to.
 enum Carried {
-    Message(Pieces),
+    Message(Chunks),
     Events(Messages),
 }
 
@@ -69,7 +69,7 @@ async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Car
     }
 }
 
-async fn perform(host: &Host, operation: Operation, envelope: &Envelope, body: Bytes) -> Result<Pieces, Problem> {
+async fn perform(host: &Host, operation: Operation, envelope: &CallOptions, body: Bytes) -> Result<Chunks, Problem> {
     let body = request::json_body(operation, &body)?;
     reply::message(operation, operation::carry_out(&host.sessions, operation, envelope, body).await?).await
 }
@@ -88,7 +88,7 @@ pub(super) fn refuse(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> 
     refused::note(problem);
     let trailers = trailers_of(problem);
     if metadata::errors_as_message(asked) {
-        let message = Pieces::one(encode(&full_details(problem)));
+        let message = Chunks::one(encode(&full_details(problem)));
         return respond(RpcBody::Grpc { message, trailers: Some(trailers) });
     }
     let mut response = respond(RpcBody::End);

@@ -10,11 +10,11 @@ use bytes::Bytes;
 
 use super::request::message;
 use crate::Host;
-use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::answer::Chunks;
 use beep_python_runtime::session::host_operation::{Named, cancel, delete_session, describe, handles, inspect};
 
 /// Carries out one operation.
-pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Pieces, Problem> {
+pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Chunks, Problem> {
     let environments = host.sessions.environments();
     let answer = match operation {
         HostOperation::Health => {
@@ -97,7 +97,7 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
             encode(&m::InstallPackagesResponse { success: true, installed, changed })
         }
     };
-    Ok(Pieces::one(answer))
+    Ok(Chunks::one(answer))
 }
 
 fn health(host: &Host) -> m::HealthResponse {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beep_python_protocol::{ErrorCode, HostOperation, Problem};
-use beep_python_runtime::session::{Answer, Captured, Reply};
+use beep_python_runtime::session::{Answer, CapturedOutput, Reply};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
@@ -19,12 +19,12 @@ use crate::http::connection::read;
 use crate::http::envelope;
 use crate::http::operation::event_response;
 use beep_python_runtime::session::answer::floats::{Rows, row_to_json, rows};
-use beep_python_runtime::session::answer::{Arrays, Pieces, compose};
+use beep_python_runtime::session::answer::{ArrayFormat, Chunks, encode_response};
 use beep_python_runtime::session::{host_operation, operation};
 
 /// Answers a request that came through the door.
 pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
-    let whole = |response: Response<Pieces>| response.map(RpcBody::Json);
+    let whole = |response: Response<Chunks>| response.map(RpcBody::Json);
     let path = parts.uri.path();
     if path == "/health" {
         return whole(match parts.method {
@@ -70,7 +70,7 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
         let framing = Framing::PascalLines;
         return Ok(event_response(RpcBody::Text(text(events, envelope.form, framing)), framing));
     }
-    let arrays = Arrays::of(envelope.form);
+    let arrays = ArrayFormat::of(envelope.form);
     let Reply { answer, captured, epoch } = operation::carry_out(&host.sessions, operation, &envelope, body).await?;
     let response = match answer {
         Answer::Value(value) => {
@@ -93,9 +93,9 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
         Answer::Problem(mut told) => {
             name_as_sent(&mut told);
             let answer = Answer::Problem(told);
-            answer::composed(compose(Reply { answer, captured, epoch }, arrays).await)
+            answer::composed(encode_response(Reply { answer, captured, epoch }, arrays).await)
         }
-        answer @ Answer::Exception(_) => answer::composed(compose(Reply { answer, captured, epoch }, arrays).await),
+        answer @ Answer::Exception(_) => answer::composed(encode_response(Reply { answer, captured, epoch }, arrays).await),
     };
     Ok(response.map(RpcBody::Json))
 }
@@ -140,7 +140,7 @@ pub(crate) fn pascal_keys(object: &[u8]) -> Vec<u8> {
 }
 
 /// What follows the keys of an answer.
-fn end(out: &mut Vec<u8>, captured: &Captured, epoch: u64) {
+fn end(out: &mut Vec<u8>, captured: &CapturedOutput, epoch: u64) {
     for (name, text) in [("Stdout", &captured.stdout), ("Stderr", &captured.stderr)] {
         if !text.is_empty() {
             out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
@@ -159,7 +159,7 @@ pub(crate) fn name_as_sent(told: &mut Problem) {
     }
 }
 
-fn data(array: Vec<u8>) -> Response<Pieces> {
+fn data(array: Vec<u8>) -> Response<Chunks> {
     let pieces = [Bytes::from_static(br#"{"Data":"#), array.into(), Bytes::from_static(b"}")];
     answer::ok(answer::JSON, pieces.into_iter().collect())
 }

@@ -7,11 +7,11 @@ use beep_python_protocol::grpc::{
     VALUES,
 };
 use beep_python_protocol::{ErrorCode, Offers, Problem};
-use beep_python_runtime::session::CallName;
+use beep_python_runtime::session::RequestId;
 use http::HeaderMap;
 
 use crate::http::envelope::{flag, words_of};
-use beep_python_runtime::session::operation::{Envelope, form_named, limits_named, offers_named};
+use beep_python_runtime::session::operation::{CallOptions, form_named, limits_named, offers_named};
 
 /// Whether the client takes the details of an error as a message, which has room for all of them.
 pub(super) fn errors_as_message(headers: &HeaderMap) -> bool {
@@ -19,7 +19,7 @@ pub(super) fn errors_as_message(headers: &HeaderMap) -> bool {
 }
 
 /// Reads the envelope.
-pub(super) fn read(headers: &HeaderMap) -> Result<Envelope, Problem> {
+pub(super) fn read(headers: &HeaderMap) -> Result<CallOptions, Problem> {
     let header = |name: &str| -> Result<Option<&str>, Problem> {
         let Some(value) = headers.get(name) else { return Ok(None) };
         value.to_str().map(Some).map_err(|_| invalid(format!("the metadata {name} must be plain ASCII")))
@@ -36,12 +36,12 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Envelope, Problem> {
     };
     let (grace, lease) = (milliseconds(GRACE)?, milliseconds(LEASE)?);
     let limits = header(LIMITS)?.map(limits_named).transpose()?;
-    let name = header(REQUEST)?.map(|id| CallName::new(id.as_bytes().to_vec()));
+    let name = header(REQUEST)?.map(|id| RequestId::new(id.as_bytes().to_vec()));
     let asked = |name| flag(header(name)?).ok_or_else(|| invalid(format!("the metadata {name} must be true or false")));
     let (cancel_if_gone, isolated) = (asked(CANCEL_IF_GONE)?, asked(ISOLATED)?);
     let offers = header(OFFERS)?.map_or(Ok(Offers::NONE), |text| offers_named(words_of(text)))?;
     let (session, callback) = (header(SESSION)?.map(str::to_owned), header(CALLBACK)?.map(str::to_owned));
-    Ok(Envelope { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
+    Ok(CallOptions { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
 }
 
 /// Up to eight digits and a unit.

@@ -3,7 +3,7 @@
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{Extras, FRAME_HEAD_BYTES, encode, frame_head};
 use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException};
-use beep_python_runtime::session::{Answer, Captured, Reply};
+use beep_python_runtime::session::{Answer, CapturedOutput, Reply};
 use beep_python_runtime::worker::Body;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -11,7 +11,7 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use beep_python_runtime::session::answer::Pieces;
+use beep_python_runtime::session::answer::Chunks;
 use beep_python_runtime::session::answer::floats::{aside, take_lengths};
 
 /// Up to here a copy into one piece is cheaper than a further write.
@@ -32,8 +32,8 @@ struct Kept {
 }
 
 /// The message of an answer, in its frame; a problem where it is none.
-pub(super) async fn message(operation: Operation, reply: Reply) -> Result<Pieces, Problem> {
-    let Reply { answer, captured: Captured { stdout, stderr }, epoch: session_epoch } = reply;
+pub(super) async fn message(operation: Operation, reply: Reply) -> Result<Chunks, Problem> {
+    let Reply { answer, captured: CapturedOutput { stdout, stderr }, epoch: session_epoch } = reply;
     match answer {
         Answer::Value(value) => {
             // In `value_json`, which is field 1 of all that answer with a value; so are the numbers of the rest the same.
@@ -46,13 +46,13 @@ pub(super) async fn message(operation: Operation, reply: Reply) -> Result<Pieces
             let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype };
             let result = Some(m::call_method_response::Result::Handle(handle));
             // Evaluate and GetAttribute have the same fields.
-            Ok(Pieces::one(encode(&m::CallMethodResponse { result, stdout, stderr, session_epoch })))
+            Ok(Chunks::one(encode(&m::CallMethodResponse { result, stdout, stderr, session_epoch })))
         }
         Answer::Object(object) => {
-            object_message(operation, &object, Extras { stdout, stderr, session_epoch }).map(Pieces::one)
+            object_message(operation, &object, Extras { stdout, stderr, session_epoch }).map(Chunks::one)
         }
         Answer::Floats(body) => Ok(field_1(&body, &[])),
-        Answer::FloatRows(body) => aside(body.len(), move || rows(&body)).await.map(Pieces::one),
+        Answer::FloatRows(body) => aside(body.len(), move || rows(&body)).await.map(Chunks::one),
         Answer::Exception(object) => {
             let Raised { detail, exception } = read(&object)?;
             let problem = Problem::new(ErrorCode::PythonException, detail);
@@ -120,7 +120,7 @@ fn read<T: DeserializeOwned>(object: &Body) -> Result<T, Problem> {
 }
 
 /// A framed message: these bytes in field 1, and further fields as they are.
-fn field_1(body: &Body, rest: &[u8]) -> Pieces {
+fn field_1(body: &Body, rest: &[u8]) -> Chunks {
     let length = body.len();
     let field_head = 1 + encoded_len_varint(length as u64);
     let copied = if length <= COPY_BYTES { length + rest.len() } else { 0 };
@@ -131,7 +131,7 @@ fn field_1(body: &Body, rest: &[u8]) -> Pieces {
     if length <= COPY_BYTES {
         body.pieces().for_each(|piece| head.put_slice(piece));
         head.put_slice(rest);
-        return Pieces::one(head.freeze());
+        return Chunks::one(head.freeze());
     }
     let pieces = std::iter::once(head.freeze()).chain(body.pieces().cloned());
     pieces.chain(std::iter::once(Bytes::copy_from_slice(rest))).collect()

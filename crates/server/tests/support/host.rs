@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
-use beep_python_runtime::session::{Capacity, SessionLimits, Sessions, SessionsOptions};
+use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerOptions};
 use beep_python_server::Host;
 use beep_python_server::door::{Door, DoorConfig, Token};
 use tokio::sync::watch;
@@ -96,7 +96,7 @@ impl Running {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let sessions = Sessions::start(SessionsOptions {
+                let sessions = SessionManager::start(SessionManagerOptions {
                     python,
                     environment: home.root().join("environments/none"),
                     home: home.clone(),
@@ -104,13 +104,13 @@ impl Running {
                     directory: None,
                     limits: SessionLimits::default(),
                     capacity,
-                    passes_on: true,
+                    dedicated_thread: true,
                 })
                 .await
                 .expect("sessions start");
                 let sessions = Arc::new(sessions);
                 let lingering = sessions.clone();
-                tokio::spawn(async move { lingering.linger().await });
+                tokio::spawn(async move { lingering.spin().await });
                 let host = Arc::new(Host { sessions: sessions.clone(), door: Door::new(config, token) });
                 let mut stopped = stopping.clone();
                 let serving = tokio::spawn(serve(host, stopping));

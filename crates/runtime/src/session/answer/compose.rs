@@ -1,11 +1,11 @@
 //! Answers of the session core as JSON. Bodies of user data pass through as they are.
 
-use crate::session::{Answer, Captured, Reply};
+use crate::session::{Answer, CapturedOutput, Reply};
 use crate::worker::Body;
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::{Bytes, BytesMut};
 
-use super::Pieces;
+use super::Chunks;
 use super::floats;
 
 /// Up to here a copy into one piece is cheaper than a further write.
@@ -13,88 +13,88 @@ const COPY_BYTES: usize = 16 << 10;
 
 /// How arrays of floats are to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrays {
+pub enum ArrayFormat {
     /// As JSON that any reader takes: NaN is refused.
     Plain,
     /// As JSON in which NaN is the word `"NaN"`.
     Exact,
-    /// As they are, where rows are of one width, else as [`Arrays::Exact`].
+    /// As they are, where rows are of one width, else as [`ArrayFormat::Exact`].
     Binary,
 }
 
-impl Arrays {
+impl ArrayFormat {
     /// What a reader of values in this form understands.
-    pub fn of(form: ValueForm) -> Arrays {
+    pub fn of(form: ValueForm) -> ArrayFormat {
         match form {
-            ValueForm::Plain => Arrays::Plain,
-            ValueForm::Exact => Arrays::Exact,
+            ValueForm::Plain => ArrayFormat::Plain,
+            ValueForm::Exact => ArrayFormat::Exact,
         }
     }
 }
 
 /// An answer, but for its framing.
 #[derive(Debug)]
-pub enum Composed {
+pub enum EncodedResponse {
     /// A success, as JSON.
-    Json(Pieces),
+    Json(Chunks),
     /// A success, as little-endian 32-bit floats; rows and columns where it was rows that were asked for.
     Floats {
         /// Rows and columns, where they are all of one width.
         shape: Option<(usize, usize)>,
         /// The floats, row after row.
-        pieces: Pieces,
+        pieces: Chunks,
     },
     /// A Python exception: a whole problem document.
-    Exception(Pieces),
+    Exception(Chunks),
     /// Any other problem.
     Problem(Box<Problem>),
 }
 
-impl From<Problem> for Composed {
-    fn from(problem: Problem) -> Composed {
-        Composed::Problem(Box::new(problem))
+impl From<Problem> for EncodedResponse {
+    fn from(problem: Problem) -> EncodedResponse {
+        EncodedResponse::Problem(Box::new(problem))
     }
 }
 
 /// Composes what a session answered.
-pub async fn compose(reply: Reply, arrays: Arrays) -> Composed {
+pub async fn encode_response(reply: Reply, arrays: ArrayFormat) -> EncodedResponse {
     let Reply { answer, captured, epoch } = reply;
     match answer {
-        Answer::Value(value) => Composed::Json(join(br#"{"value":"#, &value, 0, &extras(&captured, epoch))),
+        Answer::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&captured, epoch))),
         Answer::Handle(object) | Answer::Object(object) => {
-            Composed::Json(join(b"", &object, 1, &extras(&captured, epoch)))
+            EncodedResponse::Json(join(b"", &object, 1, &extras(&captured, epoch)))
         }
         Answer::Exception(object) => {
             let code = ErrorCode::PythonException;
             let head =
                 format!(r#"{{"title":"{}","status":{},"code":"{}","#, code.title(), code.http_status(), code.as_str());
-            Composed::Exception(join_from(1, head.as_bytes(), &object, 1, &extras(&captured, epoch)))
+            EncodedResponse::Exception(join_from(1, head.as_bytes(), &object, 1, &extras(&captured, epoch)))
         }
         Answer::Problem(mut told) => {
             told.stdout = captured.stdout;
             told.stderr = captured.stderr;
             told.session_epoch = (epoch > 0).then_some(epoch);
-            Composed::Problem(told)
+            EncodedResponse::Problem(told)
         }
-        Answer::Floats(body) if arrays == Arrays::Binary => {
-            Composed::Floats { shape: None, pieces: body.pieces().cloned().collect() }
+        Answer::Floats(body) if arrays == ArrayFormat::Binary => {
+            EncodedResponse::Floats { shape: None, pieces: body.pieces().cloned().collect() }
         }
         Answer::Floats(body) => match floats::row_to_json(body, arrays).await {
-            Ok(text) => Composed::Json(Pieces::one(text)),
+            Ok(text) => EncodedResponse::Json(Chunks::one(text)),
             Err(told) => told.into(),
         },
         Answer::FloatRows(body) => match floats::rows(body, arrays).await {
             Ok(floats::Rows::Binary { rows, width, pieces }) => {
-                Composed::Floats { shape: Some((rows, width)), pieces: pieces.into_iter().collect() }
+                EncodedResponse::Floats { shape: Some((rows, width)), pieces: pieces.into_iter().collect() }
             }
-            Ok(floats::Rows::Json(text)) => Composed::Json(Pieces::one(text)),
+            Ok(floats::Rows::Json(text)) => EncodedResponse::Json(Chunks::one(text)),
             Err(told) => told.into(),
         },
     }
 }
 
 /// What stands between the worker's object and its closing brace: `,"stdout":…,"stderr":…,"sessionEpoch":N}`.
-fn extras(captured: &Captured, epoch: u64) -> Vec<u8> {
+fn extras(captured: &CapturedOutput, epoch: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(24);
     for (name, text) in [("stdout", &captured.stdout), ("stderr", &captured.stderr)] {
         if !text.is_empty() {
@@ -109,12 +109,12 @@ fn extras(captured: &Captured, epoch: u64) -> Vec<u8> {
 }
 
 /// `head`, the body without its last `cut` bytes, and `tail`.
-fn join(head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Pieces {
+fn join(head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Chunks {
     join_from(0, head, body, cut, tail)
 }
 
 /// The same, without the body's first `skip` bytes either.
-fn join_from(skip: usize, head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Pieces {
+fn join_from(skip: usize, head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Chunks {
     let length = body.len().saturating_sub(skip + cut);
     if length <= COPY_BYTES {
         let whole = body.contiguous();
@@ -122,7 +122,7 @@ fn join_from(skip: usize, head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> 
         one.extend_from_slice(head);
         one.extend_from_slice(whole.get(skip..skip + length).unwrap_or_default());
         one.extend_from_slice(tail);
-        return Pieces::one(one.freeze());
+        return Chunks::one(one.freeze());
     }
     let mut left = skip + length;
     let mut skip = skip;

@@ -4,7 +4,7 @@ use beep_python_protocol::ValueForm;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{Arrays, Composed, Pieces, compose};
+use super::{ArrayFormat, EncodedResponse, Chunks, encode_response};
 use crate::session::{Event, Question, Wants};
 use crate::worker::Body;
 
@@ -12,9 +12,9 @@ use crate::worker::Body;
 #[derive(Debug)]
 pub enum Told {
     /// On the way: `stdout` `stderr` `display` `item` `input_request` `callback`, and a JSON object that says it.
-    Event(&'static str, Pieces),
+    Event(&'static str, Chunks),
     /// The last: what the operation answers where it is not followed.
-    Answer(Composed),
+    Answer(EncodedResponse),
 }
 
 /// Composes one event.
@@ -34,38 +34,38 @@ pub async fn tell(event: Event, form: ValueForm) -> Told {
             let rest = body.slice(body.len().min(1)..);
             Told::Event(name, one_line([Bytes::from(head), rest].into_iter().collect()))
         }
-        Event::Answered(reply) => Told::Answer(match compose(*reply, Arrays::of(form)).await {
-            Composed::Json(body) => Composed::Json(one_line(body)),
-            Composed::Exception(body) => Composed::Exception(one_line(body)),
+        Event::Answered(reply) => Told::Answer(match encode_response(*reply, ArrayFormat::of(form)).await {
+            EncodedResponse::Json(body) => EncodedResponse::Json(one_line(body)),
+            EncodedResponse::Exception(body) => EncodedResponse::Exception(one_line(body)),
             other => other,
         }),
     }
 }
 
-fn object(object: &serde_json::Value) -> Pieces {
-    Pieces::one(object.to_string())
+fn object(object: &serde_json::Value) -> Chunks {
+    Chunks::one(object.to_string())
 }
 
-fn pieces(body: &Body) -> Pieces {
+fn pieces(body: &Body) -> Chunks {
     body.pieces().cloned().collect()
 }
 
-fn value(body: &Body) -> Pieces {
+fn value(body: &Body) -> Chunks {
     const HEAD: &[u8] = br#"{"value":"#;
     if body.len() < 1024 {
-        return Pieces::one([HEAD, &body.contiguous(), b"}"].concat());
+        return Chunks::one([HEAD, &body.contiguous(), b"}"].concat());
     }
     let ends = (Bytes::from_static(HEAD), Bytes::from_static(b"}"));
     std::iter::once(ends.0).chain(body.pieces().cloned()).chain([ends.1]).collect()
 }
 
 /// A worker runs code that need not be friendly: what it sends must not pass for further events.
-fn one_line(body: Pieces) -> Pieces {
+fn one_line(body: Chunks) -> Chunks {
     if body.iter().all(|piece| !piece.iter().any(|byte| matches!(byte, b'\n' | b'\r'))) {
         return body;
     }
     match serde_json::from_slice::<serde_json::Value>(&body.contiguous()) {
         Ok(read) => object(&read),
-        Err(_) => Pieces::one(&b"{}"[..]),
+        Err(_) => Chunks::one(&b"{}"[..]),
     }
 }

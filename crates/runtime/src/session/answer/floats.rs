@@ -4,7 +4,7 @@ use crate::worker::Body;
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::{Buf, Bytes};
 
-use super::Arrays;
+use super::ArrayFormat;
 
 /// From here on the text is made on another thread, so that other clients need not wait for it.
 const LARGE_BYTES: usize = 64 << 10;
@@ -25,7 +25,7 @@ pub enum Rows {
 }
 
 /// One row as a JSON array.
-pub async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, Problem> {
+pub async fn row_to_json(body: Body, arrays: ArrayFormat) -> Result<Vec<u8>, Problem> {
     aside(body.len(), move || {
         let bytes = body.contiguous();
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
@@ -36,12 +36,12 @@ pub async fn row_to_json(body: Body, arrays: Arrays) -> Result<Vec<u8>, Problem>
 }
 
 /// Rows as they are where that is wanted and all are of one width, else as a JSON array of arrays.
-pub async fn rows(body: Body, arrays: Arrays) -> Result<Rows, Problem> {
+pub async fn rows(body: Body, arrays: ArrayFormat) -> Result<Rows, Problem> {
     aside(body.len(), move || {
         let mut bytes = body.contiguous();
         let lengths = take_lengths(&mut bytes)?;
         let width = lengths.first().copied().unwrap_or(0);
-        if arrays == Arrays::Binary && lengths.iter().all(|&length| length == width) {
+        if arrays == ArrayFormat::Binary && lengths.iter().all(|&length| length == width) {
             return Ok(Rows::Binary { rows: lengths.len(), width, pieces: vec![bytes] });
         }
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
@@ -86,7 +86,7 @@ pub fn take_lengths(bytes: &mut Bytes) -> Result<Vec<usize>, Problem> {
 }
 
 /// Appends `[1.5,2.0,1e999]`. JSON has no number for NaN, and existing clients read no word for it; infinity fits one.
-fn write_row(out: &mut Vec<u8>, bytes: &[u8], arrays: Arrays) -> Result<(), Problem> {
+fn write_row(out: &mut Vec<u8>, bytes: &[u8], arrays: ArrayFormat) -> Result<(), Problem> {
     out.push(b'[');
     for (at, four) in bytes.chunks_exact(4).enumerate() {
         if at > 0 {
@@ -95,7 +95,7 @@ fn write_row(out: &mut Vec<u8>, bytes: &[u8], arrays: Arrays) -> Result<(), Prob
         let float = f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
         if float.is_finite() {
             let _ = serde_json::to_writer(&mut *out, &float); // into memory: it cannot fail
-        } else if float.is_nan() && arrays == Arrays::Plain {
+        } else if float.is_nan() && arrays == ArrayFormat::Plain {
             let detail = format!(
                 "element {at} is NaN, which a JSON array of numbers cannot hold; ask for values in the exact form"
             );

@@ -1,13 +1,13 @@
 //! What the session core answers, composed once for all that carries JSON.
 //!
-//! [`compose`] puts an answer together around what the worker wrote, which passes through unread; a transport frames the
-//! [`Composed`] answer in its own way.
+//! [`encode_response`] puts an answer together around what the worker wrote, which passes through unread; a transport frames the
+//! [`EncodedResponse`] answer in its own way.
 
-mod compose;
+mod encode_response;
 mod events;
 pub mod floats;
 mod pieces;
 
-pub use compose::{Arrays, Composed, compose};
+pub use encode_response::{ArrayFormat, EncodedResponse, encode_response};
 pub use events::{Told, tell};
-pub use pieces::Pieces;
+pub use pieces::Chunks;

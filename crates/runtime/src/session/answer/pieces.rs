@@ -6,11 +6,11 @@ use bytes::{Bytes, BytesMut};
 
 /// Pieces that follow one another; none of them is empty.
 #[derive(Debug, Default)]
-pub struct Pieces(VecDeque<Bytes>);
+pub struct Chunks(VecDeque<Bytes>);
 
-impl Pieces {
+impl Chunks {
     /// One piece.
-    pub fn one(piece: impl Into<Bytes>) -> Pieces {
+    pub fn one(piece: impl Into<Bytes>) -> Chunks {
         std::iter::once(piece.into()).collect()
     }
 
@@ -48,8 +48,8 @@ impl Pieces {
     }
 }
 
-impl FromIterator<Bytes> for Pieces {
-    fn from_iter<I: IntoIterator<Item = Bytes>>(pieces: I) -> Pieces {
-        Pieces(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
+impl FromIterator<Bytes> for Chunks {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(pieces: I) -> Chunks {
+        Chunks(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
     }
 }
