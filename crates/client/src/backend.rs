@@ -37,7 +37,7 @@ use crate::{Args, Context, Error, EventStream, Execution, FromAnswer, Handle, Lo
 /// Every operation fails with [`Error::Python`] when Python code raised an exception, [`Error::Host`] when the host could
 /// not do it, and [`Error::Connect`] or [`Error::ConnectionLost`] when the host was not reached or not heard to the end.
 /// Dropping a future gives the call up: it may run nonetheless, but for calls
-/// [`with_cancel_if_gone`](Self::with_cancel_if_gone).
+/// [`with_cancel_on_disconnect`](Self::with_cancel_on_disconnect).
 pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// Performs one call. Callers use the operations below; this is what a backend is made of.
     ///
@@ -114,9 +114,9 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
 
     /// The same backend, whose calls the host cancels when their futures are dropped, or this process ends.
     #[must_use]
-    fn with_cancel_if_gone(&self) -> Self {
+    fn with_cancel_on_disconnect(&self) -> Self {
         let mut backend = self.clone();
-        backend.context_mut().options.cancel_if_gone = true;
+        backend.context_mut().options.cancel_on_disconnect = true;
         backend
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{CallLimits, HostOperation, Offers, Operation};
+use beep_python_protocol::{CallLimits, Capabilities, HostOperation, Operation};
 use bytes::Bytes;
 
 /// One operation with its request. Backends that need no JSON route still get it as JSON: it is the one form in which
@@ -43,11 +43,11 @@ pub struct CallOptions {
     /// For how long the handles that it makes may be unused before the host releases them. `None`: for ever.
     pub lease: Option<Duration>,
     /// Whether the host cancels the call when its future is dropped, or this process ends.
-    pub cancel_if_gone: bool,
+    pub cancel_on_disconnect: bool,
     /// Whether it is evaluated in a worker of its own, of which nothing is kept.
     pub isolated: bool,
     /// What the caller does while a call that it follows runs.
-    pub offers: Offers,
+    pub capabilities: Capabilities,
     /// The question that the call belongs to: it is carried out while the code that asked it waits.
     pub callback: Option<Arc<str>>,
 }

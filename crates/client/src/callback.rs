@@ -119,7 +119,7 @@ pub(crate) struct Answering<B> {
 impl<B: PythonHostBackend> Answering<B> {
     pub(crate) async fn follow(backend: &B, mut call: Call) -> Result<Answering<B>, Error> {
         let callbacks = backend.context().callbacks.clone();
-        call.options.offers.callbacks = !callbacks.is_empty();
+        call.options.capabilities.callbacks = !callbacks.is_empty();
         let session = call.options.session.clone();
         let events = backend.follow(call).await?;
         Ok(Answering { events, backend: backend.clone(), callbacks, session, answers: FuturesUnordered::new() })

@@ -55,7 +55,7 @@ impl<B: PythonHostBackend> Execution<B> {
             .into_values()
             .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type }));
         let mut call = session_call(operation, body, backend.context().options.clone())?;
-        call.options.offers.stdin = true;
+        call.options.capabilities.stdin = true;
         let events = Answering::follow(backend, call).await?;
         Ok(Execution { events, backend: backend.clone(), end: None })
     }

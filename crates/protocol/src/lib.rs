@@ -3,6 +3,7 @@
 //! Messages, values and error codes that clients and servers share. There is no I/O here, and nothing that knows a
 //! process, a socket or a file. `PROTOCOL.md` beside this crate shows the wire by example.
 
+mod capabilities;
 mod death;
 mod debugger;
 mod error;
@@ -14,13 +15,13 @@ mod grpc_code;
 mod host_operation;
 mod inspection;
 pub mod message;
-mod offers;
 mod operation;
 mod problem;
 mod server_record;
 mod session_options;
 mod value;
 
+pub use capabilities::Capabilities;
 pub use death::{DeathCause, WorkerDeath};
 pub use debugger::{DebugRequest, Debugger};
 pub use error::ErrorCode;
@@ -29,7 +30,6 @@ pub use form::ValueForm;
 pub use grpc_code::GrpcCode;
 pub use host_operation::HostOperation;
 pub use inspection::{HandleList, HeldObject, SessionInspection, StackFrame, ThreadStack};
-pub use offers::Offers;
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{ServerEndpoint, ServerRecord, ServerState, start_time};

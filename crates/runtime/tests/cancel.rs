@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Operation, Outcome};
-use beep_python_runtime::session::{Answer, RequestId, Request, Session, SessionManager};
+use beep_python_runtime::session::{Answer, Request, RequestId, Session, SessionManager};
 use serde_json::json;
 use support::{Told, eval, on_every_python, on_one_python};
 use tokio::io::AsyncReadExt;
@@ -121,7 +121,7 @@ fn a_call_whose_caller_goes_away_is_cancelled_if_it_asked() {
         let session = sessions.default_session().clone();
         let code = format!("kept = 1\nopen({:?}, 'w').close()\nwhile True: pass", mark.to_str().expect("UTF-8"));
         let mut request = Request::new(Operation::Evaluate, json!({ "expression": code }).to_string());
-        request.cancel_if_gone = true;
+        request.cancel_on_disconnect = true;
         let asking = {
             let session = session.clone();
             tokio::spawn(async move { session.call(request).await })

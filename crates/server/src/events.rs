@@ -3,8 +3,8 @@
 use std::pin::Pin;
 
 use beep_python_protocol::ValueForm;
-use beep_python_runtime::session::answer::{EncodedResponse, Chunks, Told, tell};
-use beep_python_runtime::session::{Event, Events};
+use beep_python_runtime::session::service::json::{Chunks, EncodedResponse, Told, tell};
+use beep_python_runtime::session::{Event, EventStream};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, stream};
 
@@ -26,13 +26,13 @@ pub(crate) enum Framing {
 pub(crate) type Text = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// All events, as they come.
-pub(crate) fn text(events: Events, form: ValueForm, framing: Framing) -> Text {
+pub(crate) fn text(events: EventStream, form: ValueForm, framing: Framing) -> Text {
     Box::pin(chunks(events, form, move |told, out| frame(told, framing, out)))
 }
 
 /// All events, as they come, each written by `write`.
 pub(crate) fn chunks(
-    events: Events,
+    events: EventStream,
     form: ValueForm,
     write: impl Fn(Told, &mut BytesMut) + Send + Sync,
 ) -> impl Stream<Item = Bytes> + Send {
@@ -52,7 +52,7 @@ pub(crate) fn chunks(
 
 fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
     let pascal = framing == Framing::PascalLines;
-    if let (true, Told::Answer(EncodedResponse::Problem(problem))) = (pascal, &mut told) {
+    if let (true, Told::Response(EncodedResponse::Problem(problem))) = (pascal, &mut told) {
         crate::rpc::name_as_sent(problem);
     }
     let (name, body) = named(told);
@@ -74,10 +74,10 @@ fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
 fn named(told: Told) -> (&'static str, Chunks) {
     match told {
         Told::Event(name, body) => (name, body),
-        Told::Answer(EncodedResponse::Json(body)) => ("result", body),
-        Told::Answer(EncodedResponse::Floats { .. }) => ("result", Chunks::one(&b"{}"[..])), // never of what has events
-        Told::Answer(EncodedResponse::Exception(body)) => ("error", body),
-        Told::Answer(EncodedResponse::Problem(problem)) => {
+        Told::Response(EncodedResponse::Json(body)) => ("result", body),
+        Told::Response(EncodedResponse::Floats { .. }) => ("result", Chunks::one(&b"{}"[..])), // never of what has events
+        Told::Response(EncodedResponse::Exception(body)) => ("error", body),
+        Told::Response(EncodedResponse::Problem(problem)) => {
             ("error", Chunks::one(serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec())))
         }
     }

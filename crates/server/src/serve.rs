@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use beep_python_protocol::Limits;
 use beep_python_runtime::platform::{Home, HomeError};
-use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerError, SessionManagerOptions};
+use beep_python_runtime::session::{
+    Capacity, SessionLimits, SessionManager, SessionManagerError, SessionManagerOptions,
+};
 use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use tokio::io::AsyncReadExt;

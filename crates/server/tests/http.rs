@@ -347,7 +347,7 @@ fn a_call_whose_client_is_gone_is_cancelled_if_it_asked() {
     server.eval("kept = 1");
     let (_folder, runs, code) = marking("while True: pass");
     let mut gone = server.connect();
-    let body = json!({ "expression": code, "cancelIfGone": true }).to_string();
+    let body = json!({ "expression": code, "cancelOnDisconnect": true }).to_string();
     let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
     gone.send(format!("POST /api/eval HTTP/1.1\r\nhost: localhost\r\n{head}\r\n{body}").as_bytes());
     runs();

@@ -336,7 +336,7 @@ fn a_request_is_cancelled_by_its_id_here_or_its_request_id_from_anywhere() {
     assert_eq!(server.connect().ask("cancel", json!({ "requestId": "mine" }))["outcome"], "state_lost");
     assert_eq!(expect_problem(&pipe.receive(), "cancelled")["outcome"], "state_lost");
     let (code, runs) = busy("c");
-    let line = json!({ "command": "eval", "cancelIfGone": true, "payload": { "expression": code } });
+    let line = json!({ "command": "eval", "cancelOnDisconnect": true, "payload": { "expression": code } });
     pipe.send(format!("{line}\n"));
     runs();
     drop(pipe);

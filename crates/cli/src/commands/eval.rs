@@ -113,7 +113,7 @@ fn watched() -> SessionOptions {
 }
 
 async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
-    let mut client = client.with_cancel_if_gone();
+    let mut client = client.with_cancel_on_disconnect();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }

@@ -112,7 +112,7 @@ impl Remote {
         screen: &Screen<'_>,
     ) -> Result<T, Error> {
         let id = format!("prompt-{}-{}", std::process::id(), self.calls.fetch_add(1, Ordering::Relaxed));
-        let client = self.client.with_request_id(&id).with_cancel_if_gone();
+        let client = self.client.with_request_id(&id).with_cancel_on_disconnect();
         let mut call = pin!(call(&client));
         let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return call.await };
         tokio::select! {

@@ -24,8 +24,8 @@ const LEASE: HeaderName = HeaderName::from_static("x-beep-lease-ms");
 const LIMITS: HeaderName = HeaderName::from_static("x-beep-limits");
 const GRACE: HeaderName = HeaderName::from_static("x-beep-grace-ms");
 const ISOLATED: HeaderName = HeaderName::from_static("x-beep-isolated");
-const CANCEL_IF_GONE: HeaderName = HeaderName::from_static("x-beep-cancel-if-gone");
-const OFFERS: HeaderName = HeaderName::from_static("x-beep-offers");
+const CANCEL_ON_DISCONNECT: HeaderName = HeaderName::from_static("x-beep-cancel-on-disconnect");
+const CAPABILITIES: HeaderName = HeaderName::from_static("x-beep-capabilities");
 const CALLBACK: HeaderName = HeaderName::from_static("x-beep-callback");
 const SHAPE: &str = "x-beep-shape";
 /// What stands for a session in a route.
@@ -120,15 +120,15 @@ impl HttpBackend {
         if let Some(lease) = call.options.lease {
             headers.insert(LEASE, HeaderValue::from(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)));
         }
-        if call.options.cancel_if_gone {
-            headers.insert(CANCEL_IF_GONE, HeaderValue::from_static("true"));
+        if call.options.cancel_on_disconnect {
+            headers.insert(CANCEL_ON_DISCONNECT, HeaderValue::from_static("true"));
         }
         if call.options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)) {
             headers.insert(ISOLATED, HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
-        if call.options.offers.any() {
-            headers.insert(OFFERS, header_value(&OFFERS, &call.options.offers.words().join(","))?);
+        if call.options.capabilities.any() {
+            headers.insert(CAPABILITIES, header_value(&CAPABILITIES, &call.options.capabilities.words().join(","))?);
         }
         let (request_id, callback) = (call.options.request_id.as_ref(), call.options.callback.as_ref());
         for (name, value) in [(SESSION, session), (REQUEST, request_id), (CALLBACK, callback)] {

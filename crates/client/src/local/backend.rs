@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
-use beep_python_runtime::session::answer::{ArrayFormat, EncodedResponse, Told, encode_response, tell};
-use beep_python_runtime::session::operation::{self, CallOptions};
-use beep_python_runtime::session::{RequestId, SessionManager, host_operation};
+use beep_python_runtime::session::service::host_operation;
+use beep_python_runtime::session::service::json::{ArrayFormat, EncodedResponse, Told, encode_response, tell};
+use beep_python_runtime::session::service::operation::{self, CallOptions};
+use beep_python_runtime::session::{RequestId, SessionManager};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -98,10 +99,10 @@ impl PythonHostBackend for LocalBackend {
     async fn perform(&self, call: Call) -> Result<Reply, Error> {
         let running = self.host.running().await?;
         let sessions = running.sessions.clone();
-        let cancel_if_gone = call.options.cancel_if_gone;
+        let cancel_on_disconnect = call.options.cancel_on_disconnect;
         // A call goes on when its caller goes away, as it does on a server.
         let task = running.runtime.spawn(async move { carry_out(&sessions, call).await });
-        let _gone = cancel_if_gone.then(|| AbortWhenDropped(task.abort_handle()));
+        let _gone = cancel_on_disconnect.then(|| AbortWhenDropped(task.abort_handle()));
         let done = task.await;
         done.unwrap_or_else(|_| Err(Error::from_problem(Problem::new(ErrorCode::ShuttingDown, "the host has ended"))))
     }
@@ -133,7 +134,7 @@ fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
             let Some(event) = event else { return };
             let read = match tell(event, ValueForm::Exact).await {
                 Told::Event(name, object) => Event::read(name, &object.contiguous()),
-                Told::Answer(composed) => match reply(composed) {
+                Told::Response(composed) => match reply(composed) {
                     Ok(Reply::Json(answer)) => Ok(Some(Event::Result(answer))),
                     Ok(_) => Ok(None),
                     Err(error) => Err(error),
@@ -160,9 +161,9 @@ fn envelope_of(options: &CallOptions, operation: Operation) -> CallOptions {
         lease: options.lease,
         limits: options.limits.as_deref().map(|limits| Box::new(limits.clone())),
         name: options.request_id.as_deref().map(|id| RequestId::new(id.as_bytes().to_vec())),
-        cancel_if_gone: options.cancel_if_gone,
+        cancel_on_disconnect: options.cancel_on_disconnect,
         isolated: options.isolated && operation == Operation::Evaluate,
-        offers: options.offers,
+        capabilities: options.capabilities,
         callback: options.callback.as_deref().map(str::to_owned),
     }
 }

@@ -27,12 +27,12 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_ms: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    cancel_if_gone: bool,
+    cancel_on_disconnect: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     isolated: bool,
     values: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    offers: Vec<&'static str>,
+    capabilities: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     callback: Option<&'a str>,
 }
@@ -69,10 +69,10 @@ fn write_with(call: &Call, id: Option<u32>) -> Bytes {
         grace_ms: options.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
         limits: options.limits.as_deref().filter(|_| matches!(call.target, Target::Session(_))),
         lease_ms: options.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
-        cancel_if_gone: options.cancel_if_gone,
+        cancel_on_disconnect: options.cancel_on_disconnect,
         isolated: options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)),
         values: ValueForm::Exact.as_str(),
-        offers: options.offers.words(),
+        capabilities: options.capabilities.words(),
         callback: options.callback.as_deref(),
     };
     let mut line = Vec::with_capacity(96 + call.body.len());

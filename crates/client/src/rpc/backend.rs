@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use beep_python_protocol::grpc::messages::ErrorDetails;
 use beep_python_protocol::grpc::{
-    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LEASE, LIMITS, OFFERS, REQUEST, ROUTE_PREFIX,
-    SESSION, VALUES, decode,
+    CALLBACK, CANCEL_ON_DISCONNECT, CAPABILITIES, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LEASE, LIMITS, REQUEST,
+    ROUTE_PREFIX, SESSION, VALUES, decode,
 };
 use beep_python_protocol::{Operation, ValueForm};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, TE};
@@ -98,16 +98,16 @@ impl RpcBackend {
             let lease = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
             headers.insert(HeaderName::from_static(LEASE), HeaderValue::from(lease));
         }
-        if call.options.cancel_if_gone {
-            headers.insert(HeaderName::from_static(CANCEL_IF_GONE), HeaderValue::from_static("true"));
+        if call.options.cancel_on_disconnect {
+            headers.insert(HeaderName::from_static(CANCEL_ON_DISCONNECT), HeaderValue::from_static("true"));
         }
         if call.options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)) {
             headers.insert(HeaderName::from_static(ISOLATED), HeaderValue::from_static("true"));
         }
         let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
-        if call.options.offers.any() {
-            let name = HeaderName::from_static(OFFERS);
-            let value = header_value(&name, &call.options.offers.words().join(","))?;
+        if call.options.capabilities.any() {
+            let name = HeaderName::from_static(CAPABILITIES);
+            let value = header_value(&name, &call.options.capabilities.words().join(","))?;
             headers.insert(name, value);
         }
         let (request_id, callback) = (call.options.request_id.as_ref(), call.options.callback.as_ref());

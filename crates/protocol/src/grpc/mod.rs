@@ -28,13 +28,13 @@ pub const LEASE: &str = "beep-lease-ms";
 /// Metadata says what the call may take: a JSON object of [`CallLimits`](crate::CallLimits).
 pub const LIMITS: &str = "beep-limits";
 /// Metadata asks (`true`) for the call to be cancelled when its client goes away.
-pub const CANCEL_IF_GONE: &str = "beep-cancel-if-gone";
+pub const CANCEL_ON_DISCONNECT: &str = "beep-cancel-on-disconnect";
 /// Metadata asks (`true`) for a worker of the call's own, of which nothing is kept.
 pub const ISOLATED: &str = "beep-isolated";
 /// Metadata says in which form values travel.
 pub const VALUES: &str = "beep-values";
 /// Metadata says what the client offers to do meanwhile: `stdin,callbacks`.
-pub const OFFERS: &str = "beep-offers";
+pub const CAPABILITIES: &str = "beep-capabilities";
 /// A header of the answer: its messages are events.
 pub const EVENTS: &str = "beep-events";
 /// Metadata names the question that a call belongs to.

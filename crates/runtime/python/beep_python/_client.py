@@ -104,9 +104,9 @@ class Client:
     # what it is asked
 
     def input(self, prompt=""):
-        """A line of the client's standard input, where it offers one; otherwise raises EOFError."""
+        """A line of the client's standard input, where it has the capability; otherwise raises EOFError."""
         if not self.flags & _wire.STDIN:
-            raise EOFError("input() was called, and this client offers no standard input: it must ask with 'stdin' among its offers")
+            raise EOFError("input() was called, and this client has no standard input to read from: it must ask with 'stdin' among its capabilities")
         self.flush()
         answer = self.ask("input", b'{"prompt":%s}' % dumps(str(prompt)).encode("utf-8", "replace"))
         if answer.get("eof") is True:
@@ -122,7 +122,7 @@ class Client:
             raise Refused(
                 "invalid_request",
                 "the arguments name the callback '%s', and nothing of this request could ask the client for its answer: "
-                "make the request with 'callbacks' among its offers and take its events" % name,
+                "make the request with 'callbacks' among its capabilities and take its events" % name,
             )
         return Callback(name, self)
 

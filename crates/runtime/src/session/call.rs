@@ -5,7 +5,7 @@ use std::time::Duration;
 use beep_python_protocol::{CallLimits, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
-use super::CapturedOutput;
+use crate::session::output::CapturedOutput;
 use crate::worker::Body;
 
 /// One operation to carry out.
@@ -29,7 +29,7 @@ pub struct Request {
     /// What it can be cancelled by.
     pub name: Option<RequestId>,
     /// Whether it is cancelled when nobody waits for its answer any more.
-    pub cancel_if_gone: bool,
+    pub cancel_on_disconnect: bool,
 }
 
 /// What a client calls one of its calls, so that it can cancel it.
@@ -63,16 +63,16 @@ impl Request {
             limits: None,
             lease: None,
             name: None,
-            cancel_if_gone: false,
+            cancel_on_disconnect: false,
         }
     }
 }
 
 /// What a session answers.
 #[derive(Debug)]
-pub struct Reply {
+pub struct Response {
     /// The answer.
-    pub answer: Answer,
+    pub answer: CallResult,
     /// What the code wrote.
     pub captured: CapturedOutput,
     /// The session's epoch: 1 at first, one more after each restart.
@@ -81,7 +81,7 @@ pub struct Reply {
 
 /// The outcome of an operation. Bodies are as the worker wrote them.
 #[derive(Debug)]
-pub enum Answer {
+pub enum CallResult {
     /// A JSON value.
     Value(Body),
     /// A JSON object that describes a new handle: `{"isHandle":true,"handleId",…}`.
@@ -98,8 +98,8 @@ pub enum Answer {
     Problem(Box<Problem>),
 }
 
-impl Reply {
-    pub(super) fn problem(problem: Problem, epoch: u64) -> Reply {
-        Reply { answer: Answer::Problem(Box::new(problem)), captured: CapturedOutput::default(), epoch }
+impl Response {
+    pub(crate) fn problem(problem: Problem, epoch: u64) -> Response {
+        Response { answer: CallResult::Problem(Box::new(problem)), captured: CapturedOutput::default(), epoch }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use beep_python_protocol::{StackFrame, ThreadStack};
 use tokio::time::{Instant, sleep};
 
-use super::Session;
+use crate::session::session::Session;
 use crate::worker::{Slots, Worker};
 
 /// How long a worker may take to write its stacks; one that is stopped, or in the kernel for long, writes none.

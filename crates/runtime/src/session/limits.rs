@@ -6,9 +6,9 @@ use std::time::Duration;
 use beep_python_protocol::{ErrorCode, Limits};
 use tokio::time::{sleep, timeout};
 
-use super::ladder::climb;
-use super::session::Shared;
-use super::unanswered::Killed;
+use crate::session::error::KillReason;
+use crate::session::interrupt::climb;
+use crate::session::session::SessionInner;
 use crate::worker::{Usage, limit_data, limit_open_files, limit_tasks, usage};
 
 /// How often a session that has limits is looked at.
@@ -101,7 +101,7 @@ impl SessionLimits {
 }
 
 /// Sets what the kernel sees to itself, for a worker and all that it starts.
-pub(super) async fn confine(worker: i32, limits: &SessionLimits) {
+pub(crate) async fn confine(worker: i32, limits: &SessionLimits) {
     limit_open_files(worker, limits.open_files);
     if let Some(most) = limits.processes {
         let more = most.saturating_mul(TASKS_OF_A_PROCESS).saturating_add(TASKS_SLACK);
@@ -118,7 +118,7 @@ pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
 /// A call that was seen running.
 #[derive(Default)]
 struct Seen {
-    ticket: u64,
+    call_id: u64,
     /// What had been used when it was seen first: what the call before it took in between is not its own.
     before: Usage,
     /// Whether it was told to stop.
@@ -126,13 +126,13 @@ struct Seen {
 }
 
 /// Looks after the worker as long as it lives; stops the call, or ends the worker, that passes a limit.
-pub(super) async fn watch(shared: &Arc<Shared>, worker: i32) {
+pub(crate) async fn watch(shared: &Arc<SessionInner>, worker: i32) {
     let limits = &shared.config.limits;
     let always = limits.are_looked_at();
     let look = async || tokio::task::spawn_blocking(move || usage(worker)).await.unwrap_or_default();
     let running = || {
         let running = shared.queue().running();
-        (running.as_ref().map_or(0, |(ticket, ..)| *ticket), running)
+        (running.as_ref().map_or(0, |(call_id, ..)| *call_id), running)
     };
     let (mut seen, mut over) = (Seen::default(), false);
     loop {
@@ -145,21 +145,21 @@ pub(super) async fn watch(shared: &Arc<Shared>, worker: i32) {
         }
         let (asked, _) = running();
         let used = look().await;
-        let (ticket, running) = running();
+        let (call_id, running) = running();
         let passed = limits.passed(&used);
         let still_over = over && passed.is_some();
         over = passed.is_some();
-        if ticket != asked && !still_over {
+        if call_id != asked && !still_over {
             // What was seen may be that of a call which is over by now, and may have been given back.
             shared.to_look.notify_one();
             continue;
         }
-        if ticket != seen.ticket {
-            seen = Seen { ticket, before: used, told: false };
+        if call_id != seen.call_id {
+            seen = Seen { call_id, before: used, told: false };
         }
-        let Some((ticket, grace, caps)) = running else {
+        let Some((call_id, grace, caps)) = running else {
             if let Some(code) = passed {
-                shared.queue().kill_worker(Killed::Limit(code));
+                shared.queue().kill_worker(KillReason::Limit(code));
             }
             continue;
         };
@@ -171,7 +171,7 @@ pub(super) async fn watch(shared: &Arc<Shared>, worker: i32) {
                 _ => grace,
             };
             let shared = shared.clone();
-            tokio::spawn(async move { climb(&shared, ticket, code, grace).await });
+            tokio::spawn(async move { climb(&shared, call_id, code, grace).await });
         }
     }
 }

@@ -11,23 +11,23 @@ use serde::Deserialize;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 
-use super::cancel::CancelIfGone;
-use super::caps::is_looked_at;
-use super::ladder::end_after;
-use super::questions::Told;
-use super::queue::Queue;
-use super::sessions::SessionConfig;
-use super::unanswered::{Killed, stopped};
-use super::under_way::{Pending, ReplyTo};
-use super::zygotes::Zygotes;
-use super::{Reply, Request};
 use crate::environment::InUse;
+use crate::session::call::{Request, Response};
+use crate::session::effective_limits::is_looked_at;
+use crate::session::error::{KillReason, stopped};
+use crate::session::interrupt::end_after;
+use crate::session::manager::cancel::CancelOnDrop;
+use crate::session::manager::manager::SessionConfig;
+use crate::session::state::call_record::{QueuedCall, ReplySink};
+use crate::session::state::client_requests::Told;
+use crate::session::state::state::Queue;
+use crate::session::zygote_pool::ZygoteSlot;
 use crate::worker::resident_bytes;
 
 /// An isolated namespace with its handles, living in one worker. Cheap to clone; all clones are the same session.
 #[derive(Clone, Debug)]
 pub struct Session {
-    pub(super) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SessionInner>,
 }
 
 /// What is known of a session.
@@ -56,46 +56,46 @@ pub struct SessionInfo {
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) id: String,
+pub(crate) struct SessionInner {
+    pub(crate) id: String,
     /// Part of its handles' ids, so that one session's are never another's.
-    pub(super) tag: String,
-    pub(super) config: SessionConfig,
-    pub(super) zygotes: Arc<Zygotes>,
+    pub(crate) tag: String,
+    pub(crate) config: SessionConfig,
+    pub(crate) zygotes: Arc<ZygoteSlot>,
     /// That its environment is in use, until it is closed: whoever waits for that can delete the environment then.
     in_use: Mutex<Option<Arc<InUse>>>,
     queue: Mutex<Queue>,
     /// Held while the stacks of the worker are written and read.
-    pub(super) inspecting: tokio::sync::Mutex<()>,
+    pub(crate) inspecting: tokio::sync::Mutex<()>,
     /// A call came while there was no worker.
-    pub(super) wanted: Notify,
+    pub(crate) wanted: Notify,
     /// A call came that has to be looked at while it runs.
-    pub(super) to_look: Notify,
+    pub(crate) to_look: Notify,
     /// What the life of the session has come to.
-    pub(super) stage: watch::Sender<Stage>,
+    pub(crate) stage: watch::Sender<Lifecycle>,
 }
 
 /// Where a session stands.
 #[derive(Clone, Debug)]
-pub(super) enum Stage {
+pub(crate) enum Lifecycle {
     /// A worker is being started.
     Starting,
     /// A worker takes calls.
-    Serving { pid: i32 },
+    Running { pid: i32 },
     /// No worker could be started; the next call tries again.
-    Broken { problem: Problem },
+    Failed { problem: Problem },
     /// Calls are finished, new ones refused.
     Closing,
     /// Its worker is gone for good.
     Closed,
 }
 
-impl Shared {
-    pub(super) fn new(id: String, tag: String, mut config: SessionConfig, zygotes: Arc<Zygotes>) -> Shared {
+impl SessionInner {
+    pub(crate) fn new(id: String, tag: String, mut config: SessionConfig, zygotes: Arc<ZygoteSlot>) -> SessionInner {
         let in_use = Mutex::new(config.in_use.take());
         let queue = Mutex::new(Queue::new(&config.limits, config.traffic.clone()));
         let inspecting = tokio::sync::Mutex::default();
-        Shared {
+        SessionInner {
             id,
             tag,
             config,
@@ -105,23 +105,23 @@ impl Shared {
             inspecting,
             wanted: Notify::new(),
             to_look: Notify::new(),
-            stage: watch::Sender::new(Stage::Starting),
+            stage: watch::Sender::new(Lifecycle::Starting),
         }
     }
 
     /// What a session like this one is made with.
-    pub(super) fn config(&self) -> SessionConfig {
+    pub(crate) fn config(&self) -> SessionConfig {
         let in_use = self.in_use.lock().expect("no panic while held").clone();
         SessionConfig { in_use, ..self.config.clone() }
     }
 
     /// Its worker is gone for good.
-    pub(super) fn closed(&self) {
+    pub(crate) fn closed(&self) {
         self.in_use.lock().expect("no panic while held").take();
-        self.stage.send_replace(Stage::Closed);
+        self.stage.send_replace(Lifecycle::Closed);
     }
 
-    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("no panic while held")
     }
 }
@@ -135,7 +135,7 @@ impl Session {
     /// What is known of it now.
     pub fn info(&self) -> SessionInfo {
         let pid = match *self.shared.stage.borrow() {
-            Stage::Serving { pid } => Some(pid),
+            Lifecycle::Running { pid } => Some(pid),
             _ => None,
         };
         let shared = &self.shared;
@@ -159,7 +159,7 @@ impl Session {
     ///
     /// The call goes on when the future is dropped, unless it asked to be cancelled then: whoever asked may be gone, but
     /// what was asked was asked.
-    pub async fn call(&self, request: Request) -> Reply {
+    pub async fn call(&self, request: Request) -> Response {
         self.reply_to(request, |request, grace, reply| self.enqueue(request, grace, reply)).await
     }
 
@@ -167,17 +167,17 @@ impl Session {
     async fn reply_to(
         &self,
         request: Request,
-        enqueue: impl FnOnce(Request, Duration, ReplyTo) -> Result<u64, Problem>,
-    ) -> Reply {
+        enqueue: impl FnOnce(Request, Duration, ReplySink) -> Result<u64, Problem>,
+    ) -> Response {
         let grace = request.grace.unwrap_or(self.shared.config.limits.grace);
-        let cancel_if_gone = request.cancel_if_gone;
+        let cancel_on_disconnect = request.cancel_on_disconnect;
         let (sender, reply) = oneshot::channel();
-        let ticket = match enqueue(request, grace, ReplyTo::Caller(sender)) {
-            Ok(ticket) => ticket,
-            Err(problem) => return Reply::problem(problem, self.shared.queue().epoch),
+        let call_id = match enqueue(request, grace, ReplySink::Caller(sender)) {
+            Ok(call_id) => call_id,
+            Err(problem) => return Response::problem(problem, self.shared.queue().epoch),
         };
-        let guard = cancel_if_gone.then(|| CancelIfGone::new(self.shared.clone(), ticket, grace));
-        let reply = reply.await.unwrap_or_else(|_| Reply::problem(closing(), 0));
+        let guard = cancel_on_disconnect.then(|| CancelOnDrop::new(self.shared.clone(), call_id, grace));
+        let reply = reply.await.unwrap_or_else(|_| Response::problem(closing(), 0));
         if let Some(guard) = guard {
             guard.answered();
         }
@@ -194,15 +194,15 @@ impl Session {
     }
 
     /// The task that ends a call when its time is over.
-    fn watchdog(&self, ticket: u64, limit: Option<Duration>, grace: Duration) -> Option<AbortHandle> {
+    fn watchdog(&self, call_id: u64, limit: Option<Duration>, grace: Duration) -> Option<AbortHandle> {
         let shared = &self.shared;
-        limit.map(|limit| tokio::spawn(end_after(shared.clone(), ticket, limit, grace)).abort_handle())
+        limit.map(|limit| tokio::spawn(end_after(shared.clone(), call_id, limit, grace)).abort_handle())
     }
 
     /// Puts a call into the queue; its ticket.
-    pub(super) fn enqueue(&self, request: Request, grace: Duration, reply: ReplyTo) -> Result<u64, Problem> {
+    pub(crate) fn enqueue(&self, request: Request, grace: Duration, reply: ReplySink) -> Result<u64, Problem> {
         let shared = &self.shared;
-        if matches!(*shared.stage.borrow(), Stage::Closing | Stage::Closed) {
+        if matches!(*shared.stage.borrow(), Lifecycle::Closing | Lifecycle::Closed) {
             return Err(closing());
         }
         let limit = self.time_of(&request)?;
@@ -215,26 +215,26 @@ impl Session {
         if is_looked_at(&request) {
             shared.to_look.notify_one();
         }
-        let ticket = queue.next_ticket();
-        let watchdog = self.watchdog(ticket, limit, grace);
-        queue.push(Pending { ticket, request, grace, reply, watchdog, ended: Vec::new() });
+        let call_id = queue.next_ticket();
+        let watchdog = self.watchdog(call_id, limit, grace);
+        queue.push(QueuedCall { call_id, request, grace, reply, watchdog, ended: Vec::new() });
         // Looked at only now: whoever ends a stage tells those that wait, and this call waits already.
         match *shared.stage.borrow() {
-            Stage::Broken { .. } => shared.wanted.notify_one(),
-            Stage::Closed => queue.fail_waiting(&closing()),
-            Stage::Starting | Stage::Serving { .. } | Stage::Closing => {}
+            Lifecycle::Failed { .. } => shared.wanted.notify_one(),
+            Lifecycle::Closed => queue.fail_waiting(&closing()),
+            Lifecycle::Starting | Lifecycle::Running { .. } | Lifecycle::Closing => {}
         }
-        Ok(ticket)
+        Ok(call_id)
     }
 
     /// Carries out one operation on the thread that waits for the answer to this question, whose token it carries. It ends
     /// by itself: when it is stopped, the call around it goes on.
-    pub async fn nest(&self, question: &str, request: Request) -> Reply {
+    pub async fn nest(&self, question: &str, request: Request) -> Response {
         if is_looked_at(&request) {
             let detail = "a call within a callback has the processor time and the memory of the call around it: \
                 it takes no limits of its own for them";
             let epoch = self.shared.queue().epoch;
-            return Reply::problem(Problem::new(ErrorCode::InvalidRequest, detail), epoch);
+            return Response::problem(Problem::new(ErrorCode::InvalidRequest, detail), epoch);
         }
         self.reply_to(request, |request, grace, reply| self.enqueue_nested(question, request, grace, reply)).await
     }
@@ -244,15 +244,15 @@ impl Session {
         question: &str,
         request: Request,
         grace: Duration,
-        reply: ReplyTo,
+        reply: ReplySink,
     ) -> Result<u64, Problem> {
         let limit = self.time_of(&request)?;
         let mut queue = self.shared.queue();
-        let ticket = queue.next_ticket();
-        let watchdog = self.watchdog(ticket, limit, grace);
-        let pending = Pending { ticket, request, grace, reply, watchdog: watchdog.clone(), ended: Vec::new() };
+        let call_id = queue.next_ticket();
+        let watchdog = self.watchdog(call_id, limit, grace);
+        let pending = QueuedCall { call_id, request, grace, reply, watchdog: watchdog.clone(), ended: Vec::new() };
         queue.nest(question, pending).inspect_err(|_| watchdog.iter().for_each(AbortHandle::abort))?;
-        Ok(ticket)
+        Ok(call_id)
     }
 
     /// Answers a question. The request is `{"questionId", "value"}`, or `error` or `eof` in place of the value.
@@ -271,17 +271,17 @@ impl Session {
     pub async fn close(&self, grace: Duration) {
         let shared = &self.shared;
         shared.stage.send_modify(|stage| {
-            if !matches!(stage, Stage::Closed) {
-                *stage = Stage::Closing;
+            if !matches!(stage, Lifecycle::Closed) {
+                *stage = Lifecycle::Closing;
             }
         });
         shared.wanted.notify_one();
         let mut stage = shared.stage.subscribe();
-        let closed = async |stage: &mut watch::Receiver<Stage>| {
-            let _ = stage.wait_for(|stage| matches!(stage, Stage::Closed)).await;
+        let closed = async |stage: &mut watch::Receiver<Lifecycle>| {
+            let _ = stage.wait_for(|stage| matches!(stage, Lifecycle::Closed)).await;
         };
         if tokio::time::timeout(grace, closed(&mut stage)).await.is_err() {
-            shared.queue().kill_worker(Killed::Closing);
+            shared.queue().kill_worker(KillReason::Closing);
             let _ = tokio::time::timeout(Duration::from_secs(5), closed(&mut stage)).await;
         }
     }
@@ -291,43 +291,43 @@ impl Session {
         let shared = &self.shared;
         let mut stage = shared.stage.subscribe();
         let before = match *stage.borrow_and_update() {
-            Stage::Serving { pid } => Some(pid),
+            Lifecycle::Running { pid } => Some(pid),
             _ => None,
         };
-        shared.queue().kill_worker(Killed::Restarting);
-        if matches!(*shared.stage.borrow(), Stage::Broken { .. }) {
+        shared.queue().kill_worker(KillReason::Restarting);
+        if matches!(*shared.stage.borrow(), Lifecycle::Failed { .. }) {
             shared.wanted.notify_one();
             let _ = stage.changed().await;
         }
         let next = stage.wait_for(|stage| match stage {
-            Stage::Serving { pid } => Some(*pid) != before,
-            Stage::Starting => false,
-            Stage::Broken { .. } | Stage::Closing | Stage::Closed => true,
+            Lifecycle::Running { pid } => Some(*pid) != before,
+            Lifecycle::Starting => false,
+            Lifecycle::Failed { .. } | Lifecycle::Closing | Lifecycle::Closed => true,
         });
         match &*next.await.map_err(|_| closing())? {
-            Stage::Broken { problem } => return Err(problem.clone()),
-            Stage::Closing | Stage::Closed => return Err(closing()),
-            Stage::Starting | Stage::Serving { .. } => {}
+            Lifecycle::Failed { problem } => return Err(problem.clone()),
+            Lifecycle::Closing | Lifecycle::Closed => return Err(closing()),
+            Lifecycle::Starting | Lifecycle::Running { .. } => {}
         }
         Ok(shared.queue().epoch)
     }
 
     /// Whether it has ended, or is about to.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(*self.shared.stage.borrow(), Stage::Closing | Stage::Closed)
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(*self.shared.stage.borrow(), Lifecycle::Closing | Lifecycle::Closed)
     }
 
     /// Waits until the first worker is ready; the problem where none could be started.
-    pub(super) async fn ready(&self) -> Result<(), Problem> {
+    pub(crate) async fn ready(&self) -> Result<(), Problem> {
         let mut stage = self.shared.stage.subscribe();
-        match &*stage.wait_for(|stage| !matches!(stage, Stage::Starting)).await.map_err(|_| closing())? {
-            Stage::Broken { problem } => Err(problem.clone()),
-            Stage::Closing | Stage::Closed => Err(closing()),
-            Stage::Starting | Stage::Serving { .. } => Ok(()),
+        match &*stage.wait_for(|stage| !matches!(stage, Lifecycle::Starting)).await.map_err(|_| closing())? {
+            Lifecycle::Failed { problem } => Err(problem.clone()),
+            Lifecycle::Closing | Lifecycle::Closed => Err(closing()),
+            Lifecycle::Starting | Lifecycle::Running { .. } => Ok(()),
         }
     }
 }
 
-pub(super) fn closing() -> Problem {
+pub(crate) fn closing() -> Problem {
     Problem::new(ErrorCode::ShuttingDown, "the session is closing and takes no more calls")
 }

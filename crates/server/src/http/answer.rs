@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::refused;
 
-use beep_python_runtime::session::answer::{EncodedResponse, Chunks};
+use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use beep_python_runtime::session::answer::Chunks;
+use beep_python_runtime::session::service::json::Chunks;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 

@@ -24,8 +24,8 @@ use crate::Host;
 use crate::accept::{said, serve_all};
 use crate::door::{Newcomer, Peer};
 use crate::refused;
-use beep_python_runtime::session::answer::Chunks;
-use beep_python_runtime::session::host_operation;
+use beep_python_runtime::session::service::host_operation;
+use beep_python_runtime::session::service::json::Chunks;
 
 /// Existing clients keep an idle connection for a minute and do not repeat a request on one that was closed. Hyper
 /// counts the time between requests towards the time to read a header.

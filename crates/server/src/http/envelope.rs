@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use beep_python_protocol::{CallLimits, ErrorCode, Offers, Problem};
+use beep_python_protocol::{CallLimits, Capabilities, ErrorCode, Problem};
 use beep_python_runtime::session::RequestId;
 use http::HeaderMap;
 use serde::Deserialize;
 
-use beep_python_runtime::session::operation::{CallOptions, form_named, limits_named, offers_named};
+use beep_python_runtime::session::service::operation::{CallOptions, capabilities_named, form_named, limits_named};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,13 +26,13 @@ struct InBody<'a> {
     #[serde(default)]
     lease_ms: Option<u64>,
     #[serde(default)]
-    cancel_if_gone: Option<bool>,
+    cancel_on_disconnect: Option<bool>,
     #[serde(default)]
     isolated: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    offers: Option<Vec<Cow<'a, str>>>,
+    capabilities: Option<Vec<Cow<'a, str>>>,
     #[serde(borrow, default)]
     callback: Option<Cow<'a, str>>,
 }
@@ -74,16 +74,28 @@ pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<CallOptions, Prob
         Some(asked) => Ok(asked),
         None => flag(header(name)?).ok_or_else(|| invalid(format!("the header {name} must be true or false"))),
     };
-    let cancel_if_gone = asked(inside.and_then(|i| i.cancel_if_gone), "X-Beep-Cancel-If-Gone")?;
+    let cancel_on_disconnect = asked(inside.and_then(|i| i.cancel_on_disconnect), "X-Beep-Cancel-On-Disconnect")?;
     let isolated = asked(inside.and_then(|i| i.isolated), "X-Beep-Isolated")?;
-    let offers = match (inside.and_then(|i| i.offers.as_deref()), header("x-beep-offers")?) {
-        (Some(words), _) => offers_named(words.iter().map(|word| &**word))?,
-        (None, Some(text)) => offers_named(words_of(text))?,
-        (None, None) => Offers::NONE,
+    let capabilities = match (inside.and_then(|i| i.capabilities.as_deref()), header("x-beep-capabilities")?) {
+        (Some(words), _) => capabilities_named(words.iter().map(|word| &**word))?,
+        (None, Some(text)) => capabilities_named(words_of(text))?,
+        (None, None) => Capabilities::NONE,
     };
     let callback = inside.and_then(|i| i.callback.as_deref()).or(header("x-beep-callback")?);
     let (session, callback) = (session.map(str::to_owned), callback.map(str::to_owned));
-    Ok(CallOptions { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
+    Ok(CallOptions {
+        session,
+        form,
+        deadline,
+        grace,
+        limits,
+        lease,
+        name,
+        cancel_on_disconnect,
+        isolated,
+        capabilities,
+        callback,
+    })
 }
 
 /// The words of a list in a header.

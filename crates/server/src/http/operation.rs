@@ -1,8 +1,8 @@
 //! The operations of a session over HTTP.
 
 use beep_python_protocol::{ErrorCode, Operation, Problem};
-use beep_python_runtime::session::answer::{ArrayFormat, encode_response};
-use beep_python_runtime::session::operation::{carry_out, follow};
+use beep_python_runtime::session::service::json::{ArrayFormat, encode_response};
+use beep_python_runtime::session::service::operation::{carry_out, follow};
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Response};
@@ -27,12 +27,13 @@ pub(super) async fn answer(
         let events = follow(&host.sessions, operation, &envelope, body)?;
         return Ok(event_response(HttpBody::Events(text(events, envelope.form, framing)), framing));
     }
-    if envelope.offers.any() {
+    if envelope.capabilities.any() {
         let detail = "what is offered can be asked for in events only: \
             send `Accept: text/event-stream` or `Accept: application/x-ndjson`";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    let arrays = if accepts(headers, "application/octet-stream") { ArrayFormat::Binary } else { ArrayFormat::of(envelope.form) };
+    let arrays =
+        if accepts(headers, "application/octet-stream") { ArrayFormat::Binary } else { ArrayFormat::of(envelope.form) };
     let reply = carry_out(&host.sessions, operation, &envelope, body).await?;
     Ok(answer::composed(encode_response(reply, arrays).await).map(HttpBody::Whole))
 }

@@ -31,8 +31,8 @@ use crate::Host;
 use crate::accept::{said, serve_all};
 use crate::door::{Peer, Refusal};
 use crate::events::chunks;
-use beep_python_runtime::session::answer::{ArrayFormat, EncodedResponse, Chunks, encode_response};
-use beep_python_runtime::session::{host_operation, operation};
+use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response};
+use beep_python_runtime::session::service::{host_operation, operation};
 
 /// How many requests of one client are under way at most; further ones wait unread in the socket.
 const MAX_UNDER_WAY: usize = 64;
@@ -165,7 +165,7 @@ async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answer
                 envelope.name = id.clone().map(|id| RequestId::on_connection(client.number, id));
             }
             let carried_out = operation::carry_out(&host.sessions, what, &envelope, payload);
-            let reply = match envelope.cancel_if_gone {
+            let reply = match envelope.cancel_on_disconnect {
                 false => carried_out.await,
                 // Dropping a call that asks for it cancels it.
                 true => tokio::select! {

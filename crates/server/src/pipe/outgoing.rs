@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use beep_python_runtime::session::answer::Chunks;
+use beep_python_runtime::session::service::json::Chunks;
 
 /// Up to here a copy is cheaper than a piece of its own.
 const COPY_BYTES: usize = 16 << 10;

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::events::put_rest;
 use crate::refused;
-use beep_python_runtime::session::answer::{EncodedResponse, Chunks, Told};
-use beep_python_runtime::session::operation::{CallOptions, form_named, offers_named};
+use beep_python_runtime::session::service::json::{Chunks, EncodedResponse, Told};
+use beep_python_runtime::session::service::operation::{CallOptions, capabilities_named, form_named};
 
 /// The id of a request, as it was written: a JSON string or number.
 pub(super) type Id = Bytes;
@@ -62,13 +62,13 @@ struct Line<'a> {
     #[serde(default)]
     lease_ms: Option<u64>,
     #[serde(default)]
-    cancel_if_gone: Option<bool>,
+    cancel_on_disconnect: Option<bool>,
     #[serde(default)]
     isolated: Option<bool>,
     #[serde(borrow, default)]
     values: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    offers: Option<Vec<Cow<'a, str>>>,
+    capabilities: Option<Vec<Cow<'a, str>>>,
     #[serde(borrow, default)]
     callback: Option<Cow<'a, str>>,
 }
@@ -101,8 +101,8 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
     };
     let form = form_named(parsed.values.as_deref()).map_err(rejected)?;
     let deadline = parsed.timeout_ms.map(Duration::from_millis);
-    let offers = parsed.offers.unwrap_or_default();
-    let offers = offers_named(offers.iter().map(|word| &**word)).map_err(rejected)?;
+    let capabilities = parsed.capabilities.unwrap_or_default();
+    let capabilities = capabilities_named(capabilities.iter().map(|word| &**word)).map_err(rejected)?;
     let envelope = CallOptions {
         session: parsed.session.map(Cow::into_owned),
         form,
@@ -111,9 +111,9 @@ pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
         limits: parsed.limits,
         lease: parsed.lease_ms.map(Duration::from_millis),
         name: parsed.request_id.map(|id| RequestId::new(id.into_owned())),
-        cancel_if_gone: parsed.cancel_if_gone.unwrap_or_default(),
+        cancel_on_disconnect: parsed.cancel_on_disconnect.unwrap_or_default(),
         isolated: parsed.isolated.unwrap_or_default(),
-        offers,
+        capabilities,
         callback: parsed.callback.map(Cow::into_owned),
     };
     if id.is_none() && matches!(command, Command::Session(what) if envelope.is_followed(what)) {
@@ -170,14 +170,16 @@ pub(super) fn answer(id: Option<&Id>, composed: EncodedResponse) -> Chunks {
             let detail = "the worker's answer has line breaks in it, which JSON of ours never has; it is withheld";
             refusal(id, &Problem::new(ErrorCode::Internal, detail))
         }
-        EncodedResponse::Floats { .. } => refusal(id, &Problem::new(ErrorCode::Internal, "arrays go as JSON over a pipe")),
+        EncodedResponse::Floats { .. } => {
+            refusal(id, &Problem::new(ErrorCode::Internal, "arrays go as JSON over a pipe"))
+        }
     }
 }
 
 /// The line of an event, `{"id":ID,"event":"NAME",…}`, or of the answer.
 pub(super) fn event(id: Option<&Id>, told: Told, out: &mut BytesMut) {
     match told {
-        Told::Answer(composed) => answer(id, composed).iter().for_each(|piece| out.put_slice(piece)),
+        Told::Response(composed) => answer(id, composed).iter().for_each(|piece| out.put_slice(piece)),
         Told::Event(name, body) => {
             out.put_u8(b'{');
             if let Some(id) = id {
@@ -259,7 +261,10 @@ mod tests {
         assert_eq!(request.id.as_deref(), Some(&br#""a\u0062""#[..]));
         let deadline = Some(Duration::from_millis(5));
         let session = Some("s1".into());
-        assert_eq!(request.envelope, CallOptions { session, form: ValueForm::Exact, deadline, ..CallOptions::default() });
+        assert_eq!(
+            request.envelope,
+            CallOptions { session, form: ValueForm::Exact, deadline, ..CallOptions::default() }
+        );
     }
 
     #[test]

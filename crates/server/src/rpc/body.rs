@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::events::Messages;
 use crate::events::Text;
-use beep_python_runtime::session::answer::Chunks;
+use beep_python_runtime::session::service::json::Chunks;
 
 /// What is sent, in one of the ways of this backend.
 pub(super) enum RpcBody {

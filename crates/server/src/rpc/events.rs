@@ -5,8 +5,8 @@ use std::pin::Pin;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{encode, full_details};
 use beep_python_protocol::{ErrorCode, GrpcCode, Problem, ValueForm};
-use beep_python_runtime::session::answer::{EncodedResponse, Chunks, Told, tell};
-use beep_python_runtime::session::{Event, Events};
+use beep_python_runtime::session::service::json::{Chunks, EncodedResponse, Told, tell};
+use beep_python_runtime::session::{Event, EventStream};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, stream};
 use http::HeaderMap;
@@ -21,7 +21,7 @@ const CHUNK_BYTES: usize = 32 << 10;
 pub(super) type Messages = Pin<Box<dyn Stream<Item = Frame<Bytes>> + Send>>;
 
 /// All events, as they come.
-pub(super) fn messages(events: Events, form: ValueForm) -> Messages {
+pub(super) fn messages(events: EventStream, form: ValueForm) -> Messages {
     Box::pin(stream::unfold(Next::Event(Box::new(events)), move |next| async move {
         let mut events = match next {
             Next::Event(events) => events,
@@ -46,7 +46,7 @@ pub(super) fn messages(events: Events, form: ValueForm) -> Messages {
 }
 
 enum Next {
-    Event(Box<Events>),
+    Event(Box<EventStream>),
     Trailers(HeaderMap),
     End,
 }
@@ -68,15 +68,15 @@ fn written(told: Told) -> (m::event::Event, Option<HeaderMap>) {
         Told::Event("item", body) => E::ItemJson(json(&body)),
         Told::Event("input_request", body) => E::InputRequestJson(json(&body)),
         Told::Event(_, body) => E::CallbackJson(json(&body)),
-        Told::Answer(EncodedResponse::Json(body)) => {
+        Told::Response(EncodedResponse::Json(body)) => {
             return (E::ResultJson(json(&body)), Some(HeaderMap::from_iter([status(GrpcCode::Ok)])));
         }
-        Told::Answer(EncodedResponse::Exception(body)) => {
+        Told::Response(EncodedResponse::Exception(body)) => {
             let read = serde_json::from_slice::<Problem>(&body.contiguous());
             return failed(&read.unwrap_or_else(|error| Problem::new(ErrorCode::Internal, error.to_string())));
         }
-        Told::Answer(EncodedResponse::Problem(problem)) => return failed(&problem),
-        Told::Answer(EncodedResponse::Floats { .. }) => {
+        Told::Response(EncodedResponse::Problem(problem)) => return failed(&problem),
+        Told::Response(EncodedResponse::Floats { .. }) => {
             return failed(&Problem::new(ErrorCode::Internal, "arrays are not followed"));
         }
     };

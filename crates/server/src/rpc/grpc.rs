@@ -18,8 +18,8 @@ use super::{host, reply, request};
 use crate::Host;
 use crate::http::connection::read;
 use crate::refused;
-use beep_python_runtime::session::answer::Chunks;
-use beep_python_runtime::session::operation::{self, CallOptions};
+use beep_python_runtime::session::service::json::Chunks;
+use beep_python_runtime::session::service::operation::{self, CallOptions};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");

@@ -10,8 +10,10 @@ use bytes::Bytes;
 
 use super::request::message;
 use crate::Host;
-use beep_python_runtime::session::answer::Chunks;
-use beep_python_runtime::session::host_operation::{Named, cancel, delete_session, describe, handles, inspect};
+use beep_python_runtime::session::service::host_operation::{
+    Named, cancel, delete_session, describe, handles, inspect,
+};
+use beep_python_runtime::session::service::json::Chunks;
 
 /// Carries out one operation.
 pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Chunks, Problem> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use beep_python_protocol::{ErrorCode, HostOperation, Problem};
-use beep_python_runtime::session::{Answer, CapturedOutput, Reply};
+use beep_python_runtime::session::{CallResult, CapturedOutput, Response as SessionResponse};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
@@ -18,9 +18,9 @@ use crate::http::answer::{self, method_not_allowed, problem};
 use crate::http::connection::read;
 use crate::http::envelope;
 use crate::http::operation::event_response;
-use beep_python_runtime::session::answer::floats::{Rows, row_to_json, rows};
-use beep_python_runtime::session::answer::{ArrayFormat, Chunks, encode_response};
-use beep_python_runtime::session::{host_operation, operation};
+use beep_python_runtime::session::service::json::floats::{Rows, row_to_json, rows};
+use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, encode_response};
+use beep_python_runtime::session::service::{host_operation, operation};
 
 /// Answers a request that came through the door.
 pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
@@ -71,31 +71,34 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
         return Ok(event_response(RpcBody::Text(text(events, envelope.form, framing)), framing));
     }
     let arrays = ArrayFormat::of(envelope.form);
-    let Reply { answer, captured, epoch } = operation::carry_out(&host.sessions, operation, &envelope, body).await?;
+    let SessionResponse { answer, captured, epoch } =
+        operation::carry_out(&host.sessions, operation, &envelope, body).await?;
     let response = match answer {
-        Answer::Value(value) => {
+        CallResult::Value(value) => {
             let mut tail = Vec::new();
             end(&mut tail, &captured, epoch);
             let head = Bytes::from_static(br#"{"Value":"#);
             let pieces = std::iter::once(head).chain(value.pieces().cloned());
             answer::ok(answer::JSON, pieces.chain(std::iter::once(tail.into())).collect())
         }
-        Answer::Handle(object) | Answer::Object(object) => {
+        CallResult::Handle(object) | CallResult::Object(object) => {
             let mut told = pascal_case(&object.contiguous())?;
             end(&mut told, &captured, epoch);
             answer::json(told)
         }
-        Answer::Floats(body) => data(row_to_json(body, arrays).await?),
-        Answer::FloatRows(body) => match rows(body, arrays).await? {
+        CallResult::Floats(body) => data(row_to_json(body, arrays).await?),
+        CallResult::FloatRows(body) => match rows(body, arrays).await? {
             Rows::Json(text) => data(text),
             Rows::Binary { .. } => return Err(Problem::new(ErrorCode::Internal, "binary rows were not asked for")),
         },
-        Answer::Problem(mut told) => {
+        CallResult::Problem(mut told) => {
             name_as_sent(&mut told);
-            let answer = Answer::Problem(told);
-            answer::composed(encode_response(Reply { answer, captured, epoch }, arrays).await)
+            let answer = CallResult::Problem(told);
+            answer::composed(encode_response(SessionResponse { answer, captured, epoch }, arrays).await)
         }
-        answer @ Answer::Exception(_) => answer::composed(encode_response(Reply { answer, captured, epoch }, arrays).await),
+        answer @ CallResult::Exception(_) => {
+            answer::composed(encode_response(SessionResponse { answer, captured, epoch }, arrays).await)
+        }
     };
     Ok(response.map(RpcBody::Json))
 }

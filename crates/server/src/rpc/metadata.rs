@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use beep_python_protocol::grpc::{
-    CALLBACK, CANCEL_IF_GONE, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LEASE, LIMITS, OFFERS, REQUEST, SESSION,
-    VALUES,
+    CALLBACK, CANCEL_ON_DISCONNECT, CAPABILITIES, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LEASE, LIMITS, REQUEST,
+    SESSION, VALUES,
 };
-use beep_python_protocol::{ErrorCode, Offers, Problem};
+use beep_python_protocol::{Capabilities, ErrorCode, Problem};
 use beep_python_runtime::session::RequestId;
 use http::HeaderMap;
 
 use crate::http::envelope::{flag, words_of};
-use beep_python_runtime::session::operation::{CallOptions, form_named, limits_named, offers_named};
+use beep_python_runtime::session::service::operation::{CallOptions, capabilities_named, form_named, limits_named};
 
 /// Whether the client takes the details of an error as a message, which has room for all of them.
 pub(super) fn errors_as_message(headers: &HeaderMap) -> bool {
@@ -38,10 +38,23 @@ pub(super) fn read(headers: &HeaderMap) -> Result<CallOptions, Problem> {
     let limits = header(LIMITS)?.map(limits_named).transpose()?;
     let name = header(REQUEST)?.map(|id| RequestId::new(id.as_bytes().to_vec()));
     let asked = |name| flag(header(name)?).ok_or_else(|| invalid(format!("the metadata {name} must be true or false")));
-    let (cancel_if_gone, isolated) = (asked(CANCEL_IF_GONE)?, asked(ISOLATED)?);
-    let offers = header(OFFERS)?.map_or(Ok(Offers::NONE), |text| offers_named(words_of(text)))?;
+    let (cancel_on_disconnect, isolated) = (asked(CANCEL_ON_DISCONNECT)?, asked(ISOLATED)?);
+    let capabilities =
+        header(CAPABILITIES)?.map_or(Ok(Capabilities::NONE), |text| capabilities_named(words_of(text)))?;
     let (session, callback) = (header(SESSION)?.map(str::to_owned), header(CALLBACK)?.map(str::to_owned));
-    Ok(CallOptions { session, form, deadline, grace, limits, lease, name, cancel_if_gone, isolated, offers, callback })
+    Ok(CallOptions {
+        session,
+        form,
+        deadline,
+        grace,
+        limits,
+        lease,
+        name,
+        cancel_on_disconnect,
+        isolated,
+        capabilities,
+        callback,
+    })
 }
 
 /// Up to eight digits and a unit.

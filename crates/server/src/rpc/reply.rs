@@ -3,7 +3,7 @@
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{Extras, FRAME_HEAD_BYTES, encode, frame_head};
 use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException};
-use beep_python_runtime::session::{Answer, CapturedOutput, Reply};
+use beep_python_runtime::session::{CallResult, CapturedOutput, Response};
 use beep_python_runtime::worker::Body;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -11,8 +11,8 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use beep_python_runtime::session::answer::Chunks;
-use beep_python_runtime::session::answer::floats::{aside, take_lengths};
+use beep_python_runtime::session::service::json::Chunks;
+use beep_python_runtime::session::service::json::floats::{aside, take_lengths};
 
 /// Up to here a copy into one piece is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
@@ -32,15 +32,15 @@ struct Kept {
 }
 
 /// The message of an answer, in its frame; a problem where it is none.
-pub(super) async fn message(operation: Operation, reply: Reply) -> Result<Chunks, Problem> {
-    let Reply { answer, captured: CapturedOutput { stdout, stderr }, epoch: session_epoch } = reply;
+pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chunks, Problem> {
+    let Response { answer, captured: CapturedOutput { stdout, stderr }, epoch: session_epoch } = reply;
     match answer {
-        Answer::Value(value) => {
+        CallResult::Value(value) => {
             // In `value_json`, which is field 1 of all that answer with a value; so are the numbers of the rest the same.
             let extras = Extras { stdout, stderr, session_epoch }.encode_to_vec();
             Ok(field_1(&value, &extras))
         }
-        Answer::Handle(object) => {
+        CallResult::Handle(object) => {
             let Kept { handle_id, type_name, repr, shape, dtype } = read(&object)?;
             let shape = shape.map(|sizes| m::Shape { sizes });
             let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype };
@@ -48,17 +48,17 @@ pub(super) async fn message(operation: Operation, reply: Reply) -> Result<Chunks
             // Evaluate and GetAttribute have the same fields.
             Ok(Chunks::one(encode(&m::CallMethodResponse { result, stdout, stderr, session_epoch })))
         }
-        Answer::Object(object) => {
+        CallResult::Object(object) => {
             object_message(operation, &object, Extras { stdout, stderr, session_epoch }).map(Chunks::one)
         }
-        Answer::Floats(body) => Ok(field_1(&body, &[])),
-        Answer::FloatRows(body) => aside(body.len(), move || rows(&body)).await.map(Chunks::one),
-        Answer::Exception(object) => {
+        CallResult::Floats(body) => Ok(field_1(&body, &[])),
+        CallResult::FloatRows(body) => aside(body.len(), move || rows(&body)).await.map(Chunks::one),
+        CallResult::Exception(object) => {
             let Raised { detail, exception } = read(&object)?;
             let problem = Problem::new(ErrorCode::PythonException, detail);
             Err(Problem { exception: Some(exception), stdout, stderr, session_epoch: Some(session_epoch), ..problem })
         }
-        Answer::Problem(problem) => {
+        CallResult::Problem(problem) => {
             let session_epoch = (session_epoch > 0).then_some(session_epoch);
             Err(Problem { stdout, stderr, session_epoch, ..*problem })
         }

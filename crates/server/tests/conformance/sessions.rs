@@ -75,7 +75,7 @@ async fn a_call_without_grace_is_killed(ground: &Ground) {
 async fn a_call_whose_caller_is_gone_is_cancelled_if_it_asked(ground: &Ground) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
-    let (code, python) = (endless(&mark), ground.python.with_cancel_if_gone());
+    let (code, python) = (endless(&mark), ground.python.with_cancel_on_disconnect());
     tokio::select! {
         answered = python.evaluate::<()>(&code) => panic!("{answered:?}"),
         () = marked(&mark) => {}

@@ -8,7 +8,10 @@ use crate::pipe::{Connection, Server};
 
 fn call(pipe: &mut Connection, code: &str, values: &str) {
     let payload = json!({"expression": code, "locals": {"f": {"$callback": "add"}}});
-    send(pipe, json!({"id": 1, "command": "eval", "payload": payload, "offers": ["callbacks"], "values": values}));
+    send(
+        pipe,
+        json!({"id": 1, "command": "eval", "payload": payload, "capabilities": ["callbacks"], "values": values}),
+    );
 }
 
 fn answer(server: &Server, asked: &Value, value: Value) {
@@ -118,7 +121,7 @@ fn a_cancelled_call_ends_its_callbacks_and_what_is_nested() {
     let payload = json!({"expression": "f()", "locals": {"f": {"$callback": "add"}}});
     send(
         &mut pipe,
-        json!({"id": 1, "command": "eval", "payload": payload, "offers": ["callbacks"], "timeoutMs": 2000}),
+        json!({"id": 1, "command": "eval", "payload": payload, "capabilities": ["callbacks"], "timeoutMs": 2000}),
     );
     let asked = pipe.receive();
     let mut nested = server.connect();

@@ -207,9 +207,13 @@ fn input_asks_the_client_that_offers_it() {
     let (_, last) = executed(&mut pipe, "input('name? ')");
     let exception = &last["errorInfo"]["exception"];
     assert_eq!(exception["type"], "EOFError");
-    assert!(exception["message"].as_str().is_some_and(|text| text.contains("offers no standard input")), "{last}");
+    assert!(
+        exception["message"].as_str().is_some_and(|text| text.contains("has no standard input to read from")),
+        "{last}"
+    );
     let ask = |pipe: &mut Connection, code: &str| {
-        let request = json!({"id": 1, "command": "execute", "payload": {"expression": code}, "offers": ["stdin"]});
+        let request =
+            json!({"id": 1, "command": "execute", "payload": {"expression": code}, "capabilities": ["stdin"]});
         send(pipe, request);
     };
     ask(&mut pipe, "print('hello', end='')\na = input('first? ')\nb = input()\na + b");
@@ -237,13 +241,13 @@ fn a_question_ends_with_its_client_and_with_its_call() {
     let server = Server::start();
     let mut pipe = server.connect();
     let code = "try: input()\nexcept Exception as error: told = error.code";
-    send(&mut pipe, json!({"id": 1, "command": "execute", "payload": {"expression": code}, "offers": ["stdin"]}));
+    send(&mut pipe, json!({"id": 1, "command": "execute", "payload": {"expression": code}, "capabilities": ["stdin"]}));
     let question = pipe.receive()["questionId"].clone();
     drop(pipe);
     assert_eq!(server.eval("told"), "cancelled");
     server.connect().refused("answer", json!({"questionId": question, "value": ""}), "unknown_question");
     let mut pipe = server.connect();
-    let request = json!({"id": 1, "command": "execute", "payload": {"expression": "input()"}, "offers": ["stdin"], "timeoutMs": 2000});
+    let request = json!({"id": 1, "command": "execute", "payload": {"expression": "input()"}, "capabilities": ["stdin"], "timeoutMs": 2000});
     send(&mut pipe, request);
     let question = pipe.receive()["questionId"].clone();
     assert_eq!(pipe.receive()["errorInfo"]["outcome"], "state_kept");
@@ -329,7 +333,7 @@ fn http_sends_server_sent_events_or_lines() {
         text,
         "{\"event\":\"stdout\",\"text\":\"1\\n\"}\n{\"event\":\"result\",\"value\":{\"$tuple\":[1,2]},\"sessionEpoch\":1}\n"
     );
-    let refused = server.connect().post("/api/eval", &[("x-beep-offers", "stdin")], "{\"expression\":\"1\"}");
+    let refused = server.connect().post("/api/eval", &[("x-beep-capabilities", "stdin")], "{\"expression\":\"1\"}");
     let problem = refused.expect_problem(400, "invalid_request");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("Accept")), "{problem}");
     let unknown = server.connect().post("/api/execute", &[("x-beep-session", "none")], "{\"expression\":\"1\"}");

@@ -170,7 +170,7 @@ async fn a_call_is_cancelled_from_another_task() {
     assert_eq!(python.cancel("mine").await.expect("told"), CancelOutcome::StateKept);
     let Err(Error::Host(problem)) = calling.await.expect("no panic") else { panic!("not cancelled") };
     assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
-    let gone = python.with_cancel_if_gone();
+    let gone = python.with_cancel_on_disconnect();
     let calling = tokio::spawn(async move { gone.evaluate::<()>(&code).await });
     runs().await;
     calling.abort();

@@ -1,0 +1,90 @@
+//! What callers are told whose calls have no answer of the worker's: they were stopped, or their worker is gone.
+
+use beep_python_protocol::{ErrorCode, Outcome, Problem, WorkerDeath};
+
+/// The exit status of a worker that cannot reach its host any more; `_zygote.py` has it too.
+const LINK_BROKEN: i32 = 70;
+
+/// The exit status of a worker whose own loop failed; `_zygote.py` has it too.
+const LOOP_BROKEN: i32 = 71;
+
+/// Why this host killed a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KillReason {
+    /// A call did not stop when it was interrupted.
+    ForCall,
+    /// It was busy outside of any call and started none: a background thread or task holds it.
+    Stuck,
+    /// The session was closed.
+    Closing,
+    /// The session was restarted on request.
+    Restarting,
+    /// It passed a limit while no call ran.
+    Limit(ErrorCode),
+}
+
+/// What a caller is told whose call was stopped.
+pub(crate) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
+    let what = match why {
+        ErrorCode::DeadlineExceeded => "the call's deadline passed",
+        ErrorCode::CpuTimeExceeded => "the call used up its processor time",
+        ErrorCode::MemoryExceeded => "the call took more memory than it, or its session, may",
+        ErrorCode::TooManyProcesses => "the session's processes passed their limit in this call",
+        _ => "the call was cancelled",
+    };
+    let became = match outcome {
+        Outcome::NotStarted => "before it had started; nothing of it ran",
+        Outcome::StateKept => "and it was interrupted; the session keeps its state",
+        Outcome::StateLost => {
+            "and it did not stop when interrupted, so its worker was killed; the session is empty now"
+        }
+    };
+    let mut problem = Problem::new(why, format!("{what} {became}"));
+    problem.started = Some(outcome != Outcome::NotStarted);
+    problem.outcome = Some(outcome);
+    problem
+}
+
+/// What a caller is told whose session lost its worker.
+pub(crate) fn lost(death: &WorkerDeath, started: bool, killed: Option<KillReason>) -> Problem {
+    let ran = if started { "this call had started and may have had effects" } else { "this call had not started" };
+    let (code, why) = match killed {
+        Some(KillReason::ForCall) => {
+            (ErrorCode::SessionRestarted, "the session's worker was killed to stop another call".to_owned())
+        }
+        Some(KillReason::Stuck) => {
+            let why = "the session's worker was killed, since a background thread or task kept it from starting calls";
+            (ErrorCode::SessionRestarted, why.to_owned())
+        }
+        Some(KillReason::Restarting) => {
+            (ErrorCode::SessionRestarted, "the session was restarted on request".to_owned())
+        }
+        Some(KillReason::Limit(code)) => (
+            ErrorCode::SessionRestarted,
+            format!("the session's worker was killed, for it passed a limit while idle ({code})"),
+        ),
+        Some(KillReason::Closing) => {
+            (ErrorCode::ShuttingDown, "the session was closed and its worker ended".to_owned())
+        }
+        None => {
+            let hint = match death.exit_code {
+                Some(LINK_BROKEN) => {
+                    ", since its link to the host broke: code must not close descriptors that it has not opened"
+                }
+                Some(LOOP_BROKEN) => ", since its own loop failed; its last words on standard error say how",
+                _ => "",
+            };
+            (ErrorCode::WorkerDied, format!("the session's {death}{hint}"))
+        }
+    };
+    let mut problem = Problem::new(
+        code,
+        format!(
+            "{why}; {ran}{}",
+            if killed == Some(KillReason::Closing) { "" } else { "; the session was restarted empty" }
+        ),
+    );
+    problem.started = Some(started);
+    problem.death = Some(death.clone());
+    problem
+}

@@ -1,0 +1,139 @@
+//! Answers of the session core as JSON. Bodies of user data pass through as they are.
+
+use crate::worker::Body;
+use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use bytes::{Bytes, BytesMut};
+
+use crate::session::call::{CallResult, Response};
+use crate::session::output::CapturedOutput;
+use crate::session::service::json::chunks::Chunks;
+use crate::session::service::json::floats;
+
+/// Up to here a copy into one piece is cheaper than a further write.
+const COPY_BYTES: usize = 16 << 10;
+
+/// How arrays of floats are to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArrayFormat {
+    /// As JSON that any reader takes: NaN is refused.
+    Plain,
+    /// As JSON in which NaN is the word `"NaN"`.
+    Exact,
+    /// As they are, where rows are of one width, else as [`ArrayFormat::Exact`].
+    Binary,
+}
+
+impl ArrayFormat {
+    /// What a reader of values in this form understands.
+    pub fn of(form: ValueForm) -> ArrayFormat {
+        match form {
+            ValueForm::Plain => ArrayFormat::Plain,
+            ValueForm::Exact => ArrayFormat::Exact,
+        }
+    }
+}
+
+/// An answer, but for its framing.
+#[derive(Debug)]
+pub enum EncodedResponse {
+    /// A success, as JSON.
+    Json(Chunks),
+    /// A success, as little-endian 32-bit floats; rows and columns where it was rows that were asked for.
+    Floats {
+        /// Rows and columns, where they are all of one width.
+        shape: Option<(usize, usize)>,
+        /// The floats, row after row.
+        pieces: Chunks,
+    },
+    /// A Python exception: a whole problem document.
+    Exception(Chunks),
+    /// Any other problem.
+    Problem(Box<Problem>),
+}
+
+impl From<Problem> for EncodedResponse {
+    fn from(problem: Problem) -> EncodedResponse {
+        EncodedResponse::Problem(Box::new(problem))
+    }
+}
+
+/// Composes what a session answered.
+pub async fn encode_response(reply: Response, arrays: ArrayFormat) -> EncodedResponse {
+    let Response { answer, captured, epoch } = reply;
+    match answer {
+        CallResult::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&captured, epoch))),
+        CallResult::Handle(object) | CallResult::Object(object) => {
+            EncodedResponse::Json(join(b"", &object, 1, &extras(&captured, epoch)))
+        }
+        CallResult::Exception(object) => {
+            let code = ErrorCode::PythonException;
+            let head =
+                format!(r#"{{"title":"{}","status":{},"code":"{}","#, code.title(), code.http_status(), code.as_str());
+            EncodedResponse::Exception(join_from(1, head.as_bytes(), &object, 1, &extras(&captured, epoch)))
+        }
+        CallResult::Problem(mut told) => {
+            told.stdout = captured.stdout;
+            told.stderr = captured.stderr;
+            told.session_epoch = (epoch > 0).then_some(epoch);
+            EncodedResponse::Problem(told)
+        }
+        CallResult::Floats(body) if arrays == ArrayFormat::Binary => {
+            EncodedResponse::Floats { shape: None, pieces: body.pieces().cloned().collect() }
+        }
+        CallResult::Floats(body) => match floats::row_to_json(body, arrays).await {
+            Ok(text) => EncodedResponse::Json(Chunks::one(text)),
+            Err(told) => told.into(),
+        },
+        CallResult::FloatRows(body) => match floats::rows(body, arrays).await {
+            Ok(floats::Rows::Binary { rows, width, pieces }) => {
+                EncodedResponse::Floats { shape: Some((rows, width)), pieces: pieces.into_iter().collect() }
+            }
+            Ok(floats::Rows::Json(text)) => EncodedResponse::Json(Chunks::one(text)),
+            Err(told) => told.into(),
+        },
+    }
+}
+
+/// What stands between the worker's object and its closing brace: `,"stdout":…,"stderr":…,"sessionEpoch":N}`.
+fn extras(captured: &CapturedOutput, epoch: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(24);
+    for (name, text) in [("stdout", &captured.stdout), ("stderr", &captured.stderr)] {
+        if !text.is_empty() {
+            out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
+            out.extend_from_slice(&serde_json::to_vec(text).unwrap_or_else(|_| b"null".to_vec()));
+        }
+    }
+    out.extend_from_slice(br#","sessionEpoch":"#);
+    out.extend_from_slice(epoch.to_string().as_bytes());
+    out.push(b'}');
+    out
+}
+
+/// `head`, the body without its last `cut` bytes, and `tail`.
+fn join(head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Chunks {
+    join_from(0, head, body, cut, tail)
+}
+
+/// The same, without the body's first `skip` bytes either.
+fn join_from(skip: usize, head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Chunks {
+    let length = body.len().saturating_sub(skip + cut);
+    if length <= COPY_BYTES {
+        let whole = body.contiguous();
+        let mut one = BytesMut::with_capacity(head.len() + length + tail.len());
+        one.extend_from_slice(head);
+        one.extend_from_slice(whole.get(skip..skip + length).unwrap_or_default());
+        one.extend_from_slice(tail);
+        return Chunks::one(one.freeze());
+    }
+    let mut left = skip + length;
+    let mut skip = skip;
+    let mut pieces = vec![Bytes::copy_from_slice(head)];
+    for piece in body.pieces() {
+        let end = piece.len().min(left);
+        left -= end;
+        pieces.push(piece.slice(skip.min(end)..end));
+        skip = 0;
+    }
+    pieces.push(Bytes::copy_from_slice(tail));
+    pieces.into_iter().collect()
+}

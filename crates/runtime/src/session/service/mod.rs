@@ -1,0 +1,6 @@
+//! What transports call: operations by their name, requests and answers as JSON.
+
+pub(crate) mod debugger;
+pub mod host_operation;
+pub mod json;
+pub mod operation;

@@ -1,0 +1,127 @@
+//! The zygotes of a host: one for each environment, and set of preloaded modules, that sessions ask for.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::environment::Identity;
+use crate::worker::{Lifeline, Zygote, ZygoteConfig, ZygoteError};
+
+/// How many zygotes without a session are kept for the next one that asks.
+const SPARE: usize = 4;
+/// How long a zygote may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// The zygote of one environment, started when it is needed and again when it is gone.
+///
+/// Its sessions hold the environment, so that it is not deleted. A zygote that no session needs does not: somebody may have
+/// made another environment in that place.
+#[derive(Debug)]
+pub(crate) struct ZygoteSlot {
+    config: ZygoteConfig,
+    environment: Identity,
+    lifeline: Arc<Lifeline>,
+    current: tokio::sync::Mutex<Option<Arc<Zygote>>>,
+    python_version: Mutex<Option<String>>,
+}
+
+impl ZygoteSlot {
+    pub(crate) fn new(config: ZygoteConfig, lifeline: Arc<Lifeline>) -> ZygoteSlot {
+        let (current, python_version) = (tokio::sync::Mutex::default(), Mutex::default());
+        let environment = Identity::of(folder(&config.python));
+        ZygoteSlot { config, environment, lifeline, current, python_version }
+    }
+
+    fn is_of_what_is_there(&self) -> bool {
+        self.environment.is_at(folder(&self.config.python))
+    }
+
+    pub(crate) async fn get(&self) -> Result<Arc<Zygote>, ZygoteError> {
+        let mut current = self.current.lock().await;
+        if let Some(zygote) = current.as_ref().filter(|zygote| !zygote.is_gone()) {
+            return Ok(zygote.clone());
+        }
+        let zygote = Arc::new(Zygote::start(&self.config, &self.lifeline).await?);
+        *self.python_version.lock().expect("no panic while held") = Some(zygote.python_version().to_owned());
+        *current = Some(zygote.clone());
+        Ok(zygote)
+    }
+
+    /// Asks no more of this zygote: the next one is a new one.
+    pub(crate) async fn forget(&self, zygote: &Arc<Zygote>) {
+        let mut current = self.current.lock().await;
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, zygote)) {
+            current.take();
+        }
+    }
+
+    /// Ends it, with what is left of its workers; returns when its process is gone.
+    async fn end(&self) {
+        if let Some(zygote) = self.current.lock().await.take() {
+            let _ = tokio::time::timeout(ENDS_WITHIN, zygote.end()).await;
+        }
+    }
+
+    /// The version of its Python, once it has started.
+    pub(crate) fn python_version(&self) -> Option<String> {
+        self.python_version.lock().expect("no panic while held").clone()
+    }
+}
+
+/// The environment's folder, of an interpreter as it stands in it.
+fn folder(python: &Path) -> &Path {
+    python.parent().and_then(Path::parent).unwrap_or(python)
+}
+
+/// What makes one zygote another than the next.
+type Key = (PathBuf, Vec<String>);
+
+/// All zygotes of a host.
+#[derive(Debug)]
+pub(crate) struct ZygotePool {
+    /// With the interpreter and the modules of the host's own environment.
+    config: ZygoteConfig,
+    lifeline: Arc<Lifeline>,
+    zygotes: Mutex<HashMap<Key, Arc<ZygoteSlot>>>,
+}
+
+impl ZygotePool {
+    pub(crate) fn new(config: ZygoteConfig, lifeline: Lifeline) -> ZygotePool {
+        ZygotePool { config, lifeline: Arc::new(lifeline), zygotes: Mutex::default() }
+    }
+
+    /// The zygote of an interpreter, as it stands in its environment, with these modules; the host's own where not given.
+    pub(crate) fn zygotes(&self, python: Option<PathBuf>, preload: Option<Vec<String>>) -> Arc<ZygoteSlot> {
+        let foreign = python.as_ref().is_some_and(|python| *python != self.config.python);
+        // What the host preloads is known to be there in its own environment only.
+        let own = || if foreign { Vec::new() } else { self.config.preload.clone() };
+        let python = python.unwrap_or_else(|| self.config.python.clone());
+        let preload = preload.unwrap_or_else(own);
+        let mut zygotes = self.zygotes.lock().expect("no panic while held");
+        let key = (python.clone(), preload.clone());
+        let is_unused = |zygotes: &Arc<ZygoteSlot>| Arc::strong_count(zygotes) == 1;
+        zygotes.retain(|_, zygotes| !is_unused(zygotes) || zygotes.is_of_what_is_there());
+        if let Some(found) = zygotes.get(&key) {
+            return found.clone();
+        }
+        let mut spare = zygotes.values().filter(|zygotes| is_unused(zygotes)).count();
+        zygotes.retain(|_, zygotes| {
+            let unused = is_unused(zygotes);
+            let keep = !unused || spare < SPARE;
+            spare -= usize::from(unused && !keep);
+            keep
+        });
+        let made = ZygoteSlot::new(ZygoteConfig { python, preload, ..self.config.clone() }, self.lifeline.clone());
+        zygotes.entry(key).or_insert(Arc::new(made)).clone()
+    }
+
+    /// Ends all of them.
+    pub(crate) async fn end(&self) {
+        let all: Vec<_> =
+            self.zygotes.lock().expect("no panic while held").drain().map(|(_, zygotes)| zygotes).collect();
+        for zygotes in all {
+            zygotes.end().await;
+        }
+    }
+}
