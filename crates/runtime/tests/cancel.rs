@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Operation, Outcome};
-use beep_python_runtime::session::{Answer, Request, RequestId, Session, SessionManager};
+use beep_python_runtime::session::{CallResult, Request, RequestId, Session, SessionManager};
 use serde_json::json;
 use support::{Told, eval, on_every_python, on_one_python};
 use tokio::io::AsyncReadExt;
@@ -174,12 +174,12 @@ fn a_cancel_that_races_with_the_end_hits_nobody_else() {
             soon.read_exact(&mut [0]).await.expect("it runs");
             let outcome = cancel(sessions, "raced").await;
             let told = running.await.expect("told");
-            let met = match (&told.reply.answer, outcome) {
-                (Answer::Value(_), CancelOutcome::Finished | CancelOutcome::NotFound) => {
+            let met = match (&told.reply.result, outcome) {
+                (CallResult::Value(_), CancelOutcome::Finished | CancelOutcome::NotFound) => {
                     assert_eq!(told.value(), &json!(n));
                     false
                 }
-                (Answer::Problem(problem), _) => {
+                (CallResult::Problem(problem), _) => {
                     assert_eq!(problem.code, ErrorCode::Cancelled);
                     let kept = problem.outcome == Some(Outcome::StateKept);
                     assert_eq!(outcome, if kept { CancelOutcome::StateKept } else { CancelOutcome::NotStarted });

@@ -5,7 +5,7 @@
 mod support;
 
 use beep_python_protocol::{ErrorCode, Operation};
-use beep_python_runtime::session::{Answer, Session};
+use beep_python_runtime::session::{CallResult, Session};
 use serde_json::{Value, json};
 use support::{Told, eval, gone, kill, on_every_python, on_one_python, send};
 
@@ -44,7 +44,7 @@ fn unkind_code_harms_its_own_session_only() {
             eval(&session, code).await;
             // Whatever became of it, the session answers: with its worker, or with another that it was given.
             let mut told = eval(&session, "1 + 1").await;
-            if !must_live && matches!(told.reply.answer, Answer::Problem(_)) {
+            if !must_live && matches!(told.reply.result, CallResult::Problem(_)) {
                 told = eval(&session, "1 + 1").await;
             }
             assert_eq!(told.value(), &json!(2), "after {code}");

@@ -249,7 +249,7 @@ fn handles_results_output_and_the_queue_are_limited() {
         assert_eq!(eval(&session, "object()").await.problem().code, ErrorCode::TooManyHandles);
         assert_eq!(eval(&session, "'x' * 200").await.problem().code, ErrorCode::ResultTooLarge);
         let told = eval(&session, "print('x' * 20)").await;
-        assert!(told.reply.captured.stdout.starts_with("xxxxxxxxxx\n[output cut here"), "{:?}", told.reply.captured);
+        assert!(told.reply.output.stdout.starts_with("xxxxxxxxxx\n[output cut here"), "{:?}", told.reply.output);
         let running = {
             let session = session.clone();
             tokio::spawn(async move { eval(&session, "import time; time.sleep(0.2)").await })

@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, Operation, Outcome, SessionOptions};
-use beep_python_runtime::session::{Answer, Request, Session};
+use beep_python_runtime::session::{CallResult, Request, Session};
 use rustix::process::Pid;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use serde_json::{Value, json};
@@ -147,16 +147,16 @@ fn output_comes_with_the_call_that_wrote_it() {
         let session = sessions.default_session();
         let code = "import subprocess, sys, os\nprint('one')\nsubprocess.run(['echo', 'two'])\nos.write(1, b'three\\n')\nprint('err', file=sys.stderr)\nprint('four', end='')";
         let told = eval(session, code).await;
-        assert_eq!(told.reply.captured.stdout, "one\ntwo\nthree\nfour");
-        assert_eq!(told.reply.captured.stderr, "err\n");
-        assert_eq!(eval(session, "1").await.reply.captured.stdout, "");
+        assert_eq!(told.reply.output.stdout, "one\ntwo\nthree\nfour");
+        assert_eq!(told.reply.output.stderr, "err\n");
+        assert_eq!(eval(session, "1").await.reply.output.stdout, "");
         // Sent ahead together, so that the worker runs one straight after the other.
         let calls: Vec<_> = (0..100)
             .map(|n| {
                 let session = session.clone();
                 tokio::spawn(async move {
                     let told = eval(&session, &format!("print({n}) if {n} % 3 else None")).await;
-                    (n, told.reply.captured.stdout)
+                    (n, told.reply.output.stdout)
                 })
             })
             .collect();
@@ -171,7 +171,7 @@ fn output_comes_with_the_call_that_wrote_it() {
 fn output_without_end_is_cut_and_marked() {
     on_one_python(async |sessions| {
         let told = eval(sessions.default_session(), "for _ in range(1000): print('x' * 100_000)").await;
-        let stdout = &told.reply.captured.stdout;
+        let stdout = &told.reply.output.stdout;
         assert!(stdout.len() < 1_100_000, "{} bytes were kept", stdout.len());
         assert!(stdout.ends_with("more bytes]\n"), "the cut is marked");
     });
@@ -257,7 +257,7 @@ async fn eval_until_its_time_is_over(session: &Session, code: &str, grace: Optio
     let mut ms = 100;
     loop {
         let told = eval_within(session, code, ms, grace).await;
-        if !told.reply.captured.stdout.is_empty() || ms > 20_000 {
+        if !told.reply.output.stdout.is_empty() || ms > 20_000 {
             return told;
         }
         ms *= 2;
@@ -299,7 +299,7 @@ fn code_that_will_not_stop_is_killed_with_what_it_started() {
         let told = eval_until_its_time_is_over(session, &code, Some(100)).await;
         assert_eq!(told.problem().code, ErrorCode::DeadlineExceeded);
         assert_eq!(told.problem().outcome, Some(Outcome::StateLost));
-        let printed = told.reply.captured.stdout.lines().next().expect("the child's id").to_owned();
+        let printed = told.reply.output.stdout.lines().next().expect("the child's id").to_owned();
         let child: u32 = printed.parse().expect("the child's id");
         support::gone(child).await;
         let next = eval(session, "1").await;
@@ -345,7 +345,7 @@ fn an_interrupt_that_comes_late_hits_nobody_else() {
             let behind = eval(session, "sum(range(2000))");
             let (racing, behind) = tokio::join!(racing, behind);
             assert_eq!(behind.value(), &json!(1_999_000), "round {n}");
-            if let Answer::Problem(problem) = &racing.reply.answer {
+            if let CallResult::Problem(problem) = &racing.reply.result {
                 assert_eq!(problem.code, ErrorCode::DeadlineExceeded);
                 assert_ne!(problem.outcome, Some(Outcome::StateLost), "round {n}");
             }
@@ -373,7 +373,7 @@ fn what_a_dead_worker_started_ends_too() {
         let code =
             "import subprocess\nprint(subprocess.Popen(['sleep', '1000']).pid, flush=True)\nimport os; os._exit(1)";
         let told = eval(sessions.default_session(), code).await;
-        support::gone(told.reply.captured.stdout.trim().parse().expect("the child's id")).await;
+        support::gone(told.reply.output.stdout.trim().parse().expect("the child's id")).await;
     });
 }
 
@@ -384,7 +384,7 @@ fn daemons_that_left_the_process_session_end_too() {
         for end in ["print(daemon)\nimport os; os._exit(1)", &stubborn("daemon")] {
             let code = format!("{start}{end}");
             let told = eval_until_its_time_is_over(sessions.default_session(), &code, Some(100)).await;
-            let printed = told.reply.captured.stdout.lines().next().expect("the daemon's id").to_owned();
+            let printed = told.reply.output.stdout.lines().next().expect("the daemon's id").to_owned();
             support::gone(printed.parse().expect("the daemon's id")).await;
         }
     });
@@ -411,7 +411,7 @@ fn a_worker_that_is_stuck_outside_of_any_call_is_replaced() {
         let waiting = eval_within(session, "1", 100, Some(100)).await;
         assert_eq!(waiting.problem().outcome, Some(Outcome::NotStarted));
         let mut again = eval(session, "2").await;
-        while let Answer::Problem(problem) = &again.reply.answer {
+        while let CallResult::Problem(problem) = &again.reply.result {
             assert_eq!((problem.code, problem.started), (ErrorCode::SessionRestarted, Some(false)));
             again = eval(session, "2").await; // it came before the worker was gone
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
 use beep_python_runtime::session::service::host_operation;
 use beep_python_runtime::session::service::json::{ArrayFormat, EncodedResponse, Told, encode_response, tell};
-use beep_python_runtime::session::service::operation::{self, CallOptions};
+use beep_python_runtime::session::service::operation::{self, CallOptions as Envelope};
 use beep_python_runtime::session::{RequestId, SessionManager};
 use bytes::Bytes;
 use futures_util::stream;
@@ -152,8 +152,8 @@ fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
     })))
 }
 
-fn envelope_of(options: &CallOptions, operation: Operation) -> CallOptions {
-    CallOptions {
+fn envelope_of(options: &CallOptions, operation: Operation) -> Envelope {
+    Envelope {
         session: options.session.as_deref().map(str::to_owned),
         form: ValueForm::Exact,
         deadline: options.timeout.map(|timeout| timeout.max(SHORTEST)),

@@ -72,9 +72,9 @@ impl Request {
 #[derive(Debug)]
 pub struct Response {
     /// The answer.
-    pub answer: CallResult,
+    pub result: CallResult,
     /// What the code wrote.
-    pub captured: CapturedOutput,
+    pub output: CapturedOutput,
     /// The session's epoch: 1 at first, one more after each restart.
     pub epoch: u64,
 }
@@ -100,6 +100,6 @@ pub enum CallResult {
 
 impl Response {
     pub(crate) fn problem(problem: Problem, epoch: u64) -> Response {
-        Response { answer: CallResult::Problem(Box::new(problem)), captured: CapturedOutput::default(), epoch }
+        Response { result: CallResult::Problem(Box::new(problem)), output: CapturedOutput::default(), epoch }
     }
 }

@@ -99,7 +99,7 @@ impl Following {
             let event = ready!(self.feed.poll_next(cx));
             let Event::Response(mut reply) = event else { return Poll::Ready(Some(event)) };
             if self.goes_on
-                && let Some(round) = round_of(&reply.answer)
+                && let Some(round) = round_of(&reply.result)
             {
                 self.count += round.count;
                 if let Some(handle_id) = round.handle_id.filter(|_| !round.done) {
@@ -110,10 +110,10 @@ impl Following {
                     continue;
                 }
                 let told = format!(r#"{{"done":true,"count":{}}}"#, self.count);
-                reply.answer = CallResult::Object(Body::from(Bytes::from(told)));
+                reply.result = CallResult::Object(Body::from(Bytes::from(told)));
             }
             self.ended = true;
-            if let (CallResult::Problem(problem), Some(handle_id)) = (&mut reply.answer, self.handle_id.take()) {
+            if let (CallResult::Problem(problem), Some(handle_id)) = (&mut reply.result, self.handle_id.take()) {
                 // A round that was not started, or not even asked for, closes nothing; but the stream was begun.
                 if problem.outcome == Some(Outcome::NotStarted) {
                     **problem = stopped(problem.code, Outcome::StateKept);
@@ -171,7 +171,7 @@ async fn end_stream(
         () = climb(&session.shared, call_id, ErrorCode::Cancelled, grace) => reply.await,
     };
     // A round that was not even started closes nothing.
-    let left = round_of(&reply.answer).and_then(|round| round.handle_id).or(handle_id);
+    let left = round_of(&reply.result).and_then(|round| round.handle_id).or(handle_id);
     if let Some(handle_id) = left {
         close(&session, handle_id).await;
     }
@@ -209,7 +209,7 @@ impl PausedStreams {
     /// Ends those of this name: whoever follows is told that they were cancelled. Gives their handles.
     fn cancel(&mut self, name: &RequestId) -> Vec<String> {
         let named = self.0.iter().filter(|(called, _)| called == name).filter_map(|(_, feed)| feed.upgrade());
-        let cancelled = named.map(|feed| feed.revise(|reply| cut_short(&mut reply.answer, ErrorCode::Cancelled)));
+        let cancelled = named.map(|feed| feed.revise(|reply| cut_short(&mut reply.result, ErrorCode::Cancelled)));
         cancelled.flatten().flatten().collect()
     }
 }

@@ -8,25 +8,26 @@ use beep_python_protocol::{Operation, Problem};
 use beep_python_runtime::interpreter::{SearchPaths, discover};
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{
-    Answer, Capacity, Reply, Request, Session, SessionLimits, SessionManager, SessionManagerOptions,
+    CallResult, Capacity, Request, Response, Session, SessionLimits, SessionManager, SessionManagerOptions,
 };
 use serde_json::{Value, json};
 
 /// A reply, with its body read.
 pub struct Told {
-    pub reply: Reply,
+    pub reply: Response,
     body: Value,
     bytes: Vec<u8>,
 }
 
-impl From<Reply> for Told {
-    fn from(reply: Reply) -> Told {
-        let bytes = match &reply.answer {
-            Answer::Value(body) | Answer::Handle(body) | Answer::Object(body) | Answer::Exception(body) => {
-                body.contiguous().to_vec()
-            }
-            Answer::Floats(body) | Answer::FloatRows(body) => body.contiguous().to_vec(),
-            Answer::Problem(_) => Vec::new(),
+impl From<Response> for Told {
+    fn from(reply: Response) -> Told {
+        let bytes = match &reply.result {
+            CallResult::Value(body)
+            | CallResult::Handle(body)
+            | CallResult::Object(body)
+            | CallResult::Exception(body) => body.contiguous().to_vec(),
+            CallResult::Floats(body) | CallResult::FloatRows(body) => body.contiguous().to_vec(),
+            CallResult::Problem(_) => Vec::new(),
         };
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Told { reply, body, bytes }
@@ -35,32 +36,36 @@ impl From<Reply> for Told {
 
 impl Told {
     pub fn value(&self) -> &Value {
-        assert!(matches!(self.reply.answer, Answer::Value(_)), "no value: {:?} {}", self.reply.answer, self.body);
+        assert!(matches!(self.reply.result, CallResult::Value(_)), "no value: {:?} {}", self.reply.result, self.body);
         &self.body
     }
 
     pub fn object(&self) -> &Value {
         assert!(
-            matches!(self.reply.answer, Answer::Object(_) | Answer::Handle(_)),
+            matches!(self.reply.result, CallResult::Object(_) | CallResult::Handle(_)),
             "no object: {:?}",
-            self.reply.answer
+            self.reply.result
         );
         &self.body
     }
 
     pub fn bytes(&self) -> &[u8] {
-        assert!(matches!(self.reply.answer, Answer::Floats(_) | Answer::FloatRows(_)), "{:?}", self.reply.answer);
+        assert!(
+            matches!(self.reply.result, CallResult::Floats(_) | CallResult::FloatRows(_)),
+            "{:?}",
+            self.reply.result
+        );
         &self.bytes
     }
 
     pub fn exception(&self) -> &Value {
-        assert!(matches!(self.reply.answer, Answer::Exception(_)), "no exception: {:?}", self.reply.answer);
+        assert!(matches!(self.reply.result, CallResult::Exception(_)), "no exception: {:?}", self.reply.result);
         &self.body["exception"]
     }
 
     pub fn problem(&self) -> &Problem {
-        match &self.reply.answer {
-            Answer::Problem(problem) => problem,
+        match &self.reply.result {
+            CallResult::Problem(problem) => problem,
             other => panic!("no problem: {other:?} {}", self.body),
         }
     }

@@ -71,19 +71,19 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
         return Ok(event_response(RpcBody::Text(text(events, envelope.form, framing)), framing));
     }
     let arrays = ArrayFormat::of(envelope.form);
-    let SessionResponse { answer, captured, epoch } =
+    let SessionResponse { result, output, epoch } =
         operation::carry_out(&host.sessions, operation, &envelope, body).await?;
-    let response = match answer {
+    let response = match result {
         CallResult::Value(value) => {
             let mut tail = Vec::new();
-            end(&mut tail, &captured, epoch);
+            end(&mut tail, &output, epoch);
             let head = Bytes::from_static(br#"{"Value":"#);
             let pieces = std::iter::once(head).chain(value.pieces().cloned());
             answer::ok(answer::JSON, pieces.chain(std::iter::once(tail.into())).collect())
         }
         CallResult::Handle(object) | CallResult::Object(object) => {
             let mut told = pascal_case(&object.contiguous())?;
-            end(&mut told, &captured, epoch);
+            end(&mut told, &output, epoch);
             answer::json(told)
         }
         CallResult::Floats(body) => data(row_to_json(body, arrays).await?),
@@ -93,11 +93,11 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
         },
         CallResult::Problem(mut told) => {
             name_as_sent(&mut told);
-            let answer = CallResult::Problem(told);
-            answer::composed(encode_response(SessionResponse { answer, captured, epoch }, arrays).await)
+            let result = CallResult::Problem(told);
+            answer::composed(encode_response(SessionResponse { result, output, epoch }, arrays).await)
         }
-        answer @ CallResult::Exception(_) => {
-            answer::composed(encode_response(SessionResponse { answer, captured, epoch }, arrays).await)
+        result @ CallResult::Exception(_) => {
+            answer::composed(encode_response(SessionResponse { result, output, epoch }, arrays).await)
         }
     };
     Ok(response.map(RpcBody::Json))
@@ -143,8 +143,8 @@ pub(crate) fn pascal_keys(object: &[u8]) -> Vec<u8> {
 }
 
 /// What follows the keys of an answer.
-fn end(out: &mut Vec<u8>, captured: &CapturedOutput, epoch: u64) {
-    for (name, text) in [("Stdout", &captured.stdout), ("Stderr", &captured.stderr)] {
+fn end(out: &mut Vec<u8>, output: &CapturedOutput, epoch: u64) {
+    for (name, text) in [("Stdout", &output.stdout), ("Stderr", &output.stderr)] {
         if !text.is_empty() {
             out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
             let _ = serde_json::to_writer(&mut *out, text); // into memory: it cannot fail

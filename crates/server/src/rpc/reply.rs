@@ -33,8 +33,8 @@ struct Kept {
 
 /// The message of an answer, in its frame; a problem where it is none.
 pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chunks, Problem> {
-    let Response { answer, captured: CapturedOutput { stdout, stderr }, epoch: session_epoch } = reply;
-    match answer {
+    let Response { result, output: CapturedOutput { stdout, stderr }, epoch: session_epoch } = reply;
+    match result {
         CallResult::Value(value) => {
             // In `value_json`, which is field 1 of all that answer with a value; so are the numbers of the rest the same.
             let extras = Extras { stdout, stderr, session_epoch }.encode_to_vec();

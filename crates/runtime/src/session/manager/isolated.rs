@@ -90,7 +90,7 @@ fn without_handle(reply: Response) -> Response {
     struct Described {
         type_name: String,
     }
-    let CallResult::Handle(body) = &reply.answer else { return reply };
+    let CallResult::Handle(body) = &reply.result else { return reply };
     let described = serde_json::from_slice::<Described>(&body.contiguous());
     let kind = described.map_or_else(|_| "object".to_owned(), |described| described.type_name);
     let detail = format!(
@@ -98,5 +98,5 @@ fn without_handle(reply: Response) -> Response {
          convert it, or ask for the exact form"
     );
     let problem = Problem::new(ErrorCode::NotRepresentable, detail);
-    Response { answer: CallResult::Problem(Box::new(problem)), ..reply }
+    Response { result: CallResult::Problem(Box::new(problem)), ..reply }
 }

@@ -40,7 +40,7 @@ pub async fn debug(session: &Session, install: bool) -> Result<Debugger, Problem
 
 async fn listen(session: &Session) -> Result<Told, Problem> {
     let body = br#"{"expression":"__import__('beep_python._debugger')._debugger.listen()"}"#;
-    match session.call(Request::new(Operation::Evaluate, &body[..])).await.answer {
+    match session.call(Request::new(Operation::Evaluate, &body[..])).await.result {
         CallResult::Value(told) => serde_json::from_slice(&told.contiguous()).map_err(|_| replaced()),
         CallResult::Problem(problem) => Err(*problem),
         _ => Err(replaced()),

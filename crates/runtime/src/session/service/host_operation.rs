@@ -148,7 +148,7 @@ pub async fn inspect(session: &Session) -> Value {
 /// What a session holds for its clients, as a JSON array. Waits for its turn.
 pub async fn handles(session: &Session) -> Result<Bytes, Problem> {
     let body = br#"{"expression":"__import__('beep_python').handles()"}"#;
-    match session.call(Request::new(Operation::Evaluate, &body[..])).await.answer {
+    match session.call(Request::new(Operation::Evaluate, &body[..])).await.result {
         CallResult::Value(list) => Ok(list.contiguous()),
         CallResult::Problem(problem) => Err(*problem),
         _ => Err(Problem::new(ErrorCode::Internal, "the session's code has replaced what lists its handles")),

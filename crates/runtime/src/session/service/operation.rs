@@ -69,8 +69,8 @@ pub async fn carry_out(
     let session = envelope.session(sessions)?;
     if operation == Operation::Answer {
         session.answer(body, envelope.form)?;
-        let answer = CallResult::Object(Body::from(Bytes::from_static(br#"{"success":true}"#)));
-        return Ok(Response { answer, captured: Default::default(), epoch: session.info().epoch });
+        let result = CallResult::Object(Body::from(Bytes::from_static(br#"{"success":true}"#)));
+        return Ok(Response { result, output: Default::default(), epoch: session.info().epoch });
     }
     if envelope.isolated && envelope.callback.is_some() {
         return Err(Problem::new(

@@ -132,12 +132,12 @@ impl InFlightCall {
             watchdog.abort();
         }
         if let Some(reply) = self.reply {
-            let captured = CapturedOutput { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
-            let answer = answer(self.stopping);
+            let output = CapturedOutput { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
+            let result = answer(self.stopping);
             if !self.ended.is_empty() {
-                tell(&mut self.ended, outcome_of(&answer));
+                tell(&mut self.ended, outcome_of(&result));
             }
-            reply.send(Response { answer, captured, epoch });
+            reply.send(Response { result, output, epoch });
         }
     }
 }

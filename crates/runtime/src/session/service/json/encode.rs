@@ -59,21 +59,21 @@ impl From<Problem> for EncodedResponse {
 
 /// Composes what a session answered.
 pub async fn encode_response(reply: Response, arrays: ArrayFormat) -> EncodedResponse {
-    let Response { answer, captured, epoch } = reply;
-    match answer {
-        CallResult::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&captured, epoch))),
+    let Response { result, output, epoch } = reply;
+    match result {
+        CallResult::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&output, epoch))),
         CallResult::Handle(object) | CallResult::Object(object) => {
-            EncodedResponse::Json(join(b"", &object, 1, &extras(&captured, epoch)))
+            EncodedResponse::Json(join(b"", &object, 1, &extras(&output, epoch)))
         }
         CallResult::Exception(object) => {
             let code = ErrorCode::PythonException;
             let head =
                 format!(r#"{{"title":"{}","status":{},"code":"{}","#, code.title(), code.http_status(), code.as_str());
-            EncodedResponse::Exception(join_from(1, head.as_bytes(), &object, 1, &extras(&captured, epoch)))
+            EncodedResponse::Exception(join_from(1, head.as_bytes(), &object, 1, &extras(&output, epoch)))
         }
         CallResult::Problem(mut told) => {
-            told.stdout = captured.stdout;
-            told.stderr = captured.stderr;
+            told.stdout = output.stdout;
+            told.stderr = output.stderr;
             told.session_epoch = (epoch > 0).then_some(epoch);
             EncodedResponse::Problem(told)
         }
@@ -95,9 +95,9 @@ pub async fn encode_response(reply: Response, arrays: ArrayFormat) -> EncodedRes
 }
 
 /// What stands between the worker's object and its closing brace: `,"stdout":…,"stderr":…,"sessionEpoch":N}`.
-fn extras(captured: &CapturedOutput, epoch: u64) -> Vec<u8> {
+fn extras(output: &CapturedOutput, epoch: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(24);
-    for (name, text) in [("stdout", &captured.stdout), ("stderr", &captured.stderr)] {
+    for (name, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         if !text.is_empty() {
             out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
             out.extend_from_slice(&serde_json::to_vec(text).unwrap_or_else(|_| b"null".to_vec()));
