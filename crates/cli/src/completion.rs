@@ -6,7 +6,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::CompleteEnv;
 
 use crate::Cli;
-use crate::names::{self, Name};
+use crate::inventory::{self, Name};
 
 /// Set by the scripts of `completions`, when a shell wants to know what can come next.
 pub(crate) const VARIABLE: &str = "BEEP_PYTHON_COMPLETE";
@@ -37,13 +37,13 @@ fn with_names(command: Command, path: &str) -> Command {
 fn names_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>> {
     let group = path.split(' ').next().unwrap_or_default();
     Some(match (group, argument) {
-        _ if path == "venv create" && argument == "name" => names::providers,
-        (_, "venv" | "environment") | ("venv", "name" | "names" | "from") => names::environments,
-        ("provider", "name") | (_, "provider") => names::providers,
-        (_, "server" | "servers") => names::servers,
-        (_, "session" | "sessions") => names::sessions,
-        ("runtime", "id" | "ids" | "runtime") => names::runtimes,
-        (_, "python" | "pythons") => names::versions,
+        _ if path == "venv create" && argument == "name" => inventory::providers,
+        (_, "venv" | "environment") | ("venv", "name" | "names" | "from") => inventory::environments,
+        ("provider", "name") | (_, "provider") => inventory::providers,
+        (_, "server" | "servers") => inventory::servers,
+        (_, "session" | "sessions") => inventory::sessions,
+        ("runtime", "id" | "ids" | "runtime") => inventory::runtimes,
+        (_, "python" | "pythons") => inventory::versions,
         _ => return None,
     })
 }

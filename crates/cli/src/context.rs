@@ -4,7 +4,7 @@ use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::PythonRuntimeManager;
 use beep_python_runtime::platform::{Home, HomeError};
 
-use crate::colour::Colours;
+use crate::color::Colours;
 use crate::printer::Printer;
 
 pub(crate) struct Context {

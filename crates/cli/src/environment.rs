@@ -4,9 +4,9 @@ use anyhow::Result;
 use beep_python_runtime::environment::{Environment, EnvironmentError, RUNTIME_HOST};
 use beep_python_runtime::interpreter::{Interpreter, Runtime, VersionRequest};
 
-use crate::complaint::Complaint;
-use crate::console::words::quoted;
 use crate::context::Context;
+use crate::error::Complaint;
+use crate::terminal::shell_words::quoted;
 
 /// Where code is to run: which environment, which Python.
 #[derive(Clone, Debug, Default, clap::Args)]

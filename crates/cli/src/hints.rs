@@ -9,9 +9,9 @@ use beep_python_server::door::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
 use beep_python_server::pipe::PipeError;
 
-use crate::complaint::Complaint;
 use crate::context::Context;
-use crate::server::running;
+use crate::error::Complaint;
+use crate::server::lookup::running;
 
 /// A hint for the first error in the chain that has one.
 pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {

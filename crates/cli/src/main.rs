@@ -3,25 +3,26 @@
 //! One file a command under `commands`; what they have in common is how they speak (`printer`), how they fail
 //! (`complaint`, `hints`) and how they find an environment or a server (`environment`, `server`).
 
-mod colour;
+mod color;
 mod commands;
-mod complaint;
 mod completion;
 mod console;
 mod context;
 mod environment;
+mod error;
 mod hints;
-mod names;
+mod inventory;
 mod printer;
 mod progress;
 mod prompt;
 mod server;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
-use crate::colour::Colours;
+use crate::color::Colours;
 use crate::commands::Command;
 use crate::context::Context;
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 use serde_json::Value;
 
-use crate::colour::{Colours, ERROR, HINT, paint};
+use crate::color::{Colours, ERROR, HINT, paint};
 
 pub(crate) struct Printer {
     json: bool,

@@ -12,7 +12,6 @@ mod cli {
     mod environments;
     mod errors;
     mod eval;
-    mod house;
     mod index;
     mod killed;
     mod packages;
@@ -23,4 +22,5 @@ mod cli {
     mod servers;
     mod sessions;
     mod terminal;
+    mod test_home;
 }

@@ -8,10 +8,10 @@ use beep_python_runtime::interpreter::{Platform, Source, VersionRequest};
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::venv::PackagesProgress;
 use crate::Ended;
 use crate::context::Context;
-use crate::progress::InstallProgress;
+use crate::progress::install::InstallProgress;
+use crate::progress::packages::PackagesProgress;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Ended;
 use crate::context::Context;
-use crate::server::running;
+use crate::server::lookup::running;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::Ended;
 use crate::context::Context;
-use crate::server::{client_of, server_for};
+use crate::server::lookup::{client_of, server_for};
 
 #[derive(clap::Args)]
 #[command(after_help = "\

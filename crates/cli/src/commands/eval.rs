@@ -8,13 +8,13 @@ use beep_python_client::protocol::Limits;
 use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, SessionOptions, Value};
 use serde_json::json;
 
-use super::live::{self, MOST_UNWRITTEN};
 use super::serve::seconds;
+use super::streaming::{self, MOST_UNWRITTEN};
 use crate::Ended;
-use crate::complaint::Complaint;
 use crate::context::Context;
 use crate::environment::Wanted;
-use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
+use crate::error::Complaint;
+use crate::server::lookup::{TemporaryServer, client_of, interrupted, running, server_for};
 
 /// In place of the code: standard input has it.
 const FROM_INPUT: &str = "-";
@@ -119,7 +119,7 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
     }
     let answered = match context.printer.is_json() {
         true => client.evaluate::<Answer<Returned>>(code).await.map(Some),
-        false => live::run(&context.printer, &client, code, args.code != FROM_INPUT).await,
+        false => streaming::run(&context.printer, &client, code, args.code != FROM_INPUT).await,
     };
     let ended = match answered {
         Ok(Some(answer)) => {

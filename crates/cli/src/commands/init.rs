@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::notice_of_host;
-use crate::progress::InstallProgress;
+use crate::progress::install::InstallProgress;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

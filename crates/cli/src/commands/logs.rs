@@ -10,9 +10,9 @@ use beep_python_runtime::platform::{Home, failed_to};
 use beep_python_server::launch::{RecordError, ServerRecord, log_tail, state_of};
 
 use crate::Ended;
-use crate::complaint::Complaint;
 use crate::context::Context;
-use crate::server::server_for;
+use crate::error::Complaint;
+use crate::server::lookup::server_for;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -3,14 +3,14 @@
 use anyhow::Result;
 
 use crate::Ended;
-use crate::complaint::Complaint;
-use crate::console::foreground::Foreground;
-use crate::console::keys::{Choice, Chosen, choose};
-use crate::console::line::{LineReader, Typed};
-use crate::console::words::{Words, quoted};
 use crate::console::{has_terminal, run_command};
 use crate::context::Context;
-use crate::names::{self, Name};
+use crate::error::Complaint;
+use crate::inventory::{self, Name};
+use crate::terminal::line_editor::{LineReader, Typed};
+use crate::terminal::select::{Choice, Chosen, choose};
+use crate::terminal::shell_words::{Words, quoted};
+use crate::terminal::subprocess::Foreground;
 
 /// A page of the menu. Those about one thing carry its name.
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ impl Page {
                 open("Help", "all commands", run_words(&["help"])),
             ],
             Page::Runtimes => {
-                let mut items = each(names::runtimes()?, Page::Runtime);
+                let mut items = each(inventory::runtimes()?, Page::Runtime);
                 items.push(open("Install", "another Python", Then::Open(Page::Install)));
                 items.push(open(
                     "Show all",
@@ -145,7 +145,7 @@ impl Page {
                 items
             }
             Page::Runtime(id) => {
-                if !exists(names::runtimes()?, id) {
+                if !exists(inventory::runtimes()?, id) {
                     return Ok(None);
                 }
                 vec![
@@ -154,13 +154,14 @@ impl Page {
                 ]
             }
             Page::Install => {
-                let versions = names::versions()?.into_iter().filter(|version| version.about != names::INSTALLED);
+                let versions =
+                    inventory::versions()?.into_iter().filter(|version| version.about != inventory::INSTALLED);
                 versions
                     .map(|Name { name, about }| open(&name, &about, run_words(&["runtime", "install", &name])))
                     .collect()
             }
             Page::Environments => {
-                let mut items = each(names::environments()?, Page::Environment);
+                let mut items = each(inventory::environments()?, Page::Environment);
                 items.push(open("Make one", "a new environment", Then::Open(Page::MakeEnvironment)));
                 let bundle = ask("The bundle", &["bundle", "install"], true);
                 items.push(open("From a bundle", "made by `bundle create`", bundle));
@@ -175,7 +176,7 @@ impl Page {
                 items
             }
             Page::Environment(name) => {
-                if !exists(names::environments()?, name) {
+                if !exists(inventory::environments()?, name) {
                     return Ok(None);
                 }
                 vec![
@@ -196,21 +197,22 @@ impl Page {
             Page::MakeEnvironment => {
                 let create = ["venv", "create"];
                 let mut items = vec![open("The default runtime", "", ask("Its name", &create, true))];
-                let versions = names::versions()?.into_iter().filter(|version| version.about == names::INSTALLED);
+                let versions =
+                    inventory::versions()?.into_iter().filter(|version| version.about == inventory::INSTALLED);
                 items.extend(versions.map(|Name { name, about }| {
                     open(&name, &about, ask("Its name", &["venv", "create", "--python", &name], true))
                 }));
                 items
             }
             Page::Providers => {
-                let mut items = each(names::providers()?, Page::Provider);
+                let mut items = each(inventory::providers()?, Page::Provider);
                 items.push(open("Show all", "and what there is of them", run_words(&["provider", "list"])));
                 let accelerator = run_words(&["provider", "accelerator"]);
                 items.push(open("Accelerator", "what this machine computes with", accelerator));
                 items
             }
             Page::Provider(name) => {
-                if !exists(names::providers()?, name) {
+                if !exists(inventory::providers()?, name) {
                     return Ok(None);
                 }
                 let pack = ask("The file to make", &["bundle", "create", "--provider", name], true);
@@ -221,14 +223,14 @@ impl Page {
                 ]
             }
             Page::Servers => {
-                let mut items = each(names::servers()?, Page::Server);
+                let mut items = each(inventory::servers()?, Page::Server);
                 items.push(open("Start one", "in the environment of its own", Then::Open(Page::Start(None))));
                 items.push(open("Show all", "and what became of them", run_words(&["status"])));
                 items.push(open("Stop all", "", run_words(&["stop", "--all"])));
                 items
             }
             Page::Server(id) => {
-                if !exists(names::servers()?, id) {
+                if !exists(inventory::servers()?, id) {
                     return Ok(None);
                 }
                 vec![

@@ -7,7 +7,6 @@ mod config;
 mod debug;
 mod eval;
 mod init;
-mod live;
 mod logs;
 mod menu;
 mod provider;
@@ -20,6 +19,7 @@ mod session;
 mod start;
 mod status;
 mod stop;
+mod streaming;
 mod venv;
 
 use std::future::Future;

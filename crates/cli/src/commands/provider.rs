@@ -6,9 +6,9 @@ use anyhow::Result;
 use beep_python_runtime::environment::{ProviderPackage, ProviderStatus, VenvManager};
 use serde_json::json;
 
-use super::venv::PackagesProgress;
 use crate::Ended;
 use crate::context::Context;
+use crate::progress::packages::PackagesProgress;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

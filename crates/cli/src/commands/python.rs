@@ -10,12 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::in_runtime;
 use crate::Ended;
-use crate::complaint::Complaint;
 use crate::console::has_terminal;
 use crate::context::Context;
 use crate::environment::Wanted;
+use crate::error::Complaint;
 use crate::prompt;
-use crate::server::{TemporaryServer, client_of, interrupted, running, server_for};
+use crate::server::lookup::{TemporaryServer, client_of, interrupted, running, server_for};
 
 /// How long somebody who leaves waits until the server has ended the session: it does so in any case.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
     let (client, title) = (place.client()?, place.title());
     let place = Arc::new(Mutex::new(Some(place)));
     end_with_terminal(place.clone())?;
-    let ended = prompt::run(context, runtime, client, &title);
+    let ended = prompt::repl::run(context, runtime, client, &title);
     leave(&place);
     ended
 }

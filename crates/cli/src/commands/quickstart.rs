@@ -13,7 +13,7 @@ use super::init;
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::Wanted;
-use crate::server::{TemporaryServer, client_at, client_of, interrupted, running};
+use crate::server::lookup::{TemporaryServer, client_at, client_of, interrupted, running};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

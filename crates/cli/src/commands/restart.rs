@@ -7,7 +7,7 @@ use super::serve::ServeSettings;
 use super::start::announce;
 use crate::Ended;
 use crate::context::Context;
-use crate::server::{grace_of, launcher, server_for};
+use crate::server::lookup::{grace_of, launcher, server_for};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::init::SourceArgs;
 use crate::Ended;
-use crate::complaint::Complaint;
 use crate::context::Context;
 use crate::environment::notice_of_host;
-use crate::progress::InstallProgress;
+use crate::error::Complaint;
+use crate::progress::install::InstallProgress;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {

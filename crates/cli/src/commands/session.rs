@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::Wanted;
-use crate::server::{client_of, server_for};
+use crate::server::lookup::{client_of, server_for};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {

@@ -10,7 +10,7 @@ use super::serve::{ServeSettings, Served};
 use super::status::server_fact;
 use crate::context::Context;
 use crate::environment::Wanted;
-use crate::server::{here, launcher};
+use crate::server::lookup::{here, launcher};
 use crate::{Cli, Ended};
 
 const DEFAULT_PORT: u16 = 5678;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::status::explanation;
 use crate::Ended;
 use crate::context::Context;
-use crate::server::{grace_of, server_for};
+use crate::server::lookup::{grace_of, server_for};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -3,7 +3,7 @@
 use nu_ansi_term::Style;
 use reedline::{Highlighter, StyledText};
 
-use crate::colour::{COMMAND, FAINT, OPTION, TEXT};
+use crate::color::{COMMAND, FAINT, OPTION, TEXT};
 
 const KEYWORDS: [&str; 35] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",

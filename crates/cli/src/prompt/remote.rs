@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::screen::Screen;
-use crate::console::line::Typed;
+use crate::terminal::line_editor::Typed;
 
 /// Makes what helps the prompt, in the session.
 const HELPER: &str = "__import__('beep_python._prompt', fromlist=['Prompt']).Prompt()";

@@ -1,8 +1,8 @@
 //! What code that runs shows, and the lines that it asks for.
 
-use crate::colour::{FAINT, paint};
-use crate::console::line::{LineReader, Typed};
+use crate::color::{FAINT, paint};
 use crate::printer::Printer;
+use crate::terminal::line_editor::{LineReader, Typed};
 
 const RELUCTANT: &str = "it does not react yet; Ctrl-C again ends its worker, and all that the session holds";
 

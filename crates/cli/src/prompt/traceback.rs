@@ -2,7 +2,7 @@
 
 use beep_python_client::PythonException;
 
-use crate::colour::{ERROR, FAINT, OPTION, TEXT, paint};
+use crate::color::{ERROR, FAINT, OPTION, TEXT, paint};
 
 /// The report of an exception, without a line's end.
 pub(super) fn painted(exception: &PythonException, colours: bool) -> String {

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::house::{House, Said};
 use super::index::{Index, Wheel, bare, tools};
+use super::test_home::{House, Said};
 use crate::support::archive::{Packed, packed_elsewhere};
 
 /// A house with an installed runtime, which has pip; nothing where this machine has no Python to make one of.

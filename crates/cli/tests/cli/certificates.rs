@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::house::{House, Said};
 use super::index::{Wheel, bare, make, tools};
+use super::test_home::{House, Said};
 use crate::support::archive::packed;
 use crate::support::tls::{TlsSite, authority};
 

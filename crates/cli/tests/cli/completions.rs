@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::process::Command;
 
-use super::house::{House, Said};
 use super::terminal::{CTRL_U, Terminal};
+use super::test_home::{House, Said};
 
 /// Where shells find the program.
 fn path() -> String {

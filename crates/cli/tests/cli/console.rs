@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::house::{House, python, version, wait_until};
 use super::terminal::{CTRL_C, CTRL_D, CTRL_R, DOWN, ENTER, ESCAPE, RIGHT, TAB, Terminal, UP};
+use super::test_home::{House, python, version, wait_until};
 
 const PROMPT: &str = "beep-python> ";
 

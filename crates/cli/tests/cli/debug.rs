@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::house::House;
 use super::index::{Index, from, tools};
+use super::test_home::House;
 
 const STAND_IN: &str = "
 import socket

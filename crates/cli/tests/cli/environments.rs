@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::house::{House, Said, python, version};
+use super::test_home::{House, Said, python, version};
 
 #[test]
 fn an_environment_is_made_listed_checked_and_deleted() {

@@ -1,6 +1,6 @@
 //! Wrong usage, missing things, and what is said about them.
 
-use super::house::{House, Said};
+use super::test_home::{House, Said};
 
 fn said(house: &House, arguments: &[&str]) -> String {
     house.redact(&house.run(arguments).all(), &serde_json::Value::Null)

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::house::{House, Said, python, signal, version, wait_until};
+use super::test_home::{House, Said, python, signal, version, wait_until};
 
 /// Evaluates in a server that is there already.
 fn eval(house: &House, code: &str) -> Said {

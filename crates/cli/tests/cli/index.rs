@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::house::{House, Said, python};
+use super::test_home::{House, Said, python};
 
 /// A simple index as PEP 503 has it, until dropped.
 pub(crate) struct Index {

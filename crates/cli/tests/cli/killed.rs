@@ -8,7 +8,7 @@ use beep_python_client::{AnyBackend, Error, PythonHostBackend, Returned, connect
 use futures_util::StreamExt;
 use rustix::process::Signal;
 
-use super::house::{House, signal, wait_until};
+use super::test_home::{House, signal, wait_until};
 use crate::support::port::Port;
 
 const CLIENTS: usize = 64;

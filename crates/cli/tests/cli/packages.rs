@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::house::{House, Said, python};
 use super::index::{Index, Wheel, bare, from, make, tools};
+use super::test_home::{House, Said, python};
 
 fn parsed(said: &Said) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))

@@ -5,8 +5,8 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::house::{House, signal, wait_until};
 use super::terminal::{CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
+use super::test_home::{House, signal, wait_until};
 
 const PROMPT: &str = ">>> ";
 

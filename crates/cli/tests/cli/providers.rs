@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::house::{House, Said};
 use super::index::{Index, bare, tools};
+use super::test_home::{House, Said};
 
 /// Runs a command on a machine with this accelerator.
 fn on(accelerator: &str, index: &Index, house: &House, tool: &str, arguments: &[&str]) -> Said {

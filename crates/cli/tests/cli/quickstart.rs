@@ -6,7 +6,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::house::{House, python, signal};
+use super::test_home::{House, python, signal};
 
 #[test]
 fn everything_is_shown_and_nothing_is_left_running() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::house::{House, python, version};
+use super::test_home::{House, python, version};
 use crate::support::port::Port;
 
 /// Pythons that can be downloaded, from where nothing listens.

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::house::{House, Said, port_of, signal, wait_until};
+use super::test_home::{House, Said, port_of, signal, wait_until};
 use crate::support::port::Port;
 
 /// The lines of a table, blanks between the columns made one.

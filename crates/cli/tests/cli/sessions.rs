@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::house::{House, wait_until};
+use super::test_home::{House, wait_until};
 
 #[test]
 fn a_session_is_made_shown_restarted_and_ended() {

@@ -5,11 +5,11 @@ use beep_python_runtime::environment::Requirements;
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::install::say_installed;
-use super::progress::PackagesProgress;
 use super::{environment_fact, packages_fact};
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::interpreter_for;
+use crate::progress::packages::PackagesProgress;
 
 pub(super) fn create(
     context: &Context,

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::Ended;
 use crate::commands::in_runtime;
-use crate::complaint::Complaint;
 use crate::context::Context;
-use crate::server::{client_of, grace_of, running};
+use crate::error::Complaint;
+use crate::server::lookup::{client_of, grace_of, running};
 
 pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<Ended> {
     let home = context.home()?;

@@ -7,10 +7,10 @@ use beep_python_runtime::environment::{Installed, Package, Requirements};
 use serde_json::json;
 
 use super::packages_fact;
-use super::progress::PackagesProgress;
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::environment_for;
+use crate::progress::packages::PackagesProgress;
 
 pub(super) fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<Ended> {
     let mut wanted = Requirements::new(packages)?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Ended;
 use crate::context::Context;
-use crate::server::running;
+use crate::server::lookup::running;
 
 pub(super) fn list(context: &Context) -> Result<Ended> {
     let mut environments = context.environments()?.list()?;

@@ -8,10 +8,10 @@ use beep_python_runtime::platform::{failed_to, replace_file};
 use serde_json::json;
 
 use super::packages_fact;
-use super::progress::PackagesProgress;
 use crate::Ended;
 use crate::context::Context;
 use crate::environment::environment_for;
+use crate::progress::packages::PackagesProgress;
 
 pub(super) fn lock(context: &Context, name: &str, output: Option<&Path>) -> Result<Ended> {
     let environment = environment_for(context, Some(name))?;

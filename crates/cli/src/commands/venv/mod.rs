@@ -7,7 +7,6 @@ mod delete;
 mod install;
 mod list;
 mod lock;
-mod progress;
 mod prune;
 mod repair;
 
@@ -20,7 +19,6 @@ use beep_python_runtime::interpreter::VersionRequest;
 use serde_json::{Value, json};
 
 pub(crate) use self::list::state_of;
-pub(crate) use self::progress::PackagesProgress;
 use crate::Ended;
 use crate::context::Context;
 

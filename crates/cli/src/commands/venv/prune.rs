@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::delete::confirmed;
 use crate::Ended;
-use crate::complaint::Complaint;
 use crate::context::Context;
-use crate::server::running;
+use crate::error::Complaint;
+use crate::server::lookup::running;
 
 /// `30d`, `12h`, `90m`, `45s`, `2w`.
 pub(super) fn idle_time(text: &str) -> Result<Duration, String> {

@@ -5,10 +5,10 @@ use beep_python_runtime::environment::{Environment, EnvironmentState};
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::install::say_installed;
-use super::progress::PackagesProgress;
 use super::{environment_fact, packages_fact, state_of};
 use crate::Ended;
 use crate::context::Context;
+use crate::progress::packages::PackagesProgress;
 
 pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<Ended> {
     let progress = PackagesProgress::new();

@@ -15,7 +15,7 @@ use beep_python_server::launch::{
 use beep_python_server::pipe::PipeName;
 
 use crate::commands::serve::{DEFAULT_DRAIN, ServeSettings};
-use crate::complaint::Complaint;
+use crate::error::Complaint;
 
 /// How long a server that is asked to stop may take: what it was told to give its calls, and a while to end.
 pub(crate) fn grace_of(record: &ServerRecord) -> Duration {

@@ -16,7 +16,7 @@ use reedline::{
     ValidationResult, Validator, default_emacs_keybindings,
 };
 
-use crate::colour;
+use crate::color;
 
 const COMPLETION: &str = "completion";
 const REMEMBERED: usize = 5000;
@@ -61,7 +61,7 @@ impl LineReader {
     /// blank are not kept.
     pub(crate) fn new(assistance: Assistance, history: &Path, colours: bool) -> LineReader {
         let Assistance { completer, highlighter, hinter, rest } = assistance;
-        if colour::is_dumb() {
+        if color::is_dumb() {
             return LineReader { editor: None, rest: Some(rest), next: NextLine::default() };
         }
         let next = NextLine::default();
@@ -82,7 +82,7 @@ impl LineReader {
 
     /// A reader of answers, which are not kept.
     pub(crate) fn bare(colours: bool) -> LineReader {
-        let editor = (!colour::is_dumb()).then(|| plain_editor(colours));
+        let editor = (!color::is_dumb()).then(|| plain_editor(colours));
         LineReader { editor, rest: None, next: NextLine::default() }
     }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use clap::Command;
 use reedline::{Completer, DefaultHinter, Highlighter, Hinter, History, Span, StyledText, Suggestion};
 
-use super::line::Assistance;
-use super::words::{Word, Words, quoted};
-use super::{LEAVE, tree};
-use crate::colour::{COMMAND, ERROR, FAINT, OPTION, TEXT};
+use super::line_editor::Assistance;
+use super::shell_words::{Word, Words, quoted};
+use crate::color::{COMMAND, ERROR, FAINT, OPTION, TEXT};
+use crate::console::{LEAVE, tree};
 
-pub(super) fn assistance() -> Assistance {
+pub(crate) fn assistance() -> Assistance {
     Assistance {
         completer: Box::new(Commands { tree: tree() }),
         highlighter: Box::new(Commands { tree: tree() }),

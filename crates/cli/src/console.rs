@@ -3,29 +3,23 @@
 //! It knows no commands. What is typed is split into words and run as on the command line; completion, colours and
 //! hints come from the command tree.
 
-mod assist;
-pub(crate) mod foreground;
-pub(crate) mod keys;
-pub(crate) mod line;
-pub(crate) mod quiet;
-pub(crate) mod words;
-
 use std::io::IsTerminal;
 
 use anyhow::Result;
 use clap::Command;
 
 use crate::Ended;
-use crate::colour::{FAINT, paint};
-use crate::complaint::Complaint;
+use crate::color::{FAINT, paint};
 use crate::completion;
 use crate::context::Context;
-use foreground::{Foreground, Ran};
-use line::{LineReader, Typed};
-use words::Words;
+use crate::error::Complaint;
+use crate::terminal::line_editor::{LineReader, Typed};
+use crate::terminal::shell_words::Words;
+use crate::terminal::subprocess::{Foreground, Ran};
+use crate::terminal::{completer, select};
 
 const NAME: &str = "beep-python";
-const LEAVE: &str = "exit";
+pub(crate) const LEAVE: &str = "exit";
 const HISTORY: &str = "history";
 
 /// Whether there is somebody to type.
@@ -34,7 +28,7 @@ pub(crate) fn has_terminal() -> bool {
 }
 
 /// The commands that can be typed: those of the command line, and one to leave.
-fn tree() -> Command {
+pub(crate) fn tree() -> Command {
     completion::tree()
         .subcommand(Command::new(LEAVE).visible_alias("quit").about("Leave the console"))
         .disable_version_flag(true)
@@ -45,7 +39,7 @@ pub(crate) fn run(context: &Context) -> Result<Ended> {
     let colours = printer.colours.stdout;
     let foreground = Foreground::new(context)?;
     let history = context.home()?.root().join(HISTORY);
-    let mut lines = LineReader::new(assist::assistance(), &history, colours);
+    let mut lines = LineReader::new(completer::assistance(), &history, colours);
     let about = "`help` shows the commands, `menu` offers them, Tab completes, Ctrl-D leaves";
     printer.line(format_args!("Beep Python Runtime {}: {}", env!("CARGO_PKG_VERSION"), paint(colours, FAINT, about)));
     offer_runtime(context, &foreground)?;
@@ -86,7 +80,7 @@ fn offer_runtime(context: &Context, foreground: &Foreground) -> Result<()> {
         return Ok(());
     }
     context.printer.line("There is no Python runtime yet.");
-    if keys::agreed("Get one now? It is downloaded, or one of this machine is used.")? {
+    if select::agreed("Get one now? It is downloaded, or one of this machine is used.")? {
         run_command(context, foreground, &["init".to_owned()]);
     } else {
         context.printer.line("`init` gets one whenever you like.");

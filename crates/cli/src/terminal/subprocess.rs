@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::ColorChoice;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::quiet::Quiet;
+use super::echo_guard::Quiet;
 use crate::context::Context;
 
 /// Runs commands on the terminal that the console is on.

@@ -7,7 +7,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, rea
 use crossterm::terminal::{Clear, ClearType, disable_raw_mode, enable_raw_mode, size};
 use crossterm::{execute, queue};
 
-use crate::colour::{COMMAND, FAINT, is_dumb, paint};
+use crate::color::{COMMAND, FAINT, is_dumb, paint};
 
 /// The terminal gives every key at once until this is dropped.
 struct Raw;

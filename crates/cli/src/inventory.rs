@@ -11,7 +11,7 @@ use beep_python_runtime::platform::Home;
 use beep_python_server::launch::records;
 
 use crate::commands::in_runtime;
-use crate::server::{client_of, running};
+use crate::server::lookup::{client_of, running};
 
 /// How long somebody who pressed a key waits for what has to be asked for.
 const PATIENCE: Duration = Duration::from_millis(700);

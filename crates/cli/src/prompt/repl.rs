@@ -1,0 +1,124 @@
+//! The loop that reads, runs and shows.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use beep_python_client::{AnyBackend, Error, ErrorCode};
+use reedline::{Completer, DefaultHinter, Span, Suggestion};
+use tokio::runtime::Runtime;
+
+use super::highlight::Python;
+use super::remote::Remote;
+use super::screen::Screen;
+use super::traceback;
+use crate::Ended;
+use crate::color::{ERROR, FAINT, paint};
+use crate::context::Context;
+use crate::hints::hint_for;
+use crate::terminal::echo_guard::Quiet;
+use crate::terminal::line_editor::{Assistance, LineReader, Typed};
+
+const HISTORY: &str = "python-history";
+
+/// Takes what is typed until it is left.
+pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title: &str) -> Result<Ended> {
+    let printer = &context.printer;
+    let colours = printer.colours.stdout;
+    let remote = Arc::new(Remote::new(runtime, client));
+    let assistance = Assistance {
+        completer: Box::new(Names(remote.clone())),
+        highlighter: Box::new(Python),
+        hinter: Box::new(DefaultHinter::default().with_style(FAINT)),
+        rest: {
+            let remote = remote.clone();
+            Arc::new(move |text| remote.rest(text))
+        },
+    };
+    let mut lines = LineReader::new(assistance, &context.home()?.root().join(HISTORY), colours);
+    printer.line(format_args!("{title}{}", paint(colours, FAINT, "   Tab completes, Ctrl-C cancels, Ctrl-D leaves")));
+    loop {
+        let text = match lines.read(">>> ", "... ")? {
+            Typed::Line(text) => text,
+            Typed::Interrupted => continue,
+            Typed::Ended => return Ok(Ended::Done),
+        };
+        match text.trim() {
+            "" => continue,
+            // They would end the session.
+            "exit" | "quit" | "exit()" | "quit()" => return Ok(Ended::Done),
+            _ => {}
+        }
+        let ran = {
+            let _quiet = Quiet::begin();
+            remote.run(&text, &Screen(printer))
+        };
+        match ran {
+            Ok(shown) => shown.iter().for_each(|text| printer.line(text)),
+            Err(error) => {
+                if let Some((stdout, stderr)) = error.output() {
+                    printer.raw(stdout);
+                    printer.raw_note(stderr);
+                }
+                if failed(context, error) == Next::Leave {
+                    return Ok(Ended::Done);
+                }
+            }
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    Prompt,
+    Leave,
+}
+
+/// Says what went wrong; an exception as Python does.
+fn failed(context: &Context, error: Error) -> Next {
+    let printer = &context.printer;
+    let colours = printer.colours.stderr;
+    match &error {
+        Error::Python(raised) if raised.exception.kind == "SystemExit" => {
+            let message = &raised.exception.message;
+            if !matches!(message.as_str(), "" | "None") && message.parse::<i64>().is_err() {
+                printer.note(message);
+            }
+            return Next::Leave;
+        }
+        Error::Python(raised) => printer.note(traceback::painted(&raised.exception, colours)),
+        // Cancelled, and nothing is lost: what Python itself would say.
+        Error::Host(problem) if problem.code == ErrorCode::Cancelled && !lost(&error) => match &problem.exception {
+            Some(exception) => printer.note(traceback::painted(exception, colours)),
+            None => printer.note(paint(colours, ERROR, "KeyboardInterrupt")),
+        },
+        _ => {
+            let error = error.into();
+            printer.error(&error, hint_for(&error, context).as_deref());
+        }
+    }
+    Next::Prompt
+}
+
+fn lost(error: &Error) -> bool {
+    use beep_python_client::protocol::Outcome;
+    matches!(error, Error::Host(problem) if problem.outcome == Some(Outcome::StateLost))
+}
+
+/// Completion by the names that the session has.
+struct Names(Arc<Remote>);
+
+impl Completer for Names {
+    fn complete(&mut self, line: &str, pos: usize) -> Vec<Suggestion> {
+        let before = &line[..pos];
+        let suggestion =
+            |value: String, start: usize| Suggestion { value, span: Span::new(start, pos), ..Suggestion::default() };
+        // At the beginning of a line Tab indents.
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        if before[line_start..].trim().is_empty() {
+            return vec![suggestion("    ".to_owned(), pos)];
+        }
+        let (start, names) = self.0.complete(before);
+        let start = before.char_indices().nth(start).map_or(pos, |(at, _)| at);
+        names.into_iter().map(|name| suggestion(name, start)).collect()
+    }
+}

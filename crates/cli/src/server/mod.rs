@@ -1,0 +1,3 @@
+//! Servers as commands see them: found by what people have at hand, started for one command, described.
+
+pub(crate) mod lookup;

@@ -1,0 +1,8 @@
+//! What a person at a terminal sees and types: line editing, selection by keys, and commands that run in the foreground.
+
+pub(crate) mod completer;
+pub(crate) mod echo_guard;
+pub(crate) mod line_editor;
+pub(crate) mod select;
+pub(crate) mod shell_words;
+pub(crate) mod subprocess;
