@@ -1,29 +1,29 @@
-//! Whether to write in colours, and which.
+//! Whether to write in colors, and which.
 
 use std::io::IsTerminal;
 
 use clap::ColorChoice;
 use nu_ansi_term::{Color, Style};
 
-/// Where colours are written. `--color` says it; else they are for terminals that know them, unless `NO_COLOR` is set.
+/// Where colors are written. `--color` says it; else they are for terminals that know them, unless `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Colours {
+pub(crate) struct Colors {
     pub(crate) choice: ColorChoice,
     pub(crate) stdout: bool,
     pub(crate) stderr: bool,
 }
 
-impl Colours {
-    pub(crate) fn new(choice: ColorChoice) -> Colours {
+impl Colors {
+    pub(crate) fn new(choice: ColorChoice) -> Colors {
         let on = |terminal: bool| match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => terminal && !is_set("NO_COLOR") && !is_dumb(),
         };
-        Colours { choice, stdout: on(std::io::stdout().is_terminal()), stderr: on(std::io::stderr().is_terminal()) }
+        Colors { choice, stdout: on(std::io::stdout().is_terminal()), stderr: on(std::io::stderr().is_terminal()) }
     }
 
-    /// The choice on a command line that is not read yet: what reads it writes in colours, too.
+    /// The choice on a command line that is not read yet: what reads it writes in colors, too.
     pub(crate) fn choice_in(arguments: impl Iterator<Item = std::ffi::OsString>) -> ColorChoice {
         let mut choice = ColorChoice::Auto;
         let mut named = false;
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn the_choice_is_found_wherever_it_stands() {
-        let choice = |line: &str| Colours::choice_in(line.split(' ').map(Into::into));
+        let choice = |line: &str| Colors::choice_in(line.split(' ').map(Into::into));
         assert_eq!(choice("--color never status"), ColorChoice::Never);
         assert_eq!(choice("status --color=always"), ColorChoice::Always);
         assert_eq!(choice("status --color"), ColorChoice::Auto);

@@ -22,7 +22,7 @@ pub(crate) fn tree() -> Command {
 }
 
 fn with_names(command: Command, path: &str) -> Command {
-    let command = command.mut_args(|arg| match names_for(path, arg.get_id().as_str()) {
+    let command = command.mut_args(|arg| match completer_for(path, arg.get_id().as_str()) {
         Some(names) => arg.add(ArgValueCandidates::new(move || candidates(names))),
         None => arg,
     });
@@ -34,7 +34,7 @@ fn with_names(command: Command, path: &str) -> Command {
 
 /// Which names an argument can have, by what it is called; so a new command that calls things as the others do is
 /// completed like them.
-fn names_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>> {
+fn completer_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>> {
     let group = path.split(' ').next().unwrap_or_default();
     Some(match (group, argument) {
         _ if path == "venv create" && argument == "name" => inventory::providers,

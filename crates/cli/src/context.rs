@@ -4,7 +4,7 @@ use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::PythonRuntimeManager;
 use beep_python_runtime::platform::{Home, HomeError};
 
-use crate::color::Colours;
+use crate::color::Colors;
 use crate::printer::Printer;
 
 pub(crate) struct Context {
@@ -12,8 +12,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(json: bool, colours: Colours) -> Context {
-        Context { printer: Printer::new(json, colours) }
+    pub(crate) fn new(json: bool, colors: Colors) -> Context {
+        Context { printer: Printer::new(json, colors) }
     }
 
     /// The home; made when it is not there, so only commands that need one ask for it.

@@ -5,12 +5,12 @@ use beep_python_runtime::environment::{Environment, EnvironmentError, RUNTIME_HO
 use beep_python_runtime::interpreter::{Interpreter, Runtime, VersionRequest};
 
 use crate::context::Context;
-use crate::error::Complaint;
-use crate::terminal::shell_words::quoted;
+use crate::error::CliError;
+use crate::terminal::shell_words::quote;
 
 /// Where code is to run: which environment, which Python.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct Wanted {
+pub(crate) struct EnvironmentArgs {
     /// The environment, by name or path; `runtime-host` otherwise, which is made when it is not there
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) venv: Option<String>,
@@ -20,14 +20,14 @@ pub(crate) struct Wanted {
     pub(crate) python: Option<VersionRequest>,
 }
 
-impl Wanted {
+impl EnvironmentArgs {
     /// Whether anything was said.
     pub(crate) fn is_named(&self) -> bool {
         self.venv.is_some() || self.python.is_some()
     }
 
     /// The environment that is meant, or the servers' own, which is made when it is not there.
-    pub(crate) fn environment(&self, context: &Context) -> Result<Environment> {
+    pub(crate) fn resolve(&self, context: &Context) -> Result<Environment> {
         let Some(request) = &self.python else { return environment_for(context, self.venv.as_deref()) };
         let Some(venv) = &self.venv else {
             // Says what there is instead when there is no such Python.
@@ -42,7 +42,7 @@ impl Wanted {
         }
         let actual = environment.record.as_ref().map(|record| record.python);
         let (name, request) = (environment.name, request.clone());
-        Err(Complaint::OtherPython { name, actual, request }.into())
+        Err(CliError::OtherPython { name, actual, request }.into())
     }
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
         Some(path) if path.contains('/') || path == "." => environments.open_path(path)?,
         Some(name) => environments.open(name)?,
         None => environments.runtime_host().map_err(|error| match error {
-            EnvironmentError::NoRuntime { .. } => Complaint::NoRuntime.into(),
+            EnvironmentError::NoRuntime { .. } => CliError::NoRuntime.into(),
             other => anyhow::Error::from(other),
         })?,
     };
@@ -63,7 +63,7 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
 }
 
 /// Says that the servers' own environment keeps the Python it was made with, where another is the default now.
-pub(crate) fn notice_of_host(context: &Context, default: &Runtime) {
+pub(crate) fn warn_default_python(context: &Context, default: &Runtime) {
     let host = context.environments().ok().and_then(|environments| environments.open(RUNTIME_HOST).ok());
     let (Some(host), Some(version), Ok(home)) = (host, default.version, context.home()) else { return };
     let Some(record) = &host.record else { return };
@@ -73,7 +73,7 @@ pub(crate) fn notice_of_host(context: &Context, default: &Runtime) {
         let free_threaded = default.interpreter.as_ref().is_some_and(|interpreter| interpreter.free_threaded);
         let had = if same { record.interpreter.display().to_string() } else { record.python.to_string() };
         let wanted = match same || free_threaded {
-            true => quoted(&default.path.to_string_lossy()),
+            true => quote(&default.path.to_string_lossy()),
             false => version.to_string(),
         };
         context.printer.note(format_args!(
@@ -89,11 +89,11 @@ pub(crate) fn interpreter_for(context: &Context, request: Option<&VersionRequest
     if let Some(interpreter) = runtimes.interpreter(request)? {
         return Ok(interpreter);
     }
-    let Some(request) = request else { return Err(Complaint::NoRuntime.into()) };
+    let Some(request) = request else { return Err(CliError::NoRuntime.into()) };
     let installed = runtimes.list()?.into_iter().filter_map(|runtime| runtime.version);
     let mut known: Vec<_> = installed.chain(runtimes.discover()?.iter().map(|python| python.version)).collect();
     known.sort_by_key(|version| std::cmp::Reverse(*version));
     known.dedup();
     let known = known.iter().map(ToString::to_string).collect();
-    Err(Complaint::NoSuchRuntime { request: request.clone(), known }.into())
+    Err(CliError::NoSuchRuntime { request: request.clone(), known }.into())
 }

@@ -3,7 +3,7 @@
 use beep_python_runtime::interpreter::{Version, VersionRequest};
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Complaint {
+pub(crate) enum CliError {
     #[error("there is no Python runtime yet")]
     NoRuntime,
     #[error("no Python {request} is installed, nor was one found on this machine{}", instead(known))]

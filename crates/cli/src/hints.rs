@@ -10,7 +10,7 @@ use beep_python_server::launch::{BindError, LaunchError, RecordError};
 use beep_python_server::pipe::PipeError;
 
 use crate::context::Context;
-use crate::error::Complaint;
+use crate::error::CliError;
 use crate::server::lookup::running;
 
 /// A hint for the first error in the chain that has one.
@@ -29,10 +29,10 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
     })
 }
 
-fn complaint(error: &Complaint) -> Option<String> {
+fn complaint(error: &CliError) -> Option<String> {
     Some(match error {
-        Complaint::NoRuntime => "run `beep-python init`".into(),
-        Complaint::NoSuchRuntime { request, .. } => match Catalogue::builtin().find(request, &Platform::host()) {
+        CliError::NoRuntime => "run `beep-python init`".into(),
+        CliError::NoSuchRuntime { request, .. } => match Catalogue::builtin().find(request, &Platform::host()) {
             Err(RuntimeError::NotInCatalogue { nearest: Some(nearest), .. }) => format!(
                 "the nearest that can be downloaded is {nearest}: `beep-python runtime install {nearest}`; `beep-python \
                  runtime list` shows what there is"
@@ -43,21 +43,21 @@ fn complaint(error: &Complaint) -> Option<String> {
                 )
             }
         },
-        Complaint::OtherPython { name, request, .. } => format!(
+        CliError::OtherPython { name, request, .. } => format!(
             "leave --python out to take the environment as it is, or --venv to have one for that Python; `beep-python venv \
              repair {name} --python \"{request}\"` gives it the other Python"
         ),
-        Complaint::NoServer => "`beep-python start http` starts one".into(),
-        Complaint::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
-        Complaint::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
-        Complaint::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
-        Complaint::NoSession { .. } => "without a session's name the prompt has one of its own".into(),
-        Complaint::NoTerminal(_) => "`beep-python help` lists the commands that need none".into(),
-        Complaint::NoEndpoint(_)
-        | Complaint::NoLog(_)
-        | Complaint::UnreadableCode(..)
-        | Complaint::Interrupted
-        | Complaint::Killed { .. } => return None,
+        CliError::NoServer => "`beep-python start http` starts one".into(),
+        CliError::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
+        CliError::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
+        CliError::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
+        CliError::NoSession { .. } => "without a session's name the prompt has one of its own".into(),
+        CliError::NoTerminal(_) => "`beep-python help` lists the commands that need none".into(),
+        CliError::NoEndpoint(_)
+        | CliError::NoLog(_)
+        | CliError::UnreadableCode(..)
+        | CliError::Interrupted
+        | CliError::Killed { .. } => return None,
     })
 }
 

@@ -10,11 +10,11 @@ use beep_python_runtime::interpreter::{Platform, PythonRuntimeManager};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::records;
 
-use crate::commands::in_runtime;
+use crate::commands::block_on;
 use crate::server::lookup::{client_of, running};
 
 /// How long somebody who pressed a key waits for what has to be asked for.
-const PATIENCE: Duration = Duration::from_millis(700);
+const COMPLETION_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// What is said of a version that is installed.
 pub(crate) const INSTALLED: &str = "installed";
@@ -105,5 +105,5 @@ pub(crate) fn versions() -> Result<Vec<Name>> {
 }
 
 fn in_time<T>(asked: impl Future<Output = Result<T>>) -> Result<T> {
-    in_runtime(async { tokio::time::timeout(PATIENCE, asked).await? })
+    block_on(async { tokio::time::timeout(COMPLETION_TIMEOUT, asked).await? })
 }

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
 
-use crate::color::Colours;
+use crate::color::Colors;
 use crate::commands::Command;
 use crate::context::Context;
 
@@ -36,7 +36,7 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
 
-    /// When to write in colours; `auto`: on a terminal, unless NO_COLOR is set
+    /// When to write in colors; `auto`: on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true)]
     color: ColorChoice,
 
@@ -44,29 +44,29 @@ struct Cli {
     command: Option<Command>,
 }
 
-/// How a command ended, other than by an error.
+/// How a command status, other than by an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
+enum ExitStatus {
     /// All is well.
-    Done,
+    Success,
     /// What was to be shown was shown, and it is a failure: an exception, a check that found something wrong.
-    Failed,
+    Failure,
 }
 
 fn main() -> ExitCode {
     completion::answer_shell();
-    let mut command = Cli::command().color(Colours::choice_in(std::env::args_os()));
+    let mut command = Cli::command().color(Colors::choice_in(std::env::args_os()));
     let parsed = command.try_get_matches_from_mut(std::env::args_os());
     let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());
-    let context = Context::new(cli.json, Colours::new(cli.color));
-    let ended = match cli.command {
+    let context = Context::new(cli.json, Colors::new(cli.color));
+    let status = match cli.command {
         Some(command) => command.run(&context),
         None if console::has_terminal() => console::run(&context),
-        None => Cli::command().print_help().map(|()| Ended::Done).map_err(Into::into),
+        None => Cli::command().print_help().map(|()| ExitStatus::Success).map_err(Into::into),
     };
-    match ended {
-        Ok(ended) => match context.printer.unwritten() {
-            None if ended == Ended::Done => ExitCode::SUCCESS,
+    match status {
+        Ok(status) => match context.printer.write_error() {
+            None if status == ExitStatus::Success => ExitCode::SUCCESS,
             None => ExitCode::from(1),
             Some(error) => {
                 eprintln!("error: the result could not be written to standard output\ncaused by: {error}");

@@ -7,53 +7,53 @@ use std::sync::OnceLock;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 use serde_json::Value;
 
-use crate::color::{Colours, ERROR, HINT, paint};
+use crate::color::{Colors, ERROR, HINT, paint};
 
 pub(crate) struct Printer {
     json: bool,
-    pub(crate) colours: Colours,
-    unwritten: OnceLock<io::Error>,
+    pub(crate) colors: Colors,
+    write_error: OnceLock<io::Error>,
 }
 
 impl Printer {
-    pub(crate) fn new(json: bool, colours: Colours) -> Printer {
-        Printer { json, colours, unwritten: OnceLock::new() }
+    pub(crate) fn new(json: bool, colors: Colors) -> Printer {
+        Printer { json, colors, write_error: OnceLock::new() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
-    /// A fact: `json` for programs, or what `text` prints for people.
-    pub(crate) fn fact(&self, json: Value, text: impl FnOnce()) {
+    /// A json: `json` for programs, or what `text` prints for people.
+    pub(crate) fn result(&self, json: Value, text: impl FnOnce()) {
         if self.json { self.line(format_args!("{json:#}")) } else { text() }
     }
 
     /// A line of the result.
     pub(crate) fn line(&self, line: impl Display) {
-        self.written(writeln!(stdout(), "{line}"));
+        self.record_write(writeln!(stdout(), "{line}"));
     }
 
     /// A part of the result as it is.
     pub(crate) fn raw(&self, text: &str) {
-        self.written(stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()));
+        self.record_write(stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()));
     }
 
     /// Keeps the first failure to write the result.
-    pub(crate) fn written(&self, written: io::Result<()>) {
+    pub(crate) fn record_write(&self, written: io::Result<()>) {
         if let Err(error) = written {
-            let _ = self.unwritten.set(error);
+            let _ = self.write_error.set(error);
         }
     }
 
     /// Whether further results would be for nobody: their reader has gone away, as `head` does, or the disk is full.
-    pub(crate) fn is_unheard(&self) -> bool {
-        self.unwritten.get().is_some()
+    pub(crate) fn is_closed(&self) -> bool {
+        self.write_error.get().is_some()
     }
 
     /// Why a part of the result could not be written, if so: a full disk, as a rule. A reader that has gone away is no reason.
-    pub(crate) fn unwritten(self) -> Option<io::Error> {
-        self.unwritten.into_inner().filter(|error| error.kind() != ErrorKind::BrokenPipe)
+    pub(crate) fn write_error(self) -> Option<io::Error> {
+        self.write_error.into_inner().filter(|error| error.kind() != ErrorKind::BrokenPipe)
     }
 
     /// What happens meanwhile or should be known, beside the result.
@@ -77,7 +77,7 @@ impl Printer {
         if table.width() == Some(0) {
             table.set_width(80);
         }
-        if self.colours.stdout {
+        if self.colors.stdout {
             table.enforce_styling();
             table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
         } else {
@@ -95,7 +95,7 @@ impl Printer {
     /// `error:`, then each cause, then the hint.
     pub(crate) fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut said = error.to_string();
-        let word = |style, word| paint(self.colours.stderr, style, word);
+        let word = |style, word| paint(self.colors.stderr, style, word);
         self.note(format_args!("{} {said}", word(ERROR, "error:")));
         for cause in error.chain().skip(1) {
             // Errors that only pass on another say the same again.

@@ -8,7 +8,7 @@ use beep_python_runtime::interpreter::{Platform, Source, VersionRequest};
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::progress::install::InstallProgress;
 use crate::progress::packages::PackagesProgress;
@@ -65,19 +65,19 @@ pub(crate) struct Create {
     platform: Option<Platform>,
 }
 
-pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
+pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatus> {
     match command {
         Command::Create(args) => create(context, args).await,
         Command::Install { file, name, sha256 } => install(context, &file, name.as_deref(), sha256.as_deref()).await,
         Command::Show { file } => {
             let manifest = context.environments()?.read_bundle(&file)?;
-            context.printer.fact(json!(manifest), || describe(context, &manifest));
-            Ok(Ended::Done)
+            context.printer.result(json!(manifest), || describe(context, &manifest));
+            Ok(ExitStatus::Success)
         }
     }
 }
 
-async fn create(context: &Context, args: Create) -> Result<Ended> {
+async fn create(context: &Context, args: Create) -> Result<ExitStatus> {
     let content = match args.provider {
         Some(name) => BundleContent::Provider { name, model: args.model },
         None => {
@@ -116,17 +116,22 @@ async fn create(context: &Context, args: Create) -> Result<Ended> {
         }
     };
     let sha256 = beep_python_runtime::interpreter::hash_file(&args.file)?;
-    let mut fact = json!(manifest);
-    fact["file"] = json!(args.file);
-    fact["sha256"] = sha256.clone().into();
-    context.printer.fact(fact, || {
+    let mut json = json!(manifest);
+    json["file"] = json!(args.file);
+    json["sha256"] = sha256.clone().into();
+    context.printer.result(json, || {
         describe(context, &manifest);
         context.printer.line(format_args!("Made {}, with the SHA-256 {sha256}", args.file.display()));
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-async fn install(context: &Context, file: &std::path::Path, name: Option<&str>, sha256: Option<&str>) -> Result<Ended> {
+async fn install(
+    context: &Context,
+    file: &std::path::Path,
+    name: Option<&str>,
+    sha256: Option<&str>,
+) -> Result<ExitStatus> {
     let installed = {
         let mut progress = InstallProgress::new(&context.printer);
         let environments = context.environments()?;
@@ -134,14 +139,14 @@ async fn install(context: &Context, file: &std::path::Path, name: Option<&str>, 
     };
     let environment = &installed.environment;
     let packages = &installed.packages;
-    let fact = json!({
+    let json = json!({
         "name": environment.name,
         "path": environment.path,
         "runtime": installed.runtime,
         "newRuntime": installed.new_runtime,
         "packages": packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect::<Vec<_>>(),
     });
-    context.printer.fact(fact, || {
+    context.printer.result(json, || {
         let printer = &context.printer;
         printer.line(format_args!(
             "Made the environment {} with {}: {}",
@@ -154,7 +159,7 @@ async fn install(context: &Context, file: &std::path::Path, name: Option<&str>, 
             printer.line(format_args!("Installed into {}: {}", environment.name, list.join(", ")));
         }
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn describe(context: &Context, manifest: &BundleManifest) {

@@ -5,7 +5,7 @@ use beep_python_runtime::cache::{self, CachePart};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::server::lookup::running;
 
@@ -17,13 +17,13 @@ pub(crate) enum Command {
     Clean,
 }
 
-pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
+pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
     let home = context.home()?;
     match command {
         Command::Info => {
             let parts = cache::info(&home)?;
             let folder = home.cache()?;
-            context.printer.fact(json!({"path": folder, "parts": facts(&parts)}), || {
+            context.printer.result(json!({"path": folder, "parts": entries(&parts)}), || {
                 let row = |part: &CachePart| {
                     vec![part.name.clone(), HumanBytes(part.size_bytes).to_string(), part.holds.to_owned()]
                 };
@@ -37,14 +37,14 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
             let servers_run = !running(&home)?.is_empty();
             let parts = cache::clean(&home, servers_run)?;
             let bytes: u64 = parts.iter().map(|part| part.size_bytes).sum();
-            context.printer.fact(json!({"removed": facts(&parts), "freedBytes": bytes}), || {
+            context.printer.result(json!({"removed": entries(&parts), "freedBytes": bytes}), || {
                 context.printer.line(format_args!("{} are free again", HumanBytes(bytes)));
             });
         }
     }
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-fn facts(parts: &[CachePart]) -> Value {
+fn entries(parts: &[CachePart]) -> Value {
     parts.iter().map(|part| json!({"name": part.name, "holds": part.holds, "sizeBytes": part.size_bytes})).collect()
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use clap_complete::env::Shells;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::completion::VARIABLE;
 use crate::context::Context;
 
@@ -34,7 +34,7 @@ enum Shell {
     Zsh,
 }
 
-pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     let shell = args.shell.to_possible_value().expect("a shell that can be chosen");
     let shells = Shells::builtins();
     let completer = shells.completer(shell.get_name()).expect("a shell that can be chosen");
@@ -42,5 +42,5 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
     // By name, so that the script stays right when the program is replaced by a newer one.
     completer.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?;
     context.printer.raw(&String::from_utf8_lossy(&script));
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }

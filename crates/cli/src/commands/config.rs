@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::status::explanation;
 use super::venv;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 
 /// One thing that was looked at.
@@ -28,7 +28,7 @@ enum Found {
     Wrong(String, String),
 }
 
-pub(crate) fn run(context: &Context) -> Result<Ended> {
+pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     let before = home_as_it_was();
     let home = context.home()?;
     let mut checks = vec![check_home(&home, before)];
@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context) -> Result<Ended> {
     let wrong = checks.iter().filter(|check| matches!(check.found, Found::Wrong(..))).count();
 
     let printer = &context.printer;
-    printer.fact(json!({"ok": wrong == 0, "checks": checks.iter().map(fact).collect::<Vec<_>>()}), || {
+    printer.result(json!({"ok": wrong == 0, "checks": checks.iter().map(json).collect::<Vec<_>>()}), || {
         for Check { what, found } in &checks {
             match found {
                 Found::Good(detail) => printer.line(format_args!("  ok   {what}: {detail}")),
@@ -56,10 +56,10 @@ pub(crate) fn run(context: &Context) -> Result<Ended> {
             _ => printer.line(format_args!("{wrong} things are wrong.")),
         }
     });
-    Ok(if wrong == 0 { Ended::Done } else { Ended::Failed })
+    Ok(if wrong == 0 { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
-fn fact(check: &Check) -> Value {
+fn json(check: &Check) -> Value {
     match &check.found {
         Found::Good(detail) => json!({"what": check.what, "ok": true, "detail": detail}),
         Found::Wrong(problem, mend) => json!({"what": check.what, "ok": false, "detail": problem, "mend": mend}),

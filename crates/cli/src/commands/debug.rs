@@ -4,7 +4,7 @@ use anyhow::Result;
 use beep_python_client::{Debugger, PythonHostBackend};
 use serde_json::json;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::server::lookup::{client_of, server_for};
 
@@ -23,14 +23,14 @@ pub(crate) struct Args {
     server: Option<String>,
 }
 
-pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let Args { session, install, server } = args;
     let client = client_of(&server_for(&context.home()?, server.as_deref())?.0)?;
     let debugger = client.debug_session(&session, install).await?;
     let Debugger { host, port, debugpy } = &debugger;
     let launch = launch(&session, host, *port);
     let printer = &context.printer;
-    printer.fact(
+    printer.result(
         json!({ "sessionId": session, "host": host, "port": port, "debugpy": debugpy, "launch": launch }),
         || {
             let version = debugpy.as_ref().map_or_else(String::new, |version| format!(" {version}"));
@@ -48,7 +48,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
             printer.line("  Whoever attaches runs code in the session. It ends with the session's worker.");
         },
     );
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// What Visual Studio Code attaches with.

@@ -9,21 +9,21 @@ use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned,
 use serde_json::json;
 
 use super::serve::seconds;
-use super::streaming::{self, MOST_UNWRITTEN};
-use crate::Ended;
+use super::streaming::{self, WRITE_LIMIT};
+use crate::ExitStatus;
 use crate::context::Context;
-use crate::environment::Wanted;
-use crate::error::Complaint;
+use crate::environment::EnvironmentArgs;
+use crate::error::CliError;
 use crate::server::lookup::{TemporaryServer, client_of, interrupted, running, server_for};
 
 /// In place of the code: standard input has it.
 const FROM_INPUT: &str = "-";
 
 /// How long to wait until the server has ended the session: it does so in any case.
-const GOODBYE: Duration = Duration::from_millis(500);
+const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// After so many milliseconds without a call a session of this command has been left behind.
-const DESERTED_MS: u64 = 10_000;
+const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     server: Option<String>,
     #[command(flatten)]
-    wanted: Wanted,
+    environment: EnvironmentArgs,
     /// Evaluate in this session of the server
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
@@ -52,12 +52,12 @@ pub(crate) struct Args {
     timeout: Option<Duration>,
 }
 
-pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let code = code(&args.code)?;
     let home = context.home()?;
     let chosen = match &args.server {
         Some(wanted) => Some(server_for(&home, Some(wanted))?.0),
-        None if args.wanted.is_named() => None,
+        None if args.environment.is_named() => None,
         None if args.session.is_some() => Some(server_for(&home, None)?.0),
         None => match running(&home)?.as_slice() {
             [(record, _)] => Some(record.clone()),
@@ -70,13 +70,13 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
         let Some(session) = &args.session else {
             // In a session of its own, which ends with this command, whatever it is still doing; also where nothing is left
             // of the command to say so.
-            let options = SessionOptions { idle_timeout_ms: Some(DESERTED_MS), ..watched() };
+            let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..watched() };
             let session = client.create_session_with(&options).await?;
             let ended = tokio::select! {
                 ended = evaluate(context, client.with_session(&session), &code, &args) => ended,
                 interruption = &mut interruption => Err(interruption?.into()),
             };
-            let _ = tokio::time::timeout(GOODBYE, client.delete_session(&session)).await;
+            let _ = tokio::time::timeout(DELETE_TIMEOUT, client.delete_session(&session)).await;
             return ended;
         };
         return tokio::select! {
@@ -84,7 +84,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
             interruption = &mut interruption => Err(interruption?.into()),
         };
     }
-    let environment = args.wanted.environment(context)?;
+    let environment = args.environment.resolve(context)?;
     let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
     let server = tokio::select! {
         server = &mut starting => server?,
@@ -108,11 +108,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
 
 /// A session whose output somebody watches, though not always as fast as it comes.
 fn watched() -> SessionOptions {
-    let limits = Limits { output_bytes: Some(MOST_UNWRITTEN as u64), ..Limits::default() };
+    let limits = Limits { output_bytes: Some(WRITE_LIMIT as u64), ..Limits::default() };
     SessionOptions { limits, ..SessionOptions::default() }
 }
 
-async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<Ended> {
+async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<ExitStatus> {
     let mut client = client.with_cancel_on_disconnect();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
@@ -124,18 +124,18 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
     let ended = match answered {
         Ok(Some(answer)) => {
             print_answer(context, answer);
-            Ended::Done
+            ExitStatus::Success
         }
-        Ok(None) => Ended::Failed,
+        Ok(None) => ExitStatus::Failure,
         Err(Error::Python(raised)) => {
             let exception = &raised.exception;
-            let fact = json!({"exception": exception, "stdout": raised.stdout, "stderr": raised.stderr});
-            context.printer.fact(fact, || {
+            let json = json!({"exception": exception, "stdout": raised.stdout, "stderr": raised.stderr});
+            context.printer.result(json, || {
                 context.printer.raw(&raised.stdout);
                 context.printer.raw_note(&raised.stderr);
                 context.printer.note(format_args!("{exception:#}"));
             });
-            Ended::Failed
+            ExitStatus::Failure
         }
         Err(error) => {
             let (stdout, stderr) = error.output().unwrap_or_default();
@@ -152,14 +152,14 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
 fn print_answer(context: &Context, answer: Answer<Returned>) {
     let Answer { value, stdout, stderr, session_epoch } = answer;
     let printer = &context.printer;
-    let mut fact = match &value {
+    let mut json = match &value {
         Returned::Value(value) => json!({"value": value.to_plain()}),
         Returned::Handle(handle) => json!({"typeName": handle.type_name(), "repr": handle.repr()}),
     };
-    fact["stdout"] = stdout.as_str().into();
-    fact["stderr"] = stderr.as_str().into();
-    fact["sessionEpoch"] = session_epoch.into();
-    printer.fact(fact, || {
+    json["stdout"] = stdout.as_str().into();
+    json["stderr"] = stderr.as_str().into();
+    json["sessionEpoch"] = session_epoch.into();
+    printer.result(json, || {
         printer.raw(&stdout);
         printer.raw_note(&stderr);
         match &value {
@@ -176,6 +176,6 @@ fn code(argument: &str) -> Result<String> {
         return Ok(argument.to_owned());
     }
     let mut code = String::new();
-    std::io::stdin().read_to_string(&mut code).map_err(|error| Complaint::UnreadableCode("standard input", error))?;
+    std::io::stdin().read_to_string(&mut code).map_err(|error| CliError::UnreadableCode("standard input", error))?;
     Ok(code)
 }

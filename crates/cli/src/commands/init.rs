@@ -6,9 +6,9 @@ use anyhow::Result;
 use beep_python_runtime::interpreter::{InitOptions, InitOutcome, Obtained, Source, VersionRequest};
 use serde_json::json;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
-use crate::environment::notice_of_host;
+use crate::environment::warn_default_python;
 use crate::progress::install::InstallProgress;
 
 #[derive(clap::Args)]
@@ -47,7 +47,7 @@ impl SourceArgs {
     }
 }
 
-pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let options = InitOptions { request: args.python, source: args.source.into_source(), system: args.system };
     let outcome = init(context, &options).await?;
     let InitOutcome { runtime, obtained } = &outcome;
@@ -56,19 +56,19 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
         Obtained::AdoptedInstead { reason } => Some(format!("{:#}", anyhow::anyhow!(reason.to_string()))),
         _ => None,
     };
-    let fact = json!({
+    let json = json!({
         "id": runtime.id,
         "version": runtime.version.map(|version| version.to_string()),
         "path": runtime.path,
         "obtained": word(obtained),
         "reason": reason,
     });
-    printer.fact(fact, || printer.line(summary(&outcome)));
+    printer.result(json, || printer.line(summary(&outcome)));
     notices(context, &outcome);
     if outcome.runtime.is_default {
-        notice_of_host(context, &outcome.runtime);
+        warn_default_python(context, &outcome.runtime);
     }
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// Gets a runtime with its progress shown.

@@ -9,9 +9,9 @@ use anyhow::Result;
 use beep_python_runtime::platform::{Home, failed_to};
 use beep_python_server::launch::{RecordError, ServerRecord, log_tail, state_of};
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
-use crate::error::Complaint;
+use crate::error::CliError;
 use crate::server::lookup::server_for;
 
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     lines: Option<usize>,
 }
 
-pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let (path, record) = log_of(&home, args.server.as_deref())?;
     let mut file = File::open(&path).map_err(failed_to("read", &path))?;
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
         // Asked before reading, so that the last words of a server that ends meanwhile are still read.
         let lives = record.as_ref().is_some_and(|record| state_of(record).is_alive());
         if !copy(&mut file).map_err(failed_to("read", &path))? || !args.follow || !lives {
-            return Ok(Ended::Done);
+            return Ok(ExitStatus::Success);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -52,7 +52,7 @@ fn log_of(home: &Home, wanted: Option<&str>) -> Result<(PathBuf, Option<ServerRe
     match server_for(home, wanted) {
         Ok((record, _)) => match record.log.clone() {
             Some(log) => Ok((log, Some(record))),
-            None => Err(Complaint::NoLog(record.id).into()),
+            None => Err(CliError::NoLog(record.id).into()),
         },
         Err(error) => match (error.downcast_ref(), wanted) {
             (Some(RecordError::NotFound { .. }), Some(id)) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {

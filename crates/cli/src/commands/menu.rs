@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::console::{has_terminal, run_command};
 use crate::context::Context;
-use crate::error::Complaint;
+use crate::error::CliError;
 use crate::inventory::{self, Name};
-use crate::terminal::line_editor::{LineReader, Typed};
-use crate::terminal::select::{Choice, Chosen, choose};
-use crate::terminal::shell_words::{Words, quoted};
-use crate::terminal::subprocess::Foreground;
+use crate::terminal::line_editor::{LineEditor, ReadLine};
+use crate::terminal::select::{Choice, Selection, select};
+use crate::terminal::shell_words::{ShellWords, quote};
+use crate::terminal::subprocess::CommandRunner;
 
 /// A page of the menu. Those about one thing carry its name.
 #[derive(Clone, Debug)]
@@ -49,12 +49,12 @@ enum Then {
     },
 }
 
-pub(crate) fn run(context: &Context) -> Result<Ended> {
+pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     if !has_terminal() {
-        return Err(Complaint::NoTerminal("menu").into());
+        return Err(CliError::NoTerminal("menu").into());
     }
-    let colours = context.printer.colours.stdout;
-    let foreground = Foreground::new(context)?;
+    let colors = context.printer.colors.stdout;
+    let runner = CommandRunner::new(context)?;
     let mut path = vec![Page::Top];
     while let Some(page) = path.last() {
         let Some(items) = page.items()? else {
@@ -63,40 +63,40 @@ pub(crate) fn run(context: &Context) -> Result<Ended> {
         };
         let choices: Vec<_> =
             items.iter().map(|item| Choice { label: item.label.clone(), about: item.about.clone() }).collect();
-        let chosen = match choose(&page.title(), &choices, colours)? {
-            Chosen::One(at) => at,
-            Chosen::Back => {
+        let chosen = match select(&page.title(), &choices, colors)? {
+            Selection::One(at) => at,
+            Selection::Back => {
                 path.pop();
                 continue;
             }
-            Chosen::Leave => break,
+            Selection::Leave => break,
         };
         match items.into_iter().nth(chosen).map(|item| item.then) {
             None => {}
             Some(Then::Open(page)) => path.push(page),
-            Some(Then::Run(command)) => show_and_run(context, &foreground, &command),
+            Some(Then::Run(command)) => show_and_run(context, &runner, &command),
             Some(Then::Ask { question, mut command, one_word }) => {
-                let answer = LineReader::bare(colours).read(&format!("{question}: "), "... ")?;
+                let answer = LineEditor::bare(colors).read(&format!("{question}: "), "... ")?;
                 match answer {
-                    Typed::Line(answer) if !answer.trim().is_empty() => {
+                    ReadLine::Line(answer) if !answer.trim().is_empty() => {
                         match one_word {
                             true => command.push(answer),
-                            false => command.extend(Words::of(&answer).texts()),
+                            false => command.extend(ShellWords::parse(&answer).into_texts()),
                         }
-                        show_and_run(context, &foreground, &command);
+                        show_and_run(context, &runner, &command);
                     }
                     _ => {}
                 }
             }
         }
     }
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-fn show_and_run(context: &Context, foreground: &Foreground, command: &[String]) {
-    let shown: Vec<_> = command.iter().map(|word| quoted(word)).collect();
+fn show_and_run(context: &Context, runner: &CommandRunner, command: &[String]) {
+    let shown: Vec<_> = command.iter().map(|word| quote(word)).collect();
     context.printer.line(format_args!("beep-python {}", shown.join(" ")));
-    run_command(context, foreground, command);
+    run_command(context, runner, command);
     context.printer.line("");
 }
 

@@ -26,7 +26,7 @@ use std::future::Future;
 
 use anyhow::Result;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 
 /// Every command. The first line of each comment is what `--help` shows.
@@ -81,12 +81,12 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn run(self, context: &Context) -> Result<Ended> {
+    pub(crate) fn run(self, context: &Context) -> Result<ExitStatus> {
         match self {
-            Command::Init(args) => in_runtime(init::run(context, args)),
-            Command::Runtime(command) => in_runtime(runtime::run(context, command)),
+            Command::Init(args) => block_on(init::run(context, args)),
+            Command::Runtime(command) => block_on(runtime::run(context, command)),
             Command::Venv(command) => venv::run(context, command),
-            Command::Bundle(command) => in_runtime(bundle::run(context, command)),
+            Command::Bundle(command) => block_on(bundle::run(context, command)),
             Command::Cache(command) => cache::run(context, command),
             Command::Provider(args) => provider::run(context, &args),
             Command::Start(args) => start::run(context, args),
@@ -96,11 +96,11 @@ impl Command {
             Command::Restart(args) => restart::run(context, args),
             Command::Logs(args) => logs::run(context, &args),
             Command::Config => config::run(context),
-            Command::Session(command) => in_runtime(session::run(context, command)),
-            Command::Debug(args) => in_runtime(debug::run(context, args)),
-            Command::Eval(args) => in_runtime(eval::run(context, args)),
+            Command::Session(command) => block_on(session::run(context, command)),
+            Command::Debug(args) => block_on(debug::run(context, args)),
+            Command::Eval(args) => block_on(eval::run(context, args)),
             Command::Python(args) => python::run(context, args),
-            Command::Quickstart(args) => in_runtime(quickstart::run(context, args)),
+            Command::Quickstart(args) => block_on(quickstart::run(context, args)),
             Command::Menu => menu::run(context),
             Command::Completions(args) => completions::run(context, &args),
         }
@@ -108,6 +108,6 @@ impl Command {
 }
 
 /// Runs what waits for more than one thing. Most commands do not, and begin sooner without.
-pub(crate) fn in_runtime<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use beep_python_runtime::environment::{ProviderPackage, ProviderStatus, VenvManager};
 use serde_json::json;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::progress::packages::PackagesProgress;
 
@@ -42,7 +42,7 @@ struct Which {
     engine: bool,
 }
 
-pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     let environments = context.environments()?;
     let environments = match &args.providers {
         Some(file) => environments.with_providers(file),
@@ -56,9 +56,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<Ended> {
     }
 }
 
-fn list(context: &Context, environments: &VenvManager) -> Result<Ended> {
+fn list(context: &Context, environments: &VenvManager) -> Result<ExitStatus> {
     let providers = environments.providers()?;
-    context.printer.fact(json!(providers), || {
+    context.printer.result(json!(providers), || {
         if providers.is_empty() {
             let file = context.home().map(|home| home.root().join("providers.toml").display().to_string());
             let file = file.unwrap_or_else(|_| "providers.toml".into());
@@ -76,10 +76,10 @@ fn list(context: &Context, environments: &VenvManager) -> Result<Ended> {
         });
         context.printer.table(&["NAME", "KIND", "ENVIRONMENT", "PACKAGES", "STATE"], rows.collect());
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result<Ended> {
+fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result<ExitStatus> {
     let environment = {
         let progress = PackagesProgress::new();
         let environments = environments.clone().with_progress(progress.sink());
@@ -97,19 +97,19 @@ fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result
         ));
     }
     let status = status(&environments, which)?;
-    context.printer.fact(json!(status), || {
+    context.printer.result(json!(status), || {
         context.printer.line(format_args!("{} is ready: {}", environment.name, environment.path.display()));
     });
     for package in status.packages.iter().filter(|package| !package.satisfied) {
         let reason = package.reason.as_deref().unwrap_or("it is not installed");
         context.printer.note(format_args!("notice: {}, which is optional, is missing: {reason}", package.requirement));
     }
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-fn packages(context: &Context, environments: &VenvManager, which: &Which) -> Result<Ended> {
+fn packages(context: &Context, environments: &VenvManager, which: &Which) -> Result<ExitStatus> {
     let status = status(environments, which)?;
-    context.printer.fact(json!(status), || {
+    context.printer.result(json!(status), || {
         let printer = &context.printer;
         printer.line(format_args!("{}: {}, {}", status.name, status.environment, state_of(&status)));
         if !status.features.is_empty() {
@@ -125,7 +125,7 @@ fn packages(context: &Context, environments: &VenvManager, which: &Which) -> Res
         });
         printer.table(&["NEEDED", "INSTALLED", "STATE", ""], rows.collect());
     });
-    Ok(if status.ready { Ended::Done } else { Ended::Failed })
+    Ok(if status.ready { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 fn status(environments: &VenvManager, which: &Which) -> Result<ProviderStatus> {
@@ -135,12 +135,12 @@ fn status(environments: &VenvManager, which: &Which) -> Result<ProviderStatus> {
     })
 }
 
-fn accelerator(context: &Context, environments: &VenvManager) -> Result<Ended> {
+fn accelerator(context: &Context, environments: &VenvManager) -> Result<ExitStatus> {
     let detected = environments.detect_accelerator();
-    context.printer.fact(json!(detected), || {
+    context.printer.result(json!(detected), || {
         context.printer.line(format_args!("{}: {}", detected.accelerator, detected.reason));
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn state_of(provider: &ProviderStatus) -> &'static str {

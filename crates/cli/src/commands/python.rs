@@ -8,17 +8,17 @@ use beep_python_client::{AnyBackend, PythonHostBackend};
 use beep_python_server::launch::ServerRecord;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::in_runtime;
-use crate::Ended;
+use super::block_on;
+use crate::ExitStatus;
 use crate::console::has_terminal;
 use crate::context::Context;
-use crate::environment::Wanted;
-use crate::error::Complaint;
+use crate::environment::EnvironmentArgs;
+use crate::error::CliError;
 use crate::prompt;
 use crate::server::lookup::{TemporaryServer, client_of, interrupted, running, server_for};
 
 /// How long somebody who leaves waits until the server has ended the session: it does so in any case.
-const GOODBYE: Duration = Duration::from_millis(500);
+const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -36,12 +36,12 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     server: Option<String>,
     #[command(flatten)]
-    wanted: Wanted,
+    environment: EnvironmentArgs,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     if !has_terminal() {
-        return Err(Complaint::NoTerminal("python").into());
+        return Err(CliError::NoTerminal("python").into());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let place = runtime.block_on(open(context, &args))?;
@@ -70,14 +70,14 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
         if let Some(session) = &args.session {
             let known = client_of(&record)?.list_sessions().await?;
             if !known.iter().any(|known| known.session_id == *session) {
-                return Err(Complaint::NoSession { session: session.clone(), server: record.id }.into());
+                return Err(CliError::NoSession { session: session.clone(), server: record.id }.into());
             }
             return Ok(Place { record, session: Some(session.clone()), own_session: false, temporary: None });
         }
         let session = client_of(&record)?.create_session().await?;
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
-    let environment = args.wanted.environment(context)?;
+    let environment = args.environment.resolve(context)?;
     let home = context.home()?;
     let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
     let server = tokio::select! {
@@ -93,7 +93,7 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
 /// The server that runs already and is meant; none where one is to be started.
 fn chosen_server(context: &Context, args: &Args) -> Result<Option<ServerRecord>> {
     let home = context.home()?;
-    if args.wanted.is_named() {
+    if args.environment.is_named() {
         return Ok(None);
     }
     if args.server.is_some() || args.session.is_some() {
@@ -122,8 +122,8 @@ fn leave(place: &Mutex<Option<Place>>) {
     let Some(place) = place.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
     if let (true, Some(session)) = (place.own_session, &place.session) {
         // With a client of its own: this may be another thread than the one which the prompt's client belongs to.
-        let _ = in_runtime(async {
-            Ok(tokio::time::timeout(GOODBYE, client_of(&place.record)?.delete_session(session)).await??)
+        let _ = block_on(async {
+            Ok(tokio::time::timeout(DELETE_TIMEOUT, client_of(&place.record)?.delete_session(session)).await??)
         });
     }
 }
@@ -131,7 +131,7 @@ fn leave(place: &Mutex<Option<Place>>) {
 /// When the terminal is gone or somebody asks the prompt to end, it leaves nothing behind either.
 fn end_with_terminal(place: Arc<Mutex<Option<Place>>>) -> Result<()> {
     std::thread::Builder::new().name("goodbye".into()).spawn(move || {
-        let waited = in_runtime(async {
+        let waited = block_on(async {
             let mut terminate = signal(SignalKind::terminate())?;
             let mut hangup = signal(SignalKind::hangup())?;
             tokio::select! {

@@ -10,9 +10,9 @@ use beep_python_server::launch::ServerRecord;
 use serde_json::{Value, json};
 
 use super::init;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
-use crate::environment::Wanted;
+use crate::environment::EnvironmentArgs;
 use crate::server::lookup::{TemporaryServer, client_at, client_of, interrupted, running};
 
 #[derive(clap::Args)]
@@ -27,11 +27,11 @@ pub(crate) struct Args {
     system: bool,
 }
 
-pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let mut tour = Tour::new(context);
     let mut interruption = std::pin::pin!(interrupted());
 
-    let wanted = Wanted { python: args.python.clone(), venv: None };
+    let wanted = EnvironmentArgs { python: args.python.clone(), venv: None };
     let options = InitOptions { request: args.python, source: args.source.into_source(), system: args.system };
     let outcome = tokio::select! {
         outcome = init::init(context, &options) => outcome.context("step 1, the Python, failed")?,
@@ -40,7 +40,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     init::notices(context, &outcome);
     tour.step("Python", init::summary(&outcome));
 
-    let environment = wanted.environment(context).context("step 2, the environment, failed")?;
+    let environment = wanted.resolve(context).context("step 2, the environment, failed")?;
     tour.step("Environment", format_args!("{} at {}", environment.name, environment.path.display()));
 
     let home = context.home()?;
@@ -74,7 +74,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<Ended> {
     anyhow::ensure!(!running(&home)?.iter().any(|(record, _)| record.id == id), "server {id} still runs");
     tour.step("Stop", format_args!("server {id} is stopped; the Python and the environment stay"));
     tour.end();
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// What Python calls give, as values of Rust types.
@@ -174,7 +174,7 @@ impl<'a> Tour<'a> {
     fn end(self) {
         let ms = millis(self.began);
         let Tour { context, steps, .. } = &self;
-        context.printer.fact(json!({"ok": true, "ms": ms, "steps": steps}), || {
+        context.printer.result(json!({"ok": true, "ms": ms, "steps": steps}), || {
             context.printer.line(format_args!("{ms:>9.1} ms  in all. Now try:  beep-python start http"));
         });
     }

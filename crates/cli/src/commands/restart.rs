@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result};
 use beep_python_server::launch::{Endpoint, LaunchPlan, stop};
 
-use super::serve::ServeSettings;
+use super::serve::ServerSettings;
 use super::start::announce;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::server::lookup::{grace_of, launcher, server_for};
 
@@ -15,15 +15,15 @@ pub(crate) struct Args {
     server: Option<String>,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let (record, _) = server_for(&home, args.server.as_deref())?;
-    let settings = ServeSettings::from_arguments(&record.arguments).with_context(|| {
+    let settings = ServerSettings::from_arguments(&record.arguments).with_context(|| {
         format!("server {} was started by another version, with settings that this one does not know", record.id)
     })?;
     let plan = LaunchPlan {
         id: Some(record.id.clone()),
-        host: settings.served.host.clone(),
+        host: settings.args.host.clone(),
         http: record.endpoint("http").and_then(Endpoint::port),
         pipe: record.endpoint("pipe").and_then(Endpoint::pipe_name).and_then(|name| name.parse().ok()),
         rpc: record.endpoint("rpc").and_then(Endpoint::port),
@@ -34,5 +34,5 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
     stop(&home, &record, grace_of(&record))?;
     let record = launcher(&home)?.launch(&plan)?;
     announce(context, &record);
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }

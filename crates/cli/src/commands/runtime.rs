@@ -13,10 +13,10 @@ use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
 use super::init::SourceArgs;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
-use crate::environment::notice_of_host;
-use crate::error::Complaint;
+use crate::environment::warn_default_python;
+use crate::error::CliError;
 use crate::progress::install::InstallProgress;
 
 #[derive(clap::Subcommand)]
@@ -51,7 +51,7 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
+pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatus> {
     match command {
         Command::List { all } => list(context, all).await,
         Command::Install { pythons, source } => install(context, &pythons, &source.into_source()).await,
@@ -60,7 +60,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
     }
 }
 
-async fn list(context: &Context, all: bool) -> Result<Ended> {
+async fn list(context: &Context, all: bool) -> Result<ExitStatus> {
     let manager = context.runtimes()?;
     let runtimes = manager.list()?;
     let known: HashSet<_> = runtimes.iter().map(|runtime| &runtime.path).collect();
@@ -79,8 +79,8 @@ async fn list(context: &Context, all: bool) -> Result<Ended> {
     };
     downloadable.retain(|entry| !installed.contains(entry.name.as_str()));
 
-    let fact = json!({
-        "runtimes": runtimes.iter().map(runtime_fact).collect::<Vec<_>>(),
+    let json = json!({
+        "runtimes": runtimes.iter().map(runtime_json).collect::<Vec<_>>(),
         "found": found.iter().map(|python| json!({
             "version": python.version.to_string(),
             "path": python.path,
@@ -94,13 +94,13 @@ async fn list(context: &Context, all: bool) -> Result<Ended> {
             "url": entry.url,
         })).collect::<Vec<_>>(),
     });
-    context.printer.fact(fact, || {
+    context.printer.result(json, || {
         print_list(context, &runtimes, &found, &downloadable);
         if !all && !context.printer.is_json() {
             context.printer.note("The newest of each minor version can be downloaded; --all shows every one.");
         }
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn print_list(context: &Context, runtimes: &[Runtime], found: &[Interpreter], downloadable: &[&CatalogueEntry]) {
@@ -132,7 +132,7 @@ fn print_list(context: &Context, runtimes: &[Runtime], found: &[Interpreter], do
 }
 
 /// Installs all at once. What fails is told; the others are installed all the same.
-async fn install(context: &Context, pythons: &[VersionRequest], source: &Source) -> Result<Ended> {
+async fn install(context: &Context, pythons: &[VersionRequest], source: &Source) -> Result<ExitStatus> {
     let manager = context.runtimes()?;
     let printer = &context.printer;
     let mut outcomes = match pythons {
@@ -150,8 +150,8 @@ async fn install(context: &Context, pythons: &[VersionRequest], source: &Source)
             join_all(each).await
         }
     };
-    let facts = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).map(installed_fact).collect();
-    printer.fact(facts, || {
+    let entries = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).map(installed_json).collect();
+    printer.result(entries, || {
         for Installed { runtime, new, .. } in outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()) {
             let how = if *new { "Installed" } else { "Already installed:" };
             printer.line(format_args!("{how} {} at {}", runtime.id, runtime.path.display()));
@@ -162,21 +162,21 @@ async fn install(context: &Context, pythons: &[VersionRequest], source: &Source)
     }
     let mut failures: Vec<RuntimeError> = outcomes.drain(..).filter_map(Result::err).collect();
     // The last one is told by whoever tells every command's error.
-    let Some(last) = failures.pop() else { return Ok(Ended::Done) };
+    let Some(last) = failures.pop() else { return Ok(ExitStatus::Success) };
     for failure in failures {
         printer.error(&failure.into(), None);
     }
     Err(last.into())
 }
 
-fn installed_fact(installed: &Installed) -> Value {
-    let mut fact = runtime_fact(&installed.runtime);
-    fact["new"] = installed.new.into();
-    fact["checked"] = installed.checked.into();
-    fact
+fn installed_json(installed: &Installed) -> Value {
+    let mut json = runtime_json(&installed.runtime);
+    json["new"] = installed.new.into();
+    json["checked"] = installed.checked.into();
+    json
 }
 
-fn choose(context: &Context, name: &str) -> Result<Ended> {
+fn choose(context: &Context, name: &str) -> Result<ExitStatus> {
     let manager = context.runtimes()?;
     let runtime = match manager.named(name) {
         Err(unknown @ RuntimeError::UnknownRuntime { .. }) => match of_machine(&manager, name)? {
@@ -188,9 +188,9 @@ fn choose(context: &Context, name: &str) -> Result<Ended> {
     manager.set_default(&runtime.id)?;
     let runtime = manager.get(&runtime.id)?;
     let said = format!("{} is the default now", runtime.id);
-    context.printer.fact(runtime_fact(&runtime), || context.printer.line(said));
-    notice_of_host(context, &runtime);
-    Ok(Ended::Done)
+    context.printer.result(runtime_json(&runtime), || context.printer.line(said));
+    warn_default_python(context, &runtime);
+    Ok(ExitStatus::Success)
 }
 
 /// A Python of the machine that the words mean.
@@ -201,7 +201,7 @@ fn of_machine(manager: &PythonRuntimeManager, name: &str) -> Result<Option<Inter
     })
 }
 
-fn remove(context: &Context, names: &[String], yes: bool) -> Result<Ended> {
+fn remove(context: &Context, names: &[String], yes: bool) -> Result<ExitStatus> {
     let manager = context.runtimes()?;
     let mut runtimes = Vec::new();
     for name in names {
@@ -217,24 +217,24 @@ fn remove(context: &Context, names: &[String], yes: bool) -> Result<Ended> {
             let folder = context.home()?.runtimes()?.join(&runtime.id);
             let environments = made_with(&environments, &folder);
             if !environments.is_empty() {
-                return Err(Complaint::RuntimeInUse { id: runtime.id.clone(), environments }.into());
+                return Err(CliError::RuntimeInUse { id: runtime.id.clone(), environments }.into());
             }
         }
     }
-    let mut facts = Vec::new();
+    let mut entries = Vec::new();
     let printer = &context.printer;
     for runtime in &runtimes {
         manager.remove(&runtime.id)?;
         let done = if runtime.is_managed() { "removed" } else { "forgotten" };
-        facts.push(json!({"id": runtime.id, "done": done}));
+        entries.push(json!({"id": runtime.id, "done": done}));
     }
-    printer.fact(facts.clone().into(), || {
-        for fact in &facts {
-            let (id, done) = (fact["id"].as_str().unwrap_or_default(), fact["done"].as_str().unwrap_or_default());
+    printer.result(entries.clone().into(), || {
+        for json in &entries {
+            let (id, done) = (json["id"].as_str().unwrap_or_default(), json["done"].as_str().unwrap_or_default());
             printer.line(format_args!("{id} is {done}"));
         }
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// The environments whose Python lies in the folder, by name. The home's path can lead over links, theirs does not.
@@ -247,7 +247,7 @@ fn made_with(environments: &[EnvironmentStatus], folder: &std::path::Path) -> Ve
     environments.iter().filter(within).map(|status| status.name.clone()).collect()
 }
 
-fn runtime_fact(runtime: &Runtime) -> Value {
+fn runtime_json(runtime: &Runtime) -> Value {
     let reason = match &runtime.state {
         RuntimeState::Ready => None,
         RuntimeState::Broken { reason } => Some(reason),

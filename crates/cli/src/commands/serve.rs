@@ -13,7 +13,7 @@ use beep_python_server::serve::{self, ServeOptions};
 use tracing_subscriber::EnvFilter;
 
 use super::start;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 
 /// How long calls under way may take when a server is told to stop.
@@ -31,22 +31,22 @@ pub(crate) struct Args {
     #[arg(long)]
     stop_at_end_of_input: bool,
     #[command(flatten)]
-    settings: ServeSettings,
+    settings: ServerSettings,
 }
 
 /// What a server is told on its command line. It can be written as such a command line again, for a later start.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
-pub(crate) struct ServeSettings {
+pub(crate) struct ServerSettings {
     /// The environment's folder
     #[arg(long)]
     pub(crate) environment: PathBuf,
     #[command(flatten)]
-    pub(crate) served: Served,
+    pub(crate) args: ServerArgs,
 }
 
 /// What people can choose about a server.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
-pub(crate) struct Served {
+pub(crate) struct ServerArgs {
     /// Listen on this loopback address only; on 127.0.0.1 and ::1 otherwise
     #[arg(long)]
     pub(crate) host: Option<String>,
@@ -94,25 +94,25 @@ pub(crate) struct Served {
     pub(crate) max_body: Option<u64>,
 }
 
-impl ServeSettings {
-    pub(crate) fn in_environment(environment: &Environment) -> ServeSettings {
-        ServeSettings { environment: environment.path.clone(), served: Served::default() }
+impl ServerSettings {
+    pub(crate) fn in_environment(environment: &Environment) -> ServerSettings {
+        ServerSettings { environment: environment.path.clone(), args: ServerArgs::default() }
     }
 
     /// The command line that says the same.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--environment".to_owned(), self.environment.display().to_string()];
         let mut say = |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
-        let served = &self.served;
-        let Served { host, timeout, drain, preload, allow_host, allow_origin, trust_loopback, max_body, .. } = served;
+        let args = &self.args;
+        let ServerArgs { host, timeout, drain, preload, allow_host, allow_origin, trust_loopback, max_body, .. } = args;
         host.iter().for_each(|host| say("host", host));
-        served.grace.iter().for_each(|grace| say("grace", &grace.as_secs_f64().to_string()));
-        served.workers.iter().for_each(|number| say("workers", &number.to_string()));
-        served.max_sessions.iter().for_each(|number| say("max-sessions", &number.to_string()));
-        served.max_memory.iter().for_each(|bytes| say("max-memory", &bytes.to_string()));
-        served.max_processes.iter().for_each(|number| say("max-processes", &number.to_string()));
-        served.max_cpu.iter().for_each(|time| say("max-cpu", &time.as_secs_f64().to_string()));
-        served.max_waiting.iter().for_each(|number| say("max-waiting", &number.to_string()));
+        args.grace.iter().for_each(|grace| say("grace", &grace.as_secs_f64().to_string()));
+        args.workers.iter().for_each(|number| say("workers", &number.to_string()));
+        args.max_sessions.iter().for_each(|number| say("max-sessions", &number.to_string()));
+        args.max_memory.iter().for_each(|bytes| say("max-memory", &bytes.to_string()));
+        args.max_processes.iter().for_each(|number| say("max-processes", &number.to_string()));
+        args.max_cpu.iter().for_each(|time| say("max-cpu", &time.as_secs_f64().to_string()));
+        args.max_waiting.iter().for_each(|number| say("max-waiting", &number.to_string()));
         timeout.iter().for_each(|timeout| say("timeout", &timeout.as_secs_f64().to_string()));
         drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
         preload.iter().for_each(|module| say("preload", module));
@@ -124,14 +124,14 @@ impl ServeSettings {
     }
 
     /// The settings that [`Self::arguments`] wrote.
-    pub(crate) fn from_arguments(arguments: &[String]) -> Result<ServeSettings, clap::Error> {
+    pub(crate) fn from_arguments(arguments: &[String]) -> Result<ServerSettings, clap::Error> {
         use clap::{Args, FromArgMatches};
-        let command = ServeSettings::augment_args(clap::Command::new("serve").no_binary_name(true));
-        ServeSettings::from_arg_matches(&command.try_get_matches_from(arguments)?)
+        let command = ServerSettings::augment_args(clap::Command::new("serve").no_binary_name(true));
+        ServerSettings::from_arg_matches(&command.try_get_matches_from(arguments)?)
     }
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     // First of all, while there is only one thread.
     let mut inherited = Inherited::from_env()?;
     let filter = EnvFilter::try_from_env("BEEP_PYTHON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
@@ -144,12 +144,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
         }
     };
     if !inherited.ready.is_awaited() {
-        let announcing = Context::new(context.printer.is_json(), context.printer.colours);
+        let announcing = Context::new(context.printer.is_json(), context.printer.colors);
         inherited.ready = Ready::call(move |record| start::announce(&announcing, record));
     }
-    super::in_runtime(async {
+    super::block_on(async {
         serve::run(options, inherited).await?;
-        Ok(Ended::Done)
+        Ok(ExitStatus::Success)
     })
 }
 
@@ -157,7 +157,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
     let home = context.home()?;
     let environment = VenvManager::new(home.clone()).open_path(&args.settings.environment)?;
     let arguments = args.settings.arguments();
-    let served = args.settings.served;
+    let server = args.settings.args;
     let door = DoorConfig::default();
     Ok(ServeOptions {
         home,
@@ -165,42 +165,42 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         environment: environment.name,
         environment_path: environment.path,
         python: environment.python,
-        limits: limits(&served),
-        capacity: capacity(&served),
-        preload: served.preload,
+        limits: limits(&server),
+        capacity: capacity(&server),
+        preload: server.preload,
         door: DoorConfig {
-            hosts: served.allow_host,
-            origins: served.allow_origin,
-            trust_loopback: served.trust_loopback,
-            max_body_bytes: served.max_body.unwrap_or(door.max_body_bytes),
+            hosts: server.allow_host,
+            origins: server.allow_origin,
+            trust_loopback: server.trust_loopback,
+            max_body_bytes: server.max_body.unwrap_or(door.max_body_bytes),
             ..door
         },
         log: args.log,
         arguments,
-        drain: served.drain.unwrap_or(DEFAULT_DRAIN),
+        drain: server.drain.unwrap_or(DEFAULT_DRAIN),
         stop_at_end_of_input: args.stop_at_end_of_input,
     })
 }
 
 /// What `start` was told of what calls may take.
-fn limits(served: &Served) -> Limits {
+fn limits(args: &ServerArgs) -> Limits {
     let milliseconds = |time: Option<Duration>| time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     Limits {
-        timeout_ms: milliseconds(served.timeout),
-        grace_ms: milliseconds(served.grace),
-        cpu_ms: milliseconds(served.max_cpu),
-        memory_bytes: served.max_memory,
-        processes: served.max_processes,
-        waiting: served.max_waiting,
+        timeout_ms: milliseconds(args.timeout),
+        grace_ms: milliseconds(args.grace),
+        cpu_ms: milliseconds(args.max_cpu),
+        memory_bytes: args.max_memory,
+        processes: args.max_processes,
+        waiting: args.max_waiting,
         ..Limits::default()
     }
 }
 
-fn capacity(served: &Served) -> Capacity {
+fn capacity(args: &ServerArgs) -> Capacity {
     let most = Capacity::default();
     Capacity {
-        sessions: served.max_sessions.map_or(most.sessions, |number| number as usize),
-        workers: served.workers.map_or(most.workers, usize::from),
+        sessions: args.max_sessions.map_or(most.sessions, |number| number as usize),
+        workers: args.workers.map_or(most.workers, usize::from),
     }
 }
 
@@ -216,10 +216,10 @@ mod tests {
 
     #[test]
     fn settings_survive_being_written_as_a_command_line() {
-        let bare = ServeSettings { environment: "/envs/a b".into(), served: Served::default() };
-        let full = ServeSettings {
+        let bare = ServerSettings { environment: "/envs/a b".into(), args: ServerArgs::default() };
+        let full = ServerSettings {
             environment: "/envs/x".into(),
-            served: Served {
+            args: ServerArgs {
                 host: Some("::1".into()),
                 timeout: Some(Duration::from_millis(1500)),
                 drain: Some(Duration::from_secs(9)),
@@ -238,7 +238,7 @@ mod tests {
             },
         };
         for settings in [bare, full] {
-            assert_eq!(ServeSettings::from_arguments(&settings.arguments()).unwrap(), settings);
+            assert_eq!(ServerSettings::from_arguments(&settings.arguments()).unwrap(), settings);
         }
     }
 

@@ -6,9 +6,9 @@ use beep_python_runtime::interpreter::VersionRequest;
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use serde_json::json;
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
-use crate::environment::Wanted;
+use crate::environment::EnvironmentArgs;
 use crate::server::lookup::{client_of, server_for};
 
 #[derive(clap::Subcommand)]
@@ -67,7 +67,7 @@ pub(crate) struct Create {
     server: Server,
 }
 
-pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
+pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatus> {
     let printer = &context.printer;
     match command {
         Command::Create(asked) => {
@@ -75,7 +75,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
             let environment = match asked.python {
                 None => asked.venv,
                 python => {
-                    let environment = Wanted { venv: asked.venv, python }.environment(context)?;
+                    let environment = EnvironmentArgs { venv: asked.venv, python }.resolve(context)?;
                     Some(environment.path.to_string_lossy().into_owned())
                 }
             };
@@ -87,11 +87,11 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
                 limits: Limits { memory_bytes: asked.max_memory, ..Limits::default() },
             };
             let session = client(context, &asked.server)?.create_session_with(&options).await?;
-            printer.fact(json!({"sessionId": session}), || printer.line(&session));
+            printer.result(json!({"sessionId": session}), || printer.line(&session));
         }
         Command::List(server) => {
             let sessions = client(context, &server)?.list_sessions().await?;
-            printer.fact(json!(sessions), || {
+            printer.result(json!(sessions), || {
                 let rows = sessions.iter().map(row).collect();
                 printer.table(&["SESSION", "PYTHON", "PID", "CALLS", "MEMORY", "IDLE", "EPOCH", "ENVIRONMENT"], rows);
             });
@@ -99,7 +99,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
         Command::Show(Named { session, server }) => {
             let told = client(context, &server)?.inspect_session(&session).await?;
             let info = &told.session;
-            printer.fact(json!(told), || {
+            printer.result(json!(told), || {
                 printer.line(format_args!(
                     "Session {session}: Python {} in {}",
                     info.python.as_deref().unwrap_or("?"),
@@ -128,7 +128,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
         }
         Command::Handles(Named { session, server }) => {
             let held = client(context, &server)?.list_handles(&session).await?;
-            printer.fact(json!(held), || {
+            printer.result(json!(held), || {
                 let rows = held.iter().map(|held| {
                     let size = held.size.map_or_else(String::new, |size| size.to_string());
                     vec![
@@ -144,16 +144,18 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<Ended> {
         }
         Command::Restart(Named { session, server }) => {
             let epoch = client(context, &server)?.restart_session(&session).await?;
-            printer.fact(json!({"sessionId": session, "sessionEpoch": epoch}), || {
+            printer.result(json!({"sessionId": session, "sessionEpoch": epoch}), || {
                 printer.line(format_args!("Restarted the session {session}; it is empty now"));
             });
         }
         Command::Delete(Named { session, server }) => {
             client(context, &server)?.delete_session(&session).await?;
-            printer.fact(json!({"sessionId": session}), || printer.line(format_args!("Ended the session {session}")));
+            printer.result(json!({"sessionId": session}), || {
+                printer.line(format_args!("ExitStatus the session {session}"))
+            });
         }
     }
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn client(context: &Context, server: &Server) -> Result<AnyBackend> {

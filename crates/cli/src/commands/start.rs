@@ -6,12 +6,12 @@ use beep_python_server::pipe::PipeName;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 
-use super::serve::{ServeSettings, Served};
-use super::status::server_fact;
+use super::serve::{ServerArgs, ServerSettings};
+use super::status::server_json;
 use crate::context::Context;
-use crate::environment::Wanted;
-use crate::server::lookup::{here, launcher};
-use crate::{Cli, Ended};
+use crate::environment::EnvironmentArgs;
+use crate::server::lookup::launcher;
+use crate::{Cli, ExitStatus};
 
 const DEFAULT_PORT: u16 = 5678;
 const DEFAULT_RPC_PORT: u16 = 50051;
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(required = true)]
     backends: Vec<Backend>,
     #[command(flatten)]
-    wanted: Wanted,
+    environment: EnvironmentArgs,
     /// The port of HTTP, 5678 otherwise; 0 takes a free one
     #[arg(long)]
     port: Option<u16>,
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long)]
     foreground: bool,
     #[command(flatten)]
-    served: Served,
+    server: ServerArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -49,7 +49,7 @@ enum Backend {
     Rpc,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let wanted = |backend| args.backends.contains(&backend);
     for (option, given, backend, name) in [
         ("--port", args.port.is_some(), Backend::Http, "http"),
@@ -69,15 +69,15 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
         Some(name) => Some(name),
         None => Some(PipeName::random()?),
     };
-    let environment = args.wanted.environment(context)?;
-    let settings = ServeSettings { served: args.served, ..ServeSettings::in_environment(&environment) };
+    let environment = args.environment.resolve(context)?;
+    let settings = ServerSettings { args: args.server, ..ServerSettings::in_environment(&environment) };
     let mut plan = LaunchPlan {
         id: None,
-        host: settings.served.host.clone(),
+        host: settings.args.host.clone(),
         http,
         pipe,
         rpc,
-        directory: here(),
+        directory: std::env::current_dir().ok(),
         arguments: settings.arguments(),
         lifeline: None,
     };
@@ -88,13 +88,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
     }
     let record = launcher.launch(&plan)?;
     announce(context, &record);
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// Says that a server is ready, and what can be done with it.
 pub(crate) fn announce(context: &Context, record: &ServerRecord) {
     let printer = &context.printer;
-    printer.fact(server_fact(record, state_of(record)), || {
+    printer.result(server_json(record, state_of(record)), || {
         let ServerRecord { id, python_version, environment, .. } = record;
         for endpoint in &record.endpoints {
             printer.line(format_args!("Server {id} is ready at {}", endpoint.url));

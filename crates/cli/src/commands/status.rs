@@ -6,14 +6,14 @@ use anyhow::Result;
 use beep_python_server::launch::{ServerRecord, ServerState, log_tail, records};
 use serde_json::{Value, json};
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 
-pub(crate) fn run(context: &Context) -> Result<Ended> {
+pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     let servers = records(&context.home()?)?;
-    let fact = servers.iter().map(|(record, state)| server_fact(record, *state)).collect();
+    let json = servers.iter().map(|(record, state)| server_json(record, *state)).collect();
     let printer = &context.printer;
-    printer.fact(fact, || {
+    printer.result(json, || {
         if servers.is_empty() {
             return printer.line("No server is running.");
         }
@@ -43,21 +43,21 @@ pub(crate) fn run(context: &Context) -> Result<Ended> {
             ));
         }
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-pub(crate) fn server_fact(record: &ServerRecord, state: ServerState) -> Value {
-    let mut fact = json!(record);
+pub(crate) fn server_json(record: &ServerRecord, state: ServerState) -> Value {
+    let mut json = json!(record);
     // How it is says more than what was written last.
-    if let Some(fact) = fact.as_object_mut() {
-        fact.remove("stopping");
+    if let Some(json) = json.as_object_mut() {
+        json.remove("stopping");
     }
-    fact["state"] = word(state).into();
+    json["state"] = word(state).into();
     if !state.is_alive() {
-        fact["explanation"] = explanation(record, state).into();
-        fact["logTail"] = last_lines(record, 20).into();
+        json["explanation"] = explanation(record, state).into();
+        json["logTail"] = last_lines(record, 20).into();
     }
-    fact
+    json
 }
 
 /// What became of a server that does not run.

@@ -7,7 +7,7 @@ use beep_python_server::launch::{ServerRecord, Stopped, records, stop};
 use serde_json::json;
 
 use super::status::explanation;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::server::lookup::{grace_of, server_for};
 
@@ -23,17 +23,17 @@ pub(crate) struct Args {
     grace: Option<u64>,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
+pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let servers = match args.all {
         true => records(&home)?,
         false => vec![server_for(&home, args.server.as_deref())?],
     };
-    let mut facts = Vec::new();
+    let mut entries = Vec::new();
     let mut lines = Vec::new();
     for (record, state) in servers {
         let stopped = stop(&home, &record, args.grace.map_or_else(|| grace_of(&record), Duration::from_secs))?;
-        facts.push(json!({"id": record.id, "pid": record.pid, "outcome": word(stopped)}));
+        entries.push(json!({"id": record.id, "pid": record.pid, "outcome": word(stopped)}));
         lines.push(match stopped {
             Stopped::AlreadyGone if !state.is_alive() => {
                 format!("{} It is forgotten now.", explanation(&record, state))
@@ -41,11 +41,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Ended> {
             _ => told(&record, stopped),
         });
     }
-    context.printer.fact(facts.into(), || match lines.as_slice() {
+    context.printer.result(entries.into(), || match lines.as_slice() {
         [] => context.printer.line("No server is running."),
         lines => lines.iter().for_each(|line| context.printer.line(line)),
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn told(record: &ServerRecord, stopped: Stopped) -> String {

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::printer::Printer;
 
 /// How many bytes wait for somebody who reads more slowly than code prints.
-pub(super) const MOST_UNWRITTEN: usize = 64 << 20;
+pub(super) const WRITE_LIMIT: usize = 64 << 20;
 
 /// Runs code to its end; gives its value. `None` when nobody reads what it prints any more: it is dropped then.
 pub(super) async fn run(
@@ -46,12 +46,12 @@ pub(super) async fn run(
         }
         if let Some(input) = waiting.front().filter(|_| reading.is_none()) {
             writer.write(Stream::Output, input.prompt.clone()).await;
-            reading = Some(aside(move || if has_input { line() } else { None }));
+            reading = Some(spawn_detached(move || if has_input { line() } else { None }));
         }
     }
     drop(writer);
-    printer.written(written.await.unwrap_or(Ok(())));
-    if printer.is_unheard() {
+    printer.record_write(written.await.unwrap_or(Ok(())));
+    if printer.is_closed() {
         return Ok(None);
     }
     execution.result().await.map(Some)
@@ -80,7 +80,7 @@ impl Writer {
     /// With the receiver of how that went, when all is written or nothing can be any more.
     fn start() -> (Writer, oneshot::Receiver<io::Result<()>>) {
         let (pieces, mut to_write) = mpsc::unbounded_channel::<(_, String, _)>();
-        let written = aside(move || {
+        let written = spawn_detached(move || {
             while let Some((stream, text, _room)) = to_write.blocking_recv() {
                 match stream {
                     Stream::Output => stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush())?,
@@ -90,12 +90,12 @@ impl Writer {
             }
             Ok(())
         });
-        (Writer { pieces, room: Arc::new(Semaphore::new(MOST_UNWRITTEN)) }, written)
+        (Writer { pieces, room: Arc::new(Semaphore::new(WRITE_LIMIT)) }, written)
     }
 
     /// Returns when there is room for it.
     async fn write(&self, stream: Stream, text: String) {
-        let size = u32::try_from(text.len().min(MOST_UNWRITTEN)).unwrap_or(u32::MAX);
+        let size = u32::try_from(text.len().min(WRITE_LIMIT)).unwrap_or(u32::MAX);
         if let Ok(room) = self.room.clone().acquire_many_owned(size).await {
             // Whoever follows learns by `closed` that nobody takes it.
             let _ = self.pieces.send((stream, text, room));
@@ -112,7 +112,7 @@ fn line() -> Option<String> {
 
 /// Does what takes as long as somebody else likes, who types or reads. On a thread that nobody has to wait for: the end of the
 /// code, and of the command, must not.
-fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
+fn spawn_detached<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (told, done) = oneshot::channel();
     std::thread::spawn(move || told.send(work()));
     done

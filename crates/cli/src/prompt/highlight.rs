@@ -1,4 +1,4 @@
-//! Python source in colours, while it is typed: what a word is can be told without knowing the grammar.
+//! Python source in colors, while it is typed: what a word is can be told without knowing the grammar.
 
 use nu_ansi_term::Style;
 use reedline::{Highlighter, StyledText};

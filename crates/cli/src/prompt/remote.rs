@@ -13,13 +13,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::screen::Screen;
-use crate::terminal::line_editor::Typed;
+use crate::terminal::line_editor::ReadLine;
 
 /// Makes what helps the prompt, in the session.
 const HELPER: &str = "__import__('beep_python._prompt', fromlist=['Prompt']).Prompt()";
 
 /// How long somebody who types waits for a session that is busy with something else.
-const PATIENCE: Duration = Duration::from_secs(2);
+const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Nobody loses what a session holds for having pressed Tab.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -42,18 +42,18 @@ impl Remote {
     }
 
     /// None where the text can be run, else what its next line begins with. A session that cannot say it runs the text.
-    pub(super) fn rest(&self, text: &str) -> Option<String> {
-        self.aside("rest", text).unwrap_or_default()
+    pub(super) fn continuation(&self, text: &str) -> Option<String> {
+        self.query("rest", text).unwrap_or_default()
     }
 
     /// Where the word at the end of the text begins, in characters, and what it could become.
     pub(super) fn complete(&self, text: &str) -> (usize, Vec<String>) {
-        self.aside("complete", text).unwrap_or_default()
+        self.query("complete", text).unwrap_or_default()
     }
 
     /// Asks the helper something that nobody wants to wait for long.
-    fn aside<T: FromAnswer>(&self, method: &str, text: &str) -> Result<T, Error> {
-        let client = self.client.with_timeout(PATIENCE).with_grace(NEVER);
+    fn query<T: FromAnswer>(&self, method: &str, text: &str) -> Result<T, Error> {
+        let client = self.client.with_timeout(COMPLETION_TIMEOUT).with_grace(NEVER);
         self.runtime.block_on(self.ask(&client, method, || Args::new().arg(text)))
     }
 
@@ -80,9 +80,9 @@ impl Remote {
                 Shown::Stderr(text) => screen.output("", &text),
                 Shown::Display(display) => screen.display(&display.text()),
                 Shown::Input(input) => match screen.ask(&input.prompt) {
-                    Some(Typed::Line(line)) => execution.answer_input(&input, Some(&line)).await?,
-                    Some(Typed::Interrupted) => self.pressed.notify_one(),
-                    Some(Typed::Ended) | None => execution.answer_input(&input, None).await?,
+                    Some(ReadLine::Line(line)) => execution.answer_input(&input, Some(&line)).await?,
+                    Some(ReadLine::Interrupted) => self.pressed.notify_one(),
+                    Some(ReadLine::EndOfInput) | None => execution.answer_input(&input, None).await?,
                 },
                 _ => {}
             }

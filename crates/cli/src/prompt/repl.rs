@@ -11,45 +11,45 @@ use super::highlight::Python;
 use super::remote::Remote;
 use super::screen::Screen;
 use super::traceback;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::color::{ERROR, FAINT, paint};
 use crate::context::Context;
 use crate::hints::hint_for;
-use crate::terminal::echo_guard::Quiet;
-use crate::terminal::line_editor::{Assistance, LineReader, Typed};
+use crate::terminal::echo_guard::EchoGuard;
+use crate::terminal::line_editor::{EditorHooks, LineEditor, ReadLine};
 
 const HISTORY: &str = "python-history";
 
 /// Takes what is typed until it is left.
-pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title: &str) -> Result<Ended> {
+pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title: &str) -> Result<ExitStatus> {
     let printer = &context.printer;
-    let colours = printer.colours.stdout;
+    let colors = printer.colors.stdout;
     let remote = Arc::new(Remote::new(runtime, client));
-    let assistance = Assistance {
+    let hooks = EditorHooks {
         completer: Box::new(Names(remote.clone())),
         highlighter: Box::new(Python),
         hinter: Box::new(DefaultHinter::default().with_style(FAINT)),
-        rest: {
+        continuation: {
             let remote = remote.clone();
-            Arc::new(move |text| remote.rest(text))
+            Arc::new(move |text| remote.continuation(text))
         },
     };
-    let mut lines = LineReader::new(assistance, &context.home()?.root().join(HISTORY), colours);
-    printer.line(format_args!("{title}{}", paint(colours, FAINT, "   Tab completes, Ctrl-C cancels, Ctrl-D leaves")));
+    let mut lines = LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors);
+    printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C cancels, Ctrl-D leaves")));
     loop {
         let text = match lines.read(">>> ", "... ")? {
-            Typed::Line(text) => text,
-            Typed::Interrupted => continue,
-            Typed::Ended => return Ok(Ended::Done),
+            ReadLine::Line(text) => text,
+            ReadLine::Interrupted => continue,
+            ReadLine::EndOfInput => return Ok(ExitStatus::Success),
         };
         match text.trim() {
             "" => continue,
             // They would end the session.
-            "exit" | "quit" | "exit()" | "quit()" => return Ok(Ended::Done),
+            "exit" | "quit" | "exit()" | "quit()" => return Ok(ExitStatus::Success),
             _ => {}
         }
         let ran = {
-            let _quiet = Quiet::begin();
+            let _guard = EchoGuard::begin();
             remote.run(&text, &Screen(printer))
         };
         match ran {
@@ -60,7 +60,7 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
                     printer.raw_note(stderr);
                 }
                 if failed(context, error) == Next::Leave {
-                    return Ok(Ended::Done);
+                    return Ok(ExitStatus::Success);
                 }
             }
         }
@@ -76,7 +76,7 @@ enum Next {
 /// Says what went wrong; an exception as Python does.
 fn failed(context: &Context, error: Error) -> Next {
     let printer = &context.printer;
-    let colours = printer.colours.stderr;
+    let colors = printer.colors.stderr;
     match &error {
         Error::Python(raised) if raised.exception.kind == "SystemExit" => {
             let message = &raised.exception.message;
@@ -85,11 +85,11 @@ fn failed(context: &Context, error: Error) -> Next {
             }
             return Next::Leave;
         }
-        Error::Python(raised) => printer.note(traceback::painted(&raised.exception, colours)),
+        Error::Python(raised) => printer.note(traceback::painted(&raised.exception, colors)),
         // Cancelled, and nothing is lost: what Python itself would say.
         Error::Host(problem) if problem.code == ErrorCode::Cancelled && !lost(&error) => match &problem.exception {
-            Some(exception) => printer.note(traceback::painted(exception, colours)),
-            None => printer.note(paint(colours, ERROR, "KeyboardInterrupt")),
+            Some(exception) => printer.note(traceback::painted(exception, colors)),
+            None => printer.note(paint(colors, ERROR, "KeyboardInterrupt")),
         },
         _ => {
             let error = error.into();

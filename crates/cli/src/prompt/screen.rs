@@ -2,7 +2,7 @@
 
 use crate::color::{FAINT, paint};
 use crate::printer::Printer;
-use crate::terminal::line_editor::{LineReader, Typed};
+use crate::terminal::line_editor::{LineEditor, ReadLine};
 
 const RELUCTANT: &str = "it does not react yet; Ctrl-C again ends its worker, and all that the session holds";
 
@@ -19,16 +19,16 @@ impl Screen<'_> {
     }
 
     /// A line for `input()`; none where it cannot be asked for.
-    pub(super) fn ask(&self, prompt: &str) -> Option<Typed> {
+    pub(super) fn ask(&self, prompt: &str) -> Option<ReadLine> {
         // What stands before the last line's end is no prompt any more.
         let (above, prompt) = prompt.rsplit_once('\n').map_or(("", prompt), |(above, prompt)| (above, prompt));
         if !above.is_empty() {
             self.0.line(above);
         }
-        LineReader::bare(self.0.colours.stdout).read(prompt, "").ok()
+        LineEditor::bare(self.0.colors.stdout).read(prompt, "").ok()
     }
 
     pub(super) fn reluctant(&self) {
-        self.0.note(paint(self.0.colours.stderr, FAINT, RELUCTANT));
+        self.0.note(paint(self.0.colors.stderr, FAINT, RELUCTANT));
     }
 }

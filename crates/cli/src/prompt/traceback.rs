@@ -1,13 +1,13 @@
-//! An exception as Python prints it, in colours.
+//! An exception as Python prints it, in colors.
 
 use beep_python_client::PythonException;
 
 use crate::color::{ERROR, FAINT, OPTION, TEXT, paint};
 
 /// The report of an exception, without a line's end.
-pub(super) fn painted(exception: &PythonException, colours: bool) -> String {
+pub(super) fn painted(exception: &PythonException, colors: bool) -> String {
     let report = format!("{exception:#}");
-    if !colours {
+    if !colors {
         return report;
     }
     let lines: Vec<_> = report.lines().map(painted_line).collect();

@@ -1,7 +1,6 @@
 //! Servers as commands see them: chosen by what people have at hand, started for a moment, spoken to.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +13,14 @@ use beep_python_server::launch::{
 };
 use beep_python_server::pipe::PipeName;
 
-use crate::commands::serve::{DEFAULT_DRAIN, ServeSettings};
-use crate::error::Complaint;
+use crate::commands::serve::{DEFAULT_DRAIN, ServerSettings};
+use crate::error::CliError;
 
 /// How long a server that is asked to stop may take: what it was told to give its calls, and a while to end.
 pub(crate) fn grace_of(record: &ServerRecord) -> Duration {
     const WHILE: Duration = Duration::from_secs(5);
-    let settings = ServeSettings::from_arguments(&record.arguments).ok();
-    settings.and_then(|settings| settings.served.drain).unwrap_or(DEFAULT_DRAIN).saturating_add(WHILE)
+    let settings = ServerSettings::from_arguments(&record.arguments).ok();
+    settings.and_then(|settings| settings.args.drain).unwrap_or(DEFAULT_DRAIN).saturating_add(WHILE)
 }
 
 /// The server that `wanted` means; without it the only one that runs.
@@ -31,9 +30,9 @@ pub(crate) fn server_for(home: &Home, wanted: Option<&str>) -> Result<(ServerRec
     }
     let mut running = running(home)?;
     match running.len() {
-        0 => Err(Complaint::NoServer.into()),
+        0 => Err(CliError::NoServer.into()),
         1 => Ok(running.remove(0)),
-        _ => Err(Complaint::WhichServer(running.into_iter().map(|(record, _)| record.id).collect()).into()),
+        _ => Err(CliError::WhichServer(running.into_iter().map(|(record, _)| record.id).collect()).into()),
     }
 }
 
@@ -51,7 +50,7 @@ pub(crate) fn launcher(home: &Home) -> Result<ServerLauncher> {
 
 /// A client of the server's first endpoint.
 pub(crate) fn client_of(record: &ServerRecord) -> Result<AnyBackend> {
-    let endpoint = record.endpoints.first().ok_or_else(|| Complaint::NoEndpoint(record.id.clone()))?;
+    let endpoint = record.endpoints.first().ok_or_else(|| CliError::NoEndpoint(record.id.clone()))?;
     client_at(record, endpoint)
 }
 
@@ -73,9 +72,9 @@ impl TemporaryServer {
     /// meanwhile; whoever stops waiting must still wait for the result, or the server stays.
     pub(crate) async fn start(home: &Home, environment: &Environment, all: bool) -> Result<TemporaryServer> {
         let launcher = launcher(home)?;
-        let mut settings = ServeSettings::in_environment(environment);
+        let mut settings = ServerSettings::in_environment(environment);
         // When it is stopped, whoever asked for what it is doing has gone.
-        settings.served.drain = Some(Duration::from_millis(100));
+        settings.args.drain = Some(Duration::from_millis(100));
         let (ours, lifeline) = lifeline()?;
         let mut plan = LaunchPlan {
             http: Some(0),
@@ -119,7 +118,7 @@ fn lifeline() -> std::io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Waits until the command is interrupted: Ctrl-C, or asked to end, or its terminal is gone.
-pub(crate) async fn interrupted() -> Result<Complaint> {
+pub(crate) async fn interrupted() -> Result<CliError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -128,10 +127,5 @@ pub(crate) async fn interrupted() -> Result<Complaint> {
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
     }
-    Ok(Complaint::Interrupted)
-}
-
-/// The folder that a command was started in.
-pub(crate) fn here() -> Option<PathBuf> {
-    std::env::current_dir().ok()
+    Ok(CliError::Interrupted)
 }

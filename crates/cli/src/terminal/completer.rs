@@ -1,4 +1,4 @@
-//! What helps whoever types commands: completion, colours and hints, all from the command tree.
+//! What helps whoever types commands: completion, colors and hints, all from the command tree.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use clap::Command;
 use reedline::{Completer, DefaultHinter, Highlighter, Hinter, History, Span, StyledText, Suggestion};
 
-use super::line_editor::Assistance;
-use super::shell_words::{Word, Words, quoted};
+use super::line_editor::EditorHooks;
+use super::shell_words::{ShellWords, Word, quote};
 use crate::color::{COMMAND, ERROR, FAINT, OPTION, TEXT};
 use crate::console::{LEAVE, tree};
 
-pub(crate) fn assistance() -> Assistance {
-    Assistance {
+pub(crate) fn hooks() -> EditorHooks {
+    EditorHooks {
         completer: Box::new(Commands { tree: tree() }),
         highlighter: Box::new(Commands { tree: tree() }),
         hinter: Box::new(Hints { tree: tree(), remembered: DefaultHinter::default().with_style(FAINT), hint: None }),
-        rest: Arc::new(|line| Words::of(line).open.then(String::new)),
+        continuation: Arc::new(|line| ShellWords::parse(line).open.then(String::new)),
     }
 }
 
@@ -26,7 +26,7 @@ struct Commands {
 
 impl Completer for Commands {
     fn complete(&mut self, line: &str, pos: usize) -> Vec<Suggestion> {
-        let mut words = Words::of(&line[..pos]).words;
+        let mut words = ShellWords::parse(&line[..pos]).words;
         if words.last().is_none_or(|word| word.end < pos) {
             words.push(Word { text: String::new(), start: pos, end: pos });
         }
@@ -46,7 +46,7 @@ impl Completer for Commands {
         let suggestion = |one: clap_complete::CompletionCandidate| {
             let value = one.get_value().to_str()?;
             Some(Suggestion {
-                value: quoted(value),
+                value: quote(value),
                 display_override: Some(value.to_owned()),
                 description: one.get_help().map(|help| first_line(&help.to_string())),
                 span: Span::new(typed.start, pos),
@@ -67,7 +67,7 @@ impl Highlighter for Commands {
         let mut styled = StyledText::new();
         let mut end = 0;
         let mut command = Some(&self.tree);
-        for word in Words::of(line).words {
+        for word in ShellWords::parse(line).words {
             styled.push((Default::default(), line[end..word.start].to_owned()));
             let raw = &line[word.start..word.end];
             let sub = command.and_then(|command| command.find_subcommand(&word.text));
@@ -105,13 +105,13 @@ struct Hints {
 }
 
 impl Hinter for Hints {
-    fn handle(&mut self, line: &str, pos: usize, history: &dyn History, colours: bool, cwd: &str) -> String {
+    fn handle(&mut self, line: &str, pos: usize, history: &dyn History, colors: bool, cwd: &str) -> String {
         self.hint = None;
-        let remembered = self.remembered.handle(line, pos, history, colours, cwd);
+        let remembered = self.remembered.handle(line, pos, history, colors, cwd);
         if !remembered.is_empty() || pos < line.len() {
             return remembered;
         }
-        let words = Words::of(line).words;
+        let words = ShellWords::parse(line).words;
         let mut command = &self.tree;
         let mut rest = words.iter();
         let mut begun = None;
@@ -136,7 +136,7 @@ impl Hinter for Hints {
             _ => None,
         };
         let shown = shown.unwrap_or_default();
-        if colours && !shown.is_empty() { FAINT.paint(shown).to_string() } else { shown }
+        if colors && !shown.is_empty() { FAINT.paint(shown).to_string() } else { shown }
     }
 
     fn complete_hint(&self) -> String {

@@ -1,4 +1,4 @@
-//! Reading a line from a person: with history, completion, hints and colours, or plainly on a terminal that knows none
+//! Reading a line from a person: with history, completion, hints and colors, or plainly on a terminal that knows none
 //! of these.
 
 use std::borrow::Cow;
@@ -23,53 +23,53 @@ const REMEMBERED: usize = 5000;
 
 /// What came of asking for a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Typed {
+pub(crate) enum ReadLine {
     Line(String),
     /// Ctrl-C: what was typed is given up.
     Interrupted,
     /// Ctrl-D, or the end of the input.
-    Ended,
+    EndOfInput,
 }
 
 /// Whether a line can be taken as it is; else what its next line begins with.
-pub(crate) type Rest = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub(crate) type ContinuationIndent = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What helps whoever types.
-pub(crate) struct Assistance {
+pub(crate) struct EditorHooks {
     pub(crate) completer: Box<dyn Completer + Send>,
     pub(crate) highlighter: Box<dyn Highlighter>,
     pub(crate) hinter: Box<dyn Hinter>,
-    pub(crate) rest: Rest,
+    pub(crate) continuation: ContinuationIndent,
 }
 
-pub(crate) struct LineReader {
+pub(crate) struct LineEditor {
     /// None on a terminal that can only write one line after the other.
     editor: Option<Reedline>,
-    rest: Option<Rest>,
-    next: NextLine,
+    continuation: Option<ContinuationIndent>,
+    next: PendingIndent,
 }
 
 /// What the next line of an unfinished text begins with, from the one who knows it to the one who can insert it.
 #[derive(Clone, Default)]
-struct NextLine {
+struct PendingIndent {
     indent: Arc<Mutex<String>>,
     wanted: Arc<AtomicBool>,
 }
 
-impl LineReader {
-    /// A reader of lines with the help of `assistance`, which keeps what was typed in `history`. Lines that begin with a
+impl LineEditor {
+    /// A reader of lines with the help of `hooks`, which keeps what was typed in `history`. Lines that begin with a
     /// blank are not kept.
-    pub(crate) fn new(assistance: Assistance, history: &Path, colours: bool) -> LineReader {
-        let Assistance { completer, highlighter, hinter, rest } = assistance;
+    pub(crate) fn new(hooks: EditorHooks, history: &Path, colors: bool) -> LineEditor {
+        let EditorHooks { completer, highlighter, hinter, continuation } = hooks;
         if color::is_dumb() {
-            return LineReader { editor: None, rest: Some(rest), next: NextLine::default() };
+            return LineEditor { editor: None, continuation: Some(continuation), next: PendingIndent::default() };
         }
-        let next = NextLine::default();
-        let mut editor = plain_editor(colours)
+        let next = PendingIndent::default();
+        let mut editor = plain_editor(colors)
             .with_completer(completer)
             .with_highlighter(highlighter)
             .with_hinter(hinter)
-            .with_validator(Box::new(Unfinished { rest: rest.clone(), next: next.clone() }))
+            .with_validator(Box::new(Unfinished { continuation: continuation.clone(), next: next.clone() }))
             .with_break_signal(next.wanted.clone())
             // The signal is looked at whenever a key was handled, and is set by nothing else.
             .with_poll_interval(Duration::from_secs(3600))
@@ -77,27 +77,27 @@ impl LineReader {
         if let Some(kept) = kept_history(history) {
             editor = editor.with_history(Box::new(kept));
         }
-        LineReader { editor: Some(editor), rest: Some(rest), next }
+        LineEditor { editor: Some(editor), continuation: Some(continuation), next }
     }
 
     /// A reader of answers, which are not kept.
-    pub(crate) fn bare(colours: bool) -> LineReader {
-        let editor = (!color::is_dumb()).then(|| plain_editor(colours));
-        LineReader { editor, rest: None, next: NextLine::default() }
+    pub(crate) fn bare(colors: bool) -> LineEditor {
+        let editor = (!color::is_dumb()).then(|| plain_editor(colors));
+        LineEditor { editor, continuation: None, next: PendingIndent::default() }
     }
 
     /// Reads one line, or several where the first is not complete. `more` is the prompt of those that follow.
-    pub(crate) fn read(&mut self, prompt: &str, more: &str) -> io::Result<Typed> {
+    pub(crate) fn read(&mut self, prompt: &str, more: &str) -> io::Result<ReadLine> {
         let Some(editor) = &mut self.editor else { return self.read_plainly(prompt, more) };
         let prompt = Prompts { prompt, more };
         loop {
             return Ok(match editor.read_line(&prompt)? {
                 Signal::Success(line) => {
                     let _ = editor.sync_history();
-                    Typed::Line(line)
+                    ReadLine::Line(line)
                 }
-                Signal::CtrlC => Typed::Interrupted,
-                Signal::CtrlD => Typed::Ended,
+                Signal::CtrlC => ReadLine::Interrupted,
+                Signal::CtrlD => ReadLine::EndOfInput,
                 Signal::ExternalBreak(_) => {
                     let indent = std::mem::take(&mut *self.next.indent.lock().unwrap_or_else(PoisonError::into_inner));
                     editor.run_edit_commands(&[EditCommand::InsertString(indent)]);
@@ -108,7 +108,7 @@ impl LineReader {
         }
     }
 
-    fn read_plainly(&self, prompt: &str, more: &str) -> io::Result<Typed> {
+    fn read_plainly(&self, prompt: &str, more: &str) -> io::Result<ReadLine> {
         let mut text = String::new();
         let mut shown = prompt;
         loop {
@@ -116,18 +116,18 @@ impl LineReader {
             io::stdout().flush()?;
             if io::stdin().lock().read_line(&mut text)? == 0 {
                 println!();
-                return Ok(Typed::Ended);
+                return Ok(ReadLine::EndOfInput);
             }
             let typed = text.strip_suffix('\n').unwrap_or(&text);
-            if self.rest.as_ref().is_none_or(|rest| rest(typed).is_none()) {
-                return Ok(Typed::Line(typed.to_owned()));
+            if self.continuation.as_ref().is_none_or(|continuation| continuation(typed).is_none()) {
+                return Ok(ReadLine::Line(typed.to_owned()));
             }
             shown = more;
         }
     }
 }
 
-fn plain_editor(colours: bool) -> Reedline {
+fn plain_editor(colors: bool) -> Reedline {
     let mut keys = default_emacs_keybindings();
     let complete = vec![ReedlineEvent::Menu(COMPLETION.into()), ReedlineEvent::MenuNext];
     keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
@@ -139,7 +139,7 @@ fn plain_editor(colours: bool) -> Reedline {
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
         .with_quick_completions(true)
         .with_partial_completions(true)
-        .with_ansi_colors(colours)
+        .with_ansi_colors(colors)
         .use_bracketed_paste(true)
 }
 
@@ -150,13 +150,13 @@ fn kept_history(path: &Path) -> Option<FileBackedHistory> {
 }
 
 struct Unfinished {
-    rest: Rest,
-    next: NextLine,
+    continuation: ContinuationIndent,
+    next: PendingIndent,
 }
 
 impl Validator for Unfinished {
     fn validate(&self, line: &str) -> ValidationResult {
-        let Some(indent) = (self.rest)(line) else { return ValidationResult::Complete };
+        let Some(indent) = (self.continuation)(line) else { return ValidationResult::Complete };
         if !indent.is_empty() {
             *self.next.indent.lock().unwrap_or_else(PoisonError::into_inner) = indent;
             self.next.wanted.store(true, Ordering::Relaxed);

@@ -44,7 +44,7 @@ fn key() -> io::Result<(KeyCode, KeyModifiers)> {
 }
 
 /// Asks a question; Enter agrees.
-pub(crate) fn agreed(question: &str) -> io::Result<bool> {
+pub(crate) fn confirm(question: &str) -> io::Result<bool> {
     let answer = {
         let _raw = Raw::enter()?;
         print!("{question} [Y/n] ");
@@ -71,7 +71,7 @@ pub(crate) struct Choice {
 
 /// What was chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Chosen {
+pub(crate) enum Selection {
     /// The one of this index.
     One(usize),
     /// Esc, or the way to the left: one step back.
@@ -81,16 +81,16 @@ pub(crate) enum Chosen {
 }
 
 /// Lets one of the choices be chosen, by arrows and Enter or by its number. What was painted is gone afterwards.
-pub(crate) fn choose(title: &str, choices: &[Choice], colours: bool) -> io::Result<Chosen> {
+pub(crate) fn select(title: &str, choices: &[Choice], colors: bool) -> io::Result<Selection> {
     if is_dumb() {
-        return choose_plainly(title, choices);
+        return select_plainly(title, choices);
     }
     let _raw = Raw::enter()?;
     execute!(stdout(), Hide)?;
     let (mut at, mut number) = (0, String::new());
     let last = choices.len().saturating_sub(1);
     loop {
-        let painted = paint_choices(title, choices, at, colours)?;
+        let painted = paint_choices(title, choices, at, colors)?;
         let (code, modifiers) = key()?;
         let digit = match code {
             KeyCode::Char(c) if c.is_ascii_digit() => Some(c),
@@ -98,13 +98,15 @@ pub(crate) fn choose(title: &str, choices: &[Choice], colours: bool) -> io::Resu
         };
         let mut chosen = None;
         match (code, modifiers) {
-            (KeyCode::Char('c' | 'd'), KeyModifiers::CONTROL) => chosen = Some(Chosen::Leave),
-            (KeyCode::Esc | KeyCode::Left | KeyCode::Backspace | KeyCode::Char('q'), _) => chosen = Some(Chosen::Back),
+            (KeyCode::Char('c' | 'd'), KeyModifiers::CONTROL) => chosen = Some(Selection::Leave),
+            (KeyCode::Esc | KeyCode::Left | KeyCode::Backspace | KeyCode::Char('q'), _) => {
+                chosen = Some(Selection::Back)
+            }
             (KeyCode::Up | KeyCode::Char('k'), _) => at = at.checked_sub(1).unwrap_or(last),
             (KeyCode::Down | KeyCode::Tab | KeyCode::Char('j'), _) => at = if at == last { 0 } else { at + 1 },
             (KeyCode::Home | KeyCode::PageUp, _) => at = 0,
             (KeyCode::End | KeyCode::PageDown, _) => at = last,
-            (KeyCode::Enter | KeyCode::Right, _) if !choices.is_empty() => chosen = Some(Chosen::One(at)),
+            (KeyCode::Enter | KeyCode::Right, _) if !choices.is_empty() => chosen = Some(Selection::One(at)),
             _ => {}
         }
         match digit {
@@ -116,7 +118,7 @@ pub(crate) fn choose(title: &str, choices: &[Choice], colours: bool) -> io::Resu
                         at = one - 1;
                         // Unless another digit could follow.
                         if one * 10 > choices.len() {
-                            chosen = Some(Chosen::One(at));
+                            chosen = Some(Selection::One(at));
                         }
                     }
                     _ => number.clear(),
@@ -132,7 +134,7 @@ pub(crate) fn choose(title: &str, choices: &[Choice], colours: bool) -> io::Resu
 }
 
 /// The same on a terminal that can only write one line after the other.
-fn choose_plainly(title: &str, choices: &[Choice]) -> io::Result<Chosen> {
+fn select_plainly(title: &str, choices: &[Choice]) -> io::Result<Selection> {
     println!("{title}");
     for (n, Choice { label, about }) in choices.iter().enumerate() {
         println!("  {:>2}  {label}  {about}", n + 1);
@@ -142,31 +144,31 @@ fn choose_plainly(title: &str, choices: &[Choice]) -> io::Result<Chosen> {
         stdout().flush()?;
         let mut answer = String::new();
         if io::stdin().lock().read_line(&mut answer)? == 0 {
-            return Ok(Chosen::Leave);
+            return Ok(Selection::Leave);
         }
         match answer.trim().parse::<usize>() {
-            Ok(one) if (1..=choices.len()).contains(&one) => return Ok(Chosen::One(one - 1)),
-            Err(_) if answer.trim().is_empty() => return Ok(Chosen::Back),
+            Ok(one) if (1..=choices.len()).contains(&one) => return Ok(Selection::One(one - 1)),
+            Err(_) if answer.trim().is_empty() => return Ok(Selection::Back),
             _ => {}
         }
     }
 }
 
 /// Paints the choices around the one at `at`, and says how many lines that took.
-fn paint_choices(title: &str, choices: &[Choice], at: usize, colours: bool) -> io::Result<u16> {
+fn paint_choices(title: &str, choices: &[Choice], at: usize, colors: bool) -> io::Result<u16> {
     let (width, height) = size().ok().filter(|&(width, height)| width > 0 && height > 0).unwrap_or((80, 24));
     let shown = usize::from(height).saturating_sub(3).max(1).min(choices.len());
     let first = at.saturating_sub(shown / 2).min(choices.len() - shown);
     let indent = choices.iter().map(|choice| choice.label.chars().count()).max().unwrap_or(0);
     let mut out = stdout().lock();
-    write!(out, "{}\r\n", paint(colours, FAINT, &clipped(title, width)))?;
+    write!(out, "{}\r\n", paint(colors, FAINT, &clipped(title, width)))?;
     for (n, choice) in choices.iter().enumerate().skip(first).take(shown) {
         let mark = if n == at { '>' } else { ' ' };
         let label = clipped(&format!("{mark} {:>2}  {:indent$}  ", n + 1, choice.label), width);
         let left = usize::from(width).saturating_sub(label.chars().count());
         let about = clipped(&choice.about, u16::try_from(left).unwrap_or(width));
-        let label = if n == at { paint(colours, COMMAND, &label) } else { label };
-        write!(out, "{label}{}\r\n", paint(colours, FAINT, &about))?;
+        let label = if n == at { paint(colors, COMMAND, &label) } else { label };
+        write!(out, "{label}{}\r\n", paint(colors, FAINT, &about))?;
     }
     out.flush()?;
     Ok(u16::try_from(shown + 1).unwrap_or(u16::MAX))

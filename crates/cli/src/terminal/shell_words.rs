@@ -11,15 +11,15 @@ pub(crate) struct Word {
 
 /// The words of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Words {
+pub(crate) struct ShellWords {
     pub(crate) words: Vec<Word>,
     /// Whether the line ends within a quote, or with a backslash, and so is not complete.
     pub(crate) open: bool,
 }
 
-impl Words {
-    pub(crate) fn of(line: &str) -> Words {
-        let mut out = Words::default();
+impl ShellWords {
+    pub(crate) fn parse(line: &str) -> ShellWords {
+        let mut out = ShellWords::default();
         let mut word: Option<Word> = None;
         let mut quote = None;
         let mut chars = line.char_indices().peekable();
@@ -52,13 +52,13 @@ impl Words {
         out
     }
 
-    pub(crate) fn texts(self) -> Vec<String> {
+    pub(crate) fn into_texts(self) -> Vec<String> {
         self.words.into_iter().map(|word| word.text).collect()
     }
 }
 
 /// The text as one word of a line.
-pub(crate) fn quoted(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=+,@%~<>[]".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn texts(line: &str) -> Vec<String> {
-        Words::of(line).texts()
+        ShellWords::parse(line).into_texts()
     }
 
     #[test]
@@ -86,16 +86,16 @@ mod tests {
     #[test]
     fn a_line_within_a_quote_is_not_complete() {
         for open in ["'", "eval \"x", "a '\n", "a\\"] {
-            assert!(Words::of(open).open, "{open:?}");
+            assert!(ShellWords::parse(open).open, "{open:?}");
         }
         for whole in ["", "a", "'a'", "\"'\"", "a\\\\"] {
-            assert!(!Words::of(whole).open, "{whole:?}");
+            assert!(!ShellWords::parse(whole).open, "{whole:?}");
         }
     }
 
     #[test]
     fn words_know_where_they_stand() {
-        let words = Words::of("é 'b c'").words;
+        let words = ShellWords::parse("é 'b c'").words;
         assert_eq!((words[1].start, words[1].end, words[1].text.as_str()), (3, 8, "b c"));
     }
 
@@ -103,7 +103,7 @@ mod tests {
     fn what_is_quoted_is_read_as_it_was() {
         for text in ["", "plain", "a b", "it's \"so\"", "back\\slash", "C:\\new \\\"", ">=3.11", "é ü", "line\nline"]
         {
-            assert_eq!(texts(&quoted(text)), [text], "{text:?}");
+            assert_eq!(texts(&quote(text)), [text], "{text:?}");
         }
     }
 }

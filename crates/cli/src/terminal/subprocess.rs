@@ -10,11 +10,11 @@ use anyhow::Result;
 use clap::ColorChoice;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::echo_guard::Quiet;
+use super::echo_guard::EchoGuard;
 use crate::context::Context;
 
 /// Runs commands on the terminal that the console is on.
-pub(crate) struct Foreground {
+pub(crate) struct CommandRunner {
     program: PathBuf,
     /// What the console was told, and its commands are told again.
     options: Vec<String>,
@@ -22,39 +22,39 @@ pub(crate) struct Foreground {
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ran {
-    Done,
-    Failed,
+pub(crate) enum RunOutcome {
+    Success,
+    Failure,
     /// By Ctrl-C.
     Interrupted,
     /// By another signal, of this number.
     Killed(i32),
 }
 
-impl Foreground {
+impl CommandRunner {
     /// From now on an interruption ends the command that runs, and not this program.
-    pub(crate) fn new(context: &Context) -> Result<Foreground> {
+    pub(crate) fn new(context: &Context) -> Result<CommandRunner> {
         survive_interruptions()?;
         let mut options = Vec::new();
         options.extend(context.printer.is_json().then(|| "--json".to_owned()));
-        match context.printer.colours.choice {
+        match context.printer.colors.choice {
             ColorChoice::Auto => {}
             choice => options.push(format!("--color={choice}")),
         }
-        Ok(Foreground { program: std::env::current_exe()?, options })
+        Ok(CommandRunner { program: std::env::current_exe()?, options })
     }
 
     /// Runs the command and waits for its end.
-    pub(crate) fn run(&self, words: &[String]) -> io::Result<Ran> {
+    pub(crate) fn run(&self, words: &[String]) -> io::Result<RunOutcome> {
         let status = {
-            let _quiet = Quiet::begin();
+            let _guard = EchoGuard::begin();
             Command::new(&self.program).args(&self.options).args(words).status()?
         };
         Ok(match status.signal() {
-            Some(number) if number == SignalKind::interrupt().as_raw_value() => Ran::Interrupted,
-            Some(number) => Ran::Killed(number),
-            None if status.success() => Ran::Done,
-            None => Ran::Failed,
+            Some(number) if number == SignalKind::interrupt().as_raw_value() => RunOutcome::Interrupted,
+            Some(number) => RunOutcome::Killed(number),
+            None if status.success() => RunOutcome::Success,
+            None => RunOutcome::Failure,
         })
     }
 }

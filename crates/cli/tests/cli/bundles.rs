@@ -7,41 +7,43 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::index::{Index, Wheel, bare, tools};
-use super::test_home::{House, Said};
+use super::test_home::{CommandOutput, TestHome};
 use crate::support::archive::{Packed, packed_elsewhere};
 
-/// A house with an installed runtime, which has pip; nothing where this machine has no Python to make one of.
-fn house() -> Option<(House, &'static Packed)> {
+/// A home with an installed runtime, which has pip; nothing where this machine has no Python to make one of.
+fn home() -> Option<(TestHome, &'static Packed)> {
     let Some(packed) = packed_elsewhere() else {
         eprintln!("SKIPPED: there is no Python with ensurepip and setuptools here");
         return None;
     };
-    let house = House::empty();
-    let archive = packed.write(house.here());
+    let home = TestHome::new();
+    let archive = packed.write(home.directory());
     let series = packed.version.series();
     let archive = archive.to_str().unwrap();
-    house.done(&["runtime", "install", &series, "--archive", archive, "--sha256", &packed.sha256]);
-    Some((house, packed))
+    home.success(&["runtime", "install", &series, "--archive", archive, "--sha256", &packed.sha256]);
+    Some((home, packed))
 }
 
-fn with(index: &Index, house: &House, arguments: &[&str]) -> Said {
-    let mut command = bare(house, "pip", arguments);
-    Said::of(command.env("PIP_INDEX_URL", index.url()).env("BEEP_PYTHON_ACCELERATOR", "cpu").output().unwrap())
+fn with(index: &Index, home: &TestHome, arguments: &[&str]) -> CommandOutput {
+    let mut command = bare(home, "pip", arguments);
+    CommandOutput::from(
+        command.env("PIP_INDEX_URL", index.url()).env("BEEP_PYTHON_ACCELERATOR", "cpu").output().unwrap(),
+    )
 }
 
 /// Runs a command in a network namespace that has nothing in it.
-fn cut_off(house: &House, tool: &str, arguments: &[&str]) -> Said {
-    let inner = bare(house, tool, arguments);
+fn cut_off(home: &TestHome, tool: &str, arguments: &[&str]) -> CommandOutput {
+    let inner = bare(home, tool, arguments);
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--net"]).arg(inner.get_program()).args(inner.get_args());
-    command.current_dir(house.here()).stdin(std::process::Stdio::null()).env("BEEP_PYTHON_ACCELERATOR", "cpu");
+    command.current_dir(home.directory()).stdin(std::process::Stdio::null()).env("BEEP_PYTHON_ACCELERATOR", "cpu");
     for (name, value) in inner.get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
     }
-    Said::of(command.output().unwrap())
+    CommandOutput::from(command.output().unwrap())
 }
 
 /// Whether this machine lets its users cut a process off.
@@ -54,12 +56,12 @@ fn can_be_cut_off() -> bool {
     cut
 }
 
-fn parsed(said: &Said) -> Value {
+fn parsed(said: &CommandOutput) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
 
-fn imported(house: &House, name: &str, module: &str) -> String {
-    let python = house.root().join("environments").join(name).join("bin/python");
+fn imported(home: &TestHome, name: &str, module: &str) -> String {
+    let python = home.root().join("environments").join(name).join("bin/python");
     let code = format!("import {module}, sys; print({module}.version, sys.base_prefix)");
     let output = Command::new(python).args(["-I", "-c", &code]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -76,9 +78,9 @@ fn a_bundle_is_the_same_environment_where_there_is_no_network() {
     if !can_be_cut_off() {
         return;
     }
-    let Some((maker, packed)) = house() else { return };
+    let Some((maker, packed)) = home() else { return };
     let index = index();
-    let file = maker.here().join("alpha.bundle");
+    let file = maker.directory().join("alpha.bundle");
     let path = file.to_str().unwrap();
     let made = with(&index, &maker, &["bundle", "create", path, "--with", "alpha", "--json"]);
     assert_eq!(made.code, Some(0), "{made:?}");
@@ -92,7 +94,7 @@ fn a_bundle_is_the_same_environment_where_there_is_no_network() {
     assert_eq!(online.code, Some(0), "{online:?}");
 
     for tool in tools() {
-        let other = House::empty();
+        let other = TestHome::new();
         // There is nothing that could be reached.
         let alone = cut_off(&other, tool, &["init", "--mirror", &index.url()]);
         assert_eq!(alone.code, Some(1), "{alone:?}");
@@ -121,15 +123,15 @@ fn a_provider_is_ready_where_its_bundle_was_installed() {
     if !can_be_cut_off() {
         return;
     }
-    let Some((maker, _)) = house() else { return };
+    let Some((maker, _)) = home() else { return };
     let index = index();
     let text = "[provider.hf]\npackages = [\"alpha\"]\ncpu = [\"gamma\"]\n";
     fs::write(maker.root().join("providers.toml"), text).unwrap();
-    let file = maker.here().join("hf.bundle");
+    let file = maker.directory().join("hf.bundle");
     let path = file.to_str().unwrap();
     let made = with(&index, &maker, &["bundle", "create", path, "--provider", "hf"]);
     assert_eq!(made.code, Some(0), "{made:?}");
-    let other = House::empty();
+    let other = TestHome::new();
     let installed = cut_off(&other, "pip", &["bundle", "install", path]);
     assert_eq!(installed.code, Some(0), "{installed:?}");
     fs::write(other.root().join("providers.toml"), text).unwrap();
@@ -141,19 +143,19 @@ fn a_provider_is_ready_where_its_bundle_was_installed() {
 
 #[test]
 fn what_is_not_the_bundle_that_was_made_is_refused_and_leaves_nothing() {
-    let Some((maker, _)) = house() else { return };
+    let Some((maker, _)) = home() else { return };
     let index = index();
-    let file = maker.here().join("alpha.bundle");
+    let file = maker.directory().join("alpha.bundle");
     let made = with(&index, &maker, &["bundle", "create", file.to_str().unwrap(), "--with", "alpha"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let whole = fs::read(&file).unwrap();
-    let bad = maker.here().join("bad.bundle");
+    let bad = maker.directory().join("bad.bundle");
     let changed = |at: usize| {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         bytes
     };
-    let other = House::empty();
+    let other = TestHome::new();
     let refuse = |bytes: &[u8], more: &[&str], expected: &str| {
         fs::write(&bad, bytes).unwrap();
         let said = other.run(&[&["bundle", "install", bad.to_str().unwrap(), "mine"], more].concat());
@@ -179,25 +181,25 @@ fn what_is_not_the_bundle_that_was_made_is_refused_and_leaves_nothing() {
     // And what cannot be made leaves no file.
     let failed = with(&index, &maker, &["bundle", "create", "none.bundle", "--with", "nosuch"]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
-    assert!(failed.stderr.contains("nosuch") && !maker.here().join("none.bundle").exists(), "{failed:?}");
+    assert!(failed.stderr.contains("nosuch") && !maker.directory().join("none.bundle").exists(), "{failed:?}");
     assert_eq!(left_in_cache(&maker), [] as [PathBuf; 0]);
-    let adopted = House::with_runtime();
+    let adopted = TestHome::with_runtime();
     let said = adopted.run(&["bundle", "create", "none.bundle"]);
     assert!(said.stderr.contains("there is no installed runtime to put into a bundle"), "{said:?}");
 }
 
-fn left_in_cache(house: &House) -> Vec<PathBuf> {
-    let entries = fs::read_dir(house.root().join("cache")).into_iter().flatten().flatten();
+fn left_in_cache(home: &TestHome) -> Vec<PathBuf> {
+    let entries = fs::read_dir(home.root().join("cache")).into_iter().flatten().flatten();
     let is_ours = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("bundle-"));
     entries.map(|entry| entry.path()).filter(|path| is_ours(path)).collect()
 }
 
 /// A catalogue with one Python for another platform, and the bytes that pass for its archive, which lie beside.
-fn foreign_catalogue(house: &House, packed: &Packed) -> (String, PathBuf) {
+fn foreign_catalogue(home: &TestHome, packed: &Packed) -> (String, PathBuf) {
     let bytes = b"what runs on another machine";
     let sha256 = "9e81413be26f615f57a8c762ab9b8fa9980678e033c4fecc7ca751f084c0c81a";
     let name = format!("cpython-{}-linux-{}-gnu", packed.version, FOREIGN);
-    let mirror = house.here().join("mirror");
+    let mirror = home.directory().join("mirror");
     fs::create_dir(&mirror).unwrap();
     let file = format!("{name}-install_only_stripped.tar.gz");
     fs::write(mirror.join(&file), bytes).unwrap();
@@ -205,7 +207,7 @@ fn foreign_catalogue(house: &House, packed: &Packed) -> (String, PathBuf) {
         "name": name, "version": packed.version, "platform": format!("linux-{FOREIGN}-gnu"),
         "url": format!("http://127.0.0.1:9/download/20260101/{file}"), "sha256": sha256,
     }]});
-    let path = house.here().join("foreign.json");
+    let path = home.directory().join("foreign.json");
     fs::write(&path, catalogue.to_string()).unwrap();
     (path.to_str().unwrap().to_owned(), mirror)
 }
@@ -215,7 +217,7 @@ const FOREIGN: &str = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarc
 
 #[test]
 fn a_bundle_for_another_platform_has_its_runtime_and_wheels_and_is_refused_here() {
-    let Some((maker, packed)) = house() else { return };
+    let Some((maker, packed)) = home() else { return };
     let index = Index::of(&["gamma"]);
     let python = format!("cp3{}", packed.version.minor);
     let tag = |platform: &str| format!("{python}-{python}-{platform}");
@@ -231,9 +233,9 @@ fn a_bundle_for_another_platform_has_its_runtime_and_wheels_and_is_refused_here(
         let arguments = ["bundle", "create", "other.bundle", "--platform", &platform, "--with", package];
         let mut command = bare(&maker, tool, &[&arguments, more].concat());
         command.env("BEEP_PYTHON_CATALOGUE", &catalogue).env("BEEP_PYTHON_INSTALL_MIRROR", &mirror);
-        Said::of(command.env("PIP_INDEX_URL", index.url()).output().unwrap())
+        CommandOutput::from(command.env("PIP_INDEX_URL", index.url()).output().unwrap())
     };
-    let file = maker.here().join("other.bundle");
+    let file = maker.directory().join("other.bundle");
     for tool in tools() {
         let made = make(tool, "alpha", &["--json"]);
         assert_eq!(made.code, Some(0), "{tool}: {made:?}");
@@ -245,7 +247,7 @@ fn a_bundle_for_another_platform_has_its_runtime_and_wheels_and_is_refused_here(
         assert_eq!(json!(names), json!([alpha, beta, "gamma-1.0-py3-none-any.whl"]), "{tool}");
         assert_eq!(made["runtime"]["size"], json!(28));
 
-        let other = House::empty();
+        let other = TestHome::new();
         let refused = other.run(&["bundle", "install", file.to_str().unwrap()]);
         let said = format!("{} was made for {platform}, and this machine is linux-{own}-", file.display());
         assert!(refused.code == Some(1) && refused.stderr.contains(&said), "{refused:?}");

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use super::index::{Wheel, bare, make, tools};
-use super::test_home::{House, Said};
+use super::test_home::{CommandOutput, TestHome};
 use crate::support::archive::packed;
 use crate::support::tls::{TlsSite, authority};
 
 /// Whether the command failed, and its error and hint speak of the certificate.
-fn assert_is_stranger(said: &Said, what: &str) {
+fn assert_is_stranger(said: &CommandOutput, what: &str) {
     assert_eq!(said.code, Some(1), "{what}: {said:?}");
     assert!(said.stderr.contains("error: ") && said.stderr.contains("certificate"), "{what}: {said:?}");
     assert!(said.stderr.contains("hint: SSL_CERT_FILE names a file"), "{what}: {said:?}");
@@ -17,19 +17,19 @@ fn assert_is_stranger(said: &Said, what: &str) {
 
 #[test]
 fn a_mirror_is_trusted_when_the_settings_say_so() {
-    let house = House::empty();
-    let folder = house.here().join("mirror");
+    let home = TestHome::new();
+    let folder = home.directory().join("mirror");
     fs::create_dir(&folder).unwrap();
     packed().write(&folder);
     let site = TlsSite::serve(&folder);
-    let catalogue = packed().catalogue(house.here(), "http://127.0.0.1:9");
+    let catalogue = packed().catalogue(home.directory(), "http://127.0.0.1:9");
     let install = |certificates: Option<&Path>| {
-        let mut command = bare(&house, "pip", &["runtime", "install", &packed().version.series(), "--mirror"]);
+        let mut command = bare(&home, "pip", &["runtime", "install", &packed().version.series(), "--mirror"]);
         command
             .arg(site.url())
             .env("BEEP_PYTHON_CATALOGUE", &catalogue)
             .envs(certificates.map(|c| ("SSL_CERT_FILE", c)));
-        Said::of(command.output().unwrap())
+        CommandOutput::from(command.output().unwrap())
     };
     let stranger = install(None);
     assert_is_stranger(&stranger, "the mirror");
@@ -51,12 +51,12 @@ fn an_index_is_trusted_when_the_settings_say_so() {
     .unwrap();
     let site = TlsSite::serve(folder.path());
     for tool in tools() {
-        let house = House::with_runtime();
-        house.done(&["venv", "create", "mine"]);
+        let home = TestHome::with_runtime();
+        home.success(&["venv", "create", "mine"]);
         let install = |setting: Option<&str>| {
-            let mut command = bare(&house, tool, &["venv", "install", "mine", "alpha"]);
+            let mut command = bare(&home, tool, &["venv", "install", "mine", "alpha"]);
             command.env("PIP_INDEX_URL", format!("{}/simple", site.url()));
-            Said::of(command.envs(setting.map(|name| (name, authority()))).output().unwrap())
+            CommandOutput::from(command.envs(setting.map(|name| (name, authority()))).output().unwrap())
         };
         assert_is_stranger(&install(None), tool);
         // By whichever name it is known to one of the tools, it holds for both.
@@ -64,7 +64,7 @@ fn an_index_is_trusted_when_the_settings_say_so() {
             let known = install(Some(setting));
             assert_eq!(known.code, Some(0), "{tool} {setting}: {known:?}");
             assert_eq!(known.stdout, "Installed into mine: alpha 1.0\n", "{tool} {setting}");
-            house.done(&["venv", "uninstall", "mine", "alpha"]);
+            home.success(&["venv", "uninstall", "mine", "alpha"]);
         }
     }
 }

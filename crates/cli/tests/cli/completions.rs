@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::process::Command;
 
 use super::terminal::{CTRL_U, Terminal};
-use super::test_home::{House, Said};
+use super::test_home::{CommandOutput, TestHome};
 
 /// Where shells find the program.
 fn path() -> String {
@@ -13,39 +13,43 @@ fn path() -> String {
 }
 
 /// What a shell is told when `line` was typed so far, in the shell itself; none where there is no such shell.
-fn complete_in(house: &House, shell: &str, program: &str) -> Option<String> {
+fn complete_in(home: &TestHome, shell: &str, program: &str) -> Option<String> {
     let mut command = Command::new(shell);
-    command.args(["-c", program]).env("PATH", path()).env("BEEP_PYTHON_HOME", house.root()).current_dir(house.here());
+    command
+        .args(["-c", program])
+        .env("PATH", path())
+        .env("BEEP_PYTHON_HOME", home.root())
+        .current_dir(home.directory());
     match command.output() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         output => {
-            let said = Said::of(output.unwrap());
+            let said = CommandOutput::from(output.unwrap());
             assert_eq!(said.stderr, "", "{said:?}");
             Some(said.stdout)
         }
     }
 }
 
-fn house() -> House {
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "alpha"]);
-    house.done(&["venv", "create", "beta"]);
-    house
+fn home() -> TestHome {
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "alpha"]);
+    home.success(&["venv", "create", "beta"]);
+    home
 }
 
 #[test]
 fn there_is_a_script_for_every_shell() {
-    let house = House::empty();
+    let home = TestHome::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = house.done(&["completions", shell]);
+        let script = home.success(&["completions", shell]);
         assert!(script.contains("BEEP_PYTHON_COMPLETE") && script.contains("beep-python"), "{shell}: {script}");
     }
-    assert!(!house.root().exists(), "nothing is made");
+    assert!(!home.root().exists(), "nothing is made");
 }
 
 #[test]
 fn bash_completes_commands_and_names() {
-    let house = house();
+    let home = home();
     let typed = |words: &str, at: usize| {
         let program = format!(
             "source <(beep-python completions bash)
@@ -54,7 +58,7 @@ fn bash_completes_commands_and_names() {
              $function beep-python \"${{COMP_WORDS[$COMP_CWORD]}}\" \"${{COMP_WORDS[$COMP_CWORD-1]}}\"
              printf '%s\\n' \"${{COMPREPLY[@]}}\""
         );
-        complete_in(&house, "bash", &program).expect("bash")
+        complete_in(&home, "bash", &program).expect("bash")
     };
     assert_eq!(typed("beep-python sta", 1), "start\nstatus\n");
     assert_eq!(typed("beep-python venv status ''", 3).lines().take(2).collect::<Vec<_>>(), ["alpha", "beta"]);
@@ -63,16 +67,16 @@ fn bash_completes_commands_and_names() {
 
 #[test]
 fn fish_is_told_what_the_names_are() {
-    let house = house();
+    let home = home();
     let fish = "beep-python completions fish | source; complete -C 'beep-python venv status a'";
-    if let Some(said) = complete_in(&house, "fish", fish) {
+    if let Some(said) = complete_in(&home, "fish", fish) {
         assert!(said.starts_with("alpha\tPython 3."), "{said}");
     }
 }
 
 #[test]
 fn whoever_presses_tab_in_a_shell_gets_the_name() {
-    let house = house();
+    let home = home();
     for (shell, options, before) in [
         ("bash", &["--norc", "--noprofile", "-i"][..], ""),
         ("zsh", &["-f", "-i"], "autoload -U compinit; compinit -u -D; "),
@@ -81,9 +85,9 @@ fn whoever_presses_tab_in_a_shell_gets_the_name() {
             continue; // not on this machine
         }
         let mut command = Command::new(shell);
-        command.args(options).env("PATH", path()).env("BEEP_PYTHON_HOME", house.root()).env("PS1", "$ ");
+        command.args(options).env("PATH", path()).env("BEEP_PYTHON_HOME", home.root()).env("PS1", "$ ");
         // A file of its own: zsh renames what it writes over HISTFILE, whatever was there.
-        command.env("HISTFILE", house.here().join("history")).current_dir(house.here());
+        command.env("HISTFILE", home.directory().join("history")).current_dir(home.directory());
         let mut terminal = Terminal::run(command);
         terminal.command("$ ", &format!("{before}source <(beep-python completions {shell})"));
         terminal.keys("beep-python venv status b\t");

@@ -10,18 +10,18 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::terminal::{CTRL_C, CTRL_D, CTRL_R, DOWN, ENTER, ESCAPE, RIGHT, TAB, Terminal, UP};
-use super::test_home::{House, python, version, wait_until};
+use super::test_home::{TestHome, python, version, wait_until};
 
 const PROMPT: &str = "beep-python> ";
 
-fn console(house: &House, options: &[&str]) -> Terminal {
-    Terminal::run(house.command(options))
+fn console(home: &TestHome, options: &[&str]) -> Terminal {
+    Terminal::run(home.command(options))
 }
 
 #[test]
 fn commands_work_as_on_the_command_line_and_errors_do_not_end_it() {
-    let house = House::with_runtime();
-    let mut terminal = console(&house, &[]);
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
     terminal.command(PROMPT, "venv create mine");
     terminal.wait_for("Made the environment mine");
     terminal.command(PROMPT, "beep-python venv list");
@@ -29,20 +29,20 @@ fn commands_work_as_on_the_command_line_and_errors_do_not_end_it() {
     terminal.command(PROMPT, "venv status nobody");
     terminal.wait_for("error: there is no environment \"nobody\"");
     terminal.wait_for("hint: `beep-python venv create nobody` makes it");
-    assert!(terminal.is_coloured("error:"), "{}", terminal.screen());
+    assert!(terminal.is_colored("error:"), "{}", terminal.screen());
     terminal.command(PROMPT, "nonsense");
     terminal.wait_for("unrecognized subcommand 'nonsense'");
     terminal.command(PROMPT, "eval \"'a b'.split()\"");
     terminal.wait_for("['a', 'b']");
     terminal.begin(PROMPT, "exit");
     assert!(terminal.end().success());
-    assert_eq!(house.json(&["venv", "list"])[0]["name"], "mine");
+    assert_eq!(home.json(&["venv", "list"])[0]["name"], "mine");
 }
 
 #[test]
 fn help_is_there_and_ctrl_d_leaves() {
-    let house = House::with_runtime();
-    let mut terminal = console(&house, &[]);
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
     terminal.command(PROMPT, "help venv create");
     terminal.wait_for("Usage: beep-python venv create");
     terminal.wait_for_prompt(PROMPT);
@@ -52,18 +52,18 @@ fn help_is_there_and_ctrl_d_leaves() {
 
 #[test]
 fn what_was_typed_is_remembered_by_its_owner_alone() {
-    let house = House::with_runtime();
-    let mut terminal = console(&house, &[]);
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
     terminal.command(PROMPT, "venv list");
     terminal.command(PROMPT, "status");
     terminal.command(PROMPT, " runtime list");
     terminal.keys(CTRL_D);
     terminal.end();
-    let history = house.root().join("history");
+    let history = home.root().join("history");
     assert_eq!(fs::metadata(&history).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(&history).unwrap(), "venv list\nstatus\n", "what begins with a blank is not kept");
 
-    let mut terminal = console(&house, &[]);
+    let mut terminal = console(&home, &[]);
     terminal.wait_for_prompt(PROMPT);
     terminal.keys(UP);
     terminal.wait_for_line("beep-python> status");
@@ -84,12 +84,12 @@ fn what_was_typed_is_remembered_by_its_owner_alone() {
 
 #[test]
 fn commands_options_and_names_are_completed() {
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "alpha"]);
-    house.done(&["venv", "create", "alphabet"]);
-    let server = house.start(&["--venv", "alpha"]);
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "alpha"]);
+    home.success(&["venv", "create", "alphabet"]);
+    let server = home.start(&["--venv", "alpha"]);
     let id = server["id"].as_str().unwrap();
-    let mut terminal = console(&house, &[]);
+    let mut terminal = console(&home, &[]);
     terminal.wait_for_prompt(PROMPT);
     terminal.keys("ven\t");
     terminal.wait_for_line("beep-python> venv ");
@@ -119,9 +119,9 @@ fn commands_options_and_names_are_completed() {
 
 #[test]
 fn ctrl_c_gives_up_a_line_and_ends_what_runs_but_not_the_console() {
-    let house = House::with_runtime();
-    let began = house.here().join("began");
-    let mut terminal = console(&house, &[]);
+    let home = TestHome::with_runtime();
+    let began = home.directory().join("began");
+    let mut terminal = console(&home, &[]);
     terminal.wait_for_prompt(PROMPT);
     terminal.keys("venv delete everything");
     terminal.wait_for_line("beep-python> venv delete everything");
@@ -136,7 +136,7 @@ fn ctrl_c_gives_up_a_line_and_ends_what_runs_but_not_the_console() {
     terminal.wait_for_prompt(PROMPT);
 
     // One that takes no notice of signals but their default action.
-    house.start(&[]);
+    home.start(&[]);
     terminal.begin(PROMPT, "logs -f");
     terminal.wait_for("ready");
     terminal.keys(CTRL_C);
@@ -172,10 +172,10 @@ fn endless_downloads() -> (String, Receiver<()>) {
 
 #[test]
 fn downloads_and_installations_show_their_progress_and_can_be_interrupted() {
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "mine"]);
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
     let (address, begun) = endless_downloads();
-    let mut command = house.command(&[]);
+    let mut command = home.command(&[]);
     command.env("BEEP_PYTHON_UV", "never").env("PIP_INDEX_URL", format!("{address}/simple"));
     command.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
     let mut terminal = Terminal::run(command);
@@ -189,32 +189,32 @@ fn downloads_and_installations_show_their_progress_and_can_be_interrupted() {
         terminal.keys(CTRL_C);
         terminal.wait_for_prompt(PROMPT);
         terminal.wait_for("error: interrupted");
-        wait_until("nothing of it runs", || house.processes().is_empty());
+        wait_until("nothing of it runs", || home.processes().is_empty());
     }
     terminal.command(PROMPT, "venv packages mine");
     terminal.wait_for("mine has no packages.");
-    assert_eq!(house.json(&["runtime", "list"])["runtimes"].as_array().unwrap().len(), 1);
+    assert_eq!(home.json(&["runtime", "list"])["runtimes"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn what_is_typed_ahead_is_not_lost() {
-    let house = House::with_runtime();
-    let mut terminal = console(&house, &[]);
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
     let code = "open('began', 'w').close(); p = __import__('pathlib').Path('go on')\n\
                 while not p.exists(): pass";
-    fs::write(house.here().join("code"), code).unwrap();
+    fs::write(home.directory().join("code"), code).unwrap();
     terminal.begin(PROMPT, "eval \"exec(open('code').read())\"");
-    wait_until("the code runs", || house.here().join("began").exists());
+    wait_until("the code runs", || home.directory().join("began").exists());
     terminal.keys("venv list\r");
-    fs::write(house.here().join("go on"), "").unwrap();
+    fs::write(home.directory().join("go on"), "").unwrap();
     terminal.wait_for("runtime-host  ");
     terminal.wait_for_prompt(PROMPT);
 }
 
 #[test]
 fn a_text_in_quotes_goes_on_in_the_next_line() {
-    let house = House::with_runtime();
-    let mut terminal = console(&house, &[]);
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
     terminal.begin(PROMPT, "eval 'x = 40");
     terminal.wait_for_line("         ... ");
     terminal.keys("x + 2'\r");
@@ -226,11 +226,11 @@ fn a_text_in_quotes_goes_on_in_the_next_line() {
 
 #[test]
 fn the_first_time_it_offers_a_runtime() {
-    let house = House::empty();
+    let home = TestHome::new();
     let mut terminal = Terminal::run({
-        let mut command = house.command(&[]);
+        let mut command = home.command(&[]);
         // Nothing is downloaded: the mirror is an empty folder.
-        command.env("BEEP_PYTHON_INSTALL_MIRROR", house.here());
+        command.env("BEEP_PYTHON_INSTALL_MIRROR", home.directory());
         command
     });
     terminal.wait_for("Get one now?");
@@ -240,11 +240,11 @@ fn the_first_time_it_offers_a_runtime() {
     terminal.wait_for("of this machine is adopted");
     terminal.keys(CTRL_D);
     terminal.end();
-    assert_eq!(house.json(&["runtime", "list"])["runtimes"][0]["version"], version());
+    assert_eq!(home.json(&["runtime", "list"])["runtimes"][0]["version"], version());
 
-    let house = House::empty();
-    let mut command = house.command(&[]);
-    command.env("BEEP_PYTHON_CATALOGUE", house.here().join("none.json"));
+    let home = TestHome::new();
+    let mut command = home.command(&[]);
+    command.env("BEEP_PYTHON_CATALOGUE", home.directory().join("none.json"));
     let mut terminal = Terminal::run(command);
     terminal.wait_for("Get one now?");
     terminal.keys(ENTER);
@@ -254,28 +254,28 @@ fn the_first_time_it_offers_a_runtime() {
 
 #[test]
 fn colours_can_be_turned_off() {
-    let house = House::with_runtime();
-    for (options, variable, coloured) in
+    let home = TestHome::with_runtime();
+    for (options, variable, colored) in
         [(&[][..], None, true), (&["--color", "never"], None, false), (&[], Some("1"), false)]
     {
-        let mut command = house.command(options);
+        let mut command = home.command(options);
         variable.map(|value| command.env("NO_COLOR", value));
         let mut terminal = Terminal::run(command);
         terminal.command(PROMPT, "venv status nobody");
         terminal.wait_for("error:");
         for text in ["error:", "`help` shows", "status nobody"] {
-            assert_eq!(terminal.is_coloured(text), coloured, "{text} {options:?} {variable:?}: {}", terminal.screen());
+            assert_eq!(terminal.is_colored(text), colored, "{text} {options:?} {variable:?}: {}", terminal.screen());
         }
     }
-    let said = house.run(&["--color", "always", "venv", "status", "nobody"]);
+    let said = home.run(&["--color", "always", "venv", "status", "nobody"]);
     assert!(said.stderr.starts_with("\x1b[1;31merror:\x1b[0m "), "{said:?}");
-    assert!(house.run(&["--color=always", "help"]).stdout.contains("\x1b["));
+    assert!(home.run(&["--color=always", "help"]).stdout.contains("\x1b["));
 }
 
 #[test]
 fn a_terminal_that_knows_nothing_is_enough() {
-    let house = House::with_runtime();
-    let mut command = house.command(&[]);
+    let home = TestHome::with_runtime();
+    let mut command = home.command(&[]);
     command.env("TERM", "dumb");
     let mut terminal = Terminal::run(command);
     terminal.wait_for_prompt(PROMPT);
@@ -290,8 +290,8 @@ fn a_terminal_that_knows_nothing_is_enough() {
 
 #[test]
 fn a_menu_leads_to_the_commands() {
-    let house = House::with_runtime();
-    let mut terminal = console(&house, &[]);
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
     terminal.begin(PROMPT, "menu");
     terminal.wait_for("What would you like to do?");
     // By arrows: the third.
@@ -336,14 +336,14 @@ fn a_menu_leads_to_the_commands() {
     terminal.wait_for_prompt(PROMPT);
     terminal.begin(PROMPT, "exit");
     assert!(terminal.end().success());
-    assert_eq!(house.json(&["venv", "list"]), json!([]));
+    assert_eq!(home.json(&["venv", "list"]), json!([]));
 }
 
 #[test]
 fn without_a_terminal_there_is_help_and_no_menu() {
-    let house = House::empty();
-    assert!(house.done(&[]).contains("Usage: beep-python"));
-    let said = house.run(&["menu"]);
+    let home = TestHome::new();
+    assert!(home.success(&[]).contains("Usage: beep-python"));
+    let said = home.run(&["menu"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.starts_with("error: `menu` needs a terminal\nhint: "), "{said:?}");
 }

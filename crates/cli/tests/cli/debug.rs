@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::index::{Index, from, tools};
-use super::test_home::House;
+use super::test_home::TestHome;
 
 const STAND_IN: &str = "
 import socket
@@ -15,38 +15,38 @@ def listen(address): return listener.getsockname()
 
 #[test]
 fn a_debugger_is_installed_where_it_is_asked_for_and_says_how_to_attach() {
-    let (index, house) = (Index::of(&["debugpy"]), House::with_runtime());
+    let (index, home) = (Index::of(&["debugpy"]), TestHome::with_runtime());
     let tool = tools()[0];
     for arguments in [&["venv", "create", "mine"][..], &["start", "http", "--port", "0", "--venv", "mine"]] {
-        let done = from(&index, &house, tool, arguments);
+        let done = from(&index, &home, tool, arguments);
         assert_eq!(done.code, Some(0), "{done:?}");
     }
-    let session = house.done(&["session", "create"]).trim().to_owned();
-    let missing = house.run(&["debug", &session]);
+    let session = home.success(&["session", "create"]).trim().to_owned();
+    let missing = home.run(&["debug", &session]);
     assert_eq!(missing.code, Some(1), "{missing:?}");
     assert!(missing.stderr.contains("debugpy is not installed in "), "{missing:?}");
     assert!(missing.stderr.contains("hint: `beep-python debug SESSION --install`"), "{missing:?}");
 
     // The index has a package of that name which listens nowhere.
-    let installed = house.run(&["debug", &session, "--install"]);
+    let installed = home.run(&["debug", &session, "--install"]);
     assert!(installed.stderr.contains("debugpy does not listen: AttributeError: "), "{installed:?}");
-    let mine = house.root().join("environments/mine/lib");
+    let mine = home.root().join("environments/mine/lib");
     let python = std::fs::read_dir(mine).unwrap().next().unwrap().unwrap().path();
     let module = python.join("site-packages/debugpy.py");
     assert!(module.exists());
     std::fs::write(module, STAND_IN).unwrap();
-    house.done(&["session", "restart", &session]);
+    home.success(&["session", "restart", &session]);
 
-    let told = house.json(&["debug", &session]);
+    let told = home.json(&["debug", &session]);
     let (host, port) = (&told["host"], &told["port"]);
     assert_eq!((host, &told["debugpy"]), (&json!("127.0.0.1"), &json!("1.0")));
     assert_eq!(told["launch"]["connect"], json!({ "host": host, "port": port }));
-    let said = house.done(&["debug", &session, "--install"]);
+    let said = home.success(&["debug", &session, "--install"]);
     assert!(
         said.starts_with(&format!("debugpy 1.0 listens for the session {session} at 127.0.0.1:{port}\n")),
         "{said}"
     );
     assert!(said.contains("\"request\": \"attach\"") && said.contains("breakpoint()"), "{said}");
-    house.done(&["stop"]);
-    house.wait_until_no_process_is_left();
+    home.success(&["stop"]);
+    home.wait_until_no_process_is_left();
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
-use super::test_home::{House, Said, python, version};
+use super::test_home::{CommandOutput, TestHome, python, version};
 
 #[test]
 fn an_environment_is_made_listed_checked_and_deleted() {
-    let house = House::with_runtime();
-    let redacted = |arguments: &[&str]| house.redact(&house.run(arguments).all(), &serde_json::Value::Null);
+    let home = TestHome::with_runtime();
+    let redacted = |arguments: &[&str]| home.redact(&home.run(arguments).snapshot(), &serde_json::Value::Null);
     insta::assert_snapshot!(redacted(&["venv", "create", "mine"]), @r"
     status: 0
     ----- stdout
@@ -20,12 +20,12 @@ fn an_environment_is_made_listed_checked_and_deleted() {
     Activate it with:  . [HOME]/environments/mine/bin/activate
     ----- stderr
     ");
-    let listed = house.json(&["venv", "list"]);
+    let listed = home.json(&["venv", "list"]);
     assert_eq!(listed[0]["name"], "mine");
     assert_eq!(listed[0]["pythonVersion"], version());
-    let line = house.done(&["venv", "list"]);
+    let line = home.success(&["venv", "list"]);
     assert!(line.starts_with("NAME  PYTHON") && line.lines().nth(1).unwrap().starts_with("mine  "), "{line}");
-    let status = house.json(&["venv", "status", "mine"]);
+    let status = home.json(&["venv", "status", "mine"]);
     assert_eq!((&status["usable"], &status["state"]), (&json!(true), &json!("healthy")));
     insta::assert_snapshot!(redacted(&["venv", "delete", "mine"]), @r"
     status: 1
@@ -40,7 +40,7 @@ fn an_environment_is_made_listed_checked_and_deleted() {
     Deleted the environment mine
     ----- stderr
     ");
-    assert_eq!(house.json(&["venv", "list"]), json!([]));
+    assert_eq!(home.json(&["venv", "list"]), json!([]));
     insta::assert_snapshot!(redacted(&["venv", "list"]), @r"
     status: 0
     ----- stdout
@@ -51,12 +51,12 @@ fn an_environment_is_made_listed_checked_and_deleted() {
 
 #[test]
 fn a_provider_gets_an_environment_of_its_own() {
-    let house = House::with_runtime();
-    let made = house.json(&["venv", "create", "huggingface", "Some/Model-7B"]);
-    let status = house.json(&["venv", "status", made["name"].as_str().unwrap()]);
+    let home = TestHome::with_runtime();
+    let made = home.json(&["venv", "create", "huggingface", "Some/Model-7B"]);
+    let status = home.json(&["venv", "status", made["name"].as_str().unwrap()]);
     assert_eq!((&status["provider"], &status["model"]), (&json!("huggingface"), &json!("Some/Model-7B")));
     // By whichever way it is asked for, it is the same.
-    let ensured = house.json(&["provider", "ensure", "huggingface", "Some/Model-7B"]);
+    let ensured = home.json(&["provider", "ensure", "huggingface", "Some/Model-7B"]);
     assert_eq!((&ensured["environment"], &ensured["path"]), (&made["name"], &made["path"]));
 }
 
@@ -76,8 +76,8 @@ fn wheel(folder: &Path, name: &str) {
 }
 
 /// A command whose packages come from a folder, by pip: no network, and nothing of this machine's settings.
-fn offline(house: &House, arguments: &[&str]) -> Said {
-    let mut command = house.command(arguments);
+fn offline(home: &TestHome, arguments: &[&str]) -> CommandOutput {
+    let mut command = home.command(arguments);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("PIP_") || text.starts_with("UV_") {
@@ -87,17 +87,17 @@ fn offline(house: &House, arguments: &[&str]) -> Said {
     command
         .env("PIP_CONFIG_FILE", "/dev/null")
         .env("PIP_NO_INDEX", "1")
-        .env("PIP_FIND_LINKS", house.here().join("index"));
-    Said::of(command.env("BEEP_PYTHON_UV", "never").output().unwrap())
+        .env("PIP_FIND_LINKS", home.directory().join("index"));
+    CommandOutput::from(command.env("BEEP_PYTHON_UV", "never").output().unwrap())
 }
 
 #[test]
 fn packages_are_installed_and_listed() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     for name in ["alpha", "beta", "gamma"] {
-        wheel(&house.here().join("index"), name);
+        wheel(&home.directory().join("index"), name);
     }
-    let said = |arguments: &[&str]| house.redact(&offline(&house, arguments).all(), &serde_json::Value::Null);
+    let said = |arguments: &[&str]| home.redact(&offline(&home, arguments).snapshot(), &serde_json::Value::Null);
     insta::assert_snapshot!(said(&["venv", "create", "mine", "--with", "alpha"]), @r"
     status: 0
     ----- stdout
@@ -112,7 +112,7 @@ fn packages_are_installed_and_listed() {
     Nothing to do, mine has it: alpha 1.0
     ----- stderr
     ");
-    fs::write(house.here().join("list.txt"), "beta\n").unwrap();
+    fs::write(home.directory().join("list.txt"), "beta\n").unwrap();
     insta::assert_snapshot!(said(&["venv", "install", "mine", "gamma", "-r", "list.txt"]), @r"
     status: 0
     ----- stdout
@@ -128,22 +128,22 @@ fn packages_are_installed_and_listed() {
     gamma    1.0
     ----- stderr
     ");
-    let listed = house.json(&["venv", "packages", "mine"]);
+    let listed = home.json(&["venv", "packages", "mine"]);
     assert_eq!(listed[1], json!({"name": "beta", "version": "1.0"}));
 }
 
 #[test]
 fn what_cannot_be_installed_leaves_all_as_it_was() {
-    let house = House::with_runtime();
-    fs::create_dir(house.here().join("index")).unwrap();
-    let said = |arguments: &[&str]| house.redact(&offline(&house, arguments).all(), &serde_json::Value::Null);
+    let home = TestHome::with_runtime();
+    fs::create_dir(home.directory().join("index")).unwrap();
+    let said = |arguments: &[&str]| home.redact(&offline(&home, arguments).snapshot(), &serde_json::Value::Null);
     insta::assert_snapshot!(said(&["venv", "create", "mine", "--with", "nosuch"]), @r"
     status: 1
     ----- stdout
     ----- stderr
     error: pip could not install nosuch: No matching distribution found for nosuch
     ");
-    assert_eq!(house.json(&["venv", "list"]), json!([]));
+    assert_eq!(home.json(&["venv", "list"]), json!([]));
     insta::assert_snapshot!(said(&["venv", "create", "mine", "--with=--pre"]), @r#"
     status: 1
     ----- stdout
@@ -151,7 +151,7 @@ fn what_cannot_be_installed_leaves_all_as_it_was() {
     error: "--pre" is not a requirement: options are not taken here
     hint: indexes and the like are set as for pip or uv, by their variables and files
     "#);
-    house.done(&["venv", "create", "mine"]);
+    home.success(&["venv", "create", "mine"]);
     insta::assert_snapshot!(said(&["venv", "install", "mine", "-r", "nothing.txt"]), @r"
     status: 1
     ----- stdout
@@ -166,90 +166,90 @@ fn what_cannot_be_installed_leaves_all_as_it_was() {
     error: there is no environment "other"
     hint: `beep-python venv create other` makes it, `beep-python venv list` shows what there is
     "#);
-    assert_eq!(house.run(&["venv", "install", "mine"]).code, Some(2));
-    assert_eq!(house.json(&["venv", "packages", "mine"]), json!([]));
+    assert_eq!(home.run(&["venv", "install", "mine"]).code, Some(2));
+    assert_eq!(home.json(&["venv", "packages", "mine"]), json!([]));
 }
 
 #[test]
 fn names_that_are_none_and_names_that_are_taken_are_refused() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     for name in ["../x", "a/b", "", ".", "..", &"x".repeat(300)] {
-        let said = house.run(&["venv", "create", name]);
+        let said = home.run(&["venv", "create", name]);
         assert_eq!(said.code, Some(1), "{name}: {said:?}");
         assert!(said.stderr.starts_with("error: "), "{said:?}");
     }
-    assert!(!house.here().join("x").exists() && !house.root().join("x").exists());
-    house.done(&["venv", "create", "mine"]);
-    let said = house.run(&["venv", "create", "mine"]);
+    assert!(!home.directory().join("x").exists() && !home.root().join("x").exists());
+    home.success(&["venv", "create", "mine"]);
+    let said = home.run(&["venv", "create", "mine"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("exists already") && said.stderr.contains("hint: "), "{said:?}");
 }
 
 #[test]
 fn deleting_stops_the_server_that_uses_it() {
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "mine"]);
-    let server = house.start(&["--venv", "mine"]);
-    let other = house.start(&[]);
-    let deleted = house.json(&["venv", "delete", "mine", "--yes"]);
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
+    let server = home.start(&["--venv", "mine"]);
+    let other = home.start(&[]);
+    let deleted = home.json(&["venv", "delete", "mine", "--yes"]);
     assert_eq!(deleted["stopped"], json!([server["id"]]));
-    let status = house.json(&["status"]);
+    let status = home.json(&["status"]);
     assert_eq!(status.as_array().unwrap().len(), 1);
     assert_eq!(status[0]["id"], other["id"]);
-    assert!(!house.root().join("environments/mine").exists());
+    assert!(!home.root().join("environments/mine").exists());
 }
 
 #[test]
 fn sessions_in_an_environment_use_it_until_they_end() {
-    let house = House::with_runtime();
-    let server = house.start(&[]);
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
     let begin = || {
-        house.done(&["venv", "create", "guest"]);
-        let session = house.done(&["session", "create", "--venv", "guest"]).trim().to_owned();
-        let zygote = house.done(&["eval", "--session", &session, "import os; os.getppid()"]);
+        home.success(&["venv", "create", "guest"]);
+        let session = home.success(&["session", "create", "--venv", "guest"]).trim().to_owned();
+        let zygote = home.success(&["eval", "--session", &session, "import os; os.getppid()"]);
         (session, zygote)
     };
     let (session, first) = begin();
-    age(&house, "guest", 40);
-    let listed = house.json(&["venv", "list"]);
+    age(&home, "guest", 40);
+    let listed = home.json(&["venv", "list"]);
     assert_eq!((&listed[0]["name"], &listed[0]["servers"]), (&json!("guest"), &json!([server["id"]])));
     assert_eq!(listed[0]["users"], json!([server["pid"]]));
-    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
+    assert_eq!(home.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
     let code = "from beep_python import VenvManager; VenvManager().delete('guest')";
-    let refused = house.run(&["eval", code]);
+    let refused = home.run(&["eval", code]);
     assert!(refused.stderr.contains(&format!("in use by the process {}", server["pid"])), "{refused:?}");
 
-    let deleted = house.json(&["venv", "delete", "guest", "--yes"]);
+    let deleted = home.json(&["venv", "delete", "guest", "--yes"]);
     let ended = json!([{"server": server["id"], "session": session}]);
     assert_eq!((&deleted["stopped"], &deleted["ended"]), (&json!([]), &ended));
-    assert!(!house.root().join("environments/guest").exists());
-    assert_eq!(house.json(&["status"]).as_array().unwrap().len(), 1, "the server goes on");
+    assert!(!home.root().join("environments/guest").exists());
+    assert_eq!(home.json(&["status"]).as_array().unwrap().len(), 1, "the server goes on");
 
     // What is made in its place is another environment, with a Python process of its own.
     let (session, second) = begin();
     assert_ne!(first, second);
     // Without a session nobody uses it, even though the server keeps its Python ready for the next one.
-    house.done(&["session", "delete", &session]);
-    assert_eq!(house.json(&["venv", "delete", "guest", "--yes"])["ended"], json!([]));
+    home.success(&["session", "delete", &session]);
+    assert_eq!(home.json(&["venv", "delete", "guest", "--yes"])["ended"], json!([]));
 }
 
 #[test]
 fn a_folder_that_was_not_made_here_is_left_alone() {
-    let house = House::with_runtime();
-    let folder = house.root().join("environments/foreign");
+    let home = TestHome::with_runtime();
+    let folder = home.root().join("environments/foreign");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("precious"), "x").unwrap();
-    let said = house.run(&["venv", "delete", "foreign", "--yes"]);
+    let said = home.run(&["venv", "delete", "foreign", "--yes"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(folder.join("precious").exists());
-    assert_eq!(house.run(&["venv", "status", "foreign"]).code, Some(1), "it cannot be used");
+    assert_eq!(home.run(&["venv", "status", "foreign"]).code, Some(1), "it cannot be used");
 }
 
 #[test]
 fn the_administrative_environment_has_pip_or_says_what_it_lacks() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     // An index that is not there: what comes with Python must do, and what is missing is told.
-    let mut command = house.command(&["venv", "admin", "--json"]);
+    let mut command = home.command(&["venv", "admin", "--json"]);
     command
         .env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         .env("PIP_NO_CACHE_DIR", "1")
@@ -270,8 +270,8 @@ fn the_administrative_environment_has_pip_or_says_what_it_lacks() {
 }
 
 /// Makes it look as if nobody had used it for that long.
-fn age(house: &House, name: &str, days: u64) {
-    let path = house.root().join("environments").join(name);
+fn age(home: &TestHome, name: &str, days: u64) {
+    let path = home.root().join("environments").join(name);
     let then = SystemTime::now() - Duration::from_secs(days * 86_400);
     let times = fs::FileTimes::new().set_accessed(then).set_modified(then);
     let library = fs::read_dir(path.join("lib")).unwrap().next().unwrap().unwrap().path().join("site-packages");
@@ -286,47 +286,47 @@ fn age(house: &House, name: &str, days: u64) {
 
 #[test]
 fn what_nobody_uses_is_pruned_and_what_a_server_uses_is_not() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     for name in ["old", "served", "young"] {
-        house.done(&["venv", "create", name]);
+        home.success(&["venv", "create", name]);
     }
-    let server = house.start(&["--venv", "served"]);
-    age(&house, "old", 40);
-    age(&house, "served", 40);
-    age(&house, "young", 20);
-    let listed = house.json(&["venv", "list"]);
+    let server = home.start(&["--venv", "served"]);
+    age(&home, "old", 40);
+    age(&home, "served", 40);
+    age(&home, "young", 20);
+    let listed = home.json(&["venv", "list"]);
     assert_eq!(listed[1]["servers"], json!([server["id"]]));
     assert!(listed[0]["sizeBytes"].as_u64().unwrap() > 0);
-    let text = house.done(&["venv", "list"]);
+    let text = home.success(&["venv", "list"]);
     assert!(text.contains("40 days ago") && text.contains("20 days ago"), "{text}");
 
-    let asked = house.run(&["venv", "prune", "--idle", "30d"]);
+    let asked = home.run(&["venv", "prune", "--idle", "30d"]);
     assert_eq!(asked.code, Some(1));
     assert!(asked.stderr.starts_with("old: ") && asked.stderr.contains("hint: add --yes"), "{asked:?}");
-    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!(["old"]));
+    assert_eq!(home.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!(["old"]));
     // A server that was started long ago uses its environment today.
-    house.run(&["stop", "--all"]);
-    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
+    home.run(&["stop", "--all"]);
+    assert_eq!(home.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
     // Whoever starts its Python uses it, however that is done.
-    age(&house, "young", 40);
-    let python = house.root().join("environments/young/bin/python");
+    age(&home, "young", 40);
+    let python = home.root().join("environments/young/bin/python");
     assert!(Command::new(python).args(["-c", ""]).status().unwrap().success());
-    assert_eq!(house.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
-    assert_eq!(house.run(&["venv", "prune", "--idle", "soon", "--yes"]).code, Some(2));
+    assert_eq!(home.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
+    assert_eq!(home.run(&["venv", "prune", "--idle", "soon", "--yes"]).code, Some(2));
 }
 
 #[test]
 fn the_cache_is_shown_and_cleaned_and_made_again() {
-    let house = House::with_runtime();
-    house.done(&["eval", "1+1"]);
-    let parts = house.json(&["cache", "info"])["parts"].clone();
+    let home = TestHome::with_runtime();
+    home.success(&["eval", "1+1"]);
+    let parts = home.json(&["cache", "info"])["parts"].clone();
     let names: Vec<&str> = parts.as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"interpreters.json") && names.iter().any(|name| name.starts_with("python-")), "{names:?}");
-    house.start(&[]);
-    house.done(&["cache", "clean"]);
-    assert!(house.json(&["cache", "info"])["parts"][0]["name"].as_str().unwrap().starts_with("python-"), "it is used");
-    house.done(&["stop", "--all"]);
-    assert!(house.json(&["cache", "clean"])["freedBytes"].as_u64().unwrap() > 0);
-    assert_eq!(house.json(&["cache", "info"])["parts"], json!([]));
-    assert_eq!(house.done(&["eval", "1+1"]).trim(), "2");
+    home.start(&[]);
+    home.success(&["cache", "clean"]);
+    assert!(home.json(&["cache", "info"])["parts"][0]["name"].as_str().unwrap().starts_with("python-"), "it is used");
+    home.success(&["stop", "--all"]);
+    assert!(home.json(&["cache", "clean"])["freedBytes"].as_u64().unwrap() > 0);
+    assert_eq!(home.json(&["cache", "info"])["parts"], json!([]));
+    assert_eq!(home.success(&["eval", "1+1"]).trim(), "2");
 }

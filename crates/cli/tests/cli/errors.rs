@@ -1,14 +1,14 @@
 //! Wrong usage, missing things, and what is said about them.
 
-use super::test_home::{House, Said};
+use super::test_home::{CommandOutput, TestHome};
 
-fn said(house: &House, arguments: &[&str]) -> String {
-    house.redact(&house.run(arguments).all(), &serde_json::Value::Null)
+fn said(home: &TestHome, arguments: &[&str]) -> String {
+    home.redact(&home.run(arguments).snapshot(), &serde_json::Value::Null)
 }
 
 #[test]
 fn without_a_command_the_help_is_shown() {
-    let said = House::empty().run(&[]);
+    let said = TestHome::new().run(&[]);
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     for word in ["quickstart", "init", "start", "eval", "--json"] {
         assert!(said.stdout.contains(word), "{word} in {}", said.stdout);
@@ -18,7 +18,7 @@ fn without_a_command_the_help_is_shown() {
 
 #[test]
 fn wrong_usage_has_a_status_of_its_own() {
-    let house = House::empty();
+    let home = TestHome::new();
     let wrong: [&[&str]; 12] = [
         &["nonsense"],
         &["start"],
@@ -34,19 +34,19 @@ fn wrong_usage_has_a_status_of_its_own() {
         &["start", "http", "--pipe-name", "mine"],
     ];
     for arguments in wrong {
-        let said = house.run(arguments);
+        let said = home.run(arguments);
         assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
         assert!(said.stderr.starts_with("error: ") && said.stdout.is_empty(), "{arguments:?}: {said:?}");
     }
-    assert!(!house.root().exists(), "nothing was made");
+    assert!(!home.root().exists(), "nothing was made");
 }
 
 #[test]
 fn without_a_runtime_init_is_named() {
-    let house = House::empty();
+    let home = TestHome::new();
     for arguments in [&["start", "http"][..], &["eval", "1"], &["venv", "create", "x"]] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(said(&house, arguments), @r"
+            insta::assert_snapshot!(said(&home, arguments), @r"
             status: 1
             ----- stdout
             ----- stderr
@@ -59,48 +59,48 @@ fn without_a_runtime_init_is_named() {
 
 #[test]
 fn what_is_not_there_is_said_so() {
-    let house = House::with_runtime();
-    insta::assert_snapshot!(said(&house, &["start", "http", "--venv", "mine"]), @r#"
+    let home = TestHome::with_runtime();
+    insta::assert_snapshot!(said(&home, &["start", "http", "--venv", "mine"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
     error: there is no environment "mine"
     hint: `beep-python venv create mine` makes it, `beep-python venv list` shows what there is
     "#);
-    insta::assert_snapshot!(said(&house, &["start", "http", "--venv", "./mine"]), @r"
+    insta::assert_snapshot!(said(&home, &["start", "http", "--venv", "./mine"]), @r"
     status: 1
     ----- stdout
     ----- stderr
     error: [HERE]/mine is not a virtual environment: there is no such folder
     hint: `beep-python venv list` shows the environments
     ");
-    insta::assert_snapshot!(said(&house, &["stop", "abc"]), @r#"
+    insta::assert_snapshot!(said(&home, &["stop", "abc"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
     error: there is no server "abc"
     hint: `beep-python status` shows the servers
     "#);
-    insta::assert_snapshot!(said(&house, &["stop"]), @r"
+    insta::assert_snapshot!(said(&home, &["stop"]), @r"
     status: 1
     ----- stdout
     ----- stderr
     error: no server is running
     hint: `beep-python start http` starts one
     ");
-    insta::assert_snapshot!(said(&house, &["stop", "--all"]), @r"
+    insta::assert_snapshot!(said(&home, &["stop", "--all"]), @r"
     status: 0
     ----- stdout
     No server is running.
     ----- stderr
     ");
-    insta::assert_snapshot!(said(&house, &["status"]), @r"
+    insta::assert_snapshot!(said(&home, &["status"]), @r"
     status: 0
     ----- stdout
     No server is running.
     ----- stderr
     ");
-    insta::assert_snapshot!(said(&house, &["runtime", "use", "x"]), @r#"
+    insta::assert_snapshot!(said(&home, &["runtime", "use", "x"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
@@ -111,21 +111,21 @@ fn what_is_not_there_is_said_so() {
 
 #[test]
 fn a_host_that_is_no_loopback_is_refused() {
-    let house = House::with_runtime();
-    insta::assert_snapshot!(said(&house, &["start", "http", "--host", "0.0.0.0", "--port", "0"]), @r#"
+    let home = TestHome::with_runtime();
+    insta::assert_snapshot!(said(&home, &["start", "http", "--host", "0.0.0.0", "--port", "0"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
     error: "0.0.0.0" is not a loopback address: without TLS whoever can listen in could run code, so it is refused
     hint: leave --host out to listen on 127.0.0.1 and ::1
     "#);
-    assert_eq!(house.json(&["status"]), serde_json::json!([]));
+    assert_eq!(home.json(&["status"]), serde_json::json!([]));
 }
 
 #[test]
 fn a_home_that_cannot_be_made_is_named() {
-    let house = House::empty();
-    let said = house.command(&["status"]).env("BEEP_PYTHON_HOME", "/proc/nowhere").output().unwrap();
+    let home = TestHome::new();
+    let said = home.command(&["status"]).env("BEEP_PYTHON_HOME", "/proc/nowhere").output().unwrap();
     let stderr = String::from_utf8(said.stderr).unwrap();
     assert_eq!(said.status.code(), Some(1));
     assert!(stderr.starts_with("error: cannot make the folder /proc/nowhere\ncaused by: "), "{stderr}");
@@ -134,17 +134,17 @@ fn a_home_that_cannot_be_made_is_named() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let house = House::empty();
-    let mut child = house.command(&["completions", "bash"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let home = TestHome::new();
+    let mut child = home.command(&["completions", "bash"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
 }
 
 #[test]
 fn a_result_that_cannot_be_written_is_a_failure() {
-    let house = House::empty();
+    let home = TestHome::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let said = Said::of(house.command(&["status", "--json"]).stdout(full).output().unwrap());
+    let said = CommandOutput::from(home.command(&["status", "--json"]).stdout(full).output().unwrap());
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.starts_with("error: the result could not be written"), "{said:?}");
 }

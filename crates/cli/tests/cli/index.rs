@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::test_home::{House, Said, python};
+use super::test_home::{CommandOutput, TestHome, python};
 
 /// A simple index as PEP 503 has it, until dropped.
 pub(crate) struct Index {
@@ -198,8 +198,8 @@ pub(crate) fn uv() -> Option<PathBuf> {
 }
 
 /// A command that installs with this tool, and with nothing of this machine's settings.
-pub(crate) fn bare(house: &House, tool: &str, arguments: &[&str]) -> Command {
-    let mut command = house.command(arguments);
+pub(crate) fn bare(home: &TestHome, tool: &str, arguments: &[&str]) -> Command {
+    let mut command = home.command(arguments);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_uppercase();
         let is_setting = ["PIP_", "UV_", "SSL_"].iter().any(|start| text.starts_with(start));
@@ -208,7 +208,7 @@ pub(crate) fn bare(house: &House, tool: &str, arguments: &[&str]) -> Command {
         }
     }
     command.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_NO_CACHE_DIR", "1").env("PIP_RETRIES", "0");
-    command.env("UV_CACHE_DIR", house.here().join("uv-cache")).env("UV_NO_CONFIG", "1").env("UV_HTTP_RETRIES", "0");
+    command.env("UV_CACHE_DIR", home.directory().join("uv-cache")).env("UV_NO_CONFIG", "1").env("UV_HTTP_RETRIES", "0");
     match tool {
         "uv" => command.env("BEEP_PYTHON_UV", uv().unwrap()),
         _ => command.env("BEEP_PYTHON_UV", "never"),
@@ -217,6 +217,6 @@ pub(crate) fn bare(house: &House, tool: &str, arguments: &[&str]) -> Command {
 }
 
 /// Runs a command that installs from this index with this tool.
-pub(crate) fn from(index: &Index, house: &House, tool: &str, arguments: &[&str]) -> Said {
-    Said::of(bare(house, tool, arguments).env("PIP_INDEX_URL", index.url()).output().unwrap())
+pub(crate) fn from(index: &Index, home: &TestHome, tool: &str, arguments: &[&str]) -> CommandOutput {
+    CommandOutput::from(bare(home, tool, arguments).env("PIP_INDEX_URL", index.url()).output().unwrap())
 }

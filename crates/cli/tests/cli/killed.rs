@@ -8,7 +8,7 @@ use beep_python_client::{AnyBackend, Error, PythonHostBackend, Returned, connect
 use futures_util::StreamExt;
 use rustix::process::Signal;
 
-use super::test_home::{House, signal, wait_until};
+use super::test_home::{TestHome, signal, wait_until};
 use crate::support::port::Port;
 
 const CLIENTS: usize = 64;
@@ -47,12 +47,12 @@ async fn used(client: AnyBackend, n: usize, told: &Path) -> Error {
 
 #[test]
 fn takes_everything_along_and_every_client_is_told() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     let ports = [Port::new(), Port::new()];
     let [http, rpc] = [0, 1].map(|at: usize| ports[at].number.to_string());
     let start = ["start", "http", "pipe", "rpc", "--port", &http, "--rpc-port", &rpc, "--workers", "3"];
-    let server = house.json(&start);
-    let told = house.here().join("told");
+    let server = home.json(&start);
+    let told = home.directory().join("told");
     fs::create_dir(&told).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut clients = Vec::new();
@@ -82,15 +82,15 @@ fn takes_everything_along_and_every_client_is_told() {
             other => panic!("client {n} was told {other:?}"),
         }
     }
-    house.wait_until_no_process_is_left();
+    home.wait_until_no_process_is_left();
     for pid in children {
         wait_until("what workers started is gone", || {
             fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
         });
     }
-    house.done(&["restart", server["id"].as_str().unwrap()]);
-    assert_eq!(house.done(&["eval", "1 + 1"]), "2\n");
-    house.done(&["stop", "--all"]);
-    house.wait_until_no_process_is_left();
-    assert_eq!(["servers", "run"].map(|folder| fs::read_dir(house.root().join(folder)).unwrap().count()), [0, 0]);
+    home.success(&["restart", server["id"].as_str().unwrap()]);
+    assert_eq!(home.success(&["eval", "1 + 1"]), "2\n");
+    home.success(&["stop", "--all"]);
+    home.wait_until_no_process_is_left();
+    assert_eq!(["servers", "run"].map(|folder| fs::read_dir(home.root().join(folder)).unwrap().count()), [0, 0]);
 }

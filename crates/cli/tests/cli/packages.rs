@@ -7,21 +7,21 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::index::{Index, Wheel, bare, from, make, tools};
-use super::test_home::{House, Said, python};
+use super::test_home::{CommandOutput, TestHome, python};
 
-fn parsed(said: &Said) -> Value {
+fn parsed(said: &CommandOutput) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
 
-fn site_packages(house: &House, name: &str) -> PathBuf {
-    let library = house.root().join("environments").join(name).join("lib");
+fn site_packages(home: &TestHome, name: &str) -> PathBuf {
+    let library = home.root().join("environments").join(name).join("lib");
     let python = fs::read_dir(library).unwrap().next().unwrap().unwrap().path();
     python.join("site-packages")
 }
 
 /// What the environment's Python prints of a module's version.
-fn imported(house: &House, name: &str, module: &str) -> String {
-    let python = house.root().join("environments").join(name).join("bin/python");
+fn imported(home: &TestHome, name: &str, module: &str) -> String {
+    let python = home.root().join("environments").join(name).join("bin/python");
     let code = format!("import {module}; print({module}.version)");
     // Nothing is compiled: within a second another version of the same length would not be told from it.
     let output = Command::new(python).args(["-I", "-B", "-c", &code]).output().unwrap();
@@ -33,22 +33,22 @@ fn packages_are_removed_with_all_that_belongs_to_them_and_nothing_else() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
         index.add(Wheel { name: "beta", version: "2.0", requires: &["alpha"], ..Wheel::default() });
-        let house = House::with_runtime();
-        let installed = from(&index, &house, tool, &["venv", "create", "mine", "--with", "beta", "--json"]);
+        let home = TestHome::with_runtime();
+        let installed = from(&index, &home, tool, &["venv", "create", "mine", "--with", "beta", "--json"]);
         assert_eq!(installed.code, Some(0), "{installed:?}");
-        assert_eq!(imported(&house, "mine", "alpha"), "1.0");
-        let mine = site_packages(&house, "mine");
-        let python = house.root().join("environments/mine/bin/python");
+        assert_eq!(imported(&home, "mine", "alpha"), "1.0");
+        let mine = site_packages(&home, "mine");
+        let python = home.root().join("environments/mine/bin/python");
         let compiled = Command::new(python).args(["-I", "-m", "compileall", "-q"]).arg(&mine).status().unwrap();
         assert!(compiled.success() && mine.join("__pycache__").is_dir());
         // What a list says of a place elsewhere is not believed.
-        let outside = house.here().join("precious");
+        let outside = home.directory().join("precious");
         fs::write(&outside, "x").unwrap();
         let record = mine.join("alpha-1.0.dist-info/RECORD");
         let lines = fs::read_to_string(&record).unwrap();
         fs::write(&record, format!("{lines}{},,\n../../../../../../precious,,\n", outside.display())).unwrap();
 
-        let removed = house.run(&["venv", "uninstall", "mine", "Alpha", "gamma"]);
+        let removed = home.run(&["venv", "uninstall", "mine", "Alpha", "gamma"]);
         assert_eq!(removed.code, Some(0), "{removed:?}");
         assert_eq!(removed.stdout, "Removed from mine: alpha 1.0\n");
         assert_eq!(removed.stderr, "notice: gamma was not installed\nnotice: beta requires alpha\n");
@@ -57,15 +57,15 @@ fn packages_are_removed_with_all_that_belongs_to_them_and_nothing_else() {
             fs::read_dir(&mine).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         assert!(!left.iter().any(|name| name.starts_with("alpha")), "{left:?}");
         assert!(left.contains(&"beta.py".to_owned()), "{left:?}");
-        let bin = house.root().join("environments/mine/bin");
+        let bin = home.root().join("environments/mine/bin");
         assert!(!bin.join("alpha").exists() && bin.join("beta").exists());
         let compiled = fs::read_dir(mine.join("__pycache__")).map(|all| all.flatten().collect::<Vec<_>>());
         let compiled = compiled.unwrap_or_default().into_iter().map(|entry| entry.file_name().into_string().unwrap());
         assert_eq!(compiled.filter(|name| name.starts_with("alpha")).collect::<Vec<_>>(), [""; 0]);
-        assert_eq!(house.json(&["venv", "packages", "mine"]), json!([{"name": "beta", "version": "2.0"}]));
-        let again = house.run(&["venv", "uninstall", "mine", "alpha"]);
+        assert_eq!(home.json(&["venv", "packages", "mine"]), json!([{"name": "beta", "version": "2.0"}]));
+        let again = home.run(&["venv", "uninstall", "mine", "alpha"]);
         assert_eq!((again.code, again.stdout.as_str()), (Some(0), "Nothing to do, mine has none of them\n"));
-        let wrong = house.run(&["venv", "uninstall", "mine", "beta==2.0"]);
+        let wrong = home.run(&["venv", "uninstall", "mine", "beta==2.0"]);
         assert_eq!(wrong.code, Some(1));
         assert!(wrong.stderr.contains("a name alone is taken here"), "{wrong:?}");
     }
@@ -75,30 +75,30 @@ fn packages_are_removed_with_all_that_belongs_to_them_and_nothing_else() {
 fn what_is_broken_is_found_and_mended() {
     for tool in tools() {
         let index = Index::of(&["alpha", "beta"]);
-        let house = House::with_runtime();
+        let home = TestHome::with_runtime();
         assert_eq!(
-            from(&index, &house, tool, &["venv", "create", "mine", "--with", "alpha", "--with", "beta"]).code,
+            from(&index, &home, tool, &["venv", "create", "mine", "--with", "alpha", "--with", "beta"]).code,
             Some(0)
         );
-        let (path, site) = (house.root().join("environments/mine"), site_packages(&house, "mine"));
-        let state = || house.json(&["venv", "status", "mine"])["state"].as_str().unwrap().to_owned();
+        let (path, site) = (home.root().join("environments/mine"), site_packages(&home, "mine"));
+        let state = || home.json(&["venv", "status", "mine"])["state"].as_str().unwrap().to_owned();
         assert_eq!(state(), "healthy");
 
         // Half a package.
         fs::remove_file(site.join("alpha.py")).unwrap();
-        let status = house.run(&["venv", "status", "mine"]);
+        let status = home.run(&["venv", "status", "mine"]);
         assert_eq!(status.code, Some(1));
         assert!(status.stdout.contains("packages damaged") && status.stdout.contains("alpha 1.0"), "{status:?}");
-        let mended = from(&index, &house, tool, &["venv", "repair", "mine"]);
+        let mended = from(&index, &home, tool, &["venv", "repair", "mine"]);
         assert_eq!((mended.code, state().as_str()), (Some(0), "healthy"), "{mended:?}");
         assert!(mended.stdout.starts_with("Mended mine, which was: packages damaged"), "{mended:?}");
-        assert_eq!(imported(&house, "mine", "alpha"), "1.0");
-        assert_eq!(from(&index, &house, tool, &["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
+        assert_eq!(imported(&home, "mine", "alpha"), "1.0");
+        assert_eq!(from(&index, &home, tool, &["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
 
         // A change was killed in its middle.
         fs::write(path.join("beep-python.installing.json"), "").unwrap();
         assert_eq!(state(), "packages damaged");
-        let mended = from(&index, &house, tool, &["venv", "repair", "mine"]);
+        let mended = from(&index, &home, tool, &["venv", "repair", "mine"]);
         assert!(mended.stdout.contains("did not come to its end; ask for it again"), "{mended:?}");
         assert_eq!(state(), "healthy");
 
@@ -106,13 +106,13 @@ fn what_is_broken_is_found_and_mended() {
         fs::remove_file(path.join("bin/python")).unwrap();
         std::os::unix::fs::symlink("/nonexistent/python", path.join("bin/python")).unwrap();
         assert_eq!(state(), "does not run");
-        assert_eq!(from(&index, &house, tool, &["venv", "repair", "mine"]).code, Some(0));
-        assert_eq!((state().as_str(), imported(&house, "mine", "beta").as_str()), ("healthy", "1.0"));
+        assert_eq!(from(&index, &home, tool, &["venv", "repair", "mine"]).code, Some(0));
+        assert_eq!((state().as_str(), imported(&home, "mine", "beta").as_str()), ("healthy", "1.0"));
 
         // Its record is rubbish, or not there.
         for text in ["", "{\"name\": ", "[]"] {
             fs::write(path.join("beep-python.json"), text).unwrap();
-            assert_eq!(house.json(&["venv", "list"])[0]["state"], "healthy");
+            assert_eq!(home.json(&["venv", "list"])[0]["state"], "healthy");
             assert!(fs::read_to_string(path.join("beep-python.json")).unwrap().contains("\"interpreter\""));
         }
         fs::remove_file(path.join("beep-python.json")).unwrap();
@@ -121,13 +121,13 @@ fn what_is_broken_is_found_and_mended() {
         // A package's own description is gone, and the index does not have it any more.
         index.remove("alpha-1.0-py3-none-any.whl");
         fs::remove_file(site.join("alpha-1.0.dist-info/METADATA")).unwrap();
-        let failed = from(&index, &house, tool, &["venv", "repair", "mine"]);
+        let failed = from(&index, &home, tool, &["venv", "repair", "mine"]);
         assert_eq!(failed.code, Some(1), "{failed:?}");
         assert!(failed.stderr.contains("alpha"), "{failed:?}");
         assert_eq!(state(), "packages damaged", "it is not forgotten");
         index.add(Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
-        let mended = from(&index, &house, tool, &["venv", "repair", "mine"]);
-        assert_eq!((mended.code, imported(&house, "mine", "alpha").as_str()), (Some(0), "1.0"), "{mended:?}");
+        let mended = from(&index, &home, tool, &["venv", "repair", "mine"]);
+        assert_eq!((mended.code, imported(&home, "mine", "alpha").as_str()), (Some(0), "1.0"), "{mended:?}");
     }
 }
 
@@ -136,24 +136,24 @@ fn the_reason_is_the_tools_own_and_names_the_package() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
         index.add(Wheel { name: "needy", version: "1.0", requires: &["nosuch>3"], ..Wheel::default() });
-        let house = House::with_runtime();
-        house.done(&["venv", "create", "mine"]);
+        let home = TestHome::with_runtime();
+        home.success(&["venv", "create", "mine"]);
         for (wanted, package, said) in
             [("nosuch", "nosuch", "nosuch"), ("alpha>=2", "alpha", "alpha"), ("needy", "needy", "nosuch")]
         {
-            let failed = from(&index, &house, tool, &["venv", "install", "mine", wanted]);
+            let failed = from(&index, &home, tool, &["venv", "install", "mine", wanted]);
             assert_eq!(failed.code, Some(1), "{tool} {wanted}: {failed:?}");
             let first = failed.stderr.lines().next().unwrap();
             assert!(first.starts_with(&format!("error: {tool} could not install {package}: ")), "{failed:?}");
             assert!(first.contains(said) && !first.contains("cause: "), "{failed:?}");
         }
-        let mut command = bare(&house, tool, &["venv", "install", "mine", "alpha"]);
+        let mut command = bare(&home, tool, &["venv", "install", "mine", "alpha"]);
         command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("PIP_RETRIES", "1");
-        let down = Said::of(command.output().unwrap());
+        let down = CommandOutput::from(command.output().unwrap());
         assert_eq!(down.code, Some(1), "{down:?}");
         assert!(down.stderr.contains("127.0.0.1:9") || down.stderr.contains("onnection"), "{down:?}");
-        assert_eq!(house.json(&["venv", "packages", "mine"]), json!([]));
-        assert_eq!(house.json(&["venv", "status", "mine"])["state"], "healthy");
+        assert_eq!(home.json(&["venv", "packages", "mine"]), json!([]));
+        assert_eq!(home.json(&["venv", "status", "mine"])["state"], "healthy");
     }
 }
 
@@ -162,8 +162,8 @@ fn what_takes_long_is_told_beside_the_result() {
     for tool in tools() {
         let index = Index::serve();
         index.add(Wheel { name: "alpha", version: "1.0", ballast: 3 << 20, ..Wheel::default() });
-        let house = House::with_runtime();
-        let made = from(&index, &house, tool, &["venv", "create", "mine", "--with", "alpha", "--json"]);
+        let home = TestHome::with_runtime();
+        let made = from(&index, &home, tool, &["venv", "create", "mine", "--with", "alpha", "--json"]);
         assert_eq!(parsed(&made)["changed"], json!([{"name": "alpha", "version": "1.0"}]));
         assert!(made.stderr.contains("downloading alpha"), "{tool}: {made:?}");
     }
@@ -174,27 +174,27 @@ fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
     for tool in tools() {
         let index = Index::of(&["alpha", "beta", "gamma"]);
         index.add(Wheel { name: "delta", version: "1.0", requires: &["alpha"], ..Wheel::default() });
-        let house = House::with_runtime();
+        let home = TestHome::with_runtime();
         let done = |arguments: &[&str]| {
-            let said = from(&index, &house, tool, arguments);
+            let said = from(&index, &home, tool, arguments);
             assert_eq!(said.code, Some(0), "{tool} {arguments:?}: {said:?}");
             said.stdout
         };
         done(&["venv", "create", "one", "--with", "delta", "--with", "beta"]);
         let said = done(&["venv", "lock", "one", "--output", "team.toml"]);
         assert!(said.starts_with("Locked 3 packages of one: "), "{said}");
-        let text = fs::read_to_string(house.here().join("team.toml")).unwrap();
+        let text = fs::read_to_string(home.directory().join("team.toml")).unwrap();
         assert!(text.contains("lock-version = \"1.0\"") && text.matches("sha256").count() >= 3, "{text}");
         assert_eq!(done(&["venv", "lock", "one", "--output", "-"]), text);
 
         // Newer versions and other packages are brought back to what the lock says.
         index.add(Wheel { name: "beta", version: "2.0", ..Wheel::default() });
         done(&["venv", "create", "two", "--with", "beta", "--with", "gamma"]);
-        assert_eq!(imported(&house, "two", "beta"), "2.0");
-        let synced = from(&index, &house, tool, &["venv", "sync", "two", "team.toml", "--json"]);
+        assert_eq!(imported(&home, "two", "beta"), "2.0");
+        let synced = from(&index, &home, tool, &["venv", "sync", "two", "team.toml", "--json"]);
         assert_eq!(parsed(&synced)["removed"], json!([{"name": "gamma", "version": "1.0"}]), "{synced:?}");
-        assert_eq!(house.json(&["venv", "packages", "two"]), house.json(&["venv", "packages", "one"]));
-        assert_eq!(imported(&house, "two", "beta"), "1.0");
+        assert_eq!(home.json(&["venv", "packages", "two"]), home.json(&["venv", "packages", "one"]));
+        assert_eq!(imported(&home, "two", "beta"), "1.0");
         assert_eq!(done(&["venv", "sync", "two", "team.toml"]), "Nothing to do, two is as the lock says\n");
 
         // An environment keeps a lock of its own.
@@ -205,19 +205,19 @@ fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
         // Another file of the same name and version is refused, and nothing changes.
         index.add(Wheel { name: "beta", version: "1.0", ballast: 1000, ..Wheel::default() });
         done(&["venv", "create", "three", "--with", "gamma"]);
-        let refused = from(&index, &house, tool, &["venv", "sync", "three", "team.toml"]);
+        let refused = from(&index, &home, tool, &["venv", "sync", "three", "team.toml"]);
         assert_eq!(refused.code, Some(1), "{refused:?}");
         assert!(refused.stderr.to_lowercase().contains("hash"), "{refused:?}");
-        assert_eq!(house.json(&["venv", "packages", "three"]), json!([{"name": "gamma", "version": "1.0"}]));
-        assert_eq!(house.json(&["venv", "status", "three"])["state"], "healthy");
+        assert_eq!(home.json(&["venv", "packages", "three"]), json!([{"name": "gamma", "version": "1.0"}]));
+        assert_eq!(home.json(&["venv", "status", "three"])["state"], "healthy");
 
         for (text, reason) in [("gamma\n", "gamma is not an exact requirement"), ("# none\n", "it names no package")] {
-            fs::write(house.here().join("loose.txt"), text).unwrap();
-            let refused = from(&index, &house, tool, &["venv", "sync", "three", "loose.txt"]);
+            fs::write(home.directory().join("loose.txt"), text).unwrap();
+            let refused = from(&index, &home, tool, &["venv", "sync", "three", "loose.txt"]);
             assert!(refused.stderr.contains(reason), "{refused:?}");
         }
-        fs::write(house.here().join("odd.toml"), "lock-version = \"9.0\"\n").unwrap();
-        let odd = from(&index, &house, tool, &["venv", "sync", "three", "odd.toml"]);
+        fs::write(home.directory().join("odd.toml"), "lock-version = \"9.0\"\n").unwrap();
+        let odd = from(&index, &home, tool, &["venv", "sync", "three", "odd.toml"]);
         assert!(odd.stderr.contains("odd.toml is not a lock that can be followed: its lock-version"), "{odd:?}");
     }
 }
@@ -225,28 +225,28 @@ fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
 #[test]
 fn a_copy_stands_on_its_own() {
     let index = Index::of(&["alpha", "beta"]);
-    let house = House::with_runtime();
-    let made = from(&index, &house, "pip", &["venv", "create", "hf-cpu", "some/model", "--with", "alpha"]);
+    let home = TestHome::with_runtime();
+    let made = from(&index, &home, "pip", &["venv", "create", "hf-cpu", "some/model", "--with", "alpha"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let original = "hf-cpu";
-    assert_eq!(imported(&house, original, "alpha"), "1.0");
-    let copied = house.json(&["venv", "clone", original, "copy"]);
-    house.done(&["venv", "delete", original, "--yes"]);
-    assert_eq!(imported(&house, "copy", "alpha"), "1.0");
-    let status = house.json(&["venv", "status", "copy"]);
+    assert_eq!(imported(&home, original, "alpha"), "1.0");
+    let copied = home.json(&["venv", "clone", original, "copy"]);
+    home.success(&["venv", "delete", original, "--yes"]);
+    assert_eq!(imported(&home, "copy", "alpha"), "1.0");
+    let status = home.json(&["venv", "status", "copy"]);
     assert_eq!((&status["state"], &status["provider"]), (&json!("healthy"), &Value::Null));
     // The commands of packages run with the copy's Python.
     let command = std::path::Path::new(copied["path"].as_str().unwrap()).join("bin/alpha");
     let output = Command::new(command).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "1.0\n");
     // Its lists are right, so that repairing finds nothing to do and removing takes the command away.
-    assert_eq!(from(&index, &house, "pip", &["venv", "repair", "copy"]).stdout, "Nothing was wrong with copy\n");
-    house.done(&["venv", "uninstall", "copy", "alpha"]);
-    assert!(!house.root().join("environments/copy/bin/alpha").exists());
+    assert_eq!(from(&index, &home, "pip", &["venv", "repair", "copy"]).stdout, "Nothing was wrong with copy\n");
+    home.success(&["venv", "uninstall", "copy", "alpha"]);
+    assert!(!home.root().join("environments/copy/bin/alpha").exists());
     for (from, to, said) in
         [("copy", "copy", "exists already"), ("copy", "../x", "cannot name"), ("none", "x", "no environment")]
     {
-        let refused = house.run(&["venv", "clone", from, to]);
+        let refused = home.run(&["venv", "clone", from, to]);
         assert_eq!(refused.code, Some(1));
         assert!(refused.stderr.contains(said), "{refused:?}");
     }
@@ -256,19 +256,19 @@ fn a_copy_stands_on_its_own() {
 fn what_is_set_for_one_tool_is_honoured_by_the_other() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
-        let house = House::with_runtime();
-        let here = |name: &str| house.here().join(name).display().to_string();
+        let home = TestHome::with_runtime();
+        let here = |name: &str| home.directory().join(name).display().to_string();
         let url = index.url();
-        make(&house.here().join("wheels"), Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
-        fs::write(house.here().join("pip.conf"), format!("[global]\nindex-url = {url}\n")).unwrap();
+        make(&home.directory().join("wheels"), Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
+        fs::write(home.directory().join("pip.conf"), format!("[global]\nindex-url = {url}\n")).unwrap();
         fs::write(
-            house.here().join("links.conf"),
+            home.directory().join("links.conf"),
             format!("[global]\nno-index = true\n[install]\nfind-links =\n  {}\n", here("wheels")),
         )
         .unwrap();
-        fs::write(house.here().join("uv.toml"), format!("[[index]]\nurl = \"{url}\"\ndefault = true\n")).unwrap();
+        fs::write(home.directory().join("uv.toml"), format!("[[index]]\nurl = \"{url}\"\ndefault = true\n")).unwrap();
         fs::write(
-            house.here().join("links.toml"),
+            home.directory().join("links.toml"),
             format!("no-index = true\n[pip]\nfind-links = [\"{}\"]\n", here("wheels")),
         )
         .unwrap();
@@ -294,38 +294,38 @@ fn what_is_set_for_one_tool_is_honoured_by_the_other() {
         ];
         for (number, way) in ways.iter().enumerate() {
             let name = format!("e{number}");
-            let mut command = bare(&house, tool, &["venv", "create", &name, "--with", "alpha"]);
+            let mut command = bare(&home, tool, &["venv", "create", &name, "--with", "alpha"]);
             for (variable, value) in *way {
                 match value.is_empty() {
                     true => command.env_remove(variable),
                     false => command.env(variable, value),
                 };
             }
-            let said = Said::of(command.output().unwrap());
+            let said = CommandOutput::from(command.output().unwrap());
             assert_eq!(said.code, Some(0), "{tool} {way:?}: {said:?}");
-            assert_eq!(imported(&house, &name, "alpha"), "1.0", "{tool} {way:?}");
+            assert_eq!(imported(&home, &name, "alpha"), "1.0", "{tool} {way:?}");
         }
     }
 }
 
 /// Runs a shell script with mounts of its own, which go with it; `None` where that is not allowed.
-fn with_mounts(house: &House, tool: &str, index: &Index, script: &str) -> Option<Said> {
+fn with_mounts(home: &TestHome, tool: &str, index: &Index, script: &str) -> Option<CommandOutput> {
     if !rustix::process::geteuid().is_root()
         || !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|s| s.success())
     {
         eprintln!("SKIPPED: only root can mount a small or read-only file system");
         return None;
     }
-    let program = bare(house, tool, &[]);
+    let program = bare(home, tool, &[]);
     let mut command = Command::new("unshare");
-    command.args(["-m", "sh", "-c", script, "sh"]).arg(program.get_program()).arg(house.root()).arg(python());
+    command.args(["-m", "sh", "-c", script, "sh"]).arg(program.get_program()).arg(home.root()).arg(python());
     for (name, value) in program.get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
     }
-    Some(Said::of(command.env("PIP_INDEX_URL", index.url()).output().unwrap()))
+    Some(CommandOutput::from(command.env("PIP_INDEX_URL", index.url()).output().unwrap()))
 }
 
 #[test]
@@ -333,8 +333,8 @@ fn a_full_disk_is_told_and_its_space_is_given_back() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
         index.add(Wheel { name: "large", version: "1.0", ballast: 20 << 20, requires: &["alpha"], ..Wheel::default() });
-        let house = House::empty();
-        fs::create_dir(house.root()).unwrap();
+        let home = TestHome::new();
+        fs::create_dir(home.root()).unwrap();
         let script = r#"
             beep=$1; home=$2; used() { df -k --output=used "$home" | tail -n 1; }
             mount -t tmpfs -o size=12m tmpfs "$home" || exit 77
@@ -348,7 +348,7 @@ fn a_full_disk_is_told_and_its_space_is_given_back() {
             head -c 20000000 /dev/zero >"$home/ballast" 2>/dev/null
             "$beep" venv create other; echo "create $?"
             rm "$home/ballast"; "$beep" venv list --json | grep -c '"name"'; ls -A "$home/environments""#;
-        let Some(said) = with_mounts(&house, tool, &index, script) else { return };
+        let Some(said) = with_mounts(&home, tool, &index, script) else { return };
         let text = &said.stdout;
         assert!(text.contains("install 1\n") && text.contains("status 0\n"), "{tool}: {said:?}");
         let kept: i64 = text.split("kept ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
@@ -365,18 +365,18 @@ fn a_full_disk_is_told_and_its_space_is_given_back() {
 #[test]
 fn a_home_that_cannot_be_written_can_be_read() {
     let index = Index::of(&["alpha"]);
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "mine"]);
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
     let script = r#"
         beep=$1; home=$2
         mount --bind "$home" "$home" && mount -o remount,bind,ro "$home" || exit 77
         for command in "list" "packages mine" "status mine" "create other" "install mine alpha" "delete mine --yes" "uninstall mine alpha" "clone mine x"; do
             "$beep" venv $command >/dev/null; echo "$command: $?"
         done"#;
-    let Some(said) = with_mounts(&house, "pip", &index, script) else { return };
+    let Some(said) = with_mounts(&home, "pip", &index, script) else { return };
     let expected = "list: 0\npackages mine: 0\nstatus mine: 0\ncreate other: 1\ninstall mine alpha: 1\ndelete mine --yes: 1\n\
                     uninstall mine alpha: 1\nclone mine x: 1\n";
     assert_eq!(said.stdout, expected, "{said:?}");
     assert_eq!(said.stderr.matches("Read-only file system").count(), 5, "{said:?}");
-    assert_eq!(house.json(&["venv", "status", "mine"])["state"], "healthy");
+    assert_eq!(home.json(&["venv", "status", "mine"])["state"], "healthy");
 }

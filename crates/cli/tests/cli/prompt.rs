@@ -6,12 +6,12 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use super::terminal::{CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
-use super::test_home::{House, signal, wait_until};
+use super::test_home::{TestHome, signal, wait_until};
 
 const PROMPT: &str = ">>> ";
 
-fn prompt(house: &House, arguments: &[&str]) -> Terminal {
-    Terminal::run(house.command(&[&["python"], arguments].concat()))
+fn prompt(home: &TestHome, arguments: &[&str]) -> Terminal {
+    Terminal::run(home.command(&[&["python"], arguments].concat()))
 }
 
 /// What the screen shows below the last line with this text.
@@ -23,9 +23,9 @@ fn below(terminal: &Terminal, text: &str) -> String {
 
 #[test]
 fn it_reads_runs_and_shows() {
-    let house = House::with_runtime();
-    let server = house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.wait_for(&format!("in runtime-host, server {}", server["id"].as_str().unwrap()));
     terminal.command(PROMPT, "x = 20");
     assert_eq!(below(&terminal, "x = 20"), ">>> ");
@@ -43,19 +43,19 @@ fn it_reads_runs_and_shows() {
     assert_eq!(below(&terminal, ">>> import asyncio"), "'awaited'\n>>> ");
     terminal.begin(PROMPT, "exit()");
     assert!(terminal.end().success());
-    assert_eq!(house.json(&["eval", "--session", "default", "'x' in globals()"])["value"], false, "its own session");
+    assert_eq!(home.json(&["eval", "--session", "default", "'x' in globals()"])["value"], false, "its own session");
 }
 
 #[test]
 fn exceptions_are_tracebacks_in_colour() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.command(PROMPT, "print('before'); {}['missing']");
     let shown = below(&terminal, ">>> print(");
     assert!(shown.starts_with("before\nTraceback (most recent call last):\n  File \"<session "), "{shown}");
     assert!(shown.ends_with("KeyError: 'missing'\n>>> "), "{shown}");
-    assert!(terminal.is_coloured("KeyError") && terminal.is_coloured("File \"<session "), "{}", terminal.screen());
+    assert!(terminal.is_colored("KeyError") && terminal.is_colored("File \"<session "), "{}", terminal.screen());
     terminal.command(PROMPT, "1 +* 2");
     terminal.wait_for("SyntaxError: invalid syntax");
     terminal.command(PROMPT, "import os; os._exit(3)");
@@ -66,9 +66,9 @@ fn exceptions_are_tracebacks_in_colour() {
 
 #[test]
 fn blocks_are_read_to_their_end_and_indented() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.begin(PROMPT, "def area(w, h):");
     terminal.wait_until("an indented line", |screen| screen.cursor_position() == (2, 8));
     terminal.keys("if w < 0:\r");
@@ -102,9 +102,9 @@ fn blocks_are_read_to_their_end_and_indented() {
 
 #[test]
 fn names_are_completed_from_the_session() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.command(PROMPT, "Thing = type('Thing', (), {'first_one': 1, 'second_one': 2})");
     terminal.command(PROMPT, "grandmother = Thing()");
     for (typed, completed) in [
@@ -128,14 +128,14 @@ fn names_are_completed_from_the_session() {
 
 #[test]
 fn ctrl_c_cancels_and_the_state_stays() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.command(PROMPT, "kept = 41");
     terminal.keys("half a li");
     terminal.wait_for_line(">>> half a li");
     terminal.give_up(PROMPT);
-    let began = house.here().join("began");
+    let began = home.directory().join("began");
     for long in
         ["import time; time.sleep(600)", "[None for n in iter(int, 1)]", "import asyncio; await asyncio.sleep(600)"]
     {
@@ -162,9 +162,9 @@ fn ctrl_c_cancels_and_the_state_stays() {
 
 #[test]
 fn what_code_shows_comes_while_it_runs() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.begin(PROMPT, "import time; print('first'); time.sleep(600)");
     terminal.wait_for("\nfirst");
     terminal.keys(CTRL_C);
@@ -181,9 +181,9 @@ fn what_code_shows_comes_while_it_runs() {
 
 #[test]
 fn code_can_ask_for_a_line() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.begin(PROMPT, "name = input('Your name? ')");
     terminal.wait_for_line("Your name?");
     terminal.keys("Ada\r");
@@ -204,13 +204,13 @@ fn code_can_ask_for_a_line() {
 
 #[test]
 fn what_does_not_react_is_ended_when_that_is_asked_for() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = prompt(&house, &[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.command(PROMPT, "import time; kept = 1");
     let stubborn = r"while True:\n try: open('began', 'w').close(); time.sleep(600)\n except KeyboardInterrupt: pass";
     terminal.begin(PROMPT, &format!("exec(\"{stubborn}\")"));
-    wait_until("the code runs", || house.here().join("began").exists());
+    wait_until("the code runs", || home.directory().join("began").exists());
     terminal.keys(CTRL_C);
     terminal.wait_for("Ctrl-C again ends its worker");
     terminal.keys(CTRL_C);
@@ -221,69 +221,69 @@ fn what_does_not_react_is_ended_when_that_is_asked_for() {
 
 #[test]
 fn a_session_of_a_server_can_be_named() {
-    let house = House::with_runtime();
-    let server = house.start(&[]);
-    house.done(&["eval", "shared = 42", "--session", "default"]);
-    let mut terminal = prompt(&house, &["default", "--server", server["id"].as_str().unwrap()]);
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    home.success(&["eval", "shared = 42", "--session", "default"]);
+    let mut terminal = prompt(&home, &["default", "--server", server["id"].as_str().unwrap()]);
     terminal.command(PROMPT, "shared");
     assert_eq!(below(&terminal, ">>> shared"), "42\n>>> ");
     terminal.command(PROMPT, "more = 1");
     terminal.keys(CTRL_D);
     assert!(terminal.end().success());
-    assert_eq!(house.done(&["eval", "more", "--session", "default"]), "1\n");
-    let terminal = prompt(&house, &["nobody"]);
+    assert_eq!(home.success(&["eval", "more", "--session", "default"]), "1\n");
+    let terminal = prompt(&home, &["nobody"]);
     terminal.wait_for("has no session \"nobody\"");
     assert_eq!(terminal.end().code(), Some(1));
-    let said = house.run(&["python"]);
+    let said = home.run(&["python"]);
     assert_eq!((said.code, said.stderr.lines().next()), (Some(1), Some("error: `python` needs a terminal")));
 }
 
 #[test]
 fn without_a_server_it_has_one_of_its_own_and_nothing_stays() {
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "mine"]);
-    let mut terminal = prompt(&house, &["--venv", "mine"]);
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
+    let mut terminal = prompt(&home, &["--venv", "mine"]);
     terminal.wait_for("in mine, a server of its own");
     terminal.command(PROMPT, "import sys; sys.prefix.rpartition('/')[2]");
     terminal.wait_for("\n'mine'");
     terminal.keys(CTRL_D);
     assert!(terminal.end().success());
-    assert_eq!(house.json(&["status"]), json!([]));
-    house.wait_until_no_process_is_left();
+    assert_eq!(home.json(&["status"]), json!([]));
+    home.wait_until_no_process_is_left();
 
     // The terminal is closed, or somebody asks it to end.
     for end in [Signal::HUP, Signal::TERM] {
-        let mut terminal = prompt(&house, &[]);
+        let mut terminal = prompt(&home, &[]);
         terminal.command(PROMPT, "1 + 1");
         signal(terminal.pid(), end);
         assert_eq!(terminal.end().code(), Some(1));
-        assert_eq!(house.json(&["status"]), json!([]));
-        house.wait_until_no_process_is_left();
+        assert_eq!(home.json(&["status"]), json!([]));
+        home.wait_until_no_process_is_left();
     }
     // It is killed, and can say nothing.
-    let mut terminal = prompt(&house, &[]);
+    let mut terminal = prompt(&home, &[]);
     terminal.command(PROMPT, "1 + 1");
     terminal.begin(PROMPT, "import time; time.sleep(600)");
     signal(terminal.pid(), Signal::KILL);
     terminal.end();
-    house.wait_until_no_process_is_left();
-    assert_eq!(house.json(&["status"]), json!([]));
+    home.wait_until_no_process_is_left();
+    assert_eq!(home.json(&["status"]), json!([]));
 }
 
 #[test]
 fn it_is_a_command_of_the_console_like_others() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let mut terminal = Terminal::run(house.command(&[]));
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = Terminal::run(home.command(&[]));
     let console = "beep-python> ";
     terminal.begin(console, "python");
     terminal.begin(PROMPT, "open('began', 'w').close(); import time; time.sleep(600)");
-    wait_until("the code runs", || house.here().join("began").exists());
+    wait_until("the code runs", || home.directory().join("began").exists());
     terminal.keys(CTRL_C);
     terminal.wait_for("KeyboardInterrupt");
     terminal.command(PROMPT, "1 + 1");
     terminal.begin(PROMPT, "exit()");
     terminal.command(console, "status");
     terminal.wait_for("running");
-    assert!(fs::read_to_string(house.root().join("python-history")).unwrap().ends_with("1 + 1\nexit()\n"));
+    assert!(fs::read_to_string(home.root().join("python-history")).unwrap().ends_with("1 + 1\nexit()\n"));
 }

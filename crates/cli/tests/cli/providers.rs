@@ -6,22 +6,22 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::index::{Index, bare, tools};
-use super::test_home::{House, Said};
+use super::test_home::{CommandOutput, TestHome};
 
 /// Runs a command on a machine with this accelerator.
-fn on(accelerator: &str, index: &Index, house: &House, tool: &str, arguments: &[&str]) -> Said {
-    let mut command = bare(house, tool, arguments);
+fn on(accelerator: &str, index: &Index, home: &TestHome, tool: &str, arguments: &[&str]) -> CommandOutput {
+    let mut command = bare(home, tool, arguments);
     command.env("PIP_INDEX_URL", index.url()).env("BEEP_PYTHON_ACCELERATOR", accelerator);
-    Said::of(command.output().unwrap())
+    CommandOutput::from(command.output().unwrap())
 }
 
-fn parsed(said: &Said) -> Value {
+fn parsed(said: &CommandOutput) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
 
-fn declare(house: &House, text: &str) {
-    fs::create_dir_all(house.root()).unwrap();
-    fs::write(house.root().join("providers.toml"), text).unwrap();
+fn declare(home: &TestHome, text: &str) {
+    fs::create_dir_all(home.root()).unwrap();
+    fs::write(home.root().join("providers.toml"), text).unwrap();
 }
 
 const TEXT: &str = "[provider.hf]\n\
@@ -38,9 +38,9 @@ const TEXT: &str = "[provider.hf]\n\
 fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
     for tool in tools() {
         let index = Index::of(&["alpha", "beta", "gamma"]);
-        let house = House::with_runtime();
-        declare(&house, TEXT);
-        let listed = parsed(&on("cuda", &index, &house, tool, &["provider", "list", "--json"]));
+        let home = TestHome::with_runtime();
+        declare(&home, TEXT);
+        let listed = parsed(&on("cuda", &index, &home, tool, &["provider", "list", "--json"]));
         let names: Vec<_> =
             listed.as_array().unwrap().iter().map(|p| (&p["name"], &p["environment"], &p["path"])).collect();
         let (hf, other, llama) = (json!("hf"), json!("other"), json!("llama"));
@@ -50,14 +50,14 @@ fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
             names,
             [(&hf, &environments[0], &none), (&other, &environments[1], &none), (&llama, &environments[2], &none)]
         );
-        let before = on("cuda", &index, &house, tool, &["provider", "packages", "hf"]);
+        let before = on("cuda", &index, &home, tool, &["provider", "packages", "hf"]);
         assert_eq!(before.code, Some(1), "{before:?}");
         assert!(before.stdout.starts_with("hf: hf-cuda, not made yet\n"), "{before:?}");
 
-        let made = on("cuda", &index, &house, tool, &["provider", "ensure", "hf"]);
+        let made = on("cuda", &index, &home, tool, &["provider", "ensure", "hf"]);
         assert_eq!(made.code, Some(0), "{made:?}");
         assert!(made.stderr.contains("notice: nosuch, which is optional, is missing: "), "{made:?}");
-        let status = parsed(&on("cuda", &index, &house, tool, &["provider", "packages", "hf", "--json"]));
+        let status = parsed(&on("cuda", &index, &home, tool, &["provider", "packages", "hf", "--json"]));
         assert_eq!((&status["ready"], &status["accelerator"]), (&json!(true), &json!("cuda")));
         let packages: Vec<_> = status["packages"].as_array().unwrap().iter().collect();
         let told =
@@ -72,9 +72,9 @@ fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
         // Ready: the index is not asked again, though something optional is missing.
         drop(index);
         let index = Index::serve();
-        let again = on("cuda", &index, &house, tool, &["provider", "ensure", "hf"]);
+        let again = on("cuda", &index, &home, tool, &["provider", "ensure", "hf"]);
         assert_eq!(again.code, Some(0), "{again:?}");
-        let engine = on("cuda", &index, &house, tool, &["provider", "ensure", "llama", "--engine"]);
+        let engine = on("cuda", &index, &home, tool, &["provider", "ensure", "llama", "--engine"]);
         assert_eq!(engine.code, Some(1), "{engine:?}");
         assert!(engine.stderr.contains("gamma"), "{engine:?}");
     }
@@ -83,10 +83,10 @@ fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
 #[test]
 fn providers_share_an_environment_where_rocm_is_told_to() {
     let index = Index::of(&["alpha", "beta", "gamma"]);
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     let ensured = |strategy: &str, provider: &[&str]| {
-        declare(&house, &format!("rocm-environments = \"{strategy}\"\n{TEXT}"));
-        let said = on("rocm", &index, &house, "pip", &[&["provider", "ensure"], provider, &["--json"]].concat());
+        declare(&home, &format!("rocm-environments = \"{strategy}\"\n{TEXT}"));
+        let said = on("rocm", &index, &home, "pip", &[&["provider", "ensure"], provider, &["--json"]].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
         parsed(&said)["environment"].as_str().unwrap().to_owned()
     };
@@ -96,7 +96,7 @@ fn providers_share_an_environment_where_rocm_is_told_to() {
     assert_eq!(ensured("family", &["hf"]), "hf-rocm");
     assert_eq!(ensured("model", &["hf", "Some/Model 7B"]), "hf-rocm-some-model-7b");
     assert_eq!(ensured("model", &["hf-cpu"]), "hf-cpu");
-    let listed = house.json(&["venv", "packages", "rocm"]);
+    let listed = home.json(&["venv", "packages", "rocm"]);
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["alpha", "beta"]);
 }
@@ -104,19 +104,19 @@ fn providers_share_an_environment_where_rocm_is_told_to() {
 #[test]
 fn an_environment_of_the_bare_name_is_the_providers() {
     let index = Index::of(&["alpha", "beta"]);
-    let house = House::with_runtime();
-    declare(&house, TEXT);
-    house.done(&["venv", "create", "other"]);
-    let said = parsed(&on("cpu", &index, &house, "pip", &["provider", "ensure", "other", "--json"]));
+    let home = TestHome::with_runtime();
+    declare(&home, TEXT);
+    home.success(&["venv", "create", "other"]);
+    let said = parsed(&on("cpu", &index, &home, "pip", &["provider", "ensure", "other", "--json"]));
     assert_eq!((&said["environment"], &said["ready"]), (&json!("other"), &json!(true)));
 }
 
 #[test]
 fn mistakes_are_told_with_file_line_and_what_was_expected() {
-    let house = House::with_runtime();
-    declare(&house, "[provider.hf]\npackages = [\"six\"]\npyhton = \"3.12\"\n");
-    let said = house.run(&["provider", "list"]);
-    let file = house.root().join("providers.toml");
+    let home = TestHome::with_runtime();
+    declare(&home, "[provider.hf]\npackages = [\"six\"]\npyhton = \"3.12\"\n");
+    let said = home.run(&["provider", "list"]);
+    let file = home.root().join("providers.toml");
     assert_eq!(said.code, Some(1));
     let expected = format!(
         "error: {}:3: [provider.hf] takes no \"pyhton\": expected packages, optional, python, ",
@@ -124,21 +124,21 @@ fn mistakes_are_told_with_file_line_and_what_was_expected() {
     );
     assert!(said.stderr.starts_with(&expected) && said.stderr.contains("python is probably meant"), "{said:?}");
     // A file that is named says instead what it says, and must be there.
-    declare(&house, TEXT);
-    let more = house.here().join("more.toml");
+    declare(&home, TEXT);
+    let more = home.directory().join("more.toml");
     let named = ["provider", "packages", "hf", "--json", "--providers", more.to_str().unwrap()];
-    let said = house.run(&named);
+    let said = home.run(&named);
     assert!(said.stderr.starts_with("error: cannot read ") && said.stderr.contains("more.toml"), "{said:?}");
     fs::write(&more, "[provider.hf]\npackages = [\"zeta>=2\"]\n").unwrap();
-    let said = parsed(&house.run(&named));
+    let said = parsed(&home.run(&named));
     assert_eq!(said["packages"].as_array().unwrap().len(), 1, "{said}");
     assert_eq!(said["packages"][0]["requirement"], "zeta>=2");
 }
 
 #[test]
 fn the_variables_reach_what_is_built_and_what_is_evaluated() {
-    let house = House::with_runtime();
-    let source = house.here().join("built");
+    let home = TestHome::with_runtime();
+    let source = home.directory().join("built");
     fs::create_dir(&source).unwrap();
     // A package whose build writes down what it was told.
     let backend = "import os, zipfile\n\
@@ -158,28 +158,28 @@ fn the_variables_reach_what_is_built_and_what_is_evaluated() {
         "[provider.hf]\npackages = [\"built @ file://{}\"]\nenvironment = {{ HF_MODE = \"gentle\" }}\n",
         source.display()
     );
-    declare(&house, &text);
+    declare(&home, &text);
     let index = Index::serve();
     for tool in tools() {
-        let made = on("cpu", &index, &house, tool, &["provider", "ensure", "hf"]);
+        let made = on("cpu", &index, &home, tool, &["provider", "ensure", "hf"]);
         assert_eq!(made.code, Some(0), "{made:?}");
-        let python = house.root().join("environments/hf-cpu/bin/python");
+        let python = home.root().join("environments/hf-cpu/bin/python");
         let told = Command::new(python).args(["-I", "-c", "import built; print(built.told)"]).output().unwrap();
         assert_eq!(String::from_utf8(told.stdout).unwrap().trim(), "gentle", "{tool}");
-        let said = house.done(&["eval", "--venv", "hf-cpu", "__import__('os').environ['HF_MODE']"]);
+        let said = home.success(&["eval", "--venv", "hf-cpu", "__import__('os').environ['HF_MODE']"]);
         assert!(said.contains("gentle"), "{said}");
-        house.done(&["venv", "delete", "hf-cpu", "--yes"]);
+        home.success(&["venv", "delete", "hf-cpu", "--yes"]);
     }
 }
 
 #[test]
 fn what_the_machine_computes_with_is_told_with_the_reason() {
-    let house = House::empty();
-    let mut command = house.command(&["provider", "accelerator"]);
-    let said = Said::of(command.env("BEEP_PYTHON_ACCELERATOR", "vulkan").output().unwrap());
+    let home = TestHome::new();
+    let mut command = home.command(&["provider", "accelerator"]);
+    let said = CommandOutput::from(command.env("BEEP_PYTHON_ACCELERATOR", "vulkan").output().unwrap());
     assert_eq!(said.stdout, "vulkan: BEEP_PYTHON_ACCELERATOR says so\n");
-    let mut command = house.command(&["provider", "accelerator", "--json"]);
-    let found = parsed(&Said::of(command.env_remove("BEEP_PYTHON_ACCELERATOR").output().unwrap()));
+    let mut command = home.command(&["provider", "accelerator", "--json"]);
+    let found = parsed(&CommandOutput::from(command.env_remove("BEEP_PYTHON_ACCELERATOR").output().unwrap()));
     assert!(["cuda", "rocm", "vulkan", "cpu"].contains(&found["accelerator"].as_str().unwrap()), "{found}");
-    assert!(house.root().join("cache/accelerator.json").exists(), "and kept");
+    assert!(home.root().join("cache/accelerator.json").exists(), "and kept");
 }

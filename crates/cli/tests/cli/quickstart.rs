@@ -6,12 +6,12 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::test_home::{House, python, signal};
+use super::test_home::{TestHome, python, signal};
 
 #[test]
 fn everything_is_shown_and_nothing_is_left_running() {
-    let house = House::empty();
-    let said = house.run(&["quickstart", "--python", python()]);
+    let home = TestHome::new();
+    let said = home.run(&["quickstart", "--python", python()]);
     assert_eq!(said.code, Some(0), "{said:?}");
     for shown in [
         "Python ",
@@ -33,35 +33,35 @@ fn everything_is_shown_and_nothing_is_left_running() {
         assert!(said.stdout.contains(shown), "{shown} in {}", said.stdout);
     }
     assert!(said.stdout.lines().filter(|line| line.contains(" ms ")).count() >= 10, "each step says how long it took");
-    assert_eq!(house.json(&["status"]), json!([]));
-    house.wait_until_no_process_is_left();
-    let again = house.json(&["quickstart", "--python", python()]);
+    assert_eq!(home.json(&["status"]), json!([]));
+    home.wait_until_no_process_is_left();
+    let again = home.json(&["quickstart", "--python", python()]);
     assert_eq!(again["ok"], true, "a second time, in the same home");
 }
 
 #[test]
 fn a_step_that_fails_is_named_and_ends_it() {
-    let house = House::empty();
-    let said = house.run(&["quickstart", "--python", "/nowhere/python3"]);
+    let home = TestHome::new();
+    let said = home.run(&["quickstart", "--python", "/nowhere/python3"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.starts_with("error: step 1, the Python, failed\ncaused by: "), "{said:?}");
 
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "runtime-host"]);
-    let environment_python = house.root().join("environments/runtime-host/bin/python");
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "runtime-host"]);
+    let environment_python = home.root().join("environments/runtime-host/bin/python");
     std::fs::remove_file(&environment_python).unwrap();
     std::os::unix::fs::symlink("/bin/false", &environment_python).unwrap();
-    let said = house.run(&["quickstart", "--python", python()]);
+    let said = home.run(&["quickstart", "--python", python()]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("error: step 3, the server, failed\n"), "{said:?}");
-    assert_eq!(house.json(&["status"]), json!([]));
+    assert_eq!(home.json(&["status"]), json!([]));
 }
 
 #[test]
 fn an_interruption_at_any_step_leaves_no_server() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     for step in ["Python", "Environment", "Server", "Connect"] {
-        let mut command = house.command(&["quickstart", "--python", python()]);
+        let mut command = home.command(&["quickstart", "--python", python()]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().contains(step)), "{step}");
@@ -69,7 +69,7 @@ fn an_interruption_at_any_step_leaves_no_server() {
         // It may have been quicker than the signal; either way nothing stays.
         lines.for_each(drop);
         child.wait().unwrap();
-        assert_eq!(house.json(&["status"]), json!([]), "after {step}");
-        house.wait_until_no_process_is_left();
+        assert_eq!(home.json(&["status"]), json!([]), "after {step}");
+        home.wait_until_no_process_is_left();
     }
 }

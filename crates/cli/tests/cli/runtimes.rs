@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::test_home::{House, python, version};
+use super::test_home::{TestHome, python, version};
 use crate::support::port::Port;
 
 /// Pythons that can be downloaded, from where nothing listens.
-fn unreachable_catalogue(house: &House, nobody: &Port) -> String {
+fn unreachable_catalogue(home: &TestHome, nobody: &Port) -> String {
     let platform = platform();
     let release = json!({
         "name": format!("cpython-3.13.99-{platform}"),
@@ -18,44 +18,44 @@ fn unreachable_catalogue(house: &House, nobody: &Port) -> String {
         "url": format!("http://127.0.0.1:{}/python.tar.gz", nobody.number),
         "sha256": "0".repeat(64),
     });
-    let path = house.here().join("catalogue.json");
+    let path = home.directory().join("catalogue.json");
     fs::write(&path, json!({"default": "3", "releases": [release]}).to_string()).unwrap();
     path.display().to_string()
 }
 
 fn platform() -> String {
-    let listed = House::empty().json(&["runtime", "list"]);
+    let listed = TestHome::new().json(&["runtime", "list"]);
     let id = listed["downloadable"][0]["id"].as_str().unwrap();
     id.splitn(3, '-').nth(2).unwrap().to_owned()
 }
 
 #[test]
 fn a_python_of_the_machine_is_adopted_when_asked_and_known_afterwards() {
-    let house = House::empty();
-    let first = house.json(&["init", "--python", python()]);
+    let home = TestHome::new();
+    let first = home.json(&["init", "--python", python()]);
     assert_eq!((&first["obtained"], &first["version"]), (&json!("adopted"), &json!(version())));
-    let again = house.run(&["init", "--python", python()]);
-    insta::assert_snapshot!(house.redact(&again.all(), &serde_json::Value::Null), @r"
+    let again = home.run(&["init", "--python", python()]);
+    insta::assert_snapshot!(home.redact(&again.snapshot(), &serde_json::Value::Null), @r"
     status: 0
     ----- stdout
     Python [VERSION] of this machine is adopted: [PYTHON]
     ----- stderr
     ");
-    let listed = house.json(&["runtime", "list"]);
+    let listed = home.json(&["runtime", "list"]);
     assert_eq!(listed["runtimes"].as_array().unwrap().len(), 1);
     assert_eq!(listed["runtimes"][0]["default"], true);
     assert!(listed["found"].as_array().unwrap().iter().all(|found| found["path"] != first["path"]), "not twice");
     assert!(listed["downloadable"].as_array().unwrap().len() > 3);
-    let table = house.done(&["runtime", "list"]);
+    let table = home.success(&["runtime", "list"]);
     assert!(table.starts_with("VERSION") && table.contains("adopted") && table.contains("to download"), "{table}");
 }
 
 #[test]
 fn when_nothing_can_be_downloaded_a_python_of_the_machine_is_taken_with_a_notice() {
-    let house = House::empty();
+    let home = TestHome::new();
     let nobody = Port::new();
-    let catalogue = unreachable_catalogue(&house, &nobody);
-    let output = house.command(&["init"]).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
+    let catalogue = unreachable_catalogue(&home, &nobody);
+    let output = home.command(&["init"]).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stdout.contains("of this machine is adopted"), "{stdout}");
@@ -65,36 +65,36 @@ fn when_nothing_can_be_downloaded_a_python_of_the_machine_is_taken_with_a_notice
 
 #[test]
 fn a_mirror_that_was_named_and_is_down_is_an_error() {
-    let house = House::empty();
+    let home = TestHome::new();
     let nobody = Port::new();
     let mirror = format!("http://127.0.0.1:{}", nobody.number);
-    let said = house.run(&["init", "--mirror", &mirror]);
+    let said = home.run(&["init", "--mirror", &mirror]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.stderr.contains("error: cannot download http://127.0.0.1"), "{said:?}");
     assert!(said.stderr.contains("caused by: ") && said.stderr.contains("hint: name a mirror"), "{said:?}");
-    assert_eq!(house.json(&["runtime", "list"])["runtimes"], json!([]), "nothing half-made");
-    let said = house.run(&["init", "--archive", "nowhere.tar.gz"]);
+    assert_eq!(home.json(&["runtime", "list"])["runtimes"], json!([]), "nothing half-made");
+    let said = home.run(&["init", "--archive", "nowhere.tar.gz"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("nowhere.tar.gz"), "{said:?}");
 }
 
 #[test]
 fn runtimes_are_chosen_and_forgotten() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     let id = format!("system-{}", version());
-    assert_eq!(house.done(&["runtime", "use", &id]), format!("{id} is the default now\n"));
+    assert_eq!(home.success(&["runtime", "use", &id]), format!("{id} is the default now\n"));
     let series = version().rsplit_once('.').unwrap().0;
-    assert_eq!(house.done(&["runtime", "use", series]), format!("{id} is the default now\n"));
-    assert_eq!(house.done(&["runtime", "remove", series]), format!("{id} is forgotten\n"));
+    assert_eq!(home.success(&["runtime", "use", series]), format!("{id} is the default now\n"));
+    assert_eq!(home.success(&["runtime", "remove", series]), format!("{id} is forgotten\n"));
     assert!(fs::exists(python()).unwrap(), "it is not ours to delete");
-    assert_eq!(house.json(&["runtime", "list"])["runtimes"], json!([]));
-    let said = house.run(&["venv", "create", "x", "--python", "3.99"]);
+    assert_eq!(home.json(&["runtime", "list"])["runtimes"], json!([]));
+    let said = home.run(&["venv", "create", "x", "--python", "3.99"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.starts_with("error: no Python 3.99 is installed"), "{said:?}");
     assert!(said.stderr.contains(&format!("there are {}", version().split('.').next().unwrap())), "{said:?}");
     assert!(said.stderr.contains("hint: the nearest that can be downloaded is 3."), "{said:?}");
     // One of the machine is made a runtime by being chosen.
-    assert_eq!(house.done(&["runtime", "use", python()]), format!("{id} is the default now\n"));
+    assert_eq!(home.success(&["runtime", "use", python()]), format!("{id} is the default now\n"));
 }
 
 #[test]
@@ -103,40 +103,40 @@ fn the_servers_own_environment_keeps_its_python_until_that_is_changed() {
     if packed.version.to_string() == version() {
         return eprintln!("skipped: there is one Python only");
     }
-    let house = House::with_runtime();
-    assert_eq!(house.done(&["eval", "None"]), "", "which makes it");
-    let archive = packed.write(house.here());
-    let said = house.run(&["init", "--archive", archive.to_str().unwrap()]);
+    let home = TestHome::with_runtime();
+    assert_eq!(home.success(&["eval", "None"]), "", "which makes it");
+    let archive = packed.write(home.directory());
+    let said = home.run(&["init", "--archive", archive.to_str().unwrap()]);
     let notice =
         format!("keeps Python {}; beep-python venv repair runtime-host --python {}", version(), packed.version);
     assert!(said.code == Some(0) && said.stderr.contains(&notice), "{said:?}");
     let repair = ["venv", "repair", "runtime-host", "--python", &packed.version.to_string()];
-    assert_eq!(house.done(&repair), format!("runtime-host has Python {} now\n", packed.version));
-    let said = house.run(&["runtime", "use", &packed.id()]);
+    assert_eq!(home.success(&repair), format!("runtime-host has Python {} now\n", packed.version));
+    let said = home.run(&["runtime", "use", &packed.id()]);
     assert_eq!((said.stdout, said.stderr), (format!("{} is the default now\n", packed.id()), String::new()));
 }
 
 #[test]
 fn the_servers_own_environment_is_told_apart_from_another_python_of_its_version() {
     let packed = crate::support::archive::packed();
-    let house = House::empty();
-    house.done(&["init", "--archive", packed.write(house.here()).to_str().unwrap()]);
-    house.done(&["eval", "None"]);
+    let home = TestHome::new();
+    home.success(&["init", "--archive", packed.write(home.directory()).to_str().unwrap()]);
+    home.success(&["eval", "None"]);
     let other = crate::support::pythons().iter().find(|python| python.version == packed.version).unwrap();
     let other = other.path.to_str().unwrap();
-    let said = house.run(&["init", "--python", other]);
+    let said = home.run(&["init", "--python", other]);
     let hint = format!("beep-python venv repair runtime-host --python {other} changes that");
     assert!(said.code == Some(0) && said.stderr.contains(&hint), "{said:?}");
     let has = format!("runtime-host has Python {} now\n", packed.version);
-    assert_eq!(house.done(&["venv", "repair", "runtime-host", "--python", other]), has);
-    assert_eq!(house.run(&["init", "--python", other]).stderr, "");
+    assert_eq!(home.success(&["venv", "repair", "runtime-host", "--python", other]), has);
+    assert_eq!(home.run(&["init", "--python", other]).stderr, "");
 }
 
 #[test]
 fn every_build_is_listed_when_asked_for() {
-    let house = House::empty();
-    let newest = house.json(&["runtime", "list"])["downloadable"].as_array().unwrap().clone();
-    let all = house.json(&["runtime", "list", "--all"])["downloadable"].as_array().unwrap().clone();
+    let home = TestHome::new();
+    let newest = home.json(&["runtime", "list"])["downloadable"].as_array().unwrap().clone();
+    let all = home.json(&["runtime", "list", "--all"])["downloadable"].as_array().unwrap().clone();
     assert!(newest.iter().all(|entry| entry["freeThreaded"] == false), "{newest:?}");
     for wanted in ["-gnu", "-musl"] {
         assert!(all.iter().any(|entry| entry["platform"].as_str().unwrap().ends_with(wanted)), "{wanted}");
@@ -149,30 +149,30 @@ fn every_build_is_listed_when_asked_for() {
 #[test]
 fn several_are_installed_at_once_and_kept_while_they_are_needed() {
     let packed = crate::support::archive::packed();
-    let house = House::empty();
-    let catalogue = packed.catalogue(house.here(), "https://upstream.invalid");
-    packed.write(house.here());
+    let home = TestHome::new();
+    let catalogue = packed.catalogue(home.directory(), "https://upstream.invalid");
+    packed.write(home.directory());
     let (series, exact) = (packed.version.series(), packed.version.to_string());
-    let mut command = house.command(&["runtime", "install", &series, &exact, "--json", "--mirror"]);
-    let said = command.arg(house.here()).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
+    let mut command = home.command(&["runtime", "install", &series, &exact, "--json", "--mirror"]);
+    let said = command.arg(home.directory()).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
     let installed: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
     let each: Vec<_> = installed.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(each, [packed.id(), packed.id()], "{said:?}");
     assert_eq!(installed.as_array().unwrap().iter().filter(|one| one["new"] == true).count(), 1);
 
-    house.done(&["venv", "create", "needs-it", "--python", &series]);
-    let refused = house.run(&["runtime", "remove", &series]);
+    home.success(&["venv", "create", "needs-it", "--python", &series]);
+    let refused = home.run(&["runtime", "remove", &series]);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stderr.contains("is used by the environments needs-it"), "{refused:?}");
-    house.done(&["venv", "delete", "needs-it", "--yes"]);
-    assert_eq!(house.done(&["runtime", "remove", &series]), format!("{} is removed\n", packed.id()));
-    assert_eq!(house.json(&["runtime", "list"])["runtimes"], json!([]));
+    home.success(&["venv", "delete", "needs-it", "--yes"]);
+    assert_eq!(home.success(&["runtime", "remove", &series]), format!("{} is removed\n", packed.id()));
+    assert_eq!(home.json(&["runtime", "list"])["runtimes"], json!([]));
 }
 
 #[test]
 fn what_cannot_be_installed_is_told_with_the_nearest_and_the_others_are_tried() {
-    let house = House::empty();
-    let said = house.run(&["runtime", "install", "3.98", "3.99.1", "3.98t"]);
+    let home = TestHome::new();
+    let said = home.run(&["runtime", "install", "3.98", "3.99.1", "3.98t"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     for version in ["3.98", "3.99.1", "3.98t"] {
         assert!(said.stderr.contains(&format!("error: there is no Python {version} for ")), "{said:?}");
@@ -182,11 +182,11 @@ fn what_cannot_be_installed_is_told_with_the_nearest_and_the_others_are_tried() 
 
 #[test]
 fn config_says_that_all_is_well() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let checked = house.json(&["config"]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let checked = home.json(&["config"]);
     assert_eq!(checked["ok"], true, "{checked:#}");
-    let text = house.done(&["config"]);
+    let text = home.success(&["config"]);
     assert!(text.ends_with("\nAll is well.\n") && !text.contains("WRONG"), "{text}");
     for what in ["home", "runtime system-", "environment runtime-host", "loopback", "memfd", "pidfd", "server "] {
         assert!(text.contains(what), "{what} in {text}");
@@ -195,21 +195,21 @@ fn config_says_that_all_is_well() {
 
 #[test]
 fn config_says_what_is_wrong_and_how_to_mend_it() {
-    let house = House::empty();
-    let said = house.run(&["config"]);
+    let home = TestHome::new();
+    let said = home.run(&["config"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stdout.contains("WRONG  runtime: there is none\n       to mend it: beep-python init\n"), "{said:?}");
 
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "mine"]);
-    let python = house.root().join("environments/mine/bin/python");
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
+    let python = home.root().join("environments/mine/bin/python");
     fs::remove_file(&python).unwrap();
-    fs::create_dir_all(house.root().join("environments/foreign")).unwrap();
-    fs::create_dir_all(house.root().join("servers")).unwrap();
-    fs::write(house.root().join("servers/broken.json"), "{").unwrap();
-    fs::write(house.root().join("token"), "x").unwrap();
-    fs::set_permissions(house.root().join("token"), fs::Permissions::from_mode(0o644)).unwrap();
-    let checked = house.json(&["config"]);
+    fs::create_dir_all(home.root().join("environments/foreign")).unwrap();
+    fs::create_dir_all(home.root().join("servers")).unwrap();
+    fs::write(home.root().join("servers/broken.json"), "{").unwrap();
+    fs::write(home.root().join("token"), "x").unwrap();
+    fs::set_permissions(home.root().join("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    let checked = home.json(&["config"]);
     assert_eq!(checked["ok"], false);
     let checks = checked["checks"].as_array().unwrap();
     for what in ["home", "environment mine", "environment foreign", "server records"] {
@@ -217,6 +217,6 @@ fn config_says_what_is_wrong_and_how_to_mend_it() {
         assert_eq!(check["ok"], false, "{check}");
         assert!(check["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{check}");
     }
-    let said = house.run(&["config"]);
+    let said = home.run(&["config"]);
     assert!(said.stdout.ends_with("\n4 things are wrong.\n"), "{said:?}");
 }

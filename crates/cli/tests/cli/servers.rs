@@ -9,7 +9,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::test_home::{House, Said, port_of, signal, wait_until};
+use super::test_home::{CommandOutput, TestHome, port_of, signal, wait_until};
 use crate::support::port::Port;
 
 /// The lines of a table, blanks between the columns made one.
@@ -19,70 +19,70 @@ fn squeezed(text: &str) -> String {
 
 #[test]
 fn a_server_is_started_listed_used_and_stopped() {
-    let house = House::with_runtime();
-    let started = house.done(&["start", "http", "--port", "0"]);
-    let server = house.json(&["status"])[0].clone();
-    insta::assert_snapshot!(house.redact(&started, &server), @r#"
+    let home = TestHome::with_runtime();
+    let started = home.success(&["start", "http", "--port", "0"]);
+    let server = home.json(&["status"])[0].clone();
+    insta::assert_snapshot!(home.redact(&started, &server), @r#"
     Server [ID] is ready at http://127.0.0.1:[PORT]
       Python [VERSION] in the environment runtime-host
       use it:   beep-python eval --server [ID] '1 + 1'
                 curl http://127.0.0.1:[PORT]/api/eval -H 'Content-Type: application/json' -d '{"expression": "1 + 1"}'
       stop it:  beep-python stop [ID]
     "#);
-    let status = squeezed(&house.redact(&house.done(&["status"]), &server));
+    let status = squeezed(&home.redact(&home.success(&["status"]), &server));
     assert!(status.starts_with(
         "SERVER STATE ENDPOINT ENVIRONMENT PID SINCE\n[ID] running http://127.0.0.1:[PORT] runtime-host (Python [VERSION]) [PID] "
     ), "{status}");
-    assert_eq!(house.done(&["eval", "import os; os.getcwd()"]).trim(), house.here().to_str().unwrap());
-    assert!(house.done(&["logs"]).contains("ready"));
-    insta::assert_snapshot!(house.redact(&house.run(&["stop"]).all(), &server), @r"
+    assert_eq!(home.success(&["eval", "import os; os.getcwd()"]).trim(), home.directory().to_str().unwrap());
+    assert!(home.success(&["logs"]).contains("ready"));
+    insta::assert_snapshot!(home.redact(&home.run(&["stop"]).snapshot(), &server), @r"
     status: 0
     ----- stdout
     Stopped the server [ID]
     ----- stderr
     ");
-    assert_eq!(house.json(&["status"]), json!([]));
-    house.wait_until_no_process_is_left();
+    assert_eq!(home.json(&["status"]), json!([]));
+    home.wait_until_no_process_is_left();
     let id = server["id"].as_str().unwrap();
-    assert!(house.done(&["logs", id]).contains("stopped"), "its log stays");
+    assert!(home.success(&["logs", id]).contains("stopped"), "its log stays");
 }
 
 #[test]
 fn a_port_in_use_is_told_with_its_holder() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port().to_string();
-    let said = house.run(&["start", "http", "--port", &port]);
+    let said = home.run(&["start", "http", "--port", &port]);
     assert_eq!(said.code, Some(1));
     let expected = format!("error: port {port} on 127.0.0.1 is in use by process {} (", std::process::id());
     assert!(said.stderr.starts_with(&expected), "{said:?}");
     assert!(said.stderr.ends_with("hint: --port, for RPC --rpc-port, takes another, and 0 a free one\n"), "{said:?}");
 
-    let server = house.start(&[]);
-    let said = house.run(&["start", "http", "--port", &port_of(&server)]);
+    let server = home.start(&[]);
+    let said = home.run(&["start", "http", "--port", &port_of(&server)]);
     assert_eq!(said.code, Some(1));
-    let hint = house.redact(said.stderr.lines().last().unwrap(), &server);
+    let hint = home.redact(said.stderr.lines().last().unwrap(), &server);
     assert_eq!(
         hint,
         "hint: that is the server [ID]: `beep-python stop [ID]` stops it; --port, for RPC --rpc-port, takes another, and 0 a free one"
     );
-    assert_eq!(house.json(&["status"]).as_array().unwrap().len(), 1);
+    assert_eq!(home.json(&["status"]).as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn a_server_that_was_killed_takes_its_workers_along_and_status_says_what_happened() {
-    let house = House::with_runtime();
-    let server = house.start(&[]);
-    house.done(&["eval", "1"]);
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    home.success(&["eval", "1"]);
     signal(server["pid"].as_u64().unwrap(), Signal::KILL);
-    house.wait_until_no_process_is_left();
+    home.wait_until_no_process_is_left();
     // Its memory goes first, and the name of its command with it.
-    wait_until("it is gone", || house.json(&["status"])[0]["state"] != "running");
+    wait_until("it is gone", || home.json(&["status"])[0]["state"] != "running");
 
-    let status = house.json(&["status"]);
+    let status = home.json(&["status"]);
     assert_eq!(status[0]["state"], "dead");
     assert!(status[0]["logTail"].as_str().unwrap().contains("ready"), "{status}");
-    let text = house.redact(&house.done(&["status"]), &server);
+    let text = home.redact(&home.success(&["status"]), &server);
     assert!(
         text.contains("\nServer [ID] (process [PID]) ended without stopping: it was killed, or it crashed.\n"),
         "{text}"
@@ -91,24 +91,24 @@ fn a_server_that_was_killed_takes_its_workers_along_and_status_says_what_happene
         text.contains("\n  beep-python restart [ID] starts it again, stop [ID] forgets it, logs [ID] shows all.\n"),
         "{text}"
     );
-    let checked = house.json(&["config"]);
+    let checked = home.json(&["config"]);
     assert_eq!(checked["ok"], false, "{checked}");
 
-    let said = house.run(&["stop", server["id"].as_str().unwrap()]);
-    insta::assert_snapshot!(house.redact(&said.all(), &server), @r"
+    let said = home.run(&["stop", server["id"].as_str().unwrap()]);
+    insta::assert_snapshot!(home.redact(&said.snapshot(), &server), @r"
     status: 0
     ----- stdout
     Server [ID] (process [PID]) ended without stopping: it was killed, or it crashed. It is forgotten now.
     ----- stderr
     ");
-    assert_eq!(house.json(&["status"]), json!([]));
+    assert_eq!(home.json(&["status"]), json!([]));
 }
 
 #[test]
 fn records_of_another_boot_or_of_a_pid_that_was_reused_are_noticed() {
-    let house = House::with_runtime();
-    let server = house.start(&[]);
-    let path = house.root().join(format!("servers/{}.json", server["id"].as_str().unwrap()));
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    let path = home.root().join(format!("servers/{}.json", server["id"].as_str().unwrap()));
     let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     for (key, value, state, told) in [
         ("bootId", json!("other"), "dead (rebooted)", "when the machine was restarted"),
@@ -117,178 +117,178 @@ fn records_of_another_boot_or_of_a_pid_that_was_reused_are_noticed() {
         let mut stale = record.clone();
         stale[key] = value;
         fs::write(&path, stale.to_string()).unwrap();
-        let status = house.json(&["status"]);
+        let status = home.json(&["status"]);
         assert_eq!(status[0]["state"], state);
         assert!(status[0]["explanation"].as_str().unwrap().contains(told), "{status}");
-        assert_eq!(house.json(&["stop", "--all"])[0]["outcome"], "alreadyGone");
+        assert_eq!(home.json(&["stop", "--all"])[0]["outcome"], "alreadyGone");
     }
     fs::write(&path, record.to_string()).unwrap();
-    assert_eq!(house.json(&["status"])[0]["state"], "running", "the process was left alone");
+    assert_eq!(home.json(&["status"])[0]["state"], "running", "the process was left alone");
 }
 
 #[test]
 fn a_server_has_several_backends_that_share_its_sessions() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     let port = Port::new();
-    let server = house.json(&["start", "http", "pipe", "--port", &port.number.to_string()]);
+    let server = home.json(&["start", "http", "pipe", "--port", &port.number.to_string()]);
     let urls: Vec<_> = (0..2).map(|at| server["endpoints"][at]["url"].as_str().unwrap().to_owned()).collect();
     assert!(urls[0].starts_with("http://127.0.0.1:") && urls[1].starts_with("unix:/"), "{server}");
     let socket = Path::new(&urls[1]["unix:".len()..]).to_owned();
     let name = socket.file_stem().unwrap().to_str().unwrap().to_owned();
     let link = std::env::temp_dir().join(format!("CoreFxPipe_{name}"));
     assert!(socket.exists() && link.exists());
-    house.done(&["eval", "--session", "default", "x = 42"]);
+    home.success(&["eval", "--session", "default", "x = 42"]);
     assert_eq!(
-        house.done(&["eval", "--session", "default", "--server", &name, "x"]),
+        home.success(&["eval", "--session", "default", "--server", &name, "x"]),
         "42\n",
         "the pipe's name means the server"
     );
-    let status = house.done(&["status"]);
+    let status = home.success(&["status"]);
     assert!(urls.iter().all(|url| status.contains(url)), "{status}");
-    assert_eq!(house.json(&["restart"])["endpoints"], server["endpoints"]);
-    house.done(&["stop"]);
+    assert_eq!(home.json(&["restart"])["endpoints"], server["endpoints"]);
+    home.success(&["stop"]);
     assert!(!socket.exists() && !link.is_symlink());
-    house.wait_until_no_process_is_left();
+    home.wait_until_no_process_is_left();
 }
 
 #[test]
 fn a_server_may_have_a_pipe_only() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     let name = format!("cli-test-{}", std::process::id());
-    let said = house.done(&["start", "pipe", "--pipe-name", &name]);
-    let socket = house.root().join(format!("run/{name}.sock"));
+    let said = home.success(&["start", "pipe", "--pipe-name", &name]);
+    let socket = home.root().join(format!("run/{name}.sock"));
     assert!(said.contains(&format!(" is ready at unix:{}\n", socket.display())), "{said}");
     assert!(said.contains(&format!("NamedPipeClientStream(\".\", \"{name}\")")), "{said}");
-    assert_eq!(house.done(&["eval", "6 * 7"]), "42\n");
-    let taken = house.run(&["start", "pipe", "--pipe-name", &name]);
+    assert_eq!(home.success(&["eval", "6 * 7"]), "42\n");
+    let taken = home.run(&["start", "pipe", "--pipe-name", &name]);
     assert!(taken.stderr.ends_with("hint: --pipe-name takes another\n"), "{taken:?}");
-    house.done(&["stop", &name]);
+    home.success(&["stop", &name]);
     assert!(!socket.exists());
-    house.wait_until_no_process_is_left();
+    home.wait_until_no_process_is_left();
 }
 
 #[test]
 fn a_server_may_speak_rpc() {
-    let house = House::with_runtime();
+    let home = TestHome::with_runtime();
     let port = Port::new();
-    let server = house.json(&["start", "rpc", "pipe", "--rpc-port", &port.number.to_string()]);
+    let server = home.json(&["start", "rpc", "pipe", "--rpc-port", &port.number.to_string()]);
     let backends: Vec<_> = (0..2).map(|at| server["endpoints"][at]["backend"].as_str().unwrap()).collect();
     assert_eq!(backends, ["pipe", "rpc"]);
     let url = server["endpoints"][1]["url"].as_str().unwrap();
     let port = &port.number.to_string();
     assert_eq!(url, format!("grpc://127.0.0.1:{port}"));
-    assert_eq!(house.json(&["restart", port])["endpoints"], server["endpoints"]);
-    house.done(&["stop", url]);
-    house.wait_until_no_process_is_left();
+    assert_eq!(home.json(&["restart", port])["endpoints"], server["endpoints"]);
+    home.success(&["stop", url]);
+    home.wait_until_no_process_is_left();
 
-    let said = house.done(&["start", "rpc", "--rpc-port", port]);
+    let said = home.success(&["start", "rpc", "--rpc-port", port]);
     assert!(said.contains(&format!(" is ready at {url}\n")), "{said}");
     assert!(said.contains(&format!(" localhost:{port} beep.python.runtime.PythonService/Evaluate\n")), "{said}");
-    assert_eq!(house.done(&["eval", "6 * 7"]), "42\n");
-    house.done(&["stop"]);
-    house.wait_until_no_process_is_left();
+    assert_eq!(home.success(&["eval", "6 * 7"]), "42\n");
+    home.success(&["stop"]);
+    home.wait_until_no_process_is_left();
 }
 
 #[test]
 fn restart_keeps_id_port_environment_and_settings() {
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "mine"]);
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
     let port = Port::new();
     let number = port.number.to_string();
     // Time enough for what is to end, also where the machine has other things to do.
     let settings = ["--venv", "mine", "--timeout", "3", "--preload", "decimal"];
-    let first = house.json(&[&["start", "http", "--port", &number], &settings[..]].concat());
-    house.done(&["eval", "--session", "default", "x = 1"]);
-    let again = house.json(&["restart"]);
+    let first = home.json(&[&["start", "http", "--port", &number], &settings[..]].concat());
+    home.success(&["eval", "--session", "default", "x = 1"]);
+    let again = home.json(&["restart"]);
     for key in ["id", "endpoints", "environment", "arguments", "directory"] {
         assert_eq!(first[key], again[key], "{key}");
     }
     assert_ne!(first["pid"], again["pid"]);
-    assert_eq!(house.done(&["eval", "--session", "default", "'x' in globals()"]), "False\n", "it is a new session");
-    assert_eq!(house.done(&["eval", "import sys; 'decimal' in sys.modules"]), "True\n");
-    assert!(house.run(&["eval", "while True: pass"]).stderr.contains("hint: --timeout"), "its deadline is kept");
+    assert_eq!(home.success(&["eval", "--session", "default", "'x' in globals()"]), "False\n", "it is a new session");
+    assert_eq!(home.success(&["eval", "import sys; 'decimal' in sys.modules"]), "True\n");
+    assert!(home.run(&["eval", "while True: pass"]).stderr.contains("hint: --timeout"), "its deadline is kept");
     signal(again["pid"].as_u64().unwrap(), Signal::KILL);
-    wait_until("it is gone", || house.json(&["status"])[0]["state"] == "dead");
-    let third = house.json(&["restart", again["id"].as_str().unwrap()]);
+    wait_until("it is gone", || home.json(&["status"])[0]["state"] == "dead");
+    let third = home.json(&["restart", again["id"].as_str().unwrap()]);
     assert_eq!(third["endpoints"], first["endpoints"], "one that was killed starts again as well");
 }
 
 #[test]
 fn several_servers_must_be_told_apart() {
-    let house = House::with_runtime();
-    let (one, two) = (house.start(&[]), house.start(&[]));
-    let said = house.run(&["stop"]);
+    let home = TestHome::with_runtime();
+    let (one, two) = (home.start(&[]), home.start(&[]));
+    let said = home.run(&["stop"]);
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.starts_with("error: more than one server is running: "), "{said:?}");
-    house.done(&["stop", &port_of(&one)]);
-    let left = house.json(&["status"]);
+    home.success(&["stop", &port_of(&one)]);
+    let left = home.json(&["status"]);
     assert_eq!((left.as_array().unwrap().len(), &left[0]["id"]), (1, &two["id"]));
-    assert_eq!(house.json(&["stop", "--all"]), json!([{"id": two["id"], "pid": two["pid"], "outcome": "drained"}]));
+    assert_eq!(home.json(&["stop", "--all"]), json!([{"id": two["id"], "pid": two["pid"], "outcome": "drained"}]));
 }
 
 #[test]
 fn stop_lets_a_call_under_way_finish() {
-    let house = House::with_runtime();
-    house.start(&[]);
-    let began = house.here().join("began");
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let began = home.directory().join("began");
     let code = format!("open({:?}, 'w').close()\nimport time\ntime.sleep(1)\n'finished'", began.display().to_string());
-    let call = house.command(&["eval", &code]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let call = home.command(&["eval", &code]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the code runs", || began.exists());
-    assert_eq!(house.json(&["stop"])[0]["outcome"], "drained");
-    let said = Said::of(call.wait_with_output().unwrap());
+    assert_eq!(home.json(&["stop"])[0]["outcome"], "drained");
+    let said = CommandOutput::from(call.wait_with_output().unwrap());
     assert_eq!((said.stdout.as_str(), said.code), ("finished\n", Some(0)), "{said:?}");
 }
 
 #[test]
 fn in_the_foreground_it_speaks_and_ends_with_its_terminal() {
-    let house = House::with_runtime();
-    let mut command = house.command(&["start", "http", "--port", "0", "--foreground"]);
+    let home = TestHome::with_runtime();
+    let mut command = home.command(&["start", "http", "--port", "0", "--foreground"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
-    let server = house.json(&["status"])[0].clone();
+    let server = home.json(&["status"])[0].clone();
     assert_eq!(server["pid"], child.id(), "the process itself is the server");
-    assert_eq!(house.redact(&first, &server), "Server [ID] is ready at http://127.0.0.1:[PORT]");
+    assert_eq!(home.redact(&first, &server), "Server [ID] is ready at http://127.0.0.1:[PORT]");
     assert_eq!(lines.find_map(|line| line.unwrap().contains("Ctrl-C").then_some(())), Some(()));
-    assert_eq!(house.done(&["eval", "1 + 1"]), "2\n");
-    let said = house.run(&["logs"]);
+    assert_eq!(home.success(&["eval", "1 + 1"]), "2\n");
+    let said = home.run(&["logs"]);
     assert!(said.stderr.contains("runs in the foreground"), "{said:?}");
     signal(child.id().into(), Signal::INT);
     assert!(child.wait().unwrap().success());
-    assert_eq!(house.json(&["status"]), json!([]));
+    assert_eq!(home.json(&["status"]), json!([]));
 }
 
 #[test]
 fn logs_are_followed_until_the_server_ends() {
-    let house = House::with_runtime();
-    let server = house.start(&[]);
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
     let id = server["id"].as_str().unwrap();
-    let mut follower = house.command(&["logs", "-f", id]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut follower = home.command(&["logs", "-f", id]).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(follower.stdout.take().unwrap());
     let mut first = String::new();
     output.read_line(&mut first).unwrap();
     assert!(first.contains("ready"), "{first}");
-    house.done(&["stop", id]);
+    home.success(&["stop", id]);
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("stopped"), "{rest}");
     assert!(follower.wait().unwrap().success());
-    assert_eq!(house.done(&["logs", id, "-n", "1"]).lines().count(), 1);
-    let said = house.run(&["logs", "../logs/x"]);
+    assert_eq!(home.success(&["logs", id, "-n", "1"]).lines().count(), 1);
+    let said = home.run(&["logs", "../logs/x"]);
     assert!(said.stderr.starts_with("error: there is no server"), "{said:?}");
 }
 
 #[test]
 fn a_server_that_cannot_start_says_why_and_leaves_nothing() {
-    let house = House::with_runtime();
-    house.done(&["venv", "create", "mine"]);
-    let python = house.root().join("environments/mine/bin/python");
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
+    let python = home.root().join("environments/mine/bin/python");
     fs::remove_file(&python).unwrap();
     std::os::unix::fs::symlink("/bin/false", &python).unwrap();
-    let said = house.run(&["start", "http", "--port", "0", "--venv", "mine"]);
+    let said = home.run(&["start", "http", "--port", "0", "--venv", "mine"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.stderr.starts_with("error: the server could not start\ncaused by: "), "{said:?}");
     assert!(said.stderr.contains("hint: `beep-python config`"), "{said:?}");
-    assert_eq!(house.json(&["status"]), json!([]));
-    house.wait_until_no_process_is_left();
+    assert_eq!(home.json(&["status"]), json!([]));
+    home.wait_until_no_process_is_left();
 }

@@ -2,33 +2,33 @@
 
 use serde_json::json;
 
-use super::test_home::{House, wait_until};
+use super::test_home::{TestHome, wait_until};
 
 #[test]
 fn a_session_is_made_shown_restarted_and_ended() {
-    let house = House::with_runtime();
-    house.start(&[]);
+    let home = TestHome::with_runtime();
+    home.start(&[]);
     let options = ["session", "create", "--label", "team=a", "--idle", "600", "--max-memory", "1000000000"];
-    let id = house.done(&options).trim().to_owned();
-    assert_eq!(house.done(&["eval", "--session", &id, "kept = 1; kept"]).trim(), "1");
-    let found = house.json(&["session", "list"]);
+    let id = home.success(&options).trim().to_owned();
+    assert_eq!(home.success(&["eval", "--session", &id, "kept = 1; kept"]).trim(), "1");
+    let found = home.json(&["session", "list"]);
     let mine = found.as_array().unwrap().iter().find(|session| session["sessionId"] == *id).unwrap();
     assert_eq!((&mine["labels"], &mine["sessionEpoch"]), (&json!({"team": "a"}), &json!(1)));
 
-    let mut busy = house.command(&["eval", "--session", &id, "import time\ndef nap(): time.sleep(600)\nnap()"]);
+    let mut busy = home.command(&["eval", "--session", &id, "import time\ndef nap(): time.sleep(600)\nnap()"]);
     let mut busy = busy.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-    wait_until("the call is seen", || house.done(&["session", "show", &id]).contains(" in nap\n"));
-    house.done(&["session", "restart", &id]);
+    wait_until("the call is seen", || home.success(&["session", "show", &id]).contains(" in nap\n"));
+    home.success(&["session", "restart", &id]);
     assert_eq!(busy.wait().unwrap().code(), Some(1), "whoever waited is told");
-    let shown = house.done(&["session", "show", &id]);
+    let shown = home.success(&["session", "show", &id]);
     assert!(shown.contains("it was restarted") && !shown.contains("nap"), "{shown}");
-    let gone = house.run(&["eval", "--session", &id, "kept"]);
+    let gone = home.run(&["eval", "--session", &id, "kept"]);
     assert!(gone.code == Some(1) && gone.stderr.contains("NameError"), "{gone:?}");
 
-    assert_eq!(house.json(&["session", "handles", &id]), json!([]));
-    house.done(&["session", "delete", &id]);
-    let said = house.run(&["session", "show", &id]);
+    assert_eq!(home.json(&["session", "handles", &id]), json!([]));
+    home.success(&["session", "delete", &id]);
+    let said = home.run(&["session", "show", &id]);
     assert!(said.code == Some(1) && said.stderr.contains(&format!("there is no session '{id}'")), "{said:?}");
-    house.done(&["stop"]);
-    house.wait_until_no_process_is_left();
+    home.success(&["stop"]);
+    home.wait_until_no_process_is_left();
 }

@@ -29,7 +29,7 @@ pub(crate) const CTRL_U: &str = "\x15";
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 110;
 /// Until a test gives up what it waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Terminal {
     keys: File,
@@ -119,7 +119,7 @@ impl Terminal {
 
     /// Waits until the screen is as it should be.
     pub(crate) fn wait_until(&self, what: &str, right: impl Fn(&vt100::Screen) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         let mut state = self.shown.state.lock().unwrap();
         while !right(state.parser.screen()) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -178,8 +178,8 @@ impl Terminal {
         contents(&self.shown.state.lock().unwrap())
     }
 
-    /// Whether any cell with this text is in a colour.
-    pub(crate) fn is_coloured(&self, text: &str) -> bool {
+    /// Whether any cell with this text is in a color.
+    pub(crate) fn is_colored(&self, text: &str) -> bool {
         let state = self.shown.state.lock().unwrap();
         let screen = state.parser.screen();
         let rows = screen.rows(0, COLUMNS).enumerate();
@@ -192,7 +192,7 @@ impl Terminal {
 
     /// Waits until the program has ended.
     pub(crate) fn end(mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         let mut state = self.shown.state.lock().unwrap();
         while !state.ended {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub(crate) struct House {
+pub(crate) struct TestHome {
     folder: tempfile::TempDir,
 }
 
 /// What a command said.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl House {
+impl TestHome {
     /// An empty home.
-    pub(crate) fn empty() -> House {
-        House { folder: tempfile::tempdir().unwrap() }
+    pub(crate) fn new() -> TestHome {
+        TestHome { folder: tempfile::tempdir().unwrap() }
     }
 
     /// A home with a Python of this machine as its runtime.
-    pub(crate) fn with_runtime() -> House {
-        let house = House::empty();
-        house.done(&["init", "--python", python()]);
-        house
+    pub(crate) fn with_runtime() -> TestHome {
+        let home = TestHome::new();
+        home.success(&["init", "--python", python()]);
+        home
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -39,13 +39,13 @@ impl House {
     }
 
     /// A folder beside the home, which commands run in.
-    pub(crate) fn here(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.folder.path()
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_beep-python"));
-        command.args(arguments).current_dir(self.here()).stdin(Stdio::null());
+        command.args(arguments).current_dir(self.directory()).stdin(Stdio::null());
         command.env("BEEP_PYTHON_HOME", self.root()).env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
         for variable in ["BEEP_PYTHON_INSTALL_MIRROR", "BEEP_PYTHON_CATALOGUE", "BEEP_PYTHON_LOG"] {
             command.env_remove(variable);
@@ -53,21 +53,21 @@ impl House {
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
-        Said::of(self.command(arguments).output().unwrap())
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::from(self.command(arguments).output().unwrap())
     }
 
     /// Runs a command with something on its standard input.
-    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Said {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> CommandOutput {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        Said::of(child.wait_with_output().unwrap())
+        CommandOutput::from(child.wait_with_output().unwrap())
     }
 
     /// Runs a command that must succeed; gives its standard output.
-    pub(crate) fn done(&self, arguments: &[&str]) -> String {
+    pub(crate) fn success(&self, arguments: &[&str]) -> String {
         let said = self.run(arguments);
         assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
         said.stdout
@@ -88,7 +88,7 @@ impl House {
     pub(crate) fn redact(&self, text: &str, server: &Value) -> String {
         let mut replacements = vec![
             (self.root().display().to_string(), "[HOME]"),
-            (self.here().display().to_string(), "[HERE]"),
+            (self.directory().display().to_string(), "[HERE]"),
             (python().to_owned(), "[PYTHON]"),
             (version().to_owned(), "[VERSION]"),
         ];
@@ -117,7 +117,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestHome {
     fn drop(&mut self) {
         if self.root().exists() {
             self.run(&["stop", "--all", "--grace", "0"]);
@@ -125,9 +125,9 @@ impl Drop for House {
     }
 }
 
-impl Said {
-    pub(crate) fn of(output: Output) -> Said {
-        Said {
+impl CommandOutput {
+    pub(crate) fn from(output: Output) -> CommandOutput {
+        CommandOutput {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -135,7 +135,7 @@ impl Said {
     }
 
     /// All of it, for a snapshot.
-    pub(crate) fn all(&self) -> String {
+    pub(crate) fn snapshot(&self) -> String {
         let code = self.code.map_or("killed".to_owned(), |code| code.to_string());
         format!("status: {code}\n----- stdout\n{}----- stderr\n{}", self.stdout, self.stderr)
     }
@@ -158,7 +158,7 @@ pub(crate) fn version() -> &'static str {
 fn found() -> &'static (String, String) {
     static FOUND: OnceLock<(String, String)> = OnceLock::new();
     FOUND.get_or_init(|| {
-        let runtime = House::empty().json(&["init", "--system"]);
+        let runtime = TestHome::new().json(&["init", "--system"]);
         (runtime["path"].as_str().unwrap().to_owned(), runtime["version"].as_str().unwrap().to_owned())
     })
 }

@@ -4,20 +4,20 @@ use anyhow::Result;
 use beep_python_runtime::interpreter::VersionRequest;
 use serde_json::json;
 
-use super::environment_fact;
-use crate::Ended;
+use super::environment_json;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::environment::interpreter_for;
 
-pub(super) fn admin(context: &Context, python: Option<&VersionRequest>) -> Result<Ended> {
+pub(super) fn admin(context: &Context, python: Option<&VersionRequest>) -> Result<ExitStatus> {
     let interpreter = interpreter_for(context, python)?;
     let outcome = context.environments()?.admin(&interpreter)?;
-    let mut fact = environment_fact(&outcome.environment);
-    fact["created"] = outcome.created.into();
-    fact["packages"] = outcome.packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect();
-    fact["missing"] = outcome.missing.iter().map(|p| json!({"name": p.name, "reason": p.reason})).collect();
+    let mut json = environment_json(&outcome.environment);
+    json["created"] = outcome.created.into();
+    json["packages"] = outcome.packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect();
+    json["missing"] = outcome.missing.iter().map(|p| json!({"name": p.name, "reason": p.reason})).collect();
     let printer = &context.printer;
-    printer.fact(fact, || {
+    printer.result(json, || {
         let done = if outcome.created { "Made" } else { "Found" };
         printer.line(format_args!("{done} the environment admin: {}", outcome.environment.path.display()));
         for package in &outcome.packages {
@@ -28,5 +28,5 @@ pub(super) fn admin(context: &Context, python: Option<&VersionRequest>) -> Resul
         let reason = package.reason.lines().last().unwrap_or_default();
         printer.note(format_args!("notice: {} could not be installed: {reason}", package.name));
     }
-    Ok(if outcome.missing.is_empty() { Ended::Done } else { Ended::Failed })
+    Ok(if outcome.missing.is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
 }

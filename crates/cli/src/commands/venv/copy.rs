@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-use super::environment_fact;
-use crate::Ended;
+use super::environment_json;
+use crate::ExitStatus;
 use crate::context::Context;
 
-pub(super) fn copy(context: &Context, from: &str, to: &str) -> Result<Ended> {
+pub(super) fn copy(context: &Context, from: &str, to: &str) -> Result<ExitStatus> {
     let copy = context.environments()?.copy(from, to)?;
-    context.printer.fact(environment_fact(&copy), || {
+    context.printer.result(environment_json(&copy), || {
         context.printer.line(format_args!("Copied the environment {from} to {to}: {}", copy.path.display()));
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }

@@ -5,8 +5,8 @@ use beep_python_runtime::environment::Requirements;
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::install::say_installed;
-use super::{environment_fact, packages_fact};
-use crate::Ended;
+use super::{environment_json, packages_json};
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::environment::interpreter_for;
 use crate::progress::packages::PackagesProgress;
@@ -17,7 +17,7 @@ pub(super) fn create(
     model: Option<&str>,
     python: Option<&VersionRequest>,
     with: &[String],
-) -> Result<Ended> {
+) -> Result<ExitStatus> {
     let wanted = Requirements::new(with)?;
     let interpreter = interpreter_for(context, python)?;
     let progress = PackagesProgress::new();
@@ -26,7 +26,7 @@ pub(super) fn create(
         Some(_) => environments.create_for_provider(name, model, &interpreter)?,
         None => environments.create(name, &interpreter)?,
     };
-    let mut fact = environment_fact(&made);
+    let mut json = environment_json(&made);
     let installed = match wanted.is_empty() {
         true => None,
         // All of what was asked for, or nothing.
@@ -36,9 +36,9 @@ pub(super) fn create(
     };
     drop(progress);
     if let Some(installed) = &installed {
-        fact["changed"] = packages_fact(&installed.changed);
+        json["changed"] = packages_json(&installed.changed);
     }
-    context.printer.fact(fact, || {
+    context.printer.result(json, || {
         let (path, version) = (made.path.display(), interpreter.version);
         context.printer.line(format_args!("Made the environment {} with Python {version}: {path}", made.name));
         if let Some(installed) = &installed {
@@ -46,5 +46,5 @@ pub(super) fn create(
         }
         context.printer.line(format_args!("Activate it with:  . {path}/bin/activate"));
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }

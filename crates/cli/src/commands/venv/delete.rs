@@ -9,13 +9,13 @@ use beep_python_runtime::environment::Environment;
 use beep_python_server::launch::{ServerRecord, stop};
 use serde_json::json;
 
-use crate::Ended;
-use crate::commands::in_runtime;
+use crate::ExitStatus;
+use crate::commands::block_on;
 use crate::context::Context;
-use crate::error::Complaint;
+use crate::error::CliError;
 use crate::server::lookup::{client_of, grace_of, running};
 
-pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<Ended> {
+pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitStatus> {
     let home = context.home()?;
     let environments = context.environments()?;
     let environment = environments.open(name)?;
@@ -25,7 +25,7 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<Ended> 
     // Servers that have but sessions in it go on.
     let mut guests = Vec::new();
     for record in others.into_iter().filter(|record| environment.users().contains(&record.pid)) {
-        let sessions = in_runtime(sessions_in(record, &environment))?;
+        let sessions = block_on(sessions_in(record, &environment))?;
         guests.extend(sessions.into_iter().map(|session| (record, session)));
     }
     if !yes {
@@ -41,30 +41,30 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<Ended> 
             number => also.push_str(&format!(" and end the {number} sessions in it")),
         }
         if !confirmed(&format!("Delete {}{also}?", environment.path.display()))? {
-            return Err(Complaint::Unconfirmed(name.into()).into());
+            return Err(CliError::Unconfirmed(name.into()).into());
         }
     }
     for record in &users {
         stop(&home, record, grace_of(record))?;
     }
     for (record, session) in &guests {
-        in_runtime(async { Ok(client_of(record)?.delete_session(session).await?) })?;
+        block_on(async { Ok(client_of(record)?.delete_session(session).await?) })?;
     }
     environments.delete(name)?;
     let stopped: Vec<_> = users.iter().map(|record| record.id.as_str()).collect();
     let ended: Vec<_> =
         guests.iter().map(|(record, session)| json!({"server": record.id, "session": session})).collect();
-    let fact = json!({"name": name, "path": environment.path, "stopped": stopped, "ended": ended});
-    context.printer.fact(fact, || {
+    let json = json!({"name": name, "path": environment.path, "stopped": stopped, "ended": ended});
+    context.printer.result(json, || {
         for id in &stopped {
             context.printer.line(format_args!("Stopped the server {id}"));
         }
         for (record, session) in &guests {
-            context.printer.line(format_args!("Ended the session {session} of the server {}", record.id));
+            context.printer.line(format_args!("ExitStatus the session {session} of the server {}", record.id));
         }
         context.printer.line(format_args!("Deleted the environment {name}"));
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// The sessions that a server has in an environment which is not its own.

@@ -6,13 +6,13 @@ use anyhow::Result;
 use beep_python_runtime::environment::{Installed, Package, Requirements};
 use serde_json::json;
 
-use super::packages_fact;
-use crate::Ended;
+use super::packages_json;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::environment::environment_for;
 use crate::progress::packages::PackagesProgress;
 
-pub(super) fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<Ended> {
+pub(super) fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<ExitStatus> {
     let mut wanted = Requirements::new(packages)?;
     for file in files {
         wanted = wanted.and_file(file)?;
@@ -21,15 +21,15 @@ pub(super) fn install(context: &Context, name: &str, packages: &[String], files:
     let progress = PackagesProgress::new();
     let installed = context.environments()?.with_progress(progress.sink()).install(&environment, &wanted)?;
     drop(progress);
-    let fact = json!({
+    let json = json!({
         "name": environment.name,
         "path": environment.path,
-        "installed": packages_fact(&installed.packages),
-        "changed": packages_fact(&installed.changed),
+        "installed": packages_json(&installed.packages),
+        "changed": packages_json(&installed.changed),
         "tool": installed.tool,
     });
-    context.printer.fact(fact, || say_installed(context, &environment.name, &installed));
-    Ok(Ended::Done)
+    context.printer.result(json, || say_installed(context, &environment.name, &installed));
+    Ok(ExitStatus::Success)
 }
 
 pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed) {
@@ -42,17 +42,17 @@ pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed
     }
 }
 
-pub(super) fn uninstall(context: &Context, name: &str, packages: &[String]) -> Result<Ended> {
+pub(super) fn uninstall(context: &Context, name: &str, packages: &[String]) -> Result<ExitStatus> {
     let environment = environment_for(context, Some(name))?;
     let removed = context.environments()?.uninstall(&environment, packages)?;
-    let fact = json!({
+    let json = json!({
         "name": environment.name,
         "path": environment.path,
-        "removed": packages_fact(&removed.packages),
+        "removed": packages_json(&removed.packages),
         "absent": removed.absent,
         "orphaned": removed.orphaned,
     });
-    context.printer.fact(fact, || match removed.packages.is_empty() {
+    context.printer.result(json, || match removed.packages.is_empty() {
         true => context.printer.line(format_args!("Nothing to do, {} has none of them", environment.name)),
         false => {
             let names = removed.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect::<Vec<_>>();
@@ -65,18 +65,18 @@ pub(super) fn uninstall(context: &Context, name: &str, packages: &[String]) -> R
     for requirement in &removed.orphaned {
         context.printer.note(format_args!("notice: {requirement}"));
     }
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-pub(super) fn packages(context: &Context, name: &str) -> Result<Ended> {
+pub(super) fn packages(context: &Context, name: &str) -> Result<ExitStatus> {
     let environment = environment_for(context, Some(name))?;
     let packages = context.environments()?.packages(&environment);
-    context.printer.fact(packages_fact(&packages), || {
+    context.printer.result(packages_json(&packages), || {
         if packages.is_empty() {
             return context.printer.line(format_args!("{} has no packages.", environment.name));
         }
         let rows = packages.iter().map(|package| vec![package.name.clone(), package.version.clone()]);
         context.printer.table(&["PACKAGE", "VERSION"], rows.collect());
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }

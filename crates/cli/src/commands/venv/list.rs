@@ -8,16 +8,16 @@ use beep_python_server::launch::{RecordError, ServerRecord, ServerState};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::server::lookup::running;
 
-pub(super) fn list(context: &Context) -> Result<Ended> {
+pub(super) fn list(context: &Context) -> Result<ExitStatus> {
     let mut environments = context.environments()?.list()?;
     environments.iter_mut().for_each(EnvironmentStatus::measure);
     let servers = servers(context)?;
-    let fact = environments.iter().map(|status| status_fact(status, &servers)).collect();
-    context.printer.fact(fact, || {
+    let json = environments.iter().map(|status| status_json(status, &servers)).collect();
+    context.printer.result(json, || {
         if environments.is_empty() {
             return context.printer.line("There is no environment.");
         }
@@ -36,14 +36,14 @@ pub(super) fn list(context: &Context) -> Result<Ended> {
         let header = ["NAME", "PYTHON", "PACKAGES", "SIZE", "USED", "USERS", "STATE", "PATH"];
         context.printer.table(&header, rows.collect());
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
-pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
+pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
     let status = context.environments()?.status(name)?;
     let servers = servers(context)?;
     let (word, reason) = state_of(&status.state);
-    context.printer.fact(status_fact(&status, &servers), || {
+    context.printer.result(status_json(&status, &servers), || {
         let mut rows =
             vec![("name", status.name.clone()), ("path", status.path.display().to_string()), ("state", word)];
         rows.extend(reason.map(|reason| ("reason", reason)));
@@ -65,7 +65,7 @@ pub(super) fn status(context: &Context, name: &str) -> Result<Ended> {
             context.printer.line(format_args!("{:<10}{value}", format_args!("{name}:").to_string()));
         }
     });
-    Ok(if status.state == EnvironmentState::Healthy { Ended::Done } else { Ended::Failed })
+    Ok(if status.state == EnvironmentState::Healthy { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// The servers that run; none where their records cannot be kept, as in a home that is read-only.
@@ -118,7 +118,7 @@ pub(crate) fn state_of(state: &EnvironmentState) -> (String, Option<String>) {
     }
 }
 
-fn status_fact(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) -> Value {
+fn status_json(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) -> Value {
     let record = status.record.as_ref();
     let (word, reason) = state_of(&status.state);
     json!({

@@ -19,7 +19,7 @@ use beep_python_runtime::interpreter::VersionRequest;
 use serde_json::{Value, json};
 
 pub(crate) use self::list::state_of;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
 
 #[derive(clap::Subcommand)]
@@ -123,7 +123,7 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
+pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
     match command {
         Command::Create { name, model, python, with } => {
             create::create(context, &name, model.as_deref(), python.as_ref(), &with)
@@ -143,7 +143,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Ended> {
     }
 }
 
-fn environment_fact(environment: &Environment) -> Value {
+fn environment_json(environment: &Environment) -> Value {
     let record = environment.record.as_ref();
     json!({
         "name": environment.name,
@@ -153,6 +153,6 @@ fn environment_fact(environment: &Environment) -> Value {
     })
 }
 
-fn packages_fact(packages: &[Package]) -> Value {
+fn packages_json(packages: &[Package]) -> Value {
     packages.iter().map(|package| json!({"name": package.name, "version": package.version})).collect()
 }

@@ -9,9 +9,9 @@ use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
 
 use super::delete::confirmed;
-use crate::Ended;
+use crate::ExitStatus;
 use crate::context::Context;
-use crate::error::Complaint;
+use crate::error::CliError;
 use crate::server::lookup::running;
 
 /// `30d`, `12h`, `90m`, `45s`, `2w`.
@@ -25,7 +25,7 @@ pub(super) fn idle_time(text: &str) -> Result<Duration, String> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "that is too long".to_owned())
 }
 
-pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Ended> {
+pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<ExitStatus> {
     let home = context.home()?;
     let environments = context.environments()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -47,7 +47,7 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Ende
         let what = if number == 1 { "this environment".to_owned() } else { format!("these {number} environments") };
         if !confirmed(&format!("Delete {what}?"))? {
             let names: Vec<_> = idle.iter().map(|status| status.name.as_str()).collect();
-            return Err(Complaint::Unconfirmed(names.join(", ")).into());
+            return Err(CliError::Unconfirmed(names.join(", ")).into());
         }
     }
     let (mut deleted, mut bytes) = (Vec::new(), 0);
@@ -63,13 +63,13 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Ende
         bytes += status.size_bytes.unwrap_or_default();
         deleted.push(status.name);
     }
-    context.printer.fact(json!({"deleted": deleted, "freedBytes": bytes}), || match deleted.is_empty() {
+    context.printer.result(json!({"deleted": deleted, "freedBytes": bytes}), || match deleted.is_empty() {
         true => context.printer.line("No environment has been idle for so long."),
         false => {
             context.printer.line(format_args!("Deleted {}; {} are free again", deleted.join(", "), HumanBytes(bytes)))
         }
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn in_use(home: &Home, status: &EnvironmentStatus) -> Result<bool> {

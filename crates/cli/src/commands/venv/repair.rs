@@ -5,12 +5,12 @@ use beep_python_runtime::environment::{Environment, EnvironmentState};
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::install::say_installed;
-use super::{environment_fact, packages_fact, state_of};
-use crate::Ended;
+use super::{environment_json, packages_json, state_of};
+use crate::ExitStatus;
 use crate::context::Context;
 use crate::progress::packages::PackagesProgress;
 
-pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<Ended> {
+pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<ExitStatus> {
     let progress = PackagesProgress::new();
     let environments = context.environments()?;
     let python_of = |environment: &Environment| environment.record.as_ref().map(|record| record.interpreter.clone());
@@ -19,11 +19,11 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     drop(progress);
     let has = python_of(&repaired.environment);
     let (word, reason) = state_of(&repaired.was);
-    let mut fact = environment_fact(&repaired.environment);
-    fact["was"] = word.clone().into();
-    fact["reason"] = reason.clone().into();
-    fact["changed"] = packages_fact(&repaired.installed.changed);
-    context.printer.fact(fact, || {
+    let mut json = environment_json(&repaired.environment);
+    json["was"] = word.clone().into();
+    json["reason"] = reason.clone().into();
+    json["changed"] = packages_json(&repaired.installed.changed);
+    context.printer.result(json, || {
         let printer = &context.printer;
         match &repaired.was {
             EnvironmentState::Healthy if has != had => {
@@ -37,5 +37,5 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
             say_installed(context, name, &repaired.installed);
         }
     });
-    Ok(Ended::Done)
+    Ok(ExitStatus::Success)
 }
