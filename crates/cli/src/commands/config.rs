@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use beep_python_runtime::environment::EnvironmentState;
 use beep_python_runtime::interpreter::RuntimeState;
-use beep_python_runtime::platform::Home;
+use beep_python_runtime::platform::{Home, error_chain};
 use beep_python_server::door::Token;
 use beep_python_server::launch::{bind_loopback, records, unreadable_records};
 use serde_json::{Value, json};
@@ -167,9 +167,11 @@ fn check_system() -> Vec<Check> {
     let mut checks = vec![match bind_loopback(None, 0) {
         Ok(sockets) if sockets.len() > 1 => good("loopback", "127.0.0.1 and ::1 can be listened on"),
         Ok(_) => good("loopback", "127.0.0.1 can be listened on; there is no IPv6 here"),
-        Err(error) => {
-            wrong("loopback", chain(&error), "let this user listen on 127.0.0.1: a sandbox or container may forbid it")
-        }
+        Err(error) => wrong(
+            "loopback",
+            error_chain(&error),
+            "let this user listen on 127.0.0.1: a sandbox or container may forbid it",
+        ),
     }];
     let kernel = "a Linux kernel from 5.3 up, and a sandbox that allows the call";
     checks.push(match memfd_create("check", MemfdFlags::CLOEXEC) {
@@ -226,14 +228,4 @@ fn check_servers(home: &Home) -> Result<Vec<Check>> {
         checks.push(wrong("server records", error.to_string(), "delete that file"));
     }
     Ok(checks)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::layout::environment_python;
 use super::package::{self, Package, Scratch};
-use super::status::chain;
 use super::{Environment, EnvironmentError, VenvManager};
 use crate::interpreter::Interpreter;
-use crate::platform::{CommandError, FileLock, run_command};
+use crate::platform::{CommandError, FileLock, error_chain, run_command};
 
 /// Its name.
 const NAME: &str = "admin";
@@ -76,13 +75,13 @@ impl VenvManager {
 }
 
 fn python(environment: &Path, arguments: &[&str]) -> Result<(), String> {
-    let scratch = Scratch::begin(environment).map_err(|error| chain(&error))?;
+    let scratch = Scratch::begin(environment).map_err(|error| error_chain(&error))?;
     let mut command = environment_python(environment);
     scratch.lend(&mut command);
     match run_command(command.arg("-I").args(arguments), TIMEOUT) {
         Ok(_) => Ok(()),
         // The first line says only that it failed.
         Err(CommandError::Failed { stderr_tail, .. }) if !stderr_tail.is_empty() => Err(stderr_tail),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(error_chain(&error)),
     }
 }

@@ -22,7 +22,7 @@ impl Drop for Held {
 
 impl InUse {
     /// Any number of processes can use one; `None` where there is none, or it is being deleted.
-    pub(super) fn begin(environment: &Path) -> Option<InUse> {
+    pub(crate) fn begin(environment: &Path) -> Option<InUse> {
         let file = File::open(locked(environment)).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => None,

@@ -12,12 +12,9 @@ mod layout;
 mod manager;
 mod name;
 mod package;
-mod package_service;
 mod provider;
-mod provider_service;
 mod record;
 mod repair;
-mod service;
 mod status;
 
 pub use admin::{AdminOutcome, MissingPackage};
@@ -36,5 +33,4 @@ pub use provider::{
 };
 pub use record::EnvironmentRecord;
 pub use repair::Repaired;
-pub use service::EnvironmentService;
 pub use status::{EnvironmentState, EnvironmentStatus};

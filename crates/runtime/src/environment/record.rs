@@ -6,9 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::status::chain;
 use crate::interpreter::{Interpreter, Version};
-use crate::platform::replace_file;
+use crate::platform::{error_chain, replace_file};
 
 /// The record's file name, in the environment's folder.
 pub(super) const FILE: &str = "beep-python.json";
@@ -67,7 +66,7 @@ impl EnvironmentRecord {
         let path = folder.join(FILE);
         tracing::warn!("{} was lost and is made anew", path.display());
         if let Err(error) = replace_file(&path, &serde_json::to_vec_pretty(&record).unwrap_or_default()) {
-            tracing::warn!("{}", chain(&error));
+            tracing::warn!("{}", error_chain(&error));
         }
         Ok(record)
     }

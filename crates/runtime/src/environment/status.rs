@@ -11,7 +11,7 @@ use super::layout::{self, site_packages};
 use super::package::{self, Journal, Package};
 use super::record::{self, EnvironmentRecord};
 use crate::interpreter::{Version, query};
-use crate::platform::{FileLock, Home};
+use crate::platform::{FileLock, Home, error_chain};
 
 /// Whether an environment can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,9 +122,9 @@ pub(super) fn interrupted() -> EnvironmentState {
 pub(super) fn examine(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
     let mut status = glance(home, name, path);
     if let (EnvironmentState::Healthy, Some(record)) = (&status.state, &status.record) {
-        let checked = query(home, &record.interpreter)
-            .map_err(|error| chain(&error))
-            .and_then(|base| layout::verify(path, &base.version, Some(&base.prefix)).map_err(|error| chain(&error)));
+        let checked = query(home, &record.interpreter).map_err(|error| error_chain(&error)).and_then(|base| {
+            layout::verify(path, &base.version, Some(&base.prefix)).map_err(|error| error_chain(&error))
+        });
         if let Err(reason) = checked {
             status.state = EnvironmentState::DoesNotRun { reason };
         }
@@ -174,7 +174,7 @@ fn is_interrupted(home: &Home, name: &str, path: &Path) -> bool {
 fn interpreter_state(home: &Home, record: &EnvironmentRecord) -> EnvironmentState {
     let interpreter = record.interpreter.clone();
     match query(home, &interpreter) {
-        Err(error) => EnvironmentState::InterpreterGone { interpreter, reason: chain(&error) },
+        Err(error) => EnvironmentState::InterpreterGone { interpreter, reason: error_chain(&error) },
         Ok(base) if base.version.series() != record.python.series() => {
             EnvironmentState::InterpreterChanged { interpreter, was: record.python, is: base.version }
         }
@@ -193,12 +193,6 @@ pub(super) fn library(path: &Path) -> Option<PathBuf> {
         .collect();
     found.sort();
     found.pop()
-}
-
-/// The error and what caused it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn size(path: &Path) -> u64 {

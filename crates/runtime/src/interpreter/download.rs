@@ -11,7 +11,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
 use super::{Progress, RuntimeError};
-use crate::platform::{FileError, failed_to};
+use crate::platform::{FileError, error_chain, failed_to};
 
 /// The largest catalogue or hash file that is read, in bytes.
 const SMALL: usize = 16 << 20;
@@ -55,7 +55,7 @@ impl Attempts {
         let backoff = self.patience.backoff.saturating_mul(1 << self.failed.min(10));
         let wait = failure.asked.map_or(backoff, |asked| asked.max(backoff).min(LONGEST_WAIT));
         self.failed += 1;
-        progress(Progress::Retrying { attempt: self.failed, wait, reason: in_one_line(&failure.error) });
+        progress(Progress::Retrying { attempt: self.failed, wait, reason: error_chain(&failure.error) });
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -91,11 +91,6 @@ impl From<FileError> for Failure {
 fn is_of_certificate(error: &reqwest::Error) -> bool {
     let mut causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
     causes.any(|cause| cause.to_string().starts_with("invalid peer certificate"))
-}
-
-fn in_one_line(error: &RuntimeError) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Downloads `url` to `part`, going on where an earlier attempt ended, until its SHA-256 is `sha256`. Proxies and

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::install::{file_of, locate};
 use super::{Catalogue, Interpreter, RuntimeError, SearchPaths, Version, discover, download, query};
-use crate::platform::{Home, HomeError, Staging, failed_to, replace_link};
+use crate::platform::{Home, HomeError, Staging, error_chain, failed_to, replace_link};
 
 /// The record's file name, in the runtime's folder.
 pub(super) const RECORD: &str = "beep-python.json";
@@ -261,7 +261,7 @@ impl PythonRuntimeManager {
         };
         let (interpreter, state) = match known {
             Ok(interpreter) => (Some(interpreter), RuntimeState::Ready),
-            Err(error) => (None, RuntimeState::Broken { reason: chain(&error) }),
+            Err(error) => (None, RuntimeState::Broken { reason: error_chain(&error) }),
         };
         let recorded = record.ok();
         Runtime {
@@ -324,10 +324,4 @@ impl Record {
         let bytes = fs::read(folder.join(RECORD)).map_err(|error| error.to_string())?;
         serde_json::from_slice(&bytes).map_err(|error| error.to_string())
     }
-}
-
-/// The error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -2,6 +2,7 @@
 
 mod atomic;
 mod command;
+mod error_chain;
 mod file_error;
 mod home;
 mod lock;
@@ -9,6 +10,7 @@ mod staging;
 
 pub use atomic::{replace_file, replace_link};
 pub use command::{CommandError, run_command, run_command_holding};
+pub use error_chain::error_chain;
 pub use file_error::{FileError, failed_to};
 pub use home::{Home, HomeError};
 pub use lock::FileLock;

@@ -6,6 +6,7 @@
 
 mod call;
 mod effective_limits;
+mod environment_service;
 mod error;
 mod event_channel;
 mod event_stream;
@@ -22,6 +23,7 @@ mod supervisor;
 mod zygote_pool;
 
 pub use call::{CallResult, Request, RequestId, Response};
+pub use environment_service::service::EnvironmentService;
 pub use event_channel::{ClientRequest, ClientRequestKind, Event, EventStream};
 pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
 pub use manager::manager::{Capacity, SessionManager, SessionManagerError, SessionManagerOptions};

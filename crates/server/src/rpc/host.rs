@@ -4,7 +4,8 @@ use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::message::{CancelAnswer, CancelRequest, EnvironmentInfo};
 use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem, SessionOptions};
-use beep_python_runtime::environment::{EnvironmentService, EnvironmentStatus, Package};
+use beep_python_runtime::environment::{EnvironmentStatus, Package};
+use beep_python_runtime::session::EnvironmentService;
 use beep_python_runtime::session::{SessionInfo, debug};
 use bytes::Bytes;
 

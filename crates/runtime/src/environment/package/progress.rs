@@ -74,7 +74,7 @@ impl ProgressSink {
         ProgressSink(Some(Arc::new(told)))
     }
 
-    pub(in crate::environment) fn tell(&self, progress: &PackageProgress) {
+    pub(crate) fn tell(&self, progress: &PackageProgress) {
         if let Some(told) = &self.0 {
             told(progress);
         }

@@ -12,9 +12,8 @@ use serde::Deserialize;
 use super::tool::reason;
 use super::{PackageError, PackageSettings, Scratch, UvChoice, pip};
 use crate::environment::Environment;
-use crate::environment::status::chain;
 use crate::interpreter::Platform;
-use crate::platform::{CommandError, Home, Staging, failed_to, replace_file, run_command};
+use crate::platform::{CommandError, Home, Staging, error_chain, failed_to, replace_file, run_command};
 
 /// The uv that we install: its version, and the SHA-256 of its wheel for each platform.
 const PINNED: &str = include_str!("../../../data/uv.json");
@@ -59,7 +58,7 @@ fn on_path(home: &Home) -> Option<PathBuf> {
 /// Whether it is uv, and runs. Of a binary that is remembered, as long as it is the same file.
 fn known_to_answer(home: &Home, path: &Path) -> Result<(), String> {
     let Some(stamp) = stamp(path) else { return answers(path) };
-    let remembered = home.cache().map_err(|error| chain(&error))?.join("uv.known");
+    let remembered = home.cache().map_err(|error| error_chain(&error))?.join("uv.known");
     if fs::read_to_string(&remembered).is_ok_and(|known| known == stamp) {
         return Ok(());
     }
@@ -83,7 +82,7 @@ fn answers(path: &Path) -> Result<(), String> {
     match run_command(Command::new(path).arg("--version"), Duration::from_secs(20)) {
         Ok(said) if said.starts_with(b"uv ") => Ok(()),
         Ok(_) => Err("it is not uv".into()),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(error_chain(&error)),
     }
 }
 
@@ -143,11 +142,11 @@ fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environm
     // An index that cannot be reached should be told soon: there is pip.
     install.args(["--retries", "1", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"]);
     install.arg(&folder).arg("-r").arg(&list).env_remove("PIP_NO_BINARY").env_remove("PIP_CONSTRAINT");
-    let scratch = Scratch::begin(&folder).map_err(|error| chain(&error))?;
+    let scratch = Scratch::begin(&folder).map_err(|error| error_chain(&error))?;
     scratch.lend(&mut install);
     run_command(&mut install, INSTALL_TIMEOUT).map_err(|error| match error {
         CommandError::Failed { stderr_tail, .. } => reason("pip", &stderr_tail),
-        error => chain(&error),
+        error => error_chain(&error),
     })?;
     answers(&folder.join("bin/uv"))
 }

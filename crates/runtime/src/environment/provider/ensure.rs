@@ -7,9 +7,9 @@ use super::ready::Registry;
 use super::{Accelerator, detect_accelerator};
 use crate::environment::package::Journal;
 use crate::environment::record::EnvironmentRecord;
-use crate::environment::{Environment, EnvironmentError, Requirements, VenvManager, layout, status};
+use crate::environment::{Environment, EnvironmentError, Requirements, VenvManager, layout};
 use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query};
-use crate::platform::FileLock;
+use crate::platform::{FileLock, error_chain};
 
 impl VenvManager {
     /// The environment of a provider, or of one of its models, with the packages that `providers.toml` asks for.
@@ -96,8 +96,8 @@ impl VenvManager {
         optional: &[String],
     ) -> BTreeMap<String, String> {
         let install = |texts: &[String]| {
-            let wanted = Requirements::new(texts).map_err(|error| status::chain(&error))?;
-            self.install_holding(lock, environment, &wanted, false).map_err(|error| status::chain(&error))
+            let wanted = Requirements::new(texts).map_err(|error| error_chain(&error))?;
+            self.install_holding(lock, environment, &wanted, false).map_err(|error| error_chain(&error))
         };
         if optional.is_empty() || install(optional).is_ok() {
             return BTreeMap::new();
@@ -161,11 +161,11 @@ impl VenvManager {
 
     fn runs(&self, environment: &Environment) -> Result<(), String> {
         let Some(record) = &environment.record else { return Err("it has no record".into()) };
-        let base = query(self.home(), &record.interpreter).map_err(|error| status::chain(&error))?;
+        let base = query(self.home(), &record.interpreter).map_err(|error| error_chain(&error))?;
         if base.version.series() != record.python.series() {
             return Err(format!("its Python was {} and is {}", record.python, base.version));
         }
-        layout::verify(&environment.path, &base.version, Some(&base.prefix)).map_err(|error| status::chain(&error))
+        layout::verify(&environment.path, &base.version, Some(&base.prefix)).map_err(|error| error_chain(&error))
     }
 
     fn interpreter_for(&self, needs: &Needs) -> Result<Interpreter, EnvironmentError> {

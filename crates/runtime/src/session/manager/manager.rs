@@ -11,9 +11,10 @@ use beep_python_protocol::{ErrorCode, Problem, SessionOptions};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::environment::{EnvironmentService, InUse};
+use crate::environment::InUse;
 use crate::platform::{Home, HomeError};
 use crate::session::call::RequestId;
+use crate::session::environment_service::service::EnvironmentService;
 use crate::session::limits::LEAST_MEMORY_BYTES;
 use crate::session::limits::SessionLimits;
 use crate::session::manager::cancel::cancel;

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::environment::{EnvironmentService, Package};
+use crate::environment::Package;
 use crate::session::call::{CallResult, Request, RequestId};
+use crate::session::environment_service::service::EnvironmentService;
 use crate::session::manager::manager::SessionManager;
 use crate::session::service::debugger::debug;
 use crate::session::session::{Session, SessionInfo};

@@ -14,7 +14,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Semaphore;
 
-use crate::environment::{EnvironmentService, ProgressSink};
+use crate::environment::ProgressSink;
+use crate::session::environment_service::service::EnvironmentService;
 use crate::session::session::SessionInner;
 use crate::session::supervisor::callbacks::client::{ClientCall, client_call};
 use crate::session::supervisor::supervisor::StdioPump;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use beep_python_protocol::{ErrorCode, Problem};
 
-use super::service::{Failure, aside, told};
-use super::{Detected, EnvironmentService, PackageProgress, PackageStage, ProviderStatus};
+use super::service::{EnvironmentService, Failure, aside, told};
+use crate::environment::{Detected, PackageProgress, PackageStage, ProviderStatus};
 use crate::interpreter::{Progress, PythonRuntimeManager, Runtime, Source, VersionRequest};
 
 impl EnvironmentService {

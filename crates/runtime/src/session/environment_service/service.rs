@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem};
 
-use super::in_use::InUse;
-use super::{
-    Environment, EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, VenvManager,
-    check_environment_name,
+use crate::environment::{
+    Environment, EnvironmentError, EnvironmentStatus, InUse, Installed, PackageError, ProgressSink, Requirements,
+    VenvManager, check_environment_name,
 };
 use crate::interpreter::{PythonRuntimeManager, Runtime};
-use crate::platform::Home;
+use crate::platform::{Home, error_chain};
 
 /// The environments of a home, as a server lets its clients work on them.
 #[derive(Clone, Debug)]
@@ -179,7 +178,7 @@ impl From<EnvironmentError> for Failure {
 }
 
 pub(super) fn told(error: &dyn std::error::Error) -> Failure {
-    Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, chain(error)))
+    Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, error_chain(error)))
 }
 
 pub(super) async fn aside<T: Send + 'static>(
@@ -196,19 +195,8 @@ pub(super) async fn aside<T: Send + 'static>(
                 EnvironmentError::InvalidName { .. } => ErrorCode::InvalidRequest,
                 _ => ErrorCode::EnvironmentFailed,
             };
-            Err(Problem::new(code, chain(&error)))
+            Err(Problem::new(code, error_chain(&error)))
         }
         Err(error) => Err(Problem::new(ErrorCode::Internal, format!("work on the environment failed: {error}"))),
     }
-}
-
-/// An error with what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use beep_python_protocol::{ErrorCode, Problem};
 
-use super::service::{aside, told};
-use super::{EnvironmentError, EnvironmentService, Removed, Repaired, Synced};
+use super::service::{EnvironmentService, aside, told};
+use crate::environment::{EnvironmentError, Removed, Repaired, Synced};
 use crate::interpreter::VersionRequest;
 use crate::platform::{failed_to, replace_file};
 
