@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::in_use::{self, Claim};
 use super::record::{self, EnvironmentRecord};
 use super::status::{self, EnvironmentStatus};
+use super::usage_lock::{self, Claim};
 use super::{EnvironmentError, PackageSettings, ProgressSink, check_environment_name, layout, provider};
 use crate::interpreter::{Interpreter, query};
 use crate::platform::{FileLock, Home, HomeError, Staging, failed_to};
@@ -239,7 +239,7 @@ impl Environment {
 
     /// The processes that run sessions in it, as far as they can be told.
     pub fn users(&self) -> Vec<u32> {
-        in_use::users(&self.path)
+        usage_lock::users(&self.path)
     }
 
     fn of(path: PathBuf, name: String, record: Option<EnvironmentRecord>) -> Result<Environment, EnvironmentError> {

@@ -5,9 +5,8 @@ mod activation;
 mod admin;
 mod bundle;
 mod copy;
+mod default_environment;
 mod error;
-mod host;
-mod in_use;
 mod layout;
 mod manager;
 mod name;
@@ -16,12 +15,12 @@ mod provider;
 mod record;
 mod repair;
 mod status;
+mod usage_lock;
 
 pub use admin::{AdminOutcome, MissingPackage};
 pub use bundle::{BundleContent, BundleError, BundleFile, BundleInstalled, BundleManifest, BundleOptions};
+pub use default_environment::RUNTIME_HOST;
 pub use error::EnvironmentError;
-pub use host::RUNTIME_HOST;
-pub(crate) use in_use::{Identity, InUse};
 pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
 pub use package::{
@@ -34,3 +33,4 @@ pub use provider::{
 pub use record::EnvironmentRecord;
 pub use repair::Repaired;
 pub use status::{EnvironmentState, EnvironmentStatus};
+pub(crate) use usage_lock::{Identity, InUse};

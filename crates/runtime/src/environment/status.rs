@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::in_use;
 use super::layout::{self, site_packages};
 use super::package::{self, Journal, Package};
 use super::record::{self, EnvironmentRecord};
+use super::usage_lock;
 use crate::interpreter::{Version, query};
 use crate::platform::{FileLock, Home, error_chain};
 
@@ -97,7 +97,7 @@ pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus 
     };
     let packages = library(path).map(|library| package::installed(&library)).unwrap_or_default();
     let last_used = last_used(path, record.as_ref());
-    let users = in_use::users(path);
+    let users = usage_lock::users(path);
     EnvironmentStatus {
         name: name.into(),
         path: path.into(),

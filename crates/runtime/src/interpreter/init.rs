@@ -1,6 +1,6 @@
 //! Getting a runtime in the first place, whatever the machine has.
 
-use super::choose::best_of_machine;
+use super::select::best_of_machine;
 use super::{
     Interpreter, Progress, PythonRuntimeManager, Runtime, RuntimeError, RuntimeState, Source, VersionRequest, query,
 };

@@ -7,9 +7,9 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::download::{self, Patience};
-use super::fix_up::fix_up;
 use super::manager::{RECORD, Record};
 use super::probe::probe;
+use super::relocate::relocate;
 use super::{
     Catalogue, CatalogueEntry, InstallSettings, Interpreter, Platform, PythonRuntimeManager, Runtime, RuntimeError,
     RuntimeOrigin, RuntimeState, Version, VersionRequest, archive,
@@ -238,7 +238,7 @@ impl PythonRuntimeManager {
             let installation = archive::unpack(&fetched.archive, &staging.workplace())?;
             let interpreter = run_new(&installation, &fetched, request.as_ref())?;
             let id = id_of(&interpreter);
-            fix_up(&installation, &manager.home().runtimes()?.join(&id))?;
+            relocate(&installation, &manager.home().runtimes()?.join(&id))?;
             let record = Record::new(
                 &id,
                 interpreter.version,

@@ -7,18 +7,18 @@
 mod archive;
 mod cache;
 mod catalogue;
-mod choose;
 mod discover;
 mod download;
 mod error;
-mod fix_up;
 mod inflate;
 mod init;
 mod install;
 mod manager;
 mod platform;
 mod probe;
+mod relocate;
 mod request;
+mod select;
 mod version;
 
 pub use catalogue::{Catalogue, CatalogueEntry};

@@ -5,7 +5,7 @@
 //! with the exact version and hash of each.
 
 mod create;
-mod elsewhere;
+mod cross_platform;
 mod error;
 mod install;
 mod manifest;

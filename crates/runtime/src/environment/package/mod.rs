@@ -1,22 +1,22 @@
 //! Packages of an environment: what is there, what is wanted, and the tool that installs it, uv or pip.
 
 mod check;
-mod collect;
 mod error;
 mod index;
 mod install;
 mod installed;
-mod listen;
 mod lock;
 mod pip;
 mod progress;
 mod pylock;
 mod remove;
 mod requirement;
+mod resolve_wheels;
 mod scratch;
 mod settings;
 mod target;
 mod tool;
+mod tool_output;
 mod uv;
 mod uv_settings;
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use super::index::settle_uv;
-use super::listen::{DISTRUSTED, Listener};
 use super::progress::{PackageStage, ProgressSink};
+use super::tool_output::{DISTRUSTED, Listener};
 use super::{PackageError, PackageSettings, Requirements, Scratch, pip, uv};
 use crate::environment::Environment;
 use crate::interpreter::query;

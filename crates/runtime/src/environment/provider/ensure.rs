@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::needs::{self, Needs, Owner};
-use super::ready::Registry;
+use super::registry::Registry;
+use super::requirements::{self, Needs, Owner};
 use super::{Accelerator, detect_accelerator};
 use crate::environment::package::Journal;
 use crate::environment::record::EnvironmentRecord;
@@ -52,7 +52,7 @@ impl VenvManager {
 
     /// What is needed here, of an environment whose name is that of one which is there where it can be.
     pub(super) fn needs(&self, owner: Owner<'_>) -> Result<Needs, EnvironmentError> {
-        let declared = needs::load(self.home(), self.providers_file())?;
+        let declared = requirements::load(self.home(), self.providers_file())?;
         let mut needs = declared.needs(owner, self.accelerator())?;
         if let Owner::Provider(provider, _) = owner {
             let folder = self.home().environments()?;

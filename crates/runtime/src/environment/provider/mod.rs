@@ -1,20 +1,20 @@
 //! Providers and engines: what each needs, and the environment that has it.
 
 mod accelerator;
-mod declared;
 mod ensure;
 mod naming;
-mod needs;
-mod packages;
-mod ready;
+mod provider_status;
+mod providers_toml;
+mod registry;
+mod requirements;
 
 use std::path::PathBuf;
 
 pub use accelerator::{Accelerator, Detected, detect_accelerator};
-pub use packages::{ProviderPackage, ProviderStatus};
-pub use ready::environment_variables;
+pub use provider_status::{ProviderPackage, ProviderStatus};
+pub use registry::environment_variables;
 
-pub(super) use needs::named_file;
+pub(super) use requirements::named_file;
 
 use crate::platform::FileError;
 

@@ -2,7 +2,7 @@
 # Makefile, pkg-config) names that folder, and compilers that can be had here. Without this, packages with C sources look
 # for headers and libraries where they were when it was built, and for the compiler of the machine that built it.
 #
-# fix_up.py INSTALLATION PLACE, run by the installation's own Python before it goes to its place.
+# relocate.py INSTALLATION FINAL_PATH, run by the installation's own Python before it goes to its place.
 import glob
 import os
 import pprint

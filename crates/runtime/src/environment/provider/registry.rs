@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::needs::{Needs, Owner};
+use super::requirements::{Needs, Owner};
 use crate::environment::{Environment, EnvironmentError};
 use crate::platform::replace_file;
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::RuntimeError;
 use crate::platform::run_command;
 
-const SCRIPT: &str = include_str!("fix_up.py");
+const SCRIPT: &str = include_str!("relocate.py");
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Has the installation that was unpacked in `installation` name `place` as its prefix, and compilers of this machine, so
 /// that packages with C sources can be built with it. Its own Python does that.
-pub(super) fn fix_up(installation: &Path, place: &Path) -> Result<(), RuntimeError> {
+pub(super) fn relocate(installation: &Path, place: &Path) -> Result<(), RuntimeError> {
     let python = installation.join("bin/python3");
     let mut command = Command::new(&python);
     command.args(["-I", "-S", "-B", "-X", "utf8", "-c", SCRIPT]).arg(installation).arg(place);

@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::declared::{self, Declared, Provider};
 use super::naming;
+use super::providers_toml::{self, Declared, Provider};
 use super::{Accelerator, ProvidersError};
 use crate::environment::{EnvironmentError, Requirements};
 use crate::interpreter::VersionRequest;
@@ -73,7 +73,7 @@ pub(super) fn load(home: &Home, more: Option<&Path>) -> Result<Declared, Provide
 
 fn read(path: &Path, may_be_missing: bool) -> Result<Declared, ProvidersError> {
     match fs::read_to_string(path) {
-        Ok(text) => declared::read(&text).map_err(|(line, reason)| ProvidersError::Mistake {
+        Ok(text) => providers_toml::read(&text).map_err(|(line, reason)| ProvidersError::Mistake {
             path: path.to_owned(),
             line,
             reason,
@@ -129,7 +129,7 @@ mod tests {
         [provider.hf.rocm]\nenvironment = { B = \"2\" }\noptional = [\"p\"]\n[engine.e]\npackages = [\"x\"]\n";
 
     fn needs(provider: &str, detected: Accelerator) -> Needs {
-        declared::read(TEXT).unwrap().needs(Owner::Provider(provider, None), detected).unwrap()
+        providers_toml::read(TEXT).unwrap().needs(Owner::Provider(provider, None), detected).unwrap()
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(needs("hf-cpu", Accelerator::Cuda).packages, Requirements::new(["a>1", "b", "d"]).unwrap());
         let other = needs("other", Accelerator::Cpu);
         assert!(!other.declared && other.packages.is_empty() && other.name == "other-cpu");
-        let engine = declared::read(TEXT).unwrap().needs(Owner::Engine("e"), Accelerator::Cpu).unwrap();
+        let engine = providers_toml::read(TEXT).unwrap().needs(Owner::Engine("e"), Accelerator::Cpu).unwrap();
         assert_eq!((engine.name.as_str(), engine.packages), ("engine-e", Requirements::new(["x"]).unwrap()));
     }
 

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use pep508_rs::{PackageName, Requirement, VerbatimUrl};
 use serde::{Deserialize, Serialize};
 
-use super::needs::{self, Needs, Owner};
-use super::ready::Registry;
+use super::registry::Registry;
+use super::requirements::{self, Needs, Owner};
 use super::{Accelerator, detect_accelerator};
 use crate::environment::{Environment, EnvironmentError, Package, Requirements, VenvManager};
 use crate::platform::{FileLock, replace_file};
@@ -64,7 +64,7 @@ struct Marks {
 impl VenvManager {
     /// Every provider and engine that `providers.toml` names, and what there is of each. Nothing is run.
     pub fn providers(&self) -> Result<Vec<ProviderStatus>, EnvironmentError> {
-        let declared = needs::load(self.home(), self.providers_file())?;
+        let declared = requirements::load(self.home(), self.providers_file())?;
         let providers = declared.providers.keys().map(|name| Owner::Provider(name, None));
         providers
             .chain(declared.engines.keys().map(|name| Owner::Engine(name)))
