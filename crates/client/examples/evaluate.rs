@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beep_python_client::{Answer, Error, PythonHostBackend, Value, connect};
+use beep_python_client::{Error, PythonHostBackend, Response, Value, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     let anything: Value = python.evaluate("{1: (2.0, b'three', {4}), None: 5j}").await?;
     println!("any value: {anything}");
 
-    let answer: Answer<f64> = python.evaluate("print('thinking ...')\n22 / 7").await?;
+    let answer: Response<f64> = python.evaluate("print('thinking ...')\n22 / 7").await?;
     println!("a float: {:.3}, after it printed {:?}", answer.value, answer.stdout);
 
     match python.evaluate::<i64>("def f(x):\n    return 1 / x\n\nf(0)").await {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use beep_python_protocol::message::{AnswerRequest, CallAnswer};
+use beep_python_protocol::message::{AnswerRequest, CallResponse};
 use beep_python_protocol::{Operation, Value, from_value, to_value};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -14,9 +14,9 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 
-use crate::ask::{encode, session_call};
 use crate::call::{Call, Reply, Target};
 use crate::event::{Event, EventStream, is_last, value_of};
+use crate::invoke::{encode, session_call};
 use crate::{Error, PythonHostBackend};
 
 /// An argument that stands for the callback of this name: given to a call, Python code gets a function.
@@ -38,9 +38,9 @@ pub struct CallbackCall {
     pub args: Vec<Value>,
     /// Arguments by keyword.
     pub kwargs: Vec<(String, Value)>,
-    /// Calls that carry it are carried out while Python waits: [`within`](crate::PythonHostBackend::within). `None` where
+    /// Calls that carry it are carried out while Python waits: [`nested_in`](crate::PythonHostBackend::nested_in). `None` where
     /// the session's main thread does not wait.
-    pub token: Option<Arc<str>>,
+    pub reentry_token: Option<Arc<str>>,
 }
 
 impl CallbackCall {
@@ -91,7 +91,7 @@ impl fmt::Debug for Callbacks {
 }
 
 /// Answers a question: with a value, with nothing where there is no more input, or with what went wrong.
-pub(crate) async fn answer_question<B: PythonHostBackend>(
+pub(crate) async fn send_reply<B: PythonHostBackend>(
     backend: &B,
     question: &str,
     answer: Result<Option<Value>, String>,
@@ -108,7 +108,7 @@ pub(crate) async fn answer_question<B: PythonHostBackend>(
 }
 
 /// The events of a call, of which the questions for callbacks are answered as they come.
-pub(crate) struct Answering<B> {
+pub(crate) struct CallbackDispatcher<B> {
     events: EventStream,
     backend: B,
     callbacks: Callbacks,
@@ -116,13 +116,19 @@ pub(crate) struct Answering<B> {
     answers: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
-impl<B: PythonHostBackend> Answering<B> {
-    pub(crate) async fn follow(backend: &B, mut call: Call) -> Result<Answering<B>, Error> {
+impl<B: PythonHostBackend> CallbackDispatcher<B> {
+    pub(crate) async fn follow(backend: &B, mut call: Call) -> Result<CallbackDispatcher<B>, Error> {
         let callbacks = backend.context().callbacks.clone();
         call.options.capabilities.callbacks = !callbacks.is_empty();
         let session = call.options.session.clone();
         let events = backend.follow(call).await?;
-        Ok(Answering { events, backend: backend.clone(), callbacks, session, answers: FuturesUnordered::new() })
+        Ok(CallbackDispatcher {
+            events,
+            backend: backend.clone(),
+            callbacks,
+            session,
+            answers: FuturesUnordered::new(),
+        })
     }
 
     fn begin(&self, question: String, name: &str, call: CallbackCall) {
@@ -137,7 +143,7 @@ impl<B: PythonHostBackend> Answering<B> {
                     None => Err(format!("this client has no callback '{name}'")),
                 };
                 // A call that has ended meanwhile waits for it no more.
-                let _ = answer_question(&backend, &question, answer).await;
+                let _ = send_reply(&backend, &question, answer).await;
             }
             .boxed(),
         );
@@ -145,20 +151,20 @@ impl<B: PythonHostBackend> Answering<B> {
 }
 
 // Nothing in it is pinned but behind boxes of its own.
-impl<B> Unpin for Answering<B> {}
+impl<B> Unpin for CallbackDispatcher<B> {}
 
-impl<B: PythonHostBackend> Stream for Answering<B> {
+impl<B: PythonHostBackend> Stream for CallbackDispatcher<B> {
     type Item = Result<Event, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         loop {
             let event = self.events.poll_next_unpin(cx);
             if let Poll::Ready(Some(Ok(Event::Callback { question_id, name, nested, args, kwargs }))) = event {
-                let value = |mut answer: CallAnswer| value_of(&mut answer);
+                let value = |mut answer: CallResponse| value_of(&mut answer);
                 let call = CallbackCall {
                     args: args.into_iter().map(value).collect(),
                     kwargs: kwargs.into_iter().map(|(name, answer)| (name, value(answer))).collect(),
-                    token: nested.then(|| Arc::from(&*question_id)),
+                    reentry_token: nested.then(|| Arc::from(&*question_id)),
                 };
                 self.begin(question_id, &name, call);
                 continue;
@@ -174,9 +180,9 @@ impl<B: PythonHostBackend> Stream for Answering<B> {
     }
 }
 
-impl<B> fmt::Debug for Answering<B> {
+impl<B> fmt::Debug for CallbackDispatcher<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answering").field("callbacks", &self.callbacks).finish_non_exhaustive()
+        f.debug_struct("CallbackDispatcher").field("callbacks", &self.callbacks).finish_non_exhaustive()
     }
 }
 
@@ -187,7 +193,7 @@ pub(crate) async fn perform<B: PythonHostBackend>(backend: &B, call: Call) -> Re
     if !takes || backend.context().callbacks.is_empty() || call.options.callback.is_some() {
         return backend.perform(call).await;
     }
-    let mut events = Answering::follow(backend, call).await?;
+    let mut events = CallbackDispatcher::follow(backend, call).await?;
     let (mut stdout, mut stderr) = (String::new(), String::new());
     while let Some(event) = events.next().await {
         debug_assert!(!matches!(event, Ok(Event::Callback { .. })));
@@ -203,7 +209,7 @@ pub(crate) async fn perform<B: PythonHostBackend>(backend: &B, call: Call) -> Re
             break;
         }
     }
-    Err(Error::Answer { status: 200, detail: "the events ended without a result".to_owned() })
+    Err(Error::Protocol { status: 200, detail: "the events ended without a result".to_owned() })
 }
 
 /// An answer in which its output stands, as where it is not followed.

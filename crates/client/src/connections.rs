@@ -15,7 +15,7 @@ const MAX_IDLE: usize = 32;
 pub(crate) trait Connection: Sized + Send {
     type Endpoint: fmt::Display + Send + Sync;
     type Request: Send;
-    type Answer: Send;
+    type Response: Send;
 
     fn open(endpoint: &Self::Endpoint) -> impl Future<Output = Result<Self, Error>> + Send;
 
@@ -23,7 +23,7 @@ pub(crate) trait Connection: Sized + Send {
     fn exchange(
         &mut self,
         request: Self::Request,
-    ) -> impl Future<Output = Result<Self::Answer, Lost<Self::Request>>> + Send;
+    ) -> impl Future<Output = Result<Self::Response, ExchangeError<Self::Request>>> + Send;
 
     /// Whether the exchange left it in a state in which another one can follow.
     fn is_idle(&self) -> bool;
@@ -33,15 +33,15 @@ pub(crate) trait Connection: Sized + Send {
 }
 
 /// Why there is no answer.
-pub(crate) struct Lost<R> {
+pub(crate) struct ExchangeError<R> {
     /// The request, when nothing of it was sent.
     pub(crate) unsent: Option<R>,
     pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-impl<R> Lost<R> {
+impl<R> ExchangeError<R> {
     pub(crate) fn into_error(self, endpoint: &impl fmt::Display) -> Error {
-        let Lost { unsent, source } = self;
+        let ExchangeError { unsent, source } = self;
         Error::ConnectionLost { endpoint: endpoint.to_string(), may_have_run: unsent.is_none(), source }
     }
 }
@@ -64,7 +64,7 @@ impl<C: Connection> Connections<C> {
 
     /// Makes an exchange on a kept connection, or on a new one. A request of which nothing was sent, because the host had
     /// closed the kept connection, is sent on another one; any other never, for it may have run.
-    pub(crate) async fn exchange(&self, mut request: C::Request) -> Result<C::Answer, Error> {
+    pub(crate) async fn exchange(&self, mut request: C::Request) -> Result<C::Response, Error> {
         loop {
             let kept = self.take();
             let fresh = kept.is_none();
@@ -77,7 +77,7 @@ impl<C: Connection> Connections<C> {
                     self.keep(connection);
                     return Ok(answer);
                 }
-                Err(Lost { unsent: Some(again), .. }) if !fresh => request = again,
+                Err(ExchangeError { unsent: Some(again), .. }) if !fresh => request = again,
                 Err(lost) => return Err(lost.into_error(&self.endpoint)),
             }
         }

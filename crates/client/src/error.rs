@@ -45,7 +45,7 @@ pub enum Error {
     },
     /// What answered does not speak our protocol, or a newer one.
     #[error("unexpected answer (status {status}): {detail}")]
-    Answer {
+    Protocol {
         /// The status; 200 for an answer that claimed success.
         status: u16,
         /// What is wrong with it, or the beginning of what it said.
@@ -142,12 +142,12 @@ impl Error {
             Ok(Foreign { detail: Some(detail), .. }) | Ok(Foreign { title: Some(detail), .. }) => detail,
             _ => String::from_utf8_lossy(body).chars().take(200).collect(),
         };
-        Error::Answer { status, detail }
+        Error::Protocol { status, detail }
     }
 
     pub(crate) fn unreadable(body: &[u8], error: &serde_json::Error) -> Error {
         let beginning: String = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
-        Error::Answer { status: 200, detail: format!("{error}; it begins with `{beginning}`") }
+        Error::Protocol { status: 200, detail: format!("{error}; it begins with `{beginning}`") }
     }
 
     /// The same, with what the call wrote where it was followed.

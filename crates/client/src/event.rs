@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use beep_python_protocol::Value;
-use beep_python_protocol::message::CallAnswer;
+use beep_python_protocol::message::CallResponse;
 use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub enum Event {
     /// It showed an object.
     Display(Display),
     /// It gave an item of a stream: a value, or a description of a new handle.
-    Item(Box<CallAnswer>),
+    Item(Box<CallResponse>),
     /// `input()` waits for a line.
     InputRequest {
         /// What the answer names.
@@ -43,9 +43,9 @@ pub enum Event {
         /// Whether calls can be carried out meanwhile.
         nested: bool,
         /// Positional arguments.
-        args: Vec<CallAnswer>,
+        args: Vec<CallResponse>,
         /// Arguments by keyword.
-        kwargs: Vec<(String, CallAnswer)>,
+        kwargs: Vec<(String, CallResponse)>,
     },
     /// The answer of the operation, a JSON object, as where it is not followed. Nothing comes after it.
     Result(Bytes),
@@ -110,9 +110,9 @@ struct Keys<'a> {
     #[serde(default)]
     nested: bool,
     #[serde(default)]
-    args: Vec<CallAnswer>,
+    args: Vec<CallResponse>,
     #[serde(default)]
-    kwargs: BTreeMap<String, CallAnswer>,
+    kwargs: BTreeMap<String, CallResponse>,
 }
 
 impl Event {
@@ -161,6 +161,6 @@ pub(crate) fn is_last(event: &Result<Event, Error>) -> bool {
 }
 
 /// The value of an argument or item that is one.
-pub(crate) fn value_of(answer: &mut CallAnswer) -> Value {
+pub(crate) fn value_of(answer: &mut CallResponse) -> Value {
     std::mem::take(&mut answer.value)
 }

@@ -49,7 +49,7 @@ fn numbers(data: &Bytes) -> Result<Vec<f32>, Error> {
 }
 
 fn malformed(detail: impl Into<String>) -> Error {
-    Error::Answer { status: 200, detail: detail.into() }
+    Error::Protocol { status: 200, detail: detail.into() }
 }
 
 /// Reads JSON arrays of numbers. A JSON library would refuse `1e999`, which is how Infinity is written for readers that

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use beep_python_protocol::message::CallAnswer;
+use beep_python_protocol::message::CallResponse;
 use beep_python_protocol::{HandleRef, Value};
 use serde::{Serialize, Serializer};
 
-use crate::release::{Release, Releaser};
+use crate::handle_reaper::{ReaperSender, Release};
 
 /// An object that a session holds for this client.
 ///
@@ -28,24 +28,20 @@ struct Held {
     shape: Option<Vec<u64>>,
     dtype: Option<String>,
     session: Option<Arc<str>>,
-    releaser: Option<Releaser>,
+    reaper: Option<ReaperSender>,
     disposed: AtomicBool,
 }
 
 impl Handle {
-    pub(crate) fn new(id: String, answer: CallAnswer, session: Option<Arc<str>>, releaser: Option<Releaser>) -> Handle {
-        let CallAnswer { type_name, repr, shape, dtype, .. } = answer;
+    pub(crate) fn new(
+        id: String,
+        answer: CallResponse,
+        session: Option<Arc<str>>,
+        reaper: Option<ReaperSender>,
+    ) -> Handle {
+        let CallResponse { type_name, repr, shape, dtype, .. } = answer;
         let type_name = type_name.unwrap_or_default();
-        Handle(Arc::new(Held {
-            id,
-            type_name,
-            repr,
-            shape,
-            dtype,
-            session,
-            releaser,
-            disposed: AtomicBool::new(false),
-        }))
+        Handle(Arc::new(Held { id, type_name, repr, shape, dtype, session, reaper, disposed: AtomicBool::new(false) }))
     }
 
     /// The id that it has in its session.
@@ -90,11 +86,11 @@ impl Handle {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(releaser) = self.releaser.take()
+        if let Some(reaper) = self.reaper.take()
             && !*self.disposed.get_mut()
         {
             let id = std::mem::take(&mut self.id);
-            let _ = releaser.send(Release::Handle { session: self.session.take(), id });
+            let _ = reaper.send(Release::Handle { session: self.session.take(), id });
         }
     }
 }

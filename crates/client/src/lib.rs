@@ -45,11 +45,11 @@
 //! # Results
 //!
 //! A result has the type that is asked for: any that serde can read, a [`Value`] for whatever it is, a [`Handle`] on an
-//! object that stays with the host, [`Returned`] for either, or an [`Answer`] around any of these for what the code
+//! object that stays with the host, [`Returned`] for either, or an [`Response`] around any of these for what the code
 //! printed. Names persist from call to call; those given with the call do not.
 //!
 //! ```no_run
-//! use beep_python_client::{Answer, Args, Error, Handle, HttpBackend, Locals, PythonHostBackend};
+//! use beep_python_client::{Response, Args, Error, Handle, HttpBackend, Locals, PythonHostBackend};
 //!
 //! # async fn example() -> Result<(), Error> {
 //! # let python = HttpBackend::connect("http://127.0.0.1:5678")?;
@@ -63,7 +63,7 @@
 //! let other = python.create_object(&collections, "Counter", Args::new().kwarg("s", 2)).await?;
 //! python.call_method::<()>(&counter, "subtract", (&other,)).await?; // a handle stands for its object
 //!
-//! let answer: Answer<i64> = python.evaluate("print('hello'); 1").await?;
+//! let answer: Response<i64> = python.evaluate("print('hello'); 1").await?;
 //! assert_eq!((answer.value, answer.stdout.as_str()), (1, "hello\n"));
 //! # let _ = (parts, common);
 //! # Ok(())
@@ -99,34 +99,32 @@
 //!
 //! The examples of this crate (`evaluate`, `objects`, `arrays`, `provider`) run against any host.
 
-mod answer;
 mod args;
-mod ask;
-mod backend;
 mod call;
 mod callback;
+mod client;
 mod connect;
 mod connections;
-mod context;
 mod discover;
 mod error;
 mod event;
-mod execute;
+mod execution;
 mod floats;
 mod handle;
+mod handle_reaper;
 mod http;
+mod invoke;
 #[cfg(feature = "local")]
 mod local;
 mod pipe;
-mod probe;
-mod release;
+mod response;
 #[cfg(feature = "rpc")]
 mod rpc;
-mod stream;
+mod socket_probe;
+mod state;
+mod value_stream;
 
-pub use answer::{Answer, FromAnswer, Returned};
 pub use args::{Args, Locals};
-pub use backend::PythonHostBackend;
 pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
 pub use beep_python_protocol::{
@@ -135,17 +133,19 @@ pub use beep_python_protocol::{
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, ServerEndpoint, ServerRecord, Value};
 pub use call::{Call, CallOptions, Reply, Target};
 pub use callback::{Callback, CallbackCall};
+pub use client::PythonHostBackend;
 pub use connect::{AnyBackend, connect};
-pub use context::Context;
 pub use discover::{RunningServer, discover, discover_in};
 pub use error::{Error, PythonError};
 pub use event::{Display, Event, EventStream};
-pub use execute::{Execution, Input, Shown};
+pub use execution::{Execution, ExecutionEvent, InputRequest};
 pub use handle::Handle;
 pub use http::{Endpoint, HttpBackend};
 #[cfg(feature = "local")]
 pub use local::{LocalBackend, LocalOptions, LocalPython};
 pub use pipe::{PipeBackend, PipeEndpoint};
+pub use response::{FromResponse, Response, Returned};
 #[cfg(feature = "rpc")]
 pub use rpc::RpcBackend;
-pub use stream::ValueStream;
+pub use state::Context;
+pub use value_stream::ValueStream;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use beep_python_client::{
-    Answer, Args, Endpoint, Error, ErrorCode, Handle, HttpBackend, Locals, PythonHostBackend, Value,
+    Args, Endpoint, Error, ErrorCode, Handle, HttpBackend, Locals, PythonHostBackend, Response, Value,
 };
 use fake::{Fake, Scripted};
 use serde::{Deserialize, Serialize};
@@ -104,8 +104,8 @@ async fn results_become_what_was_asked_for() {
     let point: Point =
         python.evaluate(r#"{"value":{"x":1,"y":2.5,"tags":{"$tuple":["a"]},"raw":{"$tuple":[]}}}"#).await.unwrap();
     assert_eq!(point, Point { x: 1.0, y: 2.5, tags: vec!["a".into()], raw: Value::Tuple(vec![]) });
-    let answer: Answer<i64> = python.evaluate(r#"{"value":1,"stdout":"a","stderr":"b","more":{}}"#).await.unwrap();
-    assert_eq!(answer, Answer { value: 1, stdout: "a".into(), stderr: "b".into(), session_epoch: None });
+    let answer: Response<i64> = python.evaluate(r#"{"value":1,"stdout":"a","stderr":"b","more":{}}"#).await.unwrap();
+    assert_eq!(answer, Response { value: 1, stdout: "a".into(), stderr: "b".into(), session_epoch: None });
 
     let error = python.evaluate::<i64>(r#"{"value":1.0}"#).await.unwrap_err();
     assert!(matches!(error, Error::Decode { found: "float", .. }), "{error:?}");
@@ -250,7 +250,7 @@ async fn a_python_exception_is_told_from_a_failure_of_the_host() {
 async fn an_answer_that_is_no_json_is_an_error_that_shows_it() {
     let fake = Fake::always("<html>").await;
     let error = fake.backend.evaluate::<i64>("1").await.unwrap_err();
-    assert!(matches!(error, Error::Answer { status: 200, .. }), "{error:?}");
+    assert!(matches!(error, Error::Protocol { status: 200, .. }), "{error:?}");
     assert!(error.to_string().ends_with("it begins with `<html>`"), "{error}");
 }
 
@@ -289,7 +289,7 @@ async fn float_arrays_come_as_bytes_or_as_json() {
     assert!(floats[4].is_nan());
     for wrong in ["odd", "trailing"] {
         let error = python.to_float_array(&named(wrong).await).await.unwrap_err();
-        assert!(matches!(error, Error::Answer { .. }), "{wrong}: {error:?}");
+        assert!(matches!(error, Error::Protocol { .. }), "{wrong}: {error:?}");
     }
 
     let rows = python.to_float_array_2d(&named("bytes").await).await.unwrap();
@@ -298,7 +298,7 @@ async fn float_arrays_come_as_bytes_or_as_json() {
     assert_eq!(python.to_float_array_2d(&named("json").await).await.unwrap(), [vec![1., 2.], vec![], vec![0.1]]);
     for wrong in ["odd", "unshaped"] {
         let error = python.to_float_array_2d(&named(wrong).await).await.unwrap_err();
-        assert!(matches!(error, Error::Answer { .. }), "{wrong}: {error:?}");
+        assert!(matches!(error, Error::Protocol { .. }), "{wrong}: {error:?}");
     }
 }
 

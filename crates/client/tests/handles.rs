@@ -2,7 +2,7 @@
 
 mod fake;
 
-use beep_python_client::{Answer, Args, Error, Handle, PythonHostBackend, Returned};
+use beep_python_client::{Args, Error, Handle, PythonHostBackend, Response, Returned};
 use fake::{Fake, Scripted, Seen};
 use serde_json::json;
 
@@ -102,13 +102,13 @@ async fn a_handle_where_a_value_was_wanted_is_an_error_and_released() {
 #[tokio::test]
 async fn returned_takes_either_and_answer_keeps_what_was_printed() {
     let fake = objects().await;
-    let answer: Answer<Returned> = fake.backend.evaluate("x").await.unwrap();
+    let answer: Response<Returned> = fake.backend.evaluate("x").await.unwrap();
     assert!(matches!(answer.value, Returned::Handle(_)));
     assert_eq!((answer.stdout.as_str(), answer.stderr.as_str(), answer.session_epoch), ("made\n", "", Some(1)));
     assert_eq!(fake.only().body, json!({"expression": "x"}), "no kind of result is asked for");
 
     let fake = Fake::always(r#"{"value":[1]}"#).await;
-    let answer: Answer<Returned> = fake.backend.evaluate("x").await.unwrap();
+    let answer: Response<Returned> = fake.backend.evaluate("x").await.unwrap();
     assert!(matches!(answer.value, Returned::Value(value) if value.to_string() == "[1]"));
     let error = fake.backend.evaluate::<Handle>("x").await.unwrap_err();
     assert_eq!(error.to_string(), "a handle was asked for, and the result is a plain list");

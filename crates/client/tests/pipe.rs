@@ -123,9 +123,9 @@ async fn failures_are_told_apart() {
     assert_eq!(python.exception().unwrap().kind, "KeyError");
     assert_eq!(fake.backend.evaluate::<i64>("host").await.unwrap_err().code(), Some(ErrorCode::UnknownSession));
     let foreign = fake.backend.evaluate::<i64>("foreign").await.unwrap_err();
-    assert!(matches!(&foreign, Error::Answer { detail, .. } if detail == "text"), "{foreign:?}");
+    assert!(matches!(&foreign, Error::Protocol { detail, .. } if detail == "text"), "{foreign:?}");
     let broken = Fake::start(|_, _| "{}\n".to_owned());
-    assert!(matches!(broken.backend.evaluate::<i64>("1").await.unwrap_err(), Error::Answer { .. }));
+    assert!(matches!(broken.backend.evaluate::<i64>("1").await.unwrap_err(), Error::Protocol { .. }));
 }
 
 #[tokio::test]

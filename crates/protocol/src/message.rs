@@ -144,7 +144,7 @@ pub struct AnswerRequest<'a> {
 /// What an operation answers that has a value or a handle for its result.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct CallAnswer {
+pub struct CallResponse {
     /// The result in the exact form, unless it is a handle.
     #[serde(skip_serializing_if = "Value::is_none")]
     pub value: Value,
@@ -179,7 +179,7 @@ pub struct CallAnswer {
 
 /// The answer of [`Operation::ModuleAvailable`](crate::Operation::ModuleAvailable).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AvailableAnswer {
+pub struct ModuleAvailableResponse {
     /// Whether the module could be imported.
     pub available: bool,
 }
@@ -207,7 +207,7 @@ pub struct CancelRequest {
 
 /// The answer of `POST /api/cancel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CancelAnswer {
+pub struct CancelResponse {
     /// What became of the call.
     pub outcome: CancelOutcome,
 }

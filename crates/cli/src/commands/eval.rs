@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::protocol::Limits;
-use beep_python_client::{Answer, AnyBackend, Error, PythonHostBackend, Returned, SessionOptions, Value};
+use beep_python_client::{AnyBackend, Error, PythonHostBackend, Response, Returned, SessionOptions, Value};
 use serde_json::json;
 
 use super::serve::seconds;
@@ -118,7 +118,7 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
         client = client.with_timeout(timeout);
     }
     let answered = match context.printer.is_json() {
-        true => client.evaluate::<Answer<Returned>>(code).await.map(Some),
+        true => client.evaluate::<Response<Returned>>(code).await.map(Some),
         false => streaming::run(&context.printer, &client, code, args.code != FROM_INPUT).await,
     };
     let ended = match answered {
@@ -149,8 +149,8 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
     Ok(ended)
 }
 
-fn print_answer(context: &Context, answer: Answer<Returned>) {
-    let Answer { value, stdout, stderr, session_epoch } = answer;
+fn print_answer(context: &Context, answer: Response<Returned>) {
+    let Response { value, stdout, stderr, session_epoch } = answer;
     let printer = &context.printer;
     let mut json = match &value {
         Returned::Value(value) => json!({"value": value.to_plain()}),

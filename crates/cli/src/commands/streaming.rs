@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
 
-use beep_python_client::{Answer, AnyBackend, Error, ErrorCode, Execution, Input, PythonHostBackend, Returned, Shown};
+use beep_python_client::{
+    AnyBackend, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, PythonHostBackend, Response, Returned,
+};
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
@@ -20,8 +22,8 @@ pub(super) async fn run(
     client: &AnyBackend,
     code: &str,
     has_input: bool,
-) -> Result<Option<Answer<Returned>>, Error> {
-    let mut execution = client.evaluate_followed(code).await?;
+) -> Result<Option<Response<Returned>>, Error> {
+    let mut execution = client.evaluate_streaming(code).await?;
     let (writer, written) = Writer::start();
     // Threads may wait for a line each. While they do the code may print, and it may end: its time is up, say.
     let mut waiting = VecDeque::new();
@@ -29,10 +31,10 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             shown = execution.next() => match shown {
-                Some(Shown::Stdout(text)) => writer.write(Stream::Output, text).await,
-                Some(Shown::Stderr(text)) => writer.write(Stream::Errors, text).await,
-                Some(Shown::Display(display)) => writer.write(Stream::Output, format!("{}\n", display.text())).await,
-                Some(Shown::Input(input)) => waiting.push_back(input),
+                Some(ExecutionEvent::Stdout(text)) => writer.write(Stream::Output, text).await,
+                Some(ExecutionEvent::Stderr(text)) => writer.write(Stream::Errors, text).await,
+                Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, format!("{}\n", display.text())).await,
+                Some(ExecutionEvent::InputRequest(input)) => waiting.push_back(input),
                 Some(_) => {}
                 None => break,
             },
@@ -58,8 +60,8 @@ pub(super) async fn run(
 }
 
 /// Answers `input()`. Where it does not wait any more the code has ended, and says itself how.
-async fn answer(execution: &Execution<AnyBackend>, input: &Input, line: Option<&str>) -> Result<(), Error> {
-    match execution.answer_input(input, line).await {
+async fn answer(execution: &Execution<AnyBackend>, input: &InputRequest, line: Option<&str>) -> Result<(), Error> {
+    match execution.send_input(input, line).await {
         Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(()),
         answered => answered,
     }

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use beep_python_client::protocol::message::CancelOutcome;
-use beep_python_client::{Answer, AnyBackend, Args, Error, ErrorCode, FromAnswer, Handle, PythonHostBackend, Shown};
+use beep_python_client::{
+    AnyBackend, Args, Error, ErrorCode, ExecutionEvent, FromResponse, Handle, PythonHostBackend, Response,
+};
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,7 +54,7 @@ impl Remote {
     }
 
     /// Asks the helper something that nobody wants to wait for long.
-    fn query<T: FromAnswer>(&self, method: &str, text: &str) -> Result<T, Error> {
+    fn query<T: FromResponse>(&self, method: &str, text: &str) -> Result<T, Error> {
         let client = self.client.with_timeout(COMPLETION_TIMEOUT).with_grace(NEVER);
         self.runtime.block_on(self.ask(&client, method, || Args::new().arg(text)))
     }
@@ -65,7 +67,7 @@ impl Remote {
                 return Ok(None);
             }
             let show = async |client: &AnyBackend| self.ask(client, "show", || Args::new().arg(&value)).await;
-            let shown: Answer<Option<String>> = self.cancellable(show, screen).await?;
+            let shown: Response<Option<String>> = self.cancellable(show, screen).await?;
             screen.output(&shown.stdout, &shown.stderr);
             Ok(shown.value)
         })
@@ -73,24 +75,29 @@ impl Remote {
 
     /// Runs a text to its end.
     async fn follow(&self, client: &AnyBackend, text: &str, screen: &Screen<'_>) -> Result<Handle, Error> {
-        let mut execution = client.execute_held(text).await?;
+        let mut execution = client.execute_to_handle(text).await?;
         while let Some(shown) = execution.next().await {
             match shown {
-                Shown::Stdout(text) => screen.output(&text, ""),
-                Shown::Stderr(text) => screen.output("", &text),
-                Shown::Display(display) => screen.display(&display.text()),
-                Shown::Input(input) => match screen.ask(&input.prompt) {
-                    Some(ReadLine::Line(line)) => execution.answer_input(&input, Some(&line)).await?,
+                ExecutionEvent::Stdout(text) => screen.output(&text, ""),
+                ExecutionEvent::Stderr(text) => screen.output("", &text),
+                ExecutionEvent::Display(display) => screen.display(&display.text()),
+                ExecutionEvent::InputRequest(input) => match screen.ask(&input.prompt) {
+                    Some(ReadLine::Line(line)) => execution.send_input(&input, Some(&line)).await?,
                     Some(ReadLine::Interrupted) => self.pressed.notify_one(),
-                    Some(ReadLine::EndOfInput) | None => execution.answer_input(&input, None).await?,
+                    Some(ReadLine::EndOfInput) | None => execution.send_input(&input, None).await?,
                 },
                 _ => {}
             }
         }
-        execution.result::<Answer<Handle>>().await.map(|answer| answer.value)
+        execution.result::<Response<Handle>>().await.map(|answer| answer.value)
     }
 
-    async fn ask<T: FromAnswer>(&self, client: &AnyBackend, method: &str, args: impl Fn() -> Args) -> Result<T, Error> {
+    async fn ask<T: FromResponse>(
+        &self,
+        client: &AnyBackend,
+        method: &str,
+        args: impl Fn() -> Args,
+    ) -> Result<T, Error> {
         let known = self.helper.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(helper) = known {
             match client.call_method(&helper, method, args()).await {

@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 
 use super::Endpoint;
 use crate::Error;
-use crate::connections::{Connection, Lost};
-use crate::probe::{Probe, Seen};
+use crate::connections::{Connection, ExchangeError};
+use crate::socket_probe::{PeerState, SocketProbe};
 
 /// Servers keep idle connections for 90 seconds; well before that we no longer rely on it.
 const MAX_IDLE: Duration = Duration::from_secs(60);
@@ -30,26 +30,29 @@ pub(super) struct HttpConnection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Moves the bytes. Gone when the connection is closed.
     driver: Option<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>,
-    probe: Probe,
+    probe: SocketProbe,
     used: Instant,
 }
 
 impl Connection for HttpConnection {
     type Endpoint = Endpoint;
     type Request = Request<Full<Bytes>>;
-    type Answer = (Parts, Bytes);
+    type Response = (Parts, Bytes);
 
     async fn open(endpoint: &Endpoint) -> Result<HttpConnection, Error> {
         let stream = endpoint.connect().await?;
         let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
         stream.set_nodelay(true).map_err(failed)?;
-        let probe = Probe::new(&stream).map_err(failed)?;
+        let probe = SocketProbe::new(&stream).map_err(failed)?;
         let (sender, driver) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(io::Error::other(error)))?;
         Ok(HttpConnection { sender, driver: Some(driver), probe, used: Instant::now() })
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(Parts, Bytes), Lost<Request<Full<Bytes>>>> {
+    async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Parts, Bytes), ExchangeError<Request<Full<Bytes>>>> {
         let mut answer = pin!(self.sender.try_send_request(request));
         let answer = poll_fn(|cx| {
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
@@ -60,11 +63,13 @@ impl Connection for HttpConnection {
         });
         let (parts, body) = match answer.await {
             Ok(answer) => answer.into_parts(),
-            Err(mut error) => return Err(Lost { unsent: error.take_message(), source: error.into_error().into() }),
+            Err(mut error) => {
+                return Err(ExchangeError { unsent: error.take_message(), source: error.into_error().into() });
+            }
         };
         let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let collected = self.collect(body, length).await;
-        let body = collected.map_err(|source| Lost { unsent: None, source: source.into() })?;
+        let body = collected.map_err(|source| ExchangeError { unsent: None, source: source.into() })?;
         self.used = Instant::now();
         Ok((parts, body))
     }
@@ -76,8 +81,8 @@ impl Connection for HttpConnection {
     fn is_usable(&self) -> bool {
         self.used.elapsed() < MAX_IDLE
             && self.driver.is_some()
-            && self.probe.is_at_home()
-            && self.probe.look() == Seen::Quiet
+            && self.probe.same_runtime()
+            && self.probe.look() == PeerState::Quiet
     }
 }
 

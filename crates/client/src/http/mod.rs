@@ -1,11 +1,11 @@
 //! The HTTP backend: HTTP/1.1 on keep-alive connections of its own.
 
-mod backend;
 mod connection;
 mod endpoint;
-mod follow;
+mod subscribe;
+mod transport;
 
-pub use backend::HttpBackend;
-#[cfg(feature = "rpc")]
-pub(crate) use backend::{bearer, header_value};
 pub use endpoint::Endpoint;
+pub use transport::HttpBackend;
+#[cfg(feature = "rpc")]
+pub(crate) use transport::{bearer, header_value};

@@ -1,8 +1,8 @@
 //! The local backend: the session core in this process, without a socket.
 
-mod backend;
-mod host;
+mod embedded_host;
 mod options;
+mod transport;
 
-pub use backend::LocalBackend;
 pub use options::{LocalOptions, LocalPython};
+pub use transport::LocalBackend;

@@ -8,14 +8,14 @@ use tokio::net::UnixStream;
 
 use super::PipeEndpoint;
 use crate::Error;
-use crate::connections::{Connection, Lost};
-use crate::probe::{Probe, Seen};
+use crate::connections::{Connection, ExchangeError};
+use crate::socket_probe::{PeerState, SocketProbe};
 
 const READ_BYTES: usize = 16 << 10;
 
 pub(super) struct PipeConnection {
     stream: UnixStream,
-    probe: Probe,
+    probe: SocketProbe,
     read: BytesMut,
 }
 
@@ -23,16 +23,16 @@ impl Connection for PipeConnection {
     type Endpoint = PipeEndpoint;
     /// A line, with its end.
     type Request = Bytes;
-    type Answer = Bytes;
+    type Response = Bytes;
 
     async fn open(endpoint: &PipeEndpoint) -> Result<PipeConnection, Error> {
         let stream = endpoint.connect().await?;
         let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
-        let probe = Probe::new(&stream).map_err(failed)?;
+        let probe = SocketProbe::new(&stream).map_err(failed)?;
         Ok(PipeConnection { stream, probe, read: BytesMut::new() })
     }
 
-    async fn exchange(&mut self, line: Bytes) -> Result<Bytes, Lost<Bytes>> {
+    async fn exchange(&mut self, line: Bytes) -> Result<Bytes, ExchangeError<Bytes>> {
         let mut sent = 0;
         while sent < line.len() {
             let error = match self.stream.write(&line[sent..]).await {
@@ -45,9 +45,9 @@ impl Connection for PipeConnection {
             };
             // It may have answered before it closed: that the line is too long, say.
             let unsent = (sent == 0).then_some(line);
-            return self.answer().await.map_err(|_| Lost { unsent, source: error.into() });
+            return self.answer().await.map_err(|_| ExchangeError { unsent, source: error.into() });
         }
-        self.answer().await.map_err(|source| Lost { unsent: None, source: source.into() })
+        self.answer().await.map_err(|source| ExchangeError { unsent: None, source: source.into() })
     }
 
     fn is_idle(&self) -> bool {
@@ -55,7 +55,7 @@ impl Connection for PipeConnection {
     }
 
     fn is_usable(&self) -> bool {
-        self.probe.is_at_home() && self.probe.look() == Seen::Quiet
+        self.probe.same_runtime() && self.probe.look() == PeerState::Quiet
     }
 }
 

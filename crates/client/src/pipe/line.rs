@@ -100,7 +100,7 @@ fn session_in_payload(operation: HostOperation, call: &Call) -> Option<Vec<u8>> 
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct Response<'a> {
     #[serde(borrow, default)]
     result: Option<&'a RawValue>,
     #[serde(default)]
@@ -111,16 +111,16 @@ struct Answer<'a> {
 
 /// The answer that a line is.
 pub(super) fn read(line: &Bytes) -> Result<Reply, Error> {
-    let answer: Answer<'_> = serde_json::from_slice(line).map_err(|error| Error::unreadable(line, &error))?;
+    let answer: Response<'_> = serde_json::from_slice(line).map_err(|error| Error::unreadable(line, &error))?;
     match answer {
-        Answer { error: Some(error), error_info, .. } => Err(match error_info {
+        Response { error: Some(error), error_info, .. } => Err(match error_info {
             Some(info) => Error::from_body(STATUS_UNKNOWN, info.get().as_bytes()),
-            None => Error::Answer { status: STATUS_UNKNOWN, detail: error },
+            None => Error::Protocol { status: STATUS_UNKNOWN, detail: error },
         }),
-        Answer { result: Some(result), .. } => Ok(Reply::Json(line.slice_ref(result.get().as_bytes()))),
-        Answer { .. } => {
+        Response { result: Some(result), .. } => Ok(Reply::Json(line.slice_ref(result.get().as_bytes()))),
+        Response { .. } => {
             let detail = "the answer has neither `result` nor `error`".to_owned();
-            Err(Error::Answer { status: 200, detail })
+            Err(Error::Protocol { status: 200, detail })
         }
     }
 }
@@ -140,7 +140,7 @@ pub(super) fn read_event(line: &Bytes) -> Result<Option<Event>, Error> {
         Some(name) => Event::read(&name, line),
         None => match read(line)? {
             Reply::Json(answer) => Ok(Some(Event::Result(answer))),
-            _ => Err(Error::Answer { status: 200, detail: "binary data where JSON was expected".to_owned() }),
+            _ => Err(Error::Protocol { status: 200, detail: "binary data where JSON was expected".to_owned() }),
         },
     }
 }

@@ -1,10 +1,10 @@
 //! The pipe backend: one JSON object a line over a Unix socket.
 
-mod backend;
 mod connection;
 mod endpoint;
-mod follow;
 mod line;
+mod subscribe;
+mod transport;
 
-pub use backend::PipeBackend;
 pub use endpoint::PipeEndpoint;
+pub use transport::PipeBackend;

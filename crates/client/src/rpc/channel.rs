@@ -11,8 +11,8 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::Mutex;
 
-use crate::connections::Lost;
-use crate::probe::{Probe, Seen};
+use crate::connections::ExchangeError;
+use crate::socket_probe::{PeerState, SocketProbe};
 use crate::{Endpoint, Error};
 
 /// Windows that hold large arrays, so that they need not wait for a word from us.
@@ -27,7 +27,7 @@ pub(super) struct Channel {
 
 struct Open {
     sender: SendRequest<Full<Bytes>>,
-    probe: Probe,
+    probe: SocketProbe,
 }
 
 /// An answer as it came, to its end.
@@ -42,7 +42,7 @@ impl Exchanged {
     pub(super) async fn collect(endpoint: &Endpoint, response: Response<Incoming>) -> Result<Exchanged, Error> {
         let (parts, body) = response.into_parts();
         let collected = body.collect().await.map_err(|error| {
-            let lost = Lost::<()> { unsent: None, source: error.into() };
+            let lost = ExchangeError::<()> { unsent: None, source: error.into() };
             lost.into_error(endpoint)
         })?;
         let mut headers = parts.headers;
@@ -73,7 +73,11 @@ impl Channel {
                         request = again;
                         *self.open.lock().await = None;
                     }
-                    unsent => return Err(Lost { unsent, source: error.into_error().into() }.into_error(&self.endpoint)),
+                    unsent => {
+                        return Err(
+                            ExchangeError { unsent, source: error.into_error().into() }.into_error(&self.endpoint)
+                        );
+                    }
                 },
             }
         }
@@ -103,7 +107,7 @@ impl Open {
         let stream = endpoint.connect().await?;
         let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
         stream.set_nodelay(true).map_err(failed)?;
-        let probe = Probe::new(&stream).map_err(failed)?;
+        let probe = SocketProbe::new(&stream).map_err(failed)?;
         let (sender, driver) = Builder::new(TokioExecutor::new())
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -118,14 +122,14 @@ impl Open {
 
     async fn is_usable(&self) -> bool {
         // The driver moves the bytes; where another runtime has it, they may stand still.
-        if !self.probe.is_at_home() {
+        if !self.probe.same_runtime() {
             return false;
         }
         match self.probe.look() {
-            Seen::Closed => return false,
+            PeerState::Closed => return false,
             // It may be a goodbye: the driver gets to read it first.
-            Seen::Spoke => tokio::task::yield_now().await,
-            Seen::Quiet => {}
+            PeerState::Readable => tokio::task::yield_now().await,
+            PeerState::Quiet => {}
         }
         !self.sender.is_closed()
     }

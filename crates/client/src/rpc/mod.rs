@@ -1,9 +1,9 @@
 //! The RPC backend: gRPC over one HTTP/2 connection, which all calls share.
 
-mod backend;
 mod channel;
-mod follow;
 mod reply;
 mod request;
+mod subscribe;
+mod transport;
 
-pub use backend::RpcBackend;
+pub use transport::RpcBackend;

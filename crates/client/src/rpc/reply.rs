@@ -4,8 +4,8 @@ use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::messages::call_method_response::Result as Returned;
 use beep_python_protocol::grpc::{FrameError, decode};
 use beep_python_protocol::message::{
-    AvailableAnswer, CallAnswer, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentOrigin,
-    InstalledPackage, PackagesInstalled, SessionCreated, SessionInfo, SessionList, SessionRestarted,
+    CallResponse, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentOrigin, InstalledPackage,
+    ModuleAvailableResponse, PackagesInstalled, SessionCreated, SessionInfo, SessionList, SessionRestarted,
 };
 use beep_python_protocol::{HostOperation, Operation};
 use bytes::Bytes;
@@ -36,10 +36,10 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
         Operation::Evaluate | Operation::Call | Operation::GetAttribute => {
             // All three have the same fields.
             let m::CallMethodResponse { result, stdout, stderr, session_epoch } = read(body)?;
-            let extras = CallAnswer { stdout, stderr, session_epoch: Some(session_epoch), ..CallAnswer::default() };
+            let extras = CallResponse { stdout, stderr, session_epoch: Some(session_epoch), ..CallResponse::default() };
             match result {
                 Some(Returned::ValueJson(value)) => with_value(&value, &extras),
-                Some(Returned::Handle(handle)) => json(&CallAnswer {
+                Some(Returned::Handle(handle)) => json(&CallResponse {
                     is_handle: true,
                     handle_id: Some(handle.handle_id),
                     type_name: Some(handle.type_name),
@@ -55,7 +55,7 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
             let m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch } = read(body)?;
             let (handle_id, type_name) = (Some(handle_id), Some(type_name));
             let session_epoch = Some(session_epoch);
-            json(&CallAnswer { handle_id, type_name, stdout, stderr, session_epoch, ..CallAnswer::default() })
+            json(&CallResponse { handle_id, type_name, stdout, stderr, session_epoch, ..CallResponse::default() })
         }
         Operation::SetAttribute | Operation::Answer => {
             json(&json!({ "success": read::<m::SetAttributeResponse>(body)?.success }))
@@ -70,7 +70,7 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
         }
         Operation::ModuleAvailable => {
             let available = read::<m::IsModuleAvailableResponse>(body)?.available;
-            json(&AvailableAnswer { available })
+            json(&ModuleAvailableResponse { available })
         }
         Operation::Execute | Operation::Stream | Operation::Next => {
             Err(wrong("an operation with events is followed, not performed"))
@@ -158,7 +158,7 @@ fn listed(packages: Vec<m::Package>) -> Vec<InstalledPackage> {
 }
 
 /// The extras, and before them the value as it came.
-fn with_value(value: &str, extras: &CallAnswer) -> Result<Reply, Error> {
+fn with_value(value: &str, extras: &CallResponse) -> Result<Reply, Error> {
     let extras = serde_json::to_vec(extras).map_err(|error| wrong(&error.to_string()))?;
     // They are an object that is never empty, for the epoch is always told.
     let mut out = Vec::with_capacity(value.len() + extras.len() + 9);
@@ -178,7 +178,7 @@ fn json(answer: &impl Serialize) -> Result<Reply, Error> {
 }
 
 fn wrong(detail: &str) -> Error {
-    Error::Answer { status: 200, detail: detail.to_owned() }
+    Error::Protocol { status: 200, detail: detail.to_owned() }
 }
 
 fn session_info(session: m::Session) -> Result<SessionInfo, Error> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use beep_python_protocol::message::{CancelAnswer, CancelOutcome};
+use beep_python_protocol::message::{CancelOutcome, CancelResponse};
 use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
 use beep_python_runtime::session::RequestId;
 use bytes::{Buf, Bytes};
@@ -107,7 +107,7 @@ async fn cancel(host: &Host, client: &Client, payload: &Bytes) -> Result<Vec<u8>
         let name = RequestId::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
         let outcome = host.sessions.cancel(&name, grace_ms.map(Duration::from_millis)).await;
         if outcome != CancelOutcome::NotFound || !request_id.get().starts_with('"') {
-            return Ok(serde_json::to_vec(&CancelAnswer { outcome }).unwrap_or_default());
+            return Ok(serde_json::to_vec(&CancelResponse { outcome }).unwrap_or_default());
         }
     }
     host_operation::perform(&host.sessions, HostOperation::Cancel, None, payload).await

@@ -2,7 +2,7 @@
 
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
-use beep_python_protocol::message::{CancelAnswer, CancelRequest, EnvironmentInfo};
+use beep_python_protocol::message::{CancelRequest, CancelResponse, EnvironmentInfo};
 use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem, SessionOptions};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::EnvironmentService;
@@ -26,7 +26,7 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
         }
         HostOperation::Cancel => {
             let m::CancelRequest { request_id, grace_ms } = message(body)?;
-            let CancelAnswer { outcome } = cancel(&host.sessions, CancelRequest { request_id, grace_ms }).await;
+            let CancelResponse { outcome } = cancel(&host.sessions, CancelRequest { request_id, grace_ms }).await;
             encode(&m::CancelResponse { outcome: outcome.as_str().to_owned() })
         }
         HostOperation::CreateSession => {

@@ -1,8 +1,8 @@
 //! Calls that are followed: live output, displays, input, streams, callbacks.
 
 use beep_python_client::{
-    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Execution, Handle, PythonHostBackend,
-    Returned, Shown, Value,
+    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Execution, ExecutionEvent, Handle,
+    PythonHostBackend, Returned, Value,
 };
 use beep_python_protocol::Outcome;
 use futures_util::StreamExt;
@@ -38,9 +38,11 @@ async fn followed(mut execution: Execution<AnyBackend>) -> (Vec<String>, Executi
     let mut all: Vec<String> = Vec::new();
     while let Some(shown) = execution.next().await {
         let told = match shown {
-            Shown::Stdout(text) => format!("out:{text}"),
-            Shown::Stderr(text) => format!("err:{text}"),
-            Shown::Display(display) => format!("display:{}", display.data["text/plain"].as_str().expect("text")),
+            ExecutionEvent::Stdout(text) => format!("out:{text}"),
+            ExecutionEvent::Stderr(text) => format!("err:{text}"),
+            ExecutionEvent::Display(display) => {
+                format!("display:{}", display.data["text/plain"].as_str().expect("text"))
+            }
             other => panic!("{other:?}"),
         };
         match all.last_mut() {
@@ -66,7 +68,7 @@ async fn code_shows_what_it_does_in_order(ground: &Ground) {
 }
 
 async fn a_value_that_is_held_is_not_shown(ground: &Ground) {
-    let execution = ground.python.execute_held("display(1)\n[2]").await.expect("started");
+    let execution = ground.python.execute_to_handle("display(1)\n[2]").await.expect("started");
     let (all, execution) = followed(execution).await;
     assert_eq!(all, ["display:1"]);
     let held: Handle = execution.result().await.expect("a handle");
@@ -77,13 +79,15 @@ async fn an_evaluation_that_is_followed_does_not_show_its_value(ground: &Ground)
     let code = "print('out')\ndisplay(1)\nline = input('? ')\nclass Thing:\n    def __repr__(self):\n        \
                 print('in repr'); return 'thing'\n[line, Thing()][0 if line == 'plain' else 1]";
     for (line, expected) in [("plain", "plain"), ("other", "thing")] {
-        let mut execution = ground.python.evaluate_followed(code).await.expect("started");
+        let mut execution = ground.python.evaluate_streaming(code).await.expect("started");
         let mut told = String::new();
         while let Some(shown) = execution.next().await {
             match shown {
-                Shown::Stdout(text) => told.push_str(&text),
-                Shown::Display(display) => told.push_str(&display.text()),
-                Shown::Input(input) => execution.answer_input(&input, Some(line)).await.expect("answered"),
+                ExecutionEvent::Stdout(text) => told.push_str(&text),
+                ExecutionEvent::Display(display) => told.push_str(&display.text()),
+                ExecutionEvent::InputRequest(input) => {
+                    execution.send_input(&input, Some(line)).await.expect("answered")
+                }
                 other => panic!("{other:?}"),
             }
         }
@@ -111,9 +115,9 @@ async fn input_is_answered_where_it_is_offered(ground: &Ground) {
     let mut prompts = Vec::new();
     let mut answers = [Some("one"), Some("two"), None].into_iter();
     while let Some(shown) = execution.next().await {
-        if let Shown::Input(input) = shown {
+        if let ExecutionEvent::InputRequest(input) = shown {
             prompts.push(input.prompt.clone());
-            execution.answer_input(&input, answers.next().expect("three")).await.expect("answered");
+            execution.send_input(&input, answers.next().expect("three")).await.expect("answered");
         }
     }
     assert_eq!(prompts, ["first? ", "", ""]);
@@ -252,7 +256,7 @@ async fn callbacks_are_called_and_answered(ground: &Ground) {
     let add = || [("add", Callback("add".into()))];
     assert_eq!(python.evaluate_with::<i64>("add(1, 2) + add(3, 4)", add()).await.expect("answered"), 10);
     let code = "import beep_python\nprint('p')\ntry: add(1, 2, fail='no')\nexcept beep_python.CallbackError as e: told = str(e)\ntold";
-    let told: beep_python_client::Answer<String> = python.evaluate_with(code, add()).await.expect("raised there");
+    let told: beep_python_client::Response<String> = python.evaluate_with(code, add()).await.expect("raised there");
     assert_eq!((told.value.as_str(), told.stdout.as_str()), ("no", "p\n"));
     let functools = python.import_module("functools").await.expect("imported");
     let sum: i64 =
@@ -272,7 +276,7 @@ async fn callbacks_work_while_code_is_followed(ground: &Ground) {
 async fn a_callback_calls_back_into_its_session(ground: &Ground) {
     let inner = ground.companion();
     let python = ground.python.with_callback("ask", move |call: CallbackCall| {
-        let within = inner.within(&call);
+        let within = inner.nested_in(&call);
         async move {
             let code: String = call.arg(0)?;
             within.evaluate::<i64>(&code).await.map_err(|error| error.to_string())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_client::{Answer, Error, ErrorCode, Handle, PythonException, PythonHostBackend, Value};
+use beep_python_client::{Error, ErrorCode, Handle, PythonException, PythonHostBackend, Response, Value};
 use beep_python_protocol::{Outcome, Problem};
 
 use crate::ground::{Case, Ground, cases, late};
@@ -144,7 +144,7 @@ async fn exits_and_interrupts_are_exceptions(ground: &Ground) {
         let told = raised(ground, code).await;
         assert!(told.kind.ends_with(kind), "{code}: {told:?}");
     }
-    let still: Answer<i64> = ground.python.evaluate("1").await.expect("the session goes on");
+    let still: Response<i64> = ground.python.evaluate("1").await.expect("the session goes on");
     assert_eq!(still.session_epoch, Some(1));
 }
 
@@ -161,7 +161,7 @@ async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
         );
         assert_eq!(problem.started, Some(true), "{forever}");
     }
-    let kept: Answer<i64> = python.evaluate("kept").await.expect("kept");
+    let kept: Response<i64> = python.evaluate("kept").await.expect("kept");
     assert_eq!((kept.value, kept.session_epoch), (1, Some(1)));
     let begun: i64 = python.evaluate("begun").await.expect("counted");
     assert!(begun <= 3, "{begun}: what is told not to have begun has not");
@@ -191,7 +191,7 @@ async fn code_that_holds_on_is_killed(ground: &Ground) {
     let code = "while True: ctypes.CDLL(None).sleep(60)";
     let problem = late(async |time| problem(python.with_timeout(time).evaluate::<()>(code).await, code)).await;
     assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateLost)));
-    let next: Answer<i64> = ground.python.evaluate("1").await.expect("a fresh worker");
+    let next: Response<i64> = ground.python.evaluate("1").await.expect("a fresh worker");
     assert_eq!(next.session_epoch, Some(2));
 }
 
@@ -209,7 +209,7 @@ async fn a_death_is_explained_and_the_session_goes_on(ground: &Ground) {
     let Err(Error::Host(problem)) = python.evaluate::<()>(code).await else { panic!("it lives") };
     let death = problem.death.expect("how it ended");
     assert_eq!((death.signal, death.signal_name.as_deref()), (Some(11), Some("SIGSEGV")));
-    let after: Answer<bool> = python.evaluate("'os' in globals()").await.expect("goes on");
+    let after: Response<bool> = python.evaluate("'os' in globals()").await.expect("goes on");
     assert_eq!((after.value, after.session_epoch), (false, Some(3)));
 }
 

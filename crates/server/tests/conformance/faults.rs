@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use beep_python_client::{
-    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Handle, Limits, PythonHostBackend,
-    SessionOptions, Shown, Value,
+    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, ExecutionEvent, Handle, Limits,
+    PythonHostBackend, SessionOptions, Value,
 };
 use beep_python_protocol::{DeathCause, Outcome, Problem};
 use futures_util::StreamExt;
@@ -95,7 +95,7 @@ async fn slow_call(kind: &str, python: &AnyBackend, slow: &Handle, mark: &Path) 
         "evaluate" => python.evaluate::<()>("hang()").await,
         "execute" => {
             let mut execution = python.execute("print('live')\nhang()").await?;
-            assert!(matches!(execution.next().await, Some(Shown::Stdout(text)) if text == "live\n"));
+            assert!(matches!(execution.next().await, Some(ExecutionEvent::Stdout(text)) if text == "live\n"));
             execution.result::<()>().await
         }
         "import" => python.import_module("slow_to_find").await.map(drop),
@@ -124,7 +124,7 @@ async fn slow_call(kind: &str, python: &AnyBackend, slow: &Handle, mark: &Path) 
         }
         "input" => {
             let mut execution = python.execute("input('name? ')").await?;
-            assert!(matches!(execution.next().await, Some(Shown::Input(_))));
+            assert!(matches!(execution.next().await, Some(ExecutionEvent::InputRequest(_))));
             std::fs::write(mark, "").expect("a file");
             execution.result::<()>().await
         }

@@ -1,7 +1,7 @@
 //! What sessions and calls may take, and what is told when they take more.
 
 use beep_python_client::{
-    Answer, AnyBackend, CallLimits, Error, ErrorCode, Handle, Limits, PythonHostBackend, SessionOptions, Value,
+    AnyBackend, CallLimits, Error, ErrorCode, Handle, Limits, PythonHostBackend, Response, SessionOptions, Value,
 };
 use beep_python_protocol::{Outcome, Problem};
 use futures_util::StreamExt;
@@ -169,7 +169,7 @@ async fn output_is_limited(ground: &Ground) {
     let (there, session) = limited(ground, Limits { output_bytes: Some(10), ..Limits::default() }).await;
     let of = |most| there.with_limits(&CallLimits { output_bytes: Some(most), ..CallLimits::default() });
     for (python, kept) in [(there.clone(), 10), (of(5), 5), (of(100), 10)] {
-        let told: Answer<()> = python.evaluate("print('x' * 20)").await.expect("done");
+        let told: Response<()> = python.evaluate("print('x' * 20)").await.expect("done");
         let expected = format!("{}\n[output cut here: {} more bytes]\n", "x".repeat(kept), 21 - kept);
         assert_eq!(told.stdout, expected);
     }
@@ -180,7 +180,7 @@ async fn calls_that_wait_are_limited(ground: &Ground) {
     let (there, session) = limited(ground, Limits { waiting: Some(1), ..Limits::default() }).await;
     let call = there.with_request_id(&format!("waits in {session}"));
     let second = async {
-        while ground.stranger().session_info(&session).await.expect("known").calls == 0 {}
+        while ground.stranger().get_session(&session).await.expect("known").calls == 0 {}
         let told = refused(&ground.companion().with_session(&session), "1").await;
         ground.stranger().cancel(&format!("waits in {session}")).await.expect("cancelled");
         told

@@ -29,7 +29,7 @@ fn asking(ground: &Ground, how: impl Fn(AnyBackend) -> AnyBackend + Send + Sync 
     let (inner, how) = (ground.companion(), Arc::new(how));
     let (sender, told) = unbounded_channel();
     let python = ground.python.with_callback("ask", move |call: CallbackCall| {
-        let (within, sender) = (how(inner.within(&call)), sender.clone());
+        let (within, sender) = (how(inner.nested_in(&call)), sender.clone());
         async move {
             let code: String = call.arg(0)?;
             // On its own: it is told even when the call around it has ended, and its callback with it.
@@ -83,7 +83,7 @@ async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(groun
 async fn a_nested_call_with_events_is_refused_at_once(ground: &Ground) {
     let inner = ground.companion();
     let python = ground.python.with_callback("ask", move |call: CallbackCall| {
-        let within = inner.within(&call);
+        let within = inner.nested_in(&call);
         async move {
             let told = match within.execute("1").await {
                 Ok(execution) => execution.result::<i64>().await.map(drop),

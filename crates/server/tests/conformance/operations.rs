@@ -1,6 +1,6 @@
 //! Every operation, and what it gives.
 
-use beep_python_client::{Answer, Args, ErrorCode, Handle, Locals, PythonHostBackend, Returned, Value};
+use beep_python_client::{Args, ErrorCode, Handle, Locals, PythonHostBackend, Response, Returned, Value};
 
 use crate::ground::{Case, Ground, cases};
 
@@ -78,15 +78,15 @@ async fn code_may_be_indented_and_may_await(ground: &Ground) {
 async fn output_comes_with_the_answer(ground: &Ground) {
     let python = &ground.python;
     let code = "import os, sys\nprint('out ä')\nprint('err', file=sys.stderr)\nos.write(1, b'raw\\n')\nos.system('echo child')\n7";
-    let answer: Answer<i64> = python.evaluate(code).await.expect("answered");
+    let answer: Response<i64> = python.evaluate(code).await.expect("answered");
     let expected =
-        Answer { value: 7, stdout: "out ä\nraw\nchild\n".into(), stderr: "err\n".into(), session_epoch: Some(1) };
+        Response { value: 7, stdout: "out ä\nraw\nchild\n".into(), stderr: "err\n".into(), session_epoch: Some(1) };
     assert_eq!(answer, expected);
-    let silent: Answer<i64> = python.evaluate("8").await.expect("answered");
+    let silent: Response<i64> = python.evaluate("8").await.expect("answered");
     assert_eq!((silent.stdout.as_str(), silent.stderr.as_str()), ("", ""), "none of it comes twice");
     let failed = python.evaluate::<()>("print('before'); 1/0").await.expect_err("raises");
     assert_eq!(failed.output(), Some(("before\n", "")));
-    let bytes: Answer<()> = python.evaluate("os.write(1, b'a\\xff\\xfeb\\x00'); None").await.expect("answered");
+    let bytes: Response<()> = python.evaluate("os.write(1, b'a\\xff\\xfeb\\x00'); None").await.expect("answered");
     assert_eq!(bytes.stdout, "a\u{fffd}\u{fffd}b\0", "whatever is written, text comes");
 }
 

@@ -1,6 +1,6 @@
 //! Values: what goes out comes back as it was, and Python sees what was meant.
 
-use beep_python_client::{Answer, Handle, Locals, PythonHostBackend, Returned, Value};
+use beep_python_client::{Handle, Locals, PythonHostBackend, Response, Returned, Value};
 use beep_python_protocol::{BigInt, DateTime, Time, TimeDelta};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -321,7 +321,7 @@ async fn long_text_and_many_items_travel(ground: &Ground) {
     let many: Vec<i64> = (0..50_000).collect();
     let back: Vec<i64> = python.evaluate_with("[-n for n in many]", [("many", &many)]).await.expect("returned");
     assert!(back.iter().zip(&many).all(|(a, b)| *a == -b) && back.len() == many.len());
-    let printed: Answer<i64> = python.evaluate("print('x' * 500_000); 1").await.expect("answered");
+    let printed: Response<i64> = python.evaluate("print('x' * 500_000); 1").await.expect("answered");
     assert_eq!(printed.stdout.len(), 500_001);
 }
 

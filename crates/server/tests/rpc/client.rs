@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beep_python_client::{
-    Answer, Args, CancelOutcome, Error, ErrorCode, Handle, Locals, PythonHostBackend, Returned, RpcBackend, Value,
+    Args, CancelOutcome, Error, ErrorCode, Handle, Locals, PythonHostBackend, Response, Returned, RpcBackend, Value,
 };
 use beep_python_protocol::Outcome;
 
@@ -20,8 +20,8 @@ async fn every_operation_works() {
     let python = connect(&server);
     let health = python.initialize().await.expect("there");
     assert_eq!((health.status.as_str(), &health.details["pid"]), ("ok", &std::process::id().into()));
-    let answer: Answer<i64> = python.evaluate_with("print('out') or n + 1", [("n", 1)]).await.expect("answered");
-    assert_eq!(answer, Answer { value: 2, stdout: "out\n".into(), stderr: String::new(), session_epoch: Some(1) });
+    let answer: Response<i64> = python.evaluate_with("print('out') or n + 1", [("n", 1)]).await.expect("answered");
+    assert_eq!(answer, Response { value: 2, stdout: "out\n".into(), stderr: String::new(), session_epoch: Some(1) });
     let exact: Value = python.evaluate("(1, {2: b'x'}, 2**100, float('-inf'))").await.expect("exact");
     let again: Value = python.evaluate_with("v", Locals::new().local("v", exact.clone())).await.expect("exact");
     assert_eq!(exact, again);

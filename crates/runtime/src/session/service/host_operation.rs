@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::message::{CancelAnswer, CancelRequest, InstalledPackage, PackagesInstalled};
+use beep_python_protocol::message::{CancelRequest, CancelResponse, InstalledPackage, PackagesInstalled};
 use beep_python_protocol::{DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -121,10 +121,10 @@ fn health(sessions: &SessionManager) -> Value {
 }
 
 /// Cancels the calls of an id.
-pub async fn cancel(sessions: &SessionManager, request: CancelRequest) -> CancelAnswer {
+pub async fn cancel(sessions: &SessionManager, request: CancelRequest) -> CancelResponse {
     let CancelRequest { request_id, grace_ms } = request;
     let outcome = sessions.cancel(&RequestId::new(request_id), grace_ms.map(Duration::from_millis)).await;
-    CancelAnswer { outcome }
+    CancelResponse { outcome }
 }
 
 /// Ends a session; the default one is refused.

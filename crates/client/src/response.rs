@@ -9,7 +9,7 @@ use crate::{Error, Handle};
 
 /// A result together with what the call printed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer<T> {
+pub struct Response<T> {
     /// The result.
     pub value: T,
     /// What the call wrote to standard output.
@@ -29,8 +29,8 @@ pub enum Returned {
     Handle(Handle),
 }
 
-/// What can be asked of a call: any type that serde can read, [`Handle`], [`Returned`], or [`Answer`] around one of these.
-pub trait FromAnswer: Sized {
+/// What can be asked of a call: any type that serde can read, [`Handle`], [`Returned`], or [`Response`] around one of these.
+pub trait FromResponse: Sized {
     /// Whether the host is to keep the result even where it could send it.
     const WANTS_HANDLE: bool = false;
 
@@ -38,11 +38,11 @@ pub trait FromAnswer: Sized {
     ///
     /// # Errors
     /// [`Error::Decode`], [`Error::UnexpectedHandle`] or [`Error::ExpectedHandle`] when the result is of another kind.
-    fn from_answer(answer: Answer<Returned>) -> Result<Self, Error>;
+    fn from_response(answer: Response<Returned>) -> Result<Self, Error>;
 }
 
-impl<T: DeserializeOwned> FromAnswer for T {
-    fn from_answer(answer: Answer<Returned>) -> Result<T, Error> {
+impl<T: DeserializeOwned> FromResponse for T {
+    fn from_response(answer: Response<Returned>) -> Result<T, Error> {
         match answer.value {
             Returned::Value(value) => {
                 let found = value.type_name();
@@ -56,10 +56,10 @@ impl<T: DeserializeOwned> FromAnswer for T {
     }
 }
 
-impl FromAnswer for Handle {
+impl FromResponse for Handle {
     const WANTS_HANDLE: bool = true;
 
-    fn from_answer(answer: Answer<Returned>) -> Result<Handle, Error> {
+    fn from_response(answer: Response<Returned>) -> Result<Handle, Error> {
         match answer.value {
             Returned::Handle(handle) => Ok(handle),
             Returned::Value(value) => Err(Error::ExpectedHandle { found: value.type_name() }),
@@ -67,18 +67,18 @@ impl FromAnswer for Handle {
     }
 }
 
-impl FromAnswer for Returned {
-    fn from_answer(answer: Answer<Returned>) -> Result<Returned, Error> {
+impl FromResponse for Returned {
+    fn from_response(answer: Response<Returned>) -> Result<Returned, Error> {
         Ok(answer.value)
     }
 }
 
-impl<T: FromAnswer> FromAnswer for Answer<T> {
+impl<T: FromResponse> FromResponse for Response<T> {
     const WANTS_HANDLE: bool = T::WANTS_HANDLE;
 
-    fn from_answer(mut answer: Answer<Returned>) -> Result<Answer<T>, Error> {
+    fn from_response(mut answer: Response<Returned>) -> Result<Response<T>, Error> {
         let (stdout, stderr) = (std::mem::take(&mut answer.stdout), std::mem::take(&mut answer.stderr));
         let session_epoch = answer.session_epoch;
-        Ok(Answer { value: T::from_answer(answer)?, stdout, stderr, session_epoch })
+        Ok(Response { value: T::from_response(answer)?, stdout, stderr, session_epoch })
     }
 }

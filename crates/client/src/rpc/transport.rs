@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 
 use super::channel::{Channel, Exchanged};
-use super::follow::follow;
+use super::subscribe::subscribe;
 use super::{reply, request};
 use crate::call::{Call, Reply, Target};
 use crate::http::{bearer, header_value};
@@ -162,7 +162,7 @@ impl PythonHostBackend for RpcBackend {
             *request.uri_mut() = self.uri_of(format!("{ROUTE_PREFIX}EventService/{}", operation.rpc_name()));
         }
         let response = self.channel.send(request).await?;
-        follow(&self.channel.endpoint, response).await
+        subscribe(&self.channel.endpoint, response).await
     }
 }
 
@@ -177,7 +177,7 @@ pub(super) fn failure(status: Option<u16>, answer: &Exchanged) -> Error {
         Ok(details) => Error::from_body(status, details.problem_json.as_bytes()),
         Err(_) => {
             let message = answer.headers.get(MESSAGE).map(|message| String::from_utf8_lossy(message.as_bytes()));
-            Error::Answer { status, detail: message.unwrap_or_default().into_owned() }
+            Error::Protocol { status, detail: message.unwrap_or_default().into_owned() }
         }
     }
 }

@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use prost::Message;
 
-use super::backend::{failure, status};
 use super::channel::Exchanged;
+use super::transport::{failure, status};
 use crate::event::is_last;
 use crate::{Endpoint, Error, Event, EventStream};
 
@@ -23,7 +23,7 @@ struct Messages {
     ended: bool,
 }
 
-pub(super) async fn follow(endpoint: &Endpoint, response: Response<Incoming>) -> Result<EventStream, Error> {
+pub(super) async fn subscribe(endpoint: &Endpoint, response: Response<Incoming>) -> Result<EventStream, Error> {
     // An error before anything happened stands in the headers, or is a message of its own kind before the trailers.
     let is_events = response.headers().contains_key(EVENTS);
     if !is_events {
@@ -48,7 +48,7 @@ impl Messages {
         loop {
             if let Some(message) = self.message() {
                 let read = m::Event::decode(message)
-                    .map_err(|error| Error::Answer { status: 200, detail: error.to_string() })?;
+                    .map_err(|error| Error::Protocol { status: 200, detail: error.to_string() })?;
                 if let Some(event) = event(read)? {
                     return Ok(event);
                 }

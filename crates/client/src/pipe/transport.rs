@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::PipeEndpoint;
 use super::connection::PipeConnection;
-use super::follow::follow;
 use super::line;
+use super::subscribe::subscribe;
 use crate::call::{Call, Reply};
 use crate::connections::Connections;
 use crate::{Context, Error, EventStream, PythonHostBackend};
@@ -52,6 +52,6 @@ impl PythonHostBackend for PipeBackend {
     }
 
     async fn follow(&self, call: Call) -> Result<EventStream, Error> {
-        follow(self.endpoint(), &line::write_followed(&call)).await
+        subscribe(self.endpoint(), &line::write_followed(&call)).await
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::message::{
-    AvailableAnswer, CallRequest, CancelAnswer, CancelOutcome, CancelRequest, CreateEnvironmentRequest, CreateRequest,
+    CallRequest, CancelOutcome, CancelRequest, CancelResponse, CreateEnvironmentRequest, CreateRequest,
     EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentRequest, EvaluateRequest, GetAttributeRequest,
-    HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleRequest, PackagesInstalled, SessionCreated,
-    SessionInfo, SessionList, SessionRestarted, SetAttributeRequest, WrapRequest,
+    HandleRequest, Health, InstallPackagesRequest, InstalledPackage, ModuleAvailableResponse, ModuleRequest,
+    PackagesInstalled, SessionCreated, SessionInfo, SessionList, SessionRestarted, SetAttributeRequest, WrapRequest,
 };
 use beep_python_protocol::{
     CallLimits, DebugRequest, Debugger, HandleList, HeldObject, HostOperation, Operation, SessionInspection,
@@ -19,14 +19,14 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
 
-use crate::ask::{
-    NO_REQUEST, Nothing, answer, argument, ask_host, decode, encode, handle_id, held, options_for, result, return_type,
-    session_call,
-};
 use crate::call::{Call, Reply};
 use crate::callback::CallbackCall;
-use crate::release::Release;
-use crate::{Args, Context, Error, EventStream, Execution, FromAnswer, Handle, Locals, ValueStream, floats};
+use crate::handle_reaper::Release;
+use crate::invoke::{
+    NO_REQUEST, Nothing, answer, call_host, decode, encode, handle_id, held, options_for, result, return_type,
+    session_call, to_argument,
+};
+use crate::{Args, Context, Error, EventStream, Execution, FromResponse, Handle, Locals, ValueStream, floats};
 
 /// A host that runs Python for us.
 ///
@@ -51,7 +51,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// A failure to reach the host, or what it answered before anything happened; what comes later is told by the stream.
     fn follow(&self, call: Call) -> impl Future<Output = Result<EventStream, Error>> + Send {
         let _ = call;
-        std::future::ready(Err(Error::Answer { status: 200, detail: "this backend follows no calls".to_owned() }))
+        std::future::ready(Err(Error::Protocol { status: 200, detail: "this backend follows no calls".to_owned() }))
     }
 
     /// What it keeps beside its connection.
@@ -146,9 +146,9 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
 
     /// The same backend, whose calls are carried out while Python waits for the answer of a callback.
     #[must_use]
-    fn within(&self, callback: &CallbackCall) -> Self {
+    fn nested_in(&self, callback: &CallbackCall) -> Self {
         let mut backend = self.clone();
-        backend.context_mut().options.callback = callback.token.clone();
+        backend.context_mut().options.callback = callback.reentry_token.clone();
         backend
     }
 
@@ -159,17 +159,17 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
 
     /// What the host says of itself.
     fn health(&self) -> impl Future<Output = Result<Health, Error>> + Send {
-        ask_host(self, HostOperation::Health, NO_REQUEST, None)
+        call_host(self, HostOperation::Health, NO_REQUEST, None)
     }
 
     /// Evaluates an expression, or any number of statements of which the last may be an expression, else the value is
     /// None. Names persist in the session.
-    fn evaluate<T: FromAnswer>(&self, code: &str) -> impl Future<Output = Result<T, Error>> + Send {
+    fn evaluate<T: FromResponse>(&self, code: &str) -> impl Future<Output = Result<T, Error>> + Send {
         self.evaluate_with(code, ())
     }
 
     /// Evaluates with names that exist for this call only. When there are any, nothing that the code binds persists.
-    fn evaluate_with<T: FromAnswer>(
+    fn evaluate_with<T: FromResponse>(
         &self,
         code: &str,
         locals: impl Into<Locals>,
@@ -198,23 +198,23 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
 
     /// The same, whose result stays in the session whatever it is, and is not shown:
     /// [`result::<Handle>`](Execution::result).
-    fn execute_held(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
+    fn execute_to_handle(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
         async move { Execution::start(self, Operation::Execute, code, Locals::default(), return_type::<Handle>()).await }
     }
 
     /// Evaluates as [`evaluate`](Self::evaluate) does, and shows meanwhile its output, what it gives to `display`, and the
     /// lines that it wants of `input()`; neither its value nor the figures that it leaves open.
-    fn evaluate_followed(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
+    fn evaluate_streaming(&self, code: &str) -> impl Future<Output = Result<Execution<Self>, Error>> + Send {
         async move { Execution::start(self, Operation::Evaluate, code, Locals::default(), None).await }
     }
 
     /// Iterates over what code gives: an iterable, a generator or an asynchronous one. Its items are made as they are read.
-    fn stream<T: FromAnswer>(&self, code: &str) -> impl Future<Output = Result<ValueStream<Self, T>, Error>> + Send {
+    fn stream<T: FromResponse>(&self, code: &str) -> impl Future<Output = Result<ValueStream<Self, T>, Error>> + Send {
         self.stream_with(code, ())
     }
 
     /// The same, with names that exist for this call only.
-    fn stream_with<T: FromAnswer>(
+    fn stream_with<T: FromResponse>(
         &self,
         code: &str,
         locals: impl Into<Locals>,
@@ -224,7 +224,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     }
 
     /// Iterates over an object.
-    fn iterate<T: FromAnswer>(
+    fn iterate<T: FromResponse>(
         &self,
         object: &Handle,
     ) -> impl Future<Output = Result<ValueStream<Self, T>, Error>> + Send {
@@ -260,7 +260,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     }
 
     /// Calls a method.
-    fn call_method<T: FromAnswer>(
+    fn call_method<T: FromResponse>(
         &self,
         object: &Handle,
         method: &str,
@@ -279,7 +279,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     }
 
     /// Reads an attribute.
-    fn get_attribute<T: FromAnswer>(
+    fn get_attribute<T: FromResponse>(
         &self,
         object: &Handle,
         attribute: &str,
@@ -299,7 +299,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         attribute: &str,
         value: impl Serialize,
     ) -> impl Future<Output = Result<(), Error>> + Send {
-        let body = argument("the attribute's value", &value).and_then(|value| {
+        let body = to_argument("the attribute's value", &value).and_then(|value| {
             encode(&SetAttributeRequest { handle_id: object.id(), attribute_name: attribute, value: &value })
         });
         let call = session_call(Operation::SetAttribute, body, options_for(self, object));
@@ -325,12 +325,12 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn is_module_available(&self, module: &str) -> impl Future<Output = Result<bool, Error>> + Send {
         let body = encode(&ModuleRequest { module_name: module });
         let call = session_call(Operation::ModuleAvailable, body, self.context().options.clone());
-        async move { Ok(decode::<AvailableAnswer>(&self.perform(call?).await?)?.available) }
+        async move { Ok(decode::<ModuleAvailableResponse>(&self.perform(call?).await?)?.available) }
     }
 
     /// Keeps a value in the session.
     fn wrap_value(&self, value: impl Serialize) -> impl Future<Output = Result<Handle, Error>> + Send {
-        let body = argument("the value", &value).and_then(|value| encode(&WrapRequest { value: &value }));
+        let body = to_argument("the value", &value).and_then(|value| encode(&WrapRequest { value: &value }));
         async move {
             let options = self.context().options.clone();
             let session = options.session.clone();
@@ -338,7 +338,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         }
     }
 
-    /// Releases an object now. Its other clones then name nothing.
+    /// HandleReaper an object now. Its other clones then name nothing.
     fn dispose_handle(&self, object: Handle) -> impl Future<Output = Result<(), Error>> + Send {
         let body = encode(&HandleRequest { handle_id: object.id() });
         let call = session_call(Operation::Dispose, body, options_for(self, &object));
@@ -361,8 +361,8 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn release_dropped(&self) -> impl Future<Output = ()> + Send {
         let (done, released) = oneshot::channel();
         async move {
-            if let Some(releaser) = self.context().releases.current()
-                && releaser.send(Release::Flush(done)).is_ok()
+            if let Some(reaper) = self.context().reaper.current()
+                && reaper.send(Release::Flush(done)).is_ok()
             {
                 let _ = released.await;
             }
@@ -377,7 +377,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         let grace_ms = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
         let request = CancelRequest { request_id: request_id.to_owned(), grace_ms };
         async move {
-            let answer: CancelAnswer = ask_host(self, HostOperation::Cancel, Some(request), None).await?;
+            let answer: CancelResponse = call_host(self, HostOperation::Cancel, Some(request), None).await?;
             Ok(answer.outcome)
         }
     }
@@ -393,27 +393,27 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn create_session_with(&self, options: &SessionOptions) -> impl Future<Output = Result<String, Error>> + Send {
         let options = options.clone();
         async move {
-            let created: SessionCreated = ask_host(self, HostOperation::CreateSession, Some(options), None).await?;
+            let created: SessionCreated = call_host(self, HostOperation::CreateSession, Some(options), None).await?;
             Ok(created.session_id)
         }
     }
 
     /// What is known of a session.
     fn get_session(&self, session: &str) -> impl Future<Output = Result<SessionInfo, Error>> + Send {
-        ask_host(self, HostOperation::GetSession, NO_REQUEST, Some(Arc::from(session)))
+        call_host(self, HostOperation::GetSession, NO_REQUEST, Some(Arc::from(session)))
     }
 
     /// Where a session stands: what is known of it, how long its call has been running, and the stack of each of its
     /// threads, without stopping it.
     fn inspect_session(&self, session: &str) -> impl Future<Output = Result<SessionInspection, Error>> + Send {
-        ask_host(self, HostOperation::InspectSession, NO_REQUEST, Some(Arc::from(session)))
+        call_host(self, HostOperation::InspectSession, NO_REQUEST, Some(Arc::from(session)))
     }
 
     /// What a session holds for its clients. Waits for its turn in the session.
     fn list_handles(&self, session: &str) -> impl Future<Output = Result<Vec<HeldObject>, Error>> + Send {
         let session = Some(Arc::from(session));
         async move {
-            let list: HandleList = ask_host(self, HostOperation::ListHandles, NO_REQUEST, session).await?;
+            let list: HandleList = call_host(self, HostOperation::ListHandles, NO_REQUEST, session).await?;
             Ok(list.handles)
         }
     }
@@ -421,7 +421,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// Lets a debugger listen in a session, or says where it listens already. With `install`, debugpy is installed into the
     /// session's environment where it is not there. Waits for its turn in the session. Whoever attaches runs code there.
     fn debug_session(&self, session: &str, install: bool) -> impl Future<Output = Result<Debugger, Error>> + Send {
-        ask_host(self, HostOperation::DebugSession, Some(DebugRequest { install }), Some(Arc::from(session)))
+        call_host(self, HostOperation::DebugSession, Some(DebugRequest { install }), Some(Arc::from(session)))
     }
 
     /// Ends the worker of a session, whatever it does, and answers with the epoch in which the session goes on, empty.
@@ -429,7 +429,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         let session = Some(Arc::from(session));
         async move {
             let done: SessionRestarted =
-                ask_host(self, HostOperation::RestartSession, Some(Nothing {}), session).await?;
+                call_host(self, HostOperation::RestartSession, Some(Nothing {}), session).await?;
             Ok(done.session_epoch)
         }
     }
@@ -437,7 +437,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// The host's sessions.
     fn list_sessions(&self) -> impl Future<Output = Result<Vec<SessionInfo>, Error>> + Send {
         async move {
-            let list: SessionList = ask_host(self, HostOperation::ListSessions, NO_REQUEST, None).await?;
+            let list: SessionList = call_host(self, HostOperation::ListSessions, NO_REQUEST, None).await?;
             Ok(list.sessions)
         }
     }
@@ -445,14 +445,14 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// What the host knows of one session.
     fn session_info(&self, session: &str) -> impl Future<Output = Result<SessionInfo, Error>> + Send {
         let session = Some(Arc::from(session));
-        ask_host(self, HostOperation::GetSession, NO_REQUEST, session)
+        call_host(self, HostOperation::GetSession, NO_REQUEST, session)
     }
 
     /// Ends a session, with all that it holds.
     fn delete_session(&self, session: &str) -> impl Future<Output = Result<(), Error>> + Send {
         let session = Some(Arc::from(session));
         async move {
-            let _: IgnoredAny = ask_host(self, HostOperation::DeleteSession, NO_REQUEST, session).await?;
+            let _: IgnoredAny = call_host(self, HostOperation::DeleteSession, NO_REQUEST, session).await?;
             Ok(())
         }
     }
@@ -468,7 +468,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
             CreateEnvironmentRequest { provider_name: provider.to_owned(), model_id: model.map(str::to_owned) };
         async move {
             let created: EnvironmentCreated =
-                ask_host(self, HostOperation::CreateEnvironment, Some(request), None).await?;
+                call_host(self, HostOperation::CreateEnvironment, Some(request), None).await?;
             Ok(created.path.into())
         }
     }
@@ -476,7 +476,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// The host's environments.
     fn list_environments(&self) -> impl Future<Output = Result<Vec<EnvironmentInfo>, Error>> + Send {
         async move {
-            let list: EnvironmentList = ask_host(self, HostOperation::ListEnvironments, NO_REQUEST, None).await?;
+            let list: EnvironmentList = call_host(self, HostOperation::ListEnvironments, NO_REQUEST, None).await?;
             Ok(list.environments)
         }
     }
@@ -484,7 +484,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     /// Tries an environment.
     fn environment_status(&self, name: &str) -> impl Future<Output = Result<EnvironmentInfo, Error>> + Send {
         let request = EnvironmentRequest { name: name.to_owned() };
-        ask_host(self, HostOperation::EnvironmentStatus, Some(request), None)
+        call_host(self, HostOperation::EnvironmentStatus, Some(request), None)
     }
 
     /// Installs packages into an environment, each named as PEP 508 writes it (`numpy>=2`), and answers with these
@@ -497,7 +497,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
         let packages = packages.iter().map(|package| (*package).to_owned()).collect();
         let request = InstallPackagesRequest { name: environment.to_owned(), packages };
         async move {
-            let done: PackagesInstalled = ask_host(self, HostOperation::InstallPackages, Some(request), None).await?;
+            let done: PackagesInstalled = call_host(self, HostOperation::InstallPackages, Some(request), None).await?;
             Ok(done.installed)
         }
     }
@@ -506,7 +506,7 @@ pub trait PythonHostBackend: Clone + Send + Sync + 'static {
     fn delete_environment(&self, name: &str) -> impl Future<Output = Result<(), Error>> + Send {
         let request = EnvironmentRequest { name: name.to_owned() };
         async move {
-            let _: IgnoredAny = ask_host(self, HostOperation::DeleteEnvironment, Some(request), None).await?;
+            let _: IgnoredAny = call_host(self, HostOperation::DeleteEnvironment, Some(request), None).await?;
             Ok(())
         }
     }

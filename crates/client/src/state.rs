@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::call::CallOptions;
 use crate::callback::Callbacks;
-use crate::release::Releases;
+use crate::handle_reaper::HandleReaper;
 
 /// The options of the calls made through a backend, and the way on which dropped handles are released. A backend holds
 /// one, made by `Context::default()`; its clones share the release of handles, each with options of its own.
@@ -14,7 +14,7 @@ use crate::release::Releases;
 pub struct Context {
     /// The options of every call.
     pub options: CallOptions,
-    pub(crate) releases: Arc<Releases>,
+    pub(crate) reaper: Arc<HandleReaper>,
     pub(crate) callbacks: Callbacks,
     /// What is to live as long as the backends that callers have.
     pub(crate) _keeper: Option<Arc<dyn Any + Send + Sync>>,

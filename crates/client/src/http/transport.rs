@@ -11,7 +11,7 @@ use http_body_util::Full;
 
 use super::connection::HttpConnection;
 use super::endpoint::Endpoint;
-use super::follow::follow;
+use super::subscribe::subscribe;
 use crate::call::{Call, Reply, Target};
 use crate::connections::Connections;
 use crate::{Context, Error, EventStream, PythonHostBackend};
@@ -154,7 +154,7 @@ impl PythonHostBackend for HttpBackend {
     async fn follow(&self, call: Call) -> Result<EventStream, Error> {
         let mut request = self.request(&call)?;
         request.headers_mut().insert(ACCEPT, LINES);
-        follow(self.endpoint(), request).await
+        subscribe(self.endpoint(), request).await
     }
 
     async fn perform(&self, call: Call) -> Result<Reply, Error> {
@@ -200,9 +200,9 @@ fn reply(target: Target, parts: &Parts, body: Bytes) -> Result<Reply, Error> {
         let error = Error::from_body(parts.status.as_u16(), &body);
         return Err(match error {
             // A host of ours always sends a body; this is someone else's, or a route that is not there yet.
-            Error::Answer { status, detail } if detail.is_empty() => {
+            Error::Protocol { status, detail } if detail.is_empty() => {
                 let reason = parts.status.canonical_reason().unwrap_or("no reason given");
-                Error::Answer { status, detail: format!("{reason}, for {}", path(target)) }
+                Error::Protocol { status, detail: format!("{reason}, for {}", path(target)) }
             }
             other => other,
         });

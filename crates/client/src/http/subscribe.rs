@@ -32,7 +32,7 @@ impl Drop for Driver {
     }
 }
 
-pub(super) async fn follow(endpoint: &Endpoint, request: Request<Full<Bytes>>) -> Result<EventStream, Error> {
+pub(super) async fn subscribe(endpoint: &Endpoint, request: Request<Full<Bytes>>) -> Result<EventStream, Error> {
     let stream = endpoint.connect().await?;
     let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
     stream.set_nodelay(true).map_err(failed)?;

@@ -16,11 +16,11 @@ use super::options::sessions_options;
 use crate::Error;
 
 /// Started by its first call.
-pub(super) struct LocalHost {
+pub(super) struct EmbeddedHost {
     pub(super) options: LocalOptions,
     running: OnceCell<Running>,
     /// More than one where a caller gave up waiting for the start, and another began anew.
-    threads: Mutex<Vec<Serving>>,
+    threads: Mutex<Vec<HostThread>>,
 }
 
 /// Sessions, and the tokio runtime in which all that is asked of them is done.
@@ -31,14 +31,14 @@ pub(super) struct Running {
 }
 
 /// A thread, which ends when it is told to.
-struct Serving {
+struct HostThread {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
 
-impl LocalHost {
-    pub(super) fn new(options: LocalOptions) -> LocalHost {
-        LocalHost { options, running: OnceCell::new(), threads: Mutex::default() }
+impl EmbeddedHost {
+    pub(super) fn new(options: LocalOptions) -> EmbeddedHost {
+        EmbeddedHost { options, running: OnceCell::new(), threads: Mutex::default() }
     }
 
     /// The running core; where it does not run yet, it is started. A failed start is tried again by the next call.
@@ -58,14 +58,14 @@ impl LocalHost {
         let options = self.options.clone();
         let thread =
             thread::Builder::new().name("beep-python".to_owned()).spawn(move || serve(&options, tell, stopped))?;
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Serving { stop, thread });
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(HostThread { stop, thread });
         told.await.unwrap_or_else(|_| Err(io::Error::other("the thread that starts Python ended")))
     }
 
     /// Ends all workers at once, and returns when they are gone.
     pub(super) fn stop(&self) {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for Serving { stop, thread } in threads {
+        for HostThread { stop, thread } in threads {
             let _ = stop.send(());
             let _ = thread.join(); // one that panicked has ended, too
         }
@@ -97,8 +97,8 @@ fn serve(options: &LocalOptions, tell: oneshot::Sender<io::Result<Running>>, mut
     });
 }
 
-impl fmt::Debug for LocalHost {
+impl fmt::Debug for EmbeddedHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalHost").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("EmbeddedHost").field("options", &self.options).finish_non_exhaustive()
     }
 }

@@ -10,24 +10,24 @@ use beep_python_protocol::message::{EvaluateRequest, HandleRequest};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use crate::ask::{encode, returned_from, session_call};
 use crate::call::CallOptions;
-use crate::callback::Answering;
+use crate::callback::CallbackDispatcher;
 use crate::event::Event;
-use crate::{Error, FromAnswer, Handle, Locals, PythonHostBackend};
+use crate::invoke::{encode, returned_from, session_call};
+use crate::{Error, FromResponse, Handle, Locals, PythonHostBackend};
 
 /// The items of an iterator or generator in a session, as they come; the host makes them as they are read. Dropping it
 /// closes the generator. What it prints is passed over. A failure is the last item.
 #[derive(Debug)]
 pub struct ValueStream<B, T> {
-    events: Answering<B>,
+    events: CallbackDispatcher<B>,
     backend: B,
     session: Option<Arc<str>>,
     ended: bool,
     items: PhantomData<fn() -> T>,
 }
 
-impl<B: PythonHostBackend, T: FromAnswer> ValueStream<B, T> {
+impl<B: PythonHostBackend, T: FromResponse> ValueStream<B, T> {
     pub(crate) async fn over_code(backend: &B, code: &str, locals: Locals) -> Result<Self, Error> {
         let body = locals
             .into_values()
@@ -43,7 +43,7 @@ impl<B: PythonHostBackend, T: FromAnswer> ValueStream<B, T> {
 
     async fn start(backend: &B, body: Result<Bytes, Error>, options: CallOptions) -> Result<Self, Error> {
         let session = options.session.clone();
-        let events = Answering::follow(backend, session_call(Operation::Stream, body, options)?).await?;
+        let events = CallbackDispatcher::follow(backend, session_call(Operation::Stream, body, options)?).await?;
         Ok(ValueStream { events, backend: backend.clone(), session, ended: false, items: PhantomData })
     }
 }
@@ -51,7 +51,7 @@ impl<B: PythonHostBackend, T: FromAnswer> ValueStream<B, T> {
 // Nothing in it is pinned but behind boxes of its own.
 impl<B, T> Unpin for ValueStream<B, T> {}
 
-impl<B: PythonHostBackend, T: FromAnswer> Stream for ValueStream<B, T> {
+impl<B: PythonHostBackend, T: FromResponse> Stream for ValueStream<B, T> {
     type Item = Result<T, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T, Error>>> {

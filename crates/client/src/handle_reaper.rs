@@ -21,38 +21,38 @@ pub(crate) enum Release {
     Flush(oneshot::Sender<()>),
 }
 
-pub(crate) type Releaser = UnboundedSender<Release>;
+pub(crate) type ReaperSender = UnboundedSender<Release>;
 
 /// The ways to the background tasks, one for each tokio runtime that the backends are used in, started when the first
 /// handle is made there: a handle must not depend on another runtime than its own. A task ends when the backends and
 /// handles that could tell it anything are gone, and all that was dropped is released.
 #[derive(Default)]
-pub(crate) struct Releases(Mutex<Vec<(Id, Releaser)>>);
+pub(crate) struct HandleReaper(Mutex<Vec<(Id, ReaperSender)>>);
 
-impl Releases {
+impl HandleReaper {
     /// The way to a running task. Outside of a tokio runtime there is none, and handles live as long as their session.
-    pub(crate) fn releaser<B: PythonHostBackend>(&self, backend: &B) -> Option<Releaser> {
+    pub(crate) fn reaper<B: PythonHostBackend>(&self, backend: &B) -> Option<ReaperSender> {
         let runtime = Handle::try_current().ok()?;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, releaser)) = known.iter().find(|(id, releaser)| *id == runtime.id() && !releaser.is_closed()) {
-            return Some(releaser.clone());
+        if let Some((_, reaper)) = known.iter().find(|(id, reaper)| *id == runtime.id() && !reaper.is_closed()) {
+            return Some(reaper.clone());
         }
         // Such a task is gone when its runtime is.
-        known.retain(|(_, releaser)| !releaser.is_closed());
-        let (releaser, released) = unbounded_channel();
+        known.retain(|(_, reaper)| !reaper.is_closed());
+        let (reaper, released) = unbounded_channel();
         let mut backend = backend.clone();
         // Without the way to itself, or the task would keep itself alive, and without what callers keep alive.
         *backend.context_mut() = crate::Context::default();
         runtime.spawn(release_all(backend, released));
-        known.push((runtime.id(), releaser.clone()));
-        Some(releaser)
+        known.push((runtime.id(), reaper.clone()));
+        Some(reaper)
     }
 
     /// The way to the task of the current tokio runtime, where one was started.
-    pub(crate) fn current(&self) -> Option<Releaser> {
+    pub(crate) fn current(&self) -> Option<ReaperSender> {
         let runtime = Handle::try_current().ok()?.id();
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().find(|(id, _)| *id == runtime).map(|(_, releaser)| releaser.clone())
+        known.iter().find(|(id, _)| *id == runtime).map(|(_, reaper)| reaper.clone())
     }
 }
 

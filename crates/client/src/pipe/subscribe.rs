@@ -20,7 +20,7 @@ struct Lines {
     ended: bool,
 }
 
-pub(super) async fn follow(endpoint: &PipeEndpoint, line: &[u8]) -> Result<EventStream, Error> {
+pub(super) async fn subscribe(endpoint: &PipeEndpoint, line: &[u8]) -> Result<EventStream, Error> {
     let mut stream = endpoint.connect().await?;
     let sent = stream.write_all(line).await;
     let mut lines = Lines { stream, read: BytesMut::new(), endpoint: endpoint.to_string(), ended: false };

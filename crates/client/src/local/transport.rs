@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::LocalOptions;
-use super::host::{LocalHost, Running};
+use super::embedded_host::{EmbeddedHost, Running};
 use crate::call::{Call, CallOptions, Reply, Target};
 use crate::{Context, Error, Event, EventStream, PythonHostBackend};
 
@@ -35,14 +35,14 @@ use crate::{Context, Error, Event, EventStream, PythonHostBackend};
 #[derive(Clone, Debug)]
 pub struct LocalBackend {
     context: Context,
-    host: Arc<LocalHost>,
+    host: Arc<EmbeddedHost>,
 }
 
 /// The shortest deadline, as it is on a wire.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The host's life: it ends with the last backend that a caller has.
-struct Owner(Arc<LocalHost>);
+struct Owner(Arc<EmbeddedHost>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
@@ -67,7 +67,7 @@ impl LocalBackend {
 
     /// A backend as the options say.
     pub fn new(options: LocalOptions) -> LocalBackend {
-        let host = Arc::new(LocalHost::new(options));
+        let host = Arc::new(EmbeddedHost::new(options));
         let context = Context { _keeper: Some(Arc::new(Owner(host.clone()))), ..Context::default() };
         LocalBackend { context, host }
     }
@@ -118,7 +118,7 @@ const AHEAD: usize = 64;
 fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
     let Target::Session(operation) = call.target else {
         let detail = "only operations of a session are followed".to_owned();
-        return Err(Error::Answer { status: 200, detail });
+        return Err(Error::Protocol { status: 200, detail });
     };
     let (sender, receiver) = mpsc::channel(AHEAD);
     let _inside = running.runtime.enter();

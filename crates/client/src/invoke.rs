@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beep_python_protocol::message::{CallAnswer, RETURN_HANDLE};
+use beep_python_protocol::message::{CallResponse, RETURN_HANDLE};
 use beep_python_protocol::{HostOperation, Operation, Value, ValueError, to_value};
 use bytes::Bytes;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Call, CallOptions, Reply, Target};
 use crate::callback;
-use crate::{Answer, Error, FromAnswer, Handle, PythonHostBackend, Returned};
+use crate::{Error, FromResponse, Handle, PythonHostBackend, Response, Returned};
 
 /// The request of an operation that takes none.
 pub(crate) const NO_REQUEST: Option<Nothing> = None;
@@ -19,7 +19,7 @@ pub(crate) const NO_REQUEST: Option<Nothing> = None;
 #[derive(Serialize)]
 pub(crate) struct Nothing {}
 
-pub(crate) fn return_type<T: FromAnswer>() -> Option<&'static str> {
+pub(crate) fn return_type<T: FromResponse>() -> Option<&'static str> {
     T::WANTS_HANDLE.then_some(RETURN_HANDLE)
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn options_for(backend: &impl PythonHostBackend, object: &Handle) -> 
     CallOptions { session: object.shared_session(), ..backend.context().options.clone() }
 }
 
-pub(crate) fn argument(what: &str, value: &impl Serialize) -> Result<Value, Error> {
+pub(crate) fn to_argument(what: &str, value: &impl Serialize) -> Result<Value, Error> {
     to_value(value).map_err(|source| Error::Encode { what: what.to_owned(), source })
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn decode<T: DeserializeOwned>(reply: &Reply) -> Result<T, Error> {
     match reply {
         Reply::Json(body) => serde_json::from_slice(body).map_err(|error| Error::unreadable(body, &error)),
         Reply::Floats { .. } | Reply::FloatRows(_) => {
-            Err(Error::Answer { status: 200, detail: "binary data where JSON was expected".to_owned() })
+            Err(Error::Protocol { status: 200, detail: "binary data where JSON was expected".to_owned() })
         }
     }
 }
@@ -57,7 +57,7 @@ pub(crate) fn session_call(
     Ok(Call { target: Target::Session(operation), body: body?, options })
 }
 
-pub(crate) async fn ask_host<B: PythonHostBackend, T: DeserializeOwned>(
+pub(crate) async fn call_host<B: PythonHostBackend, T: DeserializeOwned>(
     backend: &B,
     operation: HostOperation,
     request: Option<impl Serialize + Send>,
@@ -74,26 +74,26 @@ pub(crate) async fn answer<B: PythonHostBackend>(
     operation: Operation,
     body: Result<Bytes, Error>,
     options: CallOptions,
-) -> Result<CallAnswer, Error> {
+) -> Result<CallResponse, Error> {
     decode(&callback::perform(backend, session_call(operation, body, options)?).await?)
 }
 
-pub(crate) fn handle_id(answer: &mut CallAnswer) -> Result<String, Error> {
-    let missing = || Error::Answer { status: 200, detail: "the answer has no `handleId`".to_owned() };
+pub(crate) fn handle_id(answer: &mut CallResponse) -> Result<String, Error> {
+    let missing = || Error::Protocol { status: 200, detail: "the answer has no `handleId`".to_owned() };
     answer.handle_id.take().ok_or_else(missing)
 }
 
 /// The object in an answer that must have one, to be released when it is dropped.
 pub(crate) fn held<B: PythonHostBackend>(
     backend: &B,
-    mut answer: CallAnswer,
+    mut answer: CallResponse,
     session: Option<Arc<str>>,
 ) -> Result<Handle, Error> {
     let id = handle_id(&mut answer)?;
-    Ok(Handle::new(id, answer, session, backend.context().releases.releaser(backend)))
+    Ok(Handle::new(id, answer, session, backend.context().reaper.reaper(backend)))
 }
 
-pub(crate) async fn result<B: PythonHostBackend, T: FromAnswer>(
+pub(crate) async fn result<B: PythonHostBackend, T: FromResponse>(
     backend: &B,
     operation: Operation,
     body: Result<Bytes, Error>,
@@ -104,7 +104,7 @@ pub(crate) async fn result<B: PythonHostBackend, T: FromAnswer>(
 }
 
 /// What a caller makes of an answer, as its JSON says it.
-pub(crate) fn returned<B: PythonHostBackend, T: FromAnswer>(
+pub(crate) fn returned<B: PythonHostBackend, T: FromResponse>(
     backend: &B,
     answer: &Bytes,
     session: Option<Arc<str>>,
@@ -113,9 +113,9 @@ pub(crate) fn returned<B: PythonHostBackend, T: FromAnswer>(
 }
 
 /// The same, of an answer that was read.
-pub(crate) fn returned_from<B: PythonHostBackend, T: FromAnswer>(
+pub(crate) fn returned_from<B: PythonHostBackend, T: FromResponse>(
     backend: &B,
-    mut answer: CallAnswer,
+    mut answer: CallResponse,
     session: Option<Arc<str>>,
 ) -> Result<T, Error> {
     let stdout = std::mem::take(&mut answer.stdout);
@@ -125,5 +125,5 @@ pub(crate) fn returned_from<B: PythonHostBackend, T: FromAnswer>(
         true => Returned::Handle(held(backend, answer, session)?),
         false => Returned::Value(answer.value),
     };
-    T::from_answer(Answer { value, stdout, stderr, session_epoch })
+    T::from_response(Response { value, stdout, stderr, session_epoch })
 }
