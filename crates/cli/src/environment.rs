@@ -1,7 +1,7 @@
 //! Which environment a command means, and which Python makes a new one.
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Environment, EnvironmentError, RUNTIME_HOST};
+use beep_python_runtime::environment::{DEFAULT_ENVIRONMENT, Environment, EnvironmentError};
 use beep_python_runtime::interpreter::{Interpreter, Runtime, VersionRequest};
 
 use crate::context::Context;
@@ -32,7 +32,7 @@ impl EnvironmentArgs {
         let Some(venv) = &self.venv else {
             // Says what there is instead when there is no such Python.
             interpreter_for(context, Some(request))?;
-            let environment = context.environments()?.runtime_host_with(request)?;
+            let environment = context.environments()?.default_environment_with(request)?;
             environment.mark_used();
             return Ok(environment);
         };
@@ -53,7 +53,7 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
     let environment = match venv {
         Some(path) if path.contains('/') || path == "." => environments.open_path(path)?,
         Some(name) => environments.open(name)?,
-        None => environments.runtime_host().map_err(|error| match error {
+        None => environments.default_environment().map_err(|error| match error {
             EnvironmentError::NoRuntime { .. } => CliError::NoRuntime.into(),
             other => anyhow::Error::from(other),
         })?,
@@ -64,7 +64,7 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
 
 /// Says that the servers' own environment keeps the Python it was made with, where another is the default now.
 pub(crate) fn warn_default_python(context: &Context, default: &Runtime) {
-    let host = context.environments().ok().and_then(|environments| environments.open(RUNTIME_HOST).ok());
+    let host = context.environments().ok().and_then(|environments| environments.open(DEFAULT_ENVIRONMENT).ok());
     let (Some(host), Some(version), Ok(home)) = (host, default.version, context.home()) else { return };
     let Some(record) = &host.record else { return };
     if !host.has_python(&home, &VersionRequest::Path(default.path.clone())) {
@@ -77,8 +77,8 @@ pub(crate) fn warn_default_python(context: &Context, default: &Runtime) {
             false => version.to_string(),
         };
         context.printer.note(format_args!(
-            "notice: {RUNTIME_HOST}, in which code runs when nothing else is named, keeps Python {had}; \
-             beep-python venv repair {RUNTIME_HOST} --python {wanted} changes that."
+            "notice: {DEFAULT_ENVIRONMENT}, in which code runs when nothing else is named, keeps Python {had}; \
+             beep-python venv repair {DEFAULT_ENVIRONMENT} --python {wanted} changes that."
         ));
     }
 }

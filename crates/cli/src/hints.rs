@@ -120,7 +120,7 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         }
         EnvironmentError::NotWhole { name, .. } => format!("`beep-python venv repair {name}` mends it"),
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
-        EnvironmentError::DoesNotRun { .. } | EnvironmentError::NotIsolated { .. } => {
+        EnvironmentError::Unrunnable { .. } | EnvironmentError::NotIsolated { .. } => {
             "`beep-python config` says what is wrong and how to mend it, `beep-python venv repair` mends environments"
                 .into()
         }

@@ -294,7 +294,7 @@ fn delete_removes_what_we_made_and_nothing_else() {
     symlink(&elsewhere, environments.join("linked")).unwrap();
 
     let error = manager.delete("theirs").unwrap_err();
-    assert!(matches!(&error, EnvironmentError::NotOurs { .. }), "{error}");
+    assert!(matches!(&error, EnvironmentError::Foreign { .. }), "{error}");
     assert!(error.to_string().contains("refusing to touch it"));
     manager.delete("mine").unwrap();
     manager.delete("linked").unwrap();
@@ -326,7 +326,7 @@ fn an_environment_that_does_not_run_is_not_made() {
     assert!(matches!(&error, EnvironmentError::NotIsolated { what: "sys.base_prefix", .. }), "{error}");
     let other = Interpreter { path: "/bin/false".into(), ..python().clone() };
     let error = manager.create("mine", &other).unwrap_err();
-    assert!(matches!(error, EnvironmentError::DoesNotRun { .. }), "{error}");
+    assert!(matches!(error, EnvironmentError::Unrunnable { .. }), "{error}");
     let other = Interpreter { version: "3.8.1".parse().unwrap(), ..python().clone() };
     assert!(matches!(manager.create("mine", &other).unwrap_err(), EnvironmentError::Interpreter(_)));
     assert_eq!(names(&folder_of(&manager)), [""; 0]);
@@ -363,12 +363,12 @@ fn the_state_of_each_is_told_whatever_is_wrong_with_the_others() {
         matches!(states[3], ("d-changed", EnvironmentState::InterpreterChanged { is, .. }) if *is == python().version)
     );
     assert!(matches!(states[4], ("e-no-record", EnvironmentState::Healthy)), "it is made anew");
-    assert!(matches!(states[5], ("g-lost", EnvironmentState::NotOurs { .. })));
+    assert!(matches!(states[5], ("g-lost", EnvironmentState::Foreign { .. })));
     for listed in &listed {
         let status = manager.status(&listed.name).unwrap();
         match listed.name.as_str() {
             "c-broken" => assert!(
-                matches!(&status.state, EnvironmentState::DoesNotRun { reason } if reason.contains("sys.prefix"))
+                matches!(&status.state, EnvironmentState::Unrunnable { reason } if reason.contains("sys.prefix"))
             ),
             _ => assert_eq!(status.state, listed.state),
         }

@@ -150,7 +150,7 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
                 let version = status.record.as_ref().map(|record| record.python.to_string()).unwrap_or_default();
                 good(what, format!("runs, Python {version}"))
             }
-            EnvironmentState::NotOurs { .. } => {
+            EnvironmentState::Foreign { .. } => {
                 wrong(what, problem, format!("move {} elsewhere: nothing here will touch it", status.path.display()))
             }
             _ => wrong(what, problem, format!("beep-python venv repair {}", status.name)),

@@ -89,7 +89,7 @@ pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionManagerO
 fn python_in(home: &Home, python: &LocalPython) -> Result<(PathBuf, PathBuf), EnvironmentError> {
     let environments = VenvManager::new(home.clone());
     let environment = match python {
-        LocalPython::RuntimeHost => environments.runtime_host()?,
+        LocalPython::RuntimeHost => environments.default_environment()?,
         LocalPython::Named(name) => environments.open(name)?,
         LocalPython::Path(path) => match environment_around(path) {
             Some(folder) => environments.open_path(folder)?,

@@ -34,16 +34,16 @@ impl VenvManager {
             return Err(unfit("its Python is of another series now"));
         }
         let staging = Staging::begin(&folder, to)?;
-        let (place, workplace) = (staging.place(), staging.workplace());
-        if place.symlink_metadata().is_ok() {
-            return Err(EnvironmentError::AlreadyExists { name: to.into(), path: place });
+        let (final_path, staged) = (staging.final_path(), staging.staged_path());
+        if final_path.symlink_metadata().is_ok() {
+            return Err(EnvironmentError::AlreadyExists { name: to.into(), path: final_path });
         }
         let record = EnvironmentRecord::new(to, &interpreter);
-        let copied = layout::build(&workplace, &place, &record, &interpreter)
-            .and_then(|()| copy_beside(&source.path, &workplace))
-            .and_then(|()| move_scripts(&source.path, &place, &workplace));
-        copied.map_err(failed_to("copy the environment to", &place))?;
-        staging.commit(&workplace)?;
+        let copied = layout::build(&staged, &final_path, &record, &interpreter)
+            .and_then(|()| copy_beside(&source.path, &staged))
+            .and_then(|()| move_scripts(&source.path, &final_path, &staged));
+        copied.map_err(failed_to("copy the environment to", &final_path))?;
+        staging.commit(&staged)?;
         self.open(to)
     }
 }

@@ -7,16 +7,16 @@ use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, quer
 use crate::platform::Home;
 
 /// The name of the one with the default runtime.
-pub const RUNTIME_HOST: &str = "runtime-host";
+pub const DEFAULT_ENVIRONMENT: &str = "runtime-host";
 
 impl VenvManager {
     /// The environment `runtime-host`, made with the default runtime when it is not there.
-    pub fn runtime_host(&self) -> Result<Environment, EnvironmentError> {
-        match self.open(RUNTIME_HOST) {
+    pub fn default_environment(&self) -> Result<Environment, EnvironmentError> {
+        match self.open(DEFAULT_ENVIRONMENT) {
             Err(EnvironmentError::NotFound { .. }) => {
                 let default = PythonRuntimeManager::new(self.home().clone()).interpreter(None)?;
-                let missing = || EnvironmentError::NoRuntime { name: RUNTIME_HOST.to_owned(), request: None };
-                Ok(self.ensure(RUNTIME_HOST, &default.ok_or_else(missing)?)?.0)
+                let missing = || EnvironmentError::NoRuntime { name: DEFAULT_ENVIRONMENT.to_owned(), request: None };
+                Ok(self.ensure(DEFAULT_ENVIRONMENT, &default.ok_or_else(missing)?)?.0)
             }
             opened => opened,
         }
@@ -24,21 +24,22 @@ impl VenvManager {
 
     /// The same with a certain Python: `runtime-host` where it has that or would be made with it, else
     /// `runtime-host-3.12.7`, made when it is not there.
-    pub fn runtime_host_with(&self, request: &VersionRequest) -> Result<Environment, EnvironmentError> {
+    pub fn default_environment_with(&self, request: &VersionRequest) -> Result<Environment, EnvironmentError> {
         let has_it = |environment: &Environment| environment.has_python(self.home(), request);
         let runtimes = PythonRuntimeManager::new(self.home().clone());
-        match self.open(RUNTIME_HOST) {
+        match self.open(DEFAULT_ENVIRONMENT) {
             Ok(found) if has_it(&found) => return Ok(found),
             Err(EnvironmentError::NotFound { .. }) => {
                 let default = runtimes.interpreter(None).ok().flatten();
                 if default.is_some_and(|default| is_meant(self.home(), &default, request)) {
-                    return self.runtime_host();
+                    return self.default_environment();
                 }
             }
             _ => {}
         }
         let found = runtimes.interpreter(Some(request))?;
-        let missing = || EnvironmentError::NoRuntime { name: RUNTIME_HOST.to_owned(), request: Some(request.clone()) };
+        let missing =
+            || EnvironmentError::NoRuntime { name: DEFAULT_ENVIRONMENT.to_owned(), request: Some(request.clone()) };
         let interpreter = found.ok_or_else(missing)?;
         let name = name_with(&interpreter);
         let environment = self.ensure(&name, &interpreter)?.0;
@@ -54,7 +55,7 @@ impl VenvManager {
 
 fn name_with(interpreter: &Interpreter) -> String {
     let threads = if interpreter.free_threaded { "t" } else { "" };
-    format!("{RUNTIME_HOST}-{}{threads}", interpreter.version)
+    format!("{DEFAULT_ENVIRONMENT}-{}{threads}", interpreter.version)
 }
 
 fn is_meant(home: &Home, interpreter: &Interpreter, request: &VersionRequest) -> bool {

@@ -40,7 +40,7 @@ pub enum EnvironmentError {
     },
     /// The folder was not made by us, or its record is lost.
     #[error("{} was not made by beep-python ({reason}): refusing to touch it", path.display())]
-    NotOurs {
+    Foreign {
         /// The folder.
         path: PathBuf,
         /// Why we think so.
@@ -59,7 +59,7 @@ pub enum EnvironmentError {
     Interpreter(#[from] RuntimeError),
     /// The environment's own Python does not run.
     #[error("the Python of the environment at {} does not run", path.display())]
-    DoesNotRun {
+    Unrunnable {
         /// The environment's folder.
         path: PathBuf,
         /// Why.

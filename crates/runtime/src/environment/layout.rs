@@ -16,10 +16,10 @@ use crate::platform::{FileError, failed_to, replace_file, replace_link, run_comm
 const VERIFY: &str = "import sys; print(sys.prefix, sys.base_prefix, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Builds an environment in `folder`, which must not be there yet. Its scripts name `place`, where it is going to be.
+/// Builds an environment in `folder`, which must not be there yet. Its scripts name `final_path`, where it is going to be.
 pub(super) fn build(
     folder: &Path,
-    place: &Path,
+    final_path: &Path,
     record: &EnvironmentRecord,
     interpreter: &Interpreter,
 ) -> io::Result<()> {
@@ -34,14 +34,14 @@ pub(super) fn build(
     for (name, target) in links(interpreter) {
         symlink(target, folder.join(name))?;
     }
-    for (name, text) in files(place, record, interpreter)? {
+    for (name, text) in files(final_path, record, interpreter)? {
         fs::write(folder.join(name), text)?;
     }
     Ok(())
 }
 
 /// Makes the files of an environment that is there as they should be; its packages, and what else is there, stay.
-pub(super) fn mend(folder: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> Result<(), FileError> {
+pub(super) fn repair(folder: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> Result<(), FileError> {
     let library = site_packages(folder, &interpreter.name());
     for needed in [folder.join("bin"), library] {
         fs::create_dir_all(&needed).map_err(failed_to("make", &needed))?;
@@ -64,12 +64,12 @@ fn links(interpreter: &Interpreter) -> [(String, PathBuf); 3] {
 
 /// The files by their names, the record last: whoever sees it sees all.
 fn files(
-    place: &Path,
+    final_path: &Path,
     record: &EnvironmentRecord,
     interpreter: &Interpreter,
 ) -> io::Result<Vec<(&'static str, String)>> {
-    let mut files = vec![("pyvenv.cfg", configuration(place, record, interpreter)?)];
-    files.extend(activation::scripts(text(place)?, &record.name));
+    let mut files = vec![("pyvenv.cfg", configuration(final_path, record, interpreter)?)];
+    files.extend(activation::scripts(text(final_path)?, &record.name));
     files.push((record::FILE, serde_json::to_string_pretty(record).unwrap_or_default()));
     Ok(files)
 }
@@ -82,7 +82,7 @@ pub(super) fn site_packages(folder: &Path, python: &str) -> PathBuf {
 /// Runs the environment's Python, with its packages enabled, and asks whether it is that of this environment.
 pub(super) fn verify(folder: &Path, version: &Version, base_prefix: Option<&Path>) -> Result<(), EnvironmentError> {
     let output = run_command(environment_python(folder).args(["-I", "-c", VERIFY]), VERIFY_TIMEOUT)
-        .map_err(|source| EnvironmentError::DoesNotRun { path: folder.into(), source })?;
+        .map_err(|source| EnvironmentError::Unrunnable { path: folder.into(), source })?;
     let output = String::from_utf8_lossy(&output);
     let mut lines = output.lines();
     let mut check = |what, expected: String, same: &dyn Fn(&str, &str) -> bool| {
@@ -102,12 +102,12 @@ pub(super) fn verify(folder: &Path, version: &Version, base_prefix: Option<&Path
 /// The environment's Python as a command, without what would lead it elsewhere.
 pub(super) fn environment_python(folder: &Path) -> Command {
     let mut command = Command::new(folder.join("bin/python"));
-    without_misleading(&mut command);
+    clear_python_env(&mut command);
     command
 }
 
 /// Takes away the variables that would lead a Python that the command runs elsewhere.
-pub(super) fn without_misleading(command: &mut Command) {
+pub(super) fn clear_python_env(command: &mut Command) {
     for variable in ["PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"] {
         command.env_remove(variable);
     }
@@ -117,7 +117,7 @@ fn is_same_folder(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-fn configuration(place: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> io::Result<String> {
+fn configuration(final_path: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> io::Result<String> {
     let home = interpreter.path.parent().unwrap_or(Path::new("/"));
     let mut text = format!(
         "home = {}\nimplementation = CPython\nversion = {}\nexecutable = {}\ninclude-system-site-packages = false\n\
@@ -125,7 +125,7 @@ fn configuration(place: &Path, record: &EnvironmentRecord, interpreter: &Interpr
         one_line(home)?,
         interpreter.version,
         one_line(&interpreter.path)?,
-        one_line(place)?,
+        one_line(final_path)?,
         record.made_by,
     );
     // What the record is made from again, should it be lost.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::record::{self, EnvironmentRecord};
 use super::status::{self, EnvironmentStatus};
-use super::usage_lock::{self, Claim};
+use super::usage_lock::{self, DeleteLock};
 use super::{EnvironmentError, PackageSettings, ProgressSink, check_environment_name, layout, provider};
 use crate::interpreter::{Interpreter, query};
 use crate::platform::{FileLock, Home, HomeError, Staging, failed_to};
@@ -122,7 +122,7 @@ impl VenvManager {
     /// The environment of this name. Nothing is run; a folder that we did not make is refused.
     pub fn open(&self, name: &str) -> Result<Environment, EnvironmentError> {
         let path = self.existing(name)?;
-        let record = EnvironmentRecord::recover(&path).map_err(|reason| EnvironmentError::NotOurs {
+        let record = EnvironmentRecord::recover(&path).map_err(|reason| EnvironmentError::Foreign {
             path: path.clone(),
             reason: format!("{}: {reason}", record::FILE),
         })?;
@@ -156,12 +156,12 @@ impl VenvManager {
             .filter(|name| !name.starts_with('.'))
             .collect();
         names.sort();
-        Ok(names.iter().map(|name| status::glance(&self.home, name, &folder.join(name))).collect())
+        Ok(names.iter().map(|name| status::quick_status(&self.home, name, &folder.join(name))).collect())
     }
 
     /// What state the environment of this name is in: its Python is run, its packages listed, its size taken.
     pub fn status(&self, name: &str) -> Result<EnvironmentStatus, EnvironmentError> {
-        Ok(status::examine(&self.home, name, &self.existing(name)?))
+        Ok(status::full_status(&self.home, name, &self.existing(name)?))
     }
 
     /// Removes the environment of this name; a folder that we did not make is refused.
@@ -169,9 +169,9 @@ impl VenvManager {
     /// One that a server runs in is refused: the server must have been stopped.
     pub fn delete(&self, name: &str) -> Result<(), EnvironmentError> {
         let path = self.existing(name)?;
-        let _claim = match Claim::on(&path) {
-            Claim::Used(pids) => return Err(EnvironmentError::InUse { name: name.into(), pids }),
-            free => free,
+        let _delete_lock = match DeleteLock::try_acquire(&path) {
+            DeleteLock::InUse(pids) => return Err(EnvironmentError::InUse { name: name.into(), pids }),
+            acquired => acquired,
         };
         // What is being installed into it comes to its end first.
         let _packages = FileLock::acquire(self.folder()?.join(format!(".packages-{name}")))?;
@@ -184,7 +184,7 @@ impl VenvManager {
         let staging = Staging::begin(&folder, name)?;
         let path = self.existing(name)?;
         EnvironmentRecord::recover(&path)
-            .map_err(|reason| EnvironmentError::NotOurs { path, reason: format!("{}: {reason}", record::FILE) })?;
+            .map_err(|reason| EnvironmentError::Foreign { path, reason: format!("{}: {reason}", record::FILE) })?;
         staging.remove()?;
         Staging::sweep(&folder);
         Ok(())
@@ -201,16 +201,17 @@ impl VenvManager {
         let folder = self.folder()?;
         Staging::sweep(&folder);
         let staging = Staging::begin(&folder, &name)?;
-        let (place, workplace) = (staging.place(), staging.workplace());
-        if place.symlink_metadata().is_ok() {
-            return Err(EnvironmentError::AlreadyExists { name, path: place });
+        let (final_path, staged) = (staging.final_path(), staging.staged_path());
+        if final_path.symlink_metadata().is_ok() {
+            return Err(EnvironmentError::AlreadyExists { name, path: final_path });
         }
-        layout::build(&workplace, &place, &record, interpreter).map_err(failed_to("make an environment in", &place))?;
+        layout::build(&staged, &final_path, &record, interpreter)
+            .map_err(failed_to("make an environment in", &final_path))?;
         // What this Python is was learned by running it. Only when it is not what it was is there more to find out.
         if !matches!(query(&self.home, &interpreter.path), Ok(known) if known == *interpreter) {
-            layout::verify(&workplace, &interpreter.version, Some(&interpreter.prefix))?;
+            layout::verify(&staged, &interpreter.version, Some(&interpreter.prefix))?;
         }
-        let path = staging.commit(&workplace)?;
+        let path = staging.commit(&staged)?;
         Environment::of(path, name, Some(record))
     }
 

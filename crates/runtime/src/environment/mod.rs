@@ -19,7 +19,7 @@ mod usage_lock;
 
 pub use admin::{AdminOutcome, MissingPackage};
 pub use bundle::{BundleContent, BundleError, BundleFile, BundleInstalled, BundleManifest, BundleOptions};
-pub use default_environment::RUNTIME_HOST;
+pub use default_environment::DEFAULT_ENVIRONMENT;
 pub use error::EnvironmentError;
 pub use manager::{Environment, VenvManager};
 pub use name::{check_environment_name, provider_environment_name};
@@ -33,4 +33,4 @@ pub use provider::{
 pub use record::EnvironmentRecord;
 pub use repair::Repaired;
 pub use status::{EnvironmentState, EnvironmentStatus};
-pub(crate) use usage_lock::{Identity, InUse};
+pub(crate) use usage_lock::{EnvironmentIdentity, UsageLock};

@@ -28,7 +28,7 @@ impl VenvManager {
     pub fn repair(&self, name: &str, python: Option<&VersionRequest>) -> Result<Repaired, EnvironmentError> {
         let path = self.existing(name)?;
         let lock = FileLock::acquire(package::lock_path(&self.folder()?, name, &path))?;
-        let EnvironmentStatus { state: was, record, .. } = status::examine(self.home(), name, &path);
+        let EnvironmentStatus { state: was, record, .. } = status::full_status(self.home(), name, &path);
         let was = match was {
             // The change that might still be under way is held up by our own lock.
             EnvironmentState::Healthy if Journal::is_in(&path) => status::interrupted(),
@@ -36,7 +36,7 @@ impl VenvManager {
         };
         let Some(record) = record else {
             let reason = format!("{} is lost, and pyvenv.cfg does not tell it", record::FILE);
-            return Err(EnvironmentError::NotOurs { path, reason });
+            return Err(EnvironmentError::Foreign { path, reason });
         };
         let interpreter = self.interpreter_to_repair(&record, python)?;
         let is_sound = matches!(was, EnvironmentState::Healthy | EnvironmentState::PackagesDamaged { .. });
@@ -77,7 +77,7 @@ impl VenvManager {
         let record =
             EnvironmentRecord { interpreter: interpreter.path.clone(), python: interpreter.version, ..record.clone() };
         if same_series && layout::site_packages(&path, &interpreter.name()).is_dir() {
-            layout::mend(&path, &record, interpreter)?;
+            layout::repair(&path, &record, interpreter)?;
             layout::verify(&path, &interpreter.version, Some(&interpreter.prefix))?;
             return self.open(&record.name);
         }
@@ -86,11 +86,11 @@ impl VenvManager {
             Err(_) => Journal::default(),
         };
         let staging = Staging::begin(&self.folder()?, &record.name)?;
-        let workplace = staging.workplace();
-        layout::build(&workplace, &path, &record, interpreter).map_err(failed_to("make an environment in", &path))?;
-        journal.write(&workplace)?;
-        layout::verify(&workplace, &interpreter.version, Some(&interpreter.prefix))?;
-        staging.commit(&workplace)?;
+        let staged = staging.staged_path();
+        layout::build(&staged, &path, &record, interpreter).map_err(failed_to("make an environment in", &path))?;
+        journal.write(&staged)?;
+        layout::verify(&staged, &interpreter.version, Some(&interpreter.prefix))?;
+        staging.commit(&staged)?;
         drop(staging);
         self.open(&record.name)
     }

@@ -20,7 +20,8 @@ pub enum EnvironmentState {
     /// Nothing is wrong with it.
     Healthy,
     /// It has no record of ours, so we leave it alone.
-    NotOurs {
+    #[serde(rename = "not_ours")]
+    Foreign {
         /// Why we think so.
         reason: String,
     },
@@ -41,7 +42,8 @@ pub enum EnvironmentState {
         is: Version,
     },
     /// Its own Python does not run, or not as that of this environment.
-    DoesNotRun {
+    #[serde(rename = "does_not_run")]
+    Unrunnable {
         /// What happened.
         reason: String,
     },
@@ -86,9 +88,9 @@ impl EnvironmentStatus {
 }
 
 /// What is known of the folder without running anything that was run before.
-pub(super) fn glance(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
+pub(super) fn quick_status(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
     let (state, record) = match EnvironmentRecord::recover(path) {
-        Err(reason) => (EnvironmentState::NotOurs { reason: format!("{}: {reason}", record::FILE) }, None),
+        Err(reason) => (EnvironmentState::Foreign { reason: format!("{}: {reason}", record::FILE) }, None),
         Ok(record) => (interpreter_state(home, &record), Some(record)),
     };
     let state = match state {
@@ -119,14 +121,14 @@ pub(super) fn interrupted() -> EnvironmentState {
 }
 
 /// The same, with the environment's Python run and its size taken.
-pub(super) fn examine(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
-    let mut status = glance(home, name, path);
+pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
+    let mut status = quick_status(home, name, path);
     if let (EnvironmentState::Healthy, Some(record)) = (&status.state, &status.record) {
         let checked = query(home, &record.interpreter).map_err(|error| error_chain(&error)).and_then(|base| {
             layout::verify(path, &base.version, Some(&base.prefix)).map_err(|error| error_chain(&error))
         });
         if let Err(reason) = checked {
-            status.state = EnvironmentState::DoesNotRun { reason };
+            status.state = EnvironmentState::Unrunnable { reason };
         }
     }
     if let (EnvironmentState::Healthy | EnvironmentState::PackagesDamaged { .. }, Some(library)) =

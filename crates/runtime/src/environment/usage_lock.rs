@@ -7,74 +7,74 @@ use std::path::{Path, PathBuf};
 
 /// That an environment is in use, until dropped.
 #[derive(Debug)]
-pub(crate) struct InUse(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Held);
+pub(crate) struct UsageLock(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] LockGuard);
 
 /// A lock until dropped. Given back by name: a process that is started just then has a copy of the descriptor until its exec,
 /// with which the lock would stay.
 #[derive(Debug)]
-pub(super) struct Held(File);
+pub(super) struct LockGuard(File);
 
-impl Drop for Held {
+impl Drop for LockGuard {
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
 }
 
-impl InUse {
+impl UsageLock {
     /// Any number of processes can use one; `None` where there is none, or it is being deleted.
-    pub(crate) fn begin(environment: &Path) -> Option<InUse> {
-        let file = File::open(locked(environment)).ok()?;
+    pub(crate) fn try_acquire(environment: &Path) -> Option<UsageLock> {
+        let file = File::open(lock_file(environment)).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => None,
             // Where the file system knows no locks, whoever deletes will not see one either.
-            _ => Some(InUse(Held(file))),
+            _ => Some(UsageLock(LockGuard(file))),
         }
     }
 }
 
 /// Which environment stands at a path: once it was deleted and made again, or mended with another Python, it is not the same.
 #[derive(Debug)]
-pub(crate) struct Identity(Option<File>);
+pub(crate) struct EnvironmentIdentity(Option<File>);
 
-impl Identity {
-    pub(crate) fn of(environment: &Path) -> Identity {
+impl EnvironmentIdentity {
+    pub(crate) fn of(environment: &Path) -> EnvironmentIdentity {
         // Held open, so that its number is not given to another file.
-        Identity(File::open(locked(environment)).ok())
+        EnvironmentIdentity(File::open(lock_file(environment)).ok())
     }
 
     /// Whether it is this one that stands at the path now.
     pub(crate) fn is_at(&self, environment: &Path) -> bool {
         let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let was = self.0.as_ref().and_then(|file| file.metadata().ok()).map(number);
-        was == fs::metadata(locked(environment)).ok().map(number)
+        was == fs::metadata(lock_file(environment)).ok().map(number)
     }
 }
 
 /// The processes that use an environment; those that cannot be told are not among them.
 pub(super) fn users(environment: &Path) -> Vec<u32> {
-    File::open(locked(environment)).map(|file| holders(&file)).unwrap_or_default()
+    File::open(lock_file(environment)).map(|file| holders(&file)).unwrap_or_default()
 }
 
 /// The right to delete an environment.
-pub(super) enum Claim {
+pub(super) enum DeleteLock {
     /// Nobody uses it, and nobody begins to while this is held.
-    Free(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Option<Held>),
+    Acquired(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Option<LockGuard>),
     /// These processes use it; those that cannot be told are not among them.
-    Used(Vec<u32>),
+    InUse(Vec<u32>),
 }
 
-impl Claim {
-    pub(super) fn on(environment: &Path) -> Claim {
+impl DeleteLock {
+    pub(super) fn try_acquire(environment: &Path) -> DeleteLock {
         // What is not there nobody can use by it.
-        let Ok(file) = File::open(locked(environment)) else { return Claim::Free(None) };
+        let Ok(file) = File::open(lock_file(environment)) else { return DeleteLock::Acquired(None) };
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Claim::Used(holders(&file)),
-            _ => Claim::Free(Some(Held(file))),
+            Err(TryLockError::WouldBlock) => DeleteLock::InUse(holders(&file)),
+            _ => DeleteLock::Acquired(Some(LockGuard(file))),
         }
     }
 }
 
-fn locked(environment: &Path) -> PathBuf {
+fn lock_file(environment: &Path) -> PathBuf {
     environment.join("pyvenv.cfg")
 }
 
@@ -100,16 +100,16 @@ mod tests {
     #[test]
     fn what_is_dropped_is_free_though_a_process_that_just_starts_has_copies() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(locked(folder.path()), "").unwrap();
-        let used = InUse::begin(folder.path()).unwrap();
+        fs::write(lock_file(folder.path()), "").unwrap();
+        let used = UsageLock::try_acquire(folder.path()).unwrap();
         let copy = used.0.0.try_clone().unwrap();
-        assert!(matches!(Claim::on(folder.path()), Claim::Used(_)));
+        assert!(matches!(DeleteLock::try_acquire(folder.path()), DeleteLock::InUse(_)));
         drop(used);
-        let Claim::Free(Some(claim)) = Claim::on(folder.path()) else { panic!("it is free") };
+        let DeleteLock::Acquired(Some(claim)) = DeleteLock::try_acquire(folder.path()) else { panic!("it is free") };
         let other = claim.0.try_clone().unwrap();
-        assert!(InUse::begin(folder.path()).is_none());
+        assert!(UsageLock::try_acquire(folder.path()).is_none());
         drop(claim);
-        assert!(InUse::begin(folder.path()).is_some());
+        assert!(UsageLock::try_acquire(folder.path()).is_some());
         drop((copy, other));
     }
 }

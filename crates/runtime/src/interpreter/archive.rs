@@ -26,8 +26,8 @@ pub(super) fn unpack(archive: &Path, into: &Path) -> Result<PathBuf, RuntimeErro
         for entry in tar.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
             match judge(&entry).map_err(refused)? {
-                Verdict::Skip => continue,
-                Verdict::Unpack => {}
+                EntryAction::Skip => continue,
+                EntryAction::Unpack => {}
             }
             // Not set-uid, and not writable for others, whatever the archive says.
             entry.set_preserve_permissions(false);
@@ -46,19 +46,19 @@ pub(super) fn unpack(archive: &Path, into: &Path) -> Result<PathBuf, RuntimeErro
     Ok(installation)
 }
 
-enum Verdict {
+enum EntryAction {
     Unpack,
     Skip,
 }
 
-fn judge(entry: &Entry<'_, impl Read>) -> Result<Verdict, String> {
+fn judge(entry: &Entry<'_, impl Read>) -> Result<EntryAction, String> {
     let path = entry.path().map_err(|error| format!("the name of an entry cannot be read: {error}"))?;
     let shown = path.display();
     let Some(place) = inside(Path::new(""), &path) else {
         return Err(format!("the entry {shown} would lie outside"));
     };
     if place.as_os_str().is_empty() {
-        return Ok(Verdict::Skip);
+        return Ok(EntryAction::Skip);
     }
     if !place.starts_with(TOP) {
         return Err(format!("the entry {shown} is not in the folder {TOP}"));
@@ -66,15 +66,15 @@ fn judge(entry: &Entry<'_, impl Read>) -> Result<Verdict, String> {
     let link = entry.link_name().map_err(|error| format!("the link {shown} cannot be read: {error}"))?;
     let target = match (entry.header().entry_type(), link) {
         (EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse | EntryType::Directory, _) => {
-            return Ok(Verdict::Unpack);
+            return Ok(EntryAction::Unpack);
         }
-        (EntryType::XGlobalHeader, _) => return Ok(Verdict::Skip),
+        (EntryType::XGlobalHeader, _) => return Ok(EntryAction::Skip),
         (EntryType::Symlink, Some(link)) => inside(place.parent().unwrap_or(Path::new("")), &link),
         (EntryType::Link, Some(link)) => inside(Path::new(""), &link),
         (other, _) => return Err(format!("the entry {shown} is neither a file, a folder nor a link but {other:?}")),
     };
     match target {
-        Some(target) if target.starts_with(TOP) => Ok(Verdict::Unpack),
+        Some(target) if target.starts_with(TOP) => Ok(EntryAction::Unpack),
         _ => Err(format!("the link {shown} leads outside")),
     }
 }

@@ -41,20 +41,20 @@ impl Stamp {
 
 /// What is remembered, as it was when it was read.
 #[derive(Default, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(super) struct InterpreterCache {
     format: u32,
-    interpreters: BTreeMap<PathBuf, Entry>,
+    interpreters: BTreeMap<PathBuf, CachedEntry>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct CachedEntry {
     stamp: Stamp,
     interpreter: Interpreter,
 }
 
-impl Kept {
+impl InterpreterCache {
     /// Reads what is remembered; nothing when that cannot be read.
-    pub(super) fn load(home: &Home) -> Kept {
+    pub(super) fn load(home: &Home) -> InterpreterCache {
         file(home).map(|path| read(&path)).unwrap_or_default()
     }
 
@@ -79,7 +79,7 @@ pub(super) fn remember(
     let _lock = FileLock::acquire(path.with_extension("lock"))?;
     let mut kept = read(&path);
     kept.interpreters.retain(|path, _| path.exists());
-    kept.interpreters.extend(learned.map(|(path, stamp, interpreter)| (path, Entry { stamp, interpreter })));
+    kept.interpreters.extend(learned.map(|(path, stamp, interpreter)| (path, CachedEntry { stamp, interpreter })));
     replace_file(&path, &serde_json::to_vec_pretty(&kept).unwrap_or_default())?;
     Ok(())
 }
@@ -89,7 +89,8 @@ fn file(home: &Home) -> Result<PathBuf, HomeError> {
 }
 
 /// What the file holds; nothing when it is not there, broken, or of another format: it can be learned again.
-fn read(path: &Path) -> Kept {
-    let kept = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-    kept.filter(|kept| kept.format == FORMAT).unwrap_or(Kept { format: FORMAT, ..Kept::default() })
+fn read(path: &Path) -> InterpreterCache {
+    let kept = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<InterpreterCache>(&bytes).ok());
+    kept.filter(|kept| kept.format == FORMAT)
+        .unwrap_or(InterpreterCache { format: FORMAT, ..InterpreterCache::default() })
 }

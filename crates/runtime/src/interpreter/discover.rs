@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::cache::{self, Kept, Stamp};
+use super::cache::{self, InterpreterCache, Stamp};
 use super::probe::probe;
 use super::{Interpreter, RuntimeError};
 use crate::platform::Home;
@@ -67,7 +67,7 @@ impl SearchPaths {
 ///
 /// Those not asked before are run, several at a time; what cannot be run is left out.
 pub fn discover(home: &Home, search: &SearchPaths) -> Result<Vec<Interpreter>, RuntimeError> {
-    let kept = Kept::load(home);
+    let kept = InterpreterCache::load(home);
     let mut found = Vec::new();
     let mut unknown = Vec::new();
     for path in search.candidates() {

@@ -17,11 +17,11 @@ use crate::platform::{FileError, error_chain, failed_to};
 const SMALL: usize = 16 << 20;
 
 /// The longest that a server is obeyed which asks to be asked later.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 
 /// How long to wait, and how often to try.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct RetryPolicy {
     /// For a connection.
     pub(super) connect: Duration,
     /// For the next bytes.
@@ -32,15 +32,15 @@ pub(super) struct Patience {
     pub(super) backoff: Duration,
 }
 
-/// The attempts at one file that brought nothing, since one last brought something.
-struct Attempts {
-    patience: Patience,
+/// Attempts at one file since the last that received something.
+struct RetryState {
+    policy: RetryPolicy,
     failed: u32,
 }
 
-impl Attempts {
-    fn new(patience: Patience) -> Attempts {
-        Attempts { patience, failed: 0 }
+impl RetryState {
+    fn new(policy: RetryPolicy) -> RetryState {
+        RetryState { policy, failed: 0 }
     }
 
     /// Waits for the next attempt; the error, when it will not pass or there were enough.
@@ -49,11 +49,11 @@ impl Attempts {
         failure: Failure,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), RuntimeError> {
-        if !failure.passes || self.failed == self.patience.retries {
+        if !failure.passes || self.failed == self.policy.retries {
             return Err(failure.error);
         }
-        let backoff = self.patience.backoff.saturating_mul(1 << self.failed.min(10));
-        let wait = failure.asked.map_or(backoff, |asked| asked.max(backoff).min(LONGEST_WAIT));
+        let backoff = self.policy.backoff.saturating_mul(1 << self.failed.min(10));
+        let wait = failure.asked.map_or(backoff, |asked| asked.max(backoff).min(MAX_RETRY_AFTER));
         self.failed += 1;
         progress(Progress::Retrying { attempt: self.failed, wait, reason: error_chain(&failure.error) });
         tokio::time::sleep(wait).await;
@@ -101,15 +101,15 @@ pub(super) async fn download(
     url: &Url,
     part: &Path,
     sha256: &str,
-    patience: Patience,
+    policy: RetryPolicy,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), RuntimeError> {
-    let client = client(url, patience)?;
+    let client = client(url, policy)?;
     let mut file = PartFile::open(part)?;
     let mut fresh = file.length == 0;
     loop {
         if fresh || !file.has_hash(sha256) {
-            let fetched = fetch(&client, url, &mut file, patience, progress).await;
+            let fetched = fetch(&client, url, &mut file, policy, progress).await;
             if fetched.is_err() && file.length == 0 {
                 file.remove();
             }
@@ -130,13 +130,13 @@ pub(super) async fn download(
 }
 
 /// The content of a small file at `url`.
-pub(super) async fn read_small(url: &Url, patience: Patience) -> Result<Vec<u8>, RuntimeError> {
-    let client = client(url, patience)?;
-    let mut attempts = Attempts::new(patience);
+pub(super) async fn read_small(url: &Url, policy: RetryPolicy) -> Result<Vec<u8>, RuntimeError> {
+    let client = client(url, policy)?;
+    let mut retries = RetryState::new(policy);
     loop {
         match read_once(&client, url).await {
             Ok(content) => return Ok(content),
-            Err(failure) => attempts.wait(failure, &mut |_| {}).await?,
+            Err(failure) => retries.wait(failure, &mut |_| {}).await?,
         }
     }
 }
@@ -168,10 +168,10 @@ async fn fetch(
     client: &Client,
     url: &Url,
     file: &mut PartFile<'_>,
-    patience: Patience,
+    policy: RetryPolicy,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), RuntimeError> {
-    let mut attempts = Attempts::new(patience);
+    let mut retries = RetryState::new(policy);
     loop {
         let before = file.length;
         match fetch_once(client, url, file, progress).await {
@@ -179,9 +179,9 @@ async fn fetch(
             Err(failure) => {
                 // However slow it is, it comes nearer.
                 if file.length > before {
-                    attempts.failed = 0;
+                    retries.failed = 0;
                 }
-                attempts.wait(failure, progress).await?;
+                retries.wait(failure, progress).await?;
             }
         }
     }
@@ -260,10 +260,10 @@ fn succeeded(response: Response, url: &Url) -> Result<Response, Failure> {
     })
 }
 
-fn client(url: &Url, patience: Patience) -> Result<Client, RuntimeError> {
+fn client(url: &Url, policy: RetryPolicy) -> Result<Client, RuntimeError> {
     let mut builder = Client::builder()
-        .connect_timeout(patience.connect)
-        .read_timeout(patience.idle)
+        .connect_timeout(policy.connect)
+        .read_timeout(policy.idle)
         .user_agent(concat!("beep-python/", env!("CARGO_PKG_VERSION")));
     // No proxy can reach what is on this machine.
     if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {

@@ -157,7 +157,7 @@ pub enum RuntimeError {
     },
     /// What the installation tells of itself could not be made true of its place.
     #[error("cannot prepare the installation in {} for building packages", path.display())]
-    FixUp {
+    Relocate {
         /// Where it was unpacked.
         path: PathBuf,
         /// Why.

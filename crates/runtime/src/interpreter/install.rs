@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::download::{self, Patience};
+use super::download::{self, RetryPolicy};
 use super::manager::{RECORD, Record};
 use super::probe::probe;
 use super::relocate::relocate;
@@ -56,7 +56,7 @@ pub enum Progress {
     },
     /// An attempt failed, and another is made.
     Retrying {
-        /// The number of attempts that brought nothing.
+        /// The number of attempts in a row that received nothing.
         attempt: u32,
         /// How long until the next.
         wait: Duration,
@@ -118,7 +118,7 @@ impl PythonRuntimeManager {
         }
         let fetched = self.fetch(entry, &places, progress).await?;
         progress(Progress::Unpacking);
-        self.unpack_and_place(Some(staging), fetched, None).await
+        self.unpack_and_publish(Some(staging), fetched, None).await
     }
 
     /// Installs from an archive on this machine; `request` is what its Python must match.
@@ -145,7 +145,7 @@ impl PythonRuntimeManager {
         progress(Progress::Unpacking);
         let origin = path.display().to_string();
         let fetched = Fetched { archive: path, temporary: false, promised, sha256: known, origin };
-        self.unpack_and_place(None, fetched, request.cloned()).await
+        self.unpack_and_publish(None, fetched, request.cloned()).await
     }
 
     /// Fetches the archive of the newest Python that matches and runs on `platform`, checks it, and puts it into the folder
@@ -200,7 +200,7 @@ impl PythonRuntimeManager {
         let part = downloads.join(format!("{}-{}.part", entry.name, &entry.sha256[..16]));
         let mut refused = None;
         for place in places {
-            match download::download(place, &part, &entry.sha256, self.patience(), progress).await {
+            match download::download(place, &part, &entry.sha256, self.retry_policy(), progress).await {
                 Ok(()) => return Ok(fetched(part, true, place)),
                 Err(error @ RuntimeError::DownloadRefused { .. }) => refused = refused.or(Some(error)),
                 Err(error) => return Err(error),
@@ -221,7 +221,7 @@ impl PythonRuntimeManager {
         Ok(blocking(move || Staging::begin(&folder, &id)).await?)
     }
 
-    async fn unpack_and_place(
+    async fn unpack_and_publish(
         &self,
         staging: Option<Staging>,
         fetched: Fetched,
@@ -235,7 +235,7 @@ impl PythonRuntimeManager {
                 // What an archive holds is known when it is unpacked; until then its work has a name of its own.
                 None => Staging::begin(&manager.home().runtimes()?, "archive")?,
             };
-            let installation = archive::unpack(&fetched.archive, &staging.workplace())?;
+            let installation = archive::unpack(&fetched.archive, &staging.staged_path())?;
             let interpreter = run_new(&installation, &fetched, request.as_ref())?;
             let id = id_of(&interpreter);
             relocate(&installation, &manager.home().runtimes()?.join(&id))?;
@@ -245,7 +245,7 @@ impl PythonRuntimeManager {
                 RuntimeOrigin::Managed { source: fetched.origin.clone(), sha256: fetched.sha256.clone() },
             );
             record.write(&installation.join(RECORD))?;
-            let new = manager.place(&staging, &installation, &id)?;
+            let new = manager.publish(&staging, &installation, &id)?;
             if fetched.temporary {
                 let _ = fs::remove_file(&fetched.archive);
             }
@@ -258,9 +258,9 @@ impl PythonRuntimeManager {
     }
 
     /// Moves the installation to its place; false when there is a working one already.
-    fn place(&self, staging: &Staging, installation: &Path, id: &str) -> Result<bool, RuntimeError> {
+    fn publish(&self, staging: &Staging, installation: &Path, id: &str) -> Result<bool, RuntimeError> {
         let folder = self.home().runtimes()?;
-        if staging.place() == folder.join(id) {
+        if staging.final_path() == folder.join(id) {
             staging.commit(installation)?;
             return Ok(true);
         }
@@ -281,9 +281,9 @@ impl PythonRuntimeManager {
         }
     }
 
-    pub(super) fn patience(&self) -> Patience {
+    pub(super) fn retry_policy(&self) -> RetryPolicy {
         let InstallSettings { connect_timeout, idle_timeout, retries, backoff, .. } = self.settings;
-        Patience { connect: connect_timeout, idle: idle_timeout, retries, backoff }
+        RetryPolicy { connect: connect_timeout, idle: idle_timeout, retries, backoff }
     }
 }
 

@@ -147,7 +147,7 @@ impl PythonRuntimeManager {
             Some(path) => {
                 fs::read(&path).map_err(failed_to("read", &path)).map_err(|error| unreachable(error.into()))?
             }
-            None => download::read_small(&url, self.patience()).await.map_err(unreachable)?,
+            None => download::read_small(&url, self.retry_policy()).await.map_err(unreachable)?,
         };
         Catalogue::parse(&json, location)
     }
@@ -161,7 +161,7 @@ impl PythonRuntimeManager {
     pub fn list(&self) -> Result<Vec<Runtime>, RuntimeError> {
         let default = self.default_id()?;
         let folder = self.folder()?;
-        Ok(self.ids()?.into_iter().map(|id| self.look_at(&folder.join(&id), id, default.as_deref())).collect())
+        Ok(self.ids()?.into_iter().map(|id| self.inspect(&folder.join(&id), id, default.as_deref())).collect())
     }
 
     /// The runtime of this id.
@@ -170,7 +170,7 @@ impl PythonRuntimeManager {
         if !known.iter().any(|known| known == id) {
             return Err(RuntimeError::UnknownRuntime { id: id.to_owned(), known });
         }
-        Ok(self.look_at(&self.folder()?.join(id), id.to_owned(), self.default_id()?.as_deref()))
+        Ok(self.inspect(&self.folder()?.join(id), id.to_owned(), self.default_id()?.as_deref()))
     }
 
     /// The runtime that is used when no other is named.
@@ -207,7 +207,7 @@ impl PythonRuntimeManager {
         self.get(id)?;
         let folder = self.folder()?;
         let staging = Staging::begin(&folder, id)?;
-        if !staging.place().is_dir() {
+        if !staging.final_path().is_dir() {
             return Ok(());
         }
         if self.default_id()?.as_deref() == Some(id) {
@@ -233,11 +233,11 @@ impl PythonRuntimeManager {
         let mut id = format!("system-{}", interpreter.version);
         for number in 2.. {
             let staging = Staging::begin(folder, &id)?;
-            match Record::read(&staging.place()) {
+            match Record::read(&staging.final_path()) {
                 Ok(record) if record.origin == *origin => break,
                 Ok(_) => id = format!("system-{}-{number}", interpreter.version),
                 Err(_) => {
-                    let new = staging.workplace();
+                    let new = staging.staged_path();
                     fs::create_dir(&new).map_err(failed_to("make", &new))?;
                     Record::new(&id, interpreter.version, origin.clone()).write(&new.join(RECORD))?;
                     staging.commit(&new)?;
@@ -248,7 +248,7 @@ impl PythonRuntimeManager {
         Ok(id)
     }
 
-    fn look_at(&self, folder: &Path, id: String, default: Option<&str>) -> Runtime {
+    fn inspect(&self, folder: &Path, id: String, default: Option<&str>) -> Runtime {
         let record = Record::read(folder);
         let path = match &record {
             Ok(Record { origin: RuntimeOrigin::Adopted { path }, .. }) => path.clone(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::cache::{self, Kept, Stamp};
+use super::cache::{self, InterpreterCache, Stamp};
 use super::{Platform, RuntimeError, Version};
 use crate::platform::{Home, failed_to, run_command};
 
@@ -67,7 +67,7 @@ impl Interpreter {
 /// run, is not CPython or is older than 3.9.
 pub fn query(home: &Home, path: impl AsRef<Path>) -> Result<Interpreter, RuntimeError> {
     let path = executable(path.as_ref())?;
-    let interpreter = match Kept::load(home).look_up(&path) {
+    let interpreter = match InterpreterCache::load(home).look_up(&path) {
         Some(known) => known.clone(),
         None => {
             let (interpreter, stamp) = probe(&path)?;

@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::FileLock;
 
 /// How much of each stream is kept, in bytes: of more than twice as much, the last.
-const KEPT: usize = 1 << 20;
+const MAX_CAPTURED: usize = 1 << 20;
 /// How many bytes of standard error go into an error.
 const TAIL: usize = 4000;
 
@@ -56,55 +56,56 @@ pub fn run_command(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, 
 }
 
 /// The same for a command that changes what a lock protects: the lock is held until the command has ended, even when
-/// this process dies before. Each line that it writes, to either stream, is told to `hear` at once.
+/// this process dies before. Each line that it writes, to either stream, is told to `on_line` at once.
 pub fn run_command_holding(
     lock: &FileLock,
     command: &mut Command,
     timeout: Duration,
-    hear: &mut dyn FnMut(&str),
+    on_line: &mut dyn FnMut(&str),
 ) -> Result<Vec<u8>, CommandError> {
-    let input = lock.as_input().map_err(|source| CommandError::Spawn { command: spoken(command), source })?;
-    let done = run(command.stdin(input), timeout, hear);
+    let input = lock.as_input().map_err(|source| CommandError::Spawn { command: display_command(command), source })?;
+    let done = run(command.stdin(input), timeout, on_line);
     // Or the command would hold it for as long as it is not dropped.
     command.stdin(Stdio::null());
     done
 }
 
-fn run(command: &mut Command, timeout: Duration, hear: &mut dyn FnMut(&str)) -> Result<Vec<u8>, CommandError> {
+fn run(command: &mut Command, timeout: Duration, on_line: &mut dyn FnMut(&str)) -> Result<Vec<u8>, CommandError> {
     let deadline = Instant::now() + timeout;
-    let spoken = spoken(command);
-    let broken = |source| CommandError::Spawn { command: spoken.clone(), source };
+    let displayed = display_command(command);
+    let broken = |source| CommandError::Spawn { command: displayed.clone(), source };
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command).map_err(broken)?;
     let mut streams = Streams::default();
-    let status = streams.follow(&mut child, deadline, hear).inspect_err(|_| {
+    let status = streams.follow(&mut child, deadline, on_line).inspect_err(|_| {
         let _ = child.kill();
         let _ = child.wait();
     });
     match status.map_err(broken)? {
-        Some(status) if status.success() => Ok(streams.stdout.kept),
+        Some(status) if status.success() => Ok(streams.stdout.captured),
         Some(status) => {
-            let said = if streams.stderr.kept.is_empty() { &streams.stdout.kept } else { &streams.stderr.kept };
-            Err(CommandError::Failed { command: spoken, status, stderr_tail: tail(said) })
+            let said =
+                if streams.stderr.captured.is_empty() { &streams.stdout.captured } else { &streams.stderr.captured };
+            Err(CommandError::Failed { command: displayed, status, stderr_tail: tail(said) })
         }
         None => {
             let _ = child.kill();
             let _ = child.wait();
-            Err(CommandError::TimedOut { command: spoken, timeout, stderr_tail: tail(&streams.stderr.kept) })
+            Err(CommandError::TimedOut { command: displayed, timeout, stderr_tail: tail(&streams.stderr.captured) })
         }
     }
 }
 
 #[derive(Default)]
 struct Streams {
-    stdout: Said,
-    stderr: Said,
+    stdout: CapturedStream,
+    stderr: CapturedStream,
 }
 
 /// What came on one stream.
 #[derive(Default)]
-struct Said {
-    kept: Vec<u8>,
+struct CapturedStream {
+    captured: Vec<u8>,
     /// The line that has not ended yet.
     line: Vec<u8>,
 }
@@ -115,7 +116,7 @@ impl Streams {
         &mut self,
         child: &mut Child,
         deadline: Instant,
-        hear: &mut dyn FnMut(&str),
+        on_line: &mut dyn FnMut(&str),
     ) -> io::Result<Option<ExitStatus>> {
         let pid = Pid::from_child(child);
         let ended = pidfd_open(pid, PidfdFlags::empty())?;
@@ -129,10 +130,10 @@ impl Streams {
             wait(&ended, out.as_ref(), err.as_ref(), left)?;
             // Asked before the streams are read: what an ended process wrote is then read whole.
             let status = child.try_wait()?;
-            if out.as_mut().is_some_and(|stream| self.stdout.drain(stream, hear)) {
+            if out.as_mut().is_some_and(|stream| self.stdout.drain(stream, on_line)) {
                 out = None;
             }
-            if err.as_mut().is_some_and(|stream| self.stderr.drain(stream, hear)) {
+            if err.as_mut().is_some_and(|stream| self.stderr.drain(stream, on_line)) {
                 err = None;
             }
             if status.is_some() {
@@ -153,30 +154,30 @@ fn wait(ended: &OwnedFd, out: Option<&impl AsFd>, err: Option<&impl AsFd>, left:
     }
 }
 
-impl Said {
+impl CapturedStream {
     /// Reads what is there; true when the stream is at its end.
-    fn drain(&mut self, stream: &mut impl Read, hear: &mut dyn FnMut(&str)) -> bool {
+    fn drain(&mut self, stream: &mut impl Read, on_line: &mut dyn FnMut(&str)) -> bool {
         let mut buffer = [0; 16 << 10];
         loop {
             match stream.read(&mut buffer) {
                 Ok(0) => return true,
-                Ok(count) => self.add(&buffer[..count], hear),
+                Ok(count) => self.add(&buffer[..count], on_line),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
             }
         }
     }
 
-    fn add(&mut self, bytes: &[u8], hear: &mut dyn FnMut(&str)) {
-        self.kept.extend_from_slice(bytes);
-        if self.kept.len() > 2 * KEPT {
-            self.kept.drain(..self.kept.len() - KEPT);
+    fn add(&mut self, bytes: &[u8], on_line: &mut dyn FnMut(&str)) {
+        self.captured.extend_from_slice(bytes);
+        if self.captured.len() > 2 * MAX_CAPTURED {
+            self.captured.drain(..self.captured.len() - MAX_CAPTURED);
         }
         let mut parts = bytes.split(|byte| *byte == b'\n');
         let last = parts.next_back().unwrap_or_default();
         for part in parts {
             self.line.extend_from_slice(part);
-            hear(&String::from_utf8_lossy(&self.line));
+            on_line(&String::from_utf8_lossy(&self.line));
             self.line.clear();
         }
         // A line without an end is of no use to anybody.
@@ -202,7 +203,7 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
 }
 
 /// The command as a person would read it: the program and its first arguments, long ones cut.
-fn spoken(command: &Command) -> String {
+fn display_command(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|arg| {
         let arg = arg.to_string_lossy();
@@ -270,8 +271,8 @@ mod tests {
         let lock = FileLock::acquire(folder.path().join("lock")).unwrap();
         let script = "printf 'on'; printf 'e\\ntwo\\n\\nthr' >&2; printf 'ee\\n' >&2; printf 'x\\nnot ended'";
         let mut heard = Vec::new();
-        let mut hear = |line: &str| heard.push(line.to_owned());
-        run_command_holding(&lock, &mut sh(script), Duration::from_secs(20), &mut hear).unwrap();
+        let mut on_line = |line: &str| heard.push(line.to_owned());
+        run_command_holding(&lock, &mut sh(script), Duration::from_secs(20), &mut on_line).unwrap();
         heard.sort();
         assert_eq!(heard, ["", "e", "onx", "three", "two"]);
     }

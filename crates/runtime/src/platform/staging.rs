@@ -43,34 +43,34 @@ impl Staging {
     }
 
     /// Where the folder goes.
-    pub fn place(&self) -> PathBuf {
+    pub fn final_path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
     /// Where the new folder is built. It is not made here, and is gone when this is dropped.
-    pub fn workplace(&self) -> PathBuf {
+    pub fn staged_path(&self) -> PathBuf {
         self.folder.join(format!("{NEW}{}", self.name))
     }
 
     /// Puts the finished folder `built`, which is the workplace or lies in it, into its place; what was there goes.
     pub fn commit(&self, built: &Path) -> Result<PathBuf, FileError> {
-        let place = self.place();
-        match fs::rename(built, &place) {
+        let final_path = self.final_path();
+        match fs::rename(built, &final_path) {
             Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) => {
                 self.remove()?;
-                fs::rename(built, &place)
+                fs::rename(built, &final_path)
             }
             renamed => renamed,
         }
-        .map_err(failed_to("make", &place))?;
-        Ok(place)
+        .map_err(failed_to("make", &final_path))?;
+        Ok(final_path)
     }
 
     /// Removes the folder: at once for whoever looks at its place, and then its contents.
     pub fn remove(&self) -> Result<(), FileError> {
-        let place = self.place();
+        let final_path = self.final_path();
         let trash = self.trash();
-        fs::rename(&place, &trash).map_err(failed_to("remove", &place))?;
+        fs::rename(&final_path, &trash).map_err(failed_to("remove", &final_path))?;
         remove_all(&trash)
     }
 
@@ -92,7 +92,7 @@ impl Staging {
     }
 
     fn clear(&self) -> Result<(), FileError> {
-        remove_all(&self.workplace())?;
+        remove_all(&self.staged_path())?;
         remove_all(&self.trash())
     }
 }
@@ -122,11 +122,11 @@ mod tests {
         fs::create_dir_all(folder.join(".trash-dead2")).unwrap();
         fs::create_dir_all(folder.join("whole")).unwrap();
         let living = Staging::begin(folder, "living").unwrap();
-        fs::create_dir(living.workplace()).unwrap();
+        fs::create_dir(living.staged_path()).unwrap();
 
         Staging::sweep(folder);
         assert!(!folder.join(".new-dead").exists() && !folder.join(".trash-dead2").exists());
-        assert!(folder.join("whole").exists() && living.workplace().exists());
+        assert!(folder.join("whole").exists() && living.staged_path().exists());
 
         drop(living);
         let left: Vec<_> = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
@@ -139,9 +139,9 @@ mod tests {
         fs::create_dir(folder.path().join("a")).unwrap();
         fs::write(folder.path().join("a/old"), "").unwrap();
         let staging = Staging::begin(folder.path(), "a").unwrap();
-        fs::create_dir(staging.workplace()).unwrap();
-        fs::write(staging.workplace().join("new"), "").unwrap();
-        staging.commit(&staging.workplace()).unwrap();
+        fs::create_dir(staging.staged_path()).unwrap();
+        fs::write(staging.staged_path().join("new"), "").unwrap();
+        staging.commit(&staging.staged_path()).unwrap();
         assert!(folder.path().join("a/new").exists() && !folder.path().join("a/old").exists());
     }
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::AbortHandle;
 
-use crate::environment::InUse;
+use crate::environment::UsageLock;
 use crate::session::call::{Request, Response};
 use crate::session::effective_limits::is_looked_at;
 use crate::session::error::{KillReason, stopped};
@@ -63,7 +63,7 @@ pub(crate) struct SessionInner {
     pub(crate) config: SessionConfig,
     pub(crate) zygotes: Arc<ZygoteSlot>,
     /// That its environment is in use, until it is closed: whoever waits for that can delete the environment then.
-    in_use: Mutex<Option<Arc<InUse>>>,
+    in_use: Mutex<Option<Arc<UsageLock>>>,
     queue: Mutex<Queue>,
     /// Held while the stacks of the worker are written and read.
     pub(crate) inspecting: tokio::sync::Mutex<()>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::environment::Identity;
+use crate::environment::EnvironmentIdentity;
 use crate::worker::{Lifeline, Zygote, ZygoteConfig, ZygoteError};
 
 /// How many zygotes without a session are kept for the next one that asks.
@@ -20,7 +20,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct ZygoteSlot {
     config: ZygoteConfig,
-    environment: Identity,
+    environment: EnvironmentIdentity,
     lifeline: Arc<Lifeline>,
     current: tokio::sync::Mutex<Option<Arc<Zygote>>>,
     python_version: Mutex<Option<String>>,
@@ -29,7 +29,7 @@ pub(crate) struct ZygoteSlot {
 impl ZygoteSlot {
     pub(crate) fn new(config: ZygoteConfig, lifeline: Arc<Lifeline>) -> ZygoteSlot {
         let (current, python_version) = (tokio::sync::Mutex::default(), Mutex::default());
-        let environment = Identity::of(folder(&config.python));
+        let environment = EnvironmentIdentity::of(folder(&config.python));
         ZygoteSlot { config, environment, lifeline, current, python_version }
     }
 

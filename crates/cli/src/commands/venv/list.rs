@@ -105,7 +105,7 @@ fn since(status: &EnvironmentStatus) -> String {
 pub(crate) fn state_of(state: &EnvironmentState) -> (String, Option<String>) {
     match state {
         EnvironmentState::Healthy => ("healthy".into(), None),
-        EnvironmentState::NotOurs { reason } => ("not ours".into(), Some(reason.clone())),
+        EnvironmentState::Foreign { reason } => ("not ours".into(), Some(reason.clone())),
         EnvironmentState::InterpreterGone { interpreter, reason } => {
             ("interpreter gone".into(), Some(format!("{}: {reason}", interpreter.display())))
         }
@@ -113,7 +113,7 @@ pub(crate) fn state_of(state: &EnvironmentState) -> (String, Option<String>) {
             let reason = format!("{} was Python {was} and is {is} now", interpreter.display());
             ("interpreter changed".into(), Some(reason))
         }
-        EnvironmentState::DoesNotRun { reason } => ("does not run".into(), Some(reason.clone())),
+        EnvironmentState::Unrunnable { reason } => ("does not run".into(), Some(reason.clone())),
         EnvironmentState::PackagesDamaged { reason, .. } => ("packages damaged".into(), Some(reason.clone())),
     }
 }

@@ -60,7 +60,7 @@ impl VenvManager {
             .with_progress(self.progress().clone());
         let environment = inner.create("bundle", &interpreter)?;
         let files = at("files");
-        inner.collect_wheels(&environment, &plan.packages, &files)?;
+        inner.resolve_wheels(&environment, &plan.packages, &files)?;
 
         let (lock, wheels) = packed_wheels(&files)?;
         let archive = files.join(format!("{}-install_only.tar.gz", runtime.id));
@@ -78,7 +78,7 @@ impl VenvManager {
             lock,
             wheels,
         };
-        place(&manifest, &files, &file)?;
+        publish(&manifest, &files, &file)?;
         Ok(manifest)
     }
 
@@ -142,7 +142,7 @@ pub(super) fn packed_wheels(files: &Path) -> Result<(BundleFile, Vec<BundleFile>
 }
 
 /// Writes the bundle beside its place, and then puts it there.
-pub(super) fn place(manifest: &BundleManifest, files: &Path, file: &Path) -> Result<(), BundleError> {
+pub(super) fn publish(manifest: &BundleManifest, files: &Path, file: &Path) -> Result<(), BundleError> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     let new: PathBuf = tempfile::Builder::new()
         .prefix(".bundle-")

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::create::{packed_wheels, place};
+use super::create::{packed_wheels, publish};
 use super::manifest::{BundleManifest, FORMAT};
 use super::{BundleError, BundleOptions, blocking, pack};
 use crate::environment::package::Target;
@@ -41,7 +41,7 @@ impl VenvManager {
             let environment = inner.create("bundle", &local(&runtimes, &series)?)?;
             let target =
                 Target { platform: &entry.platform, version: entry.version, free_threaded: entry.free_threaded };
-            let collected = inner.collect_wheels_for(&environment, &target, &plan.packages, &files);
+            let collected = inner.resolve_wheels_for(&environment, &target, &plan.packages, &files);
             collected.map_err(|source| BundleError::NoWheels { platform: entry.platform.to_string(), source })?;
             let (lock, wheels) = packed_wheels(&files)?;
             let manifest = BundleManifest {
@@ -56,7 +56,7 @@ impl VenvManager {
                 lock,
                 wheels,
             };
-            place(&manifest, &files, &file)?;
+            publish(&manifest, &files, &file)?;
             Ok(manifest)
         })
         .await

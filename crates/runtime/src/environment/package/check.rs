@@ -13,7 +13,7 @@ use super::{Package, Requirements};
 use crate::environment::Environment;
 
 /// What was found.
-pub(super) enum Verdict {
+pub(super) enum CheckResult {
     /// All is there: the packages that were asked for, as they are.
     Satisfied(Vec<Package>),
     /// This requirement is not satisfied.
@@ -24,32 +24,32 @@ pub(super) enum Verdict {
 
 /// How far to look.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Depth {
+pub(super) enum CheckDepth {
     /// Only at what was asked for.
-    First,
+    Direct,
     /// At what that requires itself, too.
-    All,
+    Transitive,
 }
 
 /// Whether the requirements are satisfied.
-pub(super) fn check(environment: &Environment, requirements: &Requirements, depth: Depth) -> Verdict {
-    let (Some(wanted), Some(markers)) = (requirements.all(), markers(environment)) else { return Verdict::Unknown };
+pub(super) fn check(environment: &Environment, requirements: &Requirements, depth: CheckDepth) -> CheckResult {
+    let (Some(wanted), Some(markers)) = (requirements.all(), markers(environment)) else { return CheckResult::Unknown };
     let found = installed::by_name(&environment.site_packages);
     let mut check = Check { found, read: BTreeMap::new(), done: BTreeSet::new(), markers, depth };
     let mut packages = Vec::new();
     for wanted in &wanted {
-        let Some(requirement) = &wanted.requirement else { return Verdict::Unknown };
+        let Some(requirement) = &wanted.requirement else { return CheckResult::Unknown };
         if !requirement.evaluate_markers(&check.markers, &[]) {
             continue;
         }
         match check.satisfied(requirement) {
             Some(package) => packages.push(package),
-            None => return Verdict::Unsatisfied(wanted.text.clone()),
+            None => return CheckResult::Unsatisfied(wanted.text.clone()),
         }
     }
     packages.sort();
     packages.dedup();
-    Verdict::Satisfied(packages)
+    CheckResult::Satisfied(packages)
 }
 
 struct Check {
@@ -58,7 +58,7 @@ struct Check {
     /// Packages whose own requirements were looked at, with the extra; stops at circles.
     done: BTreeSet<(String, Option<ExtraName>)>,
     markers: MarkerEnvironment,
-    depth: Depth,
+    depth: CheckDepth,
 }
 
 impl Check {
@@ -78,7 +78,7 @@ impl Check {
         if !fits {
             return None;
         }
-        if self.depth == Depth::First {
+        if self.depth == CheckDepth::Direct {
             return Some(package);
         }
         let extras = requirement.extras.iter().cloned().map(Some);

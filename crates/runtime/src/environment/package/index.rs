@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::uv_settings;
-use crate::environment::layout::without_misleading;
+use crate::environment::layout::clear_python_env;
 
 /// Settings of pip by their long names, `index-url`: from its files and environment variables, of which the later win.
 pub(super) struct PipSettings {
@@ -127,8 +127,8 @@ impl PipSettings {
 }
 
 /// Tells uv what is set for pip, and takes away what would lead it to another environment.
-pub(super) fn settle_uv(command: &mut Command, environment: &Path) {
-    without_misleading(command);
+pub(super) fn configure_uv(command: &mut Command, environment: &Path) {
+    clear_python_env(command);
     let variable = |name: &str| std::env::var(name).ok();
     let of_files = uv_settings::load(&variable);
     let is_set =
@@ -146,8 +146,8 @@ pub(super) fn settle_uv(command: &mut Command, environment: &Path) {
 }
 
 /// The same for pip.
-pub(super) fn settle_pip(command: &mut Command, environment: &Path) {
-    without_misleading(command);
+pub(super) fn configure_pip(command: &mut Command, environment: &Path) {
+    clear_python_env(command);
     let variable = |name: &str| std::env::var(name).ok();
     let of_files = uv_settings::load(&variable);
     let settings = PipSettings::load(environment);

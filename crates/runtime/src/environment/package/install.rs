@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::check::{Depth, Verdict, check};
+use super::check::{CheckDepth, CheckResult, check};
 use super::installed::{by_name, damaged, installed, normal};
 use super::remove::{Contents, remove_package};
 use super::tool::{Tool, Work};
@@ -34,7 +34,7 @@ impl VenvManager {
     /// Another call that installs into the same environment is waited for, in whichever process it is.
     pub fn install(&self, environment: &Environment, wanted: &Requirements) -> Result<Installed, PackageError> {
         if Journal::read(environment).is_none()
-            && let Verdict::Satisfied(packages) = check(environment, wanted, Depth::All)
+            && let CheckResult::Satisfied(packages) = check(environment, wanted, CheckDepth::Transitive)
         {
             return Ok(Installed { packages, changed: Vec::new(), tool: None });
         }
@@ -45,7 +45,8 @@ impl VenvManager {
     /// Whether all that is wanted, and what that requires itself, is installed: told from files, nothing is run. False
     /// when it cannot be told, as of a path.
     pub fn satisfied(&self, environment: &Environment, wanted: &Requirements) -> bool {
-        Journal::read(environment).is_none() && matches!(check(environment, wanted, Depth::All), Verdict::Satisfied(_))
+        Journal::read(environment).is_none()
+            && matches!(check(environment, wanted, CheckDepth::Transitive), CheckResult::Satisfied(_))
     }
 
     /// The packages of an environment, by name.
@@ -87,7 +88,7 @@ impl VenvManager {
             tracing::warn!("{} in {} is damaged", damaged.package.name, environment.path.display());
             remove_package(environment, &damaged.folder)?;
         }
-        if let Verdict::Satisfied(packages) = check(environment, &all, Depth::All) {
+        if let CheckResult::Satisfied(packages) = check(environment, &all, CheckDepth::Transitive) {
             Journal::close(environment)?;
             return Ok(Installed { packages, changed: Vec::new(), tool: None });
         }
@@ -114,10 +115,10 @@ impl VenvManager {
         };
         let now = installed(site_packages);
         let changed: Vec<Package> = now.into_iter().filter(|package| !whole.contains(package)).collect();
-        let packages = match check(environment, wanted, Depth::First) {
-            Verdict::Satisfied(packages) => packages,
-            Verdict::Unknown => changed.clone(),
-            Verdict::Unsatisfied(requirement) => {
+        let packages = match check(environment, wanted, CheckDepth::Direct) {
+            CheckResult::Satisfied(packages) => packages,
+            CheckResult::Unknown => changed.clone(),
+            CheckResult::Unsatisfied(requirement) => {
                 return Err(PackageError::StillMissing { tool, requirement, path: environment.path.clone() });
             }
         };
@@ -132,7 +133,7 @@ pub(in crate::environment) fn lock(manager: &VenvManager, environment: &Environm
     if let Some(lock) = FileLock::try_acquire(&path)? {
         return Ok(lock);
     }
-    manager.progress().tell_stage(PackageStage::Waiting);
+    manager.progress().report_stage(PackageStage::Waiting);
     Ok(FileLock::acquire(path)?)
 }
 

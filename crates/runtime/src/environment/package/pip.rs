@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::index::settle_pip;
+use super::index::configure_pip;
 use crate::environment::Environment;
 use crate::environment::layout::environment_python;
 use crate::interpreter::Interpreter;
@@ -34,12 +34,12 @@ pub(super) fn command(environment: &Environment, pip: &Path, name: &str) -> Comm
     let mut command = environment_python(&environment.path);
     command.arg("-I").arg(pip).args(["--no-input", "--disable-pip-version-check", "--no-color", name]);
     command.args(["--progress-bar", "off"]);
-    settle_pip(&mut command, &environment.path);
+    configure_pip(&mut command, &environment.path);
     command
 }
 
 /// Whether this pip tells how many bytes it has, line by line, when it is asked to.
-pub(super) fn tells_bytes(pip: &Path) -> bool {
+pub(super) fn reports_bytes(pip: &Path) -> bool {
     let of_wheel = || pip.parent()?.file_name()?.to_str()?.strip_prefix("pip-").map(str::to_owned);
     let installed = || {
         let text = fs::read_to_string(pip.join("__init__.py")).ok()?;

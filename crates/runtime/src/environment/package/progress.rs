@@ -64,33 +64,33 @@ impl fmt::Display for PackageProgress {
 
 /// Who is told of the progress, if anybody is.
 #[derive(Clone, Default)]
-pub struct ProgressSink(Option<Arc<Told>>);
+pub struct ProgressSink(Option<Arc<ProgressFn>>);
 
-type Told = dyn Fn(&PackageProgress) + Send + Sync;
+type ProgressFn = dyn Fn(&PackageProgress) + Send + Sync;
 
 impl ProgressSink {
-    /// Told from the thread that installs, which waits for it.
+    /// Called on the thread that installs, which waits for it.
     pub fn new(told: impl Fn(&PackageProgress) + Send + Sync + 'static) -> ProgressSink {
         ProgressSink(Some(Arc::new(told)))
     }
 
-    pub(crate) fn tell(&self, progress: &PackageProgress) {
+    pub(crate) fn report(&self, progress: &PackageProgress) {
         if let Some(told) = &self.0 {
             told(progress);
         }
     }
 
-    pub(super) fn tell_stage(&self, stage: PackageStage) {
-        self.tell(&PackageProgress::of(stage, None));
+    pub(super) fn report_stage(&self, stage: PackageStage) {
+        self.report(&PackageProgress::of(stage, None));
     }
 
-    pub(super) fn is_heard(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         self.0.is_some()
     }
 }
 
 impl fmt::Debug for ProgressSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ProgressSink").field(&self.is_heard()).finish()
+        f.debug_tuple("ProgressSink").field(&self.is_active()).finish()
     }
 }

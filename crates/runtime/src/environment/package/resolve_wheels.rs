@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::index::settle_uv;
+use super::index::configure_uv;
 use super::progress::PackageStage;
-use super::tool::{Tool, refused};
+use super::tool::{Tool, tool_failure};
 use super::{PackageError, Requirements, Scratch, Target, pip};
 use crate::environment::{Environment, VenvManager};
 use crate::interpreter::query;
@@ -17,7 +17,7 @@ impl VenvManager {
     /// Python of `environment` would install, built where there is none ready. The environment stays as it is.
     ///
     /// pip does it, since uv collects nothing.
-    pub(in crate::environment) fn collect_wheels(
+    pub(in crate::environment) fn resolve_wheels(
         &self,
         environment: &Environment,
         wanted: &Requirements,
@@ -41,7 +41,7 @@ impl VenvManager {
     }
 
     /// The same for another platform, into the folder `into`, which is there: wheels that are ready for it, and no others.
-    pub(in crate::environment) fn collect_wheels_for(
+    pub(in crate::environment) fn resolve_wheels_for(
         &self,
         environment: &Environment,
         target: &Target<'_>,
@@ -65,7 +65,7 @@ impl VenvManager {
             resolve.args(["pip", "compile", "--quiet", "--color", "never", "--python"]).arg(&environment.python);
             resolve.args(target.for_uv()).args(["--generate-hashes", "--no-header", "--no-annotate", "--output-file"]);
             resolve.arg(&resolved).envs(&settings.variables);
-            settle_uv(&mut resolve, &environment.path);
+            configure_uv(&mut resolve, &environment.path);
             resolve.arg(&asked).args(wanted.files());
             self.collect("uv", &mut resolve, environment, wanted)?;
             command.arg("--no-deps").arg("-r").arg(&resolved);
@@ -87,11 +87,11 @@ impl VenvManager {
     ) -> Result<(), PackageError> {
         let scratch = Scratch::begin(&environment.path)?;
         scratch.lend(command);
-        self.progress().tell_stage(PackageStage::Resolving);
+        self.progress().report_stage(PackageStage::Resolving);
         match run_command(command, self.package_settings().timeout) {
             Ok(_) => Ok(()),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
-                Err(refused(tool, "collect", wanted, status, stderr_tail))
+                Err(tool_failure(tool, "collect", wanted, status, stderr_tail))
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
         }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use super::index::settle_uv;
+use super::index::configure_uv;
 use super::progress::{PackageStage, ProgressSink};
-use super::tool_output::{DISTRUSTED, Listener};
+use super::tool_output::{ToolOutputParser, UNTRUSTED_CERTIFICATE};
 use super::{PackageError, PackageSettings, Requirements, Scratch, pip, uv};
 use crate::environment::Environment;
 use crate::interpreter::query;
@@ -47,7 +47,7 @@ impl Tool {
                 let mut command = Command::new(uv);
                 command.args(["pip", uv_command, "--no-progress", "--color", "never", "--python"]);
                 command.arg(&environment.python);
-                settle_uv(&mut command, &environment.path);
+                configure_uv(&mut command, &environment.path);
                 command
             }
             Tool::Pip(pip) => pip::install(environment, pip),
@@ -70,8 +70,8 @@ impl Tool {
             command.arg("-r").arg(file);
         }
         if let Tool::Pip(pip) = self
-            && progress.is_heard()
-            && pip::tells_bytes(pip)
+            && progress.is_active()
+            && pip::reports_bytes(pip)
         {
             command.args(["--progress-bar", "raw"]);
         }
@@ -88,14 +88,14 @@ impl Tool {
         progress: &ProgressSink,
     ) -> Result<Vec<u8>, PackageError> {
         let (tool, action) = (self.name(), work.action);
-        progress.tell_stage(PackageStage::Resolving);
-        let mut listener = Listener::new(progress, tool);
+        progress.report_stage(PackageStage::Resolving);
+        let mut parser = ToolOutputParser::new(progress, tool);
         work.scratch.lend(command);
-        match run_command_holding(work.lock, command, work.settings.timeout, &mut |line| listener.hear(line)) {
+        match run_command_holding(work.lock, command, work.settings.timeout, &mut |line| parser.feed_line(line)) {
             Ok(written) => Ok(written),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
-                let stderr_tail = listener.distrusted.into_iter().chain([stderr_tail]).collect::<Vec<_>>().join("\n");
-                Err(refused(tool, action, work.wanted, status, stderr_tail))
+                let stderr_tail = parser.untrusted.into_iter().chain([stderr_tail]).collect::<Vec<_>>().join("\n");
+                Err(tool_failure(tool, action, work.wanted, status, stderr_tail))
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
         }
@@ -115,7 +115,7 @@ pub(super) struct Work<'a> {
 }
 
 /// What the tool said when it could not do it.
-pub(super) fn refused(
+pub(super) fn tool_failure(
     tool: &'static str,
     action: &'static str,
     wanted: &Requirements,
@@ -124,7 +124,7 @@ pub(super) fn refused(
 ) -> PackageError {
     let reason = reason(tool, &stderr_tail);
     // Where the reason names only what a package requires, the lines before tell which package that is.
-    let package = culprit(&reason, wanted).or_else(|| culprit(&stderr_tail, wanted));
+    let package = package_in(&reason, wanted).or_else(|| package_in(&stderr_tail, wanted));
     PackageError::Refused { tool, action, package, reason, status, stderr_tail }
 }
 
@@ -152,7 +152,7 @@ pub(super) fn reason(tool: &str, said: &str) -> String {
         "pip" => {
             let last = lines.iter().rfind(starts).map(|line| line.trim_start_matches("ERROR: ").to_owned());
             // It finds nothing, too, where it reaches nobody; that it tells as a warning only.
-            let signs = ["connection broken by ", DISTRUSTED];
+            let signs = ["connection broken by ", UNTRUSTED_CERTIFICATE];
             let of = |line: &&str| signs.iter().find_map(|sign| Some(line.split_once(sign)?.1.to_owned()));
             let broken = lines.iter().rev().find_map(of);
             last.into_iter().chain(broken.map(|why| format!("(the index was not reached: {why})"))).collect()
@@ -177,7 +177,7 @@ pub(super) fn reason(tool: &str, said: &str) -> String {
 }
 
 /// The package that the reason is about: the first of those that were asked for which it names.
-fn culprit(reason: &str, wanted: &Requirements) -> Option<String> {
+fn package_in(reason: &str, wanted: &Requirements) -> Option<String> {
     let reason = reason.to_lowercase();
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     let words: Vec<&str> = reason.split(|c| !is_part(c)).map(|word| word.trim_end_matches('.')).collect();
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(reason("uv", "thread panicked"), "thread panicked");
         assert_eq!(reason("pip", ""), "it does not say why");
         let wanted = Requirements::new(["six", "No.Such>=2"]).unwrap();
-        assert_eq!(culprit("Because no-such was not found.", &wanted).as_deref(), Some("no-such"));
-        assert_eq!(culprit("the network is down", &wanted), None);
+        assert_eq!(package_in("Because no-such was not found.", &wanted).as_deref(), Some("no-such"));
+        assert_eq!(package_in("the network is down", &wanted), None);
     }
 }

@@ -3,30 +3,30 @@
 use super::progress::{PackageProgress, PackageStage, ProgressSink};
 
 /// How pip says that a certificate was not accepted.
-pub(super) const DISTRUSTED: &str = "There was a problem confirming the ssl certificate: ";
+pub(super) const UNTRUSTED_CERTIFICATE: &str = "There was a problem confirming the ssl certificate: ";
 
 /// Hears what a tool writes, line by line, and tells of it.
-pub(super) struct Listener<'a> {
+pub(super) struct ToolOutputParser<'a> {
     sink: &'a ProgressSink,
     is_pip: bool,
     /// What is being downloaded: pip tells bytes without saying of what.
     current: Option<String>,
     /// What it has said of a server that it does not trust, which pip writes where nobody looks for errors.
-    pub(super) distrusted: Option<String>,
+    pub(super) untrusted: Option<String>,
 }
 
-impl<'a> Listener<'a> {
-    pub(super) fn new(sink: &'a ProgressSink, tool: &str) -> Listener<'a> {
-        Listener { sink, is_pip: tool == "pip", current: None, distrusted: None }
+impl<'a> ToolOutputParser<'a> {
+    pub(super) fn new(sink: &'a ProgressSink, tool: &str) -> ToolOutputParser<'a> {
+        ToolOutputParser { sink, is_pip: tool == "pip", current: None, untrusted: None }
     }
 
-    pub(super) fn hear(&mut self, line: &str) {
+    pub(super) fn feed_line(&mut self, line: &str) {
         let line = line.trim();
-        if self.is_pip && line.contains(DISTRUSTED) {
-            self.distrusted = Some(line.to_owned());
+        if self.is_pip && line.contains(UNTRUSTED_CERTIFICATE) {
+            self.untrusted = Some(line.to_owned());
         }
         let heard = if self.is_pip { self.pip(line) } else { uv(line) };
-        heard.iter().for_each(|progress| self.sink.tell(progress));
+        heard.iter().for_each(|progress| self.sink.report(progress));
     }
 
     fn pip(&mut self, line: &str) -> Vec<PackageProgress> {
@@ -115,8 +115,8 @@ mod tests {
             let (received, total) = (number(progress.received_bytes), number(progress.total_bytes));
             into.lock().unwrap().push(format!("{progress}{received}{total}"));
         });
-        let mut listener = Listener::new(&sink, tool);
-        text.lines().for_each(|line| listener.hear(line));
+        let mut parser = ToolOutputParser::new(&sink, tool);
+        text.lines().for_each(|line| parser.feed_line(line));
         all.lock().unwrap().clone()
     }
 

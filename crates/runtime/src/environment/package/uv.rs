@@ -19,7 +19,7 @@ use crate::platform::{CommandError, Home, Staging, error_chain, failed_to, repla
 const PINNED: &str = include_str!("../../../data/uv.json");
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
 /// After a failure to install uv, for how long pip is used without trying again.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const RETRY_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
 struct Pinned {
@@ -116,7 +116,7 @@ fn of_home(
     }
     match obtain(&staging, &pinned.version, sha256, environment, pip) {
         Ok(()) => {
-            staging.commit(&staging.workplace())?;
+            staging.commit(&staging.staged_path())?;
             let _ = fs::remove_file(&failure);
             Ok(Ok(uv))
         }
@@ -130,7 +130,7 @@ fn of_home(
 
 /// Has pip install the pinned wheel into the workplace. pip takes no file but the one with that hash.
 fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environment, pip: &Path) -> Result<(), String> {
-    let folder = staging.workplace();
+    let folder = staging.staged_path();
     let work = || {
         fs::create_dir(&folder)?;
         let list = folder.join("requirements.txt");
@@ -153,7 +153,7 @@ fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environm
 
 fn recent(failure: &Path) -> Option<String> {
     let age = SystemTime::now().duration_since(fs::metadata(failure).ok()?.modified().ok()?).ok()?;
-    fs::read_to_string(failure).ok().filter(|_| age < PATIENCE)
+    fs::read_to_string(failure).ok().filter(|_| age < RETRY_INTERVAL)
 }
 
 fn is_executable(path: &Path) -> bool {

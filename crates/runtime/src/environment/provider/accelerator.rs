@@ -15,7 +15,7 @@ use crate::platform::{Home, replace_file, run_command};
 /// How long `nvidia-smi` may take: it loads the driver where nobody uses it.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Files of drivers: when one of them comes, goes or is another, it is looked again.
-const TELLING: [&str; 9] = [
+const DRIVER_FILES: [&str; 9] = [
     "proc/driver/nvidia/version",
     "dev/nvidiactl",
     "dev/nvidia0",
@@ -51,7 +51,7 @@ pub struct Detected {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct CachedDetection {
     files: Vec<Option<(i64, u64)>>,
     detected: Detected,
 }
@@ -102,7 +102,7 @@ pub fn detect_accelerator(home: &Home) -> Detected {
     let root = Path::new("/");
     let files = stamps(root);
     let file = home.cache().ok().map(|cache| cache.join("accelerator.json"));
-    let kept = file.as_ref().and_then(|file| serde_json::from_slice::<Kept>(&fs::read(file).ok()?).ok());
+    let kept = file.as_ref().and_then(|file| serde_json::from_slice::<CachedDetection>(&fs::read(file).ok()?).ok());
     if let Some(kept) = kept.filter(|kept| kept.files == files) {
         return kept.detected;
     }
@@ -110,8 +110,10 @@ pub fn detect_accelerator(home: &Home) -> Detected {
     let detected = detect_in(root, &std::env::split_paths(&folders).collect::<Vec<_>>());
     if let Some(file) = file {
         // It can be found again.
-        let _ =
-            replace_file(file, &serde_json::to_vec(&Kept { files, detected: detected.clone() }).unwrap_or_default());
+        let _ = replace_file(
+            file,
+            &serde_json::to_vec(&CachedDetection { files, detected: detected.clone() }).unwrap_or_default(),
+        );
     }
     detected
 }
@@ -122,7 +124,7 @@ fn stamps(root: &Path) -> Vec<Option<(i64, u64)>> {
         // Of files that the kernel makes up the time tells nothing.
         Some(if metadata.is_dir() { (metadata.mtime(), metadata.ino()) } else { (0, metadata.rdev()) })
     };
-    TELLING.iter().map(stamp).collect()
+    DRIVER_FILES.iter().map(stamp).collect()
 }
 
 /// The same for the files below `root`, with programs in the folders `path`.

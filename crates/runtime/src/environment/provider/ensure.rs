@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::registry::Registry;
-use super::requirements::{self, Needs, Owner};
+use super::requirements::{self, Owner, ProviderRequirements};
 use super::{Accelerator, detect_accelerator};
 use crate::environment::package::Journal;
 use crate::environment::record::EnvironmentRecord;
@@ -46,12 +46,12 @@ impl VenvManager {
         &self,
         provider: &str,
         model: Option<&str>,
-    ) -> Result<Needs, EnvironmentError> {
+    ) -> Result<ProviderRequirements, EnvironmentError> {
         self.needs(Owner::Provider(provider, model))
     }
 
     /// What is needed here, of an environment whose name is that of one which is there where it can be.
-    pub(super) fn needs(&self, owner: Owner<'_>) -> Result<Needs, EnvironmentError> {
+    pub(super) fn needs(&self, owner: Owner<'_>) -> Result<ProviderRequirements, EnvironmentError> {
         let declared = requirements::load(self.home(), self.providers_file())?;
         let mut needs = declared.needs(owner, self.accelerator())?;
         if let Owner::Provider(provider, _) = owner {
@@ -113,7 +113,7 @@ impl VenvManager {
     }
 
     /// The environment when nothing is left to do. Nothing is run.
-    fn ready(&self, owner: Owner<'_>, needs: &Needs) -> Option<Environment> {
+    fn ready(&self, owner: Owner<'_>, needs: &ProviderRequirements) -> Option<Environment> {
         let environment = self.open(&needs.name).ok()?;
         let is_ready = Registry::read(&environment.path).is_ready(&environment, owner, needs)
             && Journal::read(&environment).is_none()
@@ -125,7 +125,7 @@ impl VenvManager {
 
     /// The environment, made when it is not there and made anew when its Python is gone or does not run. Its packages are
     /// locked.
-    fn sound(&self, owner: Owner<'_>, needs: &Needs) -> Result<Environment, EnvironmentError> {
+    fn sound(&self, owner: Owner<'_>, needs: &ProviderRequirements) -> Result<Environment, EnvironmentError> {
         let name = needs.name.as_str();
         let found = match self.open(name) {
             Err(EnvironmentError::NotFound { .. }) => None,
@@ -168,7 +168,7 @@ impl VenvManager {
         layout::verify(&environment.path, &base.version, Some(&base.prefix)).map_err(|error| error_chain(&error))
     }
 
-    fn interpreter_for(&self, needs: &Needs) -> Result<Interpreter, EnvironmentError> {
+    fn interpreter_for(&self, needs: &ProviderRequirements) -> Result<Interpreter, EnvironmentError> {
         let runtimes = PythonRuntimeManager::new(self.home().clone());
         let missing = || EnvironmentError::NoRuntime { name: needs.name.clone(), request: needs.python.clone() };
         runtimes.interpreter(needs.python.as_ref())?.ok_or_else(missing)

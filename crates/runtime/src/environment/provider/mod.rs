@@ -27,7 +27,7 @@ pub enum ProvidersError {
     File(#[from] FileError),
     /// It says something that it cannot.
     #[error("{}:{line}: {reason}", path.display())]
-    Mistake {
+    Invalid {
         /// The file.
         path: PathBuf,
         /// The line, from 1.

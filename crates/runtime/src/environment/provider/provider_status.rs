@@ -9,7 +9,7 @@ use pep508_rs::{PackageName, Requirement, VerbatimUrl};
 use serde::{Deserialize, Serialize};
 
 use super::registry::Registry;
-use super::requirements::{self, Needs, Owner};
+use super::requirements::{self, Owner, ProviderRequirements};
 use super::{Accelerator, detect_accelerator};
 use crate::environment::{Environment, EnvironmentError, Package, Requirements, VenvManager};
 use crate::platform::{FileLock, replace_file};
@@ -54,7 +54,7 @@ pub struct ProviderPackage {
 
 /// What was noted of an environment, in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Marks {
+struct Annotations {
     #[serde(default)]
     features: Vec<String>,
     #[serde(default)]
@@ -68,18 +68,18 @@ impl VenvManager {
         let providers = declared.providers.keys().map(|name| Owner::Provider(name, None));
         providers
             .chain(declared.engines.keys().map(|name| Owner::Engine(name)))
-            .map(|owner| self.look_at(owner))
+            .map(|owner| self.inspect(owner))
             .collect()
     }
 
     /// What there is of what a provider needs, for one of its models where it has an environment for each.
     pub fn provider_status(&self, provider: &str, model: Option<&str>) -> Result<ProviderStatus, EnvironmentError> {
-        self.look_at(Owner::Provider(provider, model))
+        self.inspect(Owner::Provider(provider, model))
     }
 
     /// What there is of what an engine needs.
     pub fn engine_status(&self, engine: &str) -> Result<ProviderStatus, EnvironmentError> {
-        self.look_at(Owner::Engine(engine))
+        self.inspect(Owner::Engine(engine))
     }
 
     /// What this machine computes with, and what says so.
@@ -139,26 +139,26 @@ impl VenvManager {
         Ok(packages)
     }
 
-    fn marks(&self, provider: &str, model: Option<&str>) -> Result<Marks, EnvironmentError> {
+    fn marks(&self, provider: &str, model: Option<&str>) -> Result<Annotations, EnvironmentError> {
         let environment = self.registered_environment(provider, model)?;
-        Ok(environment.map(|environment| Marks::read(&environment.path)).unwrap_or_default())
+        Ok(environment.map(|environment| Annotations::read(&environment.path)).unwrap_or_default())
     }
 
     fn mark(
         &self,
         provider: &str,
         model: Option<&str>,
-        change: impl FnOnce(&mut Marks),
+        change: impl FnOnce(&mut Annotations),
     ) -> Result<(), EnvironmentError> {
         let environment = self.open(&self.name_for_provider(provider, model)?)?;
         let path = marks_path(&environment.path);
         let _lock = FileLock::acquire(path.with_extension("lock"))?;
-        let mut marks = Marks::read(&environment.path);
+        let mut marks = Annotations::read(&environment.path);
         change(&mut marks);
         Ok(replace_file(&path, &serde_json::to_vec_pretty(&marks).unwrap_or_default())?)
     }
 
-    fn look_at(&self, owner: Owner<'_>) -> Result<ProviderStatus, EnvironmentError> {
+    fn inspect(&self, owner: Owner<'_>) -> Result<ProviderStatus, EnvironmentError> {
         let needs = self.needs(owner)?;
         let environment = match self.open(&needs.name) {
             Err(EnvironmentError::NotFound { .. } | EnvironmentError::NotAnEnvironment { .. }) => None,
@@ -172,14 +172,19 @@ impl VenvManager {
             engine: matches!(owner, Owner::Engine(_)),
             accelerator: needs.accelerator,
             environment: needs.name.clone(),
-            features: folder.map(|folder| Marks::read(folder).features).unwrap_or_default(),
+            features: folder.map(|folder| Annotations::read(folder).features).unwrap_or_default(),
             path: folder.map(Path::to_owned),
             ready,
             packages,
         })
     }
 
-    fn compare(&self, owner: Owner<'_>, needs: &Needs, environment: Option<&Environment>) -> Vec<ProviderPackage> {
+    fn compare(
+        &self,
+        owner: Owner<'_>,
+        needs: &ProviderRequirements,
+        environment: Option<&Environment>,
+    ) -> Vec<ProviderPackage> {
         let installed = environment.map(|environment| self.packages(environment)).unwrap_or_default();
         let missing =
             environment.map(|environment| Registry::read(&environment.path).missing(owner)).unwrap_or_default();
@@ -199,8 +204,8 @@ impl VenvManager {
     }
 }
 
-impl Marks {
-    fn read(environment: &Path) -> Marks {
+impl Annotations {
+    fn read(environment: &Path) -> Annotations {
         let bytes = fs::read(marks_path(environment)).ok();
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }

@@ -36,7 +36,7 @@ const VARIANT_KEYS: [&str; 3] = ["packages", "optional", "environment"];
 
 /// A file of providers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Declared {
+pub(super) struct ProvidersFile {
     pub(super) providers: BTreeMap<String, Provider>,
     pub(super) engines: BTreeMap<String, Provider>,
     pub(super) strategy: Option<RocmStrategy>,
@@ -45,21 +45,21 @@ pub(super) struct Declared {
 /// One provider or engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Provider {
-    pub(super) always: Share,
-    pub(super) variants: Vec<(Accelerator, Share)>,
+    pub(super) always: Dependencies,
+    pub(super) variants: Vec<(Accelerator, Dependencies)>,
     pub(super) python: Option<VersionRequest>,
 }
 
 /// What is needed always, or with one accelerator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Share {
+pub(super) struct Dependencies {
     pub(super) packages: Vec<String>,
     pub(super) optional: Vec<String>,
     pub(super) environment: BTreeMap<String, String>,
 }
 
 /// What is wrong: from which byte on, and in words.
-struct Mistake {
+struct ParseError {
     span: Range<usize>,
     reason: String,
 }
@@ -67,21 +67,21 @@ struct Mistake {
 type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Reads a file. A mistake is told with its line, from 1.
-pub(super) fn read(text: &str) -> Result<Declared, (usize, String)> {
-    let told = |mistake: Mistake| {
+pub(super) fn read(text: &str) -> Result<ProvidersFile, (usize, String)> {
+    let told = |mistake: ParseError| {
         let before = mistake.span.start.min(text.len());
         (1 + text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count(), mistake.reason)
     };
     let document = DeTable::parse(text).map_err(|error| {
         let lines = error.message().lines().map(str::trim).filter(|line| !line.is_empty());
         let reason = lines.collect::<Vec<_>>().join("; ");
-        told(Mistake { span: error.span().unwrap_or(0..0), reason })
+        told(ParseError { span: error.span().unwrap_or(0..0), reason })
     })?;
     file(document.get_ref()).map_err(told)
 }
 
-fn file(table: &DeTable<'_>) -> Result<Declared, Mistake> {
-    let mut declared = Declared::default();
+fn file(table: &DeTable<'_>) -> Result<ProvidersFile, ParseError> {
+    let mut declared = ProvidersFile::default();
     for (key, value) in entries(table) {
         match known(key, &TOP, "the file")? {
             "provider" => declared.providers = each(value, "provider")?,
@@ -92,7 +92,7 @@ fn file(table: &DeTable<'_>) -> Result<Declared, Mistake> {
     Ok(declared)
 }
 
-fn each(value: &Value<'_>, kind: &str) -> Result<BTreeMap<String, Provider>, Mistake> {
+fn each(value: &Value<'_>, kind: &str) -> Result<BTreeMap<String, Provider>, ParseError> {
     let expected = format!("expected a table for each {kind}, such as [{kind}.name]");
     let mut found = BTreeMap::new();
     for (name, value) in entries(a_table(value, &expected)?) {
@@ -102,7 +102,7 @@ fn each(value: &Value<'_>, kind: &str) -> Result<BTreeMap<String, Provider>, Mis
     Ok(found)
 }
 
-fn provider(value: &Value<'_>, place: &str) -> Result<Provider, Mistake> {
+fn provider(value: &Value<'_>, place: &str) -> Result<Provider, ParseError> {
     let mut provider = Provider::default();
     for (key, value) in entries(a_table(value, &format!("expected the table {place}"))?) {
         match known(key, &KEYS, place)? {
@@ -112,7 +112,7 @@ fn provider(value: &Value<'_>, place: &str) -> Result<Provider, Mistake> {
             "python" => provider.python = Some(parsed(value, "a version of Python")?),
             accelerator => {
                 let accelerator = accelerator.parse().map_err(|reason| at(key.span(), reason))?;
-                provider.variants.push((accelerator, share(value, &format!("{place} with {accelerator}"))?));
+                provider.variants.push((accelerator, dependencies(value, &format!("{place} with {accelerator}"))?));
             }
         }
     }
@@ -120,11 +120,11 @@ fn provider(value: &Value<'_>, place: &str) -> Result<Provider, Mistake> {
 }
 
 /// A list of packages, or a table that says more.
-fn share(value: &Value<'_>, place: &str) -> Result<Share, Mistake> {
+fn dependencies(value: &Value<'_>, place: &str) -> Result<Dependencies, ParseError> {
     if value.get_ref().is_array() {
-        return Ok(Share { packages: packages(value)?, ..Share::default() });
+        return Ok(Dependencies { packages: packages(value)?, ..Dependencies::default() });
     }
-    let mut share = Share::default();
+    let mut share = Dependencies::default();
     for (key, value) in
         entries(a_table(value, "expected a list of packages, or a table with packages, optional and environment")?)
     {
@@ -137,7 +137,7 @@ fn share(value: &Value<'_>, place: &str) -> Result<Share, Mistake> {
     Ok(share)
 }
 
-fn packages(value: &Value<'_>) -> Result<Vec<String>, Mistake> {
+fn packages(value: &Value<'_>) -> Result<Vec<String>, ParseError> {
     const EXPECTED: &str = "expected a list of packages, such as [\"numpy>=2\", \"six\"]";
     let list = value.get_ref().as_array().ok_or_else(|| other(value, EXPECTED))?;
     let each = list.iter().map(|value| {
@@ -148,7 +148,7 @@ fn packages(value: &Value<'_>) -> Result<Vec<String>, Mistake> {
     each.collect()
 }
 
-fn variables(value: &Value<'_>) -> Result<BTreeMap<String, String>, Mistake> {
+fn variables(value: &Value<'_>) -> Result<BTreeMap<String, String>, ParseError> {
     let mut found = BTreeMap::new();
     for (name, value) in entries(a_table(value, "expected a table of variables, such as { NAME = \"value\" }")?) {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -169,12 +169,12 @@ fn variables(value: &Value<'_>) -> Result<BTreeMap<String, String>, Mistake> {
     Ok(found)
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: &Value<'_>, what: &str) -> Result<T, Mistake> {
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: &Value<'_>, what: &str) -> Result<T, ParseError> {
     let text = value.get_ref().as_str().ok_or_else(|| other(value, &format!("expected {what}, in quotes")))?;
     text.parse().map_err(|error: T::Err| at(value.span(), error.to_string()))
 }
 
-fn a_table<'a, 'b>(value: &'b Value<'a>, expected: &str) -> Result<&'b DeTable<'a>, Mistake> {
+fn a_table<'a, 'b>(value: &'b Value<'a>, expected: &str) -> Result<&'b DeTable<'a>, ParseError> {
     value.get_ref().as_table().ok_or_else(|| other(value, expected))
 }
 
@@ -186,7 +186,7 @@ fn entries<'a, 'b>(table: &'b DeTable<'a>) -> Vec<(&'b Spanned<Cow<'a, str>>, &'
 }
 
 /// The key, when it is one of these; else a mistake that names the one it resembles.
-fn known(key: &Spanned<Cow<'_, str>>, keys: &[&'static str], place: &str) -> Result<&'static str, Mistake> {
+fn known(key: &Spanned<Cow<'_, str>>, keys: &[&'static str], place: &str) -> Result<&'static str, ParseError> {
     if let Some(found) = keys.iter().find(|known| **known == key.get_ref()) {
         return Ok(found);
     }
@@ -212,7 +212,7 @@ fn resemble(one: &str, other: &str) -> bool {
     row[other.len()] <= 2
 }
 
-fn other(value: &Value<'_>, expected: &str) -> Mistake {
+fn other(value: &Value<'_>, expected: &str) -> ParseError {
     at(value.span(), format!("{expected}, and not {}", with_article(value.get_ref().type_str())))
 }
 
@@ -221,8 +221,8 @@ fn with_article(kind: &str) -> String {
     format!("{article} {kind}")
 }
 
-fn at(span: Range<usize>, reason: String) -> Mistake {
-    Mistake { span, reason }
+fn at(span: Range<usize>, reason: String) -> ParseError {
+    ParseError { span, reason }
 }
 
 #[cfg(test)]
@@ -249,7 +249,7 @@ mod tests {
         let cuda = &hf.variants.iter().find(|(of, _)| *of == Accelerator::Cuda).unwrap().1;
         assert_eq!((cuda.packages.clone(), cuda.environment["CMAKE_ARGS"].as_str()), (vec!["c".into()], "-DX=on"));
         assert_eq!(declared.engines["llama"].always.packages, ["e"]);
-        assert_eq!(read("").unwrap(), Declared::default());
+        assert_eq!(read("").unwrap(), ProvidersFile::default());
     }
 
     #[test]

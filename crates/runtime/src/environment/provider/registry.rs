@@ -8,24 +8,24 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::requirements::{Needs, Owner};
+use super::requirements::{Owner, ProviderRequirements};
 use crate::environment::{Environment, EnvironmentError};
 use crate::platform::replace_file;
 
 /// How long a folder must have been left alone for its time of change to tell of the next change.
 const SETTLED: Duration = Duration::from_millis(20);
 /// Optional packages that could not be installed are tried again after so long.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const RETRY_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// What an environment was made ready for, by whose it is: with some strategies providers share one.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Registry {
     #[serde(default)]
-    owners: BTreeMap<String, Ready>,
+    owners: BTreeMap<String, RegistryEntry>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Ready {
+struct RegistryEntry {
     /// Tells one list of requirements from another.
     packages: String,
     /// The Python that was asked for.
@@ -48,10 +48,11 @@ impl Registry {
     }
 
     /// Whether nothing has changed since the environment was ready for this.
-    pub(super) fn is_ready(&self, environment: &Environment, owner: Owner<'_>, needs: &Needs) -> bool {
+    pub(super) fn is_ready(&self, environment: &Environment, owner: Owner<'_>, needs: &ProviderRequirements) -> bool {
         let Some(ready) = self.owners.get(&owner.key()) else { return false };
-        let due = !ready.missing.is_empty() && now().as_secs().abs_diff(ready.tried) > PATIENCE.as_secs();
-        !due && Ready { missing: BTreeMap::new(), tried: 0, ..ready.clone() } == Ready::of(environment, needs)
+        let due = !ready.missing.is_empty() && now().as_secs().abs_diff(ready.tried) > RETRY_INTERVAL.as_secs();
+        !due && RegistryEntry { missing: BTreeMap::new(), tried: 0, ..ready.clone() }
+            == RegistryEntry::of(environment, needs)
     }
 
     /// Notes that it is ready now, but for these optional packages.
@@ -59,10 +60,10 @@ impl Registry {
         mut self,
         environment: &Environment,
         owner: Owner<'_>,
-        needs: &Needs,
+        needs: &ProviderRequirements,
         missing: BTreeMap<String, String>,
     ) -> Result<(), EnvironmentError> {
-        let mut ready = Ready { missing, tried: now().as_secs(), ..Ready::of(environment, needs) };
+        let mut ready = RegistryEntry { missing, tried: now().as_secs(), ..RegistryEntry::of(environment, needs) };
         // A change within the same tick of the file system's clock would not be seen: then the next call looks again.
         if now().as_nanos() as i64 - ready.site_packages.0 < SETTLED.as_nanos() as i64 {
             ready.site_packages.0 = 0;
@@ -82,11 +83,11 @@ impl Registry {
     }
 }
 
-impl Ready {
-    fn of(environment: &Environment, needs: &Needs) -> Ready {
+impl RegistryEntry {
+    fn of(environment: &Environment, needs: &ProviderRequirements) -> RegistryEntry {
         let metadata = fs::metadata(&environment.site_packages).ok();
         let changed = |m: fs::Metadata| (m.mtime().wrapping_mul(1_000_000_000).wrapping_add(m.mtime_nsec()), m.ino());
-        Ready {
+        RegistryEntry {
             packages: needs.packages.fingerprint(),
             python: needs.python.as_ref().map(ToString::to_string),
             optional: needs.optional.clone(),

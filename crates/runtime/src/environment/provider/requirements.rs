@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::naming;
-use super::providers_toml::{self, Declared, Provider};
+use super::providers_toml::{self, Provider, ProvidersFile};
 use super::{Accelerator, ProvidersError};
 use crate::environment::{EnvironmentError, Requirements};
 use crate::interpreter::VersionRequest;
@@ -24,7 +24,7 @@ pub(super) enum Owner<'a> {
 
 /// What one provider or engine needs on this machine, and what its environment is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::environment) struct Needs {
+pub(in crate::environment) struct ProviderRequirements {
     pub(in crate::environment) name: String,
     pub(super) accelerator: Accelerator,
     /// Whether a file names it.
@@ -60,7 +60,7 @@ impl<'a> Owner<'a> {
 }
 
 /// What the file in the home says, with what `more` says instead. All of both must be right.
-pub(super) fn load(home: &Home, more: Option<&Path>) -> Result<Declared, ProvidersError> {
+pub(super) fn load(home: &Home, more: Option<&Path>) -> Result<ProvidersFile, ProvidersError> {
     let mut declared = read(&home.root().join(FILE), true)?;
     if let Some(more) = more {
         let more = read(more, false)?;
@@ -71,21 +71,25 @@ pub(super) fn load(home: &Home, more: Option<&Path>) -> Result<Declared, Provide
     Ok(declared)
 }
 
-fn read(path: &Path, may_be_missing: bool) -> Result<Declared, ProvidersError> {
+fn read(path: &Path, may_be_missing: bool) -> Result<ProvidersFile, ProvidersError> {
     match fs::read_to_string(path) {
-        Ok(text) => providers_toml::read(&text).map_err(|(line, reason)| ProvidersError::Mistake {
+        Ok(text) => providers_toml::read(&text).map_err(|(line, reason)| ProvidersError::Invalid {
             path: path.to_owned(),
             line,
             reason,
         }),
-        Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => Ok(Declared::default()),
+        Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => Ok(ProvidersFile::default()),
         Err(error) => Err(failed_to("read", path)(error).into()),
     }
 }
 
-impl Declared {
+impl ProvidersFile {
     /// What this one needs where `detected` computes; nothing but an environment where the files do not name it.
-    pub(super) fn needs(&self, owner: Owner<'_>, detected: Accelerator) -> Result<Needs, EnvironmentError> {
+    pub(super) fn needs(
+        &self,
+        owner: Owner<'_>,
+        detected: Accelerator,
+    ) -> Result<ProviderRequirements, EnvironmentError> {
         let strategy = self.strategy.unwrap_or_default();
         let (name, accelerator, found) = match owner {
             Owner::Provider(provider, model) => {
@@ -101,7 +105,7 @@ impl Declared {
         let variants = provider.variants.iter().filter(|(of, _)| *of == accelerator).map(|(_, share)| share);
         let shares: Vec<_> = std::iter::once(&provider.always).chain(variants).collect();
         let packages = Requirements::new(shares.iter().flat_map(|share| &share.packages));
-        Ok(Needs {
+        Ok(ProviderRequirements {
             name,
             accelerator,
             declared: found.is_some(),
@@ -128,7 +132,7 @@ mod tests {
         python = \"3.12\"\nenvironment = { A = \"1\", B = \"1\" }\n\
         [provider.hf.rocm]\nenvironment = { B = \"2\" }\noptional = [\"p\"]\n[engine.e]\npackages = [\"x\"]\n";
 
-    fn needs(provider: &str, detected: Accelerator) -> Needs {
+    fn needs(provider: &str, detected: Accelerator) -> ProviderRequirements {
         providers_toml::read(TEXT).unwrap().needs(Owner::Provider(provider, None), detected).unwrap()
     }
 
@@ -159,6 +163,6 @@ mod tests {
         assert_eq!(declared.providers["hf"].always.packages, ["z"]);
         assert_eq!((declared.engines.len(), declared.strategy), (1, Some(RocmStrategy::Single)));
         fs::write(&more, "\nx").unwrap();
-        assert!(matches!(load(&home, Some(&more)), Err(ProvidersError::Mistake { line: 2, path, .. }) if path == more));
+        assert!(matches!(load(&home, Some(&more)), Err(ProvidersError::Invalid { line: 2, path, .. }) if path == more));
     }
 }

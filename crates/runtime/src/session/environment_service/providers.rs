@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use beep_python_protocol::{ErrorCode, Problem};
 
-use super::service::{EnvironmentService, Failure, aside, told};
+use super::service::{EnvironmentService, Failure, environment_error, spawn_blocking};
 use crate::environment::{Detected, PackageProgress, PackageStage, ProviderStatus};
 use crate::interpreter::{Progress, PythonRuntimeManager, Runtime, Source, VersionRequest};
 
@@ -13,38 +13,38 @@ impl EnvironmentService {
     /// The path of the engine's environment, with all that the engine needs; made or mended where need be.
     pub async fn ensure_engine(&self, engine: String) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.ensure_engine_environment(&engine)?.path)).await
+        spawn_blocking(move || Ok(venvs.ensure_engine_environment(&engine)?.path)).await
     }
 
     /// What is known of every provider and engine that `providers.toml` names.
     pub async fn providers(&self) -> Result<Vec<ProviderStatus>, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.providers()?)).await
+        spawn_blocking(move || Ok(venvs.providers()?)).await
     }
 
     /// What there is of what a provider needs.
     pub async fn provider_status(&self, provider: String, model: Option<String>) -> Result<ProviderStatus, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.provider_status(&provider, model.as_deref())?)).await
+        spawn_blocking(move || Ok(venvs.provider_status(&provider, model.as_deref())?)).await
     }
 
     /// The folder of the environment that a provider has, when it has one.
     pub async fn registered(&self, provider: String, model: Option<String>) -> Result<Option<PathBuf>, Problem> {
         let venvs = self.venvs();
         let path = move || Ok(venvs.registered_environment(&provider, model.as_deref())?.map(|found| found.path));
-        aside(path).await
+        spawn_blocking(path).await
     }
 
     /// What this machine computes with.
     pub async fn accelerator(&self) -> Result<Detected, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.detect_accelerator())).await
+        spawn_blocking(move || Ok(venvs.detect_accelerator())).await
     }
 
     /// Notes that something is set up in a provider's environment; with `ask`, says whether that was noted.
     pub async fn feature(&self, provider: String, feature: String, ask: bool) -> Result<bool, Problem> {
         let venvs = self.venvs();
-        aside(move || {
+        spawn_blocking(move || {
             if !ask {
                 venvs.mark_feature(&provider, None, &feature)?;
             }
@@ -60,7 +60,7 @@ impl EnvironmentService {
         package: Option<(String, String)>,
     ) -> Result<BTreeMap<String, String>, Problem> {
         let venvs = self.venvs();
-        aside(move || {
+        spawn_blocking(move || {
             if let Some((name, version)) = package {
                 venvs.track_package(&provider, None, &name, &version)?;
             }
@@ -72,7 +72,7 @@ impl EnvironmentService {
     /// Installs a runtime, `3.12` or the catalogue's default; where none can be had, one of the machine is taken only when
     /// none is named.
     pub async fn install_runtime(&self, version: Option<String>) -> Result<Runtime, Problem> {
-        let failed = |error: &dyn std::error::Error| match told(error) {
+        let failed = |error: &dyn std::error::Error| match environment_error(error) {
             Failure::Problem(problem) => problem,
             Failure::Environment(error) => Problem::new(ErrorCode::EnvironmentFailed, error.to_string()),
         };
@@ -85,7 +85,7 @@ impl EnvironmentService {
             ),
             None => None,
         };
-        let mut listen = |progress: Progress| self.tell(&progress);
+        let mut listen = |progress: Progress| self.report_progress(&progress);
         let installed = match request {
             Some(request) => runtimes.install(&request, &Source::Default, &mut listen).await.map(|done| done.runtime),
             None => runtimes.init(&Default::default(), &mut listen).await.map(|done| done.runtime),
@@ -96,17 +96,17 @@ impl EnvironmentService {
     /// Makes a runtime the default: its id, or a version.
     pub async fn use_runtime(&self, name: String) -> Result<Runtime, Problem> {
         let runtimes = PythonRuntimeManager::new(self.home().clone());
-        aside(move || {
+        spawn_blocking(move || {
             let found = runtimes.named(&name).and_then(|runtime| {
                 runtimes.set_default(&runtime.id)?;
                 runtimes.get(&runtime.id)
             });
-            found.map_err(|error| told(&error))
+            found.map_err(|error| environment_error(&error))
         })
         .await
     }
 
-    fn tell(&self, progress: &Progress) {
+    fn report_progress(&self, progress: &Progress) {
         let (stage, received_bytes, total_bytes) = match progress {
             Progress::Resolved { .. } => (PackageStage::Resolving, None, None),
             Progress::Waiting | Progress::Retrying { .. } => (PackageStage::Waiting, None, None),
@@ -114,6 +114,6 @@ impl EnvironmentService {
             Progress::Verifying | Progress::Unpacking => (PackageStage::Installing, None, None),
         };
         let package = Some("python".to_owned());
-        self.progress().tell(&PackageProgress { stage, package, received_bytes, total_bytes });
+        self.progress().report(&PackageProgress { stage, package, received_bytes, total_bytes });
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use beep_python_protocol::{ErrorCode, Problem};
 
 use crate::environment::{
-    Environment, EnvironmentError, EnvironmentStatus, InUse, Installed, PackageError, ProgressSink, Requirements,
+    Environment, EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, UsageLock,
     VenvManager, check_environment_name,
 };
 use crate::interpreter::{PythonRuntimeManager, Runtime};
@@ -19,14 +19,14 @@ pub struct EnvironmentService {
     home: Home,
     own: PathBuf,
     progress: ProgressSink,
-    _in_use: Arc<Option<InUse>>,
+    _usage_lock: Arc<Option<UsageLock>>,
 }
 
 impl EnvironmentService {
     /// The environments of `home`. The one in the folder `own` is in use, and is not deleted, by this process or another.
     pub fn new(home: Home, own: PathBuf) -> EnvironmentService {
-        let _in_use = Arc::new(InUse::begin(&own));
-        EnvironmentService { home, own, progress: ProgressSink::default(), _in_use }
+        let _usage_lock = Arc::new(UsageLock::try_acquire(&own));
+        EnvironmentService { home, own, progress: ProgressSink::default(), _usage_lock }
     }
 
     /// The same, which tells of the progress of what it installs.
@@ -43,14 +43,14 @@ impl EnvironmentService {
     pub(crate) async fn within(
         &self,
         name_or_path: String,
-    ) -> Result<(EnvironmentService, Environment, InUse), Problem> {
+    ) -> Result<(EnvironmentService, Environment, UsageLock), Problem> {
         let found = self.find(name_or_path).await?;
-        let in_use = InUse::begin(&found.path).ok_or_else(|| {
+        let usage_lock = UsageLock::try_acquire(&found.path).ok_or_else(|| {
             let detail = format!("the environment '{}' is being deleted", found.name);
             Problem::new(ErrorCode::UnknownEnvironment, detail)
         })?;
-        let service = EnvironmentService { own: found.path.clone(), _in_use: Arc::default(), ..self.clone() };
-        Ok((service, found, in_use))
+        let service = EnvironmentService { own: found.path.clone(), _usage_lock: Arc::default(), ..self.clone() };
+        Ok((service, found, usage_lock))
     }
 
     /// The folder of the environment that is in use.
@@ -61,7 +61,7 @@ impl EnvironmentService {
     /// The path of the provider's environment, with all that the provider needs; made or mended where need be.
     pub async fn ensure_provider(&self, provider: String, model: Option<String>) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.ensure_provider_environment(&provider, model.as_deref())?.path)).await
+        spawn_blocking(move || Ok(venvs.ensure_provider_environment(&provider, model.as_deref())?.path)).await
     }
 
     /// Installs packages, given as pip takes them, into an environment that is there.
@@ -69,7 +69,7 @@ impl EnvironmentService {
         let venvs = self.venvs();
         let wanted = Requirements::new(&packages)
             .map_err(|error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?;
-        aside(move || {
+        spawn_blocking(move || {
             let environment = venvs.open(&name)?;
             let done = venvs.install(&environment, &wanted);
             Ok(done.map_err(|source| EnvironmentError::Packages { name: name.clone(), source })?)
@@ -82,7 +82,7 @@ impl EnvironmentService {
         let (venvs, own) = (self.venvs(), self.own.clone());
         let wanted = Requirements::new(&packages)
             .map_err(|error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?;
-        aside(move || {
+        spawn_blocking(move || {
             let environment = venvs.open_path(&own)?;
             let done = venvs.install(&environment, &wanted);
             Ok(done.map_err(|source| EnvironmentError::Packages { name: environment.name.clone(), source })?)
@@ -93,7 +93,7 @@ impl EnvironmentService {
     /// Makes an empty environment; gives its path.
     pub async fn create(&self, name: String) -> Result<PathBuf, Problem> {
         let home = self.home.clone();
-        aside(move || {
+        spawn_blocking(move || {
             check_environment_name(&name)?;
             let interpreter = default_interpreter(&home)?;
             Ok(VenvManager::new(home).create(&name, &interpreter)?.path)
@@ -104,7 +104,7 @@ impl EnvironmentService {
     /// The environment of this name, or at this path.
     async fn find(&self, name_or_path: String) -> Result<Environment, Problem> {
         let venvs = VenvManager::new(self.home.clone());
-        aside(move || {
+        spawn_blocking(move || {
             let is_path = name_or_path.contains('/');
             Ok(if is_path { venvs.open_path(name_or_path)? } else { venvs.open(&name_or_path)? })
         })
@@ -114,19 +114,19 @@ impl EnvironmentService {
     /// What is known of every environment.
     pub async fn list(&self) -> Result<Vec<EnvironmentStatus>, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.list()?)).await
+        spawn_blocking(move || Ok(venvs.list()?)).await
     }
 
     /// What is known of one.
     pub async fn status(&self, name: String) -> Result<EnvironmentStatus, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.status(&name)?)).await
+        spawn_blocking(move || Ok(venvs.status(&name)?)).await
     }
 
     /// Deletes one; the one that is in use is refused.
     pub async fn delete(&self, name: String) -> Result<(), Problem> {
         let (venvs, own) = (self.venvs(), self.own.clone());
-        aside(move || {
+        spawn_blocking(move || {
             if venvs.open(&name)?.path == own {
                 let detail = format!("the environment '{name}' is this server's own; stop the server to delete it");
                 return Err(Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail)));
@@ -139,7 +139,7 @@ impl EnvironmentService {
     /// What the environment of a provider is called; a problem where provider or model cannot be part of a name.
     pub async fn provider_name(&self, provider: String, model: Option<String>) -> Result<String, Problem> {
         let venvs = self.venvs();
-        aside(move || Ok(venvs.name_for_provider(&provider, model.as_deref())?)).await
+        spawn_blocking(move || Ok(venvs.name_for_provider(&provider, model.as_deref())?)).await
     }
 
     /// Who is told of the progress.
@@ -154,12 +154,12 @@ impl EnvironmentService {
     /// What is known of every runtime of the home.
     pub async fn runtimes(&self) -> Result<Vec<Runtime>, Problem> {
         let home = self.home.clone();
-        aside(move || PythonRuntimeManager::new(home).list().map_err(|error| told(&error))).await
+        spawn_blocking(move || PythonRuntimeManager::new(home).list().map_err(|error| environment_error(&error))).await
     }
 }
 
 fn default_interpreter(home: &Home) -> Result<crate::interpreter::Interpreter, Failure> {
-    let found = PythonRuntimeManager::new(home.clone()).interpreter(None).map_err(|error| told(&error))?;
+    let found = PythonRuntimeManager::new(home.clone()).interpreter(None).map_err(|error| environment_error(&error))?;
     found.ok_or_else(|| {
         let detail = "there is no Python runtime to make the environment with; install one first";
         Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail))
@@ -177,11 +177,11 @@ impl From<EnvironmentError> for Failure {
     }
 }
 
-pub(super) fn told(error: &dyn std::error::Error) -> Failure {
+pub(super) fn environment_error(error: &dyn std::error::Error) -> Failure {
     Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, error_chain(error)))
 }
 
-pub(super) async fn aside<T: Send + 'static>(
+pub(super) async fn spawn_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {

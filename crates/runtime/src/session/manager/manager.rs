@@ -11,7 +11,7 @@ use beep_python_protocol::{ErrorCode, Problem, SessionOptions};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::environment::InUse;
+use crate::environment::UsageLock;
 use crate::platform::{Home, HomeError};
 use crate::session::call::RequestId;
 use crate::session::environment_service::service::EnvironmentService;
@@ -38,7 +38,7 @@ pub(crate) struct SessionConfig {
     /// What Python code reaches when it calls the host.
     pub(crate) environments: EnvironmentService,
     /// That its environment is in use, where it is not the host's own.
-    pub(crate) in_use: Option<Arc<InUse>>,
+    pub(crate) in_use: Option<Arc<UsageLock>>,
 }
 
 /// Why there are no sessions.
