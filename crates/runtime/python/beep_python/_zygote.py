@@ -42,7 +42,7 @@ def main(control_fd, lifeline, modules):
     gc.freeze()  # what is here now is never collected, so workers keep sharing its pages
     control = socket.socket(fileno=control_fd)
     spawn = {"command": command, "modules": modules}
-    hello = {"python": sys.version.split()[0], "failures": failures, "spawns": why_spawn}
+    hello = {"python": sys.version.split()[0], "failures": failures, "fork_unsafe": why_spawn}
     Zygote(control, lifeline, spawn, worker).serve(hello)
 
 

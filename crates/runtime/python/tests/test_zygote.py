@@ -13,7 +13,7 @@ from .zygotes import BOOT, ROOT, ZygoteTest, gone
 class Forking(ZygoteTest):
     def test_it_says_what_it_is(self):
         hello = self.zygote().hello
-        self.assertEqual(hello, {"python": sys.version.split()[0], "failures": {}, "spawns": None})
+        self.assertEqual(hello, {"python": sys.version.split()[0], "failures": {}, "fork_unsafe": None})
 
     def test_workers_work(self):
         zygote = self.zygote()
@@ -133,7 +133,7 @@ class Preload(ZygoteTest):
     def test_a_module_that_leaves_a_thread_makes_it_spawn(self):
         self.module("threads", "import os, threading\npid = os.getpid()\nthreading.Thread(target=threading.Event().wait, daemon=True).start()")
         zygote = self.zygote("json", "threads")
-        self.assertEqual(zygote.hello["spawns"], "importing threads left threads running")
+        self.assertEqual(zygote.hello["fork_unsafe"], "importing threads left threads running")
         worker = zygote.fork(tag="t")
         self.assertEqual(worker.evaluate("import threads\nthreads.pid"), worker.pid)
         self.assertEqual(worker.evaluate("import threading\nthreading.active_count()"), 2)
@@ -143,7 +143,7 @@ class Preload(ZygoteTest):
 
     def test_one_that_initialises_cuda_too(self):
         self.module("torch", "class cuda:\n    is_initialized = staticmethod(lambda: True)")
-        self.assertEqual(self.zygote("torch").hello["spawns"], "importing torch initialised CUDA")
+        self.assertEqual(self.zygote("torch").hello["fork_unsafe"], "importing torch initialised CUDA")
 
     def test_one_that_ends_the_process(self):
         with self.assertRaisesRegex(AssertionError, "last words"):

@@ -6,7 +6,7 @@ use beep_python_protocol::{CallLimits, Operation, Problem, ValueForm};
 use bytes::Bytes;
 
 use crate::session::output::CapturedOutput;
-use crate::worker::Body;
+use crate::worker::frame::Body;
 
 /// One operation to carry out.
 #[derive(Clone, Debug)]

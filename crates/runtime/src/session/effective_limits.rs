@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::session::call::Request;
 use crate::session::limits::SessionLimits;
-use crate::worker::Usage;
+use crate::worker::resource_usage::ResourceUsage;
 
 /// What a call may take, as this host sees to it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +40,7 @@ impl EffectiveLimits {
     }
 
     /// Which of them is passed, where one is that only a look from outside can tell: now, and before the call began.
-    pub(crate) fn passed(&self, now: &Usage, before: &Usage) -> Option<ErrorCode> {
+    pub(crate) fn passed(&self, now: &ResourceUsage, before: &ResourceUsage) -> Option<ErrorCode> {
         if self.memory_growth.is_some_and(|most| now.memory_bytes.saturating_sub(before.memory_bytes) > most) {
             return Some(ErrorCode::MemoryExceeded);
         }

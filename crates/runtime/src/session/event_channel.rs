@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::session::call::Response;
 use crate::session::event_stream::Following;
-use crate::worker::Body;
+use crate::worker::frame::Body;
 
 /// How many bytes of displays wait for a client that does not read; one display is always kept.
 const MAX_UNREAD_DISPLAYS: usize = 64 << 20;

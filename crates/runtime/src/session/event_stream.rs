@@ -15,7 +15,7 @@ use crate::session::interrupt::climb;
 use crate::session::session::Session;
 use crate::session::session::closing;
 use crate::session::state::call_record::ReplySink;
-use crate::worker::Body;
+use crate::worker::frame::Body;
 
 impl Session {
     /// Carries out one operation as [`call`](Session::call) does, and tells what happens on the way.

@@ -7,7 +7,8 @@ use beep_python_protocol::{StackFrame, ThreadStack};
 use tokio::time::{Instant, sleep};
 
 use crate::session::session::Session;
-use crate::worker::{Slots, Worker};
+use crate::worker::shared_page::SharedPage;
+use crate::worker::worker::Worker;
 
 /// How long a worker may take to write its stacks; one that is stopped, or in the kernel for long, writes none.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(500);
@@ -34,23 +35,23 @@ impl Session {
     }
 }
 
-async fn stacks(worker: &Arc<Worker>, slots: &Arc<Slots>) -> Vec<ThreadStack> {
-    if slots.clear_notes().is_err() {
+async fn stacks(worker: &Arc<Worker>, slots: &Arc<SharedPage>) -> Vec<ThreadStack> {
+    if slots.reset_stack_dump().is_err() {
         return Vec::new();
     }
-    worker.ask_for_stacks();
+    worker.request_stack_dump();
     let began = Instant::now();
     let (mut notes, mut grown) = (Vec::new(), began);
     while began.elapsed() < WRITTEN_WITHIN && !is_whole(&String::from_utf8_lossy(&notes)) {
         sleep(STEP).await;
-        let now = slots.notes().unwrap_or_default();
+        let now = slots.stack_dump().unwrap_or_default();
         if now.len() > notes.len() {
             (notes, grown) = (now, Instant::now());
         } else if !notes.is_empty() && grown.elapsed() >= QUIET {
             break;
         }
     }
-    let _ = slots.clear_notes();
+    let _ = slots.reset_stack_dump();
     parse(&String::from_utf8_lossy(&notes))
 }
 

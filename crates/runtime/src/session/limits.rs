@@ -9,7 +9,8 @@ use tokio::time::{sleep, timeout};
 use crate::session::error::KillReason;
 use crate::session::interrupt::climb;
 use crate::session::session::SessionInner;
-use crate::worker::{Usage, limit_data, limit_open_files, limit_tasks, usage};
+use crate::worker::resource_usage::ResourceUsage;
+use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
 /// How often a session that has limits is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -87,7 +88,7 @@ impl SessionLimits {
     }
 
     /// Which of them is passed, where one is that concerns the whole session and only a look from outside can tell.
-    fn passed(&self, usage: &Usage) -> Option<ErrorCode> {
+    fn passed(&self, usage: &ResourceUsage) -> Option<ErrorCode> {
         if self.processes.is_some_and(|most| usage.processes > most) {
             return Some(ErrorCode::TooManyProcesses);
         }
@@ -120,7 +121,7 @@ pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
 struct Seen {
     call_id: u64,
     /// What had been used when it was seen first: what the call before it took in between is not its own.
-    before: Usage,
+    before: ResourceUsage,
     /// Whether it was told to stop.
     told: bool,
 }
@@ -129,7 +130,7 @@ struct Seen {
 pub(crate) async fn watch(shared: &Arc<SessionInner>, worker: i32) {
     let limits = &shared.config.limits;
     let always = limits.are_looked_at();
-    let look = async || tokio::task::spawn_blocking(move || usage(worker)).await.unwrap_or_default();
+    let look = async || tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default();
     let running = || {
         let running = shared.queue().running();
         (running.as_ref().map_or(0, |(call_id, ..)| *call_id), running)

@@ -22,7 +22,7 @@ use crate::session::state::call_record::{QueuedCall, ReplySink};
 use crate::session::state::client_requests::Told;
 use crate::session::state::state::Queue;
 use crate::session::zygote_pool::ZygoteSlot;
-use crate::worker::resident_bytes;
+use crate::worker::resource_usage::resident_bytes;
 
 /// An isolated namespace with its handles, living in one worker. Cheap to clone; all clones are the same session.
 #[derive(Clone, Debug)]

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::environment::EnvironmentIdentity;
-use crate::worker::{Lifeline, Zygote, ZygoteConfig, ZygoteError};
+use crate::worker::lifeline::Lifeline;
+use crate::worker::zygote::{Zygote, ZygoteConfig, ZygoteError};
 
 /// How many zygotes without a session are kept for the next one that asks.
 const SPARE: usize = 4;
@@ -39,7 +40,7 @@ impl ZygoteSlot {
 
     pub(crate) async fn get(&self) -> Result<Arc<Zygote>, ZygoteError> {
         let mut current = self.current.lock().await;
-        if let Some(zygote) = current.as_ref().filter(|zygote| !zygote.is_gone()) {
+        if let Some(zygote) = current.as_ref().filter(|zygote| !zygote.has_exited()) {
             return Ok(zygote.clone());
         }
         let zygote = Arc::new(Zygote::start(&self.config, &self.lifeline).await?);

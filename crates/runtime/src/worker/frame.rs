@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Bytes of a header.
-pub const HEADER_BYTES: usize = 16;
+pub(crate) const HEADER_BYTES: usize = 16;
 /// The largest body of one frame; a longer message goes on in further frames.
 pub(crate) const MAX_BODY: usize = 1 << 20;
 /// The largest message that is put together from frames.
@@ -22,65 +22,65 @@ pub(crate) const MAX_MESSAGE: usize = 1 << 30;
 pub(crate) const VERSION: u16 = 1;
 
 /// Flags of a frame.
-pub mod flag {
+pub(crate) mod flag {
     /// The message goes on in the next frame of this id.
-    pub const MORE: u8 = 1;
+    pub(crate) const MORE: u8 = 1;
     /// On a request: answer in the exact form.
-    pub const EXACT: u8 = 2;
+    pub(crate) const EXACT: u8 = 2;
     /// On a request: others were unanswered when it was sent.
-    pub const FOLLOWS: u8 = 4;
+    pub(crate) const FOLLOWS: u8 = 4;
     /// On a request: its client takes what comes before the answer.
-    pub const EVENTS: u8 = 8;
+    pub(crate) const EVENTS: u8 = 8;
     /// On a request: its client answers `input()`.
-    pub const STDIN: u8 = 16;
+    pub(crate) const STDIN: u8 = 16;
     /// On a request: its client answers callbacks.
-    pub const CALLBACKS: u8 = 32;
+    pub(crate) const CALLBACKS: u8 = 32;
 }
 
 /// Kinds of answers. The kinds of requests are the numbers of the operations.
-pub mod kind {
+pub(crate) mod kind {
     /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, what it may take. With id 0: what any may.
-    pub const TERMS: u8 = 32;
+    pub(crate) const TERMS: u8 = 32;
     /// A JSON value.
-    pub const VALUE: u8 = 64;
+    pub(crate) const VALUE: u8 = 64;
     /// A JSON object that describes a new handle.
-    pub const HANDLE: u8 = 65;
+    pub(crate) const HANDLE: u8 = 65;
     /// A JSON object that is the whole answer.
-    pub const OBJECT: u8 = 66;
+    pub(crate) const OBJECT: u8 = 66;
     /// 32-bit floats, little-endian.
-    pub const FLOATS: u8 = 67;
+    pub(crate) const FLOATS: u8 = 67;
     /// u32 rows, u32 length of each, then the floats of all.
-    pub const FLOAT_ROWS: u8 = 68;
+    pub(crate) const FLOAT_ROWS: u8 = 68;
     /// `{"detail", "exception"}`: Python raised.
-    pub const EXCEPTION: u8 = 69;
+    pub(crate) const EXCEPTION: u8 = 69;
     /// `{"code", "detail"}`: the request cannot be carried out.
-    pub const REFUSED: u8 = 70;
+    pub(crate) const REFUSED: u8 = 70;
     /// `started`, or nothing: the request was cancelled.
-    pub const CANCELLED: u8 = 71;
+    pub(crate) const CANCELLED: u8 = 71;
     /// The first frame of a worker: `{"pid", "python"}`.
-    pub const READY: u8 = 72;
+    pub(crate) const READY: u8 = 72;
     /// Before the answer: `{"data", "metadata"?}`, an object as it shows itself.
-    pub const DISPLAY: u8 = 80;
+    pub(crate) const DISPLAY: u8 = 80;
     /// Before the answer: one item of a stream, a JSON value.
-    pub const ITEM: u8 = 81;
+    pub(crate) const ITEM: u8 = 81;
     /// Before the answer: one item of a stream, a JSON object that describes a new handle.
-    pub const ITEM_HANDLE: u8 = 82;
+    pub(crate) const ITEM_HANDLE: u8 = 82;
     /// Before the answer of the call around it: u64 id, u8 kind, the answer.
-    pub const NESTED_ANSWER: u8 = 83;
+    pub(crate) const NESTED_ANSWER: u8 = 83;
     /// On the host pair: the answer to a call from Python, a JSON value.
-    pub const HOST_RESULT: u8 = 97;
+    pub(crate) const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.
-    pub const HOST_ERROR: u8 = 98;
+    pub(crate) const HOST_ERROR: u8 = 98;
     /// How far such a call has come: JSON; its result is still to come.
-    pub const HOST_PROGRESS: u8 = 99;
+    pub(crate) const HOST_PROGRESS: u8 = 99;
     /// On the host pair: u8 operation, u8 whether exact, u64 id, u32 length of the terms, the terms, the request; to be
     /// carried out while the call waits.
-    pub const NESTED: u8 = 100;
+    pub(crate) const NESTED: u8 = 100;
 }
 
 /// A frame that breaks the wire's rules; the worker that sent it cannot be trusted to keep them.
 #[derive(Debug, thiserror::Error)]
-pub enum FrameError {
+pub(crate) enum FrameError {
     /// Another version.
     #[error("the worker sent a frame of wire version {found}; this host speaks version {VERSION}")]
     Version {
@@ -151,19 +151,17 @@ impl From<Bytes> for Body {
 
 /// A whole message.
 #[derive(Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// What it is.
-    pub kind: u8,
-    /// The flags of its last frame.
-    pub flags: u8,
+    pub(crate) kind: u8,
     /// The request that it belongs to.
-    pub id: u64,
+    pub(crate) id: u64,
     /// Its body.
-    pub body: Body,
+    pub(crate) body: Body,
 }
 
 /// Appends a message to `out`, in as many frames as it takes.
-pub fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u8]) {
+pub(crate) fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u8]) {
     let mut rest = body;
     loop {
         let (part, after) = rest.split_at(rest.len().min(MAX_BODY));
@@ -184,7 +182,7 @@ pub fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u8]) {
 
 /// Puts messages together from bytes as they come.
 #[derive(Debug)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     partial: HashMap<u64, Body>,
     held: usize,
     max_message: usize,
@@ -192,18 +190,18 @@ pub struct Decoder {
 
 impl Default for Decoder {
     fn default() -> Decoder {
-        Decoder::up_to(MAX_MESSAGE)
+        Decoder::with_limit(MAX_MESSAGE)
     }
 }
 
 impl Decoder {
     /// One that holds at most so many bytes of messages that are not whole yet.
-    pub fn up_to(max_message: usize) -> Decoder {
+    pub(crate) fn with_limit(max_message: usize) -> Decoder {
         Decoder { partial: HashMap::new(), held: 0, max_message }
     }
 
     /// The next whole message in `buffer`, which loses what was read; `None` when more bytes are needed.
-    pub fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, FrameError> {
+    pub(crate) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, FrameError> {
         loop {
             if buffer.len() < HEADER_BYTES {
                 return Ok(None);
@@ -240,7 +238,7 @@ impl Decoder {
                 }
                 None => Body::from(piece),
             };
-            return Ok(Some(Message { kind, flags, id, body }));
+            return Ok(Some(Message { kind, id, body }));
         }
     }
 }
@@ -258,13 +256,14 @@ mod tests {
         let mut wire = BytesMut::new();
         encode(&mut wire, 1, flag::EXACT, 33, b"first");
         encode(&mut wire, 2, 0, 34, b"");
+        assert_eq!((wire[5], wire[HEADER_BYTES + 5 + 5]), (flag::EXACT, 0));
         for split in 0..wire.len() {
             let (mut decoder, mut buffer) = (Decoder::default(), BytesMut::from(&wire[..split]));
             let mut got = decode_all(&mut decoder, &mut buffer);
             buffer.extend_from_slice(&wire[split..]);
             got.extend(decode_all(&mut decoder, &mut buffer));
-            let seen: Vec<_> = got.iter().map(|m| (m.kind, m.flags, m.id, m.body.contiguous())).collect();
-            assert_eq!(seen, [(1, flag::EXACT, 33, Bytes::from("first")), (2, 0, 34, Bytes::new())]);
+            let seen: Vec<_> = got.iter().map(|m| (m.kind, m.id, m.body.contiguous())).collect();
+            assert_eq!(seen, [(1, 33, Bytes::from("first")), (2, 34, Bytes::new())]);
         }
     }
 

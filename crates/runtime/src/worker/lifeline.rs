@@ -9,20 +9,20 @@ use rustix::pipe::{PipeFlags, pipe_with};
 ///
 /// One serves all zygotes of a process. (A parent-death signal would fire when the *thread* that spawned ends.)
 #[derive(Debug)]
-pub struct Lifeline {
+pub(crate) struct Lifeline {
     read: OwnedFd,
     _write: OwnedFd,
 }
 
 impl Lifeline {
     /// A new pipe; both ends close on exec.
-    pub fn new() -> io::Result<Lifeline> {
+    pub(crate) fn new() -> io::Result<Lifeline> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         Ok(Lifeline { read, _write: write })
     }
 
     /// The end that zygotes inherit.
-    pub fn read_end(&self) -> BorrowedFd<'_> {
+    pub(crate) fn read_end(&self) -> BorrowedFd<'_> {
         self.read.as_fd()
     }
 }

@@ -62,7 +62,7 @@ pub struct PackageError {
 /// The folder that holds `beep_python`, unpacked under `cache` where it is not there yet.
 ///
 /// Its name tells its contents, so that versions live side by side and a folder that is there is whole.
-pub fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
+pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
     let mut hash = Sha256::new();
     for (name, text) in FILES {
         hash.update(format!("{name}\0{text}\0"));

@@ -14,44 +14,49 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
-use super::kill::{kill_left_behind, kill_tree};
-use super::watch::watch;
-use super::zygote::Forked;
-use super::{Death, Slots, Zygote, ZygoteError};
+use crate::worker::async_fd::register;
+use crate::worker::process_tree::{kill_orphans, kill_tree};
+use crate::worker::shared_page::SharedPage;
+use crate::worker::zygote::{Death, Forked, Zygote, ZygoteError};
 
 /// A worker process.
 #[derive(Debug)]
-pub struct Worker {
+pub(crate) struct Worker {
     pid: Pid,
     pidfd: AsyncFd<OwnedFd>,
 }
 
 /// All ends of a fresh worker that stay with this host.
 #[derive(Debug)]
-pub struct WorkerEnds {
+pub(crate) struct WorkerEnds {
     /// The process.
-    pub worker: Worker,
+    pub(crate) worker: Worker,
     /// Requests go in here.
-    pub requests: pipe::Sender,
+    pub(crate) requests: pipe::Sender,
     /// Answers come out here.
-    pub answers: pipe::Receiver,
+    pub(crate) answers: pipe::Receiver,
     /// Its standard output.
-    pub stdout: Output,
+    pub(crate) stdout: Output,
     /// Its standard error.
-    pub stderr: Output,
+    pub(crate) stderr: Output,
     /// The shared page.
-    pub slots: Arc<Slots>,
+    pub(crate) slots: Arc<SharedPage>,
     /// The second pair of pipes: calls from Python to this host, and their answers.
-    pub host: (pipe::Receiver, pipe::Sender),
+    pub(crate) host: (pipe::Receiver, pipe::Sender),
     /// How it ended, once it has; an error when the zygote ended first.
-    pub death: oneshot::Receiver<Death>,
+    pub(crate) death: oneshot::Receiver<Death>,
 }
 
 impl Worker {
     /// A fresh worker for a session: its tag and epoch go into the ids of its handles, of which it may have so many.
-    pub async fn fork(zygote: &Zygote, tag: &str, epoch: u64, handles: Option<u64>) -> Result<WorkerEnds, ZygoteError> {
+    pub(crate) async fn fork(
+        zygote: &Zygote,
+        tag: &str,
+        epoch: u64,
+        handles: Option<u64>,
+    ) -> Result<WorkerEnds, ZygoteError> {
         let failed = |source: io::Error| ZygoteError::Channel { what: "making a worker's pipes", source };
-        let slots = Arc::new(Slots::new().map_err(failed)?);
+        let slots = Arc::new(SharedPage::new().map_err(failed)?);
         let (link_in, requests) = pipe_pair().map_err(failed)?;
         let (answers, link_out) = pipe_pair().map_err(failed)?;
         let (host_in, host_answers) = pipe_pair().map_err(failed)?;
@@ -61,7 +66,7 @@ impl Worker {
         let theirs = [&link_in, &link_out, &host_in, &host_out, &stdout_write, &stderr_write].map(AsFd::as_fd);
         let [a, b, c, d, e, f] = theirs;
         let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, handles, [a, b, c, d, e, f, slots.memory()]).await?;
-        let pid = Pid::from_raw(pid).ok_or(ZygoteError::Gone)?;
+        let pid = Pid::from_raw(pid).ok_or(ZygoteError::Exited)?;
         Ok(WorkerEnds {
             worker: Worker::of(pid, pidfd).map_err(failed)?,
             requests: pipe::Sender::from_owned_fd(requests).map_err(failed)?,
@@ -78,7 +83,7 @@ impl Worker {
     }
 
     pub(super) fn of(pid: Pid, pidfd: OwnedFd) -> io::Result<Worker> {
-        Ok(Worker { pid, pidfd: watch(pidfd)? })
+        Ok(Worker { pid, pidfd: register(pidfd)? })
     }
 
     pub(super) fn process(&self) -> Pid {
@@ -86,17 +91,17 @@ impl Worker {
     }
 
     /// Its process id.
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
 
     /// Stops the request that runs, if it is cancelled in the slots; changes nothing otherwise.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::INT);
     }
 
     /// Lets its fault handler write where its threads stand, behind the shared page.
-    pub fn ask_for_stacks(&self) {
+    pub(crate) fn request_stack_dump(&self) {
         // The one signal that neither the kernel nor anybody else sends; `_worker.py` takes it.
         let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::STKFLT);
     }
@@ -108,13 +113,13 @@ impl Worker {
     }
 
     /// Returns when the process has ended.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         // A pidfd that is readable stays so: the readiness is not cleared.
         let _ = self.pidfd.readable().await;
     }
 
     /// Ends it and all that it started, on a thread where waiting is allowed.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let pid = self.pid;
         match self.pidfd.get_ref().try_clone() {
             Ok(pidfd) => {
@@ -128,9 +133,9 @@ impl Worker {
     }
 
     /// Ends what it left in its process session, once it has ended itself.
-    pub fn sweep(&self) {
+    pub(crate) fn kill_orphans(&self) {
         let pid = self.pid;
-        tokio::task::spawn_blocking(move || kill_left_behind(pid));
+        tokio::task::spawn_blocking(move || kill_orphans(pid));
     }
 }
 
@@ -140,7 +145,7 @@ fn pipe_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// The read end of a worker's standard output or error.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     fd: AsyncFd<OwnedFd>,
     /// The last writer was seen to be gone; there may be bytes left.
     hung_up: AtomicBool,
@@ -150,16 +155,16 @@ pub struct Output {
 impl Output {
     fn new(fd: OwnedFd) -> io::Result<Output> {
         rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        Ok(Output { fd: watch(fd)?, hung_up: AtomicBool::new(false), closed: AtomicBool::new(false) })
+        Ok(Output { fd: register(fd)?, hung_up: AtomicBool::new(false), closed: AtomicBool::new(false) })
     }
 
     /// Whether no writer is left.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
 
     /// Returns when there is something to read, or the last writer is gone; never, once that was seen.
-    pub async fn readable(&self) {
+    pub(crate) async fn readable(&self) {
         if self.is_closed() {
             return std::future::pending().await;
         }
@@ -178,7 +183,7 @@ impl Output {
     /// with it. `whose` is asked while there are bytes, and no more than these are read then: a worker that is free to
     /// go on once they are read does not get into the account of them. What is read at once is bounded, so that a worker
     /// that prints without end holds nobody up.
-    pub fn drain<T>(&self, whose: impl Fn() -> T, mut take: impl FnMut(T, &[u8])) -> Drained {
+    pub(crate) fn drain<T>(&self, whose: impl Fn() -> T, mut take: impl FnMut(T, &[u8])) -> Drained {
         let mut buffer = [MaybeUninit::uninit(); 65536]; // filling it with zeros would cost more than reading nothing
         for _ in 0..16 {
             let there = match rustix::io::ioctl_fionread(self.fd.get_ref()) {
@@ -206,7 +211,7 @@ impl Output {
 
 /// How far an output was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
+pub(crate) enum Drained {
     /// To the end of what is there.
     Empty,
     /// Not to the end: there is more.

@@ -20,10 +20,10 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 
-use super::Lifeline;
-use super::package::BOOT;
-use super::watch::watch;
 use crate::environment::environment_variables;
+use crate::worker::async_fd::register;
+use crate::worker::lifeline::Lifeline;
+use crate::worker::package::BOOT;
 
 /// How many descriptors go with a request for a worker; `_zygote.py` names them.
 pub(super) const DESCRIPTORS: usize = 7;
@@ -31,17 +31,17 @@ const STDERR_LINES: usize = 20;
 
 /// What a zygote is started with.
 #[derive(Clone, Debug)]
-pub struct ZygoteConfig {
+pub(crate) struct ZygoteConfig {
     /// The environment's interpreter, as it is found in the environment (not resolved).
-    pub python: PathBuf,
+    pub(crate) python: PathBuf,
     /// The folder that holds the package `beep_python`.
-    pub package: PathBuf,
+    pub(crate) package: PathBuf,
     /// Modules to import once, for all workers to come.
-    pub preload: Vec<String>,
+    pub(crate) preload: Vec<String>,
     /// The working directory of the workers; this process's own when not given.
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// How long the interpreter may take to start and preload.
-    pub ready_within: Duration,
+    pub(crate) ready_timeout: Duration,
 }
 
 /// Why there is no zygote, or no worker from it.
@@ -57,7 +57,7 @@ pub enum ZygoteError {
     },
     /// The interpreter ended while starting.
     #[error("{} ended while starting ({status}); it said: {stderr}", python.display())]
-    Ended {
+    StartFailed {
         /// The interpreter.
         python: PathBuf,
         /// Its exit status.
@@ -67,7 +67,7 @@ pub enum ZygoteError {
     },
     /// The interpreter did not get ready in time.
     #[error("{} was not ready within {within:?}; it said: {stderr}", python.display())]
-    Slow {
+    StartTimeout {
         /// The interpreter.
         python: PathBuf,
         /// How long it had.
@@ -85,25 +85,25 @@ pub enum ZygoteError {
     },
     /// The zygote ended.
     #[error("the zygote ended while it was asked for a worker")]
-    Gone,
+    Exited,
     /// The zygote could not fork.
     #[error("the zygote cannot fork: {0}")]
     Fork(String),
     /// The worker did not answer after its start.
     #[error("the worker was not ready within {0:?}")]
-    WorkerSlow(Duration),
+    WorkerTimeout(Duration),
     /// The worker ended before it was ready.
     #[error("the worker ended while starting; it said: {0}")]
-    WorkerEnded(String),
+    WorkerExited(String),
 }
 
 /// How a worker ended, as its parent saw it.
 #[derive(Clone, Copy, Debug)]
-pub struct Death {
+pub(crate) struct Death {
     /// The status as `wait4` gives it.
-    pub status: i32,
+    pub(crate) status: i32,
     /// The largest resident size.
-    pub peak_memory_bytes: u64,
+    pub(crate) peak_memory_bytes: u64,
 }
 
 /// A worker as it comes from the zygote.
@@ -117,9 +117,9 @@ pub(super) struct Forked {
 
 /// A running zygote. When the last reference goes, it ends with all its workers.
 #[derive(Debug)]
-pub struct Zygote {
+pub(crate) struct Zygote {
     shared: Arc<Shared>,
-    hello: Hello,
+    python: String,
     /// Closed when its process has ended and was waited for.
     lives: watch::Receiver<()>,
 }
@@ -132,22 +132,22 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    gone: bool,
+    exited: bool,
     last: u64,
-    asked: HashMap<u64, oneshot::Sender<Result<Forked, ZygoteError>>>,
+    pending: HashMap<u64, oneshot::Sender<Result<Forked, ZygoteError>>>,
     alive: HashMap<i32, oneshot::Sender<Death>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Hello {
+struct ZygoteHello {
     python: String,
     failures: HashMap<String, String>,
-    spawns: Option<String>,
+    fork_unsafe: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Told {
+enum ZygoteMessage {
     Forked { fork: u64, pid: i32 },
     Failed { fork: u64, error: String },
     Died { died: i32, status: i32, maxrss: u64 },
@@ -155,7 +155,7 @@ enum Told {
 
 impl Zygote {
     /// Starts the interpreter, and returns when it is ready to fork.
-    pub async fn start(config: &ZygoteConfig, lifeline: &Lifeline) -> Result<Zygote, ZygoteError> {
+    pub(crate) async fn start(config: &ZygoteConfig, lifeline: &Lifeline) -> Result<Zygote, ZygoteError> {
         let channel = |what| move |source: io::Error| ZygoteError::Channel { what, source };
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| channel("making its control socket")(error.into()))?;
@@ -166,10 +166,10 @@ impl Zygote {
         let stderr = Arc::new(Mutex::new(Vec::new()));
         let stderr_read = pipe::Receiver::from_owned_fd(stderr_read.into()).map_err(channel("reading its errors"))?;
         let errors = tokio::spawn(log_errors(stderr_read, stderr.clone()));
-        let control = watch(ours).map_err(channel("watching its socket"))?;
+        let control = register(ours).map_err(channel("watching its socket"))?;
         let said = || stderr.lock().expect("no panic while held").join("\n");
-        let hello = match tokio::time::timeout(config.ready_within, receive(&control)).await {
-            Ok(Ok(Some((message, _)))) => serde_json::from_slice::<Hello>(&message)
+        let hello = match tokio::time::timeout(config.ready_timeout, receive(&control)).await {
+            Ok(Ok(Some((message, _)))) => serde_json::from_slice::<ZygoteHello>(&message)
                 .map_err(|error| channel("reading its first message")(error.into()))?,
             Ok(_) => {
                 drop(control);
@@ -179,49 +179,39 @@ impl Zygote {
                     Ok(Ok(status)) => status.to_string(),
                     _ => "status unknown".to_owned(),
                 };
-                return Err(ZygoteError::Ended { python: config.python.clone(), status, stderr: said() });
+                return Err(ZygoteError::StartFailed { python: config.python.clone(), status, stderr: said() });
             }
             Err(_) => {
                 let _ = child.kill();
                 tokio::task::spawn_blocking(move || child.wait());
-                let (python, within) = (config.python.clone(), config.ready_within);
-                return Err(ZygoteError::Slow { python, within, stderr: said() });
+                let (python, within) = (config.python.clone(), config.ready_timeout);
+                return Err(ZygoteError::StartTimeout { python, within, stderr: said() });
             }
         };
         for (module, why) in &hello.failures {
             tracing::warn!("cannot preload {module}: {why}");
         }
-        if let Some(why) = &hello.spawns {
+        if let Some(why) = &hello.fork_unsafe {
             tracing::warn!("{why}, so workers are spawned, not forked: sessions start more slowly");
         }
         let shared = Arc::new(Shared { control, state: Mutex::default() });
         let (living, lives) = watch::channel(());
         tokio::spawn(listen(shared.clone(), child, living));
-        Ok(Zygote { shared, hello, lives })
+        Ok(Zygote { shared, python: hello.python, lives })
     }
 
     /// The version of its Python, for example `3.12.1`.
-    pub fn python_version(&self) -> &str {
-        &self.hello.python
-    }
-
-    /// Modules that could not be preloaded, and why.
-    pub fn preload_failures(&self) -> &HashMap<String, String> {
-        &self.hello.failures
-    }
-
-    /// Why workers are spawned and not forked, where they are.
-    pub fn why_spawned(&self) -> Option<&str> {
-        self.hello.spawns.as_deref()
+    pub(crate) fn python_version(&self) -> &str {
+        &self.python
     }
 
     /// Whether it has ended.
-    pub fn is_gone(&self) -> bool {
-        self.shared.state.lock().expect("no panic while held").gone
+    pub(crate) fn has_exited(&self) -> bool {
+        self.shared.state.lock().expect("no panic while held").exited
     }
 
     /// Tells it to end, with all its workers, and returns when its process is gone.
-    pub async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.tell_to_end();
         let _ = self.lives.clone().changed().await;
     }
@@ -241,12 +231,12 @@ impl Zygote {
         let (sender, receiver) = oneshot::channel();
         let number = {
             let mut state = self.shared.state.lock().expect("no panic while held");
-            if state.gone {
-                return Err(ZygoteError::Gone);
+            if state.exited {
+                return Err(ZygoteError::Exited);
             }
             state.last += 1;
             let number = state.last;
-            state.asked.insert(number, sender);
+            state.pending.insert(number, sender);
             number
         };
         let message = serde_json::json!({ "fork": number, "tag": tag, "epoch": epoch, "handles": handles }).to_string();
@@ -257,16 +247,16 @@ impl Zygote {
             .await;
         if let Err(source) = sent {
             let mut state = self.shared.state.lock().expect("no panic while held");
-            state.asked.remove(&number);
+            state.pending.remove(&number);
             return Err(match source.kind() {
                 io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                    state.gone = true; // `listen` will come to it, but who asks again may come first
-                    ZygoteError::Gone
+                    state.exited = true; // `listen` will come to it, but who asks again may come first
+                    ZygoteError::Exited
                 }
                 _ => ZygoteError::Channel { what: "asking for a worker", source },
             });
         }
-        receiver.await.unwrap_or(Err(ZygoteError::Gone))
+        receiver.await.unwrap_or(Err(ZygoteError::Exited))
     }
 }
 
@@ -326,8 +316,8 @@ async fn listen(shared: Arc<Shared>, mut child: Child, _living: watch::Sender<()
     }
     {
         let mut state = shared.state.lock().expect("no panic while held");
-        state.gone = true;
-        state.asked.clear();
+        state.exited = true;
+        state.pending.clear();
         state.alive.clear();
     }
     let _ = tokio::task::spawn_blocking(move || child.wait()).await;
@@ -336,19 +326,19 @@ async fn listen(shared: Arc<Shared>, mut child: Child, _living: watch::Sender<()
 fn take(shared: &Shared, message: &[u8], mut descriptors: Vec<OwnedFd>) {
     let mut state = shared.state.lock().expect("no panic while held");
     match serde_json::from_slice(message) {
-        Ok(Told::Forked { fork, pid }) => {
+        Ok(ZygoteMessage::Forked { fork, pid }) => {
             let (told, death) = oneshot::channel();
             state.alive.insert(pid, told);
-            if let (Some(asked), Some(pidfd)) = (state.asked.remove(&fork), descriptors.pop()) {
+            if let (Some(asked), Some(pidfd)) = (state.pending.remove(&fork), descriptors.pop()) {
                 let _ = asked.send(Ok(Forked { pid, pidfd, death }));
             }
         }
-        Ok(Told::Failed { fork, error }) => {
-            if let Some(asked) = state.asked.remove(&fork) {
+        Ok(ZygoteMessage::Failed { fork, error }) => {
+            if let Some(asked) = state.pending.remove(&fork) {
                 let _ = asked.send(Err(ZygoteError::Fork(error)));
             }
         }
-        Ok(Told::Died { died, status, maxrss }) => {
+        Ok(ZygoteMessage::Died { died, status, maxrss }) => {
             if let Some(told) = state.alive.remove(&died) {
                 let _ = told.send(Death { status, peak_memory_bytes: maxrss });
             }

@@ -24,7 +24,9 @@ use crate::session::spin::AdaptiveSpin;
 use crate::session::supervisor::exit_report::begin_to_watch_memory;
 use crate::session::supervisor::supervisor::live;
 use crate::session::zygote_pool::{ZygotePool, ZygoteSlot};
-use crate::worker::{Lifeline, PackageError, ZygoteConfig, ZygoteError, unpack_package};
+use crate::worker::lifeline::Lifeline;
+use crate::worker::package::{PackageError, unpack as unpack_package};
+use crate::worker::zygote::{ZygoteConfig, ZygoteError};
 
 /// What every session of a host is made with.
 #[derive(Clone, Debug)]
@@ -126,8 +128,8 @@ impl SessionManager {
         let environments = EnvironmentService::new(home, environment);
         let (idle_timeout, labels, in_use) = (None, BTreeMap::new(), None);
         let config = SessionConfig { limits, idle_timeout, traffic, labels, environments, in_use };
-        let ready_within = Duration::from_secs(60);
-        let zygote = ZygoteConfig { python, package, preload, directory, ready_within };
+        let ready_timeout = Duration::from_secs(60);
+        let zygote = ZygoteConfig { python, package, preload, directory, ready_timeout };
         begin_to_watch_memory();
         let environments = ZygotePool::new(zygote, Lifeline::new().map_err(SessionManagerError::Lifeline)?);
         let own = environments.zygotes(None, None);

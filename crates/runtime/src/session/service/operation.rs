@@ -10,7 +10,7 @@ use crate::session::call::{CallResult, Request, RequestId, Response};
 use crate::session::event_channel::EventStream;
 use crate::session::manager::manager::SessionManager;
 use crate::session::session::Session;
-use crate::worker::Body;
+use crate::worker::frame::Body;
 
 /// What a request says about itself, beside what it asks for.
 #[derive(Debug, Default, PartialEq, Eq)]

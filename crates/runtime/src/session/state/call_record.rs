@@ -13,7 +13,7 @@ use crate::session::event_channel::{EventSender, Round};
 use crate::session::manager::cancel::outcome_of;
 use crate::session::output::Capture;
 use crate::session::output::CapturedOutput;
-use crate::worker::flag;
+use crate::worker::frame::flag;
 
 /// A call that has no answer yet.
 #[derive(Debug)]

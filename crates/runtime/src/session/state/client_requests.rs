@@ -7,7 +7,7 @@ use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::worker::Outbox;
+use crate::worker::write_queue::WriteQueue;
 
 /// How many may be open in one session.
 const MAX_OPEN: usize = 1024;
@@ -38,7 +38,7 @@ struct Open {
 /// How a thread that waits for the host is reached.
 #[derive(Debug)]
 pub(crate) struct Way {
-    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) outbox: Arc<WriteQueue>,
     /// The id of its call to the host.
     pub(crate) host_call: u64,
 }

@@ -8,7 +8,8 @@ use crate::session::effective_limits::{EffectiveLimits, RequestLimits};
 use crate::session::error::stopped;
 use crate::session::state::call_record::{InFlightCall, QueuedCall};
 use crate::session::state::client_requests::Way;
-use crate::worker::{Body, SLOTS, Slots, encode_frames, kind};
+use crate::worker::frame::{Body, encode as encode_frames, kind};
+use crate::worker::shared_page::{SLOTS, SharedPage};
 
 /// The nested calls of a session that have no answer yet. Their slots on the page follow those of the other calls.
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ impl NestedCalls {
         way: &Way,
         around: u64,
         caps: EffectiveLimits,
-        slots: &Slots,
+        slots: &SharedPage,
     ) -> Result<(), QueuedCall> {
         let Some(place) = self.calls.iter().position(Option::is_none) else { return Err(pending) };
         slots.clear(SLOTS + place);
@@ -48,7 +49,7 @@ impl NestedCalls {
         body.put_u32_le(terms.len() as u32);
         body.put_slice(&terms);
         body.put_slice(&request.body);
-        way.outbox.put(|out| encode_frames(out, kind::NESTED, 0, way.host_call, &body));
+        way.outbox.push(|out| encode_frames(out, kind::NESTED, 0, way.host_call, &body));
         self.calls[place] = Some(Nested { around, in_flight: pending.sent(id, caps) });
         Ok(())
     }
@@ -75,7 +76,7 @@ impl NestedCalls {
     }
 
     /// The call of this id has ended: what is left of those within it will not be carried out.
-    pub(crate) fn end_within(&mut self, around: u64, slots: Option<&Slots>, epoch: u64) {
+    pub(crate) fn end_within(&mut self, around: u64, slots: Option<&SharedPage>, epoch: u64) {
         for (place, nested) in self.calls.iter_mut().enumerate() {
             let Some(Nested { in_flight, .. }) = nested.take_if(|nested| nested.around == around) else { continue };
             let started = slots.is_some_and(|slots| slots.started(SLOTS + place));

@@ -20,14 +20,17 @@ use crate::session::spin::AdaptiveSpin;
 use crate::session::state::call_record::{InFlightCall, QueuedCall, ReplySink, tell};
 use crate::session::state::client_requests::{ClientRequests, Told, Way};
 use crate::session::state::nested::NestedCalls;
-use crate::worker::{Body, Outbox, SLOTS, Slots, Worker, encode_frames, flag, kind};
+use crate::worker::frame::{Body, encode as encode_frames, flag, kind};
+use crate::worker::shared_page::{SLOTS, SharedPage};
+use crate::worker::worker::Worker;
+use crate::worker::write_queue::WriteQueue;
 
 /// A worker that takes calls.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) worker: Arc<Worker>,
-    pub(crate) outbox: Arc<Outbox>,
-    pub(crate) slots: Arc<Slots>,
+    pub(crate) outbox: Arc<WriteQueue>,
+    pub(crate) slots: Arc<SharedPage>,
 }
 
 /// Where a call stands when it is to be stopped.
@@ -96,7 +99,7 @@ impl Queue {
     pub(crate) fn connect(&mut self, connection: Connection) {
         let terms = RequestLimits { result_bytes: self.caps.result, ..RequestLimits::default() };
         if let Some(terms) = terms.written() {
-            connection.outbox.put(|out| encode_frames(out, kind::TERMS, 0, 0, &terms));
+            connection.outbox.push(|out| encode_frames(out, kind::TERMS, 0, 0, &terms));
         }
         self.connection = Some(connection);
         self.idle_since = Some(Instant::now());
@@ -119,7 +122,7 @@ impl Queue {
             let request = &pending.request;
             let has_terms = request.limits.is_some() || request.lease.is_some();
             let terms = has_terms.then(|| RequestLimits::of(request).written()).flatten();
-            connection.outbox.put(|out| {
+            connection.outbox.push(|out| {
                 if let Some(terms) = &terms {
                     encode_frames(out, kind::TERMS, 0, id, terms);
                 }
@@ -132,7 +135,7 @@ impl Queue {
     }
 
     /// The slots of the worker, in which it notes the call that runs.
-    pub(crate) fn slots(&self) -> Option<Arc<Slots>> {
+    pub(crate) fn slots(&self) -> Option<Arc<SharedPage>> {
         self.connection.as_ref().map(|connection| connection.slots.clone())
     }
 
@@ -322,7 +325,7 @@ impl Queue {
     }
 
     /// The worker, while there is one, and what is shared with it.
-    pub(crate) fn worker(&self) -> Option<(Arc<Worker>, Arc<Slots>)> {
+    pub(crate) fn worker(&self) -> Option<(Arc<Worker>, Arc<SharedPage>)> {
         self.connection.as_ref().map(|connection| (connection.worker.clone(), connection.slots.clone()))
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use beep_python_protocol::{DeathCause, WorkerDeath};
 
-use crate::worker::Death;
+use crate::worker::zygote::Death;
 
 /// How the interpreter begins what it writes when it crashes.
 const FAULT: &str = "Fatal Python error: ";

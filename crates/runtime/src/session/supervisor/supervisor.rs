@@ -22,10 +22,12 @@ use crate::session::state::state::{Connection, Queue};
 use crate::session::supervisor::callbacks::host;
 use crate::session::supervisor::exit_report::describe;
 use crate::session::zygote_pool::ZygoteSlot;
-use crate::worker::{
-    Body, Death, Decoder, Drained, HEADER_BYTES, Message, Near, Outbox, Output, Slots, Worker, WorkerEnds, ZygoteError,
-    kind,
-};
+use crate::worker::cpu_affinity::WakeAffinity;
+use crate::worker::frame::{Body, Decoder, HEADER_BYTES, Message, kind};
+use crate::worker::shared_page::SharedPage;
+use crate::worker::worker::{Drained, Output, Worker, WorkerEnds};
+use crate::worker::write_queue::WriteQueue;
+use crate::worker::zygote::{Death, ZygoteError};
 
 const WORKER_READY_WITHIN: Duration = Duration::from_secs(60);
 const DEATH_REPORT_WITHIN: Duration = Duration::from_secs(5);
@@ -46,7 +48,7 @@ pub(crate) async fn live(shared: Arc<SessionInner>) {
     let mut quick_deaths = 0;
     loop {
         let mut begun = begin(&shared, &zygotes).await;
-        if let Err(ZygoteError::Gone | ZygoteError::WorkerEnded(_)) = begun {
+        if let Err(ZygoteError::Exited | ZygoteError::WorkerExited(_)) = begun {
             begun = begin(&shared, &zygotes).await; // it was killed just then, which need not happen again
         }
         match begun {
@@ -124,7 +126,7 @@ struct Fresh {
     requests: pipe::Sender,
     answers: pipe::Receiver,
     outputs: Arc<StdioPump>,
-    slots: Arc<Slots>,
+    slots: Arc<SharedPage>,
     /// Calls from Python to this host, and their answers.
     host: (pipe::Receiver, pipe::Sender),
     death: oneshot::Receiver<Death>,
@@ -139,7 +141,7 @@ async fn begin(shared: &Arc<SessionInner>, zygotes: &ZygoteSlot) -> Result<Fresh
         Ok(forked) => forked?,
         Err(_) => {
             zygotes.forget(&zygote).await; // it is stopped, or busy with what it should never do
-            return Err(ZygoteError::WorkerSlow(WORKER_READY_WITHIN));
+            return Err(ZygoteError::WorkerTimeout(WORKER_READY_WITHIN));
         }
     };
     let WorkerEnds { worker, requests, mut answers, stdout, stderr, slots, host, death } = forked;
@@ -159,8 +161,8 @@ async fn begin(shared: &Arc<SessionInner>, zygotes: &ZygoteSlot) -> Result<Fresh
             let _ = timeout(LAST_WORDS_WITHIN, worker.ended()).await;
             outputs.drain(&mut shared.queue(), shared);
             Err(match outcome {
-                Err(_) => ZygoteError::WorkerSlow(WORKER_READY_WITHIN),
-                Ok(_) => ZygoteError::WorkerEnded(outputs.tail()),
+                Err(_) => ZygoteError::WorkerTimeout(WORKER_READY_WITHIN),
+                Ok(_) => ZygoteError::WorkerExited(outputs.tail()),
             })
         }
     }
@@ -169,13 +171,13 @@ async fn begin(shared: &Arc<SessionInner>, zygotes: &ZygoteSlot) -> Result<Fresh
 /// Passes calls and answers until the worker is gone, then tells everyone who waits. True when it ended by itself.
 async fn serve(shared: &Arc<SessionInner>, fresh: Fresh) -> bool {
     let Fresh { worker, mut requests, answers, outputs, slots, host, death } = fresh;
-    let outbox = Arc::new(Outbox::default());
+    let outbox = Arc::new(WriteQueue::default());
     let writer = tokio::spawn({
         let (outbox, traffic) = (outbox.clone(), shared.config.traffic.clone());
-        let mut near = Near::new(worker.clone(), slots.clone());
+        let mut near = WakeAffinity::new(worker.clone(), slots.clone());
         let draw_near = move || {
             if traffic.as_ref().is_some_and(|traffic| traffic.is_one_after_the_other()) {
-                near.draw();
+                near.pin_to_current_cpu();
             }
         };
         async move { outbox.write_to(&mut requests, draw_near).await }
@@ -214,7 +216,7 @@ async fn serve(shared: &Arc<SessionInner>, fresh: Fresh) -> bool {
     host_calls.abort();
     outputs.drain(&mut shared.queue(), shared);
     let death = timeout(DEATH_REPORT_WITHIN, death).await.ok().and_then(Result::ok);
-    worker.sweep();
+    worker.kill_orphans();
     let killed = shared.queue().killed();
     let death = describe(worker.pid(), death, outputs.tail(), killed.is_some());
     // What passes a limit while nothing runs will do so again as soon as it is replaced.

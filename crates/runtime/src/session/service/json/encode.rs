@@ -1,6 +1,6 @@
 //! Answers of the session core as JSON. Bodies of user data pass through as they are.
 
-use crate::worker::Body;
+use crate::worker::frame::Body;
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::{Bytes, BytesMut};
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::session::event_channel::{ClientRequest, ClientRequestKind, Event};
 use crate::session::service::json::chunks::Chunks;
 use crate::session::service::json::encode::{ArrayFormat, EncodedResponse, encode_response};
-use crate::worker::Body;
+use crate::worker::frame::Body;
 
 /// An event, but for its framing. Nothing of it has a line break in it.
 #[derive(Debug)]

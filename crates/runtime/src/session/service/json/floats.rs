@@ -1,6 +1,6 @@
 //! Arrays of floats as JSON, or as they are.
 
-use crate::worker::Body;
+use crate::worker::frame::Body;
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::{Buf, Bytes};
 

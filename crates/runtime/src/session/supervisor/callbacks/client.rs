@@ -11,7 +11,8 @@ use crate::session::session::SessionInner;
 use crate::session::state::client_requests::Way;
 use crate::session::supervisor::callbacks::host::Call;
 use crate::session::supervisor::supervisor::StdioPump;
-use crate::worker::{Body, Message, Outbox};
+use crate::worker::frame::{Body, Message};
+use crate::worker::write_queue::WriteQueue;
 
 /// A call that may be about the client of the call that runs.
 pub(crate) enum ClientCall<F> {
@@ -27,7 +28,7 @@ pub(crate) enum ClientCall<F> {
 pub(crate) fn client_call(
     shared: &SessionInner,
     outputs: &StdioPump,
-    outbox: &Arc<Outbox>,
+    outbox: &Arc<WriteQueue>,
     message: Message,
 ) -> ClientCall<impl Future<Output = Result<Bytes, Problem>> + use<>> {
     #[derive(Deserialize)]

@@ -19,7 +19,8 @@ use crate::session::environment_service::service::EnvironmentService;
 use crate::session::session::SessionInner;
 use crate::session::supervisor::callbacks::client::{ClientCall, client_call};
 use crate::session::supervisor::supervisor::StdioPump;
-use crate::worker::{Decoder, Outbox, encode_frames, kind};
+use crate::worker::frame::{Decoder, encode as encode_frames, kind};
+use crate::worker::write_queue::WriteQueue;
 
 /// How many calls of one worker are under way at once; further ones wait in the pipe.
 const AT_ONCE: usize = 64;
@@ -64,13 +65,13 @@ pub(crate) async fn answer(
     shared: Arc<SessionInner>,
     outputs: Arc<StdioPump>,
 ) {
-    let outbox = Arc::new(Outbox::default());
+    let outbox = Arc::new(WriteQueue::default());
     let writer = tokio::spawn({
         let outbox = outbox.clone();
         async move { outbox.write_to(&mut answers, || {}).await }
     });
     let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut decoder = Decoder::up_to(MAX_CALL_BYTES);
+    let mut decoder = Decoder::with_limit(MAX_CALL_BYTES);
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(READ_BYTES);
@@ -107,7 +108,7 @@ pub(crate) async fn answer(
                     let outbox = outbox.clone();
                     move |told: Value| {
                         let body = told.to_string();
-                        outbox.put(|out| encode_frames(out, kind::HOST_PROGRESS, 0, id, body.as_bytes()));
+                        outbox.push(|out| encode_frames(out, kind::HOST_PROGRESS, 0, id, body.as_bytes()));
                     }
                 };
                 let told = carry_out(service, body, tell).await;
@@ -119,14 +120,14 @@ pub(crate) async fn answer(
     writer.abort();
 }
 
-fn write(outbox: &Outbox, id: u64, told: Result<Bytes, Problem>) {
+fn write(outbox: &WriteQueue, id: u64, told: Result<Bytes, Problem>) {
     let (kind, body) = match told {
         Ok(body) => (kind::HOST_RESULT, body),
         Err(problem) => {
             (kind::HOST_ERROR, json!({ "code": problem.code, "detail": problem.detail }).to_string().into())
         }
     };
-    outbox.put(|out| encode_frames(out, kind, 0, id, &body));
+    outbox.push(|out| encode_frames(out, kind, 0, id, &body));
 }
 
 async fn carry_out(

@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-use super::slots::CPUS_BYTES;
-use super::{GoingBack, Slots, Worker};
+use crate::worker::shared_page::{AffinityRestore, CPUS_BYTES, SharedPage};
+use crate::worker::worker::Worker;
 
 /// Draws a worker near.
 #[derive(Debug)]
-pub struct Near {
+pub(crate) struct WakeAffinity {
     worker: Arc<Worker>,
-    slots: Arc<Slots>,
+    slots: Arc<SharedPage>,
     /// The CPUs that it goes back to, and the same as the page has them.
     cpus: CpuSet,
     bits: [u8; CPUS_BYTES],
@@ -26,18 +26,20 @@ pub struct Near {
     given_up: bool,
 }
 
-impl Near {
+impl WakeAffinity {
     /// Nothing is done yet.
-    pub fn new(worker: Arc<Worker>, slots: Arc<Slots>) -> Near {
-        Near { worker, slots, cpus: CpuSet::new(), bits: [0; CPUS_BYTES], given_up: false }
+    pub(crate) fn new(worker: Arc<Worker>, slots: Arc<SharedPage>) -> WakeAffinity {
+        WakeAffinity { worker, slots, cpus: CpuSet::new(), bits: [0; CPUS_BYTES], given_up: false }
     }
 
     /// Lets the worker wake up on the CPU of this thread, when the caller now sends it something. Nothing happens where it does
     /// not rest, or cannot come here.
-    pub fn draw(&mut self) {
-        match self.slots.going_back() {
-            GoingBack::No if self.slots.rests() => {}
-            GoingBack::Cannot if !std::mem::replace(&mut self.given_up, true) => return self.let_run_on(self.cpus),
+    pub(crate) fn pin_to_current_cpu(&mut self) {
+        match self.slots.affinity_restore() {
+            AffinityRestore::None if self.slots.is_idle() => {}
+            AffinityRestore::Failed if !std::mem::replace(&mut self.given_up, true) => {
+                return self.set_affinity(self.cpus);
+            }
             _ => return,
         }
         // Asked each time: the user's code may have chosen others.
@@ -50,19 +52,19 @@ impl Near {
             let byte = |byte: usize| (0..8).fold(0, |bits, bit| bits | u8::from(cpus.is_set(byte * 8 + bit)) << bit);
             (self.cpus, self.bits) = (cpus, std::array::from_fn(byte));
         }
-        self.slots.tell(&self.bits);
-        if !self.slots.rests() || self.worker.has_ended() {
-            return self.slots.tell_no_more();
+        self.slots.request_restore(&self.bits);
+        if !self.slots.is_idle() || self.worker.has_ended() {
+            return self.slots.withdraw_restore();
         }
         let mut here = CpuSet::new();
         here.set(cpu);
-        self.let_run_on(here);
-        if self.slots.going_back() != GoingBack::Told {
-            self.let_run_on(cpus); // something else woke it up, and it may have gone back before it was drawn
+        self.set_affinity(here);
+        if self.slots.affinity_restore() != AffinityRestore::Requested {
+            self.set_affinity(cpus); // something else woke it up, and it may have gone back before it was drawn
         }
     }
 
-    fn let_run_on(&self, cpus: CpuSet) {
+    fn set_affinity(&self, cpus: CpuSet) {
         // Where this is not allowed, the worker stays where it is, and does what it was told to no harm.
         let _ = sched_setaffinity(Some(self.worker.process()), &cpus);
     }
@@ -79,7 +81,7 @@ mod tests {
     /// A process that waits for input, as a worker does.
     struct Waiting {
         child: Child,
-        near: Near,
+        near: WakeAffinity,
     }
 
     impl Waiting {
@@ -87,15 +89,15 @@ mod tests {
             let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
             let pid = Pid::from_child(&child);
             let worker = Worker::of(pid, pidfd_open(pid, PidfdFlags::empty()).unwrap()).unwrap();
-            Waiting { child, near: Near::new(Arc::new(worker), Arc::new(Slots::new().unwrap())) }
+            Waiting { child, near: WakeAffinity::new(Arc::new(worker), Arc::new(SharedPage::new().unwrap())) }
         }
 
         fn cpus(&self) -> CpuSet {
             sched_getaffinity(Some(self.near.worker.process())).unwrap()
         }
 
-        fn told(&self) -> GoingBack {
-            self.near.slots.going_back()
+        fn told(&self) -> AffinityRestore {
+            self.near.slots.affinity_restore()
         }
     }
 
@@ -119,20 +121,20 @@ mod tests {
         if all.count() < 2 {
             return println!("skipped: there is one CPU only");
         }
-        waiting.near.draw();
-        assert_eq!((waiting.cpus(), waiting.told()), (all, GoingBack::No), "it does not rest");
-        waiting.near.slots.set_rests(true);
-        waiting.near.draw();
-        assert_eq!((waiting.cpus().count(), waiting.told()), (1, GoingBack::Told));
+        waiting.near.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.told()), (all, AffinityRestore::None), "it does not rest");
+        waiting.near.slots.set_idle(true);
+        waiting.near.pin_to_current_cpu();
+        assert_eq!((waiting.cpus().count(), waiting.told()), (1, AffinityRestore::Requested));
         let bits = waiting.near.slots.cpus();
         assert!((0..CPUS_BYTES * 8).all(|cpu| (bits[cpu / 8] >> (cpu % 8) & 1 == 1) == all.is_set(cpu)));
         // Where it says that it cannot, it is let back from here, and left alone from then on.
-        waiting.near.slots.say_that_it_cannot();
-        waiting.near.draw();
-        assert_eq!((waiting.cpus(), waiting.told()), (all, GoingBack::Cannot));
+        waiting.near.slots.set_restore_failed();
+        waiting.near.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.told()), (all, AffinityRestore::Failed));
         let one = one_of(&all);
-        waiting.near.let_run_on(one);
-        waiting.near.draw();
+        waiting.near.set_affinity(one);
+        waiting.near.pin_to_current_cpu();
         assert_eq!(waiting.cpus(), one, "what was chosen later is its own affair");
     }
 
@@ -140,22 +142,22 @@ mod tests {
     async fn a_worker_with_no_choice_is_left_alone() {
         let mut waiting = Waiting::new();
         let one = one_of(&waiting.cpus());
-        waiting.near.let_run_on(one);
-        waiting.near.slots.set_rests(true);
-        waiting.near.draw();
-        assert_eq!((waiting.cpus(), waiting.told()), (one, GoingBack::No));
+        waiting.near.set_affinity(one);
+        waiting.near.slots.set_idle(true);
+        waiting.near.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.told()), (one, AffinityRestore::None));
     }
 
     #[tokio::test]
     async fn a_process_that_has_the_number_of_one_that_ended_is_left_alone() {
         let mut waiting = Waiting::new();
-        waiting.near.slots.set_rests(true);
+        waiting.near.slots.set_idle(true);
         let all = waiting.cpus();
         let mut ended = Command::new("true").spawn().unwrap();
         let pidfd = pidfd_open(Pid::from_child(&ended), PidfdFlags::empty()).unwrap();
         ended.wait().unwrap();
         waiting.near.worker = Arc::new(Worker::of(waiting.near.worker.process(), pidfd).unwrap());
-        waiting.near.draw();
-        assert_eq!((waiting.cpus(), waiting.told()), (all, GoingBack::No));
+        waiting.near.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.told()), (all, AffinityRestore::None));
     }
 }

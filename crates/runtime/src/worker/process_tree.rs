@@ -18,7 +18,7 @@ pub(crate) fn kill_tree(worker: Pid, pidfd: &OwnedFd) {
     let mut stopped = HashSet::new();
     loop {
         let mut new = 0;
-        for pid in family(worker, true) {
+        for pid in members(worker, true) {
             if stopped.insert(pid) {
                 new += 1;
                 let _ = kill_process(pid, Signal::STOP);
@@ -36,12 +36,12 @@ pub(crate) fn kill_tree(worker: Pid, pidfd: &OwnedFd) {
 }
 
 /// How often what a worker left is looked for: whatever forks in the moment of a look is found by the next.
-const SWEEPS: usize = 100;
+const MAX_SWEEPS: usize = 100;
 
 /// Ends what a worker that is gone has left in its process session.
-pub(crate) fn kill_left_behind(worker: Pid) {
-    for _ in 0..SWEEPS {
-        let left = family(worker, false);
+pub(crate) fn kill_orphans(worker: Pid) {
+    for _ in 0..MAX_SWEEPS {
+        let left = members(worker, false);
         if left.is_empty() {
             return;
         }
@@ -54,7 +54,7 @@ pub(crate) fn kill_left_behind(worker: Pid) {
 }
 
 /// The members of the process session that `root` leads and, where it lives, all that descend from it or them.
-pub(super) fn family(root: Pid, lives: bool) -> Vec<Pid> {
+pub(super) fn members(root: Pid, lives: bool) -> Vec<Pid> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     let mut found = HashSet::new();
     let root = root.as_raw_nonzero().get();

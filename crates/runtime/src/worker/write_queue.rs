@@ -10,20 +10,20 @@ use tokio::sync::Notify;
 
 /// Frames that are not written yet. Whatever is put in while other tasks run goes out in one write.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(crate) struct WriteQueue {
     frames: Mutex<BytesMut>,
     filled: Notify,
 }
 
-impl Outbox {
-    /// Lets `put` append frames.
-    pub fn put(&self, put: impl FnOnce(&mut BytesMut)) {
-        put(&mut self.frames.lock().expect("no panic while held"));
+impl WriteQueue {
+    /// Lets `append` append frames.
+    pub(crate) fn push(&self, append: impl FnOnce(&mut BytesMut)) {
+        append(&mut self.frames.lock().expect("no panic while held"));
         self.filled.notify_one();
     }
 
-    /// Writes what is put in, until the pipe breaks. `first` is done before it is written.
-    pub async fn write_to(&self, sink: &mut pipe::Sender, mut first: impl FnMut()) -> io::Error {
+    /// Writes what is put in, until the pipe breaks. `before_write` is called before each write.
+    pub(crate) async fn write_to(&self, sink: &mut pipe::Sender, mut before_write: impl FnMut()) -> io::Error {
         let mut writing = BytesMut::new();
         loop {
             self.filled.notified().await;
@@ -31,7 +31,7 @@ impl Outbox {
             if writing.is_empty() {
                 continue; // it went out with what was put in before
             }
-            first();
+            before_write();
             if let Err(error) = sink.write_all(&writing).await {
                 return error;
             }
