@@ -20,7 +20,7 @@ fn name(id: &str) -> RequestId {
 /// Starts a call of this name on a task of its own.
 fn start(session: &Session, id: &str, code: &str, grace: Option<Duration>) -> tokio::task::JoinHandle<Told> {
     let mut request = Request::new(Operation::Evaluate, json!({ "expression": code }).to_string());
-    (request.name, request.grace) = (Some(name(id)), grace);
+    (request.request_id, request.grace) = (Some(name(id)), grace);
     let session = session.clone();
     tokio::spawn(async move { Told::from(session.call(request).await) })
 }

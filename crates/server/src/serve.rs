@@ -164,7 +164,7 @@ async fn start(
         home: options.home.clone(),
         preload: options.preload.clone(),
         directory: None,
-        limits: SessionLimits::default().but(&options.limits),
+        limits: SessionLimits::default().with_overrides(&options.limits),
         capacity: options.capacity,
         dedicated_thread: true,
     })

@@ -1,58 +1,67 @@
-//! What is asked of a session, and what it answers.
+//! A call: the request, and the response.
 
+use std::fmt;
 use std::time::Duration;
 
-use beep_python_protocol::{CallLimits, Operation, Problem, ValueForm};
+use beep_python_protocol::message::CancelOutcome;
+use beep_python_protocol::{CallLimits, Operation, Outcome, Problem, ValueForm};
 use bytes::Bytes;
 
 use crate::session::output::CapturedOutput;
 use crate::worker::frame::Body;
 
-/// One operation to carry out.
+/// A request for one operation.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Which.
+    /// The operation.
     pub operation: Operation,
-    /// Its body: the JSON object that the operation takes on HTTP, passed through as it is.
+    /// The JSON object that the operation takes on HTTP. It goes to the worker as it is.
     pub body: Bytes,
-    /// How values in the answer are written.
+    /// The form of values in the response.
     pub form: ValueForm,
-    /// How long it may take from now, waiting for its turn included; the session's own limit when not given.
+    /// The time it may take, its time in the queue included; the session's deadline when not given.
     pub deadline: Option<Duration>,
-    /// How long it may take to stop when it is interrupted, before its worker is killed; the session's own when not
+    /// The time it may take to stop once it is interrupted, before its worker is killed; the session's grace when not
     /// given. Zero kills at once.
     pub grace: Option<Duration>,
-    /// What it may take, where that is less than what its session may.
+    /// Limits that are tighter than the session's.
     pub limits: Option<Box<CallLimits>>,
-    /// For how long the handles that it makes may be unused before they are released; for ever when not given.
+    /// How long the handles that it makes may stay unused before they are released; for ever when not given.
     pub lease: Option<Duration>,
-    /// What it can be cancelled by.
-    pub name: Option<RequestId>,
-    /// Whether it is cancelled when nobody waits for its answer any more.
+    /// The id by which its client can cancel it.
+    pub request_id: Option<RequestId>,
+    /// Whether it is cancelled when its caller stops waiting for the response.
     pub cancel_on_disconnect: bool,
 }
 
-/// What a client calls one of its calls, so that it can cancel it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The id that a client gave to one of its calls, to cancel it by.
+#[derive(Clone, PartialEq, Eq)]
 pub struct RequestId {
     connection: u64,
     id: Bytes,
 }
 
 impl RequestId {
-    /// A name that every client of the host can use.
+    /// An id that any client of the host can use.
     pub fn new(id: impl Into<Bytes>) -> RequestId {
         RequestId { connection: 0, id: id.into() }
     }
 
-    /// A name that means something on one connection only, which has this number; not 0.
+    /// An id that is valid on one connection only: the one of this number, which is not 0.
     pub fn on_connection(connection: u64, id: impl Into<Bytes>) -> RequestId {
         RequestId { connection, id: id.into() }
     }
 }
 
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.id))?;
+        if self.connection != 0 { write!(f, " on connection {}", self.connection) } else { Ok(()) }
+    }
+}
+
 impl Request {
-    /// A request in the plain form without limits of its own.
+    /// A request in the plain form, without limits of its own.
     pub fn new(operation: Operation, body: impl Into<Bytes>) -> Request {
         Request {
             operation,
@@ -62,35 +71,35 @@ impl Request {
             grace: None,
             limits: None,
             lease: None,
-            name: None,
+            request_id: None,
             cancel_on_disconnect: false,
         }
     }
 }
 
-/// What a session answers.
+/// The response to a request.
 #[derive(Debug)]
 pub struct Response {
-    /// The answer.
+    /// The result.
     pub result: CallResult,
-    /// What the code wrote.
+    /// The captured output.
     pub output: CapturedOutput,
     /// The session's epoch: 1 at first, one more after each restart.
     pub epoch: u64,
 }
 
-/// The outcome of an operation. Bodies are as the worker wrote them.
+/// The result of an operation. Bodies are as the worker wrote them.
 #[derive(Debug)]
 pub enum CallResult {
     /// A JSON value.
     Value(Body),
     /// A JSON object that describes a new handle: `{"isHandle":true,"handleId",…}`.
     Handle(Body),
-    /// A JSON object that is the whole answer.
+    /// A JSON object that is the whole response.
     Object(Body),
     /// Little-endian 32-bit floats.
     Floats(Body),
-    /// u32 count of rows, u32 length of each, then the little-endian 32-bit floats of all.
+    /// u32 count of rows, u32 length of each row, then the little-endian 32-bit floats of all rows.
     FloatRows(Body),
     /// `{"detail":…,"exception":{…}}`: Python raised. A result, not a failure of the host.
     Exception(Body),
@@ -101,5 +110,25 @@ pub enum CallResult {
 impl Response {
     pub(crate) fn problem(problem: Problem, epoch: u64) -> Response {
         Response { result: CallResult::Problem(Box::new(problem)), output: CapturedOutput::default(), epoch }
+    }
+}
+
+impl CallResult {
+    /// What the result says of a call that was to be cancelled.
+    pub(crate) fn cancel_outcome(&self) -> CancelOutcome {
+        let CallResult::Problem(problem) = self else { return CancelOutcome::Finished };
+        match problem.outcome {
+            Some(Outcome::NotStarted) => CancelOutcome::NotStarted,
+            Some(Outcome::StateKept) => CancelOutcome::StateKept,
+            Some(Outcome::StateLost) => CancelOutcome::StateLost,
+            None if problem.death.is_some() => CancelOutcome::StateLost,
+            None => CancelOutcome::Finished,
+        }
+    }
+}
+
+impl From<Problem> for CallResult {
+    fn from(problem: Problem) -> CallResult {
+        CallResult::Problem(Box::new(problem))
     }
 }

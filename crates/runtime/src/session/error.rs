@@ -1,30 +1,36 @@
-//! What callers are told whose calls have no answer of the worker's: they were stopped, or their worker is gone.
+//! The errors that callers get when no answer of the worker stands behind them: their call was stopped, or their worker
+//! is gone.
 
 use beep_python_protocol::{ErrorCode, Outcome, Problem, WorkerDeath};
 
-/// The exit status of a worker that cannot reach its host any more; `_zygote.py` has it too.
+/// The exit status of a worker that cannot reach its host any more; the Python side has it too.
 const LINK_BROKEN: i32 = 70;
 
-/// The exit status of a worker whose own loop failed; `_zygote.py` has it too.
+/// The exit status of a worker whose own loop failed; the Python side has it too.
 const LOOP_BROKEN: i32 = 71;
 
 /// Why this host killed a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KillReason {
     /// A call did not stop when it was interrupted.
-    ForCall,
+    CallUnresponsive,
     /// It was busy outside of any call and started none: a background thread or task holds it.
-    Stuck,
+    WorkerStuck,
     /// The session was closed.
     Closing,
     /// The session was restarted on request.
     Restarting,
-    /// It passed a limit while no call ran.
-    Limit(ErrorCode),
+    /// It exceeded a limit while no call ran.
+    LimitExceeded(ErrorCode),
 }
 
-/// What a caller is told whose call was stopped.
-pub(crate) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
+/// A new call of a session that is closing, or closed.
+pub(crate) fn closing_error() -> Problem {
+    Problem::new(ErrorCode::ShuttingDown, "the session is closing and takes no more calls")
+}
+
+/// A call that was stopped.
+pub(crate) fn cancelled_error(why: ErrorCode, outcome: Outcome) -> Problem {
     let what = match why {
         ErrorCode::DeadlineExceeded => "the call's deadline passed",
         ErrorCode::CpuTimeExceeded => "the call used up its processor time",
@@ -45,21 +51,21 @@ pub(crate) fn stopped(why: ErrorCode, outcome: Outcome) -> Problem {
     problem
 }
 
-/// What a caller is told whose session lost its worker.
-pub(crate) fn lost(death: &WorkerDeath, started: bool, killed: Option<KillReason>) -> Problem {
+/// A call whose session lost its worker.
+pub(crate) fn worker_lost_error(death: &WorkerDeath, started: bool, kill_reason: Option<KillReason>) -> Problem {
     let ran = if started { "this call had started and may have had effects" } else { "this call had not started" };
-    let (code, why) = match killed {
-        Some(KillReason::ForCall) => {
+    let (code, why) = match kill_reason {
+        Some(KillReason::CallUnresponsive) => {
             (ErrorCode::SessionRestarted, "the session's worker was killed to stop another call".to_owned())
         }
-        Some(KillReason::Stuck) => {
+        Some(KillReason::WorkerStuck) => {
             let why = "the session's worker was killed, since a background thread or task kept it from starting calls";
             (ErrorCode::SessionRestarted, why.to_owned())
         }
         Some(KillReason::Restarting) => {
             (ErrorCode::SessionRestarted, "the session was restarted on request".to_owned())
         }
-        Some(KillReason::Limit(code)) => (
+        Some(KillReason::LimitExceeded(code)) => (
             ErrorCode::SessionRestarted,
             format!("the session's worker was killed, for it passed a limit while idle ({code})"),
         ),
@@ -77,13 +83,8 @@ pub(crate) fn lost(death: &WorkerDeath, started: bool, killed: Option<KillReason
             (ErrorCode::WorkerDied, format!("the session's {death}{hint}"))
         }
     };
-    let mut problem = Problem::new(
-        code,
-        format!(
-            "{why}; {ran}{}",
-            if killed == Some(KillReason::Closing) { "" } else { "; the session was restarted empty" }
-        ),
-    );
+    let restarted = if kill_reason == Some(KillReason::Closing) { "" } else { "; the session was restarted empty" };
+    let mut problem = Problem::new(code, format!("{why}; {ran}{restarted}"));
     problem.started = Some(started);
     problem.death = Some(death.clone());
     problem

@@ -1,20 +1,20 @@
-//! Looking at a session while it is busy: where every thread of its worker stands, without stopping it.
+//! Inspecting a session while it is busy: the stack of every thread of its worker, without stopping it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{StackFrame, ThreadStack};
 use tokio::time::{Instant, sleep};
 
 use crate::session::session::Session;
+use crate::session::shared::running;
 use crate::worker::shared_page::SharedPage;
 use crate::worker::worker::Worker;
 
 /// How long a worker may take to write its stacks; one that is stopped, or in the kernel for long, writes none.
-const WRITTEN_WITHIN: Duration = Duration::from_millis(500);
-/// After so long without more, none is waited for: a thread that is deep in calls, or in a greenlet, has no end that is known.
-const QUIET: Duration = Duration::from_millis(100);
-const STEP: Duration = Duration::from_millis(2);
+const DUMP_TIMEOUT: Duration = Duration::from_millis(500);
+/// The dump is over after so long without more of it: the stack of a thread deep in calls, or in a greenlet, has no known end.
+const QUIET_TIME: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// Files whose frames are the worker's own.
 const OWN: &str = "/beep_python/_";
 
@@ -23,36 +23,38 @@ impl Session {
     ///
     /// They are written by the interpreter's own fault handler, which runs even while native code does.
     pub async fn stacks(&self) -> Vec<ThreadStack> {
-        // One at a time: all of a worker's stacks go to the same memory.
-        let _turn = self.shared.inspecting.lock().await;
-        let Some((worker, slots)) = self.shared.queue().worker() else { return Vec::new() };
-        stacks(&worker, &slots).await
+        // One at a time: all of a worker's dumps go to the same memory.
+        let _turn = self.inner.inspecting.lock().await;
+        match self.inner.read(|_, link| link.cloned()) {
+            Some(link) => stacks(&link.worker, &link.page).await,
+            None => Vec::new(),
+        }
     }
 
-    /// For how long the call that runs has been under way, if one does.
+    /// For how long the running call has run; `None` while none does.
     pub fn running_for(&self) -> Option<Duration> {
-        self.shared.queue().running_for()
+        self.inner.read(|state, link| state.running_for(running(link), std::time::Instant::now()))
     }
 }
 
-async fn stacks(worker: &Arc<Worker>, slots: &Arc<SharedPage>) -> Vec<ThreadStack> {
-    if slots.reset_stack_dump().is_err() {
+async fn stacks(worker: &Worker, page: &SharedPage) -> Vec<ThreadStack> {
+    if page.reset_stack_dump().is_err() {
         return Vec::new();
     }
     worker.request_stack_dump();
     let began = Instant::now();
-    let (mut notes, mut grown) = (Vec::new(), began);
-    while began.elapsed() < WRITTEN_WITHIN && !is_whole(&String::from_utf8_lossy(&notes)) {
-        sleep(STEP).await;
-        let now = slots.stack_dump().unwrap_or_default();
-        if now.len() > notes.len() {
-            (notes, grown) = (now, Instant::now());
-        } else if !notes.is_empty() && grown.elapsed() >= QUIET {
+    let (mut dump, mut grown_at) = (Vec::new(), began);
+    while began.elapsed() < DUMP_TIMEOUT && !is_whole(&String::from_utf8_lossy(&dump)) {
+        sleep(POLL_INTERVAL).await;
+        let now = page.stack_dump().unwrap_or_default();
+        if now.len() > dump.len() {
+            (dump, grown_at) = (now, Instant::now());
+        } else if !dump.is_empty() && grown_at.elapsed() >= QUIET_TIME {
             break;
         }
     }
-    let _ = slots.reset_stack_dump();
-    parse(&String::from_utf8_lossy(&notes))
+    let _ = page.reset_stack_dump();
+    parse(&String::from_utf8_lossy(&dump))
 }
 
 /// Whether it ends as the main thread does, which is the oldest and written last: with the zygote's own code and the text that
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_fault_handler_writes_is_read() {
+    fn stack_dump_is_parsed() {
         let text = "Thread 0x00007f1 (most recent call first):\n  File \"/lib/threading.py\", line 9 in wait\n\n\
             Current thread 0x00007f2 [python] (most recent call first):\n  File \"<session 1>\", line 3 in deep\n  \
             File \"<session 1>\", line 5 in <module>\n  File \"/x/beep_python/_worker.py\", line 7 in run\n  \

@@ -1,52 +1,38 @@
-//! What a session's calls may take, and who sees to it.
+//! Limits: of a session, and of one call in it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Limits};
-use tokio::time::{sleep, timeout};
+use beep_python_protocol::{CallLimits, ErrorCode, Limits};
 
-use crate::session::error::KillReason;
-use crate::session::interrupt::climb;
-use crate::session::session::SessionInner;
+use crate::session::call::Request;
 use crate::worker::resource_usage::ResourceUsage;
-use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
+use crate::worker::wire::RequestLimits;
 
-/// How often a session that has limits is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How often it is looked at for calls that come, at most.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// How much longer than told a call that eats memory may take to stop: it goes on eating.
-const MEMORY_GRACE: Duration = Duration::from_millis(500);
-/// What a process may have mapped beyond the memory of its session: Python then raises MemoryError by itself.
-const DATA_SLACK: u64 = 128 << 20;
-/// What the user of a session with a limit to its processes may have beside it more than when it began, and how many
-/// threads each of its processes.
-const TASKS_SLACK: u64 = 512;
-const TASKS_OF_A_PROCESS: u64 = 16;
+/// The smallest limit to a session's memory: below it, the interpreter alone would exceed the limit.
+pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
 
-/// What a session's calls may take.
+/// What the calls of a session may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// How long a call may take, waiting included, where it does not say itself.
+    /// How long a call may take, its time in the queue included, unless it says so itself.
     pub deadline: Option<Duration>,
     /// How long an interrupted call may take to stop before its worker is killed.
     pub grace: Duration,
-    /// How much processor time a call may take, in all threads and processes of the session.
+    /// The processor time that a call may take, in all threads and processes of the session.
     pub cpu: Option<Duration>,
-    /// How much memory the session may have resident, all its processes together.
+    /// The resident memory of the session, all its processes together.
     pub memory_bytes: Option<u64>,
-    /// How many processes the session may have, its worker included.
+    /// The number of processes of the session, its worker included.
     pub processes: Option<u64>,
-    /// How many handles it may hold.
+    /// The number of handles that the session may hold.
     pub handles: Option<u64>,
-    /// How many bytes of standard output, and of standard error, are kept for each call.
+    /// How many bytes of a call's standard output, and of its standard error, are kept.
     pub output_cap_bytes: usize,
-    /// How many bytes a result may have, and each item of a stream.
+    /// The size of a result, and of each item of a stream, in bytes.
     pub result_bytes: Option<u64>,
-    /// How many descriptors each of its processes may have open.
+    /// The number of open descriptors of each of its processes.
     pub open_files: u64,
-    /// How many calls may wait for the session.
+    /// The number of calls that may wait for the session.
     pub waiting: usize,
 }
 
@@ -54,7 +40,7 @@ impl Default for SessionLimits {
     fn default() -> SessionLimits {
         SessionLimits {
             deadline: None,
-            // A loaded model is not thrown away because one call into native code takes a while to notice.
+            // Native code takes a while to notice an interrupt, and a loaded model is expensive to lose.
             grace: Duration::from_secs(5),
             cpu: None,
             memory_bytes: None,
@@ -62,7 +48,7 @@ impl Default for SessionLimits {
             handles: None,
             output_cap_bytes: 1 << 20,
             result_bytes: None,
-            // Code that leaks descriptors is told by an OSError, long before the machine runs out of them.
+            // Code that leaks descriptors gets an OSError long before the machine runs out of them.
             open_files: 4096,
             waiting: 10_000,
         }
@@ -70,8 +56,8 @@ impl Default for SessionLimits {
 }
 
 impl SessionLimits {
-    /// The same, but for what is given.
-    pub fn but(&self, given: &Limits) -> SessionLimits {
+    /// These limits, with those that are given in place of their own.
+    pub fn with_overrides(&self, given: &Limits) -> SessionLimits {
         let size = |bytes| usize::try_from(bytes).unwrap_or(usize::MAX);
         SessionLimits {
             deadline: given.timeout_ms.map(Duration::from_millis).or(self.deadline),
@@ -87,92 +73,110 @@ impl SessionLimits {
         }
     }
 
-    /// Which of them is passed, where one is that concerns the whole session and only a look from outside can tell.
-    fn passed(&self, usage: &ResourceUsage) -> Option<ErrorCode> {
-        if self.processes.is_some_and(|most| usage.processes > most) {
+    /// The limit of the whole session that `usage` exceeds.
+    pub(crate) fn exceeded_by(&self, usage: &ResourceUsage) -> Option<ErrorCode> {
+        if self.processes.is_some_and(|max| usage.processes > max) {
             return Some(ErrorCode::TooManyProcesses);
         }
-        self.memory_bytes.is_some_and(|most| usage.memory_bytes > most).then_some(ErrorCode::MemoryExceeded)
+        self.memory_bytes.is_some_and(|max| usage.memory_bytes > max).then_some(ErrorCode::MemoryExceeded)
     }
 
-    /// Whether the session is looked at all the time.
-    fn are_looked_at(&self) -> bool {
+    /// Whether the session's usage has to be sampled all the time.
+    pub(crate) fn need_polling(&self) -> bool {
         self.cpu.is_some() || self.memory_bytes.is_some() || self.processes.is_some()
     }
 }
 
-/// Sets what the kernel sees to itself, for a worker and all that it starts.
-pub(crate) async fn confine(worker: i32, limits: &SessionLimits) {
-    limit_open_files(worker, limits.open_files);
-    if let Some(most) = limits.processes {
-        let more = most.saturating_mul(TASKS_OF_A_PROCESS).saturating_add(TASKS_SLACK);
-        let _ = tokio::task::spawn_blocking(move || limit_tasks(worker, more)).await;
-    }
-    if let Some(bytes) = limits.memory_bytes {
-        limit_data(worker, bytes.saturating_add(DATA_SLACK));
+/// What one call may take: the session's limits, tightened by its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EffectiveLimits {
+    /// Bytes of standard output, and of standard error, that are kept.
+    pub(crate) output: usize,
+    /// The size of the result in bytes.
+    pub(crate) result: Option<u64>,
+    cpu: Option<Duration>,
+    memory_growth: Option<u64>,
+}
+
+impl From<&SessionLimits> for EffectiveLimits {
+    fn from(limits: &SessionLimits) -> EffectiveLimits {
+        let SessionLimits { output_cap_bytes: output, result_bytes: result, cpu, .. } = *limits;
+        EffectiveLimits { output, result, cpu, memory_growth: None }
     }
 }
 
-/// The least limit to a session's memory: with less its worker would be ended before it did anything.
-pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
+impl EffectiveLimits {
+    /// These limits, or the call's own where they are smaller.
+    pub(crate) fn tightened_by(self, call: Option<&CallLimits>) -> EffectiveLimits {
+        let Some(call) = call else { return self };
+        let output = call.output_bytes.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        EffectiveLimits {
+            output: self.output.min(output),
+            result: smaller(self.result, call.result_bytes),
+            cpu: smaller(self.cpu, call.cpu_ms.map(Duration::from_millis)),
+            memory_growth: smaller(self.memory_growth, call.memory_growth_bytes),
+        }
+    }
 
-/// A call that was seen running.
-#[derive(Default)]
-struct Seen {
-    call_id: u64,
-    /// What had been used when it was seen first: what the call before it took in between is not its own.
-    before: ResourceUsage,
-    /// Whether it was told to stop.
-    told: bool,
+    /// The limit that the call exceeds, of those that only sampling shows: `before` is the usage when the call began.
+    pub(crate) fn exceeded_by(&self, now: &ResourceUsage, before: &ResourceUsage) -> Option<ErrorCode> {
+        if self.memory_growth.is_some_and(|max| now.memory_bytes.saturating_sub(before.memory_bytes) > max) {
+            return Some(ErrorCode::MemoryExceeded);
+        }
+        self.cpu.is_some_and(|max| now.cpu.saturating_sub(before.cpu) > max).then_some(ErrorCode::CpuTimeExceeded)
+    }
 }
 
-/// Looks after the worker as long as it lives; stops the call, or ends the worker, that passes a limit.
-pub(crate) async fn watch(shared: &Arc<SessionInner>, worker: i32) {
-    let limits = &shared.config.limits;
-    let always = limits.are_looked_at();
-    let look = async || tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default();
-    let running = || {
-        let running = shared.queue().running();
-        (running.as_ref().map_or(0, |(call_id, ..)| *call_id), running)
-    };
-    let (mut seen, mut over) = (Seen::default(), false);
-    loop {
-        if always || shared.queue().is_looked_at() {
-            sleep(LOOK_AGAIN).await;
-            // At once where a call with limits of its own comes: with one that does not wait, that is when it begins.
-            let _ = timeout(LOOK_EVERY - LOOK_AGAIN, shared.to_look.notified()).await;
-        } else {
-            shared.to_look.notified().await;
-        }
-        let (asked, _) = running();
-        let used = look().await;
-        let (call_id, running) = running();
-        let passed = limits.passed(&used);
-        let still_over = over && passed.is_some();
-        over = passed.is_some();
-        if call_id != asked && !still_over {
-            // What was seen may be that of a call which is over by now, and may have been given back.
-            shared.to_look.notify_one();
-            continue;
-        }
-        if call_id != seen.call_id {
-            seen = Seen { call_id, before: used, told: false };
-        }
-        let Some((call_id, grace, caps)) = running else {
-            if let Some(code) = passed {
-                shared.queue().kill_worker(KillReason::Limit(code));
-            }
-            continue;
+fn smaller<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Whether the request has limits that only sampling shows to be exceeded.
+pub(crate) fn needs_polling(request: &Request) -> bool {
+    request.limits.as_ref().is_some_and(|limits| limits.cpu_ms.or(limits.memory_growth_bytes).is_some())
+}
+
+/// The limits of a request that its worker enforces; `None` as a rule.
+pub(crate) fn request_limits(request: &Request) -> Option<RequestLimits> {
+    if request.limits.is_none() && request.lease.is_none() {
+        return None;
+    }
+    let limits = request.limits.as_deref();
+    Some(RequestLimits {
+        handles: limits.and_then(|limits| limits.handles),
+        result_bytes: limits.and_then(|limits| limits.result_bytes),
+        lease_ms: request.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> EffectiveLimits {
+        let limits = SessionLimits { result_bytes: Some(100), output_cap_bytes: 50, ..SessionLimits::default() };
+        EffectiveLimits::from(&limits)
+    }
+
+    #[test]
+    fn smaller_of_two_limits_holds() {
+        let call = |result, output| CallLimits {
+            result_bytes: Some(result),
+            output_bytes: Some(output),
+            cpu_ms: Some(5),
+            ..CallLimits::default()
         };
-        let Some(code) = passed.or_else(|| caps.passed(&used, &seen.before)) else { continue };
-        if !std::mem::replace(&mut seen.told, true) {
-            let grace = match code {
-                ErrorCode::TooManyProcesses => Duration::ZERO, // those that it started take no notice of a signal
-                ErrorCode::MemoryExceeded => grace.min(MEMORY_GRACE),
-                _ => grace,
-            };
-            let shared = shared.clone();
-            tokio::spawn(async move { climb(&shared, call_id, code, grace).await });
-        }
+        let limits = session().tightened_by(Some(&call(1000, 1000)));
+        assert_eq!((limits.result, limits.output, limits.cpu), (Some(100), 50, Some(Duration::from_millis(5))));
+        let limits = session().tightened_by(Some(&call(10, 20)));
+        assert_eq!((limits.result, limits.output), (Some(10), 20));
+    }
+
+    #[test]
+    fn call_without_limits_has_those_of_its_session() {
+        assert_eq!(session().tightened_by(None).result, Some(100));
     }
 }

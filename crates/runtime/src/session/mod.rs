@@ -5,9 +5,9 @@
 //! [`service`] is what transports call.
 
 mod call;
-mod effective_limits;
 mod environment_service;
 mod error;
+mod event;
 mod event_channel;
 mod event_stream;
 mod inspect;
@@ -17,6 +17,7 @@ mod manager;
 mod output;
 pub mod service;
 mod session;
+mod shared;
 mod spin;
 mod state;
 mod supervisor;
@@ -24,9 +25,11 @@ mod zygote_pool;
 
 pub use call::{CallResult, Request, RequestId, Response};
 pub use environment_service::service::EnvironmentService;
-pub use event_channel::{ClientRequest, ClientRequestKind, Event, EventStream};
+pub use event::{ClientRequest, ClientRequestKind, Event};
+pub use event_stream::EventStream;
 pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
-pub use manager::manager::{Capacity, SessionManager, SessionManagerError, SessionManagerOptions};
+pub use manager::manager::SessionManager;
+pub use manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
 pub use output::CapturedOutput;
 pub use service::debugger::debug;
 pub use session::{Session, SessionInfo};

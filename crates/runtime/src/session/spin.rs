@@ -1,39 +1,39 @@
-//! The calls of all sessions of a host: how many are under way, and how closely they follow each other.
+//! Adaptive spinning: the host's thread stays awake for the next call while calls follow each other closely.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How long it is worth staying awake for the next call.
-const LINGER: Duration = Duration::from_micros(200);
-/// As long, where this thread slept meanwhile: then waking up took its time, too.
-const SLEPT: Duration = Duration::from_micros(300);
-/// From so many calls on that followed each other closely, one more is expected.
+/// How long the thread spins for the next call.
+const SPIN_WINDOW: Duration = Duration::from_micros(200);
+/// The longest gap that counts as close where this thread slept meanwhile: waking up took its time, too.
+const COLD_WINDOW: Duration = Duration::from_micros(300);
+/// After so many calls that followed each other closely, one more is expected.
 const EXPECTED: u32 = 8;
-/// More of them are not counted: half of what is counted is forgotten when one takes longer to come.
-const COUNTED: u32 = 2 * EXPECTED;
+/// The streak is not counted beyond this. A call that takes longer to come halves it.
+const MAX_STREAK: u32 = 2 * EXPECTED;
 
-/// What is counted.
+/// Counts the calls of all sessions of a host, and spins where one more is expected soon.
 #[derive(Debug)]
 pub(crate) struct AdaptiveSpin {
     state: Mutex<State>,
-    expects: Notify,
+    expects_more: Notify,
 }
 
 #[derive(Debug)]
 struct State {
-    under_way: usize,
-    /// When the last call under way had ended.
-    ceased: Instant,
-    /// How many calls followed each other closely, of late.
-    closely: u32,
+    in_flight: usize,
+    /// When the last call in flight had ended.
+    idle_since: Instant,
+    /// How many calls have followed each other closely.
+    streak: u32,
 }
 
 impl AdaptiveSpin {
     pub(crate) fn new() -> AdaptiveSpin {
-        let state = State { under_way: 0, ceased: Instant::now(), closely: 0 };
-        AdaptiveSpin { state: Mutex::new(state), expects: Notify::new() }
+        let state = State { in_flight: 0, idle_since: Instant::now(), streak: 0 };
+        AdaptiveSpin { state: Mutex::new(state), expects_more: Notify::new() }
     }
 
     /// A call is sent to a worker.
@@ -41,37 +41,37 @@ impl AdaptiveSpin {
         self.state().sent(Instant::now());
     }
 
-    /// So many calls are no longer under way.
+    /// So many calls are no longer in flight.
     pub(crate) fn ended(&self, calls: usize) {
         if self.state().ended(calls, Instant::now()) {
-            self.expects.notify_one();
+            self.expects_more.notify_one();
         }
     }
 
-    /// Whether just one call is under way, and calls have followed each other closely of late.
+    /// Whether just one call is in flight, and calls have followed each other closely.
     pub(crate) fn is_one_after_the_other(&self) -> bool {
         let state = self.state();
-        state.under_way == 1 && state.expects()
+        state.in_flight == 1 && state.expects()
     }
 
-    /// Keeps this thread awake while calls follow each other closely: one that sleeps takes longer to wake up than such a
-    /// client to send its next call. Never returns.
+    /// Keeps this thread awake while calls follow each other closely: waking up takes longer than such a client
+    /// takes to send its next call. Never returns.
     pub(crate) async fn spin(&self) {
         loop {
-            self.expects.notified().await;
-            while self.is_worth_waiting() {
-                // Whoever waits for this CPU goes first. It may be the client, whose call is there then; one who keeps it for
-                // longer uses up the time.
+            self.expects_more.notified().await;
+            while self.should_spin() {
+                // Other threads that wait for this CPU go first. One of them may be the client, which then sends its call; one
+                // that keeps the CPU for longer uses up the window.
                 rustix::thread::sched_yield();
-                // Looks for input, and comes back without having slept.
+                // Polls for input, and comes back without sleeping.
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    fn is_worth_waiting(&self) -> bool {
+    fn should_spin(&self) -> bool {
         let state = self.state();
-        state.under_way == 0 && state.ceased.elapsed() < LINGER
+        state.in_flight == 0 && state.idle_since.elapsed() < SPIN_WINDOW
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -81,26 +81,26 @@ impl AdaptiveSpin {
 
 impl State {
     fn sent(&mut self, now: Instant) {
-        if self.under_way == 0 {
-            let within = if self.expects() { LINGER } else { SLEPT };
-            let followed = now.duration_since(self.ceased) < within;
-            self.closely = if followed { (self.closely + 1).min(COUNTED) } else { self.closely / 2 };
+        if self.in_flight == 0 {
+            let within = if self.expects() { SPIN_WINDOW } else { COLD_WINDOW };
+            let followed = now.duration_since(self.idle_since) < within;
+            self.streak = if followed { (self.streak + 1).min(MAX_STREAK) } else { self.streak / 2 };
         }
-        self.under_way += 1;
+        self.in_flight += 1;
     }
 
     /// Whether the next call is to be expected soon.
     fn ended(&mut self, calls: usize, now: Instant) -> bool {
-        self.under_way -= calls;
-        if self.under_way > 0 || calls == 0 {
+        self.in_flight -= calls;
+        if self.in_flight > 0 || calls == 0 {
             return false;
         }
-        self.ceased = now;
+        self.idle_since = now;
         self.expects()
     }
 
     fn expects(&self) -> bool {
-        self.closely >= EXPECTED
+        self.streak >= EXPECTED
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
     /// Says of each call, which is sent so many microseconds after the end of the one before, whether one more is expected.
     fn expected(gaps: &[u64]) -> Vec<bool> {
         let mut now = Instant::now();
-        let mut state = State { under_way: 0, ceased: now, closely: 0 };
+        let mut state = State { in_flight: 0, idle_since: now, streak: 0 };
         let mut call = |gap: &u64| {
             now += Duration::from_micros(*gap);
             state.sent(now);
@@ -145,9 +145,9 @@ mod tests {
     }
 
     #[test]
-    fn none_is_expected_while_others_are_under_way() {
+    fn none_is_expected_while_others_are_in_flight() {
         let now = Instant::now();
-        let mut state = State { under_way: 0, ceased: now, closely: COUNTED };
+        let mut state = State { in_flight: 0, idle_since: now, streak: MAX_STREAK };
         state.sent(now);
         state.sent(now);
         assert!(!state.ended(1, now));
@@ -166,43 +166,43 @@ mod tests {
     }
 
     /// Whether lingering goes on after the end of a call that the next was to be expected to follow, or not.
-    fn stays_awake(closely: u32) -> bool {
-        let traffic = AdaptiveSpin::new();
+    fn stays_awake(streak: u32) -> bool {
+        let spin = AdaptiveSpin::new();
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(wakes.clone());
-        let mut lingering = pin!(traffic.spin());
+        let mut lingering = pin!(spin.spin());
         let mut poll = || {
             let before = wakes.0.load(Ordering::Relaxed);
             assert!(lingering.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             wakes.0.load(Ordering::Relaxed) > before
         };
         assert!(!poll(), "sleeps as long as nothing happened");
-        traffic.sent();
-        traffic.state().closely = closely;
-        traffic.ended(1);
+        spin.sent();
+        spin.state().streak = streak;
+        spin.ended(1);
         let stays = poll();
-        traffic.sent();
+        spin.sent();
         assert!(!poll(), "sleeps while a call is under way");
         stays
     }
 
     #[test]
     fn it_stays_awake_for_a_call_that_is_expected_and_for_no_other() {
-        assert!((0..1000).any(|_| stays_awake(COUNTED)), "even where this thread was held up in most of these");
+        assert!((0..1000).any(|_| stays_awake(MAX_STREAK)), "even where this thread was held up in most of these");
         assert!(!stays_awake(0));
     }
 
     #[test]
     fn it_does_not_stay_awake_for_long() {
-        let traffic = AdaptiveSpin::new();
-        traffic.state().closely = COUNTED;
-        traffic.sent();
-        traffic.ended(1);
-        let worth_waiting_after = |since| {
-            traffic.state().ceased = Instant::now() - since;
-            traffic.is_worth_waiting()
+        let spin = AdaptiveSpin::new();
+        spin.state().streak = MAX_STREAK;
+        spin.sent();
+        spin.ended(1);
+        let spins_after = |since| {
+            spin.state().idle_since = Instant::now() - since;
+            spin.should_spin()
         };
-        assert!((0..1000).any(|_| worth_waiting_after(Duration::ZERO)));
-        assert!(!worth_waiting_after(LINGER));
+        assert!((0..1000).any(|_| spins_after(Duration::ZERO)));
+        assert!(!spins_after(SPIN_WINDOW));
     }
 }

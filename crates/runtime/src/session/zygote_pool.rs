@@ -1,4 +1,4 @@
-//! The zygotes of a host: one for each environment, and set of preloaded modules, that sessions ask for.
+//! The zygotes of a host: one for each pair of an environment and a set of preloaded modules that sessions ask for.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use crate::environment::EnvironmentIdentity;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::zygote::{Zygote, ZygoteConfig, ZygoteError};
 
-/// How many zygotes without a session are kept for the next one that asks.
-const SPARE: usize = 4;
-/// How long a zygote may take to end.
-const ENDS_WITHIN: Duration = Duration::from_secs(2);
+/// How many zygotes without a session are kept for later ones.
+const MAX_IDLE: usize = 4;
+/// How long a zygote may take to exit.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The zygote of one environment, started when it is needed and again when it is gone.
 ///
-/// Its sessions hold the environment, so that it is not deleted. A zygote that no session needs does not: somebody may have
-/// made another environment in that place.
+/// Its sessions hold the environment, so that it is not deleted. A zygote without a session holds nothing: another environment
+/// may stand in that place by now.
 #[derive(Debug)]
 pub(crate) struct ZygoteSlot {
     config: ZygoteConfig,
@@ -34,7 +34,7 @@ impl ZygoteSlot {
         ZygoteSlot { config, environment, lifeline, current, python_version }
     }
 
-    fn is_of_what_is_there(&self) -> bool {
+    fn matches_disk(&self) -> bool {
         self.environment.is_at(folder(&self.config.python))
     }
 
@@ -49,7 +49,7 @@ impl ZygoteSlot {
         Ok(zygote)
     }
 
-    /// Asks no more of this zygote: the next one is a new one.
+    /// Drops this zygote: the next session gets a new one.
     pub(crate) async fn forget(&self, zygote: &Arc<Zygote>) {
         let mut current = self.current.lock().await;
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, zygote)) {
@@ -60,7 +60,7 @@ impl ZygoteSlot {
     /// Ends it, with what is left of its workers; returns when its process is gone.
     async fn end(&self) {
         if let Some(zygote) = self.current.lock().await.take() {
-            let _ = tokio::time::timeout(ENDS_WITHIN, zygote.end()).await;
+            let _ = tokio::time::timeout(EXIT_TIMEOUT, zygote.end()).await;
         }
     }
 
@@ -75,54 +75,53 @@ fn folder(python: &Path) -> &Path {
     python.parent().and_then(Path::parent).unwrap_or(python)
 }
 
-/// What makes one zygote another than the next.
+/// What tells one zygote from another: the interpreter, and the modules.
 type Key = (PathBuf, Vec<String>);
 
 /// All zygotes of a host.
 #[derive(Debug)]
 pub(crate) struct ZygotePool {
-    /// With the interpreter and the modules of the host's own environment.
+    /// The config of the host's own environment.
     config: ZygoteConfig,
     lifeline: Arc<Lifeline>,
-    zygotes: Mutex<HashMap<Key, Arc<ZygoteSlot>>>,
+    slots: Mutex<HashMap<Key, Arc<ZygoteSlot>>>,
 }
 
 impl ZygotePool {
     pub(crate) fn new(config: ZygoteConfig, lifeline: Lifeline) -> ZygotePool {
-        ZygotePool { config, lifeline: Arc::new(lifeline), zygotes: Mutex::default() }
+        ZygotePool { config, lifeline: Arc::new(lifeline), slots: Mutex::default() }
     }
 
     /// The zygote of an interpreter, as it stands in its environment, with these modules; the host's own where not given.
-    pub(crate) fn zygotes(&self, python: Option<PathBuf>, preload: Option<Vec<String>>) -> Arc<ZygoteSlot> {
+    pub(crate) fn slot(&self, python: Option<PathBuf>, preload: Option<Vec<String>>) -> Arc<ZygoteSlot> {
         let foreign = python.as_ref().is_some_and(|python| *python != self.config.python);
-        // What the host preloads is known to be there in its own environment only.
+        // The modules that the host preloads are known to exist in its own environment only.
         let own = || if foreign { Vec::new() } else { self.config.preload.clone() };
         let python = python.unwrap_or_else(|| self.config.python.clone());
         let preload = preload.unwrap_or_else(own);
-        let mut zygotes = self.zygotes.lock().expect("no panic while held");
+        let mut slots = self.slots.lock().expect("no panic while held");
         let key = (python.clone(), preload.clone());
-        let is_unused = |zygotes: &Arc<ZygoteSlot>| Arc::strong_count(zygotes) == 1;
-        zygotes.retain(|_, zygotes| !is_unused(zygotes) || zygotes.is_of_what_is_there());
-        if let Some(found) = zygotes.get(&key) {
+        let is_unused = |slot: &Arc<ZygoteSlot>| Arc::strong_count(slot) == 1;
+        slots.retain(|_, slot| !is_unused(slot) || slot.matches_disk());
+        if let Some(found) = slots.get(&key) {
             return found.clone();
         }
-        let mut spare = zygotes.values().filter(|zygotes| is_unused(zygotes)).count();
-        zygotes.retain(|_, zygotes| {
-            let unused = is_unused(zygotes);
-            let keep = !unused || spare < SPARE;
-            spare -= usize::from(unused && !keep);
+        let mut idle = slots.values().filter(|slot| is_unused(slot)).count();
+        slots.retain(|_, slot| {
+            let unused = is_unused(slot);
+            let keep = !unused || idle < MAX_IDLE;
+            idle -= usize::from(unused && !keep);
             keep
         });
-        let made = ZygoteSlot::new(ZygoteConfig { python, preload, ..self.config.clone() }, self.lifeline.clone());
-        zygotes.entry(key).or_insert(Arc::new(made)).clone()
+        let new = ZygoteSlot::new(ZygoteConfig { python, preload, ..self.config.clone() }, self.lifeline.clone());
+        slots.entry(key).or_insert(Arc::new(new)).clone()
     }
 
     /// Ends all of them.
     pub(crate) async fn end(&self) {
-        let all: Vec<_> =
-            self.zygotes.lock().expect("no panic while held").drain().map(|(_, zygotes)| zygotes).collect();
-        for zygotes in all {
-            zygotes.end().await;
+        let all: Vec<_> = self.slots.lock().expect("no panic while held").drain().map(|(_, slot)| slot).collect();
+        for slot in all {
+            slot.end().await;
         }
     }
 }

@@ -67,6 +67,8 @@ pub(crate) mod kind {
     pub(crate) const ITEM_HANDLE: u8 = 82;
     /// Before the answer of the call around it: u64 id, u8 kind, the answer.
     pub(crate) const NESTED_ANSWER: u8 = 83;
+    /// On the host pair: `{"method", "params", "progress"}`, a call from Python.
+    pub(crate) const HOST_CALL: u8 = 96;
     /// On the host pair: the answer to a call from Python, a JSON value.
     pub(crate) const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.

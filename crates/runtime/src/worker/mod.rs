@@ -12,6 +12,7 @@ mod process_tree;
 pub(crate) mod resource_usage;
 pub(crate) mod rlimits;
 pub(crate) mod shared_page;
+pub(crate) mod wire;
 pub(crate) mod worker;
 pub(crate) mod write_queue;
 pub(crate) mod zygote;

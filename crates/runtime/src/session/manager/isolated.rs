@@ -1,4 +1,4 @@
-//! Calls that run in a worker of their own, which is thrown away afterwards.
+//! Isolated calls: each runs in an ephemeral worker, which ends with it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,22 +7,25 @@ use beep_python_protocol::{ErrorCode, Operation, Problem};
 use serde::Deserialize;
 
 use crate::session::call::{CallResult, Request, Response};
-use crate::session::manager::manager::{CloseOnDrop, SessionManager};
-use crate::session::session::{Lifecycle, Session, SessionInner};
-use crate::session::supervisor::supervisor::live;
+use crate::session::manager::close_on_drop::CloseOnDrop;
+use crate::session::manager::manager::SessionManager;
+use crate::session::session::Session;
+use crate::session::shared::SessionInner;
+use crate::session::supervisor::lifecycle::closing;
+use crate::session::supervisor::supervisor::supervise;
 
-/// How long a throw-away worker may take to end by itself.
-const END_WITHIN: Duration = Duration::from_secs(1);
+/// How long an ephemeral worker may take to exit by itself.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl SessionManager {
-    /// Evaluates in a worker of its own, in the environment and with the limits of a session, and keeps nothing. As many
-    /// such calls run at once as the host has workers for them; others wait, which counts into their deadlines.
-    pub async fn isolated(&self, like: &Session, request: Request) -> Response {
+    /// Evaluates in an ephemeral worker, in the environment and with the limits of the session `template`, and keeps nothing.
+    /// As many such calls run at once as the host has workers for them; others wait, which counts into their deadlines.
+    pub async fn isolated(&self, template: &Session, request: Request) -> Response {
         if request.operation != Operation::Evaluate {
             let detail = "only eval can be isolated: other operations are about objects that a session keeps";
             return Response::problem(Problem::new(ErrorCode::InvalidRequest, detail), 0);
         }
-        let session = match self.begin_isolated(like) {
+        let session = match self.begin_isolated(template) {
             Ok(session) => session,
             Err(problem) => return Response::problem(problem, 0),
         };
@@ -32,9 +35,9 @@ impl SessionManager {
         let calling = async move {
             let reply = session.call(request).await;
             let id = session.id().to_owned();
-            guard.claimed();
+            guard.disarm();
             tokio::spawn(async move {
-                session.close(END_WITHIN).await;
+                session.close(EXIT_TIMEOUT).await;
                 isolated.lock().expect("no panic while held").remove(&id);
             });
             without_handle(reply)
@@ -42,7 +45,7 @@ impl SessionManager {
         if cancel_on_disconnect {
             return calling.await;
         }
-        // On its own: whoever asked may be gone, but what was asked was asked.
+        // On a task of its own: the caller may go away, and the call goes on.
         match tokio::spawn(calling).await {
             Ok(reply) => reply,
             Err(error) => {
@@ -52,38 +55,37 @@ impl SessionManager {
         }
     }
 
-    fn begin_isolated(&self, like: &Session) -> Result<Session, Problem> {
+    fn begin_isolated(&self, template: &Session) -> Result<Session, Problem> {
         let mut isolated = self.isolated.lock().expect("no panic while held");
-        let most = like.shared.config.limits.waiting;
-        // Those that are left behind by callers that are gone end by themselves.
-        isolated.retain(|_, session| !matches!(*session.shared.stage.borrow(), Lifecycle::Closed));
-        if isolated.len() >= most {
-            let detail = format!("{most} isolated calls are under way already; try again when some are done");
+        let max = template.inner.config.limits.waiting;
+        // Calls whose callers have gone end by themselves.
+        isolated.retain(|_, session| !session.is_closed());
+        if isolated.len() >= max {
+            let detail = format!("{max} isolated calls are under way already; try again when some are done");
             return Err(Problem::new(ErrorCode::QueueFull, detail));
         }
-        let tag = self.next_tag();
-        let zygotes = like.shared.zygotes.clone();
-        let shared = Arc::new(SessionInner::new(tag.clone(), tag.clone(), like.shared.config(), zygotes));
-        let session = Session { shared: shared.clone() };
-        isolated.insert(tag, session.clone());
-        let places = self.places.clone();
+        let id = self.next_id();
+        let template = &template.inner;
+        let inner = Arc::new(SessionInner::new(id.clone(), id.clone(), template.template(), template.zygote.clone()));
+        let session = Session { inner: inner.clone() };
+        isolated.insert(id, session.clone());
+        let permits = self.worker_permits.clone();
         tokio::spawn(async move {
-            let mut stage = shared.stage.subscribe();
-            let place = tokio::select! {
+            let permit = tokio::select! {
                 biased;
-                _ = stage.wait_for(|stage| matches!(stage, Lifecycle::Closing)) => None,
-                place = places.acquire_owned() => place.ok(),
+                () = closing(&inner) => None,
+                permit = permits.acquire_owned() => permit.ok(),
             };
-            match place {
-                Some(_place) => live(shared).await,
-                None => shared.closed(),
+            match permit {
+                Some(_permit) => supervise(inner).await,
+                None => inner.closed(),
             }
         });
         Ok(session)
     }
 }
 
-/// What stays in a session that ends is nothing to hold on to.
+/// A handle of a session that ends is of no use.
 fn without_handle(reply: Response) -> Response {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -1,121 +1,45 @@
 //! All sessions of a host.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Problem, SessionOptions};
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::environment::UsageLock;
-use crate::platform::{Home, HomeError};
 use crate::session::call::RequestId;
 use crate::session::environment_service::service::EnvironmentService;
 use crate::session::limits::LEAST_MEMORY_BYTES;
-use crate::session::limits::SessionLimits;
 use crate::session::manager::cancel::cancel;
-use crate::session::session::SessionInner;
+use crate::session::manager::close_on_drop::CloseOnDrop;
+use crate::session::manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
 use crate::session::session::{Session, SessionInfo};
+use crate::session::shared::{SessionConfig, SessionInner};
 use crate::session::spin::AdaptiveSpin;
-use crate::session::supervisor::exit_report::begin_to_watch_memory;
-use crate::session::supervisor::supervisor::live;
+use crate::session::supervisor::exit_report::note_out_of_memory_kills;
+use crate::session::supervisor::supervisor::supervise;
 use crate::session::zygote_pool::{ZygotePool, ZygoteSlot};
 use crate::worker::lifeline::Lifeline;
-use crate::worker::package::{PackageError, unpack as unpack_package};
-use crate::worker::zygote::{ZygoteConfig, ZygoteError};
-
-/// What every session of a host is made with.
-#[derive(Clone, Debug)]
-pub(crate) struct SessionConfig {
-    pub(crate) limits: SessionLimits,
-    /// After so long without a call it ends.
-    pub(crate) idle_timeout: Option<Duration>,
-    /// The calls of all sessions, where their timing is looked at.
-    pub(crate) traffic: Option<Arc<AdaptiveSpin>>,
-    pub(crate) labels: BTreeMap<String, String>,
-    /// What Python code reaches when it calls the host.
-    pub(crate) environments: EnvironmentService,
-    /// That its environment is in use, where it is not the host's own.
-    pub(crate) in_use: Option<Arc<UsageLock>>,
-}
-
-/// Why there are no sessions.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionManagerError {
-    /// The home cannot be used.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// The Python side could not be unpacked.
-    #[error(transparent)]
-    Package(#[from] PackageError),
-    /// The lifeline could not be made.
-    #[error("cannot make the lifeline pipe")]
-    Lifeline(#[source] std::io::Error),
-    /// The interpreter does not start.
-    #[error(transparent)]
-    Zygote(#[from] ZygoteError),
-    /// The default session does not start.
-    #[error("{0}")]
-    Session(Problem),
-}
+use crate::worker::package::unpack as unpack_package;
+use crate::worker::zygote::ZygoteConfig;
 
 /// The sessions of one host. Clients that name none share the default one.
 #[derive(Debug)]
 pub struct SessionManager {
     default: Session,
-    environments: ZygotePool,
+    zygotes: ZygotePool,
     config: SessionConfig,
     capacity: Capacity,
     python_version: String,
-    began: Instant,
-    made: AtomicU64,
-    others: Mutex<HashMap<String, Session>>,
+    started_at: Instant,
+    last_id: AtomicU64,
+    sessions: Mutex<HashMap<String, Session>>,
     /// The sessions of isolated calls, each of which ends with its call.
     pub(crate) isolated: Arc<Mutex<HashMap<String, Session>>>,
-    /// For isolated calls that run at once.
-    pub(crate) places: Arc<Semaphore>,
-}
-
-/// How much of everything a host may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Capacity {
-    /// How many sessions, beside the default one.
-    pub sessions: usize,
-    /// How many isolated calls run at once.
-    pub workers: usize,
-}
-
-impl Default for Capacity {
-    fn default() -> Capacity {
-        let workers = std::thread::available_parallelism().map_or(2, |cores| cores.get());
-        Capacity { sessions: 1000, workers }
-    }
-}
-
-/// What to start sessions in.
-#[derive(Clone, Debug)]
-pub struct SessionManagerOptions {
-    /// The environment's interpreter, as it stands in the environment.
-    pub python: PathBuf,
-    /// The environment's folder.
-    pub environment: PathBuf,
-    /// Where environments are kept, and what can be made again.
-    pub home: Home,
-    /// Modules to import once, for all workers.
-    pub preload: Vec<String>,
-    /// The working directory of the workers; this process's own when not given.
-    pub directory: Option<PathBuf>,
-    /// What a session's calls may take, where they do not say themselves.
-    pub limits: SessionLimits,
-    /// How many sessions and workers there may be.
-    pub capacity: Capacity,
-    /// Whether the thread on which this runs does nothing but pass on calls: then a worker wakes up where it runs, if nothing
-    /// else is under way, and [`SessionManager::spin`] is of use.
-    pub dedicated_thread: bool,
+    /// One for each isolated call that runs.
+    pub(crate) worker_permits: Arc<Semaphore>,
 }
 
 impl SessionManager {
@@ -124,38 +48,38 @@ impl SessionManager {
         let package = unpack_package(&options.home.cache()?)?;
         let SessionManagerOptions { python, environment, home, preload, directory, limits, capacity, dedicated_thread } =
             options;
-        let traffic = dedicated_thread.then(|| Arc::new(AdaptiveSpin::new()));
+        let spin = dedicated_thread.then(|| Arc::new(AdaptiveSpin::new()));
         let environments = EnvironmentService::new(home, environment);
-        let (idle_timeout, labels, in_use) = (None, BTreeMap::new(), None);
-        let config = SessionConfig { limits, idle_timeout, traffic, labels, environments, in_use };
+        let config =
+            SessionConfig { limits, idle_timeout: None, spin, labels: BTreeMap::new(), environments, usage_lock: None };
         let ready_timeout = Duration::from_secs(60);
         let zygote = ZygoteConfig { python, package, preload, directory, ready_timeout };
-        begin_to_watch_memory();
-        let environments = ZygotePool::new(zygote, Lifeline::new().map_err(SessionManagerError::Lifeline)?);
-        let own = environments.zygotes(None, None);
+        note_out_of_memory_kills();
+        let zygotes = ZygotePool::new(zygote, Lifeline::new().map_err(SessionManagerError::Lifeline)?);
+        let own = zygotes.slot(None, None);
         let python_version = own.get().await?.python_version().to_owned();
-        let default = begin("default".to_owned(), "d".to_owned(), config.clone(), own);
+        let default = start_session("default".to_owned(), "d".to_owned(), config.clone(), own);
         default.ready().await.map_err(SessionManagerError::Session)?;
         Ok(SessionManager {
             default,
-            environments,
+            zygotes,
             config,
             capacity,
             python_version,
-            began: Instant::now(),
-            made: AtomicU64::new(0),
-            others: Mutex::default(),
+            started_at: Instant::now(),
+            last_id: AtomicU64::new(0),
+            sessions: Mutex::default(),
             isolated: Arc::default(),
-            places: Arc::new(Semaphore::new(capacity.workers.max(1))),
+            worker_permits: Arc::new(Semaphore::new(capacity.workers.max(1))),
         })
     }
 
-    /// Keeps this thread awake, for a fifth of a millisecond at most, when calls come one closely after the other; it sleeps
-    /// otherwise, and always where there is one CPU only. Never returns.
+    /// Under back-to-back calls (gaps below 0.2 ms), busy-polls on this thread for the next one. Does nothing otherwise, and
+    /// nothing at all on a machine with one CPU. Never returns.
     pub async fn spin(&self) {
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
-        match &self.config.traffic {
-            Some(traffic) if cpus > 1 => traffic.spin().await,
+        match &self.config.spin {
+            Some(spin) if cpus > 1 => spin.spin().await,
             _ => std::future::pending().await,
         }
     }
@@ -170,10 +94,10 @@ impl SessionManager {
         if id == self.default.id() {
             return Ok(self.default.clone());
         }
-        let mut others = self.others.lock().expect("no panic while held");
-        match others.get(id) {
-            Some(session) if session.is_over() => {
-                others.remove(id);
+        let mut sessions = self.sessions();
+        match sessions.get(id) {
+            Some(session) if session.is_closing() => {
+                sessions.remove(id);
                 Err(unknown(id))
             }
             Some(session) => Ok(session.clone()),
@@ -181,9 +105,9 @@ impl SessionManager {
         }
     }
 
-    /// A new, empty session; returns when its worker is ready. What is not asked for is as this host has it.
-    pub async fn create(&self, asked: SessionOptions) -> Result<Session, Problem> {
-        let SessionOptions { environment, preload, idle_timeout_ms, labels, limits } = asked;
+    /// A new, empty session; returns when its worker is ready. Options that are not given are the host's own.
+    pub async fn create(&self, options: SessionOptions) -> Result<Session, Problem> {
+        let SessionOptions { environment, preload, idle_timeout_ms, labels, limits } = options;
         if idle_timeout_ms == Some(0) {
             return Err(Problem::new(ErrorCode::InvalidRequest, "'idleTimeoutMs' must be at least 1"));
         }
@@ -194,57 +118,57 @@ impl SessionManager {
             return Err(Problem::new(ErrorCode::InvalidRequest, detail));
         }
         let mut config = SessionConfig {
-            limits: self.config.limits.but(&limits),
+            limits: self.config.limits.with_overrides(&limits),
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),
-            traffic: self.config.traffic.clone(),
+            spin: self.config.spin.clone(),
             labels,
             environments: self.config.environments.clone(),
-            in_use: None,
+            usage_lock: None,
         };
         let mut python = None;
         if let Some(environment) = environment {
-            let (service, found, in_use) = config.environments.within(environment).await?;
-            (config.environments, config.in_use) = (service, Some(Arc::new(in_use)));
+            let (service, found, usage_lock) = config.environments.within(environment).await?;
+            (config.environments, config.usage_lock) = (service, Some(Arc::new(usage_lock)));
             python = Some(found.python);
         }
-        let tag = self.next_tag();
+        let id = self.next_id();
         let session = {
-            let mut others = self.others.lock().expect("no panic while held");
-            others.retain(|_, session| !session.is_over());
-            if others.len() >= self.capacity.sessions {
-                let most = self.capacity.sessions;
-                let detail = format!("this server has {most} sessions, the most that it may have; delete one first");
+            let mut sessions = self.sessions();
+            sessions.retain(|_, session| !session.is_closing());
+            if sessions.len() >= self.capacity.sessions {
+                let max = self.capacity.sessions;
+                let detail = format!("this server has {max} sessions, the most that it may have; delete one first");
                 return Err(Problem::new(ErrorCode::TooManySessions, detail));
             }
-            let session = begin(tag.clone(), tag.clone(), config, self.environments.zygotes(python, preload));
-            others.insert(tag, session.clone());
+            let session = start_session(id.clone(), id.clone(), config, self.zygotes.slot(python, preload));
+            sessions.insert(id, session.clone());
             session
         };
-        let unclaimed = CloseOnDrop::new(session.clone());
+        let guard = CloseOnDrop::new(session.clone());
         session.ready().await?;
-        unclaimed.claimed();
+        guard.disarm();
         Ok(session)
     }
 
-    /// Part of the handles' ids of a session, and no other's.
-    pub(crate) fn next_tag(&self) -> String {
-        format!("s{}", self.made.fetch_add(1, Ordering::Relaxed) + 1)
+    /// An id that no other session has had.
+    pub(crate) fn next_id(&self) -> String {
+        format!("s{}", self.last_id.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Cancels the calls of this name, wherever they run, and returns when they have ended; see
-    /// [`CancelOutcome`] for what became of them. Without a grace each call has its own.
-    pub async fn cancel(&self, name: &RequestId, grace: Option<Duration>) -> CancelOutcome {
-        let mut sessions: Vec<_> = self.others.lock().expect("no panic while held").values().cloned().collect();
+    /// Cancels the calls of this id in all sessions, and returns when they have ended, with what became of them. Without a
+    /// `grace` each call has its own.
+    pub async fn cancel(&self, request_id: &RequestId, grace: Option<Duration>) -> CancelOutcome {
+        let mut sessions: Vec<_> = self.sessions().values().cloned().collect();
         sessions.extend(self.isolated.lock().expect("no panic while held").values().cloned());
         sessions.push(self.default.clone());
-        cancel(sessions, name, grace).await
+        cancel(sessions, request_id, grace).await
     }
 
     /// What is known of every session, the default one first.
     pub fn list(&self) -> Vec<SessionInfo> {
-        let mut others = self.others.lock().expect("no panic while held");
-        others.retain(|_, session| !session.is_over());
-        let mut list: Vec<_> = others.values().map(Session::info).collect();
+        let mut sessions = self.sessions();
+        sessions.retain(|_, session| !session.is_closing());
+        let mut list: Vec<_> = sessions.values().map(Session::info).collect();
         list.sort_by(|a, b| (a.id.len(), &a.id).cmp(&(b.id.len(), &b.id)));
         list.insert(0, self.default.info());
         list
@@ -252,13 +176,13 @@ impl SessionManager {
 
     /// Ends a session and forgets it. The default one cannot be ended this way.
     pub async fn delete(&self, id: &str, grace: Duration) -> Result<(), Problem> {
-        let session = self.others.lock().expect("no panic while held").remove(id).ok_or_else(|| unknown(id))?;
-        // On its own, so that it is done even if whoever asked goes away.
+        let session = self.sessions().remove(id).ok_or_else(|| unknown(id))?;
+        // On a task of its own: the client that asks may go away.
         let _ = tokio::spawn(async move { session.close(grace).await }).await;
         Ok(())
     }
 
-    /// Work on environments, as this host's clients are allowed to do it.
+    /// What clients of this host may do with environments.
     pub fn environments(&self) -> &EnvironmentService {
         &self.config.environments
     }
@@ -268,15 +192,15 @@ impl SessionManager {
         &self.python_version
     }
 
-    /// How long they have been there.
+    /// How long the manager has been running.
     pub fn uptime(&self) -> Duration {
-        self.began.elapsed()
+        self.started_at.elapsed()
     }
 
-    /// Refuses new calls everywhere, lets those under way finish within `grace`, and ends all workers and the zygote;
-    /// returns when their processes are gone.
+    /// Rejects new calls everywhere, lets those in progress finish within `grace`, and ends all workers and zygotes. Returns
+    /// when their processes are gone.
     pub async fn shut_down(&self, grace: Duration) {
-        let mut all: Vec<_> = self.others.lock().expect("no panic while held").drain().map(|(_, s)| s).collect();
+        let mut all: Vec<_> = self.sessions().drain().map(|(_, s)| s).collect();
         all.extend(self.isolated.lock().expect("no panic while held").drain().map(|(_, session)| session));
         all.push(self.default.clone());
         let closing: Vec<_> =
@@ -284,31 +208,11 @@ impl SessionManager {
         for closed in closing {
             let _ = closed.await;
         }
-        self.environments.end().await;
-    }
-}
-
-/// A session that nobody has yet: closed again if whoever asked for it fails, or goes away.
-pub(crate) struct CloseOnDrop {
-    session: Option<Session>,
-}
-
-impl CloseOnDrop {
-    pub(crate) fn new(session: Session) -> CloseOnDrop {
-        CloseOnDrop { session: Some(session) }
+        self.zygotes.end().await;
     }
 
-    /// Somebody has it now.
-    pub(crate) fn claimed(mut self) {
-        self.session = None;
-    }
-}
-
-impl Drop for CloseOnDrop {
-    fn drop(&mut self) {
-        if let (Some(session), Ok(runtime)) = (self.session.take(), Handle::try_current()) {
-            runtime.spawn(async move { session.close(Duration::ZERO).await });
-        }
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+        self.sessions.lock().expect("no panic while held")
     }
 }
 
@@ -316,8 +220,8 @@ fn unknown(id: &str) -> Problem {
     Problem::new(ErrorCode::UnknownSession, format!("there is no session '{id}'"))
 }
 
-fn begin(id: String, tag: String, config: SessionConfig, zygotes: Arc<ZygoteSlot>) -> Session {
-    let shared = Arc::new(SessionInner::new(id, tag, config, zygotes));
-    tokio::spawn(live(shared.clone()));
-    Session { shared }
+fn start_session(id: String, handle_prefix: String, config: SessionConfig, zygote: Arc<ZygoteSlot>) -> Session {
+    let inner = Arc::new(SessionInner::new(id, handle_prefix, config, zygote));
+    tokio::spawn(supervise(inner.clone()));
+    Session { inner }
 }

@@ -7,7 +7,7 @@ use beep_python_protocol::{CallLimits, Capabilities, ErrorCode, Operation, Probl
 use bytes::Bytes;
 
 use crate::session::call::{CallResult, Request, RequestId, Response};
-use crate::session::event_channel::EventStream;
+use crate::session::event_stream::EventStream;
 use crate::session::manager::manager::SessionManager;
 use crate::session::session::Session;
 use crate::worker::frame::Body;
@@ -55,7 +55,7 @@ impl CallOptions {
     fn request(&self, operation: Operation, body: Bytes) -> Request {
         let &CallOptions { form, deadline, grace, lease, cancel_on_disconnect, .. } = self;
         let (limits, name) = (self.limits.clone(), self.name.clone());
-        Request { operation, body, form, deadline, grace, limits, lease, name, cancel_on_disconnect }
+        Request { operation, body, form, deadline, grace, limits, lease, request_id: name, cancel_on_disconnect }
     }
 }
 
@@ -70,7 +70,7 @@ pub async fn carry_out(
     if operation == Operation::Answer {
         session.answer(body, envelope.form)?;
         let result = CallResult::Object(Body::from(Bytes::from_static(br#"{"success":true}"#)));
-        return Ok(Response { result, output: Default::default(), epoch: session.info().epoch });
+        return Ok(Response { result, output: Default::default(), epoch: session.epoch() });
     }
     if envelope.isolated && envelope.callback.is_some() {
         return Err(Problem::new(
@@ -103,7 +103,7 @@ pub fn follow(
         let detail = "within a callback only what has no events can be asked for";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    Ok(envelope.session(sessions)?.follow(envelope.request(operation, body), envelope.capabilities))
+    Ok(envelope.session(sessions)?.subscribe(envelope.request(operation, body), envelope.capabilities))
 }
 
 /// The limits that a header or metadata names, as a JSON object.

@@ -1,143 +1,210 @@
-//! A call that has no answer yet: where it waits, and where its answer goes.
+//! The record of a call without a response: queued here, then in flight to the worker.
 
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{Capabilities, ErrorCode, Problem};
+use beep_python_protocol::{Capabilities, ErrorCode, Outcome, Problem};
+use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::session::call::{CallResult, Request, RequestId, Response};
-use crate::session::effective_limits::{EffectiveLimits, is_looked_at};
-use crate::session::event_channel::{EventSender, Round};
-use crate::session::manager::cancel::outcome_of;
-use crate::session::output::Capture;
-use crate::session::output::CapturedOutput;
-use crate::worker::frame::flag;
+use crate::session::error::cancelled_error;
+use crate::session::event_channel::{Batch, EventSender};
+use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
+use crate::session::output::{CaptureBuffer, CapturedOutput};
+use crate::session::state::effect::{Effect, Effects};
+use crate::worker::frame::Body;
+use crate::worker::wire::{WireId, WireRequest, WorkerAnswer};
 
-/// A call that has no answer yet.
+/// The number of a call in its session, in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CallId(pub(crate) u64);
+
+/// The task that stops a call when its deadline passes. It ends with the call's record.
+#[derive(Debug)]
+pub(crate) struct Watchdog(pub(crate) AbortHandle);
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Where a response goes.
+#[derive(Debug)]
+pub(crate) enum ReplySink {
+    /// To a caller that takes nothing else.
+    Oneshot(oneshot::Sender<Response>),
+    /// To a subscriber, after the call's events.
+    Stream(EventSender, Capabilities),
+    /// To nobody: a call of the session's own.
+    Discard,
+}
+
+impl ReplySink {
+    pub(crate) fn send(self, response: Response) {
+        match self {
+            ReplySink::Oneshot(caller) => drop(caller.send(response)),
+            ReplySink::Stream(sender, _) => sender.channel.end(response),
+            ReplySink::Discard => {}
+        }
+    }
+
+    /// What its client answers while the call runs; `None` where it takes no events.
+    fn capabilities(&self) -> Option<Capabilities> {
+        match self {
+            ReplySink::Stream(_, capabilities) => Some(*capabilities),
+            ReplySink::Oneshot(_) | ReplySink::Discard => None,
+        }
+    }
+
+    /// What became of a call that will not start. Of a stream, earlier batches ran.
+    pub(crate) fn outcome_if_not_started(&self) -> CancelOutcome {
+        match self {
+            ReplySink::Stream(EventSender { batch: Some(Batch::Continuation), .. }, _) => CancelOutcome::StateKept,
+            _ => CancelOutcome::NotStarted,
+        }
+    }
+}
+
+/// A call that is to be cancelled.
+#[derive(Debug)]
+pub(crate) struct CancelTarget {
+    pub(crate) call_id: CallId,
+    /// Its own grace.
+    pub(crate) grace: Duration,
+    /// What became of it, once it has ended.
+    pub(crate) outcome: oneshot::Receiver<CancelOutcome>,
+}
+
+/// The clients that cancelled a call and wait for what becomes of it.
+pub(crate) type CancelWaiters = Vec<oneshot::Sender<CancelOutcome>>;
+
+/// Tells them.
+pub(crate) fn report_cancel(waiters: &mut CancelWaiters, outcome: CancelOutcome, effects: &mut Effects) {
+    effects.extend(waiters.drain(..).map(|waiter| Effect::ReportCancel(waiter, outcome)));
+}
+
+/// A call that waits for its turn.
 #[derive(Debug)]
 pub(crate) struct QueuedCall {
-    /// Its number in the session, in order of arrival.
-    pub(crate) call_id: u64,
+    pub(crate) call_id: CallId,
     pub(crate) request: Request,
     /// How long it may take to stop.
     pub(crate) grace: Duration,
     pub(crate) reply: ReplySink,
-    /// The task that ends it when its time is over.
-    pub(crate) watchdog: Option<AbortHandle>,
-    /// Those who cancelled it and wait for what becomes of it.
-    pub(crate) ended: Vec<oneshot::Sender<CancelOutcome>>,
-}
-
-/// Where a reply goes.
-#[derive(Debug)]
-pub(crate) enum ReplySink {
-    /// To whoever waits for nothing else.
-    Caller(oneshot::Sender<Response>),
-    /// After all that happens before it.
-    Follower(EventSender, Capabilities),
-}
-
-impl ReplySink {
-    pub(crate) fn send(self, reply: Response) {
-        match self {
-            ReplySink::Caller(caller) => drop(caller.send(reply)),
-            ReplySink::Follower(feeder, _) => feeder.feed.end(reply),
-        }
-    }
-
-    /// What became of a call that will not start: of a stream, earlier rounds ran.
-    pub(crate) fn unless_begun(&self) -> CancelOutcome {
-        match self {
-            ReplySink::Follower(EventSender { round: Some(Round::Further), .. }, _) => CancelOutcome::StateKept,
-            _ => CancelOutcome::NotStarted,
-        }
-    }
-
-    pub(crate) fn flags(&self) -> u8 {
-        match self {
-            ReplySink::Caller(_) => 0,
-            ReplySink::Follower(_, capabilities) => {
-                let stdin = if capabilities.stdin { flag::STDIN } else { 0 };
-                let callbacks = if capabilities.callbacks { flag::CALLBACKS } else { 0 };
-                flag::EVENTS | stdin | callbacks
-            }
-        }
-    }
-}
-
-/// A call that was sent to the worker.
-#[derive(Debug)]
-pub(crate) struct InFlightCall {
-    pub(crate) id: u64,
-    pub(crate) call_id: u64,
-    pub(crate) name: Option<RequestId>,
-    pub(crate) grace: Duration,
-    /// What it may take.
-    pub(crate) caps: EffectiveLimits,
-    /// Whether that has to be looked at while it runs.
-    pub(crate) is_looked_at: bool,
-    pub(crate) ended: Vec<oneshot::Sender<CancelOutcome>>,
-    pub(crate) sent: Instant,
-    /// Gone once the caller was told that the call will not start.
-    pub(crate) reply: Option<ReplySink>,
-    pub(crate) watchdog: Option<AbortHandle>,
-    pub(crate) stopping: Option<ErrorCode>,
-    pub(crate) stdout: Capture,
-    pub(crate) stderr: Capture,
-}
-
-/// Tells those who cancelled a call what became of it.
-pub(crate) fn tell(watching: &mut Vec<oneshot::Sender<CancelOutcome>>, outcome: CancelOutcome) {
-    for told in watching.drain(..) {
-        let _ = told.send(outcome);
-    }
+    pub(crate) watchdog: Option<Watchdog>,
+    pub(crate) cancel_waiters: CancelWaiters,
 }
 
 impl QueuedCall {
-    /// From now on its answer comes from the worker. It has this id; `caps` are those of its session.
-    pub(crate) fn sent(self, id: u64, caps: EffectiveLimits) -> InFlightCall {
-        let QueuedCall { call_id, request, grace, reply, watchdog, ended } = self;
-        InFlightCall {
+    /// Sends the call under this id: the request, and the record of the call in flight. `session` has the limits of every
+    /// call of the session.
+    pub(crate) fn sent(self, id: WireId, session: EffectiveLimits, now: Instant) -> (WireRequest, InFlightCall) {
+        let QueuedCall { call_id, request, grace, reply, watchdog, cancel_waiters } = self;
+        let in_flight = InFlightCall {
             id,
             call_id,
-            caps: caps.but(request.limits.as_deref()),
-            is_looked_at: is_looked_at(&request),
-            name: request.name,
+            limits: session.tightened_by(request.limits.as_deref()),
+            needs_polling: needs_polling(&request),
+            request_id: request.request_id.clone(),
             grace,
-            ended,
-            sent: Instant::now(),
+            cancel_waiters,
+            sent_at: now,
             reply: Some(reply),
-            watchdog,
+            _watchdog: watchdog,
             stopping: None,
-            stdout: Capture::default(),
-            stderr: Capture::default(),
-        }
+            stdout: CaptureBuffer::default(),
+            stderr: CaptureBuffer::default(),
+        };
+        let limits = request_limits(&request);
+        let Request { operation, form, body, .. } = request;
+        (WireRequest { id, operation, form, limits, body }, in_flight)
     }
 
-    /// Ends it before it was sent to a worker.
-    pub(crate) fn refuse(mut self, problem: Problem, epoch: u64) {
-        if let Some(watchdog) = self.watchdog {
-            watchdog.abort();
-        }
-        tell(&mut self.ended, self.reply.unless_begun());
-        self.reply.send(Response::problem(problem, epoch));
+    /// Ends the call before it was sent.
+    pub(crate) fn reject(mut self, problem: Problem, epoch: u64, effects: &mut Effects) {
+        report_cancel(&mut self.cancel_waiters, self.reply.outcome_if_not_started(), effects);
+        effects.push(Effect::Reply(self.reply, Response::problem(problem, epoch)));
     }
 }
 
+/// A call that was sent to the worker and has no answer of it.
+#[derive(Debug)]
+pub(crate) struct InFlightCall {
+    pub(crate) id: WireId,
+    pub(crate) call_id: CallId,
+    pub(crate) request_id: Option<RequestId>,
+    pub(crate) grace: Duration,
+    pub(crate) limits: EffectiveLimits,
+    /// Whether only sampling shows that its limits are exceeded.
+    pub(crate) needs_polling: bool,
+    pub(crate) cancel_waiters: CancelWaiters,
+    pub(crate) sent_at: Instant,
+    /// Gone once the caller knows that the call will not start.
+    pub(crate) reply: Option<ReplySink>,
+    _watchdog: Option<Watchdog>,
+    /// Why it is to be stopped.
+    pub(crate) stopping: Option<ErrorCode>,
+    pub(crate) stdout: CaptureBuffer,
+    pub(crate) stderr: CaptureBuffer,
+}
+
 impl InFlightCall {
-    pub(crate) fn finish(mut self, answer: impl FnOnce(Option<ErrorCode>) -> CallResult, epoch: u64) {
-        if let Some(watchdog) = self.watchdog {
-            watchdog.abort();
-        }
-        if let Some(reply) = self.reply {
-            let output = CapturedOutput { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
-            let result = answer(self.stopping);
-            if !self.ended.is_empty() {
-                tell(&mut self.ended, outcome_of(&result));
+    /// The capabilities of the client that takes its events.
+    pub(crate) fn capabilities(&self) -> Option<Capabilities> {
+        self.reply.as_ref().and_then(ReplySink::capabilities)
+    }
+
+    /// What the worker's answer means for this call.
+    pub(crate) fn result(&self, answer: WorkerAnswer) -> CallResult {
+        match answer {
+            WorkerAnswer::Value(body) => self.bounded(body, CallResult::Value),
+            WorkerAnswer::Floats(body) => self.bounded(body, CallResult::Floats),
+            WorkerAnswer::FloatRows(body) => self.bounded(body, CallResult::FloatRows),
+            WorkerAnswer::Handle(body) => CallResult::Handle(body),
+            WorkerAnswer::Object(body) => CallResult::Object(body),
+            WorkerAnswer::Exception(body) => CallResult::Exception(body),
+            WorkerAnswer::Rejected(body) => rejection(&body.contiguous()).into(),
+            WorkerAnswer::Cancelled { started } => {
+                let outcome = if started { Outcome::StateKept } else { Outcome::NotStarted };
+                cancelled_error(self.stopping.unwrap_or(ErrorCode::Cancelled), outcome).into()
             }
-            reply.send(Response { result, output, epoch });
+            WorkerAnswer::Unknown(kind) => {
+                let detail = format!("the worker sent an answer of the unknown kind {kind}");
+                Problem::new(ErrorCode::Internal, detail).into()
+            }
         }
+    }
+
+    /// The result, unless it is larger than the call may send.
+    fn bounded(&self, body: Body, result: impl FnOnce(Body) -> CallResult) -> CallResult {
+        let Some(max) = self.limits.result.filter(|&max| body.len() as u64 > max) else { return result(body) };
+        let detail = format!("the result has {} bytes, more than the {max} that this call may send", body.len());
+        Problem::new(ErrorCode::ResultTooLarge, detail).into()
+    }
+
+    /// Ends the call.
+    pub(crate) fn finish(mut self, result: CallResult, epoch: u64, effects: &mut Effects) {
+        let Some(reply) = self.reply.take() else { return };
+        let output = CapturedOutput { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
+        if !self.cancel_waiters.is_empty() {
+            report_cancel(&mut self.cancel_waiters, result.cancel_outcome(), effects);
+        }
+        effects.push(Effect::Reply(reply, Response { result, output, epoch }));
+    }
+}
+
+#[derive(Deserialize)]
+struct Rejection {
+    code: ErrorCode,
+    detail: String,
+}
+
+fn rejection(body: &[u8]) -> Problem {
+    match serde_json::from_slice::<Rejection>(body) {
+        Ok(Rejection { code, detail }) => Problem::new(code, detail),
+        Err(error) => Problem::new(ErrorCode::Internal, format!("the worker's rejection cannot be read: {error}")),
     }
 }

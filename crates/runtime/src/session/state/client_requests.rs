@@ -1,86 +1,91 @@
-//! Questions that Python code asks its clients, until they are answered.
+//! Requests of Python code to its clients, until they are answered.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::worker::write_queue::WriteQueue;
+use crate::worker::wire::WireId;
 
-/// How many may be open in one session.
-const MAX_OPEN: usize = 1024;
+/// How many may wait for an answer in one session.
+const MAX_CLIENT_REQUESTS: usize = 1024;
 
-/// What a client said: the request that carried its answer.
+/// The reply of a client: the body of the request that carried it.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct ClientReply {
     pub(crate) body: Bytes,
     pub(crate) form: ValueForm,
 }
 
-/// The open questions of a session.
-#[derive(Debug, Default)]
-pub(crate) struct ClientRequests {
-    last: u64,
-    open: HashMap<u64, Open>,
-}
-
-#[derive(Debug)]
-struct Open {
-    /// The id of the call that asks.
-    call: u64,
-    answer: oneshot::Sender<Told>,
-    /// The way to the thread that waits, where it is one that carries out calls.
-    way: Option<Way>,
-}
-
-/// How a thread that waits for the host is reached.
-#[derive(Debug)]
-pub(crate) struct Way {
-    pub(crate) outbox: Arc<WriteQueue>,
-    /// The id of its call to the host.
+/// Where a nested call goes: to the thread that waits for the result of a call from Python.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NestedRoute {
+    /// The call around it.
+    pub(crate) call: WireId,
+    /// The id of the call from Python.
     pub(crate) host_call: u64,
 }
 
+/// The requests of a session that wait for an answer.
+#[derive(Debug, Default)]
+pub(crate) struct ClientRequests {
+    last_id: u64,
+    pending: HashMap<u64, PendingRequest>,
+}
+
+#[derive(Debug)]
+struct PendingRequest {
+    /// The call that asks.
+    call: WireId,
+    reply: oneshot::Sender<ClientReply>,
+    /// The call from Python whose thread takes nested calls; `None` where the thread takes none.
+    host_call: Option<u64>,
+}
+
 impl ClientRequests {
-    /// A new one of this call; its id, and where its answer comes. An error when it ends without one.
-    pub(crate) fn open(&mut self, call: u64, way: Option<Way>) -> Result<(String, oneshot::Receiver<Told>), Problem> {
-        if self.open.len() >= MAX_OPEN {
-            let detail = format!("{MAX_OPEN} questions of this session have no answer yet");
+    /// A new request of this call: its id, and where its answer comes. The receiver fails when it ends without one.
+    pub(crate) fn open(
+        &mut self,
+        call: WireId,
+        host_call: Option<u64>,
+    ) -> Result<(String, oneshot::Receiver<ClientReply>), Problem> {
+        if self.pending.len() >= MAX_CLIENT_REQUESTS {
+            let detail = format!("{MAX_CLIENT_REQUESTS} questions of this session have no answer yet");
             return Err(Problem::new(ErrorCode::QueueFull, detail));
         }
-        self.last += 1;
-        let (answer, receiver) = oneshot::channel();
-        self.open.insert(self.last, Open { call, answer, way });
-        Ok((format!("q{}", self.last), receiver))
+        self.last_id += 1;
+        let (reply, receiver) = oneshot::channel();
+        self.pending.insert(self.last_id, PendingRequest { call, reply, host_call });
+        Ok((format!("q{}", self.last_id), receiver))
     }
 
-    /// Answers one.
-    pub(crate) fn answer(&mut self, id: &str, told: Told) -> Result<(), Problem> {
-        let open = number(id).and_then(|number| self.open.remove(&number)).ok_or_else(|| unknown(id))?;
-        open.answer.send(told).map_err(|_| unknown(id))
+    /// Answers a request.
+    pub(crate) fn answer(&mut self, id: &str, reply: ClientReply) -> Result<(), Problem> {
+        let request = number(id).and_then(|number| self.pending.remove(&number)).ok_or_else(|| unknown(id))?;
+        request.reply.send(reply).map_err(|_| unknown(id))
     }
 
-    /// Those of this call get no answer any more.
-    pub(crate) fn end_of(&mut self, call: u64) {
-        if !self.open.is_empty() {
-            self.open.retain(|_, open| open.call != call);
+    /// Ends the requests of this call: they get no answer.
+    pub(crate) fn end_of(&mut self, call: WireId) {
+        if !self.pending.is_empty() {
+            self.pending.retain(|_, request| request.call != call);
         }
     }
 
+    /// Ends all of them.
     pub(crate) fn clear(&mut self) {
-        self.open.clear();
+        self.pending.clear();
     }
 
-    /// The way to the thread that waits for this answer, and the id of its call.
-    pub(crate) fn way(&self, id: &str) -> Result<(&Way, u64), Problem> {
-        let open = number(id).and_then(|number| self.open.get(&number)).ok_or_else(|| unknown(id))?;
-        let way = open.way.as_ref().ok_or_else(|| {
+    /// Where calls go that are nested in this request.
+    pub(crate) fn route(&self, id: &str) -> Result<NestedRoute, Problem> {
+        let request = number(id).and_then(|number| self.pending.get(&number)).ok_or_else(|| unknown(id))?;
+        let host_call = request.host_call.ok_or_else(|| {
             let detail = "only a callback that the session's main thread waits for carries out calls; call without it";
             Problem::new(ErrorCode::InvalidRequest, detail)
         })?;
-        Ok((way, open.call))
+        Ok(NestedRoute { call: request.call, host_call })
     }
 }
 

@@ -1,96 +1,81 @@
-//! Calls that are carried out while Python waits for the answer to a callback: each ends, and can be stopped, by itself.
+//! Nested calls: they run on the thread that waits for the answer to a callback. Each ends, and can be stopped, by itself.
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm};
-use bytes::{Buf, BufMut, BytesMut};
+use std::time::Instant;
 
-use crate::session::call::CallResult;
-use crate::session::effective_limits::{EffectiveLimits, RequestLimits};
-use crate::session::error::stopped;
+use beep_python_protocol::{ErrorCode, Outcome, Problem};
+
+use crate::session::error::cancelled_error;
+use crate::session::limits::EffectiveLimits;
 use crate::session::state::call_record::{InFlightCall, QueuedCall};
-use crate::session::state::client_requests::Way;
-use crate::worker::frame::{Body, encode as encode_frames, kind};
-use crate::worker::shared_page::{SLOTS, SharedPage};
+use crate::session::state::client_requests::NestedRoute;
+use crate::session::state::effect::Effects;
+use crate::worker::shared_page::SLOTS;
+use crate::worker::wire::{HostMessage, WireId};
 
-/// The nested calls of a session that have no answer yet. Their slots on the page follow those of the other calls.
+/// The nested calls of a session. Their slots on the shared page follow those of the other calls.
 #[derive(Debug, Default)]
 pub(crate) struct NestedCalls {
     last_sequence: u64,
-    calls: [Option<Nested>; SLOTS],
+    calls: [Option<NestedCall>; SLOTS],
 }
 
 #[derive(Debug)]
-struct Nested {
-    /// The id of the call that waits for the callback.
-    around: u64,
-    in_flight: InFlightCall,
+struct NestedCall {
+    /// The call whose callback waits.
+    around: WireId,
+    call: InFlightCall,
 }
 
 impl NestedCalls {
-    /// Sends one to the thread that waits, for a call of the id `around`; `caps` are those of the session. The call
-    /// itself where there is no room for it.
+    /// The request for a nested call, which is in flight from now on; the call itself where all slots are taken.
     pub(crate) fn send(
         &mut self,
-        pending: QueuedCall,
-        way: &Way,
-        around: u64,
-        caps: EffectiveLimits,
-        slots: &SharedPage,
-    ) -> Result<(), QueuedCall> {
-        let Some(place) = self.calls.iter().position(Option::is_none) else { return Err(pending) };
-        slots.clear(SLOTS + place);
+        call: QueuedCall,
+        route: NestedRoute,
+        limits: EffectiveLimits,
+        now: Instant,
+    ) -> Result<HostMessage, QueuedCall> {
+        let Some(slot) = self.calls.iter().position(Option::is_none) else { return Err(call) };
         self.last_sequence += 1;
-        let id = self.last_sequence * SLOTS as u64 + place as u64;
-        let request = &pending.request;
-        let terms = RequestLimits::of(request).written().unwrap_or_default();
-        let mut body = BytesMut::with_capacity(14 + terms.len() + request.body.len());
-        body.put_u8(request.operation.number());
-        body.put_u8(u8::from(request.form == ValueForm::Exact));
-        body.put_u64_le(id);
-        body.put_u32_le(terms.len() as u32);
-        body.put_slice(&terms);
-        body.put_slice(&request.body);
-        way.outbox.push(|out| encode_frames(out, kind::NESTED, 0, way.host_call, &body));
-        self.calls[place] = Some(Nested { around, in_flight: pending.sent(id, caps) });
-        Ok(())
+        let (request, call) = call.sent(WireId::new(self.last_sequence, slot), limits, now);
+        self.calls[slot] = Some(NestedCall { around: route.call, call });
+        Ok(HostMessage::Nested { host_call: route.host_call, request })
     }
 
-    /// Takes the call that an answer belongs to, with the kind and the body of that: u64 id, u8 kind, the body.
-    pub(crate) fn answered(&mut self, answer: Body) -> Option<(InFlightCall, u8, Body)> {
-        let mut body = answer.contiguous();
-        let (id, kind) = (body.try_get_u64_le().ok()?, body.try_get_u8().ok()?);
-        let place = &mut self.calls[(id % SLOTS as u64) as usize];
-        let nested = place.take_if(|nested| nested.in_flight.id == id)?;
-        Some((nested.in_flight, kind, Body::from(body)))
+    /// Takes the nested call of this id, which has its answer.
+    pub(crate) fn take(&mut self, id: WireId) -> Option<InFlightCall> {
+        self.calls[id.slot()].take_if(|nested| nested.call.id == id).map(|nested| nested.call)
     }
 
-    /// Those that the caller has no answer to, each with its slot.
+    /// The nested calls, each with its slot on the page.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut InFlightCall)> {
         let all = self.calls.iter_mut().enumerate();
-        all.filter_map(|(place, nested)| Some((SLOTS + place, &mut nested.as_mut()?.in_flight)))
+        all.filter_map(|(slot, nested)| Some((SLOTS + slot, &mut nested.as_mut()?.call)))
     }
 
-    /// All of them, each with its slot; the worker is gone.
-    pub(crate) fn take(&mut self) -> Vec<(usize, InFlightCall)> {
+    /// Takes all of them, each with its slot on the page: their worker is gone.
+    pub(crate) fn take_all(&mut self) -> Vec<(usize, InFlightCall)> {
         let all = self.calls.iter_mut().enumerate();
-        all.filter_map(|(place, nested)| Some((SLOTS + place, nested.take()?.in_flight))).collect()
+        all.filter_map(|(slot, nested)| Some((SLOTS + slot, nested.take()?.call))).collect()
     }
 
-    /// The call of this id has ended: what is left of those within it will not be carried out.
-    pub(crate) fn end_within(&mut self, around: u64, slots: Option<&SharedPage>, epoch: u64) {
-        for (place, nested) in self.calls.iter_mut().enumerate() {
-            let Some(Nested { in_flight, .. }) = nested.take_if(|nested| nested.around == around) else { continue };
-            let started = slots.is_some_and(|slots| slots.started(SLOTS + place));
-            in_flight.finish(
-                |stopping| {
-                    CallResult::Problem(Box::new(if started {
-                        stopped(stopping.unwrap_or(ErrorCode::Cancelled), Outcome::StateKept)
-                    } else {
-                        let detail = "the callback was answered, or its call ended, before this call was carried out";
-                        Problem { started: Some(false), ..Problem::new(ErrorCode::UnknownQuestion, detail) }
-                    }))
-                },
-                epoch,
-            );
+    /// Ends what is left of the calls within a call that has ended: the worker will not answer them.
+    pub(crate) fn end_within(
+        &mut self,
+        around: WireId,
+        started: impl Fn(usize) -> bool,
+        epoch: u64,
+        effects: &mut Effects,
+    ) {
+        for (slot, nested) in self.calls.iter_mut().enumerate() {
+            let Some(NestedCall { call, .. }) = nested.take_if(|nested| nested.around == around) else { continue };
+            let problem = if started(SLOTS + slot) {
+                cancelled_error(call.stopping.unwrap_or(ErrorCode::Cancelled), Outcome::StateKept)
+            } else {
+                let detail = "the callback was answered, or its call ended, before this call was carried out";
+                Problem { started: Some(false), ..Problem::new(ErrorCode::UnknownQuestion, detail) }
+            };
+            call.finish(problem.into(), epoch, effects);
         }
     }
 }

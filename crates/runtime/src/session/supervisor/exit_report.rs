@@ -1,4 +1,4 @@
-//! Why a worker died, from what its parent, the kernel and its own last words say.
+//! Why a worker exited: what its parent, the kernel and its own standard error say.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -8,20 +8,20 @@ use beep_python_protocol::{DeathCause, WorkerDeath};
 
 use crate::worker::zygote::Death;
 
-/// How the interpreter begins what it writes when it crashes.
+/// The first words of the interpreter's crash report.
 const FAULT: &str = "Fatal Python error: ";
-/// How many processes the kernel had ended for want of memory when that was looked at last.
+/// How many processes the kernel had killed for want of memory at the last check.
 static OUT_OF_MEMORY_KILLS: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// Notes how often the kernel has ended processes for want of memory so far.
-pub(crate) fn begin_to_watch_memory() {
+/// Notes how many processes the kernel has killed for want of memory so far.
+pub(crate) fn note_out_of_memory_kills() {
     if OUT_OF_MEMORY_KILLS.load(Ordering::Relaxed) == u64::MAX {
         OUT_OF_MEMORY_KILLS.store(out_of_memory_kills().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
-/// Describes a death; `by_host` where this host killed the worker.
-pub(crate) fn describe(pid: i32, death: Option<Death>, stderr_tail: String, by_host: bool) -> WorkerDeath {
+/// Describes the exit of a worker; `by_host` where this host killed it.
+pub(crate) fn describe_exit(pid: i32, death: Option<Death>, stderr_tail: String, by_host: bool) -> WorkerDeath {
     let status = death.map(|death| ExitStatus::from_raw(death.status));
     let signal = status.and_then(|status| status.signal());
     let ran_out = || {

@@ -1,5 +1,12 @@
-//! The supervisor of a session: it starts a worker, serves its calls, explains its end and starts the next one.
+//! The supervisor of a session: it starts a worker, passes on its calls, explains its exit, and starts the next one.
 
 pub(crate) mod callbacks;
+pub(crate) mod connection;
+pub(crate) mod crash_loop;
 pub(crate) mod exit_report;
+pub(crate) mod lifecycle;
+pub(crate) mod reader;
+pub(crate) mod resource_monitor;
+pub(crate) mod spawn;
+pub(crate) mod stdio;
 pub(crate) mod supervisor;

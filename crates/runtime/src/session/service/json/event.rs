@@ -4,7 +4,7 @@ use beep_python_protocol::ValueForm;
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::session::event_channel::{ClientRequest, ClientRequestKind, Event};
+use crate::session::event::{ClientRequest, ClientRequestKind, Event};
 use crate::session::service::json::chunks::Chunks;
 use crate::session::service::json::encode::{ArrayFormat, EncodedResponse, encode_response};
 use crate::worker::frame::Body;
@@ -26,8 +26,8 @@ pub async fn tell(event: Event, form: ValueForm) -> Told {
         Event::Display(body) => Told::Event("display", one_line(pieces(&body))),
         Event::Item(body) => Told::Event("item", one_line(value(&body))),
         Event::ItemHandle(body) => Told::Event("item", one_line(pieces(&body))),
-        Event::ClientRequest(ClientRequest { id, wants, body }) => {
-            let name = match wants {
+        Event::ClientRequest(ClientRequest { id, kind, body }) => {
+            let name = match kind {
                 ClientRequestKind::Input => "input_request",
                 ClientRequestKind::Callback => "callback",
             };

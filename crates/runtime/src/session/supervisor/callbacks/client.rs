@@ -1,65 +1,72 @@
-//! Calls from Python that concern the client of the call that runs: what it is shown, and what it is asked.
-
-use std::sync::Arc;
+//! Calls from Python that concern the client of the running call: displays, and requests for its input.
 
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
 
-use crate::session::event_channel::{ClientRequestKind, Event};
-use crate::session::session::SessionInner;
-use crate::session::state::client_requests::Way;
-use crate::session::supervisor::callbacks::host::Call;
-use crate::session::supervisor::supervisor::StdioPump;
-use crate::worker::frame::{Body, Message};
-use crate::worker::write_queue::WriteQueue;
+use crate::session::event::{ClientRequestKind, Event};
+use crate::session::shared::{SessionInner, running};
+use crate::session::state::client_requests::ClientReply;
+use crate::session::supervisor::callbacks::message::HostCall;
+use crate::session::supervisor::stdio::StdioPump;
+use crate::worker::frame::Body;
 
-/// A call that may be about the client of the call that runs.
-pub(crate) enum ClientCall<F> {
-    /// It is, and is done.
+/// What became of a call that may concern the client.
+pub(crate) enum ClientCall {
+    /// It is done.
     Done(Result<Bytes, Problem>),
-    /// It is, and the client was asked.
-    Asked(F),
-    /// It is not; its body.
-    Other(Bytes),
+    /// The client was asked.
+    Asked(oneshot::Receiver<ClientReply>),
+    /// It concerns the host only.
+    NotForClient,
 }
 
-/// Done at once, before anything else is read: what Python shows and asks keeps its order.
-pub(crate) fn client_call(
-    shared: &SessionInner,
-    outputs: &StdioPump,
-    outbox: &Arc<WriteQueue>,
-    message: Message,
-) -> ClientCall<impl Future<Output = Result<Bytes, Problem>> + use<>> {
+/// Carries out a call that concerns the client, before anything else is read: displays and requests keep their order.
+pub(crate) fn carry_out_client_call(
+    inner: &SessionInner,
+    stdio: &StdioPump,
+    id: u64,
+    body: &Bytes,
+    call: &HostCall<'_>,
+) -> ClientCall {
+    let (kind, params) = match call {
+        HostCall::Display(params) => (None, params),
+        HostCall::Input(params) => (Some(ClientRequestKind::Input), params),
+        HostCall::Callback(params) => (Some(ClientRequestKind::Callback), params),
+        _ => return ClientCall::NotForClient,
+    };
+    let host_call = takes_nested_calls(params).then_some(id);
+    let params = body.slice_ref(params.get().as_bytes());
+    inner.update(|state, link, _| {
+        stdio.drain_into(state, link, &inner.id); // earlier output comes first
+        let running = running(link);
+        let Some(kind) = kind else {
+            let shown = state.emit(running, Event::Display(Body::from(params)));
+            return ClientCall::Done(Ok(Bytes::from_static(if shown { b"true" } else { b"false" })));
+        };
+        match state.request_from_client(running, kind, params, host_call) {
+            Ok(reply) => ClientCall::Asked(reply),
+            Err(problem) => ClientCall::Done(Err(problem)),
+        }
+    })
+}
+
+/// Whether the thread that waits for the answer carries out nested calls.
+fn takes_nested_calls(params: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Callback {
         nested: bool,
     }
-    let body = message.body.contiguous();
-    let Ok(Call { method, params, .. }) = serde_json::from_slice(&body) else { return ClientCall::Other(body) };
-    let params = body.slice_ref(params.get().as_bytes());
-    let wants = match &*method {
-        "display" => None,
-        "input" => Some(ClientRequestKind::Input),
-        "callback" => Some(ClientRequestKind::Callback),
-        _ => return ClientCall::Other(body),
-    };
-    let mut queue = shared.queue();
-    outputs.drain(&mut queue, shared); // what was written before comes before
-    let Some(wants) = wants else {
-        let shown = queue.tell_running(Event::Display(Body::from(params)));
-        return ClientCall::Done(Ok(Bytes::from_static(if shown { b"true" } else { b"false" })));
-    };
-    let nested = serde_json::from_slice::<Callback>(&params).is_ok_and(|callback| callback.nested);
-    let way = nested.then(|| Way { outbox: outbox.clone(), host_call: message.id });
-    match queue.ask(wants, params, way) {
-        Err(problem) => ClientCall::Done(Err(problem)),
-        Ok(answer) => ClientCall::Asked(async move {
-            let told = answer.await.map_err(|_| {
-                Problem::new(ErrorCode::Cancelled, "the client has gone, or its call has ended, before it answered")
-            })?;
-            let head = format!(r#"{{"exact":{},"answer":"#, told.form == ValueForm::Exact);
-            Ok([head.as_bytes(), &told.body, b"}"].concat().into())
-        }),
-    }
+    serde_json::from_str::<Callback>(params.get()).is_ok_and(|callback| callback.nested)
+}
+
+/// Waits for the client's reply, and writes it as the result of the call from Python.
+pub(crate) async fn client_reply(reply: oneshot::Receiver<ClientReply>) -> Result<Bytes, Problem> {
+    let reply = reply.await.map_err(|_| {
+        Problem::new(ErrorCode::Cancelled, "the client has gone, or its call has ended, before it answered")
+    })?;
+    let head = format!(r#"{{"exact":{},"answer":"#, reply.form == ValueForm::Exact);
+    Ok([head.as_bytes(), &reply.body, b"}"].concat().into())
 }

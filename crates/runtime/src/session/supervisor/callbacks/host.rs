@@ -1,14 +1,10 @@
 //! Calls from Python to this host, on the worker's second pair of pipes: Python code manages environments through the
-//! same Rust classes as everybody else.
+//! same Rust classes as clients do.
 
-use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::{Bytes, BytesMut};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -16,189 +12,176 @@ use tokio::sync::Semaphore;
 
 use crate::environment::ProgressSink;
 use crate::session::environment_service::service::EnvironmentService;
-use crate::session::session::SessionInner;
-use crate::session::supervisor::callbacks::client::{ClientCall, client_call};
-use crate::session::supervisor::supervisor::StdioPump;
-use crate::worker::frame::{Decoder, encode as encode_frames, kind};
+use crate::session::shared::SessionInner;
+use crate::session::supervisor::callbacks::client::{ClientCall, carry_out_client_call, client_reply};
+use crate::session::supervisor::callbacks::message::{HostCall, HostCallOptions};
+use crate::session::supervisor::stdio::StdioPump;
+use crate::worker::frame::Decoder;
+use crate::worker::wire::{HostMessage, WorkerMessage};
 use crate::worker::write_queue::WriteQueue;
 
-/// How many calls of one worker are under way at once; further ones wait in the pipe.
-const AT_ONCE: usize = 64;
+/// How many calls of one worker are in progress at once; further ones wait in the pipe.
+const MAX_CONCURRENT_CALLS: usize = 64;
 const READ_BYTES: usize = 64 << 10;
 const MAX_CALL_BYTES: usize = 64 << 20;
 
-#[derive(Deserialize)]
-pub(crate) struct Call<'a> {
-    #[serde(borrow)]
-    pub(crate) method: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(crate) params: &'a RawValue,
-    /// Whether Python wants to be told of the progress.
-    #[serde(default)]
-    progress: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params {
-    name: Option<String>,
-    provider: Option<String>,
-    model_id: Option<String>,
-    packages: Option<Vec<String>>,
-    engine: Option<String>,
-    feature: Option<String>,
-    /// A package that was installed by other means, and its version.
-    package: Option<(String, String)>,
-    version: Option<String>,
-    /// A lock.
-    file: Option<PathBuf>,
-    /// What a copy is called.
-    to: Option<String>,
-    /// Which Python.
-    python: Option<String>,
-}
-
 /// Answers the calls of one worker until it closes its end.
-pub(crate) async fn answer(
-    mut calls: pipe::Receiver,
-    mut answers: pipe::Sender,
-    shared: Arc<SessionInner>,
-    outputs: Arc<StdioPump>,
+pub(crate) async fn serve_host_calls(
+    (mut calls, mut answers): (pipe::Receiver, pipe::Sender),
+    queue: Arc<WriteQueue>,
+    inner: Arc<SessionInner>,
+    stdio: Arc<StdioPump>,
 ) {
-    let outbox = Arc::new(WriteQueue::default());
-    let writer = tokio::spawn({
-        let outbox = outbox.clone();
-        async move { outbox.write_to(&mut answers, || {}).await }
-    });
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let writing = async { drop(queue.write_to(&mut answers, || {}).await) };
+    tokio::select! {
+        () = writing => {}
+        () = read_host_calls(&mut calls, &queue, &inner, &stdio) => {}
+    }
+}
+
+async fn read_host_calls(calls: &mut pipe::Receiver, queue: &Arc<WriteQueue>, inner: &SessionInner, stdio: &StdioPump) {
+    let places = Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS));
     let mut decoder = Decoder::with_limit(MAX_CALL_BYTES);
     let mut buffer = BytesMut::new();
     loop {
         buffer.reserve(READ_BYTES);
-        match calls.read_buf(&mut buffer).await {
-            Ok(1..) => {}
-            _ => break,
-        }
+        let Ok(1..) = calls.read_buf(&mut buffer).await else { return };
         loop {
             let message = match decoder.next(&mut buffer) {
-                Ok(Some(message)) => message,
+                Ok(Some(message)) => WorkerMessage::decode(message),
                 Ok(None) => break,
-                Err(error) => {
-                    tracing::error!("calls from Python to the host end here: {error}");
-                    return writer.abort();
-                }
+                Err(error) => return tracing::error!("calls from Python to the host end here: {error}"),
             };
-            let id = message.id;
-            let body = match client_call(&shared, &outputs, &outbox, message) {
-                ClientCall::Done(told) => {
-                    write(&outbox, id, told);
-                    continue;
-                }
-                ClientCall::Asked(answer) => {
-                    let outbox = outbox.clone();
-                    tokio::spawn(async move { write(&outbox, id, answer.await) });
-                    continue;
-                }
-                ClientCall::Other(body) => body,
+            let WorkerMessage::HostCall { id, body } = message else {
+                return tracing::error!("calls from Python to the host end here: one is of another kind");
             };
-            let Ok(place) = places.clone().acquire_owned().await else { return writer.abort() };
-            let (outbox, service) = (outbox.clone(), shared.config.environments.clone());
+            start_call(id, body, queue, inner, stdio, &places).await;
+        }
+    }
+}
+
+/// Starts one call; waits while as many as may be are in progress.
+async fn start_call(
+    id: u64,
+    body: Bytes,
+    queue: &Arc<WriteQueue>,
+    inner: &SessionInner,
+    stdio: &StdioPump,
+    places: &Arc<Semaphore>,
+) {
+    let for_client = match serde_json::from_slice::<HostCall<'_>>(&body) {
+        Ok(call) => carry_out_client_call(inner, stdio, id, &body, &call),
+        Err(error) => ClientCall::Done(Err(invalid(format!("the call to the host cannot be read: {error}")))),
+    };
+    match for_client {
+        ClientCall::Done(result) => push_result(queue, id, result),
+        ClientCall::Asked(reply) => {
+            let queue = queue.clone();
+            tokio::spawn(async move { push_result(&queue, id, client_reply(reply).await) });
+        }
+        ClientCall::NotForClient => {
+            let Ok(place) = places.clone().acquire_owned().await else { return };
+            let (queue, service) = (queue.clone(), inner.config.environments.clone());
             tokio::spawn(async move {
-                let tell = {
-                    let outbox = outbox.clone();
-                    move |told: Value| {
-                        let body = told.to_string();
-                        outbox.push(|out| encode_frames(out, kind::HOST_PROGRESS, 0, id, body.as_bytes()));
-                    }
-                };
-                let told = carry_out(service, body, tell).await;
-                write(&outbox, id, told.map(|value| value.to_string().into()));
+                let result = run_host_call(service, id, &body, &queue).await;
+                push_result(&queue, id, result.map(|value| value.to_string().into()));
                 drop(place);
             });
         }
     }
-    writer.abort();
 }
 
-fn write(outbox: &WriteQueue, id: u64, told: Result<Bytes, Problem>) {
-    let (kind, body) = match told {
-        Ok(body) => (kind::HOST_RESULT, body),
+fn push_result(queue: &WriteQueue, id: u64, result: Result<Bytes, Problem>) {
+    let message = match result {
+        Ok(body) => HostMessage::HostResult { id, body },
         Err(problem) => {
-            (kind::HOST_ERROR, json!({ "code": problem.code, "detail": problem.detail }).to_string().into())
+            let body = json!({ "code": problem.code, "detail": problem.detail }).to_string().into();
+            HostMessage::HostError { id, body }
         }
     };
-    outbox.push(|out| encode_frames(out, kind, 0, id, &body));
+    queue.push(|out| message.encode(out));
 }
 
-async fn carry_out(
+/// Carries out a call, and reports its progress where Python wants to hear of it.
+async fn run_host_call(
     service: EnvironmentService,
-    body: Bytes,
-    tell: impl Fn(Value) + Send + Sync + 'static,
+    id: u64,
+    body: &Bytes,
+    queue: &Arc<WriteQueue>,
 ) -> Result<Value, Problem> {
     let unreadable = |error| invalid(format!("the call to the host cannot be read: {error}"));
-    let Call { method, params, progress } = serde_json::from_slice(&body).map_err(unreadable)?;
-    let service = match progress {
-        false => service,
-        true => service.with_progress(ProgressSink::new(move |progress| {
-            let mut told = json!(progress);
-            told["message"] = progress.to_string().into();
-            tell(told);
-        })),
-    };
-    let Params { name, provider, model_id, packages, engine, feature, package, version, file, to, python } =
-        serde_json::from_str(params.get()).map_err(unreadable)?;
-    let name = || name.ok_or_else(|| invalid("the name is missing"));
-    let packages = || packages.ok_or_else(|| invalid("the packages are missing"));
-    let provider = || provider.ok_or_else(|| invalid("the provider's name is missing"));
-    let feature = || feature.ok_or_else(|| invalid("the feature's name is missing"));
-    match &*method {
-        "venv.ensure_provider" => Ok(json!({ "path": service.ensure_provider(provider()?, model_id).await? })),
-        "venv.ensure_engine" => {
-            let engine = engine.ok_or_else(|| invalid("the engine's name is missing"))?;
-            Ok(json!({ "path": service.ensure_engine(engine).await? }))
-        }
-        "venv.provider_name" => Ok(json!({ "name": service.provider_name(provider()?, model_id).await? })),
-        "venv.registered" => Ok(json!({ "path": service.registered(provider()?, model_id).await? })),
-        "provider.list" => Ok(json!({ "providers": service.providers().await? })),
-        "provider.status" => Ok(json!(service.provider_status(provider()?, model_id).await?)),
-        "provider.accelerator" => Ok(json!(service.accelerator().await?)),
-        "provider.mark_feature" => Ok(json!({ "marked": service.feature(provider()?, feature()?, false).await? })),
-        "provider.has_feature" => Ok(json!({ "marked": service.feature(provider()?, feature()?, true).await? })),
-        "provider.tracked" => Ok(json!({ "packages": service.tracked(provider()?, package).await? })),
-        "venv.create" => Ok(json!({ "path": service.create(name()?).await? })),
-        "venv.list" => Ok(json!({ "environments": service.list().await? })),
-        "venv.status" => Ok(json!(service.status(name()?).await?)),
-        "venv.install" => {
-            let done = service.install(name()?, packages()?).await?;
-            Ok(json!({ "installed": done.packages, "changed": done.changed }))
-        }
-        "venv.uninstall" => {
-            let done = service.uninstall(name()?, packages()?).await?;
-            Ok(json!({ "removed": done.packages, "absent": done.absent, "orphaned": done.orphaned }))
-        }
-        "venv.lock" => Ok(json!({ "path": service.lock(name()?, file).await? })),
-        "venv.sync" => {
-            let done = service.sync(name()?, file).await?;
-            Ok(json!({ "changed": done.changed, "removed": done.removed }))
-        }
-        "venv.clone" => {
-            let to = to.ok_or_else(|| invalid("the copy's name is missing"))?;
-            Ok(json!({ "path": service.copy(name()?, to).await? }))
-        }
-        "venv.repair" => {
-            let done = service.repair(name()?, python).await?;
-            let (path, installed) = (done.environment.path, done.installed.changed);
-            Ok(json!({ "path": path, "was": done.was, "installed": installed }))
-        }
-        "venv.delete" => {
-            service.delete(name()?).await?;
-            Ok(json!({ "success": true }))
-        }
-        "runtime.install" => Ok(json!(service.install_runtime(version).await?)),
-        "runtime.use" => Ok(json!(service.use_runtime(name()?).await?)),
-        "runtime.list" => Ok(json!({ "runtimes": service.runtimes().await? })),
-        other => Err(invalid(format!("the host has no method '{other}'"))),
+    let call: HostCall<'_> = serde_json::from_slice(body).map_err(unreadable)?;
+    let HostCallOptions { progress } = serde_json::from_slice(body).map_err(unreadable)?;
+    if !progress {
+        return execute(service, call).await;
     }
+    let queue = queue.clone();
+    let sink = ProgressSink::new(move |progress| {
+        let mut object = json!(progress);
+        object["message"] = progress.to_string().into();
+        let message = HostMessage::HostProgress { id, body: object.to_string().into() };
+        queue.push(|out| message.encode(out));
+    });
+    execute(service.with_progress(sink), call).await
+}
+
+async fn execute(service: EnvironmentService, call: HostCall<'_>) -> Result<Value, Problem> {
+    Ok(match call {
+        HostCall::Display(_) | HostCall::Input(_) | HostCall::Callback(_) => {
+            return Err(invalid("the call concerns the client, and no client takes it"));
+        }
+        HostCall::EnsureProvider { provider, model_id } => {
+            json!({ "path": service.ensure_provider(provider, model_id).await? })
+        }
+        HostCall::EnsureEngine { engine } => json!({ "path": service.ensure_engine(engine).await? }),
+        HostCall::ProviderName { provider, model_id } => {
+            json!({ "name": service.provider_name(provider, model_id).await? })
+        }
+        HostCall::RegisteredEnvironment { provider, model_id } => {
+            json!({ "path": service.registered(provider, model_id).await? })
+        }
+        HostCall::CreateEnvironment { name } => json!({ "path": service.create(name).await? }),
+        HostCall::ListEnvironments {} => json!({ "environments": service.list().await? }),
+        HostCall::EnvironmentStatus { name } => json!(service.status(name).await?),
+        HostCall::Install { name, packages } => {
+            let done = service.install(name, packages).await?;
+            json!({ "installed": done.packages, "changed": done.changed })
+        }
+        HostCall::Uninstall { name, packages } => {
+            let done = service.uninstall(name, packages).await?;
+            json!({ "removed": done.packages, "absent": done.absent, "orphaned": done.orphaned })
+        }
+        HostCall::Lock { name, file } => json!({ "path": service.lock(name, file).await? }),
+        HostCall::Sync { name, file } => {
+            let done = service.sync(name, file).await?;
+            json!({ "changed": done.changed, "removed": done.removed })
+        }
+        HostCall::Clone { name, to } => json!({ "path": service.copy(name, to).await? }),
+        HostCall::Repair { name, python } => {
+            let done = service.repair(name, python).await?;
+            let (path, installed) = (done.environment.path, done.installed.changed);
+            json!({ "path": path, "was": done.was, "installed": installed })
+        }
+        HostCall::DeleteEnvironment { name } => {
+            service.delete(name).await?;
+            json!({ "success": true })
+        }
+        HostCall::ListProviders {} => json!({ "providers": service.providers().await? }),
+        HostCall::ProviderStatus { provider, model_id } => json!(service.provider_status(provider, model_id).await?),
+        HostCall::Accelerator {} => json!(service.accelerator().await?),
+        HostCall::MarkFeature { provider, feature } => {
+            json!({ "marked": service.feature(provider, feature, false).await? })
+        }
+        HostCall::HasFeature { provider, feature } => {
+            json!({ "marked": service.feature(provider, feature, true).await? })
+        }
+        HostCall::TrackedPackages { provider, package } => {
+            json!({ "packages": service.tracked(provider, package).await? })
+        }
+        HostCall::InstallRuntime { version } => json!(service.install_runtime(version).await?),
+        HostCall::UseRuntime { name } => json!(service.use_runtime(name).await?),
+        HostCall::ListRuntimes {} => json!({ "runtimes": service.runtimes().await? }),
+    })
 }
 
 fn invalid(detail: impl Into<String>) -> Problem {

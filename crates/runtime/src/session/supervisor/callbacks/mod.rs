@@ -1,4 +1,5 @@
-//! Calls from Python to the host, and through it to a client.
+//! Calls from Python: to the host, and through it to the client of the running call.
 
 pub(crate) mod client;
 pub(crate) mod host;
+pub(crate) mod message;

@@ -1,0 +1,45 @@
+//! The events of a call: output, displays, stream items and requests to its client, then its response.
+
+use bytes::Bytes;
+
+use crate::session::call::Response;
+use crate::worker::frame::Body;
+
+/// One event of a call, in the order in which it happened. [`Event::Response`] is the last one.
+#[derive(Debug)]
+pub enum Event {
+    /// Text on standard output; bytes that are not UTF-8 are replaced.
+    Stdout(String),
+    /// Text on standard error.
+    Stderr(String),
+    /// Display data of an object: `{"data": {MIME: VALUE}, "metadata"?}`.
+    Display(Body),
+    /// One item of a stream: a JSON value.
+    Item(Body),
+    /// One item of a stream: a JSON object that describes a new handle.
+    ItemHandle(Body),
+    /// The code waits for an answer of the client.
+    ClientRequest(ClientRequest),
+    /// The call has ended.
+    Response(Box<Response>),
+}
+
+/// A request of Python code to the client of its call.
+#[derive(Debug)]
+pub struct ClientRequest {
+    /// Its id in the session. The client's answer carries it, and so do the calls that are to run while the code waits.
+    pub id: String,
+    /// Its kind.
+    pub kind: ClientRequestKind,
+    /// A JSON object: `{"prompt"}` for input, `{"name", "nested", "args", "kwargs"}` for a callback.
+    pub body: Bytes,
+}
+
+/// What a client is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientRequestKind {
+    /// A line for `input()`.
+    Input,
+    /// The result of a callback.
+    Callback,
+}

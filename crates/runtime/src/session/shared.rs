@@ -1,0 +1,225 @@
+//! What the session's handle and its supervisor share: the state, the link, and the way of carrying out effects.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use crate::environment::UsageLock;
+use crate::session::environment_service::service::EnvironmentService;
+use crate::session::limits::SessionLimits;
+use crate::session::spin::AdaptiveSpin;
+use crate::session::state::effect::{Effect, Effects};
+use crate::session::state::lifecycle::Lifecycle;
+use crate::session::state::state::SessionState;
+use crate::session::zygote_pool::ZygoteSlot;
+use crate::worker::shared_page::{SLOTS, SharedPage};
+use crate::worker::wire::{HostMessage, WireId};
+use crate::worker::worker::Worker;
+use crate::worker::write_queue::WriteQueue;
+
+/// What a session is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionConfig {
+    pub(crate) limits: SessionLimits,
+    /// The session ends after so long without a call.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// The spin of the host's thread, where that thread does nothing but pass on calls.
+    pub(crate) spin: Option<Arc<AdaptiveSpin>>,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// What Python code reaches when it calls the host.
+    pub(crate) environments: EnvironmentService,
+    /// Keeps the session's environment from being deleted, where it is not the host's own.
+    pub(crate) usage_lock: Option<Arc<UsageLock>>,
+}
+
+/// The link to a worker that takes calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) page: Arc<SharedPage>,
+    /// Requests on their way to the worker.
+    pub(crate) requests: Arc<WriteQueue>,
+    /// On the host pair: answers, and nested requests, on their way to the worker.
+    pub(crate) host: Arc<WriteQueue>,
+}
+
+/// One session, as its handles and its supervisor share it.
+#[derive(Debug)]
+pub(crate) struct SessionInner {
+    pub(crate) id: String,
+    /// The first part of the ids of its handles, so that one session's are never another's.
+    pub(crate) handle_prefix: String,
+    pub(crate) config: SessionConfig,
+    pub(crate) zygote: Arc<ZygoteSlot>,
+    /// Held until the session is closed: a waiting delete of its environment can go on then.
+    usage_lock: Mutex<Option<Arc<UsageLock>>>,
+    core: Mutex<Core>,
+    /// Held while the stacks of the worker are written and read.
+    pub(crate) inspecting: tokio::sync::Mutex<()>,
+    /// A worker is to be started though the last start failed.
+    pub(crate) start_requested: Notify,
+    /// No call is left in a session that closes.
+    pub(crate) drained: Notify,
+    /// A call came whose limits only sampling shows to be exceeded.
+    pub(crate) poll_requested: Notify,
+    /// Publishes the lifecycle to observers. Nothing is decided by it: the state decides, under its lock.
+    lifecycle: watch::Sender<Lifecycle>,
+}
+
+#[derive(Debug)]
+struct Core {
+    state: SessionState,
+    link: Option<Link>,
+    /// Kept for its memory.
+    effects: Effects,
+}
+
+impl SessionInner {
+    pub(crate) fn new(
+        id: String,
+        handle_prefix: String,
+        mut config: SessionConfig,
+        zygote: Arc<ZygoteSlot>,
+    ) -> SessionInner {
+        let usage_lock = Mutex::new(config.usage_lock.take());
+        let state = SessionState::new(&config.limits, Instant::now());
+        let lifecycle = watch::Sender::new(state.lifecycle().clone());
+        SessionInner {
+            id,
+            handle_prefix,
+            config,
+            zygote,
+            usage_lock,
+            core: Mutex::new(Core { state, link: None, effects: Effects::new() }),
+            inspecting: tokio::sync::Mutex::default(),
+            start_requested: Notify::new(),
+            drained: Notify::new(),
+            poll_requested: Notify::new(),
+            lifecycle,
+        }
+    }
+
+    /// The config of another session like this one.
+    pub(crate) fn template(&self) -> SessionConfig {
+        let usage_lock = self.usage_lock.lock().expect("no panic while held").clone();
+        SessionConfig { usage_lock, ..self.config.clone() }
+    }
+
+    /// Reads the state, and the link where there is one.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&SessionState, Option<&Link>) -> T) -> T {
+        let core = self.core();
+        read(&core.state, core.link.as_ref())
+    }
+
+    /// Makes a transition and carries out its effects, all under one lock: messages to the worker keep the order of the
+    /// transitions.
+    pub(crate) fn update<T>(&self, transition: impl FnOnce(&mut SessionState, Option<&Link>, &mut Effects) -> T) -> T {
+        self.core().update(self, transition)
+    }
+
+    /// A worker takes calls over this link from now on. Returns false where nothing is left for it to do.
+    pub(crate) fn link_up(&self, link: Link) -> bool {
+        let mut core = self.core();
+        let pid = link.worker.pid();
+        core.link = Some(link);
+        let taken = core.update(self, |state, _, effects| state.link_up(pid, Instant::now(), effects));
+        if !taken {
+            core.link = None;
+        }
+        taken
+    }
+
+    /// The worker is gone, as `exit` says.
+    pub(crate) fn link_down(&self, exit: &beep_python_protocol::WorkerDeath) {
+        let mut core = self.core();
+        core.update(self, |state, link, effects| {
+            state.link_down(exit, |slot| has_started(link, slot), Instant::now(), effects);
+        });
+        core.link = None;
+    }
+
+    /// The worker is gone for good.
+    pub(crate) fn closed(&self) {
+        self.usage_lock.lock().expect("no panic while held").take();
+        self.update(|state, _, effects| state.closed(effects));
+    }
+
+    /// Watches the lifecycle.
+    pub(crate) fn observe(&self) -> watch::Receiver<Lifecycle> {
+        self.lifecycle.subscribe()
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().expect("no panic while held")
+    }
+
+    fn carry_out(&self, effect: Effect, link: Option<&Link>) {
+        match effect {
+            Effect::Send(message) => {
+                if let Some(link) = link {
+                    self.send(message, link);
+                }
+            }
+            Effect::Reply(sink, response) => sink.send(response),
+            Effect::ReportCancel(waiter, outcome) => drop(waiter.send(outcome)),
+            Effect::CallsEnded(calls) => {
+                if let Some(spin) = &self.config.spin {
+                    spin.ended(calls);
+                }
+            }
+            Effect::Interrupt => link.iter().for_each(|link| link.worker.interrupt()),
+            Effect::Kill => link.iter().for_each(|link| link.worker.kill()),
+            Effect::StartWorker => self.start_requested.notify_one(),
+            Effect::Drained => self.drained.notify_one(),
+            Effect::PollUsage => self.poll_requested.notify_one(),
+            Effect::Publish(lifecycle) => drop(self.lifecycle.send_replace(lifecycle)),
+        }
+    }
+
+    fn send(&self, message: HostMessage, link: &Link) {
+        let queue = match &message {
+            HostMessage::Request { request, .. } => {
+                link.page.clear(request.id.slot());
+                if let Some(spin) = &self.config.spin {
+                    spin.sent();
+                }
+                &link.requests
+            }
+            HostMessage::SessionLimits(_) => &link.requests,
+            HostMessage::Nested { request, .. } => {
+                link.page.clear(SLOTS + request.id.slot());
+                &link.host
+            }
+            HostMessage::HostResult { .. } | HostMessage::HostError { .. } | HostMessage::HostProgress { .. } => {
+                &link.host
+            }
+        };
+        queue.push(|out| message.encode(out));
+    }
+}
+
+impl Core {
+    fn update<T>(
+        &mut self,
+        inner: &SessionInner,
+        transition: impl FnOnce(&mut SessionState, Option<&Link>, &mut Effects) -> T,
+    ) -> T {
+        let Core { state, link, effects } = self;
+        let link = link.as_ref();
+        let result = transition(state, link, effects);
+        effects.drain(..).for_each(|effect| inner.carry_out(effect, link));
+        result
+    }
+}
+
+/// The id of the request that the worker runs, or ran last.
+pub(crate) fn running(link: Option<&Link>) -> WireId {
+    WireId(link.map_or(0, |link| link.page.running()))
+}
+
+/// Whether the request in this slot has started.
+pub(crate) fn has_started(link: Option<&Link>, slot: usize) -> bool {
+    link.is_some_and(|link| link.page.started(slot))
+}

@@ -1,0 +1,128 @@
+//! The calls from Python to the host, as they come over the wire: `{"method", "params", "progress"}`.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A call from Python.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all_fields = "camelCase")]
+pub(crate) enum HostCall<'a> {
+    /// Show an object to the client of the running call: `{"data", "metadata"?}`.
+    #[serde(rename = "display", borrow)]
+    Display(&'a RawValue),
+    /// Ask that client for a line: `{"prompt"}`.
+    #[serde(rename = "input", borrow)]
+    Input(&'a RawValue),
+    /// Ask that client for the result of a callback: `{"name", "nested", "args", "kwargs"}`.
+    #[serde(rename = "callback", borrow)]
+    Callback(&'a RawValue),
+
+    #[serde(rename = "venv.ensure_provider")]
+    EnsureProvider { provider: String, model_id: Option<String> },
+    #[serde(rename = "venv.ensure_engine")]
+    EnsureEngine { engine: String },
+    #[serde(rename = "venv.provider_name")]
+    ProviderName { provider: String, model_id: Option<String> },
+    #[serde(rename = "venv.registered")]
+    RegisteredEnvironment { provider: String, model_id: Option<String> },
+    #[serde(rename = "venv.create")]
+    CreateEnvironment { name: String },
+    #[serde(rename = "venv.list")]
+    ListEnvironments {},
+    #[serde(rename = "venv.status")]
+    EnvironmentStatus { name: String },
+    #[serde(rename = "venv.install")]
+    Install { name: String, packages: Vec<String> },
+    #[serde(rename = "venv.uninstall")]
+    Uninstall { name: String, packages: Vec<String> },
+    /// `file` is where the lock goes.
+    #[serde(rename = "venv.lock")]
+    Lock { name: String, file: Option<PathBuf> },
+    /// `file` is the lock.
+    #[serde(rename = "venv.sync")]
+    Sync { name: String, file: Option<PathBuf> },
+    /// `to` is the name of the copy.
+    #[serde(rename = "venv.clone")]
+    Clone { name: String, to: String },
+    #[serde(rename = "venv.repair")]
+    Repair { name: String, python: Option<String> },
+    #[serde(rename = "venv.delete")]
+    DeleteEnvironment { name: String },
+
+    #[serde(rename = "provider.list")]
+    ListProviders {},
+    #[serde(rename = "provider.status")]
+    ProviderStatus { provider: String, model_id: Option<String> },
+    #[serde(rename = "provider.accelerator")]
+    Accelerator {},
+    #[serde(rename = "provider.mark_feature")]
+    MarkFeature { provider: String, feature: String },
+    #[serde(rename = "provider.has_feature")]
+    HasFeature { provider: String, feature: String },
+    /// `package` is one that was installed by other means, and its version.
+    #[serde(rename = "provider.tracked")]
+    TrackedPackages { provider: String, package: Option<(String, String)> },
+
+    #[serde(rename = "runtime.install")]
+    InstallRuntime { version: Option<String> },
+    #[serde(rename = "runtime.use")]
+    UseRuntime { name: String },
+    #[serde(rename = "runtime.list")]
+    ListRuntimes {},
+}
+
+/// What a call says beside its method.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct HostCallOptions {
+    /// Whether Python wants to hear of the progress.
+    #[serde(default)]
+    pub(crate) progress: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<HostCall<'_>, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    #[test]
+    fn parameters_of_client_calls_pass_through_unread() {
+        let call = read(r#"{"method":"display","params":{"data": {"text/plain":"1"}},"progress":false}"#);
+        assert!(matches!(call, Ok(HostCall::Display(params)) if params.get() == r#"{"data": {"text/plain":"1"}}"#));
+    }
+
+    #[test]
+    fn parameters_have_names_in_camel_case_and_unknown_ones_are_ignored() {
+        let call =
+            read(r#"{"method":"venv.ensure_provider","params":{"provider":"p","modelId":"m","x":1},"progress":true}"#);
+        assert!(matches!(
+            call,
+            Ok(HostCall::EnsureProvider { provider, model_id: Some(model) }) if provider == "p" && model == "m"
+        ));
+    }
+
+    #[test]
+    fn optional_parameters_may_be_absent_or_null() {
+        for params in [r#"{"name":"e"}"#, r#"{"name":"e","file":null}"#] {
+            let text = format!(r#"{{"method":"venv.lock","params":{params},"progress":false}}"#);
+            assert!(matches!(read(&text), Ok(HostCall::Lock { file: None, .. })), "{params}");
+        }
+        assert!(matches!(read(r#"{"method":"venv.list","params":{}}"#), Ok(HostCall::ListEnvironments {})));
+    }
+
+    #[test]
+    fn missing_parameter_is_named() {
+        let error = read(r#"{"method":"venv.install","params":{"name":"e"}}"#).expect_err("no packages");
+        assert!(error.to_string().contains("packages"), "{error}");
+    }
+
+    #[test]
+    fn unknown_method_is_named() {
+        let error = read(r#"{"method":"venv.paint","params":{}}"#).expect_err("no such method");
+        assert!(error.to_string().contains("venv.paint"), "{error}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Watching what a session uses, and stopping the call, or the worker, that exceeds a limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::ErrorCode;
+use tokio::time::{sleep, timeout};
+
+use crate::session::error::KillReason;
+use crate::session::interrupt::interrupt_then_kill;
+use crate::session::limits::SessionLimits;
+use crate::session::shared::{SessionInner, running};
+use crate::session::state::call_record::CallId;
+use crate::session::state::events::RunningCall;
+use crate::worker::resource_usage::ResourceUsage;
+use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
+
+/// How often the usage of a session with limits is sampled.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// The shortest time between two samples, however fast calls come.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// The longest grace of a call that exceeds a memory limit: it goes on allocating meanwhile.
+const MEMORY_GRACE: Duration = Duration::from_millis(500);
+/// What a process may have mapped beyond the memory limit of its session. Beyond that, Python itself raises MemoryError.
+const DATA_SLACK: u64 = 128 << 20;
+/// How many tasks the user of a session with a process limit may have beyond those at its start, and how many threads each
+/// process may have.
+const TASKS_SLACK: u64 = 512;
+const TASKS_OF_A_PROCESS: u64 = 16;
+
+/// Sets the limits that the kernel enforces, for a worker and all that it starts.
+pub(crate) async fn apply_kernel_limits(worker: i32, limits: &SessionLimits) {
+    limit_open_files(worker, limits.open_files);
+    if let Some(max) = limits.processes {
+        let more = max.saturating_mul(TASKS_OF_A_PROCESS).saturating_add(TASKS_SLACK);
+        let _ = tokio::task::spawn_blocking(move || limit_tasks(worker, more)).await;
+    }
+    if let Some(bytes) = limits.memory_bytes {
+        limit_data(worker, bytes.saturating_add(DATA_SLACK));
+    }
+}
+
+/// The call that was running when usage was sampled.
+#[derive(Default)]
+struct Observed {
+    call: Option<CallId>,
+    /// The usage at the first sample of the call: what the call before it used does not count.
+    before: ResourceUsage,
+    /// Whether the call was told to stop.
+    notified: bool,
+}
+
+/// Watches the worker as long as it lives.
+pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, worker: i32) {
+    let limits = &inner.config.limits;
+    let always = limits.need_polling();
+    let mut observed = Observed::default();
+    let mut was_exceeded = false;
+    loop {
+        wait_for_poll(inner, always).await;
+        let call_before = running_call(inner).map(|call| call.call_id);
+        let usage = sample(worker).await;
+        let call = running_call(inner);
+        let call_id = call.map(|call| call.call_id);
+        let exceeded = limits.exceeded_by(&usage);
+        let still_exceeded = was_exceeded && exceeded.is_some();
+        was_exceeded = exceeded.is_some();
+        if call_id != call_before && !still_exceeded {
+            // The sample may be of the call before, which has ended and may have given everything back.
+            inner.poll_requested.notify_one();
+            continue;
+        }
+        if call_id != observed.call {
+            observed = Observed { call: call_id, before: usage, notified: false };
+        }
+        match (call, exceeded) {
+            (None, Some(code)) => {
+                inner.update(|state, _, effects| state.kill(KillReason::LimitExceeded(code), effects));
+            }
+            (None, None) => {}
+            (Some(call), _) => {
+                let exceeded = exceeded.or_else(|| call.limits.exceeded_by(&usage, &observed.before));
+                let Some(code) = exceeded else { continue };
+                if !std::mem::replace(&mut observed.notified, true) {
+                    stop_call(inner, call, code);
+                }
+            }
+        }
+    }
+}
+
+/// Returns when the next sample is due.
+async fn wait_for_poll(inner: &SessionInner, always: bool) {
+    if !always && !inner.read(|state, _| state.needs_polling()) {
+        return inner.poll_requested.notified().await;
+    }
+    sleep(MIN_POLL_INTERVAL).await;
+    // At once where a call with limits of its own comes: unless it waits in the queue, it begins now.
+    let _ = timeout(POLL_INTERVAL - MIN_POLL_INTERVAL, inner.poll_requested.notified()).await;
+}
+
+async fn sample(worker: i32) -> ResourceUsage {
+    tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default()
+}
+
+fn running_call(inner: &SessionInner) -> Option<RunningCall> {
+    inner.read(|state, link| state.running_call(running(link)))
+}
+
+fn stop_call(inner: &Arc<SessionInner>, call: RunningCall, code: ErrorCode) {
+    let grace = match code {
+        ErrorCode::TooManyProcesses => Duration::ZERO, // its children take no notice of an interrupt
+        ErrorCode::MemoryExceeded => call.grace.min(MEMORY_GRACE),
+        _ => call.grace,
+    };
+    let inner = inner.clone();
+    tokio::spawn(async move { interrupt_then_kill(&inner, call.call_id, code, grace).await });
+}

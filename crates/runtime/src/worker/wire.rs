@@ -1,0 +1,349 @@
+//! What host and worker say to each other: one enum for each direction. `WORKER.md` shows the same by example.
+//!
+//! [`HostMessage::encode`] and [`WorkerMessage::decode`] are the only places that know the numbers of kinds and flags.
+
+use std::fmt;
+
+use beep_python_protocol::{Capabilities, Operation, ValueForm};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use serde::Serialize;
+
+use crate::worker::frame::{Body, Message, encode, flag, kind};
+use crate::worker::shared_page::SLOTS;
+
+/// The id of a request on the wire. Its low bits are the request's slot on the shared page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WireId(pub u64);
+
+impl WireId {
+    /// The id of a request in this slot, the `sequence`th that is sent; sequences begin at 1.
+    pub(crate) fn new(sequence: u64, slot: usize) -> WireId {
+        WireId(sequence * SLOTS as u64 + slot as u64)
+    }
+
+    /// The slot: below [`SLOTS`], of a nested request without the offset that nested slots have on the page.
+    pub(crate) fn slot(self) -> usize {
+        (self.0 % SLOTS as u64) as usize
+    }
+}
+
+/// The limits that the worker itself enforces: of one request, or of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RequestLimits {
+    /// How many handles the request may make.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) handles: Option<u64>,
+    /// The largest result, or item of a stream, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result_bytes: Option<u64>,
+    /// The lease of the handles that the request makes, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lease_ms: Option<u64>,
+}
+
+impl RequestLimits {
+    /// As JSON; `None` where nothing is limited.
+    fn to_json(&self) -> Option<Vec<u8>> {
+        (*self != RequestLimits::default()).then(|| serde_json::to_vec(self).ok()).flatten()
+    }
+}
+
+/// A request, as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) struct WireRequest {
+    /// Its id.
+    pub(crate) id: WireId,
+    /// The operation; its number is the kind of the frame.
+    pub(crate) operation: Operation,
+    /// The form of values in its arguments and its answer.
+    pub(crate) form: ValueForm,
+    /// What the worker enforces; `None` as a rule, which costs no frame.
+    pub(crate) limits: Option<RequestLimits>,
+    /// The JSON object that the operation takes.
+    pub(crate) body: Bytes,
+}
+
+/// A message of the host.
+#[derive(Clone, Debug)]
+pub(crate) enum HostMessage {
+    /// What every request may take. Sent first on a link.
+    SessionLimits(RequestLimits),
+    /// A request on the link.
+    Request {
+        /// The request.
+        request: WireRequest,
+        /// Whether other requests were unanswered when it was sent.
+        pipelined: bool,
+        /// What its client answers, where it takes events; `None` where it takes nothing but the answer.
+        events: Option<Capabilities>,
+    },
+    /// On the host pair: a request for the thread that waits for the result of `host_call`.
+    Nested {
+        /// The id of the call from Python that waits.
+        host_call: u64,
+        /// The request.
+        request: WireRequest,
+    },
+    /// On the host pair: the result of a call from Python, a JSON value.
+    HostResult {
+        /// The id of the call.
+        id: u64,
+        /// The result.
+        body: Bytes,
+    },
+    /// On the host pair: `{"code", "detail"}`, why a call from Python failed.
+    HostError {
+        /// The id of the call.
+        id: u64,
+        /// The error.
+        body: Bytes,
+    },
+    /// On the host pair: how far a call from Python has come; its result is still to come.
+    HostProgress {
+        /// The id of the call.
+        id: u64,
+        /// The progress, a JSON object.
+        body: Bytes,
+    },
+}
+
+impl HostMessage {
+    /// Appends the message's frames to `out`.
+    pub(crate) fn encode(&self, out: &mut BytesMut) {
+        match self {
+            HostMessage::SessionLimits(limits) => encode_limits(out, WireId(0), Some(limits)),
+            HostMessage::Request { request, pipelined, events } => {
+                let WireRequest { id, operation, form, limits, body } = request;
+                encode_limits(out, *id, limits.as_ref());
+                let mut flags = if *form == ValueForm::Exact { flag::EXACT } else { 0 };
+                flags |= if *pipelined { flag::FOLLOWS } else { 0 };
+                flags |= events.map_or(0, capability_flags);
+                encode(out, operation.number(), flags, id.0, body);
+            }
+            HostMessage::Nested { host_call, request } => {
+                let WireRequest { id, operation, form, limits, body } = request;
+                let limits = limits.as_ref().and_then(RequestLimits::to_json).unwrap_or_default();
+                let mut nested = BytesMut::with_capacity(14 + limits.len() + body.len());
+                nested.put_u8(operation.number());
+                nested.put_u8(u8::from(*form == ValueForm::Exact));
+                nested.put_u64_le(id.0);
+                nested.put_u32_le(limits.len() as u32);
+                nested.put_slice(&limits);
+                nested.put_slice(body);
+                encode(out, kind::NESTED, 0, *host_call, &nested);
+            }
+            HostMessage::HostResult { id, body } => encode(out, kind::HOST_RESULT, 0, *id, body),
+            HostMessage::HostError { id, body } => encode(out, kind::HOST_ERROR, 0, *id, body),
+            HostMessage::HostProgress { id, body } => encode(out, kind::HOST_PROGRESS, 0, *id, body),
+        }
+    }
+}
+
+fn encode_limits(out: &mut BytesMut, id: WireId, limits: Option<&RequestLimits>) {
+    if let Some(json) = limits.and_then(RequestLimits::to_json) {
+        encode(out, kind::TERMS, 0, id.0, &json);
+    }
+}
+
+fn capability_flags(capabilities: Capabilities) -> u8 {
+    let stdin = if capabilities.stdin { flag::STDIN } else { 0 };
+    let callbacks = if capabilities.callbacks { flag::CALLBACKS } else { 0 };
+    flag::EVENTS | stdin | callbacks
+}
+
+/// How a worker answers a request. Bodies are as the worker wrote them.
+#[derive(Debug)]
+pub(crate) enum WorkerAnswer {
+    /// A JSON value.
+    Value(Body),
+    /// A JSON object that describes a new handle.
+    Handle(Body),
+    /// A JSON object that is the whole answer.
+    Object(Body),
+    /// Little-endian 32-bit floats.
+    Floats(Body),
+    /// u32 count of rows, u32 length of each, then the little-endian 32-bit floats of all.
+    FloatRows(Body),
+    /// `{"detail", "exception"}`: Python raised.
+    Exception(Body),
+    /// `{"code", "detail"}`: the request cannot be carried out.
+    Rejected(Body),
+    /// The request was cancelled, after it had started or before.
+    Cancelled {
+        /// Whether it had started.
+        started: bool,
+    },
+    /// An answer of a kind that this host does not know.
+    Unknown(u8),
+}
+
+impl WorkerAnswer {
+    fn decode(kind: u8, body: Body) -> WorkerAnswer {
+        match kind {
+            kind::VALUE => WorkerAnswer::Value(body),
+            kind::HANDLE => WorkerAnswer::Handle(body),
+            kind::OBJECT => WorkerAnswer::Object(body),
+            kind::FLOATS => WorkerAnswer::Floats(body),
+            kind::FLOAT_ROWS => WorkerAnswer::FloatRows(body),
+            kind::EXCEPTION => WorkerAnswer::Exception(body),
+            kind::REFUSED => WorkerAnswer::Rejected(body),
+            kind::CANCELLED => WorkerAnswer::Cancelled { started: !body.is_empty() },
+            other => WorkerAnswer::Unknown(other),
+        }
+    }
+}
+
+/// A message of a worker.
+#[derive(Debug)]
+pub(crate) enum WorkerMessage {
+    /// The first: the worker takes requests now.
+    Ready,
+    /// The answer to a request.
+    Answer {
+        /// The request.
+        id: WireId,
+        /// The answer.
+        answer: WorkerAnswer,
+    },
+    /// The answer to a nested request.
+    NestedAnswer {
+        /// The nested request.
+        id: WireId,
+        /// The answer.
+        answer: WorkerAnswer,
+    },
+    /// Before the answer: `{"data", "metadata"?}`, an object as it shows itself.
+    Display {
+        /// The request.
+        id: WireId,
+        /// The object.
+        body: Body,
+    },
+    /// Before the answer: one item of a stream.
+    Item {
+        /// The request.
+        id: WireId,
+        /// A JSON value, or a JSON object that describes a new handle.
+        body: Body,
+        /// Whether it is a handle.
+        is_handle: bool,
+    },
+    /// On the host pair: a call from Python.
+    HostCall {
+        /// The id of the call.
+        id: u64,
+        /// `{"method", "params", "progress"}`.
+        body: Bytes,
+    },
+}
+
+impl WorkerMessage {
+    /// What a whole message says. A nested answer that is cut short belongs to no request and is an answer of no known id.
+    pub(crate) fn decode(message: Message) -> WorkerMessage {
+        let Message { kind, id: number, body, .. } = message;
+        let id = WireId(number);
+        match kind {
+            kind::READY => WorkerMessage::Ready,
+            kind::DISPLAY => WorkerMessage::Display { id, body },
+            kind::ITEM => WorkerMessage::Item { id, body, is_handle: false },
+            kind::ITEM_HANDLE => WorkerMessage::Item { id, body, is_handle: true },
+            kind::NESTED_ANSWER => decode_nested(body),
+            kind::HOST_CALL => WorkerMessage::HostCall { id: number, body: body.contiguous() },
+            _ => WorkerMessage::Answer { id, answer: WorkerAnswer::decode(kind, body) },
+        }
+    }
+}
+
+/// Names the message and its id, for the log. Never its body: that is the user's.
+impl fmt::Display for WorkerMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WorkerMessage::Ready => write!(f, "ready"),
+            WorkerMessage::Answer { id, .. } => write!(f, "answer {}", id.0),
+            WorkerMessage::NestedAnswer { id, .. } => write!(f, "nested answer {}", id.0),
+            WorkerMessage::Display { id, body } => write!(f, "display of {}, {} bytes", id.0, body.len()),
+            WorkerMessage::Item { id, body, .. } => write!(f, "item of {}, {} bytes", id.0, body.len()),
+            WorkerMessage::HostCall { id, body } => write!(f, "host call {id}, {} bytes", body.len()),
+        }
+    }
+}
+
+/// u64 id, u8 kind, then the body of the answer.
+fn decode_nested(body: Body) -> WorkerMessage {
+    let mut body = body.contiguous();
+    let (Ok(id), Ok(kind)) = (body.try_get_u64_le(), body.try_get_u8()) else {
+        return WorkerMessage::NestedAnswer { id: WireId(0), answer: WorkerAnswer::Unknown(0) };
+    };
+    WorkerMessage::NestedAnswer { id: WireId(id), answer: WorkerAnswer::decode(kind, Body::from(body)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::frame::Decoder;
+
+    fn request(limits: Option<RequestLimits>) -> WireRequest {
+        let body = Bytes::from_static(br#"{"expression":"1"}"#);
+        WireRequest { id: WireId::new(1, 1), operation: Operation::Evaluate, form: ValueForm::Exact, limits, body }
+    }
+
+    fn messages(message: &HostMessage) -> Vec<Message> {
+        let (mut out, mut decoder) = (BytesMut::new(), Decoder::default());
+        message.encode(&mut out);
+        std::iter::from_fn(|| decoder.next(&mut out).expect("valid frames")).collect()
+    }
+
+    #[test]
+    fn request_carries_its_flags() {
+        let events = Some(Capabilities { stdin: true, callbacks: false });
+        let message = HostMessage::Request { request: request(None), pipelined: true, events };
+        let sent = messages(&message);
+        assert_eq!(sent.len(), 1, "a request without limits is one message");
+        assert_eq!((sent[0].kind, sent[0].id), (1, 33));
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        assert_eq!(out[5], flag::EXACT | flag::FOLLOWS | flag::EVENTS | flag::STDIN);
+    }
+
+    #[test]
+    fn limits_of_a_request_come_before_it() {
+        let limits = Some(RequestLimits { handles: Some(3), ..RequestLimits::default() });
+        let sent = messages(&HostMessage::Request { request: request(limits), pipelined: false, events: None });
+        let seen: Vec<_> = sent.iter().map(|message| (message.kind, message.id)).collect();
+        assert_eq!(seen, [(kind::TERMS, 33), (1, 33)]);
+        assert_eq!(sent[0].body.contiguous(), &br#"{"handles":3}"#[..]);
+    }
+
+    #[test]
+    fn limits_that_limit_nothing_are_not_sent() {
+        assert!(messages(&HostMessage::SessionLimits(RequestLimits::default())).is_empty());
+    }
+
+    #[test]
+    fn every_kind_of_message_is_decoded() {
+        let decode = |kind, body: &'static [u8]| {
+            let body = Body::from(Bytes::from_static(body));
+            WorkerMessage::decode(Message { kind, id: 33, body })
+        };
+        assert!(matches!(decode(kind::READY, b"{}"), WorkerMessage::Ready));
+        assert!(matches!(decode(kind::ITEM_HANDLE, b"{}"), WorkerMessage::Item { is_handle: true, .. }));
+        assert!(matches!(
+            decode(kind::CANCELLED, b""),
+            WorkerMessage::Answer { id: WireId(33), answer: WorkerAnswer::Cancelled { started: false } }
+        ));
+        assert!(matches!(
+            decode(kind::CANCELLED, b"started"),
+            WorkerMessage::Answer { answer: WorkerAnswer::Cancelled { started: true }, .. }
+        ));
+        assert!(matches!(
+            decode(kind::NESTED_ANSWER, b"\x41\0\0\0\0\0\0\0\x407"),
+            WorkerMessage::NestedAnswer { id: WireId(65), answer: WorkerAnswer::Value(_) }
+        ));
+        assert!(matches!(
+            decode(kind::NESTED_ANSWER, b"\x41"),
+            WorkerMessage::NestedAnswer { id: WireId(0), answer: WorkerAnswer::Unknown(0) }
+        ));
+        assert!(matches!(decode(250, b""), WorkerMessage::Answer { answer: WorkerAnswer::Unknown(250), .. }));
+    }
+}
