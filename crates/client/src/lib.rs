@@ -149,3 +149,12 @@ pub use response::{FromResponse, Response, Returned};
 pub use rpc::RpcBackend;
 pub use state::Context;
 pub use value_stream::ValueStream;
+
+/// The Rust of the documents compiles.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/clients/rust.md")]
+    mod rust {}
+}
