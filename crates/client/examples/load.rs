@@ -1,8 +1,8 @@
-//! A closed-loop load over HTTP, or over a pipe: how long one eval takes, and how many go through at once.
+//! A closed-loop load over HTTP, a pipe or gRPC: how long one eval takes, and how many go through at once.
 //!
-//! `load HOST:PORT|unix:PATH [EXPRESSION] [--path /api/eval] [--calls 5000] [--connections 16] [--seconds 4]` prints one JSON
-//! object: latencies of one connection in microseconds, then calls per second over many connections. It speaks plain
-//! sockets, so that any server can be measured with it.
+//! `load HOST:PORT|unix:PATH|grpc:HOST:PORT [EXPRESSION] [--path /api/eval] [--calls 5000] [--connections 16] [--seconds 4]`
+//! prints one JSON object: latencies of one connection in microseconds, then calls per second over many connections. It
+//! speaks plain sockets, so that any server can be measured with it, and the client takes as little of the machine as it can.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const PIPE: &str = "unix:";
+const GRPC: &str = "grpc:";
 
 struct Options {
     target: String,
@@ -62,8 +63,13 @@ fn options() -> Result<Options, Failure> {
             _ => plain.push(word),
         }
     }
-    let target = plain.first().ok_or("usage: load HOST:PORT|unix:PATH [EXPRESSION]")?.clone();
-    let expression = serde_json::to_string(plain.get(1).map_or("1+1", String::as_str))?;
+    let target = plain.first().ok_or("usage: load HOST:PORT|unix:PATH|grpc:HOST:PORT [EXPRESSION]")?.clone();
+    let expression = plain.get(1).map_or("1+1", String::as_str);
+    if let Some(authority) = target.strip_prefix(GRPC) {
+        let request = grpc::request(authority, expression)?;
+        return Ok(Options { target, request, calls, connections, seconds });
+    }
+    let expression = serde_json::to_string(expression)?;
     let body = format!(r#"{{"expression":{expression},"locals":{{}}}}"#);
     if target.starts_with(PIPE) {
         let request = format!("{{\"command\":\"eval\",\"payload\":{body}}}\n").into_bytes();
@@ -118,6 +124,7 @@ struct Connection {
 enum Stream {
     Http(TcpStream),
     Pipe(UnixStream),
+    Grpc(TcpStream, grpc::Streams),
 }
 
 impl Connection {
@@ -125,24 +132,32 @@ impl Connection {
         let stream = match options.target.strip_prefix(PIPE) {
             Some(path) => Stream::Pipe(UnixStream::connect(path)?),
             None => {
-                let stream = TcpStream::connect(&options.target)?;
+                let authority = options.target.strip_prefix(GRPC);
+                let mut stream = TcpStream::connect(authority.unwrap_or(&options.target))?;
                 stream.set_nodelay(true)?;
-                Stream::Http(stream)
+                match authority {
+                    None => Stream::Http(stream),
+                    Some(_) => {
+                        stream.write_all(&grpc::PREFACE)?;
+                        Stream::Grpc(stream, grpc::Streams::default())
+                    }
+                }
             }
         };
         Ok(Connection { stream, read: Vec::new() })
     }
 
     fn call(&mut self, options: &Options) -> Result<(), Failure> {
-        self.read.clear();
         match &mut self.stream {
             Stream::Http(stream) => {
+                self.read.clear();
                 stream.write_all(&options.request)?;
                 while !is_whole_answer(&self.read)? {
                     read_some(stream, &mut self.read)?;
                 }
             }
             Stream::Pipe(stream) => {
+                self.read.clear();
                 stream.write_all(&options.request)?;
                 while self.read.last() != Some(&b'\n') {
                     read_some(stream, &mut self.read)?;
@@ -151,6 +166,7 @@ impl Connection {
                     return Err(format!("the server answered {}", String::from_utf8_lossy(&self.read)).into());
                 }
             }
+            Stream::Grpc(stream, streams) => streams.call(stream, &options.request, &mut self.read)?,
         }
         Ok(())
     }
@@ -177,4 +193,113 @@ fn is_whole_answer(read: &[u8]) -> Result<bool, Failure> {
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     });
     Ok(read.len() >= end + 4 + length.ok_or("an answer without content-length")?)
+}
+
+/// As much of HTTP/2 as one call after the other needs. Headers are written as literals, and those that come are not read: a
+/// call is answered when its stream ends, and has failed when no message came before.
+mod grpc {
+    use std::io::Write;
+    use std::net::TcpStream;
+
+    use super::{Failure, read_some};
+
+    /// The connection's preface, no settings, and room for answers without end.
+    pub(crate) const PREFACE: [u8; 46] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+        \0\0\0\x04\0\0\0\0\0\
+        \0\0\x04\x08\0\0\0\0\0\x7f\0\0\0";
+    const HEAD: usize = 9;
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
+    const END_STREAM: u8 = 1;
+    const END_HEADERS: u8 = 4;
+    const ACK: u8 = 1;
+
+    /// Both frames of an `Evaluate`, for stream 0.
+    pub(crate) fn request(authority: &str, expression: &str) -> Result<Vec<u8>, Failure> {
+        let headers = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/beep.python.runtime.PythonService/Evaluate"),
+            (":authority", authority),
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+        ];
+        let mut block = Vec::new();
+        for (name, value) in headers {
+            block.push(0); // a literal that is not indexed
+            for text in [name, value] {
+                block.push(u8::try_from(text.len()).ok().filter(|length| *length < 127).ok_or("a long header")?);
+                block.extend_from_slice(text.as_bytes());
+            }
+        }
+        let length = u8::try_from(expression.len()).ok().filter(|length| *length < 126).ok_or("a long expression")?;
+        let mut message = vec![0, 0, 0, 0, length + 2, 0x0a, length]; // field 1, a string
+        message.extend_from_slice(expression.as_bytes());
+        let mut request = frame(HEADERS, END_HEADERS, &block);
+        request.extend(frame(DATA, END_STREAM, &message));
+        Ok(request)
+    }
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        frame.extend_from_slice(&[kind, flags, 0, 0, 0, 0]);
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    /// The streams of a connection, one after the other.
+    #[derive(Default)]
+    pub(crate) struct Streams {
+        next: u32,
+        buffer: Vec<u8>,
+    }
+
+    impl Streams {
+        /// `read` holds what came for no call yet.
+        pub(crate) fn call(
+            &mut self,
+            stream: &mut TcpStream,
+            request: &[u8],
+            read: &mut Vec<u8>,
+        ) -> Result<(), Failure> {
+            let id = self.next * 2 + 1;
+            self.next += 1;
+            self.buffer.clear();
+            self.buffer.extend_from_slice(request);
+            let headers = HEAD + usize::from(request[1]) * 256 + usize::from(request[2]);
+            for at in [0, headers] {
+                self.buffer[at + 5..at + HEAD].copy_from_slice(&id.to_be_bytes());
+            }
+            stream.write_all(&self.buffer)?;
+            let mut has_message = false;
+            loop {
+                while read.len() < HEAD || read.len() < HEAD + length_of(read) {
+                    read_some(stream, read)?;
+                }
+                let (kind, flags, of) = (read[3], read[4], u32::from_be_bytes([read[5], read[6], read[7], read[8]]));
+                let payload: Vec<u8> = read.drain(..HEAD + length_of(read)).skip(HEAD).collect();
+                match kind {
+                    SETTINGS | PING if flags & ACK == 0 => {
+                        let payload = if kind == PING { &payload[..] } else { &[] };
+                        stream.write_all(&frame(kind, ACK, payload))?;
+                    }
+                    GOAWAY => return Err("the server says goodbye".into()),
+                    DATA | HEADERS if of == id => {
+                        has_message |= kind == DATA && !payload.is_empty();
+                        if flags & END_STREAM != 0 {
+                            return if has_message { Ok(()) } else { Err("the server answered no message".into()) };
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn length_of(frame: &[u8]) -> usize {
+        u32::from_be_bytes([0, frame[0], frame[1], frame[2]]) as usize
+    }
 }

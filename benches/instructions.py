@@ -1,0 +1,92 @@
+"""How many instructions the server takes for one call, by callgrind: a figure that does not depend on what else the machine does.
+
+    cargo build --release -p beep-python && cargo build --release -p beep-python-client --example load
+    python3 benches/instructions.py --binary before=/path/of/one --binary after=target/release/beep-python [--calls 1000]
+
+For each wire a server runs under `valgrind --tool=callgrind` twice, and is asked for `1+1` by one connection: N times, and 2N times.
+The difference, divided by N, is one call, without start and end. Only the server process counts: zygotes and workers run without
+valgrind. Needs valgrind. Prints a Markdown table.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from measure import Build, Server, table
+
+options = argparse.ArgumentParser()
+options.add_argument("--binary", action="append", required=True, metavar="NAME=PATH")
+options.add_argument("--load", default="target/release/examples/load", help="the client's example `load`")
+options.add_argument("--calls", type=int, default=1000, help="N")
+options = options.parse_args()
+LOAD = os.path.abspath(options.load)
+WIRES = {"HTTP": ("http", "--port", "0"), "pipe": ("pipe",), "gRPC": ("rpc", "--rpc-port", "0")}
+
+
+def instructions(build, wire, calls):
+    """Instructions of a server from its start to its end, which is asked so many times meanwhile."""
+    folder = tempfile.mkdtemp(prefix="beep-callgrind-")
+    try:
+        words = ["valgrind", "--tool=callgrind", "--trace-children=no", "--callgrind-out-file=%s/out.%%p" % folder]
+        words += [build.binary, "start", "--foreground", *WIRES[wire]]
+        with open(os.path.join(folder, "said"), "w+") as said:
+            process = subprocess.Popen(words, env=build.env, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+            try:
+                server = wait_until_ready(build, process, said)
+                target = server.targets[wire]
+                done = subprocess.run([LOAD, target, "--calls", str(calls), "--seconds", "0"], capture_output=True, text=True)
+                if done.returncode:
+                    raise SystemExit("%s: %s" % (target, done.stderr[-500:]))
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
+        return max(map(total, glob.glob(os.path.join(folder, "out.*"))))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until_ready(build, process, said):
+    while True:
+        records = json.loads(build.run("status", "--json"))
+        if records and records[0].get("state", "running") == "running":
+            return Server(records[0])
+        if process.poll() is not None:
+            said.seek(0)
+            raise SystemExit("the server did not start: %s" % said.read()[-800:])
+        time.sleep(0.1)
+
+
+def total(path):
+    with open(path) as file:
+        return max(int(number) for number in re.findall(r"^(?:summary|totals): (\d+)", file.read(), re.M))
+
+
+def main():
+    if shutil.which("valgrind") is None:
+        raise SystemExit("this needs valgrind")
+    builds = [Build(text) for text in options.binary]
+    rows = []
+    try:
+        for wire in WIRES:
+            row, per_call = [wire], []
+            for build in builds:
+                once, twice = (instructions(build, wire, calls) for calls in (options.calls, 2 * options.calls))
+                # `load` makes a tenth of the calls before, to warm up.
+                per_call.append((twice - once) / (options.calls * 1.1))
+                row.append("{:,.0f}".format(per_call[-1]))
+            rows.append(row + ["%.3f" % (per_call[-1] / per_call[0])] * (len(builds) == 2))
+    finally:
+        for build in builds:
+            build.close()
+    print("Instructions of one `1+1` in the server, from %d and %d calls\n" % (options.calls, 2 * options.calls))
+    table([""] + [build.name for build in builds] + ["ratio"] * (len(builds) == 2), rows)
+
+
+main()
