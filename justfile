@@ -12,6 +12,10 @@ test:
 check:
     bash .ci/run
 
+# Run every benchmark and write benches/RESULTS.md, with a Python that has the peers (see benches/run)
+bench PEERS="python3":
+    benches/run --peers {{PEERS}}
+
 # Format everything
 fmt:
     cargo fmt --all

@@ -1,14 +1,16 @@
 """Our figures beside the peers', in one run: rounds are the outer loop, so all rows see the same machine.
 
     cargo build --release -p beep-python && cargo build --release -p beep-python-client --example load
-    python3 -m venv peers && peers/bin/pip install granian fastapi 'uvicorn[standard]' uv      # its index is used, too
+    python3 -m venv peers && peers/bin/pip install granian fastapi 'uvicorn[standard]' grpcio uv
     peers/bin/python benches/compare.py --target target/release [--rounds 5]
 
-Prints Markdown tables of medians with the range in brackets. A row whose program is not installed is left out.
+Prints Markdown tables of medians with the range in brackets. A row whose program is not installed is left out. For uv's rows the
+index of the machine is used.
 """
 
 import argparse
 import http.client
+import importlib.util
 import itertools
 import json
 import os
@@ -57,26 +59,24 @@ def free_port():
 
 
 class Peer:
-    """A server of theirs: started when entered, ended when left."""
+    """A server of theirs: started when entered, ended when left. `target` is where it listens, as `load` takes it."""
 
-    def __init__(self, *words):
-        self.words = words
+    def __init__(self, target, *words):
+        self.words, self.place = words, target
 
     def __enter__(self):
         self.port = free_port()
-        words = [word.replace("PORT", str(self.port)) for word in self.words]
+        put = lambda word: word.replace("PORT", str(self.port)).replace("SOCKET", os.path.join(SCRATCH, "peer.sock"))
+        self.target, words = put(self.place), [put(word) for word in self.words]
         began = time.perf_counter()
         self.process = subprocess.Popen(
             words, env=ENV, cwd=HERE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )
         while True:
-            try:
-                ask(self.port, "POST", "/api/eval", {"expression": "1+1"})
+            if subprocess.run([LOAD, self.target, "--calls", "1", "--seconds", "0"], capture_output=True).returncode == 0:
                 break
-            except OSError:
-                if self.process.poll() is not None or time.perf_counter() - began > 30:
-                    raise SystemExit("%s did not start" % " ".join(words))
-                time.sleep(0.001)
+            if self.process.poll() is not None or time.perf_counter() - began > 30:
+                raise SystemExit("%s did not start" % " ".join(words))
         self.start_ms = (time.perf_counter() - began) * 1e3
         self.pid = self.process.pid
         return self
@@ -84,18 +84,24 @@ class Peer:
     def __exit__(self, *_):
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        if os.path.exists(self.target.removeprefix("unix:")):
+            os.unlink(self.target.removeprefix("unix:"))
 
 
 class Ours:
     """A server of ours, by the command that users type."""
 
+    def __init__(self, backend, *words):
+        self.words = (backend, *words)
+
     def __enter__(self):
-        self.port = free_port()
         began = time.perf_counter()
-        run(BEEP, "start", "http", "--port", str(self.port))
+        run(BEEP, "start", *self.words)
         self.start_ms = (time.perf_counter() - began) * 1e3
-        self.pid = json.loads(run(BEEP, "status", "--json"))[0]["pid"]
-        ask(self.port, "POST", "/api/eval", {"expression": "1+1"})
+        record = json.loads(run(BEEP, "status", "--json"))[0]
+        self.pid, url = record["pid"], record["endpoints"][0]["url"]
+        self.target = url.replace("http://", "").replace("grpc://", "grpc:")
+        run(LOAD, self.target, "--calls", "1", "--seconds", "0")
         return self
 
     def __exit__(self, *_):
@@ -152,14 +158,14 @@ def measure_server(row, server):
         note(row, "start ms", server.start_ms)
         note(row, "idle MiB", memory_mib(server.pid))
         before = cpu_seconds(server.pid)
-        load = json.loads(run(LOAD, "127.0.0.1:%d" % server.port, "--seconds", str(options.seconds)))
+        load = json.loads(run(LOAD, server.target, "--seconds", str(options.seconds)))
         calls = 5500 + load["calls_per_s"] * options.seconds
         note(row, "CPU us/eval", (cpu_seconds(server.pid) - before) / calls * 1e6)
         note(row, "p50 us", load["p50_us"])
         note(row, "p99 us", load["p99_us"])
         note(row, "evals/s, 16 connections", load["calls_per_s"])
-        if isinstance(server, Ours):
-            note_session(server.port)
+        if isinstance(server, Ours) and server.words[0] == "http":
+            note_session(int(server.target.rpartition(":")[2]))
 
 
 def note_session(port):
@@ -206,15 +212,19 @@ def environments():
 
 
 def servers():
-    yield "beep-python http", Ours()
-    granian = os.path.join(BIN, "granian")
-    if os.path.exists(granian):
+    yield "beep-python http", Ours("http", "--port", "0")
+    if shutil.which("granian", path=BIN):
         words = "--interface wsgi --host 127.0.0.1 --port PORT --workers 1 --blocking-threads 1 --no-access-log"
-        yield "granian wsgi", Peer(granian, *words.split(), "--log-level", "warning", "peers:wsgi")
-    uvicorn = os.path.join(BIN, "uvicorn")
-    if os.path.exists(uvicorn):
+        granian = os.path.join(BIN, "granian")
+        yield "granian wsgi", Peer("127.0.0.1:PORT", granian, *words.split(), "--log-level", "warning", "peers:wsgi")
+    if shutil.which("uvicorn", path=BIN):
         words = "--host 127.0.0.1 --port PORT --no-access-log --log-level warning peers:fastapi"
-        yield "fastapi + uvicorn", Peer(uvicorn, *words.split())
+        yield "fastapi + uvicorn", Peer("127.0.0.1:PORT", os.path.join(BIN, "uvicorn"), *words.split())
+    yield "beep-python pipe", Ours("pipe")
+    yield "a bare JSON socket server in Python", Peer("unix:SOCKET", sys.executable, "peers.py", "lines", "SOCKET")
+    yield "beep-python gRPC", Ours("rpc", "--rpc-port", "0")
+    if importlib.util.find_spec("grpc"):
+        yield "grpcio, synchronous", Peer("grpc:127.0.0.1:PORT", sys.executable, "peers.py", "grpc", "PORT")
 
 
 def table(rows, columns):

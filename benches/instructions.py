@@ -5,7 +5,8 @@
 
 For each wire a server runs under `valgrind --tool=callgrind` twice, and is asked for `1+1` by one connection: N times, and 2N times.
 The difference, divided by N, is one call, without start and end. Only the server process counts: zygotes and workers run without
-valgrind. Needs valgrind. Prints a Markdown table.
+valgrind. Between two calls the client pauses, so that the server does not busy-poll: how long it does would be counted, and rustix's way
+to tell the CPU, which it needs then, does not work under valgrind. Needs valgrind. Prints a Markdown table.
 """
 
 import argparse
@@ -17,7 +18,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 
 from measure import Build, Server, table
 
@@ -26,6 +26,7 @@ options.add_argument("--binary", action="append", required=True, metavar="NAME=P
 options.add_argument("--load", default="target/release/examples/load", help="the client's example `load`")
 options.add_argument("--calls", type=int, default=1000, help="N")
 options = options.parse_args()
+PAUSE = 3  # ms
 LOAD = os.path.abspath(options.load)
 WIRES = {"HTTP": ("http", "--port", "0"), "pipe": ("pipe",), "gRPC": ("rpc", "--rpc-port", "0")}
 
@@ -33,39 +34,42 @@ WIRES = {"HTTP": ("http", "--port", "0"), "pipe": ("pipe",), "gRPC": ("rpc", "--
 def instructions(build, wire, calls):
     """Instructions of a server from its start to its end, which is asked so many times meanwhile."""
     folder = tempfile.mkdtemp(prefix="beep-callgrind-")
+    words = ["valgrind", "--tool=callgrind", "--callgrind-out-file=%s/out.%%p" % folder]
+    # `start --foreground` becomes the server by exec; what the server starts is Python.
+    words += ["--trace-children=yes", "--trace-children-skip=*/bin/python*"]
+    words += [build.binary, "start", "--foreground", *WIRES[wire]]
+    process = subprocess.Popen(
+        words, env=build.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
-        words = ["valgrind", "--tool=callgrind", "--trace-children=no", "--callgrind-out-file=%s/out.%%p" % folder]
-        words += [build.binary, "start", "--foreground", *WIRES[wire]]
-        with open(os.path.join(folder, "said"), "w+") as said:
-            process = subprocess.Popen(words, env=build.env, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-            try:
-                server = wait_until_ready(build, process, said)
-                target = server.targets[wire]
-                done = subprocess.run([LOAD, target, "--calls", str(calls), "--seconds", "0"], capture_output=True, text=True)
-                if done.returncode:
-                    raise SystemExit("%s: %s" % (target, done.stderr[-500:]))
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait()
-        return max(map(total, glob.glob(os.path.join(folder, "out.*"))))
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if " is ready at " in line:
+                break
+        else:
+            raise SystemExit("the server did not start:\n%s" % "".join(said))
+        target = Server(json.loads(build.run("status", "--json"))[0]).targets[wire]
+        load = [LOAD, target, "--calls", str(calls), "--pause", str(PAUSE), "--connections", "1", "--seconds", "0"]
+        done = subprocess.run(load, capture_output=True, text=True)
+        process.send_signal(signal.SIGTERM)
+        said.append(process.stdout.read())
+        if done.returncode:
+            raise SystemExit("%s: %s\n%s" % (target, done.stderr[-500:], "".join(said)))
+        process.wait()
+        counted = max(map(total, glob.glob(os.path.join(folder, "out.*"))), default=0)
+        if not counted:
+            raise SystemExit("callgrind counted nothing")
+        return counted
     finally:
+        process.kill()
+        process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def wait_until_ready(build, process, said):
-    while True:
-        records = json.loads(build.run("status", "--json"))
-        if records and records[0].get("state", "running") == "running":
-            return Server(records[0])
-        if process.poll() is not None:
-            said.seek(0)
-            raise SystemExit("the server did not start: %s" % said.read()[-800:])
-        time.sleep(0.1)
 
 
 def total(path):
     with open(path) as file:
-        return max(int(number) for number in re.findall(r"^(?:summary|totals): (\d+)", file.read(), re.M))
+        return max(map(int, re.findall(r"^(?:summary|totals): (\d+)", file.read(), re.M)), default=0)
 
 
 def main():

@@ -89,10 +89,12 @@ def cell(values):
     return "%.4g (%.4g..%.4g)" % (statistics.median(values), min(values), max(values)) if values else "-"
 
 
+def table_text(columns, rows):
+    """A Markdown table."""
+    lines = ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+    return "\n".join(lines)
+
+
 def table(columns, rows):
-    """Prints a Markdown table."""
-    print("| " + " | ".join(columns) + " |")
-    print("|---" * len(columns) + "|")
-    for row in rows:
-        print("| " + " | ".join(map(str, row)) + " |")
-    print()
+    print(table_text(columns, rows) + "\n")

@@ -1,5 +1,5 @@
-"""The same eval as a web application, as users of these frameworks would write it, and on a bare socket. Compiled for each
-request."""
+"""The same eval as a web application, as users of these frameworks would write it, on a bare socket, and by grpcio. Compiled for
+each request."""
 
 import json
 import selectors
@@ -67,5 +67,24 @@ def lines(path):
                 client.sendall(json.dumps({"result": {"value": value}}).encode() + b"\n")
 
 
+def grpc(port):
+    """grpcio's synchronous server, with one thread. The message is short, so its bytes are taken apart by hand."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+
+    def evaluate(request, _):
+        text = json.dumps(eval(request.decode(), {}, {})).encode()
+        return b"\x0a" + bytes([len(text)]) + text
+
+    method = grpc.unary_unary_rpc_method_handler(evaluate, request_deserializer=lambda message: message[2:])
+    handlers = grpc.method_handlers_generic_handler("beep.python.runtime.PythonService", {"Evaluate": method})
+    server = grpc.server(ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((handlers,))
+    server.add_insecure_port("127.0.0.1:" + port)
+    server.start()
+    server.wait_for_termination()
+
+
 if __name__ == "__main__":
-    lines(sys.argv[1])
+    {"lines": lines, "grpc": grpc}[sys.argv[1]](sys.argv[2])

@@ -116,7 +116,7 @@ def main():
     run(BEEP, "init")
     rows = {
         "beep-python pipe": Ours(),
-        "a bare socket server in Python": Started(sys.executable, os.path.join(HERE, "peers.py")),
+        "a bare socket server in Python": Started(sys.executable, os.path.join(HERE, "peers.py"), "lines"),
         "a server that does nothing": Started(NULL),
     }
     figures = {}

@@ -1,8 +1,9 @@
 //! A closed-loop load over HTTP, a pipe or gRPC: how long one eval takes, and how many go through at once.
 //!
-//! `load HOST:PORT|unix:PATH|grpc:HOST:PORT [EXPRESSION] [--path /api/eval] [--calls 5000] [--connections 16] [--seconds 4]`
-//! prints one JSON object: latencies of one connection in microseconds, then calls per second over many connections. It
-//! speaks plain sockets, so that any server can be measured with it, and the client takes as little of the machine as it can.
+//! `load HOST:PORT|unix:PATH|grpc:HOST:PORT [EXPRESSION] [--path /api/eval] [--calls 5000] [--pause 0] [--connections 16]
+//! [--seconds 4]` prints one JSON object: latencies of one connection in microseconds, with a pause of so many milliseconds
+//! between its calls, then calls per second over many connections. It speaks plain sockets, so that any server can be measured
+//! with it, and the client takes as little of the machine as it can.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,6 +20,7 @@ struct Options {
     target: String,
     request: Vec<u8>,
     calls: usize,
+    pause: Duration,
     connections: usize,
     seconds: f64,
 }
@@ -27,10 +29,12 @@ fn main() -> Result<(), Failure> {
     let options = options()?;
     let mut connection = Connection::open(&options)?;
     for _ in 0..options.calls / 10 {
+        std::thread::sleep(options.pause);
         connection.call(&options)?; // to warm up
     }
     let mut alone = Vec::with_capacity(options.calls);
     for _ in 0..options.calls {
+        std::thread::sleep(options.pause);
         alone.push(timed(|| connection.call(&options))?);
     }
     drop(connection);
@@ -52,12 +56,14 @@ fn main() -> Result<(), Failure> {
 fn options() -> Result<Options, Failure> {
     let mut plain = Vec::new();
     let (mut path, mut calls, mut connections, mut seconds) = ("/api/eval".to_owned(), 5000, 16, 4.0);
+    let mut pause = Duration::ZERO;
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
         match word.as_str() {
             "--path" => path = value()?,
             "--calls" => calls = value()?.parse()?,
+            "--pause" => pause = Duration::from_millis(value()?.parse()?),
             "--connections" => connections = value()?.parse()?,
             "--seconds" => seconds = value()?.parse()?,
             _ => plain.push(word),
@@ -67,17 +73,17 @@ fn options() -> Result<Options, Failure> {
     let expression = plain.get(1).map_or("1+1", String::as_str);
     if let Some(authority) = target.strip_prefix(GRPC) {
         let request = grpc::request(authority, expression)?;
-        return Ok(Options { target, request, calls, connections, seconds });
+        return Ok(Options { target, request, calls, pause, connections, seconds });
     }
     let expression = serde_json::to_string(expression)?;
     let body = format!(r#"{{"expression":{expression},"locals":{{}}}}"#);
     if target.starts_with(PIPE) {
         let request = format!("{{\"command\":\"eval\",\"payload\":{body}}}\n").into_bytes();
-        return Ok(Options { target, request, calls, connections, seconds });
+        return Ok(Options { target, request, calls, pause, connections, seconds });
     }
     let head = format!("POST {path} HTTP/1.1\r\nhost: {target}\r\ncontent-type: application/json\r\n");
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes();
-    Ok(Options { target, request, calls, connections, seconds })
+    Ok(Options { target, request, calls, pause, connections, seconds })
 }
 
 fn timed(call: impl FnOnce() -> Result<(), Failure>) -> Result<Duration, Failure> {
