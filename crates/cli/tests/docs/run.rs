@@ -69,16 +69,21 @@ impl Ground {
              exec {program} \"$@\"\n",
             http.number, rpc.number
         );
-        let path = ground.folder.path().join("bin/beep-python");
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        ground.add_program("beep-python", &script);
+        let python = pythons()[0].path.display().to_string();
+        ground.add_program("python3", &format!("#!/bin/sh\nexec {python} \"$@\"\n"));
         for (name, version) in PACKAGES {
             wheels::wheel(&ground.folder.path().join("index"), name, version, &[]);
         }
-        let python = pythons()[0].path.display().to_string();
         let made = ground.command(program).args(["init", "--python", &python]).output().unwrap();
         assert!(made.status.success(), "{made:?}");
         ground
+    }
+
+    fn add_program(&self, name: &str, script: &str) {
+        let path = self.folder.path().join("bin").join(name);
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// A command that sees nothing of this user's settings, and no network.
