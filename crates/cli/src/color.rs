@@ -5,6 +5,8 @@ use std::io::IsTerminal;
 use clap::ColorChoice;
 use nu_ansi_term::{Color, Style};
 
+use crate::terminal::detect::is_dumb;
+
 /// Where colors are written. `--color` says it; else they are for terminals that know them, unless `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Colors {
@@ -34,11 +36,6 @@ impl Colors {
         }
         choice
     }
-}
-
-/// Whether the terminal can only write one line after the other.
-pub(crate) fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 fn is_set(variable: &str) -> bool {

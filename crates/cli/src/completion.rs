@@ -5,11 +5,9 @@ use clap::{Command, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::CompleteEnv;
 
-use crate::Cli;
+use crate::command_line::Cli;
+use crate::commands::completions::VARIABLE;
 use crate::inventory::{self, Name};
-
-/// Set by the scripts of `completions`, when a shell wants to know what can come next.
-pub(crate) const VARIABLE: &str = "BEEP_PYTHON_COMPLETE";
 
 /// Answers the shell that asks, if one does, and ends the program then.
 pub(crate) fn answer_shell() {

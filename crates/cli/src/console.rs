@@ -3,29 +3,21 @@
 //! It knows no commands. What is typed is split into words and run as on the command line; completion, colors and
 //! hints come from the command tree.
 
-use std::io::IsTerminal;
-
 use anyhow::Result;
 use clap::Command;
 
-use crate::ExitStatus;
 use crate::color::{FAINT, paint};
 use crate::completion;
 use crate::context::Context;
-use crate::error::CliError;
+use crate::exit_status::ExitStatus;
 use crate::terminal::line_editor::{LineEditor, ReadLine};
 use crate::terminal::shell_words::ShellWords;
-use crate::terminal::subprocess::{CommandRunner, RunOutcome};
+use crate::terminal::subprocess::CommandRunner;
 use crate::terminal::{completer, select};
 
 const NAME: &str = "beep-python";
-pub(crate) const LEAVE: &str = "exit";
+const LEAVE: &str = "exit";
 const HISTORY: &str = "history";
-
-/// Whether there is somebody to type.
-pub(crate) fn has_terminal() -> bool {
-    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
-}
 
 /// The commands that can be typed: those of the command line, and one to leave.
 pub(crate) fn tree() -> Command {
@@ -39,7 +31,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     let colors = printer.colors.stdout;
     let runner = CommandRunner::new(context)?;
     let history = context.home()?.root().join(HISTORY);
-    let mut lines = LineEditor::new(completer::hooks(), &history, colors);
+    let mut lines = LineEditor::new(completer::hooks(tree()), &history, colors);
     let about = "`help` shows the commands, `menu` offers them, Tab completes, Ctrl-D leaves";
     printer.line(format_args!("Beep Python Runtime {}: {}", env!("CARGO_PKG_VERSION"), paint(colors, FAINT, about)));
     offer_runtime(context, &runner)?;
@@ -58,20 +50,9 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
         match words.first().map(String::as_str) {
             None => {}
             Some(LEAVE | "quit") => return Ok(ExitStatus::Success),
-            Some(_) => run_command(context, &runner, &words),
+            Some(_) => runner.run(context, &words),
         }
     }
-}
-
-/// Runs a command; what it has to say of its failure it says itself.
-pub(crate) fn run_command(context: &Context, runner: &CommandRunner, words: &[String]) {
-    let failure = match runner.run(words) {
-        Ok(RunOutcome::Success | RunOutcome::Failure) => return,
-        Ok(RunOutcome::Interrupted) => CliError::Interrupted.into(),
-        Ok(RunOutcome::Killed(signal)) => CliError::Killed { command: words.join(" "), signal }.into(),
-        Err(error) => anyhow::Error::new(error).context(format!("cannot run {}", words.join(" "))),
-    };
-    context.printer.error(&failure, None);
 }
 
 /// Whoever has no Python yet cannot do much; it is one key away.
@@ -81,7 +62,7 @@ fn offer_runtime(context: &Context, runner: &CommandRunner) -> Result<()> {
     }
     context.printer.line("There is no Python runtime yet.");
     if select::confirm("Get one now? It is downloaded, or one of this machine is used.")? {
-        run_command(context, runner, &["init".to_owned()]);
+        runner.run(context, &["init".to_owned()]);
     } else {
         context.printer.line("`init` gets one whenever you like.");
     }

@@ -28,6 +28,9 @@ pub(crate) enum CliError {
     NoSession { session: String, server: String },
     #[error("`{0}` needs a terminal")]
     NoTerminal(&'static str),
+    /// Options that exclude each other, where the parser cannot know; reported as it reports its own errors.
+    #[error("{0}")]
+    ArgumentConflict(String),
     #[error("interrupted")]
     Interrupted,
     #[error("`{command}` was ended by signal {signal}")]

@@ -11,7 +11,7 @@ use beep_python_server::pipe::PipeError;
 
 use crate::context::Context;
 use crate::error::CliError;
-use crate::server::lookup::running;
+use crate::server::lookup::running_servers;
 
 /// A hint for the first error in the chain that has one.
 pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {
@@ -56,6 +56,7 @@ fn complaint(error: &CliError) -> Option<String> {
         CliError::NoEndpoint(_)
         | CliError::NoLog(_)
         | CliError::UnreadableCode(..)
+        | CliError::ArgumentConflict(_)
         | CliError::Interrupted
         | CliError::Killed { .. } => return None,
     })
@@ -183,7 +184,7 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
     Some(match error {
         BindError::PortInUse { holder, address } => {
             let another = "--port, for RPC --rpc-port, takes another, and 0 a free one";
-            let servers = context.home().ok().and_then(|home| running(&home).ok()).unwrap_or_default();
+            let servers = context.home().ok().and_then(|home| running_servers(&home).ok()).unwrap_or_default();
             match servers.iter().find(|(record, _)| Some(record.pid) == holder.pid) {
                 Some((record, _)) => {
                     format!("that is the server {0}: `beep-python stop {0}` stops it; {another}", record.id)

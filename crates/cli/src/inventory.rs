@@ -10,8 +10,8 @@ use beep_python_runtime::interpreter::{Platform, PythonRuntimeManager};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::records;
 
-use crate::commands::block_on;
-use crate::server::lookup::{client_of, running};
+use crate::async_runtime::block_on;
+use crate::server::lookup::{connect, running_servers};
 
 /// How long somebody who pressed a key waits for what has to be asked for.
 const COMPLETION_TIMEOUT: Duration = Duration::from_millis(700);
@@ -62,11 +62,11 @@ pub(crate) fn servers() -> Result<Vec<Name>> {
 
 /// Sessions of the servers that run; a server that does not answer at once is passed by.
 pub(crate) fn sessions() -> Result<Vec<Name>> {
-    let servers = running(&Home::from_env()?)?;
+    let servers = running_servers(&Home::from_env()?)?;
     in_time(async {
         let mut found = Vec::new();
         for (record, _) in &servers {
-            let sessions = client_of(record)?.list_sessions().await.unwrap_or_default();
+            let sessions = connect(record)?.list_sessions().await.unwrap_or_default();
             found.extend(sessions.into_iter().map(|session| name(session.session_id, format!("server {}", record.id))));
         }
         Ok(found)

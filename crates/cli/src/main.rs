@@ -1,15 +1,18 @@
 //! The command `beep-python`.
 //!
-//! One file a command under `commands`; what they have in common is how they speak (`printer`), how they fail
-//! (`complaint`, `hints`) and how they find an environment or a server (`environment`, `server`).
+//! One file a command under `commands`. They share how they print (`printer`), how they fail (`error`, `hints`), and how
+//! they find an environment or a server (`environment`, `server`).
 
+mod async_runtime;
 mod color;
+mod command_line;
 mod commands;
 mod completion;
 mod console;
 mod context;
 mod environment;
 mod error;
+mod exit_status;
 mod hints;
 mod inventory;
 mod printer;
@@ -20,38 +23,15 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::color::Colors;
-use crate::commands::Command;
+use crate::command_line::Cli;
 use crate::context::Context;
-
-/// A managed Python for any application: it fetches an interpreter, keeps virtual environments, and starts servers
-/// through which code is evaluated, objects are held and methods called, with typed results. Without a command, on a
-/// terminal, it opens a console for commands.
-#[derive(Parser)]
-#[command(name = "beep-python", version)]
-struct Cli {
-    /// Print facts as JSON, for programs to read
-    #[arg(long, global = true)]
-    json: bool,
-
-    /// When to write in colors; `auto`: on a terminal, unless NO_COLOR is set
-    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true)]
-    color: ColorChoice,
-
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-/// How a command status, other than by an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ExitStatus {
-    /// All is well.
-    Success,
-    /// What was to be shown was shown, and it is a failure: an exception, a check that found something wrong.
-    Failure,
-}
+use crate::error::CliError;
+use crate::exit_status::ExitStatus;
+use crate::terminal::detect::is_interactive;
 
 fn main() -> ExitCode {
     completion::answer_shell();
@@ -61,7 +41,7 @@ fn main() -> ExitCode {
     let context = Context::new(cli.json, Colors::new(cli.color));
     let status = match cli.command {
         Some(command) => command.run(&context),
-        None if console::has_terminal() => console::run(&context),
+        None if is_interactive() => console::run(&context),
         None => Cli::command().print_help().map(|()| ExitStatus::Success).map_err(Into::into),
     };
     match status {
@@ -74,18 +54,11 @@ fn main() -> ExitCode {
             }
         },
         Err(error) => {
+            if let Some(CliError::ArgumentConflict(message)) = error.downcast_ref() {
+                Cli::command().error(ErrorKind::ArgumentConflict, format!("{message}\n")).exit();
+            }
             context.printer.error(&error, hints::hint_for(&error, &context).as_deref());
             ExitCode::from(1)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
     }
 }

@@ -8,8 +8,9 @@ use beep_python_runtime::interpreter::{Platform, Source, VersionRequest};
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use crate::ExitStatus;
+use super::venv::describe::{package_list, packages_json};
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
 use crate::progress::install::InstallProgress;
 use crate::progress::packages::PackagesProgress;
 
@@ -144,7 +145,7 @@ async fn install(
         "path": environment.path,
         "runtime": installed.runtime,
         "newRuntime": installed.new_runtime,
-        "packages": packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect::<Vec<_>>(),
+        "packages": packages_json(packages),
     });
     context.printer.result(json, || {
         let printer = &context.printer;
@@ -154,9 +155,8 @@ async fn install(
             installed.runtime,
             environment.path.display()
         ));
-        let list: Vec<_> = packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect();
-        if !list.is_empty() {
-            printer.line(format_args!("Installed into {}: {}", environment.name, list.join(", ")));
+        if !packages.is_empty() {
+            printer.line(format_args!("Installed into {}: {}", environment.name, package_list(packages)));
         }
     });
     Ok(ExitStatus::Success)

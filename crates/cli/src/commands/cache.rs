@@ -5,9 +5,9 @@ use beep_python_runtime::cache::{self, CachePart};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use crate::ExitStatus;
 use crate::context::Context;
-use crate::server::lookup::running;
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::running_servers;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
             });
         }
         Command::Clean => {
-            let servers_run = !running(&home)?.is_empty();
+            let servers_run = !running_servers(&home)?.is_empty();
             let parts = cache::clean(&home, servers_run)?;
             let bytes: u64 = parts.iter().map(|part| part.size_bytes).sum();
             context.printer.result(json!({"removed": entries(&parts), "freedBytes": bytes}), || {

@@ -4,9 +4,11 @@ use anyhow::Result;
 use clap::ValueEnum;
 use clap_complete::env::Shells;
 
-use crate::ExitStatus;
-use crate::completion::VARIABLE;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
+
+/// Set by the scripts of `completions`, when a shell wants to know what can come next.
+pub(crate) const VARIABLE: &str = "BEEP_PYTHON_COMPLETE";
 
 const NAME: &str = "beep-python";
 

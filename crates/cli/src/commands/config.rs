@@ -11,10 +11,10 @@ use beep_python_server::door::Token;
 use beep_python_server::launch::{bind_loopback, records, unreadable_records};
 use serde_json::{Value, json};
 
-use super::status::explanation;
-use super::venv;
-use crate::ExitStatus;
+use super::venv::describe::describe_state;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
+use crate::server::report::explain_state;
 
 /// One thing that was looked at.
 struct Check {
@@ -143,7 +143,7 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
     for glanced in environments.list()? {
         let status = environments.status(&glanced.name)?;
         let what = format!("environment {}", status.name);
-        let (word, reason) = venv::state_of(&status.state);
+        let (word, reason) = describe_state(&status.state);
         let problem = format!("{word}: {}", reason.unwrap_or_default());
         checks.push(match &status.state {
             EnvironmentState::Healthy => {
@@ -216,10 +216,10 @@ fn check_servers(home: &Home) -> Result<Vec<Check>> {
     for (record, state) in records(home)? {
         let what = format!("server {}", record.id);
         checks.push(match state.is_alive() {
-            true => good(what, explanation(&record, state)),
+            true => good(what, explain_state(&record, state)),
             false => wrong(
                 what,
-                explanation(&record, state),
+                explain_state(&record, state),
                 format!("beep-python restart {0}, or beep-python stop {0}", record.id),
             ),
         });

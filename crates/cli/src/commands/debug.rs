@@ -4,9 +4,9 @@ use anyhow::Result;
 use beep_python_client::{Debugger, PythonHostBackend};
 use serde_json::json;
 
-use crate::ExitStatus;
 use crate::context::Context;
-use crate::server::lookup::{client_of, server_for};
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::{connect, find_server};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let Args { session, install, server } = args;
-    let client = client_of(&server_for(&context.home()?, server.as_deref())?.0)?;
+    let client = connect(&find_server(&context.home()?, server.as_deref())?.0)?;
     let debugger = client.debug_session(&session, install).await?;
     let Debugger { host, port, debugpy } = &debugger;
     let launch = launch(&session, host, *port);

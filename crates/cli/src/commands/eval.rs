@@ -8,13 +8,15 @@ use beep_python_client::protocol::Limits;
 use beep_python_client::{AnyBackend, Error, PythonHostBackend, Response, Returned, SessionOptions, Value};
 use serde_json::json;
 
-use super::serve::seconds;
 use super::streaming::{self, WRITE_LIMIT};
-use crate::ExitStatus;
+use crate::async_runtime::interrupted;
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
-use crate::server::lookup::{TemporaryServer, client_of, interrupted, running, server_for};
+use crate::exit_status::ExitStatus;
+use crate::server::launch::TemporaryServer;
+use crate::server::lookup::{connect, find_server, running_servers};
+use crate::server::settings::seconds;
 
 /// In place of the code: standard input has it.
 const FROM_INPUT: &str = "-";
@@ -56,17 +58,17 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let code = code(&args.code)?;
     let home = context.home()?;
     let chosen = match &args.server {
-        Some(wanted) => Some(server_for(&home, Some(wanted))?.0),
+        Some(wanted) => Some(find_server(&home, Some(wanted))?.0),
         None if args.environment.is_named() => None,
-        None if args.session.is_some() => Some(server_for(&home, None)?.0),
-        None => match running(&home)?.as_slice() {
+        None if args.session.is_some() => Some(find_server(&home, None)?.0),
+        None => match running_servers(&home)?.as_slice() {
             [(record, _)] => Some(record.clone()),
             _ => None,
         },
     };
     let mut interruption = std::pin::pin!(interrupted());
     if let Some(record) = chosen {
-        let client = client_of(&record)?;
+        let client = connect(&record)?;
         let Some(session) = &args.session else {
             // In a session of its own, which ends with this command, whatever it is still doing; also where nothing is left
             // of the command to say so.
@@ -93,7 +95,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
             return Err(interruption?.into());
         }
     };
-    let client = client_of(&server.record)?;
+    let client = connect(&server.record)?;
     let in_session = async {
         let client = client.with_session(&client.create_session_with(&watched()).await?);
         evaluate(context, client, &code, &args).await

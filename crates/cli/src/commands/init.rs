@@ -6,9 +6,9 @@ use anyhow::Result;
 use beep_python_runtime::interpreter::{InitOptions, InitOutcome, Obtained, Source, VersionRequest};
 use serde_json::json;
 
-use crate::ExitStatus;
 use crate::context::Context;
 use crate::environment::warn_default_python;
+use crate::exit_status::ExitStatus;
 use crate::progress::install::InstallProgress;
 
 #[derive(clap::Args)]

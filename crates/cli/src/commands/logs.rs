@@ -9,10 +9,10 @@ use anyhow::Result;
 use beep_python_runtime::platform::{Home, failed_to};
 use beep_python_server::launch::{RecordError, ServerRecord, log_tail, state_of};
 
-use crate::ExitStatus;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::server::lookup::server_for;
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::find_server;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
 
 /// The log of a server; one that stopped has no record any more, but its log under its id.
 fn log_of(home: &Home, wanted: Option<&str>) -> Result<(PathBuf, Option<ServerRecord>)> {
-    match server_for(home, wanted) {
+    match find_server(home, wanted) {
         Ok((record, _)) => match record.log.clone() {
             Some(log) => Ok((log, Some(record))),
             None => Err(CliError::NoLog(record.id).into()),

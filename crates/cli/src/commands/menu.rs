@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use crate::ExitStatus;
-use crate::console::{has_terminal, run_command};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::exit_status::ExitStatus;
 use crate::inventory::{self, Name};
+use crate::terminal::detect::is_interactive;
 use crate::terminal::line_editor::{LineEditor, ReadLine};
 use crate::terminal::select::{Choice, Selection, select};
 use crate::terminal::shell_words::{ShellWords, quote};
@@ -50,7 +50,7 @@ enum Then {
 }
 
 pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
-    if !has_terminal() {
+    if !is_interactive() {
         return Err(CliError::NoTerminal("menu").into());
     }
     let colors = context.printer.colors.stdout;
@@ -96,7 +96,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
 fn show_and_run(context: &Context, runner: &CommandRunner, command: &[String]) {
     let shown: Vec<_> = command.iter().map(|word| quote(word)).collect();
     context.printer.line(format_args!("beep-python {}", shown.join(" ")));
-    run_command(context, runner, command);
+    runner.run(context, command);
     context.printer.line("");
 }
 

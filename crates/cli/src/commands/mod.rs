@@ -2,7 +2,7 @@
 
 mod bundle;
 mod cache;
-mod completions;
+pub(crate) mod completions;
 mod config;
 mod debug;
 mod eval;
@@ -14,7 +14,7 @@ mod python;
 mod quickstart;
 mod restart;
 mod runtime;
-pub(crate) mod serve;
+mod serve;
 mod session;
 mod start;
 mod status;
@@ -22,12 +22,11 @@ mod stop;
 mod streaming;
 mod venv;
 
-use std::future::Future;
-
 use anyhow::Result;
 
-use crate::ExitStatus;
+use crate::async_runtime::block_on;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
 
 /// Every command. The first line of each comment is what `--help` shows.
 #[derive(clap::Subcommand)]
@@ -105,9 +104,4 @@ impl Command {
             Command::Completions(args) => completions::run(context, &args),
         }
     }
-}
-
-/// Runs what waits for more than one thing. Most commands do not, and begin sooner without.
-pub(crate) fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

@@ -6,8 +6,8 @@ use anyhow::Result;
 use beep_python_runtime::environment::{ProviderPackage, ProviderStatus, VenvManager};
 use serde_json::json;
 
-use crate::ExitStatus;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 #[derive(clap::Args)]

@@ -6,16 +6,16 @@ use std::time::Duration;
 use anyhow::Result;
 use beep_python_client::{AnyBackend, PythonHostBackend};
 use beep_python_server::launch::ServerRecord;
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::block_on;
-use crate::ExitStatus;
-use crate::console::has_terminal;
+use crate::async_runtime::{block_on, interrupted, terminated};
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
+use crate::exit_status::ExitStatus;
 use crate::prompt;
-use crate::server::lookup::{TemporaryServer, client_of, interrupted, running, server_for};
+use crate::server::launch::TemporaryServer;
+use crate::server::lookup::{connect, find_server, running_servers};
+use crate::terminal::detect::is_interactive;
 
 /// How long somebody who leaves waits until the server has ended the session: it does so in any case.
 const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
-    if !has_terminal() {
+    if !is_interactive() {
         return Err(CliError::NoTerminal("python").into());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -68,13 +68,13 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
     let mut interruption = std::pin::pin!(interrupted());
     if let Some(record) = chosen_server(context, args)? {
         if let Some(session) = &args.session {
-            let known = client_of(&record)?.list_sessions().await?;
+            let known = connect(&record)?.list_sessions().await?;
             if !known.iter().any(|known| known.session_id == *session) {
                 return Err(CliError::NoSession { session: session.clone(), server: record.id }.into());
             }
             return Ok(Place { record, session: Some(session.clone()), own_session: false, temporary: None });
         }
-        let session = client_of(&record)?.create_session().await?;
+        let session = connect(&record)?.create_session().await?;
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
     let environment = args.environment.resolve(context)?;
@@ -97,15 +97,15 @@ fn chosen_server(context: &Context, args: &Args) -> Result<Option<ServerRecord>>
         return Ok(None);
     }
     if args.server.is_some() || args.session.is_some() {
-        return Ok(Some(server_for(&home, args.server.as_deref())?.0));
+        return Ok(Some(find_server(&home, args.server.as_deref())?.0));
     }
-    let mut running = running(&home)?;
+    let mut running = running_servers(&home)?;
     Ok(if running.len() == 1 { Some(running.remove(0).0) } else { None })
 }
 
 impl Place {
     fn client(&self) -> Result<AnyBackend> {
-        let client = client_of(&self.record)?;
+        let client = connect(&self.record)?;
         Ok(self.session.iter().fold(client, |client, session| client.with_session(session)))
     }
 
@@ -123,7 +123,7 @@ fn leave(place: &Mutex<Option<Place>>) {
     if let (true, Some(session)) = (place.own_session, &place.session) {
         // With a client of its own: this may be another thread than the one which the prompt's client belongs to.
         let _ = block_on(async {
-            Ok(tokio::time::timeout(DELETE_TIMEOUT, client_of(&place.record)?.delete_session(session)).await??)
+            Ok(tokio::time::timeout(DELETE_TIMEOUT, connect(&place.record)?.delete_session(session)).await??)
         });
     }
 }
@@ -131,15 +131,7 @@ fn leave(place: &Mutex<Option<Place>>) {
 /// When the terminal is gone or somebody asks the prompt to end, it leaves nothing behind either.
 fn end_with_terminal(place: Arc<Mutex<Option<Place>>>) -> Result<()> {
     std::thread::Builder::new().name("goodbye".into()).spawn(move || {
-        let waited = block_on(async {
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut hangup = signal(SignalKind::hangup())?;
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            Ok(())
-        });
+        let waited = block_on(terminated());
         if waited.is_ok() {
             leave(&place);
             let _ = crossterm::terminal::disable_raw_mode();

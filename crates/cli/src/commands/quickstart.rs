@@ -10,10 +10,12 @@ use beep_python_server::launch::ServerRecord;
 use serde_json::{Value, json};
 
 use super::init;
-use crate::ExitStatus;
+use crate::async_runtime::interrupted;
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
-use crate::server::lookup::{TemporaryServer, client_at, client_of, interrupted, running};
+use crate::exit_status::ExitStatus;
+use crate::server::launch::TemporaryServer;
+use crate::server::lookup::{connect, connect_to, running_servers};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -55,7 +57,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let urls: Vec<_> = server.record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
     tour.step("Server", format_args!("{} is ready at {}", server.record.id, urls.join(", ")));
 
-    let client = client_of(&server.record)?;
+    let client = connect(&server.record)?;
     let shown = async {
         results(&mut tour, &client).await.context("step 4, the typed results, failed")?;
         backends(&mut tour, &server.record).await.context("step 5, every backend, failed")
@@ -65,13 +67,13 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         interruption = &mut interruption => return Err(interruption?.into()),
     }
 
-    let (status, id) = (running(&home)?, server.record.id.clone());
+    let (status, id) = (running_servers(&home)?, server.record.id.clone());
     let listed =
         status.iter().find(|(record, _)| record.id == id).with_context(|| format!("server {id} is not listed"))?;
     tour.step("Status", format_args!("server {id} is process {}, Python {}", listed.0.pid, listed.0.python_version));
 
     server.stop().context("the last step, stopping the server, failed")?;
-    anyhow::ensure!(!running(&home)?.iter().any(|(record, _)| record.id == id), "server {id} still runs");
+    anyhow::ensure!(!running_servers(&home)?.iter().any(|(record, _)| record.id == id), "server {id} still runs");
     tour.step("Stop", format_args!("server {id} is stopped; the Python and the environment stay"));
     tour.end();
     Ok(ExitStatus::Success)
@@ -127,13 +129,13 @@ async fn results(tour: &mut Tour<'_>, python: &AnyBackend) -> Result<()> {
 /// The same session by way of every backend; and environments, by way of Python.
 async fn backends(tour: &mut Tour<'_>, record: &ServerRecord) -> Result<()> {
     for (n, endpoint) in record.endpoints.iter().enumerate() {
-        let client = client_at(record, endpoint)?;
+        let client = connect_to(record, endpoint)?;
         let count: usize = client.evaluate("seen = globals().get('seen', 0) + 1\nseen").await?;
         expect(count == n + 1, &endpoint.url, count)?;
         tour.result(&format!("seen += 1, over {}", endpoint.backend), "usize", count);
     }
     let code = "from beep_python import VenvManager\n[e['name'] for e in VenvManager().list()]";
-    let names: Vec<String> = client_of(record)?.evaluate(code).await?;
+    let names: Vec<String> = connect(record)?.evaluate(code).await?;
     expect(names.contains(&record.environment), "VenvManager().list()", format_args!("{names:?}"))?;
     tour.result("from beep_python import VenvManager; VenvManager().list()", "Vec<String>", format_args!("{names:?}"));
     Ok(())

@@ -3,11 +3,13 @@
 use anyhow::{Context as _, Result};
 use beep_python_server::launch::{Endpoint, LaunchPlan, stop};
 
-use super::serve::ServerSettings;
-use super::start::announce;
-use crate::ExitStatus;
 use crate::context::Context;
-use crate::server::lookup::{grace_of, launcher, server_for};
+use crate::exit_status::ExitStatus;
+use crate::server::launch::launcher;
+use crate::server::lookup::find_server;
+use crate::server::report::announce;
+use crate::server::settings::ServerSettings;
+use crate::server::settings::stop_grace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -17,7 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
-    let (record, _) = server_for(&home, args.server.as_deref())?;
+    let (record, _) = find_server(&home, args.server.as_deref())?;
     let settings = ServerSettings::from_arguments(&record.arguments).with_context(|| {
         format!("server {} was started by another version, with settings that this one does not know", record.id)
     })?;
@@ -31,7 +33,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         arguments: settings.arguments(),
         lifeline: None,
     };
-    stop(&home, &record, grace_of(&record))?;
+    stop(&home, &record, stop_grace(&record))?;
     let record = launcher(&home)?.launch(&plan)?;
     announce(context, &record);
     Ok(ExitStatus::Success)

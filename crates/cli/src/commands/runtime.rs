@@ -13,10 +13,10 @@ use indicatif::MultiProgress;
 use serde_json::{Value, json};
 
 use super::init::SourceArgs;
-use crate::ExitStatus;
 use crate::context::Context;
 use crate::environment::warn_default_python;
 use crate::error::CliError;
+use crate::exit_status::ExitStatus;
 use crate::progress::install::InstallProgress;
 
 #[derive(clap::Subcommand)]

@@ -6,10 +6,10 @@ use beep_python_runtime::interpreter::VersionRequest;
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use serde_json::json;
 
-use crate::ExitStatus;
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
-use crate::server::lookup::{client_of, server_for};
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::{connect, find_server};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -159,7 +159,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
 }
 
 fn client(context: &Context, server: &Server) -> Result<AnyBackend> {
-    client_of(&server_for(&context.home()?, server.server.as_deref())?.0)
+    connect(&find_server(&context.home()?, server.server.as_deref())?.0)
 }
 
 fn row(info: &SessionInfo) -> Vec<String> {

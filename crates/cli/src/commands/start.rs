@@ -1,17 +1,16 @@
 //! `start`: a server in the background, or in the foreground.
 
 use anyhow::Result;
-use beep_python_server::launch::{Endpoint, LaunchPlan, ServerRecord, state_of};
+use beep_python_server::launch::LaunchPlan;
 use beep_python_server::pipe::PipeName;
-use clap::CommandFactory;
-use clap::error::ErrorKind;
 
-use super::serve::{ServerArgs, ServerSettings};
-use super::status::server_json;
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
-use crate::server::lookup::launcher;
-use crate::{Cli, ExitStatus};
+use crate::error::CliError;
+use crate::exit_status::ExitStatus;
+use crate::server::launch::launcher;
+use crate::server::report::announce;
+use crate::server::settings::{ServerArgs, ServerSettings};
 
 const DEFAULT_PORT: u16 = 5678;
 const DEFAULT_RPC_PORT: u16 = 50051;
@@ -58,8 +57,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     ] {
         if given && !wanted(backend) {
             // Left unsaid, a server would be somewhere else than where its user looks for it.
-            let said = format!("{option} is for the backend '{name}', which is not among those to start\n");
-            Cli::command().error(ErrorKind::ArgumentConflict, said).exit();
+            let message = format!("{option} is for the backend '{name}', which is not among those to start");
+            return Err(CliError::ArgumentConflict(message).into());
         }
     }
     let http = wanted(Backend::Http).then(|| args.port.unwrap_or(DEFAULT_PORT));
@@ -89,33 +88,4 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let record = launcher.launch(&plan)?;
     announce(context, &record);
     Ok(ExitStatus::Success)
-}
-
-/// Says that a server is ready, and what can be done with it.
-pub(crate) fn announce(context: &Context, record: &ServerRecord) {
-    let printer = &context.printer;
-    printer.result(server_json(record, state_of(record)), || {
-        let ServerRecord { id, python_version, environment, .. } = record;
-        for endpoint in &record.endpoints {
-            printer.line(format_args!("Server {id} is ready at {}", endpoint.url));
-        }
-        printer.line(format_args!("  Python {python_version} in the environment {environment}"));
-        printer.line(format_args!("  use it:   beep-python eval --server {id} '1 + 1'"));
-        if let Some(endpoint) = record.endpoint("http") {
-            let body = r#"-H 'Content-Type: application/json' -d '{"expression": "1 + 1"}'"#;
-            printer.line(format_args!("            curl {}/api/eval {body}", endpoint.url));
-        }
-        if let Some(name) = record.endpoint("pipe").and_then(Endpoint::pipe_name) {
-            printer.line(format_args!("            .NET: new NamedPipeClientStream(\".\", \"{name}\")"));
-        }
-        if let Some(port) = record.endpoint("rpc").and_then(Endpoint::port) {
-            let call = r#"-d '{"expression": "1 + 1"}'"#;
-            let rpc = "beep.python.runtime.PythonService/Evaluate";
-            printer.line(format_args!("            grpcurl -plaintext {call} localhost:{port} {rpc}"));
-        }
-        match record.log {
-            Some(_) => printer.line(format_args!("  stop it:  beep-python stop {id}")),
-            None => printer.line("  stop it:  Ctrl-C"),
-        }
-    });
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use beep_python_server::launch::{ServerRecord, ServerState, log_tail, records};
-use serde_json::{Value, json};
+use beep_python_server::launch::records;
 
-use crate::ExitStatus;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
+use crate::server::report::{explain_state, log_excerpt, server_json, state_name};
 
 pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     let servers = records(&context.home()?)?;
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
             let environment = format!("{} (Python {})", record.environment, record.python_version);
             vec![
                 record.id.clone(),
-                word(*state).into(),
+                state_name(*state).into(),
                 endpoints.join(" "),
                 environment,
                 record.pid.to_string(),
@@ -33,8 +33,8 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
         printer.table(&["SERVER", "STATE", "ENDPOINT", "ENVIRONMENT", "PID", "SINCE"], rows.collect());
         for (record, state) in servers.iter().filter(|(_, state)| !state.is_alive()) {
             printer.line("");
-            printer.line(explanation(record, *state));
-            for line in last_lines(record, 3).lines() {
+            printer.line(explain_state(record, *state));
+            for line in log_excerpt(record, 3).lines() {
                 printer.line(format_args!("  | {line}"));
             }
             let id = &record.id;
@@ -44,50 +44,6 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
         }
     });
     Ok(ExitStatus::Success)
-}
-
-pub(crate) fn server_json(record: &ServerRecord, state: ServerState) -> Value {
-    let mut json = json!(record);
-    // How it is says more than what was written last.
-    if let Some(json) = json.as_object_mut() {
-        json.remove("stopping");
-    }
-    json["state"] = word(state).into();
-    if !state.is_alive() {
-        json["explanation"] = explanation(record, state).into();
-        json["logTail"] = last_lines(record, 20).into();
-    }
-    json
-}
-
-/// What became of a server that does not run.
-pub(crate) fn explanation(record: &ServerRecord, state: ServerState) -> String {
-    let ServerRecord { id, pid, .. } = record;
-    match state {
-        ServerState::Running => format!("Server {id} runs."),
-        ServerState::Stopping => format!("Server {id} is finishing its calls."),
-        ServerState::Ended => {
-            format!("Server {id} (process {pid}) ended without stopping: it was killed, or it crashed.")
-        }
-        ServerState::PidReused => {
-            format!("Server {id} ended without stopping, and another process has its pid {pid} by now.")
-        }
-        ServerState::Rebooted => format!("Server {id} ended when the machine was restarted."),
-    }
-}
-
-fn last_lines(record: &ServerRecord, lines: usize) -> String {
-    record.log.as_ref().map(|log| log_tail(log, lines)).unwrap_or_default()
-}
-
-fn word(state: ServerState) -> &'static str {
-    match state {
-        ServerState::Running => "running",
-        ServerState::Stopping => "stopping",
-        ServerState::Ended => "dead",
-        ServerState::PidReused => "dead (pid reused)",
-        ServerState::Rebooted => "dead (rebooted)",
-    }
 }
 
 fn ago(started_at: u64) -> String {

@@ -6,10 +6,11 @@ use anyhow::Result;
 use beep_python_server::launch::{ServerRecord, Stopped, records, stop};
 use serde_json::json;
 
-use super::status::explanation;
-use crate::ExitStatus;
 use crate::context::Context;
-use crate::server::lookup::{grace_of, server_for};
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::find_server;
+use crate::server::report::explain_state;
+use crate::server::settings::stop_grace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -27,16 +28,16 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let servers = match args.all {
         true => records(&home)?,
-        false => vec![server_for(&home, args.server.as_deref())?],
+        false => vec![find_server(&home, args.server.as_deref())?],
     };
     let mut entries = Vec::new();
     let mut lines = Vec::new();
     for (record, state) in servers {
-        let stopped = stop(&home, &record, args.grace.map_or_else(|| grace_of(&record), Duration::from_secs))?;
+        let stopped = stop(&home, &record, args.grace.map_or_else(|| stop_grace(&record), Duration::from_secs))?;
         entries.push(json!({"id": record.id, "pid": record.pid, "outcome": word(stopped)}));
         lines.push(match stopped {
             Stopped::AlreadyGone if !state.is_alive() => {
-                format!("{} It is forgotten now.", explanation(&record, state))
+                format!("{} It is forgotten now.", explain_state(&record, state))
             }
             _ => told(&record, stopped),
         });

@@ -9,13 +9,12 @@ use reedline::{Completer, DefaultHinter, Highlighter, Hinter, History, Span, Sty
 use super::line_editor::EditorHooks;
 use super::shell_words::{ShellWords, Word, quote};
 use crate::color::{COMMAND, ERROR, FAINT, OPTION, TEXT};
-use crate::console::{LEAVE, tree};
 
-pub(crate) fn hooks() -> EditorHooks {
+pub(crate) fn hooks(tree: Command) -> EditorHooks {
     EditorHooks {
-        completer: Box::new(Commands { tree: tree() }),
-        highlighter: Box::new(Commands { tree: tree() }),
-        hinter: Box::new(Hints { tree: tree(), remembered: DefaultHinter::default().with_style(FAINT), hint: None }),
+        completer: Box::new(Commands { tree: tree.clone() }),
+        highlighter: Box::new(Commands { tree: tree.clone() }),
+        hinter: Box::new(Hints { tree, remembered: DefaultHinter::default().with_style(FAINT), hint: None }),
         continuation: Arc::new(|line| ShellWords::parse(line).open.then(String::new)),
     }
 }
@@ -152,7 +151,7 @@ impl Hinter for Hints {
 fn needed(command: &Command) -> Option<String> {
     if command.has_subcommands() {
         let names: Vec<_> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name).collect();
-        return (names.len() <= 12 && command.get_name() != LEAVE).then(|| names.join(" | "));
+        return (names.len() <= 12).then(|| names.join(" | "));
     }
     let mut wanted = Vec::new();
     for arg in command.get_positionals() {
@@ -168,6 +167,7 @@ fn needed(command: &Command) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::tree;
 
     fn completed(line: &str) -> Vec<String> {
         let found = Commands { tree: tree() }.complete(line, line.len());

@@ -16,7 +16,7 @@ use reedline::{
     ValidationResult, Validator, default_emacs_keybindings,
 };
 
-use crate::color;
+use super::detect::is_dumb;
 
 const COMPLETION: &str = "completion";
 const REMEMBERED: usize = 5000;
@@ -61,7 +61,7 @@ impl LineEditor {
     /// blank are not kept.
     pub(crate) fn new(hooks: EditorHooks, history: &Path, colors: bool) -> LineEditor {
         let EditorHooks { completer, highlighter, hinter, continuation } = hooks;
-        if color::is_dumb() {
+        if is_dumb() {
             return LineEditor { editor: None, continuation: Some(continuation), next: PendingIndent::default() };
         }
         let next = PendingIndent::default();
@@ -82,7 +82,7 @@ impl LineEditor {
 
     /// A reader of answers, which are not kept.
     pub(crate) fn bare(colors: bool) -> LineEditor {
-        let editor = (!color::is_dumb()).then(|| plain_editor(colors));
+        let editor = (!is_dumb()).then(|| plain_editor(colors));
         LineEditor { editor, continuation: None, next: PendingIndent::default() }
     }
 

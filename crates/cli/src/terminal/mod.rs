@@ -1,6 +1,8 @@
 //! What a person at a terminal sees and types: line editing, selection by keys, and commands that run in the foreground.
 
 pub(crate) mod completer;
+pub(crate) mod confirm;
+pub(crate) mod detect;
 pub(crate) mod echo_guard;
 pub(crate) mod line_editor;
 pub(crate) mod select;

@@ -7,7 +7,8 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, rea
 use crossterm::terminal::{Clear, ClearType, disable_raw_mode, enable_raw_mode, size};
 use crossterm::{execute, queue};
 
-use crate::color::{COMMAND, FAINT, is_dumb, paint};
+use super::detect::is_dumb;
+use crate::color::{COMMAND, FAINT, paint};
 
 /// The terminal gives every key at once until this is dropped.
 struct Raw;

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::echo_guard::EchoGuard;
 use crate::context::Context;
+use crate::error::CliError;
 
 /// Runs commands on the terminal that the console is on.
 pub(crate) struct CommandRunner {
@@ -22,7 +23,7 @@ pub(crate) struct CommandRunner {
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RunOutcome {
+enum RunOutcome {
     Success,
     Failure,
     /// By Ctrl-C.
@@ -44,8 +45,18 @@ impl CommandRunner {
         Ok(CommandRunner { program: std::env::current_exe()?, options })
     }
 
-    /// Runs the command and waits for its end.
-    pub(crate) fn run(&self, words: &[String]) -> io::Result<RunOutcome> {
+    /// Runs a command and waits for its end. It prints its own errors; how else it ended is printed here.
+    pub(crate) fn run(&self, context: &Context, words: &[String]) {
+        let error = match self.spawn_and_wait(words) {
+            Ok(RunOutcome::Success | RunOutcome::Failure) => return,
+            Ok(RunOutcome::Interrupted) => CliError::Interrupted.into(),
+            Ok(RunOutcome::Killed(signal)) => CliError::Killed { command: words.join(" "), signal }.into(),
+            Err(error) => anyhow::Error::new(error).context(format!("cannot run {}", words.join(" "))),
+        };
+        context.printer.error(&error, None);
+    }
+
+    fn spawn_and_wait(&self, words: &[String]) -> io::Result<RunOutcome> {
         let status = {
             let _guard = EchoGuard::begin();
             Command::new(&self.program).args(&self.options).args(words).status()?

@@ -4,17 +4,17 @@ use anyhow::Result;
 use beep_python_runtime::interpreter::VersionRequest;
 use serde_json::json;
 
-use super::environment_json;
-use crate::ExitStatus;
+use super::describe::{environment_json, packages_json};
 use crate::context::Context;
 use crate::environment::interpreter_for;
+use crate::exit_status::ExitStatus;
 
 pub(super) fn admin(context: &Context, python: Option<&VersionRequest>) -> Result<ExitStatus> {
     let interpreter = interpreter_for(context, python)?;
     let outcome = context.environments()?.admin(&interpreter)?;
     let mut json = environment_json(&outcome.environment);
     json["created"] = outcome.created.into();
-    json["packages"] = outcome.packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect();
+    json["packages"] = packages_json(&outcome.packages);
     json["missing"] = outcome.missing.iter().map(|p| json!({"name": p.name, "reason": p.reason})).collect();
     let printer = &context.printer;
     printer.result(json, || {

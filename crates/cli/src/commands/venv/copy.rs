@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use super::environment_json;
-use crate::ExitStatus;
+use super::describe::environment_json;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
 
 pub(super) fn copy(context: &Context, from: &str, to: &str) -> Result<ExitStatus> {
     let copy = context.environments()?.copy(from, to)?;

@@ -4,11 +4,11 @@ use anyhow::Result;
 use beep_python_runtime::environment::Requirements;
 use beep_python_runtime::interpreter::VersionRequest;
 
+use super::describe::{environment_json, packages_json};
 use super::install::say_installed;
-use super::{environment_json, packages_json};
-use crate::ExitStatus;
 use crate::context::Context;
 use crate::environment::interpreter_for;
+use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 pub(super) fn create(

@@ -1,6 +1,5 @@
 //! `venv delete`.
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,17 +8,19 @@ use beep_python_runtime::environment::Environment;
 use beep_python_server::launch::{ServerRecord, stop};
 use serde_json::json;
 
-use crate::ExitStatus;
-use crate::commands::block_on;
+use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::server::lookup::{client_of, grace_of, running};
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::{connect, running_servers};
+use crate::server::settings::stop_grace;
+use crate::terminal::confirm::confirm_deletion;
 
 pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitStatus> {
     let home = context.home()?;
     let environments = context.environments()?;
     let environment = environments.open(name)?;
-    let running = running(&home)?;
+    let running = running_servers(&home)?;
     let (users, others): (Vec<_>, Vec<_>) =
         running.iter().map(|(record, _)| record).partition(|record| record.environment_path == environment.path);
     // Servers that have but sessions in it go on.
@@ -40,15 +41,15 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
             1 => also.push_str(" and end the session in it"),
             number => also.push_str(&format!(" and end the {number} sessions in it")),
         }
-        if !confirmed(&format!("Delete {}{also}?", environment.path.display()))? {
+        if !confirm_deletion(&format!("Delete {}{also}?", environment.path.display()))? {
             return Err(CliError::Unconfirmed(name.into()).into());
         }
     }
     for record in &users {
-        stop(&home, record, grace_of(record))?;
+        stop(&home, record, stop_grace(record))?;
     }
     for (record, session) in &guests {
-        block_on(async { Ok(client_of(record)?.delete_session(session).await?) })?;
+        block_on(async { Ok(connect(record)?.delete_session(session).await?) })?;
     }
     environments.delete(name)?;
     let stopped: Vec<_> = users.iter().map(|record| record.id.as_str()).collect();
@@ -69,19 +70,7 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
 
 /// The sessions that a server has in an environment which is not its own.
 async fn sessions_in(record: &ServerRecord, environment: &Environment) -> Result<Vec<String>> {
-    let mut sessions = client_of(record)?.list_sessions().await?;
+    let mut sessions = connect(record)?.list_sessions().await?;
     sessions.retain(|session| Path::new(&session.environment) == environment.path);
     Ok(sessions.into_iter().map(|session| session.session_id).collect())
-}
-
-/// Asks on the terminal; where there is none, nobody agrees.
-pub(super) fn confirmed(question: &str) -> Result<bool> {
-    let (input, mut output) = (std::io::stdin(), std::io::stderr());
-    if !input.is_terminal() || !output.is_terminal() {
-        return Ok(false);
-    }
-    write!(output, "{question} [y/N] ")?;
-    let mut answer = String::new();
-    input.lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

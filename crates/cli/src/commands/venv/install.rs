@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Installed, Package, Requirements};
+use beep_python_runtime::environment::{Installed, Requirements};
 use serde_json::json;
 
-use super::packages_json;
-use crate::ExitStatus;
+use super::describe::{package_list, packages_json};
 use crate::context::Context;
 use crate::environment::environment_for;
+use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 pub(super) fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<ExitStatus> {
@@ -33,12 +33,11 @@ pub(super) fn install(context: &Context, name: &str, packages: &[String], files:
 }
 
 pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed) {
-    let list = |packages: &[Package]| {
-        packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect::<Vec<_>>().join(", ")
-    };
     match installed.changed.is_empty() {
-        true => context.printer.line(format_args!("Nothing to do, {name} has it: {}", list(&installed.packages))),
-        false => context.printer.line(format_args!("Installed into {name}: {}", list(&installed.changed))),
+        true => {
+            context.printer.line(format_args!("Nothing to do, {name} has it: {}", package_list(&installed.packages)))
+        }
+        false => context.printer.line(format_args!("Installed into {name}: {}", package_list(&installed.changed))),
     }
 }
 
@@ -55,8 +54,8 @@ pub(super) fn uninstall(context: &Context, name: &str, packages: &[String]) -> R
     context.printer.result(json, || match removed.packages.is_empty() {
         true => context.printer.line(format_args!("Nothing to do, {} has none of them", environment.name)),
         false => {
-            let names = removed.packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect::<Vec<_>>();
-            context.printer.line(format_args!("Removed from {}: {}", environment.name, names.join(", ")));
+            let removed = package_list(&removed.packages);
+            context.printer.line(format_args!("Removed from {}: {removed}", environment.name));
         }
     });
     for name in &removed.absent {

@@ -8,9 +8,10 @@ use beep_python_server::launch::{RecordError, ServerRecord, ServerState};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
-use crate::ExitStatus;
+use super::describe::{describe_state, package_list, packages_json};
 use crate::context::Context;
-use crate::server::lookup::running;
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::running_servers;
 
 pub(super) fn list(context: &Context) -> Result<ExitStatus> {
     let mut environments = context.environments()?.list()?;
@@ -29,7 +30,7 @@ pub(super) fn list(context: &Context) -> Result<ExitStatus> {
                 status.size_bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default(),
                 since(status),
                 users(status, &servers).join(", "),
-                state_of(&status.state).0,
+                describe_state(&status.state).0,
                 status.path.display().to_string(),
             ]
         });
@@ -42,7 +43,7 @@ pub(super) fn list(context: &Context) -> Result<ExitStatus> {
 pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
     let status = context.environments()?.status(name)?;
     let servers = servers(context)?;
-    let (word, reason) = state_of(&status.state);
+    let (word, reason) = describe_state(&status.state);
     context.printer.result(status_json(&status, &servers), || {
         let mut rows =
             vec![("name", status.name.clone()), ("path", status.path.display().to_string()), ("state", word)];
@@ -56,11 +57,8 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
         rows.push(("used", since(&status)));
         let users = users(&status, &servers);
         rows.extend((!users.is_empty()).then(|| ("users", users.join(", "))));
-        let packages = status.packages.iter().map(|package| format!("{} {}", package.name, package.version));
-        rows.push((
-            "packages",
-            if status.packages.is_empty() { "none".into() } else { packages.collect::<Vec<_>>().join(", ") },
-        ));
+        let packages = if status.packages.is_empty() { "none".into() } else { package_list(&status.packages) };
+        rows.push(("packages", packages));
         for (name, value) in rows {
             context.printer.line(format_args!("{:<10}{value}", format_args!("{name}:").to_string()));
         }
@@ -70,7 +68,7 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
 
 /// The servers that run; none where their records cannot be kept, as in a home that is read-only.
 fn servers(context: &Context) -> Result<Vec<(ServerRecord, ServerState)>> {
-    match running(&context.home()?) {
+    match running_servers(&context.home()?) {
         Err(RecordError::Home(_)) => Ok(Vec::new()),
         servers => Ok(servers?),
     }
@@ -101,26 +99,9 @@ fn since(status: &EnvironmentStatus) -> String {
     }
 }
 
-/// The state in a word or two, and why it is so.
-pub(crate) fn state_of(state: &EnvironmentState) -> (String, Option<String>) {
-    match state {
-        EnvironmentState::Healthy => ("healthy".into(), None),
-        EnvironmentState::Foreign { reason } => ("not ours".into(), Some(reason.clone())),
-        EnvironmentState::InterpreterGone { interpreter, reason } => {
-            ("interpreter gone".into(), Some(format!("{}: {reason}", interpreter.display())))
-        }
-        EnvironmentState::InterpreterChanged { interpreter, was, is } => {
-            let reason = format!("{} was Python {was} and is {is} now", interpreter.display());
-            ("interpreter changed".into(), Some(reason))
-        }
-        EnvironmentState::Unrunnable { reason } => ("does not run".into(), Some(reason.clone())),
-        EnvironmentState::PackagesDamaged { reason, .. } => ("packages damaged".into(), Some(reason.clone())),
-    }
-}
-
 fn status_json(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) -> Value {
     let record = status.record.as_ref();
-    let (word, reason) = state_of(&status.state);
+    let (word, reason) = describe_state(&status.state);
     json!({
         "name": status.name,
         "path": status.path,
@@ -131,7 +112,7 @@ fn status_json(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState
         "interpreter": record.map(|record| &record.interpreter),
         "provider": record.and_then(|record| record.provider.as_deref()),
         "model": record.and_then(|record| record.model.as_deref()),
-        "packages": status.packages.iter().map(|p| json!({"name": p.name, "version": p.version})).collect::<Vec<_>>(),
+        "packages": packages_json(&status.packages),
         "sizeBytes": status.size_bytes,
         "lastUsed": status.last_used,
         "servers": servers_in(status, servers).iter().map(|record| &record.id).collect::<Vec<_>>(),

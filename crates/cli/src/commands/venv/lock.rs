@@ -7,10 +7,10 @@ use beep_python_runtime::environment::Package;
 use beep_python_runtime::platform::{failed_to, replace_file};
 use serde_json::json;
 
-use super::packages_json;
-use crate::ExitStatus;
+use super::describe::{package_list, packages_json};
 use crate::context::Context;
 use crate::environment::environment_for;
+use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 pub(super) fn lock(context: &Context, name: &str, output: Option<&Path>) -> Result<ExitStatus> {
@@ -53,9 +53,8 @@ pub(super) fn sync(context: &Context, name: &str, file: Option<&Path>) -> Result
     });
     context.printer.result(json, || {
         let say = |done: &str, packages: &[Package]| {
-            let names: Vec<String> = packages.iter().map(|p| format!("{} {}", p.name, p.version)).collect();
-            if !names.is_empty() {
-                context.printer.line(format_args!("{done} {}: {}", environment.name, names.join(", ")));
+            if !packages.is_empty() {
+                context.printer.line(format_args!("{done} {}: {}", environment.name, package_list(packages)));
             }
         };
         say("Installed into", &synced.changed);

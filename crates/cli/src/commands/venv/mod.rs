@@ -4,6 +4,7 @@ mod admin;
 mod copy;
 mod create;
 mod delete;
+pub(crate) mod describe;
 mod install;
 mod list;
 mod lock;
@@ -14,13 +15,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Environment, Package};
 use beep_python_runtime::interpreter::VersionRequest;
-use serde_json::{Value, json};
 
-pub(crate) use self::list::state_of;
-use crate::ExitStatus;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -141,18 +139,4 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
         Command::Prune { idle, yes } => prune::prune(context, idle, yes),
         Command::Admin { python } => admin::admin(context, python.as_ref()),
     }
-}
-
-fn environment_json(environment: &Environment) -> Value {
-    let record = environment.record.as_ref();
-    json!({
-        "name": environment.name,
-        "path": environment.path,
-        "pythonVersion": record.map(|record| record.python.to_string()),
-        "python": environment.python,
-    })
-}
-
-fn packages_json(packages: &[Package]) -> Value {
-    packages.iter().map(|package| json!({"name": package.name, "version": package.version})).collect()
 }

@@ -8,11 +8,11 @@ use beep_python_runtime::platform::Home;
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
 
-use super::delete::confirmed;
-use crate::ExitStatus;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::server::lookup::running;
+use crate::exit_status::ExitStatus;
+use crate::server::lookup::running_servers;
+use crate::terminal::confirm::confirm_deletion;
 
 /// `30d`, `12h`, `90m`, `45s`, `2w`.
 pub(super) fn idle_time(text: &str) -> Result<Duration, String> {
@@ -45,7 +45,7 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
         }
         let number = idle.len();
         let what = if number == 1 { "this environment".to_owned() } else { format!("these {number} environments") };
-        if !confirmed(&format!("Delete {what}?"))? {
+        if !confirm_deletion(&format!("Delete {what}?"))? {
             let names: Vec<_> = idle.iter().map(|status| status.name.as_str()).collect();
             return Err(CliError::Unconfirmed(names.join(", ")).into());
         }
@@ -73,7 +73,8 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
 }
 
 fn in_use(home: &Home, status: &EnvironmentStatus) -> Result<bool> {
-    Ok(!status.users.is_empty() || running(home)?.iter().any(|(record, _)| record.environment_path == status.path))
+    Ok(!status.users.is_empty()
+        || running_servers(home)?.iter().any(|(record, _)| record.environment_path == status.path))
 }
 
 #[cfg(test)]

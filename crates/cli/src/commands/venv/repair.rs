@@ -4,10 +4,10 @@ use anyhow::Result;
 use beep_python_runtime::environment::{Environment, EnvironmentState};
 use beep_python_runtime::interpreter::VersionRequest;
 
+use super::describe::{describe_state, environment_json, packages_json};
 use super::install::say_installed;
-use super::{environment_json, packages_json, state_of};
-use crate::ExitStatus;
 use crate::context::Context;
+use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<ExitStatus> {
@@ -18,7 +18,7 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     let repaired = environments.with_progress(progress.sink()).repair(name, python)?;
     drop(progress);
     let has = python_of(&repaired.environment);
-    let (word, reason) = state_of(&repaired.was);
+    let (word, reason) = describe_state(&repaired.was);
     let mut json = environment_json(&repaired.environment);
     json["was"] = word.clone().into();
     json["reason"] = reason.clone().into();

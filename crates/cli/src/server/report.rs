@@ -1,0 +1,79 @@
+//! What commands say about a server: its JSON, its state, how to use it.
+
+use beep_python_server::launch::{Endpoint, ServerRecord, ServerState, log_tail, state_of};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+
+/// Says that a server is ready, and what can be done with it.
+pub(crate) fn announce(context: &Context, record: &ServerRecord) {
+    let printer = &context.printer;
+    printer.result(server_json(record, state_of(record)), || {
+        let ServerRecord { id, python_version, environment, .. } = record;
+        for endpoint in &record.endpoints {
+            printer.line(format_args!("Server {id} is ready at {}", endpoint.url));
+        }
+        printer.line(format_args!("  Python {python_version} in the environment {environment}"));
+        printer.line(format_args!("  use it:   beep-python eval --server {id} '1 + 1'"));
+        if let Some(endpoint) = record.endpoint("http") {
+            let body = r#"-H 'Content-Type: application/json' -d '{"expression": "1 + 1"}'"#;
+            printer.line(format_args!("            curl {}/api/eval {body}", endpoint.url));
+        }
+        if let Some(name) = record.endpoint("pipe").and_then(Endpoint::pipe_name) {
+            printer.line(format_args!("            .NET: new NamedPipeClientStream(\".\", \"{name}\")"));
+        }
+        if let Some(port) = record.endpoint("rpc").and_then(Endpoint::port) {
+            let call = r#"-d '{"expression": "1 + 1"}'"#;
+            let rpc = "beep.python.runtime.PythonService/Evaluate";
+            printer.line(format_args!("            grpcurl -plaintext {call} localhost:{port} {rpc}"));
+        }
+        match record.log {
+            Some(_) => printer.line(format_args!("  stop it:  beep-python stop {id}")),
+            None => printer.line("  stop it:  Ctrl-C"),
+        }
+    });
+}
+
+pub(crate) fn server_json(record: &ServerRecord, state: ServerState) -> Value {
+    let mut json = json!(record);
+    // How it is says more than what was written last.
+    if let Some(json) = json.as_object_mut() {
+        json.remove("stopping");
+    }
+    json["state"] = state_name(state).into();
+    if !state.is_alive() {
+        json["explanation"] = explain_state(record, state).into();
+        json["logTail"] = log_excerpt(record, 20).into();
+    }
+    json
+}
+
+/// What became of a server that does not run.
+pub(crate) fn explain_state(record: &ServerRecord, state: ServerState) -> String {
+    let ServerRecord { id, pid, .. } = record;
+    match state {
+        ServerState::Running => format!("Server {id} runs."),
+        ServerState::Stopping => format!("Server {id} is finishing its calls."),
+        ServerState::Ended => {
+            format!("Server {id} (process {pid}) ended without stopping: it was killed, or it crashed.")
+        }
+        ServerState::PidReused => {
+            format!("Server {id} ended without stopping, and another process has its pid {pid} by now.")
+        }
+        ServerState::Rebooted => format!("Server {id} ended when the machine was restarted."),
+    }
+}
+
+pub(crate) fn log_excerpt(record: &ServerRecord, lines: usize) -> String {
+    record.log.as_ref().map(|log| log_tail(log, lines)).unwrap_or_default()
+}
+
+pub(crate) fn state_name(state: ServerState) -> &'static str {
+    match state {
+        ServerState::Running => "running",
+        ServerState::Stopping => "stopping",
+        ServerState::Ended => "dead",
+        ServerState::PidReused => "dead (pid reused)",
+        ServerState::Rebooted => "dead (rebooted)",
+    }
+}

@@ -1,0 +1,162 @@
+//! The settings of a server: as options of `start`, and as the command line of the server process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use beep_python_runtime::environment::Environment;
+use beep_python_runtime::session::LEAST_MEMORY_BYTES;
+use beep_python_server::launch::ServerRecord;
+
+/// How long calls under way may take when a server is told to stop.
+pub(crate) const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
+
+/// What a server is told on its command line. It can be written as such a command line again, for a later start.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(crate) struct ServerSettings {
+    /// The environment's folder
+    #[arg(long)]
+    pub(crate) environment: PathBuf,
+    #[command(flatten)]
+    pub(crate) args: ServerArgs,
+}
+
+/// What people can choose about a server.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(crate) struct ServerArgs {
+    /// Listen on this loopback address only; on 127.0.0.1 and ::1 otherwise
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// How long a call may take, in seconds, where it does not say itself
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// How long calls under way may take when the server is told to stop, in seconds [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) drain: Option<Duration>,
+    /// How long a call that is interrupted may take to stop before its worker is killed, in seconds [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) grace: Option<Duration>,
+    /// How many isolated calls run at once [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: Option<u16>,
+    /// How many sessions there may be [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_sessions: Option<u32>,
+    /// How much memory a session may take, in bytes; at least 32 MiB
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
+    pub(crate) max_memory: Option<u64>,
+    /// How many processes a session may have
+    #[arg(long, value_name = "N")]
+    pub(crate) max_processes: Option<u64>,
+    /// How much processor time a call may take, in seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) max_cpu: Option<Duration>,
+    /// How many calls may wait for one session [default: 10000]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_waiting: Option<u64>,
+    /// Import this module once, for all workers
+    #[arg(long, value_name = "MODULE")]
+    pub(crate) preload: Vec<String>,
+    /// A name beside the loopback names that the `Host` header may say
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// An origin whose web pages may send requests, for example https://app.example
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
+    /// Let every user of this machine in without the token
+    #[arg(long)]
+    pub(crate) trust_loopback: bool,
+    /// The largest request body, in bytes [default: 67108864]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_body: Option<u64>,
+}
+
+impl ServerSettings {
+    pub(crate) fn in_environment(environment: &Environment) -> ServerSettings {
+        ServerSettings { environment: environment.path.clone(), args: ServerArgs::default() }
+    }
+
+    /// The command line that says the same.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["--environment".to_owned(), self.environment.display().to_string()];
+        let mut say = |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
+        let args = &self.args;
+        let ServerArgs { host, timeout, drain, preload, allow_host, allow_origin, trust_loopback, max_body, .. } = args;
+        host.iter().for_each(|host| say("host", host));
+        args.grace.iter().for_each(|grace| say("grace", &grace.as_secs_f64().to_string()));
+        args.workers.iter().for_each(|number| say("workers", &number.to_string()));
+        args.max_sessions.iter().for_each(|number| say("max-sessions", &number.to_string()));
+        args.max_memory.iter().for_each(|bytes| say("max-memory", &bytes.to_string()));
+        args.max_processes.iter().for_each(|number| say("max-processes", &number.to_string()));
+        args.max_cpu.iter().for_each(|time| say("max-cpu", &time.as_secs_f64().to_string()));
+        args.max_waiting.iter().for_each(|number| say("max-waiting", &number.to_string()));
+        timeout.iter().for_each(|timeout| say("timeout", &timeout.as_secs_f64().to_string()));
+        drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
+        preload.iter().for_each(|module| say("preload", module));
+        allow_host.iter().for_each(|name| say("allow-host", name));
+        allow_origin.iter().for_each(|origin| say("allow-origin", origin));
+        max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
+        arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
+        arguments
+    }
+
+    /// The settings that [`Self::arguments`] wrote.
+    pub(crate) fn from_arguments(arguments: &[String]) -> Result<ServerSettings, clap::Error> {
+        use clap::{Args, FromArgMatches};
+        let command = ServerSettings::augment_args(clap::Command::new("serve").no_binary_name(true));
+        ServerSettings::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+}
+
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a number of seconds");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+}
+
+/// How long a server that is asked to stop may take: what it was told to give its calls, and a while to end.
+pub(crate) fn stop_grace(record: &ServerRecord) -> Duration {
+    const WHILE: Duration = Duration::from_secs(5);
+    let settings = ServerSettings::from_arguments(&record.arguments).ok();
+    settings.and_then(|settings| settings.args.drain).unwrap_or(DEFAULT_DRAIN).saturating_add(WHILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_being_written_as_a_command_line() {
+        let bare = ServerSettings { environment: "/envs/a b".into(), args: ServerArgs::default() };
+        let full = ServerSettings {
+            environment: "/envs/x".into(),
+            args: ServerArgs {
+                host: Some("::1".into()),
+                timeout: Some(Duration::from_millis(1500)),
+                drain: Some(Duration::from_secs(9)),
+                preload: vec!["json".into(), "decimal".into()],
+                allow_host: vec!["a.example".into(), "b.example:80".into()],
+                allow_origin: vec!["https://app.example".into()],
+                trust_loopback: true,
+                max_body: Some(1000),
+                grace: Some(Duration::from_millis(250)),
+                workers: Some(3),
+                max_sessions: Some(7),
+                max_memory: Some(1 << 30),
+                max_processes: Some(20),
+                max_cpu: Some(Duration::from_secs(60)),
+                max_waiting: Some(5),
+            },
+        };
+        for settings in [bare, full] {
+            assert_eq!(ServerSettings::from_arguments(&settings.arguments()).unwrap(), settings);
+        }
+    }
+
+    #[test]
+    fn seconds_are_positive_numbers() {
+        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
+        for text in ["", "x", "0", "-1", "NaN", "inf", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}
