@@ -2,11 +2,8 @@
 
 mod details;
 mod frame;
-/// The messages of `proto/python_service.proto`.
 #[allow(missing_docs, reason = "the definition says what there is to say")]
-pub mod messages {
-    include!(concat!(env!("OUT_DIR"), "/beep.python.runtime.rs"));
-}
+pub mod messages;
 
 pub use details::{decode_details, encode_details, full_details};
 pub use frame::{Extras, FRAME_HEAD_BYTES, FrameError, decode, encode, frame_head, unframe};
