@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks the structure of the Rust sources: `python3 scripts/structure.py`.
+"""Checks the structure of the sources: `python3 scripts/structure.py [CRATE...]`, by default of all crates.
 
-Prints, for each crate, the import circles among its files; then imports that go upward between the floors listed below,
-files of more than 400 lines, and functions of more than 100. Exits with 1 when there is a circle, an upward import, or
-a long file or function without a reason.
+Prints for each crate the import circles among its files, imports that go upward between the floors listed below, files
+of more than 400 lines, and functions of more than 100. Exits with 1 if there is a circle, an upward import, or a long
+file or function without a reason.
 
 What counts as an import: every `use` of a path inside the crate, and every such path in the code. A path that leads
 through a re-export counts as an import of the file that defines the name. `mod` declarations and tests do not count.
@@ -273,7 +273,8 @@ def check_floors(graph):
     return problems
 
 
-def check_lengths():
+def check_lengths(crate):
+    """Files and functions that are too long; comments and tests do not count."""
     problems = []
 
     def judge(what, length, most, reasons):
@@ -282,13 +283,13 @@ def check_lengths():
         elif what in reasons and length <= most:
             problems.append(f"{what}: {length} lines; its reason in scripts/structure.py is not needed any more")
 
-    for file in sorted((ROOT / "crates").glob("*/src/**/*.rs")):
+    for file in sorted((ROOT / "crates" / crate / "src").glob("**/*.rs")):
         code = without_tests(file.read_text())
         judge(shown(file), len(code.rstrip().splitlines()), MAX_FILE_LINES, LONG_FILES)
         for match in re.finditer(r"\bfn\s+(\w+)[^;{]*\{", code):
             length = code.count("\n", match.start(), closing(code, match.end() - 1)) + 1
             judge(f"{shown(file)} {match[1]}", length, MAX_FUNCTION_LINES, LONG_FUNCTIONS)
-    for file in sorted((ROOT / "crates/runtime/python/beep_python").glob("**/*.py")):
+    for file in sorted((ROOT / "crates" / crate / "python/beep_python").glob("**/*.py")):
         text = file.read_text()
         judge(shown(file), len(text.splitlines()), MAX_FILE_LINES, LONG_FILES)
         for node in ast.walk(ast.parse(text)):
@@ -299,27 +300,25 @@ def check_lengths():
 
 
 def main():
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--graph"]:
+        for module in dict(crates())[arguments[1]]:
+            print(shown(module.file))
+            print("".join(f"  {target}\n" for target in sorted(shown(target.file) for target in module.imports())), end="")
+        return
     problems = []
-    wanted = sys.argv[2] if sys.argv[1:2] == ["--graph"] else None
     for crate, modules in crates():
+        if arguments and crate not in arguments:
+            continue
         graph = {module: module.imports() for module in modules}
-        if wanted == crate:
-            for module in modules:
-                targets = sorted(shown(target.file) for target in graph[module])
-                print(f"{shown(module.file)}\n" + "".join(f"  {target}\n" for target in targets), end="")
         found = check_circles(crate, graph)
         if crate == "runtime":
             found += check_floors(graph)
-        if not wanted:
-            print(f"{crate}: {len(modules)} files, " + ("no circle" if not found else f"{len(found)} problems"))
+        found += check_lengths(crate)
+        print(f"{crate}: {len(modules)} files, {len(found) or 'no'} problems")
         problems += found
-    if wanted:
-        return
-    lengths = check_lengths()
-    print(f"lengths: {len(LONG_FILES) + len(LONG_FUNCTIONS)} with a reason, {len(lengths)} problems")
     for what, reason in sorted({**LONG_FILES, **LONG_FUNCTIONS}.items()):
-        print(f"  {what}: {reason}")
-    problems += lengths
+        print(f"long, with a reason: {what}: {reason}")
     if problems:
         print("\n" + "\n".join(problems))
         sys.exit(1)

@@ -1,9 +1,17 @@
-//! The house's arrows, read from `cargo metadata`: who may know whom.
+//! Who may depend on whom: crates by `cargo metadata`, files by `scripts/structure.py`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+
+#[allow(dead_code, reason = "only finding a Python is needed here")]
+#[path = "cli/test_home.rs"]
+mod test_home;
+
+/// The crates whose files are checked.
+const CHECKED: &[&str] = &["cli", "protocol"];
 
 /// Every dependency among the crates of this workspace, dev-dependencies apart: `from → to`.
 const ARROWS: &[(&str, &str)] = &[
@@ -16,13 +24,13 @@ const ARROWS: &[(&str, &str)] = &[
     ("beep-python-server", "beep-python-protocol"),
     ("beep-python-server", "beep-python-runtime"),
 ];
-/// Which only a feature brings, and no default.
+/// Dependencies behind a feature that is not a default.
 const BEHIND_FEATURES: &[(&str, &str, &str)] = &[("beep-python-client", "beep-python-runtime", "local")];
 /// Tests may use what the product must not.
 const FOR_TESTS: &[(&str, &str)] = &[("beep-python-server", "beep-python-client")];
 
 #[test]
-fn the_crates_know_only_whom_they_may() {
+fn crates_depend_only_on_allowed_crates() {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -39,7 +47,7 @@ fn the_crates_know_only_whom_they_may() {
                 continue;
             }
             if dependency["kind"] == "dev" {
-                assert!(FOR_TESTS.contains(&(from, to)), "not even tests may have {from} → {to}");
+                assert!(FOR_TESTS.contains(&(from, to)), "not even tests may depend: {from} → {to}");
             } else if dependency["optional"] == true {
                 for feature in features_with(package, to) {
                     behind_features.insert((from.to_owned(), to.to_owned(), feature));
@@ -55,7 +63,7 @@ fn the_crates_know_only_whom_they_may() {
     assert_eq!(behind_features, allowed.collect(), "ARCHITECTURE.md says which arrows there are, and when");
 }
 
-/// The features of a package that bring an optional dependency, those included that bring it by way of others.
+/// The features of a package that enable an optional dependency, directly or through other features.
 fn features_with(package: &Value, dependency: &str) -> BTreeSet<String> {
     let features = package["features"].as_object().expect("features");
     let mut bringing: BTreeSet<String> = BTreeSet::new();
@@ -77,11 +85,20 @@ fn features_with(package: &Value, dependency: &str) -> BTreeSet<String> {
     }
 }
 
+/// Inside the crates: no import circle among files, no import upward, no long file or function without a reason.
+/// `scripts/structure.py` has the rules; it also runs alone.
+#[test]
+fn files_import_downward_and_without_circles() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/structure.py");
+    let output = Command::new(test_home::python()).arg(script).args(CHECKED).output().expect("Python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+}
+
 /// Inside the runtime: session → worker → environment → interpreter → platform, downwards only.
 #[test]
-fn the_rooms_of_the_runtime_build_downwards() {
+fn rooms_of_the_runtime_import_downward() {
     let rooms = ["platform", "interpreter", "environment", "worker", "session"];
-    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src");
     for (level, room) in rooms.iter().enumerate() {
         for file in std::fs::read_dir(source.join(room)).expect("the room").flatten() {
             let Ok(text) = std::fs::read_to_string(file.path()) else { continue };
