@@ -1,13 +1,14 @@
-//! Whether to write in colors, and which.
+//! Colors: when to use them, and which.
 
 use std::io::IsTerminal;
 
 use clap::ColorChoice;
 use nu_ansi_term::{Color, Style};
 
+use crate::environment_variables::NO_COLOR;
 use crate::terminal::detect::is_dumb;
 
-/// Where colors are written. `--color` says it; else they are for terminals that know them, unless `NO_COLOR` is set.
+/// Where to use colors: as `--color` says, else on terminals that support them, unless `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Colors {
     pub(crate) choice: ColorChoice,
@@ -20,12 +21,12 @@ impl Colors {
         let on = |terminal: bool| match choice {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && !is_set("NO_COLOR") && !is_dumb(),
+            ColorChoice::Auto => terminal && !is_set(NO_COLOR) && !is_dumb(),
         };
         Colors { choice, stdout: on(std::io::stdout().is_terminal()), stderr: on(std::io::stderr().is_terminal()) }
     }
 
-    /// The choice on a command line that is not read yet: what reads it writes in colors, too.
+    /// The choice on a command line that is not parsed yet, since the parser prints in color too.
     pub(crate) fn choice_in(arguments: impl Iterator<Item = std::ffi::OsString>) -> ColorChoice {
         let mut choice = ColorChoice::Auto;
         let mut named = false;
@@ -70,7 +71,7 @@ const fn bold(color: Color) -> Style {
     plain(color).bold()
 }
 
-/// The text in a style, or as it is.
+/// The text in a style if `on`, else unchanged.
 pub(crate) fn paint(on: bool, style: Style, text: &str) -> String {
     if on { style.paint(text).to_string() } else { text.to_owned() }
 }
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_choice_is_found_wherever_it_stands() {
+    fn choice_is_found_anywhere_on_the_command_line() {
         let choice = |line: &str| Colors::choice_in(line.split(' ').map(Into::into));
         assert_eq!(choice("--color never status"), ColorChoice::Never);
         assert_eq!(choice("status --color=always"), ColorChoice::Always);

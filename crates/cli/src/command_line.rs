@@ -3,11 +3,12 @@
 use clap::{ColorChoice, Parser};
 
 use crate::commands::Command;
+use crate::environment_variables::help_section;
 
 /// Embed Python in any application: install Python runtimes, manage virtual environments, and run servers that
 /// evaluate code, hold objects and call methods, with typed results. Without a command, on a terminal, opens a console.
 #[derive(Parser)]
-#[command(name = "beep-python", version)]
+#[command(name = "beep-python", version, after_help = help_section())]
 pub(crate) struct Cli {
     /// Print results as JSON, for programs to read
     #[arg(long, global = true)]

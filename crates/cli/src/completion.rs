@@ -1,4 +1,4 @@
-//! Completion of commands, options and names, for the shells and for the console: both ask the command tree.
+//! Completion of commands, options and names, for shells and for the console: both use the command tree.
 
 use anyhow::Result;
 use clap::{Command, CommandFactory};
@@ -9,12 +9,12 @@ use crate::command_line::Cli;
 use crate::commands::completions::VARIABLE;
 use crate::inventory::{self, Name};
 
-/// Answers the shell that asks, if one does, and ends the program then.
+/// Answers a shell that asks for completions, and exits; returns if none does.
 pub(crate) fn answer_shell() {
     CompleteEnv::with_factory(tree).var(VARIABLE).complete();
 }
 
-/// The commands, with the names that their arguments can have.
+/// The command tree, with completers for arguments that take names.
 pub(crate) fn tree() -> Command {
     with_names(Cli::command(), "")
 }
@@ -30,8 +30,8 @@ fn with_names(command: Command, path: &str) -> Command {
     })
 }
 
-/// Which names an argument can have, by what it is called; so a new command that calls things as the others do is
-/// completed like them.
+/// The completer for an argument, by its name. A new command whose arguments have the usual names is completed like the
+/// others.
 fn completer_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>> {
     let group = path.split(' ').next().unwrap_or_default();
     Some(match (group, argument) {
@@ -46,7 +46,7 @@ fn completer_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>
     })
 }
 
-/// Where they cannot be told, there are none: whoever completes wants no error.
+/// The names as candidates; none on an error, since completion cannot show one.
 fn candidates(names: fn() -> Result<Vec<Name>>) -> Vec<CompletionCandidate> {
     let names = names().unwrap_or_default().into_iter().enumerate();
     names
@@ -60,7 +60,7 @@ fn candidates(names: fn() -> Result<Vec<Name>>) -> Vec<CompletionCandidate> {
 mod tests {
     use super::*;
 
-    /// Every path of the tree with an argument that takes a name of what exists.
+    /// Every argument in the tree that has a completer, as `command.argument`.
     fn named(command: &Command, path: &str, found: &mut Vec<String>) {
         for arg in command.get_arguments().filter(|arg| arg.get::<ArgValueCandidates>().is_some()) {
             found.push(format!("{path}.{}", arg.get_id()));
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_take_a_name_are_completed() {
+    fn arguments_that_take_a_name_have_a_completer() {
         let mut found = Vec::new();
         named(&tree(), "", &mut found);
         for expected in [

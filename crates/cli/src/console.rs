@@ -1,7 +1,7 @@
-//! The console: commands typed on a terminal, one after the other.
+//! The console: commands typed on a terminal, one after another.
 //!
-//! It knows no commands. What is typed is split into words and run as on the command line; completion, colors and
-//! hints come from the command tree.
+//! It knows no commands. A line is split into words and run as on the command line; completion, colors and hints come from
+//! the command tree.
 
 use anyhow::Result;
 use clap::Command;
@@ -19,7 +19,7 @@ const NAME: &str = "beep-python";
 const LEAVE: &str = "exit";
 const HISTORY: &str = "history";
 
-/// The commands that can be typed: those of the command line, and one to leave.
+/// The commands of the console: those of the command line, and one to leave.
 pub(crate) fn tree() -> Command {
     completion::tree()
         .subcommand(Command::new(LEAVE).visible_alias("quit").about("Leave the console"))
@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
             ReadLine::EndOfInput => return Ok(ExitStatus::Success),
         };
         let mut words = ShellWords::parse(&line).into_texts();
-        // As hints and documents write it.
+        // Hints and documents begin with it.
         if words.first().is_some_and(|word| word == NAME) {
             words.remove(0);
         }
@@ -55,16 +55,16 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     }
 }
 
-/// Whoever has no Python yet cannot do much; it is one key away.
+/// Without a Python little works, so offer to install one.
 fn offer_runtime(context: &Context, runner: &CommandRunner) -> Result<()> {
     if !context.runtimes()?.list()?.is_empty() {
         return Ok(());
     }
     context.printer.line("There is no Python runtime yet.");
-    if select::confirm("Get one now? It is downloaded, or one of this machine is used.")? {
+    if select::confirm("Install one now? It is downloaded, or one of this machine is used.")? {
         runner.run(context, &["init".to_owned()]);
     } else {
-        context.printer.line("`init` gets one whenever you like.");
+        context.printer.line("`init` installs one at any time.");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What every command works with.
+//! What every command gets.
 
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::PythonRuntimeManager;
@@ -16,7 +16,7 @@ impl Context {
         Context { printer: Printer::new(json, colors) }
     }
 
-    /// The home; made when it is not there, so only commands that need one ask for it.
+    /// The home. It is created where it is missing, so only commands that need it ask for it.
     pub(crate) fn home(&self) -> Result<Home, HomeError> {
         Home::from_env()
     }

@@ -1,4 +1,4 @@
-//! Which environment a command means, and which Python makes a new one.
+//! The environment and the Python that a command means.
 
 use anyhow::Result;
 use beep_python_runtime::environment::{DEFAULT_ENVIRONMENT, Environment, EnvironmentError};
@@ -8,29 +8,29 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::terminal::shell_words::quote;
 
-/// Where code is to run: which environment, which Python.
+/// Options that choose an environment and a Python.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct EnvironmentArgs {
-    /// The environment, by name or path; `runtime-host` otherwise, which is made when it is not there
+    /// The environment, by name or path [default: runtime-host, created on first use]
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) venv: Option<String>,
-    /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; in an environment that is kept for it. With --venv, what
-    /// that must have
+    /// The Python: 3.12, 3.12.7, ">=3.11", or a path; runs in an environment kept for it. With --venv, the Python which
+    /// that environment must have
     #[arg(long, value_name = "VERSION")]
     pub(crate) python: Option<VersionRequest>,
 }
 
 impl EnvironmentArgs {
-    /// Whether anything was said.
+    /// Whether the user gave any of the options.
     pub(crate) fn is_named(&self) -> bool {
         self.venv.is_some() || self.python.is_some()
     }
 
-    /// The environment that is meant, or the servers' own, which is made when it is not there.
+    /// The environment these options choose; the default one is created where it is missing.
     pub(crate) fn resolve(&self, context: &Context) -> Result<Environment> {
         let Some(request) = &self.python else { return environment_for(context, self.venv.as_deref()) };
         let Some(venv) = &self.venv else {
-            // Says what there is instead when there is no such Python.
+            // Its error lists the Pythons that there are.
             interpreter_for(context, Some(request))?;
             let environment = context.environments()?.default_environment_with(request)?;
             environment.mark_used();
@@ -46,8 +46,8 @@ impl EnvironmentArgs {
     }
 }
 
-/// The environment of this name or path: a path when it looks like one. Without it the servers' own, which is made when it
-/// is not there.
+/// The environment of this name, or of this path if it looks like one; without either the default environment, which is
+/// created where it is missing.
 pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<Environment> {
     let environments = context.environments()?;
     let environment = match venv {
@@ -62,13 +62,13 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
     Ok(environment)
 }
 
-/// Says that the servers' own environment keeps the Python it was made with, where another is the default now.
+/// Warns that the default environment keeps the Python it was created with, where another one is the default now.
 pub(crate) fn warn_default_python(context: &Context, default: &Runtime) {
     let host = context.environments().ok().and_then(|environments| environments.open(DEFAULT_ENVIRONMENT).ok());
     let (Some(host), Some(version), Ok(home)) = (host, default.version, context.home()) else { return };
     let Some(record) = &host.record else { return };
     if !host.has_python(&home, &VersionRequest::Path(default.path.clone())) {
-        // A version that both have would not say which of them is meant, nor that it has no global lock.
+        // Where both have the same version, only the path tells them apart; a version does not name a free-threaded build.
         let same = record.python == version;
         let free_threaded = default.interpreter.as_ref().is_some_and(|interpreter| interpreter.free_threaded);
         let had = if same { record.interpreter.display().to_string() } else { record.python.to_string() };
@@ -77,13 +77,13 @@ pub(crate) fn warn_default_python(context: &Context, default: &Runtime) {
             false => version.to_string(),
         };
         context.printer.note(format_args!(
-            "notice: {DEFAULT_ENVIRONMENT}, in which code runs when nothing else is named, keeps Python {had}; \
-             beep-python venv repair {DEFAULT_ENVIRONMENT} --python {wanted} changes that."
+            "notice: {DEFAULT_ENVIRONMENT}, where code runs by default, keeps Python {had}; \
+             beep-python venv repair {DEFAULT_ENVIRONMENT} --python {wanted} changes it."
         ));
     }
 }
 
-/// The Python that a request means; without one that of the default runtime.
+/// The Python that a request means; without a request that of the default runtime.
 pub(crate) fn interpreter_for(context: &Context, request: Option<&VersionRequest>) -> Result<Interpreter> {
     let runtimes = context.runtimes()?;
     if let Some(interpreter) = runtimes.interpreter(request)? {

@@ -1,4 +1,4 @@
-//! What the command line itself has to complain about.
+//! Errors of the command line itself.
 
 use beep_python_runtime::interpreter::{Version, VersionRequest};
 
@@ -6,7 +6,7 @@ use beep_python_runtime::interpreter::{Version, VersionRequest};
 pub(crate) enum CliError {
     #[error("there is no Python runtime yet")]
     NoRuntime,
-    #[error("no Python {request} is installed, nor was one found on this machine{}", instead(known))]
+    #[error("no Python {request} is installed or was found on this machine{}", instead(known))]
     NoSuchRuntime { request: VersionRequest, known: Vec<String> },
     #[error("the environment \"{name}\" has {}, and Python {request} was asked for", actual_python(*actual))]
     OtherPython { name: String, actual: Option<Version>, request: VersionRequest },
@@ -16,11 +16,11 @@ pub(crate) enum CliError {
     WhichServer(Vec<String>),
     #[error("server {0} has no endpoint")]
     NoEndpoint(String),
-    #[error("server {0} runs in the foreground: its output is where it was started")]
+    #[error("server {0} runs in the foreground: its output is in the terminal that started it")]
     NoLog(String),
-    #[error("{} is deleted only when that is confirmed", .0)]
+    #[error("deleting {} needs a confirmation", .0)]
     Unconfirmed(String),
-    #[error("the code cannot be read from {}", .0)]
+    #[error("cannot read the code from {}", .0)]
     UnreadableCode(&'static str, #[source] std::io::Error),
     #[error("the runtime \"{id}\" is used by the environments {}", environments.join(", "))]
     RuntimeInUse { id: String, environments: Vec<String> },

@@ -1,4 +1,4 @@
-//! What to do about an error. Only here: the libraries do not know that there is a command line.
+//! Hints: what to do about an error. They are all here, since the libraries know nothing of a command line.
 
 use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
@@ -16,7 +16,7 @@ use crate::server::lookup::running_servers;
 /// A hint for the first error in the chain that has one.
 pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {
     error.chain().find_map(|error| {
-        None.or_else(|| error.downcast_ref().and_then(complaint))
+        None.or_else(|| error.downcast_ref().and_then(cli))
             .or_else(|| error.downcast_ref().and_then(runtime))
             .or_else(|| error.downcast_ref().and_then(environment))
             .or_else(|| error.downcast_ref().and_then(packages))
@@ -29,30 +29,28 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
     })
 }
 
-fn complaint(error: &CliError) -> Option<String> {
+fn cli(error: &CliError) -> Option<String> {
     Some(match error {
         CliError::NoRuntime => "run `beep-python init`".into(),
         CliError::NoSuchRuntime { request, .. } => match Catalogue::builtin().find(request, &Platform::host()) {
             Err(RuntimeError::NotInCatalogue { nearest: Some(nearest), .. }) => format!(
-                "the nearest that can be downloaded is {nearest}: `beep-python runtime install {nearest}`; `beep-python \
-                 runtime list` shows what there is"
+                "the nearest available is {nearest}: `beep-python runtime install {nearest}`; `beep-python runtime list` shows \
+                 all"
             ),
             _ => {
-                format!(
-                    "`beep-python runtime install {request}` gets it, `beep-python runtime list` shows what there is"
-                )
+                format!("`beep-python runtime install {request}` installs it, `beep-python runtime list` shows all")
             }
         },
         CliError::OtherPython { name, request, .. } => format!(
-            "leave --python out to take the environment as it is, or --venv to have one for that Python; `beep-python venv \
-             repair {name} --python \"{request}\"` gives it the other Python"
+            "omit --python to use the environment as it is, or --venv to use one for that Python; `beep-python venv repair \
+             {name} --python \"{request}\"` changes its Python"
         ),
         CliError::NoServer => "`beep-python start http` starts one".into(),
         CliError::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         CliError::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
-        CliError::RuntimeInUse { .. } => "delete them first, or add --yes to remove it all the same".into(),
-        CliError::NoSession { .. } => "without a session's name the prompt has one of its own".into(),
-        CliError::NoTerminal(_) => "`beep-python help` lists the commands that need none".into(),
+        CliError::RuntimeInUse { .. } => "delete them first, or add --yes to remove the runtime anyway".into(),
+        CliError::NoSession { .. } => "omit the session to get a new one".into(),
+        CliError::NoTerminal(_) => "`beep-python help` lists commands that need no terminal".into(),
         CliError::NoEndpoint(_)
         | CliError::NoLog(_)
         | CliError::UnreadableCode(..)
@@ -62,39 +60,39 @@ fn complaint(error: &CliError) -> Option<String> {
     })
 }
 
-/// For a server whose certificate is of an authority that is not known here.
-const CERTIFICATES: &str = "SSL_CERT_FILE names a file with the certificates of the authorities that are to be trusted";
+/// For a certificate of an unknown authority.
+const CERTIFICATES: &str = "set SSL_CERT_FILE to a file with the certificates of the authorities to trust";
 
-/// Whether it says that a certificate was not accepted, in the words of whichever library looked at it.
-fn is_of_certificate(text: &str) -> bool {
+/// Whether the text says that a certificate was rejected, in the words of any of the libraries.
+fn is_certificate_error(text: &str) -> bool {
     let text = text.to_lowercase();
     ["invalid peer certificate", "certificate verify failed", "unknownissuer"].iter().any(|words| text.contains(words))
 }
 
 fn runtime(error: &RuntimeError) -> Option<String> {
     Some(match error {
-        RuntimeError::Download { source, .. } if is_of_certificate(&format!("{source:?}")) => CERTIFICATES.into(),
+        RuntimeError::Download { source, .. } if is_certificate_error(&format!("{source:?}")) => CERTIFICATES.into(),
         RuntimeError::Home(error) => return home(error),
         RuntimeError::Nothing { .. } | RuntimeError::Download { .. } | RuntimeError::DownloadRefused { .. } => {
-            "name a mirror in BEEP_PYTHON_INSTALL_MIRROR, or an archive: `beep-python runtime install VERSION --archive FILE`; \
-             `beep-python init --system` takes a Python of this machine"
+            "set BEEP_PYTHON_INSTALL_MIRROR to a mirror, or use an archive: `beep-python runtime install VERSION --archive \
+             FILE`; `beep-python init --system` uses a Python of this machine"
                 .into()
         }
-        RuntimeError::DownloadIncomplete { .. } => "run it again: it goes on where it ended".into(),
+        RuntimeError::DownloadIncomplete { .. } => "run the command again: the download continues where it stopped".into(),
         RuntimeError::NoneOnMachine { .. } => "`beep-python init` without --system downloads one".into(),
-        RuntimeError::UnknownRuntime { .. } => "`beep-python runtime list` shows what there is".into(),
+        RuntimeError::UnknownRuntime { .. } => "`beep-python runtime list` shows all runtimes".into(),
         RuntimeError::BrokenRuntime { id, .. } | RuntimeError::BrokenRecord { id, .. } => {
             format!("`beep-python runtime remove {id}`, then `beep-python init`")
         }
         RuntimeError::NotInCatalogue { nearest: Some(nearest), request, .. } => {
             let threads = if request.is_free_threaded() { "t" } else { "" };
             format!(
-                "the nearest is {nearest}{threads}; `beep-python runtime list --all` shows every one, --python PATH takes \
-                 one of this machine"
+                "the nearest is {nearest}{threads}; `beep-python runtime list --all` shows all, --python PATH uses a Python of \
+                 this machine"
             )
         }
         RuntimeError::NotInCatalogue { nearest: None, .. } => {
-            "`beep-python runtime list` shows what can be downloaded; --python PATH takes one of this machine".into()
+            "`beep-python runtime list` shows what is available; --python PATH uses a Python of this machine".into()
         }
         _ => return None,
     })
@@ -104,25 +102,25 @@ fn environment(error: &EnvironmentError) -> Option<String> {
     Some(match error {
         EnvironmentError::Home(error) => return home(error),
         EnvironmentError::NotFound { name } => {
-            format!("`beep-python venv create {name}` makes it, `beep-python venv list` shows what there is")
+            format!("`beep-python venv create {name}` creates it, `beep-python venv list` shows all environments")
         }
         EnvironmentError::AlreadyExists { name, .. } => {
             format!("`beep-python venv status {name}` shows it, `beep-python venv delete {name}` deletes it")
         }
         EnvironmentError::NoRuntime { request: None, .. } => "run `beep-python init`".into(),
         EnvironmentError::NoRuntime { request: Some(request), .. } => {
-            format!("`beep-python runtime install {request}` gets it")
+            format!("`beep-python runtime install {request}` installs it")
         }
         EnvironmentError::OtherPython { name, .. } => {
-            format!("`beep-python venv delete {name}` deletes it; it is made anew when it is next needed")
+            format!("`beep-python venv delete {name}` deletes it; it is created again when it is next needed")
         }
         EnvironmentError::InUse { .. } => {
             "`beep-python status` shows the servers, `beep-python stop` stops them".into()
         }
-        EnvironmentError::NotWhole { name, .. } => format!("`beep-python venv repair {name}` mends it"),
+        EnvironmentError::NotWhole { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
         EnvironmentError::Unrunnable { .. } | EnvironmentError::NotIsolated { .. } => {
-            "`beep-python config` says what is wrong and how to mend it, `beep-python venv repair` mends environments"
+            "`beep-python config` shows what is wrong and how to fix it, `beep-python venv repair` repairs environments"
                 .into()
         }
         _ => return None,
@@ -133,16 +131,18 @@ fn packages(error: &PackageError) -> Option<String> {
     Some(match error {
         PackageError::Home(error) => return home(error),
         PackageError::NotALock { .. } => "`beep-python venv lock NAME` writes one".into(),
-        PackageError::Refused { stderr_tail, .. } if is_of_certificate(stderr_tail) => CERTIFICATES.into(),
+        PackageError::Refused { stderr_tail, .. } if is_certificate_error(stderr_tail) => CERTIFICATES.into(),
         PackageError::Refused { stderr_tail, .. } if stderr_tail.contains("No space left on device") => {
-            "make room on the disk; `beep-python cache clean` and `beep-python venv prune` help".into()
+            "free some disk space; `beep-python cache clean` and `beep-python venv prune` help".into()
         }
         PackageError::NoUvThere { .. } => {
-            "set BEEP_PYTHON_UV to the path of uv, to `never` for pip, or not at all".into()
+            "set BEEP_PYTHON_UV to the path of uv, set it to `never` to use pip, or unset it".into()
         }
-        PackageError::NoTool { .. } => "BEEP_PYTHON_UV names a uv; a runtime of `beep-python init` has pip".into(),
+        PackageError::NoTool { .. } => {
+            "set BEEP_PYTHON_UV to the path of uv; a runtime from `beep-python init` has pip".into()
+        }
         PackageError::NotARequirement { reason, .. } if reason.starts_with("options") => {
-            "indexes and the like are set as for pip or uv, by their variables and files".into()
+            "set indexes and other options as for pip or uv, in their variables and files".into()
         }
         _ => return None,
     })
@@ -151,19 +151,19 @@ fn packages(error: &PackageError) -> Option<String> {
 fn bundle(error: &BundleError) -> Option<String> {
     Some(match error {
         BundleError::NoRuntime { request: None } => {
-            "`beep-python runtime install 3.13` installs one, and --python 3.13 takes it".into()
+            "`beep-python runtime install 3.13` installs one, and --python 3.13 uses it".into()
         }
         BundleError::NoRuntime { request: Some(request) } => {
             format!("`beep-python runtime install {request}` installs one")
         }
         BundleError::NotABundle { .. } | BundleError::WrongHash { .. } => {
-            "copy it again from where it was made; `beep-python bundle show` reads what it says of itself".into()
+            "copy the bundle again from its source; `beep-python bundle show` shows its contents".into()
         }
         BundleError::OtherPlatform { .. } => {
-            "make a bundle on a machine like this one, or on any with `bundle create --platform`".into()
+            "create the bundle on a machine of this platform, or with `bundle create --platform`".into()
         }
         BundleError::NoWheels { .. } => {
-            "make the bundle on a machine of that platform, where packages can be built".into()
+            "create the bundle on a machine of that platform, where packages can be built".into()
         }
         BundleError::Runtime(error) => return runtime(error),
         BundleError::Environment(error) => return environment(error),
@@ -183,19 +183,20 @@ fn home(error: &HomeError) -> Option<String> {
 fn bind(error: &BindError, context: &Context) -> Option<String> {
     Some(match error {
         BindError::PortInUse { holder, address } => {
-            let another = "--port, for RPC --rpc-port, takes another, and 0 a free one";
+            let another = "choose another port with --port or, for RPC, --rpc-port; 0 takes a free one";
             let servers = context.home().ok().and_then(|home| running_servers(&home).ok()).unwrap_or_default();
             match servers.iter().find(|(record, _)| Some(record.pid) == holder.pid) {
                 Some((record, _)) => {
-                    format!("that is the server {0}: `beep-python stop {0}` stops it; {another}", record.id)
+                    format!("it is the server {0}: `beep-python stop {0}` stops it; {another}", record.id)
                 }
                 None if address.port() < 1024 => return None,
                 None => another.into(),
             }
         }
-        BindError::NotLoopback { .. } => "leave --host out to listen on 127.0.0.1 and ::1".into(),
+        BindError::NotLoopback { .. } => "omit --host to listen on 127.0.0.1 and ::1".into(),
         BindError::Refused { address, .. } if address.port() < 1024 => {
-            "ports below 1024 need privileges; --port, for RPC --rpc-port, takes another, and 0 a free one".into()
+            "ports below 1024 need privileges; choose another with --port or, for RPC, --rpc-port; 0 takes a free one"
+                .into()
         }
         BindError::Refused { .. } | BindError::NoFreePort => return None,
     })
@@ -204,8 +205,8 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
 fn pipe(error: &PipeError) -> Option<String> {
     Some(match error {
         PipeError::Home(error) => return home(error),
-        PipeError::InUse { .. } | PipeError::Foreign { .. } => "--pipe-name takes another".into(),
-        PipeError::PathTooLong { .. } => "take a shorter --pipe-name, or a home with a shorter path".into(),
+        PipeError::InUse { .. } | PipeError::Foreign { .. } => "choose another name with --pipe-name".into(),
+        PipeError::PathTooLong { .. } => "choose a shorter --pipe-name, or a home with a shorter path".into(),
         _ => return None,
     })
 }
@@ -221,13 +222,13 @@ fn record(error: &RecordError) -> Option<String> {
 
 fn launch(error: &LaunchError, context: &Context) -> Option<String> {
     Some(match error {
-        // Those that only pass on another do not show that one in the chain.
+        // These wrap another error, which does not appear in the chain.
         LaunchError::Bind(error) => return bind(error, context),
         LaunchError::Pipe(error) => return pipe(error),
         LaunchError::Home(error) => return home(error),
         LaunchError::Record(error) => return record(error),
         LaunchError::Died { .. } | LaunchError::Failed(_) | LaunchError::TimedOut { .. } => {
-            "`beep-python config` checks the environment and everything else that a server needs".into()
+            "`beep-python config` checks everything that a server needs".into()
         }
         _ => return None,
     })
@@ -236,11 +237,11 @@ fn launch(error: &LaunchError, context: &Context) -> Option<String> {
 fn client(error: &ClientError) -> Option<String> {
     Some(match (error, error.code()) {
         (ClientError::Connect { .. } | ClientError::ConnectionLost { .. }, _) => {
-            "`beep-python status` says what became of the server".into()
+            "`beep-python status` shows what became of the server".into()
         }
-        (_, Some(ErrorCode::WorkerDied)) => "the session goes on, empty; the server's log may say more".into(),
+        (_, Some(ErrorCode::WorkerDied)) => "the session continues, empty; the server's log may say more".into(),
         (_, Some(ErrorCode::NoDebugger)) => "`beep-python debug SESSION --install` installs what is missing".into(),
-        (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout gives it longer".into(),
+        (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout sets a longer limit".into(),
         _ => return None,
     })
 }
@@ -248,7 +249,7 @@ fn client(error: &ClientError) -> Option<String> {
 fn token(error: &TokenError) -> Option<String> {
     Some(match error {
         TokenError::Exposed { path, .. } | TokenError::Malformed { path } => {
-            format!("rm {}; the next server makes a new one", path.display())
+            format!("`rm {}`; the next server creates a new one", path.display())
         }
         _ => return None,
     })

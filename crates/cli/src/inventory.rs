@@ -1,4 +1,4 @@
-//! The names that exist now: what completion offers and the menu lists.
+//! The names of what exists now, for completion and the menu.
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use beep_python_server::launch::records;
 use crate::async_runtime::block_on;
 use crate::server::lookup::{connect, running_servers};
 
-/// How long somebody who pressed a key waits for what has to be asked for.
+/// How long completion may wait for servers and downloads.
 const COMPLETION_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// What is said of a version that is installed.
+/// Describes an installed version.
 pub(crate) const INSTALLED: &str = "installed";
 
-/// A name, and what there is to say about it.
+/// A name and its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) name: String,
@@ -41,14 +41,14 @@ pub(crate) fn environments() -> Result<Vec<Name>> {
         .collect())
 }
 
-/// Those that `providers.toml` names.
+/// The providers in `providers.toml`.
 pub(crate) fn providers() -> Result<Vec<Name>> {
     let listed = VenvManager::new(Home::from_env()?).providers()?;
-    let about = |ready| if ready { "all that it needs is there" } else { "something that it needs is missing" };
+    let about = |ready| if ready { "everything it needs is installed" } else { "packages are missing" };
     Ok(listed.into_iter().map(|provider| name(provider.name, about(provider.ready))).collect())
 }
 
-/// Also those that have ended, since they can be restarted and forgotten.
+/// Servers, including those that have ended: they can be restarted or forgotten.
 pub(crate) fn servers() -> Result<Vec<Name>> {
     Ok(records(&Home::from_env()?)?
         .into_iter()
@@ -60,7 +60,7 @@ pub(crate) fn servers() -> Result<Vec<Name>> {
         .collect())
 }
 
-/// Sessions of the servers that run; a server that does not answer at once is passed by.
+/// The sessions of running servers; a server that does not answer in time is left out.
 pub(crate) fn sessions() -> Result<Vec<Name>> {
     let servers = running_servers(&Home::from_env()?)?;
     in_time(async {
@@ -85,7 +85,7 @@ pub(crate) fn runtimes() -> Result<Vec<Name>> {
         .collect())
 }
 
-/// Versions that are installed, then those that can be downloaded.
+/// Installed versions, then those available for download.
 pub(crate) fn versions() -> Result<Vec<Name>> {
     let manager = PythonRuntimeManager::new(Home::from_env()?);
     let mut found: Vec<Name> = Vec::new();

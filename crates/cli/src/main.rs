@@ -11,10 +11,12 @@ mod completion;
 mod console;
 mod context;
 mod environment;
+mod environment_variables;
 mod error;
 mod exit_status;
 mod hints;
 mod inventory;
+mod logging;
 mod printer;
 mod progress;
 mod prompt;
@@ -28,6 +30,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::color::Colors;
 use crate::command_line::Cli;
+use crate::commands::Command;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let mut command = Cli::command().color(Colors::choice_in(std::env::args_os()));
     let parsed = command.try_get_matches_from_mut(std::env::args_os());
     let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());
+    logging::init(matches!(cli.command, Some(Command::Serve(_))).then_some(logging::SERVER_DEFAULT));
     let context = Context::new(cli.json, Colors::new(cli.color));
     let status = match cli.command {
         Some(command) => command.run(&context),

@@ -1,4 +1,4 @@
-//! How commands speak: results on standard output, what is said beside on standard error.
+//! How commands print: results on standard output, everything else on standard error.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
@@ -24,7 +24,7 @@ impl Printer {
         self.json
     }
 
-    /// A json: `json` for programs, or what `text` prints for people.
+    /// A result: `json` for programs, or whatever `text` prints for people.
     pub(crate) fn result(&self, json: Value, text: impl FnOnce()) {
         if self.json { self.line(format_args!("{json:#}")) } else { text() }
     }
@@ -34,29 +34,29 @@ impl Printer {
         self.record_write(writeln!(stdout(), "{line}"));
     }
 
-    /// A part of the result as it is.
+    /// A part of the result, without a line end.
     pub(crate) fn raw(&self, text: &str) {
         self.record_write(stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()));
     }
 
-    /// Keeps the first failure to write the result.
+    /// Records the first failure to write the result.
     pub(crate) fn record_write(&self, written: io::Result<()>) {
         if let Err(error) = written {
             let _ = self.write_error.set(error);
         }
     }
 
-    /// Whether further results would be for nobody: their reader has gone away, as `head` does, or the disk is full.
+    /// Whether writing results has failed: the reader has gone away, as `head` does, or the disk is full.
     pub(crate) fn is_closed(&self) -> bool {
         self.write_error.get().is_some()
     }
 
-    /// Why a part of the result could not be written, if so: a full disk, as a rule. A reader that has gone away is no reason.
+    /// Why the result could not be written completely: usually a full disk. A reader that has gone away is not an error.
     pub(crate) fn write_error(self) -> Option<io::Error> {
         self.write_error.into_inner().filter(|error| error.kind() != ErrorKind::BrokenPipe)
     }
 
-    /// What happens meanwhile or should be known, beside the result.
+    /// Progress or a notice, not part of the result.
     pub(crate) fn note(&self, note: impl Display) {
         let _ = writeln!(stderr(), "{note}");
     }
@@ -65,7 +65,7 @@ impl Printer {
         let _ = stderr().write_all(text.as_bytes());
     }
 
-    /// A table: fitted to a terminal, plain aligned lines elsewhere.
+    /// A table: fitted to the terminal, aligned lines elsewhere.
     pub(crate) fn table(&self, header: &[&str], rows: Vec<Vec<String>>) {
         let mut table = Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
@@ -73,7 +73,7 @@ impl Printer {
             true => ContentArrangement::Dynamic,
             false => ContentArrangement::Disabled,
         });
-        // A terminal that does not know how wide it is says 0.
+        // Some terminals report a width of 0.
         if table.width() == Some(0) {
             table.set_width(80);
         }
@@ -92,13 +92,13 @@ impl Printer {
         }
     }
 
-    /// `error:`, then each cause, then the hint.
+    /// Prints `error:`, then each cause, then the hint.
     pub(crate) fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
         let mut said = error.to_string();
         let word = |style, word| paint(self.colors.stderr, style, word);
         self.note(format_args!("{} {said}", word(ERROR, "error:")));
         for cause in error.chain().skip(1) {
-            // Errors that only pass on another say the same again.
+            // An error that only wraps another one repeats its text.
             let cause = cause.to_string();
             if cause != said {
                 self.note(format_args!("{} {cause}", word(ERROR, "caused by:")));

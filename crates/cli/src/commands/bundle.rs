@@ -10,25 +10,26 @@ use serde_json::json;
 
 use super::venv::describe::{package_list, packages_json};
 use crate::context::Context;
+use crate::environment_variables::PROVIDERS;
 use crate::exit_status::ExitStatus;
 use crate::progress::install::InstallProgress;
 use crate::progress::packages::PackagesProgress;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Pack a runtime, wheels and their lock into a file, for machines like this one or of another platform
+    /// Pack a runtime, wheels and their lock into a file, for this platform or another one
     Create(Create),
-    /// Make the environment of a bundle, with no network
+    /// Create the environment of a bundle, without a network
     Install {
         /// The bundle
         file: PathBuf,
-        /// What the environment is called; what the bundle says otherwise
+        /// The name of the environment [default: the one in the bundle]
         name: Option<String>,
-        /// The SHA-256 that the bundle must have, as `bundle create` prints it
+        /// The expected SHA-256 of the bundle; `bundle create` prints it
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
     },
-    /// Show what is in a bundle
+    /// Show the contents of a bundle
     Show {
         /// The bundle
         file: PathBuf,
@@ -37,31 +38,31 @@ pub(crate) enum Command {
 
 #[derive(clap::Args)]
 pub(crate) struct Create {
-    /// The file to make
+    /// The file to create
     file: PathBuf,
-    /// Which Python: 3.12, 3.12.7, ">=3.11"; installed when it is not; the default runtime otherwise
+    /// The Python: 3.12, 3.12.7, ">=3.11"; installed where it is missing [default: the default runtime]
     #[arg(long, value_name = "VERSION")]
     python: Option<VersionRequest>,
-    /// Put in what this provider needs, as `providers.toml` says it
+    /// Pack what this provider needs, according to `providers.toml`
     #[arg(long, value_name = "NAME", conflicts_with_all = ["packages", "requirements"])]
     provider: Option<String>,
-    /// The model that the provider needs it for
+    /// The model that the provider runs
     #[arg(long, requires = "provider")]
     model: Option<String>,
-    /// A file beside `providers.toml` in the home, whose word counts more
-    #[arg(long, value_name = "FILE", env = "BEEP_PYTHON_PROVIDERS")]
+    /// A second `providers.toml`, which takes precedence over the one in the home
+    #[arg(long, value_name = "FILE", env = PROVIDERS)]
     providers: Option<PathBuf>,
-    /// Put in what this file of requirements asks for; can be given several times
+    /// Pack the packages of this requirements file; repeatable
     #[arg(short, long, value_name = "FILE")]
     requirements: Vec<PathBuf>,
-    /// Put in this package, with what it requires; can be given several times
+    /// Pack this package and its dependencies; repeatable
     #[arg(long = "with", value_name = "PKG")]
     packages: Vec<String>,
-    /// What the environment is to be called
+    /// The name of the environment
     #[arg(long)]
     name: Option<String>,
-    /// For machines of this platform, such as linux-aarch64-gnu; that of this machine otherwise. Its runtime is
-    /// downloaded, and of each package there must be a wheel for it
+    /// Pack for this platform, such as linux-aarch64-gnu [default: this machine's]. Its runtime is downloaded, and every
+    /// package needs a wheel for it
     #[arg(long, value_name = "PLATFORM", value_parser = str::parse::<Platform>)]
     platform: Option<Platform>,
 }
@@ -122,7 +123,7 @@ async fn create(context: &Context, args: Create) -> Result<ExitStatus> {
     json["sha256"] = sha256.clone().into();
     context.printer.result(json, || {
         describe(context, &manifest);
-        context.printer.line(format_args!("Made {}, with the SHA-256 {sha256}", args.file.display()));
+        context.printer.line(format_args!("Created {}, with the SHA-256 {sha256}", args.file.display()));
     });
     Ok(ExitStatus::Success)
 }
@@ -150,7 +151,7 @@ async fn install(
     context.printer.result(json, || {
         let printer = &context.printer;
         printer.line(format_args!(
-            "Made the environment {} with {}: {}",
+            "Created the environment {} with {}: {}",
             environment.name,
             installed.runtime,
             environment.path.display()

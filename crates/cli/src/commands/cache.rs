@@ -1,4 +1,4 @@
-//! `cache`: what can be made or fetched again.
+//! `cache`: what can be made or downloaded again.
 
 use anyhow::Result;
 use beep_python_runtime::cache::{self, CachePart};
@@ -11,9 +11,9 @@ use crate::server::lookup::running_servers;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Show what is kept, and what it takes
+    /// Show what is cached, and its size
     Info,
-    /// Remove what can be made or fetched again; what is used now stays
+    /// Remove what can be made or downloaded again, except what is in use
     Clean,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
                     vec![part.name.clone(), HumanBytes(part.size_bytes).to_string(), part.holds.to_owned()]
                 };
                 match parts.is_empty() {
-                    true => context.printer.line(format_args!("Nothing is kept in {}", folder.display())),
+                    true => context.printer.line(format_args!("Nothing is cached in {}", folder.display())),
                     false => context.printer.table(&["NAME", "SIZE", "HOLDS"], parts.iter().map(row).collect()),
                 }
             });
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
             let parts = cache::clean(&home, servers_run)?;
             let bytes: u64 = parts.iter().map(|part| part.size_bytes).sum();
             context.printer.result(json!({"removed": entries(&parts), "freedBytes": bytes}), || {
-                context.printer.line(format_args!("{} are free again", HumanBytes(bytes)));
+                context.printer.line(format_args!("Freed {}", HumanBytes(bytes)));
             });
         }
     }

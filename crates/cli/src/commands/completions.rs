@@ -1,4 +1,4 @@
-//! `completions`: a script for a shell, which asks this program what can come next.
+//! `completions`: a script that makes a shell ask this program for completions.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -7,14 +7,14 @@ use clap_complete::env::Shells;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 
-/// Set by the scripts of `completions`, when a shell wants to know what can come next.
+/// Set by the script of `completions` when the shell asks for completions.
 pub(crate) const VARIABLE: &str = "BEEP_PYTHON_COMPLETE";
 
 const NAME: &str = "beep-python";
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Names that exist (environments, servers, sessions, runtimes, versions) are completed too.
+Names of environments, servers, sessions, runtimes and versions are completed too.
 
   bash        source <(beep-python completions bash)                    in ~/.bashrc
   zsh         source <(beep-python completions zsh)                     in ~/.zshrc, after compinit
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     let shells = Shells::builtins();
     let completer = shells.completer(shell.get_name()).expect("a shell that can be chosen");
     let mut script = Vec::new();
-    // By name, so that the script stays right when the program is replaced by a newer one.
+    // By name, so that the script survives an update of the program.
     completer.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?;
     context.printer.raw(&String::from_utf8_lossy(&script));
     Ok(ExitStatus::Success)

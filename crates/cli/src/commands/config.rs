@@ -1,4 +1,4 @@
-//! `config`: checks everything that servers need, and says of each failure how to mend it.
+//! `config`: checks everything that servers need, and says how to fix each problem.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 
 use super::venv::describe::describe_state;
 use crate::context::Context;
+use crate::environment_variables::BEEP_PYTHON_HOME;
 use crate::exit_status::ExitStatus;
 use crate::server::report::explain_state;
 
-/// One thing that was looked at.
+/// One check and its outcome.
 struct Check {
     what: String,
     found: Found,
@@ -24,7 +25,7 @@ struct Check {
 
 enum Found {
     Good(String),
-    /// What is wrong, and how to mend it.
+    /// The problem, and how to fix it.
     Wrong(String, String),
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
                 Found::Good(detail) => printer.line(format_args!("  ok   {what}: {detail}")),
                 Found::Wrong(problem, mend) => {
                     printer.line(format_args!("WRONG  {what}: {problem}"));
-                    printer.line(format_args!("       to mend it: {mend}"));
+                    printer.line(format_args!("       to fix it: {mend}"));
                 }
             }
         }
@@ -74,11 +75,10 @@ fn wrong(what: impl Into<String>, problem: impl Into<String>, mend: impl Into<St
     Check { what: what.into(), found: Found::Wrong(problem.into(), mend.into()) }
 }
 
-/// The permission bits of the home before it is opened, which mends them.
+/// The permission bits of the home before it is opened: opening fixes them.
 fn home_as_it_was() -> Option<u32> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let root =
-        set("BEEP_PYTHON_HOME").map(Into::into).or_else(|| Some(Path::new(&set("HOME")?).join(".beep-python")))?;
+    let root = set(BEEP_PYTHON_HOME).map(Into::into).or_else(|| Some(Path::new(&set("HOME")?).join(".beep-python")))?;
     std::fs::metadata(root).ok().map(|metadata| metadata.mode() & 0o777)
 }
 
@@ -88,21 +88,21 @@ fn check_home(home: &Home, before: Option<u32>) -> Check {
     if token.exists()
         && let Err(error) = Token::load_or_create(&token)
     {
-        let mend = format!("rm {}; the next server makes a new one", token.display());
+        let mend = format!("rm {}; the next server creates a new one", token.display());
         return wrong("home", error.to_string(), mend);
     }
     if let Err(error) = try_to_write(home) {
         return wrong(
             "home",
             format!("{root} cannot be written to: {error}"),
-            "free space, or set BEEP_PYTHON_HOME to another folder",
+            "free some space, or set BEEP_PYTHON_HOME to another folder",
         );
     }
     match before {
         Some(mode) if mode & 0o077 != 0 => {
-            good("home", format!("{root}; others could open it (mode {mode:03o}), which is mended"))
+            good("home", format!("{root}; others could open it (mode {mode:03o}), which is fixed now"))
         }
-        _ => good("home", format!("{root}, open to its owner only")),
+        _ => good("home", format!("{root}, accessible to its owner only")),
     }
 }
 
@@ -116,7 +116,7 @@ fn try_to_write(home: &Home) -> std::io::Result<()> {
 fn check_runtimes(context: &Context) -> Result<Vec<Check>> {
     let runtimes = context.runtimes()?.list()?;
     if runtimes.is_empty() {
-        return Ok(vec![wrong("runtime", "there is none", "beep-python init")]);
+        return Ok(vec![wrong("runtime", "none is installed", "beep-python init")]);
     }
     let mut checks = Vec::new();
     for runtime in &runtimes {
@@ -151,7 +151,7 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
                 good(what, format!("runs, Python {version}"))
             }
             EnvironmentState::Foreign { .. } => {
-                wrong(what, problem, format!("move {} elsewhere: nothing here will touch it", status.path.display()))
+                wrong(what, problem, format!("move {} elsewhere; beep-python never changes it", status.path.display()))
             }
             _ => wrong(what, problem, format!("beep-python venv repair {}", status.name)),
         });
@@ -159,7 +159,7 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// What servers ask of the system.
+/// What servers need from the system.
 fn check_system() -> Vec<Check> {
     use rustix::fs::{MemfdFlags, memfd_create};
     use rustix::process::{PidfdFlags, getpid, pidfd_open};
@@ -186,10 +186,10 @@ fn check_system() -> Vec<Check> {
     checks
 }
 
-/// Whether the kernel tells whose a connection is.
+/// Whether the kernel reports which user a connection belongs to.
 fn check_peer() -> Check {
     use beep_python_server::door::Peer;
-    let what = "who connects";
+    let what = "peer identification";
     let connected = || {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         let client = std::net::TcpStream::connect(listener.local_addr()?)?;
@@ -199,15 +199,13 @@ fn check_peer() -> Check {
         std::io::Result::Ok(peer)
     };
     match connected() {
-        Ok(Peer::SameUser) => good(what, "the kernel tells (sock_diag), so that you need no token"),
+        Ok(Peer::SameUser) => good(what, "the kernel identifies local users (sock_diag), so you need no token"),
         Ok(_) => wrong(
             what,
-            "the kernel does not tell (sock_diag), so that clients must show the token",
-            "send the token of the file `token` in the home as `Authorization: Bearer`, or start servers with --trust-loopback",
+            "the kernel does not identify local users (sock_diag), so clients need the token",
+            "send the token in the home's file `token` as `Authorization: Bearer`, or start servers with --trust-loopback",
         ),
-        Err(error) => {
-            wrong(what, format!("no connection can be made over loopback: {error}"), "allow connections to 127.0.0.1")
-        }
+        Err(error) => wrong(what, format!("cannot connect over loopback: {error}"), "allow connections to 127.0.0.1"),
     }
 }
 

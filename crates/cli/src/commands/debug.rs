@@ -1,4 +1,4 @@
-//! `debug`: a debugger in a session, and how to attach to it.
+//! `debug`: starts a debugger in a session, and says how to attach to it.
 
 use anyhow::Result;
 use beep_python_client::{Debugger, PythonHostBackend};
@@ -10,15 +10,15 @@ use crate::server::lookup::{connect, find_server};
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-debugpy listens on loopback and asks for no token: every user of this machine can attach, and whoever does runs code in
-the session. Deadlines go on while it stands at a breakpoint.")]
+debugpy listens on loopback and asks for no token: every user of this machine can attach, and can then run code in the
+session. Deadlines keep running while the session is stopped at a breakpoint.")]
 pub(crate) struct Args {
-    /// The session; `default` is the one that clients share
+    /// The session; `default` is the shared one
     session: String,
-    /// Install debugpy into the session's environment, where it is not there
+    /// Install debugpy into the session's environment if it is missing
     #[arg(long)]
     install: bool,
-    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
+    /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
     #[arg(long)]
     server: Option<String>,
 }
@@ -39,26 +39,27 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
             for line in format!("{launch:#}").lines() {
                 printer.line(format_args!("    {line}"));
             }
-            printer.line("  any other client of the debug adapter protocol: connect over TCP, and ask to `attach`");
+            printer.line("  any other client of the Debug Adapter Protocol: connect over TCP and send `attach`");
             printer.line(format_args!("  from another machine: ssh -L {port}:{host}:{port} MACHINE, and attach there"));
             printer.line(format_args!(
-                "  stop: at breakpoints, or where the session's code calls `breakpoint()` once somebody has attached:"
+                "  stop: at breakpoints, or at a call of `breakpoint()` once a debugger is attached:"
             ));
             printer.line(format_args!("    beep-python eval --session {session} 'breakpoint()'"));
-            printer.line("  Whoever attaches runs code in the session. It ends with the session's worker.");
+            printer.line("  An attached debugger can run code in the session. debugpy ends with the session's worker.");
         },
     );
     Ok(ExitStatus::Success)
 }
 
-/// What Visual Studio Code attaches with.
+/// The launch configuration for Visual Studio Code.
 fn launch(session: &str, host: &str, port: u16) -> serde_json::Value {
     json!({
         "name": format!("beep-python session {session}"),
         "type": "debugpy",
         "request": "attach",
         "connect": { "host": host, "port": port },
-        // What a session is given to run is no file, and so not "my code" to debugpy; the worker's own frames are hidden.
+        // Code that a session runs comes from no file, so debugpy does not take it for "my code". The worker's own frames
+        // are hidden.
         "justMyCode": false,
         "rules": [{ "module": "beep_python", "include": false }],
     })

@@ -9,39 +9,39 @@ use beep_python_client::{AnyBackend, Error, PythonHostBackend, Response, Returne
 use serde_json::json;
 
 use super::streaming::{self, WRITE_LIMIT};
-use crate::async_runtime::interrupted;
+use crate::async_runtime::{interrupted, unless_interrupted};
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::server::launch::TemporaryServer;
-use crate::server::lookup::{connect, find_server, running_servers};
+use crate::server::lookup::{connect, server_for_code};
 use crate::server::settings::seconds;
 
-/// In place of the code: standard input has it.
+/// In place of the code: read it from standard input.
 const FROM_INPUT: &str = "-";
 
-/// How long to wait until the server has ended the session: it does so in any case.
+/// How long to wait for the server to delete the session; it will in any case.
 const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// After so many milliseconds without a call a session of this command has been left behind.
+/// A session of this command that is unused for so many milliseconds was abandoned: the command was killed.
 const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Text is printed as it is, None not at all, and anything else as Python shows it. What the code prints
-is printed as it comes, and its input() reads standard input, unless the code was read from there.
---json prints all of it as plain JSON, at the end, and leaves input() without a line.
+Prints a string as it is, None not at all, and any other value as its repr. The code's output appears as
+it is printed, and input() reads standard input, unless the code itself came from there. With --json,
+everything is printed as JSON at the end, and input() gets no line.
 
-With --venv or --python the code runs in a server of its own. Without them and --server the only
-server that runs is used; where there is none, or more than one, one is started for this call.
-Without --session the code has a session of its own, which ends with the command; the session that
-clients share is `--session default`.")]
+With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
+--server, or in the only running one; if there is none, or more than one, in a server of its own.
+Without --session the code runs in a new session, which ends with the command; `--session default` is
+the session that clients share.")]
 pub(crate) struct Args {
-    /// An expression, or statements whose last expression is the result; `-` reads them from standard input
+    /// An expression, or statements whose last expression is the result; `-` reads standard input
     #[arg(allow_negative_numbers = true)]
     code: String,
-    /// Evaluate in this server: its id or the beginning of it, its port, pipe name or URL
+    /// Evaluate in this server: its id or a unique start of it, port, pipe name or URL
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     server: Option<String>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Evaluate in this session of the server
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
-    /// How long it may take, in seconds
+    /// Time limit, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
@@ -57,59 +57,41 @@ pub(crate) struct Args {
 pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let code = code(&args.code)?;
     let home = context.home()?;
-    let chosen = match &args.server {
-        Some(wanted) => Some(find_server(&home, Some(wanted))?.0),
-        None if args.environment.is_named() => None,
-        None if args.session.is_some() => Some(find_server(&home, None)?.0),
-        None => match running_servers(&home)?.as_slice() {
-            [(record, _)] => Some(record.clone()),
-            _ => None,
-        },
-    };
+    let server = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
     let mut interruption = std::pin::pin!(interrupted());
-    if let Some(record) = chosen {
-        let client = connect(&record)?;
-        let Some(session) = &args.session else {
-            // In a session of its own, which ends with this command, whatever it is still doing; also where nothing is left
-            // of the command to say so.
-            let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..watched() };
-            let session = client.create_session_with(&options).await?;
-            let ended = tokio::select! {
-                ended = evaluate(context, client.with_session(&session), &code, &args) => ended,
-                interruption = &mut interruption => Err(interruption?.into()),
-            };
-            let _ = tokio::time::timeout(DELETE_TIMEOUT, client.delete_session(&session)).await;
-            return ended;
-        };
-        return tokio::select! {
-            ended = evaluate(context, client.with_session(session), &code, &args) => ended,
-            interruption = &mut interruption => Err(interruption?.into()),
-        };
-    }
-    let environment = args.environment.resolve(context)?;
-    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
-    let server = tokio::select! {
-        server = &mut starting => server?,
-        interruption = &mut interruption => {
-            drop(starting.await);
-            return Err(interruption?.into());
+    match (server, &args.session) {
+        (Some(record), Some(session)) => {
+            let client = connect(&record)?.with_session(session);
+            unless_interrupted(evaluate(context, client, &code, &args), interruption).await
         }
-    };
-    let client = connect(&server.record)?;
-    let in_session = async {
-        let client = client.with_session(&client.create_session_with(&watched()).await?);
-        evaluate(context, client, &code, &args).await
-    };
-    let ended = tokio::select! {
-        ended = in_session => ended?,
-        interruption = &mut interruption => return Err(interruption?.into()),
-    };
-    server.stop()?;
-    Ok(ended)
+        (Some(record), None) => {
+            // A session of its own, which ends with this command, whatever it is doing. The idle timeout ends it where the
+            // command is killed.
+            let client = connect(&record)?;
+            let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
+            let session = client.create_session_with(&options).await?;
+            let evaluated = evaluate(context, client.with_session(&session), &code, &args);
+            let status = unless_interrupted(evaluated, interruption).await;
+            let _ = tokio::time::timeout(DELETE_TIMEOUT, client.delete_session(&session)).await;
+            status
+        }
+        (None, _) => {
+            let environment = args.environment.resolve(context)?;
+            let server = TemporaryServer::start(&home, &environment, false, interruption.as_mut()).await??;
+            let client = connect(&server.record)?;
+            let in_session = async {
+                let client = client.with_session(&client.create_session_with(&streamed()).await?);
+                evaluate(context, client, &code, &args).await
+            };
+            let status = unless_interrupted(in_session, interruption).await?;
+            server.stop()?;
+            Ok(status)
+        }
+    }
 }
 
-/// A session whose output somebody watches, though not always as fast as it comes.
-fn watched() -> SessionOptions {
+/// Options of a session whose output is streamed, perhaps more slowly than the code prints.
+fn streamed() -> SessionOptions {
     let limits = Limits { output_bytes: Some(WRITE_LIMIT as u64), ..Limits::default() };
     SessionOptions { limits, ..SessionOptions::default() }
 }
@@ -146,7 +128,7 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
             return Err(error.into());
         }
     };
-    // Also the handle of the answer, which nobody could use after this.
+    // Also releases the handle of the response, which nothing uses any more.
     client.release_dropped().await;
     Ok(ended)
 }

@@ -1,4 +1,4 @@
-//! `init`: a runtime, whatever the machine has.
+//! `init`: installs a runtime, or adopts one where none can be downloaded.
 
 use std::path::PathBuf;
 
@@ -13,17 +13,17 @@ use crate::progress::install::InstallProgress;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one
+    /// The Python: 3.12, 3.12.7, ">=3.11", or a path
     #[arg(long, value_name = "VERSION")]
     python: Option<VersionRequest>,
     #[command(flatten)]
     source: SourceArgs,
-    /// Take a Python of this machine and download nothing
+    /// Use a Python of this machine; download nothing
     #[arg(long, conflicts_with_all = ["mirror", "archive"])]
     system: bool,
 }
 
-/// Where a Python is taken from.
+/// Where to get a Python from.
 #[derive(clap::Args)]
 pub(crate) struct SourceArgs {
     /// Download from here: http(s)://, file:// or a folder [env: BEEP_PYTHON_INSTALL_MIRROR]
@@ -32,7 +32,7 @@ pub(crate) struct SourceArgs {
     /// Install this archive instead of downloading one
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
-    /// The SHA-256 that the archive must have
+    /// The expected SHA-256 of the archive
     #[arg(long, value_name = "HEX", requires = "archive")]
     sha256: Option<String>,
 }
@@ -71,7 +71,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// Gets a runtime with its progress shown.
+/// Installs or adopts a runtime, showing progress.
 pub(crate) async fn init(context: &Context, options: &InitOptions) -> Result<InitOutcome> {
     let mut progress = InstallProgress::new(&context.printer);
     Ok(context.runtimes()?.init(options, &mut |stage| progress.show(stage)).await?)
@@ -81,14 +81,14 @@ pub(crate) fn summary(outcome: &InitOutcome) -> String {
     let runtime = &outcome.runtime;
     let version = runtime.version.map_or_else(|| "?".to_owned(), |version| version.to_string());
     let how = match &outcome.obtained {
-        Obtained::AlreadyThere => "was installed already",
+        Obtained::AlreadyThere => "was already installed",
         Obtained::Installed { .. } => "is installed",
         Obtained::Adopted | Obtained::AdoptedInstead { .. } => "of this machine is adopted",
     };
     format!("Python {version} {how}: {}", runtime.path.display())
 }
 
-/// What should be known of how the runtime was obtained, and could be overlooked.
+/// Notices about how the runtime was obtained.
 pub(crate) fn notices(context: &Context, outcome: &InitOutcome) {
     match &outcome.obtained {
         Obtained::AdoptedInstead { reason } => {
@@ -103,7 +103,9 @@ pub(crate) fn notices(context: &Context, outcome: &InitOutcome) {
             }
         }
         Obtained::Installed { checked: false } => {
-            context.printer.note("notice: the archive's SHA-256 is not known and was not checked; --sha256 names one.");
+            context
+                .printer
+                .note("notice: the archive's SHA-256 is unknown and was not checked; pass it with --sha256.");
         }
         _ => {}
     }

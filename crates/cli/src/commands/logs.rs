@@ -1,4 +1,4 @@
-//! `logs`: what a server has said, also one that is gone.
+//! `logs`: the log of a server, also of one that has ended.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -16,9 +16,9 @@ use crate::server::lookup::find_server;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
+    /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
     server: Option<String>,
-    /// Show what comes until the server ends
+    /// Keep showing new output until the server ends
     #[arg(short, long)]
     follow: bool,
     /// Show only the last lines
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
         file.seek(SeekFrom::End(0))?;
     }
     loop {
-        // Asked before reading, so that the last words of a server that ends meanwhile are still read.
+        // Checked before reading, so that the last output of a server that ends meanwhile is still read.
         let lives = record.as_ref().is_some_and(|record| state_of(record).is_alive());
         if !copy(&mut file).map_err(failed_to("read", &path))? || !args.follow || !lives {
             return Ok(ExitStatus::Success);
@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     }
 }
 
-/// The log of a server; one that stopped has no record any more, but its log under its id.
+/// The log of a server. A stopped one has no record any more, but its log is still there under its id.
 fn log_of(home: &Home, wanted: Option<&str>) -> Result<(PathBuf, Option<ServerRecord>)> {
     match find_server(home, wanted) {
         Ok((record, _)) => match record.log.clone() {
@@ -64,7 +64,7 @@ fn log_of(home: &Home, wanted: Option<&str>) -> Result<(PathBuf, Option<ServerRe
     }
 }
 
-/// Copies what is new; false when nobody reads any more.
+/// Copies new output; false when nothing reads standard output any more.
 fn copy(file: &mut File) -> std::io::Result<bool> {
     let mut new = Vec::new();
     file.read_to_end(&mut new)?;

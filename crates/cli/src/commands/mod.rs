@@ -28,54 +28,54 @@ use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 
-/// Every command. The first line of each comment is what `--help` shows.
+/// Every command. `--help` shows the first line of each comment.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Get a managed Python and make it the default
+    /// Install a Python runtime and make it the default
     Init(init::Args),
-    /// List, install, choose and remove Pythons
+    /// Install and manage Python runtimes
     #[command(subcommand)]
     Runtime(runtime::Command),
-    /// Make, list, check and delete virtual environments
+    /// Create and manage virtual environments
     #[command(subcommand)]
     Venv(venv::Command),
-    /// Pack a runtime and packages into a file, for machines without a network
+    /// Pack a runtime and packages into one file, for machines without a network
     #[command(subcommand)]
     Bundle(bundle::Command),
-    /// Show or remove what can be made or fetched again
+    /// Show or clean the cache
     #[command(subcommand)]
     Cache(cache::Command),
-    /// What providers need, and what there is of it
+    /// Create and check the environments of the providers in providers.toml
     Provider(provider::Args),
     /// Start a server in the background
     Start(start::Args),
-    /// Run a server; what `start` starts
+    /// Run a server process; `start` starts one
     #[command(hide = true)]
     Serve(serve::Args),
-    /// Show the servers that run, and what became of those that do not
+    /// Show running servers, and what became of the others
     Status,
-    /// Stop a server: what it is doing is finished first
+    /// Stop a server; running calls finish first
     Stop(stop::Args),
-    /// Stop a server and start it again as it was
+    /// Restart a server with the same settings
     Restart(restart::Args),
-    /// Show what a server has logged
+    /// Show a server's log
     Logs(logs::Args),
-    /// Check everything, and say what is wrong and how to mend it
+    /// Check the whole setup, and say how to fix problems
     Config,
-    /// Make, show, restart and end the sessions of a server
+    /// Create and manage the sessions of a server
     #[command(subcommand)]
     Session(session::Command),
-    /// Let a debugger listen in a session, and say how to attach
+    /// Start a debugger in a session, and say how to attach to it
     Debug(debug::Args),
     /// Evaluate Python code and print the result
     Eval(eval::Args),
-    /// A prompt for Python, on a session of a running server or of one of its own
+    /// Open a Python prompt, on a running server or on its own
     Python(python::Args),
-    /// Show the whole product in one go: Python, environment, server, typed results
+    /// Try everything once: Python, environment, server, typed results
     Quickstart(quickstart::Args),
-    /// Choose what to do from a menu
+    /// Choose a command from a menu
     Menu,
-    /// Print a script that completes commands in a shell
+    /// Print a completion script for a shell
     Completions(completions::Args),
 }
 
@@ -100,7 +100,7 @@ impl Command {
             Command::Eval(args) => block_on(eval::run(context, args)),
             Command::Python(args) => python::run(context, args),
             Command::Quickstart(args) => block_on(quickstart::run(context, args)),
-            Command::Menu => menu::run(context),
+            Command::Menu => menu::run::run(context),
             Command::Completions(args) => completions::run(context, &args),
         }
     }

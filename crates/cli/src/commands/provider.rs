@@ -1,4 +1,4 @@
-//! `provider`: what `providers.toml` says that providers and engines need, and what there is of it.
+//! `provider`: what providers and engines need according to `providers.toml`, and what is installed of it.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,14 @@ use beep_python_runtime::environment::{ProviderPackage, ProviderStatus, VenvMana
 use serde_json::json;
 
 use crate::context::Context;
+use crate::environment_variables::PROVIDERS;
 use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A file beside `providers.toml` in the home, whose word counts more
-    #[arg(long, global = true, value_name = "FILE", env = "BEEP_PYTHON_PROVIDERS")]
+    /// A second `providers.toml`, which takes precedence over the one in the home
+    #[arg(long, global = true, value_name = "FILE", env = PROVIDERS)]
     providers: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -21,23 +22,23 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// List the providers and engines that `providers.toml` names
+    /// List the providers and engines in `providers.toml`
     List,
-    /// Make a provider's environment, or complete or mend it
+    /// Create, complete or repair the environment of a provider
     Ensure(Which),
     /// Show what a provider needs, and what is installed of it
     Packages(Which),
-    /// Show what this machine computes with, and what says so
+    /// Show the accelerator of this machine, and how it was detected
     Accelerator,
 }
 
 #[derive(clap::Args)]
 struct Which {
-    /// The provider's name; one that ends in -cuda, -rocm, -vulkan or -cpu says what it computes with itself
+    /// The provider's name; a suffix -cuda, -rocm, -vulkan or -cpu chooses the accelerator
     name: String,
-    /// The model that it is for
+    /// The model that the provider runs
     model: Option<String>,
-    /// It is an engine
+    /// The name is that of an engine
     #[arg(long, conflicts_with = "model")]
     engine: bool,
 }
@@ -62,7 +63,7 @@ fn list(context: &Context, environments: &VenvManager) -> Result<ExitStatus> {
         if providers.is_empty() {
             let file = context.home().map(|home| home.root().join("providers.toml").display().to_string());
             let file = file.unwrap_or_else(|_| "providers.toml".into());
-            return context.printer.line(format_args!("No provider is named in {file}."));
+            return context.printer.line(format_args!("There is no provider in {file}."));
         }
         let rows = providers.iter().map(|provider| {
             let there = provider.packages.iter().filter(|package| package.satisfied).count();
@@ -91,10 +92,9 @@ fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result
     let of = |named: &str| which.name.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     if !environments.providers()?.iter().any(|provider| of(&provider.name)) {
         let what = if which.engine { "engine" } else { "provider" };
-        context.printer.note(format_args!(
-            "notice: providers.toml names no {what} {:?}, so that it needs no packages",
-            which.name
-        ));
+        context
+            .printer
+            .note(format_args!("notice: providers.toml has no {what} {:?}, so it needs no packages", which.name));
     }
     let status = status(&environments, which)?;
     context.printer.result(json!(status), || {
@@ -102,7 +102,7 @@ fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result
     });
     for package in status.packages.iter().filter(|package| !package.satisfied) {
         let reason = package.reason.as_deref().unwrap_or("it is not installed");
-        context.printer.note(format_args!("notice: {}, which is optional, is missing: {reason}", package.requirement));
+        context.printer.note(format_args!("notice: the optional {} is missing: {reason}", package.requirement));
     }
     Ok(ExitStatus::Success)
 }
@@ -145,7 +145,7 @@ fn accelerator(context: &Context, environments: &VenvManager) -> Result<ExitStat
 
 fn state_of(provider: &ProviderStatus) -> &'static str {
     match (&provider.path, provider.ready) {
-        (None, _) => "not made yet",
+        (None, _) => "not created",
         (Some(_), false) => "incomplete",
         (Some(_), true) => "ready",
     }
@@ -156,6 +156,6 @@ fn state_of_package(package: &ProviderPackage) -> String {
         (true, ..) => "installed".into(),
         (false, _, Some(reason)) => format!("missing: {reason}"),
         (false, None, None) => "missing".into(),
-        (false, Some(_), None) => "another version, or without all that it requires".into(),
+        (false, Some(_), None) => "another version, or dependencies are missing".into(),
     }
 }

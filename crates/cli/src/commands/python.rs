@@ -1,4 +1,4 @@
-//! `python`: a prompt on a session.
+//! `python`: opens a Python prompt on a session.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,25 +14,25 @@ use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::prompt;
 use crate::server::launch::TemporaryServer;
-use crate::server::lookup::{connect, find_server, running_servers};
+use crate::server::lookup::{connect, server_for_code};
 use crate::terminal::detect::is_interactive;
 
-/// How long somebody who leaves waits until the server has ended the session: it does so in any case.
+/// How long to wait for the server to delete the session; it will in any case.
 const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-With --venv or --python the prompt has a server of its own. Without them and --server the only
-server that runs is used; where there is none, one is started for the prompt. Without SESSION the prompt has a session of its own, which ends with it; the session
-that clients share is `default`.
+With --venv or --python the prompt has a server of its own. Otherwise it uses the server of --server, or
+the only running one, or a server of its own if none is running. Without SESSION the prompt has a new
+session, which ends with it; `default` is the session that clients share.
 
-Tab completes, `_` is the last value, Ctrl-C cancels what runs and keeps the session's state, Ctrl-D
-leaves.")]
+Tab completes, `_` is the last value, Ctrl-C cancels the running code and keeps the session's state,
+Ctrl-D leaves.")]
 pub(crate) struct Args {
     /// The session, on a running server
     #[arg(conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
-    /// On this server: its id or the beginning of it, its port, pipe name or URL
+    /// On this server: its id or a unique start of it, port, pipe name or URL
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     server: Option<String>,
     #[command(flatten)]
@@ -53,20 +53,22 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     ended
 }
 
-/// Where the prompt is.
+/// The server and session of the prompt.
 struct Place {
     record: ServerRecord,
     session: Option<String>,
-    /// Whether the session was made for the prompt.
+    /// Whether the session was created for the prompt.
     own_session: bool,
-    /// The server, where that was started for the prompt.
+    /// The server, if it was started for the prompt.
     temporary: Option<TemporaryServer>,
 }
 
-/// Finds the place or makes it. An interruption leaves nothing behind.
+/// Finds a server and a session, or creates them. An interruption leaves nothing behind.
 async fn open(context: &Context, args: &Args) -> Result<Place> {
     let mut interruption = std::pin::pin!(interrupted());
-    if let Some(record) = chosen_server(context, args)? {
+    let home = context.home()?;
+    let chosen = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
+    if let Some(record) = chosen {
         if let Some(session) = &args.session {
             let known = connect(&record)?.list_sessions().await?;
             if !known.iter().any(|known| known.session_id == *session) {
@@ -78,29 +80,8 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
     let environment = args.environment.resolve(context)?;
-    let home = context.home()?;
-    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, false));
-    let server = tokio::select! {
-        server = &mut starting => server?,
-        interruption = &mut interruption => {
-            drop(starting.await); // it is stopped as soon as it is there
-            return Err(interruption?.into());
-        }
-    };
+    let server = TemporaryServer::start(&home, &environment, false, interruption.as_mut()).await??;
     Ok(Place { record: server.record.clone(), session: None, own_session: false, temporary: Some(server) })
-}
-
-/// The server that runs already and is meant; none where one is to be started.
-fn chosen_server(context: &Context, args: &Args) -> Result<Option<ServerRecord>> {
-    let home = context.home()?;
-    if args.environment.is_named() {
-        return Ok(None);
-    }
-    if args.server.is_some() || args.session.is_some() {
-        return Ok(Some(find_server(&home, args.server.as_deref())?.0));
-    }
-    let mut running = running_servers(&home)?;
-    Ok(if running.len() == 1 { Some(running.remove(0).0) } else { None })
 }
 
 impl Place {
@@ -117,18 +98,18 @@ impl Place {
     }
 }
 
-/// Ends what was made for the prompt; once.
+/// Ends what was created for the prompt; once.
 fn leave(place: &Mutex<Option<Place>>) {
     let Some(place) = place.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
     if let (true, Some(session)) = (place.own_session, &place.session) {
-        // With a client of its own: this may be another thread than the one which the prompt's client belongs to.
+        // With a client of its own: the prompt's client may belong to another thread.
         let _ = block_on(async {
             Ok(tokio::time::timeout(DELETE_TIMEOUT, connect(&place.record)?.delete_session(session)).await??)
         });
     }
 }
 
-/// When the terminal is gone or somebody asks the prompt to end, it leaves nothing behind either.
+/// Leaves nothing behind when the terminal goes away or the prompt is asked to end.
 fn end_with_terminal(place: Arc<Mutex<Option<Place>>>) -> Result<()> {
     std::thread::Builder::new().name("goodbye".into()).spawn(move || {
         let waited = block_on(terminated());

@@ -1,4 +1,4 @@
-//! `quickstart`: everything once, from nothing to typed results, with nothing left running.
+//! `quickstart`: everything once, from nothing to typed results; leaves nothing running.
 
 use std::fmt::Display;
 use std::time::Instant;
@@ -19,12 +19,12 @@ use crate::server::lookup::{connect, connect_to, running_servers};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one
+    /// The Python: 3.12, 3.12.7, ">=3.11", or a path
     #[arg(long, value_name = "VERSION")]
     python: Option<VersionRequest>,
     #[command(flatten)]
     source: init::SourceArgs,
-    /// Take a Python of this machine and download nothing
+    /// Use a Python of this machine; download nothing
     #[arg(long, conflicts_with_all = ["mirror", "archive"])]
     system: bool,
 }
@@ -46,14 +46,8 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     tour.step("Environment", format_args!("{} at {}", environment.name, environment.path.display()));
 
     let home = context.home()?;
-    let mut starting = std::pin::pin!(TemporaryServer::start(&home, &environment, true));
-    let server = tokio::select! {
-        server = &mut starting => server.context("step 3, the server, failed")?,
-        interruption = &mut interruption => {
-            drop(starting.await); // it is stopped as soon as it is there
-            return Err(interruption?.into());
-        }
-    };
+    let starting = TemporaryServer::start(&home, &environment, true, interruption.as_mut());
+    let server = starting.await?.context("step 3, the server, failed")?;
     let urls: Vec<_> = server.record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
     tour.step("Server", format_args!("{} is ready at {}", server.record.id, urls.join(", ")));
 
@@ -79,7 +73,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// What Python calls give, as values of Rust types.
+/// Results of Python calls as values of Rust types.
 async fn results(tour: &mut Tour<'_>, python: &AnyBackend) -> Result<()> {
     let health = python.initialize().await?;
     tour.step("Connect", format_args!("the client of the Rust crate; the server says {:?}", health.status));
@@ -126,7 +120,7 @@ async fn results(tour: &mut Tour<'_>, python: &AnyBackend) -> Result<()> {
     Ok(())
 }
 
-/// The same session by way of every backend; and environments, by way of Python.
+/// The same session through every backend, and environments from Python.
 async fn backends(tour: &mut Tour<'_>, record: &ServerRecord) -> Result<()> {
     for (n, endpoint) in record.endpoints.iter().enumerate() {
         let client = connect_to(record, endpoint)?;
@@ -146,7 +140,7 @@ fn expect(right: bool, what: &str, got: impl Display) -> Result<()> {
     Ok(())
 }
 
-/// Says what is done, and how long it took.
+/// Prints each step, and how long it took.
 struct Tour<'a> {
     context: &'a Context,
     began: Instant,

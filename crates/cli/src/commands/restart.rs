@@ -1,4 +1,4 @@
-//! `restart`: the same server anew, with its id, endpoints, environment and settings.
+//! `restart`: a new server with the id, endpoints, environment and settings of the old one.
 
 use anyhow::{Context as _, Result};
 use beep_python_server::launch::{Endpoint, LaunchPlan, stop};
@@ -13,7 +13,7 @@ use crate::server::settings::stop_grace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
+    /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
     server: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `runtime`: the Pythons that are installed, that the machine has, and that can be downloaded.
+//! `runtime`: Pythons that are installed, found on this machine, or available for download.
 
 use std::collections::HashSet;
 
@@ -21,15 +21,15 @@ use crate::progress::install::InstallProgress;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// List Pythons: installed, of this machine, and those that can be downloaded
+    /// List Pythons: installed, found on this machine, and available for download
     List {
-        /// Every version that can be downloaded, also without the global interpreter lock and for other platforms
+        /// Every version available for download, including free-threaded builds and other platforms
         #[arg(long)]
         all: bool,
     },
-    /// Install Pythons beside the others, several at once
+    /// Install Python runtimes, several at once
     Install {
-        /// Which: 3.12, 3.12.7, ">=3.11", 3.13t for a build without the global interpreter lock
+        /// The versions: 3.12, 3.12.7, ">=3.11"; 3.13t for a free-threaded build
         #[arg(value_name = "VERSION", required = true)]
         pythons: Vec<VersionRequest>,
         #[command(flatten)]
@@ -37,15 +37,15 @@ pub(crate) enum Command {
     },
     /// Make a runtime the default
     Use {
-        /// Its id, as `runtime list` shows it, or a version; one of this machine is adopted
+        /// Its id from `runtime list`, or a version; a Python of this machine is adopted
         id: String,
     },
-    /// Remove runtimes; one of this machine is only forgotten
+    /// Remove runtimes; an adopted one is only forgotten
     Remove {
-        /// Their ids, as `runtime list` shows them, or versions
+        /// Their ids from `runtime list`, or versions
         #[arg(value_name = "ID", required = true)]
         ids: Vec<String>,
-        /// Remove them though environments were made with them, which do not run afterwards
+        /// Remove them even if environments need them, which then stop working
         #[arg(long)]
         yes: bool,
     },
@@ -72,7 +72,7 @@ async fn list(context: &Context, all: bool) -> Result<ExitStatus> {
     let mut downloadable = match all {
         false => catalogue.newest_for_platform(&host),
         true => {
-            // What this machine can run comes first.
+            // Versions for this machine first.
             let other = catalogue.releases.iter().filter(|entry| entry.platform != host);
             catalogue.for_platform(&host).into_iter().chain(other).collect()
         }
@@ -97,7 +97,9 @@ async fn list(context: &Context, all: bool) -> Result<ExitStatus> {
     context.printer.result(json, || {
         print_list(context, &runtimes, &found, &downloadable);
         if !all && !context.printer.is_json() {
-            context.printer.note("The newest of each minor version can be downloaded; --all shows every one.");
+            context
+                .printer
+                .note("Available for download: the newest of each minor version; --all shows every version.");
         }
     });
     Ok(ExitStatus::Success)
@@ -131,7 +133,7 @@ fn print_list(context: &Context, runtimes: &[Runtime], found: &[Interpreter], do
     context.printer.table(&["VERSION", "KIND", "ID", "STATE", "PATH"], rows);
 }
 
-/// Installs all at once. What fails is told; the others are installed all the same.
+/// Installs all at once. A failure is reported and does not stop the others.
 async fn install(context: &Context, pythons: &[VersionRequest], source: &Source) -> Result<ExitStatus> {
     let manager = context.runtimes()?;
     let printer = &context.printer;
@@ -158,10 +160,10 @@ async fn install(context: &Context, pythons: &[VersionRequest], source: &Source)
         }
     });
     if outcomes.iter().any(|outcome| outcome.as_ref().is_ok_and(|installed| !installed.checked)) {
-        printer.note("notice: the archive's SHA-256 is not known and was not checked; --sha256 names one.");
+        printer.note("notice: the archive's SHA-256 is unknown and was not checked; pass it with --sha256.");
     }
     let mut failures: Vec<RuntimeError> = outcomes.drain(..).filter_map(Result::err).collect();
-    // The last one is told by whoever tells every command's error.
+    // `main` prints the last one.
     let Some(last) = failures.pop() else { return Ok(ExitStatus::Success) };
     for failure in failures {
         printer.error(&failure.into(), None);
@@ -193,7 +195,7 @@ fn choose(context: &Context, name: &str) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// A Python of the machine that the words mean.
+/// A Python of this machine that `name` means.
 fn of_machine(manager: &PythonRuntimeManager, name: &str) -> Result<Option<Interpreter>> {
     Ok(match name.parse::<VersionRequest>() {
         Ok(request) => manager.interpreter(Some(&request))?,
@@ -210,7 +212,7 @@ fn remove(context: &Context, names: &[String], yes: bool) -> Result<ExitStatus> 
             runtimes.push(runtime);
         }
     }
-    // Nothing is removed unless all can be.
+    // Remove all or none.
     if !yes && runtimes.iter().any(Runtime::is_managed) {
         let environments = context.environments()?.list()?;
         for runtime in runtimes.iter().filter(|runtime| runtime.is_managed()) {
@@ -237,7 +239,7 @@ fn remove(context: &Context, names: &[String], yes: bool) -> Result<ExitStatus> 
     Ok(ExitStatus::Success)
 }
 
-/// The environments whose Python lies in the folder, by name. The home's path can lead over links, theirs does not.
+/// The names of the environments whose Python lies in `folder`. The home's path may contain links; theirs do not.
 fn made_with(environments: &[EnvironmentStatus], folder: &std::path::Path) -> Vec<String> {
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let within = |status: &&EnvironmentStatus| {

@@ -1,4 +1,4 @@
-//! `serve`: the server process itself. Not for people: `start` runs it with the sockets it bound.
+//! `serve`: the server process itself. `start` runs it, with the sockets that it has bound.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use beep_python_runtime::session::Capacity;
 use beep_python_server::door::DoorConfig;
 use beep_python_server::launch::{Inherited, Ready};
 use beep_python_server::serve::{self, ServeOptions};
-use tracing_subscriber::EnvFilter;
 
 use crate::async_runtime::block_on;
 use crate::context::Context;
@@ -36,8 +35,6 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     // First of all, while there is only one thread.
     let mut inherited = Inherited::from_env()?;
-    let filter = EnvFilter::try_from_env("BEEP_PYTHON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
     let options = match options(context, args) {
         Ok(options) => options,
         Err(error) => {
@@ -84,7 +81,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
     })
 }
 
-/// What `start` was told of what calls may take.
+/// The limits of calls.
 fn limits(args: &ServerArgs) -> Limits {
     let milliseconds = |time: Option<Duration>| time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     Limits {

@@ -1,4 +1,4 @@
-//! `session`: the sessions of a server, seen and managed from outside.
+//! `session`: the sessions of a server.
 
 use anyhow::Result;
 use beep_python_client::{AnyBackend, Limits, PythonHostBackend, SessionInfo, SessionOptions};
@@ -13,30 +13,30 @@ use crate::server::lookup::{connect, find_server};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make a session, and print its id
+    /// Create a session, and print its id
     Create(Create),
     /// List the sessions
     List(Server),
-    /// Show a session: what it does now, where its threads stand, how its last worker ended
+    /// Show a session: its current call, the stacks of its threads, how its last worker ended
     Show(Named),
-    /// Show what a session holds for its clients
+    /// List the objects that a session holds for its clients
     Handles(Named),
-    /// End a session's worker, whatever it does; the session goes on, empty
+    /// Kill a session's worker, whatever it does; the session continues, empty
     Restart(Named),
-    /// End a session
+    /// Delete a session
     Delete(Named),
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Server {
-    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
+    /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
     #[arg(long)]
     server: Option<String>,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Named {
-    /// The session; `default` is the one that clients share
+    /// The session; `default` is the shared one
     session: String,
     #[command(flatten)]
     server: Server,
@@ -44,23 +44,23 @@ pub(crate) struct Named {
 
 #[derive(clap::Args)]
 pub(crate) struct Create {
-    /// The environment, by name or path; the server's own otherwise
+    /// The environment, by name or path [default: the server's]
     #[arg(long, value_name = "NAME|PATH")]
     venv: Option<String>,
-    /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; in an environment that is kept for it. With --venv, what
-    /// that must have
+    /// The Python: 3.12, 3.12.7, ">=3.11", or a path; runs in an environment kept for it. With --venv, the Python which
+    /// that environment must have
     #[arg(long, value_name = "VERSION")]
     python: Option<VersionRequest>,
-    /// Import this module first
+    /// Import this module first; repeatable
     #[arg(long, value_name = "MODULE")]
     preload: Vec<String>,
-    /// End it after so many seconds without a call
+    /// Delete the session after so many seconds without a call
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     idle: Option<u64>,
-    /// What it may take of memory, in bytes; at least 32 MiB
+    /// Memory limit, in bytes; at least 32 MiB
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     max_memory: Option<u64>,
-    /// A label, as NAME=TEXT
+    /// A label, as NAME=TEXT; repeatable
     #[arg(long, value_name = "NAME=TEXT", value_parser = label)]
     label: Vec<(String, String)>,
     #[command(flatten)]
@@ -71,7 +71,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
     let printer = &context.printer;
     match command {
         Command::Create(asked) => {
-            // Without a Python the server finds the environment.
+            // Without --python the server finds the environment.
             let environment = match asked.python {
                 None => asked.venv,
                 python => {
@@ -119,7 +119,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
                     }
                 }
                 if let Some(death) = &info.last_death {
-                    printer.line(format_args!("  it was restarted: its last {death}"));
+                    printer.line(format_args!("  restarted: its last {death}"));
                     for line in death.fault.as_deref().unwrap_or(&death.stderr_tail).lines() {
                         printer.line(format_args!("  | {line}"));
                     }

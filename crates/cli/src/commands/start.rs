@@ -1,4 +1,4 @@
-//! `start`: a server in the background, or in the foreground.
+//! `start`: starts a server, in the background or in the foreground.
 
 use anyhow::Result;
 use beep_python_server::launch::LaunchPlan;
@@ -17,18 +17,18 @@ const DEFAULT_RPC_PORT: u16 = 50051;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The backends; all of them lead to the same sessions
+    /// The backends; they share the sessions
     #[arg(required = true)]
     backends: Vec<Backend>,
     #[command(flatten)]
     environment: EnvironmentArgs,
-    /// The port of HTTP, 5678 otherwise; 0 takes a free one
+    /// The port of HTTP; 0 takes a free one [default: 5678]
     #[arg(long)]
     port: Option<u16>,
-    /// The port of RPC, 50051 otherwise; 0 takes a free one
+    /// The port of RPC; 0 takes a free one [default: 50051]
     #[arg(long, value_name = "PORT")]
     rpc_port: Option<u16>,
-    /// The name of the pipe; one that nobody else has otherwise
+    /// The name of the pipe [default: a random one]
     #[arg(long, value_name = "NAME")]
     pipe_name: Option<PipeName>,
     /// Stay in the foreground
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 enum Backend {
     /// HTTP with JSON
     Http,
-    /// One JSON object a line over a Unix socket
+    /// One JSON object per line over a Unix socket
     Pipe,
     /// gRPC, and JSON over HTTP/1.1 on the same port
     Rpc,
@@ -56,8 +56,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         ("--pipe-name", args.pipe_name.is_some(), Backend::Pipe, "pipe"),
     ] {
         if given && !wanted(backend) {
-            // Left unsaid, a server would be somewhere else than where its user looks for it.
-            let message = format!("{option} is for the backend '{name}', which is not among those to start");
+            // Ignoring it would put the server elsewhere than the user expects.
+            let message = format!("{option} needs the backend '{name}', which is not among those to start");
             return Err(CliError::ArgumentConflict(message).into());
         }
     }

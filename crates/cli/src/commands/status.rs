@@ -1,4 +1,4 @@
-//! `status`: which servers run, and what became of those that do not.
+//! `status`: running servers, and what became of the others.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! `stop`: ends servers, or forgets those that are gone.
+//! `stop`: stops servers, and forgets those that have ended.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::server::settings::stop_grace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server: its id or the beginning of it, its port, pipe name or URL; the only one that runs otherwise
+    /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
     server: Option<String>,
     /// Stop all servers
     #[arg(long, conflicts_with = "server")]
     all: bool,
-    /// How long it may take to finish, in seconds, before it is killed [default: what it was started with, and 5]
+    /// How long it may take to finish before it is killed, in seconds [default: its --drain, plus 5]
     #[arg(long, value_name = "SECONDS")]
     grace: Option<u64>,
 }
@@ -37,9 +37,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         entries.push(json!({"id": record.id, "pid": record.pid, "outcome": word(stopped)}));
         lines.push(match stopped {
             Stopped::AlreadyGone if !state.is_alive() => {
-                format!("{} It is forgotten now.", explain_state(&record, state))
+                format!("{} Its record is removed.", explain_state(&record, state))
             }
-            _ => told(&record, stopped),
+            _ => describe_outcome(&record, stopped),
         });
     }
     context.printer.result(entries.into(), || match lines.as_slice() {
@@ -49,12 +49,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-fn told(record: &ServerRecord, stopped: Stopped) -> String {
+fn describe_outcome(record: &ServerRecord, stopped: Stopped) -> String {
     let id = &record.id;
     match stopped {
         Stopped::Drained => format!("Stopped the server {id}"),
         Stopped::Killed => format!("Killed the server {id}: it did not finish in time"),
-        Stopped::AlreadyGone => format!("The server {id} was gone already"),
+        Stopped::AlreadyGone => format!("The server {id} had already ended"),
     }
 }
 

@@ -1,5 +1,4 @@
-//! Code that is run for somebody who watches: what it prints is passed on as it comes, and its `input()` reads the standard
-//! input of the command.
+//! `eval` without `--json`: streams the code's output as it comes, and answers its `input()` from standard input.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write, stderr, stdin, stdout};
@@ -13,10 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::printer::Printer;
 
-/// How many bytes wait for somebody who reads more slowly than code prints.
+/// How many bytes are buffered where the reader is slower than the code prints.
 pub(super) const WRITE_LIMIT: usize = 64 << 20;
 
-/// Runs code to its end; gives its value. `None` when nobody reads what it prints any more: it is dropped then.
+/// Runs code to its end and returns its value; `None`, and the code is cancelled, when nothing reads its output any more.
 pub(super) async fn run(
     printer: &Printer,
     client: &AnyBackend,
@@ -25,7 +24,7 @@ pub(super) async fn run(
 ) -> Result<Option<Response<Returned>>, Error> {
     let mut execution = client.evaluate_streaming(code).await?;
     let (writer, written) = Writer::start();
-    // Threads may wait for a line each. While they do the code may print, and it may end: its time is up, say.
+    // Several threads may wait for a line. Meanwhile the code may print, or end, by its deadline for example.
     let mut waiting = VecDeque::new();
     let mut reading: Option<oneshot::Receiver<Option<String>>> = None;
     loop {
@@ -59,7 +58,7 @@ pub(super) async fn run(
     execution.result().await.map(Some)
 }
 
-/// Answers `input()`. Where it does not wait any more the code has ended, and says itself how.
+/// Answers `input()`. If it no longer waits, the code has ended, and its result says how.
 async fn answer(execution: &Execution<AnyBackend>, input: &InputRequest, line: Option<&str>) -> Result<(), Error> {
     match execution.send_input(input, line).await {
         Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(()),
@@ -72,21 +71,21 @@ enum Stream {
     Errors,
 }
 
-/// Writes what code prints while more of it comes: a host leaves out what is not read in time.
+/// Writes output while more of it arrives: the host drops output that is not read in time.
 struct Writer {
     pieces: mpsc::UnboundedSender<(Stream, String, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
 }
 
 impl Writer {
-    /// With the receiver of how that went, when all is written or nothing can be any more.
+    /// Also returns the receiver of the outcome, sent once all is written or writing has failed.
     fn start() -> (Writer, oneshot::Receiver<io::Result<()>>) {
         let (pieces, mut to_write) = mpsc::unbounded_channel::<(_, String, _)>();
         let written = spawn_detached(move || {
             while let Some((stream, text, _room)) = to_write.blocking_recv() {
                 match stream {
                     Stream::Output => stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush())?,
-                    // As everywhere: it is not the result.
+                    // As everywhere, an error on standard error is ignored: it is not the result.
                     Stream::Errors => stderr().write_all(text.as_bytes()).unwrap_or_default(),
                 }
             }
@@ -95,25 +94,25 @@ impl Writer {
         (Writer { pieces, room: Arc::new(Semaphore::new(WRITE_LIMIT)) }, written)
     }
 
-    /// Returns when there is room for it.
+    /// Returns once there is room in the buffer.
     async fn write(&self, stream: Stream, text: String) {
         let size = u32::try_from(text.len().min(WRITE_LIMIT)).unwrap_or(u32::MAX);
         if let Ok(room) = self.room.clone().acquire_many_owned(size).await {
-            // Whoever follows learns by `closed` that nobody takes it.
+            // The caller notices by `closed` when the writer has stopped.
             let _ = self.pieces.send((stream, text, room));
         }
     }
 }
 
-/// A line of standard input without its end; none where that has ended.
+/// A line of standard input without its line end; none at the end of input.
 fn line() -> Option<String> {
     let mut line = Vec::new();
     stdin().lock().read_until(b'\n', &mut line).ok().filter(|read| *read > 0)?;
     Some(String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned())
 }
 
-/// Does what takes as long as somebody else likes, who types or reads. On a thread that nobody has to wait for: the end of the
-/// code, and of the command, must not.
+/// Runs blocking work, such as waiting for a line, on a thread that nothing joins: the end of the code, and of the command,
+/// must not wait for it.
 fn spawn_detached<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> oneshot::Receiver<T> {
     let (told, done) = oneshot::channel();
     std::thread::spawn(move || told.send(work()));

@@ -1,4 +1,4 @@
-//! The progress of an installation: a bar on a terminal, a line for each stage elsewhere.
+//! The progress of installing a runtime: a bar on a terminal, a line for each stage elsewhere.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::printer::Printer;
 
-/// Shows progress until it is dropped.
+/// Shows progress until dropped.
 pub(crate) struct InstallProgress<'a> {
     printer: &'a Printer,
-    /// What is installed, where it is one of several.
+    /// What is being installed, if it is one of several.
     label: String,
     bar: Option<ProgressBar>,
     downloading: bool,
@@ -26,7 +26,7 @@ impl<'a> InstallProgress<'a> {
         )
     }
 
-    /// One of several, each with its label.
+    /// The progress of one of several installations.
     pub(crate) fn among(all: &MultiProgress, printer: &'a Printer, label: &str) -> InstallProgress<'a> {
         let bar = std::io::stderr().is_terminal().then(|| all.add(ProgressBar::new_spinner()));
         InstallProgress::with_bar(printer, format!("{label}: "), bar)
@@ -41,9 +41,9 @@ impl<'a> InstallProgress<'a> {
 
     pub(crate) fn show(&mut self, progress: Progress) {
         let stage = match progress {
-            Progress::Resolved { version: Some(version), from } => format!("taking Python {version} from {from}"),
-            Progress::Resolved { version: None, from } => format!("taking Python from {from}"),
-            Progress::Waiting => "waiting for another process that installs the same".to_owned(),
+            Progress::Resolved { version: Some(version), from } => format!("getting Python {version} from {from}"),
+            Progress::Resolved { version: None, from } => format!("getting Python from {from}"),
+            Progress::Waiting => "waiting for another process that installs the same version".to_owned(),
             Progress::Downloading { received, total } => return self.downloaded(received, total),
             Progress::Retrying { attempt, wait, reason } => {
                 format!("trying again in {:.1} s ({attempt}): {reason}", wait.as_secs_f32())
@@ -79,7 +79,7 @@ impl<'a> InstallProgress<'a> {
         };
         if begins {
             let template = if total.is_some() { BAR } else { NO_TOTAL };
-            bar.set_style(ProgressStyle::with_template(template).expect("a template that is right"));
+            bar.set_style(ProgressStyle::with_template(template).expect("a valid template"));
             bar.set_prefix(self.label.clone());
         }
         if let Some(total) = total {

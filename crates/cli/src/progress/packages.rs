@@ -1,4 +1,4 @@
-//! The progress of packages: a line that changes on a terminal, elsewhere a line for what can take long.
+//! The progress of packages: a changing line on a terminal, elsewhere a line for each long step.
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use beep_python_runtime::environment::{PackageProgress, PackageStage, ProgressSink};
 use indicatif::{HumanBytes, ProgressBar};
 
-/// Shows the progress of packages until it is dropped.
+/// Shows the progress of packages until dropped.
 pub(crate) struct PackagesProgress {
     bar: Option<ProgressBar>,
 }
@@ -22,13 +22,13 @@ impl PackagesProgress {
         PackagesProgress { bar }
     }
 
-    /// What is to be told.
+    /// Receives the progress.
     pub(crate) fn sink(&self) -> ProgressSink {
         let bar = self.bar.clone();
         let said = Mutex::new(BTreeSet::new());
         ProgressSink::new(move |progress| match &bar {
             Some(bar) => bar.set_message(line(progress)),
-            // Once, though its bytes are told many times.
+            // Once, although progress is reported for every few bytes.
             None if takes_long(progress) && said.lock().is_ok_and(|mut said| said.insert(progress.to_string())) => {
                 let _ = writeln!(std::io::stderr(), "{}", line(progress));
             }
@@ -46,7 +46,7 @@ impl Drop for PackagesProgress {
 }
 
 fn takes_long(progress: &PackageProgress) -> bool {
-    /// What is smaller is there before it can be read of.
+    /// A smaller download finishes before a line about it could be read.
     const LARGE: u64 = 1 << 20;
     match progress.stage {
         PackageStage::Waiting | PackageStage::Building => true,

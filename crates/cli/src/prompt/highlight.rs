@@ -1,4 +1,4 @@
-//! Python source in colors, while it is typed: what a word is can be told without knowing the grammar.
+//! Highlights Python source while it is typed, word by word, without parsing it.
 
 use nu_ansi_term::Style;
 use reedline::{Highlighter, StyledText};
@@ -27,7 +27,7 @@ impl Highlighter for Python {
     }
 }
 
-/// How long the piece at the beginning of the text is, in bytes, and its style.
+/// The length of the first piece of the text, in bytes, and its style.
 fn next(text: &str) -> (usize, Style) {
     let first = text.chars().next().unwrap_or(' ');
     let until = |ends: &dyn Fn(char) -> bool| text.find(ends).unwrap_or(text.len());
@@ -54,7 +54,7 @@ fn next(text: &str) -> (usize, Style) {
     (until(&|c| c.is_alphanumeric() || matches!(c, '_' | '#' | '\'' | '"')), Style::new())
 }
 
-/// The length of the string that the text begins with; to the end where it is not closed.
+/// The length of the string literal that the text begins with; an open one reaches to the end.
 fn string(text: &str, quote: char) -> usize {
     let triple = String::from(quote).repeat(3);
     let (open, close) = match text.starts_with(&triple) {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_stays() {
+    fn highlighting_keeps_every_character() {
         for line in
             ["", "x", "é = 'ü\\", "f\"a{b}\" # c\nd", "'''a\n'b' '''", "'open\nnext", "1e5 + 0x1F", "\\\n", "''''"]
         {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_what_they_are() {
+    fn keywords_strings_and_comments_get_their_styles() {
         let found = styles("for x in rb'in': # in");
         let with = |style: Style| -> Vec<&str> {
             found.iter().filter(|(found, _)| *found == style).map(|(_, text)| text.as_str()).collect()

@@ -1,4 +1,4 @@
-//! The session that a prompt is on, as the prompt needs it.
+//! The session of a prompt.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,49 +17,49 @@ use tokio::sync::Notify;
 use super::screen::Screen;
 use crate::terminal::line_editor::ReadLine;
 
-/// Makes what helps the prompt, in the session.
+/// Creates the object in the session that helps the prompt.
 const HELPER: &str = "__import__('beep_python._prompt', fromlist=['Prompt']).Prompt()";
 
-/// How long somebody who types waits for a session that is busy with something else.
+/// How long completion waits for a session that is busy.
 const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Nobody loses what a session holds for having pressed Tab.
-const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// Long enough that pressing Tab never costs a session its state.
+const LONG_GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// After this, whoever cancelled is told how to end a call that does not react.
-const RELUCTANT: Duration = Duration::from_secs(1);
+/// A cancelled call that takes longer is unresponsive; the user is told how to end it.
+const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) struct Remote {
     runtime: Runtime,
     client: AnyBackend,
     helper: Mutex<Option<Handle>>,
     calls: AtomicU64,
-    /// Ctrl-C was pressed where the code waits for a line.
-    pressed: Notify,
+    /// Ctrl-C was interrupted_input while the code waits for a line.
+    interrupted_input: Notify,
 }
 
 impl Remote {
     pub(super) fn new(runtime: Runtime, client: AnyBackend) -> Remote {
-        Remote { runtime, client, helper: Mutex::new(None), calls: AtomicU64::new(0), pressed: Notify::new() }
+        Remote { runtime, client, helper: Mutex::new(None), calls: AtomicU64::new(0), interrupted_input: Notify::new() }
     }
 
-    /// None where the text can be run, else what its next line begins with. A session that cannot say it runs the text.
+    /// The indentation of the next line if the text is incomplete; none if it can run, or if the session cannot tell.
     pub(super) fn continuation(&self, text: &str) -> Option<String> {
         self.query("rest", text).unwrap_or_default()
     }
 
-    /// Where the word at the end of the text begins, in characters, and what it could become.
+    /// Where the last word of the text begins, in characters, and its completions.
     pub(super) fn complete(&self, text: &str) -> (usize, Vec<String>) {
         self.query("complete", text).unwrap_or_default()
     }
 
-    /// Asks the helper something that nobody wants to wait for long.
+    /// Asks the helper, with a short timeout.
     fn query<T: FromResponse>(&self, method: &str, text: &str) -> Result<T, Error> {
-        let client = self.client.with_timeout(COMPLETION_TIMEOUT).with_grace(NEVER);
+        let client = self.client.with_timeout(COMPLETION_TIMEOUT).with_grace(LONG_GRACE);
         self.runtime.block_on(self.ask(&client, method, || Args::new().arg(text)))
     }
 
-    /// Runs a text, and shows what it shows as it comes; gives the text that shows its result. Ctrl-C cancels it.
+    /// Runs a text, prints its output as it comes, and returns its result as text. Ctrl-C cancels it.
     pub(super) fn run(&self, text: &str, screen: &Screen<'_>) -> Result<Option<String>, Error> {
         self.runtime.block_on(async {
             let value = self.cancellable(async |client| self.follow(client, text, screen).await, screen).await?;
@@ -73,7 +73,7 @@ impl Remote {
         })
     }
 
-    /// Runs a text to its end.
+    /// Runs a text to its end, printing its output.
     async fn follow(&self, client: &AnyBackend, text: &str, screen: &Screen<'_>) -> Result<Handle, Error> {
         let mut execution = client.execute_to_handle(text).await?;
         while let Some(shown) = execution.next().await {
@@ -83,7 +83,7 @@ impl Remote {
                 ExecutionEvent::Display(display) => screen.display(&display.text()),
                 ExecutionEvent::InputRequest(input) => match screen.ask(&input.prompt) {
                     Some(ReadLine::Line(line)) => execution.send_input(&input, Some(&line)).await?,
-                    Some(ReadLine::Interrupted) => self.pressed.notify_one(),
+                    Some(ReadLine::Interrupted) => self.interrupted_input.notify_one(),
                     Some(ReadLine::EndOfInput) | None => execution.send_input(&input, None).await?,
                 },
                 _ => {}
@@ -101,7 +101,7 @@ impl Remote {
         let known = self.helper.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(helper) = known {
             match client.call_method(&helper, method, args()).await {
-                // The session was restarted, and lost it.
+                // The session was restarted and lost the helper.
                 Err(error) if matches!(error.code(), Some(ErrorCode::HandleLost | ErrorCode::UnknownHandle)) => {}
                 answered => return answered,
             }
@@ -111,8 +111,7 @@ impl Remote {
         client.call_method(&helper, method, args()).await
     }
 
-    /// Performs a call that Ctrl-C cancels. Pressed again, when the call has not ended for a while, Ctrl-C ends the
-    /// worker.
+    /// Performs a call that Ctrl-C cancels. If the call does not end, a second Ctrl-C kills the worker.
     async fn cancellable<T>(
         &self,
         call: impl AsyncFnOnce(&AnyBackend) -> Result<T, Error>,
@@ -126,16 +125,16 @@ impl Remote {
             biased;
             ended = &mut call => return ended,
             _ = interrupts.recv() => {}
-            () = self.pressed.notified() => {}
+            () = self.interrupted_input.notified() => {}
         }
-        // So that it is not killed before somebody said so.
-        let (patient, at_once) = (self.client.with_grace(NEVER), self.client.with_grace(Duration::ZERO));
+        // Kill only when the user asks for it.
+        let (patient, at_once) = (self.client.with_grace(LONG_GRACE), self.client.with_grace(Duration::ZERO));
         tokio::select! {
             ended = &mut call => return ended,
             () = cancel(&patient, &id) => {}
-            () = tokio::time::sleep(RELUCTANT) => {}
+            () = tokio::time::sleep(UNRESPONSIVE_AFTER) => {}
         }
-        screen.reluctant();
+        screen.unresponsive();
         tokio::select! {
             ended = &mut call => return ended,
             _ = interrupts.recv() => {}
@@ -148,13 +147,13 @@ impl Remote {
     }
 }
 
-/// Cancels a call, which may be on its way yet, and returns only when that cannot be done.
+/// Cancels a call, which may not have arrived yet. Returns only if it cannot be cancelled.
 async fn cancel(client: &AnyBackend, id: &str) {
-    const ON_ITS_WAY: Duration = Duration::from_millis(20);
+    const RETRY_INTERVAL: Duration = Duration::from_millis(20);
     loop {
         match client.cancel(id).await {
-            Ok(CancelOutcome::NotFound) => tokio::time::sleep(ON_ITS_WAY).await,
-            // Its answer comes.
+            Ok(CancelOutcome::NotFound) => tokio::time::sleep(RETRY_INTERVAL).await,
+            // Its response is coming.
             Ok(_) => std::future::pending().await,
             Err(_) => return,
         }

@@ -1,4 +1,4 @@
-//! The loop that reads, runs and shows.
+//! The read-eval-print loop.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::terminal::line_editor::{EditorHooks, LineEditor, ReadLine};
 
 const HISTORY: &str = "python-history";
 
-/// Takes what is typed until it is left.
+/// Reads and runs lines until the user leaves.
 pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title: &str) -> Result<ExitStatus> {
     let printer = &context.printer;
     let colors = printer.colors.stdout;
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
         };
         match text.trim() {
             "" => continue,
-            // They would end the session.
+            // Running these would end the session.
             "exit" | "quit" | "exit()" | "quit()" => return Ok(ExitStatus::Success),
             _ => {}
         }
@@ -73,7 +73,7 @@ enum Next {
     Leave,
 }
 
-/// Says what went wrong; an exception as Python does.
+/// Prints an error; an exception as Python does.
 fn failed(context: &Context, error: Error) -> Next {
     let printer = &context.printer;
     let colors = printer.colors.stderr;
@@ -86,7 +86,7 @@ fn failed(context: &Context, error: Error) -> Next {
             return Next::Leave;
         }
         Error::Python(raised) => printer.note(traceback::painted(&raised.exception, colors)),
-        // Cancelled, and nothing is lost: what Python itself would say.
+        // Cancelled with the state intact: print what Python would.
         Error::Host(problem) if problem.code == ErrorCode::Cancelled && !lost(&error) => match &problem.exception {
             Some(exception) => printer.note(traceback::painted(exception, colors)),
             None => printer.note(paint(colors, ERROR, "KeyboardInterrupt")),
@@ -104,7 +104,7 @@ fn lost(error: &Error) -> bool {
     matches!(error, Error::Host(problem) if problem.outcome == Some(Outcome::StateLost))
 }
 
-/// Completion by the names that the session has.
+/// Completes names of the session.
 struct Names(Arc<Remote>);
 
 impl Completer for Names {
@@ -112,7 +112,7 @@ impl Completer for Names {
         let before = &line[..pos];
         let suggestion =
             |value: String, start: usize| Suggestion { value, span: Span::new(start, pos), ..Suggestion::default() };
-        // At the beginning of a line Tab indents.
+        // At the start of a line Tab indents.
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         if before[line_start..].trim().is_empty() {
             return vec![suggestion("    ".to_owned(), pos)];

@@ -1,10 +1,10 @@
-//! What code that runs shows, and the lines that it asks for.
+//! The output of running code, and the lines that it reads.
 
 use crate::color::{FAINT, paint};
 use crate::printer::Printer;
 use crate::terminal::line_editor::{LineEditor, ReadLine};
 
-const RELUCTANT: &str = "it does not react yet; Ctrl-C again ends its worker, and all that the session holds";
+const UNRESPONSIVE: &str = "the code does not react; Ctrl-C again kills its worker, and the session loses its state";
 
 pub(super) struct Screen<'a>(pub(super) &'a Printer);
 
@@ -18,9 +18,9 @@ impl Screen<'_> {
         self.0.line(text);
     }
 
-    /// A line for `input()`; none where it cannot be asked for.
+    /// Reads a line for `input()`; none if that fails.
     pub(super) fn ask(&self, prompt: &str) -> Option<ReadLine> {
-        // What stands before the last line's end is no prompt any more.
+        // Only the last line is the prompt.
         let (above, prompt) = prompt.rsplit_once('\n').map_or(("", prompt), |(above, prompt)| (above, prompt));
         if !above.is_empty() {
             self.0.line(above);
@@ -28,7 +28,7 @@ impl Screen<'_> {
         LineEditor::bare(self.0.colors.stdout).read(prompt, "").ok()
     }
 
-    pub(super) fn reluctant(&self) {
-        self.0.note(paint(self.0.colors.stderr, FAINT, RELUCTANT));
+    pub(super) fn unresponsive(&self) {
+        self.0.note(paint(self.0.colors.stderr, FAINT, UNRESPONSIVE));
     }
 }

@@ -4,7 +4,7 @@ use beep_python_client::PythonException;
 
 use crate::color::{ERROR, FAINT, OPTION, TEXT, paint};
 
-/// The report of an exception, without a line's end.
+/// The traceback of an exception, without a final line end.
 pub(super) fn painted(exception: &PythonException, colors: bool) -> String {
     let report = format!("{exception:#}");
     if !colors {
@@ -15,7 +15,7 @@ pub(super) fn painted(exception: &PythonException, colors: bool) -> String {
 }
 
 fn painted_line(line: &str) -> String {
-    // Members of a group stand behind bars.
+    // Members of an exception group stand behind bars.
     let body = line.trim_start_matches([' ', '|', '+']);
     let (margin, body) = match body.len() == line.trim_start().len() {
         true => ("", line),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_change_nothing_but_colours() {
+    fn colors_leave_the_text_unchanged() {
         let frame =
             Frame { file: "<session 1>".into(), line: 2, function: "f".into(), code: Some("x = {1: [a | b]}".into()) };
         let inner = PythonException {

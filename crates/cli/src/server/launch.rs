@@ -1,6 +1,8 @@
 //! Starting servers, for good or for the time of one command.
 
+use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,28 +12,47 @@ use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{LaunchPlan, RecordError, ServerLauncher, ServerRecord, stop};
 use beep_python_server::pipe::PipeName;
 
+use crate::error::CliError;
+use crate::logging;
 use crate::server::settings::{ServerSettings, stop_grace};
 
-/// Who starts servers: this very program.
+/// Starts servers with this very program.
 pub(crate) fn launcher(home: &Home) -> Result<ServerLauncher> {
     Ok(ServerLauncher::new(std::env::current_exe()?, home))
 }
 
-/// A server that is there for one command and stopped when this is dropped.
+/// A server for one command, stopped on drop.
 pub(crate) struct TemporaryServer {
     home: Home,
     pub(crate) record: ServerRecord,
-    /// When it closes, because this process ended without a word, the server stops by itself.
+    /// Closes when this process ends, even by a kill; the server then stops by itself.
     _lifeline: OwnedFd,
 }
 
 impl TemporaryServer {
-    /// Starts it with HTTP on a free port and, if asked, with the other backends too. It runs on its own threads, so that an interruption of the command can be answered
-    /// meanwhile; whoever stops waiting must still wait for the result, or the server stays.
-    pub(crate) async fn start(home: &Home, environment: &Environment, all: bool) -> Result<TemporaryServer> {
+    /// Starts a server with HTTP on a free port and, with `all`, the other backends too. The outer error is an
+    /// interruption; the server is stopped then as soon as it is ready.
+    pub(crate) async fn start(
+        home: &Home,
+        environment: &Environment,
+        all: bool,
+        interruption: Pin<&mut impl Future<Output = Result<CliError>>>,
+    ) -> Result<Result<TemporaryServer>> {
+        let mut starting = pin!(TemporaryServer::launch(home, environment, all));
+        tokio::select! {
+            server = &mut starting => Ok(server),
+            interruption = interruption => {
+                drop(starting.await);
+                Err(interruption?.into())
+            }
+        }
+    }
+
+    /// The launch blocks a thread of its own, so that the command can react to an interruption meanwhile.
+    async fn launch(home: &Home, environment: &Environment, all: bool) -> Result<TemporaryServer> {
         let launcher = launcher(home)?;
         let mut settings = ServerSettings::in_environment(environment);
-        // When it is stopped, whoever asked for what it is doing has gone.
+        // Nobody waits for calls that still run when the command stops its server.
         settings.args.drain = Some(Duration::from_millis(100));
         let (ours, lifeline) = lifeline()?;
         let mut plan = LaunchPlan {
@@ -48,28 +69,35 @@ impl TemporaryServer {
         Ok(TemporaryServer { home: home.clone(), record, _lifeline: ours })
     }
 
-    /// Stops it now.
+    /// Stops the server.
     pub(crate) fn stop(self) -> Result<(), RecordError> {
         let stopped = stop(&self.home, &self.record, stop_grace(&self.record)).map(drop);
         self.remove_log();
-        std::mem::forget(self); // with the lifeline, which this process, about to end, holds as long as it lives
+        std::mem::forget(self); // and with it the lifeline, which closes when this process ends
         stopped
     }
 
+    /// Removes the server's log, and prints it where logs were asked for: nothing else has it afterwards.
     fn remove_log(&self) {
-        let _ = self.record.log.as_ref().map(std::fs::remove_file);
+        let Some(log) = &self.record.log else { return };
+        if logging::is_requested()
+            && let Ok(text) = std::fs::read(log)
+        {
+            let _ = std::io::stderr().write_all(&text);
+        }
+        let _ = std::fs::remove_file(log);
     }
 }
 
 impl Drop for TemporaryServer {
     fn drop(&mut self) {
-        // What failed before is worth telling, this is not.
+        // An earlier error is worth reporting, this one is not.
         let _ = stop(&self.home, &self.record, stop_grace(&self.record));
         self.remove_log();
     }
 }
 
-/// A pipe: the end that this process keeps to itself, and the one of a server that is to end with it.
+/// A pipe: the end that this process keeps, and the end for the server that shall stop with it.
 fn lifeline() -> std::io::Result<(OwnedFd, OwnedFd)> {
     let (theirs, ours) = std::io::pipe()?;
     Ok((ours.into(), theirs.into()))

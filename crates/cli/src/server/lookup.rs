@@ -5,9 +5,10 @@ use beep_python_client::{AnyBackend, RunningServer};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{Endpoint, RecordError, ServerRecord, ServerState, find, records};
 
+use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 
-/// The server that `wanted` means; without it the only one that runs.
+/// The server that `wanted` means, or the only running one.
 pub(crate) fn find_server(home: &Home, wanted: Option<&str>) -> Result<(ServerRecord, ServerState)> {
     if let Some(wanted) = wanted {
         return Ok(find(home, wanted)?);
@@ -20,7 +21,27 @@ pub(crate) fn find_server(home: &Home, wanted: Option<&str>) -> Result<(ServerRe
     }
 }
 
-/// The servers that run.
+/// The running server that code shall run in, or none: the code gets a server of its own.
+///
+/// An environment asks for a server of its own; a server or a session for a running one. Without any of them it is the only
+/// running server.
+pub(crate) fn server_for_code(
+    home: &Home,
+    environment: &EnvironmentArgs,
+    server: Option<&str>,
+    session: Option<&str>,
+) -> Result<Option<ServerRecord>> {
+    if environment.is_named() {
+        return Ok(None);
+    }
+    if server.is_some() || session.is_some() {
+        return Ok(Some(find_server(home, server)?.0));
+    }
+    let mut running = running_servers(home)?;
+    Ok(if running.len() == 1 { Some(running.remove(0).0) } else { None })
+}
+
+/// All running servers.
 pub(crate) fn running_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerState)>, RecordError> {
     let mut all = records(home)?;
     all.retain(|(_, state)| state.is_alive());

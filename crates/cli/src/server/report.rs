@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 
-/// Says that a server is ready, and what can be done with it.
+/// Reports that a server is ready, and how to use it.
 pub(crate) fn announce(context: &Context, record: &ServerRecord) {
     let printer = &context.printer;
     printer.result(server_json(record, state_of(record)), || {
@@ -36,7 +36,7 @@ pub(crate) fn announce(context: &Context, record: &ServerRecord) {
 
 pub(crate) fn server_json(record: &ServerRecord, state: ServerState) -> Value {
     let mut json = json!(record);
-    // How it is says more than what was written last.
+    // `state` says it better.
     if let Some(json) = json.as_object_mut() {
         json.remove("stopping");
     }
@@ -48,19 +48,19 @@ pub(crate) fn server_json(record: &ServerRecord, state: ServerState) -> Value {
     json
 }
 
-/// What became of a server that does not run.
+/// The state of a server as a sentence.
 pub(crate) fn explain_state(record: &ServerRecord, state: ServerState) -> String {
     let ServerRecord { id, pid, .. } = record;
     match state {
-        ServerState::Running => format!("Server {id} runs."),
+        ServerState::Running => format!("Server {id} is running."),
         ServerState::Stopping => format!("Server {id} is finishing its calls."),
         ServerState::Ended => {
-            format!("Server {id} (process {pid}) ended without stopping: it was killed, or it crashed.")
+            format!("Server {id} (process {pid}) ended without stopping: it was killed or crashed.")
         }
         ServerState::PidReused => {
-            format!("Server {id} ended without stopping, and another process has its pid {pid} by now.")
+            format!("Server {id} ended without stopping, and another process has its pid {pid} now.")
         }
-        ServerState::Rebooted => format!("Server {id} ended when the machine was restarted."),
+        ServerState::Rebooted => format!("Server {id} ended when the machine restarted."),
     }
 }
 

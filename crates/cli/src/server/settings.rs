@@ -7,10 +7,10 @@ use beep_python_runtime::environment::Environment;
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use beep_python_server::launch::ServerRecord;
 
-/// How long calls under way may take when a server is told to stop.
+/// How long running calls may take when a server stops.
 pub(crate) const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
 
-/// What a server is told on its command line. It can be written as such a command line again, for a later start.
+/// The settings of a server process. They can be written back as a command line, for a restart.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct ServerSettings {
     /// The environment's folder
@@ -20,52 +20,52 @@ pub(crate) struct ServerSettings {
     pub(crate) args: ServerArgs,
 }
 
-/// What people can choose about a server.
+/// The options of a server.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct ServerArgs {
-    /// Listen on this loopback address only; on 127.0.0.1 and ::1 otherwise
+    /// Listen on this loopback address only [default: 127.0.0.1 and ::1]
     #[arg(long)]
     pub(crate) host: Option<String>,
-    /// How long a call may take, in seconds, where it does not say itself
+    /// Time limit of a call that sets none itself, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
-    /// How long calls under way may take when the server is told to stop, in seconds [default: 5]
+    /// How long running calls may take when the server stops, in seconds [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) drain: Option<Duration>,
-    /// How long a call that is interrupted may take to stop before its worker is killed, in seconds [default: 5]
+    /// How long an interrupted call may take to stop before its worker is killed, in seconds [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) grace: Option<Duration>,
-    /// How many isolated calls run at once [default: one for each processor]
+    /// How many isolated calls run at once [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: Option<u16>,
-    /// How many sessions there may be [default: 1000]
+    /// Maximum number of sessions [default: 1000]
     #[arg(long, value_name = "N")]
     pub(crate) max_sessions: Option<u32>,
-    /// How much memory a session may take, in bytes; at least 32 MiB
+    /// Memory limit of a session, in bytes; at least 32 MiB
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     pub(crate) max_memory: Option<u64>,
-    /// How many processes a session may have
+    /// Maximum number of processes of a session
     #[arg(long, value_name = "N")]
     pub(crate) max_processes: Option<u64>,
-    /// How much processor time a call may take, in seconds
+    /// Processor time limit of a call, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) max_cpu: Option<Duration>,
-    /// How many calls may wait for one session [default: 10000]
+    /// Maximum number of calls that wait for a session [default: 10000]
     #[arg(long, value_name = "N")]
     pub(crate) max_waiting: Option<u64>,
-    /// Import this module once, for all workers
+    /// Import this module once, for all workers; repeatable
     #[arg(long, value_name = "MODULE")]
     pub(crate) preload: Vec<String>,
-    /// A name beside the loopback names that the `Host` header may say
+    /// Another name that the `Host` header may have; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
-    /// An origin whose web pages may send requests, for example https://app.example
+    /// An origin whose web pages may send requests, such as https://app.example; repeatable
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) allow_origin: Vec<String>,
-    /// Let every user of this machine in without the token
+    /// Admit every user of this machine without the token
     #[arg(long)]
     pub(crate) trust_loopback: bool,
-    /// The largest request body, in bytes [default: 67108864]
+    /// Maximum size of a request body, in bytes [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_body: Option<u64>,
 }
@@ -75,7 +75,7 @@ impl ServerSettings {
         ServerSettings { environment: environment.path.clone(), args: ServerArgs::default() }
     }
 
-    /// The command line that says the same.
+    /// The command line with these settings.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec!["--environment".to_owned(), self.environment.display().to_string()];
         let mut say = |name: &str, value: &str| arguments.extend([format!("--{name}"), value.to_owned()]);
@@ -99,7 +99,7 @@ impl ServerSettings {
         arguments
     }
 
-    /// The settings that [`Self::arguments`] wrote.
+    /// Reads a command line that [`Self::arguments`] wrote.
     pub(crate) fn from_arguments(arguments: &[String]) -> Result<ServerSettings, clap::Error> {
         use clap::{Args, FromArgMatches};
         let command = ServerSettings::augment_args(clap::Command::new("serve").no_binary_name(true));
@@ -113,7 +113,7 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
 }
 
-/// How long a server that is asked to stop may take: what it was told to give its calls, and a while to end.
+/// How long a server may take to stop: the time that it grants its calls, and a while to end.
 pub(crate) fn stop_grace(record: &ServerRecord) -> Duration {
     const WHILE: Duration = Duration::from_secs(5);
     let settings = ServerSettings::from_arguments(&record.arguments).ok();
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_survive_being_written_as_a_command_line() {
+    fn settings_round_trip_through_a_command_line() {
         let bare = ServerSettings { environment: "/envs/a b".into(), args: ServerArgs::default() };
         let full = ServerSettings {
             environment: "/envs/x".into(),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_positive_numbers() {
+    fn seconds_accepts_only_positive_numbers() {
         assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
         for text in ["", "x", "0", "-1", "NaN", "inf", "1e300"] {
             assert!(seconds(text).is_err(), "{text}");

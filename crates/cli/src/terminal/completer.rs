@@ -1,4 +1,4 @@
-//! What helps whoever types commands: completion, colors and hints, all from the command tree.
+//! Completion, highlighting and hints for commands, from the command tree.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use crate::color::{COMMAND, ERROR, FAINT, OPTION, TEXT};
 
 pub(crate) fn hooks(tree: Command) -> EditorHooks {
     EditorHooks {
-        completer: Box::new(Commands { tree: tree.clone() }),
-        highlighter: Box::new(Commands { tree: tree.clone() }),
-        hinter: Box::new(Hints { tree, remembered: DefaultHinter::default().with_style(FAINT), hint: None }),
+        completer: Box::new(CommandCompleter { tree: tree.clone() }),
+        highlighter: Box::new(CommandCompleter { tree: tree.clone() }),
+        hinter: Box::new(CommandHinter { tree, remembered: DefaultHinter::default().with_style(FAINT), hint: None }),
         continuation: Arc::new(|line| ShellWords::parse(line).open.then(String::new)),
     }
 }
 
-struct Commands {
+struct CommandCompleter {
     tree: Command,
 }
 
-impl Completer for Commands {
+impl Completer for CommandCompleter {
     fn complete(&mut self, line: &str, pos: usize) -> Vec<Suggestion> {
         let mut words = ShellWords::parse(&line[..pos]).words;
         if words.last().is_none_or(|word| word.end < pos) {
             words.push(Word { text: String::new(), start: pos, end: pos });
         }
-        let typed = words.pop().expect("there is one at least");
+        let typed = words.pop().expect("a word was just pushed");
         let mut arguments: Vec<OsString> = vec!["beep-python".into()];
         arguments.extend(words.into_iter().map(|word| word.text.into()));
         arguments.push(typed.text.clone().into());
@@ -37,7 +37,7 @@ impl Completer for Commands {
         let here = std::env::current_dir().ok();
         let mut found =
             clap_complete::engine::complete(&mut self.tree.clone(), arguments, at, here.as_deref()).unwrap_or_default();
-        // Options are offered to those who began one, or where nothing else can come.
+        // Offer options only if one was begun, or if nothing else fits.
         let is_option = |value: &std::ffi::OsStr| value.as_encoded_bytes().starts_with(b"-");
         if typed.text.is_empty() && found.iter().any(|one| !is_option(one.get_value())) {
             found.retain(|one| !is_option(one.get_value()));
@@ -61,7 +61,7 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-impl Highlighter for Commands {
+impl Highlighter for CommandCompleter {
     fn highlight(&self, line: &str, _cursor: usize) -> StyledText {
         let mut styled = StyledText::new();
         let mut end = 0;
@@ -73,8 +73,8 @@ impl Highlighter for Commands {
             let style = match (sub, command) {
                 (Some(_), _) => COMMAND,
                 (None, _) if raw.starts_with('-') => OPTION,
-                // It may become one yet.
-                (None, Some(command)) if command.has_subcommands() => match may_become(command, &word.text) {
+                // The word may be the start of one.
+                (None, Some(command)) if command.has_subcommands() => match is_prefix_of_command(command, &word.text) {
                     true => Default::default(),
                     false => ERROR,
                 },
@@ -90,20 +90,20 @@ impl Highlighter for Commands {
     }
 }
 
-fn may_become(command: &Command, begun: &str) -> bool {
+fn is_prefix_of_command(command: &Command, begun: &str) -> bool {
     let mut known = command.get_subcommands().map(Command::get_name).chain(["help"]);
     known.any(|name| name.starts_with(begun))
 }
 
-/// What was typed before and began like this; else the command that it can only be, or what the command still needs.
-struct Hints {
+/// Hints: a line of the history that begins so; else the only matching command, or the arguments still needed.
+struct CommandHinter {
     tree: Command,
     remembered: DefaultHinter,
-    /// Of the tree, where the history has none.
+    /// A hint from the tree, if the history has none.
     hint: Option<String>,
 }
 
-impl Hinter for Hints {
+impl Hinter for CommandHinter {
     fn handle(&mut self, line: &str, pos: usize, history: &dyn History, colors: bool, cwd: &str) -> String {
         self.hint = None;
         let remembered = self.remembered.handle(line, pos, history, colors, cwd);
@@ -124,7 +124,7 @@ impl Hinter for Hints {
             }
         }
         let shown = match begun {
-            // The end of a name that is the only one to begin so.
+            // The rest of the only name that begins so.
             Some(word) if word.end == line.len() && rest.next().is_none() => {
                 let mut names = command.get_subcommands().map(Command::get_name).filter(|n| n.starts_with(&word.text));
                 let only = names.next().filter(|_| names.next().is_none());
@@ -147,7 +147,7 @@ impl Hinter for Hints {
     }
 }
 
-/// The arguments that a command wants, or its subcommands; only to be looked at.
+/// The arguments that a command takes, or its subcommands, for display.
 fn needed(command: &Command) -> Option<String> {
     if command.has_subcommands() {
         let names: Vec<_> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name).collect();
@@ -170,7 +170,7 @@ mod tests {
     use crate::console::tree;
 
     fn completed(line: &str) -> Vec<String> {
-        let found = Commands { tree: tree() }.complete(line, line.len());
+        let found = CommandCompleter { tree: tree() }.complete(line, line.len());
         found.into_iter().map(|one| one.value).collect()
     }
 
@@ -183,18 +183,18 @@ mod tests {
         assert_eq!(completed("venv cre"), ["create"]);
         assert!(completed("start http --ti").contains(&"--timeout".to_owned()));
         assert_eq!(completed("start h"), ["http"]);
-        assert_eq!(completed("serv"), ["serve"], "hidden, for who knows it");
+        assert_eq!(completed("serv"), ["serve"], "hidden, but completed");
     }
 
     #[test]
-    fn the_word_at_the_cursor_is_the_one_that_is_replaced() {
-        let found = Commands { tree: tree() }.complete("venv cre later", 8);
+    fn completion_replaces_the_word_at_the_cursor() {
+        let found = CommandCompleter { tree: tree() }.complete("venv cre later", 8);
         assert_eq!((found[0].span.start, found[0].span.end), (5, 8));
     }
 
     #[test]
     fn highlighting_keeps_every_character() {
-        let commands = Commands { tree: tree() };
+        let commands = CommandCompleter { tree: tree() };
         for line in ["", "  ", "venv  create 'é", "nonsense --x \"y z\"", "eval \"a\nb\""] {
             let styled = commands.highlight(line, 0);
             assert_eq!(styled.raw_string(), line);

@@ -1,11 +1,11 @@
-//! The terminal while something runs.
+//! The echo of Ctrl-C.
 
 use std::io::stdin;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// Until this is dropped, Ctrl-C is not shown as `^C`, in front of what is said about the interruption. Then the terminal
-/// is as it was, whatever was done to it meanwhile.
+/// Keeps the terminal from echoing Ctrl-C as `^C` before the message about the interruption. On drop, the terminal gets the
+/// modes back that it had, whatever a command did to them.
 pub(crate) struct EchoGuard(Option<Termios>);
 
 impl EchoGuard {

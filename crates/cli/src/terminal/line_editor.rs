@@ -1,5 +1,4 @@
-//! Reading a line from a person: with history, completion, hints and colors, or plainly on a terminal that knows none
-//! of these.
+//! Reads a line from a person: with history, completion, hints and colors, or plainly on a dumb terminal.
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
@@ -19,22 +18,22 @@ use reedline::{
 use super::detect::is_dumb;
 
 const COMPLETION: &str = "completion";
-const REMEMBERED: usize = 5000;
+const MAX_HISTORY: usize = 5000;
 
-/// What came of asking for a line.
+/// The outcome of reading a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ReadLine {
     Line(String),
-    /// Ctrl-C: what was typed is given up.
+    /// Ctrl-C: the line is discarded.
     Interrupted,
-    /// Ctrl-D, or the end of the input.
+    /// Ctrl-D, or the end of input.
     EndOfInput,
 }
 
-/// Whether a line can be taken as it is; else what its next line begins with.
+/// For an incomplete line the indentation of its next line, else none.
 pub(crate) type ContinuationIndent = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// What helps whoever types.
+/// What the editor offers while a person types.
 pub(crate) struct EditorHooks {
     pub(crate) completer: Box<dyn Completer + Send>,
     pub(crate) highlighter: Box<dyn Highlighter>,
@@ -43,13 +42,13 @@ pub(crate) struct EditorHooks {
 }
 
 pub(crate) struct LineEditor {
-    /// None on a terminal that can only write one line after the other.
+    /// None on a dumb terminal.
     editor: Option<Reedline>,
     continuation: Option<ContinuationIndent>,
     next: PendingIndent,
 }
 
-/// What the next line of an unfinished text begins with, from the one who knows it to the one who can insert it.
+/// The indentation of the next line, from the validator, which knows it, to the editor, which can insert it.
 #[derive(Clone, Default)]
 struct PendingIndent {
     indent: Arc<Mutex<String>>,
@@ -57,8 +56,7 @@ struct PendingIndent {
 }
 
 impl LineEditor {
-    /// A reader of lines with the help of `hooks`, which keeps what was typed in `history`. Lines that begin with a
-    /// blank are not kept.
+    /// An editor with `hooks`, which keeps lines in `history`, except those that begin with a blank.
     pub(crate) fn new(hooks: EditorHooks, history: &Path, colors: bool) -> LineEditor {
         let EditorHooks { completer, highlighter, hinter, continuation } = hooks;
         if is_dumb() {
@@ -71,7 +69,7 @@ impl LineEditor {
             .with_hinter(hinter)
             .with_validator(Box::new(Unfinished { continuation: continuation.clone(), next: next.clone() }))
             .with_break_signal(next.wanted.clone())
-            // The signal is looked at whenever a key was handled, and is set by nothing else.
+            // The signal is checked after every key, and only a key sets it.
             .with_poll_interval(Duration::from_secs(3600))
             .with_history_exclusion_prefix(Some(" ".into()));
         if let Some(kept) = kept_history(history) {
@@ -80,13 +78,13 @@ impl LineEditor {
         LineEditor { editor: Some(editor), continuation: Some(continuation), next }
     }
 
-    /// A reader of answers, which are not kept.
+    /// An editor without history, for answers.
     pub(crate) fn bare(colors: bool) -> LineEditor {
         let editor = (!is_dumb()).then(|| plain_editor(colors));
         LineEditor { editor, continuation: None, next: PendingIndent::default() }
     }
 
-    /// Reads one line, or several where the first is not complete. `more` is the prompt of those that follow.
+    /// Reads a line, or several if the first is incomplete; `more` is the prompt of the further ones.
     pub(crate) fn read(&mut self, prompt: &str, more: &str) -> io::Result<ReadLine> {
         let Some(editor) = &mut self.editor else { return self.read_plainly(prompt, more) };
         let prompt = Prompts { prompt, more };
@@ -143,10 +141,10 @@ fn plain_editor(colors: bool) -> Reedline {
         .use_bracketed_paste(true)
 }
 
-/// The history in a file that only its owner can read; none where that cannot be had.
+/// The history in a file that only its owner can read; none if the file cannot be opened.
 fn kept_history(path: &Path) -> Option<FileBackedHistory> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).ok()?;
-    FileBackedHistory::with_file(REMEMBERED, path.into()).ok()
+    FileBackedHistory::with_file(MAX_HISTORY, path.into()).ok()
 }
 
 struct Unfinished {

@@ -1,4 +1,4 @@
-//! Answers of a key or two: yes or no, one of several.
+//! Questions answered with a key or two: yes or no, one of several.
 
 use std::io::{self, BufRead, Write, stdout};
 
@@ -10,7 +10,7 @@ use crossterm::{execute, queue};
 use super::detect::is_dumb;
 use crate::color::{COMMAND, FAINT, paint};
 
-/// The terminal gives every key at once until this is dropped.
+/// Raw mode, until dropped: the terminal passes on every key at once.
 struct Raw;
 
 impl Raw {
@@ -27,24 +27,24 @@ impl Drop for Raw {
     }
 }
 
-/// A key that was pressed.
+/// Waits for a key.
 fn key() -> io::Result<(KeyCode, KeyModifiers)> {
     loop {
         match read()? {
             Event::Key(KeyEvent { kind: KeyEventKind::Release, .. }) => {}
-            // Enter, from who typed ahead while the terminal still made a line's end of it.
+            // Enter that was typed ahead, while the terminal still turned it into a line feed.
             Event::Key(KeyEvent { code: KeyCode::Char('j'), modifiers: KeyModifiers::CONTROL, .. }) => {
                 return Ok((KeyCode::Enter, KeyModifiers::NONE));
             }
             Event::Key(KeyEvent { code, modifiers, .. }) => return Ok((code, modifiers)),
-            // Painted anew, in whatever size there is now.
+            // Repaint in the new size.
             Event::Resize(..) => return Ok((KeyCode::Null, KeyModifiers::NONE)),
             _ => {}
         }
     }
 }
 
-/// Asks a question; Enter agrees.
+/// Asks a question; Enter means yes.
 pub(crate) fn confirm(question: &str) -> io::Result<bool> {
     let answer = {
         let _raw = Raw::enter()?;
@@ -64,24 +64,24 @@ pub(crate) fn confirm(question: &str) -> io::Result<bool> {
     Ok(answer)
 }
 
-/// One of several things.
+/// One of the choices.
 pub(crate) struct Choice {
     pub(crate) label: String,
     pub(crate) about: String,
 }
 
-/// What was chosen.
+/// The outcome of a selection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// The one of this index.
+    /// The choice with this index.
     One(usize),
-    /// Esc, or the way to the left: one step back.
+    /// Esc or the left arrow: one step back.
     Back,
-    /// Ctrl-C, Ctrl-D: out of it all.
+    /// Ctrl-C or Ctrl-D: leave the menu.
     Leave,
 }
 
-/// Lets one of the choices be chosen, by arrows and Enter or by its number. What was painted is gone afterwards.
+/// Lets the user select a choice, by arrows and Enter or by its number. Clears what it painted.
 pub(crate) fn select(title: &str, choices: &[Choice], colors: bool) -> io::Result<Selection> {
     if is_dumb() {
         return select_plainly(title, choices);
@@ -117,7 +117,7 @@ pub(crate) fn select(title: &str, choices: &[Choice], colors: bool) -> io::Resul
                 match number.parse::<usize>() {
                     Ok(one @ 1..) if one <= choices.len() => {
                         at = one - 1;
-                        // Unless another digit could follow.
+                        // Unless another digit may follow.
                         if one * 10 > choices.len() {
                             chosen = Some(Selection::One(at));
                         }
@@ -134,7 +134,7 @@ pub(crate) fn select(title: &str, choices: &[Choice], colors: bool) -> io::Resul
     }
 }
 
-/// The same on a terminal that can only write one line after the other.
+/// The same for a dumb terminal.
 fn select_plainly(title: &str, choices: &[Choice]) -> io::Result<Selection> {
     println!("{title}");
     for (n, Choice { label, about }) in choices.iter().enumerate() {
@@ -155,7 +155,7 @@ fn select_plainly(title: &str, choices: &[Choice]) -> io::Result<Selection> {
     }
 }
 
-/// Paints the choices around the one at `at`, and says how many lines that took.
+/// Paints the choices around the one at `at`; returns the number of lines.
 fn paint_choices(title: &str, choices: &[Choice], at: usize, colors: bool) -> io::Result<u16> {
     let (width, height) = size().ok().filter(|&(width, height)| width > 0 && height > 0).unwrap_or((80, 24));
     let shown = usize::from(height).saturating_sub(3).max(1).min(choices.len());
@@ -175,7 +175,7 @@ fn paint_choices(title: &str, choices: &[Choice], at: usize, colors: bool) -> io
     Ok(u16::try_from(shown + 1).unwrap_or(u16::MAX))
 }
 
-/// The text on one line of the terminal.
+/// The text cut to one line of the terminal.
 fn clipped(text: &str, width: u16) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(usize::from(width).saturating_sub(1)).collect()
 }

@@ -1,9 +1,9 @@
-//! A line as words, the way shells write them: blanks part them, quotes and backslashes keep blanks.
+//! Splits a line into words like a shell: at blanks, except within quotes or after a backslash.
 
-/// A word and where it stands, in bytes.
+/// A word and its position, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Word {
-    /// What it says, without quotes.
+    /// Its text, without quotes.
     pub(crate) text: String,
     pub(crate) start: usize,
     pub(crate) end: usize,
@@ -13,7 +13,7 @@ pub(crate) struct Word {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ShellWords {
     pub(crate) words: Vec<Word>,
-    /// Whether the line ends within a quote, or with a backslash, and so is not complete.
+    /// Whether the line ends within quotes or with a backslash, and so is incomplete.
     pub(crate) open: bool,
 }
 
@@ -35,7 +35,7 @@ impl ShellWords {
                 (Some(open), c) if c == open => quote = None,
                 (None, '\'' | '"') => quote = Some(c),
                 (None | Some('"'), '\\') => match chars.peek().copied() {
-                    // Within double quotes a backslash is itself before anything else: "C:\new".
+                    // Within double quotes a backslash before any other character is literal: "C:\new".
                     Some((_, next)) if quote.is_some() && !matches!(next, '"' | '\\') => word.text.push('\\'),
                     Some((at, next)) => {
                         chars.next();
@@ -57,7 +57,7 @@ impl ShellWords {
     }
 }
 
-/// The text as one word of a line.
+/// Quotes the text so that it is one word of a line.
 pub(crate) fn quote(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:=+,@%~<>[]".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_part_words_and_quotes_keep_them() {
+    fn blanks_separate_words_except_within_quotes() {
         assert_eq!(texts("  venv   list "), ["venv", "list"]);
         assert_eq!(texts("eval 'a = 1; \"x\"' \"it's\" a\\ b"), ["eval", "a = 1; \"x\"", "it's", "a b"]);
         assert_eq!(texts(r#"a"b c"d '' """#), ["ab cd", "", ""]);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_within_a_quote_is_not_complete() {
+    fn open_quote_or_backslash_leaves_the_line_incomplete() {
         for open in ["'", "eval \"x", "a '\n", "a\\"] {
             assert!(ShellWords::parse(open).open, "{open:?}");
         }
@@ -94,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn words_know_where_they_stand() {
+    fn words_have_byte_positions() {
         let words = ShellWords::parse("é 'b c'").words;
         assert_eq!((words[1].start, words[1].end, words[1].text.as_str()), (3, 8, "b c"));
     }
 
     #[test]
-    fn what_is_quoted_is_read_as_it_was() {
+    fn quoted_text_parses_to_itself() {
         for text in ["", "plain", "a b", "it's \"so\"", "back\\slash", "C:\\new \\\"", ">=3.11", "é ü", "line\nline"]
         {
             assert_eq!(texts(&quote(text)), [text], "{text:?}");

@@ -1,5 +1,5 @@
-//! Commands that are run from the console, as processes of their own: they behave as on the command line because they
-//! are, Ctrl-C ends one of them and not the console, and so does a crash.
+//! Runs commands of the console as processes of their own. They behave as on the command line, and Ctrl-C or a crash ends
+//! one of them and not the console.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -14,10 +14,10 @@ use super::echo_guard::EchoGuard;
 use crate::context::Context;
 use crate::error::CliError;
 
-/// Runs commands on the terminal that the console is on.
+/// Runs commands on the terminal of the console.
 pub(crate) struct CommandRunner {
     program: PathBuf,
-    /// What the console was told, and its commands are told again.
+    /// Global options of the console, which its commands get too.
     options: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ enum RunOutcome {
 }
 
 impl CommandRunner {
-    /// From now on an interruption ends the command that runs, and not this program.
+    /// From now on Ctrl-C ends the running command and not this program.
     pub(crate) fn new(context: &Context) -> Result<CommandRunner> {
         survive_interruptions()?;
         let mut options = Vec::new();
@@ -70,12 +70,11 @@ impl CommandRunner {
     }
 }
 
-/// Takes SIGINT and does nothing: processes that are started get its default action back, as they would not if it
-/// were ignored.
+/// Handles SIGINT by doing nothing. Child processes get its default action back, which they would not if it were ignored.
 fn survive_interruptions() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
-    // The handler stays for as long as the process.
+    // The handler stays until the process ends.
     drop(signal(SignalKind::interrupt())?);
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(super) fn admin(context: &Context, python: Option<&VersionRequest>) -> Resul
     json["missing"] = outcome.missing.iter().map(|p| json!({"name": p.name, "reason": p.reason})).collect();
     let printer = &context.printer;
     printer.result(json, || {
-        let done = if outcome.created { "Made" } else { "Found" };
+        let done = if outcome.created { "Created" } else { "Found" };
         printer.line(format_args!("{done} the environment admin: {}", outcome.environment.path.display()));
         for package in &outcome.packages {
             printer.line(format_args!("  {} {}", package.name, package.version));

@@ -29,7 +29,7 @@ pub(super) fn create(
     let mut json = environment_json(&made);
     let installed = match wanted.is_empty() {
         true => None,
-        // All of what was asked for, or nothing.
+        // All packages, or no environment.
         false => Some(environments.install(&made, &wanted).inspect_err(|_| {
             let _ = environments.delete(&made.name);
         })?),
@@ -40,7 +40,7 @@ pub(super) fn create(
     }
     context.printer.result(json, || {
         let (path, version) = (made.path.display(), interpreter.version);
-        context.printer.line(format_args!("Made the environment {} with Python {version}: {path}", made.name));
+        context.printer.line(format_args!("Created the environment {} with Python {version}: {path}", made.name));
         if let Some(installed) = &installed {
             say_installed(context, &made.name, installed);
         }

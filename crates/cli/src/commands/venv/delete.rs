@@ -23,7 +23,7 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
     let running = running_servers(&home)?;
     let (users, others): (Vec<_>, Vec<_>) =
         running.iter().map(|(record, _)| record).partition(|record| record.environment_path == environment.path);
-    // Servers that have but sessions in it go on.
+    // A server of another environment keeps running; only its sessions in this one end.
     let mut guests = Vec::new();
     for record in others.into_iter().filter(|record| environment.users().contains(&record.pid)) {
         let sessions = block_on(sessions_in(record, &environment))?;
@@ -68,7 +68,7 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
     Ok(ExitStatus::Success)
 }
 
-/// The sessions that a server has in an environment which is not its own.
+/// The sessions that a server has in an environment other than its own.
 async fn sessions_in(record: &ServerRecord, environment: &Environment) -> Result<Vec<String>> {
     let mut sessions = connect(record)?.list_sessions().await?;
     sessions.retain(|session| Path::new(&session.environment) == environment.path);

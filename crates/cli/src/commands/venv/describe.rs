@@ -3,7 +3,7 @@
 use beep_python_runtime::environment::{Environment, EnvironmentState, Package};
 use serde_json::{Value, json};
 
-/// The state in a word or two, and why it is so.
+/// The state in a word or two, and the reason.
 pub(crate) fn describe_state(state: &EnvironmentState) -> (String, Option<String>) {
     match state {
         EnvironmentState::Healthy => ("healthy".into(), None),
@@ -12,7 +12,7 @@ pub(crate) fn describe_state(state: &EnvironmentState) -> (String, Option<String
             ("interpreter gone".into(), Some(format!("{}: {reason}", interpreter.display())))
         }
         EnvironmentState::InterpreterChanged { interpreter, was, is } => {
-            let reason = format!("{} was Python {was} and is {is} now", interpreter.display());
+            let reason = format!("{} was Python {was} and is now {is}", interpreter.display());
             ("interpreter changed".into(), Some(reason))
         }
         EnvironmentState::Unrunnable { reason } => ("does not run".into(), Some(reason.clone())),

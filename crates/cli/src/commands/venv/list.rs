@@ -20,7 +20,7 @@ pub(super) fn list(context: &Context) -> Result<ExitStatus> {
     let json = environments.iter().map(|status| status_json(status, &servers)).collect();
     context.printer.result(json, || {
         if environments.is_empty() {
-            return context.printer.line("There is no environment.");
+            return context.printer.line("There are no environments.");
         }
         let rows = environments.iter().map(|status| {
             vec![
@@ -66,7 +66,7 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
     Ok(if status.state == EnvironmentState::Healthy { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
-/// The servers that run; none where their records cannot be kept, as in a home that is read-only.
+/// The running servers; none in a read-only home, which cannot keep their records.
 fn servers(context: &Context) -> Result<Vec<(ServerRecord, ServerState)>> {
     match running_servers(&context.home()?) {
         Err(RecordError::Home(_)) => Ok(Vec::new()),
@@ -74,13 +74,13 @@ fn servers(context: &Context) -> Result<Vec<(ServerRecord, ServerState)>> {
     }
 }
 
-/// The servers that run in it, or have sessions in it.
+/// The servers that run in the environment or have sessions in it.
 fn servers_in<'a>(status: &EnvironmentStatus, servers: &'a [(ServerRecord, ServerState)]) -> Vec<&'a ServerRecord> {
     let records = servers.iter().map(|(record, _)| record);
     records.filter(|record| record.environment_path == status.path || status.users.contains(&record.pid)).collect()
 }
 
-/// They, and other processes that have sessions in it.
+/// These servers, and other processes that have sessions in the environment.
 fn users(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) -> Vec<String> {
     let servers = servers_in(status, servers);
     let others = status.users.iter().filter(|pid| servers.iter().all(|record| record.pid != **pid));
@@ -88,7 +88,7 @@ fn users(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) ->
     servers.iter().map(|record| record.id.clone()).chain(others).collect()
 }
 
-/// How long ago it was last used; file systems keep that within a day.
+/// When it was last used; file systems record that to a day.
 fn since(status: &EnvironmentStatus) -> String {
     let Some(at) = status.last_used else { return String::new() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

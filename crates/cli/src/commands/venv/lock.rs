@@ -25,7 +25,7 @@ pub(super) fn lock(context: &Context, name: &str, output: Option<&Path>) -> Resu
     let path = output.map_or_else(|| environment.lock_file(), Path::to_owned);
     let path = std::path::absolute(&path).map_err(failed_to("find", &path))?;
     match output {
-        // Others may read what is written elsewhere.
+        // Outside of the environment, with the usual permissions.
         Some(_) => std::fs::write(&path, text).map_err(failed_to("write", &path))?,
         None => replace_file(&path, text.as_bytes())?,
     }
@@ -60,7 +60,7 @@ pub(super) fn sync(context: &Context, name: &str, file: Option<&Path>) -> Result
         say("Installed into", &synced.changed);
         say("Removed from", &synced.removed);
         if synced.changed.is_empty() && synced.removed.is_empty() {
-            context.printer.line(format_args!("Nothing to do, {} is as the lock says", environment.name));
+            context.printer.line(format_args!("Nothing to do, {} matches the lock", environment.name));
         }
     });
     Ok(ExitStatus::Success)

@@ -22,27 +22,27 @@ use crate::exit_status::ExitStatus;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make an environment
+    /// Create an environment
     Create {
-        /// Its name; with a model the provider that it is for
+        /// Its name; with MODEL, the name of a provider
         name: String,
-        /// The model that a provider needs it for; it is then called what `provider ensure` calls it, which fills it
+        /// The model that the provider runs; the environment gets the name that `provider ensure` uses, which fills it
         model: Option<String>,
-        /// Which Python: 3.12, 3.12.7, ">=3.11", or the path of one; the default runtime otherwise
+        /// The Python: 3.12, 3.12.7, ">=3.11", or a path [default: the default runtime]
         #[arg(long, value_name = "VERSION")]
         python: Option<VersionRequest>,
-        /// Install this package into it, with what it requires; can be given several times
+        /// Install this package and its dependencies; repeatable
         #[arg(long, value_name = "PKG")]
         with: Vec<String>,
     },
-    /// Install packages into an environment, by uv or pip; what is there already is left alone
+    /// Install packages into an environment, with uv or pip
     Install {
         /// The environment's name, or its path
         name: String,
-        /// What is wanted: numpy, "numpy>=2", "uvicorn[standard]", the path or address of a package
+        /// The packages: numpy, "numpy>=2", "uvicorn[standard]", the path or URL of a package
         #[arg(value_name = "PKG", required_unless_present = "requirements")]
         packages: Vec<String>,
-        /// A file of requirements in the format of pip; can be given several times
+        /// A requirements file in pip's format; repeatable
         #[arg(short, long, value_name = "FILE")]
         requirements: Vec<PathBuf>,
     },
@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Uninstall {
         /// The environment's name, or its path
         name: String,
-        /// What is to go
+        /// The packages
         #[arg(value_name = "PKG", required = true)]
         packages: Vec<String>,
     },
@@ -61,61 +61,61 @@ pub(crate) enum Command {
     },
     /// List the environments
     List,
-    /// Delete an environment; servers that run in it are stopped, and sessions in it ended, first
+    /// Delete an environment, after stopping its servers and ending its sessions
     Delete {
         /// Its name
         name: String,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Check an environment: its Python is run, its packages listed
+    /// Check an environment: run its Python, list its packages
     Status {
         /// Its name
         name: String,
     },
-    /// Mend an environment: its Python where that is gone, its packages where they are not whole
+    /// Repair an environment: a missing Python, damaged packages
     Repair {
         /// Its name
         name: String,
-        /// The Python that it is to have from now on; its own otherwise, or another of the same series
+        /// Its Python from now on [default: its own, or another one of the same minor version]
         #[arg(long, value_name = "VERSION")]
         python: Option<VersionRequest>,
     },
-    /// Write down what is installed in an environment, exactly: a pylock.toml, from which `sync` makes it again
+    /// Record exactly what is installed in an environment, as a pylock.toml for `sync`
     Lock {
         /// The environment's name, or its path
         name: String,
-        /// Where to write it, `-` for standard output; in the environment otherwise
+        /// The file to write; `-` for standard output [default: a file in the environment]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Bring the packages of an environment to what a lock says: no more, no less, with the same hashes
+    /// Install exactly the packages of a lock, with the same hashes, and remove all others
     Sync {
         /// The environment's name, or its path
         name: String,
-        /// A pylock.toml, or a file of exact requirements; the environment's own lock otherwise
+        /// A pylock.toml, or a file of exact requirements [default: the environment's own lock]
         file: Option<PathBuf>,
     },
-    /// Copy an environment, with all that is installed in it
+    /// Copy an environment and its packages
     Clone {
-        /// Which
+        /// The environment to copy
         from: String,
-        /// The copy's name
+        /// The name of the copy
         to: String,
     },
-    /// Delete the environments that nobody has used for long; never one that a running server uses
+    /// Delete environments that were not used for long, and that no running server uses
     Prune {
-        /// How long: 30d, 12h, 90m
+        /// How long they were unused: 30d, 12h, 90m
         #[arg(long, value_name = "TIME", value_parser = prune::idle_time)]
         idle: Duration,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Make or complete the administrative environment: pip, setuptools and wheel
+    /// Create or complete the administrative environment: pip, setuptools and wheel
     Admin {
-        /// Which Python, where it is made anew
+        /// The Python, where the environment is created
         #[arg(long, value_name = "VERSION")]
         python: Option<VersionRequest>,
     },

@@ -34,7 +34,7 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
         |status: &EnvironmentStatus| status.record.is_some() && status.last_used.is_some_and(|at| at < before);
     let (used, mut idle): (Vec<EnvironmentStatus>, _) =
         environments.list()?.into_iter().filter(is_idle).partition(|status| in_use(&home, status).unwrap_or(true));
-    // A server that was started long ago uses it today.
+    // A server that started long ago uses its environment today.
     used.iter().filter_map(|status| environments.open(&status.name).ok()).for_each(|used| used.mark_used());
     idle.iter_mut().for_each(EnvironmentStatus::measure);
     if !idle.is_empty() && !yes {
@@ -52,7 +52,7 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
     }
     let (mut deleted, mut bytes) = (Vec::new(), 0);
     for status in idle {
-        // A server may have been started in it meanwhile.
+        // A server may have started in it meanwhile.
         if in_use(&home, &status)? {
             continue;
         }
@@ -64,10 +64,8 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
         deleted.push(status.name);
     }
     context.printer.result(json!({"deleted": deleted, "freedBytes": bytes}), || match deleted.is_empty() {
-        true => context.printer.line("No environment has been idle for so long."),
-        false => {
-            context.printer.line(format_args!("Deleted {}; {} are free again", deleted.join(", "), HumanBytes(bytes)))
-        }
+        true => context.printer.line("No environment was unused for that long."),
+        false => context.printer.line(format_args!("Deleted {}; freed {}", deleted.join(", "), HumanBytes(bytes))),
     });
     Ok(ExitStatus::Success)
 }

@@ -28,10 +28,10 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
         match &repaired.was {
             EnvironmentState::Healthy if has != had => {
                 let record = repaired.environment.record.iter();
-                record.for_each(|record| printer.line(format_args!("{name} has Python {} now", record.python)));
+                record.for_each(|record| printer.line(format_args!("{name} now has Python {}", record.python)));
             }
             EnvironmentState::Healthy => printer.line(format_args!("Nothing was wrong with {name}")),
-            _ => printer.line(format_args!("Mended {name}, which was: {word} ({})", reason.unwrap_or_default())),
+            _ => printer.line(format_args!("Repaired {name}, which was: {word} ({})", reason.unwrap_or_default())),
         }
         if !repaired.installed.changed.is_empty() {
             say_installed(context, name, &repaired.installed);
