@@ -1,4 +1,4 @@
-//! The command line as a black box: what people type, what they see, and what is left behind.
+//! The command line as a black box: what people type, what they see, and what remains.
 
 #[path = "../../runtime/tests/support/mod.rs"]
 mod support;
@@ -14,6 +14,7 @@ mod cli {
     mod eval;
     mod index;
     mod killed;
+    mod logging;
     mod packages;
     mod prompt;
     mod providers;

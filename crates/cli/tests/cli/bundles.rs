@@ -56,8 +56,8 @@ fn can_be_cut_off() -> bool {
     cut
 }
 
-fn parsed(said: &CommandOutput) -> Value {
-    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+fn parsed(output: &CommandOutput) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
 fn imported(home: &TestHome, name: &str, module: &str) -> String {
@@ -74,7 +74,7 @@ fn index() -> Index {
 }
 
 #[test]
-fn a_bundle_is_the_same_environment_where_there_is_no_network() {
+fn bundle_recreates_the_environment_without_a_network() {
     if !can_be_cut_off() {
         return;
     }
@@ -113,13 +113,13 @@ fn a_bundle_is_the_same_environment_where_there_is_no_network() {
         assert!(again.stderr.contains("exists already"), "{again:?}");
         let second = cut_off(&other, tool, &["bundle", "install", path]);
         assert_eq!(second.code, Some(0), "{second:?}");
-        assert!(second.stdout.starts_with("Made the environment bundle with "), "{second:?}");
+        assert!(second.stdout.starts_with("Created the environment bundle with "), "{second:?}");
         assert_eq!(left_in_cache(&other), [] as [PathBuf; 0]);
     }
 }
 
 #[test]
-fn a_provider_is_ready_where_its_bundle_was_installed() {
+fn provider_is_ready_after_its_bundle_is_installed() {
     if !can_be_cut_off() {
         return;
     }
@@ -142,7 +142,7 @@ fn a_provider_is_ready_where_its_bundle_was_installed() {
 }
 
 #[test]
-fn what_is_not_the_bundle_that_was_made_is_refused_and_leaves_nothing() {
+fn damaged_bundle_is_rejected_and_leaves_nothing() {
     let Some((maker, _)) = home() else { return };
     let index = index();
     let file = maker.directory().join("alpha.bundle");
@@ -158,9 +158,9 @@ fn what_is_not_the_bundle_that_was_made_is_refused_and_leaves_nothing() {
     let other = TestHome::new();
     let refuse = |bytes: &[u8], more: &[&str], expected: &str| {
         fs::write(&bad, bytes).unwrap();
-        let said = other.run(&[&["bundle", "install", bad.to_str().unwrap(), "mine"], more].concat());
-        assert_eq!(said.code, Some(1), "{expected}: {said:?}");
-        assert!(said.stderr.contains(expected), "{expected}: {said:?}");
+        let output = other.run(&[&["bundle", "install", bad.to_str().unwrap(), "mine"], more].concat());
+        assert_eq!(output.code, Some(1), "{expected}: {output:?}");
+        assert!(output.stderr.contains(expected), "{expected}: {output:?}");
         assert_eq!(other.json(&["venv", "list"]), json!([]));
         assert_eq!(left_in_cache(&other), [] as [PathBuf; 0]);
     };
@@ -184,8 +184,8 @@ fn what_is_not_the_bundle_that_was_made_is_refused_and_leaves_nothing() {
     assert!(failed.stderr.contains("nosuch") && !maker.directory().join("none.bundle").exists(), "{failed:?}");
     assert_eq!(left_in_cache(&maker), [] as [PathBuf; 0]);
     let adopted = TestHome::with_runtime();
-    let said = adopted.run(&["bundle", "create", "none.bundle"]);
-    assert!(said.stderr.contains("there is no installed runtime to put into a bundle"), "{said:?}");
+    let output = adopted.run(&["bundle", "create", "none.bundle"]);
+    assert!(output.stderr.contains("there is no installed runtime to put into a bundle"), "{output:?}");
 }
 
 fn left_in_cache(home: &TestHome) -> Vec<PathBuf> {
@@ -216,7 +216,7 @@ fn foreign_catalogue(home: &TestHome, packed: &Packed) -> (String, PathBuf) {
 const FOREIGN: &str = if cfg!(target_arch = "aarch64") { "x86_64" } else { "aarch64" };
 
 #[test]
-fn a_bundle_for_another_platform_has_its_runtime_and_wheels_and_is_refused_here() {
+fn bundle_for_another_platform_has_its_wheels_and_is_rejected_here() {
     let Some((maker, packed)) = home() else { return };
     let index = Index::of(&["gamma"]);
     let python = format!("cp3{}", packed.version.minor);
@@ -249,16 +249,16 @@ fn a_bundle_for_another_platform_has_its_runtime_and_wheels_and_is_refused_here(
 
         let other = TestHome::new();
         let refused = other.run(&["bundle", "install", file.to_str().unwrap()]);
-        let said = format!("{} was made for {platform}, and this machine is linux-{own}-", file.display());
-        assert!(refused.code == Some(1) && refused.stderr.contains(&said), "{refused:?}");
+        let output = format!("{} was made for {platform}, and this machine is linux-{own}-", file.display());
+        assert!(refused.code == Some(1) && refused.stderr.contains(&output), "{refused:?}");
         assert!(refused.stderr.contains("hint: "), "{refused:?}");
         assert_eq!(other.json(&["venv", "list"]), json!([]));
 
         fs::remove_file(&file).unwrap();
         let none = make(tool, "native", &[]);
         assert!(none.code == Some(1) && !file.exists(), "{none:?}");
-        let said = format!("cannot be collected for {platform}, for which only ready-made wheels will do");
-        assert!(none.stderr.contains(&said) && none.stderr.contains("native"), "{none:?}");
+        let output = format!("cannot be collected for {platform}, for which only ready-made wheels will do");
+        assert!(none.stderr.contains(&output) && none.stderr.contains("native"), "{none:?}");
         let none = make(tool, "alpha", &["--python", "3.8"]);
         assert!(none.stderr.contains(&format!("there is no Python 3.8 for {platform} to download")), "{none:?}");
         assert_eq!(left_in_cache(&maker), [] as [PathBuf; 0]);

@@ -9,14 +9,14 @@ use crate::support::archive::packed;
 use crate::support::tls::{TlsSite, authority};
 
 /// Whether the command failed, and its error and hint speak of the certificate.
-fn assert_is_stranger(said: &CommandOutput, what: &str) {
-    assert_eq!(said.code, Some(1), "{what}: {said:?}");
-    assert!(said.stderr.contains("error: ") && said.stderr.contains("certificate"), "{what}: {said:?}");
-    assert!(said.stderr.contains("hint: SSL_CERT_FILE names a file"), "{what}: {said:?}");
+fn assert_is_stranger(output: &CommandOutput, what: &str) {
+    assert_eq!(output.code, Some(1), "{what}: {output:?}");
+    assert!(output.stderr.contains("error: ") && output.stderr.contains("certificate"), "{what}: {output:?}");
+    assert!(output.stderr.contains("hint: set SSL_CERT_FILE to a file"), "{what}: {output:?}");
 }
 
 #[test]
-fn a_mirror_is_trusted_when_the_settings_say_so() {
+fn mirror_is_trusted_through_ssl_cert_file() {
     let home = TestHome::new();
     let folder = home.directory().join("mirror");
     fs::create_dir(&folder).unwrap();
@@ -39,7 +39,7 @@ fn a_mirror_is_trusted_when_the_settings_say_so() {
 }
 
 #[test]
-fn an_index_is_trusted_when_the_settings_say_so() {
+fn index_is_trusted_through_the_settings_of_either_tool() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("simple/alpha");
     let wheel = make(&page, Wheel { name: "alpha", version: "1.0", ..Wheel::default() });

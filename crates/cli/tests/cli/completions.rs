@@ -23,9 +23,9 @@ fn complete_in(home: &TestHome, shell: &str, program: &str) -> Option<String> {
     match command.output() {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         output => {
-            let said = CommandOutput::from(output.unwrap());
-            assert_eq!(said.stderr, "", "{said:?}");
-            Some(said.stdout)
+            let output = CommandOutput::from(output.unwrap());
+            assert_eq!(output.stderr, "", "{output:?}");
+            Some(output.stdout)
         }
     }
 }
@@ -38,7 +38,7 @@ fn home() -> TestHome {
 }
 
 #[test]
-fn there_is_a_script_for_every_shell() {
+fn every_shell_has_a_completion_script() {
     let home = TestHome::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = home.success(&["completions", shell]);
@@ -66,16 +66,16 @@ fn bash_completes_commands_and_names() {
 }
 
 #[test]
-fn fish_is_told_what_the_names_are() {
+fn fish_shows_descriptions_of_names() {
     let home = home();
     let fish = "beep-python completions fish | source; complete -C 'beep-python venv status a'";
-    if let Some(said) = complete_in(&home, "fish", fish) {
-        assert!(said.starts_with("alpha\tPython 3."), "{said}");
+    if let Some(output) = complete_in(&home, "fish", fish) {
+        assert!(output.starts_with("alpha\tPython 3."), "{output}");
     }
 }
 
 #[test]
-fn whoever_presses_tab_in_a_shell_gets_the_name() {
+fn tab_in_an_interactive_shell_completes_the_name() {
     let home = home();
     for (shell, options, before) in [
         ("bash", &["--norc", "--noprofile", "-i"][..], ""),

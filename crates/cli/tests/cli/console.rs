@@ -19,16 +19,16 @@ fn console(home: &TestHome, options: &[&str]) -> Terminal {
 }
 
 #[test]
-fn commands_work_as_on_the_command_line_and_errors_do_not_end_it() {
+fn console_runs_commands_and_survives_their_errors() {
     let home = TestHome::with_runtime();
     let mut terminal = console(&home, &[]);
     terminal.command(PROMPT, "venv create mine");
-    terminal.wait_for("Made the environment mine");
+    terminal.wait_for("Created the environment mine");
     terminal.command(PROMPT, "beep-python venv list");
     terminal.wait_for("healthy");
     terminal.command(PROMPT, "venv status nobody");
     terminal.wait_for("error: there is no environment \"nobody\"");
-    terminal.wait_for("hint: `beep-python venv create nobody` makes it");
+    terminal.wait_for("hint: `beep-python venv create nobody` creates it");
     assert!(terminal.is_colored("error:"), "{}", terminal.screen());
     terminal.command(PROMPT, "nonsense");
     terminal.wait_for("unrecognized subcommand 'nonsense'");
@@ -40,7 +40,7 @@ fn commands_work_as_on_the_command_line_and_errors_do_not_end_it() {
 }
 
 #[test]
-fn help_is_there_and_ctrl_d_leaves() {
+fn console_has_help_and_ctrl_d_leaves() {
     let home = TestHome::with_runtime();
     let mut terminal = console(&home, &[]);
     terminal.command(PROMPT, "help venv create");
@@ -51,7 +51,7 @@ fn help_is_there_and_ctrl_d_leaves() {
 }
 
 #[test]
-fn what_was_typed_is_remembered_by_its_owner_alone() {
+fn console_history_is_private_to_its_owner() {
     let home = TestHome::with_runtime();
     let mut terminal = console(&home, &[]);
     terminal.command(PROMPT, "venv list");
@@ -79,11 +79,11 @@ fn what_was_typed_is_remembered_by_its_owner_alone() {
     terminal.wait_for_line("beep-python> venv list");
     terminal.keys(RIGHT);
     terminal.keys(ENTER);
-    terminal.wait_for("There is no environment.");
+    terminal.wait_for("There are no environments.");
 }
 
 #[test]
-fn commands_options_and_names_are_completed() {
+fn console_completes_commands_options_and_names() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "alpha"]);
     home.success(&["venv", "create", "alphabet"]);
@@ -118,7 +118,7 @@ fn commands_options_and_names_are_completed() {
 }
 
 #[test]
-fn ctrl_c_gives_up_a_line_and_ends_what_runs_but_not_the_console() {
+fn ctrl_c_discards_the_line_or_ends_the_command_but_not_the_console() {
     let home = TestHome::with_runtime();
     let began = home.directory().join("began");
     let mut terminal = console(&home, &[]);
@@ -171,7 +171,7 @@ fn endless_downloads() -> (String, Receiver<()>) {
 }
 
 #[test]
-fn downloads_and_installations_show_their_progress_and_can_be_interrupted() {
+fn downloads_and_installations_show_progress_and_can_be_interrupted() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
     let (address, begun) = endless_downloads();
@@ -197,7 +197,7 @@ fn downloads_and_installations_show_their_progress_and_can_be_interrupted() {
 }
 
 #[test]
-fn what_is_typed_ahead_is_not_lost() {
+fn type_ahead_is_kept() {
     let home = TestHome::with_runtime();
     let mut terminal = console(&home, &[]);
     let code = "open('began', 'w').close(); p = __import__('pathlib').Path('go on')\n\
@@ -212,7 +212,7 @@ fn what_is_typed_ahead_is_not_lost() {
 }
 
 #[test]
-fn a_text_in_quotes_goes_on_in_the_next_line() {
+fn open_quote_continues_on_the_next_line() {
     let home = TestHome::with_runtime();
     let mut terminal = console(&home, &[]);
     terminal.begin(PROMPT, "eval 'x = 40");
@@ -225,7 +225,7 @@ fn a_text_in_quotes_goes_on_in_the_next_line() {
 }
 
 #[test]
-fn the_first_time_it_offers_a_runtime() {
+fn first_start_offers_to_install_a_runtime() {
     let home = TestHome::new();
     let mut terminal = Terminal::run({
         let mut command = home.command(&[]);
@@ -233,9 +233,9 @@ fn the_first_time_it_offers_a_runtime() {
         command.env("BEEP_PYTHON_INSTALL_MIRROR", home.directory());
         command
     });
-    terminal.wait_for("Get one now?");
+    terminal.wait_for("Install one now?");
     terminal.keys("n");
-    terminal.wait_for("`init` gets one whenever you like.");
+    terminal.wait_for("`init` installs one at any time.");
     terminal.command(PROMPT, &format!("init --python {}", python()));
     terminal.wait_for("of this machine is adopted");
     terminal.keys(CTRL_D);
@@ -246,14 +246,14 @@ fn the_first_time_it_offers_a_runtime() {
     let mut command = home.command(&[]);
     command.env("BEEP_PYTHON_CATALOGUE", home.directory().join("none.json"));
     let mut terminal = Terminal::run(command);
-    terminal.wait_for("Get one now?");
+    terminal.wait_for("Install one now?");
     terminal.keys(ENTER);
     terminal.wait_for_prompt(PROMPT);
     terminal.wait_for("of this machine is adopted");
 }
 
 #[test]
-fn colours_can_be_turned_off() {
+fn colors_can_be_turned_off() {
     let home = TestHome::with_runtime();
     for (options, variable, colored) in
         [(&[][..], None, true), (&["--color", "never"], None, false), (&[], Some("1"), false)]
@@ -267,13 +267,13 @@ fn colours_can_be_turned_off() {
             assert_eq!(terminal.is_colored(text), colored, "{text} {options:?} {variable:?}: {}", terminal.screen());
         }
     }
-    let said = home.run(&["--color", "always", "venv", "status", "nobody"]);
-    assert!(said.stderr.starts_with("\x1b[1;31merror:\x1b[0m "), "{said:?}");
+    let output = home.run(&["--color", "always", "venv", "status", "nobody"]);
+    assert!(output.stderr.starts_with("\x1b[1;31merror:\x1b[0m "), "{output:?}");
     assert!(home.run(&["--color=always", "help"]).stdout.contains("\x1b["));
 }
 
 #[test]
-fn a_terminal_that_knows_nothing_is_enough() {
+fn console_works_on_a_dumb_terminal() {
     let home = TestHome::with_runtime();
     let mut command = home.command(&[]);
     command.env("TERM", "dumb");
@@ -289,7 +289,7 @@ fn a_terminal_that_knows_nothing_is_enough() {
 }
 
 #[test]
-fn a_menu_leads_to_the_commands() {
+fn menu_leads_to_commands() {
     let home = TestHome::with_runtime();
     let mut terminal = console(&home, &[]);
     terminal.begin(PROMPT, "menu");
@@ -305,7 +305,7 @@ fn a_menu_leads_to_the_commands() {
     terminal.keys("1");
     terminal.wait_for_line("Its name: ");
     terminal.keys("mine\r");
-    terminal.wait_for("Made the environment mine");
+    terminal.wait_for("Created the environment mine");
     terminal.wait_for("beep-python venv create mine");
     // Back to the list, which has it now.
     terminal.wait_for("With which Python?");
@@ -340,10 +340,10 @@ fn a_menu_leads_to_the_commands() {
 }
 
 #[test]
-fn without_a_terminal_there_is_help_and_no_menu() {
+fn without_a_terminal_help_is_printed_and_menu_refused() {
     let home = TestHome::new();
     assert!(home.success(&[]).contains("Usage: beep-python"));
-    let said = home.run(&["menu"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.starts_with("error: `menu` needs a terminal\nhint: "), "{said:?}");
+    let output = home.run(&["menu"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("error: `menu` needs a terminal\nhint: "), "{output:?}");
 }

@@ -14,7 +14,7 @@ def listen(address): return listener.getsockname()
 ";
 
 #[test]
-fn a_debugger_is_installed_where_it_is_asked_for_and_says_how_to_attach() {
+fn debug_installs_debugpy_on_request_and_says_how_to_attach() {
     let (index, home) = (Index::of(&["debugpy"]), TestHome::with_runtime());
     let tool = tools()[0];
     for arguments in [&["venv", "create", "mine"][..], &["start", "http", "--port", "0", "--venv", "mine"]] {
@@ -41,12 +41,12 @@ fn a_debugger_is_installed_where_it_is_asked_for_and_says_how_to_attach() {
     let (host, port) = (&told["host"], &told["port"]);
     assert_eq!((host, &told["debugpy"]), (&json!("127.0.0.1"), &json!("1.0")));
     assert_eq!(told["launch"]["connect"], json!({ "host": host, "port": port }));
-    let said = home.success(&["debug", &session, "--install"]);
+    let output = home.success(&["debug", &session, "--install"]);
     assert!(
-        said.starts_with(&format!("debugpy 1.0 listens for the session {session} at 127.0.0.1:{port}\n")),
-        "{said}"
+        output.starts_with(&format!("debugpy 1.0 listens for the session {session} at 127.0.0.1:{port}\n")),
+        "{output}"
     );
-    assert!(said.contains("\"request\": \"attach\"") && said.contains("breakpoint()"), "{said}");
+    assert!(output.contains("\"request\": \"attach\"") && output.contains("breakpoint()"), "{output}");
     home.success(&["stop"]);
     home.wait_until_no_process_is_left();
 }

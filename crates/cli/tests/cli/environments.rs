@@ -10,13 +10,13 @@ use serde_json::json;
 use super::test_home::{CommandOutput, TestHome, python, version};
 
 #[test]
-fn an_environment_is_made_listed_checked_and_deleted() {
+fn environment_is_created_listed_checked_and_deleted() {
     let home = TestHome::with_runtime();
     let redacted = |arguments: &[&str]| home.redact(&home.run(arguments).snapshot(), &serde_json::Value::Null);
     insta::assert_snapshot!(redacted(&["venv", "create", "mine"]), @r"
     status: 0
     ----- stdout
-    Made the environment mine with Python [VERSION]: [HOME]/environments/mine
+    Created the environment mine with Python [VERSION]: [HOME]/environments/mine
     Activate it with:  . [HOME]/environments/mine/bin/activate
     ----- stderr
     ");
@@ -31,7 +31,7 @@ fn an_environment_is_made_listed_checked_and_deleted() {
     status: 1
     ----- stdout
     ----- stderr
-    error: mine is deleted only when that is confirmed
+    error: deleting mine needs a confirmation
     hint: add --yes, or answer `y` on a terminal
     ");
     insta::assert_snapshot!(redacted(&["venv", "delete", "mine", "--yes"]), @r"
@@ -44,13 +44,13 @@ fn an_environment_is_made_listed_checked_and_deleted() {
     insta::assert_snapshot!(redacted(&["venv", "list"]), @r"
     status: 0
     ----- stdout
-    There is no environment.
+    There are no environments.
     ----- stderr
     ");
 }
 
 #[test]
-fn a_provider_gets_an_environment_of_its_own() {
+fn provider_gets_its_own_environment() {
     let home = TestHome::with_runtime();
     let made = home.json(&["venv", "create", "huggingface", "Some/Model-7B"]);
     let status = home.json(&["venv", "status", made["name"].as_str().unwrap()]);
@@ -97,29 +97,29 @@ fn packages_are_installed_and_listed() {
     for name in ["alpha", "beta", "gamma"] {
         wheel(&home.directory().join("index"), name);
     }
-    let said = |arguments: &[&str]| home.redact(&offline(&home, arguments).snapshot(), &serde_json::Value::Null);
-    insta::assert_snapshot!(said(&["venv", "create", "mine", "--with", "alpha"]), @r"
+    let output = |arguments: &[&str]| home.redact(&offline(&home, arguments).snapshot(), &serde_json::Value::Null);
+    insta::assert_snapshot!(output(&["venv", "create", "mine", "--with", "alpha"]), @r"
     status: 0
     ----- stdout
-    Made the environment mine with Python [VERSION]: [HOME]/environments/mine
+    Created the environment mine with Python [VERSION]: [HOME]/environments/mine
     Installed into mine: alpha 1.0
     Activate it with:  . [HOME]/environments/mine/bin/activate
     ----- stderr
     ");
-    insta::assert_snapshot!(said(&["venv", "install", "mine", "alpha>=1"]), @r"
+    insta::assert_snapshot!(output(&["venv", "install", "mine", "alpha>=1"]), @r"
     status: 0
     ----- stdout
     Nothing to do, mine has it: alpha 1.0
     ----- stderr
     ");
     fs::write(home.directory().join("list.txt"), "beta\n").unwrap();
-    insta::assert_snapshot!(said(&["venv", "install", "mine", "gamma", "-r", "list.txt"]), @r"
+    insta::assert_snapshot!(output(&["venv", "install", "mine", "gamma", "-r", "list.txt"]), @r"
     status: 0
     ----- stdout
     Installed into mine: beta 1.0, gamma 1.0
     ----- stderr
     ");
-    insta::assert_snapshot!(said(&["venv", "packages", "mine"]), @r"
+    insta::assert_snapshot!(output(&["venv", "packages", "mine"]), @r"
     status: 0
     ----- stdout
     PACKAGE  VERSION
@@ -133,18 +133,18 @@ fn packages_are_installed_and_listed() {
 }
 
 #[test]
-fn what_cannot_be_installed_leaves_all_as_it_was() {
+fn failed_installation_changes_nothing() {
     let home = TestHome::with_runtime();
     fs::create_dir(home.directory().join("index")).unwrap();
-    let said = |arguments: &[&str]| home.redact(&offline(&home, arguments).snapshot(), &serde_json::Value::Null);
-    insta::assert_snapshot!(said(&["venv", "create", "mine", "--with", "nosuch"]), @r"
+    let output = |arguments: &[&str]| home.redact(&offline(&home, arguments).snapshot(), &serde_json::Value::Null);
+    insta::assert_snapshot!(output(&["venv", "create", "mine", "--with", "nosuch"]), @r"
     status: 1
     ----- stdout
     ----- stderr
     error: pip could not install nosuch: No matching distribution found for nosuch
     ");
     assert_eq!(home.json(&["venv", "list"]), json!([]));
-    insta::assert_snapshot!(said(&["venv", "create", "mine", "--with=--pre"]), @r#"
+    insta::assert_snapshot!(output(&["venv", "create", "mine", "--with=--pre"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
@@ -152,14 +152,14 @@ fn what_cannot_be_installed_leaves_all_as_it_was() {
     hint: indexes and the like are set as for pip or uv, by their variables and files
     "#);
     home.success(&["venv", "create", "mine"]);
-    insta::assert_snapshot!(said(&["venv", "install", "mine", "-r", "nothing.txt"]), @r"
+    insta::assert_snapshot!(output(&["venv", "install", "mine", "-r", "nothing.txt"]), @r"
     status: 1
     ----- stdout
     ----- stderr
     error: cannot read nothing.txt
     caused by: No such file or directory (os error 2)
     ");
-    insta::assert_snapshot!(said(&["venv", "install", "other", "six"]), @r#"
+    insta::assert_snapshot!(output(&["venv", "install", "other", "six"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
@@ -171,22 +171,22 @@ fn what_cannot_be_installed_leaves_all_as_it_was() {
 }
 
 #[test]
-fn names_that_are_none_and_names_that_are_taken_are_refused() {
+fn invalid_and_taken_names_are_rejected() {
     let home = TestHome::with_runtime();
     for name in ["../x", "a/b", "", ".", "..", &"x".repeat(300)] {
-        let said = home.run(&["venv", "create", name]);
-        assert_eq!(said.code, Some(1), "{name}: {said:?}");
-        assert!(said.stderr.starts_with("error: "), "{said:?}");
+        let output = home.run(&["venv", "create", name]);
+        assert_eq!(output.code, Some(1), "{name}: {output:?}");
+        assert!(output.stderr.starts_with("error: "), "{output:?}");
     }
     assert!(!home.directory().join("x").exists() && !home.root().join("x").exists());
     home.success(&["venv", "create", "mine"]);
-    let said = home.run(&["venv", "create", "mine"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.contains("exists already") && said.stderr.contains("hint: "), "{said:?}");
+    let output = home.run(&["venv", "create", "mine"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("exists already") && output.stderr.contains("hint: "), "{output:?}");
 }
 
 #[test]
-fn deleting_stops_the_server_that_uses_it() {
+fn deletion_stops_the_server_that_uses_the_environment() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
     let server = home.start(&["--venv", "mine"]);
@@ -200,7 +200,7 @@ fn deleting_stops_the_server_that_uses_it() {
 }
 
 #[test]
-fn sessions_in_an_environment_use_it_until_they_end() {
+fn sessions_use_their_environment_until_they_end() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);
     let begin = || {
@@ -234,19 +234,19 @@ fn sessions_in_an_environment_use_it_until_they_end() {
 }
 
 #[test]
-fn a_folder_that_was_not_made_here_is_left_alone() {
+fn foreign_folder_is_left_alone() {
     let home = TestHome::with_runtime();
     let folder = home.root().join("environments/foreign");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("precious"), "x").unwrap();
-    let said = home.run(&["venv", "delete", "foreign", "--yes"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let output = home.run(&["venv", "delete", "foreign", "--yes"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
     assert!(folder.join("precious").exists());
     assert_eq!(home.run(&["venv", "status", "foreign"]).code, Some(1), "it cannot be used");
 }
 
 #[test]
-fn the_administrative_environment_has_pip_or_says_what_it_lacks() {
+fn administrative_environment_has_pip_or_reports_what_is_missing() {
     let home = TestHome::with_runtime();
     // An index that is not there: what comes with Python must do, and what is missing is told.
     let mut command = home.command(&["venv", "admin", "--json"]);
@@ -255,14 +255,19 @@ fn the_administrative_environment_has_pip_or_says_what_it_lacks() {
         .env("PIP_NO_CACHE_DIR", "1")
         .env("PIP_CONFIG_FILE", "/dev/null");
     let output = command.output().unwrap();
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let output: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let names = |list: &str| -> Vec<String> {
-        said[list].as_array().unwrap().iter().map(|package| package["name"].as_str().unwrap().to_lowercase()).collect()
+        output[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|package| package["name"].as_str().unwrap().to_lowercase())
+            .collect()
     };
-    assert!(names("packages").contains(&"pip".to_owned()), "{said}");
+    assert!(names("packages").contains(&"pip".to_owned()), "{output}");
     for package in ["setuptools", "wheel"] {
         let (has, lacks) = (names("packages"), names("missing"));
-        assert!(has.contains(&package.to_owned()) != lacks.contains(&package.to_owned()), "{package}: {said}");
+        assert!(has.contains(&package.to_owned()) != lacks.contains(&package.to_owned()), "{package}: {output}");
     }
     assert_eq!(output.status.code(), Some(if names("missing").is_empty() { 0 } else { 1 }));
     let notices = String::from_utf8(output.stderr).unwrap();
@@ -285,7 +290,7 @@ fn age(home: &TestHome, name: &str, days: u64) {
 }
 
 #[test]
-fn what_nobody_uses_is_pruned_and_what_a_server_uses_is_not() {
+fn prune_deletes_unused_environments_only() {
     let home = TestHome::with_runtime();
     for name in ["old", "served", "young"] {
         home.success(&["venv", "create", name]);
@@ -316,7 +321,7 @@ fn what_nobody_uses_is_pruned_and_what_a_server_uses_is_not() {
 }
 
 #[test]
-fn the_cache_is_shown_and_cleaned_and_made_again() {
+fn cache_is_shown_cleaned_and_rebuilt() {
     let home = TestHome::with_runtime();
     home.success(&["eval", "1+1"]);
     let parts = home.json(&["cache", "info"])["parts"].clone();

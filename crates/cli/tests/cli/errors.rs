@@ -2,22 +2,22 @@
 
 use super::test_home::{CommandOutput, TestHome};
 
-fn said(home: &TestHome, arguments: &[&str]) -> String {
+fn output(home: &TestHome, arguments: &[&str]) -> String {
     home.redact(&home.run(arguments).snapshot(), &serde_json::Value::Null)
 }
 
 #[test]
-fn without_a_command_the_help_is_shown() {
-    let said = TestHome::new().run(&[]);
-    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+fn help_is_shown_without_a_command() {
+    let output = TestHome::new().run(&[]);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
     for word in ["quickstart", "init", "start", "eval", "--json"] {
-        assert!(said.stdout.contains(word), "{word} in {}", said.stdout);
+        assert!(output.stdout.contains(word), "{word} in {}", output.stdout);
     }
-    assert!(!said.stdout.contains("serve "), "it is not for people");
+    assert!(!output.stdout.contains("serve "), "it is not for people");
 }
 
 #[test]
-fn wrong_usage_has_a_status_of_its_own() {
+fn usage_error_has_its_own_exit_status() {
     let home = TestHome::new();
     let wrong: [&[&str]; 12] = [
         &["nonsense"],
@@ -34,19 +34,19 @@ fn wrong_usage_has_a_status_of_its_own() {
         &["start", "http", "--pipe-name", "mine"],
     ];
     for arguments in wrong {
-        let said = home.run(arguments);
-        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
-        assert!(said.stderr.starts_with("error: ") && said.stdout.is_empty(), "{arguments:?}: {said:?}");
+        let output = home.run(arguments);
+        assert_eq!(output.code, Some(2), "{arguments:?}: {output:?}");
+        assert!(output.stderr.starts_with("error: ") && output.stdout.is_empty(), "{arguments:?}: {output:?}");
     }
     assert!(!home.root().exists(), "nothing was made");
 }
 
 #[test]
-fn without_a_runtime_init_is_named() {
+fn missing_runtime_hints_at_init() {
     let home = TestHome::new();
     for arguments in [&["start", "http"][..], &["eval", "1"], &["venv", "create", "x"]] {
         insta::allow_duplicates! {
-            insta::assert_snapshot!(said(&home, arguments), @r"
+            insta::assert_snapshot!(output(&home, arguments), @r"
             status: 1
             ----- stdout
             ----- stderr
@@ -58,82 +58,82 @@ fn without_a_runtime_init_is_named() {
 }
 
 #[test]
-fn what_is_not_there_is_said_so() {
+fn missing_things_are_named() {
     let home = TestHome::with_runtime();
-    insta::assert_snapshot!(said(&home, &["start", "http", "--venv", "mine"]), @r#"
+    insta::assert_snapshot!(output(&home, &["start", "http", "--venv", "mine"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
     error: there is no environment "mine"
-    hint: `beep-python venv create mine` makes it, `beep-python venv list` shows what there is
+    hint: `beep-python venv create mine` creates it, `beep-python venv list` shows all environments
     "#);
-    insta::assert_snapshot!(said(&home, &["start", "http", "--venv", "./mine"]), @r"
+    insta::assert_snapshot!(output(&home, &["start", "http", "--venv", "./mine"]), @r"
     status: 1
     ----- stdout
     ----- stderr
     error: [HERE]/mine is not a virtual environment: there is no such folder
     hint: `beep-python venv list` shows the environments
     ");
-    insta::assert_snapshot!(said(&home, &["stop", "abc"]), @r#"
+    insta::assert_snapshot!(output(&home, &["stop", "abc"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
     error: there is no server "abc"
     hint: `beep-python status` shows the servers
     "#);
-    insta::assert_snapshot!(said(&home, &["stop"]), @r"
+    insta::assert_snapshot!(output(&home, &["stop"]), @r"
     status: 1
     ----- stdout
     ----- stderr
     error: no server is running
     hint: `beep-python start http` starts one
     ");
-    insta::assert_snapshot!(said(&home, &["stop", "--all"]), @r"
+    insta::assert_snapshot!(output(&home, &["stop", "--all"]), @r"
     status: 0
     ----- stdout
     No server is running.
     ----- stderr
     ");
-    insta::assert_snapshot!(said(&home, &["status"]), @r"
+    insta::assert_snapshot!(output(&home, &["status"]), @r"
     status: 0
     ----- stdout
     No server is running.
     ----- stderr
     ");
-    insta::assert_snapshot!(said(&home, &["runtime", "use", "x"]), @r#"
+    insta::assert_snapshot!(output(&home, &["runtime", "use", "x"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
     error: there is no runtime "x"; there are system-[VERSION]
-    hint: `beep-python runtime list` shows what there is
+    hint: `beep-python runtime list` shows all runtimes
     "#);
 }
 
 #[test]
-fn a_host_that_is_no_loopback_is_refused() {
+fn host_outside_loopback_is_rejected() {
     let home = TestHome::with_runtime();
-    insta::assert_snapshot!(said(&home, &["start", "http", "--host", "0.0.0.0", "--port", "0"]), @r#"
+    insta::assert_snapshot!(output(&home, &["start", "http", "--host", "0.0.0.0", "--port", "0"]), @r#"
     status: 1
     ----- stdout
     ----- stderr
     error: "0.0.0.0" is not a loopback address: without TLS whoever can listen in could run code, so it is refused
-    hint: leave --host out to listen on 127.0.0.1 and ::1
+    hint: omit --host to listen on 127.0.0.1 and ::1
     "#);
     assert_eq!(home.json(&["status"]), serde_json::json!([]));
 }
 
 #[test]
-fn a_home_that_cannot_be_made_is_named() {
+fn unusable_home_is_named() {
     let home = TestHome::new();
-    let said = home.command(&["status"]).env("BEEP_PYTHON_HOME", "/proc/nowhere").output().unwrap();
-    let stderr = String::from_utf8(said.stderr).unwrap();
-    assert_eq!(said.status.code(), Some(1));
+    let output = home.command(&["status"]).env("BEEP_PYTHON_HOME", "/proc/nowhere").output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
     assert!(stderr.starts_with("error: cannot make the folder /proc/nowhere\ncaused by: "), "{stderr}");
     assert!(stderr.ends_with("hint: set BEEP_PYTHON_HOME to a folder of your own\n"), "{stderr}");
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn closed_reader_is_no_failure() {
     let home = TestHome::new();
     let mut child = home.command(&["completions", "bash"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
@@ -141,10 +141,10 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_a_failure() {
+fn unwritten_result_is_a_failure() {
     let home = TestHome::new();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let said = CommandOutput::from(home.command(&["status", "--json"]).stdout(full).output().unwrap());
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.starts_with("error: the result could not be written"), "{said:?}");
+    let output = CommandOutput::from(home.command(&["status", "--json"]).stdout(full).output().unwrap());
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("error: the result could not be written"), "{output:?}");
 }

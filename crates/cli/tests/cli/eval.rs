@@ -15,7 +15,7 @@ fn eval(home: &TestHome, code: &str) -> CommandOutput {
 }
 
 #[test]
-fn results_are_printed_as_python_shows_them_and_text_as_it_is() {
+fn results_are_printed_as_repr_and_strings_as_they_are() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     for (code, printed) in [
@@ -34,25 +34,25 @@ fn results_are_printed_as_python_shows_them_and_text_as_it_is() {
         ("range(3)", "range(0, 3)\n"),
         ("display({'shown': 1}); print('then'); {3}", "{'shown': 1}\nthen\n{3}\n"),
     ] {
-        let said = eval(&home, code);
-        assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.code), (printed, "", Some(0)), "{code}");
+        let output = eval(&home, code);
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str(), output.code), (printed, "", Some(0)), "{code}");
     }
 }
 
 #[test]
-fn names_persist_in_the_server_and_standard_input_is_read() {
+fn session_keeps_names_and_code_is_read_from_standard_input() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let shared = ["--session", "default"];
     assert_eq!(home.success(&[&["eval", "x = 41"], &shared[..]].concat()), "");
-    let said =
+    let output =
         home.run_with_input(&[&["eval", "-"], &shared[..]].concat(), "def more(y):\n    return y + 1\n\nmore(x)\n");
-    assert_eq!((said.stdout.as_str(), said.code), ("42\n", Some(0)), "{said:?}");
+    assert_eq!((output.stdout.as_str(), output.code), ("42\n", Some(0)), "{output:?}");
     assert_eq!(home.success(&["eval", "'x' in globals()"]), "False\n", "without --session, a session of its own");
 }
 
 #[test]
-fn json_has_the_whole_answer() {
+fn json_has_the_whole_response() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     assert_eq!(
@@ -67,7 +67,7 @@ fn json_has_the_whole_answer() {
 }
 
 #[test]
-fn what_code_prints_comes_while_it_runs_and_whole() {
+fn output_is_streamed_completely() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let go_on = home.directory().join("go on");
@@ -91,24 +91,24 @@ fn what_code_prints_comes_while_it_runs_and_whole() {
 }
 
 #[test]
-fn code_can_ask_for_lines_of_standard_input() {
+fn input_reads_lines_of_standard_input() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let asks = "a = input('first? ')\nb = input()\n[a, b]";
-    let said = home.run_with_input(&["eval", asks], "one\ntwo");
-    assert_eq!((said.stdout.as_str(), said.stderr.as_str(), said.code), ("first? ['one', 'two']\n", "", Some(0)));
-    let said = home.run_with_input(&["eval", asks], "one\n");
-    assert_eq!((said.stdout.as_str(), said.code), ("first? ", Some(1)));
-    assert!(said.stderr.ends_with("EOFError: the client's standard input has ended\n"), "{said:?}");
-    let said = home.run_with_input(&["eval", "-"], "input()");
+    let output = home.run_with_input(&["eval", asks], "one\ntwo");
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str(), output.code), ("first? ['one', 'two']\n", "", Some(0)));
+    let output = home.run_with_input(&["eval", asks], "one\n");
+    assert_eq!((output.stdout.as_str(), output.code), ("first? ", Some(1)));
+    assert!(output.stderr.ends_with("EOFError: the client's standard input has ended\n"), "{output:?}");
+    let output = home.run_with_input(&["eval", "-"], "input()");
     assert!(
-        said.stderr.ends_with("EOFError: the client's standard input has ended\n"),
-        "the code was all of it: {said:?}"
+        output.stderr.ends_with("EOFError: the client's standard input has ended\n"),
+        "the code was all of it: {output:?}"
     );
 }
 
 #[test]
-fn while_it_waits_for_a_line_other_threads_print_and_its_time_passes() {
+fn waiting_for_input_blocks_neither_output_nor_the_deadline() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let go_on = home.directory().join("go on");
@@ -134,12 +134,12 @@ fn while_it_waits_for_a_line_other_threads_print_and_its_time_passes() {
     let input = child.stdin.take();
     wait_until("its time has passed", || child.try_wait().unwrap().is_some());
     drop(input);
-    let said = CommandOutput::from(child.wait_with_output().unwrap());
-    assert!(said.stderr.ends_with("hint: --timeout gives it longer\n"), "{said:?}");
+    let output = CommandOutput::from(child.wait_with_output().unwrap());
+    assert!(output.stderr.ends_with("hint: --timeout sets a longer limit\n"), "{output:?}");
 }
 
 #[test]
-fn whoever_reads_late_reads_all_of_it_and_an_interruption_does_not_wait_for_them() {
+fn slow_reader_gets_all_output_and_does_not_delay_an_interruption() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let printed = home.directory().join("printed");
@@ -157,12 +157,12 @@ fn whoever_reads_late_reads_all_of_it_and_an_interruption_does_not_wait_for_them
     wait_until("nothing more can be written", || rustix::io::ioctl_fionread(&unread).unwrap() >= 1 << 16);
     signal(child.id().into(), Signal::TERM);
     wait_until("it has ended", || child.try_wait().unwrap().is_some());
-    let said = CommandOutput::from(child.wait_with_output().unwrap());
-    assert_eq!((said.stderr.as_str(), said.code), ("error: interrupted\n", Some(1)));
+    let output = CommandOutput::from(child.wait_with_output().unwrap());
+    assert_eq!((output.stderr.as_str(), output.code), ("error: interrupted\n", Some(1)));
 }
 
 #[test]
-fn a_value_is_shown_once() {
+fn repr_of_a_value_is_made_once() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let code = "class Thing:\n    def __repr__(self):\n        print('asked')\n        return 'a thing'\nThing()";
@@ -170,7 +170,7 @@ fn a_value_is_shown_once() {
 }
 
 #[test]
-fn what_is_displayed_without_text_is_named() {
+fn display_data_without_text_shows_its_types() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     assert_eq!(
@@ -180,7 +180,7 @@ fn what_is_displayed_without_text_is_named() {
 }
 
 #[test]
-fn it_ends_when_nobody_reads_what_it_prints() {
+fn eval_ends_when_its_output_is_closed() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     for session in [&[][..], &["--session", "default"]] {
@@ -190,50 +190,53 @@ fn it_ends_when_nobody_reads_what_it_prints() {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         drop(stdout);
-        let said = CommandOutput::from(child.wait_with_output().unwrap());
-        assert_eq!((line.as_str(), said.stderr.as_str(), said.code), ("x\n", "", Some(1)));
+        let output = CommandOutput::from(child.wait_with_output().unwrap());
+        assert_eq!((line.as_str(), output.stderr.as_str(), output.code), ("x\n", "", Some(1)));
     }
     assert_eq!(home.success(&["eval", "kept", "--session", "default"]), "1\n", "it was cancelled, and its state kept");
 }
 
 #[test]
-fn an_exception_is_a_traceback_and_a_failure() {
+fn exception_is_a_traceback_and_a_failure() {
     let home = TestHome::with_runtime();
     home.start(&[]);
-    let said = eval(&home, "import sys\nprint('out')\nprint('err', file=sys.stderr)\n{}['missing']");
-    assert_eq!(said.code, Some(1));
-    assert_eq!(said.stdout, "out\n");
-    assert!(said.stderr.starts_with("err\nTraceback (most recent call last):\n"), "{said:?}");
-    assert!(said.stderr.ends_with("KeyError: 'missing'\n"), "{said:?}");
-    let said = eval(&home, "1 +* 2");
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.contains("SyntaxError") && said.stderr.contains('^'), "{said:?}");
+    let output = eval(&home, "import sys\nprint('out')\nprint('err', file=sys.stderr)\n{}['missing']");
+    assert_eq!(output.code, Some(1));
+    assert_eq!(output.stdout, "out\n");
+    assert!(output.stderr.starts_with("err\nTraceback (most recent call last):\n"), "{output:?}");
+    assert!(output.stderr.ends_with("KeyError: 'missing'\n"), "{output:?}");
+    let output = eval(&home, "1 +* 2");
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("SyntaxError") && output.stderr.contains('^'), "{output:?}");
 }
 
 #[test]
-fn a_worker_that_dies_and_a_deadline_are_errors_with_a_hint() {
+fn worker_death_and_deadline_are_errors_with_a_hint() {
     let home = TestHome::with_runtime();
     home.start(&[]);
-    let said = eval(&home, "import os; os._exit(3)");
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.starts_with("error: ") && said.stderr.contains("status 3"), "{said:?}");
-    assert!(said.stderr.ends_with("hint: the session goes on, empty; the server's log may say more\n"), "{said:?}");
-    let said = home.run(&["eval", "while True: pass", "--timeout", "0.2"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.ends_with("hint: --timeout gives it longer\n"), "{said:?}");
+    let output = eval(&home, "import os; os._exit(3)");
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("error: ") && output.stderr.contains("status 3"), "{output:?}");
+    assert!(
+        output.stderr.ends_with("hint: the session continues, empty; the server's log may say more\n"),
+        "{output:?}"
+    );
+    let output = home.run(&["eval", "while True: pass", "--timeout", "0.2"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.ends_with("hint: --timeout sets a longer limit\n"), "{output:?}");
     assert_eq!(home.success(&["eval", "1 + 1"]), "2\n", "the server goes on");
 }
 
 #[test]
-fn without_a_server_one_is_started_and_nothing_stays() {
+fn eval_without_a_server_starts_one_and_leaves_nothing() {
     let home = TestHome::with_runtime();
-    let said = eval(&home, "import sys; sys.prefix");
+    let output = eval(&home, "import sys; sys.prefix");
     let environment = home.root().join("environments/runtime-host");
-    assert_eq!((said.stdout.trim(), said.code), (environment.to_str().unwrap(), Some(0)), "{said:?}");
-    let said = eval(&home, "1 / 0");
-    assert_eq!(said.code, Some(1));
-    let said = home.run(&["eval", "--session", "default", "1"]);
-    assert!(said.code == Some(1) && said.stderr.starts_with("error: no server is running"), "{said:?}");
+    assert_eq!((output.stdout.trim(), output.code), (environment.to_str().unwrap(), Some(0)), "{output:?}");
+    let output = eval(&home, "1 / 0");
+    assert_eq!(output.code, Some(1));
+    let output = home.run(&["eval", "--session", "default", "1"]);
+    assert!(output.code == Some(1) && output.stderr.starts_with("error: no server is running"), "{output:?}");
     for timeout in ["0", "nan", "-1"] {
         assert_eq!(home.run(&["eval", &format!("--timeout={timeout}"), "1"]).code, Some(2), "{timeout}");
     }
@@ -243,7 +246,7 @@ fn without_a_server_one_is_started_and_nothing_stays() {
 }
 
 #[test]
-fn an_environment_and_a_server_can_be_named() {
+fn eval_runs_in_the_named_environment_or_server() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
     let prefix = |arguments: &[&str]| home.success(&[&["eval", "import sys; sys.prefix"], arguments].concat());
@@ -253,12 +256,12 @@ fn an_environment_and_a_server_can_be_named() {
     assert!(prefix(&["--server", one["id"].as_str().unwrap()]).ends_with("/runtime-host\n"));
     assert!(prefix(&["--server", two["id"].as_str().unwrap()]).ends_with("/mine\n"));
     assert!(prefix(&["--server", two["endpoints"][0]["url"].as_str().unwrap()]).ends_with("/mine\n"));
-    let said = home.run(&["eval", "1", "--server", "nope"]);
-    assert_eq!((said.code, said.stderr.lines().next()), (Some(1), Some("error: there is no server \"nope\"")));
+    let output = home.run(&["eval", "1", "--server", "nope"]);
+    assert_eq!((output.code, output.stderr.lines().next()), (Some(1), Some("error: there is no server \"nope\"")));
 }
 
 #[test]
-fn a_python_can_be_asked_for() {
+fn eval_runs_on_the_requested_python() {
     let home = TestHome::with_runtime();
     let prefix = |arguments: &[&str]| home.success(&[&["eval", "import sys; sys.prefix"], arguments].concat());
     for request in [python(), version(), ">=3.9"] {
@@ -271,8 +274,8 @@ fn a_python_can_be_asked_for() {
     for other in home.json(&["runtime", "list"])["found"].as_array().unwrap() {
         let (path, version) = (other["path"].as_str().unwrap(), other["version"].as_str().unwrap());
         let own = if path == python() { "runtime-host".to_owned() } else { format!("runtime-host-{version}") };
-        let said = prefix(&["--python", path]);
-        assert!(said.contains(&format!("/environments/{own}")), "{path}: {said}");
+        let output = prefix(&["--python", path]);
+        assert!(output.contains(&format!("/environments/{own}")), "{path}: {output}");
     }
     let server = home.start(&["--python", version()]);
     assert_eq!((&server["environment"], &server["pythonVersion"]), (&json!("runtime-host"), &json!(version())));
@@ -282,9 +285,9 @@ fn a_python_can_be_asked_for() {
     home.success(&["venv", "create", "mine"]);
     assert!(prefix(&["--venv", "mine", "--python", version()]).ends_with("/mine\n"));
     let refused = home.run(&["start", "http", "--port", "0", "--venv", "mine", "--python", "3.8"]);
-    let said = format!("error: the environment \"mine\" has Python {}, and Python 3.8 was asked for\n", version());
-    assert!(refused.code == Some(1) && refused.stderr.starts_with(&said), "{refused:?}");
-    assert!(refused.stderr.contains("hint: leave --python out"), "{refused:?}");
+    let output = format!("error: the environment \"mine\" has Python {}, and Python 3.8 was asked for\n", version());
+    assert!(refused.code == Some(1) && refused.stderr.starts_with(&output), "{refused:?}");
+    assert!(refused.stderr.contains("hint: omit --python"), "{refused:?}");
     let refused = home.run(&["eval", "--python", "3.8", "1"]);
     assert!(refused.stderr.starts_with("error: no Python 3.8 is installed"), "{refused:?}");
     assert_eq!(home.run(&["eval", "--server", "x", "--python", "3.12", "1"]).code, Some(2));
@@ -292,7 +295,7 @@ fn a_python_can_be_asked_for() {
 }
 
 #[test]
-fn an_interruption_ends_it_and_its_server() {
+fn interruption_ends_eval_and_its_server() {
     let home = TestHome::with_runtime();
     let began = home.directory().join("began");
     let code = format!("open({:?}, 'w').close()\nimport time\ntime.sleep(600)", began.display().to_string());
@@ -301,15 +304,15 @@ fn an_interruption_ends_it_and_its_server() {
         let child = home.command(&["eval", &code]).stderr(Stdio::piped()).spawn().unwrap();
         wait_until("the code runs", || began.exists());
         signal(child.id().into(), interruption);
-        let said = CommandOutput::from(child.wait_with_output().unwrap());
-        assert_eq!((said.code, said.stderr.as_str()), (Some(1), "error: interrupted\n"));
+        let output = CommandOutput::from(child.wait_with_output().unwrap());
+        assert_eq!((output.code, output.stderr.as_str()), (Some(1), "error: interrupted\n"));
         assert_eq!(home.json(&["status"]), json!([]));
         home.wait_until_no_process_is_left();
     }
 }
 
 #[test]
-fn one_that_is_killed_leaves_nothing_either() {
+fn killed_eval_leaves_nothing() {
     let home = TestHome::with_runtime();
     let began = home.directory().join("began");
     let code = format!("open({:?}, 'w').close()\nimport time\ntime.sleep(600)", began.display().to_string());

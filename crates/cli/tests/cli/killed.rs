@@ -46,7 +46,7 @@ async fn used(client: AnyBackend, n: usize, told: &Path) -> Error {
 }
 
 #[test]
-fn takes_everything_along_and_every_client_is_told() {
+fn killed_server_takes_its_processes_along_and_clients_notice() {
     let home = TestHome::with_runtime();
     let ports = [Port::new(), Port::new()];
     let [http, rpc] = [0, 1].map(|at: usize| ports[at].number.to_string());

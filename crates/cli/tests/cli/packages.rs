@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::index::{Index, Wheel, bare, from, make, tools};
 use super::test_home::{CommandOutput, TestHome, python};
 
-fn parsed(said: &CommandOutput) -> Value {
-    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+fn parsed(output: &CommandOutput) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
 fn site_packages(home: &TestHome, name: &str) -> PathBuf {
@@ -29,7 +29,7 @@ fn imported(home: &TestHome, name: &str, module: &str) -> String {
 }
 
 #[test]
-fn packages_are_removed_with_all_that_belongs_to_them_and_nothing_else() {
+fn uninstall_removes_exactly_the_files_of_a_package() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
         index.add(Wheel { name: "beta", version: "2.0", requires: &["alpha"], ..Wheel::default() });
@@ -72,7 +72,7 @@ fn packages_are_removed_with_all_that_belongs_to_them_and_nothing_else() {
 }
 
 #[test]
-fn what_is_broken_is_found_and_mended() {
+fn damage_is_detected_and_repaired() {
     for tool in tools() {
         let index = Index::of(&["alpha", "beta"]);
         let home = TestHome::with_runtime();
@@ -91,7 +91,7 @@ fn what_is_broken_is_found_and_mended() {
         assert!(status.stdout.contains("packages damaged") && status.stdout.contains("alpha 1.0"), "{status:?}");
         let mended = from(&index, &home, tool, &["venv", "repair", "mine"]);
         assert_eq!((mended.code, state().as_str()), (Some(0), "healthy"), "{mended:?}");
-        assert!(mended.stdout.starts_with("Mended mine, which was: packages damaged"), "{mended:?}");
+        assert!(mended.stdout.starts_with("Repaired mine, which was: packages damaged"), "{mended:?}");
         assert_eq!(imported(&home, "mine", "alpha"), "1.0");
         assert_eq!(from(&index, &home, tool, &["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
 
@@ -132,20 +132,20 @@ fn what_is_broken_is_found_and_mended() {
 }
 
 #[test]
-fn the_reason_is_the_tools_own_and_names_the_package() {
+fn failure_has_the_reason_of_the_tool_and_names_the_package() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
         index.add(Wheel { name: "needy", version: "1.0", requires: &["nosuch>3"], ..Wheel::default() });
         let home = TestHome::with_runtime();
         home.success(&["venv", "create", "mine"]);
-        for (wanted, package, said) in
+        for (wanted, package, output) in
             [("nosuch", "nosuch", "nosuch"), ("alpha>=2", "alpha", "alpha"), ("needy", "needy", "nosuch")]
         {
             let failed = from(&index, &home, tool, &["venv", "install", "mine", wanted]);
             assert_eq!(failed.code, Some(1), "{tool} {wanted}: {failed:?}");
             let first = failed.stderr.lines().next().unwrap();
             assert!(first.starts_with(&format!("error: {tool} could not install {package}: ")), "{failed:?}");
-            assert!(first.contains(said) && !first.contains("cause: "), "{failed:?}");
+            assert!(first.contains(output) && !first.contains("cause: "), "{failed:?}");
         }
         let mut command = bare(&home, tool, &["venv", "install", "mine", "alpha"]);
         command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("PIP_RETRIES", "1");
@@ -158,7 +158,7 @@ fn the_reason_is_the_tools_own_and_names_the_package() {
 }
 
 #[test]
-fn what_takes_long_is_told_beside_the_result() {
+fn long_steps_are_reported_beside_the_result() {
     for tool in tools() {
         let index = Index::serve();
         index.add(Wheel { name: "alpha", version: "1.0", ballast: 3 << 20, ..Wheel::default() });
@@ -170,19 +170,19 @@ fn what_takes_long_is_told_beside_the_result() {
 }
 
 #[test]
-fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
+fn lock_recreates_the_environment_and_checks_hashes() {
     for tool in tools() {
         let index = Index::of(&["alpha", "beta", "gamma"]);
         index.add(Wheel { name: "delta", version: "1.0", requires: &["alpha"], ..Wheel::default() });
         let home = TestHome::with_runtime();
         let done = |arguments: &[&str]| {
-            let said = from(&index, &home, tool, arguments);
-            assert_eq!(said.code, Some(0), "{tool} {arguments:?}: {said:?}");
-            said.stdout
+            let output = from(&index, &home, tool, arguments);
+            assert_eq!(output.code, Some(0), "{tool} {arguments:?}: {output:?}");
+            output.stdout
         };
         done(&["venv", "create", "one", "--with", "delta", "--with", "beta"]);
-        let said = done(&["venv", "lock", "one", "--output", "team.toml"]);
-        assert!(said.starts_with("Locked 3 packages of one: "), "{said}");
+        let output = done(&["venv", "lock", "one", "--output", "team.toml"]);
+        assert!(output.starts_with("Locked 3 packages of one: "), "{output}");
         let text = fs::read_to_string(home.directory().join("team.toml")).unwrap();
         assert!(text.contains("lock-version = \"1.0\"") && text.matches("sha256").count() >= 3, "{text}");
         assert_eq!(done(&["venv", "lock", "one", "--output", "-"]), text);
@@ -223,7 +223,7 @@ fn a_lock_makes_the_same_environment_again_and_checks_hashes() {
 }
 
 #[test]
-fn a_copy_stands_on_its_own() {
+fn copy_is_independent_of_its_original() {
     let index = Index::of(&["alpha", "beta"]);
     let home = TestHome::with_runtime();
     let made = from(&index, &home, "pip", &["venv", "create", "hf-cpu", "some/model", "--with", "alpha"]);
@@ -243,17 +243,17 @@ fn a_copy_stands_on_its_own() {
     assert_eq!(from(&index, &home, "pip", &["venv", "repair", "copy"]).stdout, "Nothing was wrong with copy\n");
     home.success(&["venv", "uninstall", "copy", "alpha"]);
     assert!(!home.root().join("environments/copy/bin/alpha").exists());
-    for (from, to, said) in
+    for (from, to, output) in
         [("copy", "copy", "exists already"), ("copy", "../x", "cannot name"), ("none", "x", "no environment")]
     {
         let refused = home.run(&["venv", "clone", from, to]);
         assert_eq!(refused.code, Some(1));
-        assert!(refused.stderr.contains(said), "{refused:?}");
+        assert!(refused.stderr.contains(output), "{refused:?}");
     }
 }
 
 #[test]
-fn what_is_set_for_one_tool_is_honoured_by_the_other() {
+fn settings_of_one_tool_apply_to_the_other() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
         let home = TestHome::with_runtime();
@@ -301,8 +301,8 @@ fn what_is_set_for_one_tool_is_honoured_by_the_other() {
                     false => command.env(variable, value),
                 };
             }
-            let said = CommandOutput::from(command.output().unwrap());
-            assert_eq!(said.code, Some(0), "{tool} {way:?}: {said:?}");
+            let output = CommandOutput::from(command.output().unwrap());
+            assert_eq!(output.code, Some(0), "{tool} {way:?}: {output:?}");
             assert_eq!(imported(&home, &name, "alpha"), "1.0", "{tool} {way:?}");
         }
     }
@@ -329,7 +329,7 @@ fn with_mounts(home: &TestHome, tool: &str, index: &Index, script: &str) -> Opti
 }
 
 #[test]
-fn a_full_disk_is_told_and_its_space_is_given_back() {
+fn full_disk_is_reported_and_its_space_freed() {
     for tool in tools() {
         let index = Index::of(&["alpha"]);
         index.add(Wheel { name: "large", version: "1.0", ballast: 20 << 20, requires: &["alpha"], ..Wheel::default() });
@@ -348,22 +348,22 @@ fn a_full_disk_is_told_and_its_space_is_given_back() {
             head -c 20000000 /dev/zero >"$home/ballast" 2>/dev/null
             "$beep" venv create other; echo "create $?"
             rm "$home/ballast"; "$beep" venv list --json | grep -c '"name"'; ls -A "$home/environments""#;
-        let Some(said) = with_mounts(&home, tool, &index, script) else { return };
-        let text = &said.stdout;
-        assert!(text.contains("install 1\n") && text.contains("status 0\n"), "{tool}: {said:?}");
+        let Some(output) = with_mounts(&home, tool, &index, script) else { return };
+        let text = &output.stdout;
+        assert!(text.contains("install 1\n") && text.contains("status 0\n"), "{tool}: {output:?}");
         let kept: i64 = text.split("kept ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
-        assert!(kept < 512, "{tool}: {kept} kB are not given back: {said:?}");
-        assert!(said.stderr.contains("No space left on device"), "{tool}: {said:?}");
-        assert!(said.stderr.contains("hint: make room on the disk"), "{tool}: {said:?}");
-        assert!(text.contains("mine has no packages.\n"), "{tool}: {said:?}");
-        assert!(text.contains("Installed into mine: alpha 1.0\ninstall 0\n"), "{tool}: {said:?}");
-        assert_eq!(text.matches("create 1\n").count(), 2, "{tool}: {said:?}");
-        assert!(text.ends_with("mine\n"), "nothing but what was there: {tool}: {said:?}");
+        assert!(kept < 512, "{tool}: {kept} kB are not given back: {output:?}");
+        assert!(output.stderr.contains("No space left on device"), "{tool}: {output:?}");
+        assert!(output.stderr.contains("hint: make room on the disk"), "{tool}: {output:?}");
+        assert!(text.contains("mine has no packages.\n"), "{tool}: {output:?}");
+        assert!(text.contains("Installed into mine: alpha 1.0\ninstall 0\n"), "{tool}: {output:?}");
+        assert_eq!(text.matches("create 1\n").count(), 2, "{tool}: {output:?}");
+        assert!(text.ends_with("mine\n"), "nothing but what was there: {tool}: {output:?}");
     }
 }
 
 #[test]
-fn a_home_that_cannot_be_written_can_be_read() {
+fn read_only_home_can_be_read() {
     let index = Index::of(&["alpha"]);
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
@@ -373,10 +373,10 @@ fn a_home_that_cannot_be_written_can_be_read() {
         for command in "list" "packages mine" "status mine" "create other" "install mine alpha" "delete mine --yes" "uninstall mine alpha" "clone mine x"; do
             "$beep" venv $command >/dev/null; echo "$command: $?"
         done"#;
-    let Some(said) = with_mounts(&home, "pip", &index, script) else { return };
+    let Some(output) = with_mounts(&home, "pip", &index, script) else { return };
     let expected = "list: 0\npackages mine: 0\nstatus mine: 0\ncreate other: 1\ninstall mine alpha: 1\ndelete mine --yes: 1\n\
                     uninstall mine alpha: 1\nclone mine x: 1\n";
-    assert_eq!(said.stdout, expected, "{said:?}");
-    assert_eq!(said.stderr.matches("Read-only file system").count(), 5, "{said:?}");
+    assert_eq!(output.stdout, expected, "{output:?}");
+    assert_eq!(output.stderr.matches("Read-only file system").count(), 5, "{output:?}");
     assert_eq!(home.json(&["venv", "status", "mine"])["state"], "healthy");
 }

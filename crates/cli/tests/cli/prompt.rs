@@ -22,7 +22,7 @@ fn below(terminal: &Terminal, text: &str) -> String {
 }
 
 #[test]
-fn it_reads_runs_and_shows() {
+fn prompt_reads_runs_and_shows() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);
     let mut terminal = prompt(&home, &[]);
@@ -47,7 +47,7 @@ fn it_reads_runs_and_shows() {
 }
 
 #[test]
-fn exceptions_are_tracebacks_in_colour() {
+fn exceptions_are_tracebacks_in_color() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = prompt(&home, &[]);
@@ -101,7 +101,7 @@ fn blocks_are_read_to_their_end_and_indented() {
 }
 
 #[test]
-fn names_are_completed_from_the_session() {
+fn prompt_completes_names_of_the_session() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = prompt(&home, &[]);
@@ -127,7 +127,7 @@ fn names_are_completed_from_the_session() {
 }
 
 #[test]
-fn ctrl_c_cancels_and_the_state_stays() {
+fn ctrl_c_cancels_and_keeps_the_state() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = prompt(&home, &[]);
@@ -161,7 +161,7 @@ fn ctrl_c_cancels_and_the_state_stays() {
 }
 
 #[test]
-fn what_code_shows_comes_while_it_runs() {
+fn prompt_streams_output() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = prompt(&home, &[]);
@@ -180,7 +180,7 @@ fn what_code_shows_comes_while_it_runs() {
 }
 
 #[test]
-fn code_can_ask_for_a_line() {
+fn input_reads_a_line_at_the_prompt() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = prompt(&home, &[]);
@@ -203,7 +203,7 @@ fn code_can_ask_for_a_line() {
 }
 
 #[test]
-fn what_does_not_react_is_ended_when_that_is_asked_for() {
+fn second_ctrl_c_kills_an_unresponsive_call() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = prompt(&home, &[]);
@@ -220,7 +220,7 @@ fn what_does_not_react_is_ended_when_that_is_asked_for() {
 }
 
 #[test]
-fn a_session_of_a_server_can_be_named() {
+fn prompt_opens_a_named_session() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);
     home.success(&["eval", "shared = 42", "--session", "default"]);
@@ -234,12 +234,12 @@ fn a_session_of_a_server_can_be_named() {
     let terminal = prompt(&home, &["nobody"]);
     terminal.wait_for("has no session \"nobody\"");
     assert_eq!(terminal.end().code(), Some(1));
-    let said = home.run(&["python"]);
-    assert_eq!((said.code, said.stderr.lines().next()), (Some(1), Some("error: `python` needs a terminal")));
+    let output = home.run(&["python"]);
+    assert_eq!((output.code, output.stderr.lines().next()), (Some(1), Some("error: `python` needs a terminal")));
 }
 
 #[test]
-fn without_a_server_it_has_one_of_its_own_and_nothing_stays() {
+fn prompt_without_a_server_starts_one_and_leaves_nothing() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
     let mut terminal = prompt(&home, &["--venv", "mine"]);
@@ -271,7 +271,7 @@ fn without_a_server_it_has_one_of_its_own_and_nothing_stays() {
 }
 
 #[test]
-fn it_is_a_command_of_the_console_like_others() {
+fn prompt_runs_inside_the_console() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = Terminal::run(home.command(&[]));

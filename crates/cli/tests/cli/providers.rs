@@ -15,8 +15,8 @@ fn on(accelerator: &str, index: &Index, home: &TestHome, tool: &str, arguments: 
     CommandOutput::from(command.output().unwrap())
 }
 
-fn parsed(said: &CommandOutput) -> Value {
-    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {said:?}"))
+fn parsed(output: &CommandOutput) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
 fn declare(home: &TestHome, text: &str) {
@@ -35,7 +35,7 @@ const TEXT: &str = "[provider.hf]\n\
     packages = [\"gamma\"]\n";
 
 #[test]
-fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
+fn ensure_installs_what_the_provider_needs_and_reports_what_is_missing() {
     for tool in tools() {
         let index = Index::of(&["alpha", "beta", "gamma"]);
         let home = TestHome::with_runtime();
@@ -52,11 +52,11 @@ fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
         );
         let before = on("cuda", &index, &home, tool, &["provider", "packages", "hf"]);
         assert_eq!(before.code, Some(1), "{before:?}");
-        assert!(before.stdout.starts_with("hf: hf-cuda, not made yet\n"), "{before:?}");
+        assert!(before.stdout.starts_with("hf: hf-cuda, not created\n"), "{before:?}");
 
         let made = on("cuda", &index, &home, tool, &["provider", "ensure", "hf"]);
         assert_eq!(made.code, Some(0), "{made:?}");
-        assert!(made.stderr.contains("notice: nosuch, which is optional, is missing: "), "{made:?}");
+        assert!(made.stderr.contains("notice: the optional nosuch is missing: "), "{made:?}");
         let status = parsed(&on("cuda", &index, &home, tool, &["provider", "packages", "hf", "--json"]));
         assert_eq!((&status["ready"], &status["accelerator"]), (&json!(true), &json!("cuda")));
         let packages: Vec<_> = status["packages"].as_array().unwrap().iter().collect();
@@ -81,14 +81,14 @@ fn an_environment_has_what_the_provider_needs_and_says_what_it_lacks() {
 }
 
 #[test]
-fn providers_share_an_environment_where_rocm_is_told_to() {
+fn providers_share_an_environment_when_rocm_is_configured_so() {
     let index = Index::of(&["alpha", "beta", "gamma"]);
     let home = TestHome::with_runtime();
     let ensured = |strategy: &str, provider: &[&str]| {
         declare(&home, &format!("rocm-environments = \"{strategy}\"\n{TEXT}"));
-        let said = on("rocm", &index, &home, "pip", &[&["provider", "ensure"], provider, &["--json"]].concat());
-        assert_eq!(said.code, Some(0), "{said:?}");
-        parsed(&said)["environment"].as_str().unwrap().to_owned()
+        let output = on("rocm", &index, &home, "pip", &[&["provider", "ensure"], provider, &["--json"]].concat());
+        assert_eq!(output.code, Some(0), "{output:?}");
+        parsed(&output)["environment"].as_str().unwrap().to_owned()
     };
     assert_eq!(ensured("single", &["hf"]), "rocm");
     assert_eq!(ensured("single", &["other"]), "rocm");
@@ -102,41 +102,41 @@ fn providers_share_an_environment_where_rocm_is_told_to() {
 }
 
 #[test]
-fn an_environment_of_the_bare_name_is_the_providers() {
+fn environment_with_the_bare_name_belongs_to_the_provider() {
     let index = Index::of(&["alpha", "beta"]);
     let home = TestHome::with_runtime();
     declare(&home, TEXT);
     home.success(&["venv", "create", "other"]);
-    let said = parsed(&on("cpu", &index, &home, "pip", &["provider", "ensure", "other", "--json"]));
-    assert_eq!((&said["environment"], &said["ready"]), (&json!("other"), &json!(true)));
+    let output = parsed(&on("cpu", &index, &home, "pip", &["provider", "ensure", "other", "--json"]));
+    assert_eq!((&output["environment"], &output["ready"]), (&json!("other"), &json!(true)));
 }
 
 #[test]
-fn mistakes_are_told_with_file_line_and_what_was_expected() {
+fn mistakes_in_providers_toml_are_reported_with_file_and_line() {
     let home = TestHome::with_runtime();
     declare(&home, "[provider.hf]\npackages = [\"six\"]\npyhton = \"3.12\"\n");
-    let said = home.run(&["provider", "list"]);
+    let output = home.run(&["provider", "list"]);
     let file = home.root().join("providers.toml");
-    assert_eq!(said.code, Some(1));
+    assert_eq!(output.code, Some(1));
     let expected = format!(
         "error: {}:3: [provider.hf] takes no \"pyhton\": expected packages, optional, python, ",
         file.display()
     );
-    assert!(said.stderr.starts_with(&expected) && said.stderr.contains("python is probably meant"), "{said:?}");
+    assert!(output.stderr.starts_with(&expected) && output.stderr.contains("python is probably meant"), "{output:?}");
     // A file that is named says instead what it says, and must be there.
     declare(&home, TEXT);
     let more = home.directory().join("more.toml");
     let named = ["provider", "packages", "hf", "--json", "--providers", more.to_str().unwrap()];
-    let said = home.run(&named);
-    assert!(said.stderr.starts_with("error: cannot read ") && said.stderr.contains("more.toml"), "{said:?}");
+    let output = home.run(&named);
+    assert!(output.stderr.starts_with("error: cannot read ") && output.stderr.contains("more.toml"), "{output:?}");
     fs::write(&more, "[provider.hf]\npackages = [\"zeta>=2\"]\n").unwrap();
-    let said = parsed(&home.run(&named));
-    assert_eq!(said["packages"].as_array().unwrap().len(), 1, "{said}");
-    assert_eq!(said["packages"][0]["requirement"], "zeta>=2");
+    let output = parsed(&home.run(&named));
+    assert_eq!(output["packages"].as_array().unwrap().len(), 1, "{output}");
+    assert_eq!(output["packages"][0]["requirement"], "zeta>=2");
 }
 
 #[test]
-fn the_variables_reach_what_is_built_and_what_is_evaluated() {
+fn provider_variables_reach_builds_and_sessions() {
     let home = TestHome::with_runtime();
     let source = home.directory().join("built");
     fs::create_dir(&source).unwrap();
@@ -166,18 +166,18 @@ fn the_variables_reach_what_is_built_and_what_is_evaluated() {
         let python = home.root().join("environments/hf-cpu/bin/python");
         let told = Command::new(python).args(["-I", "-c", "import built; print(built.told)"]).output().unwrap();
         assert_eq!(String::from_utf8(told.stdout).unwrap().trim(), "gentle", "{tool}");
-        let said = home.success(&["eval", "--venv", "hf-cpu", "__import__('os').environ['HF_MODE']"]);
-        assert!(said.contains("gentle"), "{said}");
+        let output = home.success(&["eval", "--venv", "hf-cpu", "__import__('os').environ['HF_MODE']"]);
+        assert!(output.contains("gentle"), "{output}");
         home.success(&["venv", "delete", "hf-cpu", "--yes"]);
     }
 }
 
 #[test]
-fn what_the_machine_computes_with_is_told_with_the_reason() {
+fn accelerator_is_shown_with_its_reason() {
     let home = TestHome::new();
     let mut command = home.command(&["provider", "accelerator"]);
-    let said = CommandOutput::from(command.env("BEEP_PYTHON_ACCELERATOR", "vulkan").output().unwrap());
-    assert_eq!(said.stdout, "vulkan: BEEP_PYTHON_ACCELERATOR says so\n");
+    let output = CommandOutput::from(command.env("BEEP_PYTHON_ACCELERATOR", "vulkan").output().unwrap());
+    assert_eq!(output.stdout, "vulkan: BEEP_PYTHON_ACCELERATOR says so\n");
     let mut command = home.command(&["provider", "accelerator", "--json"]);
     let found = parsed(&CommandOutput::from(command.env_remove("BEEP_PYTHON_ACCELERATOR").output().unwrap()));
     assert!(["cuda", "rocm", "vulkan", "cpu"].contains(&found["accelerator"].as_str().unwrap()), "{found}");

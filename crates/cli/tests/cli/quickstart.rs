@@ -9,10 +9,10 @@ use serde_json::json;
 use super::test_home::{TestHome, python, signal};
 
 #[test]
-fn everything_is_shown_and_nothing_is_left_running() {
+fn quickstart_shows_everything_and_leaves_nothing_running() {
     let home = TestHome::new();
-    let said = home.run(&["quickstart", "--python", python()]);
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let output = home.run(&["quickstart", "--python", python()]);
+    assert_eq!(output.code, Some(0), "{output:?}");
     for shown in [
         "Python ",
         "Environment ",
@@ -30,9 +30,12 @@ fn everything_is_shown_and_nothing_is_left_running() {
         "Stop ",
         "in all",
     ] {
-        assert!(said.stdout.contains(shown), "{shown} in {}", said.stdout);
+        assert!(output.stdout.contains(shown), "{shown} in {}", output.stdout);
     }
-    assert!(said.stdout.lines().filter(|line| line.contains(" ms ")).count() >= 10, "each step says how long it took");
+    assert!(
+        output.stdout.lines().filter(|line| line.contains(" ms ")).count() >= 10,
+        "each step says how long it took"
+    );
     assert_eq!(home.json(&["status"]), json!([]));
     home.wait_until_no_process_is_left();
     let again = home.json(&["quickstart", "--python", python()]);
@@ -40,25 +43,25 @@ fn everything_is_shown_and_nothing_is_left_running() {
 }
 
 #[test]
-fn a_step_that_fails_is_named_and_ends_it() {
+fn failing_step_is_named_and_ends_quickstart() {
     let home = TestHome::new();
-    let said = home.run(&["quickstart", "--python", "/nowhere/python3"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.starts_with("error: step 1, the Python, failed\ncaused by: "), "{said:?}");
+    let output = home.run(&["quickstart", "--python", "/nowhere/python3"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("error: step 1, the Python, failed\ncaused by: "), "{output:?}");
 
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "runtime-host"]);
     let environment_python = home.root().join("environments/runtime-host/bin/python");
     std::fs::remove_file(&environment_python).unwrap();
     std::os::unix::fs::symlink("/bin/false", &environment_python).unwrap();
-    let said = home.run(&["quickstart", "--python", python()]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.contains("error: step 3, the server, failed\n"), "{said:?}");
+    let output = home.run(&["quickstart", "--python", python()]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("error: step 3, the server, failed\n"), "{output:?}");
     assert_eq!(home.json(&["status"]), json!([]));
 }
 
 #[test]
-fn an_interruption_at_any_step_leaves_no_server() {
+fn interruption_at_any_step_leaves_no_server() {
     let home = TestHome::with_runtime();
     for step in ["Python", "Environment", "Server", "Connect"] {
         let mut command = home.command(&["quickstart", "--python", python()]);

@@ -30,7 +30,7 @@ fn platform() -> String {
 }
 
 #[test]
-fn a_python_of_the_machine_is_adopted_when_asked_and_known_afterwards() {
+fn python_of_the_machine_is_adopted_on_request() {
     let home = TestHome::new();
     let first = home.json(&["init", "--python", python()]);
     assert_eq!((&first["obtained"], &first["version"]), (&json!("adopted"), &json!(version())));
@@ -51,7 +51,7 @@ fn a_python_of_the_machine_is_adopted_when_asked_and_known_afterwards() {
 }
 
 #[test]
-fn when_nothing_can_be_downloaded_a_python_of_the_machine_is_taken_with_a_notice() {
+fn init_falls_back_to_a_python_of_the_machine_with_a_notice() {
     let home = TestHome::new();
     let nobody = Port::new();
     let catalogue = unreachable_catalogue(&home, &nobody);
@@ -64,22 +64,25 @@ fn when_nothing_can_be_downloaded_a_python_of_the_machine_is_taken_with_a_notice
 }
 
 #[test]
-fn a_mirror_that_was_named_and_is_down_is_an_error() {
+fn unreachable_mirror_is_an_error() {
     let home = TestHome::new();
     let nobody = Port::new();
     let mirror = format!("http://127.0.0.1:{}", nobody.number);
-    let said = home.run(&["init", "--mirror", &mirror]);
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.contains("error: cannot download http://127.0.0.1"), "{said:?}");
-    assert!(said.stderr.contains("caused by: ") && said.stderr.contains("hint: name a mirror"), "{said:?}");
+    let output = home.run(&["init", "--mirror", &mirror]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("error: cannot download http://127.0.0.1"), "{output:?}");
+    assert!(
+        output.stderr.contains("caused by: ") && output.stderr.contains("hint: set BEEP_PYTHON_INSTALL_MIRROR"),
+        "{output:?}"
+    );
     assert_eq!(home.json(&["runtime", "list"])["runtimes"], json!([]), "nothing half-made");
-    let said = home.run(&["init", "--archive", "nowhere.tar.gz"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.contains("nowhere.tar.gz"), "{said:?}");
+    let output = home.run(&["init", "--archive", "nowhere.tar.gz"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("nowhere.tar.gz"), "{output:?}");
 }
 
 #[test]
-fn runtimes_are_chosen_and_forgotten() {
+fn runtime_can_become_the_default_and_be_forgotten() {
     let home = TestHome::with_runtime();
     let id = format!("system-{}", version());
     assert_eq!(home.success(&["runtime", "use", &id]), format!("{id} is the default now\n"));
@@ -88,17 +91,17 @@ fn runtimes_are_chosen_and_forgotten() {
     assert_eq!(home.success(&["runtime", "remove", series]), format!("{id} is forgotten\n"));
     assert!(fs::exists(python()).unwrap(), "it is not ours to delete");
     assert_eq!(home.json(&["runtime", "list"])["runtimes"], json!([]));
-    let said = home.run(&["venv", "create", "x", "--python", "3.99"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.starts_with("error: no Python 3.99 is installed"), "{said:?}");
-    assert!(said.stderr.contains(&format!("there are {}", version().split('.').next().unwrap())), "{said:?}");
-    assert!(said.stderr.contains("hint: the nearest that can be downloaded is 3."), "{said:?}");
+    let output = home.run(&["venv", "create", "x", "--python", "3.99"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("error: no Python 3.99 is installed"), "{output:?}");
+    assert!(output.stderr.contains(&format!("there are {}", version().split('.').next().unwrap())), "{output:?}");
+    assert!(output.stderr.contains("hint: the nearest available is 3."), "{output:?}");
     // One of the machine is made a runtime by being chosen.
     assert_eq!(home.success(&["runtime", "use", python()]), format!("{id} is the default now\n"));
 }
 
 #[test]
-fn the_servers_own_environment_keeps_its_python_until_that_is_changed() {
+fn default_environment_keeps_its_python_until_repair_changes_it() {
     let packed = crate::support::archive::packed();
     if packed.version.to_string() == version() {
         return eprintln!("skipped: there is one Python only");
@@ -106,34 +109,34 @@ fn the_servers_own_environment_keeps_its_python_until_that_is_changed() {
     let home = TestHome::with_runtime();
     assert_eq!(home.success(&["eval", "None"]), "", "which makes it");
     let archive = packed.write(home.directory());
-    let said = home.run(&["init", "--archive", archive.to_str().unwrap()]);
+    let output = home.run(&["init", "--archive", archive.to_str().unwrap()]);
     let notice =
         format!("keeps Python {}; beep-python venv repair runtime-host --python {}", version(), packed.version);
-    assert!(said.code == Some(0) && said.stderr.contains(&notice), "{said:?}");
+    assert!(output.code == Some(0) && output.stderr.contains(&notice), "{output:?}");
     let repair = ["venv", "repair", "runtime-host", "--python", &packed.version.to_string()];
-    assert_eq!(home.success(&repair), format!("runtime-host has Python {} now\n", packed.version));
-    let said = home.run(&["runtime", "use", &packed.id()]);
-    assert_eq!((said.stdout, said.stderr), (format!("{} is the default now\n", packed.id()), String::new()));
+    assert_eq!(home.success(&repair), format!("runtime-host now has Python {}\n", packed.version));
+    let output = home.run(&["runtime", "use", &packed.id()]);
+    assert_eq!((output.stdout, output.stderr), (format!("{} is the default now\n", packed.id()), String::new()));
 }
 
 #[test]
-fn the_servers_own_environment_is_told_apart_from_another_python_of_its_version() {
+fn default_python_of_the_same_version_is_named_by_its_path() {
     let packed = crate::support::archive::packed();
     let home = TestHome::new();
     home.success(&["init", "--archive", packed.write(home.directory()).to_str().unwrap()]);
     home.success(&["eval", "None"]);
     let other = crate::support::pythons().iter().find(|python| python.version == packed.version).unwrap();
     let other = other.path.to_str().unwrap();
-    let said = home.run(&["init", "--python", other]);
+    let output = home.run(&["init", "--python", other]);
     let hint = format!("beep-python venv repair runtime-host --python {other} changes that");
-    assert!(said.code == Some(0) && said.stderr.contains(&hint), "{said:?}");
-    let has = format!("runtime-host has Python {} now\n", packed.version);
+    assert!(output.code == Some(0) && output.stderr.contains(&hint), "{output:?}");
+    let has = format!("runtime-host now has Python {}\n", packed.version);
     assert_eq!(home.success(&["venv", "repair", "runtime-host", "--python", other]), has);
     assert_eq!(home.run(&["init", "--python", other]).stderr, "");
 }
 
 #[test]
-fn every_build_is_listed_when_asked_for() {
+fn list_all_shows_every_build() {
     let home = TestHome::new();
     let newest = home.json(&["runtime", "list"])["downloadable"].as_array().unwrap().clone();
     let all = home.json(&["runtime", "list", "--all"])["downloadable"].as_array().unwrap().clone();
@@ -147,17 +150,17 @@ fn every_build_is_listed_when_asked_for() {
 
 /// Two words for one version: it is installed once, and both are answered. It is not removed while an environment needs it.
 #[test]
-fn several_are_installed_at_once_and_kept_while_they_are_needed() {
+fn runtimes_install_in_parallel_and_are_kept_while_needed() {
     let packed = crate::support::archive::packed();
     let home = TestHome::new();
     let catalogue = packed.catalogue(home.directory(), "https://upstream.invalid");
     packed.write(home.directory());
     let (series, exact) = (packed.version.series(), packed.version.to_string());
     let mut command = home.command(&["runtime", "install", &series, &exact, "--json", "--mirror"]);
-    let said = command.arg(home.directory()).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
-    let installed: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let output = command.arg(home.directory()).env("BEEP_PYTHON_CATALOGUE", catalogue).output().unwrap();
+    let installed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let each: Vec<_> = installed.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
-    assert_eq!(each, [packed.id(), packed.id()], "{said:?}");
+    assert_eq!(each, [packed.id(), packed.id()], "{output:?}");
     assert_eq!(installed.as_array().unwrap().iter().filter(|one| one["new"] == true).count(), 1);
 
     home.success(&["venv", "create", "needs-it", "--python", &series]);
@@ -170,18 +173,18 @@ fn several_are_installed_at_once_and_kept_while_they_are_needed() {
 }
 
 #[test]
-fn what_cannot_be_installed_is_told_with_the_nearest_and_the_others_are_tried() {
+fn unavailable_version_names_the_nearest_and_others_are_installed() {
     let home = TestHome::new();
-    let said = home.run(&["runtime", "install", "3.98", "3.99.1", "3.98t"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let output = home.run(&["runtime", "install", "3.98", "3.99.1", "3.98t"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
     for version in ["3.98", "3.99.1", "3.98t"] {
-        assert!(said.stderr.contains(&format!("error: there is no Python {version} for ")), "{said:?}");
+        assert!(output.stderr.contains(&format!("error: there is no Python {version} for ")), "{output:?}");
     }
-    assert!(said.stderr.contains("hint: the nearest is 3."), "{said:?}");
+    assert!(output.stderr.contains("hint: the nearest is 3."), "{output:?}");
 }
 
 #[test]
-fn config_says_that_all_is_well() {
+fn config_reports_a_healthy_setup() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let checked = home.json(&["config"]);
@@ -194,11 +197,14 @@ fn config_says_that_all_is_well() {
 }
 
 #[test]
-fn config_says_what_is_wrong_and_how_to_mend_it() {
+fn config_reports_problems_with_their_fixes() {
     let home = TestHome::new();
-    let said = home.run(&["config"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stdout.contains("WRONG  runtime: there is none\n       to mend it: beep-python init\n"), "{said:?}");
+    let output = home.run(&["config"]);
+    assert_eq!(output.code, Some(1));
+    assert!(
+        output.stdout.contains("WRONG  runtime: none is installed\n       to fix it: beep-python init\n"),
+        "{output:?}"
+    );
 
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
@@ -217,6 +223,6 @@ fn config_says_what_is_wrong_and_how_to_mend_it() {
         assert_eq!(check["ok"], false, "{check}");
         assert!(check["mend"].as_str().is_some_and(|mend| !mend.is_empty()), "{check}");
     }
-    let said = home.run(&["config"]);
-    assert!(said.stdout.ends_with("\n4 things are wrong.\n"), "{said:?}");
+    let output = home.run(&["config"]);
+    assert!(output.stdout.ends_with("\n4 things are wrong.\n"), "{output:?}");
 }

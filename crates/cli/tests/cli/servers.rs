@@ -18,7 +18,7 @@ fn squeezed(text: &str) -> String {
 }
 
 #[test]
-fn a_server_is_started_listed_used_and_stopped() {
+fn server_is_started_listed_used_and_stopped() {
     let home = TestHome::with_runtime();
     let started = home.success(&["start", "http", "--port", "0"]);
     let server = home.json(&["status"])[0].clone();
@@ -48,29 +48,32 @@ fn a_server_is_started_listed_used_and_stopped() {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_its_holder() {
+fn port_in_use_names_its_owner() {
     let home = TestHome::with_runtime();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port().to_string();
-    let said = home.run(&["start", "http", "--port", &port]);
-    assert_eq!(said.code, Some(1));
+    let output = home.run(&["start", "http", "--port", &port]);
+    assert_eq!(output.code, Some(1));
     let expected = format!("error: port {port} on 127.0.0.1 is in use by process {} (", std::process::id());
-    assert!(said.stderr.starts_with(&expected), "{said:?}");
-    assert!(said.stderr.ends_with("hint: --port, for RPC --rpc-port, takes another, and 0 a free one\n"), "{said:?}");
+    assert!(output.stderr.starts_with(&expected), "{output:?}");
+    assert!(
+        output.stderr.ends_with("hint: choose another port with --port or, for RPC, --rpc-port; 0 takes a free one\n"),
+        "{output:?}"
+    );
 
     let server = home.start(&[]);
-    let said = home.run(&["start", "http", "--port", &port_of(&server)]);
-    assert_eq!(said.code, Some(1));
-    let hint = home.redact(said.stderr.lines().last().unwrap(), &server);
+    let output = home.run(&["start", "http", "--port", &port_of(&server)]);
+    assert_eq!(output.code, Some(1));
+    let hint = home.redact(output.stderr.lines().last().unwrap(), &server);
     assert_eq!(
         hint,
-        "hint: that is the server [ID]: `beep-python stop [ID]` stops it; --port, for RPC --rpc-port, takes another, and 0 a free one"
+        "hint: it is the server [ID]: `beep-python stop [ID]` stops it; choose another port with --port or, for RPC, --rpc-port; 0 takes a free one"
     );
     assert_eq!(home.json(&["status"]).as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn a_server_that_was_killed_takes_its_workers_along_and_status_says_what_happened() {
+fn killed_server_takes_its_workers_along_and_status_explains() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);
     home.success(&["eval", "1"]);
@@ -84,7 +87,7 @@ fn a_server_that_was_killed_takes_its_workers_along_and_status_says_what_happene
     assert!(status[0]["logTail"].as_str().unwrap().contains("ready"), "{status}");
     let text = home.redact(&home.success(&["status"]), &server);
     assert!(
-        text.contains("\nServer [ID] (process [PID]) ended without stopping: it was killed, or it crashed.\n"),
+        text.contains("\nServer [ID] (process [PID]) ended without stopping: it was killed or crashed.\n"),
         "{text}"
     );
     assert!(
@@ -94,18 +97,18 @@ fn a_server_that_was_killed_takes_its_workers_along_and_status_says_what_happene
     let checked = home.json(&["config"]);
     assert_eq!(checked["ok"], false, "{checked}");
 
-    let said = home.run(&["stop", server["id"].as_str().unwrap()]);
-    insta::assert_snapshot!(home.redact(&said.snapshot(), &server), @r"
+    let output = home.run(&["stop", server["id"].as_str().unwrap()]);
+    insta::assert_snapshot!(home.redact(&output.snapshot(), &server), @r"
     status: 0
     ----- stdout
-    Server [ID] (process [PID]) ended without stopping: it was killed, or it crashed. It is forgotten now.
+    Server [ID] (process [PID]) ended without stopping: it was killed or crashed. Its record is removed.
     ----- stderr
     ");
     assert_eq!(home.json(&["status"]), json!([]));
 }
 
 #[test]
-fn records_of_another_boot_or_of_a_pid_that_was_reused_are_noticed() {
+fn records_of_another_boot_or_a_reused_pid_are_detected() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);
     let path = home.root().join(format!("servers/{}.json", server["id"].as_str().unwrap()));
@@ -127,7 +130,7 @@ fn records_of_another_boot_or_of_a_pid_that_was_reused_are_noticed() {
 }
 
 #[test]
-fn a_server_has_several_backends_that_share_its_sessions() {
+fn backends_of_a_server_share_its_sessions() {
     let home = TestHome::with_runtime();
     let port = Port::new();
     let server = home.json(&["start", "http", "pipe", "--port", &port.number.to_string()]);
@@ -152,23 +155,23 @@ fn a_server_has_several_backends_that_share_its_sessions() {
 }
 
 #[test]
-fn a_server_may_have_a_pipe_only() {
+fn server_can_have_only_a_pipe() {
     let home = TestHome::with_runtime();
     let name = format!("cli-test-{}", std::process::id());
-    let said = home.success(&["start", "pipe", "--pipe-name", &name]);
+    let output = home.success(&["start", "pipe", "--pipe-name", &name]);
     let socket = home.root().join(format!("run/{name}.sock"));
-    assert!(said.contains(&format!(" is ready at unix:{}\n", socket.display())), "{said}");
-    assert!(said.contains(&format!("NamedPipeClientStream(\".\", \"{name}\")")), "{said}");
+    assert!(output.contains(&format!(" is ready at unix:{}\n", socket.display())), "{output}");
+    assert!(output.contains(&format!("NamedPipeClientStream(\".\", \"{name}\")")), "{output}");
     assert_eq!(home.success(&["eval", "6 * 7"]), "42\n");
     let taken = home.run(&["start", "pipe", "--pipe-name", &name]);
-    assert!(taken.stderr.ends_with("hint: --pipe-name takes another\n"), "{taken:?}");
+    assert!(taken.stderr.ends_with("hint: choose another name with --pipe-name\n"), "{taken:?}");
     home.success(&["stop", &name]);
     assert!(!socket.exists());
     home.wait_until_no_process_is_left();
 }
 
 #[test]
-fn a_server_may_speak_rpc() {
+fn server_can_speak_rpc() {
     let home = TestHome::with_runtime();
     let port = Port::new();
     let server = home.json(&["start", "rpc", "pipe", "--rpc-port", &port.number.to_string()]);
@@ -181,9 +184,9 @@ fn a_server_may_speak_rpc() {
     home.success(&["stop", url]);
     home.wait_until_no_process_is_left();
 
-    let said = home.success(&["start", "rpc", "--rpc-port", port]);
-    assert!(said.contains(&format!(" is ready at {url}\n")), "{said}");
-    assert!(said.contains(&format!(" localhost:{port} beep.python.runtime.PythonService/Evaluate\n")), "{said}");
+    let output = home.success(&["start", "rpc", "--rpc-port", port]);
+    assert!(output.contains(&format!(" is ready at {url}\n")), "{output}");
+    assert!(output.contains(&format!(" localhost:{port} beep.python.runtime.PythonService/Evaluate\n")), "{output}");
     assert_eq!(home.success(&["eval", "6 * 7"]), "42\n");
     home.success(&["stop"]);
     home.wait_until_no_process_is_left();
@@ -214,12 +217,12 @@ fn restart_keeps_id_port_environment_and_settings() {
 }
 
 #[test]
-fn several_servers_must_be_told_apart() {
+fn commands_need_a_name_when_several_servers_run() {
     let home = TestHome::with_runtime();
     let (one, two) = (home.start(&[]), home.start(&[]));
-    let said = home.run(&["stop"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.stderr.starts_with("error: more than one server is running: "), "{said:?}");
+    let output = home.run(&["stop"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("error: more than one server is running: "), "{output:?}");
     home.success(&["stop", &port_of(&one)]);
     let left = home.json(&["status"]);
     assert_eq!((left.as_array().unwrap().len(), &left[0]["id"]), (1, &two["id"]));
@@ -227,7 +230,7 @@ fn several_servers_must_be_told_apart() {
 }
 
 #[test]
-fn stop_lets_a_call_under_way_finish() {
+fn stop_lets_a_running_call_finish() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let began = home.directory().join("began");
@@ -235,12 +238,12 @@ fn stop_lets_a_call_under_way_finish() {
     let call = home.command(&["eval", &code]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_until("the code runs", || began.exists());
     assert_eq!(home.json(&["stop"])[0]["outcome"], "drained");
-    let said = CommandOutput::from(call.wait_with_output().unwrap());
-    assert_eq!((said.stdout.as_str(), said.code), ("finished\n", Some(0)), "{said:?}");
+    let output = CommandOutput::from(call.wait_with_output().unwrap());
+    assert_eq!((output.stdout.as_str(), output.code), ("finished\n", Some(0)), "{output:?}");
 }
 
 #[test]
-fn in_the_foreground_it_speaks_and_ends_with_its_terminal() {
+fn foreground_server_prints_its_endpoint_and_ends_with_its_terminal() {
     let home = TestHome::with_runtime();
     let mut command = home.command(&["start", "http", "--port", "0", "--foreground"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -251,8 +254,8 @@ fn in_the_foreground_it_speaks_and_ends_with_its_terminal() {
     assert_eq!(home.redact(&first, &server), "Server [ID] is ready at http://127.0.0.1:[PORT]");
     assert_eq!(lines.find_map(|line| line.unwrap().contains("Ctrl-C").then_some(())), Some(()));
     assert_eq!(home.success(&["eval", "1 + 1"]), "2\n");
-    let said = home.run(&["logs"]);
-    assert!(said.stderr.contains("runs in the foreground"), "{said:?}");
+    let output = home.run(&["logs"]);
+    assert!(output.stderr.contains("runs in the foreground"), "{output:?}");
     signal(child.id().into(), Signal::INT);
     assert!(child.wait().unwrap().success());
     assert_eq!(home.json(&["status"]), json!([]));
@@ -274,21 +277,21 @@ fn logs_are_followed_until_the_server_ends() {
     assert!(rest.contains("stopped"), "{rest}");
     assert!(follower.wait().unwrap().success());
     assert_eq!(home.success(&["logs", id, "-n", "1"]).lines().count(), 1);
-    let said = home.run(&["logs", "../logs/x"]);
-    assert!(said.stderr.starts_with("error: there is no server"), "{said:?}");
+    let output = home.run(&["logs", "../logs/x"]);
+    assert!(output.stderr.starts_with("error: there is no server"), "{output:?}");
 }
 
 #[test]
-fn a_server_that_cannot_start_says_why_and_leaves_nothing() {
+fn failed_start_says_why_and_leaves_nothing() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
     let python = home.root().join("environments/mine/bin/python");
     fs::remove_file(&python).unwrap();
     std::os::unix::fs::symlink("/bin/false", &python).unwrap();
-    let said = home.run(&["start", "http", "--port", "0", "--venv", "mine"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.stderr.starts_with("error: the server could not start\ncaused by: "), "{said:?}");
-    assert!(said.stderr.contains("hint: `beep-python config`"), "{said:?}");
+    let output = home.run(&["start", "http", "--port", "0", "--venv", "mine"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.starts_with("error: the server could not start\ncaused by: "), "{output:?}");
+    assert!(output.stderr.contains("hint: `beep-python config`"), "{output:?}");
     assert_eq!(home.json(&["status"]), json!([]));
     home.wait_until_no_process_is_left();
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::test_home::{TestHome, wait_until};
 
 #[test]
-fn a_session_is_made_shown_restarted_and_ended() {
+fn session_is_created_shown_restarted_and_deleted() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let options = ["session", "create", "--label", "team=a", "--idle", "600", "--max-memory", "1000000000"];
@@ -27,8 +27,8 @@ fn a_session_is_made_shown_restarted_and_ended() {
 
     assert_eq!(home.json(&["session", "handles", &id]), json!([]));
     home.success(&["session", "delete", &id]);
-    let said = home.run(&["session", "show", &id]);
-    assert!(said.code == Some(1) && said.stderr.contains(&format!("there is no session '{id}'")), "{said:?}");
+    let output = home.run(&["session", "show", &id]);
+    assert!(output.code == Some(1) && output.stderr.contains(&format!("there is no session '{id}'")), "{output:?}");
     home.success(&["stop"]);
     home.wait_until_no_process_is_left();
 }

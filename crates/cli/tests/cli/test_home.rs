@@ -1,4 +1,4 @@
-//! A home in a temporary folder, and the program in it.
+//! Runs the program with a home in a temporary folder.
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +13,7 @@ pub(crate) struct TestHome {
     folder: tempfile::TempDir,
 }
 
-/// What a command said.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
@@ -38,7 +38,7 @@ impl TestHome {
         self.folder.path().join("home")
     }
 
-    /// A folder beside the home, which commands run in.
+    /// The working directory of commands, beside the home.
     pub(crate) fn directory(&self) -> &Path {
         self.folder.path()
     }
@@ -57,7 +57,7 @@ impl TestHome {
         CommandOutput::from(self.command(arguments).output().unwrap())
     }
 
-    /// Runs a command with something on its standard input.
+    /// Runs a command with this standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> CommandOutput {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -66,25 +66,25 @@ impl TestHome {
         CommandOutput::from(child.wait_with_output().unwrap())
     }
 
-    /// Runs a command that must succeed; gives its standard output.
+    /// Runs a command that must succeed; returns its standard output.
     pub(crate) fn success(&self, arguments: &[&str]) -> String {
-        let said = self.run(arguments);
-        assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
-        said.stdout
+        let output = self.run(arguments);
+        assert_eq!(output.code, Some(0), "{arguments:?}: {output:?}");
+        output.stdout
     }
 
-    /// Runs a command with `--json`, whatever its status.
+    /// Runs a command with `--json`, whatever its exit status; returns its result.
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let said = self.run(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {said:?}"))
+        let output = self.run(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {output:?}"))
     }
 
-    /// Starts a server on a free port; gives what `start` says of it.
+    /// Starts a server on a free port; returns the result of `start`.
     pub(crate) fn start(&self, more: &[&str]) -> Value {
         self.json(&[&["start", "http", "--port", "0"], more].concat())
     }
 
-    /// Text with what differs from run to run replaced.
+    /// Replaces what differs from run to run.
     pub(crate) fn redact(&self, text: &str, server: &Value) -> String {
         let mut replacements = vec![
             (self.root().display().to_string(), "[HOME]"),
@@ -100,7 +100,7 @@ impl TestHome {
         replacements.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
     }
 
-    /// Processes that were started from this home.
+    /// Processes started from this home.
     pub(crate) fn processes(&self) -> Vec<String> {
         let root = self.root().display().to_string();
         let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -134,7 +134,7 @@ impl CommandOutput {
         }
     }
 
-    /// All of it, for a snapshot.
+    /// Everything in one text, for a snapshot.
     pub(crate) fn snapshot(&self) -> String {
         let code = self.code.map_or("killed".to_owned(), |code| code.to_string());
         format!("status: {code}\n----- stdout\n{}----- stderr\n{}", self.stdout, self.stderr)
@@ -150,7 +150,7 @@ pub(crate) fn python() -> &'static str {
     &found().0
 }
 
-/// Its version.
+/// The version of [`python`].
 pub(crate) fn version() -> &'static str {
     &found().1
 }
@@ -166,7 +166,7 @@ fn found() -> &'static (String, String) {
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        assert!(began.elapsed() < Duration::from_secs(60), "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

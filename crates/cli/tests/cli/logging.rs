@@ -1,0 +1,42 @@
+//! `BEEP_PYTHON_LOG`: one filter for commands and for the servers that they start.
+
+use std::fs;
+
+use super::test_home::{CommandOutput, TestHome};
+
+fn with_filter(home: &TestHome, filter: &str, arguments: &[&str]) -> CommandOutput {
+    CommandOutput::from(home.command(arguments).env("BEEP_PYTHON_LOG", filter).output().unwrap())
+}
+
+#[test]
+fn eval_shows_the_log_of_its_own_server_on_request() {
+    let home = TestHome::with_runtime();
+    let logged = with_filter(&home, "info", &["eval", "6 * 7"]);
+    assert_eq!((logged.stdout.as_str(), logged.code), ("42\n", Some(0)), "{logged:?}");
+    assert!(logged.stderr.contains("INFO"), "{logged:?}");
+    for quiet in [with_filter(&home, "off", &["eval", "6 * 7"]), home.run(&["eval", "6 * 7"])] {
+        assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("42\n", ""));
+    }
+    assert_eq!(fs::read_dir(home.root().join("logs")).unwrap().count(), 0, "no log is left");
+}
+
+#[test]
+fn started_server_logs_with_the_filter_of_its_start() {
+    let home = TestHome::with_runtime();
+    for (filter, logs) in [("off", false), ("info", true), ("", true)] {
+        assert_eq!(with_filter(&home, filter, &["start", "http", "--port", "0"]).code, Some(0));
+        assert_eq!(home.success(&["logs"]).contains("INFO"), logs, "{filter:?}");
+        home.success(&["stop"]);
+    }
+}
+
+#[test]
+fn invalid_log_filter_is_reported_and_ignored() {
+    let home = TestHome::new();
+    let output = with_filter(&home, "beep_python=loud", &["status"]);
+    assert_eq!((output.stdout.as_str(), output.code), ("No server is running.\n", Some(0)));
+    assert!(
+        output.stderr.starts_with("warning: BEEP_PYTHON_LOG=\"beep_python=loud\" is not a log filter ("),
+        "{output:?}"
+    );
+}
