@@ -4,7 +4,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::PythonHostBackend;
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::{Platform, PythonRuntimeManager};
 use beep_python_runtime::platform::Home;

@@ -1,6 +1,6 @@
 //! Rows of floats, sent as bytes: `cargo run -p beep-python-client --example arrays -- http://127.0.0.1:5678`.
 
-use beep_python_client::{Error, Handle, PythonHostBackend, connect};
+use beep_python_client::{Error, Handle, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use beep_python_client::{Error, PythonHostBackend, Response, Value, connect};
+use beep_python_client::{Error, Response, Value, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let endpoint = std::env::args().nth(1).unwrap_or_else(|| "http://127.0.0.1:5678".to_owned());
     let python = connect(&endpoint)?;
-    println!("{} is {}", endpoint, python.initialize().await?.status);
+    println!("{} is {}", endpoint, python.health().await?.status);
 
     let sum: i64 = python.evaluate("sum(range(101))").await?;
     println!("an integer: {sum}");

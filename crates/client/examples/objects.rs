@@ -1,6 +1,6 @@
 //! Objects that stay in the session: `cargo run -p beep-python-client --example objects -- http://127.0.0.1:5678`.
 
-use beep_python_client::{Args, Error, Handle, PythonHostBackend, Returned, connect};
+use beep_python_client::{Args, Error, Handle, Returned, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

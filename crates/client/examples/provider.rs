@@ -3,7 +3,7 @@
 //!
 //! What `my-provider` needs stands in `providers.toml` in the host's home; without an entry its environment is empty.
 
-use beep_python_client::{Error, LocalBackend, LocalOptions, LocalPython, PythonHostBackend, connect};
+use beep_python_client::{Error, LocalBackend, LocalOptions, LocalPython, connect};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     }
 
     // The host is on this machine, so its folders are ours: code can run in the environment without another server.
-    let python = LocalBackend::new(LocalOptions { python: LocalPython::Path(path), ..LocalOptions::default() });
+    let python = LocalBackend::new(LocalOptions::from(LocalPython::Path(path)));
     let prefix: String = python.evaluate("import sys; sys.prefix").await?;
     println!("code that runs there says: {prefix}");
     Ok(())

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use beep_python_client::{PythonHostBackend, connect};
+use beep_python_client::connect;
 use futures_util::StreamExt;
 
 const ROUNDS: usize = 500;

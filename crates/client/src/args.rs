@@ -3,7 +3,7 @@
 use beep_python_protocol::{Value, ValueError, to_value};
 use serde::Serialize;
 
-use crate::Error;
+use crate::error::Error;
 
 /// Names with their values, in order.
 type Named = Vec<(String, Value)>;

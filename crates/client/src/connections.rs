@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use crate::Error;
+use crate::error::Error;
 
 /// More than this many idle connections are closed.
 const MAX_IDLE: usize = 32;

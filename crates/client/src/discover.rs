@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use beep_python_protocol::{ServerRecord, ServerState};
 
-use crate::{AnyBackend, Error, connect};
+use crate::any_transport::AnyBackend;
+use crate::connect::connect;
+use crate::error::Error;
 
 /// The backends of a server that this program can use, the fastest first.
 const BACKENDS: &[&str] = if cfg!(feature = "rpc") { &["pipe", "http", "rpc"] } else { &["pipe", "http"] };

@@ -43,13 +43,27 @@ pub enum Error {
         /// What the connection said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What answered does not speak our protocol, or a newer one.
-    #[error("unexpected answer (status {status}): {detail}")]
+    /// The response does not follow our protocol, or a newer version of it.
+    #[error("unexpected response (status {status}): {detail}")]
     Protocol {
-        /// The status; 200 for an answer that claimed success.
+        /// The status; 200 for a response that claimed success.
         status: u16,
-        /// What is wrong with it, or the beginning of what it said.
+        /// What is wrong with the response, or its beginning.
         detail: String,
+    },
+    /// The transport cannot do this.
+    #[error("this backend does not support {what}")]
+    Unsupported {
+        /// What was wanted.
+        what: &'static str,
+    },
+    /// A callback was called with another argument than it wants.
+    #[error("argument {position}{}", reason.as_ref().map_or(" is missing".to_owned(), |reason| format!(": {reason}")))]
+    CallbackArgument {
+        /// Which argument, counted from 1.
+        position: usize,
+        /// Why the argument cannot be read; `None` when it is missing.
+        reason: Option<ValueError>,
     },
     /// A file or folder that tells of servers cannot be read.
     #[error("cannot read {}", path.display())]
@@ -95,6 +109,7 @@ pub enum Error {
 
 /// An exception that Python code raised, and what it had printed by then.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct PythonError {
     /// The exception.
     pub exception: PythonException,
@@ -145,9 +160,14 @@ impl Error {
         Error::Protocol { status, detail }
     }
 
+    /// A response that claimed success, but does not follow the protocol.
+    pub(crate) fn malformed(detail: impl Into<String>) -> Error {
+        Error::Protocol { status: 200, detail: detail.into() }
+    }
+
     pub(crate) fn unreadable(body: &[u8], error: &serde_json::Error) -> Error {
         let beginning: String = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
-        Error::Protocol { status: 200, detail: format!("{error}; it begins with `{beginning}`") }
+        Error::malformed(format!("{error}; it begins with `{beginning}`"))
     }
 
     /// The same, with what the call wrote where it was followed.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
 
-use crate::Error;
+use crate::error::Error;
 
 /// One thing that happens in a call. For backends; callers get what [`execute`](crate::PythonHostBackend::execute) and
 /// [`stream`](crate::PythonHostBackend::stream) make of it.

@@ -1,18 +1,23 @@
-//! Following code while it runs.
+//! Code whose output is streamed while it runs.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use beep_python_protocol::Operation;
 use beep_python_protocol::message::EvaluateRequest;
+use beep_python_protocol::{Operation, Value};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-use crate::callback::CallbackDispatcher;
+use crate::args::Locals;
+use crate::body::{decode_json, encode, session_call};
+use crate::callback_dispatcher::{CallbackDispatcher, send_reply};
+use crate::client::Client;
+use crate::error::Error;
 use crate::event::{Display, Event};
-use crate::invoke::{encode, returned, session_call};
-use crate::{Error, FromResponse, Locals, PythonHostBackend};
+use crate::response::FromResponse;
+use crate::transport::Transport;
 
-/// What code shows while it runs.
+/// What code does while it runs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ExecutionEvent {
@@ -20,7 +25,7 @@ pub enum ExecutionEvent {
     Stdout(String),
     /// It wrote to standard error.
     Stderr(String),
-    /// It showed an object: by `display`, as the value of its last expression unless that is held, or as a figure of matplotlib.
+    /// It displayed an object: by `display`, as the value of its last expression, or as a figure of matplotlib.
     Display(Display),
     /// `input()` waits for a line: [`Execution::send_input`].
     InputRequest(InputRequest),
@@ -28,67 +33,67 @@ pub enum ExecutionEvent {
 
 /// A line that `input()` waits for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct InputRequest {
-    /// What is to be shown before it.
+    /// The prompt to show.
     pub prompt: String,
-    question_id: String,
+    id: String,
 }
 
-/// Code that runs: a stream of what it shows, to its end; then [`result`](Execution::result). Dropping it lets the code
-/// run on, but what it asks gets no answer.
+/// Running code: a [`Stream`] of its events, which ends with the code; then [`result`](Execution::result). Dropping it
+/// does not stop the code, but its `input()` and callbacks get no reply.
 #[derive(Debug)]
-pub struct Execution<B> {
-    events: CallbackDispatcher<B>,
-    backend: B,
-    end: Option<Result<bytes::Bytes, Error>>,
+pub struct Execution<T> {
+    events: CallbackDispatcher<T>,
+    client: Client<T>,
+    end: Option<Result<Bytes, Error>>,
 }
 
-impl<B: PythonHostBackend> Execution<B> {
+impl<T: Transport> Execution<T> {
     pub(crate) async fn start(
-        backend: &B,
+        client: &Client<T>,
         operation: Operation,
         code: &str,
         locals: Locals,
         return_type: Option<&str>,
-    ) -> Result<Execution<B>, Error> {
+    ) -> Result<Execution<T>, Error> {
         let body = locals
             .into_values()
             .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type }));
-        let mut call = session_call(operation, body, backend.context().options.clone())?;
+        let mut call = session_call(operation, body, client.call_options().clone())?;
         call.options.capabilities.stdin = true;
-        let events = CallbackDispatcher::follow(backend, call).await?;
-        Ok(Execution { events, backend: backend.clone(), end: None })
+        let events = CallbackDispatcher::subscribe(client, call).await?;
+        Ok(Execution { events, client: client.clone(), end: None })
     }
 
-    /// Answers `input()`; `None` means that there is no more input.
+    /// Sends a line to `input()`; `None` is the end of input.
     ///
     /// # Errors
-    /// As every operation; [`ErrorCode::UnknownQuestion`](crate::ErrorCode::UnknownQuestion) when it was answered, or
-    /// the code has ended.
-    pub async fn send_input(&self, input: &InputRequest, line: Option<&str>) -> Result<(), Error> {
-        let answer = line.map_or(Ok(None), |line| Ok(Some(beep_python_protocol::Value::from(line))));
-        crate::callback::send_reply(&self.backend, &input.question_id, answer).await
+    /// Those of every operation; [`ErrorCode::UnknownQuestion`](crate::ErrorCode::UnknownQuestion) when the request has its
+    /// reply already, or the code has ended.
+    pub async fn send_input(&self, request: &InputRequest, line: Option<&str>) -> Result<(), Error> {
+        send_reply(&self.client, &request.id, Ok(line.map(Value::from))).await
     }
 
-    /// What the code gave, once it has ended; what it shows until then is passed over.
+    /// Waits for the end of the code, skipping the remaining events, and returns its result.
     ///
     /// # Errors
-    /// As every operation.
-    pub async fn result<T: FromResponse>(mut self) -> Result<T, Error> {
+    /// Those of every operation.
+    pub async fn result<R: FromResponse>(mut self) -> Result<R, Error> {
         while self.next().await.is_some() {}
-        let session = self.backend.context().options.session.clone();
+        let session = self.client.call_options().session.clone();
         match self.end.take() {
-            Some(Ok(answer)) => returned(&self.backend, &answer, session),
+            Some(Ok(response)) => self.client.decode_result(decode_json(&response)?, session),
             Some(Err(error)) => Err(error),
-            None => Err(Error::Protocol { status: 200, detail: "the events ended without a result".to_owned() }),
+            None => Err(Error::malformed("the events ended without a result")),
         }
     }
 }
 
-// Nothing in it is pinned but behind boxes of its own.
-impl<B> Unpin for Execution<B> {}
+// It pins nothing but what is in boxes.
+impl<T> Unpin for Execution<T> {}
 
-impl<B: PythonHostBackend> Stream for Execution<B> {
+impl<T: Transport> Stream for Execution<T> {
     type Item = ExecutionEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ExecutionEvent>> {
@@ -96,18 +101,25 @@ impl<B: PythonHostBackend> Stream for Execution<B> {
             if self.end.is_some() {
                 return Poll::Ready(None);
             }
-            match ready!(self.events.poll_next_unpin(cx)) {
-                Some(Ok(Event::Stdout(text))) => return Poll::Ready(Some(ExecutionEvent::Stdout(text))),
-                Some(Ok(Event::Stderr(text))) => return Poll::Ready(Some(ExecutionEvent::Stderr(text))),
-                Some(Ok(Event::Display(display))) => return Poll::Ready(Some(ExecutionEvent::Display(display))),
-                Some(Ok(Event::InputRequest { question_id, prompt })) => {
-                    return Poll::Ready(Some(ExecutionEvent::InputRequest(InputRequest { prompt, question_id })));
+            let event = match ready!(self.events.poll_next_unpin(cx)) {
+                Some(Ok(Event::Stdout(text))) => ExecutionEvent::Stdout(text),
+                Some(Ok(Event::Stderr(text))) => ExecutionEvent::Stderr(text),
+                Some(Ok(Event::Display(display))) => ExecutionEvent::Display(display),
+                Some(Ok(Event::InputRequest { question_id: id, prompt })) => {
+                    ExecutionEvent::InputRequest(InputRequest { prompt, id })
                 }
-                Some(Ok(Event::Result(answer))) => self.end = Some(Ok(answer)),
-                Some(Err(error)) => self.end = Some(Err(error)),
-                Some(Ok(Event::Item(_) | Event::Callback { .. })) => {}
+                Some(Ok(Event::Result(response))) => {
+                    self.end = Some(Ok(response));
+                    continue;
+                }
+                Some(Err(error)) => {
+                    self.end = Some(Err(error));
+                    continue;
+                }
+                Some(Ok(Event::Item(_) | Event::Callback { .. })) => continue,
                 None => return Poll::Ready(None),
-            }
+            };
+            return Poll::Ready(Some(event));
         }
     }
 }

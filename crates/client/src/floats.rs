@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 
-use crate::{Error, Reply};
+use crate::call::Reply;
+use crate::error::Error;
 
 /// One row.
 pub(crate) fn array(reply: Reply) -> Result<Vec<f32>, Error> {
     match reply {
         Reply::Floats { data, .. } => numbers(&data),
-        Reply::FloatRows(_) => Err(malformed("rows where one row was asked for")),
+        Reply::FloatRows(_) => Err(Error::malformed("rows where one row was asked for")),
         Reply::Json(text) => {
             let mut reader = Reader { text: &text, at: 0 };
             let row = reader.row()?;
@@ -23,14 +24,14 @@ pub(crate) fn array_2d(reply: Reply) -> Result<Vec<Vec<f32>>, Error> {
     match reply {
         Reply::Floats { data, shape: Some((rows, columns)) } => {
             if rows.checked_mul(columns).and_then(|count| count.checked_mul(4)) != Some(data.len()) {
-                return Err(malformed(format!("{rows} rows of {columns} are not {} bytes", data.len())));
+                return Err(Error::malformed(format!("{rows} rows of {columns} are not {} bytes", data.len())));
             }
             match columns {
                 0 => Ok(vec![Vec::new(); rows]),
                 columns => data.chunks_exact(columns * 4).map(|row| numbers(&Bytes::copy_from_slice(row))).collect(),
             }
         }
-        Reply::Floats { shape: None, .. } => Err(malformed("the answer does not say how many rows it has")),
+        Reply::Floats { shape: None, .. } => Err(Error::malformed("the answer does not say how many rows it has")),
         Reply::FloatRows(rows) => Ok(rows),
         Reply::Json(text) => {
             let mut reader = Reader { text: &text, at: 0 };
@@ -43,13 +44,9 @@ pub(crate) fn array_2d(reply: Reply) -> Result<Vec<Vec<f32>>, Error> {
 
 fn numbers(data: &Bytes) -> Result<Vec<f32>, Error> {
     let (numbers, []) = data.as_chunks::<4>() else {
-        return Err(malformed(format!("{} bytes are no whole number of 32-bit floats", data.len())));
+        return Err(Error::malformed(format!("{} bytes are no whole number of 32-bit floats", data.len())));
     };
     Ok(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
-}
-
-fn malformed(detail: impl Into<String>) -> Error {
-    Error::Protocol { status: 200, detail: detail.into() }
 }
 
 /// Reads JSON arrays of numbers. A JSON library would refuse `1e999`, which is how Infinity is written for readers that
@@ -122,6 +119,6 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, wanted: &str) -> Error {
-        malformed(format!("wanted {wanted} at byte {} of the float array", self.at))
+        Error::malformed(format!("wanted {wanted} at byte {} of the float array", self.at))
     }
 }

@@ -1,40 +1,43 @@
 //! Python for Rust programs: clients of Beep Python Runtime.
 //!
-//! A *host* runs Python code in worker processes and keeps objects there; a program evaluates code on it, calls methods
-//! and gets typed results. The operations are those of one trait, [`PythonHostBackend`], whichever way leads to the host:
+//! A *host* runs Python code in worker processes and keeps objects there. A program evaluates code on it, calls methods
+//! and gets typed results. [`Client`] has the operations, whatever the transport:
 //!
-//! | backend | reaches | needs |
+//! | client | reaches | needs |
 //! |---|---|---|
 //! | [`PipeBackend`] | a server on this machine, over a Unix socket | `beep-python start pipe` |
 //! | [`HttpBackend`] | a server, over HTTP | `beep-python start http` |
 //! | `RpcBackend` (feature `rpc`, on by default) | a server, over gRPC | `beep-python start rpc` |
 //! | `LocalBackend` (feature `local`) | a host inside this process | any Python from 3.9 up, and no server |
+//! | [`AnyBackend`] | any of these | |
 //!
-//! # Beginning
+//! Code that is generic over them takes a `Client<T>` of any [`Transport`], or a [`PythonHostBackend`].
 //!
-//! [`discover`] finds the servers of this user that run, and [`connect`] picks the backend that an endpoint means:
+//! # Getting started
+//!
+//! [`discover`] finds the running servers of this user, and [`connect`] picks the client for an endpoint:
 //!
 //! ```no_run
-//! use beep_python_client::{Error, PythonHostBackend, connect, discover};
+//! use beep_python_client::{Error, connect, discover};
 //!
 //! # async fn example() -> Result<(), Error> {
 //! let python = match discover()?.first() {
 //!     Some(server) => server.connect()?,
 //!     None => connect("http://127.0.0.1:5678")?,
 //! };
-//! python.initialize().await?; // finds out whether it is there
+//! python.health().await?; // finds out whether the host is there
 //! let sum: i64 = python.evaluate("sum(range(10))").await?;
 //! # let _ = sum;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! All of it is asynchronous and runs on tokio. Without a server, with the feature `local`:
+//! Everything is asynchronous and runs on tokio. Without a server, with the feature `local`:
 //!
 //! ```no_run
 //! # #[cfg(feature = "local")]
 //! # async fn example() -> Result<(), beep_python_client::Error> {
-//! use beep_python_client::{LocalBackend, LocalOptions, PythonHostBackend};
+//! use beep_python_client::{LocalBackend, LocalOptions};
 //!
 //! let python = LocalBackend::new(LocalOptions::from("/usr/bin/python3"));
 //! let version: String = python.evaluate("import platform; platform.python_version()").await?;
@@ -44,12 +47,12 @@
 //!
 //! # Results
 //!
-//! A result has the type that is asked for: any that serde can read, a [`Value`] for whatever it is, a [`Handle`] on an
-//! object that stays with the host, [`Returned`] for either, or an [`Response`] around any of these for what the code
-//! printed. Names persist from call to call; those given with the call do not.
+//! The caller chooses the type of a result: any that serde can read, a [`Value`] for any value, a [`Handle`] of an object
+//! that stays with the host, [`Returned`] for either, or a [`Response`] around one of these for what the code printed.
+//! Names persist from call to call; those that are given with a call do not.
 //!
 //! ```no_run
-//! use beep_python_client::{Response, Args, Error, Handle, HttpBackend, Locals, PythonHostBackend};
+//! use beep_python_client::{Args, Error, Handle, HttpBackend, Locals, Response};
 //!
 //! # async fn example() -> Result<(), Error> {
 //! # let python = HttpBackend::connect("http://127.0.0.1:5678")?;
@@ -63,8 +66,8 @@
 //! let other = python.create_object(&collections, "Counter", Args::new().kwarg("s", 2)).await?;
 //! python.call_method::<()>(&counter, "subtract", (&other,)).await?; // a handle stands for its object
 //!
-//! let answer: Response<i64> = python.evaluate("print('hello'); 1").await?;
-//! assert_eq!((answer.value, answer.stdout.as_str()), (1, "hello\n"));
+//! let response: Response<i64> = python.evaluate("print('hello'); 1").await?;
+//! assert_eq!((response.value, response.stdout.as_str()), (1, "hello\n"));
 //! # let _ = (parts, common);
 //! # Ok(())
 //! # }
@@ -72,13 +75,12 @@
 //!
 //! # Failures
 //!
-//! [`Error::Python`] is an exception that the code raised, with its traceback; everything else means that the host did
-//! not do what it was asked to, or was not reached. A call whose connection broke after it was sent is never sent again:
-//! [`Error::ConnectionLost`] says that it may have run. A connection that was closed while nobody used it is replaced
-//! without a word.
+//! [`Error::Python`] is an exception that the code raised, with its traceback. Every other error means that the host could
+//! not carry out the call, or was not reached. A call whose connection broke after it was sent is never sent again:
+//! [`Error::ConnectionLost`] says that it may have run. An idle connection that the host closed is replaced silently.
 //!
 //! ```no_run
-//! # use beep_python_client::{Error, HttpBackend, PythonHostBackend};
+//! # use beep_python_client::{Error, HttpBackend};
 //! # async fn example() -> Result<(), Error> {
 //! # let python = HttpBackend::connect("http://127.0.0.1:5678")?;
 //! match python.evaluate::<f64>("1 / 0").await {
@@ -89,19 +91,27 @@
 //! # }
 //! ```
 //!
+//! # Streams
+//!
+//! [`Execution`], [`ValueStream`] and [`EventStream`] implement [`Stream`](futures_util::Stream), so the adapters of
+//! `futures` and `tokio-stream` apply.
+//!
 //! # Sessions, deadlines, environments
 //!
-//! Without further ado all clients of a host share one session: one namespace, one worker, one call at a time.
-//! [`create_session`](PythonHostBackend::create_session) makes another, which runs beside it, and
-//! [`with_session`](PythonHostBackend::with_session) gives the backend whose calls go there;
-//! [`with_timeout`](PythonHostBackend::with_timeout) gives calls a deadline. Environments and their packages are managed
-//! through [`create_environment`](PythonHostBackend::create_environment) and its like.
+//! By default all clients of a host share one session: one namespace, one worker, one call at a time.
+//! [`create_session`](Client::create_session) makes another, which runs in parallel, and
+//! [`with_session`](Client::with_session) returns a client whose calls go there. [`with_timeout`](Client::with_timeout)
+//! sets a deadline. [`create_environment`](Client::create_environment) and its neighbours manage environments and their
+//! packages.
 //!
 //! The examples of this crate (`evaluate`, `objects`, `arrays`, `provider`) run against any host.
 
+mod any_transport;
 mod args;
+mod body;
 mod call;
 mod callback;
+mod callback_dispatcher;
 mod client;
 mod connect;
 mod connections;
@@ -112,18 +122,22 @@ mod execution;
 mod floats;
 mod handle;
 mod handle_reaper;
+mod host_backend;
 mod http;
 mod invoke;
 #[cfg(feature = "local")]
 mod local;
+mod operations;
 mod pipe;
 mod response;
 #[cfg(feature = "rpc")]
 mod rpc;
 mod socket_probe;
 mod state;
+mod transport;
 mod value_stream;
 
+pub use any_transport::{AnyBackend, AnyTransport};
 pub use args::{Args, Locals};
 pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
@@ -133,21 +147,32 @@ pub use beep_python_protocol::{
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, ServerEndpoint, ServerRecord, Value};
 pub use call::{Call, CallOptions, Reply, Target};
 pub use callback::{Callback, CallbackCall};
-pub use client::PythonHostBackend;
-pub use connect::{AnyBackend, connect};
+pub use client::Client;
+pub use connect::connect;
 pub use discover::{RunningServer, discover, discover_in};
 pub use error::{Error, PythonError};
 pub use event::{Display, Event, EventStream};
 pub use execution::{Execution, ExecutionEvent, InputRequest};
 pub use handle::Handle;
-pub use http::{Endpoint, HttpBackend};
+pub use host_backend::PythonHostBackend;
+pub use http::backend::HttpBackend;
+pub use http::endpoint::Endpoint;
+pub use http::transport::HttpTransport;
 #[cfg(feature = "local")]
-pub use local::{LocalBackend, LocalOptions, LocalPython};
-pub use pipe::{PipeBackend, PipeEndpoint};
+pub use local::backend::LocalBackend;
+#[cfg(feature = "local")]
+pub use local::options::{LocalOptions, LocalPython};
+#[cfg(feature = "local")]
+pub use local::transport::LocalTransport;
+pub use pipe::backend::PipeBackend;
+pub use pipe::endpoint::PipeEndpoint;
+pub use pipe::transport::PipeTransport;
 pub use response::{FromResponse, Response, Returned};
 #[cfg(feature = "rpc")]
-pub use rpc::RpcBackend;
-pub use state::Context;
+pub use rpc::backend::RpcBackend;
+#[cfg(feature = "rpc")]
+pub use rpc::transport::RpcTransport;
+pub use transport::Transport;
 pub use value_stream::ValueStream;
 
 /// The Rust of the documents compiles.

@@ -5,7 +5,8 @@ use std::any::type_name;
 use beep_python_protocol::{Value, from_value};
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Handle};
+use crate::error::Error;
+use crate::handle::Handle;
 
 /// A result together with what the call printed.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,4 @@
-//! Iterating over what Python gives.
+//! The items of a Python iterator.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -10,58 +10,62 @@ use beep_python_protocol::message::{EvaluateRequest, HandleRequest};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
+use crate::args::Locals;
+use crate::body::{encode, session_call};
 use crate::call::CallOptions;
-use crate::callback::CallbackDispatcher;
+use crate::callback_dispatcher::CallbackDispatcher;
+use crate::client::Client;
+use crate::error::Error;
 use crate::event::Event;
-use crate::invoke::{encode, returned_from, session_call};
-use crate::{Error, FromResponse, Handle, Locals, PythonHostBackend};
+use crate::handle::Handle;
+use crate::response::FromResponse;
+use crate::transport::Transport;
 
-/// The items of an iterator or generator in a session, as they come; the host makes them as they are read. Dropping it
-/// closes the generator. What it prints is passed over. A failure is the last item.
+/// A [`Stream`] of the items of an iterator or generator in a session, which the host makes as they are read. An error is
+/// the last item. What the generator prints is dropped. Dropping the stream closes the generator.
 #[derive(Debug)]
-pub struct ValueStream<B, T> {
-    events: CallbackDispatcher<B>,
-    backend: B,
+pub struct ValueStream<T, R> {
+    events: CallbackDispatcher<T>,
+    client: Client<T>,
     session: Option<Arc<str>>,
     ended: bool,
-    items: PhantomData<fn() -> T>,
+    items: PhantomData<fn() -> R>,
 }
 
-impl<B: PythonHostBackend, T: FromResponse> ValueStream<B, T> {
-    pub(crate) async fn over_code(backend: &B, code: &str, locals: Locals) -> Result<Self, Error> {
+impl<T: Transport, R: FromResponse> ValueStream<T, R> {
+    pub(crate) async fn over_code(client: &Client<T>, code: &str, locals: Locals) -> Result<Self, Error> {
         let body = locals
             .into_values()
             .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type: None }));
-        ValueStream::start(backend, body, backend.context().options.clone()).await
+        ValueStream::start(client, body, client.call_options().clone()).await
     }
 
-    pub(crate) async fn over_object(backend: &B, object: &Handle) -> Result<Self, Error> {
+    pub(crate) async fn over_object(client: &Client<T>, object: &Handle) -> Result<Self, Error> {
         let body = encode(&HandleRequest { handle_id: object.id() });
-        let options = CallOptions { session: object.shared_session(), ..backend.context().options.clone() };
-        ValueStream::start(backend, body, options).await
+        ValueStream::start(client, body, client.options_for(object)).await
     }
 
-    async fn start(backend: &B, body: Result<Bytes, Error>, options: CallOptions) -> Result<Self, Error> {
+    async fn start(client: &Client<T>, body: Result<Bytes, Error>, options: CallOptions) -> Result<Self, Error> {
         let session = options.session.clone();
-        let events = CallbackDispatcher::follow(backend, session_call(Operation::Stream, body, options)?).await?;
-        Ok(ValueStream { events, backend: backend.clone(), session, ended: false, items: PhantomData })
+        let events = CallbackDispatcher::subscribe(client, session_call(Operation::Stream, body, options)?).await?;
+        Ok(ValueStream { events, client: client.clone(), session, ended: false, items: PhantomData })
     }
 }
 
-// Nothing in it is pinned but behind boxes of its own.
-impl<B, T> Unpin for ValueStream<B, T> {}
+// It pins nothing but what is in boxes.
+impl<T, R> Unpin for ValueStream<T, R> {}
 
-impl<B: PythonHostBackend, T: FromResponse> Stream for ValueStream<B, T> {
-    type Item = Result<T, Error>;
+impl<T: Transport, R: FromResponse> Stream for ValueStream<T, R> {
+    type Item = Result<R, Error>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T, Error>>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<R, Error>>> {
         loop {
             if self.ended {
                 return Poll::Ready(None);
             }
             match ready!(self.events.poll_next_unpin(cx)) {
                 Some(Ok(Event::Item(item))) => {
-                    let item = returned_from(&self.backend, *item, self.session.clone());
+                    let item = self.client.decode_result(*item, self.session.clone());
                     return Poll::Ready(Some(item));
                 }
                 Some(Ok(Event::Result(_))) | None => self.ended = true,

@@ -165,7 +165,7 @@ async fn the_other_operations_have_their_routes_and_keys() {
     })
     .await;
     let python = &fake.backend;
-    let health = python.initialize().await.unwrap();
+    let health = python.health().await.unwrap();
     assert_eq!((health.status.as_str(), &health.details["version"]), ("ok", &json!("0.1.0")));
     let handle = python.wrap_value(HashMap::from([("a", 1)])).await.unwrap();
     assert!(python.is_module_available("numpy").await.unwrap());
@@ -241,9 +241,9 @@ async fn a_python_exception_is_told_from_a_failure_of_the_host() {
     assert!(matches!(&error, Error::Host(problem) if problem.code == ErrorCode::HandleLost), "{error:?}");
     assert_eq!(error.to_string(), "h1 was lost");
 
-    assert_eq!(fail("newer").await.to_string(), "unexpected answer (status 418): teapot: short and stout");
-    assert_eq!(fail("none").await.to_string(), "unexpected answer (status 404): Not Found, for /api/eval");
-    assert_eq!(fail("html").await.to_string(), "unexpected answer (status 502): <h1>Bad gateway</h1>");
+    assert_eq!(fail("newer").await.to_string(), "unexpected response (status 418): teapot: short and stout");
+    assert_eq!(fail("none").await.to_string(), "unexpected response (status 404): Not Found, for /api/eval");
+    assert_eq!(fail("html").await.to_string(), "unexpected response (status 502): <h1>Bad gateway</h1>");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ mod port;
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_client::{Error, HttpBackend, PythonHostBackend};
+use beep_python_client::{Error, HttpBackend};
 use fake::{Fake, Scripted};
 use port::Port;
 
@@ -115,7 +115,7 @@ async fn half_an_answer_is_no_answer() {
 async fn where_nothing_listens_the_error_names_the_endpoint() {
     let nobody = Port::new();
     let port = nobody.number;
-    let error = HttpBackend::connect(&format!("127.0.0.1:{port}")).unwrap().initialize().await.unwrap_err();
+    let error = HttpBackend::connect(&format!("127.0.0.1:{port}")).unwrap().health().await.unwrap_err();
     assert!(matches!(&error, Error::Connect { source, .. } if source.kind() == std::io::ErrorKind::ConnectionRefused));
     assert_eq!(error.to_string(), format!("cannot connect to http://127.0.0.1:{port}"));
 }

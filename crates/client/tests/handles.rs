@@ -2,7 +2,7 @@
 
 mod fake;
 
-use beep_python_client::{Args, Error, Handle, PythonHostBackend, Response, Returned};
+use beep_python_client::{Args, Error, Handle, Response, Returned};
 use fake::{Fake, Scripted, Seen};
 use serde_json::json;
 

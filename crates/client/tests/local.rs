@@ -4,9 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use beep_python_client::{
-    AnyBackend, Error, ErrorCode, Handle, LocalBackend, LocalOptions, LocalPython, PythonHostBackend, connect,
-};
+use beep_python_client::{AnyTransport, Error, ErrorCode, Handle, LocalBackend, LocalOptions, LocalPython, connect};
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::{Interpreter, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
@@ -26,7 +24,7 @@ impl House {
     }
 
     fn backend(&self, python: LocalPython) -> LocalBackend {
-        LocalBackend::new(LocalOptions { python, home: Some(self.folder.path().into()), ..LocalOptions::default() })
+        LocalBackend::new(LocalOptions::from(python).with_home(self.folder.path()))
     }
 
     /// In the Python itself, without an environment.
@@ -82,7 +80,7 @@ async fn what_cannot_start_says_why_and_is_tried_again() {
     assert!(cause.contains("\"later\""), "{cause}");
     house.environments().create("later", &house.interpreter).unwrap();
     assert_eq!(missing.evaluate::<i64>("1").await.unwrap(), 1);
-    let none = house.backend(LocalPython::RuntimeHost).initialize().await.unwrap_err();
+    let none = house.backend(LocalPython::RuntimeHost).health().await.unwrap_err();
     let cause = std::error::Error::source(&none).unwrap().to_string();
     assert!(cause.contains("no Python runtime"), "{cause}");
 }
@@ -132,7 +130,7 @@ async fn shutting_down_finishes_calls_and_refuses_new_ones() {
     let house = House::new();
     let backend = house.bare();
     let other = backend.clone();
-    backend.initialize().await.unwrap();
+    backend.health().await.unwrap();
     backend.shut_down(Duration::from_secs(5)).await;
     let error = other.evaluate::<i64>("1").await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::ShuttingDown), "{error:?}");
@@ -167,10 +165,12 @@ async fn dropped_handles_are_released() {
 
 #[test]
 fn the_scheme_picks_it() {
-    assert!(
-        matches!(connect("local:"), Ok(AnyBackend::Local(local)) if local.options().python == LocalPython::RuntimeHost)
-    );
-    let Ok(AnyBackend::Local(local)) = connect(" local:./mine ") else { panic!() };
-    assert_eq!(local.options().python, LocalPython::Path("./mine".into()));
+    for (endpoint, python) in
+        [("local:", LocalPython::RuntimeHost), (" local:./mine ", LocalPython::Path("./mine".into()))]
+    {
+        let client = connect(endpoint).unwrap();
+        let AnyTransport::Local(local) = client.transport() else { panic!("{client:?}") };
+        assert_eq!(local.options().python, python);
+    }
     assert!(matches!(LocalBackend::connect("http://x"), Err(Error::Endpoint { .. })));
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use beep_python_client::{AnyBackend, Error, ErrorCode, Handle, PipeBackend, PythonHostBackend, connect};
+use beep_python_client::{AnyTransport, Error, ErrorCode, Handle, PipeBackend, connect};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -94,7 +94,7 @@ async fn operations_of_the_host_have_their_commands() {
         "venv_create" => "{\"result\":{\"path\":\"/x\",\"success\":true}}\n".to_owned(),
         other => panic!("{other}"),
     });
-    assert_eq!(fake.backend.initialize().await.unwrap().status, "ok");
+    assert_eq!(fake.backend.health().await.unwrap().status, "ok");
     assert_eq!(fake.backend.create_session().await.unwrap(), "s4");
     assert!(fake.backend.list_sessions().await.unwrap().is_empty());
     fake.backend.delete_session("s4").await.unwrap();
@@ -201,16 +201,16 @@ async fn a_large_answer_arrives_whole() {
 
 #[tokio::test]
 async fn where_nothing_listens_the_error_names_the_endpoint() {
-    let error = connect("pipe:nobody-has-this-name").unwrap().initialize().await.unwrap_err();
+    let error = connect("pipe:nobody-has-this-name").unwrap().health().await.unwrap_err();
     assert_eq!(error.to_string(), "cannot connect to pipe:nobody-has-this-name");
 }
 
 #[test]
 fn the_scheme_picks_the_backend() {
-    assert!(matches!(connect("http://127.0.0.1:5678"), Ok(AnyBackend::Http(_))));
-    assert!(matches!(connect("localhost:5678"), Ok(AnyBackend::Http(_))));
-    assert!(matches!(connect("pipe:x"), Ok(AnyBackend::Pipe(_))));
-    assert!(matches!(connect("unix:/x"), Ok(AnyBackend::Pipe(_))));
+    assert!(matches!(connect("http://127.0.0.1:5678").unwrap().transport(), AnyTransport::Http(_)));
+    assert!(matches!(connect("localhost:5678").unwrap().transport(), AnyTransport::Http(_)));
+    assert!(matches!(connect("pipe:x").unwrap().transport(), AnyTransport::Pipe(_)));
+    assert!(matches!(connect("unix:/x").unwrap().transport(), AnyTransport::Pipe(_)));
     assert!(matches!(connect("unix:x"), Err(Error::Endpoint { .. })));
     assert!(matches!(connect("ftp://x"), Err(Error::Endpoint { .. })));
 }

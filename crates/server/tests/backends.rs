@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use beep_python_client::{
-    AnyBackend, Call, Context, Error, ErrorCode, Handle, LocalBackend, LocalOptions, LocalPython, PythonHostBackend,
-    Reply, Target, connect,
+    AnyTransport, Call, Client, Error, ErrorCode, EventStream, Handle, LocalBackend, LocalOptions, LocalPython, Reply,
+    Target, Transport, connect,
 };
 use beep_python_protocol::Operation;
 use beep_python_runtime::platform::Home;
@@ -269,27 +269,23 @@ fn a_call_whose_connection_breaks_is_lost_and_not_repeated() {
     });
 }
 
-/// A backend that counts the requests which release handles.
+/// A transport that counts the requests which release handles.
 #[derive(Clone)]
 struct Counting {
-    inner: AnyBackend,
+    inner: AnyTransport,
     released: Arc<AtomicUsize>,
 }
 
-impl PythonHostBackend for Counting {
-    async fn perform(&self, call: Call) -> Result<Reply, Error> {
+impl Transport for Counting {
+    async fn call(&self, call: Call) -> Result<Reply, Error> {
         if call.target == Target::Session(Operation::Dispose) {
             self.released.fetch_add(1, Ordering::SeqCst);
         }
-        self.inner.perform(call).await
+        self.inner.call(call).await
     }
 
-    fn context(&self) -> &Context {
-        self.inner.context()
-    }
-
-    fn context_mut(&mut self) -> &mut Context {
-        self.inner.context_mut()
+    async fn subscribe(&self, call: Call) -> Result<EventStream, Error> {
+        self.inner.subscribe(call).await
     }
 }
 
@@ -304,13 +300,14 @@ async fn release_in_batches() {
     let place = Place::new();
     let server = place.serve();
     let mut backends: Vec<_> = place.endpoints().iter().map(|to| connect(to).expect("an endpoint")).collect();
-    backends.push(AnyBackend::Local(LocalBackend::new(LocalOptions {
-        python: LocalPython::Path(newest().path.clone()),
-        home: Some(server.folder.path().into()),
-        ..LocalOptions::default()
-    })));
+    backends.push(
+        LocalBackend::new(LocalOptions::from(LocalPython::Path(newest().path.clone())).with_home(server.folder.path()))
+            .into(),
+    );
     for inner in backends {
-        let backend = Counting { inner, released: Arc::default() };
+        let released = Arc::<AtomicUsize>::default();
+        let counting = Counting { inner: inner.transport().clone(), released: released.clone() };
+        let backend = Client::from_transport(counting);
         let define = "import gc, weakref\nclass Thing: pass\nalive = weakref.WeakSet()\n\
             def make():\n    thing = Thing()\n    alive.add(thing)\n    return thing";
         backend.evaluate::<()>(define).await.expect("defined");
@@ -320,12 +317,12 @@ async fn release_in_batches() {
         }
         let kept = things.pop();
         let alive = async || backend.evaluate::<i64>("gc.collect(); len(alive)").await.expect("counted");
-        assert_eq!((alive().await, backend.released.load(Ordering::SeqCst)), (100, 0));
+        assert_eq!((alive().await, released.load(Ordering::SeqCst)), (100, 0));
         drop(things);
         backend.release_dropped().await;
-        assert_eq!((alive().await, backend.released.load(Ordering::SeqCst)), (1, 1), "{:?}", backend.inner);
+        assert_eq!((alive().await, released.load(Ordering::SeqCst)), (1, 1), "{inner:?}");
         drop(kept);
         backend.release_dropped().await;
-        assert_eq!((alive().await, backend.released.load(Ordering::SeqCst)), (0, 2), "{:?}", backend.inner);
+        assert_eq!((alive().await, released.load(Ordering::SeqCst)), (0, 2), "{inner:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! `debug`: starts a debugger in a session, and says how to attach to it.
 
 use anyhow::Result;
-use beep_python_client::{Debugger, PythonHostBackend};
+use beep_python_client::Debugger;
 use serde_json::json;
 
 use crate::context::Context;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::protocol::Limits;
-use beep_python_client::{AnyBackend, Error, PythonHostBackend, Response, Returned, SessionOptions, Value};
+use beep_python_client::{AnyBackend, Error, Response, Returned, SessionOptions, Value};
 use serde_json::json;
 
 use super::streaming::{self, WRITE_LIMIT};

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::{AnyBackend, PythonHostBackend};
+use beep_python_client::AnyBackend;
 use beep_python_server::launch::ServerRecord;
 
 use crate::async_runtime::{block_on, interrupted, terminated};

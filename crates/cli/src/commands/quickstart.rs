@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use beep_python_client::{AnyBackend, Error, Handle, PythonHostBackend};
+use beep_python_client::{AnyBackend, Error, Handle};
 use beep_python_runtime::interpreter::{InitOptions, VersionRequest};
 use beep_python_server::launch::ServerRecord;
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
 
 /// Results of Python calls as values of Rust types.
 async fn results(tour: &mut Tour<'_>, python: &AnyBackend) -> Result<()> {
-    let health = python.initialize().await?;
+    let health = python.health().await?;
     tour.step("Connect", format_args!("the client of the Rust crate; the server says {:?}", health.status));
 
     let sum: i64 = python.evaluate("sum(range(10))").await?;

@@ -1,7 +1,7 @@
 //! `session`: the sessions of a server.
 
 use anyhow::Result;
-use beep_python_client::{AnyBackend, Limits, PythonHostBackend, SessionInfo, SessionOptions};
+use beep_python_client::{AnyBackend, Limits, SessionInfo, SessionOptions};
 use beep_python_runtime::interpreter::VersionRequest;
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use serde_json::json;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
 
 use beep_python_client::{
-    AnyBackend, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, PythonHostBackend, Response, Returned,
+    AnyBackend, AnyTransport, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response, Returned,
 };
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -59,7 +59,7 @@ pub(super) async fn run(
 }
 
 /// Answers `input()`. If it no longer waits, the code has ended, and its result says how.
-async fn answer(execution: &Execution<AnyBackend>, input: &InputRequest, line: Option<&str>) -> Result<(), Error> {
+async fn answer(execution: &Execution<AnyTransport>, input: &InputRequest, line: Option<&str>) -> Result<(), Error> {
     match execution.send_input(input, line).await {
         Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(()),
         answered => answered,

@@ -6,9 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use beep_python_client::protocol::message::CancelOutcome;
-use beep_python_client::{
-    AnyBackend, Args, Error, ErrorCode, ExecutionEvent, FromResponse, Handle, PythonHostBackend, Response,
-};
+use beep_python_client::{AnyBackend, Args, Error, ErrorCode, ExecutionEvent, FromResponse, Handle, Response};
 use futures_util::StreamExt;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use beep_python_client::{AnyBackend, Error, PythonHostBackend, Returned, connect};
+use beep_python_client::{AnyBackend, Error, Returned, connect};
 use futures_util::StreamExt;
 use rustix::process::Signal;
 

@@ -15,9 +15,9 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::Endpoint;
-use crate::Error;
+use super::endpoint::Endpoint;
 use crate::connections::{Connection, ExchangeError};
+use crate::error::Error;
 use crate::socket_probe::{PeerState, SocketProbe};
 
 /// Servers keep idle connections for 90 seconds; well before that we no longer rely on it.

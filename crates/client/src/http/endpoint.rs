@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderValue, Uri};
 use tokio::net::TcpStream;
 
-use crate::Error;
+use crate::error::Error;
 
 const DEFAULT_PORT: u16 = 5678;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

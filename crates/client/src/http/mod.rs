@@ -1,11 +1,8 @@
 //! The HTTP backend: HTTP/1.1 on keep-alive connections of its own.
 
+pub(crate) mod backend;
 mod connection;
-mod endpoint;
+pub(crate) mod endpoint;
+pub(crate) mod header;
 mod subscribe;
-mod transport;
-
-pub use endpoint::Endpoint;
-pub use transport::HttpBackend;
-#[cfg(feature = "rpc")]
-pub(crate) use transport::{bearer, header_value};
+pub(crate) mod transport;

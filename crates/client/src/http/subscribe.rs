@@ -1,4 +1,4 @@
-//! Following a call over a connection of its own, which says by its end that nobody follows any more.
+//! The events of a call, over a connection of its own: closing it ends the subscription.
 
 use std::io;
 
@@ -11,9 +11,9 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
-use super::Endpoint;
-use crate::event::{is_last, read_line};
-use crate::{Error, Event, EventStream};
+use super::endpoint::Endpoint;
+use crate::error::Error;
+use crate::event::{Event, EventStream, is_last, read_line};
 
 struct Lines {
     body: Incoming,

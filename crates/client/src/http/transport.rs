@@ -11,10 +11,13 @@ use http_body_util::Full;
 
 use super::connection::HttpConnection;
 use super::endpoint::Endpoint;
+use super::header::{bearer, header_value};
 use super::subscribe::subscribe;
 use crate::call::{Call, Reply, Target};
 use crate::connections::Connections;
-use crate::{Context, Error, EventStream, PythonHostBackend};
+use crate::error::Error;
+use crate::event::EventStream;
+use crate::transport::Transport;
 
 const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
 const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
@@ -35,10 +38,9 @@ const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const EXACT: HeaderValue = HeaderValue::from_static(ValueForm::Exact.as_str());
 
-/// A host that is reached over HTTP. Clones share its connections.
+/// The way to a host over HTTP. Clones share its connections.
 #[derive(Clone, Debug)]
-pub struct HttpBackend {
-    context: Context,
+pub struct HttpTransport {
     server: Arc<Server>,
     authorization: Option<HeaderValue>,
 }
@@ -50,33 +52,19 @@ struct Server {
     host: HeaderValue,
 }
 
-impl HttpBackend {
-    /// A backend at an endpoint such as `http://127.0.0.1:5678`. Connections are made when they are needed;
-    /// [`initialize`](PythonHostBackend::initialize) finds out whether it is there.
-    ///
-    /// # Errors
-    /// [`Error::Endpoint`] when the text is no endpoint.
-    pub fn connect(endpoint: &str) -> Result<HttpBackend, Error> {
-        endpoint.parse().map(HttpBackend::new)
-    }
-
-    /// A backend at an endpoint.
-    pub fn new(endpoint: Endpoint) -> HttpBackend {
+impl HttpTransport {
+    pub(super) fn new(endpoint: Endpoint) -> HttpTransport {
         let host = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
         let server = Server { connections: Connections::new(endpoint), host };
-        HttpBackend { context: Context::default(), server: Arc::new(server), authorization: None }
+        HttpTransport { server: Arc::new(server), authorization: None }
     }
 
-    /// The same backend with a token, which is shown with every request.
-    ///
-    /// # Errors
-    /// [`Error::Endpoint`] when the token has characters that no header can carry.
-    pub fn with_token(mut self, token: &str) -> Result<HttpBackend, Error> {
+    pub(crate) fn set_token(&mut self, token: &str) -> Result<(), Error> {
         self.authorization = Some(bearer(token, self.endpoint())?);
-        Ok(self)
+        Ok(())
     }
 
-    /// Where it is.
+    /// Where the host listens.
     pub fn endpoint(&self) -> &Endpoint {
         self.server.connections.endpoint()
     }
@@ -142,24 +130,16 @@ impl HttpBackend {
     }
 }
 
-impl PythonHostBackend for HttpBackend {
-    fn context(&self) -> &Context {
-        &self.context
+impl Transport for HttpTransport {
+    async fn call(&self, call: Call) -> Result<Reply, Error> {
+        let (parts, body) = self.server.connections.exchange(self.request(&call)?).await?;
+        reply(call.target, &parts, body)
     }
 
-    fn context_mut(&mut self) -> &mut Context {
-        &mut self.context
-    }
-
-    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
+    async fn subscribe(&self, call: Call) -> Result<EventStream, Error> {
         let mut request = self.request(&call)?;
         request.headers_mut().insert(ACCEPT, LINES);
         subscribe(self.endpoint(), request).await
-    }
-
-    async fn perform(&self, call: Call) -> Result<Reply, Error> {
-        let (parts, body) = self.server.connections.exchange(self.request(&call)?).await?;
-        reply(call.target, &parts, body)
     }
 }
 
@@ -175,24 +155,6 @@ fn uri(call: &Call) -> Result<Uri, Error> {
             source: ValueError::Mismatch("a session's id has letters, digits, `-`, `_`, `.` and `~`".to_owned()),
         }),
     }
-}
-
-/// The header that shows a token.
-pub(crate) fn bearer(token: &str, endpoint: &Endpoint) -> Result<HeaderValue, Error> {
-    let mut header = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| Error::Endpoint {
-        endpoint: endpoint.to_string(),
-        reason: "the token has characters that no header can carry".to_owned(),
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
-/// A header whose value a caller gave.
-pub(crate) fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::try_from(value).map_err(|_| Error::Encode {
-        what: format!("`{}` for the header {name}", value.escape_default()),
-        source: ValueError::Mismatch("it has characters that no header can carry".to_owned()),
-    })
 }
 
 fn reply(target: Target, parts: &Parts, body: Bytes) -> Result<Reply, Error> {

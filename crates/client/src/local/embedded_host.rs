@@ -1,5 +1,5 @@
-//! The session core, on a thread of its own: output is drained, deadlines are kept and deaths are noticed whatever the
-//! caller's threads do meanwhile, and it does not matter from which tokio runtime calls come.
+//! The session core on a thread of its own. It drains output, keeps deadlines and notices deaths whatever the caller's
+//! threads do, and calls may come from any tokio runtime.
 
 use std::fmt;
 use std::io;
@@ -11,26 +11,25 @@ use beep_python_runtime::session::SessionManager;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{OnceCell, oneshot};
 
-use super::LocalOptions;
-use super::options::sessions_options;
-use crate::Error;
+use super::options::{LocalOptions, session_manager_options};
+use crate::error::Error;
 
-/// Started by its first call.
+/// A host in this process. Its first call starts it.
 pub(super) struct EmbeddedHost {
     pub(super) options: LocalOptions,
     running: OnceCell<Running>,
-    /// More than one where a caller gave up waiting for the start, and another began anew.
+    /// More than one when a caller abandoned a start and another one began.
     threads: Mutex<Vec<HostThread>>,
 }
 
-/// Sessions, and the tokio runtime in which all that is asked of them is done.
+/// Sessions, and the tokio runtime that carries out their operations.
 #[derive(Clone)]
 pub(super) struct Running {
     pub(super) sessions: Arc<SessionManager>,
     pub(super) runtime: Handle,
 }
 
-/// A thread, which ends when it is told to.
+/// A thread that runs until `stop`.
 struct HostThread {
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
@@ -41,7 +40,7 @@ impl EmbeddedHost {
         EmbeddedHost { options, running: OnceCell::new(), threads: Mutex::default() }
     }
 
-    /// The running core; where it does not run yet, it is started. A failed start is tried again by the next call.
+    /// The running core, started if need be. After a failed start the next call tries again.
     pub(super) async fn running(&self) -> Result<&Running, Error> {
         let failed = |source| Error::Connect { endpoint: self.options.python.to_string(), source };
         self.running.get_or_try_init(|| self.start()).await.map_err(failed)
@@ -54,12 +53,12 @@ impl EmbeddedHost {
 
     async fn start(&self) -> io::Result<Running> {
         let (stop, stopped) = oneshot::channel();
-        let (tell, told) = oneshot::channel();
+        let (ready, started) = oneshot::channel();
         let options = self.options.clone();
         let thread =
-            thread::Builder::new().name("beep-python".to_owned()).spawn(move || serve(&options, tell, stopped))?;
+            thread::Builder::new().name("beep-python".to_owned()).spawn(move || serve(&options, ready, stopped))?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(HostThread { stop, thread });
-        told.await.unwrap_or_else(|_| Err(io::Error::other("the thread that starts Python ended")))
+        started.await.unwrap_or_else(|_| Err(io::Error::other("the thread that starts Python ended")))
     }
 
     /// Ends all workers at once, and returns when they are gone.
@@ -67,18 +66,18 @@ impl EmbeddedHost {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for HostThread { stop, thread } in threads {
             let _ = stop.send(());
-            let _ = thread.join(); // one that panicked has ended, too
+            let _ = thread.join(); // a thread that panicked has ended, too
         }
     }
 }
 
-/// Starts the sessions, tells of them, and keeps them until it is told to stop, or until nobody waits any more.
-fn serve(options: &LocalOptions, tell: oneshot::Sender<io::Result<Running>>, mut stopped: oneshot::Receiver<()>) {
-    let prepared = sessions_options(options).map_err(io::Error::other);
+/// Starts the sessions, passes them to `ready`, and runs them until `stopped`, or until no caller waits for them any more.
+fn serve(options: &LocalOptions, ready: oneshot::Sender<io::Result<Running>>, mut stopped: oneshot::Receiver<()>) {
+    let prepared = session_manager_options(options).map_err(io::Error::other);
     let prepared = prepared.and_then(|options| Ok((options, Builder::new_current_thread().enable_all().build()?)));
     let (options, runtime) = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return drop(tell.send(Err(error))),
+        Err(error) => return drop(ready.send(Err(error))),
     };
     runtime.block_on(async {
         let started = tokio::select! {
@@ -87,14 +86,23 @@ fn serve(options: &LocalOptions, tell: oneshot::Sender<io::Result<Running>>, mut
         };
         let sessions = match started {
             Ok(sessions) => Arc::new(sessions),
-            Err(error) => return drop(tell.send(Err(io::Error::other(error)))),
+            Err(error) => return drop(ready.send(Err(io::Error::other(error)))),
         };
         let running = Running { sessions: sessions.clone(), runtime: Handle::current() };
-        if tell.send(Ok(running)).is_ok() {
+        if ready.send(Ok(running)).is_ok() {
             let _ = stopped.await;
         }
         sessions.shut_down(Duration::ZERO).await;
     });
+}
+
+/// Stops the host with the last client.
+pub(super) struct StopOnDrop(pub(super) Arc<EmbeddedHost>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 impl fmt::Debug for EmbeddedHost {

@@ -1,8 +1,6 @@
 //! The local backend: the session core in this process, without a socket.
 
+pub(crate) mod backend;
 mod embedded_host;
-mod options;
-mod transport;
-
-pub use options::{LocalOptions, LocalPython};
-pub use transport::LocalBackend;
+pub(crate) mod options;
+pub(crate) mod transport;

@@ -1,4 +1,4 @@
-//! What a local backend is to be, and what the session core makes of that.
+//! The options of a local backend, and what they mean to the session core.
 
 use std::error::Error;
 use std::fmt;
@@ -10,48 +10,87 @@ use beep_python_runtime::interpreter::query;
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManagerOptions};
 
-/// What a [`LocalBackend`](crate::LocalBackend) is to be.
+/// The options of a [`LocalBackend`](crate::LocalBackend).
 ///
 /// ```no_run
-/// # use beep_python_client::{LocalBackend, LocalOptions, LocalPython};
-/// let options = LocalOptions { preload: vec!["numpy".to_owned()], ..LocalOptions::from("my-environment") };
+/// # use beep_python_client::{LocalBackend, LocalOptions};
+/// let options = LocalOptions::from("my-environment").with_preload(["numpy"]);
 /// let python = LocalBackend::new(options);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LocalOptions {
     /// The Python that code runs in.
     pub python: LocalPython,
-    /// The folder in which environments are kept. `None`: `$BEEP_PYTHON_HOME`, else `~/.beep-python`.
+    /// The folder that holds the environments. `None`: `$BEEP_PYTHON_HOME`, else `~/.beep-python`.
     pub home: Option<PathBuf>,
     /// Modules that are imported once, for all sessions.
     pub preload: Vec<String>,
-    /// The working directory of the code. `None`: this process's own.
+    /// The working directory of the code. `None`: that of this process.
     pub directory: Option<PathBuf>,
-    /// How long a call may take where it does not say itself, waiting for its turn included. `None`: for ever.
+    /// The deadline of calls that have none of their own, time in the queue included. `None`: no deadline.
     pub timeout: Option<Duration>,
 }
 
 /// A Python to run code in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LocalPython {
-    /// The environment `runtime-host`, in which servers run too; made with the default runtime where it is not there.
+    /// The environment `runtime-host`, in which servers run too. If it does not exist, it is created with the default
+    /// runtime.
     #[default]
     RuntimeHost,
     /// The environment of this name.
     Named(String),
-    /// A virtual environment, anybody's: its folder or its Python. Or a Python without one, from 3.9 up.
+    /// The folder or the Python of any virtual environment, or a Python outside of one, from 3.9 up.
     Path(PathBuf),
 }
 
+impl LocalOptions {
+    /// Sets the folder that holds the environments.
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> LocalOptions {
+        self.home = Some(home.into());
+        self
+    }
+
+    /// Sets the modules that are imported once, for all sessions.
+    #[must_use]
+    pub fn with_preload<M: Into<String>>(mut self, modules: impl IntoIterator<Item = M>) -> LocalOptions {
+        self.preload = modules.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the working directory of the code.
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> LocalOptions {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// Sets the deadline of calls that have none of their own.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> LocalOptions {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl From<LocalPython> for LocalOptions {
+    fn from(python: LocalPython) -> LocalOptions {
+        LocalOptions { python, ..LocalOptions::default() }
+    }
+}
+
 impl From<&str> for LocalOptions {
-    /// In the environment that the text means: a path where it has a `/`, else a name.
+    /// A text with a `/` is the path of an environment or Python, any other an environment's name.
     fn from(environment: &str) -> LocalOptions {
         let python = match environment {
             "" => LocalPython::RuntimeHost,
             path if path.contains('/') || path == "." => LocalPython::Path(path.into()),
             name => LocalPython::Named(name.to_owned()),
         };
-        LocalOptions { python, ..LocalOptions::default() }
+        LocalOptions::from(python)
     }
 }
 
@@ -67,7 +106,9 @@ impl fmt::Display for LocalPython {
 }
 
 /// What the session core is started with. Looks at files, and may run a Python.
-pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionManagerOptions, Box<dyn Error + Send + Sync>> {
+pub(super) fn session_manager_options(
+    options: &LocalOptions,
+) -> Result<SessionManagerOptions, Box<dyn Error + Send + Sync>> {
     let home = match &options.home {
         Some(root) => Home::open(root)?,
         None => Home::from_env()?,
@@ -85,7 +126,7 @@ pub(super) fn sessions_options(options: &LocalOptions) -> Result<SessionManagerO
     })
 }
 
-/// The interpreter as it is to be called, and the folder that it belongs to.
+/// The interpreter's executable, and the folder that it belongs to.
 fn python_in(home: &Home, python: &LocalPython) -> Result<(PathBuf, PathBuf), EnvironmentError> {
     let environments = VenvManager::new(home.clone());
     let environment = match python {
@@ -102,7 +143,7 @@ fn python_in(home: &Home, python: &LocalPython) -> Result<(PathBuf, PathBuf), En
     Ok((environment.python, environment.path))
 }
 
-/// The folder of the virtual environment that a path means: the path itself, or two above an executable in its `bin`.
+/// The folder of the virtual environment at a path: the path itself, or the folder of the `bin` that holds the executable.
 fn environment_around(path: &Path) -> Option<&Path> {
     let folder = if path.is_dir() { path } else { path.parent()?.parent()? };
     folder.join("pyvenv.cfg").is_file().then_some(folder)

@@ -13,114 +13,54 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::LocalOptions;
 use super::embedded_host::{EmbeddedHost, Running};
+use super::options::LocalOptions;
 use crate::call::{Call, CallOptions, Reply, Target};
-use crate::{Context, Error, Event, EventStream, PythonHostBackend};
+use crate::error::Error;
+use crate::event::{Event, EventStream};
+use crate::transport::Transport;
 
-/// A host in this process: the same sessions as behind a server, each in a worker process of its own, and no socket.
-///
-/// It starts with its first call. Clones share it, and when the last of them is dropped it ends: the sessions with all
-/// that they hold, and their processes, for which `drop` waits (milliseconds). Handles do not keep it. Whoever wants
-/// calls under way to be finished first calls [`shut_down`](LocalBackend::shut_down).
-///
-/// ```no_run
-/// # use beep_python_client::{Error, LocalBackend, LocalOptions, PythonHostBackend};
-/// # async fn example() -> Result<(), Error> {
-/// let python = LocalBackend::new(LocalOptions::from("my-environment"));
-/// assert_eq!(python.evaluate::<i64>("1 + 1").await?, 2);
-/// # Ok(())
-/// # }
-/// ```
+/// The way to a host in this process.
 #[derive(Clone, Debug)]
-pub struct LocalBackend {
-    context: Context,
-    host: Arc<EmbeddedHost>,
+pub struct LocalTransport {
+    pub(super) host: Arc<EmbeddedHost>,
 }
 
-/// The shortest deadline, as it is on a wire.
-const SHORTEST: Duration = Duration::from_millis(1);
-
-/// The host's life: it ends with the last backend that a caller has.
-struct Owner(Arc<EmbeddedHost>);
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-impl LocalBackend {
-    /// A backend in an environment: `local:NAME` or `local:/path/of/the/environment`, or without any, `local:`, in the
-    /// environment `runtime-host`. Python is started by the first call;
-    /// [`initialize`](PythonHostBackend::initialize) finds out whether that succeeds.
-    ///
-    /// # Errors
-    /// [`Error::Endpoint`] when the text does not begin with `local:`.
-    pub fn connect(endpoint: &str) -> Result<LocalBackend, Error> {
-        let environment = endpoint.trim().strip_prefix("local:").ok_or_else(|| Error::Endpoint {
-            endpoint: endpoint.to_owned(),
-            reason: "it must begin with local:".to_owned(),
-        })?;
-        Ok(LocalBackend::new(LocalOptions::from(environment)))
-    }
-
-    /// A backend as the options say.
-    pub fn new(options: LocalOptions) -> LocalBackend {
-        let host = Arc::new(EmbeddedHost::new(options));
-        let context = Context { _keeper: Some(Arc::new(Owner(host.clone()))), ..Context::default() };
-        LocalBackend { context, host }
-    }
-
-    /// What it was made with.
+impl LocalTransport {
+    /// The options that the host was made with.
     pub fn options(&self) -> &LocalOptions {
         &self.host.options
     }
-
-    /// Refuses new calls, from clones too, and gives those under way `grace` to finish; then ends all sessions and
-    /// their processes.
-    pub async fn shut_down(self, grace: Duration) {
-        if let Some(running) = self.host.started() {
-            let sessions = running.sessions.clone();
-            let _ = running.runtime.spawn(async move { sessions.shut_down(grace).await }).await;
-        }
-    }
 }
 
-impl PythonHostBackend for LocalBackend {
-    fn context(&self) -> &Context {
-        &self.context
-    }
+/// The shortest deadline, as on a wire.
+const SHORTEST: Duration = Duration::from_millis(1);
 
-    fn context_mut(&mut self) -> &mut Context {
-        &mut self.context
-    }
-
-    async fn perform(&self, call: Call) -> Result<Reply, Error> {
+impl Transport for LocalTransport {
+    async fn call(&self, call: Call) -> Result<Reply, Error> {
         let running = self.host.running().await?;
         let sessions = running.sessions.clone();
         let cancel_on_disconnect = call.options.cancel_on_disconnect;
         // A call goes on when its caller goes away, as it does on a server.
         let task = running.runtime.spawn(async move { carry_out(&sessions, call).await });
-        let _gone = cancel_on_disconnect.then(|| AbortWhenDropped(task.abort_handle()));
+        let _abort = cancel_on_disconnect.then(|| AbortOnDrop(task.abort_handle()));
         let done = task.await;
         done.unwrap_or_else(|_| Err(Error::from_problem(Problem::new(ErrorCode::ShuttingDown, "the host has ended"))))
     }
 
-    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
-        followed(self.host.running().await?, call)
+    async fn subscribe(&self, call: Call) -> Result<EventStream, Error> {
+        subscribe(self.host.running().await?, call)
     }
 }
 
-/// Events on their way to another thread; at most so many are ahead of whoever reads them.
-const AHEAD: usize = 64;
+/// The most events that are on their way to the reader's thread.
+const EVENT_BUFFER: usize = 64;
 
-fn followed(running: &Running, call: Call) -> Result<EventStream, Error> {
+fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
     let Target::Session(operation) = call.target else {
-        let detail = "only operations of a session are followed".to_owned();
-        return Err(Error::Protocol { status: 200, detail });
+        return Err(Error::Unsupported { what: "events of an operation of the host" });
     };
-    let (sender, receiver) = mpsc::channel(AHEAD);
+    let (sender, receiver) = mpsc::channel(EVENT_BUFFER);
     let _inside = running.runtime.enter();
     let envelope = envelope_of(&call.options, operation);
     let mut events =
@@ -169,9 +109,9 @@ fn envelope_of(options: &CallOptions, operation: Operation) -> Envelope {
 }
 
 /// A task that ends when its caller goes away.
-struct AbortWhenDropped(AbortHandle);
+struct AbortOnDrop(AbortHandle);
 
-impl Drop for AbortWhenDropped {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -6,9 +6,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::PipeEndpoint;
-use crate::Error;
+use super::endpoint::PipeEndpoint;
 use crate::connections::{Connection, ExchangeError};
+use crate::error::Error;
 use crate::socket_probe::{PeerState, SocketProbe};
 
 const READ_BYTES: usize = 16 << 10;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 
-use crate::Error;
+use crate::error::Error;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 

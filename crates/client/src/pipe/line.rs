@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Reply, Target};
-use crate::{Error, Event};
+use crate::error::Error;
+use crate::event::Event;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,8 +49,8 @@ pub(super) fn write(call: &Call) -> Bytes {
     write_with(call, None)
 }
 
-/// The line of a call that is followed: the only one of its connection.
-pub(super) fn write_followed(call: &Call) -> Bytes {
+/// The line of a call with events: the only one of its connection.
+pub(super) fn write_with_events(call: &Call) -> Bytes {
     write_with(call, Some(1))
 }
 
@@ -118,10 +119,7 @@ pub(super) fn read(line: &Bytes) -> Result<Reply, Error> {
             None => Error::Protocol { status: STATUS_UNKNOWN, detail: error },
         }),
         Response { result: Some(result), .. } => Ok(Reply::Json(line.slice_ref(result.get().as_bytes()))),
-        Response { .. } => {
-            let detail = "the answer has neither `result` nor `error`".to_owned();
-            Err(Error::Protocol { status: 200, detail })
-        }
+        Response { .. } => Err(Error::malformed("the response has neither `result` nor `error`")),
     }
 }
 
@@ -140,7 +138,7 @@ pub(super) fn read_event(line: &Bytes) -> Result<Option<Event>, Error> {
         Some(name) => Event::read(&name, line),
         None => match read(line)? {
             Reply::Json(answer) => Ok(Some(Event::Result(answer))),
-            _ => Err(Error::Protocol { status: 200, detail: "binary data where JSON was expected".to_owned() }),
+            _ => Err(Error::malformed("binary data where JSON was expected")),
         },
     }
 }

@@ -1,10 +1,8 @@
 //! The pipe backend: one JSON object a line over a Unix socket.
 
+pub(crate) mod backend;
 mod connection;
-mod endpoint;
+pub(crate) mod endpoint;
 mod line;
 mod subscribe;
-mod transport;
-
-pub use endpoint::PipeEndpoint;
-pub use transport::PipeBackend;
+pub(crate) mod transport;

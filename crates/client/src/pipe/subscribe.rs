@@ -1,4 +1,4 @@
-//! Following a call over a connection of its own, which says by its end that nobody follows any more.
+//! The events of a call, over a connection of its own: closing it ends the subscription.
 
 use std::io;
 
@@ -7,9 +7,10 @@ use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::{PipeEndpoint, line};
-use crate::event::is_last;
-use crate::{Error, Event, EventStream};
+use super::endpoint::PipeEndpoint;
+use super::line;
+use crate::error::Error;
+use crate::event::{Event, EventStream, is_last};
 
 const READ_BYTES: usize = 64 << 10;
 

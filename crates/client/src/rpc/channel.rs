@@ -12,8 +12,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::Mutex;
 
 use crate::connections::ExchangeError;
+use crate::error::Error;
+use crate::http::endpoint::Endpoint;
 use crate::socket_probe::{PeerState, SocketProbe};
-use crate::{Endpoint, Error};
 
 /// Windows that hold large arrays, so that they need not wait for a word from us.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;

@@ -1,9 +1,9 @@
 //! The RPC backend: gRPC over one HTTP/2 connection, which all calls share.
 
+pub(crate) mod backend;
 mod channel;
 mod reply;
 mod request;
+mod status;
 mod subscribe;
-mod transport;
-
-pub use transport::RpcBackend;
+pub(crate) mod transport;

@@ -13,8 +13,8 @@ use prost::Message;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::Error;
 use crate::call::{Reply, Target};
+use crate::error::Error;
 
 /// `ToFloatArrayResponse`, whose packed floats are these bytes.
 #[derive(Clone, PartialEq, Message)]
@@ -48,7 +48,7 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
                     dtype: handle.dtype,
                     ..extras
                 }),
-                None => Err(wrong("the answer has neither a value nor a handle")),
+                None => Err(Error::malformed("the answer has neither a value nor a handle")),
             }
         }
         Operation::Import | Operation::Create | Operation::Wrap => {
@@ -73,7 +73,7 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
             json(&ModuleAvailableResponse { available })
         }
         Operation::Execute | Operation::Stream | Operation::Next => {
-            Err(wrong("an operation with events is followed, not performed"))
+            Err(Error::Unsupported { what: "this operation without its events" })
         }
         Operation::ToFloatArray => Ok(Reply::Floats { data: read::<Floats>(body)?.data, shape: None }),
         Operation::ToFloatArray2D => {
@@ -159,7 +159,7 @@ fn listed(packages: Vec<m::Package>) -> Vec<InstalledPackage> {
 
 /// The extras, and before them the value as it came.
 fn with_value(value: &str, extras: &CallResponse) -> Result<Reply, Error> {
-    let extras = serde_json::to_vec(extras).map_err(|error| wrong(&error.to_string()))?;
+    let extras = serde_json::to_vec(extras).map_err(|error| Error::malformed(error.to_string()))?;
     // They are an object that is never empty, for the epoch is always told.
     let mut out = Vec::with_capacity(value.len() + extras.len() + 9);
     out.extend_from_slice(br#"{"value":"#);
@@ -170,18 +170,14 @@ fn with_value(value: &str, extras: &CallResponse) -> Result<Reply, Error> {
 }
 
 fn read<M: Message + Default>(body: &Bytes) -> Result<M, Error> {
-    decode(body).map_err(|error: FrameError| wrong(&error.to_string()))
+    decode(body).map_err(|error: FrameError| Error::malformed(error.to_string()))
 }
 
 fn json(answer: &impl Serialize) -> Result<Reply, Error> {
-    serde_json::to_vec(answer).map(|text| Reply::Json(text.into())).map_err(|error| wrong(&error.to_string()))
-}
-
-fn wrong(detail: &str) -> Error {
-    Error::Protocol { status: 200, detail: detail.to_owned() }
+    serde_json::to_vec(answer).map(|text| Reply::Json(text.into())).map_err(|error| Error::malformed(error.to_string()))
 }
 
 fn session_info(session: m::Session) -> Result<SessionInfo, Error> {
     serde_json::from_str(&session.info_json)
-        .map_err(|error| wrong(&format!("what is known of a session cannot be read: {error}")))
+        .map_err(|error| Error::malformed(format!("what is known of a session cannot be read: {error}")))
 }

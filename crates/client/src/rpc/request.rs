@@ -9,8 +9,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::Error;
 use crate::call::{Call, Target};
+use crate::error::Error;
 
 /// The keys of all requests; each has some of them.
 #[derive(Default, Deserialize)]

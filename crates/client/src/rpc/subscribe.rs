@@ -1,4 +1,4 @@
-//! Following a call: one message for each event.
+//! The events of a call: one message for each.
 
 use std::io;
 
@@ -12,9 +12,10 @@ use hyper::body::Incoming;
 use prost::Message;
 
 use super::channel::Exchanged;
-use super::transport::{failure, status};
-use crate::event::is_last;
-use crate::{Endpoint, Error, Event, EventStream};
+use super::status::{failure, status};
+use crate::error::Error;
+use crate::event::{Event, EventStream, is_last};
+use crate::http::endpoint::Endpoint;
 
 struct Messages {
     body: Incoming,
@@ -47,8 +48,7 @@ impl Messages {
     async fn next(&mut self) -> Result<Event, Error> {
         loop {
             if let Some(message) = self.message() {
-                let read = m::Event::decode(message)
-                    .map_err(|error| Error::Protocol { status: 200, detail: error.to_string() })?;
+                let read = m::Event::decode(message).map_err(|error| Error::malformed(error.to_string()))?;
                 if let Some(event) = event(read)? {
                     return Ok(event);
                 }

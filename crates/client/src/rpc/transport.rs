@@ -2,64 +2,52 @@
 
 use std::sync::Arc;
 
-use beep_python_protocol::grpc::messages::ErrorDetails;
 use beep_python_protocol::grpc::{
     CALLBACK, CANCEL_ON_DISCONNECT, CAPABILITIES, ERRORS, ERRORS_AS_MESSAGE, GRACE, ISOLATED, LEASE, LIMITS, REQUEST,
-    ROUTE_PREFIX, SESSION, VALUES, decode,
+    ROUTE_PREFIX, SESSION, VALUES,
 };
 use beep_python_protocol::{Operation, ValueForm};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, TE};
-use http::{HeaderValue, Method, Request, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
-use super::channel::{Channel, Exchanged};
+use super::channel::Channel;
+use super::status::{failure, status};
 use super::subscribe::subscribe;
 use super::{reply, request};
 use crate::call::{Call, Reply, Target};
-use crate::http::{bearer, header_value};
-use crate::{Context, Endpoint, Error, EventStream, PythonHostBackend};
+use crate::error::Error;
+use crate::event::EventStream;
+use crate::http::endpoint::Endpoint;
+use crate::http::header::{bearer, header_value};
+use crate::transport::Transport;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const EXACT: HeaderValue = HeaderValue::from_static(ValueForm::Exact.as_str());
 const AS_MESSAGE: HeaderValue = HeaderValue::from_static(ERRORS_AS_MESSAGE);
 const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-const STATUS: &str = "grpc-status";
-const MESSAGE: &str = "grpc-message";
 
-/// A host that is reached over gRPC. Clones share its connection, on which all their calls run at the same time.
+/// The way to a host over gRPC. Clones share its connection, on which all their calls run at the same time.
 #[derive(Clone, Debug)]
-pub struct RpcBackend {
-    context: Context,
+pub struct RpcTransport {
     channel: Arc<Channel>,
     authority: HeaderValue,
     authorization: Option<HeaderValue>,
 }
 
-impl RpcBackend {
-    /// A backend at an endpoint such as `grpc://127.0.0.1:50051`; `http://` means the same, and 50051 is the port when
-    /// none is given. The connection is made when it is needed;
-    /// [`initialize`](PythonHostBackend::initialize) finds out whether the host is there.
-    ///
-    /// # Errors
-    /// [`Error::Endpoint`] when the text is no endpoint.
-    pub fn connect(endpoint: &str) -> Result<RpcBackend, Error> {
-        let endpoint = Endpoint::grpc(endpoint)?;
+impl RpcTransport {
+    pub(super) fn new(endpoint: Endpoint) -> RpcTransport {
         let authority = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
-        let channel = Arc::new(Channel::new(endpoint));
-        Ok(RpcBackend { context: Context::default(), channel, authority, authorization: None })
+        RpcTransport { channel: Arc::new(Channel::new(endpoint)), authority, authorization: None }
     }
 
-    /// The same backend with a token, which is shown with every request.
-    ///
-    /// # Errors
-    /// [`Error::Endpoint`] when the token has characters that no header can carry.
-    pub fn with_token(mut self, token: &str) -> Result<RpcBackend, Error> {
-        self.authorization = Some(bearer(token, &self.channel.endpoint)?);
-        Ok(self)
+    pub(crate) fn set_token(&mut self, token: &str) -> Result<(), Error> {
+        self.authorization = Some(bearer(token, self.endpoint())?);
+        Ok(())
     }
 
-    /// Where it is.
+    /// Where the host listens.
     pub fn endpoint(&self) -> &Endpoint {
         &self.channel.endpoint
     }
@@ -137,24 +125,16 @@ impl RpcBackend {
     }
 }
 
-impl PythonHostBackend for RpcBackend {
-    fn context(&self) -> &Context {
-        &self.context
-    }
-
-    fn context_mut(&mut self) -> &mut Context {
-        &mut self.context
-    }
-
-    async fn perform(&self, call: Call) -> Result<Reply, Error> {
-        let answer = self.channel.exchange(self.request(&call)?).await?;
-        match status(&answer) {
-            Some(0) => reply::reply(call.target, &answer.body),
-            status => Err(failure(status, &answer)),
+impl Transport for RpcTransport {
+    async fn call(&self, call: Call) -> Result<Reply, Error> {
+        let response = self.channel.exchange(self.request(&call)?).await?;
+        match status(&response) {
+            Some(0) => reply::reply(call.target, &response.body),
+            status => Err(failure(status, &response)),
         }
     }
 
-    async fn follow(&self, call: Call) -> Result<EventStream, Error> {
+    async fn subscribe(&self, call: Call) -> Result<EventStream, Error> {
         let mut request = self.request(&call)?;
         if let Target::Session(operation) = call.target
             && !operation.has_events()
@@ -163,21 +143,5 @@ impl PythonHostBackend for RpcBackend {
         }
         let response = self.channel.send(request).await?;
         subscribe(&self.channel.endpoint, response).await
-    }
-}
-
-pub(super) fn status(answer: &Exchanged) -> Option<u16> {
-    let status = answer.headers.get(STATUS).filter(|_| answer.status == StatusCode::OK)?;
-    status.to_str().ok()?.parse().ok()
-}
-
-pub(super) fn failure(status: Option<u16>, answer: &Exchanged) -> Error {
-    let Some(status) = status else { return Error::from_body(answer.status.as_u16(), &answer.body) };
-    match decode::<ErrorDetails>(&answer.body) {
-        Ok(details) => Error::from_body(status, details.problem_json.as_bytes()),
-        Err(_) => {
-            let message = answer.headers.get(MESSAGE).map(|message| String::from_utf8_lossy(message.as_bytes()));
-            Error::Protocol { status, detail: message.unwrap_or_default().into_owned() }
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Many clients at once, and clients that are gone.
 
-use beep_python_client::{Handle, PythonHostBackend};
+use beep_python_client::Handle;
 
 use crate::ground::{Case, Ground, cases};
 

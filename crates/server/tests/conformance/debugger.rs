@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use beep_python_client::{Error, ErrorCode, PythonHostBackend};
+use beep_python_client::{Error, ErrorCode};
 
 use crate::ground::{Case, Ground, cases};
 use crate::processes::gone;

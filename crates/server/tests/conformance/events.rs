@@ -1,8 +1,8 @@
 //! Calls that are followed: live output, displays, input, streams, callbacks.
 
 use beep_python_client::{
-    AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Execution, ExecutionEvent, Handle,
-    PythonHostBackend, Returned, Value,
+    AnyTransport, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Execution, ExecutionEvent, Handle, Returned,
+    Value,
 };
 use beep_python_protocol::Outcome;
 use futures_util::StreamExt;
@@ -34,7 +34,7 @@ async fn shown(ground: &Ground, code: &str) -> (Vec<String>, Result<Value, Error
     (all, execution.result().await)
 }
 
-async fn followed(mut execution: Execution<AnyBackend>) -> (Vec<String>, Execution<AnyBackend>) {
+async fn followed(mut execution: Execution<AnyTransport>) -> (Vec<String>, Execution<AnyTransport>) {
     let mut all: Vec<String> = Vec::new();
     while let Some(shown) = execution.next().await {
         let told = match shown {
@@ -249,8 +249,8 @@ async fn callbacks_are_called_and_answered(ground: &Ground) {
     let python = ground.python.with_callback("add", |call: CallbackCall| async move {
         let (a, b): (i64, i64) = (call.arg(0)?, call.arg(1)?);
         match call.kwargs.first() {
-            Some((name, Value::Str(text))) if name == "fail" => Err(text.clone()),
-            _ => Ok(a + b),
+            Some((name, Value::Str(text))) if name == "fail" => Err(text.clone().into()),
+            _ => Ok::<i64, Box<dyn std::error::Error + Send + Sync>>(a + b),
         }
     });
     let add = || [("add", Callback("add".into()))];
@@ -265,7 +265,9 @@ async fn callbacks_are_called_and_answered(ground: &Ground) {
 }
 
 async fn callbacks_work_while_code_is_followed(ground: &Ground) {
-    let python = ground.python.with_callback("twice", |call: CallbackCall| async move { Ok(call.arg::<i64>(0)? * 2) });
+    let python = ground
+        .python
+        .with_callback("twice", |call: CallbackCall| async move { Ok::<i64, Error>(call.arg::<i64>(0)? * 2) });
     let twice = || [("twice", Callback("twice".into()))];
     let stream = python.stream_with::<i64>("(twice(n) for n in range(5))", twice()).await.expect("opened");
     assert_eq!(stream.map(|item| item.expect("an item")).collect::<Vec<_>>().await, [0, 2, 4, 6, 8]);
@@ -279,7 +281,7 @@ async fn a_callback_calls_back_into_its_session(ground: &Ground) {
         let within = inner.nested_in(&call);
         async move {
             let code: String = call.arg(0)?;
-            within.evaluate::<i64>(&code).await.map_err(|error| error.to_string())
+            within.evaluate::<i64>(&code).await
         }
     });
     python.evaluate::<()>("x = 20").await.expect("set");
@@ -291,7 +293,7 @@ async fn a_callback_that_is_not_known_is_told(ground: &Ground) {
     let unknown = || [("f", Callback("nothing".into()))];
     let told = ground.python.evaluate_with::<()>("f()", unknown()).await.expect_err("nothing offered");
     assert_eq!(told.code(), Some(ErrorCode::InvalidRequest), "{told}");
-    let python = ground.python.with_callback("something", |_| async { Ok(()) });
+    let python = ground.python.with_callback("something", |_| async { Ok::<(), Error>(()) });
     let told = python.evaluate_with::<()>("f()", unknown()).await.expect_err("no such callback");
     assert_eq!(told.exception().expect("raised").kind, "beep_python.CallbackError");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_client::{Error, ErrorCode, Handle, PythonException, PythonHostBackend, Response, Value};
+use beep_python_client::{Error, ErrorCode, Handle, PythonException, Response, Value};
 use beep_python_protocol::{Outcome, Problem};
 
 use crate::ground::{Case, Ground, cases, late};

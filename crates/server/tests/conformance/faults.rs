@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use beep_python_client::{
     AnyBackend, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, ExecutionEvent, Handle, Limits,
-    PythonHostBackend, SessionOptions, Value,
+    SessionOptions, Value,
 };
 use beep_python_protocol::{DeathCause, Outcome, Problem};
 use futures_util::StreamExt;

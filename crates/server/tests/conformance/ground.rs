@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_client::{AnyBackend, PythonHostBackend, connect};
+use beep_python_client::{AnyBackend, connect};
 use beep_python_protocol::{Outcome, Problem};
 use futures_util::FutureExt;
 use libtest_mimic::Failed;
@@ -104,7 +104,7 @@ fn client(server: &Server, way: Way) -> AnyBackend {
         Way::Http => format!("http://127.0.0.1:{}", server.http),
         Way::Pipe => format!("unix:{}", server.socket.display()),
         Way::Rpc => format!("grpc://127.0.0.1:{}", server.rpc),
-        Way::Local => return AnyBackend::Local(server.local()),
+        Way::Local => return server.local().into(),
     };
     connect(&endpoint).expect("an endpoint")
 }

@@ -1,6 +1,6 @@
 //! Objects that stay in their session.
 
-use beep_python_client::{Args, ErrorCode, Handle, Locals, PythonHostBackend, Returned, Value};
+use beep_python_client::{Args, ErrorCode, Handle, Locals, Returned, Value};
 use beep_python_protocol::HandleRef;
 
 use crate::ground::{Case, Ground, cases};

@@ -1,6 +1,6 @@
 //! Environments: as operations, and from inside Python.
 
-use beep_python_client::{ErrorCode, PythonHostBackend};
+use beep_python_client::ErrorCode;
 
 use crate::ground::{Case, Ground, cases};
 

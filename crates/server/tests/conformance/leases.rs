@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_client::{AnyBackend, ErrorCode, Handle, PythonHostBackend};
+use beep_python_client::{AnyBackend, ErrorCode, Handle};
 use futures_util::StreamExt;
 
 use crate::ground::{Case, Ground, cases};

@@ -1,8 +1,6 @@
 //! What sessions and calls may take, and what is told when they take more.
 
-use beep_python_client::{
-    AnyBackend, CallLimits, Error, ErrorCode, Handle, Limits, PythonHostBackend, Response, SessionOptions, Value,
-};
+use beep_python_client::{AnyBackend, CallLimits, Error, ErrorCode, Handle, Limits, Response, SessionOptions, Value};
 use beep_python_protocol::{Outcome, Problem};
 use futures_util::StreamExt;
 

@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_client::{
-    AnyBackend, CallLimits, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, PythonHostBackend,
-};
+use beep_python_client::{AnyBackend, CallLimits, Callback, CallbackCall, CancelOutcome, Error, ErrorCode};
 use beep_python_protocol::{Outcome, Problem};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -36,7 +34,7 @@ fn asking(ground: &Ground, how: impl Fn(AnyBackend) -> AnyBackend + Send + Sync 
             let asked = tokio::spawn(async move {
                 let _ = sender.send(within.evaluate::<i64>(&code).await);
             });
-            asked.await.map_err(|error| error.to_string())
+            asked.await.map_err(Box::<dyn std::error::Error + Send + Sync>::from)
         }
     });
     (python, told)
@@ -89,7 +87,7 @@ async fn a_nested_call_with_events_is_refused_at_once(ground: &Ground) {
                 Ok(execution) => execution.result::<i64>().await.map(drop),
                 Err(error) => Err(error),
             };
-            Ok(told.expect_err("it would wait for itself").code() == Some(ErrorCode::InvalidRequest))
+            Ok::<_, Error>(told.expect_err("it would wait for itself").code() == Some(ErrorCode::InvalidRequest))
         }
     });
     assert!(python.evaluate_with::<bool>("ask()", ask()).await.expect("goes on"));

@@ -1,6 +1,6 @@
 //! Every operation, and what it gives.
 
-use beep_python_client::{Args, ErrorCode, Handle, Locals, PythonHostBackend, Response, Returned, Value};
+use beep_python_client::{Args, ErrorCode, Handle, Locals, Response, Returned, Value};
 
 use crate::ground::{Case, Ground, cases};
 
@@ -22,7 +22,7 @@ pub const CASES: &[Case] = cases![
 ];
 
 async fn the_host_says_that_it_is_there(ground: &Ground) {
-    let health = ground.python.initialize().await.expect("there");
+    let health = ground.python.health().await.expect("there");
     assert_eq!(health.status, "ok");
     let (major, minor) = ground.version;
     let version = health.details["python"].as_str().expect("a version");

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use beep_python_client::{PythonHostBackend, connect};
+use beep_python_client::connect;
 use beep_python_runtime::interpreter::Interpreter;
 use beep_python_server::door::DoorConfig;
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use beep_python_client::{
-    AnyBackend, Callback, CancelOutcome, Error, ErrorCode, PythonHostBackend, SessionOptions, Value,
-};
+use beep_python_client::{AnyBackend, Callback, CancelOutcome, Error, ErrorCode, SessionOptions, Value};
 use beep_python_protocol::{DeathCause, Outcome, Problem};
 
 use crate::ground::{Case, Ground, cases};
@@ -129,7 +127,7 @@ async fn isolated_calls_keep_nothing(ground: &Ground) {
     assert_eq!((a.0, b.0), (false, false));
     assert_ne!(a.1, b.1);
     assert_eq!(problem(apart.evaluate::<Value>("object()").await).code, ErrorCode::NotRepresentable);
-    let calling = apart.with_callback("f", |_| async { Ok(()) });
+    let calling = apart.with_callback("f", |_| async { Ok::<(), Error>(()) });
     let told = calling.evaluate_with::<Value>("f()", [("f", Callback("f".into()))]).await;
     assert_eq!(
         problem(told).code,

@@ -1,6 +1,6 @@
 //! Values: what goes out comes back as it was, and Python sees what was meant.
 
-use beep_python_client::{Handle, Locals, PythonHostBackend, Response, Returned, Value};
+use beep_python_client::{Handle, Locals, Response, Returned, Value};
 use beep_python_protocol::{BigInt, DateTime, Time, TimeDelta};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

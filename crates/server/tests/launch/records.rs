@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use beep_python_client::{AnyBackend, Error, RunningServer, discover_in};
+use beep_python_client::{AnyTransport, Error, RunningServer, discover_in};
 use beep_python_server::launch::{
     Endpoint, NewRecord, RecordError, ServerRecord, ServerState, find, record_of_this_process, records,
     unreadable_records, write_record,
@@ -112,7 +112,9 @@ fn a_client_finds_the_servers_that_run() {
     assert_eq!(found.iter().map(|server| &server.record).collect::<Vec<_>>(), [&first, &later]);
     assert_eq!(found[0].token().unwrap(), "secret");
     assert!(matches!(found[1].token(), Err(Error::File { .. })));
-    assert!(matches!(found[0].connect(), Ok(AnyBackend::Http(http)) if http.endpoint().port() == 2));
+    assert!(
+        matches!(found[0].connect(), Ok(python) if matches!(python.transport(), AnyTransport::Http(http) if http.endpoint().port() == 2))
+    );
     later.endpoints.push(Endpoint { backend: "pipe".into(), url: "unix:/nowhere/x.sock".into() });
     later.pid = 1; // somebody else's
     first.stopping = true;
@@ -120,5 +122,8 @@ fn a_client_finds_the_servers_that_run() {
     write_record(&house.home, &first).unwrap();
     assert_eq!(discover_in(house.home.root()).unwrap(), []);
     let pipe = RunningServer { record: later }.connect();
-    assert!(matches!(pipe, Ok(AnyBackend::Pipe(_))), "the fastest of them: {pipe:?}");
+    assert!(
+        matches!(&pipe, Ok(python) if matches!(python.transport(), AnyTransport::Pipe(_))),
+        "the fastest of them: {pipe:?}"
+    );
 }

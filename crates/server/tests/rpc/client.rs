@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beep_python_client::{
-    Args, CancelOutcome, Error, ErrorCode, Handle, Locals, PythonHostBackend, Response, Returned, RpcBackend, Value,
+    Args, CancelOutcome, Error, ErrorCode, Handle, Locals, Response, Returned, RpcBackend, Value,
 };
 use beep_python_protocol::Outcome;
 
@@ -18,7 +18,7 @@ fn connect(server: &Server) -> RpcBackend {
 async fn every_operation_works() {
     let server = Server::start();
     let python = connect(&server);
-    let health = python.initialize().await.expect("there");
+    let health = python.health().await.expect("there");
     assert_eq!((health.status.as_str(), &health.details["pid"]), ("ok", &std::process::id().into()));
     let answer: Response<i64> = python.evaluate_with("print('out') or n + 1", [("n", 1)]).await.expect("answered");
     assert_eq!(answer, Response { value: 2, stdout: "out\n".into(), stderr: String::new(), session_epoch: Some(1) });

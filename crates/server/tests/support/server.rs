@@ -43,11 +43,9 @@ impl Server {
             http.await.expect("no panic")?;
             rpc.await.expect("no panic")
         });
-        let local = LocalBackend::new(LocalOptions {
-            python: LocalPython::Path(python.path.clone()),
-            home: Some(running.folder.path().to_owned()),
-            ..LocalOptions::default()
-        });
+        let local = LocalBackend::new(
+            LocalOptions::from(LocalPython::Path(python.path.clone())).with_home(running.folder.path()),
+        );
         Server { http: http_port, rpc: rpc_port, socket, link, local, running }
     }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use beep_python_client::PythonHostBackend;
 use beep_python_runtime::environment::Environment;
 use beep_python_server::launch::{ServerRecord, stop};
 use serde_json::json;

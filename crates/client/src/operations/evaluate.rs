@@ -1,0 +1,85 @@
+//! Running code.
+
+use std::future::Future;
+
+use beep_python_protocol::Operation;
+use beep_python_protocol::message::EvaluateRequest;
+
+use crate::args::Locals;
+use crate::body::{encode, return_type};
+use crate::client::Client;
+use crate::error::Error;
+use crate::execution::Execution;
+use crate::handle::Handle;
+use crate::response::FromResponse;
+use crate::transport::Transport;
+use crate::value_stream::ValueStream;
+
+impl<T: Transport> Client<T> {
+    /// Evaluates an expression, or statements. The result is the value of the last statement when that is an expression,
+    /// else None. Names persist in the session.
+    pub fn evaluate<R: FromResponse>(&self, code: &str) -> impl Future<Output = Result<R, Error>> + Send {
+        self.evaluate_with(code, ())
+    }
+
+    /// Evaluates with names that exist for this call only. With any, nothing that the code binds persists.
+    pub fn evaluate_with<R: FromResponse>(
+        &self,
+        code: &str,
+        locals: impl Into<Locals>,
+    ) -> impl Future<Output = Result<R, Error>> + Send {
+        let body = locals.into().into_values().and_then(|locals| {
+            encode(&EvaluateRequest { expression: code, locals: &locals, return_type: return_type::<R>() })
+        });
+        self.invoke(Operation::Evaluate, body, self.call_options().clone())
+    }
+
+    /// Evaluates as [`evaluate`](Self::evaluate) does, and streams its output, what it passes to `display`, and its calls
+    /// of `input()`. Its value and the figures that it leaves open are not displayed.
+    pub async fn evaluate_streaming(&self, code: &str) -> Result<Execution<T>, Error> {
+        Execution::start(self, Operation::Evaluate, code, Locals::default(), None).await
+    }
+
+    /// Runs code as a notebook does: streams its output, displays, the value of its last expression, and its calls of
+    /// `input()`.
+    pub async fn execute(&self, code: &str) -> Result<Execution<T>, Error> {
+        Execution::start(self, Operation::Execute, code, Locals::default(), None).await
+    }
+
+    /// Runs code as [`execute`](Self::execute) does, with names that exist for this call only.
+    pub fn execute_with(
+        &self,
+        code: &str,
+        locals: impl Into<Locals>,
+    ) -> impl Future<Output = Result<Execution<T>, Error>> + Send {
+        let locals = locals.into();
+        async move { Execution::start(self, Operation::Execute, code, locals, None).await }
+    }
+
+    /// Runs code as [`execute`](Self::execute) does, but keeps the result in the session and does not display it:
+    /// [`result::<Handle>`](Execution::result).
+    pub async fn execute_to_handle(&self, code: &str) -> Result<Execution<T>, Error> {
+        Execution::start(self, Operation::Execute, code, Locals::default(), return_type::<Handle>()).await
+    }
+
+    /// Iterates over the value of code: an iterable, a generator or an asynchronous generator. Items are made as they are
+    /// read.
+    pub fn stream<R: FromResponse>(&self, code: &str) -> impl Future<Output = Result<ValueStream<T, R>, Error>> + Send {
+        self.stream_with(code, ())
+    }
+
+    /// Iterates as [`stream`](Self::stream) does, with names that exist for this call only.
+    pub fn stream_with<R: FromResponse>(
+        &self,
+        code: &str,
+        locals: impl Into<Locals>,
+    ) -> impl Future<Output = Result<ValueStream<T, R>, Error>> + Send {
+        let locals = locals.into();
+        async move { ValueStream::over_code(self, code, locals).await }
+    }
+
+    /// Iterates over an object.
+    pub async fn iterate<R: FromResponse>(&self, object: &Handle) -> Result<ValueStream<T, R>, Error> {
+        ValueStream::over_object(self, object).await
+    }
+}

@@ -1,0 +1,6 @@
+//! The operations of a client, by subject.
+
+mod environments;
+mod evaluate;
+mod objects;
+mod sessions;

@@ -1,0 +1,92 @@
+//! The host and its sessions.
+
+use std::sync::Arc;
+
+use beep_python_protocol::message::{
+    CancelOutcome, CancelRequest, CancelResponse, Health, SessionCreated, SessionInfo, SessionList, SessionRestarted,
+};
+use beep_python_protocol::{
+    DebugRequest, Debugger, HandleList, HeldObject, HostOperation, SessionInspection, SessionOptions,
+};
+use serde::de::IgnoredAny;
+
+use crate::body::{Empty, NO_REQUEST};
+use crate::client::Client;
+use crate::error::Error;
+use crate::transport::Transport;
+
+impl<T: Transport> Client<T> {
+    /// Checks that the host accepts calls, and returns what it reports about itself.
+    pub async fn health(&self) -> Result<Health, Error> {
+        self.call_host(HostOperation::Health, NO_REQUEST, None).await
+    }
+
+    /// Cancels the call of this [`request id`](Self::with_request_id), whichever client made it, and returns when the call
+    /// has ended. The call's own grace applies unless this client has one. The caller of the cancelled call gets an error.
+    pub async fn cancel(&self, request_id: &str) -> Result<CancelOutcome, Error> {
+        let grace_ms = self.call_options().grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+        let request = CancelRequest { request_id: request_id.to_owned(), grace_ms };
+        let response: CancelResponse = self.call_host(HostOperation::Cancel, Some(request), None).await?;
+        Ok(response.outcome)
+    }
+
+    /// Creates a session and returns its id, for [`with_session`](Self::with_session). A session has names and objects
+    /// of its own and runs in parallel with others.
+    pub async fn create_session(&self) -> Result<String, Error> {
+        self.create_session_with(&SessionOptions::default()).await
+    }
+
+    /// Creates a session in an environment, with limits and labels. The sessions of a server can use different
+    /// environments and Pythons at the same time.
+    pub async fn create_session_with(&self, options: &SessionOptions) -> Result<String, Error> {
+        let created: SessionCreated = self.call_host(HostOperation::CreateSession, Some(options), None).await?;
+        Ok(created.session_id)
+    }
+
+    /// Lists the host's sessions.
+    pub async fn list_sessions(&self) -> Result<Vec<SessionInfo>, Error> {
+        let list: SessionList = self.call_host(HostOperation::ListSessions, NO_REQUEST, None).await?;
+        Ok(list.sessions)
+    }
+
+    /// Describes a session.
+    pub async fn get_session(&self, session: &str) -> Result<SessionInfo, Error> {
+        self.call_host(HostOperation::GetSession, NO_REQUEST, Some(Arc::from(session))).await
+    }
+
+    /// Describes a session, how long its call has been running, and the stack of each of its threads. Does not stop the
+    /// session.
+    pub async fn inspect_session(&self, session: &str) -> Result<SessionInspection, Error> {
+        self.call_host(HostOperation::InspectSession, NO_REQUEST, Some(Arc::from(session))).await
+    }
+
+    /// Lists the objects that a session keeps for its clients. Waits for its turn in the session.
+    pub async fn list_handles(&self, session: &str) -> Result<Vec<HeldObject>, Error> {
+        let session = Some(Arc::from(session));
+        let list: HandleList = self.call_host(HostOperation::ListHandles, NO_REQUEST, session).await?;
+        Ok(list.handles)
+    }
+
+    /// Starts a debug server in a session, or returns the address of the one that is running. With `install`, debugpy is
+    /// installed into the session's environment where it is missing. Waits for its turn in the session. A debugger that
+    /// attaches can run code there.
+    pub async fn debug_session(&self, session: &str, install: bool) -> Result<Debugger, Error> {
+        let session = Some(Arc::from(session));
+        self.call_host(HostOperation::DebugSession, Some(DebugRequest { install }), session).await
+    }
+
+    /// Ends the worker of a session, whatever it is doing, and returns the new epoch. The session goes on empty.
+    pub async fn restart_session(&self, session: &str) -> Result<u64, Error> {
+        let session = Some(Arc::from(session));
+        let restarted: SessionRestarted =
+            self.call_host(HostOperation::RestartSession, Some(Empty {}), session).await?;
+        Ok(restarted.session_epoch)
+    }
+
+    /// Ends a session and releases all that it keeps.
+    pub async fn delete_session(&self, session: &str) -> Result<(), Error> {
+        let session = Some(Arc::from(session));
+        let _: IgnoredAny = self.call_host(HostOperation::DeleteSession, NO_REQUEST, session).await?;
+        Ok(())
+    }
+}

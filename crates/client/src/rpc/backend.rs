@@ -1,0 +1,35 @@
+//! The client over gRPC.
+
+use super::transport::RpcTransport;
+use crate::client::Client;
+use crate::error::Error;
+use crate::http::endpoint::Endpoint;
+
+/// A client of a host over gRPC.
+pub type RpcBackend = Client<RpcTransport>;
+
+impl RpcBackend {
+    /// A client of the host at an endpoint such as `grpc://127.0.0.1:50051`; `http://` means the same, and the default
+    /// port is 50051. The connection is made when it is needed; [`health`](Client::health) finds out whether the host is
+    /// there.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] when the text is not an endpoint.
+    pub fn connect(endpoint: &str) -> Result<RpcBackend, Error> {
+        Ok(Client::from_transport(RpcTransport::new(Endpoint::grpc(endpoint)?)))
+    }
+
+    /// The same client with a token, which is sent with every request.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] when a header cannot carry the token.
+    pub fn with_token(mut self, token: &str) -> Result<RpcBackend, Error> {
+        self.transport.set_token(token)?;
+        Ok(self)
+    }
+
+    /// Where the host listens.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.transport.endpoint()
+    }
+}
