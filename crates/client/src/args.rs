@@ -8,7 +8,7 @@ use crate::error::Error;
 /// Names with their values, in order.
 type Named = Vec<(String, Value)>;
 
-/// The arguments of a call, positional and by keyword. A tuple of up to six positional ones can be given in its place.
+/// The positional and keyword arguments of a call. A tuple of up to six positional arguments converts into it.
 ///
 /// ```
 /// # use beep_python_client::Args;
@@ -28,8 +28,8 @@ impl Args {
         Args::default()
     }
 
-    /// Adds a positional argument: whatever serde can write, or a [`Handle`](crate::Handle). The first that cannot be
-    /// written makes the call fail before it is sent.
+    /// Adds a positional argument: any value that serde can serialize, or a [`Handle`](crate::Handle). If one cannot be
+    /// serialized, the call fails before it is sent.
     #[must_use]
     pub fn arg(mut self, value: impl Serialize) -> Args {
         match to_value(&value) {
@@ -41,7 +41,7 @@ impl Args {
         self
     }
 
-    /// Adds an argument by keyword.
+    /// Adds a keyword argument.
     #[must_use]
     pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Args {
         self.keyword = self.keyword.local(name, value);
@@ -69,8 +69,8 @@ impl Locals {
         Locals::default()
     }
 
-    /// Adds a name: whatever serde can write, or a [`Handle`](crate::Handle). The first that cannot be written makes the
-    /// call fail before it is sent.
+    /// Adds a name with its value: any that serde can serialize, or a [`Handle`](crate::Handle). If one cannot be
+    /// serialized, the call fails before it is sent.
     #[must_use]
     pub fn local(mut self, name: impl Into<String>, value: impl Serialize) -> Locals {
         let name = name.into();

@@ -1,4 +1,4 @@
-//! What a backend is asked to do, and what it answers.
+//! Calls and replies, as transports carry them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +6,18 @@ use std::time::Duration;
 use beep_python_protocol::{CallLimits, Capabilities, HostOperation, Operation};
 use bytes::Bytes;
 
-/// One operation with its request. Backends that need no JSON route still get it as JSON: it is the one form in which
-/// all of them speak with the session.
+/// One operation with its request. The request is JSON for every transport, since that is the form that sessions read.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What to do.
+    /// The operation.
     pub target: Target,
-    /// The request: a JSON object with the keys of `PROTOCOL.md`, or empty where the operation takes none.
+    /// The request: a JSON object with the keys of `PROTOCOL.md`, or empty for an operation without request.
     pub body: Bytes,
-    /// In which session, until when.
+    /// The session, deadline and other options.
     pub options: CallOptions,
 }
 
-/// Who performs an operation.
+/// The performer of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A session.
@@ -52,16 +51,16 @@ pub struct CallOptions {
     pub callback: Option<Arc<str>>,
 }
 
-/// A successful answer. Failures are an [`Error`](crate::Error).
+/// A successful reply. A failure is an [`Error`](crate::Error).
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// JSON, with values in the exact form.
     Json(Bytes),
-    /// Floats as little-endian 32-bit numbers; only for the two float array operations.
+    /// Little-endian 32-bit floats; only for the two float array operations.
     Floats {
         /// The numbers, row after row.
         data: Bytes,
-        /// Rows and columns, where it was said.
+        /// Rows and columns, if known.
         shape: Option<(usize, usize)>,
     },
     /// Rows of floats; only for the operation that reads rows.

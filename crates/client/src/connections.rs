@@ -1,5 +1,5 @@
-//! Connections of which each call has one for itself: kept for the next call, replaced where the host has closed them,
-//! and never trusted with a call twice.
+//! A pool of connections, of which each call has one for itself. A connection that the host closed while it was idle is
+//! replaced; a call that may have run is never sent again.
 
 use std::fmt;
 use std::future::Future;
@@ -7,11 +7,11 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::Error;
 
-/// More than this many idle connections are closed.
+/// The most idle connections that are kept.
 const MAX_IDLE: usize = 32;
 
-/// A connection on which one exchange at a time is made, driven by whoever waits for its answer: no task of its own, no
-/// hop between threads.
+/// A connection that carries one exchange at a time. The caller's task drives it: it has no task of its own, and so no hop
+/// between threads.
 pub(crate) trait Connection: Sized + Send {
     type Endpoint: fmt::Display + Send + Sync;
     type Request: Send;
@@ -19,22 +19,22 @@ pub(crate) trait Connection: Sized + Send {
 
     fn open(endpoint: &Self::Endpoint) -> impl Future<Output = Result<Self, Error>> + Send;
 
-    /// Sends a request and waits for the whole answer.
+    /// Sends a request and waits for the whole response.
     fn exchange(
         &mut self,
         request: Self::Request,
     ) -> impl Future<Output = Result<Self::Response, ExchangeError<Self::Request>>> + Send;
 
-    /// Whether the exchange left it in a state in which another one can follow.
+    /// Whether the last exchange is complete, so that another one can follow.
     fn is_idle(&self) -> bool;
 
-    /// Whether the host has left it open and said nothing unasked since.
+    /// Whether the host has neither closed it nor sent anything unrequested.
     fn is_usable(&self) -> bool;
 }
 
-/// Why there is no answer.
+/// The failure of an exchange.
 pub(crate) struct ExchangeError<R> {
-    /// The request, when nothing of it was sent.
+    /// The request, if nothing of it was sent.
     pub(crate) unsent: Option<R>,
     pub(crate) source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -49,7 +49,7 @@ impl<R> ExchangeError<R> {
 /// The connections to one endpoint.
 pub(crate) struct Connections<C: Connection> {
     endpoint: C::Endpoint,
-    /// The last used on top, since it is the warmest.
+    /// The last used is on top: it is the warmest.
     idle: Mutex<Vec<C>>,
 }
 
@@ -62,8 +62,8 @@ impl<C: Connection> Connections<C> {
         &self.endpoint
     }
 
-    /// Makes an exchange on a kept connection, or on a new one. A request of which nothing was sent, because the host had
-    /// closed the kept connection, is sent on another one; any other never, for it may have run.
+    /// Performs an exchange on a kept connection, or on a new one. If a kept connection fails before anything was sent, the
+    /// request goes out on another one. A request that may have run is never sent again.
     pub(crate) async fn exchange(&self, mut request: C::Request) -> Result<C::Response, Error> {
         loop {
             let kept = self.take();

@@ -1,4 +1,4 @@
-//! Servers of this user that run, by the records that they keep in the home.
+//! The running servers of this user, by their records in the home.
 
 use std::env;
 use std::fs;
@@ -12,27 +12,27 @@ use crate::any_transport::AnyBackend;
 use crate::connect::connect;
 use crate::error::Error;
 
-/// The backends of a server that this program can use, the fastest first.
+/// The backends that this program can use, fastest first.
 const BACKENDS: &[&str] = if cfg!(feature = "rpc") { &["pipe", "http", "rpc"] } else { &["pipe", "http"] };
 
-/// A server that runs.
+/// A running server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunningServer {
-    /// What it says of itself: its endpoints, its environment, its Python, its process.
+    /// Its record: its endpoints, its environment, its Python, its process.
     pub record: ServerRecord,
 }
 
-/// The running servers of this user, in the order in which they were started, by the records in `$BEEP_PYTHON_HOME`, else
-/// `~/.beep-python`. Where none was ever started there are none.
+/// The running servers of this user, in the order of their start, by their records in `$BEEP_PYTHON_HOME`, or else in
+/// `~/.beep-python`.
 ///
-/// A record that outlived its server is passed over: it counts only while the process of its pid is the one that it was
-/// written by. So are servers that are about to stop, and records that cannot be understood.
+/// Records that outlived their server are skipped: a record counts only while the process that wrote it is running.
+/// Servers that are stopping and records that cannot be read are skipped, too.
 ///
 /// # Errors
 /// [`Error::File`] when the folder of records cannot be read, or belongs to another user.
 ///
 /// ```no_run
-/// use beep_python_client::{Error, PythonHostBackend, discover};
+/// use beep_python_client::{Error, discover};
 ///
 /// # async fn example() -> Result<(), Error> {
 /// for server in discover()? {
@@ -52,7 +52,7 @@ pub fn discover() -> Result<Vec<RunningServer>, Error> {
     discover_in(&home.ok_or_else(unset)?)
 }
 
-/// The same for the home at `home`.
+/// The running servers whose records are in the home at `home`.
 ///
 /// # Errors
 /// As [`discover`].
@@ -62,7 +62,7 @@ pub fn discover_in(home: &Path) -> Result<Vec<RunningServer>, Error> {
     match fs::metadata(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
-        // Whoever writes records decides where code and token go.
+        // The writer of the records decides where code and tokens go.
         Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
             return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
         }
@@ -80,17 +80,18 @@ pub fn discover_in(home: &Path) -> Result<Vec<RunningServer>, Error> {
 }
 
 fn read(path: &Path) -> Option<ServerRecord> {
-    // What is half written has a name of another kind.
+    // Files that are still being written have names of another kind.
     let name = path.file_name()?.to_str()?;
     (name.ends_with(".json") && !name.starts_with('.')).then_some(())?;
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
 impl RunningServer {
-    /// A backend at the server's fastest endpoint: its pipe, else HTTP, else gRPC; with its token where that can be read.
+    /// A client at the server's fastest endpoint: its pipe, else HTTP, else gRPC. It has the server's token, if that can be
+    /// read.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] when it has no endpoint that this program can use.
+    /// [`Error::Endpoint`] when the server has no endpoint that this program can use.
     pub fn connect(&self) -> Result<AnyBackend, Error> {
         let endpoint = BACKENDS.iter().find_map(|backend| self.record.endpoint(backend));
         let endpoint = endpoint.ok_or_else(|| Error::Endpoint {
@@ -100,8 +101,8 @@ impl RunningServer {
         self.connect_to(&endpoint.url)
     }
 
-    /// A backend at one of the server's endpoints, with its token where that can be read. The user whose server it is
-    /// needs none, as a rule, but not every machine lets a server see whose a connection is.
+    /// A client at one of the server's endpoints. It has the server's token, if that can be read: the server's own user
+    /// rarely needs it, but not every machine lets a server see the user of a connection.
     ///
     /// # Errors
     /// As [`connect`](crate::connect).
@@ -113,7 +114,7 @@ impl RunningServer {
         }
     }
 
-    /// The token that other users must show, from the file that its user alone can read.
+    /// The token that other users must send, from a file that only the server's user can read.
     ///
     /// # Errors
     /// [`Error::File`] when the file cannot be read.

@@ -1,4 +1,4 @@
-//! Why a call failed.
+//! Errors of calls.
 
 use std::fmt;
 use std::io;
@@ -7,20 +7,20 @@ use std::path::PathBuf;
 use beep_python_protocol::{ErrorCode, Problem, PythonException, ValueError};
 use serde::Deserialize;
 
-/// Why a call failed. `{:#}` writes a Python exception with its traceback.
+/// The error of a call. The format `{:#}` writes a Python exception with its traceback.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Python code raised an exception; the host did what it was asked to.
+    /// Python code raised an exception. The host carried out the call.
     #[error(fmt = write_exception)]
     Python(Box<PythonError>),
-    /// The host did not do what it was asked to.
+    /// The host did not carry out the call.
     #[error("{0}")]
     Host(Box<Problem>),
-    /// The endpoint cannot be used as it is written.
-    #[error("`{endpoint}` is no endpoint: {reason}")]
+    /// The text is not an endpoint, or one that this program cannot use.
+    #[error("`{endpoint}` is not an endpoint: {reason}")]
     Endpoint {
-        /// What was given.
+        /// The text.
         endpoint: String,
         /// What is wrong with it.
         reason: String,
@@ -28,19 +28,19 @@ pub enum Error {
     /// No connection could be made.
     #[error("cannot connect to {endpoint}")]
     Connect {
-        /// The host.
+        /// The endpoint.
         endpoint: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The connection broke before the whole answer was there. Calls are never repeated by themselves.
+    /// The connection broke before the whole response had arrived. The client never repeats a call.
     #[error("the connection to {endpoint} was lost{}", if *may_have_run { "; the call may have run" } else { " before the call was sent" })]
     ConnectionLost {
-        /// The host.
+        /// The endpoint.
         endpoint: String,
-        /// False only when nothing of the request had been sent.
+        /// False only if nothing of the request was sent.
         may_have_run: bool,
-        /// What the connection said.
+        /// The connection's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The response does not follow our protocol, or a newer version of it.
@@ -65,41 +65,41 @@ pub enum Error {
         /// Why the argument cannot be read; `None` when it is missing.
         reason: Option<ValueError>,
     },
-    /// A file or folder that tells of servers cannot be read.
+    /// A file or folder of server records cannot be read.
     #[error("cannot read {}", path.display())]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// The result is no value of the type that was asked for.
+    /// The result cannot be read as the type that the caller wants.
     #[error("the result, a Python {found}, cannot be read as {wanted}")]
     Decode {
         /// The Rust type.
         wanted: &'static str,
         /// The Python type.
         found: &'static str,
-        /// Why.
+        /// What is wrong.
         source: ValueError,
     },
-    /// An argument cannot be written.
+    /// An argument has no value form.
     #[error("{what} cannot be written as a Python value")]
     Encode {
         /// Which argument.
         what: String,
-        /// Why.
+        /// What is wrong.
         source: ValueError,
     },
-    /// A value was asked for, and the result is an object that cannot be sent as one. It has been released.
+    /// The result is an object without a value form, and the caller wants a value. The object has been released.
     #[error("the result is an object of type {type_name}, which has no value form{}", repr.as_ref().map(|repr| format!(": {repr}")).unwrap_or_default())]
     UnexpectedHandle {
         /// The type of the object.
         type_name: String,
-        /// Its `repr`, where it is known.
+        /// Its `repr`, if it is known.
         repr: Option<String>,
     },
-    /// A handle was asked for, and the host sent a value.
+    /// The caller wants a handle, and the host sent a value.
     #[error("a handle was asked for, and the result is a plain {found}")]
     ExpectedHandle {
         /// The Python type of the value.
@@ -107,7 +107,7 @@ pub enum Error {
     },
 }
 
-/// An exception that Python code raised, and what it had printed by then.
+/// An exception that Python code raised, with what the call had printed by then.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PythonError {
@@ -126,7 +126,7 @@ fn write_exception(error: &PythonError, f: &mut fmt::Formatter<'_>) -> fmt::Resu
 }
 
 impl Error {
-    /// The error that a host's problem stands for. For backends.
+    /// The error of a host's problem. For transports.
     pub fn from_problem(problem: Problem) -> Error {
         match problem.exception {
             Some(exception) if problem.code == ErrorCode::PythonException => Error::Python(Box::new(PythonError {
@@ -139,9 +139,9 @@ impl Error {
         }
     }
 
-    /// The error that an error body stands for, also when it is none of ours. For backends.
+    /// The error of a response's body, which need not be a problem of ours. For transports.
     pub fn from_body(status: u16, body: &[u8]) -> Error {
-        /// What a problem of a newer host, or of someone else's, has at least.
+        /// What the problems of newer hosts, and of other programs, have in common.
         #[derive(Deserialize)]
         struct Foreign {
             code: Option<String>,
@@ -170,7 +170,7 @@ impl Error {
         Error::malformed(format!("{error}; it begins with `{beginning}`"))
     }
 
-    /// The same, with what the call wrote where it was followed.
+    /// The same error, with the output that came as events.
     pub(crate) fn with_output(mut self, stdout: String, stderr: String) -> Error {
         match &mut self {
             Error::Python(error) => (error.stdout, error.stderr) = (stdout, stderr),
@@ -180,7 +180,7 @@ impl Error {
         self
     }
 
-    /// The host's code, where it sent one.
+    /// The host's code, if it sent one.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Error::Python(_) => Some(ErrorCode::PythonException),
@@ -189,7 +189,7 @@ impl Error {
         }
     }
 
-    /// The exception, where Python raised one.
+    /// The exception, if Python raised one.
     pub fn exception(&self) -> Option<&PythonException> {
         match self {
             Error::Python(error) => Some(&error.exception),
@@ -198,7 +198,7 @@ impl Error {
         }
     }
 
-    /// What the call wrote to standard output and standard error before it failed, where the host said.
+    /// What the call wrote to standard output and standard error before it failed, if the host said.
     pub fn output(&self) -> Option<(&str, &str)> {
         match self {
             Error::Python(error) => Some((&error.stdout, &error.stderr)),

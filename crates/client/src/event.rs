@@ -1,4 +1,4 @@
-//! What a call tells before its answer, as every backend gives it.
+//! The events of a call, the same on every transport.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ use serde::Deserialize;
 
 use crate::error::Error;
 
-/// One thing that happens in a call. For backends; callers get what [`execute`](crate::PythonHostBackend::execute) and
-/// [`stream`](crate::PythonHostBackend::stream) make of it.
+/// An event of a call, as a [`Transport`](crate::Transport) returns it. Callers read events through
+/// [`execute`](crate::Client::execute) and [`stream`](crate::Client::stream).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -23,46 +23,46 @@ pub enum Event {
     Stdout(String),
     /// It wrote to standard error.
     Stderr(String),
-    /// It showed an object.
+    /// It displayed an object.
     Display(Display),
-    /// It gave an item of a stream: a value, or a description of a new handle.
+    /// It yielded an item of a stream: a value, or the description of a new handle.
     Item(Box<CallResponse>),
     /// `input()` waits for a line.
     InputRequest {
-        /// What the answer names.
+        /// The id that the reply names.
         question_id: String,
-        /// What is to be shown before it.
+        /// The prompt to show.
         prompt: String,
     },
-    /// A callback waits for its answer.
+    /// A callback waits for its result.
     Callback {
-        /// What the answer names, and calls that are to be carried out meanwhile.
+        /// The id that the reply and nested calls name.
         question_id: String,
-        /// Which.
+        /// The callback's name.
         name: String,
-        /// Whether calls can be carried out meanwhile.
+        /// Whether calls can be nested in it.
         nested: bool,
         /// Positional arguments.
         args: Vec<CallResponse>,
-        /// Arguments by keyword.
+        /// Keyword arguments.
         kwargs: Vec<(String, CallResponse)>,
     },
-    /// The answer of the operation, a JSON object, as where it is not followed. Nothing comes after it.
+    /// The response of the operation, a JSON object, as a call without events returns it. It is the last event.
     Result(Bytes),
 }
 
-/// An object as it shows itself: by MIME type, what a notebook would take. Binary data is base64.
+/// The forms of a displayed object by MIME type, as a notebook takes them. Binary data is base64.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Display {
-    /// `text/plain` as a rule, and richer forms where the object has them: `text/html`, `image/png`, `application/json`.
+    /// Usually `text/plain`, and the richer forms that the object has: `text/html`, `image/png`, `application/json`.
     pub data: BTreeMap<String, serde_json::Value>,
-    /// What else is to be known of each.
+    /// Metadata of each form.
     #[serde(default)]
     pub metadata: BTreeMap<String, serde_json::Value>,
 }
 
 impl Display {
-    /// What stands for it where only text can be shown: its `text/plain`, or which forms it has instead.
+    /// The text to show where only text can be shown: the `text/plain` form, or else the list of its forms.
     pub fn text(&self) -> Cow<'_, str> {
         match self.data.get("text/plain").and_then(|text| text.as_str()) {
             Some(text) => text.into(),
@@ -71,11 +71,11 @@ impl Display {
     }
 }
 
-/// The events of one call, in order. An error ends it; dropping it tells the host that nobody follows any more.
+/// A [`Stream`] of the events of a call, in order. An error ends it. Dropping it ends the subscription.
 pub struct EventStream(Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>);
 
 impl EventStream {
-    /// Of a stream that ends after [`Event::Result`] or an error.
+    /// Wraps a stream that ends after [`Event::Result`] or an error.
     pub fn new(events: impl Stream<Item = Result<Event, Error>> + Send + 'static) -> EventStream {
         EventStream(Box::pin(events))
     }
@@ -95,7 +95,7 @@ impl fmt::Debug for EventStream {
     }
 }
 
-/// The keys of all events; each has some of them.
+/// The keys of all events; each event has some of them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Keys<'a> {
@@ -116,8 +116,7 @@ struct Keys<'a> {
 }
 
 impl Event {
-    /// The event of this name, from the JSON object that says it; further keys in it mean nothing. `None` for one that
-    /// only a newer host has. For backends.
+    /// The event of this name, from its JSON object, whose other keys are ignored. `None` for an event of a newer host.
     pub(crate) fn read(name: &str, object: &Bytes) -> Result<Option<Event>, Error> {
         let unreadable = |error| Error::unreadable(object, &error);
         let keys = || serde_json::from_slice::<Keys<'_>>(object).map_err(unreadable);
@@ -141,7 +140,7 @@ impl Event {
     }
 }
 
-/// A line in which an object says its event itself: `{"event":"stdout","text":"…"}`.
+/// The event of a line that names it: `{"event":"stdout","text":"…"}`.
 pub(crate) fn read_line(line: &Bytes) -> Result<Option<Event>, Error> {
     #[derive(Deserialize)]
     struct Named<'a> {
@@ -155,12 +154,12 @@ pub(crate) fn read_line(line: &Bytes) -> Result<Option<Event>, Error> {
     }
 }
 
-/// Whether nothing comes after it.
+/// Whether it is the last event.
 pub(crate) fn is_last(event: &Result<Event, Error>) -> bool {
     matches!(event, Err(_) | Ok(Event::Result(_)))
 }
 
-/// The value of an argument or item that is one.
+/// The value of an argument or item.
 pub(crate) fn value_of(answer: &mut CallResponse) -> Value {
     std::mem::take(&mut answer.value)
 }

@@ -1,4 +1,4 @@
-//! Float arrays, in the two ways in which they arrive.
+//! Float arrays, which arrive as bytes or as JSON.
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 pub(crate) fn array(reply: Reply) -> Result<Vec<f32>, Error> {
     match reply {
         Reply::Floats { data, .. } => numbers(&data),
-        Reply::FloatRows(_) => Err(Error::malformed("rows where one row was asked for")),
+        Reply::FloatRows(_) => Err(Error::malformed("rows where one row was expected")),
         Reply::Json(text) => {
             let mut reader = Reader { text: &text, at: 0 };
             let row = reader.row()?;
@@ -19,7 +19,7 @@ pub(crate) fn array(reply: Reply) -> Result<Vec<f32>, Error> {
     }
 }
 
-/// Rows, which in JSON can be of different length.
+/// Rows; those in JSON may differ in length.
 pub(crate) fn array_2d(reply: Reply) -> Result<Vec<Vec<f32>>, Error> {
     match reply {
         Reply::Floats { data, shape: Some((rows, columns)) } => {
@@ -31,7 +31,7 @@ pub(crate) fn array_2d(reply: Reply) -> Result<Vec<Vec<f32>>, Error> {
                 columns => data.chunks_exact(columns * 4).map(|row| numbers(&Bytes::copy_from_slice(row))).collect(),
             }
         }
-        Reply::Floats { shape: None, .. } => Err(Error::malformed("the answer does not say how many rows it has")),
+        Reply::Floats { shape: None, .. } => Err(Error::malformed("the response does not say how many rows it has")),
         Reply::FloatRows(rows) => Ok(rows),
         Reply::Json(text) => {
             let mut reader = Reader { text: &text, at: 0 };
@@ -49,8 +49,8 @@ fn numbers(data: &Bytes) -> Result<Vec<f32>, Error> {
     Ok(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
 }
 
-/// Reads JSON arrays of numbers. A JSON library would refuse `1e999`, which is how Infinity is written for readers that
-/// know no word for it, and would round twice on the way to 32 bits.
+/// A reader of JSON arrays of numbers. A JSON library would refuse `1e999`, which stands for Infinity where JSON has no
+/// word for it, and would round twice on the way to 32 bits.
 struct Reader<'a> {
     text: &'a [u8],
     at: usize,
@@ -98,7 +98,7 @@ impl Reader<'_> {
         number.ok_or_else(|| self.wrong("a number"))
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
@@ -119,6 +119,6 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, wanted: &str) -> Error {
-        Error::malformed(format!("wanted {wanted} at byte {} of the float array", self.at))
+        Error::malformed(format!("expected {wanted} at byte {} of the float array", self.at))
     }
 }

@@ -10,14 +10,14 @@ use serde::{Serialize, Serializer};
 
 use crate::handle_reaper::{ReaperSender, Release};
 
-/// An object that a session holds for this client.
+/// An object that a session keeps for this client.
 ///
-/// Given as an argument (or inside one) it stands for that object. When the last clone is dropped the object is released,
-/// in the background and together with others; dropping never waits. [`dispose_handle`] does it now and tells how it
-/// went. What [`import_module`] gives is not released: all clients of a session share one handle for each module.
+/// As an argument, or inside one, it stands for that object. Dropping the last clone releases the object in the
+/// background, together with others; dropping never waits. [`dispose_handle`] releases it now and reports errors. The
+/// handles that [`import_module`] returns are not released: all clients of a session share one handle for each module.
 ///
-/// [`dispose_handle`]: crate::PythonHostBackend::dispose_handle
-/// [`import_module`]: crate::PythonHostBackend::import_module
+/// [`dispose_handle`]: crate::Client::dispose_handle
+/// [`import_module`]: crate::Client::import_module
 #[derive(Clone)]
 pub struct Handle(Arc<Held>);
 
@@ -44,32 +44,32 @@ impl Handle {
         Handle(Arc::new(Held { id, type_name, repr, shape, dtype, session, reaper, disposed: AtomicBool::new(false) }))
     }
 
-    /// The id that it has in its session.
+    /// Its id in the session.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// The type of the object: `numpy.ndarray`.
+    /// The object's type: `numpy.ndarray`.
     pub fn type_name(&self) -> &str {
         &self.0.type_name
     }
 
-    /// The object's `repr` when it was handed out, shortened, where there is one.
+    /// The object's `repr` at the time of the call, shortened; `None` when it failed.
     pub fn repr(&self) -> Option<&str> {
         self.0.repr.as_deref()
     }
 
-    /// The object's shape when it was handed out, where it has one.
+    /// The object's shape at the time of the call, if it has one.
     pub fn shape(&self) -> Option<&[u64]> {
         self.0.shape.as_deref()
     }
 
-    /// The type of the object's elements, where it has one.
+    /// The type of the object's elements, if it has one.
     pub fn dtype(&self) -> Option<&str> {
         self.0.dtype.as_deref()
     }
 
-    /// The session that holds it. `None`: the host's default one. Calls on the handle go there.
+    /// The session that keeps the object, to which all calls on the handle go. `None`: the host's default session.
     pub fn session(&self) -> Option<&str> {
         self.0.session.as_deref()
     }
@@ -78,7 +78,7 @@ impl Handle {
         self.0.session.clone()
     }
 
-    /// Keeps `drop` from releasing it once more.
+    /// Keeps `drop` from releasing the object again.
     pub(crate) fn mark_disposed(&self) {
         self.0.disposed.store(true, Ordering::Relaxed);
     }
@@ -118,7 +118,7 @@ impl fmt::Debug for Handle {
 }
 
 impl fmt::Display for Handle {
-    /// The `repr` where it is known, else the type.
+    /// The `repr` if it is known, else the type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.repr() {
             Some(repr) => f.write_str(repr),

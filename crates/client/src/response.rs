@@ -1,4 +1,4 @@
-//! What the caller makes of an answer.
+//! Responses, and the types that a caller can read from them.
 
 use std::any::type_name;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::handle::Handle;
 
-/// A result together with what the call printed.
+/// A result, with what the call printed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Response<T> {
     /// The result.
@@ -17,34 +17,35 @@ pub struct Response<T> {
     pub stdout: String,
     /// What the call wrote to standard error.
     pub stderr: String,
-    /// The session's epoch: 1 at first, one more after each restart, in which it lost all that it held.
+    /// The session's epoch: 1 at first, one more after each restart. A restart loses the session's names and objects.
     pub session_epoch: Option<u64>,
 }
 
 /// A result of either kind.
 #[derive(Clone, Debug)]
 pub enum Returned {
-    /// It was sent.
+    /// A value.
     Value(Value),
-    /// It cannot be sent as a value, and stays in the session.
+    /// An object without a value form, which stays in the session.
     Handle(Handle),
 }
 
-/// What can be asked of a call: any type that serde can read, [`Handle`], [`Returned`], or [`Response`] around one of these.
+/// A type that a call can return: any that serde can deserialize, [`Handle`], [`Returned`], or [`Response`] around one of
+/// these.
 pub trait FromResponse: Sized {
-    /// Whether the host is to keep the result even where it could send it.
+    /// Whether the host should keep the result even if it has a value form.
     const WANTS_HANDLE: bool = false;
 
-    /// Takes what it wants from the answer.
+    /// Reads itself from a response.
     ///
     /// # Errors
     /// [`Error::Decode`], [`Error::UnexpectedHandle`] or [`Error::ExpectedHandle`] when the result is of another kind.
-    fn from_response(answer: Response<Returned>) -> Result<Self, Error>;
+    fn from_response(response: Response<Returned>) -> Result<Self, Error>;
 }
 
 impl<T: DeserializeOwned> FromResponse for T {
-    fn from_response(answer: Response<Returned>) -> Result<T, Error> {
-        match answer.value {
+    fn from_response(response: Response<Returned>) -> Result<T, Error> {
+        match response.value {
             Returned::Value(value) => {
                 let found = value.type_name();
                 from_value(value).map_err(|source| Error::Decode { wanted: type_name::<T>(), found, source })
@@ -60,8 +61,8 @@ impl<T: DeserializeOwned> FromResponse for T {
 impl FromResponse for Handle {
     const WANTS_HANDLE: bool = true;
 
-    fn from_response(answer: Response<Returned>) -> Result<Handle, Error> {
-        match answer.value {
+    fn from_response(response: Response<Returned>) -> Result<Handle, Error> {
+        match response.value {
             Returned::Handle(handle) => Ok(handle),
             Returned::Value(value) => Err(Error::ExpectedHandle { found: value.type_name() }),
         }
@@ -69,17 +70,17 @@ impl FromResponse for Handle {
 }
 
 impl FromResponse for Returned {
-    fn from_response(answer: Response<Returned>) -> Result<Returned, Error> {
-        Ok(answer.value)
+    fn from_response(response: Response<Returned>) -> Result<Returned, Error> {
+        Ok(response.value)
     }
 }
 
 impl<T: FromResponse> FromResponse for Response<T> {
     const WANTS_HANDLE: bool = T::WANTS_HANDLE;
 
-    fn from_response(mut answer: Response<Returned>) -> Result<Response<T>, Error> {
-        let (stdout, stderr) = (std::mem::take(&mut answer.stdout), std::mem::take(&mut answer.stderr));
-        let session_epoch = answer.session_epoch;
-        Ok(Response { value: T::from_response(answer)?, stdout, stderr, session_epoch })
+    fn from_response(mut response: Response<Returned>) -> Result<Response<T>, Error> {
+        let (stdout, stderr) = (std::mem::take(&mut response.stdout), std::mem::take(&mut response.stderr));
+        let session_epoch = response.session_epoch;
+        Ok(Response { value: T::from_response(response)?, stdout, stderr, session_epoch })
     }
 }

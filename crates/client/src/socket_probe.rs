@@ -1,4 +1,4 @@
-//! What the host has done to a connection while nobody looked.
+//! The state of an idle connection's socket.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -6,37 +6,37 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::{RecvFlags, recv};
 use tokio::runtime::{Handle, Id};
 
-/// A second descriptor of a connection's socket, to ask the system itself. What the reactor knows may be old: it has not
-/// looked since somebody last waited.
+/// A second descriptor of a connection's socket, to ask the kernel for the socket's state. The reactor's knowledge may be
+/// stale: it does not poll between calls.
 pub(crate) struct SocketProbe {
     socket: OwnedFd,
-    /// The tokio runtime whose reactor watches the socket; no other can wait for it.
+    /// The tokio runtime whose reactor has the socket; no other runtime can wait for it.
     runtime: Id,
 }
 
-/// What the host has done.
+/// What the peer has done since the last exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PeerState {
-    /// Nothing: the connection is open and silent.
+    /// Nothing: the connection is open and has no data.
     Quiet,
-    /// It sent something that nobody has read yet.
+    /// It sent data that is not read yet.
     Readable,
     /// It closed the connection, or the connection broke.
     Closed,
 }
 
 impl SocketProbe {
-    /// Of a socket that belongs to the current tokio runtime.
+    /// A probe of a socket of the current tokio runtime.
     pub(crate) fn new(socket: &impl AsFd) -> io::Result<SocketProbe> {
         Ok(SocketProbe { socket: socket.as_fd().try_clone_to_owned()?, runtime: Handle::current().id() })
     }
 
-    /// Whether the current tokio runtime is the one that the connection belongs to.
+    /// Whether the connection belongs to the current tokio runtime.
     pub(crate) fn same_runtime(&self) -> bool {
         self.runtime == Handle::current().id()
     }
 
-    pub(crate) fn look(&self) -> PeerState {
+    pub(crate) fn peer_state(&self) -> PeerState {
         match recv(&self.socket, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((0, _)) => PeerState::Closed,
             Ok(_) => PeerState::Readable,

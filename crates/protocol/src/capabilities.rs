@@ -1,23 +1,23 @@
-//! What a client offers to do while its call runs.
+//! What a client can do while its call runs.
 
-/// What Python code may ask of the client that called it. A client that offers anything takes the call's events, and
-/// answers the questions among them.
+/// What Python code may request from the client that called it. A client with any capability receives the call's events
+/// and replies to the requests among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Capabilities {
     /// Lines for `input()`.
     pub stdin: bool,
-    /// Answers of named callbacks.
+    /// Results of named callbacks.
     pub callbacks: bool,
 }
 
 impl Capabilities {
-    /// Nothing.
+    /// No capabilities.
     pub const NONE: Capabilities = Capabilities { stdin: false, callbacks: false };
 
-    /// What these words mean: `stdin` and `callbacks`.
+    /// Reads the words `stdin` and `callbacks`.
     ///
     /// # Errors
-    /// The first word that means nothing.
+    /// The first unknown word.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Capabilities, &'a str> {
         let mut capabilities = Capabilities::NONE;
         for word in words {
@@ -30,7 +30,7 @@ impl Capabilities {
         Ok(capabilities)
     }
 
-    /// The words for them.
+    /// Their words.
     pub fn words(self) -> Vec<&'static str> {
         [("stdin", self.stdin), ("callbacks", self.callbacks)]
             .into_iter()

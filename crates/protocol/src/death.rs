@@ -1,14 +1,14 @@
-//! How a worker process ended.
+//! The end of a worker process.
 
 use serde::{Deserialize, Serialize};
 
-/// What is known of a worker process that ended.
+/// How a worker process ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct WorkerDeath {
     /// The process.
     pub pid: i32,
-    /// Its exit status, where it ended by itself.
+    /// Its exit status, if it exited by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     /// The signal that ended it, by number.
@@ -17,16 +17,16 @@ pub struct WorkerDeath {
     /// The signal's name, for example `SIGSEGV`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal_name: Option<String>,
-    /// What this means.
+    /// The cause of its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<DeathCause>,
-    /// Its largest resident size, where the system told.
+    /// Its largest resident size, if the system reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
     /// The last lines that it wrote to standard error.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stderr_tail: String,
-    /// Where a crash happened: the Python stacks that the interpreter wrote while it died.
+    /// The place of a crash: the Python stacks that the interpreter wrote while it died.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
 }
@@ -40,11 +40,11 @@ pub enum DeathCause {
     Exit,
     /// It crashed: a fault in native code, or an abort.
     Crash,
-    /// The kernel ended it, since the machine or its group ran out of memory.
+    /// The kernel killed it because the machine or its control group ran out of memory.
     OutOfMemory,
-    /// Somebody else ended it with a signal.
+    /// A signal from elsewhere ended it.
     Killed,
-    /// The host ended it: a limit, a call that did not stop, a restart or an end that was asked for.
+    /// The host ended it: for a limit, a call that did not stop, a restart or a shutdown.
     Host,
 }
 

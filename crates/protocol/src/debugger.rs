@@ -5,19 +5,19 @@ use serde::{Deserialize, Serialize};
 /// The body of `POST /api/sessions/{sessionId}/debug`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DebugRequest {
-    /// Whether debugpy is to be installed into the session's environment where it is not there.
+    /// Whether to install debugpy into the session's environment if it is missing.
     #[serde(default)]
     pub install: bool,
 }
 
-/// Where a session's debugger listens, over TCP, for a client that speaks the debug adapter protocol.
+/// The TCP address of a session's debug server, for a client of the debug adapter protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Debugger {
-    /// The address, which is a loopback one.
+    /// The address, always a loopback address.
     pub host: String,
     /// The port.
     pub port: u16,
-    /// The version of debugpy, where it says one.
+    /// The version of debugpy, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub debugpy: Option<String>,
 }

@@ -1,12 +1,12 @@
-//! Stable error codes, one meaning on every wire.
+//! Stable error codes, with the same meaning on every wire.
 
 use serde::{Deserialize, Serialize};
 
-use crate::GrpcCode;
+use crate::grpc_code::GrpcCode;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $grpc:ident, $title:literal;)*) => {
-        /// What went wrong, in a word that never changes its meaning.
+        /// The kind of an error, as a word that never changes its meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -41,37 +41,37 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Python code raised an exception; it is described in `exception`.
+    /// Python code raised an exception; `exception` describes it.
     PythonException = "python_exception", 422, Unknown, "Python raised an exception";
-    /// The request is not what the operation takes.
+    /// The request is not valid for the operation.
     InvalidRequest = "invalid_request", 400, InvalidArgument, "The request is not valid";
     /// There is no such route or operation.
     UnknownOperation = "unknown_operation", 404, Unimplemented, "No such route";
-    /// The route exists and takes another method.
+    /// The route exists, with another method.
     MethodNotAllowed = "method_not_allowed", 405, Unimplemented, "The route takes another method";
     /// The body's content type is not `application/json`.
     UnsupportedMediaType = "unsupported_media_type", 415, Unimplemented, "The body must be JSON";
-    /// The body is larger than the server takes.
+    /// The body is larger than the server accepts.
     BodyTooLarge = "body_too_large", 413, ResourceExhausted, "The body is too large";
     /// The body did not arrive in time.
     RequestTimeout = "request_timeout", 408, DeadlineExceeded, "The request did not arrive in time";
-    /// The caller is another user, or cannot be known, and showed no valid token.
+    /// The caller is another user, or an unknown one, and sent no valid token.
     Unauthorized = "unauthorized", 401, Unauthenticated, "A token is needed";
-    /// The `Host` header names something that this server is not.
+    /// The `Host` header does not name this server.
     ForbiddenHost = "forbidden_host", 403, PermissionDenied, "The Host header is not allowed";
-    /// A web page of an origin that is not configured sent the request.
+    /// The request comes from a web page whose origin is not allowed.
     ForbiddenOrigin = "forbidden_origin", 403, PermissionDenied, "The origin is not allowed";
-    /// The session holds no such object.
+    /// The session keeps no object of this handle.
     UnknownHandle = "unknown_handle", 404, NotFound, "No such handle";
     /// The object was lost when its session was restarted.
     HandleLost = "handle_lost", 410, NotFound, "The handle was lost in a restart";
-    /// The object was released, since its lease had run out.
+    /// The object was released because its lease ran out.
     HandleExpired = "handle_expired", 410, NotFound, "The handle's lease ran out";
-    /// No such question of Python code's waits for an answer.
+    /// No request of this id from Python code waits for a reply.
     UnknownQuestion = "unknown_question", 404, NotFound, "No such question";
     /// There is no such session.
     UnknownSession = "unknown_session", 404, NotFound, "No such session";
-    /// The value cannot be given in the form that was asked for.
+    /// The value cannot be sent in the requested form.
     NotRepresentable = "not_representable", 422, FailedPrecondition, "The value cannot be represented";
     /// The worker process ended by itself; `death` says how.
     WorkerDied = "worker_died", 502, Internal, "The worker process died";
@@ -81,23 +81,23 @@ codes! {
     DeadlineExceeded = "deadline_exceeded", 504, DeadlineExceeded, "The deadline passed";
     /// The call was cancelled; `outcome` says what became of it.
     Cancelled = "cancelled", 499, Cancelled, "The call was cancelled";
-    /// No worker can be started for the session.
+    /// The session's worker cannot be started.
     WorkerUnavailable = "worker_unavailable", 503, Unavailable, "No worker could be started";
-    /// Too many calls wait for the session already.
+    /// Too many calls are waiting for the session.
     QueueFull = "queue_full", 429, ResourceExhausted, "Too many calls are waiting";
-    /// The server has as many sessions as it may have.
+    /// The server has reached its limit of sessions.
     TooManySessions = "too_many_sessions", 429, ResourceExhausted, "Too many sessions";
-    /// The call used more processor time than it may; `outcome` says what became of it.
+    /// The call exceeded its limit of processor time; `outcome` says what became of it.
     CpuTimeExceeded = "cpu_time_exceeded", 422, ResourceExhausted, "The processor time is used up";
-    /// The session took more memory than it may; `outcome` says what became of the call.
+    /// The session exceeded its memory limit; `outcome` says what became of the call.
     MemoryExceeded = "memory_exceeded", 422, ResourceExhausted, "The memory limit was passed";
-    /// The session had more processes than it may; `outcome` says what became of the call.
+    /// The session exceeded its limit of processes; `outcome` says what became of the call.
     TooManyProcesses = "too_many_processes", 422, ResourceExhausted, "Too many processes";
-    /// The session holds as many objects as it may.
+    /// The session has reached its limit of handles.
     TooManyHandles = "too_many_handles", 422, ResourceExhausted, "Too many handles";
     /// No debugger can be started in the session.
     NoDebugger = "no_debugger", 422, FailedPrecondition, "No debugger can be started";
-    /// The result is larger than it may be.
+    /// The result exceeds its size limit.
     ResultTooLarge = "result_too_large", 422, ResourceExhausted, "The result is too large";
     /// The server is stopping.
     ShuttingDown = "shutting_down", 503, Unavailable, "The server is stopping";

@@ -1,4 +1,4 @@
-//! A Python exception as it travels.
+//! Python exceptions on the wire.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PythonException {
-    /// The class: `ValueError`, or with its module where that is not `builtins`: `json.decoder.JSONDecodeError`.
+    /// The class: `ValueError`, or with its module if that is not `builtins`: `json.decoder.JSONDecodeError`.
     #[serde(rename = "type")]
     pub kind: String,
     /// `str(exception)`.
     pub message: String,
     /// The frames, outermost first; those of the host's own code are left out.
     pub traceback: Vec<Frame>,
-    /// What it was raised from or while handling.
+    /// The exception that it was raised from, or while handling which it was raised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Box<PythonException>>,
-    /// What `add_note` added.
+    /// The notes of `add_note`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// For a `SyntaxError`: where in the source.
@@ -30,7 +30,7 @@ pub struct PythonException {
 }
 
 impl fmt::Display for PythonException {
-    /// The class and the message; with `{:#}` all of it, as Python prints an exception that nobody caught.
+    /// The class and the message; with `{:#}` the whole report, as Python prints an uncaught exception.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
             return self.write_report(f, "");
@@ -91,11 +91,11 @@ pub struct Frame {
     pub line: u32,
     /// The function, or `<module>`.
     pub function: String,
-    /// The text of the line, where it is known.
+    /// The text of the line, if it is known.
     pub code: Option<String>,
 }
 
-/// Where a `SyntaxError` stands in the source. Lines and columns count from 1.
+/// The place of a `SyntaxError` in the source. Lines and columns count from 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SyntaxLocation {

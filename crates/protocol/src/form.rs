@@ -1,9 +1,9 @@
-//! The two forms in which a Python value travels.
+//! The two forms of Python values on the wire.
 
-/// How values in an answer are written. `PROTOCOL.md` shows both.
+/// How values in a response are written. `PROTOCOL.md` shows both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ValueForm {
-    /// What any JSON reader expects; whatever plain JSON cannot say becomes a handle.
+    /// Plain JSON, for any reader. A value that plain JSON cannot express becomes a handle.
     #[default]
     Plain,
     /// Every builtin value round-trips, with tags such as `{"$tuple": […]}`.

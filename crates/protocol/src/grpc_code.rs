@@ -1,42 +1,42 @@
 //! The status codes of gRPC.
 
-/// How a call over gRPC ended. The number is what `grpc-status` says.
+/// The status of a gRPC call, with the number of `grpc-status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum GrpcCode {
-    /// It went well.
+    /// Success.
     Ok = 0,
     /// The call was cancelled.
     Cancelled = 1,
-    /// Something raised that says more of itself in the details.
+    /// An exception, which the details describe.
     Unknown = 2,
     /// The request is wrong, whatever the state of the server.
     InvalidArgument = 3,
     /// The deadline passed.
     DeadlineExceeded = 4,
-    /// What was named is not there.
+    /// Something does not exist.
     NotFound = 5,
-    /// It is there already.
+    /// Something exists already.
     AlreadyExists = 6,
     /// The caller may not do this.
     PermissionDenied = 7,
-    /// Too much was asked for.
+    /// A limit was exceeded.
     ResourceExhausted = 8,
     /// The state of the server does not allow it.
     FailedPrecondition = 9,
-    /// The call was ended in the middle.
+    /// The call was aborted.
     Aborted = 10,
-    /// Past the end of something.
+    /// Something is out of range.
     OutOfRange = 11,
     /// There is no such rpc.
     Unimplemented = 12,
     /// The server failed.
     Internal = 13,
-    /// The server takes no calls now; nothing was done.
+    /// The server does not accept calls now; nothing was done.
     Unavailable = 14,
     /// Data was lost.
     DataLoss = 15,
-    /// The caller did not show who it is.
+    /// The caller is not authenticated.
     Unauthenticated = 16,
 }
 

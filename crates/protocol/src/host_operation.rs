@@ -1,33 +1,33 @@
-//! The operations of the host itself, beside those of a session.
+//! The operations of the host itself, with their names on each wire.
 
-/// One operation that no session has to run.
+/// An operation that the host carries out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HostOperation {
-    /// Tell that the host is there.
+    /// Report that the host accepts calls.
     Health,
-    /// Cancel calls that are under way, by the id that their client gave them.
+    /// Cancel calls in progress by their request id.
     Cancel,
-    /// Start a session.
+    /// Create a session.
     CreateSession,
     /// List the sessions.
     ListSessions,
-    /// Tell of one session.
+    /// Describe a session.
     GetSession,
-    /// Tell where a session stands that may be busy.
+    /// Describe a session, which may be busy, with the stacks of its threads.
     InspectSession,
-    /// List what a session holds.
+    /// List the handles of a session.
     ListHandles,
-    /// Let a debugger listen in a session.
+    /// Start a debug server in a session.
     DebugSession,
-    /// End a session's worker, whatever it does, and begin with an empty one.
+    /// Replace a session's worker, whatever it is doing, with an empty one.
     RestartSession,
-    /// End a session and let go of all that it holds.
+    /// End a session and release all that it keeps.
     DeleteSession,
-    /// Make a provider's environment, with all that it needs, or find it made.
+    /// Create a provider's environment with all that it requires, unless it exists.
     CreateEnvironment,
     /// List the environments.
     ListEnvironments,
-    /// Try an environment.
+    /// Check an environment.
     EnvironmentStatus,
     /// Delete an environment.
     DeleteEnvironment,

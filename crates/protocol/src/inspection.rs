@@ -2,31 +2,31 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::SessionInfo;
+use crate::message::session::SessionInfo;
 
-/// The answer of `GET /api/sessions/{sessionId}/inspect`.
+/// The response of `GET /api/sessions/{sessionId}/inspect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInspection {
-    /// What is known of it at any time.
+    /// The session's description.
     #[serde(flatten)]
     pub session: SessionInfo,
-    /// For how long the call that runs has been running, in milliseconds; absent while none does.
+    /// How long the current call has been running, in milliseconds; absent while none is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_ms: Option<u64>,
-    /// Where its threads stand; none where the worker did not say so in time.
+    /// The stacks of its threads; empty if the worker did not report them in time.
     #[serde(default)]
     pub threads: Vec<ThreadStack>,
 }
 
-/// Where a thread stands.
+/// The stack of a thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadStack {
-    /// Its identity, as `threading.get_ident()` gives it, in hexadecimal.
+    /// Its identity, `threading.get_ident()`, in hexadecimal.
     pub thread: String,
-    /// Whether it is the one that runs the calls.
+    /// Whether it is the thread that runs the calls.
     pub main: bool,
-    /// Its frames, the innermost first, without the host's own.
+    /// Its frames, innermost first, without those of the host's own code.
     pub frames: Vec<StackFrame>,
 }
 
@@ -41,14 +41,14 @@ pub struct StackFrame {
     pub function: String,
 }
 
-/// The answer of `GET /api/sessions/{sessionId}/handles`.
+/// The response of `GET /api/sessions/{sessionId}/handles`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandleList {
-    /// All that it holds, the oldest first.
+    /// The session's handles, oldest first.
     pub handles: Vec<HeldObject>,
 }
 
-/// An object that a session holds for a client.
+/// An object that a session keeps for a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldObject {
@@ -56,18 +56,18 @@ pub struct HeldObject {
     pub handle_id: String,
     /// Its type: `numpy.ndarray`.
     pub type_name: String,
-    /// How many bytes it takes itself, where that is known; of an array, those of its data.
+    /// Its own size in bytes, if known; for an array, the size of its data.
     #[serde(default)]
     pub size: Option<u64>,
-    /// How long it has been held, in milliseconds.
+    /// How long the session has kept it, in milliseconds.
     pub age_ms: u64,
-    /// How long it may be unused before it is released, where it has a lease.
+    /// Its lease: how long it may be unused before it is released, in milliseconds. Absent without a lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_ms: Option<u64>,
-    /// How much of that is left.
+    /// How much of the lease is left, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_left_ms: Option<u64>,
-    /// Its `repr`, shortened, where that did not fail.
+    /// Its `repr`, shortened; absent if that failed.
     #[serde(default)]
     pub repr: Option<String>,
 }

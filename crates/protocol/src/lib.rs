@@ -1,7 +1,6 @@
-//! The public wire of Beep Python Runtime: what is said, not how it travels.
+//! The public wire of Beep Python Runtime: the messages, values and error codes that clients and servers share.
 //!
-//! Messages, values and error codes that clients and servers share. There is no I/O here, and nothing that knows a
-//! process, a socket or a file. `PROTOCOL.md` beside this crate shows the wire by example.
+//! This crate does no I/O and knows no processes, sockets or files. `PROTOCOL.md` beside it shows the wire by example.
 
 mod capabilities;
 mod death;

@@ -1,4 +1,4 @@
-//! The operations of a session, with the name that each wire has for them.
+//! The operations of a session, with their names on each wire.
 
 /// One operation of a session. The number is the frame kind on the private worker wire (`WORKER.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -6,35 +6,35 @@
 pub enum Operation {
     /// Evaluate an expression, or statements whose last expression is the value.
     Evaluate = 1,
-    /// Import a module and answer with its handle.
+    /// Import a module and return its handle.
     Import = 2,
-    /// Call a callable of a module and answer with a handle, whatever it returns.
+    /// Call a callable of a module and return a handle of the result, whatever it is.
     Create = 3,
-    /// Call a method of a held object.
+    /// Call a method of an object.
     Call = 4,
     /// Read an attribute of a held object.
     GetAttribute = 5,
     /// Set an attribute of a held object.
     SetAttribute = 6,
-    /// Let go of one handle, or of several.
+    /// Release one handle, or several.
     Dispose = 7,
-    /// Read a held object as one row of 32-bit floats.
+    /// Read an object as one row of 32-bit floats.
     ToFloatArray = 8,
-    /// Read a held object as rows of 32-bit floats.
+    /// Read an object as rows of 32-bit floats.
     ToFloatArray2D = 9,
-    /// Tell whether a module could be imported.
+    /// Check whether a module can be found.
     ModuleAvailable = 10,
-    /// Keep a value that the client sends, and answer with its handle.
+    /// Keep a value of the client and return its handle.
     Wrap = 11,
-    /// Evaluate, and show what happens on the way, the value too.
+    /// Evaluate, with events for output, displays and the value.
     Execute = 12,
-    /// Open a stream on what an expression gives, or a held object, and send its first items.
+    /// Open a stream of the value of an expression, or of an object, and send its first items.
     Stream = 13,
     /// Send further items of a stream.
     Next = 14,
-    /// Answer a question that Python code asks; done by the host.
+    /// Reply to a request from Python code. The host carries it out, not the worker.
     Answer = 15,
-    /// Use one handle, or several, so that their leases begin anew.
+    /// Renew the lease of one handle, or of several.
     Renew = 16,
 }
 
@@ -59,7 +59,7 @@ impl Operation {
         Operation::Renew,
     ];
 
-    /// Whether it tells of more than an answer, so that it is always followed.
+    /// Whether events always precede its response.
     pub const fn has_events(self) -> bool {
         matches!(self, Operation::Execute | Operation::Stream | Operation::Next)
     }

@@ -1,8 +1,10 @@
-//! The body of an error answer: RFC 9457 `application/problem+json` with a stable code.
+//! The body of an error response: RFC 9457 `application/problem+json` with a stable code.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ErrorCode, PythonException, WorkerDeath};
+use crate::death::WorkerDeath;
+use crate::error::ErrorCode;
+use crate::exception::PythonException;
 
 /// What became of a call that was cancelled or ran out of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,13 +12,13 @@ use crate::{ErrorCode, PythonException, WorkerDeath};
 pub enum Outcome {
     /// It had not started; nothing of it ran.
     NotStarted,
-    /// It was interrupted; the session and what it holds are kept.
+    /// It was interrupted; the session keeps its state.
     StateKept,
     /// Its worker was killed; the session was restarted empty.
     StateLost,
 }
 
-/// An error answer.
+/// An error response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
@@ -28,16 +30,16 @@ pub struct Problem {
     pub code: ErrorCode,
     /// What failed, on what, why, and what to do next.
     pub detail: String,
-    /// The exception, where Python raised one.
+    /// The exception, if Python raised one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<PythonException>,
-    /// Whether the call may have run, where that is in question.
+    /// Whether the call may have run; absent where that is certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<bool>,
     /// What became of a cancelled call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// How the worker ended, where it did.
+    /// How the worker ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub death: Option<WorkerDeath>,
     /// What the call wrote to standard output before it failed.
@@ -52,7 +54,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this code, with a sentence that says what happened.
+    /// A problem of this code; `detail` is a sentence that says what happened.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Problem {
         Problem {
             title: code.title().to_owned(),

@@ -1,12 +1,12 @@
-//! Records of servers: one JSON file each in the home's folder `servers/`, written by a server when it is ready and
-//! removed when it ends. From them a client learns where a server is, and a command which process it is.
+//! Records of servers: one JSON file each in the home's folder `servers/`. A server writes its record when it is ready and
+//! removes it when it ends. The record tells clients the server's endpoints, and commands its process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// What is known of a server: `servers/<id>.json` in the home.
+/// The record of a server: `servers/<id>.json` in the home.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerRecord {
@@ -14,13 +14,13 @@ pub struct ServerRecord {
     pub id: String,
     /// Its process.
     pub pid: u32,
-    /// When that process started, in clock ticks since boot; tells it from a later one of the same pid.
+    /// When that process started, in clock ticks since boot; a later process of the same pid has another time.
     pub start_time: u64,
-    /// The run of the machine that it belongs to.
+    /// The boot of the machine that it belongs to.
     pub boot_id: String,
-    /// Where it can be reached.
+    /// Its endpoints.
     pub endpoints: Vec<ServerEndpoint>,
-    /// The environment that it runs code in, by name, or by path where it has none.
+    /// The environment that it runs code in, by name, or by path if it has no name.
     pub environment: String,
     /// The folder of that environment.
     pub environment_path: PathBuf,
@@ -28,23 +28,23 @@ pub struct ServerRecord {
     pub python_version: String,
     /// When it was ready, in seconds since 1970.
     pub started_at: u64,
-    /// The file that it logs to; none in the foreground.
+    /// The file that it logs to; absent in the foreground.
     pub log: Option<PathBuf>,
-    /// The file that holds the token which other users must show.
+    /// The file with the token that other users must send.
     pub token_file: PathBuf,
     /// The version of the program.
     pub version: String,
-    /// The folder that it was started in, which is the working directory of the code it runs.
+    /// The folder that it was started in: the working directory of its code.
     pub directory: PathBuf,
-    /// The arguments that it was started with, for starting it again.
+    /// The arguments that it was started with, for a restart.
     pub arguments: Vec<String>,
-    /// Whether it was told to stop and is finishing its calls.
+    /// Whether it is stopping and finishing its calls.
     pub stopping: bool,
     /// Settings worth showing: workers, timeout.
     pub settings: BTreeMap<String, serde_json::Value>,
 }
 
-/// One place where a server can be reached.
+/// An address of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerEndpoint {
     /// `http`, `pipe` or `rpc`.
@@ -53,19 +53,19 @@ pub struct ServerEndpoint {
     pub url: String,
 }
 
-/// How a server is, by its record and by what the system shows of its process.
+/// The state of a server, by its record and its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ServerState {
     /// It runs.
     Running,
-    /// It was told to stop and is finishing its calls.
+    /// It is stopping and finishing its calls.
     Stopping,
-    /// It is gone without having said so: it was killed, or it crashed.
+    /// It is gone but its record is not: it was killed, or it crashed.
     Ended,
-    /// It is gone, and its pid belongs to another process by now.
+    /// It is gone, and another process has its pid.
     PidReused,
-    /// It is gone since the machine was restarted.
+    /// It is gone because the machine was restarted.
     Rebooted,
 }
 
@@ -77,7 +77,7 @@ impl ServerState {
 }
 
 impl ServerEndpoint {
-    /// The TCP port, where it has one.
+    /// The TCP port, if it has one.
     pub fn port(&self) -> Option<u16> {
         if self.socket().is_some() {
             return None;
@@ -85,12 +85,12 @@ impl ServerEndpoint {
         self.url.trim_end_matches('/').rsplit_once(':')?.1.parse().ok()
     }
 
-    /// The Unix socket, where it is one.
+    /// The Unix socket, if it is one.
     pub fn socket(&self) -> Option<&Path> {
         self.url.strip_prefix("unix:").map(Path::new)
     }
 
-    /// The name of the pipe, where it is one: what .NET clients connect to.
+    /// The name of the pipe for .NET clients, if it is one.
     pub fn pipe_name(&self) -> Option<&str> {
         self.socket()?.file_stem()?.to_str()
     }
@@ -102,8 +102,8 @@ impl ServerRecord {
         self.endpoints.iter().find(|endpoint| endpoint.backend == backend)
     }
 
-    /// How the server is, by what the system shows: the content of `/proc/sys/kernel/random/boot_id` where it can be
-    /// read, and of `/proc/PID/stat` where there is a process of its pid.
+    /// The state of the server, from the content of `/proc/sys/kernel/random/boot_id`, if that can be read, and of
+    /// `/proc/PID/stat`, if there is a process of its pid.
     pub fn state(&self, boot_id: Option<&str>, stat: Option<&str>) -> ServerState {
         if boot_id.is_some_and(|now| now.trim() != self.boot_id) {
             return ServerState::Rebooted;

@@ -20,15 +20,15 @@ use crate::connections::{Connection, ExchangeError};
 use crate::error::Error;
 use crate::socket_probe::{PeerState, SocketProbe};
 
-/// Servers keep idle connections for 90 seconds; well before that we no longer rely on it.
+/// Servers keep idle connections for 90 seconds; the client stops using them well before.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-/// How much is set aside for a large answer before its bytes are there.
+/// The most memory that is reserved for a response before it arrives.
 const MAX_RESERVED: usize = 64 << 20;
 
 pub(super) struct HttpConnection {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// Moves the bytes. Gone when the connection is closed.
+    /// Moves the bytes. `None` once the connection is closed.
     driver: Option<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>,
     probe: SocketProbe,
     used: Instant,
@@ -82,7 +82,7 @@ impl Connection for HttpConnection {
         self.used.elapsed() < MAX_IDLE
             && self.driver.is_some()
             && self.probe.same_runtime()
-            && self.probe.look() == PeerState::Quiet
+            && self.probe.peer_state() == PeerState::Quiet
     }
 }
 
@@ -97,7 +97,7 @@ impl HttpConnection {
                     Poll::Ready(Some(Ok(frame))) => {
                         let Ok(data) = frame.into_data() else { continue };
                         if first.is_empty() && whole.is_empty() {
-                            // Small answers come in one piece, which is then passed on as it is.
+                            // Small responses come in one piece, which is passed on as it is.
                             first = data;
                         } else {
                             if whole.is_empty() {
@@ -119,7 +119,7 @@ impl HttpConnection {
             }
         })
         .await?;
-        // The connection learns that the answer is complete, and asks for the next request.
+        // Lets the connection notice that the response is complete, so that it accepts the next request.
         poll_fn(|cx| {
             drive(&mut self.driver, cx);
             Poll::Ready(())
@@ -129,7 +129,7 @@ impl HttpConnection {
     }
 }
 
-/// Moves bytes until nothing more can be moved. An error reaches whoever waits for the answer.
+/// Moves bytes until no more can be moved. An error reaches the caller through the exchange.
 fn drive(driver: &mut Option<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>, cx: &mut Context<'_>) {
     if driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
         *driver = None;

@@ -1,4 +1,4 @@
-//! Where a host listens.
+//! The address of a host over TCP.
 
 use std::fmt;
 use std::io;
@@ -14,8 +14,8 @@ use crate::error::Error;
 const DEFAULT_PORT: u16 = 5678;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The address of a backend over TCP: `http://127.0.0.1:5678`, `http://localhost:5678`, `http://[::1]:5678`, or the same
-/// without `http://`. The port is 5678 when none is given. Of gRPC: `grpc://127.0.0.1:50051`, which is the port there.
+/// The address of a host over TCP: `http://127.0.0.1:5678`, `http://localhost:5678` or `http://[::1]:5678`, also without
+/// `http://`. The default port is 5678. Over gRPC: `grpc://127.0.0.1:50051`, with the default port 50051.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     scheme: &'static str,
@@ -24,13 +24,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint of gRPC, which may be written with `http://`, too.
+    /// Reads an endpoint of gRPC, which may also begin with `http://`.
     #[cfg(feature = "rpc")]
     pub(crate) fn grpc(text: &str) -> Result<Endpoint, Error> {
         Endpoint::read(text, "grpc", 50051)
     }
 
-    /// The host's name or address; an IPv6 address without brackets.
+    /// The host's name or address. An IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -40,7 +40,7 @@ impl Endpoint {
         self.port
     }
 
-    /// The `Host` header. Every loopback address is `localhost` to a server.
+    /// The `Host` header. Servers know every loopback address as `localhost`.
     pub(crate) fn host_header(&self) -> Option<HeaderValue> {
         let loopback = self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let authority = match loopback {
@@ -59,7 +59,7 @@ impl Endpoint {
 
     async fn try_connect(&self) -> io::Result<TcpStream> {
         if self.host == "localhost" {
-            // Not through the resolver, which may know only one of the two.
+            // The resolver may know only one of the two loopbacks.
             let loopbacks: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
             let addresses = loopbacks.map(|ip| SocketAddr::new(ip, self.port));
             return TcpStream::connect(addresses.as_slice()).await;
@@ -93,10 +93,10 @@ impl Endpoint {
         if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
             return Err(wrong("it must end after the port"));
         }
-        // `Authority::port` takes a port that is no number for none at all.
+        // `Authority::port` treats a port that is not a number as absent.
         let port = match &authority.as_str()[authority.host().len()..] {
             "" => default_port,
-            rest => rest[1..].parse().map_err(|_| wrong("the port is no number below 65536"))?,
+            rest => rest[1..].parse().map_err(|_| wrong("the port is not a number below 65536"))?,
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         if host.is_empty() {

@@ -17,7 +17,7 @@ pub(crate) fn bearer(token: &str, endpoint: &Endpoint) -> Result<HeaderValue, Er
     Ok(header)
 }
 
-/// A header whose value a caller gave.
+/// A header whose value comes from the caller.
 pub(crate) fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::try_from(value).map_err(|_| Error::Encode {
         what: format!("`{}` for the header {name}", value.escape_default()),

@@ -23,7 +23,7 @@ struct Lines {
     _driver: Driver,
 }
 
-/// What moves the bytes, until nobody wants them any more.
+/// The task that moves the bytes; dropping it ends the task.
 struct Driver(AbortHandle);
 
 impl Drop for Driver {

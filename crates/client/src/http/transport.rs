@@ -31,7 +31,7 @@ const CANCEL_ON_DISCONNECT: HeaderName = HeaderName::from_static("x-beep-cancel-
 const CAPABILITIES: HeaderName = HeaderName::from_static("x-beep-capabilities");
 const CALLBACK: HeaderName = HeaderName::from_static("x-beep-callback");
 const SHAPE: &str = "x-beep-shape";
-/// What stands for a session in a route.
+/// The place of the session's id in a route.
 const SESSION_ID: &str = "{sessionId}";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
@@ -93,7 +93,7 @@ impl HttpTransport {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         if let Some(timeout) = call.options.timeout {
-            // A deadline of no time at all would read as no deadline.
+            // A deadline of zero would be read as none.
             let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
             headers.insert(TIMEOUT, HeaderValue::from(milliseconds));
         }
@@ -161,7 +161,7 @@ fn reply(target: Target, parts: &Parts, body: Bytes) -> Result<Reply, Error> {
     if !parts.status.is_success() {
         let error = Error::from_body(parts.status.as_u16(), &body);
         return Err(match error {
-            // A host of ours always sends a body; this is someone else's, or a route that is not there yet.
+            // Our hosts always send a body, so this is another program, or a host without this route.
             Error::Protocol { status, detail } if detail.is_empty() => {
                 let reason = parts.status.canonical_reason().unwrap_or("no reason given");
                 Error::Protocol { status, detail: format!("{reason}, for {}", path(target)) }

@@ -1,4 +1,4 @@
-//! One connection to a pipe.
+//! One connection to a Unix socket.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub(super) struct PipeConnection {
 
 impl Connection for PipeConnection {
     type Endpoint = PipeEndpoint;
-    /// A line, with its end.
+    /// A line, with its line end.
     type Request = Bytes;
     type Response = Bytes;
 
@@ -43,7 +43,7 @@ impl Connection for PipeConnection {
                 }
                 Err(error) => error,
             };
-            // It may have answered before it closed: that the line is too long, say.
+            // The host may have responded before it closed, for example that the line is too long.
             let unsent = (sent == 0).then_some(line);
             return self.answer().await.map_err(|_| ExchangeError { unsent, source: error.into() });
         }
@@ -55,7 +55,7 @@ impl Connection for PipeConnection {
     }
 
     fn is_usable(&self) -> bool {
-        self.probe.same_runtime() && self.probe.look() == PeerState::Quiet
+        self.probe.same_runtime() && self.probe.peer_state() == PeerState::Quiet
     }
 }
 
@@ -68,7 +68,7 @@ impl PipeConnection {
                 return Ok(line);
             }
             searched = self.read.len();
-            self.read.reserve(READ_BYTES.max(searched)); // double the room for a long line
+            self.read.reserve(READ_BYTES.max(searched)); // doubles the room for a long line
             if self.stream.read_buf(&mut self.read).await? == 0 {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the host closed the connection"));
             }

@@ -1,4 +1,4 @@
-//! Where a pipe is.
+//! The address of a pipe.
 
 use std::fmt;
 use std::io;
@@ -12,8 +12,8 @@ use crate::error::Error;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The address of a pipe: `unix:/path/of/the.sock`, or `pipe:NAME`, which is found where .NET clients look for a pipe of
-/// that name: `CoreFxPipe_NAME` in the folder for temporary files. `pipe:/path` means the path.
+/// The address of a pipe: `unix:/path/of/the.sock`, or `pipe:NAME` for the socket that .NET clients use for a pipe of that
+/// name: `CoreFxPipe_NAME` in the folder for temporary files. `pipe:/path` is a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PipeEndpoint {
     text: String,
@@ -21,14 +21,14 @@ pub struct PipeEndpoint {
 }
 
 impl PipeEndpoint {
-    /// The socket, or the link to it.
+    /// The path of the socket, or of a link to it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     pub(super) async fn connect(&self) -> Result<UnixStream, Error> {
         let failed = |source| Error::Connect { endpoint: self.to_string(), source };
-        // Connecting is done at once, unless the host's queue is full.
+        // Connecting takes no time unless the host's queue is full.
         match tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&self.path)).await {
             Ok(connected) => connected.map_err(failed),
             Err(_) => Err(failed(io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 seconds"))),

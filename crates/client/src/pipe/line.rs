@@ -1,4 +1,4 @@
-//! Calls as lines, and lines as answers.
+//! Calls and responses as lines.
 
 use beep_python_protocol::{CallLimits, HostOperation, Operation, ValueForm};
 use bytes::Bytes;
@@ -44,7 +44,7 @@ struct SessionNamed<'a> {
     session_id: &'a str,
 }
 
-/// The line of a call, with its end.
+/// The line of a call, with its line end.
 pub(super) fn write(call: &Call) -> Bytes {
     write_with(call, None)
 }
@@ -65,7 +65,7 @@ fn write_with(call: &Call, id: Option<u32>) -> Bytes {
         id,
         request_id: options.request_id.as_deref(),
         session,
-        // A deadline of no time at all would read as no deadline.
+        // A deadline of zero would be read as none.
         timeout_ms: options.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)),
         grace_ms: options.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
         limits: options.limits.as_deref().filter(|_| matches!(call.target, Target::Session(_))),
@@ -90,7 +90,7 @@ fn write_with(call: &Call, id: Option<u32>) -> Bytes {
     line.into()
 }
 
-/// Over HTTP the session that is asked about stands in the route.
+/// The payload of an operation whose session is part of the route over HTTP.
 fn session_in_payload(operation: HostOperation, call: &Call) -> Option<Vec<u8>> {
     if !operation.http_path().contains("{sessionId}") {
         return None;
@@ -110,7 +110,7 @@ struct Response<'a> {
     error_info: Option<&'a RawValue>,
 }
 
-/// The answer that a line is.
+/// Reads a response.
 pub(super) fn read(line: &Bytes) -> Result<Reply, Error> {
     let answer: Response<'_> = serde_json::from_slice(line).map_err(|error| Error::unreadable(line, &error))?;
     match answer {
@@ -123,10 +123,10 @@ pub(super) fn read(line: &Bytes) -> Result<Reply, Error> {
     }
 }
 
-/// A pipe has no status of its own; what is wrong stands in the problem.
+/// A pipe has no status; the problem says what is wrong.
 const STATUS_UNKNOWN: u16 = 500;
 
-/// The event, or the answer, that a line is; `None` for an event that only a newer host has.
+/// Reads an event or the response. `None` for an event of a newer host.
 pub(super) fn read_event(line: &Bytes) -> Result<Option<Event>, Error> {
     #[derive(Deserialize)]
     struct Named<'a> {

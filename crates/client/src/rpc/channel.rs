@@ -1,4 +1,4 @@
-//! The connection to a host, made when it is needed and again when it is gone.
+//! The connection to a host: opened when needed, and again when lost.
 
 use std::fmt;
 use std::io;
@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::http::endpoint::Endpoint;
 use crate::socket_probe::{PeerState, SocketProbe};
 
-/// Windows that hold large arrays, so that they need not wait for a word from us.
+/// Windows that hold large arrays, so that the host need not wait for window updates.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const MAX_FRAME_BYTES: u32 = 256 << 10;
@@ -31,7 +31,7 @@ struct Open {
     probe: SocketProbe,
 }
 
-/// An answer as it came, to its end.
+/// A complete response.
 pub(super) struct Exchanged {
     pub(super) status: StatusCode,
     /// The headers and the trailers.
@@ -57,13 +57,13 @@ impl Channel {
         Channel { endpoint, open: Mutex::default() }
     }
 
-    /// Sends a request and waits for the whole answer. A request of which nothing was sent is sent once more, on a new
-    /// connection; any other never.
+    /// Sends a request and waits for the whole response. If a kept connection fails before anything was sent, the request
+    /// goes out on a new one. A request that may have run is never sent again.
     pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Exchanged, Error> {
         Exchanged::collect(&self.endpoint, self.send(request).await?).await
     }
 
-    /// Sends a request and waits for the beginning of the answer.
+    /// Sends a request and waits for the head of the response.
     pub(super) async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
         loop {
             let (mut sender, fresh) = self.sender().await?;
@@ -84,7 +84,7 @@ impl Channel {
         }
     }
 
-    /// A way to send, and whether its connection is a new one.
+    /// A sender, and whether its connection is new.
     async fn sender(&self) -> Result<(SendRequest<Full<Bytes>>, bool), Error> {
         let mut current = self.open.lock().await;
         if let Some(open) = current.as_ref()
@@ -116,19 +116,19 @@ impl Open {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| failed(io::Error::other(error)))?;
-        // It ends with the connection; what went wrong reaches those whose answers are missing.
+        // It ends with the connection. Its error reaches the callers through their requests.
         tokio::spawn(driver);
         Ok(Open { sender, probe })
     }
 
     async fn is_usable(&self) -> bool {
-        // The driver moves the bytes; where another runtime has it, they may stand still.
+        // The driver moves the bytes, but another runtime, which has the driver, may be idle.
         if !self.probe.same_runtime() {
             return false;
         }
-        match self.probe.look() {
+        match self.probe.peer_state() {
             PeerState::Closed => return false,
-            // It may be a goodbye: the driver gets to read it first.
+            // It may be a GOAWAY: the driver reads it first.
             PeerState::Readable => tokio::task::yield_now().await,
             PeerState::Quiet => {}
         }

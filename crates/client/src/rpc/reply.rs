@@ -1,4 +1,4 @@
-//! Answers: from messages to the JSON that all backends give.
+//! Replies: from messages to the JSON that all transports return.
 
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::messages::call_method_response::Result as Returned;
@@ -23,7 +23,7 @@ struct Floats {
     data: Bytes,
 }
 
-/// What a framed message says.
+/// Reads a framed message.
 pub(super) fn reply(target: Target, body: &Bytes) -> Result<Reply, Error> {
     match target {
         Target::Session(operation) => session(operation, body),
@@ -157,10 +157,10 @@ fn listed(packages: Vec<m::Package>) -> Vec<InstalledPackage> {
     packages.into_iter().map(|package| InstalledPackage { name: package.name, version: package.version }).collect()
 }
 
-/// The extras, and before them the value as it came.
+/// The response with the value as it came, unread.
 fn with_value(value: &str, extras: &CallResponse) -> Result<Reply, Error> {
     let extras = serde_json::to_vec(extras).map_err(|error| Error::malformed(error.to_string()))?;
-    // They are an object that is never empty, for the epoch is always told.
+    // The object is never empty, because it always has the epoch.
     let mut out = Vec::with_capacity(value.len() + extras.len() + 9);
     out.extend_from_slice(br#"{"value":"#);
     out.extend_from_slice(value.as_bytes());
@@ -179,5 +179,5 @@ fn json(answer: &impl Serialize) -> Result<Reply, Error> {
 
 fn session_info(session: m::Session) -> Result<SessionInfo, Error> {
     serde_json::from_str(&session.info_json)
-        .map_err(|error| Error::malformed(format!("what is known of a session cannot be read: {error}")))
+        .map_err(|error| Error::malformed(format!("the description of a session cannot be read: {error}")))
 }

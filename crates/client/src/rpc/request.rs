@@ -1,4 +1,4 @@
-//! Requests: from the JSON that all backends get to messages.
+//! Requests: from the JSON that all transports get to messages.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::call::{Call, Target};
 use crate::error::Error;
 
-/// The keys of all requests; each has some of them.
+/// The keys of all requests; each request has some of them.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Request<'a> {
@@ -56,22 +56,25 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
             source: ValueError::Mismatch(error.to_string()),
         })?,
     };
-    let Request { return_type, module_name, handle_id, attribute_name, .. } = request;
     Ok(match call.target {
-        Target::Session(Operation::Evaluate) => {
-            let (expression, locals_json) = (request.expression.into_owned(), text(request.locals));
-            encode(&m::EvaluateRequest { expression, locals_json, return_type })
-        }
-        Target::Session(Operation::Execute) => {
-            let (expression, locals_json) = (request.expression.into_owned(), text(request.locals));
-            encode(&m::EvaluateRequest { expression, locals_json, return_type })
-        }
-        Target::Session(Operation::Stream) => {
-            let (expression, locals_json) = (request.expression.into_owned(), text(request.locals));
+        Target::Session(operation) => session_message(operation, request),
+        Target::Host(operation) => host_message(operation, request, call),
+    })
+}
+
+fn session_message(operation: Operation, request: Request<'_>) -> Bytes {
+    let Request { return_type, module_name, handle_id, attribute_name, handle_ids, .. } = request;
+    match operation {
+        Operation::Evaluate | Operation::Execute => encode(&m::EvaluateRequest {
+            expression: request.expression.into_owned(),
+            locals_json: text(request.locals),
+            return_type,
+        }),
+        Operation::Stream => {
             let object = (!handle_id.is_empty()).then_some(handle_id);
             encode(&m::StreamRequest {
-                expression,
-                locals_json,
+                expression: request.expression.into_owned(),
+                locals_json: text(request.locals),
                 method_name: object.as_ref().and(Some(request.method_name)).filter(|name| !name.is_empty()),
                 handle_id: object,
                 args_json: text(request.args),
@@ -79,82 +82,71 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
                 credit: request.credit,
             })
         }
-        Target::Session(Operation::Next) => encode(&m::NextRequest { handle_id, credit: request.credit }),
-        Target::Session(Operation::Answer) => encode(&m::AnswerRequest {
+        Operation::Next => encode(&m::NextRequest { handle_id, credit: request.credit }),
+        Operation::Answer => encode(&m::AnswerRequest {
             question_id: request.question_id,
             value_json: text(request.value),
             error: request.error,
             eof: request.eof,
         }),
-        Target::Session(Operation::Import) => encode(&m::ImportModuleRequest { module_name }),
-        Target::Session(Operation::Create) => encode(&m::CreateObjectRequest {
+        Operation::Import => encode(&m::ImportModuleRequest { module_name }),
+        Operation::Create => encode(&m::CreateObjectRequest {
             module_handle_id: request.module_handle_id,
             class_name: request.class_name,
             args_json: text(request.args),
             kwargs_json: text(request.kwargs),
         }),
-        Target::Session(Operation::Call) => encode(&m::CallMethodRequest {
+        Operation::Call => encode(&m::CallMethodRequest {
             handle_id,
             method_name: request.method_name,
             args_json: text(request.args),
             kwargs_json: text(request.kwargs),
             return_type,
         }),
-        Target::Session(Operation::GetAttribute) => {
-            encode(&m::GetAttributeRequest { handle_id, attribute_name, return_type })
-        }
-        Target::Session(Operation::SetAttribute) => {
+        Operation::GetAttribute => encode(&m::GetAttributeRequest { handle_id, attribute_name, return_type }),
+        Operation::SetAttribute => {
             encode(&m::SetAttributeRequest { handle_id, attribute_name, value_json: text(request.value) })
         }
-        Target::Session(Operation::Dispose) => {
-            encode(&m::DisposeHandleRequest { handle_id, handle_ids: request.handle_ids })
-        }
-        Target::Session(Operation::Renew) => {
-            encode(&m::RenewHandleRequest { handle_id, handle_ids: request.handle_ids })
-        }
-        Target::Session(Operation::ToFloatArray) => encode(&m::ToFloatArrayRequest { handle_id }),
-        Target::Session(Operation::ToFloatArray2D) => encode(&m::ToFloatArray2DRequest { handle_id }),
-        Target::Session(Operation::ModuleAvailable) => encode(&m::IsModuleAvailableRequest { module_name }),
-        Target::Session(Operation::Wrap) => encode(&m::WrapValueRequest { value_json: text(request.value) }),
-        Target::Host(HostOperation::Health) => encode(&m::HealthRequest {}),
-        Target::Host(HostOperation::Cancel) => {
+        Operation::Dispose => encode(&m::DisposeHandleRequest { handle_id, handle_ids }),
+        Operation::Renew => encode(&m::RenewHandleRequest { handle_id, handle_ids }),
+        Operation::ToFloatArray => encode(&m::ToFloatArrayRequest { handle_id }),
+        Operation::ToFloatArray2D => encode(&m::ToFloatArray2DRequest { handle_id }),
+        Operation::ModuleAvailable => encode(&m::IsModuleAvailableRequest { module_name }),
+        Operation::Wrap => encode(&m::WrapValueRequest { value_json: text(request.value) }),
+    }
+}
+
+fn host_message(operation: HostOperation, request: Request<'_>, call: &Call) -> Bytes {
+    let Request { name, provider_name, model_id, .. } = request;
+    let session_id = || call.options.session.as_deref().unwrap_or_default().to_owned();
+    match operation {
+        HostOperation::Health => encode(&m::HealthRequest {}),
+        HostOperation::Cancel => {
             encode(&m::CancelRequest { request_id: request.request_id, grace_ms: request.grace_ms })
         }
-        Target::Host(HostOperation::CreateSession) => {
-            let options_json = String::from_utf8_lossy(&call.body).into_owned();
-            encode(&m::CreateSessionRequest { options_json })
+        HostOperation::CreateSession => {
+            encode(&m::CreateSessionRequest { options_json: String::from_utf8_lossy(&call.body).into_owned() })
         }
-        Target::Host(HostOperation::DebugSession) => {
-            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
-            encode(&m::DebugSessionRequest { session_id, install: request.install })
+        HostOperation::DebugSession => {
+            encode(&m::DebugSessionRequest { session_id: session_id(), install: request.install })
         }
-        Target::Host(HostOperation::RestartSession) => {
-            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
-            encode(&m::RestartSessionRequest { session_id })
+        HostOperation::RestartSession => encode(&m::RestartSessionRequest { session_id: session_id() }),
+        HostOperation::ListSessions => encode(&m::ListSessionsRequest {}),
+        HostOperation::GetSession | HostOperation::InspectSession | HostOperation::ListHandles => {
+            encode(&m::GetSessionRequest { session_id: session_id() })
         }
-        Target::Host(HostOperation::ListSessions) => encode(&m::ListSessionsRequest {}),
-        Target::Host(HostOperation::GetSession | HostOperation::InspectSession | HostOperation::ListHandles) => {
-            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
-            encode(&m::GetSessionRequest { session_id })
+        HostOperation::DeleteSession => encode(&m::DeleteSessionRequest { session_id: session_id() }),
+        HostOperation::CreateEnvironment => {
+            encode(&m::CreateEnvironmentRequest { provider_name: provider_name.unwrap_or_default(), model_id })
         }
-        Target::Host(HostOperation::DeleteSession) => {
-            let session_id = call.options.session.as_deref().unwrap_or_default().to_owned();
-            encode(&m::DeleteSessionRequest { session_id })
-        }
-        Target::Host(HostOperation::CreateEnvironment) => encode(&m::CreateEnvironmentRequest {
-            provider_name: request.provider_name.unwrap_or_default(),
-            model_id: request.model_id,
-        }),
-        Target::Host(HostOperation::ListEnvironments) => encode(&m::ListEnvironmentsRequest {}),
-        Target::Host(HostOperation::EnvironmentStatus | HostOperation::DeleteEnvironment) => {
-            let (name, provider_name, model_id) = (request.name, request.provider_name, request.model_id);
+        HostOperation::ListEnvironments => encode(&m::ListEnvironmentsRequest {}),
+        HostOperation::EnvironmentStatus | HostOperation::DeleteEnvironment => {
             encode(&m::EnvironmentRequest { name, provider_name, model_id })
         }
-        Target::Host(HostOperation::InstallPackages) => {
-            let (name, provider_name, model_id) = (request.name, request.provider_name, request.model_id);
+        HostOperation::InstallPackages => {
             encode(&m::InstallPackagesRequest { name, provider_name, model_id, packages: request.packages })
         }
-    })
+    }
 }
 
 fn text(json: Option<&RawValue>) -> String {

@@ -25,7 +25,7 @@ struct Messages {
 }
 
 pub(super) async fn subscribe(endpoint: &Endpoint, response: Response<Incoming>) -> Result<EventStream, Error> {
-    // An error before anything happened stands in the headers, or is a message of its own kind before the trailers.
+    // An error before the first event is in the headers, or is a message of its own type before the trailers.
     let is_events = response.headers().contains_key(EVENTS);
     if !is_events {
         let answer = Exchanged::collect(endpoint, response).await?;

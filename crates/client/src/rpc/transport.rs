@@ -64,7 +64,7 @@ impl RpcTransport {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         if let Some(timeout) = call.options.timeout {
-            // Eight digits are the most. A deadline of no time at all would have passed before it was read.
+            // At most eight digits. A deadline of zero would have passed on arrival.
             let timeout = match timeout.as_millis() {
                 milliseconds @ 0..100_000_000 => format!("{}m", milliseconds.max(1)),
                 _ => format!("{}S", timeout.as_secs().min(99_999_999)),

@@ -1,14 +1,15 @@
-//! What an error status carries: a `google.rpc.Status` with our [`ErrorDetails`] in it.
+//! The details of an error status: a `google.rpc.Status` with our [`ErrorDetails`].
 
 use bytes::Bytes;
 use prost::Message;
 
 use super::messages::ErrorDetails;
-use crate::{Problem, PythonException};
+use crate::exception::PythonException;
+use crate::problem::Problem;
 
-/// Many clients take no more than 8 KiB of headers, of which the details take four thirds of their length.
+/// Many clients accept no more than 8 KiB of headers, and base64 makes the details a third longer.
 const MAX_JSON_BYTES: usize = 3 << 10;
-/// The longest message beside them.
+/// The length of the message beside them.
 const MAX_MESSAGE_BYTES: usize = 400;
 const TYPE_URL: &str = "type.googleapis.com/beep.python.runtime.ErrorDetails";
 
@@ -32,7 +33,7 @@ struct Any {
     value: Bytes,
 }
 
-/// The message and the details with which a problem is sent, shortened to what headers can carry.
+/// The message and the details of a problem, shortened to what headers can carry.
 pub fn encode_details(problem: &Problem) -> (String, Vec<u8>) {
     let message = beginning(&problem.detail, MAX_MESSAGE_BYTES);
     let value = details(&shortened(problem)).encode_to_vec().into();
@@ -42,12 +43,12 @@ pub fn encode_details(problem: &Problem) -> (String, Vec<u8>) {
     (message, status.encode_to_vec())
 }
 
-/// The whole problem, as it is sent to a client that asks for it.
+/// The whole problem, for a client that requests it.
 pub fn full_details(problem: &Problem) -> ErrorDetails {
     details(problem)
 }
 
-/// The problem in the details of a status; nothing where they are not ours.
+/// The problem in the details of a status; `None` if they are not ours.
 pub fn decode_details(details: &[u8]) -> Option<Problem> {
     let status = Status::decode(details).ok()?;
     let any = status.details.into_iter().find(|any| any.type_url == TYPE_URL)?;
@@ -64,7 +65,7 @@ fn details(problem: &Problem) -> ErrorDetails {
     }
 }
 
-/// The problem without what makes it long, the least needed first.
+/// The problem in ever shorter versions: what is needed least goes first.
 fn shortened(problem: &Problem) -> Problem {
     let fits = |problem: &Problem| details(problem).encoded_len() <= MAX_JSON_BYTES;
     let mut short = problem.clone();

@@ -1,31 +1,31 @@
-//! Messages in frames: a byte that says whether it is compressed, the length in four bytes, the message.
+//! Frames: a byte that says whether the message is compressed, its length in four bytes, and the message.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
-/// How long the head of a frame is.
+/// The length of a frame's head.
 pub const FRAME_HEAD_BYTES: usize = 5;
 
-/// Why the body of a request or an answer is not one message.
+/// Why a body is not one message.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FrameError {
-    /// It is shorter than its head says, or there is more behind it.
+    /// It is shorter than its head says, or more follows.
     #[error("the body is {found} bytes long, its frame says {said}")]
     Length {
-        /// What the head says, the head counted too.
+        /// The length by its head, head included.
         said: u64,
-        /// What came.
+        /// The actual length.
         found: usize,
     },
-    /// It is compressed, which was never agreed.
+    /// It is compressed, which was not negotiated.
     #[error("the message is compressed; send it as it is")]
     Compressed,
-    /// It is no message of the type.
+    /// It is not a message of the type.
     #[error("the message cannot be read: {0}")]
     Message(#[from] prost::DecodeError),
 }
 
-/// What every answer of a session has beside its own fields, in fields of the same numbers.
+/// The fields that every response of a session has, with the same numbers in each.
 #[derive(Clone, PartialEq, Message)]
 pub struct Extras {
     /// What the call wrote to standard output.
@@ -52,7 +52,7 @@ pub fn encode(message: &impl Message) -> Bytes {
     let length = message.encoded_len();
     let mut frame = BytesMut::with_capacity(FRAME_HEAD_BYTES + length);
     frame.put_slice(&frame_head(length));
-    // Fails only where there is no room, and there is.
+    // It fails only without room, and there is room.
     let _ = message.encode(&mut frame);
     frame.freeze()
 }

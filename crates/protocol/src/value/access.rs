@@ -1,6 +1,6 @@
-//! Reading a value by hand.
+//! Access to the parts of a value.
 
-use super::Value;
+use super::kinds::Value;
 
 impl Value {
     /// The name of the Python type: `int`, `datetime.date`, …
@@ -42,7 +42,7 @@ impl Value {
         }
     }
 
-    /// The `int`, where it is within 64 bits.
+    /// The `int`, if it fits 64 bits.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Value::Int(number) => Some(*number),
@@ -92,7 +92,7 @@ impl Value {
         }
     }
 
-    /// What a `dict` has under this `str` key.
+    /// The value of a `dict` under this `str` key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.pairs()?.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value)
     }

@@ -1,6 +1,8 @@
-//! Rust values that are Python values without more ado. For all others there is [`to_value`](super::to_value).
+//! Conversions of Rust values that cannot fail. [`to_value`](super::to_value) converts all others.
 
-use super::{BigInt, DateTime, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError};
+use super::error::ValueError;
+use super::kinds::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value};
+use super::text::SurrogateStr;
 
 impl Value {
     /// A `bytes`. (A `Vec<u8>` as such is a list of numbers, to serde too.)
@@ -11,7 +13,7 @@ impl Value {
     /// An `int` in decimal digits: [`Value::Int`] where it fits.
     ///
     /// # Errors
-    /// [`ValueError::Integer`] when there is anything but digits.
+    /// [`ValueError::Integer`] when the text has anything but digits.
     pub fn integer(digits: &str) -> Result<Value, ValueError> {
         match digits.parse() {
             Ok(number) => Ok(Value::Int(number)),

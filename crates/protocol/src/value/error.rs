@@ -1,10 +1,10 @@
-//! Why a value cannot be read or written.
+//! Errors of reading and writing values.
 
-/// Why a value is no value of the exact form, or no value of the Rust type that was asked for.
+/// Why a value cannot be read or written in the exact form, or as a Rust type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
-    /// A tag of the exact form is unknown, or holds what it cannot.
+    /// A tag of the exact form is unknown, or its content is wrong.
     #[error("the tag {tag} is malformed: {reason}")]
     Tag {
         /// The tag, for example `$tuple`.
@@ -12,25 +12,25 @@ pub enum ValueError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The digits are no decimal integer.
+    /// The text is not a decimal integer.
     #[error("`{digits}` is no decimal integer")]
     Integer {
-        /// What was given, shortened.
+        /// The text, shortened.
         digits: String,
     },
-    /// The bytes are no text, not even with lone surrogates.
+    /// The bytes are not text, not even with lone surrogates.
     #[error("the bytes are no UTF-8 (lone surrogates allowed) from byte {position} on")]
     Text {
-        /// Where the first wrong byte stands.
+        /// The position of the first wrong byte.
         position: usize,
     },
-    /// The value is nested deeper than any wire carries.
+    /// The value is nested deeper than the wires allow.
     #[error("the value is nested deeper than {limit} levels")]
     TooDeep {
-        /// How many levels there may be.
+        /// The most levels.
         limit: usize,
     },
-    /// The Rust type and the value do not fit each other.
+    /// The value does not fit the Rust type.
     #[error("{0}")]
     Mismatch(String),
 }

@@ -1,12 +1,14 @@
-//! From a value to Rust's own types.
+//! From a value to Rust types.
 
 use std::fmt::Display;
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
 
+use super::error::ValueError;
 use super::json::with_tag;
-use super::{Value, ValueError, tag};
+use super::kinds::Value;
+use super::tag;
 
 /// Reads a value as a Rust type.
 ///
@@ -15,7 +17,7 @@ use super::{Value, ValueError, tag};
 /// and dates become strings; `Value` keeps everything.
 ///
 /// # Errors
-/// [`ValueError::Mismatch`] when the value is no `T`. Nothing is rounded, and no float becomes an integer.
+/// [`ValueError::Mismatch`] when the value is not a `T`. Nothing is rounded, and no float becomes an integer.
 ///
 /// ```
 /// use beep_python_protocol::{Value, from_value};
@@ -36,7 +38,7 @@ impl<'de> IntoDeserializer<'de, ValueError> for Value {
     }
 }
 
-/// Ends with an error that names the Python type.
+/// Fails with an error that names the Python type.
 fn mismatch<T>(value: &Value, wanted: &dyn Display) -> Result<T, ValueError> {
     Err(ValueError::Mismatch(format!("a Python {} is no {wanted}", value.type_name())))
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::kinds::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value};
 use super::tag::{self, Content};
-use super::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value};
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -55,8 +55,8 @@ impl Serialize for Content<'_> {
     }
 }
 
-/// One level of the exact form as JSON has it, tag and all. This is how a [`Value`] inside another type is handed over by
-/// [`from_value`](super::from_value): the visitor below takes the tag off again.
+/// One level of the exact form as JSON, with its tag. [`from_value`](super::from_value) passes a [`Value`] inside another
+/// type in this way: the visitor below removes the tag again.
 pub(super) fn with_tag(value: Value) -> Value {
     let Some((tag, content, fold)) = tag::tagged(&value) else { return value };
     let content = match content {

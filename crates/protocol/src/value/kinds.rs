@@ -1,8 +1,9 @@
-//! What a Python value can be.
+//! The kinds of Python values.
 
-use super::{SurrogateStr, ValueError};
+use super::error::ValueError;
+use super::text::SurrogateStr;
 
-/// A Python value in the exact form: what arrives is what was there, of the same type.
+/// A Python value in the exact form, which preserves the value and its type.
 ///
 /// Comparison is by structure: `Int(1)` and `Float(1.0)` differ, sets are compared in the order in which they came, and
 /// NaN equals nothing. `Display` writes what Python's `repr` would.
@@ -15,9 +16,9 @@ pub enum Value {
     Bool(bool),
     /// An `int` within 64 bits.
     Int(i64),
-    /// An `int` beyond them.
+    /// A larger `int`.
     BigInt(BigInt),
-    /// A `float`; NaN and the infinities are values like any other.
+    /// A `float`, which includes NaN and the infinities.
     Float(f64),
     /// A `complex`: real and imaginary part.
     Complex(f64, f64),
@@ -49,9 +50,9 @@ pub enum Value {
     Time(Time),
     /// A `datetime.timedelta`.
     TimeDelta(TimeDelta),
-    /// An object that the session holds. Only arguments contain handles, never results.
+    /// An object that the session keeps. Only arguments contain handles, never results.
     Handle(HandleRef),
-    /// A function of the client's, by the name under which Python code calls it. Only arguments contain it.
+    /// A callback of the client, by name. Only arguments contain callbacks.
     Callback(String),
 }
 
@@ -63,7 +64,7 @@ impl BigInt {
     /// Reads digits with an optional sign; leading zeros are dropped.
     ///
     /// # Errors
-    /// [`ValueError::Integer`] when there is anything but digits.
+    /// [`ValueError::Integer`] when the text has anything but digits.
     pub fn parse(digits: &str) -> Result<BigInt, ValueError> {
         let (sign, number) = match digits.strip_prefix('-') {
             Some(rest) => ("-", rest),
@@ -105,7 +106,7 @@ impl std::fmt::Display for BigInt {
 /// A `datetime.datetime` as its `isoformat` writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DateTime {
-    /// `2026-11-21T09:30:00.000001+01:00`; fraction and offset only where it has them.
+    /// `2026-11-21T09:30:00.000001+01:00`; without fraction or offset if it has none.
     pub iso: String,
     /// Whether it is the second of two equal wall-clock times (`fold=1`).
     pub fold: bool,
@@ -114,7 +115,7 @@ pub struct DateTime {
 /// A `datetime.time` as its `isoformat` writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Time {
-    /// `09:30:00.000001+01:00`; fraction and offset only where it has them.
+    /// `09:30:00.000001+01:00`; without fraction or offset if it has none.
     pub iso: String,
     /// Whether it is the second of two equal wall-clock times (`fold=1`).
     pub fold: bool,
@@ -139,6 +140,6 @@ impl TimeDelta {
     }
 }
 
-/// The name of an object that a session holds, where it stands for that object in an argument.
+/// The handle of an object in a session; as an argument it stands for the object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HandleRef(pub String);

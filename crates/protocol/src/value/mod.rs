@@ -1,15 +1,15 @@
 //! Python values, and the exact form in which they travel.
 //!
-//! [`Value`] holds any value that the exact form can say. `serde_json` reads and writes it in that form (`json`), with a
-//! tag such as `{"$tuple": […]}` for what plain JSON lacks (`tag`). [`to_value`] and [`from_value`] lead from and to
-//! Rust's own types.
+//! [`Value`] holds any value that the exact form can express. `serde_json` reads and writes it in that form (`json`), with a
+//! tag such as `{"$tuple": […]}` for what plain JSON lacks (`tag`). [`to_value`] and [`from_value`] convert from and to
+//! Rust types.
 
 mod access;
 mod convert;
 mod error;
 mod from_value;
 mod json;
-mod kinds;
+pub(crate) mod kinds;
 mod plain;
 mod repr;
 mod tag;

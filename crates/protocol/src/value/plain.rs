@@ -1,14 +1,15 @@
-//! A value as plain JSON, for readers that know nothing of tags.
+//! A value as plain JSON, for readers that do not know tags.
 
 use base64::Engine as _;
 use serde_json::{Map, Number, json};
 
-use super::{HandleRef, Value, tag};
+use super::kinds::{HandleRef, Value};
+use super::tag;
 
 impl Value {
-    /// The value as plain JSON, for people and for programs that know no tags. What JSON has no word for is written as
-    /// text or array: bytes as base64, sets and tuples as arrays, integers beyond 64 bits, decimals, dates, NaN and the
-    /// infinities as strings, keys that are no strings as their `repr`.
+    /// The value as plain JSON, for people and for programs that do not know tags. Sets and tuples become arrays; bytes
+    /// become base64; integers beyond 64 bits, decimals, dates, NaN and the infinities become strings; other keys than
+    /// strings become their `repr`.
     pub fn to_plain(&self) -> serde_json::Value {
         match self {
             Value::None => serde_json::Value::Null,

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
+use super::kinds::{DateTime, HandleRef, Time, TimeDelta, Value};
 use super::text::Part;
-use super::{DateTime, HandleRef, Time, TimeDelta, Value};
 
 impl Display for Value {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

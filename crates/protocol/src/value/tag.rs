@@ -1,19 +1,20 @@
-//! The tags of the exact form. The Python side is written to the same table, which `PROTOCOL.md` shows.
+//! The tags of the exact form. The Python side implements the same table, which `PROTOCOL.md` shows.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::error::ValueError;
+use super::kinds::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value};
 use super::text::{self, Decoded};
-use super::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value, ValueError};
 
-/// The name under which a [`Value`] announces itself to a serde format. JSON does not look at it; [`to_value`] and
-/// [`from_value`] do, so that a `Value` inside a Rust type stays what it is.
+/// The name that a [`Value`] gives itself in serde. JSON ignores it; [`to_value`] and [`from_value`] recognise it, so that a
+/// `Value` inside a Rust type stays as it is.
 ///
 /// [`to_value`]: super::to_value
 /// [`from_value`]: super::from_value
 pub(super) const NEWTYPE: &str = "$beep::Value";
 
-/// What a tagged object holds under its tag.
+/// The content of a tagged object.
 pub(super) enum Content<'a> {
     Text(&'a str),
     Base64(String),
@@ -23,7 +24,7 @@ pub(super) enum Content<'a> {
     Delta(TimeDelta),
 }
 
-/// The tag with which this value is written, what stands under it, and whether `"fold": 1` follows. `None`: no tag.
+/// The tag of a value, its content, and whether `"fold": 1` follows. `None`: no tag.
 pub(super) fn tagged(value: &Value) -> Option<(&'static str, Content<'_>, bool)> {
     let (tag, content) = match value {
         Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::List(_) => return None,
@@ -49,7 +50,7 @@ pub(super) fn tagged(value: &Value) -> Option<(&'static str, Content<'_>, bool)>
     Some((tag, content, false))
 }
 
-/// The word for a float that JSON cannot say.
+/// The word for a float that JSON cannot express.
 pub(super) fn non_finite(number: f64) -> Option<&'static str> {
     match number {
         _ if number.is_nan() => Some("NaN"),
@@ -59,12 +60,12 @@ pub(super) fn non_finite(number: f64) -> Option<&'static str> {
     }
 }
 
-/// Whether a dict can be written as a JSON object: every key is a string that cannot be taken for a tag.
+/// Whether a dict can be written as a JSON object: every key is a string that does not look like a tag.
 fn is_plain_object(pairs: &[(Value, Value)]) -> bool {
     pairs.iter().all(|(key, _)| matches!(key, Value::Str(key) if !key.starts_with('$')))
 }
 
-/// The value that a tagged object stands for. `content` was itself read in the exact form.
+/// The value of a tagged object, whose `content` is read already.
 pub(super) fn untag(tag: &str, content: Value, fold: Option<u8>) -> Result<Value, ValueError> {
     let wrong = |wanted: &str, found: &Value| {
         Err(ValueError::tag(tag, format!("it holds {wanted}, not a value of type {}", found.type_name())))
@@ -167,7 +168,7 @@ fn time_delta(content: &Value) -> Option<TimeDelta> {
     Some(TimeDelta { days, seconds, microseconds })
 }
 
-// The shapes below keep other text out of the tags; whether there is a 31st of February is Python's to know.
+// The patterns below reject other text. Whether the 31st of February exists is left to Python.
 
 fn is_decimal(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))

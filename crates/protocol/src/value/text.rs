@@ -1,16 +1,16 @@
-//! Python strings that no Rust string can hold.
+//! Python strings with lone surrogates, which Rust strings cannot hold.
 
-use super::ValueError;
+use super::error::ValueError;
 
 /// A Python `str` with lone surrogates, as `str.encode("utf-8", "surrogatepass")` writes it.
 ///
-/// Such strings come from file names that are no UTF-8. A string without lone surrogates is always
+/// Such strings come from file names that are not UTF-8. A string without lone surrogates is always
 /// [`Value::Str`](super::Value::Str).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SurrogateStr(Vec<u8>);
 
 impl SurrogateStr {
-    /// The bytes, UTF-8 in which surrogates may stand as three bytes each.
+    /// The bytes: UTF-8, with surrogates as three bytes each.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -37,13 +37,13 @@ pub(super) enum Part<'a> {
     Surrogate(u16),
 }
 
-/// Either a `str` or a string with surrogates, whichever the bytes are.
+/// A `str`, or a string with surrogates, depending on the bytes.
 pub(super) enum Decoded {
     Str(String),
     Surrogates(SurrogateStr),
 }
 
-/// Reads UTF-8 in which surrogates are allowed.
+/// Reads UTF-8 that may contain surrogates.
 pub(super) fn decode(bytes: Vec<u8>) -> Result<Decoded, ValueError> {
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Decoded::Str(text)),

@@ -1,20 +1,22 @@
-//! From Rust's own types to a value.
+//! From Rust types to a value.
 
 use serde::ser::{self, Error as _, Serialize};
 
-use super::{Value, ValueError, tag};
+use super::error::ValueError;
+use super::kinds::Value;
+use super::tag;
 
-/// The most levels that a value may have; a Rust type that refers to itself would have no end.
+/// The most levels of a value; a Rust type that refers to itself would be endless.
 const MAX_DEPTH: usize = 120;
 
-/// Turns whatever serde can serialise into a Python value.
+/// Converts any type that serde can serialize into a Python value.
 ///
-/// Structs and maps become dicts, sequences lists, Rust tuples and arrays lists too (JSON has no tuples, and most Python
-/// code asks for a list), `None` and `()` None, enum variants what `serde_json` makes of them. Maps keep keys of every
-/// type. A [`Value`] inside stays what it is, and nothing else can be mistaken for a handle.
+/// Structs and maps become dicts; sequences, tuples and arrays become lists (JSON has no tuples, and most Python code
+/// expects a list), `None` and `()` None, enum variants what `serde_json` makes of them. Maps keep keys of every
+/// type. A [`Value`] inside stays as it is, and nothing else can be mistaken for a handle.
 ///
 /// # Errors
-/// [`ValueError::TooDeep`], or what the type's own `Serialize` says.
+/// [`ValueError::TooDeep`], or the error of the type's own `Serialize`.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, ValueError> {
     value.serialize(Writer { depth: 0 })
 }
@@ -111,7 +113,7 @@ impl ser::Serializer for Writer {
         if name != tag::NEWTYPE {
             return Ok(written);
         }
-        // A `Value` writes itself as JSON has it; the tag comes off again here.
+        // A `Value` writes itself as JSON; here the tag is removed again.
         match written {
             Value::Dict(mut pairs) => match pairs.first() {
                 Some((Value::Str(key), _)) if key.starts_with('$') => {
@@ -176,7 +178,7 @@ impl ser::Serializer for Writer {
     }
 }
 
-/// The items of a list that is being written.
+/// The items of a list in progress.
 struct Items {
     items: Vec<Value>,
     inner: Writer,
@@ -218,7 +220,7 @@ items!(
     SerializeTupleVariant::serialize_field
 );
 
-/// The pairs of a dict that is being written. A key waits with `None` for its value.
+/// The pairs of a dict in progress. A key has `None` until its value comes.
 struct Pairs {
     pairs: Vec<(Value, Value)>,
     inner: Writer,

@@ -1,0 +1,19 @@
+//! Requests and responses, with the keys of `PROTOCOL.md`. Unknown keys are skipped, since the other side may be newer.
+
+mod environment;
+mod request;
+mod response;
+pub(crate) mod session;
+
+pub use environment::{
+    CreateEnvironmentRequest, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentOrigin,
+    EnvironmentRequest, InstallPackagesRequest, InstalledPackage, PackagesInstalled,
+};
+pub use request::{
+    AnswerRequest, CallRequest, CreateRequest, DisposeRequest, EvaluateRequest, GetAttributeRequest, HandleRequest,
+    ModuleRequest, NamedValues, RETURN_HANDLE, SetAttributeRequest, WrapRequest,
+};
+pub use response::{CallResponse, ModuleAvailableResponse};
+pub use session::{
+    CancelOutcome, CancelRequest, CancelResponse, Health, SessionCreated, SessionInfo, SessionList, SessionRestarted,
+};

@@ -1,0 +1,48 @@
+//! The responses of a session's operations.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::kinds::Value;
+
+/// The response of an operation whose result is a value or a handle.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CallResponse {
+    /// The result in the exact form, unless it is a handle.
+    #[serde(skip_serializing_if = "Value::is_none")]
+    pub value: Value,
+    /// Whether the result stays in the session. Absent for import, create and wrap, whose results always stay.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_handle: bool,
+    /// The handle of a result that stays in the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle_id: Option<String>,
+    /// The type of the object: `numpy.ndarray`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_name: Option<String>,
+    /// Its `repr`, shortened; absent if that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repr: Option<String>,
+    /// Its shape, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Vec<u64>>,
+    /// The type of its elements, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// What the call wrote to standard output. Absent if it wrote nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
+    /// What the call wrote to standard error. Absent if it wrote nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// The session's epoch: 1 at first, one more after each restart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_epoch: Option<u64>,
+}
+
+/// The response of [`Operation::ModuleAvailable`](crate::Operation::ModuleAvailable).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleAvailableResponse {
+    /// Whether the module can be found.
+    pub available: bool,
+}

@@ -1,0 +1,127 @@
+//! Messages of the operations that concern the host and its sessions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::death::WorkerDeath;
+
+/// The response of `GET /health`. A host may report more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok` if the host accepts calls.
+    pub status: String,
+    /// The rest of the response.
+    #[serde(flatten)]
+    pub details: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The body of `POST /api/cancel`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CancelRequest {
+    /// The request id of the call.
+    pub request_id: String,
+    /// How long the call may take to stop before its worker is killed, in milliseconds; the call's own grace when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+}
+
+/// The response of `POST /api/cancel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelResponse {
+    /// What became of the call.
+    pub outcome: CancelOutcome,
+}
+
+/// The outcome of a cancel; of several calls, the last of these words that applies to one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelOutcome {
+    /// No call in progress has this id: it is over, or has not arrived.
+    NotFound,
+    /// The call ended by itself before it could be stopped.
+    Finished,
+    /// The call had not started; nothing of it ran.
+    NotStarted,
+    /// The call was interrupted; the session keeps its state.
+    StateKept,
+    /// The call's worker was killed; its session was restarted empty.
+    StateLost,
+}
+
+impl CancelOutcome {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CancelOutcome::NotFound => "not_found",
+            CancelOutcome::Finished => "finished",
+            CancelOutcome::NotStarted => "not_started",
+            CancelOutcome::StateKept => "state_kept",
+            CancelOutcome::StateLost => "state_lost",
+        }
+    }
+}
+
+/// The response of `POST /api/sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionCreated {
+    /// The session's id.
+    pub session_id: String,
+}
+
+/// The response of `GET /api/sessions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionList {
+    /// All sessions.
+    pub sessions: Vec<SessionInfo>,
+}
+
+/// The description of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionInfo {
+    /// The session's id.
+    pub session_id: String,
+    /// Its epoch: 1 at first, one more after each restart. 0 while it has not been used.
+    #[serde(default)]
+    pub session_epoch: u64,
+    /// Its worker process, while there is one.
+    #[serde(default)]
+    pub pid: Option<i32>,
+    /// The number of calls without a response yet.
+    #[serde(default)]
+    pub calls: u64,
+    /// The folder of its environment.
+    #[serde(default)]
+    pub environment: String,
+    /// The version of its Python.
+    #[serde(default)]
+    pub python: Option<String>,
+    /// The labels of its client.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// How long no call has been in progress, in milliseconds; absent while one is.
+    #[serde(default)]
+    pub idle_ms: Option<u64>,
+    /// The resident memory of its worker.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+    /// Whether it has lost its state at least once.
+    #[serde(default)]
+    pub restarted: bool,
+    /// How its last worker ended, if it was restarted.
+    #[serde(default)]
+    pub last_death: Option<WorkerDeath>,
+}
+
+/// The response of `POST /api/sessions/{sessionId}/restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionRestarted {
+    /// Always true; a failure is an error response.
+    pub success: bool,
+    /// The new epoch.
+    pub session_epoch: u64,
+}
