@@ -1,5 +1,6 @@
 //! Installing runtimes: from a mirror on loopback that can fail, from archives, and in spite of all.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;

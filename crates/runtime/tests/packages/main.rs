@@ -1,6 +1,7 @@
 //! Installing packages, and the environments of providers. Where packages come from is set by environment variables, so
 //! each case is a process of its own; there is no network in any of them.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeSet;
@@ -457,7 +458,7 @@ fn without_uv_and_an_index_that_has_it_pip_installs() {
     let house = House::new();
     wheel(&house.index(), "alpha", "1.0", &[]);
     // A file of the right name is not enough: its hash is another.
-    let pinned: serde_json::Value = serde_json::from_str(include_str!("../data/uv.json")).unwrap();
+    let pinned: serde_json::Value = serde_json::from_str(include_str!("../../data/uv.json")).unwrap();
     wheel(&house.index(), "uv", pinned["version"].as_str().unwrap(), &[]);
     let mut command = house.command("install mine alpha", "pip");
     let said = said(&output(command.env_remove("BEEP_PYTHON_UV").env("PATH", "/usr/bin:/bin")));

@@ -1,5 +1,6 @@
 //! Making, checking and removing virtual environments.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeSet;
