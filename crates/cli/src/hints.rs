@@ -117,7 +117,7 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         EnvironmentError::InUse { .. } => {
             "`beep-python status` shows the servers, `beep-python stop` stops them".into()
         }
-        EnvironmentError::NotWhole { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
+        EnvironmentError::Damaged { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
         EnvironmentError::Unrunnable { .. } | EnvironmentError::NotIsolated { .. } => {
             "`beep-python config` shows what is wrong and how to fix it, `beep-python venv repair` repairs environments"

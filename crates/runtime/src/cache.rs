@@ -1,4 +1,4 @@
-//! What the home keeps and can make or fetch again.
+//! What the home caches: everything that can be made or downloaded again.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -7,17 +7,17 @@ use std::time::{Duration, SystemTime};
 
 use crate::platform::{FileError, Home, HomeError, failed_to};
 
-/// A download that was not touched for so long is not under way.
+/// A download untouched for this long was abandoned.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// A part of what is kept.
+/// A part of the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachePart {
     /// Its name: a file or folder of the cache, or `tools/NAME`.
     pub name: String,
     /// What it holds, in a few words.
     pub holds: &'static str,
-    /// What it takes on the disk, in bytes.
+    /// Its size on disk, in bytes.
     pub size_bytes: u64,
 }
 
@@ -27,18 +27,18 @@ pub enum CacheError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
-    /// Work on a file failed.
+    /// An operation on a file failed.
     #[error(transparent)]
     File(#[from] FileError),
 }
 
-/// What is kept, by name.
+/// The parts of the cache, by name.
 pub fn info(home: &Home) -> Result<Vec<CachePart>, CacheError> {
     Ok(parts(home)?.into_iter().map(|(part, _)| part).collect())
 }
 
-/// Removes what is kept; gives what was removed. Downloads that are under way stay, and so does the Python side when
-/// `servers_run`, since their workers import from it.
+/// Cleans the cache; returns the removed parts. Downloads in progress stay, and so does the Python side when
+/// `servers_run`, since workers import from it.
 pub fn clean(home: &Home, servers_run: bool) -> Result<Vec<CachePart>, CacheError> {
     let mut removed = Vec::new();
     for (mut part, path) in parts(home)? {
@@ -61,15 +61,15 @@ fn parts(home: &Home) -> Result<Vec<(CachePart, PathBuf)>, CacheError> {
     for (folder, prefix) in [(home.cache()?, ""), (home.tools()?, "tools/")] {
         for entry in fs::read_dir(&folder).map_err(failed_to("read", &folder))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            // Being made just now.
+            // Temporary: being written now.
             if name.starts_with('.') {
                 continue;
             }
             let holds = match (prefix, name.as_str()) {
-                ("", "downloads") => "runtimes that were not fetched to their end",
-                ("", "interpreters.json") => "what is known of each Python",
-                ("", "uv.known") => "which uv is known to run",
-                ("", name) if name.starts_with("python-") => "the Python side of a version of this program",
+                ("", "downloads") => "unfinished downloads of runtimes",
+                ("", "interpreters.json") => "results of querying interpreters",
+                ("", "uv.known") => "which uv is known to work",
+                ("", name) if name.starts_with("python-") => "the Python package of one version of this program",
                 ("tools/", name) if name.ends_with(".failed") => "why a tool could not be installed",
                 ("tools/", _) => "a tool that installs packages",
                 _ => "other",

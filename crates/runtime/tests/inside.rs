@@ -1,4 +1,4 @@
-//! Infrastructure from inside Python: code in a session manages environments through the host.
+//! Code in a session manages environments through the host.
 
 #[path = "support/mod.rs"]
 mod house;
@@ -27,7 +27,7 @@ async fn adopt(sessions: &SessionManager) {
     manager.set_default(&runtime.id).expect("the default");
 }
 
-/// That uv could not be had is remembered, so that nobody looks for one elsewhere.
+/// Records that uv is not available, so that no other one is searched for.
 fn without_uv(sessions: &SessionManager) {
     let pinned: serde_json::Value = serde_json::from_str(include_str!("../data/uv.json")).expect("JSON");
     let tools = sessions.environments().home().tools().expect("a folder");
@@ -45,7 +45,7 @@ const SNIPPET: &str = "
 ";
 
 #[test]
-fn both_spellings_make_environments() {
+fn both_spellings_create_environments() {
     on_every_python(async |sessions| {
         adopt(sessions).await;
         let session = sessions.default_session();
@@ -83,7 +83,7 @@ fn both_spellings_make_environments() {
 }
 
 #[test]
-fn the_host_is_called_from_any_thread_and_its_errors_are_exceptions() {
+fn host_calls_work_from_any_thread_and_fail_as_exceptions() {
     on_every_python(async |sessions| {
         let session = sessions.default_session();
         let threads = "import concurrent.futures as cf\nfrom beep_python import VenvManager, HostError\nwith cf.ThreadPoolExecutor(16) as pool:\n    lengths = list(pool.map(lambda n: len(VenvManager().list()), range(200)))\nlengths == [0] * 200";
@@ -99,7 +99,7 @@ fn the_host_is_called_from_any_thread_and_its_errors_are_exceptions() {
 }
 
 #[test]
-fn the_environment_in_use_is_not_deleted() {
+fn environment_in_use_is_not_deleted() {
     with_options(
         |options| {
             let manager = beep_python_runtime::environment::VenvManager::new(options.home.clone());
@@ -125,7 +125,7 @@ fn the_environment_in_use_is_not_deleted() {
 }
 
 #[test]
-fn the_progress_of_an_installation_is_told_to_python() {
+fn installation_progress_is_reported_to_python() {
     on_one_python(async |sessions| {
         adopt(sessions).await;
         without_uv(sessions);
@@ -160,7 +160,7 @@ fn the_progress_of_an_installation_is_told_to_python() {
 }
 
 #[test]
-fn what_is_installed_is_locked_synchronized_copied_and_mended() {
+fn packages_are_locked_synced_copied_and_repaired() {
     on_one_python(async |sessions| {
         adopt(sessions).await;
         without_uv(sessions);
@@ -210,7 +210,7 @@ fn what_is_installed_is_locked_synchronized_copied_and_mended() {
 
 /// With pythonnet installed, `clr` is theirs; where theirs does not load, ours takes over.
 #[test]
-fn a_real_clr_stays_theirs() {
+fn real_clr_takes_precedence() {
     let folder = tempfile::tempdir().expect("a folder");
     let works = folder.path().join("works");
     let broken = folder.path().join("broken");

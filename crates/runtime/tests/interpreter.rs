@@ -14,7 +14,7 @@ use beep_python_runtime::interpreter::{
 use beep_python_runtime::platform::Home;
 use support::{home, names, one_of_each_series, output, pythons};
 
-/// A Python that may be touched: a copy of the machine's executable, which finds its library by itself.
+/// A copy of the machine's executable, which may be modified and finds its library by itself.
 fn own_copy(folder: &Path) -> PathBuf {
     let original = &pythons()[0];
     let bin = folder.join("copy/bin");
@@ -42,7 +42,7 @@ fn cache(home: &Home) -> PathBuf {
     home.cache().unwrap().join("interpreters.json")
 }
 
-/// Changes what is remembered, so that a later answer shows whether it was used.
+/// Changes the cache, so that a later result shows whether it was used.
 fn forge_cache(home: &Home) {
     let text = fs::read_to_string(cache(home)).unwrap();
     let version = format!("\"version\": \"{}\"", pythons()[0].version);
@@ -51,7 +51,7 @@ fn forge_cache(home: &Home) {
 }
 
 #[test]
-fn what_is_said_of_a_python_is_what_it_says_itself() {
+fn query_reports_what_the_python_itself_reports() {
     let (_folder, home) = home();
     for python in one_of_each_series() {
         let asked = |expression: &str| {
@@ -72,7 +72,7 @@ fn what_is_said_of_a_python_is_what_it_says_itself() {
 }
 
 #[test]
-fn discovery_finds_each_once_newest_first_and_none_too_old() {
+fn discovery_finds_each_supported_python_once_newest_first() {
     let found = pythons();
     assert!(found.is_sorted_by_key(|python| std::cmp::Reverse(python.version)));
     let mut paths: Vec<_> = found.iter().map(|python| &python.path).collect();
@@ -83,7 +83,7 @@ fn discovery_finds_each_once_newest_first_and_none_too_old() {
 }
 
 #[test]
-fn a_shim_on_the_path_is_passed_by_and_resolved_when_named() {
+fn discovery_ignores_a_shim_and_query_resolves_it() {
     let (folder, home) = home();
     let real = &pythons()[0];
     let shims = folder.path().join("shims");
@@ -101,7 +101,7 @@ fn a_shim_on_the_path_is_passed_by_and_resolved_when_named() {
 }
 
 #[test]
-fn links_and_collections_lead_to_the_real_executable() {
+fn links_and_collections_resolve_to_the_real_executable() {
     let (folder, home) = home();
     let real = &pythons()[0];
     for place in ["bin", "versions/3.x/bin", "versions/broken/bin"] {
@@ -120,7 +120,7 @@ fn links_and_collections_lead_to_the_real_executable() {
 }
 
 #[test]
-fn a_python_is_run_once_and_again_when_its_file_changed() {
+fn python_is_queried_again_only_after_its_file_changed() {
     let (folder, home) = home();
     let copy = own_copy(folder.path());
     let first = query(&home, &copy).unwrap();
@@ -137,7 +137,7 @@ fn a_python_is_run_once_and_again_when_its_file_changed() {
 }
 
 #[test]
-fn a_broken_cache_is_made_anew() {
+fn broken_cache_is_rebuilt() {
     let (_folder, home) = home();
     let python = &pythons()[0];
     query(&home, &python.path).unwrap();
@@ -151,7 +151,7 @@ fn a_broken_cache_is_made_anew() {
 }
 
 #[test]
-fn many_at_once_remember_all() {
+fn concurrent_queries_are_all_cached() {
     let (folder, home) = home();
     let (home, links): (_, Vec<PathBuf>) = (&home, (0..8).map(|n| folder.path().join(format!("python-{n}"))).collect());
     std::thread::scope(|scope| {
@@ -165,7 +165,7 @@ fn many_at_once_remember_all() {
 }
 
 #[test]
-fn an_environments_python_is_resolved_to_its_base() {
+fn python_of_an_environment_resolves_to_its_base() {
     for python in one_of_each_series() {
         for kind in ["--symlinks", "--copies"] {
             let (folder, home) = home();
@@ -183,7 +183,7 @@ fn an_environments_python_is_resolved_to_its_base() {
 }
 
 #[test]
-fn what_is_no_python_of_ours_is_refused_by_name() {
+fn unsupported_interpreter_is_refused_with_the_reason() {
     let (folder, home) = home();
     let path = folder.path().join("python3");
 
@@ -197,12 +197,12 @@ fn what_is_no_python_of_ours_is_refused_by_name() {
     answers(&path, "pypy", "3.11.4");
     assert_eq!(
         query(&home, &path).unwrap_err().to_string(),
-        format!("{} is pypy, and only CPython is supported", path.display())
+        format!("{} is pypy, but only CPython is supported", path.display())
     );
 
     answers(&path, "cpython", "3.8.18");
     let error = query(&home, &path).unwrap_err().to_string();
-    assert_eq!(error, format!("{} is Python 3.8.18, and the oldest that is supported is 3.9", path.display()));
+    assert_eq!(error, format!("{} is Python 3.8.18, but the oldest supported version is 3.9", path.display()));
 
     script(&path, "echo hello");
     let error = query(&home, &path).unwrap_err();
@@ -215,7 +215,7 @@ fn what_is_no_python_of_ours_is_refused_by_name() {
 }
 
 #[test]
-fn a_runtime_is_adopted_once_listed_made_default_and_removed() {
+fn runtime_is_adopted_once_listed_made_default_and_removed() {
     let (_folder, home) = home();
     let settings = InstallSettings { catalogue: None, mirror: None, ..InstallSettings::from_env() };
     let manager = PythonRuntimeManager::with_settings(home.clone(), settings);

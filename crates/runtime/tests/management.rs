@@ -1,4 +1,4 @@
-//! Sessions are made, looked at, restarted, limited and ended.
+//! Creating, inspecting, restarting, limiting and ending sessions.
 
 #[path = "support/sessions.rs"]
 #[allow(unreachable_pub, dead_code)]
@@ -17,7 +17,7 @@ async fn limited(sessions: &SessionManager, limits: Limits) -> Session {
 }
 
 #[test]
-fn what_is_known_of_a_session_is_told() {
+fn session_info_describes_the_session() {
     on_one_python(async |sessions| {
         let labels = BTreeMap::from([("owner".to_owned(), "me".to_owned())]);
         let asked = SessionOptions { labels: labels.clone(), ..SessionOptions::default() };
@@ -31,7 +31,7 @@ fn what_is_known_of_a_session_is_told() {
 }
 
 #[test]
-fn a_restart_ends_what_runs_and_begins_empty() {
+fn restart_cancels_running_calls_and_clears_state() {
     on_one_python(async |sessions| {
         let session = sessions.default_session().clone();
         eval(&session, "kept = 1").await;
@@ -49,7 +49,7 @@ fn a_restart_ends_what_runs_and_begins_empty() {
 }
 
 #[test]
-fn sessions_of_different_pythons_live_side_by_side() {
+fn sessions_of_different_pythons_coexist() {
     on_one_python(async |sessions| {
         let folder = tempfile::tempdir().expect("a folder");
         let mut made = Vec::new();
@@ -78,7 +78,7 @@ fn sessions_of_different_pythons_live_side_by_side() {
 }
 
 #[test]
-fn modules_are_preloaded_for_those_that_ask() {
+fn modules_are_preloaded_on_request() {
     on_one_python(async |sessions| {
         let asked = SessionOptions { preload: Some(vec!["fractions".into()]), ..SessionOptions::default() };
         let session = sessions.create(asked).await.expect("a session");
@@ -89,7 +89,7 @@ fn modules_are_preloaded_for_those_that_ask() {
 }
 
 #[test]
-fn an_idle_session_ends_and_a_busy_one_does_not() {
+fn idle_timeout_ends_idle_sessions_only() {
     on_one_python(async |sessions| {
         // As long as nobody is held up for longer between two steps.
         let asked = || SessionOptions { idle_timeout_ms: Some(1500), ..SessionOptions::default() };
@@ -104,7 +104,7 @@ fn an_idle_session_ends_and_a_busy_one_does_not() {
 }
 
 #[test]
-fn the_time_that_its_worker_takes_to_start_is_not_idle() {
+fn worker_start_does_not_count_as_idle() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("slow_to_load.py"), "import time\ntime.sleep(2)\n").expect("written");
     with_options(
@@ -119,7 +119,7 @@ fn the_time_that_its_worker_takes_to_start_is_not_idle() {
 }
 
 #[test]
-fn there_are_no_more_sessions_than_there_may_be() {
+fn session_limit_is_enforced() {
     with_options(
         |options| options.capacity = Capacity { sessions: 2, workers: 1 },
         async |sessions| {
@@ -138,7 +138,7 @@ fn isolated(code: &str) -> Request {
 }
 
 #[test]
-fn isolated_calls_run_at_once_and_keep_nothing() {
+fn isolated_calls_run_concurrently_and_keep_no_state() {
     with_options(
         |options| options.capacity.workers = 2,
         async |sessions| {
@@ -174,7 +174,7 @@ fn isolated_calls_run_at_once_and_keep_nothing() {
 }
 
 #[test]
-fn processor_time_is_limited() {
+fn cpu_time_limit_ends_the_call() {
     on_one_python(async |sessions| {
         let session = limited(sessions, Limits { cpu_ms: Some(200), ..Limits::default() }).await;
         eval(&session, "kept = 1").await;
@@ -192,7 +192,7 @@ fn processor_time_is_limited() {
 }
 
 #[test]
-fn memory_is_limited() {
+fn memory_limit_is_enforced() {
     on_one_python(async |sessions| {
         let session = limited(sessions, Limits { memory_bytes: Some(200 << 20), ..Limits::default() }).await;
         let at_once = eval(&session, "bytearray(1 << 33)").await;
@@ -219,7 +219,7 @@ fn memory_is_limited() {
 }
 
 #[test]
-fn a_fork_bomb_ends() {
+fn process_limit_stops_a_fork_bomb() {
     on_one_python(async |sessions| {
         let session = limited(sessions, Limits { processes: Some(8), ..Limits::default() }).await;
         let bomb = "import os, time\nfor _ in range(12):\n    if os.fork() == 0:\n        time.sleep(60); os._exit(0)\ntime.sleep(60)";
@@ -233,7 +233,7 @@ fn a_fork_bomb_ends() {
 }
 
 #[test]
-fn handles_results_output_and_the_queue_are_limited() {
+fn limits_apply_to_handles_results_output_and_queue() {
     on_one_python(async |sessions| {
         let limits = Limits {
             handles: Some(2),
@@ -263,7 +263,7 @@ fn handles_results_output_and_the_queue_are_limited() {
 }
 
 #[test]
-fn deaths_are_explained() {
+fn worker_death_is_explained() {
     on_every_python(async |sessions| {
         let session = sessions.default_session();
         let crashed = eval(session, "import ctypes\ndef deep(): ctypes.string_at(0)\ndeep()").await;
@@ -281,7 +281,7 @@ fn deaths_are_explained() {
 }
 
 #[test]
-fn workers_that_die_at_once_come_back_more_slowly_but_do_come_back() {
+fn crash_loop_backs_off_and_recovers() {
     on_one_python(async |sessions| {
         let session = sessions.default_session();
         for _ in 0..5 {
@@ -293,7 +293,7 @@ fn workers_that_die_at_once_come_back_more_slowly_but_do_come_back() {
 }
 
 #[test]
-fn handlers_of_signals_raise_in_calls_only() {
+fn signal_handlers_raise_only_in_calls() {
     on_every_python(async |sessions| {
         let session = sessions.default_session();
         let set = "import signal\ndef late(*_): raise TimeoutError('late')\nsignal.signal(signal.SIGALRM, late)\n\
@@ -311,7 +311,7 @@ fn handlers_of_signals_raise_in_calls_only() {
 }
 
 #[test]
-fn the_loop_of_a_session_survives_asyncio_run() {
+fn event_loop_of_session_survives_asyncio_run() {
     on_every_python(async |sessions| {
         let session = sessions.default_session();
         assert_eq!(eval(session, "import asyncio\nawait asyncio.sleep(0, 1)").await.value(), &json!(1));
@@ -321,7 +321,7 @@ fn the_loop_of_a_session_survives_asyncio_run() {
 }
 
 #[test]
-fn a_busy_session_is_looked_at_without_being_stopped() {
+fn busy_session_is_inspected_without_interrupting_it() {
     on_every_python(async |sessions| {
         let session = sessions.default_session().clone();
         let folder = tempfile::tempdir().expect("a folder");
@@ -357,7 +357,7 @@ fn a_busy_session_is_looked_at_without_being_stopped() {
 }
 
 #[test]
-fn what_a_session_holds_is_listed() {
+fn handles_list_type_repr_size_and_age() {
     on_every_python(async |sessions| {
         let session = sessions.default_session();
         let hid = eval(session, "class Own:\n    def __repr__(self): 1/0\nOwn()").await.object()["handleId"].clone();

@@ -148,7 +148,7 @@ fn failed_installation_changes_nothing() {
     status: 1
     ----- stdout
     ----- stderr
-    error: "--pre" is not a requirement: options are not taken here
+    error: "--pre" is not a requirement: options are not accepted here
     hint: indexes and the like are set as for pip or uv, by their variables and files
     "#);
     home.success(&["venv", "create", "mine"]);

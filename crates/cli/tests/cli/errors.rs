@@ -125,10 +125,10 @@ fn host_outside_loopback_is_rejected() {
 #[test]
 fn unusable_home_is_named() {
     let home = TestHome::new();
-    let output = home.command(&["status"]).env("BEEP_PYTHON_HOME", "/proc/nowhere").output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr.starts_with("error: cannot make the folder /proc/nowhere\ncaused by: "), "{stderr}");
+    let said = home.command(&["status"]).env("BEEP_PYTHON_HOME", "/proc/nowhere").output().unwrap();
+    let stderr = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(1));
+    assert!(stderr.starts_with("error: cannot create the folder /proc/nowhere\ncaused by: "), "{stderr}");
     assert!(stderr.ends_with("hint: set BEEP_PYTHON_HOME to a folder of your own\n"), "{stderr}");
 }
 

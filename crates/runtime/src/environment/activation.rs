@@ -1,6 +1,6 @@
-//! The scripts that activate an environment, one for each kind of shell.
+//! Activation scripts, one for each kind of shell.
 
-/// How a shell reads a path as it is.
+/// Quotes a path so that the shell reads it unchanged.
 type Quote = fn(&str) -> String;
 
 const SCRIPTS: [(&str, &str, Quote); 6] = [
@@ -8,7 +8,7 @@ const SCRIPTS: [(&str, &str, Quote); 6] = [
     ("bin/activate.fish", include_str!("activate/activate.fish"), |path| {
         format!("'{}'", path.replace('\\', r"\\").replace('\'', r"\'"))
     }),
-    // An exclamation mark means history even in quotes.
+    // An exclamation mark means history expansion, even in quotes.
     ("bin/activate.csh", include_str!("activate/activate.csh"), |path| {
         format!("'{}'", path.replace('\'', r"'\''").replace('!', r"\!"))
     }),
@@ -17,8 +17,8 @@ const SCRIPTS: [(&str, &str, Quote); 6] = [
     ("bin/deactivate.bat", include_str!("activate/deactivate.bat"), str::to_owned),
 ];
 
-/// The scripts of an environment in the folder `path`, by their names. The environment's name is one that needs no
-/// quotes in any shell.
+/// The activation scripts of an environment in the folder `path`: file name and content. The environment's name needs
+/// no quotes in any shell.
 pub(super) fn scripts(path: &str, name: &str) -> impl Iterator<Item = (&'static str, String)> {
     SCRIPTS.iter().map(move |(file, text, quote)| (*file, text.replace("@NAME@", name).replace("@PATH@", &quote(path))))
 }

@@ -3,53 +3,56 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::environment::Environment;
+use super::error::EnvironmentError;
 use super::layout::environment_python;
-use super::package::{self, Package, Scratch};
-use super::{Environment, EnvironmentError, VenvManager};
+use super::manager::VenvManager;
+use super::package::installed::{Package, installed};
+use super::package::journal::lock_by_name;
+use super::package::scratch::Scratch;
 use crate::interpreter::Interpreter;
-use crate::platform::{CommandError, FileLock, error_chain, run_command};
+use crate::platform::{CommandError, error_chain, run_command};
 
-/// Its name.
+/// The environment's name.
 const NAME: &str = "admin";
-/// What pip installs once it is there itself.
+/// Packages that pip installs after it was installed itself.
 const FROM_INDEX: [&str; 2] = ["setuptools", "wheel"];
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// The administrative environment, and what it lacks.
+/// The administrative environment, and the packages it lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminOutcome {
     /// The environment.
     pub environment: Environment,
-    /// Whether it was made now.
+    /// Whether this call created it.
     pub created: bool,
-    /// What is installed in it.
+    /// The packages installed in it.
     pub packages: Vec<Package>,
-    /// What should be and could not be installed; calling again tries again.
+    /// Packages that could not be installed. Calling again retries them.
     pub missing: Vec<MissingPackage>,
 }
 
 /// A package that could not be installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPackage {
-    /// Its name.
+    /// The package's name.
     pub name: String,
-    /// Why, in the words of who tried.
+    /// The reason, in the tool's own words.
     pub reason: String,
 }
 
 impl VenvManager {
-    /// Makes the environment `admin`, or completes it: pip from the runtime's own copy, then setuptools and wheel by
+    /// Creates or completes the environment `admin`: pip from the runtime's own copy, then setuptools and wheel with
     /// pip, as the user's pip is configured.
     ///
-    /// A package that cannot be had is reported in the outcome; only the environment itself failing is an error.
+    /// A package that cannot be installed is reported in the outcome. Only a failure of the environment itself is an
+    /// error.
     pub fn admin(&self, interpreter: &Interpreter) -> Result<AdminOutcome, EnvironmentError> {
-        let _lock = FileLock::acquire(self.home().environments()?.join(".packages-admin"))?;
+        let _lock = lock_by_name(self, NAME)?;
         let (environment, created) = self.ensure(NAME, interpreter)?;
         let mut missing = Vec::new();
         let lacks = |name: &str| {
-            !package::installed(&environment.site_packages)
-                .iter()
-                .any(|package| package.name.eq_ignore_ascii_case(name))
+            !installed(&environment.site_packages).iter().any(|package| package.name.eq_ignore_ascii_case(name))
         };
         if lacks("pip")
             && let Err(reason) = python(&environment.path, &["-m", "ensurepip", "--upgrade", "--default-pip"])
@@ -59,7 +62,7 @@ impl VenvManager {
         for name in FROM_INDEX.into_iter().filter(|name| lacks(name)) {
             let installed = match missing.iter().any(|package| package.name == "pip") {
                 true => Err("pip is missing".to_owned()),
-                // One retry: an index that cannot be reached should be told now and not in a minute.
+                // One retry: an unreachable index must be reported at once, not after a minute.
                 false => python(
                     &environment.path,
                     &["-m", "pip", "--no-input", "--disable-pip-version-check", "--retries", "1", "install", name],
@@ -69,7 +72,7 @@ impl VenvManager {
                 missing.push(MissingPackage { name: name.into(), reason });
             }
         }
-        let packages = package::installed(&environment.site_packages);
+        let packages = installed(&environment.site_packages);
         Ok(AdminOutcome { environment, created, packages, missing })
     }
 }
@@ -80,7 +83,7 @@ fn python(environment: &Path, arguments: &[&str]) -> Result<(), String> {
     scratch.lend(&mut command);
     match run_command(command.arg("-I").args(arguments), TIMEOUT) {
         Ok(_) => Ok(()),
-        // The first line says only that it failed.
+        // The error's own first line says only that the command failed.
         Err(CommandError::Failed { stderr_tail, .. }) if !stderr_tail.is_empty() => Err(stderr_tail),
         Err(error) => Err(error_chain(&error)),
     }

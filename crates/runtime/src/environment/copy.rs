@@ -1,4 +1,4 @@
-//! Copying an environment, with all that is installed in it.
+//! Copying an environment with all its packages.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
@@ -10,28 +10,33 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::package::{self, Journal};
+use super::environment::Environment;
+use super::error::EnvironmentError;
+use super::layout;
+use super::manager::VenvManager;
+use super::name::check_environment_name;
+use super::package::journal::{Journal, lock_path};
+use super::package::scratch::Scratch;
 use super::record::{self, EnvironmentRecord};
-use super::{Environment, EnvironmentError, VenvManager, check_environment_name, layout};
 use crate::interpreter::query;
 use crate::platform::{FileLock, Staging, failed_to};
 
 impl VenvManager {
-    /// Makes the environment `to` a copy of `from`: the same Python, the same packages, its own paths. No tool is run and
-    /// nothing is fetched. A provider's copy is nobody's.
+    /// Copies the environment `from` to `to`: the same Python and packages, with its own paths. Runs no tool and
+    /// downloads nothing. A copy belongs to no provider.
     pub fn copy(&self, from: &str, to: &str) -> Result<Environment, EnvironmentError> {
         check_environment_name(to)?;
         let source = self.open(from)?;
         let folder = self.folder()?;
-        let _packages = FileLock::acquire(package::lock_path(&folder, from, &source.path))?;
-        let unfit = |reason: &str| EnvironmentError::NotWhole { name: from.into(), reason: reason.into() };
+        let _packages = FileLock::acquire(lock_path(&folder, from, &source.path))?;
+        let unfit = |reason: &str| EnvironmentError::Damaged { name: from.into(), reason: reason.into() };
         if Journal::is_in(&source.path) {
-            return Err(unfit("a change of its packages did not come to its end"));
+            return Err(unfit("a change of its packages was interrupted"));
         }
         let of = source.record.as_ref().ok_or_else(|| unfit("its record is lost"))?;
         let interpreter = query(self.home(), &of.interpreter)?;
         if interpreter.version.series() != of.python.series() {
-            return Err(unfit("its Python is of another series now"));
+            return Err(unfit("its Python is now of another series"));
         }
         let staging = Staging::begin(&folder, to)?;
         let (final_path, staged) = (staging.final_path(), staging.staged_path());
@@ -44,31 +49,32 @@ impl VenvManager {
             .and_then(|()| move_scripts(&source.path, &final_path, &staged));
         copied.map_err(failed_to("copy the environment to", &final_path))?;
         staging.commit(&staged)?;
+        tracing::info!(environment = to, from, "environment copied");
         self.open(to)
     }
 }
 
-/// Copies what is not there yet. Times are kept: Python tells by them whether what it compiled is still right.
+/// Copies what the target lacks. Modification times are kept: Python compares them to validate compiled modules.
 fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
-        if entry.file_name() == package::Scratch::NAME {
-            // Left by somebody who was killed.
+        if entry.file_name() == Scratch::NAME {
+            // Left by a process that was killed.
         } else if kind.is_dir() {
             if target.symlink_metadata().is_err() {
                 fs::create_dir(&target)?;
             }
             copy_beside(&source, &target)?;
         } else if target.symlink_metadata().is_ok() || is_ours_alone(&entry.file_name().to_string_lossy()) {
-            // Made for the copy, or said of the original only.
+            // Already created for the copy, or true of the original only.
         } else if kind.is_symlink() {
             symlink(fs::read_link(&source)?, &target)?;
         } else if kind.is_file() {
             fs::copy(&source, &target)?;
             let metadata = fs::metadata(&source)?;
             let times = FileTimes::new().set_modified(metadata.modified()?);
-            // One that must not be written keeps the time of the copy.
+            // A read-only file keeps the time of the copy.
             let _ = File::options().write(true).open(&target).and_then(|file| file.set_times(times));
         }
     }
@@ -79,7 +85,8 @@ fn is_ours_alone(name: &str) -> bool {
     name.starts_with("beep-python.") && name.ends_with(".json") && name != record::FILE
 }
 
-/// The scripts of packages name their Python by its whole path: theirs is now the copy's, in the packages' lists too.
+/// Scripts of packages name their Python by its absolute path. Rewrites that path, and the scripts' entries in
+/// `RECORD`.
 fn move_scripts(from: &Path, to: &Path, folder: &Path) -> io::Result<()> {
     let (Some(old), Some(new)) = (from.to_str(), to.to_str()) else { return Ok(()) };
     let (old, new) = (format!("{old}/bin/"), format!("{new}/bin/"));
@@ -96,7 +103,7 @@ fn move_scripts(from: &Path, to: &Path, folder: &Path) -> io::Result<()> {
         fs::write(&path, &text)?;
         moved.insert(entry.file_name().to_string_lossy().into_owned(), text);
     }
-    let Some(library) = super::status::library(folder).filter(|_| !moved.is_empty()) else { return Ok(()) };
+    let Some(library) = layout::library(folder).filter(|_| !moved.is_empty()) else { return Ok(()) };
     for entry in fs::read_dir(library)?.flatten() {
         let list = entry.path().join("RECORD");
         let Ok(text) = fs::read_to_string(&list) else { continue };

@@ -2,15 +2,17 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Environment, EnvironmentError, VenvManager};
+use super::environment::Environment;
+use super::error::EnvironmentError;
+use super::manager::VenvManager;
 use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query};
 use crate::platform::Home;
 
-/// The name of the one with the default runtime.
+/// Name of the default environment, which uses the default runtime.
 pub const DEFAULT_ENVIRONMENT: &str = "runtime-host";
 
 impl VenvManager {
-    /// The environment `runtime-host`, made with the default runtime when it is not there.
+    /// Opens the default environment, `runtime-host`. Creates it with the default runtime when it is missing.
     pub fn default_environment(&self) -> Result<Environment, EnvironmentError> {
         match self.open(DEFAULT_ENVIRONMENT) {
             Err(EnvironmentError::NotFound { .. }) => {
@@ -22,8 +24,8 @@ impl VenvManager {
         }
     }
 
-    /// The same with a certain Python: `runtime-host` where it has that or would be made with it, else
-    /// `runtime-host-3.12.7`, made when it is not there.
+    /// Opens the default environment for a given Python: `runtime-host` when it has, or would get, that Python; else
+    /// `runtime-host-3.12.7`, created when it is missing.
     pub fn default_environment_with(&self, request: &VersionRequest) -> Result<Environment, EnvironmentError> {
         let has_it = |environment: &Environment| environment.has_python(self.home(), request);
         let runtimes = PythonRuntimeManager::new(self.home().clone());
@@ -46,7 +48,7 @@ impl VenvManager {
         if has_it(&environment) {
             return Ok(environment);
         }
-        // Another Python of the same version, as when both of two installations are named by their paths.
+        // Two installations of one version, each named by its path.
         let path = Sha256::digest(interpreter.path.as_os_str().as_encoded_bytes());
         let name = format!("{name}-{:02x}{:02x}{:02x}{:02x}", path[0], path[1], path[2], path[3]);
         Ok(self.ensure(&name, &interpreter)?.0)
@@ -66,7 +68,7 @@ fn is_meant(home: &Home, interpreter: &Interpreter, request: &VersionRequest) ->
 }
 
 impl Environment {
-    /// Whether its Python is one that the request means. Nothing is run that was run before.
+    /// Whether the environment's Python satisfies the request. Queried interpreters come from the cache.
     pub fn has_python(&self, home: &Home, request: &VersionRequest) -> bool {
         let own = self.record.as_ref().map_or(&self.python, |record| &record.interpreter);
         query(home, own).is_ok_and(|own| is_meant(home, &own, request))

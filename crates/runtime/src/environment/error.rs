@@ -1,30 +1,31 @@
-//! What goes wrong with environments.
+//! Errors of environments.
 
 use std::path::PathBuf;
 
-use super::{PackageError, ProvidersError};
+use super::package::error::PackageError;
+use super::provider::error::ProvidersError;
 use crate::interpreter::{RuntimeError, Version, VersionRequest};
 use crate::platform::{CommandError, FileError, HomeError};
 
-/// Why an environment cannot be made, opened or removed.
+/// Why an operation on an environment failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvironmentError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
-    /// Work on a file failed.
+    /// An operation on a file failed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The name cannot be an environment's.
+    /// The name is not valid for an environment.
     #[error("{name:?} cannot name an environment: {reason}")]
     InvalidName {
-        /// The name, cut when very long.
+        /// The name, truncated when very long.
         name: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// There is one of this name already.
+    /// The name is taken.
     #[error("the environment \"{name}\" exists already, at {}", path.display())]
     AlreadyExists {
         /// The name.
@@ -32,18 +33,18 @@ pub enum EnvironmentError {
         /// Its folder.
         path: PathBuf,
     },
-    /// There is none of this name.
+    /// No environment has this name.
     #[error("there is no environment \"{name}\"")]
     NotFound {
         /// The name.
         name: String,
     },
-    /// The folder was not made by us, or its record is lost.
-    #[error("{} was not made by beep-python ({reason}): refusing to touch it", path.display())]
+    /// beep-python did not create the folder, or its record is lost.
+    #[error("{} was not created by beep-python ({reason}): refusing to touch it", path.display())]
     Foreign {
         /// The folder.
         path: PathBuf,
-        /// Why we think so.
+        /// Why the folder counts as foreign.
         reason: String,
     },
     /// The folder is not a virtual environment.
@@ -54,7 +55,7 @@ pub enum EnvironmentError {
         /// What it lacks.
         reason: String,
     },
-    /// The Python it is to be made with cannot be used.
+    /// The Python to create it with cannot be used.
     #[error("the environment's Python cannot be used")]
     Interpreter(#[from] RuntimeError),
     /// The environment's own Python does not run.
@@ -65,35 +66,35 @@ pub enum EnvironmentError {
         /// Why.
         source: CommandError,
     },
-    /// The environment's own Python runs, but not as that of this environment.
-    #[error("the Python of the environment at {} says that its {what} is {actual}, and it should be {expected}", path.display())]
+    /// The environment's own Python runs, but reports other paths or another version.
+    #[error("the Python of the environment at {} reports the {what} {actual} instead of {expected}", path.display())]
     NotIsolated {
         /// The environment's folder.
         path: PathBuf,
         /// `sys.prefix` or `sys.base_prefix`, or the version.
         what: &'static str,
-        /// What it should be.
+        /// The expected value.
         expected: String,
-        /// What it is.
+        /// The reported value.
         actual: String,
     },
-    /// Servers run in it.
+    /// Processes run sessions in it.
     #[error("the environment \"{name}\" is in use by {}", processes(pids))]
     InUse {
         /// The environment's name.
         name: String,
-        /// Their processes, as far as they can be told.
+        /// Those processes, as far as the system shows them.
         pids: Vec<u32>,
     },
-    /// It cannot be copied as it is.
-    #[error("the environment \"{name}\" is not whole: {reason}")]
-    NotWhole {
+    /// It is too damaged to be copied.
+    #[error("the environment \"{name}\" is damaged: {reason}")]
+    Damaged {
         /// The environment's name.
         name: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// What the providers need cannot be read.
+    /// `providers.toml` cannot be read.
     #[error(transparent)]
     Providers(#[from] ProvidersError),
     /// Its packages cannot be installed.
@@ -104,22 +105,22 @@ pub enum EnvironmentError {
         /// Why.
         source: PackageError,
     },
-    /// There is no Python to make it with.
-    #[error("there is no Python runtime{} to make the environment \"{name}\" with", asked(request.as_ref()))]
+    /// There is no Python to create it with.
+    #[error("there is no Python runtime{} to create the environment \"{name}\" with", asked(request.as_ref()))]
     NoRuntime {
         /// The environment's name.
         name: String,
-        /// Which Python was asked for, if any was.
+        /// The requested Python, if one was requested.
         request: Option<VersionRequest>,
     },
-    /// It is there, and with another Python than the provider needs.
-    #[error("the environment \"{name}\" has Python {actual}, and its provider needs {wanted}")]
+    /// It exists with another Python than its provider requires.
+    #[error("the environment \"{name}\" has Python {actual}, but its provider requires {wanted}")]
     OtherPython {
         /// The environment's name.
         name: String,
-        /// Which Python is needed.
+        /// The required Python.
         wanted: VersionRequest,
-        /// Which it has.
+        /// Its Python.
         actual: Version,
     },
 }

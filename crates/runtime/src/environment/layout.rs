@@ -1,4 +1,4 @@
-//! The files of a virtual environment, as PEP 405 asks.
+//! The files of a virtual environment (PEP 405).
 
 use std::fs;
 use std::io;
@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::activation;
+use super::error::EnvironmentError;
 use super::record::{self, EnvironmentRecord};
-use super::{EnvironmentError, activation};
 use crate::interpreter::{Interpreter, Version};
 use crate::platform::{FileError, failed_to, replace_file, replace_link, run_command};
 
-/// Prints what tells whether a Python is that of its environment, one fact a line.
+/// Prints the facts that identify an environment's Python, one a line.
 const VERIFY: &str = "import sys; print(sys.prefix, sys.base_prefix, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Builds an environment in `folder`, which must not be there yet. Its scripts name `final_path`, where it is going to be.
+/// Builds an environment in `folder`, which must not exist. Its scripts name `final_path`, where it will be moved.
 pub(super) fn build(
     folder: &Path,
     final_path: &Path,
@@ -28,7 +29,7 @@ pub(super) fn build(
     fs::create_dir(folder.join("include"))?;
     fs::create_dir_all(site_packages(folder, &interpreter.name()))?;
     if interpreter.pointer_bits == 64 {
-        // Distributions that keep compiled modules in lib64 find them in lib.
+        // Distributions that put compiled modules into lib64 find them in lib.
         symlink("lib", folder.join("lib64"))?;
     }
     for (name, target) in links(interpreter) {
@@ -40,16 +41,16 @@ pub(super) fn build(
     Ok(())
 }
 
-/// Makes the files of an environment that is there as they should be; its packages, and what else is there, stay.
+/// Restores the links and files of an existing environment. Packages and other files stay.
 pub(super) fn repair(folder: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> Result<(), FileError> {
     let library = site_packages(folder, &interpreter.name());
     for needed in [folder.join("bin"), library] {
-        fs::create_dir_all(&needed).map_err(failed_to("make", &needed))?;
+        fs::create_dir_all(&needed).map_err(failed_to("create", &needed))?;
     }
     for (name, target) in links(interpreter) {
         replace_link(folder.join(name), target)?;
     }
-    let files = files(folder, record, interpreter).map_err(failed_to("mend", folder))?;
+    let files = files(folder, record, interpreter).map_err(failed_to("repair", folder))?;
     for (name, text) in files {
         replace_file(folder.join(name), text.as_bytes())?;
     }
@@ -62,7 +63,7 @@ fn links(interpreter: &Interpreter) -> [(String, PathBuf); 3] {
     [("bin/python".into(), interpreter.path.clone()), ("bin/python3".into(), python()), (own, python())]
 }
 
-/// The files by their names, the record last: whoever sees it sees all.
+/// The files by name. The record comes last: its presence means that all others are written.
 fn files(
     final_path: &Path,
     record: &EnvironmentRecord,
@@ -74,12 +75,25 @@ fn files(
     Ok(files)
 }
 
-/// Where the environment's packages are.
+/// The folder of the environment's packages.
 pub(super) fn site_packages(folder: &Path, python: &str) -> PathBuf {
     folder.join("lib").join(python).join("site-packages")
 }
 
-/// Runs the environment's Python, with its packages enabled, and asks whether it is that of this environment.
+/// Finds the folder of the environment's packages by looking: also right for environments of other tools.
+pub(super) fn library(path: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(path.join("lib")).ok()?.flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut found: Vec<PathBuf> = names
+        .filter(|n| n.starts_with("python3"))
+        .map(|name| site_packages(path, &name))
+        .filter(|p| p.is_dir())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// Runs the environment's Python, with its packages enabled, and verifies its paths and version.
 pub(super) fn verify(folder: &Path, version: &Version, base_prefix: Option<&Path>) -> Result<(), EnvironmentError> {
     let output = run_command(environment_python(folder).args(["-I", "-c", VERIFY]), VERIFY_TIMEOUT)
         .map_err(|source| EnvironmentError::Unrunnable { path: folder.into(), source })?;
@@ -99,14 +113,14 @@ pub(super) fn verify(folder: &Path, version: &Version, base_prefix: Option<&Path
     check("version", numbers, &|a, b| a == b)
 }
 
-/// The environment's Python as a command, without what would lead it elsewhere.
+/// A command that runs the environment's Python.
 pub(super) fn environment_python(folder: &Path) -> Command {
     let mut command = Command::new(folder.join("bin/python"));
     clear_python_env(&mut command);
     command
 }
 
-/// Takes away the variables that would lead a Python that the command runs elsewhere.
+/// Removes the variables that would redirect a Python that the command runs.
 pub(super) fn clear_python_env(command: &mut Command) {
     for variable in ["PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"] {
         command.env_remove(variable);
@@ -128,7 +142,7 @@ fn configuration(final_path: &Path, record: &EnvironmentRecord, interpreter: &In
         one_line(final_path)?,
         record.made_by,
     );
-    // What the record is made from again, should it be lost.
+    // From these a lost record is recovered.
     for (key, value) in [("provider", &record.provider), ("model", &record.model)] {
         if let Some(value) = value.as_ref().filter(|value| value.trim() == *value && !value.contains(char::is_control))
         {
@@ -138,7 +152,7 @@ fn configuration(final_path: &Path, record: &EnvironmentRecord, interpreter: &In
     Ok(text)
 }
 
-/// A path as a value of `pyvenv.cfg`, which knows neither quotes nor escapes.
+/// A path as a value of `pyvenv.cfg`, which has neither quotes nor escapes.
 fn one_line(path: &Path) -> io::Result<&str> {
     let text = text(path)?;
     if text.contains(['\n', '\r']) || text.trim() != text {

@@ -1,12 +1,16 @@
-//! Virtual environments: making, checking and removing them, in-process, as PEP 405 asks; their packages, and the
-//! environments of providers.
+//! Virtual environments (PEP 405), created, checked, repaired and deleted in this process; their packages, the
+//! environments of providers, and bundles.
 
 mod activation;
 mod admin;
 mod bundle;
 mod copy;
+mod create;
 mod default_environment;
+mod delete;
+mod environment;
 mod error;
+mod last_used;
 mod layout;
 mod manager;
 mod name;
@@ -18,18 +22,27 @@ mod status;
 mod usage_lock;
 
 pub use admin::{AdminOutcome, MissingPackage};
-pub use bundle::{BundleContent, BundleError, BundleFile, BundleInstalled, BundleManifest, BundleOptions};
+pub use bundle::create::{BundleContent, BundleOptions};
+pub use bundle::error::BundleError;
+pub use bundle::install::BundleInstalled;
+pub use bundle::manifest::{BundleFile, BundleManifest};
 pub use default_environment::DEFAULT_ENVIRONMENT;
+pub use environment::Environment;
 pub use error::EnvironmentError;
-pub use manager::{Environment, VenvManager};
+pub use manager::VenvManager;
 pub use name::{check_environment_name, provider_environment_name};
-pub use package::{
-    Installed, Package, PackageError, PackageProgress, PackageSettings, PackageStage, ProgressSink, Removed,
-    Requirements, Synced, UvChoice,
-};
-pub use provider::{
-    Accelerator, Detected, ProviderPackage, ProviderStatus, ProvidersError, detect_accelerator, environment_variables,
-};
+pub use package::error::PackageError;
+pub use package::install::Installed;
+pub use package::installed::Package;
+pub use package::progress::{PackageProgress, PackageStage, ProgressSink};
+pub use package::remove::Removed;
+pub use package::requirement::Requirements;
+pub use package::settings::{PackageSettings, UvChoice};
+pub use package::sync::Synced;
+pub use provider::accelerator::{Accelerator, Detected, detect_accelerator};
+pub use provider::error::ProvidersError;
+pub use provider::provider_status::{ProviderPackage, ProviderStatus};
+pub use provider::registry::environment_variables;
 pub use record::EnvironmentRecord;
 pub use repair::Repaired;
 pub use status::{EnvironmentState, EnvironmentStatus};

@@ -2,12 +2,12 @@
 
 use sha2::{Digest, Sha256};
 
-use super::EnvironmentError;
+use super::error::EnvironmentError;
 
-/// The most characters a name may have.
+/// The maximum length of a name, in bytes.
 const LONGEST: usize = 100;
 
-/// Whether `name` can name an environment: letters, digits, `.`, `_` and `-`, a letter or digit first, 100 at most.
+/// Checks that `name` can name an environment: letters, digits, `.`, `_` and `-`, a letter or digit first, 100 at most.
 pub fn check_environment_name(name: &str) -> Result<(), EnvironmentError> {
     let reason = if name.is_empty() {
         "it is empty".to_owned()
@@ -25,8 +25,8 @@ pub fn check_environment_name(name: &str) -> Result<(), EnvironmentError> {
 
 /// The name of a provider's environment: `huggingface`, or with a model `huggingface-qwen-qwen3-8b`.
 ///
-/// The provider must be a valid name itself. The model's name is made one: lower case, with a dash for each run of other
-/// characters; one that is too long is cut and ends in a part of its hash.
+/// The provider must be a valid name. The model is made into one: lower case, with a dash for each run of other
+/// characters. A result that is too long is truncated and ends in a part of its hash.
 pub fn provider_environment_name(provider: &str, model: Option<&str>) -> Result<String, EnvironmentError> {
     check_environment_name(provider)?;
     let Some(slug) = model.map(slug).filter(|slug| !slug.is_empty()) else { return Ok(provider.to_owned()) };

@@ -1,4 +1,4 @@
-//! The record that tells an environment of ours from any other folder.
+//! The record that identifies an environment created by beep-python.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,31 +12,31 @@ use crate::platform::{error_chain, replace_file};
 /// The record's file name, in the environment's folder.
 pub(super) const FILE: &str = "beep-python.json";
 
-/// Who made an environment, and with what.
+/// Who created an environment, and with which Python.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentRecord {
     /// The environment's name.
     pub name: String,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created: u64,
-    /// The executable of the Python it was made with.
+    /// The executable of the Python it was created with.
     pub interpreter: PathBuf,
-    /// That Python's version when the environment was made.
+    /// That Python's version at the time.
     pub python: Version,
-    /// Whose it is, where it was made for a provider.
+    /// The provider it was created for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// For which model, where it was made for one.
+    /// The model it was created for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The version of Beep Python Runtime that made it.
+    /// The version of Beep Python Runtime that created it.
     #[serde(default)]
     pub made_by: String,
 }
 
 impl EnvironmentRecord {
-    /// A record of an environment that is made now.
+    /// A record of an environment created now.
     pub(super) fn new(name: &str, interpreter: &Interpreter) -> EnvironmentRecord {
         EnvironmentRecord {
             name: name.into(),
@@ -49,14 +49,13 @@ impl EnvironmentRecord {
         }
     }
 
-    /// The record in `folder`; an error says in words why there is none.
+    /// Reads the record in `folder`. The error says why there is none.
     pub(super) fn read(folder: &Path) -> Result<EnvironmentRecord, String> {
         let json = fs::read(folder.join(FILE)).map_err(|error| error.to_string())?;
         serde_json::from_slice(&json).map_err(|error| error.to_string())
     }
 
-    /// The same of an environment in the home: where the record is lost or broken, it is made anew from the
-    /// environment's configuration.
+    /// Reads the record of an environment in the home. A lost or broken record is recovered from `pyvenv.cfg`.
     pub(super) fn recover(folder: &Path) -> Result<EnvironmentRecord, String> {
         let reason = match EnvironmentRecord::read(folder) {
             Ok(record) => return Ok(record),
@@ -64,14 +63,14 @@ impl EnvironmentRecord {
         };
         let record = EnvironmentRecord::from_configuration(folder).ok_or(reason)?;
         let path = folder.join(FILE);
-        tracing::warn!("{} was lost and is made anew", path.display());
+        tracing::warn!("{} was lost, and is recovered from pyvenv.cfg", path.display());
         if let Err(error) = replace_file(&path, &serde_json::to_vec_pretty(&record).unwrap_or_default()) {
             tracing::warn!("{}", error_chain(&error));
         }
         Ok(record)
     }
 
-    /// What `pyvenv.cfg` tells, if we wrote it.
+    /// The record that `pyvenv.cfg` describes, if beep-python wrote it.
     fn from_configuration(folder: &Path) -> Option<EnvironmentRecord> {
         let path = folder.join("pyvenv.cfg");
         let text = fs::read_to_string(&path).ok()?;

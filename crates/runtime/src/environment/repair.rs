@@ -1,41 +1,45 @@
-//! Mending an environment that is broken.
+//! Repairing a broken environment.
 
+use super::environment::Environment;
+use super::error::EnvironmentError;
 use super::layout;
-use super::package::{self, Journal};
-use super::record::EnvironmentRecord;
-use super::status::{self, EnvironmentState};
-use super::{Environment, EnvironmentError, EnvironmentStatus, Installed, Requirements, VenvManager, record};
+use super::manager::VenvManager;
+use super::package::install::Installed;
+use super::package::journal::{Journal, lock_path};
+use super::package::requirement::Requirements;
+use super::record::{self, EnvironmentRecord};
+use super::status::{self, EnvironmentState, EnvironmentStatus};
 use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query};
 use crate::platform::{FileLock, Staging, failed_to};
 
-/// What was done about an environment.
+/// The outcome of a repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
-    /// The environment, as it is now.
+    /// The environment after the repair.
     pub environment: Environment,
-    /// What was wrong with it.
+    /// Its state before.
     pub was: EnvironmentState,
-    /// What was installed again, and by what.
+    /// The packages that were installed again, and the tool that did it.
     pub installed: Installed,
 }
 
 impl VenvManager {
-    /// Mends an environment: its links and files where its Python is gone or does not run, and its packages where they
-    /// are not whole. What was installed is there again then, in the same versions.
+    /// Repairs an environment: its links and files when its Python is gone or does not run, and its damaged packages.
+    /// Packages are restored in the same versions.
     ///
-    /// Its Python is the one that it was made with, or where that is gone another of the same series (3.12), or one that
-    /// `python` asks for: of another series, all of its packages are installed anew.
+    /// The environment keeps its Python; when that is gone, another of the same series (3.12) takes its place. With
+    /// `python`, it gets a matching one. For another series, all packages are installed anew.
     pub fn repair(&self, name: &str, python: Option<&VersionRequest>) -> Result<Repaired, EnvironmentError> {
         let path = self.existing(name)?;
-        let lock = FileLock::acquire(package::lock_path(&self.folder()?, name, &path))?;
+        let lock = FileLock::acquire(lock_path(&self.folder()?, name, &path))?;
         let EnvironmentStatus { state: was, record, .. } = status::full_status(self.home(), name, &path);
         let was = match was {
-            // The change that might still be under way is held up by our own lock.
+            // This call holds the lock, so no change can be in progress: the journal is of an interrupted one.
             EnvironmentState::Healthy if Journal::is_in(&path) => status::interrupted(),
             was => was,
         };
         let Some(record) = record else {
-            let reason = format!("{} is lost, and pyvenv.cfg does not tell it", record::FILE);
+            let reason = format!("{} is lost, and pyvenv.cfg cannot replace it", record::FILE);
             return Err(EnvironmentError::Foreign { path, reason });
         };
         let interpreter = self.interpreter_to_repair(&record, python)?;
@@ -48,10 +52,11 @@ impl VenvManager {
         let installed = self
             .install_holding(&lock, &environment, &Requirements::default(), true)
             .map_err(|source| EnvironmentError::Packages { name: name.into(), source })?;
+        tracing::info!(environment = name, ?was, changed = installed.changed.len(), "environment repaired");
         Ok(Repaired { environment, was, installed })
     }
 
-    /// The Python that was asked for; else its own, else one of the same series.
+    /// The requested Python; else the environment's own, else one of the same series.
     fn interpreter_to_repair(
         &self,
         record: &EnvironmentRecord,
@@ -69,8 +74,8 @@ impl VenvManager {
         found.ok_or_else(|| EnvironmentError::NoRuntime { name: record.name.clone(), request })
     }
 
-    /// Gives the environment another Python. Its packages stay where they can be used; else that they are to be there is
-    /// noted, and they are installed next.
+    /// Gives the environment another Python. Keeps packages that still work; else the journal lists them for the
+    /// installation that follows.
     fn rebuild(&self, record: &EnvironmentRecord, interpreter: &Interpreter) -> Result<Environment, EnvironmentError> {
         let path = self.existing(&record.name)?;
         let same_series = interpreter.version.series() == record.python.series();
@@ -87,7 +92,7 @@ impl VenvManager {
         };
         let staging = Staging::begin(&self.folder()?, &record.name)?;
         let staged = staging.staged_path();
-        layout::build(&staged, &path, &record, interpreter).map_err(failed_to("make an environment in", &path))?;
+        layout::build(&staged, &path, &record, interpreter).map_err(failed_to("create an environment in", &path))?;
         journal.write(&staged)?;
         layout::verify(&staged, &interpreter.version, Some(&interpreter.prefix))?;
         staging.commit(&staged)?;

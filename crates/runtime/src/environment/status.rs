@@ -1,4 +1,4 @@
-//! What state an environment is in.
+//! The state of an environment.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -6,57 +6,59 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self, site_packages};
-use super::package::{self, Journal, Package};
+use super::error::EnvironmentError;
+use super::manager::VenvManager;
+use super::package::installed::{self, Package};
+use super::package::journal::{self, Journal};
 use super::record::{self, EnvironmentRecord};
-use super::usage_lock;
+use super::{last_used, layout, usage_lock};
 use crate::interpreter::{Version, query};
-use crate::platform::{FileLock, Home, error_chain};
+use crate::platform::{FileLock, Home, error_chain, failed_to};
 
 /// Whether an environment can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum EnvironmentState {
-    /// Nothing is wrong with it.
+    /// The environment is usable.
     Healthy,
-    /// It has no record of ours, so we leave it alone.
+    /// It has no record of beep-python, so it is left alone.
     #[serde(rename = "not_ours")]
     Foreign {
-        /// Why we think so.
+        /// Why the folder counts as foreign.
         reason: String,
     },
-    /// The Python that it was made with is gone or does not run.
+    /// The Python it was created with is gone or does not run.
     InterpreterGone {
         /// Its executable.
         interpreter: PathBuf,
         /// What is wrong.
         reason: String,
     },
-    /// The Python that it was made with is now of another series, for which its packages were not made.
+    /// The Python it was created with is now of another series, for which its packages were not built.
     InterpreterChanged {
         /// Its executable.
         interpreter: PathBuf,
-        /// The version it was.
+        /// The version when it was created.
         was: Version,
-        /// The version it is.
+        /// The version now.
         is: Version,
     },
-    /// Its own Python does not run, or not as that of this environment.
+    /// Its own Python does not run, or reports other paths or another version.
     #[serde(rename = "does_not_run")]
     Unrunnable {
         /// What happened.
         reason: String,
     },
-    /// Some of its packages are not whole.
+    /// Files of some of its packages are missing or truncated.
     PackagesDamaged {
         /// What is wrong.
         reason: String,
-        /// Those that are known not to be whole: `numpy 2.1.0`.
+        /// Packages known to be damaged: `numpy 2.1.0`.
         damaged: Vec<String>,
     },
 }
 
-/// What is known of one environment.
+/// The status of an environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentStatus {
@@ -67,27 +69,48 @@ pub struct EnvironmentStatus {
     /// Whether it can be used.
     #[serde(flatten)]
     pub state: EnvironmentState,
-    /// Who made it, and with what; `None` when that is not known.
+    /// Who created it, with which Python; `None` when that is unknown.
     pub record: Option<EnvironmentRecord>,
-    /// What is installed in it, by name.
+    /// The installed packages, by name.
     pub packages: Vec<Package>,
-    /// What its files take on the disk, in bytes; `None` where that was not asked for.
+    /// Its size on disk, in bytes; `None` when it was not measured.
     pub size_bytes: Option<u64>,
-    /// When it was last used or changed, in seconds since 1970; within a day, as file systems keep it.
+    /// When it was last used or changed, in seconds since 1970. File systems keep this to within a day.
     pub last_used: Option<u64>,
-    /// The processes that run sessions in it, as far as they can be told.
+    /// The processes that run sessions in it, as far as the system shows them.
     #[serde(default)]
     pub users: Vec<u32>,
 }
 
 impl EnvironmentStatus {
-    /// Takes its size, which reads all of its folders.
+    /// Measures its size, which reads all of its folders.
     pub fn measure(&mut self) {
         self.size_bytes = Some(size(&self.path));
     }
 }
 
-/// What is known of the folder without running anything that was run before.
+impl VenvManager {
+    /// The status of every environment, by name, broken ones included. Runs no environment's Python.
+    pub fn list(&self) -> Result<Vec<EnvironmentStatus>, EnvironmentError> {
+        let folder = self.folder()?;
+        let mut names: Vec<String> = fs::read_dir(&folder)
+            .map_err(failed_to("read", &folder))?
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        Ok(names.iter().map(|name| quick_status(self.home(), name, &folder.join(name))).collect())
+    }
+
+    /// The full status of the environment of this name: runs its Python, checks its packages and measures its size.
+    pub fn status(&self, name: &str) -> Result<EnvironmentStatus, EnvironmentError> {
+        Ok(full_status(self.home(), name, &self.existing(name)?))
+    }
+}
+
+/// The status that files show. An interpreter that was queried before is not run.
 pub(super) fn quick_status(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
     let (state, record) = match EnvironmentRecord::recover(path) {
         Err(reason) => (EnvironmentState::Foreign { reason: format!("{}: {reason}", record::FILE) }, None),
@@ -97,8 +120,8 @@ pub(super) fn quick_status(home: &Home, name: &str, path: &Path) -> EnvironmentS
         EnvironmentState::Healthy if is_interrupted(home, name, path) => interrupted(),
         state => state,
     };
-    let packages = library(path).map(|library| package::installed(&library)).unwrap_or_default();
-    let last_used = last_used(path, record.as_ref());
+    let packages = layout::library(path).map(|library| installed::installed(&library)).unwrap_or_default();
+    let last_used = last_used::read(path, record.as_ref());
     let users = usage_lock::users(path);
     EnvironmentStatus {
         name: name.into(),
@@ -112,15 +135,15 @@ pub(super) fn quick_status(home: &Home, name: &str, path: &Path) -> EnvironmentS
     }
 }
 
-/// What an environment is in which a change of its packages was begun and not ended.
+/// The state after an interrupted change of packages.
 pub(super) fn interrupted() -> EnvironmentState {
     EnvironmentState::PackagesDamaged {
-        reason: "a change of its packages did not come to its end; ask for it again when this is mended".into(),
+        reason: "a change of its packages was interrupted; repeat it after the repair".into(),
         damaged: Vec::new(),
     }
 }
 
-/// The same, with the environment's Python run and its size taken.
+/// The quick status, plus what running the environment's Python, checking its packages and measuring its size show.
 pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
     let mut status = quick_status(home, name, path);
     if let (EnvironmentState::Healthy, Some(record)) = (&status.state, &status.record) {
@@ -132,10 +155,10 @@ pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentSt
         }
     }
     if let (EnvironmentState::Healthy | EnvironmentState::PackagesDamaged { .. }, Some(library)) =
-        (&status.state, library(path))
+        (&status.state, layout::library(path))
     {
-        let named = |damaged: package::Damaged| format!("{} {}", damaged.package.name, damaged.package.version);
-        let found: Vec<String> = package::damaged(&library, false).into_iter().map(named).collect();
+        let named = |damaged: installed::Damaged| format!("{} {}", damaged.package.name, damaged.package.version);
+        let found: Vec<String> = installed::damaged(&library, false).into_iter().map(named).collect();
         match &mut status.state {
             EnvironmentState::PackagesDamaged { damaged, .. } => *damaged = found,
             _ if found.is_empty() => {}
@@ -149,27 +172,10 @@ pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentSt
     status
 }
 
-/// Every Python that starts in the environment reads `pyvenv.cfg`, whoever starts it; so its time of access is kept as
-/// the environment's, and [`mark_used`] sets it where the file system does not.
-fn last_used(path: &Path, record: Option<&EnvironmentRecord>) -> Option<u64> {
-    let seconds = |time: i64| u64::try_from(time).ok();
-    let accessed = fs::metadata(path.join("pyvenv.cfg")).ok().and_then(|metadata| seconds(metadata.atime()));
-    let changed = library(path).and_then(|library| seconds(fs::metadata(library).ok()?.mtime()));
-    accessed.max(changed).max(record.map(|record| record.created))
-}
-
-/// Notes that the environment is used now.
-pub(super) fn mark_used(path: &Path) {
-    use std::fs::{File, FileTimes};
-    // What is read-only cannot be marked, nor pruned.
-    let _ = File::open(path.join("pyvenv.cfg"))
-        .and_then(|file| file.set_times(FileTimes::new().set_accessed(std::time::SystemTime::now())));
-}
-
-/// Whether a change of its packages did not come to its end; one that is under way still can.
+/// Whether a change of packages was interrupted. One that is still in progress does not count.
 fn is_interrupted(home: &Home, name: &str, path: &Path) -> bool {
     let Ok(folder) = home.environments() else { return false };
-    let lock = || FileLock::try_acquire(package::lock_path(&folder, name, path));
+    let lock = || FileLock::try_acquire(journal::lock_path(&folder, name, path));
     Journal::is_in(path) && !matches!(lock(), Ok(None)) && Journal::is_in(path)
 }
 
@@ -184,24 +190,11 @@ fn interpreter_state(home: &Home, record: &EnvironmentRecord) -> EnvironmentStat
     }
 }
 
-/// The folder of its packages, found in its files: also right for an environment that somebody else made.
-pub(super) fn library(path: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(path.join("lib")).ok()?.flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut found: Vec<PathBuf> = names
-        .filter(|n| n.starts_with("python3"))
-        .map(|name| site_packages(path, &name))
-        .filter(|p| p.is_dir())
-        .collect();
-    found.sort();
-    found.pop()
-}
-
 fn size(path: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(path) else { return 0 };
     let of = |path: &Path| match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => metadata.blocks() * 512 + size(path),
-        // A file that is linked into several environments is counted in each.
+        // A file hard-linked into several environments counts in each.
         Ok(metadata) => metadata.blocks() * 512,
         Err(_) => 0,
     };

@@ -1,16 +1,18 @@
-//! Which environments are in use: whoever runs Python in one for long holds a lock on it, which the system releases when
-//! its process ends, however it ends.
+//! Locks that mark environments as in use. A process that runs Python in an environment holds one on its `pyvenv.cfg`;
+//! the system releases it when the process ends, however it ends.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// That an environment is in use, until dropped.
+use crate::platform::lock_holders;
+
+/// Marks an environment as in use, until dropped.
 #[derive(Debug)]
 pub(crate) struct UsageLock(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] LockGuard);
 
-/// A lock until dropped. Given back by name: a process that is started just then has a copy of the descriptor until its exec,
-/// with which the lock would stay.
+/// A file lock, until dropped. Unlocks explicitly: a process that is being spawned has a copy of the descriptor until
+/// its exec, which would keep the lock.
 #[derive(Debug)]
 pub(super) struct LockGuard(File);
 
@@ -21,28 +23,28 @@ impl Drop for LockGuard {
 }
 
 impl UsageLock {
-    /// Any number of processes can use one; `None` where there is none, or it is being deleted.
+    /// Any number of processes can hold it. `None` when there is no environment, or it is being deleted.
     pub(crate) fn try_acquire(environment: &Path) -> Option<UsageLock> {
         let file = File::open(lock_file(environment)).ok()?;
         match file.try_lock_shared() {
             Err(TryLockError::WouldBlock) => None,
-            // Where the file system knows no locks, whoever deletes will not see one either.
+            // On a file system without locks, deleting cannot see them either.
             _ => Some(UsageLock(LockGuard(file))),
         }
     }
 }
 
-/// Which environment stands at a path: once it was deleted and made again, or mended with another Python, it is not the same.
+/// The identity of the environment at a path. It changes when the environment is recreated, or gets another Python.
 #[derive(Debug)]
 pub(crate) struct EnvironmentIdentity(Option<File>);
 
 impl EnvironmentIdentity {
     pub(crate) fn of(environment: &Path) -> EnvironmentIdentity {
-        // Held open, so that its number is not given to another file.
+        // Kept open, so that the inode number is not reused.
         EnvironmentIdentity(File::open(lock_file(environment)).ok())
     }
 
-    /// Whether it is this one that stands at the path now.
+    /// Whether the environment at the path is still this one.
     pub(crate) fn is_at(&self, environment: &Path) -> bool {
         let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let was = self.0.as_ref().and_then(|file| file.metadata().ok()).map(number);
@@ -50,25 +52,25 @@ impl EnvironmentIdentity {
     }
 }
 
-/// The processes that use an environment; those that cannot be told are not among them.
+/// The processes that use an environment, as far as the system shows them.
 pub(super) fn users(environment: &Path) -> Vec<u32> {
-    File::open(lock_file(environment)).map(|file| holders(&file)).unwrap_or_default()
+    File::open(lock_file(environment)).map(|file| lock_holders(&file)).unwrap_or_default()
 }
 
 /// The right to delete an environment.
 pub(super) enum DeleteLock {
-    /// Nobody uses it, and nobody begins to while this is held.
+    /// No process uses it, and none can start to until this is dropped.
     Acquired(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Option<LockGuard>),
-    /// These processes use it; those that cannot be told are not among them.
+    /// These processes use it, as far as the system shows them.
     InUse(Vec<u32>),
 }
 
 impl DeleteLock {
     pub(super) fn try_acquire(environment: &Path) -> DeleteLock {
-        // What is not there nobody can use by it.
+        // Without `pyvenv.cfg` nothing can run in it.
         let Ok(file) = File::open(lock_file(environment)) else { return DeleteLock::Acquired(None) };
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => DeleteLock::InUse(holders(&file)),
+            Err(TryLockError::WouldBlock) => DeleteLock::InUse(lock_holders(&file)),
             _ => DeleteLock::Acquired(Some(LockGuard(file))),
         }
     }
@@ -76,21 +78,6 @@ impl DeleteLock {
 
 fn lock_file(environment: &Path) -> PathBuf {
     environment.join("pyvenv.cfg")
-}
-
-/// The processes that hold a lock on the file: `1: FLOCK  ADVISORY  READ 1234 fd:01:5678 0 EOF`.
-fn holders(file: &File) -> Vec<u32> {
-    let Ok(inode) = file.metadata().map(|metadata| metadata.ino().to_string()) else { return Vec::new() };
-    let table = fs::read_to_string("/proc/locks").unwrap_or_default();
-    let holder = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let is_of = fields.get(1) == Some(&"FLOCK") && fields.get(5)?.rsplit(':').next() == Some(&inode);
-        is_of.then(|| fields.get(4)?.parse().ok()).flatten()
-    };
-    let mut pids: Vec<u32> = table.lines().filter_map(holder).collect();
-    pids.sort_unstable();
-    pids.dedup();
-    pids
 }
 
 #[cfg(test)]

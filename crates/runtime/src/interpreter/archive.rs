@@ -1,4 +1,4 @@
-//! Unpacking an archive of the `install_only` shape: one folder `python` that holds everything.
+//! Unpacking an `install_only` archive: one folder `python` that holds everything.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -6,37 +6,37 @@ use std::path::{Component, Path, PathBuf};
 
 use tar::{Archive, Entry, EntryType};
 
-use super::RuntimeError;
-use super::inflate::inflated;
+use super::error::RuntimeError;
+use super::inflate::with_inflated;
 use crate::platform::failed_to;
 
 /// The folder at the top of every archive.
 const TOP: &str = "python";
 
-/// Unpacks the archive (`.tar.gz`) into the new folder `into`, and gives the folder in it that holds the installation.
+/// Unpacks the archive (`.tar.gz`) into the new folder `into`; returns the installation's folder in it.
 ///
-/// An entry that would lie, or lead, outside of the archive's one folder makes it refuse the whole.
+/// An entry or link that leaves the archive's one folder makes it refuse the whole archive.
 pub(super) fn unpack(archive: &Path, into: &Path) -> Result<PathBuf, RuntimeError> {
-    std::fs::create_dir(into).map_err(failed_to("make", into))?;
+    std::fs::create_dir(into).map_err(failed_to("create", into))?;
     let broken = |source| RuntimeError::Unpack { path: archive.to_owned(), source };
     let refused = |reason| RuntimeError::UnsafeArchive { path: archive.to_owned(), reason };
     let file = BufReader::with_capacity(1 << 18, File::open(archive).map_err(failed_to("read", archive))?);
-    inflated(file, |pieces| {
-        let mut tar = Archive::new(pieces);
+    with_inflated(file, |stream| {
+        let mut tar = Archive::new(stream);
         for entry in tar.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
-            match judge(&entry).map_err(refused)? {
+            match classify(&entry).map_err(refused)? {
                 EntryAction::Skip => continue,
                 EntryAction::Unpack => {}
             }
-            // Not set-uid, and not writable for others, whatever the archive says.
+            // Never set-uid, never writable for others, whatever the archive says.
             entry.set_preserve_permissions(false);
             entry.set_mask(0o022);
             if !entry.unpack_in(into).map_err(broken)? {
                 return Err(refused(format!("{} would lie outside", entry.path().unwrap_or_default().display())));
             }
         }
-        // To the end of the stream: it is there that the checksum of the whole stands.
+        // Read to the end of the stream, where the checksum is.
         io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(broken)
     })?;
     let installation = into.join(TOP);
@@ -51,7 +51,7 @@ enum EntryAction {
     Skip,
 }
 
-fn judge(entry: &Entry<'_, impl Read>) -> Result<EntryAction, String> {
+fn classify(entry: &Entry<'_, impl Read>) -> Result<EntryAction, String> {
     let path = entry.path().map_err(|error| format!("the name of an entry cannot be read: {error}"))?;
     let shown = path.display();
     let Some(place) = inside(Path::new(""), &path) else {
@@ -79,7 +79,7 @@ fn judge(entry: &Entry<'_, impl Read>) -> Result<EntryAction, String> {
     }
 }
 
-/// `path`, seen from `folder`, as a path without `..` below the root of the archive; `None` when it is not below it.
+/// `path`, relative to `folder`, without `..`; `None` when it leaves the root of the archive.
 fn inside(folder: &Path, path: &Path) -> Option<PathBuf> {
     let mut place = folder.to_owned();
     for component in path.components() {
@@ -115,7 +115,7 @@ mod tests {
         header.set_entry_type(kind);
         header.set_mode(0o644);
         header.set_size(0);
-        // Written as it is: the library's own functions refuse such names.
+        // Written directly: the library's own functions refuse such names.
         header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
         if let Some(link) = link {
             header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());

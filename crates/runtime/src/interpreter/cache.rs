@@ -1,4 +1,4 @@
-//! What was learned of interpreters, kept in `cache/interpreters.json`, so that each is run once.
+//! Results of querying interpreters, kept in `cache/interpreters.json`, so that each is run once.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Interpreter, RuntimeError};
+use super::error::RuntimeError;
+use super::interpreter::Interpreter;
 use crate::platform::{FileLock, Home, HomeError, replace_file};
 
-/// Raised when what is kept changes its meaning; a file of another format is made anew.
+/// Raised when the meaning of the file changes. A file of another format is replaced.
 const FORMAT: u32 = 1;
 
-/// What tells one state of a file from another.
+/// Identifies one state of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     mtime_s: i64,
@@ -24,7 +25,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of the binary at `path` (links followed); `None` for a script or what cannot be read.
+    /// The stamp of the binary at `path` (links followed); `None` for a script or an unreadable file.
     pub(super) fn of(path: &Path) -> Option<Stamp> {
         let file = File::open(path).ok()?;
         let metadata = file.metadata().ok()?;
@@ -39,7 +40,7 @@ impl Stamp {
     }
 }
 
-/// What is remembered, as it was when it was read.
+/// The cached results.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct InterpreterCache {
     format: u32,
@@ -53,20 +54,20 @@ struct CachedEntry {
 }
 
 impl InterpreterCache {
-    /// Reads what is remembered; nothing when that cannot be read.
+    /// Reads the cache. An unreadable one counts as empty.
     pub(super) fn load(home: &Home) -> InterpreterCache {
         file(home).map(|path| read(&path)).unwrap_or_default()
     }
 
-    /// What is known of the executable at `path`, if it is still the file it was.
+    /// The cached result for the executable at `path`, if the file is unchanged.
     pub(super) fn look_up(&self, path: &Path) -> Option<&Interpreter> {
         let entry = self.interpreters.get(path)?;
-        // The stamp is of the file that was asked for; the one it led to can be gone all the same.
+        // The stamp is that of the requested file; the interpreter it led to can be gone all the same.
         (Stamp::of(path)? == entry.stamp && entry.interpreter.path.exists()).then_some(&entry.interpreter)
     }
 }
 
-/// Keeps what was learned; without a stamp, nothing. Forgets executables that are gone.
+/// Caches results, except those without a stamp. Drops executables that are gone.
 pub(super) fn remember(
     home: &Home,
     learned: impl IntoIterator<Item = (PathBuf, Option<Stamp>, Interpreter)>,
@@ -88,7 +89,7 @@ fn file(home: &Home) -> Result<PathBuf, HomeError> {
     Ok(home.cache()?.join("interpreters.json"))
 }
 
-/// What the file holds; nothing when it is not there, broken, or of another format: it can be learned again.
+/// The content of the file; empty when it is missing, broken or of another format, since it can be learned again.
 fn read(path: &Path) -> InterpreterCache {
     let kept = fs::read(path).ok().and_then(|bytes| serde_json::from_slice::<InterpreterCache>(&bytes).ok());
     kept.filter(|kept| kept.format == FORMAT)

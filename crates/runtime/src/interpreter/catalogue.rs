@@ -1,34 +1,37 @@
-//! The Pythons that can be downloaded.
+//! The Python builds that can be downloaded.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Platform, RuntimeError, Version, VersionRequest};
+use super::error::RuntimeError;
+use super::platform::Platform;
+use super::request::VersionRequest;
+use super::version::Version;
 
 const BUILTIN: &str = include_str!("../../data/catalogue.json");
 
-/// The Pythons that can be downloaded: the newest build of each version, for each platform, with the global interpreter
-/// lock and without.
+/// The Python builds that can be downloaded: the newest build of each version, for each platform, with and without the
+/// global interpreter lock.
 ///
-/// `scripts/catalogue.py` renews the built-in one; `BEEP_PYTHON_CATALOGUE` names another, of the same form.
+/// `scripts/catalogue.py` renews the built-in catalogue; `BEEP_PYTHON_CATALOGUE` names another of the same format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalogue {
-    /// The version that is installed when none is asked for: `3.13`.
+    /// The version that is installed by default: `3.13`.
     pub default: String,
-    /// What there is.
+    /// The builds.
     pub releases: Vec<CatalogueEntry>,
 }
 
-/// A Python that can be downloaded.
+/// A Python build that can be downloaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogueEntry {
-    /// `cpython-3.13.15-linux-x86_64-gnu`, with a `t` after the version for a build without the global interpreter lock:
-    /// also the id of the runtime that is made of it.
+    /// `cpython-3.13.15-linux-x86_64-gnu`, with a `t` after the version for a build without the global interpreter
+    /// lock. Also the id of the runtime installed from it.
     pub name: String,
     /// Its exact version.
     pub version: Version,
-    /// What it was built for.
+    /// The platform it was built for.
     pub platform: Platform,
-    /// Where it is.
+    /// The archive's URL.
     pub url: String,
     /// The SHA-256 of the archive, in 64 hexadecimal digits.
     pub sha256: String,
@@ -38,12 +41,12 @@ pub struct CatalogueEntry {
 }
 
 impl Catalogue {
-    /// The catalogue that this program was built with.
+    /// The catalogue built into this program.
     pub fn builtin() -> Catalogue {
         Catalogue::parse(BUILTIN.as_bytes(), "(built in)").expect("a test reads the built-in catalogue")
     }
 
-    /// Reads a catalogue; `location` is where it came from, for errors.
+    /// Parses a catalogue. Errors name its `location`.
     pub fn parse(json: &[u8], location: &str) -> Result<Catalogue, RuntimeError> {
         let invalid = |reason| RuntimeError::CatalogueInvalid { location: location.to_owned(), reason };
         let catalogue: Catalogue = serde_json::from_slice(json).map_err(|error| invalid(error.to_string()))?;
@@ -52,7 +55,7 @@ impl Catalogue {
             if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err(invalid(format!("the SHA-256 of {name:?} is not 64 hexadecimal digits")));
             }
-            // It becomes the name of a folder.
+            // The name becomes that of a folder.
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
             if !name.starts_with("cpython-") || name.len() > 100 || !name.chars().all(plain) {
                 return Err(invalid(format!("{name:?} is not a name such as cpython-3.13.1-linux-x86_64-gnu")));
@@ -61,14 +64,14 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// What there is for a platform, the newest first; builds without the global interpreter lock after those with it.
+    /// The builds for a platform, the newest first; those without the global interpreter lock after those with it.
     pub fn for_platform(&self, platform: &Platform) -> Vec<&CatalogueEntry> {
         let mut entries: Vec<_> = self.releases.iter().filter(|entry| entry.platform == *platform).collect();
         entries.sort_by_key(|entry| (std::cmp::Reverse(entry.version), entry.free_threaded));
         entries
     }
 
-    /// The newest of each minor version for a platform, the newest first: what most want to choose from.
+    /// The newest build of each minor version for a platform, the newest first.
     pub fn newest_for_platform(&self, platform: &Platform) -> Vec<&CatalogueEntry> {
         let mut entries = self.for_platform(platform);
         entries.retain(|entry| !entry.free_threaded);
@@ -76,7 +79,7 @@ impl Catalogue {
         entries
     }
 
-    /// The best that matches, for a platform.
+    /// The best match for a platform.
     pub fn find(&self, request: &VersionRequest, platform: &Platform) -> Result<&CatalogueEntry, RuntimeError> {
         let mut entries = self.for_platform(platform);
         entries.retain(|entry| entry.free_threaded == request.is_free_threaded());
@@ -107,7 +110,7 @@ impl CatalogueEntry {
         self.url.rsplit('/').next().unwrap_or_default().replace("%2B", "+")
     }
 
-    /// The addresses of the archive below a mirror, relative to it: with the folder of its release, and without.
+    /// The archive's paths below a mirror: with the folder of its release, and without.
     pub(super) fn mirror_paths(&self) -> Vec<&str> {
         let file = self.url.rsplit('/').next().unwrap_or_default();
         match self.url.split_once("/download/") {

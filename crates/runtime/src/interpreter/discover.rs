@@ -1,4 +1,4 @@
-//! Looking for the Pythons of the machine.
+//! Finding the Pythons of the machine.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -8,25 +8,26 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cache::{self, InterpreterCache, Stamp};
+use super::error::RuntimeError;
+use super::interpreter::Interpreter;
 use super::probe::probe;
-use super::{Interpreter, RuntimeError};
 use crate::platform::Home;
 
-/// How many are asked at a time.
+/// How many interpreters are queried at a time.
 const THREADS: usize = 4;
 
-/// Where Pythons are looked for.
+/// Where to search for Pythons.
 #[derive(Clone, Debug, Default)]
 pub struct SearchPaths {
-    /// Folders that hold executables: `python`, `python3`, `python3.12`.
+    /// Folders of executables: `python`, `python3`, `python3.12`.
     pub folders: Vec<PathBuf>,
     /// Folders of installations, each with a `bin/` of its own: `~/.pyenv/versions`.
     pub collections: Vec<PathBuf>,
 }
 
 impl SearchPaths {
-    /// `$PATH`, `/usr/bin`, `/usr/local/bin` and `~/.local/bin`; the installations of pyenv, uv, asdf and mise; what
-    /// lies under `/opt`.
+    /// `$PATH`, `/usr/bin`, `/usr/local/bin` and `~/.local/bin`; the installations of pyenv, uv, asdf and mise; and
+    /// `/opt`.
     pub fn from_env() -> SearchPaths {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -47,13 +48,13 @@ impl SearchPaths {
         SearchPaths { folders, collections }
     }
 
-    /// The executables that look like a Python, each once, by the path that it really has.
+    /// Executables named like a Python, each once, by its real path.
     fn candidates(&self) -> Vec<PathBuf> {
         let installations = self.collections.iter().flat_map(|folder| entries(folder)).map(|path| path.join("bin"));
         let mut found = BTreeMap::new();
         for folder in self.folders.iter().cloned().chain(installations) {
             for path in entries(&folder).filter(|path| path.file_name().is_some_and(is_python)) {
-                // A script in such a place is a shim: what it leads to is found in its own folder.
+                // A script here is a shim: the Python it leads to is found in its own folder.
                 if let (Ok(real), Some(_)) = (path.canonicalize(), Stamp::of(&path)) {
                     found.entry(real).or_insert(path);
                 }
@@ -65,7 +66,7 @@ impl SearchPaths {
 
 /// Every CPython from 3.9 up in the places of `search`, the newest first, each once.
 ///
-/// Those not asked before are run, several at a time; what cannot be run is left out.
+/// Runs those that are not cached, several at a time. Leaves out those that do not run.
 pub fn discover(home: &Home, search: &SearchPaths) -> Result<Vec<Interpreter>, RuntimeError> {
     let kept = InterpreterCache::load(home);
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Downloading a file whose hash is known.
+//! Downloading a file of known hash.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
@@ -10,29 +10,30 @@ use reqwest::header::{CONTENT_RANGE, RANGE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use sha2::{Digest, Sha256};
 
-use super::{Progress, RuntimeError};
-use crate::platform::{FileError, error_chain, failed_to};
+use super::error::RuntimeError;
+use super::progress::Progress;
+use crate::platform::{FileError, error_chain, failed_to, mask_credentials};
 
-/// The largest catalogue or hash file that is read, in bytes.
+/// The maximum size of a catalogue, in bytes.
 const SMALL: usize = 16 << 20;
 
-/// The longest that a server is obeyed which asks to be asked later.
+/// The maximum delay that a server's `Retry-After` can impose.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 
-/// How long to wait, and how often to try.
+/// Timeouts and retries of a download.
 #[derive(Clone, Copy)]
 pub(super) struct RetryPolicy {
-    /// For a connection.
+    /// Timeout for a connection.
     pub(super) connect: Duration,
-    /// For the next bytes.
+    /// Timeout for the next bytes.
     pub(super) idle: Duration,
-    /// How often a request that brought nothing is made again.
+    /// The number of retries after attempts that received nothing.
     pub(super) retries: u32,
-    /// How long to wait before the first of these; before each further one twice as long.
+    /// The delay before the first retry. It doubles with each further one.
     pub(super) backoff: Duration,
 }
 
-/// Attempts at one file since the last that received something.
+/// Consecutive attempts at one file that received nothing.
 struct RetryState {
     policy: RetryPolicy,
     failed: u32,
@@ -43,7 +44,7 @@ impl RetryState {
         RetryState { policy, failed: 0 }
     }
 
-    /// Waits for the next attempt; the error, when it will not pass or there were enough.
+    /// Waits for the next attempt. Returns the error when it is permanent, or no retry is left.
     async fn wait(
         &mut self,
         failure: Failure,
@@ -55,7 +56,9 @@ impl RetryState {
         let backoff = self.policy.backoff.saturating_mul(1 << self.failed.min(10));
         let wait = failure.asked.map_or(backoff, |asked| asked.max(backoff).min(MAX_RETRY_AFTER));
         self.failed += 1;
-        progress(Progress::Retrying { attempt: self.failed, wait, reason: error_chain(&failure.error) });
+        let reason = error_chain(&failure.error);
+        tracing::debug!(attempt = self.failed, ?wait, reason, "a download is retried");
+        progress(Progress::Retrying { attempt: self.failed, wait, reason });
         tokio::time::sleep(wait).await;
         Ok(())
     }
@@ -64,9 +67,9 @@ impl RetryState {
 /// Why an attempt failed.
 struct Failure {
     error: RuntimeError,
-    /// Whether another attempt can go better.
+    /// Whether another attempt can succeed.
     passes: bool,
-    /// How long the server asks to wait.
+    /// The server's `Retry-After`.
     asked: Option<Duration>,
 }
 
@@ -87,16 +90,16 @@ impl From<FileError> for Failure {
     }
 }
 
-/// Whether the server's certificate was not accepted. The library which looks at it says so in words only.
+/// Whether the server's certificate was rejected. The TLS library says so in words only.
 fn is_of_certificate(error: &reqwest::Error) -> bool {
     let mut causes = std::iter::successors(std::error::Error::source(error), |error| error.source());
     causes.any(|cause| cause.to_string().starts_with("invalid peer certificate"))
 }
 
-/// Downloads `url` to `part`, going on where an earlier attempt ended, until its SHA-256 is `sha256`. Proxies and
-/// certificates are those of the system: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR` and their like.
+/// Downloads `url` to `part`, resuming an earlier download, and checks its SHA-256 against `sha256`. Proxies and
+/// certificates are the system's: `HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `SSL_CERT_DIR` and the like.
 ///
-/// What arrived stays in `part` when the connection is lost, for the next time; not when the content is wrong.
+/// A lost connection leaves the received bytes in `part` for the next call; wrong content is removed.
 pub(super) async fn download(
     url: &Url,
     part: &Path,
@@ -121,15 +124,19 @@ pub(super) async fn download(
         if fresh {
             let actual = hexadecimal(file.hasher.clone());
             file.remove();
-            return Err(RuntimeError::WrongHash { what: url.to_string(), expected: sha256.to_owned(), actual });
+            return Err(RuntimeError::WrongHash {
+                what: mask_credentials(url.as_str()),
+                expected: sha256.to_owned(),
+                actual,
+            });
         }
-        // What was there could be the beginning of another file.
+        // The existing part may belong to another file.
         file.restart()?;
         fresh = true;
     }
 }
 
-/// The content of a small file at `url`.
+/// Downloads a small file into memory.
 pub(super) async fn read_small(url: &Url, policy: RetryPolicy) -> Result<Vec<u8>, RuntimeError> {
     let client = client(url, policy)?;
     let mut retries = RetryState::new(policy);
@@ -147,9 +154,11 @@ async fn read_once(client: &Client, url: &Url) -> Result<Vec<u8>, Failure> {
     while let Some(chunk) = response.chunk().await.map_err(lost(url))? {
         content.extend_from_slice(&chunk);
         if content.len() > SMALL {
-            return Err(
-                RuntimeError::DownloadRefused { url: url.to_string(), status: "more than 16 MiB".into() }.into()
-            );
+            return Err(RuntimeError::DownloadRefused {
+                url: mask_credentials(url.as_str()),
+                status: "more than 16 MiB".into(),
+            }
+            .into());
         }
     }
     Ok(content)
@@ -163,7 +172,7 @@ pub fn hash_file(path: &Path) -> Result<String, RuntimeError> {
     Ok(hexadecimal(hasher))
 }
 
-/// Adds to the file until the server has no more, in as many attempts as that takes.
+/// Downloads the rest of the file, with retries.
 async fn fetch(
     client: &Client,
     url: &Url,
@@ -177,7 +186,7 @@ async fn fetch(
         match fetch_once(client, url, file, progress).await {
             Ok(()) => return Ok(()),
             Err(failure) => {
-                // However slow it is, it comes nearer.
+                // Any progress starts the count anew, however slow the download is.
                 if file.length > before {
                     retries.failed = 0;
                 }
@@ -193,6 +202,7 @@ async fn fetch_once(
     file: &mut PartFile<'_>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), Failure> {
+    tracing::debug!(url = mask_credentials(url.as_str()), from = file.length, "downloading");
     let mut response = send(client, url, file.length).await?;
     if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && file.length > 0 {
         file.restart()?;
@@ -207,13 +217,18 @@ async fn fetch_once(
         None if total.is_none_or(|total| total == file.length) => Ok(()),
         None => {
             let expected = total.unwrap_or_default();
-            Err(RuntimeError::DownloadIncomplete { url: url.to_string(), received: file.length, expected }.into())
+            Err(RuntimeError::DownloadIncomplete {
+                url: mask_credentials(url.as_str()),
+                received: file.length,
+                expected,
+            }
+            .into())
         }
         Some(cut) => Err(lost(url)(cut).into()),
     }
 }
 
-/// Writes what arrives; gives the error that cut it off.
+/// Writes the body to the file. Returns the error that interrupted it, if one did.
 async fn receive(
     response: Response,
     file: &mut PartFile<'_>,
@@ -232,7 +247,7 @@ async fn receive(
     Ok(None)
 }
 
-/// Whether the answer goes on where we are.
+/// Whether the response resumes at `from`.
 fn continues(response: &Response, from: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let start = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
@@ -254,7 +269,7 @@ fn succeeded(response: Response, url: &Url) -> Result<Response, Failure> {
     }
     let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Err(Failure {
-        error: RuntimeError::DownloadRefused { url: url.to_string(), status: status.to_string() },
+        error: RuntimeError::DownloadRefused { url: mask_credentials(url.as_str()), status: status.to_string() },
         passes: status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429),
         asked: asked.map(Duration::from_secs),
     })
@@ -265,7 +280,7 @@ fn client(url: &Url, policy: RetryPolicy) -> Result<Client, RuntimeError> {
         .connect_timeout(policy.connect)
         .read_timeout(policy.idle)
         .user_agent(concat!("beep-python/", env!("CARGO_PKG_VERSION")));
-    // No proxy can reach what is on this machine.
+    // No proxy reaches this machine's loopback.
     if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
         builder = builder.no_proxy();
     }
@@ -273,17 +288,17 @@ fn client(url: &Url, policy: RetryPolicy) -> Result<Client, RuntimeError> {
 }
 
 fn lost(url: &Url) -> impl FnOnce(reqwest::Error) -> RuntimeError {
-    // The address is in our message already.
-    move |error| RuntimeError::Download { url: url.to_string(), source: error.without_url() }
+    // Our own message has the URL already.
+    move |error| RuntimeError::Download { url: mask_credentials(url.as_str()), source: error.without_url() }
 }
 
 fn hexadecimal(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The file that a download goes to, with the hash of what is in it.
+/// The file of a download, with the hash of its content.
 ///
-/// Written without leaving the async thread: a chunk goes to the page cache in less time than a change of thread takes.
+/// Written on the async thread: writing a chunk to the page cache takes less time than switching threads.
 struct PartFile<'a> {
     path: &'a Path,
     file: File,
@@ -310,7 +325,7 @@ impl PartFile<'_> {
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), RuntimeError> {
         if let Err(error) = self.file.write_all(bytes) {
-            // Most likely the disk is full: then it must not stay so because of us.
+            // Most likely the disk is full: free it.
             self.remove();
             return Err(failed_to("write", self.path)(error).into());
         }

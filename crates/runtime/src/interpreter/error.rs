@@ -1,41 +1,37 @@
-//! What goes wrong with interpreters and runtimes.
+//! Errors of interpreters and runtimes.
 
 use std::path::PathBuf;
 
-use super::{Version, VersionRequest};
+use super::request::{InvalidRequest, VersionRequest};
+use super::version::Version;
 use crate::platform::{CommandError, FileError, HomeError};
 
-/// Why an interpreter or a runtime cannot be found, asked, installed or removed.
+/// Why an operation on an interpreter or a runtime failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RuntimeError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
-    /// Work on a file failed.
+    /// An operation on a file failed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The words do not say which Python is wanted.
-    #[error(
-        "\"{request}\" does not say which Python: it takes a version such as 3.12 or 3.12.7, a range such as >=3.11, or the path of one"
-    )]
-    InvalidRequest {
-        /// The words.
-        request: String,
-    },
+    /// The text does not name a Python.
+    #[error(transparent)]
+    InvalidRequest(#[from] InvalidRequest),
     /// There is no Python at the path.
     #[error("there is no Python at {}", path.display())]
     NoPythonThere {
         /// The path.
         path: PathBuf,
     },
-    /// The file at the path may not be executed.
+    /// The file at the path is not executable.
     #[error("{} is not executable", path.display())]
     NotExecutable {
         /// The path.
         path: PathBuf,
     },
-    /// The Python could not be run.
+    /// The Python does not run.
     #[error("the Python at {} does not run", path.display())]
     ProbeFailed {
         /// The executable.
@@ -43,33 +39,33 @@ pub enum RuntimeError {
         /// Why.
         source: CommandError,
     },
-    /// What ran did not answer as a Python does.
-    #[error("{} does not answer as a Python does; it said \"{output}\"", path.display())]
+    /// The program does not answer as a Python does.
+    #[error("{} does not answer as a Python does: it wrote \"{output}\"", path.display())]
     ProbeUnreadable {
         /// The executable.
         path: PathBuf,
-        /// The beginning of what it wrote.
+        /// The beginning of its output.
         output: String,
-        /// Why it could not be read.
+        /// Why the output cannot be parsed.
         source: serde_json::Error,
     },
-    /// Another implementation than CPython.
-    #[error("{} is {implementation}, and only CPython is supported", path.display())]
+    /// The interpreter is not CPython.
+    #[error("{} is {implementation}, but only CPython is supported", path.display())]
     NotCPython {
         /// The executable.
         path: PathBuf,
-        /// What it is.
+        /// Its implementation.
         implementation: String,
     },
-    /// An old version.
-    #[error("{} is Python {version}, and the oldest that is supported is 3.9", path.display())]
+    /// The version is too old.
+    #[error("{} is Python {version}, but the oldest supported version is 3.9", path.display())]
     TooOld {
         /// The executable.
         path: PathBuf,
         /// Its version.
         version: Version,
     },
-    /// The catalogue that was named could not be read.
+    /// The configured catalogue cannot be read.
     #[error("cannot read the catalogue of Python versions at {location}")]
     CatalogueUnreachable {
         /// Path or URL.
@@ -77,7 +73,7 @@ pub enum RuntimeError {
         /// Why.
         source: Box<RuntimeError>,
     },
-    /// The catalogue is not one.
+    /// The catalogue is invalid.
     #[error("the catalogue of Python versions at {location} is not valid: {reason}")]
     CatalogueInvalid {
         /// Path or URL.
@@ -85,54 +81,54 @@ pub enum RuntimeError {
         /// What is wrong in it.
         reason: String,
     },
-    /// The catalogue has no such version.
+    /// The catalogue has no matching build.
     #[error("there is no Python {request} for {platform} to download; there are {}", listed(available))]
     NotInCatalogue {
-        /// What was asked for.
+        /// The request.
         request: VersionRequest,
-        /// For which platform.
+        /// The platform.
         platform: String,
-        /// The newest of each minor version that there is for it.
+        /// The newest available version of each minor version.
         available: Vec<Version>,
-        /// The one that comes nearest.
+        /// The nearest available version.
         nearest: Option<Version>,
     },
-    /// The address of a mirror, catalogue or archive is none.
+    /// The location of a mirror, catalogue or archive is invalid.
     #[error("{location:?} is not an address to download from: it takes http://, https://, file:// or a path")]
     InvalidLocation {
-        /// What was given.
+        /// The location.
         location: String,
     },
     /// The server could not be reached, or the connection was lost.
     #[error("cannot download {url}")]
     Download {
-        /// The address.
+        /// The URL, without credentials.
         url: String,
         /// Why.
         source: reqwest::Error,
     },
-    /// The server answered, but not with the file.
+    /// The server refused the download.
     #[error("cannot download {url}: the server answered {status}")]
     DownloadRefused {
-        /// The address.
+        /// The URL, without credentials.
         url: String,
         /// The status line: `404 Not Found`.
         status: String,
     },
-    /// The server sent less than it had announced, again and again.
+    /// The server sent less than announced, in every attempt.
     #[error("cannot download {url}: it ended after {received} of {expected} bytes")]
     DownloadIncomplete {
-        /// The address.
+        /// The URL, without credentials.
         url: String,
-        /// How many bytes there are.
+        /// The received bytes.
         received: u64,
-        /// How many there should be.
+        /// The announced bytes.
         expected: u64,
     },
-    /// The file is not the one that was promised.
-    #[error("{what} is not what was promised: its SHA-256 is {actual}, and should be {expected}")]
+    /// The file's hash is wrong.
+    #[error("{what} is not the expected file: its SHA-256 is {actual} instead of {expected}")]
     WrongHash {
-        /// The file or its address.
+        /// The file or its URL.
         what: String,
         /// In hexadecimal digits.
         expected: String,
@@ -147,7 +143,7 @@ pub enum RuntimeError {
         /// Why.
         source: std::io::Error,
     },
-    /// The archive holds what it must not.
+    /// The archive is unsafe to unpack.
     #[error("refusing to unpack {}: {reason}", path.display())]
     UnsafeArchive {
         /// The archive.
@@ -155,33 +151,33 @@ pub enum RuntimeError {
         /// Which entry, and what is wrong with it.
         reason: String,
     },
-    /// What the installation tells of itself could not be made true of its place.
+    /// The installation could not be adapted to its final path.
     #[error("cannot prepare the installation in {} for building packages", path.display())]
     Relocate {
-        /// Where it was unpacked.
+        /// The folder it was unpacked in.
         path: PathBuf,
         /// Why.
         source: CommandError,
     },
-    /// The runtime is another version than was promised.
-    #[error("{origin} holds Python {actual}, and should hold {promised}")]
+    /// The installed Python is not the expected one.
+    #[error("{origin} holds Python {actual} instead of {promised}")]
     WrongVersion {
-        /// The archive or address.
+        /// The archive or URL.
         origin: String,
-        /// What was promised or asked for.
+        /// The expected or requested version.
         promised: String,
-        /// What it is.
+        /// The actual version.
         actual: String,
     },
-    /// No runtime of this name is in the home.
+    /// The home has no runtime of this name.
     #[error("there is no runtime \"{id}\"{}", known_ids(known))]
     UnknownRuntime {
         /// The name.
         id: String,
-        /// What there is.
+        /// The existing runtimes.
         known: Vec<String>,
     },
-    /// The runtime is there and does not run.
+    /// The runtime exists but does not run.
     #[error("the runtime \"{id}\" cannot be used: {reason}")]
     BrokenRuntime {
         /// The runtime.
@@ -197,32 +193,32 @@ pub enum RuntimeError {
         /// Why.
         reason: String,
     },
-    /// No Python of the machine is what is wanted.
+    /// No Python of the machine matches.
     #[error("no {} was found on this machine{}", wanted(request), found_instead(found))]
     NoneOnMachine {
-        /// What was wanted; `None` is any from 3.9 up.
+        /// The request; `None` is any version from 3.9 up.
         request: Option<VersionRequest>,
-        /// The versions that were found.
+        /// The versions on this machine.
         found: Vec<Version>,
     },
-    /// Nothing could be downloaded and the machine has none.
+    /// Nothing could be downloaded, and no Python of the machine matches.
     #[error(
         "no Python could be downloaded, and no {} was found on this machine{}",
         wanted(request),
         found_instead(found)
     )]
     Nothing {
-        /// What was wanted; `None` is any from 3.9 up.
+        /// The request; `None` is any version from 3.9 up.
         request: Option<VersionRequest>,
-        /// The versions that were found.
+        /// The versions on this machine.
         found: Vec<Version>,
-        /// Why nothing could be downloaded.
+        /// Why the download failed.
         source: Box<RuntimeError>,
     },
 }
 
 impl RuntimeError {
-    /// Whether this says only that nothing could be fetched, and not that what was fetched is bad.
+    /// Whether it means only that nothing could be downloaded, not that a download was bad.
     pub fn is_unobtainable(&self) -> bool {
         matches!(
             self,

@@ -1,25 +1,30 @@
-//! Getting a runtime in the first place, whatever the machine has.
+//! Getting the first runtime, whatever the machine has.
 
+use super::error::RuntimeError;
+use super::install::{Installed, Source};
+use super::interpreter::Interpreter;
+use super::manager::PythonRuntimeManager;
+use super::probe::query;
+use super::progress::Progress;
+use super::request::VersionRequest;
+use super::runtime::{Runtime, RuntimeState};
 use super::select::best_of_machine;
-use super::{
-    Interpreter, Progress, PythonRuntimeManager, Runtime, RuntimeError, RuntimeState, Source, VersionRequest, query,
-};
 
-/// What `init` is asked for.
+/// Options of `init`.
 #[derive(Clone, Debug, Default)]
 pub struct InitOptions {
-    /// Which Python; `None` is the one that is the default already, else the catalogue's default version.
+    /// The requested Python; `None` is the present default runtime, else the catalogue's default version.
     pub request: Option<VersionRequest>,
-    /// Where it is taken from.
+    /// Where to take it from.
     pub source: Source,
-    /// Take one of the machine, and download nothing.
+    /// Adopt a Python of the machine; download nothing.
     pub system: bool,
 }
 
-/// The default runtime after `init`, and how it came to be.
+/// The default runtime after `init`.
 #[derive(Debug)]
 pub struct InitOutcome {
-    /// It.
+    /// The runtime.
     pub runtime: Runtime,
     /// How it was obtained.
     pub obtained: Obtained,
@@ -28,25 +33,25 @@ pub struct InitOutcome {
 /// How a runtime was obtained.
 #[derive(Debug)]
 pub enum Obtained {
-    /// It was installed before.
+    /// It was installed already.
     AlreadyThere,
-    /// It was installed now.
+    /// This call installed it.
     Installed {
-        /// Whether the archive's SHA-256 was compared with a known one.
+        /// Whether the archive's SHA-256 was verified.
         checked: bool,
     },
-    /// A Python of the machine was adopted, as was asked.
+    /// A Python of the machine was adopted, as requested.
     Adopted,
-    /// A Python of the machine was adopted, because none could be downloaded.
+    /// A Python of the machine was adopted, because the download failed.
     AdoptedInstead {
-        /// Why not.
+        /// Why it failed.
         reason: RuntimeError,
     },
 }
 
 impl PythonRuntimeManager {
-    /// Gets a runtime and makes it the default: one that is installed, else a downloaded one, else, when nothing can be
-    /// fetched and no mirror or archive was named, the newest matching one of the machine.
+    /// Gets a runtime and makes it the default: an installed one, else a downloaded one. When the download fails and
+    /// neither mirror nor archive was named, adopts the newest matching Python of the machine.
     pub async fn init(
         &self,
         options: &InitOptions,
@@ -100,7 +105,7 @@ impl PythonRuntimeManager {
         request: Option<&VersionRequest>,
         source: &Source,
         progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<super::Installed, RuntimeError> {
+    ) -> Result<Installed, RuntimeError> {
         let request = match request {
             Some(request) => request.clone(),
             None => self.catalogue().await?.default.parse()?,
@@ -108,7 +113,7 @@ impl PythonRuntimeManager {
         self.install(&request, source, progress).await
     }
 
-    /// An installed runtime that is what is asked for; without a request the default, when that is an installed one.
+    /// An installed runtime that matches. Without a request, the default runtime, if it is an installed one.
     async fn already_there(&self, request: Option<&VersionRequest>) -> Result<Option<Runtime>, RuntimeError> {
         let usable = |runtime: &Runtime| runtime.is_managed() && runtime.state == RuntimeState::Ready;
         let found = match request {

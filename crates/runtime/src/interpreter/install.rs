@@ -1,89 +1,59 @@
-//! Installing a runtime: fetch the archive, unpack it beside its place, run it, and move it there.
+//! Installing a runtime: download the archive, unpack it beside its final path, run it, and move it there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use reqwest::Url;
 
-use super::download::{self, RetryPolicy};
-use super::manager::{RECORD, Record};
+use super::catalogue::{Catalogue, CatalogueEntry};
+use super::error::RuntimeError;
+use super::interpreter::Interpreter;
+use super::location::{file_of, locate};
+use super::manager::PythonRuntimeManager;
+use super::platform::Platform;
 use super::probe::probe;
+use super::progress::Progress;
 use super::relocate::relocate;
-use super::{
-    Catalogue, CatalogueEntry, InstallSettings, Interpreter, Platform, PythonRuntimeManager, Runtime, RuntimeError,
-    RuntimeOrigin, RuntimeState, Version, VersionRequest, archive,
-};
-use crate::platform::{Staging, failed_to};
+use super::request::VersionRequest;
+use super::runtime::{RECORD, Record, Runtime, RuntimeOrigin, RuntimeState};
+use super::version::Version;
+use super::{archive, download};
+use crate::platform::{Staging, failed_to, mask_credentials, spawn_blocking};
 
-/// Where a runtime is taken from.
+/// Where to take a runtime from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Source {
-    /// The mirror of the settings (`BEEP_PYTHON_INSTALL_MIRROR`), else the addresses of the catalogue.
+    /// The configured mirror (`BEEP_PYTHON_INSTALL_MIRROR`), else the catalogue's URLs.
     #[default]
     Default,
-    /// A mirror: `https://…`, `http://…`, `file://…` or the path of a folder. It holds the archives as the original
-    /// site does, `20260101/cpython-….tar.gz`, or all in one folder.
+    /// A mirror: `https://…`, `http://…`, `file://…` or the path of a folder. It holds the archives in the layout of
+    /// the original site, `20260101/cpython-….tar.gz`, or all in one folder.
     Mirror(String),
-    /// An archive of the shape `install_only` that lies on this machine.
+    /// An `install_only` archive on this machine.
     Archive {
-        /// The file.
+        /// The archive.
         path: PathBuf,
-        /// Its SHA-256, where that is known. Else the catalogue's is taken, or that of the file `PATH.sha256`; where
-        /// there is neither, it is not checked, which [`Installed::checked`] tells.
+        /// Its SHA-256, if known. The default is that of the catalogue, else of the file `PATH.sha256`. Without any,
+        /// the archive is not verified, and [`Installed::checked`] is false.
         sha256: Option<String>,
     },
 }
 
-/// How far an installation is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// It is known what will be installed.
-    Resolved {
-        /// The exact version, where it is known before.
-        version: Option<Version>,
-        /// The address or file that it is taken from.
-        from: String,
-    },
-    /// Another process is installing the same; it is waited for.
-    Waiting,
-    /// Bytes arrive.
-    Downloading {
-        /// How many there are, those of an earlier attempt included.
-        received: u64,
-        /// How many there will be, where the server says so.
-        total: Option<u64>,
-    },
-    /// An attempt failed, and another is made.
-    Retrying {
-        /// The number of attempts in a row that received nothing.
-        attempt: u32,
-        /// How long until the next.
-        wait: Duration,
-        /// Why it failed.
-        reason: String,
-    },
-    /// The hash of a file on this machine is computed.
-    Verifying,
-    /// The archive is unpacked and its Python run.
-    Unpacking,
-}
-
-/// A runtime after its installation.
+/// The outcome of an installation.
 #[derive(Clone, Debug)]
 pub struct Installed {
-    /// It.
+    /// The runtime.
     pub runtime: Runtime,
-    /// False when it was there already.
+    /// False when it was installed already.
     pub new: bool,
-    /// Whether the archive's SHA-256 was compared with a known one. True for what was there already.
+    /// Whether the archive's SHA-256 was verified. True when it was installed already.
     pub checked: bool,
 }
 
-/// An archive that lies on this machine, and what is known of it.
+/// An archive on this machine.
 struct Fetched {
     archive: PathBuf,
-    /// To be removed once it is unpacked.
+    /// Remove it after unpacking.
     temporary: bool,
     promised: Option<Version>,
     sha256: Option<String>,
@@ -91,9 +61,9 @@ struct Fetched {
 }
 
 impl PythonRuntimeManager {
-    /// Installs the newest Python that matches, unless that very one is there; the first one becomes the default.
+    /// Installs the newest matching Python, unless that very build is installed. The first runtime becomes the default.
     ///
-    /// Safe when several processes do the same: one installs, the others wait for it.
+    /// Safe against other processes that do the same: one installs, the others wait for it.
     pub async fn install(
         &self,
         request: &VersionRequest,
@@ -121,7 +91,7 @@ impl PythonRuntimeManager {
         self.unpack_and_publish(Some(staging), fetched, None).await
     }
 
-    /// Installs from an archive on this machine; `request` is what its Python must match.
+    /// Installs from an archive on this machine. Its Python must match `request`.
     pub(super) async fn install_archive(
         &self,
         request: Option<&VersionRequest>,
@@ -148,8 +118,8 @@ impl PythonRuntimeManager {
         self.unpack_and_publish(None, fetched, request.cloned()).await
     }
 
-    /// Fetches the archive of the newest Python that matches and runs on `platform`, checks it, and puts it into the folder
-    /// `into`; nothing is installed. Without a request it is the one that is installed when none is asked for.
+    /// Downloads the archive of the newest matching Python for `platform`, verifies it, and puts it into the folder
+    /// `into`. Installs nothing. Without a request, the version is the catalogue's default.
     pub async fn fetch_archive(
         &self,
         request: Option<&VersionRequest>,
@@ -168,7 +138,7 @@ impl PythonRuntimeManager {
         let fetched = self.fetch(entry, &places, progress).await?;
         let place = into.join(format!("{}-install_only.tar.gz", entry.name));
         let (from, to) = (fetched.archive.clone(), place.clone());
-        blocking(move || fs::copy(&from, &to).map_err(failed_to("copy", &from))).await?;
+        spawn_blocking(move || fs::copy(&from, &to).map_err(failed_to("copy", &from))).await?;
         if fetched.temporary {
             let _ = fs::remove_file(&fetched.archive);
         }
@@ -195,8 +165,8 @@ impl PythonRuntimeManager {
             return Ok(fetched(files[index].clone(), false, &places[index]));
         }
         let downloads = self.home().cache()?.join("downloads");
-        fs::create_dir_all(&downloads).map_err(failed_to("make", &downloads))?;
-        // Of another build of the same name nothing could be used.
+        fs::create_dir_all(&downloads).map_err(failed_to("create", &downloads))?;
+        // The name has the hash, since another build of the same name cannot be resumed.
         let part = downloads.join(format!("{}-{}.part", entry.name, &entry.sha256[..16]));
         let mut refused = None;
         for place in places {
@@ -209,7 +179,7 @@ impl PythonRuntimeManager {
         Err(refused.expect("there is at least one place"))
     }
 
-    /// Takes the lock of an id. What dead processes left is cleared away by the way.
+    /// Locks an id. Also removes what dead processes left.
     async fn stage(&self, id: &str, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Staging, RuntimeError> {
         let folder = self.home().runtimes()?;
         Staging::sweep(&folder);
@@ -218,7 +188,7 @@ impl PythonRuntimeManager {
         }
         progress(Progress::Waiting);
         let id = id.to_owned();
-        Ok(blocking(move || Staging::begin(&folder, &id)).await?)
+        Ok(spawn_blocking(move || Staging::begin(&folder, &id)).await?)
     }
 
     async fn unpack_and_publish(
@@ -228,11 +198,11 @@ impl PythonRuntimeManager {
         request: Option<VersionRequest>,
     ) -> Result<Installed, RuntimeError> {
         let manager = self.clone();
-        // In one piece: when the caller gives up, this ends what it began, and the lock is held until then.
-        blocking(move || {
+        // One blocking task: a caller that gives up cannot interrupt it, and the lock is held to its end.
+        spawn_blocking(move || {
             let staging = match staging {
                 Some(staging) => staging,
-                // What an archive holds is known when it is unpacked; until then its work has a name of its own.
+                // The id is known only after unpacking; until then the work has a name of its own.
                 None => Staging::begin(&manager.home().runtimes()?, "archive")?,
             };
             let installation = archive::unpack(&fetched.archive, &staging.staged_path())?;
@@ -246,6 +216,7 @@ impl PythonRuntimeManager {
             );
             record.write(&installation.join(RECORD))?;
             let new = manager.publish(&staging, &installation, &id)?;
+            tracing::info!(runtime = id, new, from = mask_credentials(&fetched.origin), "runtime installed");
             if fetched.temporary {
                 let _ = fs::remove_file(&fetched.archive);
             }
@@ -257,7 +228,7 @@ impl PythonRuntimeManager {
         .await
     }
 
-    /// Moves the installation to its place; false when there is a working one already.
+    /// Moves the installation to its final path. Returns false when a working one is there already.
     fn publish(&self, staging: &Staging, installation: &Path, id: &str) -> Result<bool, RuntimeError> {
         let folder = self.home().runtimes()?;
         if staging.final_path() == folder.join(id) {
@@ -272,18 +243,13 @@ impl PythonRuntimeManager {
         Ok(true)
     }
 
-    /// The runtime of this id, when it is there and runs.
+    /// The runtime of this id, if it exists and runs.
     fn ready(&self, id: &str) -> Result<Option<Runtime>, RuntimeError> {
         match self.get(id) {
             Ok(runtime) if runtime.state == RuntimeState::Ready => Ok(Some(runtime)),
             Ok(_) | Err(RuntimeError::UnknownRuntime { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    pub(super) fn retry_policy(&self) -> RetryPolicy {
-        let InstallSettings { connect_timeout, idle_timeout, retries, backoff, .. } = self.settings;
-        RetryPolicy { connect: connect_timeout, idle: idle_timeout, retries, backoff }
     }
 }
 
@@ -293,7 +259,7 @@ fn id_of(interpreter: &Interpreter) -> String {
     format!("cpython-{}{threads}-{}", interpreter.version, interpreter.platform)
 }
 
-/// Runs the Python that was unpacked, and compares it with what was promised.
+/// Runs the unpacked Python and compares it with the expected one.
 fn run_new(
     installation: &Path,
     fetched: &Fetched,
@@ -311,7 +277,7 @@ fn run_new(
         (Some(promised), _) if promised != actual => Err(wrong(promised.to_string(), actual.to_string())),
         (_, Some(request)) if !request.matches(&actual) => Err(wrong(request.to_string(), actual.to_string())),
         _ => {
-            // A launcher that leads elsewhere would pass for the runtime, and be gone with that other one.
+            // A launcher of another installation would pass for the runtime, and break when that one is removed.
             let (own, found) = (installation.canonicalize().unwrap_or_default(), &interpreter.path);
             if !found.starts_with(&own) {
                 return Err(wrong("a Python of its own".into(), format!("{actual} of {}", found.display())));
@@ -321,7 +287,7 @@ fn run_new(
     }
 }
 
-/// The addresses to try, in this order.
+/// The URLs to try, in this order.
 fn places(entry: &CatalogueEntry, mirror: Option<&str>) -> Result<Vec<Url>, RuntimeError> {
     let invalid = |location: &str| RuntimeError::InvalidLocation { location: location.to_owned() };
     let Some(mirror) = mirror else {
@@ -335,28 +301,12 @@ fn places(entry: &CatalogueEntry, mirror: Option<&str>) -> Result<Vec<Url>, Runt
     entry.mirror_paths().into_iter().map(join).collect()
 }
 
-/// What the user wrote as an address: a URL or a path.
-pub(super) fn locate(location: &str) -> Result<Url, RuntimeError> {
-    let invalid = || RuntimeError::InvalidLocation { location: location.to_owned() };
-    if location.contains("://") {
-        let url = Url::parse(location).map_err(|_| invalid())?;
-        return if matches!(url.scheme(), "http" | "https" | "file") { Ok(url) } else { Err(invalid()) };
-    }
-    let path = std::path::absolute(location).map_err(|_| invalid())?;
-    Url::from_file_path(path).map_err(|()| invalid())
-}
-
-/// The path that an address of a file means. (`Url::to_file_path` takes `https://localhost/…` for one, too.)
-pub(super) fn file_of(url: &Url) -> Option<PathBuf> {
-    (url.scheme() == "file").then(|| url.to_file_path().ok())?
-}
-
 /// The version in `cpython-3.13.1+20260101-….tar.gz`.
 fn version_of_file_name(file_name: &str) -> Option<Version> {
     file_name.strip_prefix("cpython-")?.split(['+', '-']).next()?.parse().ok()
 }
 
-/// The hash in the file beside: `HASH` or `HASH  FILE`.
+/// The hash in the file beside the archive: `HASH` or `HASH  FILE`.
 fn sidecar(path: &Path) -> Option<String> {
     let mut name = path.as_os_str().to_owned();
     name.push(".sha256");
@@ -367,17 +317,10 @@ fn sidecar(path: &Path) -> Option<String> {
 
 async fn check_hash(path: &Path, expected: &str) -> Result<(), RuntimeError> {
     let owned = path.to_owned();
-    let actual = blocking(move || download::hash_file(&owned)).await?;
+    let actual = spawn_blocking(move || download::hash_file(&owned)).await?;
     if actual.eq_ignore_ascii_case(expected) {
         return Ok(());
     }
     let what = path.display().to_string();
     Err(RuntimeError::WrongHash { what, expected: expected.to_ascii_lowercase(), actual })
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-    }
 }

@@ -1,8 +1,8 @@
-//! Python interpreters: finding, querying, installing.
+//! Python interpreters: finding, querying and installing them.
 //!
-//! [`Interpreter`] is what is known of one Python; [`query`] learns it by running that Python and [`discover`] looks
-//! for every one on the machine. [`PythonRuntimeManager`] keeps the runtimes of the home: installed from the
-//! [`Catalogue`], a mirror or an archive, or adopted from the machine.
+//! An [`Interpreter`] describes one Python. [`query`] learns it by running that Python, and [`discover`] finds every
+//! Python of the machine. [`PythonRuntimeManager`] manages the runtimes of a home: installed from the [`Catalogue`], a
+//! mirror or an archive, or adopted from the machine.
 
 mod archive;
 mod cache;
@@ -13,12 +13,17 @@ mod error;
 mod inflate;
 mod init;
 mod install;
+mod interpreter;
+mod location;
 mod manager;
 mod platform;
 mod probe;
+mod progress;
 mod relocate;
 mod request;
+mod runtime;
 mod select;
+mod settings;
 mod version;
 
 pub use catalogue::{Catalogue, CatalogueEntry};
@@ -26,9 +31,13 @@ pub use discover::{SearchPaths, discover};
 pub use download::hash_file;
 pub use error::RuntimeError;
 pub use init::{InitOptions, InitOutcome, Obtained};
-pub use install::{Installed, Progress, Source};
-pub use manager::{InstallSettings, PythonRuntimeManager, Runtime, RuntimeOrigin, RuntimeState};
+pub use install::{Installed, Source};
+pub use interpreter::Interpreter;
+pub use manager::PythonRuntimeManager;
 pub use platform::Platform;
-pub use probe::{Interpreter, query};
-pub use request::VersionRequest;
+pub use probe::query;
+pub use progress::Progress;
+pub use request::{InvalidRequest, VersionRequest};
+pub use runtime::{Runtime, RuntimeOrigin, RuntimeState};
+pub use settings::InstallSettings;
 pub use version::{PreRelease, Version};

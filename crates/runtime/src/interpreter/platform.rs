@@ -1,4 +1,4 @@
-//! What a Python was built for.
+//! The platform of a Python build.
 
 use std::fmt;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a Python was built for, written `linux-x86_64-gnu`; `x86_64-unknown-linux-gnu` is read too.
+/// The platform of a Python build, written `linux-x86_64-gnu`. Parsing accepts `x86_64-unknown-linux-gnu` too.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Platform {
@@ -14,12 +14,12 @@ pub struct Platform {
     pub os: String,
     /// `x86_64`, `aarch64`
     pub arch: String,
-    /// The C library: `gnu` or `musl`; `none` where there is no choice.
+    /// The C library: `gnu` or `musl`; `none` on systems with only one.
     pub libc: String,
 }
 
 impl Platform {
-    /// The platform of this machine. The C library is the machine's, whatever this program was built with.
+    /// This machine's platform. The C library is the machine's, not the one this program was built with.
     pub fn host() -> Platform {
         let arch = std::env::consts::ARCH;
         let os = std::env::consts::OS;

@@ -1,17 +1,17 @@
-//! After unpacking: what an installation tells of itself is made true of the place it goes to.
+//! Adapting an unpacked installation to its final path.
 
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::RuntimeError;
+use super::error::RuntimeError;
 use crate::platform::run_command;
 
 const SCRIPT: &str = include_str!("relocate.py");
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Has the installation that was unpacked in `installation` name `final_path` as its prefix, and compilers of this machine, so
-/// that packages with C sources can be built with it. Its own Python does that.
+/// Rewrites the prefix in the files of `installation` to `final_path`, and its compilers to those of this machine, so
+/// that packages with C sources can be built with it. Its own Python does the work.
 pub(super) fn relocate(installation: &Path, final_path: &Path) -> Result<(), RuntimeError> {
     let python = installation.join("bin/python3");
     let mut command = Command::new(&python);

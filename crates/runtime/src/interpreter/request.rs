@@ -1,25 +1,36 @@
-//! Which Python is wanted.
+//! Requests for a Python.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Platform, RuntimeError, Version};
+use super::platform::Platform;
+use super::version::Version;
 
-/// Which Python is wanted: `3`, `3.12`, `3.12.7`, `3.13.0rc1`, `>=3.11`, `>=3.10,<3.13`, `3.13t` for a build without the
-/// global interpreter lock, the id of a build for this machine (`cpython-3.12.7-linux-x86_64-gnu`), or the path of one.
+/// A request for a Python: `3`, `3.12`, `3.12.7`, `3.13.0rc1`, `>=3.11`, `>=3.10,<3.13`, `3.13t` for a build without
+/// the global interpreter lock, the id of a build for this machine (`cpython-3.12.7-linux-x86_64-gnu`), or a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionRequest {
-    /// Whose version begins with these numbers: at most three. A final version; a candidate is not taken for it.
+    /// A version that begins with these numbers, at most three. [`best`](Self::best) prefers a final version to a pre-release.
     Series(Vec<u8>),
-    /// This version and no other.
+    /// Exactly this version.
     Exact(Version),
-    /// Whose version keeps within every bound.
+    /// A version within every bound.
     Range(Vec<Bound>),
-    /// Such a version, of a build without the global interpreter lock.
+    /// A matching build without the global interpreter lock.
     FreeThreaded(Box<VersionRequest>),
-    /// This one: an executable, or a folder with `bin/python3` in it.
+    /// The Python at this path: an executable, or a folder with `bin/python3` in it.
     Path(PathBuf),
+}
+
+/// The text does not name a Python.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "\"{request}\" does not say which Python: it takes a version such as 3.12 or 3.12.7, a range such as >=3.11, or the path of one"
+)]
+pub struct InvalidRequest {
+    /// The text.
+    pub request: String,
 }
 
 /// One bound of a range: `>=3.11`.
@@ -39,7 +50,7 @@ enum Comparison {
     Unequal,
 }
 
-/// The longer sign before the shorter that it begins with.
+/// A sign comes before the shorter one that it begins with.
 const COMPARISONS: [(&str, Comparison); 6] = [
     (">=", Comparison::AtLeast),
     ("<=", Comparison::AtMost),
@@ -50,13 +61,12 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 ];
 
 impl VersionRequest {
-    /// Whether a build without the global interpreter lock is wanted. One with it is taken only for what does not ask for
-    /// such a build, and the other way round.
+    /// Whether a build without the global interpreter lock is requested. Such a build matches only such a request.
     pub fn is_free_threaded(&self) -> bool {
         matches!(self, VersionRequest::FreeThreaded(_))
     }
 
-    /// Whether `version` is what is wanted. A path is never matched by a version.
+    /// Whether `version` matches. No version matches a path.
     pub fn matches(&self, version: &Version) -> bool {
         match self {
             VersionRequest::Series(numbers) => compare(version, numbers).is_eq(),
@@ -67,8 +77,8 @@ impl VersionRequest {
         }
     }
 
-    /// What there is that comes nearest to what is wanted, when that is not among it: the newest of the same series, else
-    /// the next newer version, else the next older one.
+    /// The nearest of `choices` when none matches: the newest of the same series, else the newest of the next newer
+    /// series, else the newest.
     pub fn nearest(&self, choices: &[Version]) -> Option<Version> {
         let wanted = match self {
             VersionRequest::Series(numbers) => at(numbers),
@@ -81,12 +91,12 @@ impl VersionRequest {
         let choices = if finals.is_empty() { choices } else { &finals };
         let same = choices.iter().filter(|version| version.series() == wanted.series()).max();
         let newer = choices.iter().filter(|version| **version > wanted);
-        // Of a newer series its newest version: who asks for 3.8 does not want 3.9.0.
+        // The newest version of that series: a request for 3.8 means 3.9.25 rather than 3.9.0.
         let newer = newer.min().and_then(|next| choices.iter().filter(|v| v.series() == next.series()).max());
         same.or(newer).or_else(|| choices.iter().max()).copied()
     }
 
-    /// The best of `choices`: the newest final version that matches, else the newest pre-release.
+    /// The best match of `choices`: the newest final version, else the newest pre-release.
     pub fn best<'a, T>(
         &self,
         choices: impl IntoIterator<Item = &'a T>,
@@ -113,12 +123,12 @@ impl Bound {
     }
 }
 
-/// Compares as many numbers as are given: 3.12.7 equals `3.12`.
+/// Compares only as many numbers as are given: 3.12.7 equals `3.12`.
 fn compare(version: &Version, numbers: &[u8]) -> std::cmp::Ordering {
     [version.major, version.minor, version.patch][..numbers.len()].cmp(numbers)
 }
 
-/// The version that these numbers begin.
+/// The lowest version that begins with these numbers.
 fn at(numbers: &[u8]) -> Version {
     let number = |index: usize| numbers.get(index).copied().unwrap_or(0);
     Version::new(number(0), number(1), number(2))
@@ -136,9 +146,9 @@ fn bound(text: &str) -> Option<Bound> {
 }
 
 impl FromStr for VersionRequest {
-    type Err = RuntimeError;
+    type Err = InvalidRequest;
 
-    fn from_str(text: &str) -> Result<VersionRequest, RuntimeError> {
+    fn from_str(text: &str) -> Result<VersionRequest, InvalidRequest> {
         let word = text.trim();
         if word.contains('/') || matches!(word, "." | "..") {
             return Ok(VersionRequest::Path(Path::new(word).to_owned()));
@@ -150,7 +160,7 @@ impl FromStr for VersionRequest {
             .strip_suffix('t')
             .and_then(|plain| Some(VersionRequest::FreeThreaded(Box::new(version(plain.trim_end())?))))
             .or_else(|| version(plain))
-            .ok_or_else(|| RuntimeError::InvalidRequest { request: text.to_owned() })
+            .ok_or_else(|| InvalidRequest { request: text.to_owned() })
     }
 }
 

@@ -1,9 +1,15 @@
-//! Which Python a request means.
+//! Selecting a Python for a request.
 
-use super::{Interpreter, PythonRuntimeManager, Runtime, RuntimeError, RuntimeState, Version, VersionRequest, query};
+use super::error::RuntimeError;
+use super::interpreter::Interpreter;
+use super::manager::PythonRuntimeManager;
+use super::probe::query;
+use super::request::VersionRequest;
+use super::runtime::{Runtime, RuntimeState};
+use super::version::Version;
 
 impl PythonRuntimeManager {
-    /// The runtime of this id, or the best of the home that matches a request, broken ones too: `3.12`.
+    /// The runtime of this id, else the best match of the home for a request such as `3.12`. Includes broken runtimes.
     pub fn named(&self, name: &str) -> Result<Runtime, RuntimeError> {
         let unknown = match self.get(name) {
             Err(unknown @ RuntimeError::UnknownRuntime { .. }) => unknown,
@@ -22,7 +28,7 @@ impl PythonRuntimeManager {
         found.ok_or(unknown)
     }
 
-    /// The best runtime of the home that matches and runs: an installed one before an adopted one.
+    /// The best matching runtime of the home that runs. An installed one precedes an adopted one.
     pub fn find(&self, request: &VersionRequest) -> Result<Option<Runtime>, RuntimeError> {
         let (managed, adopted): (Vec<_>, Vec<_>) = self
             .list()?
@@ -37,8 +43,8 @@ impl PythonRuntimeManager {
         Ok(request.best(&managed, version_of).or_else(|| request.best(&adopted, version_of)).cloned())
     }
 
-    /// The Python to work with: for `None` the default runtime's; for a path that one; for a version the best of the
-    /// home, else of the machine. `None` when there is none; an error when the default one does not run.
+    /// The Python to work with. For `None`, the default runtime's; for a path, that one; for a version, the best match
+    /// of the home, else of the machine. `None` when nothing matches; an error when the default runtime does not run.
     pub fn interpreter(&self, request: Option<&VersionRequest>) -> Result<Option<Interpreter>, RuntimeError> {
         match request {
             None => self.default_runtime()?.map(Runtime::into_interpreter).transpose(),
@@ -52,7 +58,7 @@ impl PythonRuntimeManager {
 }
 
 impl Runtime {
-    /// Whether it is a build with or without the global interpreter lock, as the request has it.
+    /// Whether it has, or lacks, the global interpreter lock as requested.
     fn is_build_of(&self, request: &VersionRequest) -> bool {
         let free_threaded = self.interpreter.as_ref().is_some_and(|interpreter| interpreter.free_threaded);
         matches!(request, VersionRequest::Path(_)) || free_threaded == request.is_free_threaded()
@@ -63,7 +69,7 @@ fn version_of(runtime: &Runtime) -> Version {
     runtime.version.unwrap_or(Version::new(0, 0, 0))
 }
 
-/// The best of what was found: a final version before a candidate, a build with the global lock before one without.
+/// The best match: a final version before a pre-release, a build with the global interpreter lock before one without.
 pub(super) fn best_of_machine(found: Vec<Interpreter>, request: Option<&VersionRequest>) -> Option<Interpreter> {
     found
         .into_iter()

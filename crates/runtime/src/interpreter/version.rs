@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An exact version of Python, written `3.12.7` or `3.13.0rc1`. Pre-releases come before their final version.
+/// An exact version of Python, written `3.12.7` or `3.13.0rc1`. Pre-releases sort before their final version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Version {
@@ -20,7 +20,7 @@ pub struct Version {
     pub pre: Option<PreRelease>,
 }
 
-/// What kind of pre-release, and which.
+/// A pre-release: its kind and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PreRelease {
     /// `a1`
@@ -32,7 +32,7 @@ pub enum PreRelease {
 }
 
 impl Version {
-    /// The final version of these numbers.
+    /// A final version.
     pub const fn new(major: u8, minor: u8, patch: u8) -> Version {
         Version { major, minor, patch, pre: None }
     }
@@ -45,7 +45,7 @@ impl Version {
 
 impl Ord for Version {
     fn cmp(&self, other: &Version) -> Ordering {
-        // A final version stands behind all its pre-releases.
+        // A final version sorts after its pre-releases.
         let rank = |v: &Version| (v.major, v.minor, v.patch, v.pre.is_none(), v.pre);
         rank(self).cmp(&rank(other))
     }

@@ -1,19 +1,19 @@
-//! Files and links that are replaced in one step: a reader sees the old or the new, never a part.
+//! Atomic replacement of files and links: a reader sees the old or the new, never a part.
 
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{FileError, failed_to};
+use super::file_error::{FileError, failed_to};
 
-/// Writes `bytes` to the file at `path` (mode 0600), replacing what was there in one step.
+/// Writes `bytes` to the file at `path` (mode 0600), atomically.
 pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileError> {
     let path = path.as_ref();
     let write = || {
         let mut file = tempfile::Builder::new().prefix(".write-").tempfile_in(folder_of(path)?)?;
         file.write_all(bytes)?;
-        // Else a loss of power could leave the new name with no content behind it.
+        // Otherwise a power failure could leave the new name without its content.
         file.as_file().sync_data()?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
@@ -21,7 +21,7 @@ pub fn replace_file(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FileErro
     write().map_err(failed_to("write", path))
 }
 
-/// Makes `path` a symbolic link to `target`, replacing the link or file that was there in one step.
+/// Makes `path` a symbolic link to `target`, atomically. Replaces a link or file.
 pub fn replace_link(path: impl AsRef<Path>, target: impl AsRef<Path>) -> Result<(), FileError> {
     let path = path.as_ref();
     let link = || {

@@ -1,4 +1,4 @@
-//! Running a command to its end, within a time.
+//! Running a command to its end, with a timeout.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::FileLock;
+use super::credentials::mask_credentials;
+use super::lock::FileLock;
 
-/// How much of each stream is kept, in bytes: of more than twice as much, the last.
+/// How many bytes of each stream are captured, at least: the last ones.
 const MAX_CAPTURED: usize = 1 << 20;
-/// How many bytes of standard error go into an error.
+/// How many bytes of standard error an error quotes.
 const TAIL: usize = 4000;
 
-/// Why a command did not succeed.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// It could not be started or waited for.
@@ -26,37 +27,37 @@ pub enum CommandError {
         /// Why.
         source: io::Error,
     },
-    /// It ran longer than it may, and was killed.
+    /// It exceeded its timeout and was killed.
     #[error("{command} did not end within {} s and was killed{}", timeout.as_secs_f32(), quoted(stderr_tail))]
     TimedOut {
         /// Program and arguments.
         command: String,
-        /// How long it was given.
+        /// The timeout.
         timeout: Duration,
-        /// The last of what it wrote to standard error.
+        /// The end of its standard error.
         stderr_tail: String,
     },
-    /// It ended with a failure.
+    /// It exited with a failure.
     #[error("{command} failed ({status}){}", quoted(stderr_tail))]
     Failed {
         /// Program and arguments.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
-        /// The last of what it wrote to standard error, or to standard output where that is empty.
+        /// The end of its standard error, or of its standard output if that is empty.
         stderr_tail: String,
     },
 }
 
-/// Runs a command with nothing on standard input, and gives what it wrote to standard output.
+/// Runs a command with an empty standard input; returns its standard output.
 ///
-/// When it has not ended after `timeout` it is killed. What it leaves running in the background is not waited for.
+/// Kills it after `timeout`. Does not wait for processes that it leaves in the background.
 pub fn run_command(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, CommandError> {
     run(command.stdin(Stdio::null()), timeout, &mut |_| ())
 }
 
-/// The same for a command that changes what a lock protects: the lock is held until the command has ended, even when
-/// this process dies before. Each line that it writes, to either stream, is told to `on_line` at once.
+/// Runs a command that changes what a lock protects. The lock is held until the command ends, even if this process dies
+/// first. Each line of its output, of either stream, goes to `on_line` at once.
 pub fn run_command_holding(
     lock: &FileLock,
     command: &mut Command,
@@ -65,14 +66,16 @@ pub fn run_command_holding(
 ) -> Result<Vec<u8>, CommandError> {
     let input = lock.as_input().map_err(|source| CommandError::Spawn { command: display_command(command), source })?;
     let done = run(command.stdin(input), timeout, on_line);
-    // Or the command would hold it for as long as it is not dropped.
+    // Otherwise `command` would hold the lock until it is dropped.
     command.stdin(Stdio::null());
     done
 }
 
 fn run(command: &mut Command, timeout: Duration, on_line: &mut dyn FnMut(&str)) -> Result<Vec<u8>, CommandError> {
     let deadline = Instant::now() + timeout;
+    let started = Instant::now();
     let displayed = display_command(command);
+    tracing::trace!(command = displayed, "running a command");
     let broken = |source| CommandError::Spawn { command: displayed.clone(), source };
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(command).map_err(broken)?;
@@ -81,7 +84,10 @@ fn run(command: &mut Command, timeout: Duration, on_line: &mut dyn FnMut(&str)) 
         let _ = child.kill();
         let _ = child.wait();
     });
-    match status.map_err(broken)? {
+    let status = status.map_err(broken)?;
+    let exit = status.map_or("timeout".to_owned(), |status| status.to_string());
+    tracing::debug!(command = displayed, exit, elapsed = ?started.elapsed(), "a command ended");
+    match status {
         Some(status) if status.success() => Ok(streams.stdout.captured),
         Some(status) => {
             let said =
@@ -102,16 +108,16 @@ struct Streams {
     stderr: CapturedStream,
 }
 
-/// What came on one stream.
+/// The output captured from one stream.
 #[derive(Default)]
 struct CapturedStream {
     captured: Vec<u8>,
-    /// The line that has not ended yet.
+    /// The unfinished last line.
     line: Vec<u8>,
 }
 
 impl Streams {
-    /// Reads both streams until the process ended; `None` when it had not by the deadline.
+    /// Reads both streams until the process ends; `None` at the deadline.
     fn follow(
         &mut self,
         child: &mut Child,
@@ -128,7 +134,7 @@ impl Streams {
         loop {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { return Ok(None) };
             wait(&ended, out.as_ref(), err.as_ref(), left)?;
-            // Asked before the streams are read: what an ended process wrote is then read whole.
+            // Checked before reading, so that the output of a process that ended is read completely.
             let status = child.try_wait()?;
             if out.as_mut().is_some_and(|stream| self.stdout.drain(stream, on_line)) {
                 out = None;
@@ -155,7 +161,7 @@ fn wait(ended: &OwnedFd, out: Option<&impl AsFd>, err: Option<&impl AsFd>, left:
 }
 
 impl CapturedStream {
-    /// Reads what is there; true when the stream is at its end.
+    /// Reads what is available. Returns true at the end of the stream.
     fn drain(&mut self, stream: &mut impl Read, on_line: &mut dyn FnMut(&str)) -> bool {
         let mut buffer = [0; 16 << 10];
         loop {
@@ -180,15 +186,15 @@ impl CapturedStream {
             on_line(&String::from_utf8_lossy(&self.line));
             self.line.clear();
         }
-        // A line without an end is of no use to anybody.
+        // Very long lines are of no use: truncate them.
         if self.line.len() < TAIL {
             self.line.extend_from_slice(last);
         }
     }
 }
 
-/// Starts it. A program that was just unpacked can be "busy" for a moment: another thread that is starting a process
-/// holds a copy of the descriptor that wrote it, until its exec.
+/// Spawns the command. A program that was just unpacked can be "busy" for a moment: a process that another thread
+/// spawns has a copy of the descriptor that wrote it, until its exec.
 fn spawn(command: &mut Command) -> io::Result<Child> {
     let mut tries = 400;
     loop {
@@ -202,7 +208,7 @@ fn spawn(command: &mut Command) -> io::Result<Child> {
     }
 }
 
-/// The command as a person would read it: the program and its first arguments, long ones cut.
+/// The command for people: the program and its arguments, long ones elided.
 fn display_command(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|arg| {
@@ -210,7 +216,7 @@ fn display_command(command: &Command) -> String {
         let line = arg.lines().next().unwrap_or_default();
         if line.len() == arg.len() && arg.len() <= 200 { arg.into_owned() } else { "…".to_owned() }
     }));
-    words.join(" ")
+    mask_credentials(&words.join(" "))
 }
 
 fn tail(bytes: &[u8]) -> String {

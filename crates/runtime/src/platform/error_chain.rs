@@ -10,7 +10,7 @@ pub fn error_chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use std::io;
 
-    use super::super::failed_to;
+    use super::super::file_error::failed_to;
     use super::*;
 
     #[test]

@@ -1,21 +1,21 @@
-//! The one error for work on a file or folder.
+//! The error of operations on files and folders.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Something could not be done to a file or folder.
+/// An operation on a file or folder failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
 pub struct FileError {
-    /// What was to be done, as a verb: `read`, `write`, `remove`.
+    /// The operation, as a verb: `read`, `write`, `remove`.
     pub action: &'static str,
-    /// To what.
+    /// The file or folder.
     pub path: PathBuf,
-    /// Why not.
+    /// The cause.
     pub source: io::Error,
 }
 
-/// Gives an [`io::Error`] its file: `fs::read(path).map_err(failed_to("read", path))`.
+/// Adds the operation and path to an [`io::Error`]: `fs::read(path).map_err(failed_to("read", path))`.
 pub fn failed_to(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> FileError {
     move |source| FileError { action, path: path.as_ref().to_owned(), source }
 }

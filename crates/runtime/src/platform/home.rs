@@ -1,4 +1,4 @@
-//! The home: the one folder where all state lives.
+//! The home: the one folder that holds all state.
 
 use std::fs;
 use std::io;
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// The folder that holds runtimes, environments, caches, server records, sockets and logs.
 ///
-/// `$BEEP_PYTHON_HOME`, else `~/.beep-python`. It and its folders belong to the user alone (mode 0700), since whoever
-/// can write to it can run code as the user.
+/// `$BEEP_PYTHON_HOME`, else `~/.beep-python`. Only the user can access it (mode 0700), since write access to it means
+/// running code as the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
@@ -20,28 +20,28 @@ pub enum HomeError {
     /// Neither `BEEP_PYTHON_HOME` nor `HOME` is set.
     #[error("neither BEEP_PYTHON_HOME nor HOME is set, so there is no folder to keep state in")]
     NotSet,
-    /// A folder could not be made.
-    #[error("cannot make the folder {}", path.display())]
+    /// A folder cannot be created.
+    #[error("cannot create the folder {}", path.display())]
     Create {
         /// The folder.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
-    /// The folder belongs to somebody else.
+    /// The folder belongs to another user.
     #[error("{} belongs to user {owner}, not to user {user}: refusing to use it", path.display())]
     ForeignOwner {
         /// The folder.
         path: PathBuf,
-        /// Whose it is.
+        /// The owner's user id.
         owner: u32,
-        /// Who we are.
+        /// Our user id.
         user: u32,
     },
 }
 
 impl Home {
-    /// The home that the environment variables name, made when it is not there.
+    /// The home that the environment variables name. Created when it is missing.
     pub fn from_env() -> Result<Home, HomeError> {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let root = match set("BEEP_PYTHON_HOME") {
@@ -51,7 +51,7 @@ impl Home {
         Home::open(root)
     }
 
-    /// The home at `root`, made when it is not there; a relative path counts from the working directory.
+    /// The home at `root`. Created when it is missing. A relative path counts from the working directory.
     pub fn open(root: impl AsRef<Path>) -> Result<Home, HomeError> {
         let root = root.as_ref();
         let root = std::path::absolute(root).map_err(|source| HomeError::Create { path: root.into(), source })?;
@@ -75,12 +75,12 @@ impl Home {
         self.folder("environments")
     }
 
-    /// What can be made again: queried interpreters, downloads, the unpacked Python package.
+    /// Caches, which can be rebuilt: queried interpreters, downloads, the unpacked Python package.
     pub fn cache(&self) -> Result<PathBuf, HomeError> {
         self.folder("cache")
     }
 
-    /// Programs that we need and installed for ourselves, one folder each.
+    /// Tools that beep-python installed for itself, one folder each.
     pub fn tools(&self) -> Result<PathBuf, HomeError> {
         self.folder("tools")
     }

@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Instant;
 
-use super::{FileError, failed_to};
+use super::file_error::{FileError, failed_to};
 
-/// An exclusive lock on a name, held until dropped; the system releases it when its process ends, however it ends.
+/// An exclusive lock on a name, held until dropped. The system releases it when the process ends, however it ends.
 ///
-/// The lock file exists only while somebody holds or awaits the lock.
+/// The lock file exists only while the lock is held or awaited.
 #[derive(Debug)]
 pub struct FileLock {
     path: PathBuf,
@@ -18,14 +19,15 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock, waiting as long as another process, or another thread of this one, holds it.
+    /// Acquires the lock; waits while another process, or another thread of this one, holds it.
     pub fn acquire(path: impl AsRef<Path>) -> Result<FileLock, FileError> {
         let path = path.as_ref();
         let lock = || loop {
             let file = open(path)?;
-            match file.lock() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                locked => locked?,
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => wait(&file, path)?,
+                Err(TryLockError::Error(error)) => return Err(error),
             }
             if still_named(&file, path)? {
                 return Ok(FileLock { path: path.to_owned(), file });
@@ -34,7 +36,7 @@ impl FileLock {
         lock().map_err(failed_to("lock", path))
     }
 
-    /// Takes the lock when it is free; `None` when somebody holds it.
+    /// Acquires the lock if it is free; `None` if it is held.
     pub fn try_acquire(path: impl AsRef<Path>) -> Result<Option<FileLock>, FileError> {
         let path = path.as_ref();
         let lock = || loop {
@@ -51,8 +53,8 @@ impl FileLock {
         lock().map_err(failed_to("lock", path))
     }
 
-    /// The lock as a command's standard input, on which there is nothing to read: should this process die, the lock is
-    /// held until that command has ended too.
+    /// The lock as the standard input of a command, with nothing to read: if this process dies, the lock is held until
+    /// the command ends too.
     pub(super) fn as_input(&self) -> io::Result<Stdio> {
         Ok(self.file.try_clone()?.into())
     }
@@ -60,9 +62,39 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Removed while still locked: whoever waits on this file finds that the name no longer leads to it, and tries
-        // again with a new one.
+        // Removed while still locked: a process that waits for this file finds that the name no longer leads to it, and
+        // tries again with a new one.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The processes that hold a lock on the file: `1: FLOCK  ADVISORY  READ 1234 fd:01:5678 0 EOF`.
+pub fn lock_holders(file: &File) -> Vec<u32> {
+    let Ok(inode) = file.metadata().map(|metadata| metadata.ino().to_string()) else { return Vec::new() };
+    let table = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let holder = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_of = fields.get(1) == Some(&"FLOCK") && fields.get(5)?.rsplit(':').next() == Some(&inode);
+        is_of.then(|| fields.get(4)?.parse().ok()).flatten()
+    };
+    let mut pids: Vec<u32> = table.lines().filter_map(holder).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids
+}
+
+/// Waits for the lock on an open file.
+fn wait(file: &File, path: &Path) -> io::Result<()> {
+    tracing::debug!(path = %path.display(), holders = ?lock_holders(file), "waiting for a lock");
+    let started = Instant::now();
+    loop {
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            locked => {
+                tracing::debug!(path = %path.display(), waited = ?started.elapsed(), "the wait for a lock is over");
+                return locked;
+            }
+        }
     }
 }
 

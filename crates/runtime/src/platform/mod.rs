@@ -1,7 +1,9 @@
-//! What the operating system and its file system give: the home, locks, atomic files, bounded commands.
+//! Services of the operating system: the home, locks, atomic files, commands with timeouts.
 
 mod atomic;
+mod blocking;
 mod command;
+mod credentials;
 mod error_chain;
 mod file_error;
 mod home;
@@ -9,9 +11,11 @@ mod lock;
 mod staging;
 
 pub use atomic::{replace_file, replace_link};
+pub(crate) use blocking::spawn_blocking;
 pub use command::{CommandError, run_command, run_command_holding};
+pub use credentials::mask_credentials;
 pub use error_chain::error_chain;
 pub use file_error::{FileError, failed_to};
 pub use home::{Home, HomeError};
-pub use lock::FileLock;
+pub use lock::{FileLock, lock_holders};
 pub use staging::Staging;

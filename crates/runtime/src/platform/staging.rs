@@ -1,21 +1,22 @@
-//! Folders that appear whole and vanish whole.
+//! Folders that appear and disappear atomically.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{FileError, FileLock, failed_to};
+use super::file_error::{FileError, failed_to};
+use super::lock::FileLock;
 
 const NEW: &str = ".new-";
 const TRASH: &str = ".trash-";
 const LOCK: &str = ".lock-";
 
-/// The right to make, replace or remove the folder of one name, held until dropped.
+/// The right to create, replace or remove the folder of one name, held until dropped.
 ///
-/// The new folder is built beside its place, under the name `.new-NAME`, and renamed into it; a removed one is renamed
-/// to `.trash-NAME` first. Only the holder of the name's lock touches these two, so when the lock is free, what is found
-/// there was left by a process that died, and the next holder, or [`Staging::sweep`], removes it. Names that begin with
-/// a dot are therefore never anybody's folder.
+/// The new folder is built beside its final path, as `.new-NAME`, and then renamed; a removed one is first renamed to
+/// `.trash-NAME`. Only the holder of the name's lock touches these two. If the lock is free, they are remains of a dead
+/// process, and the next holder, or [`Staging::sweep`], removes them. A name that begins with a dot is therefore never
+/// a finished folder.
 #[derive(Debug)]
 pub struct Staging {
     folder: PathBuf,
@@ -24,13 +25,13 @@ pub struct Staging {
 }
 
 impl Staging {
-    /// Waits for the right to work on `folder`/`name`, and clears away what a dead process left of that name.
+    /// Waits for the right to work on `folder`/`name`, and removes what a dead process left of that name.
     pub fn begin(folder: &Path, name: &str) -> Result<Staging, FileError> {
         let lock = FileLock::acquire(folder.join(format!("{LOCK}{name}")))?;
         Staging::holding(lock, folder, name)
     }
 
-    /// The same without waiting; `None` while somebody else works on it.
+    /// Does the same without waiting; `None` while another process works on it.
     pub fn try_begin(folder: &Path, name: &str) -> Result<Option<Staging>, FileError> {
         let lock = FileLock::try_acquire(folder.join(format!("{LOCK}{name}")))?;
         lock.map(|lock| Staging::holding(lock, folder, name)).transpose()
@@ -42,17 +43,18 @@ impl Staging {
         Ok(staging)
     }
 
-    /// Where the folder goes.
+    /// The folder's final path.
     pub fn final_path(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
-    /// Where the new folder is built. It is not made here, and is gone when this is dropped.
+    /// The path to build the new folder at. Does not create it. It is removed on drop.
     pub fn staged_path(&self) -> PathBuf {
         self.folder.join(format!("{NEW}{}", self.name))
     }
 
-    /// Puts the finished folder `built`, which is the workplace or lies in it, into its place; what was there goes.
+    /// Moves the finished folder `built`, which is at or below the staged path, to the final path. Replaces what was
+    /// there.
     pub fn commit(&self, built: &Path) -> Result<PathBuf, FileError> {
         let final_path = self.final_path();
         match fs::rename(built, &final_path) {
@@ -62,11 +64,11 @@ impl Staging {
             }
             renamed => renamed,
         }
-        .map_err(failed_to("make", &final_path))?;
+        .map_err(failed_to("create", &final_path))?;
         Ok(final_path)
     }
 
-    /// Removes the folder: at once for whoever looks at its place, and then its contents.
+    /// Removes the folder: first its name, at once, then its content.
     pub fn remove(&self) -> Result<(), FileError> {
         let final_path = self.final_path();
         let trash = self.trash();
@@ -74,8 +76,8 @@ impl Staging {
         remove_all(&trash)
     }
 
-    /// Removes what dead processes left in `folder`; what a living one works on stays. What cannot be removed stays
-    /// for the next time.
+    /// Removes the remains of dead processes in `folder`, not the work of living ones. What cannot be removed stays for
+    /// the next time.
     pub fn sweep(folder: &Path) {
         let Ok(entries) = fs::read_dir(folder) else { return };
         for entry in entries.flatten() {

@@ -1,4 +1,4 @@
-//! Packing a Python of this machine into an archive of the shape `install_only`.
+//! Packing a Python of this machine into an `install_only` archive.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,7 @@ use tar::{Builder, Header};
 
 /// Where the packed Python finds its shared library.
 const OWN_LIBRARY: &[u8] = b"$ORIGIN/../lib";
-/// Large, and not needed to run.
+/// Large, and not needed to run Python.
 const LEFT_OUT: [&str; 8] =
     ["__pycache__", "dist-packages", "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tkinter"];
 
@@ -23,7 +23,7 @@ pub struct Packed {
     pub bytes: Arc<Vec<u8>>,
     /// Its SHA-256 in hexadecimal digits.
     pub sha256: String,
-    /// The version that is in it.
+    /// The version of its Python.
     pub version: Version,
     /// Whether its Python loads a shared library of its own.
     pub shared: bool,
@@ -40,17 +40,17 @@ impl Packed {
         format!("cpython-{}+20260101-{}-install_only_stripped.tar.gz", self.version, Platform::host())
     }
 
-    /// The id of the runtime that is made of it.
+    /// The id of the runtime installed from it.
     pub fn id(&self) -> String {
         format!("cpython-{}-{}", self.version, Platform::host())
     }
 
-    /// Writes a catalogue that has this archive below `base`, and gives its path.
+    /// Writes a catalogue with this archive below `base`; returns the catalogue's path.
     pub fn catalogue(&self, folder: &Path, base: &str) -> String {
         self.catalogue_with(folder, base, &self.sha256)
     }
 
-    /// The same with a hash that may be another.
+    /// Does the same with a given hash.
     pub fn catalogue_with(&self, folder: &Path, base: &str, sha256: &str) -> String {
         let path = folder.join("catalogue.json");
         let json = serde_json::json!({"default": self.version.series(), "releases": [{
@@ -61,7 +61,7 @@ impl Packed {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The archive as a file in `folder`.
+    /// Writes the archive into `folder`; returns its path.
     pub fn write(&self, folder: &Path) -> PathBuf {
         let path = folder.join(self.file_name());
         fs::write(&path, &**self.bytes()).unwrap();
@@ -73,7 +73,7 @@ impl Packed {
     }
 }
 
-/// The archive, packed once for each test program.
+/// The archive, packed once in each test program.
 pub fn packed() -> &'static Packed {
     static PACKED: OnceLock<Packed> = OnceLock::new();
     PACKED.get_or_init(|| {
@@ -83,9 +83,9 @@ pub fn packed() -> &'static Packed {
     })
 }
 
-/// Another archive of the same kind, of a Python with pip in it that can build packages with C sources, as it comes from
-/// another machine: what it tells of itself is that it lies in `/install`, and that its compiler is a clang which nobody
-/// has. `None` where this machine has no such Python, or no compiler.
+/// An archive of a Python that has pip and can build packages with C sources, as it would come from another machine:
+/// its sysconfig names the prefix `/install` and a clang that no machine has. `None` without such a Python or a
+/// compiler.
 pub fn packed_elsewhere() -> Option<&'static Packed> {
     static PACKED: OnceLock<Option<Packed>> = OnceLock::new();
     let packed = PACKED.get_or_init(|| {
@@ -100,12 +100,12 @@ pub fn packed_elsewhere() -> Option<&'static Packed> {
     packed.as_ref()
 }
 
-/// What an archive is for.
+/// The purpose of an archive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// To run.
+    /// To run Python.
     Small,
-    /// To build and install packages with.
+    /// To build and install packages.
     BuiltElsewhere,
 }
 
@@ -142,7 +142,7 @@ fn pack_for(python: &Interpreter, kind: Kind) -> Packed {
     Packed { bytes: Arc::new(bytes), sha256, version: python.version, shared: library(python).is_some() }
 }
 
-/// The shared library that the executable loads, if it is not linked into it.
+/// The shared library that the executable loads, unless it is linked statically.
 fn library(python: &Interpreter) -> Option<PathBuf> {
     let executable = fs::read(&python.path).unwrap();
     let entries = fs::read_dir(python.prefix.join("lib")).ok()?.flatten();
@@ -153,7 +153,7 @@ fn library(python: &Interpreter) -> Option<PathBuf> {
     })
 }
 
-/// The executable, with the search path for its library rewritten in place.
+/// The executable, with the search path of its library rewritten in place.
 fn rewritten(python: &Interpreter) -> Vec<u8> {
     let mut executable = fs::read(&python.path).unwrap();
     if library(python).is_some() {

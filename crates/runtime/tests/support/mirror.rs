@@ -1,4 +1,4 @@
-//! A mirror on loopback that can fail in every way.
+//! A mirror on loopback with faults on demand.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,22 +8,22 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What goes wrong with one request for a file.
+/// The fault of one request for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection is closed after so many bytes of the file.
+    /// Close the connection after this many bytes of the file.
     Truncate(usize),
-    /// The connection is reset after so many bytes of the file.
+    /// Reset the connection after this many bytes of the file.
     Reset(usize),
-    /// Nothing more is sent after so many bytes of the file; the connection stays.
+    /// Stop sending after this many bytes of the file; keep the connection open.
     Stall(usize),
-    /// The request is never answered.
+    /// Never answer.
     Silence,
-    /// Another status.
+    /// Answer with this status.
     Status(u16),
-    /// The file's first byte is another.
+    /// Change the file's first byte.
     Corrupt,
-    /// The whole file is sent, whatever range was asked for.
+    /// Send the whole file, whatever range was requested.
     IgnoreRange,
 }
 
@@ -44,7 +44,7 @@ struct Shared {
 }
 
 impl Mirror {
-    /// Serves these files, by the path that follows the host: `/20260101/name.tar.gz`.
+    /// Serves these files, by URL path: `/20260101/name.tar.gz`.
     pub fn serve(files: impl IntoIterator<Item = (String, Arc<Vec<u8>>)>) -> Mirror {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -81,12 +81,12 @@ impl Mirror {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The next requests for a file that is there fail so, one after the other.
+    /// Makes the next requests for existing files fail, one after the other.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.faults.lock().unwrap().extend(faults);
     }
 
-    /// Whether all requests that were to fail did.
+    /// Whether all these faults have happened.
     pub fn has_done_its_worst(&self) -> bool {
         self.shared.faults.lock().unwrap().is_empty()
     }
@@ -141,7 +141,7 @@ impl Shared {
         }
     }
 
-    /// False when the connection is not to be used again.
+    /// Returns false when the connection must not be reused.
     fn answer(&self, stream: &mut TcpStream, path: &str, from: usize) -> std::io::Result<bool> {
         let Some(file) = self.files.get(path) else {
             stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
@@ -192,7 +192,7 @@ impl Shared {
         }
     }
 
-    /// Waits for the other side to give up.
+    /// Waits until the client closes the connection.
     fn stall(&self, stream: &mut TcpStream) -> std::io::Result<bool> {
         self.stalled.0.lock().unwrap().send(()).unwrap();
         let _ = stream.read(&mut [0; 1]);

@@ -1,4 +1,4 @@
-//! A site with a certificate of an authority that nobody knows, unless told.
+//! A TLS site whose certificate authority is unknown to the system.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ pub struct TlsSite {
     port: String,
 }
 
-/// The file with the certificate of the authority.
+/// The file with the authority's certificate.
 pub fn authority() -> PathBuf {
     fixture("authority.pem")
 }
 
-/// The certificates are good for a hundred years, for 127.0.0.1 and localhost. The authority's key was thrown away.
+/// The certificates are valid for a hundred years, for 127.0.0.1 and localhost. The authority's key was discarded.
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/tests/support/tls").join(name)
 }
@@ -32,7 +32,7 @@ server.serve_forever()
 ";
 
 impl TlsSite {
-    /// Serves what is in the folder.
+    /// Serves the folder's files.
     pub fn serve(folder: &Path) -> TlsSite {
         let mut command = Command::new(&super::pythons()[0].path);
         command.args(["-I", "-c", SERVE]).arg(folder).arg(fixture("server.pem")).arg(fixture("server.key"));
@@ -42,7 +42,7 @@ impl TlsSite {
         TlsSite { server, port: port.trim().to_owned() }
     }
 
-    /// `https://localhost:PORT`: some pips cannot check the certificate of a number.
+    /// `https://localhost:PORT`: some pips cannot verify the certificate of an IP address.
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }

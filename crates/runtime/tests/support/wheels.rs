@@ -1,4 +1,4 @@
-//! Wheels that the tests make themselves, in a folder that stands for an index.
+//! Wheels made by the tests, in a folder that serves as an index.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::{output, pythons};
 
-/// A wheel `NAME-VERSION-py3-none-any.whl` with one module, `NAME.py`, and a RECORD that is right.
+/// Writes the wheel `NAME-VERSION-py3-none-any.whl`, with one module, `NAME.py`, and a correct RECORD.
 pub fn wheel(index: &Path, name: &str, version: &str, requires: &[&str]) {
     fs::create_dir_all(index).unwrap();
     let script = "import base64, hashlib, sys, zipfile\n\

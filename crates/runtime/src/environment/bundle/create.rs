@@ -1,34 +1,37 @@
-//! Making a bundle.
+//! Creating a bundle.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{BundleManifest, FORMAT};
-use super::{BundleError, BundleFile, pack};
-use crate::environment::{Requirements, VenvManager, check_environment_name};
+use super::error::BundleError;
+use super::manifest::{BundleFile, BundleManifest, FORMAT};
+use super::pack;
+use crate::environment::manager::VenvManager;
+use crate::environment::name::check_environment_name;
+use crate::environment::package::requirement::Requirements;
 use crate::interpreter::{PythonRuntimeManager, Runtime, RuntimeState, VersionRequest};
 use crate::platform::{Home, failed_to};
 
 /// The lock's name in the bundle.
 const LOCK: &str = "requirements.txt";
 
-/// What goes into a bundle.
+/// Options of a bundle.
 #[derive(Clone, Debug, Default)]
 pub struct BundleOptions {
-    /// The runtime: an installed one. `None` is the one that a provider asks for, else the default.
+    /// The runtime, which must be installed; `None` is the one that the provider requires, else the default.
     pub python: Option<VersionRequest>,
     /// The packages.
     pub content: BundleContent,
-    /// What the environment is to be called; `None` is the provider's name, else `bundle`.
+    /// The environment's name; `None` is that of the provider's environment, else `bundle`.
     pub name: Option<String>,
 }
 
 /// The packages of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BundleContent {
-    /// These, and what they require.
+    /// These packages and their dependencies.
     Packages(Requirements),
-    /// What a provider needs on this machine, or one of its models.
+    /// The requirements of a provider, or of one of its models, on this machine.
     Provider {
         /// Its name.
         name: String,
@@ -44,8 +47,8 @@ impl Default for BundleContent {
 }
 
 impl VenvManager {
-    /// Makes the bundle `file`: a runtime of this home, a wheel of every package, and their lock. What was at `file` is
-    /// replaced when all is done, and is there untouched when something fails.
+    /// Creates the bundle `file`: a runtime of this home, the wheel of every package, and their lock. An existing
+    /// `file` is replaced at the very end, and stays when something fails.
     pub fn create_bundle(&self, file: &Path, options: &BundleOptions) -> Result<BundleManifest, BundleError> {
         let file = std::path::absolute(file).map_err(failed_to("find", file))?;
         let plan = self.plan(options)?;
@@ -55,7 +58,7 @@ impl VenvManager {
         let cache = self.home().cache()?;
         let work = tempfile::Builder::new().prefix("bundle-").tempdir_in(&cache).map_err(failed_to("write", &cache))?;
         let at = |name: &str| work.path().join(name);
-        // A home of its own, so that the wheels are for the runtime and for no environment that is in use.
+        // A home of its own, so that wheels are collected for the runtime alone, not for an existing environment.
         let inner = VenvManager::with_package_settings(Home::open(at("home"))?, self.package_settings().clone())
             .with_progress(self.progress().clone());
         let environment = inner.create("bundle", &interpreter)?;
@@ -82,7 +85,7 @@ impl VenvManager {
         Ok(manifest)
     }
 
-    /// What the options come to.
+    /// Works out what the options mean.
     pub(super) fn plan(&self, options: &BundleOptions) -> Result<Plan, BundleError> {
         if let Some(name) = &options.name {
             check_environment_name(name)?;
@@ -90,9 +93,9 @@ impl VenvManager {
         let mut plan = match &options.content {
             BundleContent::Packages(packages) => Plan { packages: packages.clone(), ..Plan::default() },
             BundleContent::Provider { name, model } => {
-                let needs = self.provider_needs(name, model.as_deref())?;
-                let (provider, model, environment) = (Some(name.clone()), model.clone(), Some(needs.name));
-                Plan { packages: needs.packages, request: needs.python, provider, model, environment }
+                let requirements = self.provider_requirements(name, model.as_deref())?;
+                let (provider, model, environment) = (Some(name.clone()), model.clone(), Some(requirements.name));
+                Plan { packages: requirements.packages, request: requirements.python, provider, model, environment }
             }
         };
         plan.request = options.python.clone().or(plan.request);
@@ -110,25 +113,25 @@ impl VenvManager {
     }
 }
 
-/// What is to go into a bundle.
+/// What to put into a bundle.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) packages: Requirements,
     pub(super) request: Option<VersionRequest>,
     pub(super) provider: Option<String>,
     pub(super) model: Option<String>,
-    /// What the provider's environment is called.
+    /// The name of the provider's environment.
     environment: Option<String>,
 }
 
 impl Plan {
-    /// What the environment is to be called, where it was named or not.
+    /// The environment's name, given or not.
     pub(super) fn named(&self, name: Option<String>) -> String {
         name.or_else(|| self.environment.clone()).unwrap_or_else(|| "bundle".into())
     }
 }
 
-/// The wheels in a folder, and their lock, which is written beside them.
+/// Describes the wheels in a folder, and writes their lock beside them.
 pub(super) fn packed_wheels(files: &Path) -> Result<(BundleFile, Vec<BundleFile>), BundleError> {
     let mut wheels = Vec::new();
     let entries = fs::read_dir(files).map_err(failed_to("read", files))?;
@@ -141,7 +144,7 @@ pub(super) fn packed_wheels(files: &Path) -> Result<(BundleFile, Vec<BundleFile>
     Ok((pack::describe(&path)?, wheels))
 }
 
-/// Writes the bundle beside its place, and then puts it there.
+/// Writes the bundle beside `file`, and then moves it there.
 pub(super) fn publish(manifest: &BundleManifest, files: &Path, file: &Path) -> Result<(), BundleError> {
     let folder = file.parent().unwrap_or(Path::new("/"));
     let new: PathBuf = tempfile::Builder::new()
@@ -159,10 +162,10 @@ pub(super) fn publish(manifest: &BundleManifest, files: &Path, file: &Path) -> R
     written
 }
 
-/// Each wheel by name, version and hash.
+/// The lock: name, version and hash of each wheel.
 fn lock(wheels: &[BundleFile]) -> String {
     let line = |wheel: &BundleFile| {
-        // The name of a wheel's file is made so: `NAME-VERSION-…`.
+        // The file name of a wheel: `NAME-VERSION-…`.
         let mut parts = wheel.name.split('-');
         let (name, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         format!("{name}=={version} --hash=sha256:{}\n", wheel.sha256)

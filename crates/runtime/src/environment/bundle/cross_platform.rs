@@ -1,21 +1,23 @@
-//! Making a bundle for machines of another kind than this one: nothing of it can be run here.
+//! Creating a bundle for another platform, whose runtime cannot run here.
 
 use std::path::Path;
 
-use super::create::{packed_wheels, publish};
+use super::create::{BundleOptions, packed_wheels, publish};
+use super::error::BundleError;
 use super::manifest::{BundleManifest, FORMAT};
-use super::{BundleError, BundleOptions, blocking, pack};
-use crate::environment::package::Target;
-use crate::environment::{EnvironmentError, VenvManager};
+use super::pack;
+use crate::environment::error::EnvironmentError;
+use crate::environment::manager::VenvManager;
+use crate::environment::package::target::Target;
 use crate::interpreter::{Interpreter, Platform, Progress, PythonRuntimeManager, VersionRequest};
-use crate::platform::{Home, failed_to};
+use crate::platform::{Home, failed_to, spawn_blocking};
 
 impl VenvManager {
-    /// Makes the bundle `file` for machines of another platform. Its runtime is fetched from where runtimes are installed
-    /// from, and packed as it is; of each package there must be a wheel that is ready for such machines.
+    /// Creates the bundle `file` for another platform. The runtime is downloaded and packed as it is; every package
+    /// needs a ready-made wheel for that platform.
     ///
-    /// Which packages are required there is uv's to say, where there is one. pip asks this machine's Python what conditions
-    /// such as `platform_machine == "x86_64"` come to.
+    /// uv resolves the packages if it is available. pip alone evaluates markers such as `platform_machine == "x86_64"`
+    /// for this machine.
     pub async fn create_bundle_for(
         &self,
         platform: &Platform,
@@ -28,12 +30,12 @@ impl VenvManager {
         let cache = self.home().cache()?;
         let work = tempfile::Builder::new().prefix("bundle-").tempdir_in(&cache).map_err(failed_to("write", &cache))?;
         let files = work.path().join("files");
-        std::fs::create_dir(&files).map_err(failed_to("make", &files))?;
+        std::fs::create_dir(&files).map_err(failed_to("create", &files))?;
         let runtimes = PythonRuntimeManager::new(self.home().clone());
         let (entry, archive) = runtimes.fetch_archive(plan.request.as_ref(), platform, &files, progress).await?;
 
         let (manager, name) = (self.clone(), options.name.clone());
-        blocking(move || {
+        spawn_blocking(move || {
             let inner = Home::open(work.path().join("home"))?;
             let inner = VenvManager::with_package_settings(inner, manager.package_settings().clone())
                 .with_progress(manager.progress().clone());
@@ -63,7 +65,7 @@ impl VenvManager {
     }
 }
 
-/// A Python of this machine to run pip with; best one of the same series, since pip asks it what is required.
+/// A Python of this machine to run pip with. Preferably of the same series, since pip evaluates markers with it.
 fn local(runtimes: &PythonRuntimeManager, series: &str) -> Result<Interpreter, BundleError> {
     let same: Option<VersionRequest> = series.parse().ok();
     let found = match runtimes.interpreter(same.as_ref())? {

@@ -1,45 +1,46 @@
-//! What goes wrong with bundles.
+//! Errors of bundles.
 
 use std::path::PathBuf;
 
-use crate::environment::{EnvironmentError, PackageError};
+use crate::environment::error::EnvironmentError;
+use crate::environment::package::error::PackageError;
 use crate::interpreter::{RuntimeError, VersionRequest};
 use crate::platform::{FileError, HomeError};
 
-/// Why a bundle cannot be made or installed.
+/// Why an operation on a bundle failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
-    /// Work on a file failed.
+    /// An operation on a file failed.
     #[error(transparent)]
     File(#[from] FileError),
     /// The runtime cannot be packed or installed.
     #[error("the bundle's runtime cannot be used")]
     Runtime(#[from] RuntimeError),
-    /// The environment cannot be made.
+    /// The environment cannot be created.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
     /// The packages cannot be collected.
     #[error("the packages of the bundle cannot be collected")]
     Packages(#[from] PackageError),
-    /// No installed runtime is what is asked for. One that was adopted from the machine is not ours to pack.
+    /// No installed runtime matches. An adopted one cannot be packed.
     #[error("there is no installed runtime{} to put into a bundle", asked(request.as_ref()))]
     NoRuntime {
-        /// What was asked for; `None` is the default runtime.
+        /// The requested Python; `None` is the default runtime.
         request: Option<VersionRequest>,
     },
-    /// There are no wheels of the packages for another platform.
-    #[error("the packages of the bundle cannot be collected for {platform}, for which only ready-made wheels will do")]
+    /// Some packages have no wheels for the other platform.
+    #[error("the packages of the bundle cannot be collected for {platform}, which requires ready-made wheels")]
     NoWheels {
         /// The platform.
         platform: String,
-        /// Why; it names the package.
+        /// The reason, which names the package.
         source: PackageError,
     },
-    /// The file is not a bundle, or not a whole one.
+    /// The file is not a bundle, or is damaged.
     #[error("{} is not a bundle that can be installed: {reason}", path.display())]
     NotABundle {
         /// The file.
@@ -47,24 +48,24 @@ pub enum BundleError {
         /// What is wrong.
         reason: String,
     },
-    /// Something in the bundle, or all of it, is not what it should be.
-    #[error("{what} is not what was promised: its SHA-256 is {actual}, and should be {expected}")]
+    /// The hash of the bundle, or of a file in it, is wrong.
+    #[error("{what} is not the expected file: its SHA-256 is {actual} instead of {expected}")]
     WrongHash {
-        /// The file, or the entry of it.
+        /// The file, or the entry in it.
         what: String,
         /// In hexadecimal digits.
         expected: String,
         /// In hexadecimal digits.
         actual: String,
     },
-    /// The bundle is for other machines.
-    #[error("{} was made for {bundle}, and this machine is {host}", path.display())]
+    /// The bundle is for another platform.
+    #[error("{} is for {bundle}, but this machine is {host}", path.display())]
     OtherPlatform {
         /// The file.
         path: PathBuf,
-        /// What it was made for.
+        /// The bundle's platform.
         bundle: String,
-        /// What this machine is.
+        /// This machine's platform.
         host: String,
     },
 }

@@ -2,13 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{BundleError, BundleManifest, blocking, pack};
+use super::error::BundleError;
+use super::manifest::BundleManifest;
+use super::pack;
+use crate::environment::environment::Environment;
+use crate::environment::error::EnvironmentError;
+use crate::environment::manager::VenvManager;
+use crate::environment::name::check_environment_name;
+use crate::environment::package::installed::Package;
+use crate::environment::package::journal::lock_by_name;
+use crate::environment::package::requirement::Requirements;
 use crate::environment::record::EnvironmentRecord;
-use crate::environment::{Environment, EnvironmentError, Package, Requirements, VenvManager, check_environment_name};
 use crate::interpreter::{Platform, Progress, PythonRuntimeManager, Source, VersionRequest};
-use crate::platform::{FileLock, failed_to};
+use crate::platform::{FileLock, failed_to, spawn_blocking};
 
-/// What came of a bundle.
+/// The outcome of installing a bundle.
 #[derive(Clone, Debug)]
 pub struct BundleInstalled {
     /// The environment.
@@ -17,19 +25,19 @@ pub struct BundleInstalled {
     pub packages: Vec<Package>,
     /// The id of its runtime.
     pub runtime: String,
-    /// Whether the runtime was installed now, and not there before.
+    /// Whether this call installed the runtime.
     pub new_runtime: bool,
 }
 
 impl VenvManager {
-    /// What is in a bundle, as it says itself.
+    /// Reads the manifest of a bundle.
     pub fn read_bundle(&self, file: &Path) -> Result<BundleManifest, BundleError> {
         pack::unpack(file, None)
     }
 
-    /// Makes the environment of a bundle, called `name` or as the bundle says, and installs its runtime unless that is there.
-    /// Nothing is fetched; every file must have the hash that the bundle promises, and the bundle the hash `sha256` where one
-    /// is given. When it fails there is no environment; a runtime that was installed stays.
+    /// Creates the environment of a bundle, named `name` or as the bundle says, and installs its runtime if it is
+    /// missing. Downloads nothing. Verifies the hash of every file in the bundle, and that of the bundle if `sha256` is
+    /// given. A failure leaves no environment; a runtime that was installed stays.
     pub async fn install_bundle(
         &self,
         file: &Path,
@@ -44,7 +52,7 @@ impl VenvManager {
         progress(Progress::Verifying);
         let manifest = {
             let (file, folder, sha256) = (file.clone(), work.path().to_owned(), sha256.map(str::to_owned));
-            blocking(move || unpack(&file, &folder, sha256.as_deref())).await?
+            spawn_blocking(move || unpack(&file, &folder, sha256.as_deref())).await?
         };
 
         let runtimes = PythonRuntimeManager::new(self.home().clone());
@@ -62,15 +70,15 @@ impl VenvManager {
         };
         let (manager, folder) = (self.clone(), work.path().to_owned());
         let name = name.unwrap_or(&manifest.name).to_owned();
-        blocking(move || {
+        spawn_blocking(move || {
             let id = runtime.id.clone();
             let interpreter = runtime.into_interpreter()?;
             let mut record = EnvironmentRecord::new(&name, &interpreter);
             (record.provider, record.model) = (manifest.provider.clone(), manifest.model.clone());
-            let lock = FileLock::acquire(manager.home().environments()?.join(format!(".packages-{name}")))?;
+            let lock = lock_by_name(&manager, &name)?;
             let environment = manager.make(record, &interpreter)?;
             let packages = manager.fill(&lock, &environment, &manifest, folder).inspect_err(|_| {
-                // All of the bundle, or nothing.
+                // Either the whole bundle is installed, or nothing.
                 let _ = manager.remove(&name);
             })?;
             Ok(BundleInstalled { environment, packages, runtime: id, new_runtime })
@@ -78,7 +86,7 @@ impl VenvManager {
         .await
     }
 
-    /// Installs the wheels of the bundle, which lie in `folder`, as its lock says.
+    /// Installs the bundle's wheels from `folder`, as its lock says.
     fn fill(
         &self,
         lock: &FileLock,

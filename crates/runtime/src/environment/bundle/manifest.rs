@@ -1,15 +1,15 @@
-//! What a bundle says of itself.
+//! The manifest of a bundle.
 
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::{Platform, Version};
 
-/// The name of the manifest in the bundle.
+/// The manifest's name in the bundle.
 pub(super) const MANIFEST: &str = "bundle.json";
-/// Raised when what a bundle says changes its meaning.
+/// Raised when the meaning of the manifest changes.
 pub(super) const FORMAT: u32 = 1;
 
-/// What is in a bundle.
+/// The content of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BundleManifest {
@@ -17,23 +17,23 @@ pub struct BundleManifest {
     pub format: u32,
     /// The version of Beep Python Runtime that made it.
     pub made_by: String,
-    /// The machines that it is for.
+    /// The platform that it is for.
     pub platform: Platform,
-    /// The Python that is in it.
+    /// The version of its Python.
     pub python: Version,
-    /// What the environment that is made of it is called, when it is not named.
+    /// The default name of its environment.
     pub name: String,
-    /// Whose environment it is, where it was made for a provider.
+    /// The provider it was made for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// For which model.
+    /// The model it was made for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The runtime, an archive of the shape `install_only`.
+    /// The runtime, as an `install_only` archive.
     pub runtime: BundleFile,
     /// The exact version and hash of each package.
     pub lock: BundleFile,
-    /// The packages.
+    /// The wheels.
     pub wheels: Vec<BundleFile>,
 }
 
@@ -50,17 +50,17 @@ pub struct BundleFile {
 }
 
 impl BundleManifest {
-    /// Every file but the manifest itself, in the order in which they lie in the bundle.
+    /// Every file but the manifest itself, in the bundle's order.
     pub fn files(&self) -> impl Iterator<Item = &BundleFile> {
         [&self.runtime, &self.lock].into_iter().chain(&self.wheels)
     }
 
-    /// What makes it unusable, whatever the files are.
+    /// A mistake that makes the bundle unusable, if there is one.
     pub(super) fn mistake(&self) -> Option<String> {
         if self.format != FORMAT {
             return Some(format!("it is of format {}, and this version knows {FORMAT}", self.format));
         }
-        // They become the names of files.
+        // The names become those of files.
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '!');
         let odd = self.files().find(|f| f.name.starts_with('.') || f.name.is_empty() || !f.name.chars().all(plain));
         odd.map(|file| format!("{:?} is not the name of a file in it", file.name))

@@ -1,4 +1,4 @@
-//! Files in and out of a bundle, hashed on the way.
+//! Reading and writing bundles, with the hashes of their files.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
@@ -9,17 +9,17 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use tar::{Archive, Builder, Header, HeaderMode};
 
-use super::manifest::MANIFEST;
-use super::{BundleError, BundleFile, BundleManifest};
+use super::error::BundleError;
+use super::manifest::{BundleFile, BundleManifest, MANIFEST};
 use crate::platform::failed_to;
 
-/// The largest manifest that is read, in bytes.
+/// The maximum size of a manifest, in bytes.
 const MANIFEST_BYTES: u64 = 16 << 20;
 
-/// Packs an installed runtime as it is, but for what its Python makes again, into an archive of the shape `install_only`.
+/// Packs an installed runtime into an `install_only` archive. Leaves out compiled modules, which Python makes again.
 pub(super) fn pack_runtime(installation: &Path, into: &Path) -> Result<(), BundleError> {
     let file = File::create(into).map_err(failed_to("write", into))?;
-    // A runtime is mostly text and code: more effort would win little.
+    // A runtime is mostly text and code: better compression would gain little.
     let mut tar = Builder::new(GzEncoder::new(io::BufWriter::new(file), Compression::fast()));
     tar.follow_symlinks(false);
     tar.mode(HeaderMode::Deterministic);
@@ -34,7 +34,7 @@ fn pack_folder(tar: &mut Builder<impl Write>, folder: &Path, place: &Path) -> io
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let (name, path) = (entry.file_name(), entry.path());
-        // The record is of this home, and what was compiled names the files' times here.
+        // The record belongs to this home, and compiled modules depend on the files' modification times.
         if name == "__pycache__" || (place == Path::new("python") && name == "beep-python.json") {
             continue;
         }
@@ -56,7 +56,7 @@ pub(super) fn describe(path: &Path) -> Result<BundleFile, BundleError> {
     Ok(BundleFile { name, sha256: hexadecimal(hash), size })
 }
 
-/// Writes a bundle of these files, which lie in `folder`.
+/// Writes a bundle of these files, which are in `folder`.
 pub(super) fn write(manifest: &BundleManifest, folder: &Path, into: &Path) -> Result<(), BundleError> {
     let write = || -> io::Result<()> {
         let mut tar = Builder::new(io::BufWriter::new(File::create(into)?));
@@ -80,7 +80,7 @@ fn header(size: u64) -> Header {
     header
 }
 
-/// The manifest of a bundle; its files are put into `folder`, and each is what the manifest promises.
+/// Reads the manifest of a bundle. With `folder`, also unpacks its files there and verifies their hashes.
 pub(super) fn unpack(bundle: &Path, folder: Option<&Path>) -> Result<BundleManifest, BundleError> {
     let no = |reason: String| BundleError::NotABundle { path: bundle.to_owned(), reason };
     let broken = |error: io::Error| no(format!("it cannot be read: {error}"));

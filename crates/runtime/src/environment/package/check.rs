@@ -1,4 +1,4 @@
-//! Whether requirements are satisfied, told from the files of the environment: no Python is run.
+//! Checks whether requirements are satisfied, from the environment's files: runs no Python.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,13 +8,13 @@ use std::str::FromStr;
 use pep440_rs::Version;
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
 
-use super::installed::{self, Metadata};
-use super::{Package, Requirements};
-use crate::environment::Environment;
+use super::installed::{self, Metadata, Package};
+use super::requirement::Requirements;
+use crate::environment::environment::Environment;
 
-/// What was found.
+/// The result of a check.
 pub(super) enum CheckResult {
-    /// All is there: the packages that were asked for, as they are.
+    /// All are satisfied, by these packages.
     Satisfied(Vec<Package>),
     /// This requirement is not satisfied.
     Unsatisfied(String),
@@ -22,16 +22,16 @@ pub(super) enum CheckResult {
     Unknown,
 }
 
-/// How far to look.
+/// Which requirements to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckDepth {
-    /// Only at what was asked for.
+    /// Only the given ones.
     Direct,
-    /// At what that requires itself, too.
+    /// Also those of the packages that satisfy them.
     Transitive,
 }
 
-/// Whether the requirements are satisfied.
+/// Checks whether the environment satisfies the requirements.
 pub(super) fn check(environment: &Environment, requirements: &Requirements, depth: CheckDepth) -> CheckResult {
     let (Some(wanted), Some(markers)) = (requirements.all(), markers(environment)) else { return CheckResult::Unknown };
     let found = installed::by_name(&environment.site_packages);
@@ -55,14 +55,14 @@ pub(super) fn check(environment: &Environment, requirements: &Requirements, dept
 struct Check {
     found: BTreeMap<String, PathBuf>,
     read: BTreeMap<String, Metadata>,
-    /// Packages whose own requirements were looked at, with the extra; stops at circles.
+    /// Packages, with the extra, whose own requirements were checked; this ends cycles.
     done: BTreeSet<(String, Option<ExtraName>)>,
     markers: MarkerEnvironment,
     depth: CheckDepth,
 }
 
 impl Check {
-    /// The package that satisfies the requirement, when one does and all that it requires is satisfied too.
+    /// The package that satisfies the requirement, if one does and all of its own requirements are satisfied.
     fn satisfied(&mut self, requirement: &Requirement<VerbatimUrl>) -> Option<Package> {
         let name = requirement.name.to_string();
         let folder = self.found.get(&name)?;
@@ -98,7 +98,7 @@ impl Check {
     }
 }
 
-/// What is installed and requires one of these packages, which are not: `pandas requires numpy`.
+/// Installed packages that require one of the missing ones: `pandas requires numpy`.
 pub(super) fn requirers(environment: &Environment, missing: &BTreeSet<String>) -> Vec<String> {
     let Some(markers) = markers(environment) else { return Vec::new() };
     let found = installed::by_name(&environment.site_packages);
@@ -112,11 +112,11 @@ pub(super) fn requirers(environment: &Environment, missing: &BTreeSet<String>) -
     all.flat_map(needs).collect()
 }
 
-/// Whether the package was installed from this address.
+/// Whether the package was installed from this URL.
 fn came_from(folder: &Path, wanted: &VerbatimUrl) -> bool {
     let origin = fs::read(folder.join("direct_url.json")).ok();
     let origin = origin.and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
-    // What is noted of an address with a hash is the address, and beside it the hash.
+    // For a URL with a hash, `direct_url.json` has the URL and, separately, the hash.
     let wanted = wanted.raw().as_str();
     let (address, hash) = wanted.split_once("#sha256=").map_or((wanted, None), |(address, hash)| (address, Some(hash)));
     origin.is_some_and(|origin| {
@@ -126,7 +126,7 @@ fn came_from(folder: &Path, wanted: &VerbatimUrl) -> bool {
     })
 }
 
-/// What a marker such as `python_version > "3.9"` is compared with.
+/// The values that markers such as `python_version > "3.9"` are compared with.
 fn markers(environment: &Environment) -> Option<MarkerEnvironment> {
     let (series, full) = match &environment.record {
         Some(record) => (record.python.series(), record.python.to_string()),

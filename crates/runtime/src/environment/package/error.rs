@@ -1,4 +1,4 @@
-//! What goes wrong with packages.
+//! Errors of packages.
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -6,61 +6,61 @@ use std::process::ExitStatus;
 use crate::interpreter::RuntimeError;
 use crate::platform::{CommandError, FileError, HomeError};
 
-/// Why packages cannot be installed.
+/// Why an operation on packages failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackageError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
-    /// Work on a file failed.
+    /// An operation on a file failed.
     #[error(transparent)]
     File(#[from] FileError),
     /// The environment's Python cannot be used.
     #[error("the environment's Python cannot be used")]
     Interpreter(#[from] RuntimeError),
-    /// What was asked for is not a package, a version of one, or where one is.
+    /// The text is not a requirement: a package, a version of one, or a location of one.
     #[error("{text:?} is not a requirement: {reason}")]
     NotARequirement {
-        /// What was asked for.
+        /// The text.
         text: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The uv that was named cannot be used.
+    /// The configured uv cannot be used.
     #[error("the uv at {} cannot be used: {reason}", path.display())]
     NoUvThere {
-        /// Where it should be.
+        /// Its path.
         path: PathBuf,
         /// What is wrong.
         reason: String,
     },
     /// There is neither uv nor pip.
-    #[error("there is no tool to install packages: uv could not be had ({uv}), and {} has no pip", python.display())]
+    #[error("there is no tool to install packages: uv is not available ({uv}), and {} has no pip", python.display())]
     NoTool {
-        /// Why there is no uv.
+        /// Why uv is not available.
         uv: String,
-        /// The Python that has no pip.
+        /// The Python without pip.
         python: PathBuf,
     },
-    /// The tool says that it cannot be done. Nothing was installed, unless the reason is that the disk or the network
-    /// failed it in the middle; what is half there is then mended by the next try.
+    /// The tool refused. Nothing was installed, unless the disk or the network failed in the middle; the next attempt
+    /// repairs what is half installed.
     #[error("{tool} could not {action} {}: {reason}", package.as_deref().unwrap_or("the packages"))]
     Refused {
         /// `uv` or `pip`.
         tool: &'static str,
-        /// What it was to do: `install` or `lock`.
+        /// The action: `install`, `lock` or `collect`.
         action: &'static str,
-        /// The package that it is about, where that is known.
+        /// The package that the reason is about, if known.
         package: Option<String>,
-        /// Why, in the tool's own words.
+        /// The reason, in the tool's own words.
         reason: String,
-        /// How the tool ended.
+        /// The tool's exit status.
         status: ExitStatus,
-        /// The last of what the tool wrote to standard error.
+        /// The last lines of the tool's standard error.
         stderr_tail: String,
     },
-    /// The tool did not run, or not to its end.
+    /// The tool did not run to its end.
     #[error("{tool} could not install the packages")]
     Tool {
         /// `uv` or `pip`.
@@ -68,8 +68,8 @@ pub enum PackageError {
         /// What happened.
         source: CommandError,
     },
-    /// The tool says that it is done, and it is not.
-    #[error("{tool} installed the packages, and {requirement} is still not satisfied in {}", path.display())]
+    /// The tool reported success, but a requirement is not satisfied.
+    #[error("{tool} installed the packages, but {requirement} is still not satisfied in {}", path.display())]
     StillMissing {
         /// `uv` or `pip`.
         tool: &'static str,
@@ -78,7 +78,7 @@ pub enum PackageError {
         /// The environment's folder.
         path: PathBuf,
     },
-    /// What is installed cannot be locked.
+    /// The installed packages cannot be locked.
     #[error("the packages of {} cannot be locked: {reason}", path.display())]
     NotLocked {
         /// The environment's folder.
@@ -86,8 +86,8 @@ pub enum PackageError {
         /// Why.
         reason: String,
     },
-    /// It is no lock, or none that can be followed.
-    #[error("{} is not a lock that can be followed: {reason}", path.display())]
+    /// The file is not a valid lock.
+    #[error("{} is not a usable lock: {reason}", path.display())]
     NotALock {
         /// The file.
         path: PathBuf,

@@ -1,6 +1,6 @@
-//! Where packages come from: what is set for pip is told to uv in its own words, and the other way round.
+//! Package indexes: translates pip's settings for uv, and uv's for pip.
 //!
-//! Addresses can hold passwords, so all of it travels in environment variables, which others cannot read.
+//! URLs can hold passwords, so all settings are passed in environment variables, which other users cannot read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,13 +10,13 @@ use std::process::Command;
 use super::uv_settings;
 use crate::environment::layout::clear_python_env;
 
-/// Settings of pip by their long names, `index-url`: from its files and environment variables, of which the later win.
+/// pip's settings by their long names, such as `index-url`: from its files, then from environment variables, which win.
 pub(super) struct PipSettings {
     values: BTreeMap<String, String>,
 }
 
 impl PipSettings {
-    /// What pip would read in the environment at `environment`.
+    /// The settings that pip would read in the environment at `environment`.
     pub(super) fn load(environment: &Path) -> PipSettings {
         let variable = |name: &str| std::env::var(name).ok();
         let texts = files(environment, &variable).into_iter().filter_map(|path| fs::read_to_string(path).ok());
@@ -54,7 +54,7 @@ impl PipSettings {
         self.get(key).map(|value| value.split_whitespace().collect()).unwrap_or_default()
     }
 
-    /// The same settings for uv, as environment variables and arguments. What is set for uv itself stays as it is.
+    /// These settings as environment variables and arguments of uv. Settings made for uv itself win.
     fn for_uv(&self, is_set: &dyn Fn(&str) -> bool) -> (Vec<(&'static str, String)>, Vec<String>) {
         let (mut variables, mut arguments) = (Vec::new(), Vec::new());
         let mut set = |unless: &[&str], name: &'static str, value: Option<String>| {
@@ -67,10 +67,10 @@ impl PipSettings {
         if self.is_on("no-index") {
             arguments.push("--no-index".to_owned());
         } else {
-            // The names that every uv knows.
+            // These names are known to every version of uv.
             set(&["UV_DEFAULT_INDEX"], "UV_INDEX_URL", one("index-url"));
             set(&["UV_INDEX"], "UV_EXTRA_INDEX_URL", all("extra-index-url", " "));
-            // As pip does: the best version of all indexes, and not the first index that has the package.
+            // As pip does: the best version of all indexes, not the first index that has the package.
             let strategy = (!self.words("extra-index-url").is_empty()).then(|| "unsafe-best-match".to_owned());
             set(&["UV_INDEX", "UV_EXTRA_INDEX_URL"], "UV_INDEX_STRATEGY", strategy);
         }
@@ -96,11 +96,11 @@ impl PipSettings {
         (variables, arguments)
     }
 
-    /// What is set for uv and not for pip, as environment variables of pip.
+    /// uv's settings as environment variables of pip, where pip has none of its own.
     fn of_uv(&self, variable: &dyn Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
         let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
         let plain = |value: String| {
-            // uv's indexes can have names: `name=address`.
+            // An index of uv can have a name: `name=URL`.
             let address = |word: &str| match word.split_once('=') {
                 Some((name, address)) if !name.contains([':', '/']) => address.to_owned(),
                 _ => word.to_owned(),
@@ -126,7 +126,7 @@ impl PipSettings {
     }
 }
 
-/// Tells uv what is set for pip, and takes away what would lead it to another environment.
+/// Passes pip's settings to uv, and removes variables that would redirect it to another environment.
 pub(super) fn configure_uv(command: &mut Command, environment: &Path) {
     clear_python_env(command);
     let variable = |name: &str| std::env::var(name).ok();
@@ -145,14 +145,14 @@ pub(super) fn configure_uv(command: &mut Command, environment: &Path) {
     command.env_remove("VIRTUAL_ENV").env_remove("CONDA_PREFIX");
 }
 
-/// The same for pip.
+/// Passes uv's settings to pip, and removes variables that would redirect it to another environment.
 pub(super) fn configure_pip(command: &mut Command, environment: &Path) {
     clear_python_env(command);
     let variable = |name: &str| std::env::var(name).ok();
     let of_files = uv_settings::load(&variable);
     let settings = PipSettings::load(environment);
     command.envs(settings.of_uv(&|name| variable(name).or_else(|| of_files.get(name).cloned())));
-    // A pip that trusts what the system does takes other certificates by the system's variable only.
+    // A pip that trusts the system's store takes other certificates only from the system's variable.
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let bundle = settings.get("cert").map(str::to_owned).or_else(|| set("REQUESTS_CA_BUNDLE"));
     command.envs(bundle.filter(|_| set("SSL_CERT_FILE").is_none()).map(|bundle| ("SSL_CERT_FILE", bundle)));
@@ -161,7 +161,7 @@ pub(super) fn configure_pip(command: &mut Command, environment: &Path) {
     {
         command.env_remove(format!("PIP_{name}"));
     }
-    // A setting for the user's own folder would be refused in a virtual environment.
+    // A user install would be refused in a virtual environment.
     command.env("PIP_USER", "0");
 }
 
@@ -184,7 +184,7 @@ fn files(environment: &Path, variable: &dyn Fn(&str) -> Option<String>) -> Vec<P
     files
 }
 
-/// Section, key and value of each entry of a configuration file; a line that is indented goes on with the value before.
+/// Section, key and value of each entry of a configuration file. An indented line continues the value before.
 fn parse(text: &str) -> Vec<(String, String, String)> {
     let mut entries: Vec<(String, String, String)> = Vec::new();
     let mut section = String::new();

@@ -1,37 +1,34 @@
-//! Installing what is wanted and not there yet.
-
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+//! Installing required packages that are missing.
 
 use super::check::{CheckDepth, CheckResult, check};
-use super::installed::{by_name, damaged, installed, normal};
+use super::error::PackageError;
+use super::installed::{Package, damaged, installed, normal};
+use super::journal::{Journal, lock};
 use super::remove::{Contents, remove_package};
+use super::requirement::Requirements;
+use super::scratch::Scratch;
 use super::tool::{Tool, Work};
-use super::{Package, PackageError, PackageStage, Requirements, Scratch};
-use crate::environment::{Environment, VenvManager};
-use crate::platform::{FileError, FileLock, failed_to, replace_file};
+use crate::environment::environment::Environment;
+use crate::environment::manager::VenvManager;
+use crate::platform::FileLock;
 
-/// What came of an installation.
+/// The outcome of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installed {
-    /// The packages that were asked for, as they are now; those of a path or address only when they were installed now.
+    /// The requested packages, as installed. One requested by path or URL is listed only if this call installed it.
     pub packages: Vec<Package>,
-    /// What was installed or replaced now, with what the packages require themselves; empty when all was there.
+    /// The packages that were installed or replaced, dependencies included; empty when everything was installed
+    /// already.
     pub changed: Vec<Package>,
-    /// What installed it, `uv` or `pip`; `None` when neither was run.
+    /// The tool that installed them, `uv` or `pip`; `None` when no tool was run.
     pub tool: Option<&'static str>,
 }
 
 impl VenvManager {
-    /// Installs packages into an environment. What is satisfied already is left alone, and when all of it is, no tool is
-    /// run. When it cannot be done, nothing is changed.
+    /// Installs packages into an environment. Satisfied requirements are left alone; when all are satisfied, no tool is
+    /// run. A failure changes nothing.
     ///
-    /// Another call that installs into the same environment is waited for, in whichever process it is.
+    /// Waits for other calls, of any process, that change the same environment.
     pub fn install(&self, environment: &Environment, wanted: &Requirements) -> Result<Installed, PackageError> {
         if Journal::read(environment).is_none()
             && let CheckResult::Satisfied(packages) = check(environment, wanted, CheckDepth::Transitive)
@@ -42,20 +39,20 @@ impl VenvManager {
         self.install_holding(&lock, environment, wanted, false)
     }
 
-    /// Whether all that is wanted, and what that requires itself, is installed: told from files, nothing is run. False
-    /// when it cannot be told, as of a path.
+    /// Whether the requirements, and those of the packages that satisfy them, are satisfied. Checks files and runs
+    /// nothing. False when that cannot be checked, as for a path.
     pub fn satisfied(&self, environment: &Environment, wanted: &Requirements) -> bool {
         Journal::read(environment).is_none()
             && matches!(check(environment, wanted, CheckDepth::Transitive), CheckResult::Satisfied(_))
     }
 
-    /// The packages of an environment, by name.
+    /// The installed packages, by name.
     pub fn packages(&self, environment: &Environment) -> Vec<Package> {
         installed(&environment.site_packages)
     }
 
-    /// Installs while the environment's packages are locked; with `mend`, what is damaged is made whole too, as it always
-    /// is after an installation that did not come to its end.
+    /// Installs packages; the caller holds the lock on the environment's packages. With `mend`, and always after an
+    /// interrupted installation, it also repairs damaged packages.
     pub(in crate::environment) fn install_holding(
         &self,
         lock: &FileLock,
@@ -103,7 +100,7 @@ impl VenvManager {
             Ok(tool) => tool.name(),
             Err(error) => {
                 contents.restore(environment);
-                // Or the tool had begun to replace what was there.
+                // Otherwise the tool had begun to replace packages.
                 if lost.is_empty()
                     && installed(site_packages) == whole
                     && self::damaged(site_packages, false).is_empty()
@@ -123,101 +120,10 @@ impl VenvManager {
             }
         };
         Journal::close(environment)?;
+        let names: Vec<String> =
+            changed.iter().map(|package| format!("{}=={}", package.name, package.version)).collect();
+        tracing::info!(environment = environment.name, tool, packages = names.join(" "), "packages installed");
         Ok(Installed { packages, changed, tool: Some(tool) })
-    }
-}
-
-/// The right to change an environment's packages, for one process at a time.
-pub(in crate::environment) fn lock(manager: &VenvManager, environment: &Environment) -> Result<FileLock, PackageError> {
-    let path = lock_path(&manager.home().environments()?, &environment.name, &environment.path);
-    if let Some(lock) = FileLock::try_acquire(&path)? {
-        return Ok(lock);
-    }
-    manager.progress().report_stage(PackageStage::Waiting);
-    Ok(FileLock::acquire(path)?)
-}
-
-/// Where that lock is: beside the environment where it is one of the home's, which lie in `folder`.
-pub(in crate::environment) fn lock_path(folder: &Path, name: &str, path: &Path) -> PathBuf {
-    match path.parent() == Some(folder) {
-        true => folder.join(format!(".packages-{name}")),
-        false => path.join(".beep-python-packages"),
-    }
-}
-
-/// While packages are changed, what is to be there in any case: it is found when the change did not come to its end.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in crate::environment) struct Journal {
-    packages: Vec<Package>,
-    /// Where those came from that are in no index, by the names that an index would write.
-    #[serde(default)]
-    origins: BTreeMap<String, String>,
-}
-
-impl Journal {
-    /// That these packages are to be there.
-    pub(in crate::environment) fn of(environment: &Environment, packages: impl Iterator<Item = Package>) -> Journal {
-        let folders = by_name(&environment.site_packages);
-        let packages: Vec<Package> = packages.collect();
-        let names = packages.iter().map(|package| normal(&package.name));
-        let origins = names.filter_map(|name| Some((name.clone(), origin(folders.get(&name)?)?))).collect();
-        Journal { packages, origins }
-    }
-
-    /// Each package, with where it came from if it is in no index.
-    pub(super) fn each(&self, mut tell: impl FnMut(&Package, Option<&str>)) {
-        for package in &self.packages {
-            tell(package, self.origins.get(&normal(&package.name)).map(String::as_str));
-        }
-    }
-
-    /// The journal of a change that is under way or did not come to its end.
-    pub(in crate::environment) fn read(environment: &Environment) -> Option<Journal> {
-        match fs::read(Journal::path(&environment.path)) {
-            Ok(json) => Some(serde_json::from_slice(&json).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(_) => Some(Journal::default()),
-        }
-    }
-
-    pub(in crate::environment) fn open(&self, environment: &Environment) -> Result<(), FileError> {
-        self.write(&environment.path)
-    }
-
-    /// The same for an environment that is not in its place yet.
-    pub(in crate::environment) fn write(&self, folder: &Path) -> Result<(), FileError> {
-        replace_file(Journal::path(folder), &serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    pub(in crate::environment) fn close(environment: &Environment) -> Result<(), FileError> {
-        let path = Journal::path(&environment.path);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed_to("remove", &path)(error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether there is one in the folder of an environment.
-    pub(in crate::environment) fn is_in(folder: &Path) -> bool {
-        Journal::path(folder).exists()
-    }
-
-    fn path(folder: &Path) -> PathBuf {
-        folder.join("beep-python.installing.json")
-    }
-}
-
-/// The address that a package was installed from, as a requirement says it; `None` of one from an index.
-fn origin(folder: &Path) -> Option<String> {
-    let json: Value = serde_json::from_slice(&fs::read(folder.join("direct_url.json")).ok()?).ok()?;
-    let url = json["url"].as_str()?;
-    match (json["vcs_info"]["vcs"].as_str(), json["vcs_info"]["commit_id"].as_str()) {
-        (Some(vcs), Some(commit)) => Some(format!("{vcs}+{url}@{commit}")),
-        // With the hash that was checked then, where there was one.
-        _ => match json["archive_info"]["hashes"]["sha256"].as_str() {
-            Some(hash) if !url.contains('#') => Some(format!("{url}#sha256={hash}")),
-            _ => Some(url.to_owned()),
-        },
     }
 }
 

@@ -1,4 +1,4 @@
-//! The packages that are installed in an environment, read from its files.
+//! The packages installed in an environment, read from its files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 /// An installed package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Package {
-    /// Its name, as it writes it itself.
+    /// Its name, in its own spelling.
     pub name: String,
     /// Its version.
     pub version: String,
 }
 
-/// The packages in the folder `site-packages`, by name; what cannot be read is left out.
+/// The packages in the folder `site-packages`, by name. Leaves out those that cannot be read.
 pub(in crate::environment) fn installed(site_packages: &Path) -> Vec<Package> {
     let mut packages: Vec<Package> =
         folders(site_packages).filter_map(|folder| Some(read(&folder.join("METADATA"))?.package)).collect();
@@ -25,7 +25,7 @@ pub(in crate::environment) fn installed(site_packages: &Path) -> Vec<Package> {
     packages
 }
 
-/// Where each package describes itself, by its name as the index writes it (`zope-x`). Nothing is opened.
+/// The `dist-info` folder of each package by normalized name (`zope-x`). Opens no file.
 pub(super) fn by_name(site_packages: &Path) -> BTreeMap<String, PathBuf> {
     let named = |folder: PathBuf| {
         let name = folder.file_name()?.to_str()?.split_once('-')?.0;
@@ -34,7 +34,7 @@ pub(super) fn by_name(site_packages: &Path) -> BTreeMap<String, PathBuf> {
     folders(site_packages).filter_map(named).collect()
 }
 
-/// A name as the index writes it: `Zope.X_y` is `zope-x-y`.
+/// The normalized name (PEP 503): `Zope.X_y` is `zope-x-y`.
 pub(super) fn normal(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for c in name.chars() {
@@ -47,14 +47,14 @@ pub(super) fn normal(name: &str) -> String {
     normal
 }
 
-/// What a package says of itself.
+/// The metadata of a package.
 pub(super) struct Metadata {
     pub(super) package: Package,
-    /// What it requires, each as PEP 508 writes it.
+    /// Its requirements, as PEP 508 writes them.
     pub(super) requires: Vec<String>,
 }
 
-/// Reads a metadata file: what counts stands in its header, which ends with an empty line.
+/// Reads the header of a metadata file, which ends with an empty line.
 pub(super) fn read(metadata: &Path) -> Option<Metadata> {
     let (mut name, mut version, mut requires) = (None, None, Vec::new());
     let header = BufReader::new(File::open(metadata).ok()?.take(1 << 20));
@@ -70,17 +70,17 @@ pub(super) fn read(metadata: &Path) -> Option<Metadata> {
     Some(Metadata { package: Package { name: name?, version: version? }, requires })
 }
 
-/// A package that is not whole.
+/// A damaged package.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::environment) struct Damaged {
-    /// Where it describes itself.
+    /// Its `dist-info` folder.
     pub(super) folder: PathBuf,
-    /// Its name and version, from the name of that folder.
+    /// Its name and version, from the folder's name.
     pub(in crate::environment) package: Package,
 }
 
-/// The packages of which a file is missing; with `sizes`, also those of which one is of another size than it was
-/// installed with, as after a death in the middle of a copy.
+/// The packages with missing files. With `sizes`, also those with a file of the wrong size, as after a death in the
+/// middle of a copy.
 pub(in crate::environment) fn damaged(site_packages: &Path, sizes: bool) -> Vec<Damaged> {
     let is_damaged = |folder: &PathBuf| {
         read(&folder.join("METADATA")).is_none()
@@ -97,9 +97,9 @@ pub(in crate::environment) fn damaged(site_packages: &Path, sizes: bool) -> Vec<
 
 /// A line of a RECORD: `path,hash,size`.
 pub(super) struct Recorded {
-    /// Counts from `site-packages`.
+    /// Relative to `site-packages`.
     pub(super) path: String,
-    /// Files without one can come and go.
+    /// Files without a hash may be missing.
     pub(super) hash: String,
     pub(super) size: Option<u64>,
 }
@@ -114,7 +114,7 @@ pub(super) fn recorded(line: &str) -> Option<Recorded> {
     Some(Recorded { path, hash: hash.into(), size: size.parse().ok() })
 }
 
-/// Whether the file of one line of a RECORD is as it says.
+/// Whether the file of a RECORD line is intact.
 fn is_whole(site_packages: &Path, line: &str, sizes: bool) -> bool {
     let Some(file) = recorded(line).filter(|file| !file.hash.is_empty()) else { return true };
     let Ok(metadata) = fs::metadata(site_packages.join(file.path)) else { return false };

@@ -1,16 +1,16 @@
-//! The pip that can be run by an environment's Python.
+//! Finding and running pip.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::index::configure_pip;
-use crate::environment::Environment;
+use crate::environment::environment::Environment;
 use crate::environment::layout::environment_python;
 use crate::interpreter::Interpreter;
 
-/// Where a pip is that the environment's Python can run: its own, that of the runtime it was made with, or the one that
-/// a runtime brings along to install pip from.
+/// A pip that the environment's Python can run: its own, that of its runtime, or the one that the runtime bundles for
+/// `ensurepip`.
 pub(super) fn find(environment: &Environment, runtime: &Interpreter) -> Option<PathBuf> {
     let folders = [
         environment.site_packages.join("pip"),
@@ -22,14 +22,14 @@ pub(super) fn find(environment: &Environment, runtime: &Interpreter) -> Option<P
     installed.or_else(|| bundles.iter().find_map(|folder| bundled(folder)))
 }
 
-/// `pip install`, with nothing said yet of what and where.
+/// `pip install`, without packages.
 pub(super) fn install(environment: &Environment, pip: &Path) -> Command {
     let mut command = command(environment, pip, "install");
     command.arg("--no-warn-script-location");
     command
 }
 
-/// A command of pip, with nothing said yet of what and where.
+/// A pip command, without packages.
 pub(super) fn command(environment: &Environment, pip: &Path, name: &str) -> Command {
     let mut command = environment_python(&environment.path);
     command.arg("-I").arg(pip).args(["--no-input", "--disable-pip-version-check", "--no-color", name]);
@@ -38,7 +38,7 @@ pub(super) fn command(environment: &Environment, pip: &Path, name: &str) -> Comm
     command
 }
 
-/// Whether this pip tells how many bytes it has, line by line, when it is asked to.
+/// Whether this pip can report received bytes line by line.
 pub(super) fn reports_bytes(pip: &Path) -> bool {
     let of_wheel = || pip.parent()?.file_name()?.to_str()?.strip_prefix("pip-").map(str::to_owned);
     let installed = || {
@@ -50,7 +50,7 @@ pub(super) fn reports_bytes(pip: &Path) -> bool {
     (numbers.next(), numbers.next()) >= (Some(24), Some(1))
 }
 
-/// A wheel of pip runs without being installed.
+/// pip can run from its wheel.
 fn bundled(folder: &Path) -> Option<PathBuf> {
     let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let newest = names.filter(|name| name.starts_with("pip-") && name.ends_with(".whl")).max()?;

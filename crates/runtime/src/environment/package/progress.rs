@@ -1,40 +1,40 @@
-//! What an installation is about at the moment, as data.
+//! Progress of an installation of packages.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-/// What an installation is about at the moment.
+/// A step of an installation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageProgress {
-    /// What is being done.
+    /// The kind of step.
     pub stage: PackageStage,
-    /// To which package, where that is known.
+    /// The package, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// How many bytes of it were received, where the tool tells.
+    /// Its received bytes, if the tool reports them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received_bytes: Option<u64>,
-    /// How many bytes it has, as exactly as the tool says it.
+    /// Its size in bytes, as precise as the tool reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_bytes: Option<u64>,
 }
 
-/// What is being done.
+/// The kind of step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageStage {
-    /// Somebody else changes the packages of the same environment.
+    /// Waiting for another process that changes the same environment's packages.
     Waiting,
-    /// Which packages in which versions are needed is found out.
+    /// Resolving the packages and their versions.
     Resolving,
-    /// A package is downloaded.
+    /// Downloading a package.
     Downloading,
-    /// A package is built from its sources.
+    /// Building a package from source.
     Building,
-    /// Files are put into the environment.
+    /// Installing files into the environment.
     Installing,
 }
 
@@ -44,7 +44,7 @@ impl PackageProgress {
     }
 }
 
-/// As a person would say it: `downloading numpy`.
+/// For people: `downloading numpy`.
 impl fmt::Display for PackageProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.stage, &self.package) {
@@ -62,14 +62,14 @@ impl fmt::Display for PackageProgress {
     }
 }
 
-/// Who is told of the progress, if anybody is.
+/// Receives progress reports; the default ignores them.
 #[derive(Clone, Default)]
 pub struct ProgressSink(Option<Arc<ProgressFn>>);
 
 type ProgressFn = dyn Fn(&PackageProgress) + Send + Sync;
 
 impl ProgressSink {
-    /// Called on the thread that installs, which waits for it.
+    /// Calls `told` on the thread that installs, which waits for it.
     pub fn new(told: impl Fn(&PackageProgress) + Send + Sync + 'static) -> ProgressSink {
         ProgressSink(Some(Arc::new(told)))
     }

@@ -1,4 +1,4 @@
-//! Files that lock packages, as PEP 751 has them (`pylock.toml`): what pip is told of one, and one from what pip tells.
+//! Lock files in the format `pylock.toml` (PEP 751): converted to pip's requirements, and from pip's report.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 
-/// A lock file, as far as it counts here.
+use super::installed::normal;
+
+/// The parts of a lock file that matter here.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Lock {
@@ -18,7 +20,7 @@ pub(super) struct Lock {
     pub(super) packages: Vec<Locked>,
 }
 
-/// A package of it.
+/// A locked package.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Locked {
@@ -50,7 +52,7 @@ struct File {
 }
 
 impl Lock {
-    /// Reads one; an error says in words what is wrong.
+    /// Parses a lock file. The error says what is wrong.
     pub(super) fn parse(text: &str) -> Result<Lock, String> {
         let lock: Lock = toml::from_str(text).map_err(|error| error.message().trim().replace('\n', "; "))?;
         match lock.lock_version.split('.').next() {
@@ -59,7 +61,7 @@ impl Lock {
         }
     }
 
-    /// The lock of what pip reports that it would install.
+    /// A lock of the packages in pip's installation report.
     pub(super) fn of_report(report: &Value) -> Result<String, String> {
         let items = report["install"].as_array().ok_or("pip's report has no packages")?;
         let packages = items.iter().map(Locked::of_report).collect::<Result<Vec<_>, _>>()?;
@@ -67,7 +69,7 @@ impl Lock {
         toml::to_string(&lock).map_err(|error| error.to_string())
     }
 
-    /// The same for pip, as requirements with hashes; paths count from `folder`, where the lock is.
+    /// The lock as pip requirements with hashes. Paths are relative to `folder`, where the lock is.
     pub(super) fn requirements(&self, folder: &Path) -> Result<String, String> {
         let mut text = String::new();
         for package in &self.packages {
@@ -86,7 +88,7 @@ impl Locked {
         let mut locked = Locked { version: word(&metadata["version"]), ..Locked::default() };
         let url = word(&download["url"]).ok_or_else(|| format!("pip does not say where {name} comes from"))?;
         let sha256 = word(&download["archive_info"]["hashes"]["sha256"]);
-        locked.name = super::installed::normal(&name);
+        locked.name = normal(&name);
         if let (Some(vcs), Some(commit)) =
             (word(&download["vcs_info"]["vcs"]), word(&download["vcs_info"]["commit_id"]))
         {
@@ -127,7 +129,7 @@ impl Locked {
                 let _ = write!(text, " --hash={algorithm}:{hash}");
             }
         }
-        // A line break would begin another requirement, or an option.
+        // A line break would begin another requirement or an option.
         if text.contains(char::is_control) {
             return Err(format!("what is said of {name:?} contains a control character"));
         }

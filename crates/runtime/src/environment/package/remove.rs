@@ -1,4 +1,4 @@
-//! Removing packages, by the lists that they keep of their own files: no tool is needed.
+//! Removing packages, by their own lists of files, without a tool.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,27 +6,29 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::check::requirers;
-use super::install::{Journal, lock};
-use super::installed::{by_name, installed, normal, read, recorded};
-use super::{Package, PackageError, Requirements};
-use crate::environment::{Environment, VenvManager};
+use super::error::PackageError;
+use super::installed::{Package, by_name, installed, normal, read, recorded};
+use super::journal::{Journal, lock};
+use super::requirement::Requirements;
+use crate::environment::environment::Environment;
+use crate::environment::manager::VenvManager;
 use crate::platform::{FileError, failed_to};
 
-/// What came of a removal.
+/// The outcome of a removal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// What is gone.
+    /// The removed packages.
     pub packages: Vec<Package>,
-    /// What was asked for and was not installed.
+    /// The given names that were not installed.
     pub absent: Vec<String>,
-    /// What is installed still and requires something that is not there now: `pandas requires numpy`.
+    /// Requirements of other installed packages that are now missing: `pandas requires numpy`.
     pub orphaned: Vec<String>,
 }
 
 impl VenvManager {
-    /// Removes packages, given by their names, from an environment; what they require themselves stays.
+    /// Removes packages, given by name, from an environment. Their dependencies stay.
     ///
-    /// A removal that is killed in the middle is brought to its end by the next change of the environment's packages.
+    /// The next change of the environment's packages completes an interrupted removal.
     pub fn uninstall(&self, environment: &Environment, names: &[impl AsRef<str>]) -> Result<Removed, PackageError> {
         let names = names.iter().map(|name| plain(name.as_ref())).collect::<Result<BTreeSet<String>, _>>()?;
         let _lock = lock(self, environment)?;
@@ -37,7 +39,7 @@ impl VenvManager {
             return Ok(removed);
         }
         let folders: Vec<&PathBuf> = there.iter().map(|name| &found[*name]).collect();
-        // Without its list, nothing of a package is touched.
+        // Check first: a package without its list of files cannot be removed.
         for folder in &folders {
             let list = folder.join("RECORD");
             fs::metadata(&list).map_err(failed_to("read", &list))?;
@@ -56,11 +58,12 @@ impl VenvManager {
             Journal::close(environment)?;
         }
         removed.orphaned = requirers(environment, &names);
+        tracing::info!(environment = environment.name, packages = removed.packages.len(), "packages removed");
         Ok(removed)
     }
 }
 
-/// The name, as the index writes it; nothing but a name is taken.
+/// The normalized name. Rejects anything but a name.
 fn plain(text: &str) -> Result<String, PackageError> {
     Requirements::new([text])?;
     let text = text.trim();
@@ -68,13 +71,13 @@ fn plain(text: &str) -> Result<String, PackageError> {
         true => Ok(normal(text)),
         false => Err(PackageError::NotARequirement {
             text: text.chars().take(200).collect(),
-            reason: "a name alone is taken here".into(),
+            reason: "only a name is accepted here".into(),
         }),
     }
 }
 
-/// Removes the package that describes itself in `folder`: its files, the folders that are empty then, and its own list
-/// last. What lies outside the environment is left alone, whatever the list says.
+/// Removes the package of the `dist-info` folder `folder`: its files, folders that are empty then, and `folder` last.
+/// Files outside the environment stay, whatever the list says.
 pub(super) fn remove_package(environment: &Environment, folder: &Path) -> Result<(), FileError> {
     let list = fs::read_to_string(folder.join("RECORD")).unwrap_or_default();
     let mut parents = BTreeSet::new();
@@ -91,7 +94,7 @@ pub(super) fn remove_package(environment: &Environment, folder: &Path) -> Result
         }
         parents.extend(path.parent().map(Path::to_owned));
     }
-    // The deepest first; a folder that is not empty stays, and so do those above it.
+    // The deepest first. A folder that is not empty stays, as do its parents.
     for parent in parents.iter().rev() {
         let mut folder = parent.as_path();
         while folder != environment.site_packages && folder.starts_with(&environment.site_packages) {
@@ -112,7 +115,7 @@ fn remove_file(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// A path of a list, which counts from `site-packages`, where it leads to a place in the environment.
+/// A path of a list, which is relative to `site-packages`, if it is inside the environment.
 fn inside(environment: &Environment, path: &str) -> Option<PathBuf> {
     let mut whole = PathBuf::new();
     for part in environment.site_packages.join(path).components() {
@@ -127,7 +130,7 @@ fn inside(environment: &Environment, path: &str) -> Option<PathBuf> {
     (whole.starts_with(&environment.path) && whole != environment.path).then_some(whole)
 }
 
-/// What Python itself wrote beside a module.
+/// The compiled files that Python wrote beside a module.
 fn compiled_of(path: &Path) -> Option<Vec<PathBuf>> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".py")?;
     let entries = fs::read_dir(path.parent()?.join("__pycache__")).ok()?.flatten();
@@ -138,7 +141,7 @@ fn compiled_of(path: &Path) -> Option<Vec<PathBuf>> {
     Some(entries.map(|entry| entry.path()).filter(is_of).collect())
 }
 
-/// What lies in the folders that packages are installed into, to tell later what has come.
+/// A listing of the folders that packages are installed into.
 pub(super) struct Contents(BTreeSet<PathBuf>);
 
 impl Contents {
@@ -148,7 +151,7 @@ impl Contents {
         Contents(entries.map(|entry| entry.path()).collect())
     }
 
-    /// Removes what has come since: what a tool left that failed in the middle.
+    /// Removes everything that was added since: the remains of a failed installation.
     pub(super) fn restore(&self, environment: &Environment) {
         for path in Contents::of(environment).0.difference(&self.0) {
             let removed = match path.symlink_metadata() {
@@ -156,7 +159,7 @@ impl Contents {
                 _ => fs::remove_file(path),
             };
             if let Err(error) = removed {
-                tracing::warn!("{} is left of an installation that failed: {error}", path.display());
+                tracing::warn!("cannot remove {}, left by a failed installation: {error}", path.display());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is wanted: requirements as PEP 508 writes them, and files of requirements.
+//! Requirements, in the form of PEP 508 or in files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,47 +7,48 @@ use std::str::FromStr;
 use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl, pep440_rs::Operator};
 use sha2::{Digest, Sha256};
 
-use super::{Package, PackageError};
+use super::error::PackageError;
+use super::installed::Package;
 use crate::platform::failed_to;
 
-/// Packages that are wanted, with their versions.
+/// Required packages, with their versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirements {
     wanted: Vec<Wanted>,
     files: Vec<PathBuf>,
 }
 
-/// One of them.
+/// A required package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) text: String,
-    /// What it says; `None` of a path or address without a name, which only the tool can look into.
+    /// The parsed text; `None` for a path or URL without a name, which only the tool can resolve.
     pub(super) requirement: Option<Requirement<VerbatimUrl>>,
 }
 
 impl Requirements {
-    /// Requirements such as `six`, `numpy>=2,<3`, `uvicorn[standard]; python_version > "3.9"`, or the path or address of
-    /// a package. An option of a tool is none.
+    /// Parses requirements such as `six`, `numpy>=2,<3`, `uvicorn[standard]; python_version > "3.9"`, or the path or
+    /// URL of a package. Rejects options of a tool.
     pub fn new(texts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Requirements, PackageError> {
         let wanted = texts.into_iter().map(|text| Wanted::new(text.as_ref())).collect::<Result<_, _>>()?;
         Ok(Requirements { wanted, files: Vec::new() })
     }
 
-    /// With those of a file in the format of pip.
+    /// Adds a requirements file in pip's format.
     pub fn and_file(mut self, path: impl AsRef<Path>) -> Result<Requirements, PackageError> {
         let path = path.as_ref();
-        // A tool would say the same later, in more words.
+        // Checked here for a short message; the tool's would be longer.
         fs::File::open(path).map_err(failed_to("read", path))?;
         self.files.push(std::path::absolute(path).map_err(failed_to("find", path))?);
         Ok(self)
     }
 
-    /// Whether nothing is wanted.
+    /// Whether nothing is required.
     pub fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.files.is_empty()
     }
 
-    /// The same, and this package as it was: from where it came, or in exactly its version.
+    /// Adds exactly this package: from its URL, or in its version.
     pub(super) fn push_exact(&mut self, package: &Package, origin: Option<&str>) {
         let exact = match origin {
             Some(origin) => Wanted::new(&format!("{} @ {origin}", package.name)),
@@ -64,7 +65,7 @@ impl Requirements {
         &self.files
     }
 
-    /// Each that is wanted, those of the files too; `None` when a file says what only the tool understands.
+    /// All requirements, those of the files included; `None` when a file has lines that only the tool understands.
     pub(super) fn all(&self) -> Option<Vec<Wanted>> {
         let mut all = self.wanted.clone();
         for file in &self.files {
@@ -77,7 +78,7 @@ impl Requirements {
         Some(all)
     }
 
-    /// Tells one list of requirements from another.
+    /// Identifies this list of requirements.
     pub(in crate::environment) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for text in self.texts() {
@@ -89,7 +90,7 @@ impl Requirements {
 }
 
 impl Wanted {
-    /// Whether it is met by one build or version only.
+    /// Whether only one version or build satisfies it.
     pub(super) fn is_exact(&self) -> bool {
         let Some(requirement) = &self.requirement else { return true };
         match &requirement.version_or_url {
@@ -110,7 +111,7 @@ impl Wanted {
             return wrong("it is empty");
         }
         if text.starts_with('-') {
-            return wrong("options are not taken here");
+            return wrong("options are not accepted here");
         }
         if text.contains(|c: char| c.is_control()) {
             return wrong("it contains a line break or another control character");
@@ -123,7 +124,7 @@ impl Wanted {
     }
 }
 
-/// Whether it says where a package is and not which: a path, an address, or an archive's file name.
+/// Whether the text is a path, a URL or the file name of an archive.
 fn is_path_or_address(text: &str) -> bool {
     let ends = [".whl", ".tar.gz", ".zip"].iter().any(|end| text.ends_with(end));
     let begins = ["./", "../", "/", "~/"].iter().any(|start| text.starts_with(start)) || text == ".";

@@ -1,29 +1,36 @@
-//! Collecting the wheels of what is wanted, and of all that it requires, in a folder.
+//! Collecting the wheels of packages and their dependencies in a folder.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::error::PackageError;
 use super::index::configure_uv;
+use super::pip;
 use super::progress::PackageStage;
-use super::tool::{Tool, tool_failure};
-use super::{PackageError, Requirements, Scratch, Target, pip};
-use crate::environment::{Environment, VenvManager};
+use super::requirement::Requirements;
+use super::scratch::Scratch;
+use super::target::Target;
+use super::tool::Tool;
+use super::tool_error::tool_failure;
+use crate::environment::environment::Environment;
+use crate::environment::manager::VenvManager;
 use crate::interpreter::query;
 use crate::platform::{CommandError, failed_to, run_command};
 
 impl VenvManager {
-    /// Puts a wheel of each package that is wanted, and of each that it requires, into the new folder `into`: those that the
-    /// Python of `environment` would install, built where there is none ready. The environment stays as it is.
+    /// Puts the wheels of the required packages and their dependencies into the new folder `into`: those that the
+    /// Python of `environment` would install, built from source where there is no wheel. Leaves the environment as it
+    /// is.
     ///
-    /// pip does it, since uv collects nothing.
+    /// pip does it, since uv cannot collect wheels.
     pub(in crate::environment) fn resolve_wheels(
         &self,
         environment: &Environment,
         wanted: &Requirements,
         into: &Path,
     ) -> Result<(), PackageError> {
-        fs::create_dir(into).map_err(failed_to("make", into))?;
+        fs::create_dir(into).map_err(failed_to("create", into))?;
         if wanted.is_empty() {
             return Ok(());
         }
@@ -40,7 +47,7 @@ impl VenvManager {
         self.collect("pip", &mut command, environment, wanted)
     }
 
-    /// The same for another platform, into the folder `into`, which is there: wheels that are ready for it, and no others.
+    /// Does the same for another platform, with ready-made wheels only. The folder `into` must exist.
     pub(in crate::environment) fn resolve_wheels_for(
         &self,
         environment: &Environment,

@@ -1,4 +1,4 @@
-//! Where the tools keep what they need for a moment.
+//! A temporary folder for the tools.
 
 use std::fs;
 use std::io;
@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::platform::{FileError, failed_to};
 
-/// A folder in that of an environment, gone when this is dropped. Only who may change the environment's packages has one, so
-/// what is found there was left by somebody who was killed, and goes.
+/// A temporary folder in an environment's folder, removed on drop. Only the holder of the lock on its packages creates
+/// one, so an existing one is the remains of a killed process, and is removed.
 #[derive(Debug)]
 pub(in crate::environment) struct Scratch(PathBuf);
 
@@ -18,7 +18,7 @@ impl Scratch {
     pub(in crate::environment) fn begin(folder: &Path) -> Result<Scratch, FileError> {
         let scratch = Scratch(folder.join(Scratch::NAME));
         scratch.clear().map_err(failed_to("remove", scratch.path()))?;
-        fs::create_dir(scratch.path()).map_err(failed_to("make", scratch.path()))?;
+        fs::create_dir(scratch.path()).map_err(failed_to("create", scratch.path()))?;
         Ok(scratch)
     }
 
@@ -26,7 +26,7 @@ impl Scratch {
         &self.0
     }
 
-    /// Has the tool make its temporary files here: in the system's folder, those of one that is killed would stay.
+    /// Makes the command put its temporary files here. In the system's folder, those of a killed tool would stay.
     pub(in crate::environment) fn lend(&self, command: &mut Command) {
         command.env("TMPDIR", self.path());
     }

@@ -1,35 +1,36 @@
-//! Which tool installs packages, and how long it may take.
+//! How packages are installed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Which tool installs packages, and how long it may take.
+/// How packages are installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageSettings {
-    /// Which uv, if any.
+    /// Which uv to use, if any.
     pub uv: UvChoice,
-    /// How long one run of the tool may take before it is killed.
+    /// The timeout of one run of the tool, after which it is killed.
     pub timeout: Duration,
-    /// Environment variables for the tool, and so for what it builds.
+    /// Environment variables for the tool and the builds it runs.
     pub variables: BTreeMap<String, String>,
-    /// A folder that packages are taken from, and from nowhere else.
+    /// A folder that is the only source of packages.
     pub only_from: Option<PathBuf>,
 }
 
-/// Which uv is used; where there is none, pip installs.
+/// Which uv to use. Without uv, pip installs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UvChoice {
-    /// The one on PATH, else the home's own, which is installed when it is first needed.
+    /// The one on PATH, else the home's own, which is installed on first use.
     Any,
-    /// This one, or the work fails.
+    /// This one; fail if it cannot be used.
     At(PathBuf),
-    /// None: pip is to be used.
+    /// None: use pip.
     Never,
 }
 
 impl PackageSettings {
-    /// `BEEP_PYTHON_UV`: the path of uv, or `never` for pip. One hour, since some packages are built for long.
+    /// Reads `BEEP_PYTHON_UV`: the path of uv, or `never` for pip. The timeout is one hour, since some builds take
+    /// long.
     pub fn from_env() -> PackageSettings {
         let uv = match std::env::var_os("BEEP_PYTHON_UV").filter(|path| !path.is_empty()) {
             Some(word) if word == "never" => UvChoice::Never,

@@ -1,14 +1,14 @@
-//! Machines of another kind, as the tools name them.
+//! Target machines of another kind, in the tools' terms.
 
 use crate::interpreter::{Platform, Version};
 
-/// The newest minor version of the GNU C library that packages may need: that of the Linuxes of 2018. Wheels say the oldest
-/// that they can do with.
+/// The newest minor version of the GNU C library that packages may require: that of the Linux distributions of 2018. A
+/// wheel names the oldest version it works with.
 const GLIBC_2: u32 = 28;
-/// The same of musl 1.
+/// The newest minor version of musl 1 that packages may require.
 const MUSL_1: u32 = 2;
 
-/// The Python that packages are wanted for, where that is not one which runs here.
+/// A Python of another platform, for which packages are collected.
 pub(in crate::environment) struct Target<'a> {
     pub(in crate::environment) platform: &'a Platform,
     pub(in crate::environment) version: Version,
@@ -40,7 +40,7 @@ impl Target<'_> {
         vec!["--only-binary=:all:".into(), format!("--python-platform={platform}"), version]
     }
 
-    /// What wheels for it say that they are for, the best first.
+    /// The platform tags of its wheels, the best first.
     fn tags(&self) -> Vec<String> {
         let Platform { arch, libc, .. } = self.platform;
         let mut tags: Vec<String> = match libc.as_str() {

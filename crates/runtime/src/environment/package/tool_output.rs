@@ -1,17 +1,17 @@
-//! Progress from what the tools write: neither of them tells it in another way.
+//! Parsing the tools' output for progress, which they report in no other way.
 
 use super::progress::{PackageProgress, PackageStage, ProgressSink};
 
-/// How pip says that a certificate was not accepted.
+/// pip's words for a rejected certificate.
 pub(super) const UNTRUSTED_CERTIFICATE: &str = "There was a problem confirming the ssl certificate: ";
 
-/// Hears what a tool writes, line by line, and tells of it.
+/// Parses a tool's output, line by line, and reports progress.
 pub(super) struct ToolOutputParser<'a> {
     sink: &'a ProgressSink,
     is_pip: bool,
-    /// What is being downloaded: pip tells bytes without saying of what.
+    /// The package being downloaded: pip reports bytes without its name.
     current: Option<String>,
-    /// What it has said of a server that it does not trust, which pip writes where nobody looks for errors.
+    /// The line about a server whose certificate was rejected. pip writes it to standard output.
     pub(super) untrusted: Option<String>,
 }
 
@@ -25,8 +25,8 @@ impl<'a> ToolOutputParser<'a> {
         if self.is_pip && line.contains(UNTRUSTED_CERTIFICATE) {
             self.untrusted = Some(line.to_owned());
         }
-        let heard = if self.is_pip { self.pip(line) } else { uv(line) };
-        heard.iter().for_each(|progress| self.sink.report(progress));
+        let reports = if self.is_pip { self.pip(line) } else { uv(line) };
+        reports.iter().for_each(|progress| self.sink.report(progress));
     }
 
     fn pip(&mut self, line: &str) -> Vec<PackageProgress> {
@@ -65,7 +65,7 @@ impl<'a> ToolOutputParser<'a> {
 fn uv(line: &str) -> Vec<PackageProgress> {
     let of = |stage, package: &str| PackageProgress::of(stage, Some(name_in(package)));
     let mut words = line.split_whitespace();
-    let heard = match (words.next(), words.next(), words.next()) {
+    let reports = match (words.next(), words.next(), words.next()) {
         (Some("Downloading"), Some(package), size) => PackageProgress {
             total_bytes: size.and_then(|size| bytes(size.trim_matches(['(', ')']))),
             ..of(PackageStage::Downloading, package)
@@ -76,7 +76,7 @@ fn uv(line: &str) -> Vec<PackageProgress> {
         (Some("+" | "~"), Some(package), _) => of(PackageStage::Installing, package),
         _ => return Vec::new(),
     };
-    vec![heard]
+    vec![reports]
 }
 
 /// The name at the beginning of a requirement.
@@ -85,7 +85,7 @@ fn name_in(text: &str) -> &str {
     &text[..end]
 }
 
-/// `15.0MiB`, `15.7 MB` or `25 kB` in bytes.
+/// The bytes of `15.0MiB`, `15.7 MB` or `25 kB`.
 fn bytes(size: &str) -> Option<u64> {
     let end = size.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let unit = match size[end..].trim() {
@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    fn heard(tool: &str, text: &str) -> Vec<String> {
+    fn reports(tool: &str, text: &str) -> Vec<String> {
         let all: Arc<Mutex<Vec<String>>> = Arc::default();
         let into = Arc::clone(&all);
         let sink = ProgressSink::new(move |progress| {
@@ -133,7 +133,7 @@ mod tests {
             "installing docopt",
             "installing numpy",
         ];
-        assert_eq!(heard("uv", text), expected);
+        assert_eq!(reports("uv", text), expected);
     }
 
     #[test]
@@ -152,6 +152,6 @@ mod tests {
             "installing docopt",
             "installing numpy",
         ];
-        assert_eq!(heard("pip", text), expected);
+        assert_eq!(reports("pip", text), expected);
     }
 }

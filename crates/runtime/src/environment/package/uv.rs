@@ -1,4 +1,4 @@
-//! Which uv is used, and installing one into the home.
+//! Choosing uv, and installing it into the home.
 
 use std::fs;
 use std::io::Read;
@@ -9,16 +9,19 @@ use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 
-use super::tool::reason;
-use super::{PackageError, PackageSettings, Scratch, UvChoice, pip};
-use crate::environment::Environment;
+use super::error::PackageError;
+use super::pip;
+use super::scratch::Scratch;
+use super::settings::{PackageSettings, UvChoice};
+use super::tool_error::reason;
+use crate::environment::environment::Environment;
 use crate::interpreter::Platform;
 use crate::platform::{CommandError, Home, Staging, error_chain, failed_to, replace_file, run_command};
 
-/// The uv that we install: its version, and the SHA-256 of its wheel for each platform.
+/// The uv to install: its version, and the SHA-256 of its wheel for each platform.
 const PINNED: &str = include_str!("../../../data/uv.json");
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(300);
-/// After a failure to install uv, for how long pip is used without trying again.
+/// After a failed installation of uv, how long pip is used without another attempt.
 const RETRY_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
@@ -27,7 +30,7 @@ struct Pinned {
     sha256: std::collections::BTreeMap<String, String>,
 }
 
-/// The uv to use. `Ok(Err(why))` when there is none and pip has to do.
+/// The uv to use. `Ok(Err(why))` when there is none, so that pip must do.
 pub(super) fn find(
     home: &Home,
     settings: &PackageSettings,
@@ -35,40 +38,40 @@ pub(super) fn find(
     pip: Option<&Path>,
 ) -> Result<Result<PathBuf, String>, PackageError> {
     match &settings.uv {
-        UvChoice::Never => Ok(Err("it is not to be used".into())),
-        UvChoice::At(path) => match known_to_answer(home, path) {
+        UvChoice::Never => Ok(Err("it is disabled".into())),
+        UvChoice::At(path) => match check_cached(home, path) {
             Ok(()) => Ok(Ok(path.clone())),
             Err(reason) => Err(PackageError::NoUvThere { path: path.clone(), reason }),
         },
         UvChoice::Any => match on_path(home) {
             Some(path) => Ok(Ok(path)),
-            // Where packages come from a folder alone, uv is not fetched from elsewhere.
-            None => of_home(home, environment, pip.filter(|_| settings.only_from.is_none())),
+            // With a folder as the only source of packages, uv is not downloaded either.
+            None => find_in_home(home, environment, pip.filter(|_| settings.only_from.is_none())),
         },
     }
 }
 
-/// The first uv on PATH that works: what stands there can be a shim that leads nowhere.
+/// The first uv on PATH that works: it can be a shim that leads nowhere.
 fn on_path(home: &Home) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
     let found = std::env::split_paths(&folders).filter(|folder| folder.is_absolute()).map(|folder| folder.join("uv"));
-    found.filter(|path| is_executable(path)).find(|path| known_to_answer(home, path).is_ok())
+    found.filter(|path| is_executable(path)).find(|path| check_cached(home, path).is_ok())
 }
 
-/// Whether it is uv, and runs. Of a binary that is remembered, as long as it is the same file.
-fn known_to_answer(home: &Home, path: &Path) -> Result<(), String> {
-    let Some(stamp) = stamp(path) else { return answers(path) };
+/// Checks that it is uv and runs. The result is remembered for a binary, until its file changes.
+fn check_cached(home: &Home, path: &Path) -> Result<(), String> {
+    let Some(stamp) = stamp(path) else { return check(path) };
     let remembered = home.cache().map_err(|error| error_chain(&error))?.join("uv.known");
     if fs::read_to_string(&remembered).is_ok_and(|known| known == stamp) {
         return Ok(());
     }
-    answers(path)?;
-    // Where it cannot be kept, it is asked again.
+    check(path)?;
+    // If it cannot be remembered, the next call checks again.
     let _ = replace_file(remembered, stamp.as_bytes());
     Ok(())
 }
 
-/// What tells one state of a binary from another; a script can lead anywhere.
+/// Identifies one state of a binary; `None` for a script, which can lead anywhere.
 fn stamp(path: &Path) -> Option<String> {
     let mut magic = [0; 4];
     let mut file = fs::File::open(path).ok()?;
@@ -78,7 +81,7 @@ fn stamp(path: &Path) -> Option<String> {
     (magic == *b"\x7fELF").then(|| format!("{} {s}.{ns} {size} {inode}", path.display()))
 }
 
-fn answers(path: &Path) -> Result<(), String> {
+fn check(path: &Path) -> Result<(), String> {
     match run_command(Command::new(path).arg("--version"), Duration::from_secs(20)) {
         Ok(said) if said.starts_with(b"uv ") => Ok(()),
         Ok(_) => Err("it is not uv".into()),
@@ -86,7 +89,7 @@ fn answers(path: &Path) -> Result<(), String> {
     }
 }
 
-fn of_home(
+fn find_in_home(
     home: &Home,
     environment: &Environment,
     pip: Option<&Path>,
@@ -99,7 +102,7 @@ fn of_home(
         return Ok(Ok(uv));
     }
     let Some(sha256) = pinned.sha256.get(&Platform::host().to_string()) else {
-        return Ok(Err(format!("there is none for {}", Platform::host())));
+        return Ok(Err(format!("there is no build for {}", Platform::host())));
     };
     let Some(pip) = pip else { return Ok(Err("there is no pip to install it with".into())) };
     let failure = tools.join(format!("{name}.failed"));
@@ -107,29 +110,35 @@ fn of_home(
         return Ok(Err(reason));
     }
     let staging = Staging::begin(&tools, &name)?;
-    // Somebody else can have been at it while we waited.
+    // Another process may have done it while this one waited.
     if is_executable(&uv) {
         return Ok(Ok(uv));
     }
     if let Some(reason) = recent(&failure) {
         return Ok(Err(reason));
     }
-    match obtain(&staging, &pinned.version, sha256, environment, pip) {
+    match install_pinned(&staging, &pinned.version, sha256, environment, pip) {
         Ok(()) => {
             staging.commit(&staging.staged_path())?;
             let _ = fs::remove_file(&failure);
             Ok(Ok(uv))
         }
         Err(reason) => {
-            tracing::warn!("uv could not be installed, so pip is used: {reason}");
+            tracing::warn!("cannot install uv, using pip instead: {reason}");
             fs::write(&failure, &reason).map_err(failed_to("write", &failure))?;
             Ok(Err(reason))
         }
     }
 }
 
-/// Has pip install the pinned wheel into the workplace. pip takes no file but the one with that hash.
-fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environment, pip: &Path) -> Result<(), String> {
+/// Lets pip install the pinned wheel into the staged folder. pip accepts only the file with that hash.
+fn install_pinned(
+    staging: &Staging,
+    version: &str,
+    sha256: &str,
+    environment: &Environment,
+    pip: &Path,
+) -> Result<(), String> {
     let folder = staging.staged_path();
     let work = || {
         fs::create_dir(&folder)?;
@@ -139,7 +148,7 @@ fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environm
     };
     let list = work().map_err(|error| error.to_string())?;
     let mut install = pip::install(environment, pip);
-    // An index that cannot be reached should be told soon: there is pip.
+    // One retry: an unreachable index must be reported soon, since pip can do the work.
     install.args(["--retries", "1", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"]);
     install.arg(&folder).arg("-r").arg(&list).env_remove("PIP_NO_BINARY").env_remove("PIP_CONSTRAINT");
     let scratch = Scratch::begin(&folder).map_err(|error| error_chain(&error))?;
@@ -148,7 +157,7 @@ fn obtain(staging: &Staging, version: &str, sha256: &str, environment: &Environm
         CommandError::Failed { stderr_tail, .. } => reason("pip", &stderr_tail),
         error => error_chain(&error),
     })?;
-    answers(&folder.join("bin/uv"))
+    check(&folder.join("bin/uv"))
 }
 
 fn recent(failure: &Path) -> Option<String> {

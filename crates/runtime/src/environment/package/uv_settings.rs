@@ -1,4 +1,4 @@
-//! What is set for uv in its files, under the names of its environment variables.
+//! uv's configuration files, as its environment variables.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-/// The settings of uv's files that say where packages come from; the user's own file wins over that of the machine.
+/// The settings about package indexes in uv's files. The user's file wins over the machine's.
 pub(super) fn load(variable: &dyn Fn(&str) -> Option<String>) -> BTreeMap<&'static str, String> {
     let texts = files(variable).into_iter().filter_map(|path| fs::read_to_string(path).ok());
     let mut settings = BTreeMap::new();
@@ -34,7 +34,7 @@ fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
 
 fn of(table: &Table) -> BTreeMap<&'static str, String> {
     let mut settings = BTreeMap::new();
-    // What is said for `uv pip` wins over what is said for all of uv.
+    // Settings of `uv pip` win over those of all of uv.
     for table in [Some(table), table.get("pip").and_then(Value::as_table)].into_iter().flatten() {
         let mut set = |name, value: Option<String>| settings.extend(value.filter(|v| !v.is_empty()).map(|v| (name, v)));
         let words = |key: &str| match table.get(key) {

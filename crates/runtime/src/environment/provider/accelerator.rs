@@ -1,4 +1,4 @@
-//! What this machine can compute with.
+//! Detecting this machine's accelerator.
 
 use std::fmt;
 use std::fs;
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::{Home, replace_file, run_command};
 
-/// How long `nvidia-smi` may take: it loads the driver where nobody uses it.
+/// Timeout of `nvidia-smi`, which loads the driver when nothing else uses it.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Files of drivers: when one of them comes, goes or is another, it is looked again.
+/// Files of drivers. When one appears, disappears or changes, detection runs again.
 const DRIVER_FILES: [&str; 9] = [
     "proc/driver/nvidia/version",
     "dev/nvidiactl",
@@ -27,7 +27,7 @@ const DRIVER_FILES: [&str; 9] = [
     "etc/vulkan/icd.d",
 ];
 
-/// What a provider's packages are built to compute with.
+/// What a provider's packages are built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
@@ -37,16 +37,16 @@ pub enum Accelerator {
     Rocm,
     /// Vulkan.
     Vulkan,
-    /// The processor alone.
+    /// The processor only.
     Cpu,
 }
 
-/// What was found, and what says so.
+/// A detected accelerator, and the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detected {
-    /// What this machine can compute with.
+    /// The accelerator.
     pub accelerator: Accelerator,
-    /// What says so, in words.
+    /// The evidence, in words.
     pub reason: String,
 }
 
@@ -57,7 +57,7 @@ struct CachedDetection {
 }
 
 impl Accelerator {
-    /// All of them, the best first.
+    /// All accelerators, the best first.
     pub const ALL: [Accelerator; 4] = [Accelerator::Cuda, Accelerator::Rocm, Accelerator::Vulkan, Accelerator::Cpu];
 
     /// `cuda`, `rocm`, `vulkan`, `cpu`
@@ -86,17 +86,18 @@ impl FromStr for Accelerator {
     }
 }
 
-/// What this machine can compute with: what `BEEP_PYTHON_ACCELERATOR` says (`cuda`, `rocm`, `vulkan`, `cpu`), else NVIDIA's
-/// by the files of its driver and `nvidia-smi`, AMD's by its kernel driver and ROCm, Vulkan by its drivers.
+/// Detects this machine's accelerator: the value of `BEEP_PYTHON_ACCELERATOR` (`cuda`, `rocm`, `vulkan`, `cpu`), else
+/// CUDA by the files of NVIDIA's driver and `nvidia-smi`, ROCm by AMD's kernel driver and ROCm's files, Vulkan by its
+/// drivers.
 ///
-/// What was found is kept in the home until the files of a driver change, so that it takes microseconds.
+/// The result is cached in the home until files of a driver change, so that a call takes microseconds.
 pub fn detect_accelerator(home: &Home) -> Detected {
     let named = std::env::var("BEEP_PYTHON_ACCELERATOR").ok().filter(|word| !word.trim().is_empty());
     match named.map(|word| word.parse()) {
         Some(Ok(accelerator)) => {
             return Detected { accelerator, reason: "BEEP_PYTHON_ACCELERATOR says so".into() };
         }
-        Some(Err(mistake)) => tracing::warn!("BEEP_PYTHON_ACCELERATOR is passed over: {mistake}"),
+        Some(Err(mistake)) => tracing::warn!("BEEP_PYTHON_ACCELERATOR is ignored: {mistake}"),
         None => {}
     }
     let root = Path::new("/");
@@ -109,7 +110,7 @@ pub fn detect_accelerator(home: &Home) -> Detected {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let detected = detect_in(root, &std::env::split_paths(&folders).collect::<Vec<_>>());
     if let Some(file) = file {
-        // It can be found again.
+        // Without a cache, it is detected again.
         let _ = replace_file(
             file,
             &serde_json::to_vec(&CachedDetection { files, detected: detected.clone() }).unwrap_or_default(),
@@ -121,13 +122,13 @@ pub fn detect_accelerator(home: &Home) -> Detected {
 fn stamps(root: &Path) -> Vec<Option<(i64, u64)>> {
     let stamp = |path: &&str| {
         let metadata = fs::metadata(root.join(path)).ok()?;
-        // Of files that the kernel makes up the time tells nothing.
+        // The modification time of a kernel's virtual file means nothing.
         Some(if metadata.is_dir() { (metadata.mtime(), metadata.ino()) } else { (0, metadata.rdev()) })
     };
     DRIVER_FILES.iter().map(stamp).collect()
 }
 
-/// The same for the files below `root`, with programs in the folders `path`.
+/// Detects by the files below `root`, with programs in the folders `path`.
 fn detect_in(root: &Path, path: &[PathBuf]) -> Detected {
     let found = nvidia(root, path)
         .map(|reason| (Accelerator::Cuda, reason))
@@ -137,7 +138,7 @@ fn detect_in(root: &Path, path: &[PathBuf]) -> Detected {
     Detected { accelerator, reason }
 }
 
-/// The driver's files, and its program naming a device. In a container the program can be missing.
+/// NVIDIA: the driver's files, and `nvidia-smi` naming a device. A container may lack that program.
 fn nvidia(root: &Path, path: &[PathBuf]) -> Option<String> {
     let driver = ["proc/driver/nvidia/version", "dev/nvidiactl", "dev/dxg"];
     let driver = driver.iter().map(|file| root.join(file)).find(|file| file.exists())?;
@@ -156,13 +157,13 @@ fn nvidia(root: &Path, path: &[PathBuf]) -> Option<String> {
     }
 }
 
-/// The kernel's driver with a device that computes, and ROCm.
+/// AMD: the kernel driver with a compute device, and ROCm.
 fn amd(root: &Path, path: &[PathBuf]) -> Option<String> {
     if !root.join("dev/kfd").exists() {
         return None;
     }
     let nodes = fs::read_dir(root.join("sys/class/kfd/kfd/topology/nodes")).ok()?.flatten();
-    // The processor is a node too, whose number is 0.
+    // The processor is a node too, with id 0.
     let is_device = |node: &fs::DirEntry| {
         fs::read_to_string(node.path().join("gpu_id")).is_ok_and(|id| !matches!(id.trim(), "" | "0"))
     };
@@ -173,7 +174,7 @@ fn amd(root: &Path, path: &[PathBuf]) -> Option<String> {
     (devices > 0).then(|| format!("{} and {devices} device(s) of amdgpu are there", rocm.display()))
 }
 
-/// A driver that is not the one which computes on the processor, and a device for it.
+/// Vulkan: a driver other than the software renderer, and a render device.
 fn vulkan(root: &Path) -> Option<String> {
     let devices = fs::read_dir(root.join("dev/dri")).ok()?.flatten();
     devices.into_iter().find(|device| device.file_name().to_string_lossy().starts_with("renderD"))?;
@@ -196,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine with these files; what ends with `=TEXT` has that content.
+    /// A machine with these files. The text after `=` becomes the file's content.
     fn machine(files: &[&str]) -> (tempfile::TempDir, Detected) {
         let folder = tempfile::tempdir().unwrap();
         for file in files {

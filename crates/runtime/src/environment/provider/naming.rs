@@ -1,20 +1,21 @@
-//! What the environments of providers are called.
+//! Names of providers' environments.
 
 use std::str::FromStr;
 
-use super::Accelerator;
-use crate::environment::{EnvironmentError, provider_environment_name};
+use super::accelerator::Accelerator;
+use crate::environment::error::EnvironmentError;
+use crate::environment::name::provider_environment_name;
 
-/// Before the name of an engine's environment.
+/// The prefix of the names of engines' environments.
 const ENGINE: &str = "engine-";
 
-/// Which providers and models share an environment where ROCm computes. Its packages are large and hard to please, so that
-/// some want one for all, and some one for each model.
+/// Which providers and models share an environment with ROCm. Its packages are large and sensitive to each other's
+/// versions, so some users want one environment for all, and some one for each model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum RocmStrategy {
     /// One environment, `rocm`, for all providers.
     Single,
-    /// One for the providers of a family, whose names begin with the same word: `phi-rocm`.
+    /// One for all providers whose names begin with the same word: `phi-rocm`.
     Family,
     /// One for each model: `phi-mini-rocm-microsoft-phi-3`.
     #[default]
@@ -34,7 +35,7 @@ impl FromStr for RocmStrategy {
     }
 }
 
-/// The provider's name without the accelerator that it can end with, and that accelerator: `phi-cuda` is `phi` and CUDA.
+/// Splits a provider's name from the accelerator it may end with: `phi-cuda` is `phi` and CUDA.
 pub(super) fn split(provider: &str) -> (&str, Option<Accelerator>) {
     let ends =
         |accelerator: Accelerator| Some((provider.strip_suffix(accelerator.word())?.strip_suffix('-')?, accelerator));
@@ -44,15 +45,14 @@ pub(super) fn split(provider: &str) -> (&str, Option<Accelerator>) {
     }
 }
 
-/// The name of the environment of a provider and a model of it: `phi-cuda`. Models have one of their own with ROCm, as the
-/// strategy says.
+/// The name of the environment of a provider and model: `phi-cuda`. With ROCm, the strategy decides.
 pub(super) fn of_provider(
     provider: &str,
     model: Option<&str>,
     accelerator: Accelerator,
     strategy: RocmStrategy,
 ) -> Result<String, EnvironmentError> {
-    // Checked before anything is put after it.
+    // Check before appending anything.
     provider_environment_name(provider, None)?;
     let named = format!("{}-{accelerator}", split(provider).0);
     if accelerator != Accelerator::Rocm {
@@ -68,7 +68,7 @@ pub(super) fn of_provider(
     }
 }
 
-/// The name of the environment of an engine.
+/// The name of an engine's environment.
 pub(super) fn of_engine(engine: &str) -> Result<String, EnvironmentError> {
     provider_environment_name(engine, None)?;
     provider_environment_name(&format!("{ENGINE}{engine}"), None)

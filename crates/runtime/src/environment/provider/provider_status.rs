@@ -1,4 +1,4 @@
-//! What a provider has of what it needs, and what was noted of it.
+//! The status of providers, and annotations of their environments.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,13 +8,17 @@ use std::str::FromStr;
 use pep508_rs::{PackageName, Requirement, VerbatimUrl};
 use serde::{Deserialize, Serialize};
 
+use super::accelerator::{Accelerator, Detected, detect_accelerator};
 use super::registry::Registry;
 use super::requirements::{self, Owner, ProviderRequirements};
-use super::{Accelerator, detect_accelerator};
-use crate::environment::{Environment, EnvironmentError, Package, Requirements, VenvManager};
+use crate::environment::environment::Environment;
+use crate::environment::error::EnvironmentError;
+use crate::environment::manager::VenvManager;
+use crate::environment::package::installed::Package;
+use crate::environment::package::requirement::Requirements;
 use crate::platform::{FileLock, replace_file};
 
-/// What is known of a provider, or an engine, on this machine.
+/// The status of a provider or engine on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderStatus {
@@ -22,37 +26,37 @@ pub struct ProviderStatus {
     pub name: String,
     /// Whether it is an engine.
     pub engine: bool,
-    /// What its packages are built to compute with.
+    /// The accelerator that its packages are built for.
     pub accelerator: Accelerator,
-    /// What its environment is called.
+    /// The name of its environment.
     pub environment: String,
-    /// That environment's folder; `None` when it is not there yet.
+    /// The environment's folder; `None` when it does not exist.
     pub path: Option<PathBuf>,
-    /// Whether all that it needs is installed.
+    /// Whether all required packages are installed.
     pub ready: bool,
-    /// What it needs, and what there is of it.
+    /// Its requirements, and what is installed of them.
     pub packages: Vec<ProviderPackage>,
-    /// What was noted as set up in it.
+    /// The features marked as set up.
     pub features: Vec<String>,
 }
 
-/// A package that a provider needs.
+/// A requirement of a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderPackage {
-    /// What is needed: `torch>=2`.
+    /// The requirement: `torch>=2`.
     pub requirement: String,
-    /// Its version, when it is installed.
+    /// The installed version, if any.
     pub installed: Option<String>,
-    /// Whether what is installed is what is needed.
+    /// Whether the installed version satisfies the requirement.
     pub satisfied: bool,
-    /// Whether it is no failure when it cannot be installed.
+    /// Whether a failure to install it is ignored.
     pub optional: bool,
-    /// Why it could not be installed, where that was tried.
+    /// Why it could not be installed, if that was tried.
     pub reason: Option<String>,
 }
 
-/// What was noted of an environment, in it.
+/// Annotations of an environment, kept in its folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Annotations {
     #[serde(default)]
@@ -62,32 +66,29 @@ struct Annotations {
 }
 
 impl VenvManager {
-    /// Every provider and engine that `providers.toml` names, and what there is of each. Nothing is run.
+    /// The status of every provider and engine in `providers.toml`. Runs nothing.
     pub fn providers(&self) -> Result<Vec<ProviderStatus>, EnvironmentError> {
-        let declared = requirements::load(self.home(), self.providers_file())?;
-        let providers = declared.providers.keys().map(|name| Owner::Provider(name, None));
-        providers
-            .chain(declared.engines.keys().map(|name| Owner::Engine(name)))
-            .map(|owner| self.inspect(owner))
-            .collect()
+        let file = requirements::load(self.home(), self.providers_file())?;
+        let providers = file.providers.keys().map(|name| Owner::Provider(name, None));
+        providers.chain(file.engines.keys().map(|name| Owner::Engine(name))).map(|owner| self.inspect(owner)).collect()
     }
 
-    /// What there is of what a provider needs, for one of its models where it has an environment for each.
+    /// The status of a provider, or of one of its models where those have their own environments.
     pub fn provider_status(&self, provider: &str, model: Option<&str>) -> Result<ProviderStatus, EnvironmentError> {
         self.inspect(Owner::Provider(provider, model))
     }
 
-    /// What there is of what an engine needs.
+    /// The status of an engine.
     pub fn engine_status(&self, engine: &str) -> Result<ProviderStatus, EnvironmentError> {
         self.inspect(Owner::Engine(engine))
     }
 
-    /// What this machine computes with, and what says so.
-    pub fn detect_accelerator(&self) -> super::Detected {
+    /// This machine's accelerator, and the evidence.
+    pub fn detect_accelerator(&self) -> Detected {
         detect_accelerator(self.home())
     }
 
-    /// The environment that a provider has, when it has one; nothing is made and nothing is run.
+    /// The environment of a provider, if it exists. Creates and runs nothing.
     pub fn registered_environment(
         &self,
         provider: &str,
@@ -99,21 +100,21 @@ impl VenvManager {
         }
     }
 
-    /// Notes that something beside packages is set up in a provider's environment: a model that was fetched, say.
+    /// Marks a feature of a provider's environment as set up: a downloaded model, for example.
     pub fn mark_feature(&self, provider: &str, model: Option<&str>, feature: &str) -> Result<(), EnvironmentError> {
-        self.mark(provider, model, |marks| {
-            if !marks.features.iter().any(|marked| marked == feature) {
-                marks.features.push(feature.to_owned());
+        self.annotate(provider, model, |annotations| {
+            if !annotations.features.iter().any(|marked| marked == feature) {
+                annotations.features.push(feature.to_owned());
             }
         })
     }
 
-    /// Whether that was noted, and the environment is still the one that it was noted of.
+    /// Whether the feature is marked. Marks vanish with the environment.
     pub fn has_feature(&self, provider: &str, model: Option<&str>, feature: &str) -> Result<bool, EnvironmentError> {
-        Ok(self.marks(provider, model)?.features.iter().any(|marked| marked == feature))
+        Ok(self.annotations(provider, model)?.features.iter().any(|marked| marked == feature))
     }
 
-    /// Notes that a package was put into a provider's environment by other means than ours.
+    /// Records a package that was installed into a provider's environment by other means.
     pub fn track_package(
         &self,
         provider: &str,
@@ -121,57 +122,57 @@ impl VenvManager {
         package: &str,
         version: &str,
     ) -> Result<(), EnvironmentError> {
-        self.mark(provider, model, |marks| {
-            marks.packages.insert(package.to_owned(), version.to_owned());
+        self.annotate(provider, model, |annotations| {
+            annotations.packages.insert(package.to_owned(), version.to_owned());
         })
     }
 
-    /// The packages of a provider's environment, name and version: what is installed, and what was noted.
+    /// The packages of a provider's environment, name and version: the installed and the recorded ones.
     pub fn tracked_packages(
         &self,
         provider: &str,
         model: Option<&str>,
     ) -> Result<BTreeMap<String, String>, EnvironmentError> {
-        let mut packages = self.marks(provider, model)?.packages;
+        let mut packages = self.annotations(provider, model)?.packages;
         if let Some(environment) = self.registered_environment(provider, model)? {
             packages.extend(self.packages(&environment).into_iter().map(|package| (package.name, package.version)));
         }
         Ok(packages)
     }
 
-    fn marks(&self, provider: &str, model: Option<&str>) -> Result<Annotations, EnvironmentError> {
+    fn annotations(&self, provider: &str, model: Option<&str>) -> Result<Annotations, EnvironmentError> {
         let environment = self.registered_environment(provider, model)?;
         Ok(environment.map(|environment| Annotations::read(&environment.path)).unwrap_or_default())
     }
 
-    fn mark(
+    fn annotate(
         &self,
         provider: &str,
         model: Option<&str>,
         change: impl FnOnce(&mut Annotations),
     ) -> Result<(), EnvironmentError> {
         let environment = self.open(&self.name_for_provider(provider, model)?)?;
-        let path = marks_path(&environment.path);
+        let path = annotations_path(&environment.path);
         let _lock = FileLock::acquire(path.with_extension("lock"))?;
-        let mut marks = Annotations::read(&environment.path);
-        change(&mut marks);
-        Ok(replace_file(&path, &serde_json::to_vec_pretty(&marks).unwrap_or_default())?)
+        let mut annotations = Annotations::read(&environment.path);
+        change(&mut annotations);
+        Ok(replace_file(&path, &serde_json::to_vec_pretty(&annotations).unwrap_or_default())?)
     }
 
     fn inspect(&self, owner: Owner<'_>) -> Result<ProviderStatus, EnvironmentError> {
-        let needs = self.needs(owner)?;
-        let environment = match self.open(&needs.name) {
+        let requirements = self.requirements_of(owner)?;
+        let environment = match self.open(&requirements.name) {
             Err(EnvironmentError::NotFound { .. } | EnvironmentError::NotAnEnvironment { .. }) => None,
             opened => Some(opened?),
         };
-        let packages = self.compare(owner, &needs, environment.as_ref());
+        let packages = self.compare(owner, &requirements, environment.as_ref());
         let ready = environment.is_some() && packages.iter().all(|package| package.satisfied || package.optional);
         let folder = environment.as_ref().map(|environment| environment.path.as_path());
         Ok(ProviderStatus {
             name: owner.name().to_owned(),
             engine: matches!(owner, Owner::Engine(_)),
-            accelerator: needs.accelerator,
-            environment: needs.name.clone(),
+            accelerator: requirements.accelerator,
+            environment: requirements.name.clone(),
             features: folder.map(|folder| Annotations::read(folder).features).unwrap_or_default(),
             path: folder.map(Path::to_owned),
             ready,
@@ -182,14 +183,14 @@ impl VenvManager {
     fn compare(
         &self,
         owner: Owner<'_>,
-        needs: &ProviderRequirements,
+        requirements: &ProviderRequirements,
         environment: Option<&Environment>,
     ) -> Vec<ProviderPackage> {
         let installed = environment.map(|environment| self.packages(environment)).unwrap_or_default();
         let missing =
             environment.map(|environment| Registry::read(&environment.path).missing(owner)).unwrap_or_default();
-        let required = needs.packages.texts().map(|text| (text.to_owned(), false));
-        let optional = needs.optional.iter().map(|text| (text.clone(), true));
+        let required = requirements.packages.texts().map(|text| (text.to_owned(), false));
+        let optional = requirements.optional.iter().map(|text| (text.clone(), true));
         let look = |(requirement, optional): (String, bool)| {
             let name = Requirement::<VerbatimUrl>::from_str(&requirement).ok().map(|parsed| parsed.name);
             let is_it = |package: &&Package| name.is_some() && PackageName::from_str(&package.name).ok() == name;
@@ -206,11 +207,11 @@ impl VenvManager {
 
 impl Annotations {
     fn read(environment: &Path) -> Annotations {
-        let bytes = fs::read(marks_path(environment)).ok();
+        let bytes = fs::read(annotations_path(environment)).ok();
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 }
 
-fn marks_path(environment: &Path) -> PathBuf {
+fn annotations_path(environment: &Path) -> PathBuf {
     environment.join("beep-python.marks.json")
 }

@@ -1,20 +1,20 @@
-//! `providers.toml`: what providers and engines need, as somebody wrote it down.
+//! `providers.toml`: the requirements of providers and engines.
 //!
 //! ```toml
-//! rocm-environments = "model"            # or "single", "family": who shares an environment where ROCm computes
+//! rocm-environments = "model"            # or "single", "family": which models share an environment with ROCm
 //!
 //! [provider.huggingface]
 //! packages = ["transformers>=4.40", "numpy"]
-//! optional = ["hf-transfer"]             # it is no failure when these cannot be installed
+//! optional = ["hf-transfer"]             # a failure to install these is ignored
 //! python = "3.12"
-//! environment = { HF_HUB_OFFLINE = "1" } # variables: set while packages are built, and for servers in the environment
-//! cpu = ["torch==2.5.1+cpu"]             # beside the packages, where only the processor computes
+//! environment = { HF_HUB_OFFLINE = "1" } # variables for builds, servers and workers
+//! cpu = ["torch==2.5.1+cpu"]             # additional packages without an accelerator
 //!
-//! [provider.huggingface.cuda]            # the same with more to say: packages, optional, environment
+//! [provider.huggingface.cuda]            # a table takes packages, optional and environment
 //! packages = ["torch"]
 //! environment = { CMAKE_ARGS = "-DGGML_CUDA=on" }
 //!
-//! [engine.llamacpp]                      # engines take what providers take
+//! [engine.llamacpp]                      # engines take the same keys
 //! packages = ["llama-cpp-python"]
 //! ```
 
@@ -25,16 +25,17 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Accelerator;
+use super::accelerator::Accelerator;
 use super::naming::RocmStrategy;
-use crate::environment::{Requirements, check_environment_name};
+use crate::environment::name::check_environment_name;
+use crate::environment::package::requirement::Requirements;
 use crate::interpreter::VersionRequest;
 
 const TOP: [&str; 3] = ["provider", "engine", "rocm-environments"];
 const KEYS: [&str; 8] = ["packages", "optional", "python", "environment", "cuda", "rocm", "vulkan", "cpu"];
 const VARIANT_KEYS: [&str; 3] = ["packages", "optional", "environment"];
 
-/// A file of providers.
+/// A parsed `providers.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProvidersFile {
     pub(super) providers: BTreeMap<String, Provider>,
@@ -42,7 +43,7 @@ pub(super) struct ProvidersFile {
     pub(super) strategy: Option<RocmStrategy>,
 }
 
-/// One provider or engine.
+/// A provider or engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Provider {
     pub(super) always: Dependencies,
@@ -50,7 +51,7 @@ pub(super) struct Provider {
     pub(super) python: Option<VersionRequest>,
 }
 
-/// What is needed always, or with one accelerator.
+/// Requirements that apply always, or with one accelerator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Dependencies {
     pub(super) packages: Vec<String>,
@@ -58,7 +59,7 @@ pub(super) struct Dependencies {
     pub(super) environment: BTreeMap<String, String>,
 }
 
-/// What is wrong: from which byte on, and in words.
+/// A mistake: its bytes in the file, and what is wrong.
 struct ParseError {
     span: Range<usize>,
     reason: String,
@@ -66,36 +67,36 @@ struct ParseError {
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
-/// Reads a file. A mistake is told with its line, from 1.
+/// Parses a file. A mistake is returned with its line, from 1.
 pub(super) fn read(text: &str) -> Result<ProvidersFile, (usize, String)> {
-    let told = |mistake: ParseError| {
+    let with_line = |mistake: ParseError| {
         let before = mistake.span.start.min(text.len());
         (1 + text.as_bytes()[..before].iter().filter(|byte| **byte == b'\n').count(), mistake.reason)
     };
     let document = DeTable::parse(text).map_err(|error| {
         let lines = error.message().lines().map(str::trim).filter(|line| !line.is_empty());
         let reason = lines.collect::<Vec<_>>().join("; ");
-        told(ParseError { span: error.span().unwrap_or(0..0), reason })
+        with_line(ParseError { span: error.span().unwrap_or(0..0), reason })
     })?;
-    file(document.get_ref()).map_err(told)
+    file(document.get_ref()).map_err(with_line)
 }
 
 fn file(table: &DeTable<'_>) -> Result<ProvidersFile, ParseError> {
-    let mut declared = ProvidersFile::default();
+    let mut providers = ProvidersFile::default();
     for (key, value) in entries(table) {
-        match known(key, &TOP, "the file")? {
-            "provider" => declared.providers = each(value, "provider")?,
-            "engine" => declared.engines = each(value, "engine")?,
-            _ => declared.strategy = Some(parsed(value, "how environments are shared")?),
+        match known_key(key, &TOP, "the file")? {
+            "provider" => providers.providers = owners(value, "provider")?,
+            "engine" => providers.engines = owners(value, "engine")?,
+            _ => providers.strategy = Some(parsed(value, "how environments are shared")?),
         }
     }
-    Ok(declared)
+    Ok(providers)
 }
 
-fn each(value: &Value<'_>, kind: &str) -> Result<BTreeMap<String, Provider>, ParseError> {
+fn owners(value: &Value<'_>, kind: &str) -> Result<BTreeMap<String, Provider>, ParseError> {
     let expected = format!("expected a table for each {kind}, such as [{kind}.name]");
     let mut found = BTreeMap::new();
-    for (name, value) in entries(a_table(value, &expected)?) {
+    for (name, value) in entries(table(value, &expected)?) {
         check_environment_name(name.get_ref()).map_err(|error| at(name.span(), error.to_string()))?;
         found.insert(name.get_ref().to_string(), provider(value, &format!("[{kind}.{}]", name.get_ref()))?);
     }
@@ -104,8 +105,8 @@ fn each(value: &Value<'_>, kind: &str) -> Result<BTreeMap<String, Provider>, Par
 
 fn provider(value: &Value<'_>, place: &str) -> Result<Provider, ParseError> {
     let mut provider = Provider::default();
-    for (key, value) in entries(a_table(value, &format!("expected the table {place}"))?) {
-        match known(key, &KEYS, place)? {
+    for (key, value) in entries(table(value, &format!("expected the table {place}"))?) {
+        match known_key(key, &KEYS, place)? {
             "packages" => provider.always.packages = packages(value)?,
             "optional" => provider.always.optional = packages(value)?,
             "environment" => provider.always.environment = variables(value)?,
@@ -119,16 +120,16 @@ fn provider(value: &Value<'_>, place: &str) -> Result<Provider, ParseError> {
     Ok(provider)
 }
 
-/// A list of packages, or a table that says more.
+/// A list of packages, or a table with more.
 fn dependencies(value: &Value<'_>, place: &str) -> Result<Dependencies, ParseError> {
     if value.get_ref().is_array() {
         return Ok(Dependencies { packages: packages(value)?, ..Dependencies::default() });
     }
     let mut share = Dependencies::default();
     for (key, value) in
-        entries(a_table(value, "expected a list of packages, or a table with packages, optional and environment")?)
+        entries(table(value, "expected a list of packages, or a table with packages, optional and environment")?)
     {
-        match known(key, &VARIANT_KEYS, place)? {
+        match known_key(key, &VARIANT_KEYS, place)? {
             "packages" => share.packages = packages(value)?,
             "optional" => share.optional = packages(value)?,
             _ => share.environment = variables(value)?,
@@ -139,9 +140,9 @@ fn dependencies(value: &Value<'_>, place: &str) -> Result<Dependencies, ParseErr
 
 fn packages(value: &Value<'_>) -> Result<Vec<String>, ParseError> {
     const EXPECTED: &str = "expected a list of packages, such as [\"numpy>=2\", \"six\"]";
-    let list = value.get_ref().as_array().ok_or_else(|| other(value, EXPECTED))?;
+    let list = value.get_ref().as_array().ok_or_else(|| wrong_type(value, EXPECTED))?;
     let each = list.iter().map(|value| {
-        let text = value.get_ref().as_str().ok_or_else(|| other(value, EXPECTED))?;
+        let text = value.get_ref().as_str().ok_or_else(|| wrong_type(value, EXPECTED))?;
         Requirements::new([text]).map_err(|error| at(value.span(), error.to_string()))?;
         Ok(text.to_owned())
     });
@@ -150,7 +151,7 @@ fn packages(value: &Value<'_>) -> Result<Vec<String>, ParseError> {
 
 fn variables(value: &Value<'_>) -> Result<BTreeMap<String, String>, ParseError> {
     let mut found = BTreeMap::new();
-    for (name, value) in entries(a_table(value, "expected a table of variables, such as { NAME = \"value\" }")?) {
+    for (name, value) in entries(table(value, "expected a table of variables, such as { NAME = \"value\" }")?) {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let text = name.get_ref();
         if text.is_empty() || !text.chars().all(plain) || text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -163,30 +164,30 @@ fn variables(value: &Value<'_>) -> Result<BTreeMap<String, String>, ParseError> 
             .get_ref()
             .as_str()
             .filter(|value| !value.contains('\0'))
-            .ok_or_else(|| other(value, &format!("expected the value of {text} in quotes")))?;
+            .ok_or_else(|| wrong_type(value, &format!("expected the value of {text} in quotes")))?;
         found.insert(text.to_string(), value.to_owned());
     }
     Ok(found)
 }
 
 fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(value: &Value<'_>, what: &str) -> Result<T, ParseError> {
-    let text = value.get_ref().as_str().ok_or_else(|| other(value, &format!("expected {what}, in quotes")))?;
+    let text = value.get_ref().as_str().ok_or_else(|| wrong_type(value, &format!("expected {what}, in quotes")))?;
     text.parse().map_err(|error: T::Err| at(value.span(), error.to_string()))
 }
 
-fn a_table<'a, 'b>(value: &'b Value<'a>, expected: &str) -> Result<&'b DeTable<'a>, ParseError> {
-    value.get_ref().as_table().ok_or_else(|| other(value, expected))
+fn table<'a, 'b>(value: &'b Value<'a>, expected: &str) -> Result<&'b DeTable<'a>, ParseError> {
+    value.get_ref().as_table().ok_or_else(|| wrong_type(value, expected))
 }
 
-/// What a table holds, as it stands in the file: the first mistake is told.
+/// A table's entries in the order of the file, so that the first mistake is reported.
 fn entries<'a, 'b>(table: &'b DeTable<'a>) -> Vec<(&'b Spanned<Cow<'a, str>>, &'b Value<'a>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
 }
 
-/// The key, when it is one of these; else a mistake that names the one it resembles.
-fn known(key: &Spanned<Cow<'_, str>>, keys: &[&'static str], place: &str) -> Result<&'static str, ParseError> {
+/// The key, if it is one of these; else a mistake, which suggests a similar key.
+fn known_key(key: &Spanned<Cow<'_, str>>, keys: &[&'static str], place: &str) -> Result<&'static str, ParseError> {
     if let Some(found) = keys.iter().find(|known| **known == key.get_ref()) {
         return Ok(found);
     }
@@ -197,7 +198,7 @@ fn known(key: &Spanned<Cow<'_, str>>, keys: &[&'static str], place: &str) -> Res
     Err(at(key.span(), format!("{place} takes no \"{}\": {list}{meant}", key.get_ref())))
 }
 
-/// Whether one word can be the other with one or two letters wrong.
+/// Whether the words differ in one or two letters.
 fn resemble(one: &str, other: &str) -> bool {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().take(40).collect());
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -212,7 +213,7 @@ fn resemble(one: &str, other: &str) -> bool {
     row[other.len()] <= 2
 }
 
-fn other(value: &Value<'_>, expected: &str) -> ParseError {
+fn wrong_type(value: &Value<'_>, expected: &str) -> ParseError {
     at(value.span(), format!("{expected}, and not {}", with_article(value.get_ref().type_str())))
 }
 
@@ -236,9 +237,9 @@ mod tests {
             environment = { HF_HOME = \"/x\" }\ncpu = [\"d\"]\n\
             [provider.hf.cuda]\npackages = [\"c\"]\nenvironment = { CMAKE_ARGS = \"-DX=on\" }\n\
             [engine.llama]\npackages = [\"e\"]\n";
-        let declared = read(text).unwrap();
-        assert_eq!(declared.strategy, Some(RocmStrategy::Family));
-        let hf = &declared.providers["hf"];
+        let file = read(text).unwrap();
+        assert_eq!(file.strategy, Some(RocmStrategy::Family));
+        let hf = &file.providers["hf"];
         assert_eq!(
             (hf.always.packages.clone(), hf.always.optional.clone()),
             (vec!["a>1".into(), "b".into()], vec!["o".into()])
@@ -248,7 +249,7 @@ mod tests {
         assert_eq!(hf.variants.len(), 2);
         let cuda = &hf.variants.iter().find(|(of, _)| *of == Accelerator::Cuda).unwrap().1;
         assert_eq!((cuda.packages.clone(), cuda.environment["CMAKE_ARGS"].as_str()), (vec!["c".into()], "-DX=on"));
-        assert_eq!(declared.engines["llama"].always.packages, ["e"]);
+        assert_eq!(file.engines["llama"].always.packages, ["e"]);
         assert_eq!(read("").unwrap(), ProvidersFile::default());
     }
 
@@ -273,7 +274,7 @@ mod tests {
             ("[provider.other]\npython = 3.12\n", 2, "expected a version of Python, in quotes, and not a float"),
             ("[provider.hf\n", 1, "expected `]`"),
             ("x = 1\n[provider.hf]\ncuda = [\"--pre\"]\n", 1, "takes no \"x\""),
-            ("[provider.hf]\ncuda = [\"--pre\"]\n", 2, "options are not taken"),
+            ("[provider.hf]\ncuda = [\"--pre\"]\n", 2, "options are not accepted"),
             ("[provider.hf]\ncuda = 7\n", 2, "expected a list of packages, or a table"),
             ("[provider.hf.cuda]\npython = \"3.12\"\n", 2, "[provider.hf] with cuda takes no \"python\""),
             ("[provider.hf]\nenvironment = { A = 1 }\n", 2, "expected the value of A in quotes, and not an integer"),

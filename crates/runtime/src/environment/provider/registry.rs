@@ -1,4 +1,4 @@
-//! What an environment was ready for, kept in it: so that the next call need not look at its packages.
+//! What an environment is ready for, recorded in it, so that the next call need not check its packages.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,15 +9,16 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::requirements::{Owner, ProviderRequirements};
-use crate::environment::{Environment, EnvironmentError};
+use crate::environment::environment::Environment;
+use crate::environment::error::EnvironmentError;
 use crate::platform::replace_file;
 
-/// How long a folder must have been left alone for its time of change to tell of the next change.
+/// How long a folder must be unchanged before its modification time reveals the next change.
 const SETTLED: Duration = Duration::from_millis(20);
-/// Optional packages that could not be installed are tried again after so long.
+/// How long optional packages that failed to install are left before another attempt.
 const RETRY_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// What an environment was made ready for, by whose it is: with some strategies providers share one.
+/// What an environment is ready for, by owner. With some strategies, providers share one environment.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Registry {
     #[serde(default)]
@@ -26,45 +27,52 @@ pub(super) struct Registry {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct RegistryEntry {
-    /// Tells one list of requirements from another.
+    /// Identifies the list of requirements.
     packages: String,
-    /// The Python that was asked for.
+    /// The requested Python.
     python: Option<String>,
     optional: Vec<String>,
     variables: BTreeMap<String, String>,
-    /// When its packages last changed, nanoseconds since 1970, and the folder's inode.
+    /// The last change of its packages, in nanoseconds since 1970, and the folder's inode.
     site_packages: (i64, u64),
-    /// Optional packages that could not be installed, and why.
+    /// Optional packages that failed to install, and why.
     missing: BTreeMap<String, String>,
     /// When that was tried, in seconds since 1970.
     tried: u64,
 }
 
 impl Registry {
-    /// What is known of the environment in this folder; nothing, when that cannot be read: then it is found out again.
+    /// The registry in an environment's folder. An unreadable one counts as empty, since it can be found out again.
     pub(super) fn read(environment: &Path) -> Registry {
         let bytes = fs::read(path(environment)).ok();
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Whether nothing has changed since the environment was ready for this.
-    pub(super) fn is_ready(&self, environment: &Environment, owner: Owner<'_>, needs: &ProviderRequirements) -> bool {
+    /// Whether nothing has changed since the environment was ready for these requirements.
+    pub(super) fn is_ready(
+        &self,
+        environment: &Environment,
+        owner: Owner<'_>,
+        requirements: &ProviderRequirements,
+    ) -> bool {
         let Some(ready) = self.owners.get(&owner.key()) else { return false };
         let due = !ready.missing.is_empty() && now().as_secs().abs_diff(ready.tried) > RETRY_INTERVAL.as_secs();
         !due && RegistryEntry { missing: BTreeMap::new(), tried: 0, ..ready.clone() }
-            == RegistryEntry::of(environment, needs)
+            == RegistryEntry::of(environment, requirements)
     }
 
-    /// Notes that it is ready now, but for these optional packages.
+    /// Records that it is ready now, except for these optional packages.
     pub(super) fn write(
         mut self,
         environment: &Environment,
         owner: Owner<'_>,
-        needs: &ProviderRequirements,
+        requirements: &ProviderRequirements,
         missing: BTreeMap<String, String>,
     ) -> Result<(), EnvironmentError> {
-        let mut ready = RegistryEntry { missing, tried: now().as_secs(), ..RegistryEntry::of(environment, needs) };
-        // A change within the same tick of the file system's clock would not be seen: then the next call looks again.
+        let mut ready =
+            RegistryEntry { missing, tried: now().as_secs(), ..RegistryEntry::of(environment, requirements) };
+        // A change within the same tick of the file system's clock would be invisible, so let the next call check
+        // again.
         if now().as_nanos() as i64 - ready.site_packages.0 < SETTLED.as_nanos() as i64 {
             ready.site_packages.0 = 0;
         }
@@ -72,26 +80,26 @@ impl Registry {
         Ok(replace_file(path(&environment.path), &serde_json::to_vec(&self).unwrap_or_default())?)
     }
 
-    /// The optional packages of this one that could not be installed, and why.
+    /// The owner's optional packages that failed to install, and why.
     pub(super) fn missing(&self, owner: Owner<'_>) -> BTreeMap<String, String> {
         self.owners.get(&owner.key()).map(|ready| ready.missing.clone()).unwrap_or_default()
     }
 
-    /// The variables of all whose environment it is.
+    /// The environment variables of all owners.
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
         self.owners.values().flat_map(|ready| ready.variables.clone()).collect()
     }
 }
 
 impl RegistryEntry {
-    fn of(environment: &Environment, needs: &ProviderRequirements) -> RegistryEntry {
+    fn of(environment: &Environment, requirements: &ProviderRequirements) -> RegistryEntry {
         let metadata = fs::metadata(&environment.site_packages).ok();
         let changed = |m: fs::Metadata| (m.mtime().wrapping_mul(1_000_000_000).wrapping_add(m.mtime_nsec()), m.ino());
         RegistryEntry {
-            packages: needs.packages.fingerprint(),
-            python: needs.python.as_ref().map(ToString::to_string),
-            optional: needs.optional.clone(),
-            variables: needs.variables.clone(),
+            packages: requirements.packages.fingerprint(),
+            python: requirements.python.as_ref().map(ToString::to_string),
+            optional: requirements.optional.clone(),
+            variables: requirements.variables.clone(),
             site_packages: metadata.map(changed).unwrap_or_default(),
             missing: BTreeMap::new(),
             tried: 0,
@@ -99,7 +107,7 @@ impl RegistryEntry {
     }
 }
 
-/// The variables that servers and workers in this environment are given, as `providers.toml` says them.
+/// The environment variables for servers and workers in this environment, from `providers.toml`.
 pub fn environment_variables(environment: &Path) -> BTreeMap<String, String> {
     Registry::read(environment).variables()
 }

@@ -1,34 +1,36 @@
-//! What a provider or an engine needs on this machine, from the files that say it.
+//! The requirements of a provider or an engine on this machine.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::accelerator::Accelerator;
+use super::error::ProvidersError;
 use super::naming;
 use super::providers_toml::{self, Provider, ProvidersFile};
-use super::{Accelerator, ProvidersError};
-use crate::environment::{EnvironmentError, Requirements};
+use crate::environment::error::EnvironmentError;
+use crate::environment::package::requirement::Requirements;
 use crate::interpreter::VersionRequest;
 use crate::platform::{Home, failed_to};
 
 /// The file's name, in the home.
 const FILE: &str = "providers.toml";
 
-/// Whose environment it is.
+/// The owner of an environment: a provider and model, or an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner<'a> {
     Provider(&'a str, Option<&'a str>),
     Engine(&'a str),
 }
 
-/// What one provider or engine needs on this machine, and what its environment is called.
+/// The requirements of a provider or engine on this machine, and the name of its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::environment) struct ProviderRequirements {
     pub(in crate::environment) name: String,
     pub(super) accelerator: Accelerator,
-    /// Whether a file names it.
-    pub(super) declared: bool,
+    /// Whether a file lists it.
+    pub(super) listed: bool,
     pub(in crate::environment) packages: Requirements,
     pub(super) optional: Vec<String>,
     pub(in crate::environment) python: Option<VersionRequest>,
@@ -36,7 +38,7 @@ pub(in crate::environment) struct ProviderRequirements {
 }
 
 impl<'a> Owner<'a> {
-    /// What tells it from others that share its environment.
+    /// Identifies the owner among those that share an environment.
     pub(super) fn key(&self) -> String {
         match self {
             Owner::Provider(provider, _) => naming::split(provider).0.to_owned(),
@@ -44,7 +46,7 @@ impl<'a> Owner<'a> {
         }
     }
 
-    /// The provider or engine itself.
+    /// The name of the provider or engine.
     pub(super) fn name(&self) -> &'a str {
         match self {
             Owner::Provider(name, _) | Owner::Engine(name) => name,
@@ -59,16 +61,16 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// What the file in the home says, with what `more` says instead. All of both must be right.
+/// Reads the file in the home, then `more`, whose entries win. Both must be valid.
 pub(super) fn load(home: &Home, more: Option<&Path>) -> Result<ProvidersFile, ProvidersError> {
-    let mut declared = read(&home.root().join(FILE), true)?;
+    let mut file = read(&home.root().join(FILE), true)?;
     if let Some(more) = more {
         let more = read(more, false)?;
-        declared.providers.extend(more.providers);
-        declared.engines.extend(more.engines);
-        declared.strategy = more.strategy.or(declared.strategy);
+        file.providers.extend(more.providers);
+        file.engines.extend(more.engines);
+        file.strategy = more.strategy.or(file.strategy);
     }
-    Ok(declared)
+    Ok(file)
 }
 
 fn read(path: &Path, may_be_missing: bool) -> Result<ProvidersFile, ProvidersError> {
@@ -84,8 +86,9 @@ fn read(path: &Path, may_be_missing: bool) -> Result<ProvidersFile, ProvidersErr
 }
 
 impl ProvidersFile {
-    /// What this one needs where `detected` computes; nothing but an environment where the files do not name it.
-    pub(super) fn needs(
+    /// The owner's requirements with the detected accelerator. Without an entry in the files, it requires an empty
+    /// environment.
+    pub(super) fn requirements(
         &self,
         owner: Owner<'_>,
         detected: Accelerator,
@@ -108,8 +111,8 @@ impl ProvidersFile {
         Ok(ProviderRequirements {
             name,
             accelerator,
-            declared: found.is_some(),
-            // They were looked at when the file was read.
+            listed: found.is_some(),
+            // They were validated when the file was read.
             packages: packages.unwrap_or_default(),
             optional: shares.iter().flat_map(|share| share.optional.clone()).collect(),
             python: provider.python.clone(),
@@ -118,7 +121,7 @@ impl ProvidersFile {
     }
 }
 
-/// The file that `BEEP_PYTHON_PROVIDERS` names beside the one in the home.
+/// The file that `BEEP_PYTHON_PROVIDERS` names, read after the one in the home.
 pub(in crate::environment) fn named_file() -> Option<PathBuf> {
     std::env::var_os("BEEP_PYTHON_PROVIDERS").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
@@ -132,22 +135,22 @@ mod tests {
         python = \"3.12\"\nenvironment = { A = \"1\", B = \"1\" }\n\
         [provider.hf.rocm]\nenvironment = { B = \"2\" }\noptional = [\"p\"]\n[engine.e]\npackages = [\"x\"]\n";
 
-    fn needs(provider: &str, detected: Accelerator) -> ProviderRequirements {
-        providers_toml::read(TEXT).unwrap().needs(Owner::Provider(provider, None), detected).unwrap()
+    fn requirements(provider: &str, detected: Accelerator) -> ProviderRequirements {
+        providers_toml::read(TEXT).unwrap().requirements(Owner::Provider(provider, None), detected).unwrap()
     }
 
     #[test]
     fn a_provider_gets_its_packages_and_those_of_the_accelerator() {
-        let cuda = needs("hf", Accelerator::Cuda);
+        let cuda = requirements("hf", Accelerator::Cuda);
         assert_eq!(cuda.packages, Requirements::new(["a>1", "b", "c"]).unwrap());
         assert_eq!((cuda.name.as_str(), cuda.python), ("hf-cuda", Some("3.12".parse().unwrap())));
-        let rocm = needs("hf", Accelerator::Rocm);
+        let rocm = requirements("hf", Accelerator::Rocm);
         assert_eq!(rocm.packages, Requirements::new(["a>1", "b"]).unwrap());
         assert_eq!((rocm.optional, rocm.variables["B"].as_str()), (vec!["o".into(), "p".into()], "2"));
-        assert_eq!(needs("hf-cpu", Accelerator::Cuda).packages, Requirements::new(["a>1", "b", "d"]).unwrap());
-        let other = needs("other", Accelerator::Cpu);
-        assert!(!other.declared && other.packages.is_empty() && other.name == "other-cpu");
-        let engine = providers_toml::read(TEXT).unwrap().needs(Owner::Engine("e"), Accelerator::Cpu).unwrap();
+        assert_eq!(requirements("hf-cpu", Accelerator::Cuda).packages, Requirements::new(["a>1", "b", "d"]).unwrap());
+        let other = requirements("other", Accelerator::Cpu);
+        assert!(!other.listed && other.packages.is_empty() && other.name == "other-cpu");
+        let engine = providers_toml::read(TEXT).unwrap().requirements(Owner::Engine("e"), Accelerator::Cpu).unwrap();
         assert_eq!((engine.name.as_str(), engine.packages), ("engine-e", Requirements::new(["x"]).unwrap()));
     }
 
@@ -159,9 +162,9 @@ mod tests {
         let more = folder.path().join("more.toml");
         assert!(matches!(load(&home, Some(&more)), Err(ProvidersError::File(_))));
         fs::write(&more, "rocm-environments = \"single\"\n[provider.hf]\npackages = [\"z\"]\n").unwrap();
-        let declared = load(&home, Some(&more)).unwrap();
-        assert_eq!(declared.providers["hf"].always.packages, ["z"]);
-        assert_eq!((declared.engines.len(), declared.strategy), (1, Some(RocmStrategy::Single)));
+        let file = load(&home, Some(&more)).unwrap();
+        assert_eq!(file.providers["hf"].always.packages, ["z"]);
+        assert_eq!((file.engines.len(), file.strategy), (1, Some(RocmStrategy::Single)));
         fs::write(&more, "\nx").unwrap();
         assert!(matches!(load(&home, Some(&more)), Err(ProvidersError::Invalid { line: 2, path, .. }) if path == more));
     }

@@ -1,4 +1,4 @@
-//! Work on what is installed in environments, as clients ask for it: the part of [`EnvironmentService`] that is about it.
+//! Operations on the packages of environments.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::interpreter::VersionRequest;
 use crate::platform::{failed_to, replace_file};
 
 impl EnvironmentService {
-    /// Removes packages, given by their names; what they require themselves stays.
+    /// Removes packages, given by name. Their dependencies stay.
     pub async fn uninstall(&self, name: String, packages: Vec<String>) -> Result<Removed, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || {
@@ -20,7 +20,8 @@ impl EnvironmentService {
         .await
     }
 
-    /// Writes down what is installed, exactly, as a `pylock.toml`: into `file`, else into the environment. Gives the file.
+    /// Locks the installed packages as a `pylock.toml`: into `file`, else into the environment. Returns the file's
+    /// path.
     pub async fn lock(&self, name: String, file: Option<PathBuf>) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || {
@@ -34,7 +35,7 @@ impl EnvironmentService {
         .await
     }
 
-    /// Brings what is installed to what a lock says: no more, no less. Without `file` it is the environment's own.
+    /// Brings the packages to the exact state of a lock; the default `file` is the environment's own lock.
     pub async fn sync(&self, name: String, file: Option<PathBuf>) -> Result<Synced, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || {
@@ -45,13 +46,13 @@ impl EnvironmentService {
         .await
     }
 
-    /// Copies an environment, with all that is installed in it; gives the copy's path.
+    /// Copies an environment with its packages. Returns the copy's path.
     pub async fn copy(&self, from: String, to: String) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.copy(&from, &to)?.path)).await
     }
 
-    /// Mends an environment: its Python where that is gone, or is to be another, and its packages where they are not whole.
+    /// Repairs an environment: its Python, which `python` can replace, and its damaged packages.
     pub async fn repair(&self, name: String, python: Option<String>) -> Result<Repaired, Problem> {
         let venvs = self.venvs();
         let wrong = |error| Problem::new(ErrorCode::InvalidRequest, format!("{error}"));

@@ -1,4 +1,4 @@
-//! Work on providers and runtimes as clients ask for it: the part of [`EnvironmentService`] that is about them.
+//! Operations on providers and runtimes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,38 +10,38 @@ use crate::environment::{Detected, PackageProgress, PackageStage, ProviderStatus
 use crate::interpreter::{Progress, PythonRuntimeManager, Runtime, Source, VersionRequest};
 
 impl EnvironmentService {
-    /// The path of the engine's environment, with all that the engine needs; made or mended where need be.
+    /// Ensures an engine's environment with its packages. Returns its path.
     pub async fn ensure_engine(&self, engine: String) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.ensure_engine_environment(&engine)?.path)).await
     }
 
-    /// What is known of every provider and engine that `providers.toml` names.
+    /// The status of every provider and engine in `providers.toml`.
     pub async fn providers(&self) -> Result<Vec<ProviderStatus>, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.providers()?)).await
     }
 
-    /// What there is of what a provider needs.
+    /// The status of a provider.
     pub async fn provider_status(&self, provider: String, model: Option<String>) -> Result<ProviderStatus, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.provider_status(&provider, model.as_deref())?)).await
     }
 
-    /// The folder of the environment that a provider has, when it has one.
+    /// The path of a provider's environment, if it exists.
     pub async fn registered(&self, provider: String, model: Option<String>) -> Result<Option<PathBuf>, Problem> {
         let venvs = self.venvs();
         let path = move || Ok(venvs.registered_environment(&provider, model.as_deref())?.map(|found| found.path));
         spawn_blocking(path).await
     }
 
-    /// What this machine computes with.
+    /// This machine's accelerator.
     pub async fn accelerator(&self) -> Result<Detected, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.detect_accelerator())).await
     }
 
-    /// Notes that something is set up in a provider's environment; with `ask`, says whether that was noted.
+    /// Marks a feature of a provider's environment as set up; with `ask`, only returns whether it is marked.
     pub async fn feature(&self, provider: String, feature: String, ask: bool) -> Result<bool, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || {
@@ -53,7 +53,7 @@ impl EnvironmentService {
         .await
     }
 
-    /// The packages of a provider's environment, name and version; with `package`, after noting that one.
+    /// The packages of a provider's environment, name and version; records `package` first, if given.
     pub async fn tracked(
         &self,
         provider: String,
@@ -69,8 +69,8 @@ impl EnvironmentService {
         .await
     }
 
-    /// Installs a runtime, `3.12` or the catalogue's default; where none can be had, one of the machine is taken only when
-    /// none is named.
+    /// Installs a runtime, `3.12` or by default the catalogue's default version. Only without a version, a Python of
+    /// the machine is adopted when the download fails.
     pub async fn install_runtime(&self, version: Option<String>) -> Result<Runtime, Problem> {
         let failed = |error: &dyn std::error::Error| match environment_error(error) {
             Failure::Problem(problem) => problem,
@@ -93,7 +93,7 @@ impl EnvironmentService {
         installed.map_err(|error| failed(&error))
     }
 
-    /// Makes a runtime the default: its id, or a version.
+    /// Makes a runtime the default, given its id or a version.
     pub async fn use_runtime(&self, name: String) -> Result<Runtime, Problem> {
         let runtimes = PythonRuntimeManager::new(self.home().clone());
         spawn_blocking(move || {

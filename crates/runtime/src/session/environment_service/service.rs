@@ -1,5 +1,4 @@
-//! Work on environments as clients ask for it, from outside or from inside Python: on threads where waiting is
-//! allowed, and with problems for errors.
+//! Operations on environments, on threads where blocking is allowed, with problems for errors.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use crate::environment::{
 use crate::interpreter::{PythonRuntimeManager, Runtime};
 use crate::platform::{Home, error_chain};
 
-/// The environments of a home, as a server lets its clients work on them.
+/// Operations on the environments of a home, for clients of a server.
 #[derive(Clone, Debug)]
 pub struct EnvironmentService {
     home: Home,
@@ -23,23 +22,24 @@ pub struct EnvironmentService {
 }
 
 impl EnvironmentService {
-    /// The environments of `home`. The one in the folder `own` is in use, and is not deleted, by this process or another.
+    /// The environments of `home`. Marks the one in the folder `own` as in use, so that no process deletes it.
     pub fn new(home: Home, own: PathBuf) -> EnvironmentService {
         let _usage_lock = Arc::new(UsageLock::try_acquire(&own));
         EnvironmentService { home, own, progress: ProgressSink::default(), _usage_lock }
     }
 
-    /// The same, which tells of the progress of what it installs.
+    /// Reports the progress of installations to `progress`.
     pub fn with_progress(self, progress: ProgressSink) -> EnvironmentService {
         EnvironmentService { progress, ..self }
     }
 
-    /// The home that they are kept in.
+    /// The home.
     pub fn home(&self) -> &Home {
         &self.home
     }
 
-    /// The same as code in the environment of this name, or at this path, is to have it, and that this one is in use.
+    /// The service for code in another environment, given by name or path; with that environment, and the lock that
+    /// marks it as in use.
     pub(crate) async fn within(
         &self,
         name_or_path: String,
@@ -53,18 +53,18 @@ impl EnvironmentService {
         Ok((service, found, usage_lock))
     }
 
-    /// The folder of the environment that is in use.
+    /// The folder of the environment in use.
     pub fn own(&self) -> &Path {
         &self.own
     }
 
-    /// The path of the provider's environment, with all that the provider needs; made or mended where need be.
+    /// Ensures a provider's environment with its packages. Returns its path.
     pub async fn ensure_provider(&self, provider: String, model: Option<String>) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.ensure_provider_environment(&provider, model.as_deref())?.path)).await
     }
 
-    /// Installs packages, given as pip takes them, into an environment that is there.
+    /// Installs packages, given as for pip, into an existing environment.
     pub async fn install(&self, name: String, packages: Vec<String>) -> Result<Installed, Problem> {
         let venvs = self.venvs();
         let wanted = Requirements::new(&packages)
@@ -77,7 +77,7 @@ impl EnvironmentService {
         .await
     }
 
-    /// Installs packages into the environment that is in use, whosever it is.
+    /// Installs packages into the environment in use, whichever tool created it.
     pub async fn install_own(&self, packages: Vec<String>) -> Result<Installed, Problem> {
         let (venvs, own) = (self.venvs(), self.own.clone());
         let wanted = Requirements::new(&packages)
@@ -90,7 +90,7 @@ impl EnvironmentService {
         .await
     }
 
-    /// Makes an empty environment; gives its path.
+    /// Creates an empty environment. Returns its path.
     pub async fn create(&self, name: String) -> Result<PathBuf, Problem> {
         let home = self.home.clone();
         spawn_blocking(move || {
@@ -111,19 +111,19 @@ impl EnvironmentService {
         .await
     }
 
-    /// What is known of every environment.
+    /// The status of every environment.
     pub async fn list(&self) -> Result<Vec<EnvironmentStatus>, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.list()?)).await
     }
 
-    /// What is known of one.
+    /// The status of one environment.
     pub async fn status(&self, name: String) -> Result<EnvironmentStatus, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.status(&name)?)).await
     }
 
-    /// Deletes one; the one that is in use is refused.
+    /// Deletes an environment. Refuses the one in use.
     pub async fn delete(&self, name: String) -> Result<(), Problem> {
         let (venvs, own) = (self.venvs(), self.own.clone());
         spawn_blocking(move || {
@@ -136,13 +136,13 @@ impl EnvironmentService {
         .await
     }
 
-    /// What the environment of a provider is called; a problem where provider or model cannot be part of a name.
+    /// The name of a provider's environment. Fails if provider or model cannot be part of a name.
     pub async fn provider_name(&self, provider: String, model: Option<String>) -> Result<String, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || Ok(venvs.name_for_provider(&provider, model.as_deref())?)).await
     }
 
-    /// Who is told of the progress.
+    /// The receiver of progress reports.
     pub(super) fn progress(&self) -> &ProgressSink {
         &self.progress
     }
@@ -151,7 +151,7 @@ impl EnvironmentService {
         VenvManager::new(self.home.clone()).with_progress(self.progress.clone())
     }
 
-    /// What is known of every runtime of the home.
+    /// Every runtime of the home.
     pub async fn runtimes(&self) -> Result<Vec<Runtime>, Problem> {
         let home = self.home.clone();
         spawn_blocking(move || PythonRuntimeManager::new(home).list().map_err(|error| environment_error(&error))).await
@@ -161,7 +161,7 @@ impl EnvironmentService {
 fn default_interpreter(home: &Home) -> Result<crate::interpreter::Interpreter, Failure> {
     let found = PythonRuntimeManager::new(home.clone()).interpreter(None).map_err(|error| environment_error(&error))?;
     found.ok_or_else(|| {
-        let detail = "there is no Python runtime to make the environment with; install one first";
+        let detail = "there is no Python runtime to create the environment with; install one first";
         Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail))
     })
 }
