@@ -11,7 +11,7 @@ The modules whose names begin with an underscore are the worker's own: `_zygote`
 
 from ._client import Callback, CallbackError
 from ._handles import handles
-from ._host import HostError
+from ._host_rpc import HostError
 from ._managers import PythonRuntimeManager, VenvManager, VirtualEnvManager
 
 __all__ = [

@@ -5,46 +5,46 @@ import struct
 import sys
 
 from ._builtins import own as __builtins__
-from ._wire import Refused
+from ._wire import Rejected
 
 _NUMBERS = frozenset("fdbBhHiIlLqQ")
 _BIG_ENDIAN = sys.byteorder == "big"
 
 
-def one_row(thing):
+def one_row(obj):
     """Little-endian float32 bytes; an array of several dimensions gives its elements in C order."""
-    numpy = _numpy_array(thing)
+    numpy = _numpy_array(obj)
     if numpy is not None:
         return _bytes_of(numpy)
-    return _row(thing)
+    return _row(obj)
 
 
-def rows(thing):
+def rows(obj):
     """u32 count, u32 length of each row, then the floats of all."""
-    numpy = _numpy_array(thing)
+    numpy = _numpy_array(obj)
     if numpy is not None:
         if numpy.ndim != 2:
-            raise Refused(
+            raise Rejected(
                 "not_representable", "the array has %d dimensions; two are needed to read it as rows" % numpy.ndim
             )
         count, width = numpy.shape
         head = struct.pack("<I", count) + struct.pack("<I", width) * count
         return head + bytes(_bytes_of(numpy))
-    parts = [bytes(one_row(row)) for row in _items(thing)]
+    parts = [bytes(one_row(row)) for row in _items(obj)]
     return b"".join((struct.pack("<%dI" % (len(parts) + 1), len(parts), *(len(part) // 4 for part in parts)), *parts))
 
 
-def _numpy_array(thing):
+def _numpy_array(obj):
     """The object as a numpy array where it is one, or offers to become one."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not hasattr(numpy, "ndarray"):
         return None
-    if isinstance(thing, numpy.ndarray):
-        return thing
-    if hasattr(thing, "detach") and hasattr(thing, "cpu"):  # a tensor, maybe with a gradient, maybe on a device
-        thing = thing.detach().cpu().float()  # numpy lacks some of its types
-    if hasattr(thing, "__array__") or hasattr(thing, "__array_interface__"):
-        return numpy.asarray(thing)
+    if isinstance(obj, numpy.ndarray):
+        return obj
+    if hasattr(obj, "detach") and hasattr(obj, "cpu"):  # a tensor, maybe with a gradient, maybe on a device
+        obj = obj.detach().cpu().float()  # numpy lacks some of its types
+    if hasattr(obj, "__array__") or hasattr(obj, "__array_interface__"):
+        return numpy.asarray(obj)
     return None
 
 
@@ -57,41 +57,41 @@ def _bytes_of(numpy_array):
         with numpy.errstate(over="ignore"):  # beyond float32 is infinity, as everywhere
             flat = numpy.ascontiguousarray(numpy_array, dtype="<f4").reshape(-1)
     except (TypeError, ValueError) as error:
-        raise Refused("not_representable", "an array of %s cannot be read as floats: %s" % (kind, error)) from None
+        raise Rejected("not_representable", "an array of %s cannot be read as floats: %s" % (kind, error)) from None
     return memoryview(flat.view("u1")) if flat.size else b""
 
 
-def _row(thing):
-    numbers = _numbers_in_place(thing)
+def _row(obj):
+    numbers = _numbers_in_place(obj)
     if numbers is not None and numbers.format == "f" and not _BIG_ENDIAN:
         return numbers.tobytes()
     try:
-        floats = array.array("f", _items(thing) if numbers is None else numbers)
+        floats = array.array("f", _items(obj) if numbers is None else numbers)
     except TypeError as error:
-        raise Refused("not_representable", "a %s cannot be read as floats: %s" % (type(thing).__name__, error)) from None
+        raise Rejected("not_representable", "a %s cannot be read as floats: %s" % (type(obj).__name__, error)) from None
     except OverflowError as error:
-        raise Refused("not_representable", "an element is too large for a float: %s" % error) from None
+        raise Rejected("not_representable", "an element is too large for a float: %s" % error) from None
     if _BIG_ENDIAN:
         floats.byteswap()
     return floats.tobytes()
 
 
-def _numbers_in_place(thing):
+def _numbers_in_place(obj):
     """The object's numbers as they lie in memory, row after row: no list of a million objects is made then."""
-    if not isinstance(thing, (array.array, memoryview)):
+    if not isinstance(obj, (array.array, memoryview)):
         return None
-    view = memoryview(thing)
+    view = memoryview(obj)
     if view.format not in _NUMBERS:
         return None
     return view if view.ndim == 1 else memoryview(view.tobytes()).cast(view.format)
 
 
-def _items(thing):
-    if isinstance(thing, (str, bytes, bytearray, dict, set, frozenset)):
-        raise Refused("not_representable", "a %s is no sequence of numbers" % type(thing).__name__)
-    if hasattr(thing, "tolist"):
-        thing = thing.tolist()
+def _items(obj):
+    if isinstance(obj, (str, bytes, bytearray, dict, set, frozenset)):
+        raise Rejected("not_representable", "a %s is no sequence of numbers" % type(obj).__name__)
+    if hasattr(obj, "tolist"):
+        obj = obj.tolist()
     try:
-        return list(thing)
+        return list(obj)
     except TypeError:
-        raise Refused("not_representable", "a %s is no sequence of numbers" % type(thing).__name__) from None
+        raise Rejected("not_representable", "a %s is no sequence of numbers" % type(obj).__name__) from None

@@ -2,11 +2,11 @@
 
 import threading
 
-from . import _figures, _host, _mime, _wire
+from . import _matplotlib, _host_rpc, _mime, _wire
 from ._builtins import own as __builtins__
 from ._decode import body_of, value_of
 from ._encode import dumps, encode
-from ._wire import Refused
+from ._wire import Rejected
 
 
 class CallbackError(RuntimeError):
@@ -30,7 +30,7 @@ class Callback:
         return "<callback %r of the client>" % self.name
 
 
-class Client:
+class ClientProxy:
     """`flags` are those of the request that runs; `write` sends a frame of its id, and `flush` the text of the streams."""
 
     def __init__(self, write=None, flush=lambda: None):
@@ -48,28 +48,28 @@ class Client:
 
         With `raw=True` each is a dict by MIME type already. A client that takes no displays gets their text.
         """
-        for thing in objects:
+        for obj in objects:
             if raw:
-                data, about = dict(thing), {}
-            elif _figures.is_figure(thing):
-                data, about = _figures.bundle_of(thing)
-                self.shown.append(thing)
+                data, about = dict(obj), {}
+            elif _matplotlib.is_figure(obj):
+                data, about = _matplotlib.bundle_of(obj)
+                self.shown.append(obj)
             else:
-                data, about = _mime.bundle_of(thing)
+                data, about = _mime.bundle_of(obj)
             if metadata:
                 about = {**about, **metadata}
             self.flush()
-            if not (self.takes_events() and self.tell(_mime.write(data, about))):
+            if not (self.takes_events() and self.send_display(_mime.write(data, about))):
                 print(data.get("text/plain", "<%s>" % ", ".join(map(str, data))))
 
     def takes_events(self):
         return self.flags & _wire.EVENTS
 
-    def tell(self, bundle):
+    def send_display(self, bundle):
         """Whether it was shown. By way of the host's answer: so what is printed next comes after it."""
         try:
-            return _host.ask("display", bundle) == b"true"
-        except _host.HostError:  # in a child that the user's code forked
+            return _host_rpc.request("display", bundle) == b"true"
+        except _host_rpc.HostError:  # in a child that the user's code forked
             return False
 
     def show(self, bundle):
@@ -81,25 +81,25 @@ class Client:
         """The value of a call, unless its client holds it and shows it as it likes; and the figures that are open."""
         if held:
             self.shown.append(value)
-        elif _figures.is_figure(value):
-            self.show(_figures.bundle_of(value))
+        elif _matplotlib.is_figure(value):
+            self.show(_matplotlib.bundle_of(value))
             self.shown.append(value)
         elif value is not None:
             self.show(_mime.bundle_of(value))
         self.show_figures()
 
     def show_figures(self):
-        figures = _figures.open_figures()
+        figures = _matplotlib.open_figures()
         try:
             for figure in figures:
                 if not any(figure is shown for shown in self.shown):
-                    self.show(_figures.bundle_of(figure))
+                    self.show(_matplotlib.bundle_of(figure))
         finally:
             self.drop_figures(figures)
 
     def drop_figures(self, figures=None):
         self.shown.clear()
-        _figures.close(_figures.open_figures() if figures is None else figures)
+        _matplotlib.close(_matplotlib.open_figures() if figures is None else figures)
 
     # what it is asked
 
@@ -108,7 +108,7 @@ class Client:
         if not self.flags & _wire.STDIN:
             raise EOFError("input() was called, and this client has no standard input to read from: it must ask with 'stdin' among its capabilities")
         self.flush()
-        answer = self.ask("input", b'{"prompt":%s}' % dumps(str(prompt)).encode("utf-8", "replace"))
+        answer = self.request("input", b'{"prompt":%s}' % dumps(str(prompt)).encode("utf-8", "replace"))
         if answer.get("eof") is True:
             raise EOFError("the client's standard input has ended")
         line = self.value_in(answer)
@@ -119,7 +119,7 @@ class Client:
     def callback(self, name):
         """The callback of this name, for a request's arguments."""
         if not self.flags & _wire.CALLBACKS:
-            raise Refused(
+            raise Rejected(
                 "invalid_request",
                 "the arguments name the callback '%s', and nothing of this request could ask the client for its answer: "
                 "make the request with 'callbacks' among its capabilities and take its events" % name,
@@ -128,14 +128,14 @@ class Client:
 
     def call_back(self, name, args, kwargs):
         exact = self.flags & _wire.EXACT
-        told = b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
+        reply = b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
             encode(name, False),
             b"true" if threading.get_ident() == self.main else b"false",
             b",".join([self.argument(value, exact) for value in args]),
             b",".join([encode(key, False) + b":" + self.argument(value, exact) for key, value in kwargs.items()]),
         )
         self.flush()
-        return self.value_in(self.ask("callback", told))
+        return self.value_in(self.request("callback", reply))
 
     def argument(self, value, exact):
         """A value, or what is said of an object that stays here, as in an answer."""
@@ -144,11 +144,11 @@ class Client:
             return b'{"value":' + written + b"}"
         return dumps(self.handles.keep(value)).encode("utf-8", "replace")
 
-    def ask(self, method, params):
+    def request(self, method, params):
         """What the client answered: an object."""
-        told = body_of(_host.ask(method, params))
-        answer = told["answer"]
-        answer["exact"] = told["exact"]
+        reply = body_of(_host_rpc.request(method, params))
+        answer = reply["answer"]
+        answer["exact"] = reply["exact"]
         return answer
 
     def value_in(self, answer):

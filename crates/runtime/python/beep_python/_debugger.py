@@ -5,7 +5,7 @@ import os
 import sys
 
 from ._builtins import own as __builtins__
-from ._text import message_of, type_name
+from ._repr import message_of, type_name
 
 LOOPBACK = "127.0.0.1"
 QUIET = "PYDEVD_DISABLE_FILE_VALIDATION"  # debugpy does not warn of modules that are frozen into the interpreter

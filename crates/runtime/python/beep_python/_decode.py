@@ -7,7 +7,7 @@ from decimal import Decimal
 from json.decoder import WHITESPACE, JSONDecodeError, JSONDecoder
 
 from ._builtins import own as __builtins__
-from ._wire import Refused
+from ._wire import Rejected
 
 _scan = JSONDecoder(strict=False).scan_once
 _space = WHITESPACE.match
@@ -39,11 +39,11 @@ def body_of(data):
     try:
         body = _loads(str(data, "utf-8")) if data else {}
     except RecursionError:
-        raise Refused("invalid_request", "the body is nested too deeply") from None
+        raise Rejected("invalid_request", "the body is nested too deeply") from None
     except ValueError as error:
-        raise Refused("invalid_request", "the body is not valid JSON: %s" % error) from None
+        raise Rejected("invalid_request", "the body is not valid JSON: %s" % error) from None
     if type(body) is not dict:
-        raise Refused("invalid_request", "the body must be a JSON object")
+        raise Rejected("invalid_request", "the body must be a JSON object")
     return body
 
 
@@ -56,7 +56,7 @@ def text(body, key):
 
 
 def wrong(key, wanted, value):
-    return Refused("invalid_request", "'%s' must be %s; the request has %s" % (key, wanted, _found(value)))
+    return Rejected("invalid_request", "'%s' must be %s; the request has %s" % (key, wanted, _found(value)))
 
 
 def _found(value):
@@ -86,7 +86,7 @@ def value_of(value, handles, exact):
     try:
         return _resolver(handles, exact)(value)
     except RecursionError:
-        raise Refused("invalid_request", "a value is nested too deeply") from None
+        raise Rejected("invalid_request", "a value is nested too deeply") from None
 
 
 def values_of(values, handles, exact):
@@ -105,9 +105,9 @@ def _resolver(handles, exact):
         return value
 
     def mapping(value):
-        hid = value.get("$handle")
-        if type(hid) is str and len(value) == 1:
-            return handles.get(hid)
+        handle_id = value.get("$handle")
+        if type(handle_id) is str and len(value) == 1:
+            return handles.get(handle_id)
         name = value.get("$callback")
         if type(name) is str and len(value) == 1:
             return handles.callback(name)
@@ -127,7 +127,7 @@ def _resolver(handles, exact):
 def _untag(tag, value, resolve):
     kind, read = _TAGS.get(tag, (None, None))
     if read is None or value.keys() - {tag, "fold"}:
-        raise Refused("invalid_request", "'%s' is no tag of the exact form; write such a dict as $dict" % tag)
+        raise Rejected("invalid_request", "'%s' is no tag of the exact form; write such a dict as $dict" % tag)
     content = value[tag]
     try:
         if type(content) is not kind:
@@ -139,10 +139,10 @@ def _untag(tag, value, resolve):
                 raise TypeError("'fold' cannot be there")
             out = out.replace(fold=fold)
         return out
-    except (Refused, RecursionError):
+    except (Rejected, RecursionError):
         raise
     except Exception as error:
-        raise Refused("invalid_request", "a %s cannot be read: %s" % (tag, error)) from None
+        raise Rejected("invalid_request", "a %s cannot be read: %s" % (tag, error)) from None
 
 
 def _number(part, resolve):

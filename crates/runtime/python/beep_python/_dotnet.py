@@ -18,11 +18,11 @@ _PARENTS = frozenset(NAMESPACE.rsplit(".", depth)[0] for depth in range(1, 4)) |
 
 def install():
     """`Beep.*` and a `clr` of ours come last, where nothing else has them; a `clr` that is found is only watched."""
-    sys.meta_path.append(Names())
-    sys.meta_path.insert(0, Watch())
+    sys.meta_path.append(CompatModules())
+    sys.meta_path.insert(0, ClrImportHook())
 
 
-class Names(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class CompatModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name, path=None, target=None):
         if name == "clr" or name == NAMESPACE or name in _PARENTS:
             return importlib.machinery.ModuleSpec(name, self, is_package=name in _PARENTS)
@@ -39,7 +39,7 @@ class Names(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             fill_namespace(module)
 
 
-class Watch(importlib.abc.MetaPathFinder):
+class ClrImportHook(importlib.abc.MetaPathFinder):
     """Finds nothing itself: it lets the real `clr` be found, and stands by while it loads."""
 
     busy = False
@@ -52,12 +52,12 @@ class Watch(importlib.abc.MetaPathFinder):
             spec = importlib.util.find_spec(name)
         finally:
             self.busy = False
-        if spec is not None and spec.loader is not None and not isinstance(spec.loader, Names):
-            spec.loader = Beside(spec.loader)
+        if spec is not None and spec.loader is not None and not isinstance(spec.loader, CompatModules):
+            spec.loader = ClrLoader(spec.loader)
         return spec
 
 
-class Beside(importlib.abc.Loader):
+class ClrLoader(importlib.abc.Loader):
     """Loads the real `clr`; where that cannot load, because there is no .NET, ours takes its place."""
 
     def __init__(self, loader):
@@ -75,13 +75,13 @@ class Beside(importlib.abc.Loader):
             fill_clr(module)
             sys.modules["clr"] = module
         else:
-            teach(sys.modules.get("clr", module))
+            patch_clr(sys.modules.get("clr", module))
 
     def __getattr__(self, name):
         return getattr(self.loader, name)
 
 
-class Taught(types.ModuleType):
+class PatchedClr(types.ModuleType):
     """The real clr, whose AddReference knows the one name that is ours. A property, because theirs writes its functions
     into the module's dict again, whenever an assembly was loaded."""
 
@@ -102,8 +102,8 @@ class Taught(types.ModuleType):
         self.__dict__["AddReference"] = function
 
 
-def teach(clr):
-    clr.__class__ = Taught
+def patch_clr(clr):
+    clr.__class__ = PatchedClr
 
 
 def fill_clr(clr):

@@ -35,7 +35,7 @@ except TypeError:  # no C accelerator, or one with other arguments
     dumps = json.encoder.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
-class _Cannot(Exception):
+class _NotRepresentable(Exception):
     """The form cannot say the value."""
 
 
@@ -67,7 +67,7 @@ def encode(value, exact):
         return None
     try:
         return _bounded(dumps(form.rewrite(value, 1) if kind is not str else _exact_str(value)).encode())
-    except (_Cannot, ValueError):
+    except (_NotRepresentable, ValueError):
         return None
 
 
@@ -149,7 +149,7 @@ class _Plain:
             return [_Plain.rewrite(item, depth) for item in value]
         if kind in _Plain.as_is:
             return value
-        raise _Cannot
+        raise _NotRepresentable
 
 
 def _key(key):
@@ -202,14 +202,14 @@ class _Exact:
             return _exact_dict(value, depth)
         tag = _TAGS.get(kind)
         if tag is None:
-            raise _Cannot
+            raise _NotRepresentable
         return tag(value, depth)
 
 
 def _check_depth(depth, levels):
     """Whether there is room for so many levels of JSON, of which the first is at `depth`."""
     if depth + levels - 1 > _Exact.max_depth:
-        raise _Cannot
+        raise _NotRepresentable
 
 
 def _exact_str(value):
@@ -248,7 +248,7 @@ def _moment(tag):
         if zone is not None and (
             type(zone) is not timezone or zone.tzname(None) != timezone(zone.utcoffset(None)).tzname(None)
         ):
-            raise _Cannot  # a zone with rules, or a name, of its own
+            raise _NotRepresentable  # a zone with rules, or a name, of its own
         out = {tag: value.isoformat()}
         if value.fold:
             out["fold"] = 1

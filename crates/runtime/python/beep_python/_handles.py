@@ -3,11 +3,11 @@
 import sys
 from time import monotonic
 
-from . import _failure
+from . import _exceptions
 from ._builtins import own as __builtins__
 from ._leases import Leases
-from ._text import clip, short_repr, type_name
-from ._wire import Refused
+from ._repr import clip, short_repr, type_name
+from ._wire import Rejected
 
 
 _session = None  # the handles of this process's session
@@ -16,17 +16,17 @@ _session = None  # the handles of this process's session
 def handles():
     """What this session holds for its clients: for each object its handle, type, size where known, age, repr and lease."""
     now = monotonic()
-    return [about(hid, thing, now - _session.born[hid]) for hid, thing in list(_session.held.items())]
+    return [about(handle_id, obj, now - _session.born[handle_id]) for handle_id, obj in list(_session.held.items())]
 
 
-def about(hid, thing, age):
-    out = {"handleId": hid, "typeName": type_name(type(thing)), "ageMs": int(age * 1000), "repr": short_repr(thing)}
+def about(handle_id, obj, age):
+    out = {"handleId": handle_id, "typeName": type_name(type(obj)), "ageMs": int(age * 1000), "repr": short_repr(obj)}
     try:
-        size = getattr(thing, "nbytes", None)
-        out["size"] = size if type(size) is int else sys.getsizeof(thing)
+        size = getattr(obj, "nbytes", None)
+        out["size"] = size if type(size) is int else sys.getsizeof(obj)
     except Exception:
         pass  # a property of the user's that raises is no reason to fail
-    lease = _session.leases.left(hid)
+    lease = _session.leases.left(handle_id)
     if lease is not None:
         out["leaseMs"], out["leaseLeftMs"] = (int(seconds * 1000) for seconds in lease)
     return out
@@ -42,108 +42,108 @@ class Handles:
         self.modules = {}
         self.last = 0
         self.leases = Leases()
-        self.terms = None  # those of the request that runs, where it has any
+        self.request_limits = None  # those of the request that runs, where it has any
         self.callback = None  # makes what stands for a callback of the client's among arguments
 
-    def enter(self, tag, epoch, most=None):
+    def enter(self, tag, epoch, limit=None):
         """Makes these the handles of this process, with a name."""
         self.tag = tag
         self.epoch = epoch
         self.prefix = "%s.%d." % (tag, epoch)
-        self.most = most  # how many it may hold
+        self.limit = limit  # how many it may hold
         global _session
         _session = self
 
-    def add(self, thing, leased=True):
-        if self.most is not None and len(self.held) >= self.most:
-            raise Refused(
+    def add(self, obj, leased=True):
+        if self.limit is not None and len(self.held) >= self.limit:
+            raise Rejected(
                 "too_many_handles",
                 "this session holds %d objects, as many as it may; dispose of some first" % len(self.held),
             )
-        if self.terms is not None:
-            self.terms.make_handle()
+        if self.request_limits is not None:
+            self.request_limits.count_handle()
         self.last += 1
-        hid = self.prefix + str(self.last)
-        if leased and self.terms is not None and self.terms.lease is not None:
-            self.leases.begin(hid, self.terms.lease)
-        self.held[hid] = thing
-        self.born[hid] = monotonic()
-        return hid
+        handle_id = self.prefix + str(self.last)
+        if leased and self.request_limits is not None and self.request_limits.lease is not None:
+            self.leases.begin(handle_id, self.request_limits.lease)
+        self.held[handle_id] = obj
+        self.born[handle_id] = monotonic()
+        return handle_id
 
     def add_module(self, module):
         """One handle for each module, however often it is imported."""
-        hid = self.modules.get(id(module))
-        if hid is None:  # held for ever, so that no other object can have the same id
-            hid = self.modules[id(module)] = self.add(module, leased=False)
-        return hid
+        handle_id = self.modules.get(id(module))
+        if handle_id is None:  # held for ever, so that no other object can have the same id
+            handle_id = self.modules[id(module)] = self.add(module, leased=False)
+        return handle_id
 
     def report(self):
         """Says what is still held at the end, in one line for the log: whoever made it did not let go of it."""
         modules = set(self.modules.values())
-        kinds = {}
-        for hid, thing in self.held.items():
-            if hid not in modules:
-                kind = type_name(type(thing))
-                kinds[kind] = kinds.get(kind, 0) + 1
-        if kinds:
-            most = sorted(kinds.items(), key=lambda item: -item[1])[:10]
-            said = ", ".join("%d of %s" % (count, kind) for kind, count in most)
-            more = ", and others" if len(kinds) > 10 else ""
-            _failure.say("objects were still held at the end of the session: %s%s" % (said, more))
+        types = {}
+        for handle_id, obj in self.held.items():
+            if handle_id not in modules:
+                type_ = type_name(type(obj))
+                types[type_] = types.get(type_, 0) + 1
+        if types:
+            limit = sorted(types.items(), key=lambda item: -item[1])[:10]
+            detail = ", ".join("%d of %s" % (count, type_) for type_, count in limit)
+            more = ", and others" if len(types) > 10 else ""
+            _exceptions.write_stderr("objects were still held at the end of the session: %s%s" % (detail, more))
 
-    def get(self, hid):
+    def get(self, handle_id):
         try:
-            thing = self.held[hid]
+            obj = self.held[handle_id]
         except KeyError:
-            raise self.missing(hid) from None
-        if hid in self.leases.ends:
-            self.leases.use(hid)
-        return thing
+            raise self.missing(handle_id) from None
+        if handle_id in self.leases.ends:
+            self.leases.use(handle_id)
+        return obj
 
-    def drop(self, hid):
+    def drop(self, handle_id):
         """Lets go of one, and gives it; a module's handle stays, since every client of the session shares it."""
-        thing = self.get(hid)
-        if self.modules.get(id(thing)) != hid:
-            self.forget(hid)
-        return thing
+        obj = self.get(handle_id)
+        if self.modules.get(id(obj)) != handle_id:
+            self.forget(handle_id)
+        return obj
 
-    def forget(self, hid):
+    def forget(self, handle_id):
         """Lets go of one that may be gone already."""
-        self.held.pop(hid, None)
-        self.born.pop(hid, None)
-        self.leases.forget(hid)
+        self.held.pop(handle_id, None)
+        self.born.pop(handle_id, None)
+        self.leases.forget(handle_id)
 
-    def missing(self, hid):
-        if self.is_older(hid):
-            return Refused(
+    def missing(self, handle_id):
+        if self.is_older(handle_id):
+            return Rejected(
                 "handle_lost",
-                "the object of handle '%s' was lost when the session was restarted; make it again" % clip(hid),
+                "the object of handle '%s' was lost when the session was restarted; make it again" % clip(handle_id),
             )
-        lease = self.leases.expired.get(hid)
+        lease = self.leases.expired.get(handle_id)
         if lease is not None:
-            said = "the object of handle '%s' was released: its lease of %g s ran out, in which nobody used it; make it again"
-            return Refused("handle_expired", said % (clip(hid), lease))
-        return Refused("unknown_handle", "this session holds no object with the handle '%s'" % clip(hid))
+            detail = "the object of handle '%s' was released: its lease of %g s ran out, in which nobody used it; make it again"
+            return Rejected("handle_expired", detail % (clip(handle_id), lease))
+        return Rejected("unknown_handle", "this session holds no object with the handle '%s'" % clip(handle_id))
 
-    def is_older(self, hid):
+    def is_older(self, handle_id):
         """Whether the handle is of this session, before it was restarted."""
-        tag, _, rest = hid.partition(".")
+        tag, _, rest = handle_id.partition(".")
         epoch = rest.partition(".")[0]
         return tag == self.tag and epoch.isdecimal() and len(epoch) < 20 and int(epoch) < self.epoch
 
-    def keep(self, thing):
+    def keep(self, obj):
         """What a client is told of an object that stays here, from now on under a handle."""
-        about = describe(thing)
-        return {"isHandle": True, "handleId": self.add(thing), **about}
+        about = describe(obj)
+        return {"isHandle": True, "handleId": self.add(obj), **about}
 
 
-def describe(thing):
-    out = {"typeName": type_name(type(thing)), "repr": short_repr(thing)}
+def describe(obj):
+    out = {"typeName": type_name(type(obj)), "repr": short_repr(obj)}
     try:
-        shape = getattr(thing, "shape", None)
+        shape = getattr(obj, "shape", None)
         if isinstance(shape, tuple) and all(type(n) is int for n in shape):
             out["shape"] = list(shape)
-            dtype = getattr(thing, "dtype", None)
+            dtype = getattr(obj, "dtype", None)
             if dtype is not None:
                 out["dtype"] = clip(str(dtype))
     except Exception:

@@ -2,7 +2,7 @@
 
 import os
 
-from . import _host
+from . import _host_rpc
 from ._builtins import own as __builtins__
 
 
@@ -19,91 +19,91 @@ class VenvManager:
 
     def ensure_provider_environment(self, provider, model_id=None, progress=None):
         """The path of the provider's environment: made, filled or repaired where need be."""
-        return _host.call("venv.ensure_provider", {"provider": provider, "modelId": model_id}, progress)["path"]
+        return _host_rpc.call("venv.ensure_provider", {"provider": provider, "modelId": model_id}, progress)["path"]
 
     def ensure_engine_environment(self, engine, progress=None):
         """The path of the engine's environment: made, filled or repaired where need be."""
-        return _host.call("venv.ensure_engine", {"engine": engine}, progress)["path"]
+        return _host_rpc.call("venv.ensure_engine", {"engine": engine}, progress)["path"]
 
     def provider_environment_name(self, provider, model_id=None):
         """What the provider's environment is called on this machine: `provider-cuda`."""
-        return _host.call("venv.provider_name", {"provider": provider, "modelId": model_id})["name"]
+        return _host_rpc.call("venv.provider_name", {"provider": provider, "modelId": model_id})["name"]
 
     def registered_environment(self, provider, model_id=None):
         """The path of the environment that the provider has; None when it has none yet. Nothing is made."""
-        return _host.call("venv.registered", {"provider": provider, "modelId": model_id})["path"]
+        return _host_rpc.call("venv.registered", {"provider": provider, "modelId": model_id})["path"]
 
     def providers(self):
         """What is known of every provider and engine that `providers.toml` names: a list of dicts."""
-        return _host.call("provider.list", {})["providers"]
+        return _host_rpc.call("provider.list", {})["providers"]
 
     def provider_status(self, provider, model_id=None):
         """What a provider needs, and what there is of it: a dict, with a list of dicts under `packages`."""
-        return _host.call("provider.status", {"provider": provider, "modelId": model_id})
+        return _host_rpc.call("provider.status", {"provider": provider, "modelId": model_id})
 
     def detect_accelerator(self):
         """What this machine computes with: `cuda`, `rocm`, `vulkan` or `cpu`."""
-        return _host.call("provider.accelerator", {})["accelerator"]
+        return _host_rpc.call("provider.accelerator", {})["accelerator"]
 
     def mark_feature(self, provider, feature):
         """Notes that something beside packages is set up in the provider's environment."""
-        _host.call("provider.mark_feature", {"provider": provider, "feature": feature})
+        _host_rpc.call("provider.mark_feature", {"provider": provider, "feature": feature})
 
     def has_feature(self, provider, feature):
         """Whether that was noted of the environment that the provider has now."""
-        return _host.call("provider.has_feature", {"provider": provider, "feature": feature})["marked"]
+        return _host_rpc.call("provider.has_feature", {"provider": provider, "feature": feature})["marked"]
 
     def tracked_packages(self, provider):
         """The packages of the provider's environment: a dict of versions by name."""
-        return _host.call("provider.tracked", {"provider": provider})["packages"]
+        return _host_rpc.call("provider.tracked", {"provider": provider})["packages"]
 
     def track_package(self, provider, package, version):
         """Notes that a package was put into the provider's environment by other means."""
-        _host.call("provider.tracked", {"provider": provider, "package": [package, version]})
+        _host_rpc.call("provider.tracked", {"provider": provider, "package": [package, version]})
 
     def create(self, name):
         """Makes an empty environment; gives its path."""
-        return _host.call("venv.create", {"name": name})["path"]
+        return _host_rpc.call("venv.create", {"name": name})["path"]
 
     def list(self):
         """What is known of every environment: a list of dicts."""
-        return _host.call("venv.list", {})["environments"]
+        return _host_rpc.call("venv.list", {})["environments"]
 
     def status(self, name):
         """What is known of one: a dict."""
-        return _host.call("venv.status", {"name": name})
+        return _host_rpc.call("venv.status", {"name": name})
 
     def delete(self, name):
         """Deletes one. The environment that this code runs in is refused."""
-        _host.call("venv.delete", {"name": name})
+        _host_rpc.call("venv.delete", {"name": name})
 
     def install(self, name, *packages, progress=None):
         """Installs packages, given as pip takes them; gives what is installed then: a list of dicts."""
-        return _host.call("venv.install", {"name": name, "packages": list(packages)}, progress)["installed"]
+        return _host_rpc.call("venv.install", {"name": name, "packages": list(packages)}, progress)["installed"]
 
     def uninstall(self, name, *packages):
         """Removes packages, given by their names; what they require stays. A dict: `removed`, a list of dicts; `absent`, what
         was not installed; `orphaned`, what misses them now."""
-        return _host.call("venv.uninstall", {"name": name, "packages": list(packages)})
+        return _host_rpc.call("venv.uninstall", {"name": name, "packages": list(packages)})
 
     def lock(self, name, file=None, progress=None):
         """Writes down what is installed, exactly and with hashes, into `file` or the environment's own pylock.toml; gives its
         path."""
-        return _host.call("venv.lock", {"name": name, "file": _path(file)}, progress)["path"]
+        return _host_rpc.call("venv.lock", {"name": name, "file": _path(file)}, progress)["path"]
 
     def sync(self, name, file=None, progress=None):
         """Brings the packages to what a lock says, `file` or the environment's own; gives a dict of lists of dicts: `changed`
         and `removed`."""
-        return _host.call("venv.sync", {"name": name, "file": _path(file)}, progress)
+        return _host_rpc.call("venv.sync", {"name": name, "file": _path(file)}, progress)
 
     def clone(self, name, to):
         """Copies an environment, with all that is installed in it; gives the copy's path."""
-        return _host.call("venv.clone", {"name": name, "to": to})["path"]
+        return _host_rpc.call("venv.clone", {"name": name, "to": to})["path"]
 
     def repair(self, name, python=None, progress=None):
         """Mends an environment: its Python where that is gone, or is to be another one (`"3.12"`), and packages that are not
         whole. A dict: `path`; `was`, a dict whose `state` says what was wrong; `installed`, a list of dicts."""
-        return _host.call("venv.repair", {"name": name, "python": python}, progress)
+        return _host_rpc.call("venv.repair", {"name": name, "python": python}, progress)
 
 
 def _path(file):
@@ -119,15 +119,15 @@ class PythonRuntimeManager:
 
     def list(self):
         """What is known of every runtime of the home: a list of dicts."""
-        return _host.call("runtime.list", {})["runtimes"]
+        return _host_rpc.call("runtime.list", {})["runtimes"]
 
     def install(self, version=None, progress=None):
         """Installs a runtime, `"3.12"` or the default version; gives what is known of it: a dict."""
-        return _host.call("runtime.install", {"version": version}, progress)
+        return _host_rpc.call("runtime.install", {"version": version}, progress)
 
     def use(self, name):
         """Makes a runtime the default, by its id or version; gives what is known of it: a dict."""
-        return _host.call("runtime.use", {"name": name})
+        return _host_rpc.call("runtime.use", {"name": name})
 
     def default(self):
         """The default runtime: a dict, or None."""

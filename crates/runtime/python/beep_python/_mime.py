@@ -5,7 +5,7 @@ import sys
 
 from ._builtins import own as __builtins__
 from ._encode import encode
-from ._text import short_repr, type_name
+from ._repr import short_repr, type_name
 
 MAX_TEXT = 1 << 20  # characters of a text/plain
 MAX_DISPLAY = 32 << 20  # bytes of a bundle's JSON
@@ -22,57 +22,57 @@ _METHODS = (
 )
 
 
-def bundle_of(thing):
+def bundle_of(obj):
     """Data and metadata by MIME type. What one of its methods raises costs it that type only, and is told in a text."""
     data, metadata, failed = {}, {}, []
-    if isinstance(thing, type):  # its methods are those of its instances
-        return {"text/plain": text_of(thing)}, metadata
-    _merge(_ask(thing, "_repr_mimebundle_", failed, include=None, exclude=None), None, data, metadata)
+    if isinstance(obj, type):  # its methods are those of its instances
+        return {"text/plain": text_of(obj)}, metadata
+    _merge(_ask(obj, "_repr_mimebundle_", failed, include=None, exclude=None), None, data, metadata)
     for method, mime in _METHODS:
         if mime not in data:
-            _merge(_ask(thing, method, failed), mime, data, metadata)
+            _merge(_ask(obj, method, failed), mime, data, metadata)
     if "text/plain" not in data:
-        data["text/plain"] = text_of(thing)
+        data["text/plain"] = text_of(obj)
     for text in failed:
         print(text, file=sys.stderr)
     return data, metadata
 
 
-def _ask(thing, method, failed, **arguments):
+def _ask(obj, method, failed, **arguments):
     # looked up at the type, so that an object with every attribute does not pass for one that has this method
-    if getattr(type(thing), method, None) is None:
+    if getattr(type(obj), method, None) is None:
         return None
     try:
-        return getattr(thing, method)(**arguments)
+        return getattr(obj, method)(**arguments)
     except NotImplementedError:
         return None
     except Exception as error:
-        failed.append("%s.%s raised %s: %s" % (type_name(type(thing)), method, type_name(type(error)), error))
+        failed.append("%s.%s raised %s: %s" % (type_name(type(obj)), method, type_name(type(error)), error))
         return None
 
 
-def _merge(told, mime, data, metadata):
+def _merge(answer, mime, data, metadata):
     about = None
-    if isinstance(told, tuple) and len(told) == 2:
-        told, about = told
-    if told is None:
+    if isinstance(answer, tuple) and len(answer) == 2:
+        answer, about = answer
+    if answer is None:
         return
     if mime is None:
-        if isinstance(told, dict):
-            data.update(told)
+        if isinstance(answer, dict):
+            data.update(answer)
             if isinstance(about, dict):
                 metadata.update(about)
         return
-    data[mime] = told
+    data[mime] = answer
     if about:
         metadata[mime] = about
 
 
-def text_of(thing):
+def text_of(obj):
     try:
-        text = str.__str__(repr(thing))
+        text = str.__str__(repr(obj))
     except Exception:
-        return short_repr(thing)  # which says what its __repr__ raised
+        return short_repr(obj)  # which says what its __repr__ raised
     if len(text) > MAX_TEXT:
         return "%s… [cut here: %d more characters]" % (text[:MAX_TEXT], len(text) - MAX_TEXT)
     return text

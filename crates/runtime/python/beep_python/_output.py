@@ -1,23 +1,27 @@
-"""The streams of a worker: text to descriptors 1 and 2, line by line, and in one order where a client follows both."""
+"""A worker's standard output and error: text, written line by line, in an order that the host can attribute."""
 
 import io
+import sys
 import time
 from fcntl import ioctl
 from termios import FIONREAD
 
 from ._builtins import own as __builtins__
 
-STEP = 20e-6  # seconds between looks whether the host has fetched what the other pipe holds
-STEPS = 700  # some 14 ms at least; then the other descriptor is no pipe of the host's any more
+STEP = 20e-6  # seconds between checks whether the host has read a pipe
+STEPS = 700  # some 14 ms at least; then the other descriptor is no longer a pipe of the host's
+DRAIN_STEPS = 700  # some 50 ms in all, while more output keeps coming
+DRAIN_STEPS_SLOW = 70_000  # some 5 s, while the host has not read it yet
+NOTHING = bytes(4)
 
 
-class Ordered(io.FileIO):
-    """One of the two. A client that takes events reads them in the order in which the host fetched them from two pipes:
+class OrderedStream(io.FileIO):
+    """One of the two descriptors. A client of events sees output in the order in which the host read it from two pipes,
 
-    so before one is written to, the other must be empty.
+    so before a write to one, the other must be empty.
     """
 
-    follower = None  # the client of the call that runs
+    client = None  # of the running call
 
     def __init__(self, fd, name):
         super().__init__(fd, "w", closefd=False)
@@ -25,11 +29,11 @@ class Ordered(io.FileIO):
         self.other = 3 - fd
 
     def write(self, data):
-        if Ordered.follower is not None and Ordered.follower.takes_events() and self.other is not None:
-            self.let_other_drain()
+        if OrderedStream.client is not None and OrderedStream.client.takes_events() and self.other is not None:
+            self.wait_for_other_pipe()
         return super().write(data)
 
-    def let_other_drain(self):
+    def wait_for_other_pipe(self):
         count = bytearray(4)
         try:
             for _ in range(STEPS):
@@ -37,18 +41,51 @@ class Ordered(io.FileIO):
                 if not any(count):
                     return
                 time.sleep(STEP)
-        except OSError:  # the user's code has put something else in its place
+        except OSError:  # the user's code replaced it
             pass
         self.other = None
 
 
 def streams():
-    """What is to be `sys.stdout` and `sys.stderr`: they write to descriptors 1 and 2, whatever these are then."""
-    return _text(1, "<stdout>"), _text(2, "<stderr>")
+    """The worker's `sys.stdout` and `sys.stderr`; they write to descriptors 1 and 2, whatever those are then."""
+    return _text_stream(1, "<stdout>"), _text_stream(2, "<stderr>")
 
 
-def _text(fd, name):
-    buffer = io.BufferedWriter(Ordered(fd, name))
+def _text_stream(fd, name):
+    buffer = io.BufferedWriter(OrderedStream(fd, name))
     stream = io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
     stream.mode = "w"
     return stream
+
+
+class OutputDrain:
+    """Waits until the host has read all output: it attributes what it reads to the request that is running.
+
+    A thread that keeps printing keeps the pipes full; it is waited for a short while, a slow host longer.
+    """
+
+    def __init__(self):
+        self.fds = ()
+        self.unread = bytearray(4)  # a C int, as FIONREAD gives it
+        self.sleep = time.sleep  # bound here, out of reach of code that patches the module
+
+    def wait(self):
+        unread = self.unread
+        for fd in self.fds:
+            ioctl(fd, FIONREAD, unread)
+            if unread != NOTHING:
+                self.wait_until_read(fd)
+
+    def wait_until_read(self, fd):
+        unread = self.unread
+        last, grown = None, False
+        for step in range(DRAIN_STEPS_SLOW):
+            ioctl(fd, FIONREAD, unread)
+            if unread == NOTHING:
+                return
+            left = int.from_bytes(unread, sys.byteorder)
+            grown = grown or (last is not None and left > last)
+            if grown and step >= DRAIN_STEPS:
+                return
+            last = left
+            self.sleep(STEP)

@@ -11,7 +11,7 @@ _prctl = None  # libc's, once it was needed: a zygote's workers find it made
 _F_SETSIG = 10  # Linux; the fcntl module has no name for it before 3.13
 
 
-def out_of_the_way(fds):
+def dup_high(fds):
     """The same descriptors at high numbers, closed on exec: user code that closes and opens gets the low ones."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     floor = max(min(soft, 1024) - 2 * len(fds) - 8, 16)
@@ -21,7 +21,7 @@ def out_of_the_way(fds):
     return moved
 
 
-def die_with(lifeline):
+def kill_on_host_exit(lifeline):
     """Ends this process, whatever it is doing, when the last write end of the lifeline pipe closes.
 
     The signal belongs to the open file, which forked processes share, so each opens its own.
@@ -44,7 +44,7 @@ def die_with(lifeline):
     return fd
 
 
-def die_first():
+def raise_oom_score():
     """When the machine runs out of memory, the kernel is to end workers before it ends their host."""
     try:
         fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
@@ -56,12 +56,12 @@ def die_first():
         pass  # it is only a hint
 
 
-def live_without(fd):
+def detach_lifeline(fd):
     """Undoes `die_with`."""
     os.close(fd)
 
 
-def pidfd_of(pid):
+def open_pidfd(pid):
     """A descriptor that stands for the process. Pythons built against old headers, as portable ones are, lack the call."""
     if hasattr(os, "pidfd_open"):
         return os.pidfd_open(pid)
@@ -76,13 +76,13 @@ def pidfd_of(pid):
     return fd  # closed on exec, as the kernel makes it
 
 
-def write_output_to(out, err):
+def redirect_output(out, err):
     """Descriptors 1 and 2."""
     os.dup2(out, 1)
     os.dup2(err, 2)
 
 
-def buffer_c_output_by_line():
+def line_buffer_c_output():
     """C code writes to the same pipes: with full buffers its lines would come long after Python's."""
     try:
         import ctypes
@@ -94,7 +94,7 @@ def buffer_c_output_by_line():
         pass  # a Python without ctypes: order is kept within each stream only
 
 
-def adopt_orphans():
+def become_subreaper():
     """Makes this process the parent of whatever its descendants leave behind, so that it can end them."""
     global _prctl
     try:

@@ -6,38 +6,38 @@ import operator
 import sys
 import types
 
-from . import _arrays, _failure, _wire
+from . import _arrays, _exceptions, _wire
 from ._builtins import own as __builtins__
-from ._client import Client
+from ._client import ClientProxy
 from ._decode import arguments, body_of, text, value_of, values_of, wrong
 from ._encode import dumps, encode
-from ._evaluate import Compiler
+from ._compiler import Compiler
 from ._handles import Handles
-from ._run import run, run_awaiting
+from ._exec import run, run_async
 from ._streams import Stream, Streams
-from ._text import type_name
-from ._wire import Refused
+from ._repr import type_name
+from ._wire import Rejected
 
 
 class Operations(dict):
     """Methods by the numbers of operations."""
 
     def __missing__(self, number):
-        raise Refused("unknown_operation", "this worker knows no operation %d" % number)
+        raise Rejected("unknown_operation", "this worker knows no operation %d" % number)
 
 
 class Session:
     """The namespace is a real `__main__`, so that pickle, inspect and classes find it where they look."""
 
-    def __init__(self, awaiter, client=None, streams=Streams):
+    def __init__(self, session_loop, client=None, streams=Streams):
         self.handles = Handles()
-        self.client = client or Client()
+        self.client = client or ClientProxy()
         self.client.handles = self.handles
         self.handles.callback = self.client.callback
-        self.streams = streams(self.handles, awaiter, self.client)
+        self.streams = streams(self.handles, session_loop, self.client)
         self.compiler = Compiler()
         self.prepared = self.compiler.prepared
-        self.awaiter = awaiter
+        self.session_loop = session_loop
         self.module = types.ModuleType("__main__")
         self.namespace = self.module.__dict__
         self.namespace["__builtins__"] = sys.modules["builtins"]
@@ -61,9 +61,9 @@ class Session:
             }
         )
 
-    def enter(self, tag, epoch, most_handles=None):
+    def enter(self, tag, epoch, handle_limit=None):
         """Makes this the session of the process."""
-        self.handles.enter(tag, epoch, most_handles)
+        self.handles.enter(tag, epoch, handle_limit)
         sys.modules["__main__"] = self.module
 
     # Each operation takes the request's body, as it came, and whether answers are exact; it gives kind and body.
@@ -71,8 +71,8 @@ class Session:
     def evaluate(self, data, exact):
         program = self.prepared.get(data)
         if program is not None:
-            if program.awaits:
-                return self.answer(self.awaiter.wait(run_awaiting(program, self.namespace)), exact)
+            if program.is_async:
+                return self.answer(self.session_loop.run(run_async(program, self.namespace)), exact)
             return self.answer(run(program, self.namespace), exact)
         body = body_of(data)
         return self.answer(self.value_from(body, exact, data), exact, body.get("returnType"))
@@ -90,8 +90,8 @@ class Session:
             namespace = {**namespace, **values_of(given, self.handles, exact)}
         elif data is not None and body.get("returnType") is None:
             self.compiler.prepare(data, program)
-        if program.awaits:
-            return self.awaiter.wait(run_awaiting(program, namespace))
+        if program.is_async:
+            return self.session_loop.run(run_async(program, namespace))
         return run(program, namespace)
 
     def execute(self, data, exact):
@@ -114,26 +114,26 @@ class Session:
         body = body_of(data)
         credit = _credit(body)
         if "handleId" not in body:
-            thing = self.value_from(body, exact)
+            obj = self.value_from(body, exact)
         else:
-            thing = self.handles.get(text(body, "handleId"))
+            obj = self.handles.get(text(body, "handleId"))
             if body.get("methodName") is not None:
-                thing = self.invoke(_attribute(thing, text(body, "methodName")), body, exact)
-        return _object(self.streams.run(Stream(thing), None, credit, exact))
+                obj = self.invoke(_attribute(obj, text(body, "methodName")), body, exact)
+        return _object(self.streams.run(Stream(obj), None, credit, exact))
 
     def next_items(self, data, exact):
         body = body_of(data)
         credit = _credit(body)
-        hid = text(body, "handleId")
-        stream = self.handles.get(hid)
+        handle_id = text(body, "handleId")
+        stream = self.handles.get(handle_id)
         if type(stream) is not Stream:
-            raise Refused("invalid_request", "the object of handle '%s' is no stream; open one on it" % hid)
-        return _object(self.streams.run(stream, hid, credit, exact))
+            raise Rejected("invalid_request", "the object of handle '%s' is no stream; open one on it" % handle_id)
+        return _object(self.streams.run(stream, handle_id, credit, exact))
 
     def import_module(self, data, exact):
         name = text(body_of(data), "moduleName")
         if not name:
-            raise Refused("invalid_request", "'moduleName' must not be empty")
+            raise Rejected("invalid_request", "'moduleName' must not be empty")
         module = importlib.import_module(name)
         root = name.partition(".")[0]
         self.namespace[root] = sys.modules.get(root, module)
@@ -147,33 +147,33 @@ class Session:
 
     def call(self, data, exact):
         body = body_of(data)
-        thing = self.handles.get(text(body, "handleId"))
-        value = self.invoke(_attribute(thing, text(body, "methodName")), body, exact)
+        obj = self.handles.get(text(body, "handleId"))
+        value = self.invoke(_attribute(obj, text(body, "methodName")), body, exact)
         return self.answer(value, exact, body.get("returnType"))
 
     def get_attribute(self, data, exact):
         body = body_of(data)
-        thing = self.handles.get(text(body, "handleId"))
-        return self.answer(_attribute(thing, text(body, "attributeName")), exact, body.get("returnType"))
+        obj = self.handles.get(text(body, "handleId"))
+        return self.answer(_attribute(obj, text(body, "attributeName")), exact, body.get("returnType"))
 
     def set_attribute(self, data, exact):
         body = body_of(data)
-        thing = self.handles.get(text(body, "handleId"))
+        obj = self.handles.get(text(body, "handleId"))
         owner, _, name = text(body, "attributeName").rpartition(".")
         if not name:
             raise _no_name()
         value = value_of(body.get("value"), self.handles, exact)
-        setattr(_attribute(thing, owner) if owner else thing, name, value)
+        setattr(_attribute(obj, owner) if owner else obj, name, value)
         return _wire.OBJECT, b'{"success":true}'
 
     def dispose(self, data, exact):
         body = body_of(data)
         if "handleIds" not in body:
-            self.let_go(text(body, "handleId"))
+            self.release(text(body, "handleId"))
             return _wire.OBJECT, b'{"success":true}'
         held = self.handles.held.keys() & _handle_ids(body)
-        for hid in held:
-            self.let_go(hid)
+        for handle_id in held:
+            self.release(handle_id)
         return _object({"success": True, "disposed": len(held)})
 
     def renew(self, data, exact):
@@ -182,22 +182,22 @@ class Session:
             self.handles.get(text(body, "handleId"))
             return _wire.OBJECT, b'{"success":true}'
         held = self.handles.held.keys() & _handle_ids(body)
-        for hid in held:
-            self.handles.get(hid)
+        for handle_id in held:
+            self.handles.get(handle_id)
         return _object({"success": True, "renewed": len(held)})
 
-    def end_leases(self):
+    def release_expired(self):
         """Lets go of what nobody has used for as long as its lease is."""
-        for hid in self.handles.leases.run_out():
+        for handle_id in self.handles.leases.expire():
             try:
-                self.let_go(hid)
+                self.release(handle_id)
             except BaseException:
-                _failure.report("an object that was released, since its lease had run out, raised at its end")
+                _exceptions.report("an object that was released, since its lease had run out, raised at its end")
 
-    def let_go(self, hid):
-        thing = self.handles.drop(hid)
-        if type(thing) is Stream:
-            self.streams.end(thing, hid)
+    def release(self, handle_id):
+        obj = self.handles.drop(handle_id)
+        if type(obj) is Stream:
+            self.streams.end(obj, handle_id)
 
     def to_float_array(self, data, exact):
         return _wire.FLOATS, _arrays.one_row(self.handles.get(text(body_of(data), "handleId")))
@@ -221,7 +221,7 @@ class Session:
     def invoke(self, function, body, exact):
         args, kwargs = arguments(body, self.handles, exact)
         made = function(*args, **kwargs)
-        return self.awaiter.wait(made) if type(made) is types.CoroutineType else made
+        return self.session_loop.run(made) if type(made) is types.CoroutineType else made
 
     def answer(self, value, exact, hint=None):
         """The value itself where the form can say it, else a handle to it."""
@@ -240,10 +240,10 @@ def _is_held(hint):
 
 
 def _handle_ids(body):
-    hids = body["handleIds"]
-    if type(hids) is not list or not all(type(hid) is str for hid in hids):
-        raise wrong("handleIds", "an array of strings", hids)
-    return hids
+    handle_ids = body["handleIds"]
+    if type(handle_ids) is not list or not all(type(handle_id) is str for handle_id in handle_ids):
+        raise wrong("handleIds", "an array of strings", handle_ids)
+    return handle_ids
 
 
 def _credit(body):
@@ -254,14 +254,14 @@ def _credit(body):
     return credit
 
 
-def _attribute(thing, path):
+def _attribute(obj, path):
     if not path:
         raise _no_name()
-    return operator.attrgetter(path)(thing)
+    return operator.attrgetter(path)(obj)
 
 
 def _no_name():
-    return Refused("invalid_request", "the name of an attribute must not be empty")
+    return Rejected("invalid_request", "the name of an attribute must not be empty")
 
 
 def _as_hinted(value, hint):
@@ -289,8 +289,8 @@ def _is_integral(value):
         return False
 
 
-def _json(thing):
-    return dumps(thing).encode("utf-8", "replace")
+def _json(obj):
+    return dumps(obj).encode("utf-8", "replace")
 
 
 def _object(answer):

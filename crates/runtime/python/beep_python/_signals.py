@@ -8,39 +8,39 @@ call is only reported. Code that asks which handler is set gets its own.
 import functools
 import signal
 
-from . import _failure
+from . import _exceptions
 from ._builtins import own as __builtins__
 
 
 class _Guarded:
-    def __init__(self, handler, turn):
+    def __init__(self, handler, gate):
         self.handler = handler
-        self.turn = turn
+        self.gate = gate
 
     def __call__(self, signum, frame):
-        turn = self.turn
-        if turn.slot >= 0 and not turn.shields:
+        gate = self.gate
+        if gate.slot >= 0 and not gate.deferrals:
             return self.handler(signum, frame)
-        if turn.wake is not None:
-            turn.wake()
+        if gate.leave_idle is not None:
+            gate.leave_idle()
         try:
             self.handler(signum, frame)
         except BaseException:
-            _failure.report("a signal handler raised while the session was idle")
+            _exceptions.report("a signal handler raised while the session was idle")
 
 
 def _own(handler):
     return handler.handler if isinstance(handler, _Guarded) else handler
 
 
-def guard(turn):
+def guard(gate):
     """Wraps the functions that set and tell handlers."""
     set_handler, get_handler = signal.signal, signal.getsignal
 
     @functools.wraps(set_handler)
     def signal_(signalnum, handler):
         if callable(handler) and not isinstance(handler, signal.Handlers) and handler is not signal.default_int_handler:
-            handler = _Guarded(handler, turn)
+            handler = _Guarded(handler, gate)
         return _own(set_handler(signalnum, handler))
 
     @functools.wraps(get_handler)

@@ -8,9 +8,9 @@ from termios import FIONREAD
 from . import _wire
 from ._builtins import own as __builtins__
 from ._encode import dumps, encode
-from ._terms import smaller
-from ._text import type_name
-from ._wire import Refused
+from ._limits import tighter
+from ._repr import type_name
+from ._wire import Rejected
 
 MAX_ITEMS = 1000  # of one round, where the client does not say
 MAX_BYTES = 1 << 20  # of one round: what a client that does not read makes the host hold
@@ -20,48 +20,48 @@ ALONE = 1e-3  # seconds that a round may take before it lets the other calls of 
 class Stream:
     """An iterator that a session keeps for a client."""
 
-    def __init__(self, thing):
-        kind = type(thing)
-        self.asynchronous = hasattr(kind, "__aiter__") and not hasattr(kind, "__iter__")
-        self.iterator = kind.__aiter__(thing) if self.asynchronous else iter(thing)
+    def __init__(self, obj):
+        message_type = type(obj)
+        self.asynchronous = hasattr(message_type, "__aiter__") and not hasattr(message_type, "__iter__")
+        self.iterator = message_type.__aiter__(obj) if self.asynchronous else iter(obj)
         self.type_name = type_name(type(self.iterator))
 
 
 class Streams:
     """`source` is where requests come in; `busy` says whether more of them are at hand already."""
 
-    def __init__(self, handles, awaiter, client, source=None, busy=lambda: False):
-        self.handles, self.awaiter, self.client = handles, awaiter, client
+    def __init__(self, handles, session_loop, client, source=None, busy=lambda: False):
+        self.handles, self.session_loop, self.client = handles, session_loop, client
         self.source, self.busy = source, busy
         self.now = time.monotonic
         self.result_bytes = None  # that an item may have
 
-    def run(self, stream, hid, credit, exact):
+    def run(self, stream, handle_id, credit, exact):
         """One round: the items that are asked for, and what the answer says. A stream that ends is forgotten."""
         limit = MAX_ITEMS if credit is None else credit
-        terms = self.handles.terms
-        most = smaller(self.result_bytes, terms.result_bytes) if terms is not None else self.result_bytes
-        self.most = sys.maxsize if most is None else most
+        limits = self.handles.request_limits
+        byte_limit = tighter(self.result_bytes, limits.result_bytes) if limits is not None else self.result_bytes
+        self.byte_limit = sys.maxsize if byte_limit is None else byte_limit
         try:
             if stream.asynchronous:
-                done, count = self.awaiter.wait(self.send_awaited(stream.iterator, limit, exact))
+                done, count = self.session_loop.run(self.send_items_async(stream.iterator, limit, exact))
             else:
-                done, count = self.send(stream.iterator, limit, exact)
+                done, count = self.send_items(stream.iterator, limit, exact)
             # A cancel that comes now is too late: one after the stream got its handle, and before the client was told of
             # it, would leave it open for ever.
-            self.awaiter.turn.end()
+            self.session_loop.gate.end()
         except BaseException:
             # It failed, or was cancelled since nobody waits for its items any more.
-            self.end(stream, hid)
+            self.end(stream, handle_id)
             raise
         if done:
-            self.handles.forget(hid)
+            self.handles.forget(handle_id)
             return {"done": True, "count": count}
-        if hid is None:
-            hid = self.handles.add(stream)
-        return {"handleId": hid, "typeName": stream.type_name, "done": False, "count": count}
+        if handle_id is None:
+            handle_id = self.handles.add(stream)
+        return {"handleId": handle_id, "typeName": stream.type_name, "done": False, "count": count}
 
-    def send(self, iterator, limit, exact):
+    def send_items(self, iterator, limit, exact):
         advance = type(iterator).__next__
         count, left, began = 0, MAX_BYTES, self.now()
         while count < limit:
@@ -69,13 +69,13 @@ class Streams:
                 item = advance(iterator)
             except StopIteration:
                 return True, count
-            left -= self.tell(item, exact)
+            left -= self.send_item(item, exact)
             count += 1
             if left <= 0 or (self.now() - began > ALONE and self.others_wait()):
                 break
         return False, count
 
-    async def send_awaited(self, iterator, limit, exact):
+    async def send_items_async(self, iterator, limit, exact):
         advance = type(iterator).__anext__
         count, left, began = 0, MAX_BYTES, self.now()
         while count < limit:
@@ -83,21 +83,21 @@ class Streams:
                 item = await advance(iterator)
             except StopAsyncIteration:
                 return True, count
-            left -= self.tell(item, exact)
+            left -= self.send_item(item, exact)
             count += 1
             if left <= 0 or (self.now() - began > ALONE and self.others_wait()):
                 break
         return False, count
 
-    def tell(self, item, exact):
+    def send_item(self, item, exact):
         """Sends one item at once: nobody knows how long the next one takes. Gives its size."""
-        body, kind = encode(item, exact), _wire.ITEM
+        body, message_type = encode(item, exact), _wire.ITEM
         if body is None:
-            body, kind = dumps(self.handles.keep(item)).encode("utf-8", "replace"), _wire.ITEM_HANDLE
-        elif len(body) > self.most:
-            said = "an item of the stream has %d bytes, more than the %d that this call may send" % (len(body), self.most)
-            raise Refused("result_too_large", said)
-        self.client.write(kind, body)
+            body, message_type = dumps(self.handles.keep(item)).encode("utf-8", "replace"), _wire.ITEM_HANDLE
+        elif len(body) > self.byte_limit:
+            detail = "an item of the stream has %d bytes, more than the %d that this call may send" % (len(body), self.byte_limit)
+            raise Rejected("result_too_large", detail)
+        self.client.write(message_type, body)
         return len(body) + _wire.HEADER_BYTES
 
     def others_wait(self):
@@ -109,14 +109,14 @@ class Streams:
         ioctl(self.source, FIONREAD, count)
         return int.from_bytes(count, sys.byteorder) > 0
 
-    def end(self, stream, hid):
+    def end(self, stream, handle_id):
         """Closes it now; what its code does at its end is done when this returns."""
-        self.handles.forget(hid)
+        self.handles.forget(handle_id)
         iterator = stream.iterator
         if stream.asynchronous:
             close = getattr(iterator, "aclose", None)
             if close is not None:
-                self.awaiter.finish(close())
+                self.session_loop.finish(close())
         else:
             close = getattr(iterator, "close", None)
             if callable(close) and hasattr(type(iterator), "send"):  # a generator; a file is its owner's to close

@@ -15,13 +15,13 @@ VERSION = 1
 # flags
 MORE = 1  # the message goes on in the next frame of this id
 EXACT = 2  # on a request: answer in the exact form
-FOLLOWS = 4  # on a request: others were unanswered when it was sent
+PIPELINED = 4  # on a request: others were unanswered when it was sent
 EVENTS = 8  # on a request: its client takes what comes before the answer
 STDIN = 16  # on a request: its client answers input()
 CALLBACKS = 32  # on a request: its client answers callbacks
 
 # kinds of requests are the numbers of the operations; before one may come
-TERMS = 32  # what it may take, with its id, or what all may, with id 0
+REQUEST_LIMITS = 32  # what it may take, with its id, or what all may, with id 0
 
 # kinds of answers
 VALUE = 64  # a JSON value
@@ -30,7 +30,7 @@ OBJECT = 66  # a JSON object that is the whole answer
 FLOATS = 67  # 32-bit floats
 FLOAT_ROWS = 68  # u32 rows, u32 length of each, then the floats of all
 EXCEPTION = 69  # {"detail", "exception"}: Python raised
-REFUSED = 70  # {"code", "detail"}: the request cannot be carried out
+REJECTED = 70  # {"code", "detail"}: the request cannot be carried out
 CANCELLED = 71  # b"started" or b""
 READY = 72  # the first frame of a worker: {"pid", "python"}
 
@@ -43,7 +43,7 @@ NESTED_ANSWER = 83  # u64 id, u8 kind, the answer to a call that was carried out
 _write = os.write  # whatever user code puts in its place
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A request that cannot be carried out; no fault of any Python code."""
 
     def __init__(self, code, detail):
@@ -52,17 +52,17 @@ class Refused(Exception):
         self.detail = detail
 
 
-def frames(kind, rid, body):
+def frames(kind, request_id, body):
     """The message as a list of buffers to write, cut into frames."""
     size = len(body)
     if size <= MAX_BODY:
-        return [HEADER.pack(size, kind, 0, VERSION, rid), body]
+        return [HEADER.pack(size, kind, 0, VERSION, request_id), body]
     out = []
     view = memoryview(body)
     for start in range(0, size, MAX_BODY):
         part = view[start : start + MAX_BODY]
         more = MORE if start + MAX_BODY < size else 0
-        out += (HEADER.pack(len(part), kind, more, VERSION, rid), part)
+        out += (HEADER.pack(len(part), kind, more, VERSION, request_id), part)
     return out
 
 

@@ -18,59 +18,60 @@ import time
 # the module `signal` makes enums of what these take, which a worker has no other need of
 import _signal
 
-from . import _dotnet, _failure, _process, _rehearsal, _signals
+from . import _dotnet, _exceptions, _process, _warmup, _signals
 from ._builtins import own as __builtins__
-from ._text import message_of, type_name
-from ._worker import DESCRIPTORS, Worker, leave
+from ._exit import leave_process
+from ._repr import message_of, type_name
+from ._worker import DESCRIPTORS, Worker
 
 LINK_BROKEN = 70  # exit status of a worker that cannot reach its host any more: its descriptors are closed
 LOOP_BROKEN = 71  # of one whose own loop failed otherwise
 
 
 def main(control_fd, lifeline, modules):
-    command = spawn_command()  # read while no module can have overwritten it
+    command = startup_command()  # read while no module can have overwritten it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the host, which decides
     faulthandler.enable(file=2)
-    use_no_screen()
-    _process.adopt_orphans()
-    _process.buffer_c_output_by_line()
-    guard = _process.die_with(lifeline)
-    failures, why_spawn = preload(modules)
-    _process.live_without(guard)
-    worker = None if why_spawn else prepare()
+    use_headless_plots()
+    _process.become_subreaper()
+    _process.line_buffer_c_output()
+    guard = _process.kill_on_host_exit(lifeline)
+    failures, fork_unsafe = preload(modules)
+    _process.detach_lifeline(guard)
+    worker = None if fork_unsafe else prepare()
     gc.collect()
     gc.freeze()  # what is here now is never collected, so workers keep sharing its pages
     control = socket.socket(fileno=control_fd)
     spawn = {"command": command, "modules": modules}
-    hello = {"python": sys.version.split()[0], "failures": failures, "fork_unsafe": why_spawn}
+    hello = {"python": sys.version.split()[0], "failures": failures, "fork_unsafe": fork_unsafe}
     Zygote(control, lifeline, spawn, worker).serve(hello)
 
 
 def preload(modules):
     """Imports modules for all workers to come; gives what failed, and why workers cannot be forked, if they cannot."""
-    failures, why_spawn = {}, None
+    failures, fork_unsafe = {}, None
     for name in modules:
         try:
             importlib.import_module(name)
         except BaseException as error:
             failures[name] = type_name(type(error)) + ": " + message_of(error)
-        if why_spawn is None and thread_count() > 1:
-            why_spawn = "importing %s left threads running" % name
-        if why_spawn is None and cuda_is_initialised():
-            why_spawn = "importing %s initialised CUDA" % name
-    return failures, why_spawn
+        if fork_unsafe is None and thread_count() > 1:
+            fork_unsafe = "importing %s left threads running" % name
+        if fork_unsafe is None and cuda_is_initialised():
+            fork_unsafe = "importing %s initialised CUDA" % name
+    return failures, fork_unsafe
 
 
 def prepare():
     """A worker that needs no more than its descriptors. What is made here is shared by all that are forked."""
-    _rehearsal.rehearse(Worker())
+    _warmup.warm_up(Worker())
     worker = Worker()
-    _signals.guard(worker.turn)
+    _signals.guard(worker.gate)
     _dotnet.install()
     return worker
 
 
-def use_no_screen():
+def use_headless_plots():
     """There is none here: figures of matplotlib are drawn into memory, and shown to the client."""
     os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -103,7 +104,7 @@ class Zygote:
     def serve(self, hello):
         signal.set_wakeup_fd(self.wake_out, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda signum, frame: None)
-        self.say(hello)
+        self.send(hello)
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
         poll.register(self.wake_in, select.POLLIN)
@@ -127,21 +128,21 @@ class Zygote:
             os._exit(0)
         fds = [
             int.from_bytes(data[at : at + 4], sys.byteorder)
-            for level, kind, data in control
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS
+            for level, cmsg_type, data in control
+            if level == socket.SOL_SOCKET and cmsg_type == socket.SCM_RIGHTS
             for at in range(0, len(data), 4)
         ]
         request = json.loads(message)
         try:
             pid = os.fork()
         except OSError as error:
-            self.say({"fork": request["fork"], "error": str(error)})
+            self.send({"fork": request["fork"], "error": str(error)})
         else:
             if pid == 0:
                 self.become_worker(fds, request)
             self.workers.add(pid)
-            pidfd = _process.pidfd_of(pid)
-            self.say({"fork": request["fork"], "pid": pid}, [pidfd])
+            pidfd = _process.open_pidfd(pid)
+            self.send({"fork": request["fork"], "pid": pid}, [pidfd])
             os.close(pidfd)
         for fd in fds:
             os.close(fd)
@@ -153,7 +154,7 @@ class Zygote:
             _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
             for fd in (self.control.detach(), self.wake_in, self.wake_out):
                 os.close(fd)
-            *fds, lifeline = _process.out_of_the_way([*fds, self.lifeline])
+            *fds, lifeline = _process.dup_high([*fds, self.lifeline])
             if self.worker is None:
                 for fd in (*fds, lifeline):
                     os.set_inheritable(fd, True)
@@ -161,7 +162,7 @@ class Zygote:
                 os.execv(sys.executable, [*self.spawn["command"], "worker", json.dumps(start)])
             work(fds, lifeline, request, self.worker)
         except BaseException:
-            _failure.report("the worker could not start")
+            _exceptions.report("the worker could not start")
         finally:
             os._exit(LINK_BROKEN)  # never back into the zygote's loop
 
@@ -177,12 +178,12 @@ class Zygote:
             if pid in self.workers:
                 died = True
                 self.workers.discard(pid)
-                self.say({"died": pid, "status": status, "maxrss": usage.ru_maxrss * 1024})
+                self.send({"died": pid, "status": status, "maxrss": usage.ru_maxrss * 1024})
         if died:
             # Each worker adopts what its descendants leave behind, so that children which are no workers are a dead one's.
             kill_all(descendants(os.getpid(), self.workers))
 
-    def say(self, message, fds=()):
+    def send(self, message, fds=()):
         try:
             if fds:
                 socket.send_fds(self.control, [json.dumps(message).encode()], fds)
@@ -193,7 +194,7 @@ class Zygote:
                 raise
 
 
-def spawn_command():
+def startup_command():
     """The command that started this zygote, up to its mode."""
     with open("/proc/self/cmdline", "rb") as file:
         arguments = [os.fsdecode(argument) for argument in file.read().split(b"\0")[:-1]]
@@ -206,8 +207,8 @@ def main_worker(text):
     for fd in (*started["fds"], started["lifeline"]):
         os.set_inheritable(fd, False)
     faulthandler.enable(file=2)
-    use_no_screen()
-    _process.buffer_c_output_by_line()
+    use_headless_plots()
+    _process.line_buffer_c_output()
     preload(started["modules"])
     work(started["fds"], started["lifeline"], started["request"])
 
@@ -218,17 +219,17 @@ def work(fds, lifeline, request, worker=None):
         serve(fds, lifeline, request, worker or prepare())
     except BaseException as error:
         closed = isinstance(error, OSError) and error.errno == errno.EBADF
-        _failure.report("the worker's link to the host broke" if closed else "the worker's loop failed")
+        _exceptions.report("the worker's link to the host broke" if closed else "the worker's loop failed")
         os._exit(LINK_BROKEN if closed else LOOP_BROKEN)
-    leave(0)
+    leave_process(0)
 
 
 def serve(fds, lifeline, request, worker):
     fd = dict(zip(DESCRIPTORS, fds))
-    _process.die_with(lifeline)
-    _process.die_first()
-    _process.adopt_orphans()  # what leaves the process session stays in this one's family, and ends with it
-    _process.write_output_to(fd["stdout"], fd["stderr"])
+    _process.kill_on_host_exit(lifeline)
+    _process.raise_oom_score()
+    _process.become_subreaper()  # what leaves the process session stays in this one's family, and ends with it
+    _process.redirect_output(fd["stdout"], fd["stderr"])
     reseed()
     worker.connect(fd, lifeline, request)
     worker.serve()

@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from beep_python import _process, _slots, _wire, _zygote
+from beep_python import _process, _shared_page, _wire, _zygote
 
 PATIENCE = 30  # seconds after which a test fails instead of hanging
 EVALUATE, IMPORT, CREATE, CALL, GETATTR, SETATTR, DISPOSE, FLOATS, FLOATS_2D, AVAILABLE, WRAP = range(1, 12)
@@ -33,9 +33,9 @@ class Ends:
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
         with tempfile.TemporaryFile() as file:  # the host uses a memfd, which not every Python has
-            file.truncate(_slots.PAGE)
+            file.truncate(_shared_page.PAGE)
             page = os.dup(file.fileno())
-        self.page = mmap.mmap(page, _slots.PAGE)
+        self.page = mmap.mmap(page, _shared_page.PAGE)
         self.theirs = [link_in, link_out, host_in, host_out, stdout, stderr, page]
         self.ours = [self.requests, self.answers, self.host_answers, self.host_calls, self.stdout, self.stderr]
         self.last = 0
@@ -61,35 +61,35 @@ class Ends:
     def send(self, kind, body, flags=0):
         """Sends a request and gives its id."""
         self.last += 1
-        rid = self.last * _slots.SLOTS + self.last % _slots.SLOTS
-        slot = rid % _slots.SLOTS
-        self.page[_slots.CANCEL + slot] = self.page[_slots.STARTED + slot] = 0
-        self.send_as(rid, kind, body, flags)
-        return rid
+        request_id = self.last * _shared_page.SLOTS + self.last % _shared_page.SLOTS
+        slot = request_id % _shared_page.SLOTS
+        self.page[_shared_page.CANCEL + slot] = self.page[_shared_page.STARTED + slot] = 0
+        self.send_as(request_id, kind, body, flags)
+        return request_id
 
-    def send_as(self, rid, kind, body, flags=0):
+    def send_as(self, request_id, kind, body, flags=0):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        parts = _wire.frames(kind, rid, body)
+        parts = _wire.frames(kind, request_id, body)
         for head, part in zip(parts[::2], parts[1::2]):
-            size, kind, more, version, rid = _wire.HEADER.unpack(head)
-            _wire.write_all(self.requests, _wire.HEADER.pack(size, kind, more | flags, version, rid) + bytes(part))
+            size, kind, more, version, request_id = _wire.HEADER.unpack(head)
+            _wire.write_all(self.requests, _wire.HEADER.pack(size, kind, more | flags, version, request_id) + bytes(part))
 
-    def mark_cancelled(self, rid):
-        self.page[_slots.CANCEL + rid % _slots.SLOTS] = 1
+    def mark_cancelled(self, request_id):
+        self.page[_shared_page.CANCEL + request_id % _shared_page.SLOTS] = 1
 
-    def has_started(self, rid):
-        return self.page[_slots.STARTED + rid % _slots.SLOTS] == 1
+    def has_started(self, request_id):
+        return self.page[_shared_page.STARTED + request_id % _shared_page.SLOTS] == 1
 
     def running(self):
-        return struct.unpack_from("=Q", self.page, _slots.RUNNING)[0]
+        return struct.unpack_from("=Q", self.page, _shared_page.RUNNING)[0]
 
     # answers
 
     def frame(self):
         """The next frame: kind, flags, id, body."""
-        size, kind, flags, version, rid = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
+        size, kind, flags, version, request_id = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
         assert version == _wire.VERSION and size <= _wire.MAX_BODY, (version, size)
-        return kind, flags, rid, self.exactly(size)
+        return kind, flags, request_id, self.exactly(size)
 
     def exactly(self, size):
         while len(self.buffer) < size:
@@ -104,12 +104,12 @@ class Ends:
     def has_answer(self):
         return bool(self.buffer or select.select([self.answers], [], [], 0.01)[0])
 
-    def answer(self, rid):
+    def answer(self, request_id):
         """Kind and body of the next answer, which must be this request's."""
         parts = []
         while True:
             kind, flags, got, body = self.frame()
-            assert got == rid, "the answer to %d came in place of that to %d: %r" % (got, rid, body)
+            assert got == request_id, "the answer to %d came in place of that to %d: %r" % (got, request_id, body)
             parts.append(body)
             if not flags & _wire.MORE:
                 return kind, b"".join(parts)
@@ -174,13 +174,13 @@ class Host(Ends):
                         pass
                 os.setsid()
                 become_fresh(*self.theirs[4:6])
-                *fds, lifeline = _process.out_of_the_way([*self.theirs, lifeline])
+                *fds, lifeline = _process.dup_high([*self.theirs, lifeline])
                 _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch})
             finally:
                 os._exit(99)
         os.close(lifeline)
         self.started()
-        self.pidfd = _process.pidfd_of(self.pid)
+        self.pidfd = _process.open_pidfd(self.pid)
         self.ours.append(self.pidfd)
         self.status = None
         kind, _, _, self.ready = self.frame()
@@ -189,14 +189,14 @@ class Host(Ends):
     def interrupt(self):
         os.kill(self.pid, signal.SIGINT)
 
-    def cancel(self, rid):
-        self.mark_cancelled(rid)
+    def cancel(self, request_id):
+        self.mark_cancelled(request_id)
         self.interrupt()
 
-    def cancel_at_rest(self, rid):
+    def cancel_at_rest(self, request_id):
         """As `cancel`, of code that waits: Python misses a signal that comes when it has looked and waits not yet."""
         self.until_at_rest()
-        self.cancel(rid)
+        self.cancel(request_id)
 
     def wait(self):
         """The exit status of the worker, or the negative number of the signal that ended it."""

@@ -5,10 +5,10 @@ import sys
 import unittest
 
 from beep_python import _wire
-from beep_python._awaiter import Awaiter
+from beep_python._event_loop import SessionLoop
 from beep_python._session import Session
-from beep_python._turn import Turn
-from beep_python._wire import Refused
+from beep_python._interrupts import InterruptGate
+from beep_python._wire import Rejected
 
 EVALUATE, IMPORT, CREATE, CALL, GETATTR, SETATTR, DISPOSE, FLOATS, FLOATS_2D, AVAILABLE, WRAP = range(1, 12)
 
@@ -18,12 +18,12 @@ class SessionTest(unittest.TestCase):
 
     def setUp(self):
         self.addCleanup(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
-        self.session = Session(Awaiter(Turn(bytearray(4096), [0])))
+        self.session = Session(SessionLoop(InterruptGate(bytearray(4096), [0])))
         self.session.enter("s1", 2)
         self.addCleanup(self.close_loop)
 
     def close_loop(self):
-        loop = self.session.awaiter.loop
+        loop = self.session.session_loop.loop
         if loop is not None:
             loop.close()
 
@@ -52,6 +52,6 @@ class SessionTest(unittest.TestCase):
 
     def refused(self, operation, **body):
         """Code and detail of the refusal."""
-        with self.assertRaises(Refused) as caught:
+        with self.assertRaises(Rejected) as caught:
             self.ask(operation, **body)
         return caught.exception.code, caught.exception.detail

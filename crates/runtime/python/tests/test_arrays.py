@@ -4,7 +4,7 @@ import struct
 import unittest
 
 from beep_python._arrays import one_row, rows
-from beep_python._wire import Refused
+from beep_python._wire import Rejected
 
 try:
     import numpy
@@ -28,12 +28,12 @@ def lists(data):
 
 class Rows(unittest.TestCase):
     def test_one_row(self):
-        for thing in (
+        for obj in (
             *([1, 2.5], (1, 2.5), array.array("d", [1, 2.5]), memoryview(array.array("f", [1, 2.5]))),
             *(iter([1, 2.5]), {1: "a", 2.5: "b"}.keys()),
         ):
-            with self.subTest(thing=thing):
-                self.assertEqual(floats(one_row(thing)), [1, 2.5])
+            with self.subTest(obj=obj):
+                self.assertEqual(floats(one_row(obj)), [1, 2.5])
         self.assertEqual(floats(one_row(range(3))), [0, 1, 2])
         self.assertEqual(floats(one_row([True, -0.0])), [1, 0])
         self.assertEqual(floats(one_row([])), [])
@@ -50,9 +50,9 @@ class Rows(unittest.TestCase):
         self.assertAlmostEqual(got[4], 0.1, 7)
 
     def test_what_is_no_row(self):
-        for thing in (5, None, "12", b"12", bytearray(b"1"), {1: 2}, {1}, ["1"], [None], [[1]], [1j], [10**400], len):
-            with self.subTest(thing=thing), self.assertRaises(Refused) as caught:
-                one_row(thing)
+        for obj in (5, None, "12", b"12", bytearray(b"1"), {1: 2}, {1}, ["1"], [None], [[1]], [1j], [10**400], len):
+            with self.subTest(obj=obj), self.assertRaises(Rejected) as caught:
+                one_row(obj)
             self.assertEqual(caught.exception.code, "not_representable")
 
     def test_rows(self):
@@ -62,9 +62,9 @@ class Rows(unittest.TestCase):
         self.assertEqual(lists(rows(memoryview(bytes(range(6))).cast("B", (2, 3)))), [[0, 1, 2], [3, 4, 5]])
 
     def test_what_are_no_rows(self):
-        for thing in ([1, 2], 5, "ab", [["a"]], [[[1]]], ["ab"], [b"ab"]):
-            with self.subTest(thing=thing), self.assertRaises(Refused):
-                rows(thing)
+        for obj in ([1, 2], 5, "ab", [["a"]], [[[1]]], ["ab"], [b"ab"]):
+            with self.subTest(obj=obj), self.assertRaises(Rejected):
+                rows(obj)
 
     def test_what_an_iteration_raises_is_raised(self):
         with self.assertRaises(ZeroDivisionError):
@@ -86,17 +86,17 @@ class Numpy(unittest.TestCase):
             with self.subTest(kind=kind):
                 self.assertEqual(floats(one_row(numpy.array([0, 1], dtype=kind))), [0, 1])
         self.assertEqual(floats(one_row(numpy.array([1e300]))), [math.inf])
-        for thing in (numpy.array(["a"]), numpy.array([1j]), numpy.array([object()]), numpy.array([1], "datetime64[s]")):
-            with self.subTest(thing=thing), self.assertRaises(Refused):
-                one_row(thing)
+        for obj in (numpy.array(["a"]), numpy.array([1j]), numpy.array([object()]), numpy.array([1], "datetime64[s]")):
+            with self.subTest(obj=obj), self.assertRaises(Rejected):
+                one_row(obj)
 
     def test_rows(self):
         self.assertEqual(lists(rows(numpy.arange(6).reshape(2, 3))), [[0, 1, 2], [3, 4, 5]])
         self.assertEqual(lists(rows(numpy.zeros((2, 0)))), [[], []])
         self.assertEqual(lists(rows([numpy.array([1.5]), [2]])), [[1.5], [2]])
-        for thing in (numpy.arange(3), numpy.zeros((1, 2, 3))):
-            with self.assertRaises(Refused):
-                rows(thing)
+        for obj in (numpy.arange(3), numpy.zeros((1, 2, 3))):
+            with self.assertRaises(Rejected):
+                rows(obj)
 
     def test_tensors(self):
         class Tensor:

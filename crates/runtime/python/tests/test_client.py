@@ -15,8 +15,8 @@ EXECUTE, STREAM, NEXT = 12, 13, 14
 
 
 class Mime(unittest.TestCase):
-    def shown(self, thing):
-        return json.loads(_mime.write(*_mime.bundle_of(thing)))["data"]
+    def shown(self, obj):
+        return json.loads(_mime.write(*_mime.bundle_of(obj)))["data"]
 
     def test_what_has_no_methods_is_its_repr(self):
         self.assertEqual(self.shown([1, "a"]), {"text/plain": "[1, 'a']"})
@@ -68,19 +68,19 @@ class Rounds(SessionTest):
 
 class Events(WorkerTest):
     def test_the_value_is_shown_before_the_answer(self):
-        rid = self.host.send(EXECUTE, {"expression": "1+1"}, _wire.EVENTS)
-        self.assertEqual(self.host.answer(rid), (_wire.DISPLAY, b'{"data":{"text/plain":"2"}}'))
-        self.assertEqual(self.host.answer(rid), (_wire.VALUE, b"2"))
+        request_id = self.host.send(EXECUTE, {"expression": "1+1"}, _wire.EVENTS)
+        self.assertEqual(self.host.answer(request_id), (_wire.DISPLAY, b'{"data":{"text/plain":"2"}}'))
+        self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b"2"))
 
     def test_input_without_a_client_that_answers(self):
         self.assertEqual(self.host.fails("input()")["type"], "EOFError")
 
     def test_a_cancelled_stream_closes_its_generator(self):
         self.host.evaluate("import time\nlog = []\ndef g():\n    try:\n        yield 1\n        time.sleep(1000)\n    finally: log.append(1)\nNone")
-        rid = self.host.send(STREAM, {"expression": "g()"}, _wire.EVENTS)
-        self.assertEqual(self.host.answer(rid), (_wire.ITEM, b"1"))
-        self.host.cancel_at_rest(rid)
-        self.assertEqual(self.host.answer(rid), (_wire.CANCELLED, b"started"))
+        request_id = self.host.send(STREAM, {"expression": "g()"}, _wire.EVENTS)
+        self.assertEqual(self.host.answer(request_id), (_wire.ITEM, b"1"))
+        self.host.cancel_at_rest(request_id)
+        self.assertEqual(self.host.answer(request_id), (_wire.CANCELLED, b"started"))
         self.assertEqual(self.host.evaluate("log"), [1])
 
     def test_plain_calls_have_no_events(self):
@@ -98,11 +98,11 @@ class Events(WorkerTest):
             "Handles.add = then_signal\n"
             "def g():\n    print('on')\n    while not os.path.exists(%r): time.sleep(0.001)\n    yield 1\n    yield 2" % go
         )
-        rid = self.host.send(STREAM, {"expression": "g()", "credit": 1}, _wire.EVENTS)
+        request_id = self.host.send(STREAM, {"expression": "g()", "credit": 1}, _wire.EVENTS)
         self.host.until("on\n")
-        self.host.mark_cancelled(rid)
+        self.host.mark_cancelled(request_id)
         open(go, "w").close()
-        self.assertEqual(self.host.answer(rid)[0], _wire.ITEM)
-        kind, told = self.host.answer(rid)
+        self.assertEqual(self.host.answer(request_id)[0], _wire.ITEM)
+        kind, told = self.host.answer(request_id)
         self.assertEqual(kind, _wire.OBJECT)
         self.assertFalse(json.loads(told)["done"])

@@ -2,17 +2,17 @@ import unittest
 
 from beep_python._decode import arguments, body_of, text, value_of
 from beep_python._handles import Handles
-from beep_python._wire import Refused
+from beep_python._wire import Rejected
 
 
 class Decode(unittest.TestCase):
     def setUp(self):
         self.handles = Handles("s1", 3)
-        self.thing = object()
-        self.hid = self.handles.add(self.thing)
+        self.obj = object()
+        self.handle_id = self.handles.add(self.obj)
 
     def refused(self, function, *arguments):
-        with self.assertRaises(Refused) as caught:
+        with self.assertRaises(Rejected) as caught:
             function(*arguments)
         return caught.exception.code, caught.exception.detail
 
@@ -44,36 +44,36 @@ class Decode(unittest.TestCase):
     def test_arguments(self):
         self.assertEqual(arguments({}, self.handles, False), ([], {}))
         self.assertEqual(arguments({"args": None, "kwargs": None}, self.handles, False), ([], {}))
-        body = {"args": [{"$handle": self.hid}, 1], "kwargs": {"a": [{"$handle": self.hid}]}}
-        self.assertEqual(arguments(body, self.handles, False), ([self.thing, 1], {"a": [self.thing]}))
+        body = {"args": [{"$handle": self.handle_id}, 1], "kwargs": {"a": [{"$handle": self.handle_id}]}}
+        self.assertEqual(arguments(body, self.handles, False), ([self.obj, 1], {"a": [self.obj]}))
         self.assertIn("'args' must be an array", self.refused(arguments, {"args": {}}, self.handles, False)[1])
         self.assertIn("'kwargs' must be an object", self.refused(arguments, {"kwargs": []}, self.handles, False)[1])
 
     def test_handles_at_any_depth_in_both_forms(self):
-        value = {"a": [{"b": [[{"$handle": self.hid}]]}]}
+        value = {"a": [{"b": [[{"$handle": self.handle_id}]]}]}
         for resolve in (self.plain, self.exact):
-            self.assertIs(resolve(value)["a"][0]["b"][0][0], self.thing)
+            self.assertIs(resolve(value)["a"][0]["b"][0][0], self.obj)
             self.assertEqual(self.refused(resolve, [{"$handle": "s1.3.99"}])[0], "unknown_handle")
             self.assertEqual(self.refused(resolve, {"$handle": "s1.2.1"})[0], "handle_lost")
 
     def test_what_only_looks_like_a_handle_in_plain(self):
-        for value in ({"$handle": 5}, {"$handle": self.hid, "more": 1}, {"$tuple": [1]}):
+        for value in ({"$handle": 5}, {"$handle": self.handle_id, "more": 1}, {"$tuple": [1]}):
             self.assertEqual(self.plain(value), value)
 
     def test_handles_as_existing_clients_write_them(self):
         for value in (
-            {"handleId": self.hid, "typeName": "object", "isValid": True},
-            {"handleId": self.hid, "moduleName": "m"},
-            {"HandleId": self.hid, "TypeName": "object", "IsValid": True},
-            {"HandleId": self.hid, "ModuleName": "m"},
+            {"handleId": self.handle_id, "typeName": "object", "isValid": True},
+            {"handleId": self.handle_id, "moduleName": "m"},
+            {"HandleId": self.handle_id, "TypeName": "object", "IsValid": True},
+            {"HandleId": self.handle_id, "ModuleName": "m"},
         ):
-            self.assertIs(self.plain([value])[0], self.thing)
+            self.assertIs(self.plain([value])[0], self.obj)
             self.assertEqual(self.exact(value), value)
 
     def test_other_dicts_with_such_keys_stay_dicts(self):
         for value in (
-            {"handleId": self.hid, "typeName": "object", "isValid": True, "more": 1},
-            {"handleId": self.hid, "typeName": "object"},
+            {"handleId": self.handle_id, "typeName": "object", "isValid": True, "more": 1},
+            {"handleId": self.handle_id, "typeName": "object"},
             {"handleId": "s1.3.99", "moduleName": "m"},
             {"handleId": [], "moduleName": "m"},
         ):
@@ -93,7 +93,7 @@ class Decode(unittest.TestCase):
                 self.assertEqual(self.refused(self.exact, [value])[0], "invalid_request")
 
     def test_tags_hold_handles_and_tags(self):
-        self.assertEqual(self.exact({"$tuple": [{"$handle": self.hid}, {"$set": [1]}]}), (self.thing, {1}))
+        self.assertEqual(self.exact({"$tuple": [{"$handle": self.handle_id}, {"$set": [1]}]}), (self.obj, {1}))
         self.assertEqual(self.exact({"$dict": [[{"$tuple": [1]}, {"$int": "9"}]]}), {(1,): 9})
         self.assertEqual(self.exact({"$complex": [1, {"$float": "Infinity"}]}), complex(1, float("inf")))
 

@@ -99,10 +99,10 @@ class Multiprocessing(WorkerTest):
     def test_they_are_interrupted_with_their_parent(self):
         self.host.evaluate("import multiprocessing as mp, time\ncontext = mp.get_context('fork')")
         code = "p = context.Process(target=time.sleep, args=(1000,), daemon=True)\np.start()\nprint('on')\np.join()"
-        rid = self.host.send(EVALUATE, {"expression": code})
+        request_id = self.host.send(EVALUATE, {"expression": code})
         self.host.until("on\n")
-        self.host.cancel_at_rest(rid)
-        self.assertEqual(self.host.answer(rid)[1], b"started")
+        self.host.cancel_at_rest(request_id)
+        self.assertEqual(self.host.answer(request_id)[1], b"started")
         self.assertEqual(self.host.evaluate("p.terminate()\np.join()\np.exitcode"), -15)
 
 

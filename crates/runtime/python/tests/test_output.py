@@ -1,7 +1,7 @@
 import os
 import unittest
 
-from beep_python import _wire, _worker
+from beep_python import _output, _wire
 
 from .host import EVALUATE, WorkerTest
 
@@ -21,10 +21,10 @@ class Output(WorkerTest):
         self.assertEqual(self.host.output(self.host.stderr), "b")
 
     def test_a_whole_line_is_written_at_once(self):
-        rid = self.host.send(EVALUATE, {"expression": "import time\nprint('now')\ntime.sleep(1000)"})
+        request_id = self.host.send(EVALUATE, {"expression": "import time\nprint('now')\ntime.sleep(1000)"})
         self.host.until("now\n")
-        self.host.cancel_at_rest(rid)
-        self.host.answer(rid)
+        self.host.cancel_at_rest(request_id)
+        self.host.answer(request_id)
 
     def test_text_that_is_no_utf8(self):
         self.host.evaluate("print('\\udc80é')")
@@ -59,9 +59,9 @@ class Output(WorkerTest):
             "threading.Thread(target=chatter, daemon=True).start()"
         )
         for _ in range(20):
-            rid = self.host.send(EVALUATE, {"expression": "1+1"}, _wire.FOLLOWS)
+            request_id = self.host.send(EVALUATE, {"expression": "1+1"}, _wire.PIPELINED)
             self.host.output(self.host.stdout)
-            self.assertEqual(self.host.answer(rid), (_wire.VALUE, b"2"))
+            self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b"2"))
         os.close(self.host.stdout)  # as a host that is gone
         self.host.ours.remove(self.host.stdout)
         self.host.close_link()
@@ -70,28 +70,27 @@ class Output(WorkerTest):
 
 class Drain(unittest.TestCase):
     def setUp(self):
-        self.worker = _worker.Worker.__new__(_worker.Worker)
+        self.drain = _output.OutputDrain()
         self.readable, writable = os.pipe()
         self.addCleanup(os.close, self.readable)
         self.addCleanup(os.close, writable)
-        self.worker.outputs = (writable,)
-        self.worker.unread = bytearray(4)
+        self.drain.fds = (writable,)
         os.write(writable, b"first")
 
-    def test_output_is_taken_before_the_next_call_begins(self):
+    def test_drain_waits_until_all_output_is_read(self):
         taken = []
-        self.worker.sleep = lambda seconds: taken.append(os.read(self.readable, 3))
-        self.worker.let_output_drain()
+        self.drain.sleep = lambda seconds: taken.append(os.read(self.readable, 3))
+        self.drain.wait()
         self.assertEqual(taken, [b"fir", b"st"])
 
-    def test_a_host_that_does_not_come_is_not_waited_for_without_end(self):
+    def test_drain_gives_up_on_a_host_that_does_not_read(self):
         steps = []
-        self.worker.sleep = steps.append
-        self.worker.let_output_drain()
-        self.assertEqual(len(steps), _worker.DRAIN_STEPS_SLOW)
+        self.drain.sleep = steps.append
+        self.drain.wait()
+        self.assertEqual(len(steps), _output.DRAIN_STEPS_SLOW)
 
-    def test_nor_is_a_thread_that_prints_without_end(self):
+    def test_drain_gives_up_on_a_thread_that_keeps_printing(self):
         steps = []
-        self.worker.sleep = lambda seconds: steps.append(os.write(self.worker.outputs[0], b"x"))
-        self.worker.let_output_drain()
-        self.assertEqual(len(steps), _worker.DRAIN_STEPS)
+        self.drain.sleep = lambda seconds: steps.append(os.write(self.drain.fds[0], b"x"))
+        self.drain.wait()
+        self.assertEqual(len(steps), _output.DRAIN_STEPS)

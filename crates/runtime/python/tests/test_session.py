@@ -47,15 +47,15 @@ class Objects(SessionTest):
         self.assertEqual(number["typeName"], "int")
 
     def test_calls(self):
-        hid = self.keep("{'a': 1}")
-        self.assertEqual(self.read(CALL, handleId=hid, methodName="get", args=["a"]), 1)
-        self.assertEqual(self.read(CALL, handleId=hid, methodName="get", args=["b", None]), None)
-        self.assertTrue(self.handle(CALL, handleId=hid, methodName="items")["isHandle"])
-        self.assertEqual(self.read(CALL, handleId=hid, methodName="keys.__class__.__name__.upper"), "BUILTIN_FUNCTION_OR_METHOD")
+        handle_id = self.keep("{'a': 1}")
+        self.assertEqual(self.read(CALL, handleId=handle_id, methodName="get", args=["a"]), 1)
+        self.assertEqual(self.read(CALL, handleId=handle_id, methodName="get", args=["b", None]), None)
+        self.assertTrue(self.handle(CALL, handleId=handle_id, methodName="items")["isHandle"])
+        self.assertEqual(self.read(CALL, handleId=handle_id, methodName="keys.__class__.__name__.upper"), "BUILTIN_FUNCTION_OR_METHOD")
         with self.assertRaises(AttributeError):
-            self.read(CALL, handleId=hid, methodName="nothing")
+            self.read(CALL, handleId=handle_id, methodName="nothing")
         with self.assertRaises(TypeError):
-            self.read(CALL, handleId=hid, methodName="get", kwargs={"no": 1})
+            self.read(CALL, handleId=handle_id, methodName="get", kwargs={"no": 1})
 
     def test_what_is_asynchronous_is_awaited(self):
         self.evaluate("class C:\n    async def two(self): return 2")
@@ -63,21 +63,21 @@ class Objects(SessionTest):
 
     def test_attributes(self):
         self.evaluate("class C: pass\nc = C()\nc.d = C()")
-        hid = self.keep("c")
-        self.assertEqual(self.read(SETATTR, handleId=hid, attributeName="a", value=[1]), {"success": True})
-        self.assertEqual(self.read(GETATTR, handleId=hid, attributeName="a"), [1])
-        self.read(SETATTR, handleId=hid, attributeName="d.e")
-        self.assertIsNone(self.read(GETATTR, handleId=hid, attributeName="d.e"))
+        handle_id = self.keep("c")
+        self.assertEqual(self.read(SETATTR, handleId=handle_id, attributeName="a", value=[1]), {"success": True})
+        self.assertEqual(self.read(GETATTR, handleId=handle_id, attributeName="a"), [1])
+        self.read(SETATTR, handleId=handle_id, attributeName="d.e")
+        self.assertIsNone(self.read(GETATTR, handleId=handle_id, attributeName="d.e"))
         self.assertFalse(self.evaluate("hasattr(c, 'd.e')"))
         with self.assertRaises(AttributeError):
             self.read(SETATTR, handleId=self.keep("1"), attributeName="x", value=1)
 
     def test_names_must_not_be_empty(self):
-        hid = self.keep("1")
-        self.assertEqual(self.refused(GETATTR, handleId=hid, attributeName="")[0], "invalid_request")
-        self.assertEqual(self.refused(SETATTR, handleId=hid, attributeName="")[0], "invalid_request")
-        self.assertEqual(self.refused(SETATTR, handleId=hid, attributeName="a.")[0], "invalid_request")
-        self.assertEqual(self.refused(CALL, handleId=hid, methodName="")[0], "invalid_request")
+        handle_id = self.keep("1")
+        self.assertEqual(self.refused(GETATTR, handleId=handle_id, attributeName="")[0], "invalid_request")
+        self.assertEqual(self.refused(SETATTR, handleId=handle_id, attributeName="")[0], "invalid_request")
+        self.assertEqual(self.refused(SETATTR, handleId=handle_id, attributeName="a.")[0], "invalid_request")
+        self.assertEqual(self.refused(CALL, handleId=handle_id, methodName="")[0], "invalid_request")
 
     def test_wrapped_values_are_what_the_client_meant(self):
         self.assertEqual(self.read(WRAP, value=[])["typeName"], "list")
@@ -103,14 +103,14 @@ class HandleIds(SessionTest):
         self.assertNotEqual(self.keep("object()"), one)
 
     def test_ids_that_are_not_held(self):
-        for hid, code in (
+        for handle_id, code in (
             *(("s1.1.5", "handle_lost"), ("s1.0.1", "handle_lost"), ("s1.2.5", "unknown_handle")),
             *(("s1.3.5", "unknown_handle"), ("s2.1.5", "unknown_handle"), ("", "unknown_handle")),
             *(("s1.\u00b2.1", "unknown_handle"), ("s1." + "9" * 5000 + ".1", "unknown_handle")),
             ("x" * 100_000, "unknown_handle"),
         ):
-            with self.subTest(hid=hid[:20]):
-                refused = self.refused(CALL, handleId=hid, methodName="x")
+            with self.subTest(handle_id=handle_id[:20]):
+                refused = self.refused(CALL, handleId=handle_id, methodName="x")
                 self.assertEqual(refused[0], code)
                 self.assertLess(len(refused[1]), 400)
 

@@ -3,7 +3,7 @@ import os
 import signal
 import unittest
 
-from beep_python import _slots, _wire
+from beep_python import _shared_page, _wire
 
 from .host import EVALUATE, Host, WorkerTest
 
@@ -21,8 +21,8 @@ class Worker(WorkerTest):
 
     def test_many_requests_at_once_are_answered_in_order(self):
         self.host.evaluate("n = 0")
-        rids = [self.host.send(EVALUATE, {"expression": "n += 1\nn"}, _wire.FOLLOWS) for _ in range(30)]
-        self.assertEqual([self.host.answer(rid) for rid in rids], [(_wire.VALUE, b"%d" % n) for n in range(1, 31)])
+        rids = [self.host.send(EVALUATE, {"expression": "n += 1\nn"}, _wire.PIPELINED) for _ in range(30)]
+        self.assertEqual([self.host.answer(request_id) for request_id in rids], [(_wire.VALUE, b"%d" % n) for n in range(1, 31)])
 
     def test_a_finished_answer_does_not_wait_for_a_slow_call(self):
         for _ in range(3):
@@ -34,7 +34,7 @@ class Worker(WorkerTest):
 
     def test_an_operation_that_is_not_known_is_refused(self):
         kind, body = self.host.call(40, {})
-        self.assertEqual((kind, json.loads(body)["code"]), (_wire.REFUSED, "unknown_operation"))
+        self.assertEqual((kind, json.loads(body)["code"]), (_wire.REJECTED, "unknown_operation"))
 
     def test_sys_exit_is_an_exception_like_others(self):
         self.assertEqual(self.host.fails("import sys\nsys.exit(3)")["type"], "SystemExit")
@@ -57,31 +57,31 @@ class Near(WorkerTest):
     def draw(self, told=None):
         """To one CPU, and tells it to go back to those it has, or to these."""
         page = self.host.page
-        page[_slots.CPUS : _slots.CPUS + _slots.CPUS_BYTES] = bytes(_slots.CPUS_BYTES)
+        page[_shared_page.CPUS : _shared_page.CPUS + _shared_page.CPUS_BYTES] = bytes(_shared_page.CPUS_BYTES)
         for cpu in self.cpus if told is None else told:
-            page[_slots.CPUS + cpu // 8] |= 1 << cpu % 8
-        page[_slots.GOING_BACK] = _slots.TOLD
+            page[_shared_page.CPUS + cpu // 8] |= 1 << cpu % 8
+        page[_shared_page.AFFINITY_RESTORE] = _shared_page.RESTORE_REQUESTED
         os.sched_setaffinity(self.host.pid, {min(self.cpus)})
 
-    def rests(self):
+    def idle(self):
         self.host.until_at_rest()
-        return self.host.page[_slots.RESTS] == 1
+        return self.host.page[_shared_page.IDLE] == 1
 
     def test_it_takes_its_cpus_back_before_anything_else(self):
         for _ in range(3):
-            self.assertTrue(self.rests())
+            self.assertTrue(self.idle())
             self.draw()
             self.assertEqual(set(self.host.evaluate(self.CPUS)), self.cpus)
-            self.assertEqual(self.host.page[_slots.GOING_BACK], 0)
+            self.assertEqual(self.host.page[_shared_page.AFFINITY_RESTORE], 0)
 
     def test_where_its_cpus_are_gone_it_takes_what_there_is(self):
         self.draw([1000])
         mine = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, range(8 * _slots.CPUS_BYTES))  # there may be more than these tests run on
+        os.sched_setaffinity(0, range(8 * _shared_page.CPUS_BYTES))  # there may be more than these tests run on
         self.cpus = os.sched_getaffinity(0)
         os.sched_setaffinity(0, mine)
         self.assertEqual(set(self.host.evaluate(self.CPUS)), self.cpus)
-        self.assertEqual(self.host.page[_slots.GOING_BACK], 0)
+        self.assertEqual(self.host.page[_shared_page.AFFINITY_RESTORE], 0)
 
     def test_it_is_back_before_a_signal_handler_of_the_user_runs(self):
         self.host.evaluate(
@@ -93,7 +93,7 @@ class Near(WorkerTest):
             "signal.signal(signal.SIGUSR1, handler)\n"
             "1"
         )
-        self.assertTrue(self.rests())
+        self.assertTrue(self.idle())
         self.draw()
         os.kill(self.host.pid, signal.SIGUSR1)
         self.host.until("%d %d." % (len(self.cpus), len(self.cpus)))
@@ -113,16 +113,16 @@ class Near(WorkerTest):
             self.skipTest("this kernel has no filters of system calls")
         self.draw()
         self.assertEqual(self.host.evaluate("1+1"), 2)
-        self.assertEqual(self.host.page[_slots.GOING_BACK], _slots.CANNOT)
+        self.assertEqual(self.host.page[_shared_page.AFFINITY_RESTORE], _shared_page.RESTORE_FAILED)
         self.assertEqual(self.host.evaluate("1+1"), 2)
 
     def test_it_does_not_rest_while_it_works(self):
-        rid = self.host.send(EVALUATE, {"expression": "import time\nprint(1)\ntime.sleep(1000)"})
+        request_id = self.host.send(EVALUATE, {"expression": "import time\nprint(1)\ntime.sleep(1000)"})
         self.host.until("1")
-        self.assertFalse(self.rests())
-        self.host.cancel_at_rest(rid)
-        self.host.answer(rid)
-        self.assertTrue(self.rests())
+        self.assertFalse(self.idle())
+        self.host.cancel_at_rest(request_id)
+        self.host.answer(request_id)
+        self.assertTrue(self.idle())
 
     def test_it_does_not_rest_while_background_tasks_go_on(self):
         self.host.evaluate(
@@ -132,7 +132,7 @@ class Near(WorkerTest):
             "await asyncio.sleep(0)\n"
             "1"
         )
-        self.assertFalse(self.rests())
+        self.assertFalse(self.idle())
 
 
 class End(WorkerTest):

@@ -73,7 +73,7 @@ class Forking(ZygoteTest):
         zygote = self.zygote()
         worker = zygote.fork()
         orphan = worker.evaluate("import subprocess\nsubprocess.Popen(['sleep', '1000'], start_new_session=True).pid")
-        pidfd = _process.pidfd_of(orphan)
+        pidfd = _process.open_pidfd(orphan)
         worker.close_link()
         self.assertEqual(zygote.told()[0]["died"], worker.pid)
         gone(pidfd)
@@ -98,11 +98,11 @@ class Forking(ZygoteTest):
     def test_pidfds_without_pidfd_open(self):
         with mock.patch.dict(os.__dict__):
             del os.pidfd_open
-            pidfd = _process.pidfd_of(os.getpid())
+            pidfd = _process.open_pidfd(os.getpid())
             self.assertFalse(os.get_inheritable(pidfd))
             os.close(pidfd)
             with self.assertRaises(ProcessLookupError):
-                _process.pidfd_of(2**22 + 1)  # beyond the kernel's limit
+                _process.open_pidfd(2**22 + 1)  # beyond the kernel's limit
 
     def test_random_numbers_differ(self):
         zygote = self.zygote("random")
@@ -162,7 +162,7 @@ class End(ZygoteTest):
         pids.append(int(rest.until("\n")))
         busy.send(EVALUATE, {"expression": "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [2, 15])\nprint('busy')\nwhile True: pass"})
         busy.until("busy\n")
-        return [_process.pidfd_of(pid) for pid in pids]
+        return [_process.open_pidfd(pid) for pid in pids]
 
     def test_everything_ends_when_the_host_closes_the_socket(self):
         zygote = self.zygote()

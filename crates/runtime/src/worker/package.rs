@@ -1,4 +1,4 @@
-//! The Python side, carried in the binary and unpacked into the home's cache.
+//! The Python side: embedded in the binary, and unpacked into the home's cache.
 
 use std::fs;
 use std::io;
@@ -18,34 +18,36 @@ macro_rules! files {
 /// Every file of the package.
 const FILES: &[(&str, &str)] = files![
     "__init__.py",
+    "_affinity.py",
     "_arrays.py",
-    "_awaiter.py",
     "_builtins.py",
     "_client.py",
+    "_compiler.py",
     "_debugger.py",
     "_decode.py",
     "_dotnet.py",
     "_encode.py",
-    "_evaluate.py",
-    "_failure.py",
-    "_figures.py",
+    "_event_loop.py",
+    "_exceptions.py",
+    "_exec.py",
+    "_exit.py",
     "_handles.py",
-    "_host.py",
+    "_host_rpc.py",
+    "_interrupts.py",
     "_leases.py",
+    "_limits.py",
     "_managers.py",
+    "_matplotlib.py",
     "_mime.py",
     "_output.py",
     "_process.py",
     "_prompt.py",
-    "_rehearsal.py",
-    "_run.py",
+    "_repr.py",
     "_session.py",
+    "_shared_page.py",
     "_signals.py",
-    "_slots.py",
     "_streams.py",
-    "_terms.py",
-    "_text.py",
-    "_turn.py",
+    "_warmup.py",
     "_wire.py",
     "_worker.py",
     "_zygote.py",
@@ -59,9 +61,9 @@ pub struct PackageError {
     source: io::Error,
 }
 
-/// The folder that holds `beep_python`, unpacked under `cache` where it is not there yet.
+/// Returns the folder that contains `beep_python`; unpacks it under `cache` first if needed.
 ///
-/// Its name tells its contents, so that versions live side by side and a folder that is there is whole.
+/// Its name is a hash of its contents, so that versions live side by side; an existing folder is always complete.
 pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
     let mut hash = Sha256::new();
     for (name, text) in FILES {
@@ -85,7 +87,7 @@ pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
             let _ = staging.keep(); // it has its final name now
             Ok(target)
         }
-        Err(_) if target.is_dir() => Ok(target), // another process was quicker
+        Err(_) if target.is_dir() => Ok(target), // another process was faster
         Err(error) => Err(failed(error)),
     }
 }

@@ -27,23 +27,23 @@ def type_name(kind):
     return module + "." + name
 
 
-def message_of(thing):
+def message_of(obj):
     """`str(thing)`. Not for use while a request can be interrupted: it takes whatever is raised."""
     try:
-        text = str.__str__(str(thing))  # of exactly that type
+        text = str.__str__(str(obj))  # of exactly that type
     except BaseException as error:
-        return "<%s, whose __str__ raised %s>" % (type_name(type(thing)), type_name(type(error)))
+        return "<%s, whose __str__ raised %s>" % (type_name(type(obj)), type_name(type(error)))
     if len(text) > MAX_MESSAGE:
         return text[:MAX_MESSAGE] + "… (%d more characters)" % (len(text) - MAX_MESSAGE)
     return text
 
 
-def short_repr(thing):
+def short_repr(obj):
     """`repr(thing)`: builtin containers by parts, so that a large one costs nothing; anything else as it says, clipped."""
     try:
-        return clip(_short.repr(thing) if isinstance(thing, _BOUNDED) else repr(thing))
+        return clip(_short.repr(obj) if isinstance(obj, _BOUNDED) else repr(obj))
     except Exception as error:
-        return "<%s, whose __repr__ raised %s>" % (type_name(type(thing)), type_name(type(error)))
+        return "<%s, whose __repr__ raised %s>" % (type_name(type(obj)), type_name(type(error)))
 
 
 def clip(text, limit=MAX_REPR):

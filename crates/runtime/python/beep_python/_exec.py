@@ -17,7 +17,7 @@ def run(program, namespace):
     return None
 
 
-async def run_awaiting(program, namespace):
+async def run_async(program, namespace):
     """The value of a program that awaits; eval gives a coroutine for the part that does."""
     if program.block is not None:
         waiting = eval(program.block, namespace)

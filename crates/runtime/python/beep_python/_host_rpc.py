@@ -32,17 +32,17 @@ class HostError(RuntimeError):
 HostError.__module__ = "beep_python"  # where users find it
 
 
-class HostLink:
-    def __init__(self, turn):
+class HostConnection:
+    def __init__(self, gate):
         self.source = self.sink = -1
-        self.turn = turn
+        self.gate = gate
         self.ids = itertools.count(1)
         self.writing = threading.Lock()
         self.changed = threading.Condition(threading.Lock())
         self.reader = None  # the thread that reads now
         self.partial = {}  # parts of bodies of which more is to come, by id
-        self.waiting = {}  # what came for a call, by its id; an answer nobody waits for any more is dropped
-        self.rest = b""
+        self.inboxes = {}  # what came for a call, by its id; an answer nobody waits for any more is dropped
+        self.unparsed = b""
         self.nested = None  # carries out a request that came for a thread which waits here
         self.poll = select.poll()
 
@@ -52,49 +52,49 @@ class HostLink:
 
     def call(self, method, params, progress=None):
         """The host's answer; raises HostError. `progress` is called with a dict for each step that the host tells of."""
-        return loads(self.ask(method, dumps(params).encode(), progress))
+        return loads(self.request(method, dumps(params).encode(), progress))
 
-    def ask(self, method, params, progress=None):
+    def request(self, method, params, progress=None):
         """The same, in JSON."""
-        rid = next(self.ids)
-        came = self.waiting[rid] = collections.deque()
+        request_id = next(self.ids)
+        inbox = self.inboxes[request_id] = collections.deque()
         try:
             wants = b"true" if progress is not None else b"false"
-            self.send(CALL, rid, b'{"method":"%s","params":%s,"progress":%s}' % (method.encode(), params, wants))
+            self.send(CALL, request_id, b'{"method":"%s","params":%s,"progress":%s}' % (method.encode(), params, wants))
             while True:
-                self.wait(came)
-                while came:
-                    kind, body = came.popleft()
-                    if kind == RESULT:
+                self.wait(inbox)
+                while inbox:
+                    message_type, body = inbox.popleft()
+                    if message_type == RESULT:
                         return body
-                    if kind == NESTED:
+                    if message_type == NESTED:
                         self.nested(body)
                         continue
-                    told = loads(body)
-                    if kind == ERROR:
-                        raise HostError(told["code"], told["detail"])
+                    reply = loads(body)
+                    if message_type == ERROR:
+                        raise HostError(reply["code"], reply["detail"])
                     if progress is not None:
-                        progress(told)
+                        progress(reply)
         finally:
-            self.waiting.pop(rid, None)
+            self.inboxes.pop(request_id, None)
 
-    def send(self, kind, rid, body):
-        with self.writing, self.turn.shielded():  # half a frame would be the end of the link
-            for part in _wire.frames(kind, rid, body):
+    def send(self, message_type, request_id, body):
+        with self.writing, self.gate.defer_interrupts():  # half a frame would be the end of the link
+            for part in _wire.frames(message_type, request_id, body):
                 _wire.write_all(self.sink, part)
 
-    def wait(self, came):
+    def wait(self, inbox):
         """Until something came, for whomever."""
         me = threading.get_ident()
         try:
             with self.changed:
-                while not came and self.reader is not None:
+                while not inbox and self.reader is not None:
                     self.changed.wait()
-                if came:
+                if inbox:
                     return
                 self.reader = me
             self.poll.poll()  # interruptible: nothing is lost here
-            with self.turn.shielded():
+            with self.gate.defer_interrupts():
                 self.read()
         finally:
             with self.changed:
@@ -106,23 +106,23 @@ class HostLink:
         data = read(self.source, READ)
         if not data:
             raise HostError("internal", "the host has closed its link")
-        data = self.rest + data
+        data = self.unparsed + data
         at = 0
         while len(data) - at >= _wire.HEADER_BYTES:
-            size, kind, flags, _, rid = _wire.HEADER.unpack_from(data, at)
+            size, message_type, flags, _, request_id = _wire.HEADER.unpack_from(data, at)
             end = at + _wire.HEADER_BYTES + size
             if end > len(data):
                 break
-            parts = self.partial.setdefault(rid, [])
+            parts = self.partial.setdefault(request_id, [])
             parts.append(data[at + _wire.HEADER_BYTES : end])
             at = end
             if flags & _wire.MORE:
                 continue
-            del self.partial[rid]
-            came = self.waiting.get(rid)
-            if came is not None:
-                came.append((kind, b"".join(parts)))
-        self.rest = data[at:]
+            del self.partial[request_id]
+            inbox = self.inboxes.get(request_id)
+            if inbox is not None:
+                inbox.append((message_type, b"".join(parts)))
+        self.unparsed = data[at:]
 
 
 _link = None
@@ -146,8 +146,8 @@ def call(method, params, progress=None):
     return _link.call(method, params, progress)
 
 
-def ask(method, params):
+def request(method, params):
     """As `call`, with parameters and answer in JSON."""
     if _link is None:
         raise HostError("internal", "this process has no host: it was forked, or runs outside a session")
-    return _link.ask(method, params)
+    return _link.request(method, params)

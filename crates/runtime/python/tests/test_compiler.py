@@ -3,7 +3,7 @@ import sys
 import traceback
 from unittest import mock
 
-from beep_python import _evaluate
+from beep_python import _compiler
 
 from .sessions import EVALUATE, SessionTest
 
@@ -51,7 +51,7 @@ class Values(SessionTest):
             self.evaluate("def g(a: nothing): pass\ng.__annotations__")
 
 
-class Names(SessionTest):
+class CompatModules(SessionTest):
     def test_they_persist(self):
         self.evaluate("x = 20")
         self.evaluate("def f(): return x + 1")
@@ -87,8 +87,8 @@ class Names(SessionTest):
         self.assertEqual(self.evaluate("a + b"), 3)
 
     def test_locals_may_be_handles(self):
-        hid = self.keep("object()")
-        self.assertEqual(self.evaluate("type(o).__name__", locals={"o": {"$handle": hid}}), "object")
+        handle_id = self.keep("object()")
+        self.assertEqual(self.evaluate("type(o).__name__", locals={"o": {"$handle": handle_id}}), "object")
 
     def test_code_that_removes_the_builtins(self):
         self.evaluate("del __builtins__")
@@ -141,14 +141,14 @@ class Cache(SessionTest):
         self.assertEqual(self.evaluate("import inspect\ninspect.getsource(f)"), "def f():\n    return 1 / 0  # here\n"[:-1])
 
     def test_what_falls_out_falls_out_of_linecache_too(self):
-        with mock.patch.object(_evaluate, "MAX_CACHED", 3):
+        with mock.patch.object(_compiler, "MAX_CACHED", 3):
             programs = [self.session.compiler.program(str(n)) for n in range(5)]
         self.assertEqual([p.file in linecache.cache for p in programs], [False, False, True, True, True])
         self.assertEqual(len(self.session.compiler.programs), 3)
         self.assertEqual(self.session.compiler.size, 3)
 
     def test_and_its_requests_are_not_prepared_any_more(self):
-        with mock.patch.object(_evaluate, "MAX_CACHED", 1):
+        with mock.patch.object(_compiler, "MAX_CACHED", 1):
             self.evaluate("1")
             self.evaluate("1", other="spelling")
             self.assertEqual(len(self.session.prepared), 2)
@@ -156,13 +156,13 @@ class Cache(SessionTest):
         self.assertEqual(len(self.session.prepared), 1)
 
     def test_there_is_a_limit_to_the_text_in_it(self):
-        with mock.patch.object(_evaluate, "MAX_TEXT", 10):
+        with mock.patch.object(_compiler, "MAX_TEXT", 10):
             for code in ("111111", "222222", "3333333333333"):
                 self.evaluate(code)
                 self.assertEqual(list(self.session.compiler.programs), [code])
 
     def test_there_is_a_limit_to_prepared_requests(self):
-        with mock.patch.object(_evaluate, "MAX_PREPARED", 2):
+        with mock.patch.object(_compiler, "MAX_PREPARED", 2):
             for n in range(4):
                 self.evaluate("1", n=n)
         self.assertEqual(len(self.session.prepared), 2)

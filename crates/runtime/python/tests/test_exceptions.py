@@ -3,7 +3,7 @@ import os
 import sys
 import unittest
 
-from beep_python import _failure
+from beep_python import _exceptions
 
 from .sessions import IMPORT, SessionTest
 
@@ -21,7 +21,7 @@ class Failure(SessionTest):
             while traceback and traceback.tb_frame.f_code.co_filename.startswith(os.path.dirname(__file__)):
                 traceback = traceback.tb_next  # in a worker there are no such frames
             error.with_traceback(traceback)
-            return json.loads(_failure.encode(error))
+            return json.loads(_exceptions.encode(error))
         raise AssertionError("nothing was raised")
 
     def described(self, code):
@@ -58,7 +58,7 @@ class Failure(SessionTest):
         depth = 0
         while "cause" in told:
             depth, told = depth + 1, told["cause"]
-        self.assertEqual(depth, _failure.MAX_DEPTH)
+        self.assertEqual(depth, _exceptions.MAX_DEPTH)
 
     def test_notes(self):
         told = self.described("e = ValueError()\ne.__notes__ = ['first', 5]\nraise e")
@@ -78,7 +78,7 @@ class Failure(SessionTest):
         while rest:
             count += 1
             rest += rest.pop().get("exceptions", [])
-        self.assertEqual(count, _failure.MAX_EXCEPTIONS)
+        self.assertEqual(count, _exceptions.MAX_EXCEPTIONS)
 
     def test_exceptions_that_say_wrong_things_of_themselves(self):
         for body in (
@@ -101,9 +101,9 @@ class Failure(SessionTest):
         told = self.described("def f(): f()\nf()")
         self.assertEqual(told["type"], "RecursionError")
         functions = [frame["function"] for frame in told["traceback"]]
-        self.assertEqual(len(functions), _failure.MAX_FRAMES + 1)
+        self.assertEqual(len(functions), _exceptions.MAX_FRAMES + 1)
         self.assertEqual((functions[0], functions[-1]), ("<module>", "f"))
-        self.assertRegex(functions[_failure.MAX_FRAMES // 2], r"^\(\d+ frames left out\)$")
+        self.assertRegex(functions[_exceptions.MAX_FRAMES // 2], r"^\(\d+ frames left out\)$")
 
     def test_a_low_limit_of_recursion_is_survived(self):
         limit = sys.getrecursionlimit()
@@ -154,7 +154,7 @@ class Syntax(SessionTest):
     def test_the_part_of_a_long_line_with_the_mistake(self):
         told = self.syntax("a = [" + "1, " * 5000 + "? ]")
         self.assertEqual(len(told["caret"]), told["text"].index("?") + 1)
-        self.assertLessEqual(len(told["text"]), _failure.MAX_LINE)
+        self.assertLessEqual(len(told["text"]), _exceptions.MAX_LINE)
         self.assertEqual(told["column"], 15_006)
 
     def test_mistakes_made_by_hand(self):

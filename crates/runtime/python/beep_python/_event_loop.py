@@ -2,30 +2,30 @@
 
 import select
 
-from . import _failure
+from . import _exceptions
 from ._builtins import own as __builtins__
 
-LONGEST = 3600  # seconds of one wait: what a descriptor is waited for has a limit
+MAX_WAIT = 3600  # seconds of one wait: what a descriptor is waited for has a limit
 
 
-class Awaiter:
-    def __init__(self, turn):
-        self.turn = turn
+class SessionLoop:
+    def __init__(self, gate):
+        self.gate = gate
         self.loop = None
         self.asyncio = None
         self.idling = False
-        self.quiet = None  # tells, where the loop can be asked, whether it has nothing to do; see `_Quiet`
+        self.idle_poll = None  # tells, where the loop can be asked, whether it has nothing to do; see `_Quiet`
 
-    def wait(self, coroutine):
+    def run(self, coroutine):
         """The coroutine's result. A cancel first cancels its task; only the next one raises KeyboardInterrupt."""
         loop = self.loop
         if loop is None or loop.is_closed():
-            loop = self.start()
-        task = self.turn.start_task(loop, coroutine)
+            loop = self.create()
+        task = self.gate.start_task(loop, coroutine)
         try:
             return loop.run_until_complete(task)
         finally:
-            self.turn.task = None
+            self.gate.task = None
             if not task.done():  # a KeyboardInterrupt left it behind
                 task.cancel()
 
@@ -36,27 +36,27 @@ class Awaiter:
         except RuntimeError:  # it still runs, in a task that is cancelled and ends by itself
             pass
 
-    def start(self):
-        with self.turn.shielded():  # an interrupt inside the import would leave half a module behind
+    def create(self):
+        with self.gate.defer_interrupts():  # an interrupt inside the import would leave half a module behind
             import asyncio
 
         self.asyncio = asyncio
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
-        self.quiet = None
+        self.idle_poll = None
         return self.loop
 
-    def idle(self, fd, most=None):
+    def run_while_idle(self, fd, timeout=None):
         """Returns when `fd` can be read, the loop cannot run, or `most` seconds are over; until then background tasks go on."""
         loop = self.loop
         self.asyncio.set_event_loop(loop)  # asyncio.run leaves none behind
         if loop.is_closed():
             return
-        if self.quiet is None:
-            self.quiet = _Quiet(loop, fd)
-        timer = None if most is None else loop.call_later(most, self.stop_idling)
+        if self.idle_poll is None:
+            self.idle_poll = _IdlePoll(loop, fd)
+        timer = None if timeout is None else loop.call_later(timeout, self.stop_idle_run)
         try:
-            if not self.quiet.until_readable():
+            if not self.idle_poll.until_readable():
                 self.run_until_readable(fd)
         finally:
             if timer is not None:
@@ -66,28 +66,28 @@ class Awaiter:
         loop = self.loop
         self.idling = True
         try:
-            loop.add_reader(fd, self.stop_idling)
+            loop.add_reader(fd, self.stop_idle_run)
             try:
                 while self.idling:  # a background task may stop the loop too
                     try:
                         loop.run_forever()
                     except (SystemExit, KeyboardInterrupt):
-                        _failure.report("a background task wanted to end the process")
+                        _exceptions.report("a background task wanted to end the process")
             finally:
                 loop.remove_reader(fd)
         except Exception:
             if not loop.is_closed():  # which the user's code may have done
-                _failure.report("the session's event loop failed while the session was idle")
+                _exceptions.report("the session's event loop failed while the session was idle")
         finally:
             self.idling = False
 
-    def stop_idling(self):
+    def stop_idle_run(self):
         if self.idling:
             self.idling = False
             self.loop.stop()
 
 
-class _Quiet:
+class _IdlePoll:
     """Waits in place of a loop that has nothing to do: to begin to run, and to stop, takes a loop as long as five calls."""
 
     def __init__(self, loop, fd):
@@ -107,7 +107,7 @@ class _Quiet:
             return False
         left, scheduled = None, self.loop._scheduled
         if scheduled:
-            left = min(scheduled[0]._when - self.loop.time(), LONGEST) * 1000
+            left = min(scheduled[0]._when - self.loop.time(), MAX_WAIT) * 1000
             if left <= 0:
                 return False
         came = self.poll.poll(left)

@@ -4,8 +4,8 @@ import time
 import unittest
 from unittest import mock
 
-from beep_python import _host, _wire
-from beep_python._turn import Turn
+from beep_python import _host_rpc, _wire
+from beep_python._interrupts import InterruptGate
 
 from .host import EVALUATE, PATIENCE, WorkerTest, readable
 
@@ -32,91 +32,91 @@ class HostCalls(WorkerTest):
             data += more
         return data
 
-    def asked(self):
+    def next_request(self):
         """Id, method and parameters of the next call."""
-        size, kind, flags, version, rid = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
-        self.assertEqual((kind, flags, version), (CALL, 0, _wire.VERSION))
+        size, message_type, flags, version, request_id = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
+        self.assertEqual((message_type, flags, version), (CALL, 0, _wire.VERSION))
         call = json.loads(self.exactly(size))
-        return rid, call["method"], call["params"]
+        return request_id, call["method"], call["params"]
 
-    def tell(self, rid, kind, told):
-        for part in _wire.frames(kind, rid, json.dumps(told).encode()):
+    def reply(self, request_id, message_type, body):
+        for part in _wire.frames(message_type, request_id, json.dumps(body).encode()):
             _wire.write_all(self.host.host_answers, part)
 
-    def value(self, rid):
-        kind, body = self.host.answer(rid)
-        self.assertEqual(kind, _wire.VALUE, body)
+    def value(self, request_id):
+        message_type, body = self.host.answer(request_id)
+        self.assertEqual(message_type, _wire.VALUE, body)
         return json.loads(body)
 
     def test_a_result(self):
-        rid = self.start("manager.create('x')")
-        call, method, params = self.asked()
+        request_id = self.start("manager.create('x')")
+        call, method, params = self.next_request()
         self.assertEqual((method, params), ("venv.create", {"name": "x"}))
-        self.tell(call, RESULT, {"path": "/p"})
-        self.assertEqual(self.value(rid), "/p")
+        self.reply(call, RESULT, {"path": "/p"})
+        self.assertEqual(self.value(request_id), "/p")
 
     def test_an_error_is_raised_where_the_call_stands(self):
-        rid = self.start("manager.delete('x')")
-        self.tell(self.asked()[0], ERROR, {"code": "unknown_environment", "detail": "no x"})
-        kind, body = self.host.answer(rid)
-        told = json.loads(body)["exception"]
-        self.assertEqual((kind, told["type"], told["message"]), (_wire.EXCEPTION, "beep_python.HostError", "no x"))
-        self.assertEqual([frame["code"] for frame in told["traceback"]], ["manager.delete('x')"])
-        rid = self.start("try: manager.delete('x')\nexcept beep_python.HostError as error: code = error.code\ncode")
-        self.tell(self.asked()[0], ERROR, {"code": "unknown_environment", "detail": "no x"})
-        self.assertEqual(self.value(rid), "unknown_environment")
+        request_id = self.start("manager.delete('x')")
+        self.reply(self.next_request()[0], ERROR, {"code": "unknown_environment", "detail": "no x"})
+        message_type, body = self.host.answer(request_id)
+        body = json.loads(body)["exception"]
+        self.assertEqual((message_type, body["type"], body["message"]), (_wire.EXCEPTION, "beep_python.HostError", "no x"))
+        self.assertEqual([frame["code"] for frame in body["traceback"]], ["manager.delete('x')"])
+        request_id = self.start("try: manager.delete('x')\nexcept beep_python.HostError as error: code = error.code\ncode")
+        self.reply(self.next_request()[0], ERROR, {"code": "unknown_environment", "detail": "no x"})
+        self.assertEqual(self.value(request_id), "unknown_environment")
 
     def test_progress(self):
-        rid = self.start("seen = []\nmanager.ensure_provider_environment('x', progress=seen.append)\nseen")
-        call, method, params = self.asked()
+        request_id = self.start("seen = []\nmanager.ensure_provider_environment('x', progress=seen.append)\nseen")
+        call, method, params = self.next_request()
         self.assertEqual((method, params), ("venv.ensure_provider", {"provider": "x", "modelId": None}))
-        self.tell(call, PROGRESS, {"stage": "one"})
-        self.tell(call, PROGRESS, {"stage": "two"})
-        self.tell(call, RESULT, {"path": "/p"})
-        self.assertEqual(self.value(rid), [{"stage": "one"}, {"stage": "two"}])
+        self.reply(call, PROGRESS, {"stage": "one"})
+        self.reply(call, PROGRESS, {"stage": "two"})
+        self.reply(call, RESULT, {"path": "/p"})
+        self.assertEqual(self.value(request_id), [{"stage": "one"}, {"stage": "two"}])
 
     def test_long_answers(self):
-        rid = self.start("len(manager.list()[0])")
-        self.tell(self.asked()[0], RESULT, {"environments": ["x" * 3_000_000]})
-        self.assertEqual(self.value(rid), 3_000_000)
+        request_id = self.start("len(manager.list()[0])")
+        self.reply(self.next_request()[0], RESULT, {"environments": ["x" * 3_000_000]})
+        self.assertEqual(self.value(request_id), 3_000_000)
 
     def test_calls_of_many_threads_answered_out_of_order(self):
-        rid = self.start(
+        request_id = self.start(
             "got = {}\ndef ask(n): got[n] = manager.create(str(n))\n"
             "threads = [threading.Thread(target=ask, args=(n,)) for n in range(8)]\n"
             "for thread in threads: thread.start()\nfor thread in threads: thread.join()\nsorted(got.items())"
         )
-        calls = [self.asked() for _ in range(8)]
+        calls = [self.next_request() for _ in range(8)]
         for call, _, params in reversed(calls):
-            self.tell(call, RESULT, {"path": "/" + params["name"]})
-        self.assertEqual(self.value(rid), [[n, "/%d" % n] for n in range(8)])
+            self.reply(call, RESULT, {"path": "/" + params["name"]})
+        self.assertEqual(self.value(request_id), [[n, "/%d" % n] for n in range(8)])
 
     def test_a_cancelled_call_leaves_the_link_whole(self):
-        rid = self.start("manager.create('first')")
-        late = self.asked()[0]
-        self.host.cancel_at_rest(rid)
-        self.assertEqual(self.host.answer(rid), (_wire.CANCELLED, b"started"))
-        rid = self.start("manager.create('second')")
-        call = self.asked()[0]
-        self.tell(late, RESULT, {"path": "/first"})
-        self.tell(call, RESULT, {"path": "/second"})
-        self.assertEqual(self.value(rid), "/second")
+        request_id = self.start("manager.create('first')")
+        late = self.next_request()[0]
+        self.host.cancel_at_rest(request_id)
+        self.assertEqual(self.host.answer(request_id), (_wire.CANCELLED, b"started"))
+        request_id = self.start("manager.create('second')")
+        call = self.next_request()[0]
+        self.reply(late, RESULT, {"path": "/first"})
+        self.reply(call, RESULT, {"path": "/second"})
+        self.assertEqual(self.value(request_id), "/second")
 
     def test_cancels_at_any_moment_leave_it_whole(self):
         for n in range(100):
-            rid = self.start("for _ in range(3): manager.create('%d')" % n)
-            self.host.cancel(rid)
+            request_id = self.start("for _ in range(3): manager.create('%d')" % n)
+            self.host.cancel(request_id)
             end = time.monotonic() + PATIENCE
             while not self.host.has_answer():
                 self.assertLess(time.monotonic(), end, "there is no answer")
                 if readable_now(self.host.host_calls):
-                    self.tell(self.asked()[0], RESULT, {"path": "/"})
-            self.host.answer(rid)
+                    self.reply(self.next_request()[0], RESULT, {"path": "/"})
+            self.host.answer(request_id)
         while readable_now(self.host.host_calls):
-            self.asked()
-        rid = self.start("manager.create('end')")
-        self.tell(self.asked()[0], RESULT, {"path": "/end"})
-        self.assertEqual(self.value(rid), "/end")
+            self.next_request()
+        request_id = self.start("manager.create('end')")
+        self.reply(self.next_request()[0], RESULT, {"path": "/end"})
+        self.assertEqual(self.value(request_id), "/end")
 
     def test_a_forked_child_has_no_host(self):
         code = (
@@ -139,7 +139,7 @@ def readable_now(fd):
     return True
 
 
-class Names(WorkerTest):
+class CompatModules(WorkerTest):
     """The predecessor's spelling."""
 
     def test_a_clr_of_ours(self):
@@ -153,17 +153,17 @@ class Shield(unittest.TestCase):
     """A cancel that comes while bytes are moved takes effect after."""
 
     def setUp(self):
-        self.turn = Turn(bytearray(b"\1" * 4096), [0])
-        self.turn.slot = 0
+        self.gate = InterruptGate(bytearray(b"\1" * 4096), [0])
+        self.gate.slot = 0
         self.ends = [*os.pipe(), *os.pipe()]
-        self.link = _host.HostLink(self.turn)
+        self.link = _host_rpc.HostConnection(self.gate)
         self.link.open(self.ends[0], self.ends[3])
         for fd in self.ends:
             self.addCleanup(os.close, fd)
 
     def test_a_call_is_written_whole(self):
         def write(fd, data):
-            self.turn.interrupt(2, None)
+            self.gate.interrupt(2, None)
             os.write(fd, data)
 
         with mock.patch.object(_wire, "write_all", write), self.assertRaises(KeyboardInterrupt):
@@ -172,13 +172,13 @@ class Shield(unittest.TestCase):
 
     def test_what_is_read_is_handed_out(self):
         def read(fd, size):
-            self.turn.interrupt(2, None)
+            self.gate.interrupt(2, None)
             return os.read(fd, size)
 
-        came = self.link.waiting[5] = []
+        came = self.link.inboxes[5] = []
         os.write(self.ends[1], _wire.HEADER.pack(1, RESULT, 0, 1, 5) + b"7")
-        with mock.patch.object(_host, "read", read), self.assertRaises(KeyboardInterrupt):
+        with mock.patch.object(_host_rpc, "read", read), self.assertRaises(KeyboardInterrupt):
             self.link.wait([])
         self.assertEqual(came, [(RESULT, b"7")])
         self.assertIsNone(self.link.reader)
-        self.assertEqual(self.turn.shields, 0)
+        self.assertEqual(self.gate.deferrals, 0)

@@ -5,7 +5,7 @@ import linecache
 import textwrap
 
 from ._builtins import own as __builtins__
-from ._run import ASYNC
+from ._exec import ASYNC
 
 MAX_CACHED = 512
 MAX_TEXT = 16 << 20  # characters of source that the cache holds
@@ -17,12 +17,12 @@ _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 class Program:
     """Compiled source: a block to execute, if any, then an expression for the value, if any."""
 
-    __slots__ = ("block", "tail", "awaits", "quick", "file", "size", "bodies")
+    __slots__ = ("block", "tail", "is_async", "quick", "file", "size", "bodies")
 
     def __init__(self, block, tail):
         self.block = block
         self.tail = tail
-        self.awaits = any(part is not None and part.co_flags & ASYNC for part in (block, tail))
+        self.is_async = any(part is not None and part.co_flags & ASYNC for part in (block, tail))
         self.quick = False  # whether its last run was short; the worker keeps it
         self.file = None  # the name of its source in tracebacks
         self.size = 0

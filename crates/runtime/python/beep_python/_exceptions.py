@@ -7,7 +7,7 @@ from sys import exc_info
 
 from ._builtins import own as __builtins__
 from ._encode import dumps
-from ._text import clip, message_of, type_name
+from ._repr import clip, message_of, type_name
 
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # what the host runs code with: frames of these before the first of the code's own are the host's
@@ -99,17 +99,17 @@ def syntax(error):
     return {"line": _number(error.lineno), "column": column, "text": text, "caret": indent + "^" * width}
 
 
-def _number(thing):
-    return thing if type(thing) is int else 0
+def _number(obj):
+    return obj if type(obj) is int else 0
 
 
 def report(where):
     """Writes the exception being handled to standard error: for failures that no call waits for."""
     error = exc_info()[1]
-    say("%s: %s: %s" % (where, type_name(type(error)), message_of(error)))
+    write_stderr("%s: %s: %s" % (where, type_name(type(error)), message_of(error)))
 
 
-def say(text):
+def write_stderr(text):
     """Writes a line of the worker's own to standard error."""
     try:
         write(2, ("beep-python: %s\n" % text).encode("utf-8", "replace"))

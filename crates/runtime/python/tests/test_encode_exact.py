@@ -12,7 +12,7 @@ from beep_python._decode import value_of
 from beep_python._encode import encode
 from beep_python._handles import Handles
 
-from .test_plain import Number, Point, Text, nested
+from .test_encode_plain import Number, Point, Text, nested
 
 UTC = timezone.utc
 TABLE = (

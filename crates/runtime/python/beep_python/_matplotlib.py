@@ -13,9 +13,9 @@ def open_figures():
     return [pyplot.figure(number) for number in numbers()] if numbers is not None else []
 
 
-def is_figure(thing):
+def is_figure(obj):
     kind = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
-    return isinstance(kind, type) and isinstance(thing, kind)
+    return isinstance(kind, type) and isinstance(obj, kind)
 
 
 def bundle_of(figure):
