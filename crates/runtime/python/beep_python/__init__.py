@@ -1,4 +1,4 @@
-"""What Beep Python Runtime adds to the Python it runs. Standard library only; nothing is installed into environments.
+"""The Python side of Beep Python Runtime. Standard library only; nothing is installed into environments.
 
 `VenvManager` and `PythonRuntimeManager` manage environments and runtimes through the host's own classes, from any
 thread of a session's code:
@@ -6,7 +6,7 @@ thread of a session's code:
     from beep_python import VenvManager
     path = VenvManager().ensure_provider_environment("my-provider")
 
-The modules whose names begin with an underscore are the worker's own: `_zygote` forks workers, `_worker` runs one.
+Modules whose names begin with an underscore are private: `_zygote` forks workers, `_worker` runs one.
 """
 
 from ._client import Callback, CallbackError

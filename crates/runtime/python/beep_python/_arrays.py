@@ -1,4 +1,4 @@
-"""Objects as rows of 32-bit floats. Numpy is used where the object is numpy's, and never imported."""
+"""Objects as rows of 32-bit floats. Uses numpy for numpy's own objects, and never imports it."""
 
 import array
 import struct
@@ -12,7 +12,7 @@ _BIG_ENDIAN = sys.byteorder == "big"
 
 
 def one_row(obj):
-    """Little-endian float32 bytes; an array of several dimensions gives its elements in C order."""
+    """Little-endian float32 bytes; elements of a multi-dimensional array come in C order."""
     numpy = _numpy_array(obj)
     if numpy is not None:
         return _bytes_of(numpy)
@@ -35,13 +35,13 @@ def rows(obj):
 
 
 def _numpy_array(obj):
-    """The object as a numpy array where it is one, or offers to become one."""
+    """The object as a numpy array, if it is one or converts to one."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not hasattr(numpy, "ndarray"):
         return None
     if isinstance(obj, numpy.ndarray):
         return obj
-    if hasattr(obj, "detach") and hasattr(obj, "cpu"):  # a tensor, maybe with a gradient, maybe on a device
+    if hasattr(obj, "detach") and hasattr(obj, "cpu"):  # a tensor, possibly with a gradient or on a device
         obj = obj.detach().cpu().float()  # numpy lacks some of its types
     if hasattr(obj, "__array__") or hasattr(obj, "__array_interface__"):
         return numpy.asarray(obj)
@@ -52,9 +52,9 @@ def _bytes_of(numpy_array):
     numpy = sys.modules["numpy"]
     kind = numpy_array.dtype
     try:
-        if kind.kind not in "biufOV":  # a complex number would lose a part of itself, text be parsed
+        if kind.kind not in "biufOV":  # a complex number would lose its imaginary part, text would be parsed
             raise TypeError("its elements are no real numbers")
-        with numpy.errstate(over="ignore"):  # beyond float32 is infinity, as everywhere
+        with numpy.errstate(over="ignore"):  # beyond the range of float32 is infinity, as everywhere
             flat = numpy.ascontiguousarray(numpy_array, dtype="<f4").reshape(-1)
     except (TypeError, ValueError) as error:
         raise Rejected("not_representable", "an array of %s cannot be read as floats: %s" % (kind, error)) from None
@@ -77,7 +77,7 @@ def _row(obj):
 
 
 def _numbers_in_place(obj):
-    """The object's numbers as they lie in memory, row after row: no list of a million objects is made then."""
+    """A view of the object's numbers in memory, row after row, without a list of a million objects."""
     if not isinstance(obj, (array.array, memoryview)):
         return None
     view = memoryview(obj)

@@ -1,7 +1,7 @@
-"""The builtins of the worker's own modules: a copy, so that code which replaces one breaks itself, and not its worker.
+"""A private copy of the builtins for the worker's own modules: user code that replaces a builtin cannot break the worker.
 
-Python looks a name up in what a function's module calls `__builtins__` where the function is made. So each module here
-begins with `from ._builtins import own as __builtins__`; what it imports from the standard library has no such copy.
+A function looks builtins up in the `__builtins__` that its module had when the function was defined. So each module
+here begins with `from ._builtins import own as __builtins__`; imports from the standard library have no such copy.
 """
 
 import builtins

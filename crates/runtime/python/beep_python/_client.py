@@ -1,4 +1,4 @@
-"""The client of the call that runs: what it is shown before the answer, and what it is asked."""
+"""The client of the running call: displays sent to it, and requests made of it."""
 
 import threading
 
@@ -10,14 +10,14 @@ from ._wire import Rejected
 
 
 class CallbackError(RuntimeError):
-    """A callback of the client's failed; the message is the client's own."""
+    """A callback failed on the client; the message is the client's."""
 
 
 CallbackError.__module__ = "beep_python"  # where users find it
 
 
 class Callback:
-    """A function of the client's, under the name that it has there. Any thread may call it; the answer is waited for."""
+    """A function on the client, by its name there. Any thread may call it, and waits for the answer."""
 
     def __init__(self, name, client):
         self.name = name
@@ -31,7 +31,7 @@ class Callback:
 
 
 class ClientProxy:
-    """`flags` are those of the request that runs; `write` sends a frame of its id, and `flush` the text of the streams."""
+    """`flags` are those of the running request; `write` sends a frame with its id; `flush` flushes the output streams."""
 
     def __init__(self, write=None, flush=lambda: None):
         self.write = write
@@ -39,14 +39,14 @@ class ClientProxy:
         self.flags = 0
         self.handles = None
         self.main = threading.get_ident()
-        self.shown = []  # figures that this call has shown itself
+        self.shown = []  # figures that this call has already shown
 
-    # what it is shown
+    # displays
 
     def display(self, *objects, raw=False, metadata=None):
-        """Shows objects to the client as they come in between its output: as HTML or images where they can be.
+        """Shows objects to the client, in order with the output: as HTML or images where they support it.
 
-        With `raw=True` each is a dict by MIME type already. A client that takes no displays gets their text.
+        With `raw=True` each is already a dict by MIME type. A client without display support gets text.
         """
         for obj in objects:
             if raw:
@@ -66,19 +66,19 @@ class ClientProxy:
         return self.flags & _wire.EVENTS
 
     def send_display(self, bundle):
-        """Whether it was shown. By way of the host's answer: so what is printed next comes after it."""
+        """Whether it was shown. Waits for the host's answer, so that later output comes after it."""
         try:
             return _host_rpc.request("display", bundle) == b"true"
         except _host_rpc.HostError:  # in a child that the user's code forked
             return False
 
     def show(self, bundle):
-        """The last of what a call shows: the answer follows, and no output in between."""
+        """Shows the last display of a call, directly before its answer."""
         self.flush()
         self.write(_wire.DISPLAY, _mime.write(*bundle))
 
     def show_last(self, value, held):
-        """The value of a call, unless its client holds it and shows it as it likes; and the figures that are open."""
+        """Shows the value of a call, unless the client asked for a handle to it, and all open figures."""
         if held:
             self.shown.append(value)
         elif _matplotlib.is_figure(value):
@@ -101,10 +101,10 @@ class ClientProxy:
         self.shown.clear()
         _matplotlib.close(_matplotlib.open_figures() if figures is None else figures)
 
-    # what it is asked
+    # requests
 
     def input(self, prompt=""):
-        """A line of the client's standard input, where it has the capability; otherwise raises EOFError."""
+        """Reads a line from the client's standard input; raises EOFError if the client has no such capability."""
         if not self.flags & _wire.STDIN:
             raise EOFError("input() was called, and this client has no standard input to read from: it must ask with 'stdin' among its capabilities")
         self.flush()
@@ -117,7 +117,7 @@ class ClientProxy:
         return line[:-1] if line.endswith("\n") else line
 
     def callback(self, name):
-        """The callback of this name, for a request's arguments."""
+        """Returns the callback of this name, for the arguments of a request."""
         if not self.flags & _wire.CALLBACKS:
             raise Rejected(
                 "invalid_request",
@@ -138,14 +138,14 @@ class ClientProxy:
         return self.value_in(self.request("callback", reply))
 
     def argument(self, value, exact):
-        """A value, or what is said of an object that stays here, as in an answer."""
+        """Encodes a value, or a description of an object that stays here, as in an answer."""
         written = encode(value, exact)
         if written is not None:
             return b'{"value":' + written + b"}"
         return dumps(self.handles.keep(value)).encode("utf-8", "replace")
 
     def request(self, method, params):
-        """What the client answered: an object."""
+        """Returns the client's answer: an object."""
         reply = body_of(_host_rpc.request(method, params))
         answer = reply["answer"]
         answer["exact"] = reply["exact"]

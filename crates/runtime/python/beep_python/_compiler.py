@@ -1,4 +1,4 @@
-"""Source text to code, once for each text."""
+"""Compiles source text, once for each text."""
 
 import ast
 import linecache
@@ -15,7 +15,7 @@ _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 class Program:
-    """Compiled source: a block to execute, if any, then an expression for the value, if any."""
+    """Compiled source: an optional block to execute, then an optional expression for the value."""
 
     __slots__ = ("block", "tail", "is_async", "quick", "file", "size", "bodies")
 
@@ -23,18 +23,18 @@ class Program:
         self.block = block
         self.tail = tail
         self.is_async = any(part is not None and part.co_flags & ASYNC for part in (block, tail))
-        self.quick = False  # whether its last run was short; the worker keeps it
-        self.file = None  # the name of its source in tracebacks
+        self.quick = False  # whether its last run was short; set by the worker
+        self.file = None  # the file name in tracebacks
         self.size = 0
-        self.bodies = []  # the requests that are prepared with it
+        self.bodies = []  # the request bodies prepared with it
 
 
 class Compiler:
-    """A cache of programs by source. A text that falls out of it falls out of linecache too."""
+    """A cache of programs by source. A text evicted from it is evicted from linecache too."""
 
     def __init__(self):
         self.programs = {}
-        self.prepared = {}  # programs by whole request bodies, which need not even be read then
+        self.prepared = {}  # programs by whole request bodies, which then need no parsing
         self.count = 0
         self.size = 0
 
@@ -72,7 +72,7 @@ class Compiler:
 
 
 def compile_source(source, name):
-    """The program, and the text that was compiled: dedented where the source, as it is, is wrongly indented."""
+    """Returns the program and the compiled text: dedented if the source itself is wrongly indented."""
     try:
         return _compile(source, name), source
     except IndentationError:
@@ -86,7 +86,7 @@ def _compile(source, name):
     try:
         return Program(None, compile(source.strip(" \t"), name, "eval", _FLAGS, dont_inherit=True))
     except SyntaxError:
-        pass  # statements, or truly wrong: then the next line says why
+        pass  # statements, or an error that the next line raises
     tree = compile(source, name, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
     tail = None
     if tree.body and isinstance(tree.body[-1], ast.Expr):

@@ -1,4 +1,4 @@
-"""The session's debugger: debugpy, where it is installed, which waits on loopback for whoever attaches."""
+"""The session's debugger: debugpy, if installed, listening on loopback for a client to attach."""
 
 import importlib
 import os
@@ -8,12 +8,12 @@ from ._builtins import own as __builtins__
 from ._repr import message_of, type_name
 
 LOOPBACK = "127.0.0.1"
-QUIET = "PYDEVD_DISABLE_FILE_VALIDATION"  # debugpy does not warn of modules that are frozen into the interpreter
+QUIET = "PYDEVD_DISABLE_FILE_VALIDATION"  # silences debugpy's warning about frozen modules
 _listening = None
 
 
 def listen():
-    """Where it listens, or why not: the host reads it. Once it does, it goes on as long as the session's worker."""
+    """Starts listening; returns the address or the reason of failure to the host. It listens until the worker ends."""
     global _listening
     if _listening is not None:
         if not _is_open(_listening["port"]):
@@ -29,20 +29,20 @@ def listen():
 
 
 def _is_open(port):
-    """Whether somebody listens there. It is not tried: debugpy would take that for a client that attaches."""
+    """Whether the port is listening. Connecting would look to debugpy like a client attaching."""
     place = "0100007F:%04X" % port if sys.byteorder == "little" else "7F000001:%04X" % port
     with open("/proc/net/tcp") as file:
         return any(fields[1:4:2] == [place, "0A"] for fields in map(str.split, file))
 
 
 def _begin():
-    importlib.invalidate_caches()  # it may just have been installed
+    importlib.invalidate_caches()  # debugpy may just have been installed
     before = os.environ.get(QUIET)
     os.environ[QUIET] = "1"
     try:
         import debugpy
 
-        # Processes that the session's code starts go their way: waiting for a debugger, they would hold it up.
+        # Subprocesses of the session's code run without a debugger: waiting for one, they would block it.
         debugpy.configure(subProcess=False)
         host, port = debugpy.listen((LOOPBACK, 0))
     finally:

@@ -1,4 +1,4 @@
-"""Request bodies into Python values, with handles put in place of their ids."""
+"""Decodes request bodies into Python values, and replaces handle ids by their objects."""
 
 import base64
 import math
@@ -23,7 +23,7 @@ _FOREIGN = (
 
 
 def _loads(text):
-    """As `json.loads`, of which nothing here is Python code that stands on builtins of its own."""
+    """As `json.loads`, without its Python code, which uses the builtins that user code may replace."""
     try:
         value, end = _scan(text, _space(text, 0).end())
     except StopIteration as stop:
@@ -35,7 +35,7 @@ def _loads(text):
 
 
 def body_of(data):
-    """The request body: a JSON object."""
+    """Parses a request body, which must be a JSON object."""
     try:
         body = _loads(str(data, "utf-8")) if data else {}
     except RecursionError:
@@ -48,7 +48,7 @@ def body_of(data):
 
 
 def text(body, key):
-    """A field that must be a string."""
+    """Returns a field that must be a string."""
     value = body.get(key)
     if type(value) is not str:
         raise wrong(key, "a string", value)
@@ -80,7 +80,7 @@ def arguments(body, handles, exact):
 
 
 def value_of(value, handles, exact):
-    """One value as the client meant it."""
+    """Decodes one value."""
     if type(value) in _SCALARS:
         return value
     try:
@@ -90,7 +90,7 @@ def value_of(value, handles, exact):
 
 
 def values_of(values, handles, exact):
-    """Values by name; the object that holds them is none itself."""
+    """Decodes values by name; the object that holds them is not itself a value."""
     return {key: value_of(value, handles, exact) for key, value in values.items()}
 
 
@@ -146,7 +146,7 @@ def _untag(tag, value, resolve):
 
 
 def _number(part, resolve):
-    """A float's part of a complex number: a number, or a tagged one."""
+    """The real or imaginary part of a complex number: a plain or a tagged number."""
     part = resolve(part)
     if type(part) is not float and type(part) is not int:
         raise TypeError("it holds %s" % _found(part))
@@ -172,7 +172,7 @@ def _bytes(text):
     return base64.b64decode(text, validate=True)
 
 
-# what stands under the tag, and how it is read
+# for each tag, the type of its content and how to decode it
 _TAGS = {
     "$tuple": (list, lambda items, resolve: tuple([resolve(item) for item in items])),
     "$set": (list, lambda items, resolve: set([resolve(item) for item in items])),

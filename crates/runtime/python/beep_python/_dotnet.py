@@ -1,6 +1,6 @@
-"""The predecessor's spelling: `import clr`, `clr.AddReference("Beep.Python.Runtime")`, and the `Beep.*` modules.
+"""The predecessor's API: `import clr`, `clr.AddReference("Beep.Python.Runtime")`, and the `Beep.*` modules.
 
-Where the real pythonnet is installed, `clr` stays theirs; only its AddReference learns one more name.
+If pythonnet is installed, `clr` remains pythonnet's; only its AddReference also accepts our assembly.
 """
 
 import importlib.abc
@@ -17,7 +17,7 @@ _PARENTS = frozenset(NAMESPACE.rsplit(".", depth)[0] for depth in range(1, 4)) |
 
 
 def install():
-    """`Beep.*` and a `clr` of ours come last, where nothing else has them; a `clr` that is found is only watched."""
+    """Our `Beep.*` and `clr` modules are found last, after any others; a hook patches a real `clr` as it loads."""
     sys.meta_path.append(CompatModules())
     sys.meta_path.insert(0, ClrImportHook())
 
@@ -40,7 +40,7 @@ class CompatModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class ClrImportHook(importlib.abc.MetaPathFinder):
-    """Finds nothing itself: it lets the real `clr` be found, and stands by while it loads."""
+    """Lets the other finders find the real `clr`, and wraps its loader."""
 
     busy = False
 
@@ -58,7 +58,7 @@ class ClrImportHook(importlib.abc.MetaPathFinder):
 
 
 class ClrLoader(importlib.abc.Loader):
-    """Loads the real `clr`; where that cannot load, because there is no .NET, ours takes its place."""
+    """Loads the real `clr`; if that fails, because there is no .NET, ours replaces it."""
 
     def __init__(self, loader):
         self.loader = loader
@@ -82,8 +82,8 @@ class ClrLoader(importlib.abc.Loader):
 
 
 class PatchedClr(types.ModuleType):
-    """The real clr, whose AddReference knows the one name that is ours. A property, because theirs writes its functions
-    into the module's dict again, whenever an assembly was loaded."""
+    """The real clr, whose AddReference also accepts our assembly. A property, because pythonnet rewrites the functions in
+    the module's dict whenever an assembly is loaded."""
 
     @property
     def AddReference(self):

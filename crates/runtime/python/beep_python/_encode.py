@@ -1,7 +1,7 @@
 """Python values as JSON, in the plain and in the exact form. PROTOCOL.md lists both by example.
 
-First a survey decides, by types alone, whether the C encoder can take the value as it is; nearly every value can. Only
-what cannot is rewritten, in Python. A value that the form cannot say gives None, and its caller makes a handle of it.
+First a survey decides, by types alone, whether the C encoder can take the value as it is; nearly every value can. Others
+are rewritten in Python first. A value that the form cannot represent gives None, and the caller makes a handle for it.
 """
 
 import base64
@@ -13,7 +13,7 @@ from decimal import Decimal
 from ._builtins import own as __builtins__
 from ._wire import MAX_MESSAGE
 
-# A list that holds one list many times over is small here and endless on the wire.
+# A list that contains one list many times over is small in memory and huge on the wire.
 MAX_CONTAINERS = 10_000_000
 MAX_ITEMS = 100_000_000
 AS_IS, REWRITE, CANNOT = 0, 1, 2
@@ -28,7 +28,7 @@ try:
     _c_encode = json.encoder.c_make_encoder(None, None, _string, None, ":", ",", False, False, True)
 
     def dumps(value):
-        """JSON of what is known to be of builtin types, as text; nothing that user code patches has a part in it."""
+        """Encodes builtin types as JSON text, independent of anything that user code may patch."""
         return "".join(_c_encode(value, 0))
 
 except TypeError:  # no C accelerator, or one with other arguments
@@ -36,11 +36,11 @@ except TypeError:  # no C accelerator, or one with other arguments
 
 
 class _NotRepresentable(Exception):
-    """The form cannot say the value."""
+    """The form cannot represent the value."""
 
 
 def encode(value, exact):
-    """The value as JSON in UTF-8, or None where the form cannot say it or the wire cannot take it."""
+    """Encodes the value as JSON in UTF-8; None if the form cannot represent it, or it exceeds the wire's limits."""
     kind = type(value)
     try:
         if kind is int and (not exact or _I64_MIN <= value <= _I64_MAX):
@@ -76,7 +76,7 @@ def _bounded(data):
 
 
 def _survey(root, form):
-    """Level by level, so that the depth is known and the types of a long list are looked at by C code alone."""
+    """Goes level by level, so that the depth is known and C code alone examines the types of a long list."""
     verdict = AS_IS if type(root) in form.as_is else REWRITE
     level, depth, containers, items_seen = [root], 0, 1, 0
     while level:
@@ -116,12 +116,12 @@ def _all_finite(items, types):
 
 
 def float_text(value):
-    """A float as text, with protobuf's words for what JSON has no number for."""
+    """A float as text, with protobuf's words for non-finite numbers."""
     return float.__repr__(value) if _isfinite(value) else _NON_FINITE.get(value, "NaN")
 
 
 class _Plain:
-    """What any JSON reader expects."""
+    """The plain form: what any JSON reader expects."""
 
     max_depth = 60  # existing clients read no deeper than 64
     as_is = frozenset((str, int, bool, type(None), float, list, tuple, dict))
@@ -163,7 +163,7 @@ def _key(key):
 
 
 class _Exact:
-    """Every builtin value, with tags for what plain JSON cannot carry."""
+    """The exact form: every builtin value, with tags for those that JSON lacks."""
 
     max_depth = 120  # readers commonly stop at 128
     as_is = frozenset((str, int, bool, type(None), float, list, dict))
@@ -207,7 +207,7 @@ class _Exact:
 
 
 def _check_depth(depth, levels):
-    """Whether there is room for so many levels of JSON, of which the first is at `depth`."""
+    """Raises unless so many levels of JSON fit, the first of them at `depth`."""
     if depth + levels - 1 > _Exact.max_depth:
         raise _NotRepresentable
 
@@ -248,7 +248,7 @@ def _moment(tag):
         if zone is not None and (
             type(zone) is not timezone or zone.tzname(None) != timezone(zone.utcoffset(None)).tzname(None)
         ):
-            raise _NotRepresentable  # a zone with rules, or a name, of its own
+            raise _NotRepresentable  # a time zone with its own rules or name
         out = {tag: value.isoformat()}
         if value.fold:
             out["fold"] = 1

@@ -1,11 +1,11 @@
-"""The session's event loop: made when something first awaits, and running whenever the session waits."""
+"""The session's asyncio loop: created when code first awaits, and run whenever the session is idle."""
 
 import select
 
 from . import _exceptions
 from ._builtins import own as __builtins__
 
-MAX_WAIT = 3600  # seconds of one wait: what a descriptor is waited for has a limit
+MAX_WAIT = 3600  # seconds of one wait; poll has a limit
 
 
 class SessionLoop:
@@ -14,10 +14,10 @@ class SessionLoop:
         self.loop = None
         self.asyncio = None
         self.idling = False
-        self.idle_poll = None  # tells, where the loop can be asked, whether it has nothing to do; see `_Quiet`
+        self.idle_poll = None  # waits in place of a loop that has nothing to do
 
     def run(self, coroutine):
-        """The coroutine's result. A cancel first cancels its task; only the next one raises KeyboardInterrupt."""
+        """Runs a coroutine to its result. A cancel first cancels its task; only the next one raises KeyboardInterrupt."""
         loop = self.loop
         if loop is None or loop.is_closed():
             loop = self.create()
@@ -26,18 +26,18 @@ class SessionLoop:
             return loop.run_until_complete(task)
         finally:
             self.gate.task = None
-            if not task.done():  # a KeyboardInterrupt left it behind
+            if not task.done():  # a KeyboardInterrupt left it pending
                 task.cancel()
 
     def finish(self, closing):
-        """Awaits what must be done although the request was cancelled, such as the end of a generator."""
+        """Awaits clean-up that must run although the request was cancelled, such as closing a generator."""
         try:
             self.loop.run_until_complete(closing)
-        except RuntimeError:  # it still runs, in a task that is cancelled and ends by itself
+        except RuntimeError:  # it still runs in a cancelled task, which ends on its own
             pass
 
     def create(self):
-        with self.gate.defer_interrupts():  # an interrupt inside the import would leave half a module behind
+        with self.gate.defer_interrupts():  # an interrupt would leave a half-imported module
             import asyncio
 
         self.asyncio = asyncio
@@ -47,9 +47,9 @@ class SessionLoop:
         return self.loop
 
     def run_while_idle(self, fd, timeout=None):
-        """Returns when `fd` can be read, the loop cannot run, or `most` seconds are over; until then background tasks go on."""
+        """Runs background tasks until `fd` is readable, the loop cannot run, or `timeout` seconds have passed."""
         loop = self.loop
-        self.asyncio.set_event_loop(loop)  # asyncio.run leaves none behind
+        self.asyncio.set_event_loop(loop)  # asyncio.run unsets it
         if loop.is_closed():
             return
         if self.idle_poll is None:
@@ -68,7 +68,7 @@ class SessionLoop:
         try:
             loop.add_reader(fd, self.stop_idle_run)
             try:
-                while self.idling:  # a background task may stop the loop too
+                while self.idling:  # a background task may also stop the loop
                     try:
                         loop.run_forever()
                     except (SystemExit, KeyboardInterrupt):
@@ -76,7 +76,7 @@ class SessionLoop:
             finally:
                 loop.remove_reader(fd)
         except Exception:
-            if not loop.is_closed():  # which the user's code may have done
+            if not loop.is_closed():  # by the user's code
                 _exceptions.report("the session's event loop failed while the session was idle")
         finally:
             self.idling = False
@@ -88,7 +88,7 @@ class SessionLoop:
 
 
 class _IdlePoll:
-    """Waits in place of a loop that has nothing to do: to begin to run, and to stop, takes a loop as long as five calls."""
+    """Waits in place of a loop that has nothing to do: starting and stopping a loop takes as long as five calls."""
 
     def __init__(self, loop, fd):
         self.fd, self.loop = fd, loop
@@ -96,13 +96,13 @@ class _IdlePoll:
         self.poll.register(fd, select.POLLIN)
         try:
             self.ready, _ = loop._ready, loop._scheduled
-            # readable as soon as anything is for which the loop waits, calls from other threads among it
+            # readable once anything the loop waits for is ready, including calls from other threads
             self.poll.register(loop._selector.fileno(), select.POLLIN)
-        except Exception:  # a loop of another kind, which the user's code has chosen
+        except Exception:  # another kind of loop, set by the user's code
             self.poll = None
 
     def until_readable(self):
-        """True when `fd` can be read; False as soon as the loop has something to do, or does not say."""
+        """True once `fd` is readable; False once the loop has work, or its state cannot be seen."""
         if self.poll is None or self.ready:
             return False
         left, scheduled = None, self.loop._scheduled

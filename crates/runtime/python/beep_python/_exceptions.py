@@ -1,4 +1,4 @@
-"""An exception as the host passes it on."""
+"""Exceptions as JSON: type, message, traceback, causes, notes and members."""
 
 import linecache
 import os
@@ -10,7 +10,7 @@ from ._encode import dumps
 from ._repr import clip, message_of, type_name
 
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
-# what the host runs code with: frames of these before the first of the code's own are the host's
+# frames of these files, before the first frame of the user's code, come from running that code
 MACHINERY = (os.sep + "asyncio" + os.sep, os.sep + "importlib" + os.sep, "<frozen importlib")
 MAX_FRAMES = 100
 MAX_DEPTH = 10
@@ -23,7 +23,7 @@ def encode(error):
     """The body of an EXCEPTION frame."""
     try:
         described = describe(error)
-    except BaseException:  # its class says wrong things of itself
+    except BaseException:  # its class misbehaves
         described = {"type": type_name(type(error)), "message": message_of(error), "traceback": []}
     message = described["message"]
     detail = described["type"] + (": " + message if message else "")
@@ -78,13 +78,13 @@ def frame(code, line, of):
     line = line or 0
     try:
         text = linecache.getline(code.co_filename, line, of.f_globals).strip()
-    except Exception:  # what imported the module cannot say
+    except Exception:  # the loader of the module raised
         text = ""
     return {"file": code.co_filename, "line": line, "function": code.co_name, "code": clip(text, MAX_LINE) or None}
 
 
 def syntax(error):
-    """Where the mistake is; every field of a SyntaxError may hold anything."""
+    """Line, column and caret of a SyntaxError; any of its fields may hold anything."""
     text = error.text if type(error.text) is str else ""
     text = text.split("\n", 1)[0]
     column = max(_number(error.offset), 1)
@@ -104,13 +104,13 @@ def _number(obj):
 
 
 def report(where):
-    """Writes the exception being handled to standard error: for failures that no call waits for."""
+    """Writes the exception being handled to standard error, for failures outside of any call."""
     error = exc_info()[1]
     write_stderr("%s: %s: %s" % (where, type_name(type(error)), message_of(error)))
 
 
 def write_stderr(text):
-    """Writes a line of the worker's own to standard error."""
+    """Writes a line from the worker itself to standard error."""
     try:
         write(2, ("beep-python: %s\n" % text).encode("utf-8", "replace"))
     except OSError:  # closed by the user's code

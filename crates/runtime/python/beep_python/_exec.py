@@ -1,15 +1,15 @@
-"""Compiled code to a value.
+"""Runs compiled code.
 
-This module has the builtins that everybody has: code whose namespace has lost its own gets those of its caller.
+This module has the ordinary builtins: code whose namespace lost its own gets those of its caller.
 """
 
-from builtins import eval, exec  # whatever stands in their place later
+from builtins import eval, exec  # bound here, whatever replaces them later
 
 ASYNC = 0x80  # CO_COROUTINE: the code awaits at its top level
 
 
 def run(program, namespace):
-    """The value of a program that does not await."""
+    """Runs a program that does not await; returns its value."""
     if program.block is not None:
         exec(program.block, namespace)
     if program.tail is not None:
@@ -18,7 +18,7 @@ def run(program, namespace):
 
 
 async def run_async(program, namespace):
-    """The value of a program that awaits; eval gives a coroutine for the part that does."""
+    """Runs a program that awaits; eval returns a coroutine for the part that does."""
     if program.block is not None:
         waiting = eval(program.block, namespace)
         if program.block.co_flags & ASYNC:

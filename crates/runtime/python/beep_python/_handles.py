@@ -1,4 +1,4 @@
-"""The objects that a session keeps for its clients."""
+"""The objects that a session holds for its clients."""
 
 import sys
 from time import monotonic
@@ -14,18 +14,18 @@ _session = None  # the handles of this process's session
 
 
 def handles():
-    """What this session holds for its clients: for each object its handle, type, size where known, age, repr and lease."""
+    """Lists the objects that this session holds: for each its handle, type, size if known, age, repr and lease."""
     now = monotonic()
-    return [about(handle_id, obj, now - _session.born[handle_id]) for handle_id, obj in list(_session.held.items())]
+    return [describe_held(handle_id, obj, now - _session.born[handle_id]) for handle_id, obj in list(_session.held.items())]
 
 
-def about(handle_id, obj, age):
+def describe_held(handle_id, obj, age):
     out = {"handleId": handle_id, "typeName": type_name(type(obj)), "ageMs": int(age * 1000), "repr": short_repr(obj)}
     try:
         size = getattr(obj, "nbytes", None)
         out["size"] = size if type(size) is int else sys.getsizeof(obj)
     except Exception:
-        pass  # a property of the user's that raises is no reason to fail
+        pass  # a property of the user's class raised
     lease = _session.leases.left(handle_id)
     if lease is not None:
         out["leaseMs"], out["leaseLeftMs"] = (int(seconds * 1000) for seconds in lease)
@@ -33,7 +33,7 @@ def about(handle_id, obj, age):
 
 
 class Handles:
-    """Ids look like `TAG.EPOCH.N`: the session's tag, its epoch, a number never used twice."""
+    """Ids look like `TAG.EPOCH.N`: the session's tag, its epoch, and a number that is never reused."""
 
     def __init__(self, tag="", epoch=0):
         self.enter(tag, epoch)
@@ -42,15 +42,15 @@ class Handles:
         self.modules = {}
         self.last = 0
         self.leases = Leases()
-        self.request_limits = None  # those of the request that runs, where it has any
-        self.callback = None  # makes what stands for a callback of the client's among arguments
+        self.request_limits = None  # of the running request, if it has any
+        self.callback = None  # creates the proxy of a client's callback
 
     def enter(self, tag, epoch, limit=None):
-        """Makes these the handles of this process, with a name."""
+        """Makes these the handles of this process."""
         self.tag = tag
         self.epoch = epoch
         self.prefix = "%s.%d." % (tag, epoch)
-        self.limit = limit  # how many it may hold
+        self.limit = limit  # of handles held at once
         global _session
         _session = self
 
@@ -71,14 +71,14 @@ class Handles:
         return handle_id
 
     def add_module(self, module):
-        """One handle for each module, however often it is imported."""
+        """Returns one handle for each module, however often it is imported."""
         handle_id = self.modules.get(id(module))
-        if handle_id is None:  # held for ever, so that no other object can have the same id
+        if handle_id is None:  # held forever, so that no other object gets the same id
             handle_id = self.modules[id(module)] = self.add(module, leased=False)
         return handle_id
 
     def report(self):
-        """Says what is still held at the end, in one line for the log: whoever made it did not let go of it."""
+        """Logs in one line which objects were never disposed of."""
         modules = set(self.modules.values())
         types = {}
         for handle_id, obj in self.held.items():
@@ -101,14 +101,14 @@ class Handles:
         return obj
 
     def drop(self, handle_id):
-        """Lets go of one, and gives it; a module's handle stays, since every client of the session shares it."""
+        """Releases a handle and returns its object; a module's handle stays, since all clients share it."""
         obj = self.get(handle_id)
         if self.modules.get(id(obj)) != handle_id:
             self.forget(handle_id)
         return obj
 
     def forget(self, handle_id):
-        """Lets go of one that may be gone already."""
+        """Removes a handle, if it is still there."""
         self.held.pop(handle_id, None)
         self.born.pop(handle_id, None)
         self.leases.forget(handle_id)
@@ -126,13 +126,13 @@ class Handles:
         return Rejected("unknown_handle", "this session holds no object with the handle '%s'" % clip(handle_id))
 
     def is_older(self, handle_id):
-        """Whether the handle is of this session, before it was restarted."""
+        """Whether the handle is from this session before a restart."""
         tag, _, rest = handle_id.partition(".")
         epoch = rest.partition(".")[0]
         return tag == self.tag and epoch.isdecimal() and len(epoch) < 20 and int(epoch) < self.epoch
 
     def keep(self, obj):
-        """What a client is told of an object that stays here, from now on under a handle."""
+        """Adds a handle for the object and returns its description."""
         about = describe(obj)
         return {"isHandle": True, "handleId": self.add(obj), **about}
 
@@ -147,5 +147,5 @@ def describe(obj):
             if dtype is not None:
                 out["dtype"] = clip(str(dtype))
     except Exception:
-        pass  # a property of the user's that raises is no reason to fail
+        pass  # a property of the user's class raised
     return out

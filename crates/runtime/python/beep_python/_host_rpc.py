@@ -1,6 +1,6 @@
 """Calls from Python to the host, over the worker's second pair of pipes, from any thread.
 
-There is no reader thread: of the threads that wait for an answer, one reads, and hands out what is not its own.
+There is no reader thread: one of the waiting threads reads, and delivers replies to the others.
 """
 
 import collections
@@ -13,16 +13,16 @@ from os import read
 from . import _wire
 from ._builtins import own as __builtins__
 
-CALL = 96  # {"method", "params", "progress"}: whether progress is wanted
+CALL = 96  # {"method", "params", "progress"}; progress is true if the caller wants it
 RESULT = 97  # a JSON value
 ERROR = 98  # {"code", "detail"}
-PROGRESS = 99  # {"stage", "message", ...}: more is to come
-NESTED = 100  # u8 operation, u8 whether exact, u64 id, u32 length of terms, these, the request: to be carried out meanwhile
+PROGRESS = 99  # {"stage", "message", ...}; the result follows later
+NESTED = 100  # u8 operation, u8 exact, u64 id, u32 length of limits, limits, request: run while the call waits
 READ = 1 << 16
 
 
 class HostError(RuntimeError):
-    """The host could not do what it was asked. `code` is a stable word, as in PROTOCOL.md."""
+    """A call to the host failed. `code` is a stable word, as in PROTOCOL.md."""
 
     def __init__(self, code, detail):
         super().__init__(detail)
@@ -39,11 +39,11 @@ class HostConnection:
         self.ids = itertools.count(1)
         self.writing = threading.Lock()
         self.changed = threading.Condition(threading.Lock())
-        self.reader = None  # the thread that reads now
-        self.partial = {}  # parts of bodies of which more is to come, by id
-        self.inboxes = {}  # what came for a call, by its id; an answer nobody waits for any more is dropped
+        self.reader = None  # the thread that is reading
+        self.partial = {}  # parts of unfinished messages, by id
+        self.inboxes = {}  # messages for each waiting call, by its id; others are dropped
         self.unparsed = b""
-        self.nested = None  # carries out a request that came for a thread which waits here
+        self.nested = None  # handles a request that arrives for a waiting thread
         self.poll = select.poll()
 
     def open(self, source, sink):
@@ -51,11 +51,11 @@ class HostConnection:
         self.poll.register(source, select.POLLIN)
 
     def call(self, method, params, progress=None):
-        """The host's answer; raises HostError. `progress` is called with a dict for each step that the host tells of."""
+        """Returns the host's answer or raises HostError. `progress` is called with a dict for each step."""
         return loads(self.request(method, dumps(params).encode(), progress))
 
     def request(self, method, params, progress=None):
-        """The same, in JSON."""
+        """As `call`, with parameters and result as JSON text."""
         request_id = next(self.ids)
         inbox = self.inboxes[request_id] = collections.deque()
         try:
@@ -79,12 +79,12 @@ class HostConnection:
             self.inboxes.pop(request_id, None)
 
     def send(self, message_type, request_id, body):
-        with self.writing, self.gate.defer_interrupts():  # half a frame would be the end of the link
+        with self.writing, self.gate.defer_interrupts():  # half a frame would break the link
             for part in _wire.frames(message_type, request_id, body):
                 _wire.write_all(self.sink, part)
 
     def wait(self, inbox):
-        """Until something came, for whomever."""
+        """Waits until this inbox has a message; reads for all callers meanwhile."""
         me = threading.get_ident()
         try:
             with self.changed:
@@ -93,7 +93,7 @@ class HostConnection:
                 if inbox:
                     return
                 self.reader = me
-            self.poll.poll()  # interruptible: nothing is lost here
+            self.poll.poll()  # interruptible: nothing is read yet
             with self.gate.defer_interrupts():
                 self.read()
         finally:
@@ -129,13 +129,13 @@ _link = None
 
 
 def connect(link):
-    """Makes this process's link the one that `beep_python` speaks over."""
+    """Makes this the connection of `beep_python` in this process."""
     global _link
     _link = link
 
 
 def disconnect():
-    """In a child that the user's code forked: two processes on one link would read each other's answers."""
+    """In a forked child: two processes on one connection would read each other's answers."""
     global _link
     _link = None
 
@@ -147,7 +147,7 @@ def call(method, params, progress=None):
 
 
 def request(method, params):
-    """As `call`, with parameters and answer in JSON."""
+    """As `call`, with parameters and result as JSON text."""
     if _link is None:
         raise HostError("internal", "this process has no host: it was forked, or runs outside a session")
     return _link.request(method, params)

@@ -1,10 +1,10 @@
-"""Leases: handles that are let go of when nobody has used them for a while. One sweep for all of them, and no timers."""
+"""Leases: handles that expire when they have not been used for a while. One sweep for all of them, no timers."""
 
 from time import monotonic
 
 from ._builtins import own as __builtins__
 
-MAX_EXPIRED = 1024  # that are remembered, to say so
+MAX_EXPIRED = 1024  # remembered, for the error message
 
 
 class Leases:
@@ -12,9 +12,9 @@ class Leases:
 
     def __init__(self):
         self.lengths = {}
-        self.ends = {}  # when each runs out, unless it is used before
-        self.expired = {}  # the lengths of those that ran out last
-        self.due = None  # when to look next; not later than the first of the ends
+        self.ends = {}  # when each expires, unless it is used before
+        self.expired = {}  # the lengths of those that expired last
+        self.due = None  # when to sweep next; not later than the earliest end
 
     def begin(self, handle_id, length):
         self.lengths[handle_id] = length
@@ -30,18 +30,18 @@ class Leases:
         self.lengths.pop(handle_id, None)
 
     def left(self, handle_id):
-        """Length and rest of a lease; None where the handle has none."""
+        """Length of a lease and the time left; None if the handle has none."""
         end = self.ends.get(handle_id)
         return None if end is None else (self.lengths[handle_id], max(0.0, end - monotonic()))
 
     def extend_all(self, seconds):
-        """As if so much of the time until now had not passed."""
+        """Extends every lease by so many seconds, up to its full length."""
         now = monotonic()
         for handle_id, end in list(self.ends.items()):
             self.ends[handle_id] = min(end + seconds, now + self.lengths[handle_id])
 
     def expire(self):
-        """The handles whose leases have run out by now."""
+        """Removes and returns the handles whose leases have expired."""
         now = monotonic()
         over = [handle_id for handle_id, end in list(self.ends.items()) if end <= now]
         for handle_id in over:

@@ -1,4 +1,4 @@
-"""Figures of matplotlib, where the user's code has imported it: they are shown without being asked for."""
+"""Matplotlib figures, if the user's code imported it: open figures are displayed automatically."""
 
 import io
 import sys
@@ -7,9 +7,9 @@ from ._builtins import own as __builtins__
 
 
 def open_figures():
-    """What pyplot holds open."""
+    """The figures that pyplot holds open."""
     pyplot = sys.modules.get("matplotlib.pyplot")
-    numbers = getattr(pyplot, "get_fignums", None)  # none while it is being imported
+    numbers = getattr(pyplot, "get_fignums", None)  # missing while pyplot is being imported
     return [pyplot.figure(number) for number in numbers()] if numbers is not None else []
 
 

@@ -1,4 +1,4 @@
-"""How an object shows itself: its MIME bundle, as notebooks know it."""
+"""MIME bundles: how an object displays itself, as in notebooks."""
 
 import base64
 import sys
@@ -23,9 +23,9 @@ _METHODS = (
 
 
 def bundle_of(obj):
-    """Data and metadata by MIME type. What one of its methods raises costs it that type only, and is told in a text."""
+    """Data and metadata by MIME type. A method that raises loses only its own type, and is reported on standard error."""
     data, metadata, failed = {}, {}, []
-    if isinstance(obj, type):  # its methods are those of its instances
+    if isinstance(obj, type):  # its methods are for its instances
         return {"text/plain": text_of(obj)}, metadata
     _merge(_ask(obj, "_repr_mimebundle_", failed, include=None, exclude=None), None, data, metadata)
     for method, mime in _METHODS:
@@ -39,7 +39,7 @@ def bundle_of(obj):
 
 
 def _ask(obj, method, failed, **arguments):
-    # looked up at the type, so that an object with every attribute does not pass for one that has this method
+    # looked up on the type: an object with `__getattr__` seems to have every method
     if getattr(type(obj), method, None) is None:
         return None
     try:
@@ -72,14 +72,14 @@ def text_of(obj):
     try:
         text = str.__str__(repr(obj))
     except Exception:
-        return short_repr(obj)  # which says what its __repr__ raised
+        return short_repr(obj)  # says what its __repr__ raised
     if len(text) > MAX_TEXT:
         return "%s… [cut here: %d more characters]" % (text[:MAX_TEXT], len(text) - MAX_TEXT)
     return text
 
 
 def write(data, metadata):
-    """The bundle as JSON. Bytes are written as base64; what JSON cannot say is left out."""
+    """Encodes the bundle as JSON. Bytes become base64; content that JSON cannot represent is left out."""
     parts = []
     for mime, content in data.items():
         if isinstance(content, (bytes, bytearray, memoryview)):

@@ -1,4 +1,4 @@
-"""What a process must do to be a worker: descriptors out of the way, output to the pipes, death with the host."""
+"""System calls that make a process a worker: moved descriptors, redirected output, death with the host."""
 
 import fcntl
 import os
@@ -7,12 +7,12 @@ import signal
 
 from ._builtins import own as __builtins__
 
-_prctl = None  # libc's, once it was needed: a zygote's workers find it made
+_prctl = None  # libc's; loaded in the zygote, so that workers inherit it
 _F_SETSIG = 10  # Linux; the fcntl module has no name for it before 3.13
 
 
 def dup_high(fds):
-    """The same descriptors at high numbers, closed on exec: user code that closes and opens gets the low ones."""
+    """Moves descriptors to high numbers, closed on exec: user code that opens files gets the low ones."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     floor = max(min(soft, 1024) - 2 * len(fds) - 8, 16)
     moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor) for fd in fds]
@@ -22,14 +22,14 @@ def dup_high(fds):
 
 
 def kill_on_host_exit(lifeline):
-    """Ends this process, whatever it is doing, when the last write end of the lifeline pipe closes.
+    """Has the kernel kill this process, whatever it is doing, when the last write end of the lifeline pipe closes.
 
-    The signal belongs to the open file, which forked processes share, so each opens its own.
+    The signal belongs to the open file description, which forked processes share, so each opens its own.
     """
     fd = os.open("/proc/self/fd/%d" % lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fd, low = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lifeline), fd
-    except OSError:  # its session may not have so many descriptors: a child of the user's code keeps the low one
+    except OSError:  # above the limit of open files: a child of the user's code keeps the low number
         pass
     else:
         os.close(low)
@@ -37,7 +37,7 @@ def kill_on_host_exit(lifeline):
     fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
     try:
-        if os.read(fd, 1) == b"":  # it closed before the signal was set
+        if os.read(fd, 1) == b"":  # the host ended before the signal was set
             os._exit(1)
     except BlockingIOError:
         pass
@@ -45,7 +45,7 @@ def kill_on_host_exit(lifeline):
 
 
 def raise_oom_score():
-    """When the machine runs out of memory, the kernel is to end workers before it ends their host."""
+    """When the machine runs out of memory, the kernel kills workers before their host."""
     try:
         fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -57,12 +57,12 @@ def raise_oom_score():
 
 
 def detach_lifeline(fd):
-    """Undoes `die_with`."""
+    """Undoes `kill_on_host_exit`."""
     os.close(fd)
 
 
 def open_pidfd(pid):
-    """A descriptor that stands for the process. Pythons built against old headers, as portable ones are, lack the call."""
+    """A pidfd. Pythons built against old headers, as portable ones are, lack `os.pidfd_open`."""
     if hasattr(os, "pidfd_open"):
         return os.pidfd_open(pid)
     import ctypes
@@ -77,13 +77,13 @@ def open_pidfd(pid):
 
 
 def redirect_output(out, err):
-    """Descriptors 1 and 2."""
+    """Makes these pipes descriptors 1 and 2."""
     os.dup2(out, 1)
     os.dup2(err, 2)
 
 
 def line_buffer_c_output():
-    """C code writes to the same pipes: with full buffers its lines would come long after Python's."""
+    """C code writes to the same pipes: fully buffered, its lines would arrive long after Python's."""
     try:
         import ctypes
 
@@ -91,11 +91,11 @@ def line_buffer_c_output():
         line_by_line = 1  # _IOLBF
         libc.setvbuf(ctypes.c_void_p.in_dll(libc, "stdout"), None, line_by_line, 0)
     except (ImportError, OSError, AttributeError, ValueError):
-        pass  # a Python without ctypes: order is kept within each stream only
+        pass  # a Python without ctypes: only the order within each stream is kept
 
 
 def become_subreaper():
-    """Makes this process the parent of whatever its descendants leave behind, so that it can end them."""
+    """Makes this process the parent of orphaned descendants, so that it can end them."""
     global _prctl
     try:
         if _prctl is None:

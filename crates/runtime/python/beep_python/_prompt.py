@@ -1,4 +1,4 @@
-"""What somebody who types Python into a session is helped with. A client makes a `Prompt` there and calls it."""
+"""Help for typing Python into a session: completeness, indentation, completion. A client creates a `Prompt` and calls it."""
 
 import ast
 import builtins
@@ -28,10 +28,9 @@ class Prompt:
         self.completer = None
 
     def rest(self, source):
-        """None where the source can be run as it is, else what its next line begins with.
+        """None if the source is complete, else the indentation of its next line.
 
-        A block ends with an empty line, as everywhere where Python is typed; a line that was indented for whoever
-        types, and has nothing on it, is empty."""
+        A block ends with an empty line, as in any Python prompt; a line with only the indentation we suggested is empty."""
         source = re.sub(r"\n[ \t]*$", "\n", source)
         return None if self._is_whole(source) else _indent(source)
 
@@ -41,19 +40,19 @@ class Prompt:
             try:
                 return self.compile(source, "<prompt>", "single") is not None
             except (SyntaxError, ValueError, OverflowError):
-                pass  # several statements, or a mistake
+                pass  # several statements, or an error
             try:
                 if self.compile(source, "<prompt>", "exec") is None:
                     return False
                 flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
                 body = compile(source, "<prompt>", "exec", flags, dont_inherit=True).body
             except (SyntaxError, ValueError, OverflowError):
-                return True  # running it says what is wrong
+                return True  # running it reports the error
             is_block = bool(body) and (hasattr(body[-1], "body") or hasattr(body[-1], "cases"))
             return not is_block or source.endswith("\n")
 
     def complete(self, before):
-        """Where the word that ends the text begins, in characters, and what it could become."""
+        """Completes the last word: its start, in characters, and the candidates."""
         found = _IMPORT.search(before)
         if found:
             return [found.start(1), _modules(found.group(1))]
@@ -74,7 +73,7 @@ class Prompt:
         return [len(before) - len(word), sorted({name.rstrip(" :") for name in names})]
 
     def show(self, value):
-        """The text that shows a result, which is `_` from now on; None where there is nothing to show."""
+        """The text of a result, which becomes `_`; None if there is nothing to show."""
         if value is None:
             return None
         if sys.displayhook is not sys.__displayhook__:
@@ -88,7 +87,7 @@ class Prompt:
 
 
 def _indent(source):
-    """How far the line after an unfinished source is indented."""
+    """The indentation of the line after an incomplete source."""
     last = None
     try:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -96,7 +95,7 @@ def _indent(source):
                 last = token
     except (tokenize.TokenError, SyntaxError) as error:
         if "string" in str(error):
-            return ""  # it would become a part of the text
+            return ""  # inside a string, it would become part of it
     lines = source.rstrip("\n").split("\n")
     line = lines[-1]
     indent = line[: len(line) - len(line.lstrip(" \t"))]
@@ -108,7 +107,7 @@ def _indent(source):
 
 
 def _modules(begun):
-    """The modules whose names begin so."""
+    """The modules whose names start with this text."""
     package, dot, _ = begun.rpartition(".")
     if dot:
         path = getattr(sys.modules.get(package), "__path__", None)
@@ -123,7 +122,7 @@ def _modules(begun):
 def _completer(namespace):
     missing = object()
     readline = sys.modules.get("readline", missing)
-    # rlcompleter imports it, and some versions of it write to standard output then
+    # rlcompleter imports readline, some versions of which then write to standard output
     sys.modules["readline"] = None
     try:
         import rlcompleter

@@ -1,4 +1,4 @@
-"""Texts about objects: bounded, and never failing whatever the objects' own methods do."""
+"""Text about objects: bounded, and safe whatever the objects' own methods do."""
 
 import reprlib
 
@@ -10,13 +10,13 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = MAX_REPR
 _short.maxlist = _short.maxtuple = _short.maxdict = _short.maxset = _short.maxfrozenset = 8
 _BOUNDED = (str, bytes, bytearray, list, tuple, dict, set, frozenset, int)
-# what a metaclass says of its classes may raise, or be no text
+# bypasses metaclasses, whose attributes may raise or be no text
 _qualname_of = type.__dict__["__qualname__"].__get__
 _module_of = type.__dict__["__module__"].__get__
 
 
 def type_name(kind):
-    """`int`, or with the module where that is not `builtins`: `decimal.Decimal`."""
+    """The name of a type, with its module unless that is `builtins`: `int`, `decimal.Decimal`."""
     name = _qualname_of(kind)
     try:
         module = _module_of(kind)
@@ -28,7 +28,7 @@ def type_name(kind):
 
 
 def message_of(obj):
-    """`str(thing)`. Not for use while a request can be interrupted: it takes whatever is raised."""
+    """`str(obj)`. Not while a request can be interrupted: this catches every exception."""
     try:
         text = str.__str__(str(obj))  # of exactly that type
     except BaseException as error:
@@ -39,7 +39,7 @@ def message_of(obj):
 
 
 def short_repr(obj):
-    """`repr(thing)`: builtin containers by parts, so that a large one costs nothing; anything else as it says, clipped."""
+    """`repr(obj)`, clipped; builtin containers are abbreviated, so that a large one costs nothing."""
     try:
         return clip(_short.repr(obj) if isinstance(obj, _BOUNDED) else repr(obj))
     except Exception as error:

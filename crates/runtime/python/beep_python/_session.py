@@ -1,4 +1,4 @@
-"""One session: its namespace, its handles, and the operations on them."""
+"""A session: its namespace, its handles, and the operations on them."""
 
 import importlib
 import importlib.util
@@ -20,14 +20,14 @@ from ._wire import Rejected
 
 
 class Operations(dict):
-    """Methods by the numbers of operations."""
+    """Methods by operation number."""
 
     def __missing__(self, number):
         raise Rejected("unknown_operation", "this worker knows no operation %d" % number)
 
 
 class Session:
-    """The namespace is a real `__main__`, so that pickle, inspect and classes find it where they look."""
+    """Its namespace is a real `__main__` module, where pickle, inspect and classes look for it."""
 
     def __init__(self, session_loop, client=None, streams=Streams):
         self.handles = Handles()
@@ -66,7 +66,7 @@ class Session:
         self.handles.enter(tag, epoch, handle_limit)
         sys.modules["__main__"] = self.module
 
-    # Each operation takes the request's body, as it came, and whether answers are exact; it gives kind and body.
+    # Each operation takes the raw request body and whether the answer is exact; it returns the answer's type and body.
 
     def evaluate(self, data, exact):
         program = self.prepared.get(data)
@@ -78,7 +78,7 @@ class Session:
         return self.answer(self.value_from(body, exact, data), exact, body.get("returnType"))
 
     def value_from(self, body, exact, data=None):
-        """What the code of a request gives. `data` is the body as it came, where it may be prepared for the next time."""
+        """Runs the code of a request. `data` is the raw body, given if the request may be prepared for next time."""
         source = text(body, "expression")
         given = body.get("locals")
         if given is not None and type(given) is not dict:
@@ -86,7 +86,7 @@ class Session:
         program = self.compiler.program(source)
         namespace = self.namespace
         if given:
-            # locals of their own would be invisible to functions, lambdas and comprehensions
+            # a separate locals dict would be invisible to functions, lambdas and comprehensions
             namespace = {**namespace, **values_of(given, self.handles, exact)}
         elif data is not None and body.get("returnType") is None:
             self.compiler.prepare(data, program)
@@ -187,7 +187,7 @@ class Session:
         return _object({"success": True, "renewed": len(held)})
 
     def release_expired(self):
-        """Lets go of what nobody has used for as long as its lease is."""
+        """Releases the objects whose leases have expired."""
         for handle_id in self.handles.leases.expire():
             try:
                 self.release(handle_id)
@@ -208,9 +208,9 @@ class Session:
     def module_available(self, data, exact):
         name = text(body_of(data), "moduleName")
         try:
-            # None in sys.modules means that it must not be imported
+            # None in sys.modules forbids the import
             found = sys.modules[name] if name in sys.modules else name and importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):  # a parent that is missing, or no package
+        except (ImportError, ValueError, AttributeError):  # the parent is missing or not a package
             found = None
         return _object({"available": bool(name) and found is not None})
 
@@ -224,7 +224,7 @@ class Session:
         return self.session_loop.run(made) if type(made) is types.CoroutineType else made
 
     def answer(self, value, exact, hint=None):
-        """The value itself where the form can say it, else a handle to it."""
+        """Answers with the value if the form can represent it, else with a handle to it."""
         if type(hint) is str:
             value = _as_hinted(value, hint)
         if hint is None or not _is_held(hint):
@@ -235,7 +235,7 @@ class Session:
 
 
 def _is_held(hint):
-    """Whether the value is to stay here, whatever it is."""
+    """Whether the hint asks for a handle."""
     return type(hint) is str and hint.endswith("IPythonObjectHandle")
 
 
@@ -247,7 +247,7 @@ def _handle_ids(body):
 
 
 def _credit(body):
-    """How many items are asked for; None where the request does not say."""
+    """How many items the client accepts; None if the request does not say."""
     credit = body.get("credit")
     if credit is not None and (type(credit) is not int or credit < 0):
         raise wrong("credit", "a whole number that is not negative", credit)
@@ -265,7 +265,7 @@ def _no_name():
 
 
 def _as_hinted(value, hint):
-    """What existing clients can read, for the .NET types they say they want."""
+    """Converts a value to the .NET type that an existing client asks for."""
     kind = hint.rpartition(".")[2]
     if kind in ("Int32", "Int64"):
         if type(value) is not int and type(value) is not bool and _is_integral(value):

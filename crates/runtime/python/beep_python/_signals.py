@@ -1,8 +1,8 @@
-"""Signal handlers of the user's code: what they raise belongs to the call that runs, never to the worker's own loop.
+"""Signal handlers of the user's code: their exceptions reach the running call, never the worker's own loop.
 
-A handler runs wherever the main thread happens to be, also where frames are moved or the next call is awaited; raising
-there would end the worker. So handlers that Python code sets from now on are wrapped, and what they raise outside of any
-call is only reported. Code that asks which handler is set gets its own.
+A handler runs wherever the main thread happens to be, also while frames are moved or the next call is awaited; an
+exception there would end the worker. So handlers that Python code sets are wrapped, and exceptions outside of a call are
+only reported. `signal.getsignal` still returns the user's own handler.
 """
 
 import functools
@@ -34,7 +34,7 @@ def _own(handler):
 
 
 def guard(gate):
-    """Wraps the functions that set and tell handlers."""
+    """Wraps `signal.signal` and `signal.getsignal`."""
     set_handler, get_handler = signal.signal, signal.getsignal
 
     @functools.wraps(set_handler)

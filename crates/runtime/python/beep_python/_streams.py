@@ -1,4 +1,4 @@
-"""Streams: iterators, synchronous or not, whose items go to a client as they come, as many as it has asked for."""
+"""Streams: iterators, synchronous or not, whose items go to a client one by one, up to its credit."""
 
 import sys
 import time
@@ -12,9 +12,9 @@ from ._limits import tighter
 from ._repr import type_name
 from ._wire import Rejected
 
-MAX_ITEMS = 1000  # of one round, where the client does not say
-MAX_BYTES = 1 << 20  # of one round: what a client that does not read makes the host hold
-ALONE = 1e-3  # seconds that a round may take before it lets the other calls of its session in
+MAX_ITEMS = 1000  # in one batch, if the client gives no credit
+MAX_BYTES = 1 << 20  # in one batch: bounds what the host buffers for a client that does not read
+ALONE = 1e-3  # seconds that a batch may take while other calls of the session wait
 
 
 class Stream:
@@ -28,16 +28,16 @@ class Stream:
 
 
 class Streams:
-    """`source` is where requests come in; `busy` says whether more of them are at hand already."""
+    """`source` is the pipe of requests; `busy` says whether more were already read from it."""
 
     def __init__(self, handles, session_loop, client, source=None, busy=lambda: False):
         self.handles, self.session_loop, self.client = handles, session_loop, client
         self.source, self.busy = source, busy
         self.now = time.monotonic
-        self.result_bytes = None  # that an item may have
+        self.result_bytes = None  # the limit of an item
 
     def run(self, stream, handle_id, credit, exact):
-        """One round: the items that are asked for, and what the answer says. A stream that ends is forgotten."""
+        """Sends one batch of items and returns the answer. A stream that ends is forgotten."""
         limit = MAX_ITEMS if credit is None else credit
         limits = self.handles.request_limits
         byte_limit = tighter(self.result_bytes, limits.result_bytes) if limits is not None else self.result_bytes
@@ -47,11 +47,11 @@ class Streams:
                 done, count = self.session_loop.run(self.send_items_async(stream.iterator, limit, exact))
             else:
                 done, count = self.send_items(stream.iterator, limit, exact)
-            # A cancel that comes now is too late: one after the stream got its handle, and before the client was told of
-            # it, would leave it open for ever.
+            # From here on a cancel is too late: after the stream got its handle, and before the client learned of it, a
+            # cancel would leave the stream open forever.
             self.session_loop.gate.end()
         except BaseException:
-            # It failed, or was cancelled since nobody waits for its items any more.
+            # It failed, or was cancelled because its client no longer waits for items.
             self.end(stream, handle_id)
             raise
         if done:
@@ -90,7 +90,7 @@ class Streams:
         return False, count
 
     def send_item(self, item, exact):
-        """Sends one item at once: nobody knows how long the next one takes. Gives its size."""
+        """Sends one item at once, since the next one may take long. Returns its size."""
         body, message_type = encode(item, exact), _wire.ITEM
         if body is None:
             body, message_type = dumps(self.handles.keep(item)).encode("utf-8", "replace"), _wire.ITEM_HANDLE
@@ -110,7 +110,7 @@ class Streams:
         return int.from_bytes(count, sys.byteorder) > 0
 
     def end(self, stream, handle_id):
-        """Closes it now; what its code does at its end is done when this returns."""
+        """Closes a stream, and runs its clean-up code before returning."""
         self.handles.forget(handle_id)
         iterator = stream.iterator
         if stream.asynchronous:
@@ -119,5 +119,5 @@ class Streams:
                 self.session_loop.finish(close())
         else:
             close = getattr(iterator, "close", None)
-            if callable(close) and hasattr(type(iterator), "send"):  # a generator; a file is its owner's to close
+            if callable(close) and hasattr(type(iterator), "send"):  # a generator; a file belongs to its owner
                 close()

@@ -5,7 +5,7 @@ import struct
 
 from ._builtins import own as __builtins__
 
-# u32 length of the body, u8 kind, u8 flags, u16 version, u64 id; little-endian
+# u32 length of the body, u8 type, u8 flags, u16 version, u64 id; little-endian
 HEADER = struct.Struct("<IBBHQ")
 HEADER_BYTES = HEADER.size
 MAX_BODY = 1 << 20
@@ -15,36 +15,36 @@ VERSION = 1
 # flags
 MORE = 1  # the message goes on in the next frame of this id
 EXACT = 2  # on a request: answer in the exact form
-PIPELINED = 4  # on a request: others were unanswered when it was sent
-EVENTS = 8  # on a request: its client takes what comes before the answer
+PIPELINED = 4  # on a request: sent while others were unanswered
+EVENTS = 8  # on a request: its client accepts events before the answer
 STDIN = 16  # on a request: its client answers input()
 CALLBACKS = 32  # on a request: its client answers callbacks
 
-# kinds of requests are the numbers of the operations; before one may come
-REQUEST_LIMITS = 32  # what it may take, with its id, or what all may, with id 0
+# requests have the number of their operation; a frame of limits may precede one
+REQUEST_LIMITS = 32  # of one request, with its id, or of all, with id 0
 
-# kinds of answers
+# answers
 VALUE = 64  # a JSON value
 HANDLE = 65  # a JSON object that describes a new handle
 OBJECT = 66  # a JSON object that is the whole answer
 FLOATS = 67  # 32-bit floats
 FLOAT_ROWS = 68  # u32 rows, u32 length of each, then the floats of all
 EXCEPTION = 69  # {"detail", "exception"}: Python raised
-REJECTED = 70  # {"code", "detail"}: the request cannot be carried out
+REJECTED = 70  # {"code", "detail"}: the request is invalid or exceeds a limit
 CANCELLED = 71  # b"started" or b""
 READY = 72  # the first frame of a worker: {"pid", "python"}
 
-# kinds of what comes before an answer
+# events, before an answer
 DISPLAY = 80  # {"data", "metadata"}
 ITEM = 81  # a JSON value
 ITEM_HANDLE = 82  # a JSON object that describes a new handle
-NESTED_ANSWER = 83  # u64 id, u8 kind, the answer to a call that was carried out within the request
+NESTED_ANSWER = 83  # u64 id, u8 type, body: the answer to a nested call
 
-_write = os.write  # whatever user code puts in its place
+_write = os.write  # bound here, out of reach of user code that patches os
 
 
 class Rejected(Exception):
-    """A request that cannot be carried out; no fault of any Python code."""
+    """The worker rejects a request; no Python code raised this."""
 
     def __init__(self, code, detail):
         super().__init__(detail)
@@ -52,17 +52,17 @@ class Rejected(Exception):
         self.detail = detail
 
 
-def frames(kind, request_id, body):
-    """The message as a list of buffers to write, cut into frames."""
+def frames(message_type, request_id, body):
+    """Splits a message into frames; returns the buffers to write."""
     size = len(body)
     if size <= MAX_BODY:
-        return [HEADER.pack(size, kind, 0, VERSION, request_id), body]
+        return [HEADER.pack(size, message_type, 0, VERSION, request_id), body]
     out = []
     view = memoryview(body)
     for start in range(0, size, MAX_BODY):
         part = view[start : start + MAX_BODY]
         more = MORE if start + MAX_BODY < size else 0
-        out += (HEADER.pack(len(part), kind, more, VERSION, request_id), part)
+        out += (HEADER.pack(len(part), message_type, more, VERSION, request_id), part)
     return out
 
 

@@ -1,6 +1,6 @@
-"""The zygote: one warm process for each environment, single-threaded, which forks workers and tells of their deaths.
+"""The zygote: the warm, single-threaded process of an environment, which forks workers and reports their deaths.
 
-It speaks JSON messages over one SOCK_SEQPACKET socket, with descriptors beside them. WORKER.md shows them.
+It exchanges JSON messages and descriptors with the host over a SOCK_SEQPACKET socket. WORKER.md shows them.
 """
 
 import errno
@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 
-# the module `signal` makes enums of what these take, which a worker has no other need of
+# the module `signal` builds enums, which a worker does not need
 import _signal
 
 from . import _dotnet, _exceptions, _process, _warmup, _signals
@@ -24,13 +24,13 @@ from ._exit import leave_process
 from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
 
-LINK_BROKEN = 70  # exit status of a worker that cannot reach its host any more: its descriptors are closed
-LOOP_BROKEN = 71  # of one whose own loop failed otherwise
+LINK_BROKEN = 70  # exit status of a worker whose link descriptors were closed
+LOOP_BROKEN = 71  # exit status of a worker whose loop failed for another reason
 
 
 def main(control_fd, lifeline, modules):
-    command = startup_command()  # read while no module can have overwritten it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the host, which decides
+    command = startup_command()  # read before a module can overwrite it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the host to handle
     faulthandler.enable(file=2)
     use_headless_plots()
     _process.become_subreaper()
@@ -40,7 +40,7 @@ def main(control_fd, lifeline, modules):
     _process.detach_lifeline(guard)
     worker = None if fork_unsafe else prepare()
     gc.collect()
-    gc.freeze()  # what is here now is never collected, so workers keep sharing its pages
+    gc.freeze()  # never collect these objects, so that workers keep sharing their pages
     control = socket.socket(fileno=control_fd)
     spawn = {"command": command, "modules": modules}
     hello = {"python": sys.version.split()[0], "failures": failures, "fork_unsafe": fork_unsafe}
@@ -48,7 +48,7 @@ def main(control_fd, lifeline, modules):
 
 
 def preload(modules):
-    """Imports modules for all workers to come; gives what failed, and why workers cannot be forked, if they cannot."""
+    """Imports modules for all workers; returns the failures, and why forking is unsafe now, if it is."""
     failures, fork_unsafe = {}, None
     for name in modules:
         try:
@@ -63,7 +63,7 @@ def preload(modules):
 
 
 def prepare():
-    """A worker that needs no more than its descriptors. What is made here is shared by all that are forked."""
+    """Makes a worker that needs only its descriptors. All forked workers share its memory."""
     _warmup.warm_up(Worker())
     worker = Worker()
     _signals.guard(worker.gate)
@@ -72,12 +72,12 @@ def prepare():
 
 
 def use_headless_plots():
-    """There is none here: figures of matplotlib are drawn into memory, and shown to the client."""
+    """There is no screen: matplotlib draws into memory, and the client gets the figures."""
     os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 def thread_count():
-    """All threads of Python's; those of native pools are not counted, since their libraries handle a fork."""
+    """Counts Python's threads; not those of native pools, whose libraries handle a fork."""
     return len(sys._current_frames())
 
 
@@ -90,8 +90,8 @@ def cuda_is_initialised():
 
 
 class Zygote:
-    """`worker` is what forked ones are copies of. Where it is None, each is spawned: the command for one, and the modules
-    that it imports for itself, are in `spawn`."""
+    """`worker` is the template of forked workers. If it is None, workers are spawned: `spawn` has the command and the
+    modules that each imports itself."""
 
     def __init__(self, control, lifeline, spawn, worker):
         self.control = control
@@ -164,7 +164,7 @@ class Zygote:
         except BaseException:
             _exceptions.report("the worker could not start")
         finally:
-            os._exit(LINK_BROKEN)  # never back into the zygote's loop
+            os._exit(LINK_BROKEN)  # never return into the zygote's loop
 
     def reap(self):
         died = False
@@ -180,7 +180,7 @@ class Zygote:
                 self.workers.discard(pid)
                 self.send({"died": pid, "status": status, "maxrss": usage.ru_maxrss * 1024})
         if died:
-            # Each worker adopts what its descendants leave behind, so that children which are no workers are a dead one's.
+            # A live worker adopts its orphans itself, so any other child here is an orphan of a dead worker.
             kill_all(descendants(os.getpid(), self.workers))
 
     def send(self, message, fds=()):
@@ -195,14 +195,14 @@ class Zygote:
 
 
 def startup_command():
-    """The command that started this zygote, up to its mode."""
+    """The command line that started this zygote, up to the mode."""
     with open("/proc/self/cmdline", "rb") as file:
         arguments = [os.fsdecode(argument) for argument in file.read().split(b"\0")[:-1]]
     return [sys.executable, *arguments[1 : arguments.index("zygote")]]
 
 
 def main_worker(text):
-    """A worker that was spawned, not forked."""
+    """Runs a worker that was spawned, not forked."""
     started = json.loads(text)
     for fd in (*started["fds"], started["lifeline"]):
         os.set_inheritable(fd, False)
@@ -214,7 +214,7 @@ def main_worker(text):
 
 
 def work(fds, lifeline, request, worker=None):
-    """Serves one session, to its end, and exits."""
+    """Serves one session to its end, then exits."""
     try:
         serve(fds, lifeline, request, worker or prepare())
     except BaseException as error:
@@ -228,7 +228,7 @@ def serve(fds, lifeline, request, worker):
     fd = dict(zip(DESCRIPTORS, fds))
     _process.kill_on_host_exit(lifeline)
     _process.raise_oom_score()
-    _process.become_subreaper()  # what leaves the process session stays in this one's family, and ends with it
+    _process.become_subreaper()  # a daemonized descendant stays a child of this worker, and ends with it
     _process.redirect_output(fd["stdout"], fd["stderr"])
     reseed()
     worker.connect(fd, lifeline, request)
@@ -243,7 +243,7 @@ def reseed():
 
 
 def end_descendants():
-    """The host is gone. Workers die by their lifeline; what they started is ours now, and ends here."""
+    """Kills all descendants after the host ended. Workers die by their lifeline; their orphans are adopted and killed here."""
     for _ in range(100):
         kill_all(descendants(os.getpid()))
         try:
@@ -263,7 +263,7 @@ def kill_all(pids):
 
 
 def descendants(root, besides=()):
-    """All that descend from `root`, but for some of its children and what descends from them."""
+    """All descendants of `root`, without the processes in `besides` and their descendants."""
     children = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
