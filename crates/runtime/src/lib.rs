@@ -1,11 +1,11 @@
 //! Beep Python Runtime as a library: runtimes, environments, workers and sessions.
 //!
 //! No network server and no command line live here. The rooms build on each other downwards only:
-//! [`session`] → [`worker`] → [`environment`] → [`interpreter`] → [`platform`].
+//! [`session`] → `worker` (private) → [`environment`] → [`interpreter`] → [`platform`].
 
 pub mod cache;
 pub mod environment;
 pub mod interpreter;
 pub mod platform;
 pub mod session;
-pub mod worker;
+mod worker;

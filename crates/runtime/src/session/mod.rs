@@ -33,3 +33,6 @@ pub use manager::options::{Capacity, SessionManagerError, SessionManagerOptions}
 pub use output::CapturedOutput;
 pub use service::debugger::debug;
 pub use session::{Session, SessionInfo};
+
+pub use crate::worker::package::PackageError;
+pub use crate::worker::zygote_error::ZygoteError;

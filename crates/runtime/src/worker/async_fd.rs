@@ -1,4 +1,4 @@
-//! Waiting for descriptors.
+//! Descriptors that async tasks wait for.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,7 +7,7 @@ use tokio::io::unix::AsyncFd;
 
 /// Registers a descriptor with the runtime.
 pub(super) fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` stands for one open descriptor, the same as long as it lives, and `AsyncFd` drops it only
-    // after it is deregistered.
+    // SAFETY: an `OwnedFd` is the same open descriptor for as long as it lives, and `AsyncFd` deregisters it before
+    // dropping it.
     Ok(unsafe { AsyncFd::register(fd) }?)
 }

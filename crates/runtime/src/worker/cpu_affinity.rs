@@ -1,11 +1,11 @@
-//! Letting a worker wake up where this thread runs.
+//! Wakes an idle worker on the CPU of the thread that sends it a request.
 //!
-//! The kernel wakes a process on a CPU that is idle. Where a client makes one call after the other and nothing else is under
-//! way, that costs and gains nothing: this thread is about to sleep, and its CPU would be free, while a CPU that slept takes
-//! some 20 µs to wake up in a virtual machine, and this one's takes as long when the answer comes.
+//! The kernel wakes a process on an idle CPU. For back-to-back calls from one client that only costs: this thread is about
+//! to sleep, which frees its CPU, while a sleeping CPU takes some 20 µs to wake up in a virtual machine, and this one takes
+//! as long when the answer comes.
 //!
-//! The worker itself goes back to all of its CPUs before it does anything else: it may run before this thread does again. They
-//! are the ones that it had; what a machine or a control group gets later it does not use.
+//! The worker restores its affinity before it does anything else, since it may run before this thread does again. It
+//! restores the CPUs that it had; it does not use CPUs that the machine or a control group gains in between.
 
 use std::sync::Arc;
 
@@ -14,35 +14,35 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 use crate::worker::shared_page::{AffinityRestore, CPUS_BYTES, SharedPage};
 use crate::worker::worker::Worker;
 
-/// Draws a worker near.
+/// Pins one worker for its wake-ups.
 #[derive(Debug)]
 pub(crate) struct WakeAffinity {
     worker: Arc<Worker>,
-    slots: Arc<SharedPage>,
-    /// The CPUs that it goes back to, and the same as the page has them.
+    page: Arc<SharedPage>,
+    /// The CPUs that the worker restores, and the same in the form of the page.
     cpus: CpuSet,
     bits: [u8; CPUS_BYTES],
-    /// It was not let go back by itself, and is drawn no more.
+    /// The worker cannot restore its affinity, so it is not pinned again.
     given_up: bool,
 }
 
 impl WakeAffinity {
-    /// Nothing is done yet.
-    pub(crate) fn new(worker: Arc<Worker>, slots: Arc<SharedPage>) -> WakeAffinity {
-        WakeAffinity { worker, slots, cpus: CpuSet::new(), bits: [0; CPUS_BYTES], given_up: false }
+    /// Does not touch the worker yet.
+    pub(crate) fn new(worker: Arc<Worker>, page: Arc<SharedPage>) -> WakeAffinity {
+        WakeAffinity { worker, page, cpus: CpuSet::new(), bits: [0; CPUS_BYTES], given_up: false }
     }
 
-    /// Lets the worker wake up on the CPU of this thread, when the caller now sends it something. Nothing happens where it does
-    /// not rest, or cannot come here.
+    /// Lets the worker wake up on the CPU of this thread when the caller sends it something next. Does nothing if the worker
+    /// is not idle or may not run on this CPU.
     pub(crate) fn pin_to_current_cpu(&mut self) {
-        match self.slots.affinity_restore() {
-            AffinityRestore::None if self.slots.is_idle() => {}
+        match self.page.affinity_restore() {
+            AffinityRestore::None if self.page.is_idle() => {}
             AffinityRestore::Failed if !std::mem::replace(&mut self.given_up, true) => {
                 return self.set_affinity(self.cpus);
             }
             _ => return,
         }
-        // Asked each time: the user's code may have chosen others.
+        // Read each time: the user's code may have changed it.
         let Ok(cpus) = sched_getaffinity(Some(self.worker.process())) else { return };
         let cpu = sched_getcpu();
         if cpus.count() < 2 || !cpus.is_set(cpu) {
@@ -52,20 +52,20 @@ impl WakeAffinity {
             let byte = |byte: usize| (0..8).fold(0, |bits, bit| bits | u8::from(cpus.is_set(byte * 8 + bit)) << bit);
             (self.cpus, self.bits) = (cpus, std::array::from_fn(byte));
         }
-        self.slots.request_restore(&self.bits);
-        if !self.slots.is_idle() || self.worker.has_ended() {
-            return self.slots.withdraw_restore();
+        self.page.request_restore(&self.bits);
+        if !self.page.is_idle() || self.worker.has_ended() {
+            return self.page.withdraw_restore();
         }
-        let mut here = CpuSet::new();
-        here.set(cpu);
-        self.set_affinity(here);
-        if self.slots.affinity_restore() != AffinityRestore::Requested {
-            self.set_affinity(cpus); // something else woke it up, and it may have gone back before it was drawn
+        let mut pinned = CpuSet::new();
+        pinned.set(cpu);
+        self.set_affinity(pinned);
+        if self.page.affinity_restore() != AffinityRestore::Requested {
+            self.set_affinity(cpus); // something else woke it, and it may have restored before it was pinned
         }
     }
 
     fn set_affinity(&self, cpus: CpuSet) {
-        // Where this is not allowed, the worker stays where it is, and does what it was told to no harm.
+        // If this is not allowed, the worker stays where it is, and its restore does no harm.
         let _ = sched_setaffinity(Some(self.worker.process()), &cpus);
     }
 }
@@ -78,10 +78,10 @@ mod tests {
 
     use super::*;
 
-    /// A process that waits for input, as a worker does.
+    /// A process that waits for input, like an idle worker.
     struct Waiting {
         child: Child,
-        near: WakeAffinity,
+        affinity: WakeAffinity,
     }
 
     impl Waiting {
@@ -89,15 +89,15 @@ mod tests {
             let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
             let pid = Pid::from_child(&child);
             let worker = Worker::of(pid, pidfd_open(pid, PidfdFlags::empty()).unwrap()).unwrap();
-            Waiting { child, near: WakeAffinity::new(Arc::new(worker), Arc::new(SharedPage::new().unwrap())) }
+            Waiting { child, affinity: WakeAffinity::new(Arc::new(worker), Arc::new(SharedPage::new().unwrap())) }
         }
 
         fn cpus(&self) -> CpuSet {
-            sched_getaffinity(Some(self.near.worker.process())).unwrap()
+            sched_getaffinity(Some(self.affinity.worker.process())).unwrap()
         }
 
-        fn told(&self) -> AffinityRestore {
-            self.near.slots.affinity_restore()
+        fn restore(&self) -> AffinityRestore {
+            self.affinity.page.affinity_restore()
         }
     }
 
@@ -115,49 +115,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_worker_that_rests_is_drawn_here_and_told_to_go_back() {
+    async fn idle_worker_is_pinned_and_asked_to_restore() {
         let mut waiting = Waiting::new();
         let all = waiting.cpus();
         if all.count() < 2 {
-            return println!("skipped: there is one CPU only");
+            return println!("skipped: there is only one CPU");
         }
-        waiting.near.pin_to_current_cpu();
-        assert_eq!((waiting.cpus(), waiting.told()), (all, AffinityRestore::None), "it does not rest");
-        waiting.near.slots.set_idle(true);
-        waiting.near.pin_to_current_cpu();
-        assert_eq!((waiting.cpus().count(), waiting.told()), (1, AffinityRestore::Requested));
-        let bits = waiting.near.slots.cpus();
+        waiting.affinity.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.restore()), (all, AffinityRestore::None), "it is not idle");
+        waiting.affinity.page.set_idle(true);
+        waiting.affinity.pin_to_current_cpu();
+        assert_eq!((waiting.cpus().count(), waiting.restore()), (1, AffinityRestore::Requested));
+        let bits = waiting.affinity.page.cpus();
         assert!((0..CPUS_BYTES * 8).all(|cpu| (bits[cpu / 8] >> (cpu % 8) & 1 == 1) == all.is_set(cpu)));
-        // Where it says that it cannot, it is let back from here, and left alone from then on.
-        waiting.near.slots.set_restore_failed();
-        waiting.near.pin_to_current_cpu();
-        assert_eq!((waiting.cpus(), waiting.told()), (all, AffinityRestore::Failed));
+        // If it cannot restore, it is restored from here, and not pinned again.
+        waiting.affinity.page.set_restore_failed();
+        waiting.affinity.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.restore()), (all, AffinityRestore::Failed));
         let one = one_of(&all);
-        waiting.near.set_affinity(one);
-        waiting.near.pin_to_current_cpu();
-        assert_eq!(waiting.cpus(), one, "what was chosen later is its own affair");
+        waiting.affinity.set_affinity(one);
+        waiting.affinity.pin_to_current_cpu();
+        assert_eq!(waiting.cpus(), one, "later changes are its own");
     }
 
     #[tokio::test]
-    async fn a_worker_with_no_choice_is_left_alone() {
+    async fn worker_with_one_cpu_is_not_pinned() {
         let mut waiting = Waiting::new();
         let one = one_of(&waiting.cpus());
-        waiting.near.set_affinity(one);
-        waiting.near.slots.set_idle(true);
-        waiting.near.pin_to_current_cpu();
-        assert_eq!((waiting.cpus(), waiting.told()), (one, AffinityRestore::None));
+        waiting.affinity.set_affinity(one);
+        waiting.affinity.page.set_idle(true);
+        waiting.affinity.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.restore()), (one, AffinityRestore::None));
     }
 
     #[tokio::test]
-    async fn a_process_that_has_the_number_of_one_that_ended_is_left_alone() {
+    async fn process_with_the_pid_of_an_ended_worker_is_not_pinned() {
         let mut waiting = Waiting::new();
-        waiting.near.slots.set_idle(true);
+        waiting.affinity.page.set_idle(true);
         let all = waiting.cpus();
         let mut ended = Command::new("true").spawn().unwrap();
         let pidfd = pidfd_open(Pid::from_child(&ended), PidfdFlags::empty()).unwrap();
         ended.wait().unwrap();
-        waiting.near.worker = Arc::new(Worker::of(waiting.near.worker.process(), pidfd).unwrap());
-        waiting.near.pin_to_current_cpu();
-        assert_eq!((waiting.cpus(), waiting.told()), (all, AffinityRestore::None));
+        waiting.affinity.worker = Arc::new(Worker::of(waiting.affinity.worker.process(), pidfd).unwrap());
+        waiting.affinity.pin_to_current_cpu();
+        assert_eq!((waiting.cpus(), waiting.restore()), (all, AffinityRestore::None));
     }
 }

@@ -1,6 +1,6 @@
-//! Frames of the worker wire: a header of 16 bytes, little-endian, then the body.
+//! Frames of the worker wire: a header of 16 bytes, little-endian, then a body.
 //!
-//! | offset | bytes | what |
+//! | offset | bytes | |
 //! |---|---|---|
 //! | 0 | 4 | length of the body, at most [`MAX_BODY`] |
 //! | 4 | 1 | kind |
@@ -10,26 +10,30 @@
 
 use std::collections::HashMap;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 
-/// Bytes of a header.
+use crate::worker::chunks::Chunks;
+pub(crate) use crate::worker::chunks::Chunks as Body;
+
+/// The size of a header in bytes.
 pub(crate) const HEADER_BYTES: usize = 16;
-/// The largest body of one frame; a longer message goes on in further frames.
+/// The largest body of one frame; a longer message continues in further frames.
 pub(crate) const MAX_BODY: usize = 1 << 20;
-/// The largest message that is put together from frames.
+/// The largest message, of all its frames together.
 pub(crate) const MAX_MESSAGE: usize = 1 << 30;
 /// The version of the wire.
 pub(crate) const VERSION: u16 = 1;
 
 /// Flags of a frame.
 pub(crate) mod flag {
-    /// The message goes on in the next frame of this id.
+    /// The message continues in the next frame of this id.
     pub(crate) const MORE: u8 = 1;
     /// On a request: answer in the exact form.
     pub(crate) const EXACT: u8 = 2;
-    /// On a request: others were unanswered when it was sent.
-    pub(crate) const FOLLOWS: u8 = 4;
-    /// On a request: its client takes what comes before the answer.
+    /// On a request: it was sent while others were unanswered.
+    pub(crate) const PIPELINED: u8 = 4;
+    pub(crate) use self::PIPELINED as FOLLOWS;
+    /// On a request: its client accepts events before the answer.
     pub(crate) const EVENTS: u8 = 8;
     /// On a request: its client answers `input()`.
     pub(crate) const STDIN: u8 = 16;
@@ -39,8 +43,9 @@ pub(crate) mod flag {
 
 /// Kinds of answers. The kinds of requests are the numbers of the operations.
 pub(crate) mod kind {
-    /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, what it may take. With id 0: what any may.
-    pub(crate) const TERMS: u8 = 32;
+    /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, its limits. With id 0: the limits of all.
+    pub(crate) const REQUEST_LIMITS: u8 = 32;
+    pub(crate) use self::REQUEST_LIMITS as TERMS;
     /// A JSON value.
     pub(crate) const VALUE: u8 = 64;
     /// A JSON object that describes a new handle.
@@ -53,13 +58,14 @@ pub(crate) mod kind {
     pub(crate) const FLOAT_ROWS: u8 = 68;
     /// `{"detail", "exception"}`: Python raised.
     pub(crate) const EXCEPTION: u8 = 69;
-    /// `{"code", "detail"}`: the request cannot be carried out.
-    pub(crate) const REFUSED: u8 = 70;
+    /// `{"code", "detail"}`: the request is invalid or exceeds a limit.
+    pub(crate) const REJECTED: u8 = 70;
+    pub(crate) use self::REJECTED as REFUSED;
     /// `started`, or nothing: the request was cancelled.
     pub(crate) const CANCELLED: u8 = 71;
     /// The first frame of a worker: `{"pid", "python"}`.
     pub(crate) const READY: u8 = 72;
-    /// Before the answer: `{"data", "metadata"?}`, an object as it shows itself.
+    /// Before the answer: `{"data", "metadata"?}`, a MIME bundle.
     pub(crate) const DISPLAY: u8 = 80;
     /// Before the answer: one item of a stream, a JSON value.
     pub(crate) const ITEM: u8 = 81;
@@ -73,96 +79,48 @@ pub(crate) mod kind {
     pub(crate) const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.
     pub(crate) const HOST_ERROR: u8 = 98;
-    /// How far such a call has come: JSON; its result is still to come.
+    /// On the host pair: the progress of a call, JSON; the result follows later.
     pub(crate) const HOST_PROGRESS: u8 = 99;
-    /// On the host pair: u8 operation, u8 whether exact, u64 id, u32 length of the terms, the terms, the request; to be
-    /// carried out while the call waits.
+    /// On the host pair: u8 operation, u8 exact, u64 id, u32 length of the limits, the limits, the request; to be run while
+    /// the call waits.
     pub(crate) const NESTED: u8 = 100;
 }
 
-/// A frame that breaks the wire's rules; the worker that sent it cannot be trusted to keep them.
+/// A frame that violates the wire protocol; the worker that sent it cannot be trusted with further ones.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FrameError {
     /// Another version.
     #[error("the worker sent a frame of wire version {found}; this host speaks version {VERSION}")]
     Version {
-        /// What it said.
+        /// The version in the frame.
         found: u16,
     },
     /// A body over the limit.
     #[error("the worker sent a frame of {length} bytes; the limit is {MAX_BODY}")]
     FrameTooLong {
-        /// What it said.
+        /// The length in the frame.
         length: usize,
     },
     /// A message over the limit.
     #[error("the worker sent a message of more than {limit} bytes")]
     MessageTooLong {
-        /// The most that is taken.
+        /// The largest message accepted.
         limit: usize,
     },
 }
 
-/// The body of a message: one piece as a rule, several for a message of several frames.
-#[derive(Clone, Debug, Default)]
-pub struct Body {
-    first: Bytes,
-    rest: Vec<Bytes>,
-}
-
-impl Body {
-    /// Its length in bytes.
-    pub fn len(&self) -> usize {
-        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The pieces, in order.
-    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).chain(&self.rest)
-    }
-
-    /// All of it in one piece; copies where there are several.
-    pub fn contiguous(&self) -> Bytes {
-        if self.rest.is_empty() {
-            return self.first.clone();
-        }
-        let mut whole = BytesMut::with_capacity(self.len());
-        self.pieces().for_each(|piece| whole.extend_from_slice(piece));
-        whole.freeze()
-    }
-
-    fn push(&mut self, piece: Bytes) {
-        if self.first.is_empty() {
-            self.first = piece;
-        } else {
-            self.rest.push(piece);
-        }
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(first: Bytes) -> Body {
-        Body { first, rest: Vec::new() }
-    }
-}
-
-/// A whole message.
+/// A complete message.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// What it is.
+    /// See [`kind`].
     pub(crate) kind: u8,
-    /// The request that it belongs to.
+    /// The id of its request.
     pub(crate) id: u64,
     /// Its body.
-    pub(crate) body: Body,
+    pub(crate) body: Chunks,
 }
 
-/// Appends a message to `out`, in as many frames as it takes.
+/// Appends a message to `out`, in as many frames as needed.
 pub(crate) fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u8]) {
     let mut rest = body;
     loop {
@@ -182,10 +140,10 @@ pub(crate) fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u
     }
 }
 
-/// Puts messages together from bytes as they come.
+/// Assembles messages from bytes as they arrive.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    partial: HashMap<u64, Body>,
+    partial: HashMap<u64, Chunks>,
     held: usize,
     max_message: usize,
 }
@@ -197,12 +155,12 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// One that holds at most so many bytes of messages that are not whole yet.
+    /// A decoder that buffers at most so many bytes of incomplete messages.
     pub(crate) fn with_limit(max_message: usize) -> Decoder {
         Decoder { partial: HashMap::new(), held: 0, max_message }
     }
 
-    /// The next whole message in `buffer`, which loses what was read; `None` when more bytes are needed.
+    /// Takes the next complete message out of `buffer`; `None` if more bytes are needed.
     pub(crate) fn next(&mut self, buffer: &mut BytesMut) -> Result<Option<Message>, FrameError> {
         loop {
             if buffer.len() < HEADER_BYTES {
@@ -238,7 +196,7 @@ impl Decoder {
                     body.push(piece);
                     body
                 }
-                None => Body::from(piece),
+                None => Chunks::from(piece),
             };
             return Ok(Some(Message { kind, id, body }));
         }
@@ -247,6 +205,8 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn decode_all(decoder: &mut Decoder, buffer: &mut BytesMut) -> Vec<Message> {
@@ -285,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_frames_are_refused() {
+    fn invalid_frames_are_rejected() {
         let mut wire = BytesMut::new();
         encode(&mut wire, 1, 0, 1, b"x");
         wire[6] = 9;

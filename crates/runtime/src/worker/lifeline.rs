@@ -1,13 +1,13 @@
-//! The lifeline: a pipe whose write end only this process holds, so that its end, however it comes, is noticed.
+//! The lifeline: a pipe whose write end only this process holds, so that the kernel notices its end, however it comes.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
-/// When the last copy of this value's write end closes, the kernel kills every worker that watches the read end.
+/// When the last copy of the write end closes, the kernel kills every worker that watches the read end.
 ///
-/// One serves all zygotes of a process. (A parent-death signal would fire when the *thread* that spawned ends.)
+/// One lifeline serves all zygotes of a process. (A parent-death signal would fire when the *thread* that spawned ends.)
 #[derive(Debug)]
 pub(crate) struct Lifeline {
     read: OwnedFd,
@@ -15,7 +15,7 @@ pub(crate) struct Lifeline {
 }
 
 impl Lifeline {
-    /// A new pipe; both ends close on exec.
+    /// Creates the pipe; both ends close on exec.
     pub(crate) fn new() -> io::Result<Lifeline> {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
         Ok(Lifeline { read, _write: write })

@@ -1,13 +1,17 @@
 //! Worker processes: one Python process for each session, forked from a warm zygote, and the link to it.
 //!
-//! `WORKER.md` beside this crate shows the wire by example. Nothing here knows what a request means; that is
-//! [`session`](crate::session)'s.
+//! `WORKER.md` beside this crate shows the wire by example. Nothing here interprets requests;
+//! [`session`](crate::session) does.
 
 mod async_fd;
+pub(crate) mod chunks;
+mod control_socket;
 pub(crate) mod cpu_affinity;
 pub(crate) mod frame;
 pub(crate) mod lifeline;
+pub(crate) mod output_pipe;
 pub(crate) mod package;
+mod proc_stat;
 mod process_tree;
 pub(crate) mod resource_usage;
 pub(crate) mod rlimits;
@@ -16,5 +20,4 @@ pub(crate) mod wire;
 pub(crate) mod worker;
 pub(crate) mod write_queue;
 pub(crate) mod zygote;
-
-pub use frame::Body;
+pub(crate) mod zygote_error;

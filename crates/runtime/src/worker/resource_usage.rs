@@ -1,25 +1,26 @@
-//! What a worker and all that it started take of the machine.
+//! The memory, processor time and processes of a worker and its descendants.
 
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::Pid;
 
+use crate::worker::proc_stat::field;
 use crate::worker::process_tree::members;
 
-/// What a worker's processes take together.
+/// The resources of a worker and its descendants together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResourceUsage {
     /// Resident memory.
     pub(crate) memory_bytes: u64,
-    /// Processor time, with that of children which have ended.
+    /// Processor time, including that of ended children.
     pub(crate) cpu: Duration,
-    /// How many there are.
+    /// The number of processes.
     pub(crate) processes: u64,
 }
 
 impl ResourceUsage {
-    /// Looks at a worker and all that it started. Reads all of `/proc`: not for an async thread.
+    /// Measures a worker and its descendants. Reads all of `/proc`: not for an async thread.
     pub(crate) fn sample(worker: i32) -> ResourceUsage {
         let mut usage = ResourceUsage::default();
         let Some(root) = Pid::from_raw(worker) else { return usage };
@@ -34,21 +35,15 @@ impl ResourceUsage {
     }
 }
 
-/// The resident memory of one process, where it is there.
+/// The resident memory of one process, if it exists.
 pub(crate) fn resident_bytes(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     ticks_and_pages(&stat).map(|(_, pages)| pages * page_size() as u64)
 }
 
-/// User and system time, its own and that of ended children, and the resident pages.
+/// User and system time, its own and that of ended children, in ticks; and resident pages.
 fn ticks_and_pages(stat: &str) -> Option<(u64, u64)> {
     Some((field(stat, 14)? + field(stat, 15)? + field(stat, 16)? + field(stat, 17)?, field(stat, 24)?))
-}
-
-/// One of the numbers of `/proc/PID/stat` as proc(5) counts them, from 4 on; the name in field 2 may hold anything, so
-/// count from its end.
-pub(super) fn field(stat: &str, number: usize) -> Option<u64> {
-    stat[stat.rfind(')')? + 1..].split_ascii_whitespace().nth(number - 3)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -59,15 +54,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fields_are_counted_from_the_end_of_the_name() {
+    fn stat_fields_are_counted_from_the_end_of_the_name() {
         let stat = "71 (a ) b) S 1 71 71 0 -1 4194560 100 200 0 0 7 3 2 1 20 0 1 0 500 9000 321 18446744073709551615";
         assert_eq!(ticks_and_pages(stat), Some((13, 321)));
         assert_eq!(ticks_and_pages(""), None);
     }
 
-    /// One that is at rest: of others, this process among them, the memory changes between two looks.
+    /// Measures a process that is idle: the memory of a busy one changes between two samples.
     #[test]
-    fn a_process_takes_something() {
+    fn sample_measures_an_idle_process() {
         let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat");
         let (mut input, mut output) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
         input.write_all(b"x").expect("written");

@@ -1,42 +1,42 @@
-//! Limits that the kernel holds a worker to.
+//! Resource limits that the kernel enforces on a worker.
 
 use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-use crate::worker::resource_usage::field;
+use crate::worker::proc_stat::field;
 
-/// Lets the worker, and what it starts from now on, map so many bytes to write to; then allocations fail.
+/// Limits the writable memory of the worker, and of each process that it starts from now on; then allocations fail.
 pub(crate) fn limit_data(worker: i32, bytes: u64) {
     let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
     if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Data, limit) {
-        tracing::warn!("worker process {worker} has no limit to its memory: {error}");
+        tracing::warn!("cannot limit the memory of worker process {worker}: {error}");
     }
 }
 
-/// Lets the worker, and what it starts from now on, have so many descriptors open; then opening fails.
-pub(crate) fn limit_open_files(worker: i32, most: u64) {
-    // No process gets more than this one might have.
-    let most = getrlimit(Resource::Nofile).maximum.map_or(most, |maximum| maximum.min(most));
-    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+/// Limits the open descriptors of the worker, and of each process that it starts from now on; then opening fails.
+pub(crate) fn limit_open_files(worker: i32, max: u64) {
+    // The maximum of this process also bounds its children.
+    let max = getrlimit(Resource::Nofile).maximum.map_or(max, |maximum| maximum.min(max));
+    let limit = Rlimit { current: Some(max), maximum: Some(max) };
     if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Nofile, limit) {
-        tracing::warn!("worker process {worker} has no limit to its open files: {error}");
+        tracing::warn!("cannot limit the open files of worker process {worker}: {error}");
     }
 }
 
-/// Lets no process of the worker fork, or start a thread, once this user has so many more than now. A backstop for code
-/// that forks faster than anybody can look; the kernel counts what the user runs elsewhere too, hence the room, and does
-/// not hold root to it. Reads all of `/proc`: not for an async thread.
+/// Forbids the worker to fork or start a thread once this user has `more` threads than now. A backstop for code that forks
+/// faster than polling can see; the kernel also counts the user's other processes, hence the room, and does not limit
+/// root. Reads all of `/proc`: not for an async thread.
 pub(crate) fn limit_tasks(worker: i32, more: u64) {
-    let most = tasks_of(rustix::process::getuid().as_raw()) + more;
-    let most = getrlimit(Resource::Nproc).maximum.map_or(most, |maximum| maximum.min(most));
-    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+    let max = tasks_of(rustix::process::getuid().as_raw()) + more;
+    let max = getrlimit(Resource::Nproc).maximum.map_or(max, |maximum| maximum.min(max));
+    let limit = Rlimit { current: Some(max), maximum: Some(max) };
     if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Nproc, limit) {
-        tracing::warn!("worker process {worker} has no limit to its processes but what is seen from outside: {error}");
+        tracing::warn!("cannot limit the processes of worker process {worker}, which are only polled now: {error}");
     }
 }
 
-/// How many threads the processes of a user have.
+/// The number of threads of all processes of a user.
 fn tasks_of(user: u32) -> u64 {
     let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
     let of_user = |entry: &std::fs::DirEntry| entry.metadata().is_ok_and(|metadata| metadata.uid() == user);

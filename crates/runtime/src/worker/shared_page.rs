@@ -1,4 +1,4 @@
-//! The page that host and worker share: who runs, who has started, who is cancelled.
+//! The page of memory that host and worker share: which request runs, has started, is cancelled.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::fs::{MemfdFlags, SeekFrom, fstat, ftruncate, memfd_create, seek};
 use rustix::io::pread;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// How many requests the host sends ahead. A request's slot is its id modulo this; that of a nested call so much more.
+/// The number of requests in flight. A request's slot is its id modulo this; that of a nested call is this much higher.
 pub(crate) const SLOTS: usize = 32;
 const PAGE: usize = 4096;
 const CANCEL: usize = 64;
@@ -19,43 +19,46 @@ const AFFINITY_RESTORE: usize = 193;
 const RESTORE_REQUESTED: u8 = 1;
 const RESTORE_FAILED: u8 = 3;
 const CPUS: usize = 256;
-/// How many bytes the page has for CPUs, eight to each.
+/// The bytes of the page for CPUs, eight CPUs in each.
 pub(super) const CPUS_BYTES: usize = 128;
 const MAX_STACK_DUMP: u64 = 1 << 20;
 
-/// The page, mapped here; the worker maps the same memory.
+/// The page, mapped in this process; the worker maps the same memory.
 ///
-/// Offset 0: u64, the id of the request that runs or ran last, written by the worker. Offset 64: a byte for each slot,
-/// not 0 once its request is cancelled, written by the host. Offset 128: a byte for each slot, not 0 once its request
-/// has started, written by the worker. Offset 192: a byte, not 0 while the worker waits for requests and does nothing else,
-/// written by the worker. Offset 193: a byte, [`AffinityRestore`], written by both. Offset 256: a bit for each of 1024 CPUs, written
-/// by the host.
+/// | offset | | written by |
+/// |---|---|---|
+/// | 0 | u64: the id of the running request, or of the last that ran | worker |
+/// | 64 + slot | u8: non-zero once the request is cancelled | host |
+/// | 128 + slot | u8: non-zero once the request has started | worker |
+/// | 192 | u8: non-zero while the worker only waits for requests | worker |
+/// | 193 | u8: [`AffinityRestore`] | both |
+/// | 256 | 128 bytes: one bit for each of 1024 CPUs | host |
 #[derive(Debug)]
 pub(crate) struct SharedPage {
     page: NonNull<u8>,
     memory: OwnedFd,
 }
 
-// SAFETY: the page is reached through atomics only, and stays mapped as long as the value lives.
+// SAFETY: the page is accessed through atomics only, and stays mapped as long as the value lives.
 unsafe impl Send for SharedPage {}
 // SAFETY: as above.
 unsafe impl Sync for SharedPage {}
 
-/// Whether a worker goes back to its CPUs, once it has been let wake up on one.
+/// The state of restoring a worker's CPU affinity after it was pinned for a wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AffinityRestore {
-    /// It is on all of them.
+    /// It may run on all its CPUs.
     None,
-    /// It was told to, and has not begun.
+    /// The host asked for it; the worker has not begun.
     Requested,
-    /// It is about to.
+    /// The worker is restoring it.
     InProgress,
-    /// It was not let.
+    /// The worker is not allowed to.
     Failed,
 }
 
 impl SharedPage {
-    /// A fresh page.
+    /// Creates a page of zeros.
     pub(crate) fn new() -> io::Result<SharedPage> {
         let memory = memfd_create("beep-python-page", MemfdFlags::CLOEXEC)?;
         ftruncate(&memory, PAGE as u64)?;
@@ -67,18 +70,18 @@ impl SharedPage {
         Ok(SharedPage { page, memory })
     }
 
-    /// The memory, to be sent to the worker.
+    /// The descriptor to send to the worker.
     pub(crate) fn memory(&self) -> BorrowedFd<'_> {
         self.memory.as_fd()
     }
 
-    /// Makes a slot ready for a new request.
+    /// Resets a slot for a new request.
     pub(crate) fn clear(&self, slot: usize) {
         self.byte(CANCEL, slot).store(0, Ordering::SeqCst);
         self.byte(STARTED, slot).store(0, Ordering::SeqCst);
     }
 
-    /// Asks that the slot's request does not start or, with a signal after, that it stops.
+    /// Cancels the slot's request: it does not start or, if a signal follows, it stops.
     pub(crate) fn cancel(&self, slot: usize) {
         self.byte(CANCEL, slot).store(1, Ordering::SeqCst);
     }
@@ -88,18 +91,18 @@ impl SharedPage {
         self.byte(STARTED, slot).load(Ordering::SeqCst) != 0
     }
 
-    /// The id of the request that runs, or ran last; 0 before the first.
+    /// The id of the running request, or of the last that ran; 0 before the first.
     pub(crate) fn running(&self) -> u64 {
         // SAFETY: offset 0 of a mapped page is aligned for a u64, and only reached atomically from here.
         unsafe { AtomicU64::from_ptr(self.page.as_ptr().cast()) }.load(Ordering::SeqCst)
     }
 
-    /// Whether the worker waits for requests, and does nothing else.
+    /// Whether the worker only waits for requests.
     pub(crate) fn is_idle(&self) -> bool {
         self.at(IDLE).load(Ordering::SeqCst) != 0
     }
 
-    /// How far it is with going back to its CPUs.
+    /// How far the worker is with restoring its affinity.
     pub(crate) fn affinity_restore(&self) -> AffinityRestore {
         match self.at(AFFINITY_RESTORE).load(Ordering::SeqCst) {
             0 => AffinityRestore::None,
@@ -109,7 +112,7 @@ impl SharedPage {
         }
     }
 
-    /// Tells it to go back to these CPUs, a bit for each, before it does anything else.
+    /// Asks the worker to restore these CPUs, one bit each, before it does anything else.
     pub(crate) fn request_restore(&self, cpus: &[u8; CPUS_BYTES]) {
         for (offset, &byte) in (CPUS..).zip(cpus) {
             self.at(offset).store(byte, Ordering::SeqCst);
@@ -117,20 +120,20 @@ impl SharedPage {
         self.at(AFFINITY_RESTORE).store(RESTORE_REQUESTED, Ordering::SeqCst);
     }
 
-    /// It need not. Where it has begun with it, it goes on, which changes nothing.
+    /// Withdraws that request. If the worker has already begun, it goes on, which changes nothing.
     pub(crate) fn withdraw_restore(&self) {
         let _ = self.at(AFFINITY_RESTORE).compare_exchange(RESTORE_REQUESTED, 0, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Makes room for what the worker writes behind the page: host and worker have the memory open as one file, with one
-    /// position in it.
+    /// Clears the stack dump behind the page, where the worker's fault handler writes: both processes share the open file and
+    /// its position.
     pub(crate) fn reset_stack_dump(&self) -> io::Result<()> {
         ftruncate(&self.memory, PAGE as u64)?;
         seek(&self.memory, SeekFrom::Start(PAGE as u64))?;
         Ok(())
     }
 
-    /// What it has written so far, up to 1 MiB.
+    /// The stack dump written so far, up to 1 MiB.
     pub(crate) fn stack_dump(&self) -> io::Result<Vec<u8>> {
         let size = (fstat(&self.memory)?.st_size as u64).saturating_sub(PAGE as u64);
         let mut dump = vec![0; size.min(MAX_STACK_DUMP) as usize];
@@ -155,7 +158,7 @@ impl SharedPage {
     }
 
     fn byte(&self, table: usize, slot: usize) -> &AtomicU8 {
-        assert!(slot < 2 * SLOTS, "there are {SLOTS} slots, and as many of nested calls");
+        assert!(slot < 2 * SLOTS, "there are {SLOTS} slots, and as many for nested calls");
         self.at(table + slot)
     }
 
@@ -168,7 +171,7 @@ impl SharedPage {
 
 impl Drop for SharedPage {
     fn drop(&mut self) {
-        // SAFETY: the mapping that `new` made; nothing refers to it any more.
+        // SAFETY: the mapping that `new` created; no reference to it is left.
         let _ = unsafe { munmap(self.page.as_ptr().cast(), PAGE) };
     }
 }

@@ -1,13 +1,10 @@
-//! One worker process and this host's ends of what connects to it.
+//! A worker process, and the host's ends of its pipes.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::OFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
@@ -15,9 +12,12 @@ use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
 use crate::worker::async_fd::register;
+use crate::worker::output_pipe::OutputPipe;
+pub(crate) use crate::worker::output_pipe::{Drained, OutputPipe as Output};
 use crate::worker::process_tree::{kill_orphans, kill_tree};
 use crate::worker::shared_page::SharedPage;
-use crate::worker::zygote::{Death, Forked, Zygote, ZygoteError};
+use crate::worker::zygote::{Death, Forked, Zygote};
+use crate::worker::zygote_error::ZygoteError;
 
 /// A worker process.
 #[derive(Debug)]
@@ -26,29 +26,29 @@ pub(crate) struct Worker {
     pidfd: AsyncFd<OwnedFd>,
 }
 
-/// All ends of a fresh worker that stay with this host.
+/// The host's ends of a new worker.
 #[derive(Debug)]
 pub(crate) struct WorkerEnds {
     /// The process.
     pub(crate) worker: Worker,
-    /// Requests go in here.
+    /// Requests are written here.
     pub(crate) requests: pipe::Sender,
-    /// Answers come out here.
+    /// Answers and events are read here.
     pub(crate) answers: pipe::Receiver,
     /// Its standard output.
-    pub(crate) stdout: Output,
+    pub(crate) stdout: OutputPipe,
     /// Its standard error.
-    pub(crate) stderr: Output,
+    pub(crate) stderr: OutputPipe,
     /// The shared page.
     pub(crate) slots: Arc<SharedPage>,
-    /// The second pair of pipes: calls from Python to this host, and their answers.
+    /// The second pair of pipes: calls from Python to the host, and their answers.
     pub(crate) host: (pipe::Receiver, pipe::Sender),
-    /// How it ended, once it has; an error when the zygote ended first.
+    /// How the worker ended, once it has; an error if the zygote ended first.
     pub(crate) death: oneshot::Receiver<Death>,
 }
 
 impl Worker {
-    /// A fresh worker for a session: its tag and epoch go into the ids of its handles, of which it may have so many.
+    /// Forks a worker for a session. The tag and epoch go into its handle ids; `handles` limits how many it may hold.
     pub(crate) async fn fork(
         zygote: &Zygote,
         tag: &str,
@@ -75,8 +75,8 @@ impl Worker {
                 pipe::Receiver::from_owned_fd(host_calls).map_err(failed)?,
                 pipe::Sender::from_owned_fd(host_answers).map_err(failed)?,
             ),
-            stdout: Output::new(stdout).map_err(failed)?,
-            stderr: Output::new(stderr).map_err(failed)?,
+            stdout: OutputPipe::new(stdout).map_err(failed)?,
+            stderr: OutputPipe::new(stderr).map_err(failed)?,
             slots,
             death,
         })
@@ -95,18 +95,18 @@ impl Worker {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Stops the request that runs, if it is cancelled in the slots; changes nothing otherwise.
+    /// Interrupts the running request if it is cancelled in the shared page; does nothing otherwise.
     pub(crate) fn interrupt(&self) {
         let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::INT);
     }
 
-    /// Lets its fault handler write where its threads stand, behind the shared page.
+    /// Makes its fault handler write the stacks of all threads behind the shared page.
     pub(crate) fn request_stack_dump(&self) {
-        // The one signal that neither the kernel nor anybody else sends; `_worker.py` takes it.
+        // A signal that neither the kernel nor any other program sends; `_worker.py` registers it.
         let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::STKFLT);
     }
 
-    /// Whether the process has ended; its number may be another's then.
+    /// Whether the process has ended, and its pid may belong to another.
     pub(super) fn has_ended(&self) -> bool {
         let mut ended = [PollFd::new(self.pidfd.get_ref(), PollFlags::IN)];
         rustix::event::poll(&mut ended, Some(&Timespec::default())) != Ok(0)
@@ -114,25 +114,25 @@ impl Worker {
 
     /// Returns when the process has ended.
     pub(crate) async fn ended(&self) {
-        // A pidfd that is readable stays so: the readiness is not cleared.
+        // A pidfd stays readable, so the readiness is not cleared.
         let _ = self.pidfd.readable().await;
     }
 
-    /// Ends it and all that it started, on a thread where waiting is allowed.
+    /// Kills it and everything it started, on a thread that may block.
     pub(crate) fn kill(&self) {
         let pid = self.pid;
         match self.pidfd.get_ref().try_clone() {
             Ok(pidfd) => {
                 tokio::task::spawn_blocking(move || kill_tree(pid, &pidfd));
             }
-            // Out of descriptors: what it started is ended once it is gone.
+            // Out of descriptors: its descendants are killed once it has ended.
             Err(_) => {
                 let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::KILL);
             }
         }
     }
 
-    /// Ends what it left in its process session, once it has ended itself.
+    /// Kills what it left in its process session, once it has ended.
     pub(crate) fn kill_orphans(&self) {
         let pid = self.pid;
         tokio::task::spawn_blocking(move || kill_orphans(pid));
@@ -141,81 +141,4 @@ impl Worker {
 
 fn pipe_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
-}
-
-/// The read end of a worker's standard output or error.
-#[derive(Debug)]
-pub(crate) struct Output {
-    fd: AsyncFd<OwnedFd>,
-    /// The last writer was seen to be gone; there may be bytes left.
-    hung_up: AtomicBool,
-    closed: AtomicBool,
-}
-
-impl Output {
-    fn new(fd: OwnedFd) -> io::Result<Output> {
-        rustix::fs::fcntl_setfl(&fd, rustix::fs::fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
-        Ok(Output { fd: register(fd)?, hung_up: AtomicBool::new(false), closed: AtomicBool::new(false) })
-    }
-
-    /// Whether no writer is left.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
-    }
-
-    /// Returns when there is something to read, or the last writer is gone; never, once that was seen.
-    pub(crate) async fn readable(&self) {
-        if self.is_closed() {
-            return std::future::pending().await;
-        }
-        if let Ok(mut ready) = self.fd.readable().await {
-            if ready.ready().is_read_closed() {
-                self.hung_up.store(true, Ordering::Relaxed);
-            }
-            // `drain` reads until nothing is left, so that the next wait may sleep until more comes.
-            ready.clear_ready();
-        }
-    }
-
-    /// Hands out what can be read now, with what `whose` says of it.
-    ///
-    /// Asks the kernel, whatever the runtime's own notes say: output that was written before an answer must be seen
-    /// with it. `whose` is asked while there are bytes, and no more than these are read then: a worker that is free to
-    /// go on once they are read does not get into the account of them. What is read at once is bounded, so that a worker
-    /// that prints without end holds nobody up.
-    pub(crate) fn drain<T>(&self, whose: impl Fn() -> T, mut take: impl FnMut(T, &[u8])) -> Drained {
-        let mut buffer = [MaybeUninit::uninit(); 65536]; // filling it with zeros would cost more than reading nothing
-        for _ in 0..16 {
-            let there = match rustix::io::ioctl_fionread(self.fd.get_ref()) {
-                Ok(0) if !self.hung_up.load(Ordering::Relaxed) => return Drained::Empty,
-                Ok(count) => usize::try_from(count).unwrap_or(usize::MAX).clamp(1, buffer.len()),
-                Err(_) => return self.close(),
-            };
-            let owner = whose();
-            match rustix::io::read(self.fd.get_ref(), &mut buffer[..there]) {
-                Ok(([], _)) => return self.close(),
-                Ok((bytes, _)) => take(owner, bytes),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => return Drained::Empty,
-                Err(_) => return self.close(),
-            }
-        }
-        Drained::More
-    }
-
-    fn close(&self) -> Drained {
-        self.closed.store(true, Ordering::Relaxed);
-        Drained::Closed
-    }
-}
-
-/// How far an output was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Drained {
-    /// To the end of what is there.
-    Empty,
-    /// Not to the end: there is more.
-    More,
-    /// To its very end: no writer is left.
-    Closed,
 }

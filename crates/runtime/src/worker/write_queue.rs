@@ -1,4 +1,4 @@
-//! Requests on their way to a worker.
+//! Frames on their way to a worker.
 
 use std::io;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
 
-/// Frames that are not written yet. Whatever is put in while other tasks run goes out in one write.
+/// Frames not written yet. Frames pushed while other tasks run go out in one write.
 #[derive(Debug, Default)]
 pub(crate) struct WriteQueue {
     frames: Mutex<BytesMut>,
@@ -22,21 +22,21 @@ impl WriteQueue {
         self.filled.notify_one();
     }
 
-    /// Writes what is put in, until the pipe breaks. `before_write` is called before each write.
+    /// Writes frames as they are pushed, until the pipe breaks. `before_write` is called before each write.
     pub(crate) async fn write_to(&self, sink: &mut pipe::Sender, mut before_write: impl FnMut()) -> io::Error {
         let mut writing = BytesMut::new();
         loop {
             self.filled.notified().await;
             std::mem::swap(&mut writing, &mut *self.frames.lock().expect("no panic while held"));
             if writing.is_empty() {
-                continue; // it went out with what was put in before
+                continue; // an earlier write included them
             }
             before_write();
             if let Err(error) = sink.write_all(&writing).await {
                 return error;
             }
             if writing.capacity() > 1 << 20 {
-                writing = BytesMut::new(); // a large request was sent; do not keep its memory
+                writing = BytesMut::new(); // frees the memory of a large request
             }
             writing.clear();
         }

@@ -1,19 +1,15 @@
 //! A zygote: the warm Python process of one environment, which forks workers.
 
 use std::collections::HashMap;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::Deserialize;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -22,106 +18,55 @@ use tokio::sync::{oneshot, watch};
 
 use crate::environment::environment_variables;
 use crate::worker::async_fd::register;
+use crate::worker::control_socket::{DESCRIPTORS, receive, send};
 use crate::worker::lifeline::Lifeline;
 use crate::worker::package::BOOT;
+pub(crate) use crate::worker::zygote_error::ZygoteError;
 
-/// How many descriptors go with a request for a worker; `_zygote.py` names them.
-pub(super) const DESCRIPTORS: usize = 7;
+/// The lines of standard error to keep for an error message.
 const STDERR_LINES: usize = 20;
 
-/// What a zygote is started with.
+/// How to start a zygote.
 #[derive(Clone, Debug)]
 pub(crate) struct ZygoteConfig {
-    /// The environment's interpreter, as it is found in the environment (not resolved).
+    /// The environment's interpreter, as a path within the environment (symlinks not resolved).
     pub(crate) python: PathBuf,
     /// The folder that holds the package `beep_python`.
     pub(crate) package: PathBuf,
-    /// Modules to import once, for all workers to come.
+    /// Modules to import once, for all workers.
     pub(crate) preload: Vec<String>,
-    /// The working directory of the workers; this process's own when not given.
+    /// The working directory of the workers; by default this process's own.
     pub(crate) directory: Option<PathBuf>,
-    /// How long the interpreter may take to start and preload.
+    /// The time that the interpreter has to start and preload.
     pub(crate) ready_timeout: Duration,
 }
 
-/// Why there is no zygote, or no worker from it.
-#[derive(Debug, thiserror::Error)]
-pub enum ZygoteError {
-    /// The interpreter could not be run.
-    #[error("cannot start {}", python.display())]
-    Spawn {
-        /// The interpreter.
-        python: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The interpreter ended while starting.
-    #[error("{} ended while starting ({status}); it said: {stderr}", python.display())]
-    StartFailed {
-        /// The interpreter.
-        python: PathBuf,
-        /// Its exit status.
-        status: String,
-        /// The last lines of its standard error.
-        stderr: String,
-    },
-    /// The interpreter did not get ready in time.
-    #[error("{} was not ready within {within:?}; it said: {stderr}", python.display())]
-    StartTimeout {
-        /// The interpreter.
-        python: PathBuf,
-        /// How long it had.
-        within: Duration,
-        /// The last lines of its standard error.
-        stderr: String,
-    },
-    /// A descriptor or a message failed.
-    #[error("cannot talk to the zygote: {what}")]
-    Channel {
-        /// What was tried.
-        what: &'static str,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// The zygote ended.
-    #[error("the zygote ended while it was asked for a worker")]
-    Exited,
-    /// The zygote could not fork.
-    #[error("the zygote cannot fork: {0}")]
-    Fork(String),
-    /// The worker did not answer after its start.
-    #[error("the worker was not ready within {0:?}")]
-    WorkerTimeout(Duration),
-    /// The worker ended before it was ready.
-    #[error("the worker ended while starting; it said: {0}")]
-    WorkerExited(String),
-}
-
-/// How a worker ended, as its parent saw it.
+/// How a worker ended, as reported by its parent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Death {
-    /// The status as `wait4` gives it.
+    /// The status from `wait4`.
     pub(crate) status: i32,
     /// The largest resident size.
     pub(crate) peak_memory_bytes: u64,
 }
 
-/// A worker as it comes from the zygote.
+/// A worker just forked.
 #[derive(Debug)]
 pub(super) struct Forked {
     pub(super) pid: i32,
     pub(super) pidfd: OwnedFd,
-    /// How it ended, once it has; an error when the zygote ended first.
+    /// How it ended, once it has; an error if the zygote ended first.
     pub(super) death: oneshot::Receiver<Death>,
 }
 
-/// A running zygote. When the last reference goes, it ends with all its workers.
+/// A running zygote. Dropping it ends it with all its workers.
 #[derive(Debug)]
 pub(crate) struct Zygote {
     shared: Arc<Shared>,
+    pid: u32,
     python: String,
-    /// Closed when its process has ended and was waited for.
-    lives: watch::Receiver<()>,
+    /// Closed once its process has ended and was waited for.
+    running: watch::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -133,18 +78,25 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     exited: bool,
-    last: u64,
+    last_request: u64,
+    /// Requests for workers, by number.
     pending: HashMap<u64, oneshot::Sender<Result<Forked, ZygoteError>>>,
+    /// Living workers, by pid.
     alive: HashMap<i32, oneshot::Sender<Death>>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// The first message of a zygote.
+#[derive(Debug, Deserialize)]
 struct ZygoteHello {
+    /// The version of its Python.
     python: String,
+    /// Modules that could not be preloaded, and why.
     failures: HashMap<String, String>,
+    /// Why workers are spawned, not forked, if they are.
     fork_unsafe: Option<String>,
 }
 
+/// A later message of a zygote.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ZygoteMessage {
@@ -154,20 +106,23 @@ enum ZygoteMessage {
 }
 
 impl Zygote {
-    /// Starts the interpreter, and returns when it is ready to fork.
+    /// Starts the interpreter; returns once it is ready to fork.
     pub(crate) async fn start(config: &ZygoteConfig, lifeline: &Lifeline) -> Result<Zygote, ZygoteError> {
+        let began = Instant::now();
         let channel = |what| move |source: io::Error| ZygoteError::Channel { what, source };
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(|error| channel("making its control socket")(error.into()))?;
+            .map_err(|error| channel("creating its control socket")(error.into()))?;
         rustix::io::ioctl_fionbio(&ours, true).map_err(|error| channel("setting up its socket")(error.into()))?;
-        let (stderr_read, stderr_write) = io::pipe().map_err(channel("making a pipe for its errors"))?;
+        let (stderr_read, stderr_write) = io::pipe().map_err(channel("creating a pipe for its errors"))?;
         let mut child = spawn(config, theirs, lifeline.read_end(), stderr_write)
             .map_err(|source| ZygoteError::Spawn { python: config.python.clone(), source })?;
+        let pid = child.id();
+        tracing::debug!(zygote = pid, python = %config.python.display(), "starting a zygote");
         let stderr = Arc::new(Mutex::new(Vec::new()));
         let stderr_read = pipe::Receiver::from_owned_fd(stderr_read.into()).map_err(channel("reading its errors"))?;
         let errors = tokio::spawn(log_errors(stderr_read, stderr.clone()));
         let control = register(ours).map_err(channel("watching its socket"))?;
-        let said = || stderr.lock().expect("no panic while held").join("\n");
+        let written = || stderr.lock().expect("no panic while held").join("\n");
         let hello = match tokio::time::timeout(config.ready_timeout, receive(&control)).await {
             Ok(Ok(Some((message, _)))) => serde_json::from_slice::<ZygoteHello>(&message)
                 .map_err(|error| channel("reading its first message")(error.into()))?,
@@ -179,13 +134,13 @@ impl Zygote {
                     Ok(Ok(status)) => status.to_string(),
                     _ => "status unknown".to_owned(),
                 };
-                return Err(ZygoteError::StartFailed { python: config.python.clone(), status, stderr: said() });
+                return Err(ZygoteError::StartFailed { python: config.python.clone(), status, stderr: written() });
             }
             Err(_) => {
                 let _ = child.kill();
                 tokio::task::spawn_blocking(move || child.wait());
                 let (python, within) = (config.python.clone(), config.ready_timeout);
-                return Err(ZygoteError::StartTimeout { python, within, stderr: said() });
+                return Err(ZygoteError::StartTimeout { python, within, stderr: written() });
             }
         };
         for (module, why) in &hello.failures {
@@ -194,10 +149,11 @@ impl Zygote {
         if let Some(why) = &hello.fork_unsafe {
             tracing::warn!("{why}, so workers are spawned, not forked: sessions start more slowly");
         }
+        tracing::debug!(zygote = pid, version = hello.python, took = ?began.elapsed(), "the zygote is ready");
         let shared = Arc::new(Shared { control, state: Mutex::default() });
-        let (living, lives) = watch::channel(());
-        tokio::spawn(listen(shared.clone(), child, living));
-        Ok(Zygote { shared, python: hello.python, lives })
+        let (until_exit, running) = watch::channel(());
+        tokio::spawn(read_messages(shared.clone(), child, until_exit));
+        Ok(Zygote { shared, pid, python: hello.python, running })
     }
 
     /// The version of its Python, for example `3.12.1`.
@@ -210,17 +166,18 @@ impl Zygote {
         self.shared.state.lock().expect("no panic while held").exited
     }
 
-    /// Tells it to end, with all its workers, and returns when its process is gone.
+    /// Ends it with all its workers; returns once its process has ended.
     pub(crate) async fn end(&self) {
-        self.tell_to_end();
-        let _ = self.lives.clone().changed().await;
+        self.request_end();
+        let _ = self.running.clone().changed().await;
     }
 
-    /// It takes this for the end of its host: it ends its workers, and itself.
-    fn tell_to_end(&self) {
+    /// Closes the socket, which the zygote takes for the end of its host: it kills its workers and exits.
+    fn request_end(&self) {
         let _ = rustix::net::shutdown(self.shared.control.get_ref(), rustix::net::Shutdown::Both);
     }
 
+    /// Asks for a worker, which gets these descriptors.
     pub(super) async fn fork(
         &self,
         tag: &str,
@@ -228,14 +185,15 @@ impl Zygote {
         handles: Option<u64>,
         descriptors: [BorrowedFd<'_>; DESCRIPTORS],
     ) -> Result<Forked, ZygoteError> {
+        let began = Instant::now();
         let (sender, receiver) = oneshot::channel();
         let number = {
             let mut state = self.shared.state.lock().expect("no panic while held");
             if state.exited {
                 return Err(ZygoteError::Exited);
             }
-            state.last += 1;
-            let number = state.last;
+            state.last_request += 1;
+            let number = state.last_request;
             state.pending.insert(number, sender);
             number
         };
@@ -250,19 +208,21 @@ impl Zygote {
             state.pending.remove(&number);
             return Err(match source.kind() {
                 io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                    state.exited = true; // `listen` will come to it, but who asks again may come first
+                    state.exited = true; // before `read_messages` notices, in case the caller tries again first
                     ZygoteError::Exited
                 }
                 _ => ZygoteError::Channel { what: "asking for a worker", source },
             });
         }
-        receiver.await.unwrap_or(Err(ZygoteError::Exited))
+        let forked = receiver.await.unwrap_or(Err(ZygoteError::Exited))?;
+        tracing::debug!(zygote = self.pid, pid = forked.pid, session = tag, epoch, took = ?began.elapsed(), "forked a worker");
+        Ok(forked)
     }
 }
 
 impl Drop for Zygote {
     fn drop(&mut self) {
-        self.tell_to_end();
+        self.request_end();
     }
 }
 
@@ -276,10 +236,10 @@ fn spawn(
     let (control_fd, lifeline_fd) = (control.as_raw_fd(), lifeline.as_raw_fd());
     command.arg("-c").arg(BOOT).arg(&config.package).arg("zygote");
     command.arg(control_fd.to_string()).arg(lifeline_fd.to_string()).args(&config.preload);
-    // What `providers.toml` says that code in this environment is to find.
+    // The variables that `providers.toml` sets for code in this environment.
     let environment = config.python.parent().and_then(Path::parent);
     command.envs(environment.map(environment_variables).unwrap_or_default());
-    // What another program set for another Python would break this one.
+    // Variables that another program set for another Python would break this one.
     command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PYTHONSTARTUP");
     command.stdin(Stdio::null()).stdout(stderr.try_clone()?).stderr(stderr).process_group(0);
     if let Some(directory) = &config.directory {
@@ -309,10 +269,11 @@ async fn log_errors(stderr: pipe::Receiver, last: Arc<Mutex<Vec<String>>>) {
     }
 }
 
-/// Takes what the zygote tells, until either end closes.
-async fn listen(shared: Arc<Shared>, mut child: Child, _living: watch::Sender<()>) {
+/// Handles the zygote's messages until either end closes the socket, then waits for its process.
+async fn read_messages(shared: Arc<Shared>, mut child: Child, _until_exit: watch::Sender<()>) {
+    let zygote = child.id();
     while let Ok(Some((message, descriptors))) = receive(&shared.control).await {
-        take(&shared, &message, descriptors);
+        handle_message(&shared, zygote, &message, descriptors);
     }
     {
         let mut state = shared.state.lock().expect("no panic while held");
@@ -320,60 +281,34 @@ async fn listen(shared: Arc<Shared>, mut child: Child, _living: watch::Sender<()
         state.pending.clear();
         state.alive.clear();
     }
-    let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+    match tokio::task::spawn_blocking(move || child.wait()).await {
+        Ok(Ok(status)) => tracing::debug!(zygote, %status, "the zygote ended"),
+        Ok(Err(error)) => tracing::debug!(zygote, %error, "the zygote ended with an unknown status"),
+        Err(_) => {} // the runtime is shutting down
+    }
 }
 
-fn take(shared: &Shared, message: &[u8], mut descriptors: Vec<OwnedFd>) {
+fn handle_message(shared: &Shared, zygote: u32, message: &[u8], mut descriptors: Vec<OwnedFd>) {
     let mut state = shared.state.lock().expect("no panic while held");
     match serde_json::from_slice(message) {
         Ok(ZygoteMessage::Forked { fork, pid }) => {
-            let (told, death) = oneshot::channel();
-            state.alive.insert(pid, told);
-            if let (Some(asked), Some(pidfd)) = (state.pending.remove(&fork), descriptors.pop()) {
-                let _ = asked.send(Ok(Forked { pid, pidfd, death }));
+            let (sender, death) = oneshot::channel();
+            state.alive.insert(pid, sender);
+            if let (Some(request), Some(pidfd)) = (state.pending.remove(&fork), descriptors.pop()) {
+                let _ = request.send(Ok(Forked { pid, pidfd, death }));
             }
         }
         Ok(ZygoteMessage::Failed { fork, error }) => {
-            if let Some(asked) = state.pending.remove(&fork) {
-                let _ = asked.send(Err(ZygoteError::Fork(error)));
+            if let Some(request) = state.pending.remove(&fork) {
+                let _ = request.send(Err(ZygoteError::Fork(error)));
             }
         }
         Ok(ZygoteMessage::Died { died, status, maxrss }) => {
-            if let Some(told) = state.alive.remove(&died) {
-                let _ = told.send(Death { status, peak_memory_bytes: maxrss });
+            tracing::trace!(zygote, pid = died, status, "the zygote reaped a worker");
+            if let Some(sender) = state.alive.remove(&died) {
+                let _ = sender.send(Death { status, peak_memory_bytes: maxrss });
             }
         }
-        Err(error) => tracing::error!("the zygote sent what is no message: {error}"),
+        Err(error) => tracing::error!(zygote, "the zygote sent an invalid message: {error}"),
     }
-}
-
-fn send(control: &OwnedFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
-        return Err(io::Error::other("no room for the descriptors"));
-    }
-    sendmsg(control, &[IoSlice::new(message)], &mut ancillary, SendFlags::NOSIGNAL)?;
-    Ok(())
-}
-
-/// The next message; `None` when the other end is closed.
-async fn receive(control: &AsyncFd<OwnedFd>) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
-    control
-        .async_io(tokio::io::Interest::READABLE, |control| {
-            let mut message = vec![0u8; 65536];
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-            let flags = RecvFlags::CMSG_CLOEXEC;
-            let got = recvmsg(control.as_fd(), &mut [IoSliceMut::new(&mut message)], &mut ancillary, flags)?;
-            let mut descriptors = Vec::new();
-            for part in ancillary.drain() {
-                if let RecvAncillaryMessage::ScmRights(fds) = part {
-                    descriptors.extend(fds);
-                }
-            }
-            message.truncate(got.bytes);
-            Ok((got.bytes > 0).then_some((message, descriptors)))
-        })
-        .await
 }

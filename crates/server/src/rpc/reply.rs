@@ -4,7 +4,6 @@ use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{Extras, FRAME_HEAD_BYTES, encode, frame_head};
 use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException};
 use beep_python_runtime::session::{CallResult, CapturedOutput, Response};
-use beep_python_runtime::worker::Body;
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
@@ -72,7 +71,7 @@ struct Raised {
     exception: PythonException,
 }
 
-fn object_message(operation: Operation, object: &Body, extras: Extras) -> Result<Bytes, Problem> {
+fn object_message(operation: Operation, object: &Chunks, extras: Extras) -> Result<Bytes, Problem> {
     #[derive(Deserialize)]
     struct Available {
         available: bool,
@@ -114,13 +113,13 @@ fn object_message(operation: Operation, object: &Body, extras: Extras) -> Result
     })
 }
 
-fn read<T: DeserializeOwned>(object: &Body) -> Result<T, Problem> {
+fn read<T: DeserializeOwned>(object: &Chunks) -> Result<T, Problem> {
     serde_json::from_slice(&object.contiguous())
         .map_err(|error| Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")))
 }
 
 /// A framed message: these bytes in field 1, and further fields as they are.
-fn field_1(body: &Body, rest: &[u8]) -> Chunks {
+fn field_1(body: &Chunks, rest: &[u8]) -> Chunks {
     let length = body.len();
     let field_head = 1 + encoded_len_varint(length as u64);
     let copied = if length <= COPY_BYTES { length + rest.len() } else { 0 };
@@ -129,16 +128,16 @@ fn field_1(body: &Body, rest: &[u8]) -> Chunks {
     head.put_u8(FIELD_1);
     encode_varint(length as u64, &mut head);
     if length <= COPY_BYTES {
-        body.pieces().for_each(|piece| head.put_slice(piece));
+        body.iter().for_each(|piece| head.put_slice(piece));
         head.put_slice(rest);
         return Chunks::one(head.freeze());
     }
-    let pieces = std::iter::once(head.freeze()).chain(body.pieces().cloned());
+    let pieces = std::iter::once(head.freeze()).chain(body.iter().cloned());
     pieces.chain(std::iter::once(Bytes::copy_from_slice(rest))).collect()
 }
 
 /// A framed message with each row in a message of its own.
-fn rows(body: &Body) -> Result<Bytes, Problem> {
+fn rows(body: &Chunks) -> Result<Bytes, Problem> {
     let mut floats = body.contiguous();
     let lengths: Vec<u64> = take_lengths(&mut floats)?.into_iter().map(|length| length as u64 * 4).collect();
     let row = |length: u64| 1 + encoded_len_varint(length) as u64 + length;

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::session::call::{CallResult, Response};
 use crate::session::output::CapturedOutput;
-use crate::session::service::json::chunks::Chunks;
 use crate::session::service::json::floats;
+use crate::worker::chunks::Chunks;
 
 /// Up to here a copy into one piece is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;

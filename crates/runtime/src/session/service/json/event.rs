@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
-use crate::session::service::json::chunks::Chunks;
 use crate::session::service::json::encode::{ArrayFormat, EncodedResponse, encode_response};
+use crate::worker::chunks::Chunks;
 use crate::worker::frame::Body;
 
 /// An event, but for its framing. Nothing of it has a line break in it.

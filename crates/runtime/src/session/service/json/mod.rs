@@ -3,11 +3,10 @@
 //! [`encode_response`] puts an answer together around what the worker wrote, which passes through unread; a transport frames the
 //! [`EncodedResponse`] answer in its own way.
 
-mod chunks;
 mod encode;
 mod event;
 pub mod floats;
 
-pub use chunks::Chunks;
+pub use crate::worker::chunks::Chunks;
 pub use encode::{ArrayFormat, EncodedResponse, encode_response};
 pub use event::{Told, tell};

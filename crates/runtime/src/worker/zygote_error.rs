@@ -1,0 +1,58 @@
+//! Why a zygote or a worker could not be started.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a zygote or a worker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ZygoteError {
+    /// The interpreter could not be run.
+    #[error("cannot start {}", python.display())]
+    Spawn {
+        /// The interpreter.
+        python: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The interpreter ended during start-up.
+    #[error("{} ended during start-up ({status}); it wrote: {stderr}", python.display())]
+    StartFailed {
+        /// The interpreter.
+        python: PathBuf,
+        /// Its exit status.
+        status: String,
+        /// The last lines of its standard error.
+        stderr: String,
+    },
+    /// The interpreter was not ready in time.
+    #[error("{} was not ready within {within:?}; it wrote: {stderr}", python.display())]
+    StartTimeout {
+        /// The interpreter.
+        python: PathBuf,
+        /// The time it had.
+        within: Duration,
+        /// The last lines of its standard error.
+        stderr: String,
+    },
+    /// A system call on the control socket or a pipe failed.
+    #[error("cannot communicate with the zygote: {what} failed")]
+    Channel {
+        /// The attempted step.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The zygote ended.
+    #[error("the zygote ended before it forked a worker")]
+    Exited,
+    /// The zygote could not fork.
+    #[error("the zygote cannot fork: {0}")]
+    Fork(String),
+    /// The worker was not ready in time.
+    #[error("the worker was not ready within {0:?}")]
+    WorkerTimeout(Duration),
+    /// The worker ended before it was ready.
+    #[error("the worker ended during start-up; it wrote: {0}")]
+    WorkerExited(String),
+}
