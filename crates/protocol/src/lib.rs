@@ -2,6 +2,7 @@
 //!
 //! This crate does no I/O and knows no processes, sockets or files. `PROTOCOL.md` beside it shows the wire by example.
 
+mod call_options;
 mod capabilities;
 mod death;
 mod debugger;
@@ -15,11 +16,13 @@ mod host_operation;
 mod inspection;
 pub mod message;
 mod operation;
+mod option_value;
 mod problem;
 mod server_record;
 mod session_options;
 mod value;
 
+pub use call_options::{CallOption, CallOptions, TextWire};
 pub use capabilities::Capabilities;
 pub use death::{DeathCause, WorkerDeath};
 pub use debugger::{DebugRequest, Debugger};
