@@ -5,9 +5,9 @@ use beep_python_protocol::ErrorCode;
 use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
 use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
 use beep_python_runtime::platform::HomeError;
-use beep_python_server::door::TokenError;
+use beep_python_server::auth::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
-use beep_python_server::pipe::PipeError;
+use beep_python_server::unix_socket::PipeError;
 
 use crate::context::Context;
 use crate::error::CliError;

@@ -74,7 +74,7 @@ async fn accept<L, S, F>(
                 let place = places.clone().acquire_owned().await.ok()?;
                 Some((listener.next().await, place))
             } => accepted,
-            () = said(&mut stop) => return,
+            () = shutdown_requested(&mut stop) => return,
         };
         match accepted {
             Some((Ok(stream), place)) => {
@@ -95,6 +95,6 @@ async fn accept<L, S, F>(
 }
 
 /// Returns when the server is to stop.
-pub(crate) async fn said(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn shutdown_requested(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -23,15 +23,15 @@ pub(crate) enum Framing {
 }
 
 /// Events on their way to one client.
-pub(crate) type Text = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+pub(crate) type EventBody = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// All events, as they come.
-pub(crate) fn text(events: EventStream, form: ValueForm, framing: Framing) -> Text {
-    Box::pin(chunks(events, form, move |told, out| frame(told, framing, out)))
+pub(crate) fn text(events: EventStream, form: ValueForm, framing: Framing) -> EventBody {
+    Box::pin(batch(events, form, move |told, out| frame(told, framing, out)))
 }
 
 /// All events, as they come, each written by `write`.
-pub(crate) fn chunks(
+pub(crate) fn batch(
     events: EventStream,
     form: ValueForm,
     write: impl Fn(Told, &mut BytesMut) + Send + Sync,
@@ -53,7 +53,7 @@ pub(crate) fn chunks(
 fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
     let pascal = framing == Framing::PascalLines;
     if let (true, Told::Response(EncodedResponse::Problem(problem))) = (pascal, &mut told) {
-        crate::rpc::name_as_sent(problem);
+        crate::rpc::rename_detail_key(problem);
     }
     let (name, body) = named(told);
     if framing == Framing::ServerSent {
@@ -66,7 +66,7 @@ fn frame(mut told: Told, framing: Framing, out: &mut BytesMut) {
         true => Chunks::one(crate::rpc::pascal_case(&body.contiguous())),
         false => body,
     };
-    put_rest(&body, out);
+    splice_object(&body, out);
     out.put_u8(b'\n');
 }
 
@@ -84,7 +84,7 @@ fn named(told: Told) -> (&'static str, Chunks) {
 }
 
 /// An object that is begun goes on with the keys of this one. An array, as some operations answer, stands under `value`.
-pub(crate) fn put_rest(body: &Chunks, out: &mut BytesMut) {
+pub(crate) fn splice_object(body: &Chunks, out: &mut BytesMut) {
     let first = body.iter().next().and_then(|piece| piece.first());
     if first != Some(&b'{') {
         out.put_slice(br#","value":"#);

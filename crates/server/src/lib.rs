@@ -1,16 +1,17 @@
-//! The backend servers of Beep Python Runtime: who may come in ([`door`]), what they can ask over HTTP ([`http`]), over
-//! a Unix socket ([`pipe`]) and over RPC ([`rpc`]), how a server runs ([`serve`]), and how servers are started, found and
-//! stopped ([`launch`]).
+//! The backend servers of Beep Python Runtime: authorization ([`auth`]), the backends over HTTP ([`http`]), over a Unix
+//! socket ([`unix_socket`]) and over RPC ([`rpc`]), running a server ([`serve`]), and starting, finding and stopping servers
+//! ([`launch`]).
 
 mod accept;
-pub mod door;
+pub mod auth;
 mod events;
-mod host;
 pub mod http;
 pub mod launch;
-pub mod pipe;
-mod refused;
+mod rejection_log;
 pub mod rpc;
 pub mod serve;
+mod server_context;
+pub mod unix_socket;
+mod web;
 
-pub use host::Host;
+pub use server_context::ServerContext;

@@ -21,12 +21,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::Host;
-use crate::door::{Door, DoorConfig, Token, TokenError};
+use crate::server_context::ServerContext;
+use crate::auth::{AccessPolicy, AccessConfig, Token, TokenError};
 use crate::launch::{
-    Endpoint, Inherited, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record, write_record,
+    Endpoint, ActivatedSockets, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record, write_record,
 };
-use crate::pipe::{self, Pipe, PipeError};
+use crate::unix_socket::{self, Pipe, PipeError};
 use crate::{http, rpc};
 
 const MAX_DESCRIPTORS: u64 = 65536;
@@ -51,7 +51,7 @@ pub struct ServeOptions {
     /// How many sessions and workers there may be.
     pub capacity: Capacity,
     /// Who may come in.
-    pub door: DoorConfig,
+    pub access: AccessConfig,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
     /// The arguments that start such a server again.
@@ -93,8 +93,8 @@ pub enum ServeError {
 /// Runs a server until it is told to stop (SIGTERM or SIGINT) and has finished what was under way.
 ///
 /// A failure before it is ready is told to whoever started it, too.
-pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), ServeError> {
-    let Inherited { http: listeners, pipe, rpc, ready } = inherited;
+pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
+    let ActivatedSockets { http: listeners, pipe, rpc, ready } = inherited;
     raise_descriptor_limit();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
@@ -109,15 +109,15 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     let (stop, stopping) = watch::channel(false);
     let mut serving = JoinSet::new();
     if let Some(pipe) = pipe {
-        serving.spawn(pipe::serve(pipe, host.clone(), stopping.clone()));
+        serving.spawn(unix_socket::serve(pipe, host.clone(), stopping.clone()));
     }
     serving.spawn(rpc::serve(rpc, host.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, host.clone(), stopping));
-    let lingering = host.clone();
-    tokio::spawn(async move { lingering.sessions.spin().await });
+    let spinning = host.clone();
+    tokio::spawn(async move { spinning.sessions.spin().await });
     ready.ready(&record);
     tracing::info!("ready");
-    let deserted = tokio::select! {
+    let orphaned = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
         () = end_of_input(), if options.stop_at_end_of_input => true,
@@ -130,7 +130,7 @@ pub async fn run(options: ServeOptions, inherited: Inherited) -> Result<(), Serv
     let _ = tokio::time::timeout(Duration::from_secs(2), serving.join_all()).await;
     tracing::info!("stopped");
     remove_record(&options.home, &record)?;
-    if let (true, Some(log)) = (deserted, &options.log) {
+    if let (true, Some(log)) = (orphaned, &options.log) {
         let _ = std::fs::remove_file(log); // for nobody
     }
     Ok(noted?)
@@ -154,7 +154,7 @@ async fn start(
     listeners: &[TcpListener],
     pipe: Option<UnixListener>,
     rpc: &[TcpListener],
-) -> Result<(Arc<Host>, Option<Pipe>, ServerRecord), ServeError> {
+) -> Result<(Arc<ServerContext>, Option<Pipe>, ServerRecord), ServeError> {
     let pipe = pipe.map(Pipe::open).transpose()?;
     let token_file = options.home.root().join("token");
     let token = Token::load_or_create(&token_file)?;
@@ -195,7 +195,7 @@ async fn start(
         settings: settings(options),
     })?;
     write_record(&options.home, &record)?;
-    let host = Host { sessions: Arc::new(sessions), door: Door::new(options.door.clone(), token) };
+    let host = ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), token) };
     Ok((Arc::new(host), pipe, record))
 }
 

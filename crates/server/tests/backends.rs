@@ -21,8 +21,8 @@ use beep_python_client::{
 use beep_python_protocol::Operation;
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::Capacity;
-use beep_python_server::door::DoorConfig;
-use beep_python_server::pipe::{Pipe, PipeName, bind_pipe};
+use beep_python_server::auth::AccessConfig;
+use beep_python_server::unix_socket::{Pipe, PipeName, bind_pipe};
 use beep_python_server::{http, pipe, rpc};
 use host::{Running, newest};
 use port::Port;
@@ -54,7 +54,7 @@ impl Place {
         let (http_socket, rpc_socket) = (listen(&self.http), listen(&self.rpc));
         let bound = bind_pipe(&home, &self.pipe).expect("bound");
         let pipe = Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
-        Running::start_up_to(capacity, newest(), folder, DoorConfig::default(), async move |host, stop| {
+        Running::start_up_to(capacity, newest(), folder, AccessConfig::default(), async move |host, stop| {
             let http = tokio::spawn(http::serve(vec![http_socket], host.clone(), stop.clone()));
             let rpc = tokio::spawn(rpc::serve(vec![rpc_socket], host.clone(), stop.clone()));
             pipe::serve(pipe, host, stop).await?;

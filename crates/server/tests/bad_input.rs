@@ -24,7 +24,7 @@ use std::time::Duration;
 use base64::Engine;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{decode_details, encode};
-use beep_python_server::door::DoorConfig;
+use beep_python_server::auth::AccessConfig;
 use serde_json::json;
 use server::Server;
 
@@ -149,7 +149,7 @@ fn table() -> Vec<(&'static str, Sent, &'static str)> {
 #[test]
 fn each_gets_one_clear_answer_one_line_in_the_log_and_harms_nobody() {
     let _alone = alone();
-    let server = Server::start(host::newest(), DoorConfig { max_body_bytes: CAP, ..DoorConfig::default() });
+    let server = Server::start(host::newest(), AccessConfig { max_body_bytes: CAP, ..AccessConfig::default() });
     let mut others = Others::of(&server);
     let mut failures = Vec::new();
     for (what, sent, expected) in table() {
@@ -203,13 +203,16 @@ fn what_begins_and_does_not_go_on_ends_and_is_told() {
         let ((http_port, http), (rpc_port, rpc)) = (listen(), listen());
         let folder = tempfile::tempdir().expect("a folder");
         let home = beep_python_runtime::platform::Home::open(folder.path()).expect("a home");
-        let bound =
-            beep_python_server::pipe::bind_pipe(&home, &beep_python_server::pipe::PipeName::random().expect("a name"));
+        let bound = beep_python_server::unix_socket::bind_pipe(
+            &home,
+            &beep_python_server::unix_socket::PipeName::random().expect("a name"),
+        );
         let bound = bound.expect("bound");
         let socket = bound.path().to_owned();
-        let pipe = beep_python_server::pipe::Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
+        let pipe =
+            beep_python_server::unix_socket::Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
         let (tell, told) = std::sync::mpsc::channel();
-        let running = host::Running::start_in(folder, DoorConfig::default(), async move |host, stop| {
+        let running = host::Running::start_in(folder, AccessConfig::default(), async move |host, stop| {
             use beep_python_server::{http as over_http, pipe as over_pipe, rpc as over_rpc};
             let serving = [
                 tokio::spawn(over_http::serve(vec![http], host.clone(), stop.clone())),
@@ -263,7 +266,7 @@ fn an_idle_connection_is_kept_for_longer_than_existing_clients_keep_it() {
     let _alone = alone();
     let (port, listener) = listen();
     let (tell, told) = std::sync::mpsc::channel();
-    let running = host::Running::start(DoorConfig::default(), async move |host, stop| {
+    let running = host::Running::start(AccessConfig::default(), async move |host, stop| {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let serving = tokio::spawn(beep_python_server::http::serve(vec![listener], host, stop));
         let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
@@ -295,7 +298,7 @@ fn an_idle_connection_is_kept_for_longer_than_existing_clients_keep_it() {
 #[test]
 fn clients_that_never_read_cost_little_and_delay_nobody() {
     let _alone = alone();
-    let server = Server::start(host::newest(), DoorConfig::default());
+    let server = Server::start(host::newest(), AccessConfig::default());
     let mut others = Others::of(&server);
     let before = memory();
     let code = "asked = globals().get('asked', 0) + 1; 'x' * 1_000_000";

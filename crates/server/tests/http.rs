@@ -185,7 +185,7 @@ fn bad_input_gets_one_clear_error_and_the_server_goes_on() {
 
 #[test]
 fn a_body_over_the_cap_is_refused_however_it_comes() {
-    let config = beep_python_server::door::DoorConfig { max_body_bytes: 1000, ..Default::default() };
+    let config = beep_python_server::auth::AccessConfig { max_body_bytes: 1000, ..Default::default() };
     let server = Server::with(config);
     let long = format!("{{\"expression\":\"'{}'\"}}", "x".repeat(2000));
     server.connect().post("/api/eval", &[], &long).expect_problem(413, "body_too_large");
@@ -197,7 +197,7 @@ fn a_body_over_the_cap_is_refused_however_it_comes() {
 
 #[test]
 fn a_client_that_sends_all_first_reads_why_it_was_refused() {
-    let config = beep_python_server::door::DoorConfig { max_body_bytes: 4 << 20, ..Default::default() };
+    let config = beep_python_server::auth::AccessConfig { max_body_bytes: 4 << 20, ..Default::default() };
     let server = Server::with(config);
     let long = format!("{{\"expression\":\"'{}'\"}}", "x".repeat(7 << 20));
     for _ in 0..5 {
@@ -377,8 +377,8 @@ fn as_another_user(script: &str) -> Option<std::process::Child> {
 #[test]
 fn who_does_not_show_the_token_takes_few_places_and_not_for_long() {
     // Long enough for who shows it to do so, however busy the machine is.
-    let shown_within = Duration::from_secs(3);
-    let config = beep_python_server::door::DoorConfig { newcomers: 4, shown_within, ..Default::default() };
+    let auth_timeout = Duration::from_secs(3);
+    let config = beep_python_server::auth::AccessConfig { max_pending: 4, auth_timeout, ..Default::default() };
     let server = Server::with(config);
     let port = server.port;
     // More than there are places for are turned away at once, the others when their time is over.

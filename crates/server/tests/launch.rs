@@ -6,9 +6,9 @@
 mod port;
 
 mod launch {
-    mod house;
     mod records;
     mod starting;
     mod stopping;
+    mod test_home;
     mod tiny_server;
 }

@@ -12,7 +12,7 @@ mod support;
 
 use std::io::Write;
 
-use beep_python_server::door::DoorConfig;
+use beep_python_server::auth::AccessConfig;
 use gate::Gate;
 use serde_json::{Value, json};
 use support::{Server, expect_problem};
@@ -184,7 +184,7 @@ fn bad_input_gets_one_clear_error_and_the_connection_goes_on() {
 
 #[test]
 fn a_line_over_the_cap_is_told_and_ends_the_connection() {
-    let server = Server::with(DoorConfig { max_body_bytes: 1000, ..DoorConfig::default() });
+    let server = Server::with(AccessConfig { max_body_bytes: 1000, ..AccessConfig::default() });
     for end in ["\n", ""] {
         let mut pipe = server.connect();
         let line = format!(r#"{{"command":"eval","payload":{{"expression":"'{}'"}}}}"#, "x".repeat(200_000));

@@ -7,23 +7,23 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use beep_python_runtime::platform::Home;
-use beep_python_server::pipe::{Pipe, PipeError, PipeName, bind_pipe, remove_left_over};
+use beep_python_server::unix_socket::{Pipe, PipeError, PipeName, bind_pipe, remove_left_over};
 
-struct House {
+struct TestHome {
     home: Home,
     name: PipeName,
     folder: tempfile::TempDir,
 }
 
-impl House {
-    fn new() -> House {
+impl TestHome {
+    fn new() -> TestHome {
         let folder = tempfile::tempdir().unwrap();
-        House { home: Home::open(folder.path()).unwrap(), name: PipeName::random().unwrap(), folder }
+        TestHome { home: Home::open(folder.path()).unwrap(), name: PipeName::random().unwrap(), folder }
     }
 
     /// A home of its own for the same name.
-    fn other(&self) -> House {
-        let mut other = House::new();
+    fn other(&self) -> TestHome {
+        let mut other = TestHome::new();
         other.name = self.name.clone();
         other
     }
@@ -45,7 +45,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestHome {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.link());
         let _ = fs::remove_dir(self.link());
@@ -58,78 +58,78 @@ fn is_gone(path: &Path) -> bool {
 
 #[test]
 fn the_socket_is_private_and_both_files_go_with_it() {
-    let house = House::new();
-    let pipe = house.open().unwrap();
-    assert_eq!(pipe.socket(), house.socket());
-    assert_eq!(pipe.url(), format!("unix:{}", house.socket().display()));
-    assert_eq!(fs::metadata(house.socket()).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::metadata(house.folder.path().join("run")).unwrap().permissions().mode() & 0o777, 0o700);
-    assert_eq!(fs::read_link(house.link()).unwrap(), house.socket());
-    UnixStream::connect(house.link()).unwrap();
+    let test_home = TestHome::new();
+    let pipe = test_home.open().unwrap();
+    assert_eq!(pipe.socket(), test_home.socket());
+    assert_eq!(pipe.url(), format!("unix:{}", test_home.socket().display()));
+    assert_eq!(fs::metadata(test_home.socket()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(test_home.folder.path().join("run")).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::read_link(test_home.link()).unwrap(), test_home.socket());
+    UnixStream::connect(test_home.link()).unwrap();
     drop(pipe);
-    assert!(is_gone(&house.link()) && house.files() == 0, "no lock is left either");
+    assert!(is_gone(&test_home.link()) && test_home.files() == 0, "no lock is left either");
 }
 
 #[test]
 fn a_socket_that_nobody_serves_goes_too() {
-    let house = House::new();
-    drop(bind_pipe(&house.home, &house.name).unwrap());
-    assert_eq!(house.files(), 0);
+    let test_home = TestHome::new();
+    drop(bind_pipe(&test_home.home, &test_home.name).unwrap());
+    assert_eq!(test_home.files(), 0);
 }
 
 #[test]
 fn the_place_of_a_living_server_is_refused() {
-    let house = House::new();
-    let pipe = house.open().unwrap();
-    assert!(matches!(house.open(), Err(PipeError::InUse { path }) if path == house.socket()));
-    let other = house.other();
+    let test_home = TestHome::new();
+    let pipe = test_home.open().unwrap();
+    assert!(matches!(test_home.open(), Err(PipeError::InUse { path }) if path == test_home.socket()));
+    let other = test_home.other();
     let error = other.open().unwrap_err();
-    assert!(matches!(&error, PipeError::Foreign { path, .. } if *path == house.link()), "{error}");
+    assert!(matches!(&error, PipeError::Foreign { path, .. } if *path == test_home.link()), "{error}");
     assert!(error.to_string().contains("the link of the server at"), "{error}");
-    assert_eq!(fs::read_link(house.link()).unwrap(), pipe.socket(), "it was left as it is");
+    assert_eq!(fs::read_link(test_home.link()).unwrap(), pipe.socket(), "it was left as it is");
     assert_eq!(other.files(), 0, "nothing is left of the attempt");
-    UnixStream::connect(house.link()).unwrap();
+    UnixStream::connect(test_home.link()).unwrap();
 }
 
 #[test]
 fn what_a_dead_server_left_is_replaced() {
-    let house = House::new();
+    let test_home = TestHome::new();
     let leave = || {
-        drop(UnixListener::bind(house.socket()).unwrap());
-        symlink(house.socket(), house.link()).unwrap();
+        drop(UnixListener::bind(test_home.socket()).unwrap());
+        symlink(test_home.socket(), test_home.link()).unwrap();
     };
-    house.home.run().unwrap();
+    test_home.home.run().unwrap();
     leave();
-    drop(house.open().unwrap());
+    drop(test_home.open().unwrap());
     leave();
     // Of another home, first with its socket, then with that home gone.
-    let other = house.other();
+    let other = test_home.other();
     drop(other.open().unwrap());
-    fs::remove_file(house.socket()).unwrap();
-    symlink(house.socket(), house.link()).unwrap();
+    fs::remove_file(test_home.socket()).unwrap();
+    symlink(test_home.socket(), test_home.link()).unwrap();
     let pipe = other.open().unwrap();
-    assert_eq!(fs::read_link(house.link()).unwrap(), pipe.socket());
-    UnixStream::connect(house.link()).unwrap();
+    assert_eq!(fs::read_link(test_home.link()).unwrap(), pipe.socket());
+    UnixStream::connect(test_home.link()).unwrap();
 }
 
 #[test]
 fn left_overs_are_removed_only_of_the_dead() {
-    let house = House::new();
-    let pipe = house.open().unwrap();
+    let test_home = TestHome::new();
+    let pipe = test_home.open().unwrap();
     remove_left_over(pipe.socket());
-    UnixStream::connect(house.link()).unwrap();
+    UnixStream::connect(test_home.link()).unwrap();
     drop(pipe);
-    drop(UnixListener::bind(house.socket()).unwrap());
-    symlink(house.socket(), house.link()).unwrap();
-    remove_left_over(&house.socket());
-    assert!(is_gone(&house.link()) && house.files() == 0);
+    drop(UnixListener::bind(test_home.socket()).unwrap());
+    symlink(test_home.socket(), test_home.link()).unwrap();
+    remove_left_over(&test_home.socket());
+    assert!(is_gone(&test_home.link()) && test_home.files() == 0);
 }
 
 #[test]
 fn what_is_not_ours_is_left_alone_and_told() {
-    let house = House::new();
-    let elsewhere = house.folder.path().join("elsewhere");
-    let same_name = house.folder.path().join(house.socket().file_name().unwrap());
+    let test_home = TestHome::new();
+    let elsewhere = test_home.folder.path().join("elsewhere");
+    let same_name = test_home.folder.path().join(test_home.socket().file_name().unwrap());
     fs::write(&same_name, "a file").unwrap();
     type Place<'a> = (&'a str, &'a dyn Fn(&Path));
     let places: [Place<'_>; 5] = [
@@ -140,17 +140,17 @@ fn what_is_not_ours_is_left_alone_and_told() {
         ("a link to a file", &|link| symlink(&same_name, link).unwrap()),
     ];
     for (said, place) in places {
-        place(&house.link());
-        let before = house.link().symlink_metadata().unwrap().ino();
-        let error = house.open().unwrap_err();
-        assert!(matches!(&error, PipeError::Foreign { path, .. } if *path == house.link()), "{error}");
+        place(&test_home.link());
+        let before = test_home.link().symlink_metadata().unwrap().ino();
+        let error = test_home.open().unwrap_err();
+        assert!(matches!(&error, PipeError::Foreign { path, .. } if *path == test_home.link()), "{error}");
         assert!(error.to_string().contains(said), "{error}");
-        assert_eq!(house.link().symlink_metadata().unwrap().ino(), before);
-        assert_eq!(house.files(), 0, "nothing is left of the attempt");
-        let _ = fs::remove_file(house.link()).or_else(|_| fs::remove_dir(house.link()));
+        assert_eq!(test_home.link().symlink_metadata().unwrap().ino(), before);
+        assert_eq!(test_home.files(), 0, "nothing is left of the attempt");
+        let _ = fs::remove_file(test_home.link()).or_else(|_| fs::remove_dir(test_home.link()));
     }
-    fs::create_dir_all(house.socket()).unwrap();
-    let error = house.open().unwrap_err();
+    fs::create_dir_all(test_home.socket()).unwrap();
+    let error = test_home.open().unwrap_err();
     assert!(error.to_string().ends_with("is a folder, which is not ours to replace"), "{error}");
 }
 
@@ -165,11 +165,11 @@ fn a_path_that_is_too_long_for_a_socket_is_told() {
 
 #[test]
 fn only_one_of_many_that_start_at_once_gets_the_name() {
-    let house = House::new();
+    let test_home = TestHome::new();
     let opened: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| house.open())).collect();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| test_home.open())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(opened.iter().filter(|opened| opened.is_ok()).count(), 1);
-    UnixStream::connect(house.link()).unwrap();
+    UnixStream::connect(test_home.link()).unwrap();
 }

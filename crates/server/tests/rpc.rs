@@ -19,7 +19,7 @@ mod bad_input;
 mod client;
 #[path = "rpc/grpc.rs"]
 mod grpc;
-#[path = "rpc/json.rs"]
-mod json;
-#[path = "rpc/standard.rs"]
-mod standard;
+#[path = "rpc/health_reflection.rs"]
+mod health_reflection;
+#[path = "rpc/pascal_json.rs"]
+mod pascal_json;

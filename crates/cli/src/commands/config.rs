@@ -7,7 +7,7 @@ use anyhow::Result;
 use beep_python_runtime::environment::EnvironmentState;
 use beep_python_runtime::interpreter::RuntimeState;
 use beep_python_runtime::platform::{Home, error_chain};
-use beep_python_server::door::Token;
+use beep_python_server::auth::Token;
 use beep_python_server::launch::{bind_loopback, records, unreadable_records};
 use serde_json::{Value, json};
 
@@ -188,7 +188,7 @@ fn check_system() -> Vec<Check> {
 
 /// Whether the kernel reports which user a connection belongs to.
 fn check_peer() -> Check {
-    use beep_python_server::door::Peer;
+    use beep_python_server::auth::Peer;
     let what = "peer identification";
     let connected = || {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;

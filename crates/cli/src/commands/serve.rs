@@ -7,8 +7,8 @@ use anyhow::Result;
 use beep_python_protocol::Limits;
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::session::Capacity;
-use beep_python_server::door::DoorConfig;
-use beep_python_server::launch::{Inherited, Ready};
+use beep_python_server::auth::AccessConfig;
+use beep_python_server::launch::{ActivatedSockets, ReadyNotifier};
 use beep_python_server::serve::{self, ServeOptions};
 
 use crate::async_runtime::block_on;
@@ -34,7 +34,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     // First of all, while there is only one thread.
-    let mut inherited = Inherited::from_env()?;
+    let mut inherited = ActivatedSockets::from_env()?;
     let options = match options(context, args) {
         Ok(options) => options,
         Err(error) => {
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     };
     if !inherited.ready.is_awaited() {
         let announcing = Context::new(context.printer.is_json(), context.printer.colors);
-        inherited.ready = Ready::call(move |record| announce(&announcing, record));
+        inherited.ready = ReadyNotifier::call(move |record| announce(&announcing, record));
     }
     block_on(async {
         serve::run(options, inherited).await?;
@@ -57,7 +57,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
     let environment = VenvManager::new(home.clone()).open_path(&args.settings.environment)?;
     let arguments = args.settings.arguments();
     let server = args.settings.args;
-    let door = DoorConfig::default();
+    let access = AccessConfig::default();
     Ok(ServeOptions {
         home,
         id: args.id,
@@ -67,12 +67,12 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         limits: limits(&server),
         capacity: capacity(&server),
         preload: server.preload,
-        door: DoorConfig {
+        access: AccessConfig {
             hosts: server.allow_host,
             origins: server.allow_origin,
             trust_loopback: server.trust_loopback,
-            max_body_bytes: server.max_body.unwrap_or(door.max_body_bytes),
-            ..door
+            max_body_bytes: server.max_body.unwrap_or(access.max_body_bytes),
+            ..access
         },
         log: args.log,
         arguments,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use beep_python_server::launch::LaunchPlan;
-use beep_python_server::pipe::PipeName;
+use beep_python_server::unix_socket::PipeName;
 
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
@@ -83,7 +83,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let launcher = launcher(&context.home()?)?;
     if args.foreground {
         plan.arguments.extend(context.printer.is_json().then(|| "--json".to_owned()));
-        return Err(launcher.become_server(&plan).into());
+        return Err(launcher.exec_server(&plan).into());
     }
     let record = launcher.launch(&plan)?;
     announce(context, &record);

@@ -10,7 +10,7 @@ use anyhow::Result;
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{LaunchPlan, RecordError, ServerLauncher, ServerRecord, stop};
-use beep_python_server::pipe::PipeName;
+use beep_python_server::unix_socket::PipeName;
 
 use crate::error::CliError;
 use crate::logging;

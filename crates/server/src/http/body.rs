@@ -8,14 +8,14 @@ use beep_python_runtime::session::service::json::Chunks;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::events::Text;
+use crate::events::EventBody;
 
 /// What is sent.
 pub(crate) enum HttpBody {
     /// Pieces, as they are.
     Whole(Chunks),
     /// Events, as they come.
-    Events(Text),
+    Events(EventBody),
 }
 
 impl Body for HttpBody {

@@ -19,11 +19,12 @@ use tokio::sync::watch;
 
 use super::body::HttpBody;
 use super::route::Route;
-use super::{answer, operation};
-use crate::Host;
-use crate::accept::{said, serve_all};
-use crate::door::{Newcomer, Peer};
-use crate::refused;
+use super::operation;
+use crate::web::response as answer;
+use crate::server_context::ServerContext;
+use crate::accept::{serve_all, shutdown_requested};
+use crate::auth::{PendingConnection, Peer};
+use crate::rejection_log;
 use beep_python_runtime::session::service::host_operation;
 use beep_python_runtime::session::service::json::Chunks;
 
@@ -36,22 +37,22 @@ const BODY_LIMIT: Duration = Duration::from_secs(120);
 const DISCARD_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves HTTP on these sockets until `stop` says true; then finishes the requests under way, and returns.
-pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+pub async fn serve(listeners: Vec<StdListener>, host: Arc<ServerContext>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
     let stopping = stop.clone();
     serve_all(listeners, stop, move |stream| connection(stream, host.clone(), stopping.clone())).await;
     Ok(())
 }
 
-async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, host: Arc<ServerContext>, mut stop: watch::Receiver<bool>) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
-    let Some(newcomer) = host.door.newcomer(peer).map(Arc::new) else { return };
+    let Some(pending) = host.access.accept(peer).map(Arc::new) else { return };
     let _ = stream.set_nodelay(true);
-    let entering = newcomer.clone();
+    let entering = pending.clone();
     let service = service_fn(move |request| {
-        let (host, newcomer) = (host.clone(), entering.clone());
-        async move { Ok::<_, Infallible>(answer_to(&host, peer, &newcomer, request).await) }
+        let (host, pending) = (host.clone(), entering.clone());
+        async move { Ok::<_, Infallible>(answer_to(&host, peer, &pending, request).await) }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -60,23 +61,23 @@ async fn connection(stream: TcpStream, host: Arc<Host>, mut stop: watch::Receive
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
-        () = newcomer.overstays() => return,
-        () = said(&mut stop) => {
+        () = pending.auth_deadline() => return,
+        () = shutdown_requested(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
     };
     if let Err(error) = ended {
-        refused::note_end(&error);
+        rejection_log::log_disconnect(&error);
     }
 }
 
 /// Every request passes here.
-async fn answer_to(host: &Host, peer: Peer, newcomer: &Newcomer, request: Request<Incoming>) -> Response<HttpBody> {
+async fn answer_to(host: &ServerContext, peer: Peer, pending: &PendingConnection, request: Request<Incoming>) -> Response<HttpBody> {
     let (parts, mut body) = request.into_parts();
-    let answered = carry_out(host, peer, newcomer, &parts, &mut body).await;
+    let answered = carry_out(host, peer, pending, &parts, &mut body).await;
     if !body.is_end_stream() {
-        discard(&mut body, 2 * host.door.max_body_bytes()).await;
+        discard(&mut body, 2 * host.access.max_body_bytes()).await;
     }
     answered
 }
@@ -96,17 +97,17 @@ async fn discard(body: &mut Incoming, most: u64) {
 
 /// First the door, then the route.
 async fn carry_out(
-    host: &Host,
+    host: &ServerContext,
     peer: Peer,
-    newcomer: &Newcomer,
+    pending: &PendingConnection,
     parts: &Parts,
     body: &mut Incoming,
 ) -> Response<HttpBody> {
     let whole = |response: Response<Chunks>| response.map(HttpBody::Whole);
-    if let Err(refusal) = host.door.admit_parts(peer, parts) {
+    if let Err(refusal) = host.access.authorize_parts(peer, parts) {
         return whole(answer::problem(&Problem::from(refusal)));
     }
-    newcomer.let_in();
+    pending.mark_authenticated();
     let path = parts.uri.path();
     let Some(route) = Route::find(path) else {
         return whole(answer::problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}"))));
@@ -116,7 +117,7 @@ async fn carry_out(
     if !route.methods().contains(method) {
         return whole(answer::method_not_allowed(route.methods()));
     }
-    let body = match read(body, method, host.door.max_body_bytes()).await {
+    let body = match read(body, method, host.access.max_body_bytes()).await {
         Ok(body) => body,
         Err(problem) => return whole(answer::problem(&problem)),
     };

@@ -3,10 +3,8 @@
 //! [`connection`] lets requests through the door, [`route`] names the routes, [`envelope`] reads what a request says
 //! beside its body, [`answer`] makes responses.
 
-pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod connection;
-pub(crate) mod envelope;
 pub(crate) mod operation;
 mod route;
 

@@ -8,8 +8,8 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Response};
 
 use super::body::HttpBody;
-use super::{answer, envelope};
-use crate::Host;
+use crate::web::{call_options as envelope, response as answer};
+use crate::server_context::ServerContext;
 use crate::events::{Framing, text};
 
 const SERVER_SENT: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -17,7 +17,7 @@ const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
 /// Answers one operation.
 pub(super) async fn answer(
-    host: &Host,
+    host: &ServerContext,
     operation: Operation,
     headers: &HeaderMap,
     body: Bytes,

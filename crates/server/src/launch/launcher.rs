@@ -16,12 +16,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::inherited::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, Word};
+use super::socket_activation::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, ReadyMessage};
 use super::log::remove_old_logs;
 use super::sockets::Sockets;
 use super::stop::ends_within;
 use super::{BindError, RecordError, ServerRecord, log_tail, read_record, remove_record};
-use crate::pipe::{PipeError, PipeName};
+use crate::unix_socket::{PipeError, PipeName};
 
 /// Starts servers.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ pub enum LaunchError {
     },
     /// It said why it cannot start.
     #[error("the server could not start")]
-    Failed(#[source] Told),
+    Failed(#[source] RemoteError),
     /// It ended without a word.
     #[error("the server ended before it was ready ({status}){}", last_lines(log_tail))]
     Died {
@@ -117,11 +117,11 @@ pub enum LaunchError {
 /// An error as another process told it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Told {
+pub struct RemoteError {
     /// What failed.
     pub message: String,
     /// Why.
-    pub source: Option<Box<Told>>,
+    pub source: Option<Box<RemoteError>>,
 }
 
 impl ServerLauncher {
@@ -144,23 +144,23 @@ impl ServerLauncher {
             File::options().append(true).create(true).mode(0o600).open(&log).map_err(failed_to("write", &log))?;
 
         let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
-        let (hears, tells) = ready_pipe().map_err(spawn_failed)?;
+        let (ready_rx, ready_tx) = ready_pipe().map_err(spawn_failed)?;
         let (listeners, names) = sockets.share().map_err(spawn_failed)?;
         let mut command = self.command(plan, &id, Some(&log), &names);
         command.env(READY_FD, (FIRST_FD as usize + names.len()).to_string());
         let input = plan.lifeline.as_ref().map(|lifeline| lifeline.try_clone()).transpose().map_err(spawn_failed)?;
         command.stdin(input.map_or_else(Stdio::null, Stdio::from));
         command.stderr(output.try_clone().map_err(spawn_failed)?).stdout(output);
-        let child = spawn_in_session(command, listeners, Some(tells)).map_err(spawn_failed)?;
-        let record = self.await_ready(child, hears, &id, &log)?;
+        let child = spawn_in_session(command, listeners, Some(ready_tx)).map_err(spawn_failed)?;
+        let record = self.await_ready(child, ready_rx, &id, &log)?;
         sockets.hand_over();
         Ok(record)
     }
 
     /// Turns this process into a server that stays in the foreground, with the output it has now. Returns only when
     /// that fails.
-    pub fn become_server(&self, plan: &LaunchPlan) -> LaunchError {
-        let become_server = || {
+    pub fn exec_server(&self, plan: &LaunchPlan) -> LaunchError {
+        let exec_server = || {
             let sockets = Sockets::bind(&self.home, plan)?;
             let id = self.id_for(plan)?;
             let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
@@ -170,7 +170,7 @@ impl ServerLauncher {
             let _placeholders = hand_over(&mut command, listeners, None, false).map_err(spawn_failed)?;
             Err::<(), _>(spawn_failed(command.exec()))
         };
-        become_server().expect_err("exec returns only when it fails")
+        exec_server().expect_err("exec returns only when it fails")
     }
 
     fn id_for(&self, plan: &LaunchPlan) -> Result<String, LaunchError> {
@@ -199,10 +199,10 @@ impl ServerLauncher {
         command
     }
 
-    fn await_ready(&self, mut child: Child, hears: File, id: &str, log: &Path) -> Result<ServerRecord, LaunchError> {
-        let said = hear(&child, hears, self.ready_within);
-        if let Ok(Heard::Line(line)) = &said
-            && let Ok(Word::Ready(record)) = serde_json::from_slice(line)
+    fn await_ready(&self, mut child: Child, ready_rx: File, id: &str, log: &Path) -> Result<ServerRecord, LaunchError> {
+        let said = read_ready(&child, ready_rx, self.ready_within);
+        if let Ok(ReadyOutcome::Line(line)) = &said
+            && let Ok(ReadyMessage::Ready(record)) = serde_json::from_slice(line)
         {
             // Who starts servers and lives on must not keep them as zombies.
             std::thread::spawn(move || child.wait());
@@ -215,24 +215,24 @@ impl ServerLauncher {
         }
         let log_tail = log_tail(log, 20);
         Err(match said {
-            Ok(Heard::Line(line)) => match serde_json::from_slice(&line) {
-                Ok(Word::Error { message, causes }) => LaunchError::Failed(Told::chain(message, causes)),
-                Ok(Word::Ready(_)) => unreachable!("returned above"),
+            Ok(ReadyOutcome::Line(line)) => match serde_json::from_slice(&line) {
+                Ok(ReadyMessage::Error { message, causes }) => LaunchError::Failed(RemoteError::chain(message, causes)),
+                Ok(ReadyMessage::Ready(_)) => unreachable!("returned above"),
                 Err(source) => {
                     LaunchError::Misunderstood { said: String::from_utf8_lossy(&line).trim_end().to_owned(), source }
                 }
             },
-            Ok(Heard::Nothing) => LaunchError::Died { status, log_tail },
-            Ok(Heard::TooLate) => LaunchError::TimedOut { waited: self.ready_within, log_tail },
+            Ok(ReadyOutcome::Nothing) => LaunchError::Died { status, log_tail },
+            Ok(ReadyOutcome::TooLate) => LaunchError::TimedOut { waited: self.ready_within, log_tail },
             Err(source) => LaunchError::Spawn { program: self.program.clone(), source },
         })
     }
 }
 
-impl Told {
-    fn chain(message: String, causes: Vec<String>) -> Told {
-        let source = causes.into_iter().rev().fold(None, |source, message| Some(Box::new(Told { message, source })));
-        Told { message, source }
+impl RemoteError {
+    fn chain(message: String, causes: Vec<String>) -> RemoteError {
+        let source = causes.into_iter().rev().fold(None, |source, message| Some(Box::new(RemoteError { message, source })));
+        RemoteError { message, source }
     }
 }
 
@@ -253,13 +253,13 @@ fn new_id(home: &Home) -> Result<String, LaunchError> {
 }
 
 fn ready_pipe() -> io::Result<(File, OwnedFd)> {
-    let (hears, tells) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    rustix::fs::fcntl_setfl(&hears, rustix::fs::OFlags::NONBLOCK)?;
-    Ok((File::from(hears), tells))
+    let (ready_rx, ready_tx) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::fs::fcntl_setfl(&ready_rx, rustix::fs::OFlags::NONBLOCK)?;
+    Ok((File::from(ready_rx), ready_tx))
 }
 
-fn spawn_in_session(mut command: Command, listeners: Vec<OwnedFd>, tells: Option<OwnedFd>) -> io::Result<Child> {
-    let _placeholders = hand_over(&mut command, listeners, tells, true)?;
+fn spawn_in_session(mut command: Command, listeners: Vec<OwnedFd>, ready_tx: Option<OwnedFd>) -> io::Result<Child> {
+    let _placeholders = hand_over(&mut command, listeners, ready_tx, true)?;
     // The command goes with the end of this function, and our copies of the descriptors with it: from then on only the
     // server holds the telling end of the pipe.
     command.spawn()
@@ -270,10 +270,10 @@ fn spawn_in_session(mut command: Command, listeners: Vec<OwnedFd>, tells: Option
 fn hand_over(
     command: &mut Command,
     listeners: Vec<OwnedFd>,
-    tells: Option<OwnedFd>,
+    ready_tx: Option<OwnedFd>,
     own_session: bool,
 ) -> io::Result<Vec<OwnedFd>> {
-    let fds: Vec<OwnedFd> = listeners.into_iter().chain(tells).collect();
+    let fds: Vec<OwnedFd> = listeners.into_iter().chain(ready_tx).collect();
     let end = FIRST_FD + fds.len() as RawFd;
     // None of them may lie where another is to go.
     let above = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, end);
@@ -326,7 +326,7 @@ fn inheritable_from(first: RawFd) -> io::Result<Vec<RawFd>> {
     Ok(inheritable)
 }
 
-enum Heard {
+enum ReadyOutcome {
     /// A line.
     Line(Vec<u8>),
     /// The process ended, or closed the pipe, before it said a line.
@@ -336,7 +336,7 @@ enum Heard {
 }
 
 /// Waits for the line that a server says when it is ready.
-fn hear(child: &Child, mut hears: File, within: Duration) -> io::Result<Heard> {
+fn read_ready(child: &Child, mut ready_rx: File, within: Duration) -> io::Result<ReadyOutcome> {
     const LONGEST: usize = 1 << 20;
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     let deadline = Instant::now() + within;
@@ -344,9 +344,9 @@ fn hear(child: &Child, mut hears: File, within: Duration) -> io::Result<Heard> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-        let mut awaited = [PollFd::new(&hears, PollFlags::IN), PollFd::new(&process, PollFlags::IN)];
+        let mut awaited = [PollFd::new(&ready_rx, PollFlags::IN), PollFd::new(&process, PollFlags::IN)];
         match poll(&mut awaited, Some(&timeout)) {
-            Ok(0) => return Ok(Heard::TooLate),
+            Ok(0) => return Ok(ReadyOutcome::TooLate),
             Ok(_) => {}
             Err(Errno::INTR) => continue,
             Err(error) => return Err(error.into()),
@@ -354,18 +354,18 @@ fn hear(child: &Child, mut hears: File, within: Duration) -> io::Result<Heard> {
         let ended = !awaited[1].revents().is_empty();
         let mut chunk = [0; 4096];
         loop {
-            match hears.read(&mut chunk) {
-                Ok(0) => return Ok(Heard::Nothing),
+            match ready_rx.read(&mut chunk) {
+                Ok(0) => return Ok(ReadyOutcome::Nothing),
                 Ok(length) => line.extend_from_slice(&chunk[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
             if line.ends_with(b"\n") || line.len() > LONGEST {
-                return Ok(Heard::Line(line));
+                return Ok(ReadyOutcome::Line(line));
             }
         }
         if ended {
-            return Ok(Heard::Nothing);
+            return Ok(ReadyOutcome::Nothing);
         }
     }
 }

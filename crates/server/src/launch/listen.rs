@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use rustix::io::Errno;
 
-use super::PortHolder;
-use super::holder::holder_of;
+use super::PortOwner;
+use super::port_owner::owner_of;
 
 /// How many connections may wait to be accepted; the system may allow fewer.
 pub(crate) const BACKLOG: i32 = 1024;
@@ -26,7 +26,7 @@ pub enum BindError {
         /// Where.
         address: SocketAddr,
         /// Who, as far as can be seen.
-        holder: PortHolder,
+        holder: PortOwner,
     },
     /// No port is free on both loopback addresses.
     #[error("no port was found that is free on both 127.0.0.1 and ::1")]
@@ -89,7 +89,7 @@ fn bind_once(ips: &[IpAddr], port: u16) -> Result<Bound, BindError> {
             Err(error) if is(&error, &[Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]) && !listeners.is_empty() => {}
             Err(error) if is(&error, &[Errno::ADDRINUSE]) => match listeners.pop() {
                 Some(first) if port == 0 => return Ok(Bound::OnlyFirst(first)),
-                _ => return Err(BindError::PortInUse { address, holder: holder_of(address) }),
+                _ => return Err(BindError::PortInUse { address, holder: owner_of(address) }),
             },
             Err(source) => return Err(BindError::Refused { address, source }),
         }

@@ -1,12 +1,12 @@
 //! Starting servers in the background, and finding and stopping them from any later process.
 //!
 //! The starter binds the sockets, so that a port in use is told at once and by name, and hands them to a process in a
-//! session of its own ([`ServerLauncher`], [`Inherited`]). What runs is known by one record a server in the home
+//! session of its own ([`ServerLauncher`], [`ActivatedSockets`]). What runs is known by one record a server in the home
 //! ([`ServerRecord`]), which the server itself writes when it is ready and removes when it ends. A record that outlives
 //! its server tells that the server was killed; which process it means is never left to the pid alone.
 
-mod holder;
-mod inherited;
+mod port_owner;
+mod socket_activation;
 mod launcher;
 mod listen;
 mod log;
@@ -16,9 +16,9 @@ mod sockets;
 mod stop;
 
 pub use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState};
-pub use holder::PortHolder;
-pub use inherited::{InheritError, Inherited, Ready};
-pub use launcher::{LaunchError, LaunchPlan, ServerLauncher, Told};
+pub use port_owner::PortOwner;
+pub use socket_activation::{ActivationError, ActivatedSockets, ReadyNotifier};
+pub use launcher::{LaunchError, LaunchPlan, ServerLauncher, RemoteError};
 pub(crate) use listen::BACKLOG;
 pub use listen::{BindError, bind_loopback};
 pub use log::log_tail;

@@ -10,7 +10,7 @@ use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState
 use beep_python_runtime::platform::{FileError, Home, HomeError, failed_to, replace_file};
 
 use super::process::{boot_id, stat_of};
-use crate::pipe::remove_left_over;
+use crate::unix_socket::remove_left_over;
 
 /// What a server knows of itself; the system adds the rest.
 #[derive(Clone, Debug, Default)]

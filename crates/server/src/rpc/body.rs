@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::events::Messages;
-use crate::events::Text;
+use crate::events::EventBody;
 use beep_python_runtime::session::service::json::Chunks;
 
 /// What is sent, in one of the ways of this backend.
@@ -21,7 +21,7 @@ pub(super) enum RpcBody {
     /// One message, or none, and the trailers; without trailers the headers have said it all.
     Grpc { message: Chunks, trailers: Option<HeaderMap> },
     /// Events as text.
-    Text(Text),
+    Text(EventBody),
     /// Events as messages.
     Events(Messages),
     /// What a service that is not ours streams, until the server stops.
@@ -31,12 +31,12 @@ pub(super) enum RpcBody {
 }
 
 /// A body that counts as a request under way until it is sent.
-pub(super) struct Counted {
+pub(super) struct InFlightBody {
     pub(super) body: RpcBody,
     pub(super) _busy: Arc<()>,
 }
 
-impl Body for Counted {
+impl Body for InFlightBody {
     type Data = Bytes;
     type Error = tonic::Status;
 

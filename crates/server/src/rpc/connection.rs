@@ -14,15 +14,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::body::{Counted, RpcBody};
-use super::standard::Standard;
-use super::{grpc, json};
-use crate::Host;
-use crate::accept::{said, serve_all};
-use crate::door::{Media, Newcomer, Peer};
-use crate::http::answer;
+use super::body::{InFlightBody, RpcBody};
+use super::health_reflection::HealthReflection;
+use super::{grpc, pascal_json};
+use crate::server_context::ServerContext;
+use crate::accept::{serve_all, shutdown_requested};
+use crate::auth::{Media, PendingConnection, Peer};
+use crate::web::response as answer;
 use crate::http::connection::IDLE_LIMIT;
-use crate::refused;
+use crate::rejection_log;
 
 /// How a connection begins that speaks HTTP/2.
 const HTTP2_BEGINNING: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -44,8 +44,8 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Serves RPC on these sockets until `stop` says true; then finishes the requests under way, and returns.
-pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
-    let standard = Arc::new(Standard::new().await);
+pub async fn serve(listeners: Vec<StdListener>, host: Arc<ServerContext>, stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    let standard = Arc::new(HealthReflection::new().await);
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
     let stopping = stop.clone();
     let serve = move |stream| connection(stream, host.clone(), standard.clone(), stopping.clone());
@@ -53,29 +53,29 @@ pub async fn serve(listeners: Vec<StdListener>, host: Arc<Host>, stop: watch::Re
     Ok(())
 }
 
-async fn connection(stream: TcpStream, host: Arc<Host>, standard: Arc<Standard>, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, host: Arc<ServerContext>, standard: Arc<HealthReflection>, mut stop: watch::Receiver<bool>) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
-    let Some(newcomer) = host.door.newcomer(peer).map(Arc::new) else { return };
+    let Some(pending) = host.access.accept(peer).map(Arc::new) else { return };
     let _ = stream.set_nodelay(true);
     let beginning = tokio::select! {
         beginning = tokio::time::timeout(IDLE_LIMIT, speaks_http2(&stream)) => beginning,
-        () = newcomer.overstays() => return,
-        () = said(&mut stop) => return,
+        () = pending.auth_deadline() => return,
+        () = shutdown_requested(&mut stop) => return,
     };
     let Ok(Ok(http2)) = beginning else { return };
     let stopping = stop.clone();
     // Every request under way holds a clone.
     let busy = Arc::new(());
     let requests = busy.clone();
-    let entering = newcomer.clone();
+    let entering = pending.clone();
     let service = service_fn(move |request| {
         let (host, standard, stopping) = (host.clone(), standard.clone(), stopping.clone());
-        let newcomer = entering.clone();
+        let pending = entering.clone();
         let _busy = requests.clone();
         async move {
-            let answer = answer_to(&host, &standard, peer, &newcomer, request, stopping).await;
-            Ok::<_, Infallible>(answer.map(|body| Counted { body, _busy }))
+            let answer = answer_to(&host, &standard, peer, &pending, request, stopping).await;
+            Ok::<_, Infallible>(answer.map(|body| InFlightBody { body, _busy }))
         }
     });
     let idle = async {
@@ -94,8 +94,8 @@ async fn connection(stream: TcpStream, host: Arc<Host>, standard: Arc<Standard>,
             tokio::pin!(serving);
             tokio::select! {
                 ended = serving.as_mut() => ended,
-                () = newcomer.overstays() => return,
-                () = said(&mut stop) => {
+                () = pending.auth_deadline() => return,
+                () = shutdown_requested(&mut stop) => {
                     serving.as_mut().graceful_shutdown();
                     tokio::select! {
                         ended = serving => ended,
@@ -128,7 +128,7 @@ async fn connection(stream: TcpStream, host: Arc<Host>, standard: Arc<Standard>,
         )
     };
     if let Err(error) = ended {
-        refused::note_end(&error);
+        rejection_log::log_disconnect(&error);
     }
 }
 
@@ -152,23 +152,23 @@ async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
 
 /// Every request passes here: first the door, then the route.
 async fn answer_to(
-    host: &Host,
-    standard: &Standard,
+    host: &ServerContext,
+    standard: &HealthReflection,
     peer: Peer,
-    newcomer: &Newcomer,
+    pending: &PendingConnection,
     request: Request<Incoming>,
     stopping: watch::Receiver<bool>,
 ) -> Response<RpcBody> {
     let (parts, body) = request.into_parts();
     let media = Media::of(&parts.headers);
-    if let Err(refusal) = host.door.admit_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers) {
+    if let Err(refusal) = host.access.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers) {
         let problem = Problem::from(refusal);
         return match media {
             Media::Grpc => grpc::refuse(&problem, &parts.headers),
             Media::Json => answer::problem(&problem).map(RpcBody::Json),
         };
     }
-    newcomer.let_in();
+    pending.mark_authenticated();
     match media {
         Media::Grpc if parts.version < Version::HTTP_2 => {
             let problem =
@@ -178,10 +178,10 @@ async fn answer_to(
         Media::Grpc => match standard.find(parts.uri.path()) {
             Some(service) => service(Request::from_parts(parts, body)).await.map(|stream| RpcBody::Standard {
                 stream,
-                stopping: Box::pin(async move { said(&mut { stopping }).await }),
+                stopping: Box::pin(async move { shutdown_requested(&mut { stopping }).await }),
             }),
             None => grpc::answer(host, &parts, body).await,
         },
-        Media::Json => json::answer(host, &parts, body).await,
+        Media::Json => pascal_json::answer(host, &parts, body).await,
     }
 }

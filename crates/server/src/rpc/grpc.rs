@@ -14,10 +14,10 @@ use super::body::RpcBody;
 use super::events::{Messages, messages};
 use super::metadata;
 use super::route::Rpc;
-use super::{host, reply, request};
-use crate::Host;
+use super::{host_service, reply, request};
+use crate::server_context::ServerContext;
 use crate::http::connection::read;
-use crate::refused;
+use crate::rejection_log;
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::service::operation::{self, CallOptions};
 
@@ -26,7 +26,7 @@ const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// Answers a request that came through the door.
-pub(super) async fn answer(host: &Host, parts: &Parts, body: Incoming) -> Response<RpcBody> {
+pub(super) async fn answer(host: &ServerContext, parts: &Parts, body: Incoming) -> Response<RpcBody> {
     match carry_out(host, parts, body).await {
         Ok(Carried::Message(message)) => {
             let trailers = HeaderMap::from_iter([status(GrpcCode::Ok)]);
@@ -47,7 +47,7 @@ enum Carried {
     Events(Messages),
 }
 
-async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Carried, Problem> {
+async fn carry_out(host: &ServerContext, parts: &Parts, mut body: Incoming) -> Result<Carried, Problem> {
     let path = parts.uri.path();
     let rpc =
         Rpc::find(path).ok_or_else(|| Problem::new(ErrorCode::UnknownOperation, format!("there is no rpc {path}")))?;
@@ -55,7 +55,7 @@ async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Car
         return Err(Problem::new(ErrorCode::MethodNotAllowed, "gRPC takes POST only"));
     }
     let envelope = metadata::read(&parts.headers)?;
-    let body = read(&mut body, &parts.method, host.door.max_body_bytes()).await?;
+    let body = read(&mut body, &parts.method, host.access.max_body_bytes()).await?;
     match rpc {
         Rpc::Session(operation) if !operation.has_events() => {
             perform(host, operation, &envelope, body).await.map(Carried::Message)
@@ -65,11 +65,11 @@ async fn carry_out(host: &Host, parts: &Parts, mut body: Incoming) -> Result<Car
             let events = operation::follow(&host.sessions, operation, &envelope, body)?;
             Ok(Carried::Events(messages(events, envelope.form)))
         }
-        Rpc::Host(operation) => host::perform(host, operation, &body).await.map(Carried::Message),
+        Rpc::Host(operation) => host_service::perform(host, operation, &body).await.map(Carried::Message),
     }
 }
 
-async fn perform(host: &Host, operation: Operation, envelope: &CallOptions, body: Bytes) -> Result<Chunks, Problem> {
+async fn perform(host: &ServerContext, operation: Operation, envelope: &CallOptions, body: Bytes) -> Result<Chunks, Problem> {
     let body = request::json_body(operation, &body)?;
     reply::message(operation, operation::carry_out(&host.sessions, operation, envelope, body).await?).await
 }
@@ -85,7 +85,7 @@ pub(super) fn unreadable(error: &FrameError) -> Problem {
 
 /// An error status. All that is said goes into the headers, unless the client takes a message before them.
 pub(super) fn refuse(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
-    refused::note(problem);
+    rejection_log::log_rejection(problem);
     let trailers = trailers_of(problem);
     if metadata::errors_as_message(asked) {
         let message = Chunks::one(encode(&full_details(problem)));

@@ -10,7 +10,7 @@ use beep_python_protocol::{Capabilities, ErrorCode, Problem};
 use beep_python_runtime::session::RequestId;
 use http::HeaderMap;
 
-use crate::http::envelope::{flag, words_of};
+use crate::web::call_options::{flag, words_of};
 use beep_python_runtime::session::service::operation::{CallOptions, capabilities_named, form_named, limits_named};
 
 /// Whether the client takes the details of an error as a message, which has room for all of them.

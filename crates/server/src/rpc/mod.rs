@@ -9,14 +9,14 @@ mod body;
 mod connection;
 mod events;
 mod grpc;
-mod host;
-mod json;
+mod host_service;
+mod pascal_json;
 mod metadata;
 mod reply;
 mod request;
 mod route;
-mod standard;
+mod health_reflection;
 
 pub use connection::serve;
-pub(crate) use json::{name_as_sent, pascal_keys as pascal_case};
+pub(crate) use pascal_json::{rename_detail_key, pascal_keys as pascal_case};
 pub use route::Rpc;

@@ -2,7 +2,7 @@
 
 use beep_python_client::Handle;
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     sixty_four_clients_get_their_own_answers,
@@ -11,11 +11,11 @@ pub const CASES: &[Case] = cases![
     a_client_that_vanishes_in_the_middle_harms_nobody,
 ];
 
-async fn sixty_four_clients_get_their_own_answers(ground: &Ground) {
-    ground.python.evaluate::<()>("count = 0").await.expect("set");
+async fn sixty_four_clients_get_their_own_answers(context: &TestContext) {
+    context.python.evaluate::<()>("count = 0").await.expect("set");
     let clients: Vec<_> = (0..64)
         .map(|client| {
-            let python = ground.companion();
+            let python = context.companion();
             tokio::spawn(async move {
                 let held: Handle = python.evaluate(&format!("[{client}]")).await.expect("held");
                 for n in 0..10 {
@@ -29,13 +29,13 @@ async fn sixty_four_clients_get_their_own_answers(ground: &Ground) {
     for client in clients {
         client.await.expect("no panic");
     }
-    assert_eq!(ground.python.evaluate::<i64>("count").await.expect("counted"), 640, "each call once");
+    assert_eq!(context.python.evaluate::<i64>("count").await.expect("counted"), 640, "each call once");
 }
 
-async fn one_connection_carries_many_calls_at_once(ground: &Ground) {
+async fn one_connection_carries_many_calls_at_once(context: &TestContext) {
     let calls: Vec<_> = (0..64)
         .map(|n| {
-            let python = ground.python.clone();
+            let python = context.python.clone();
             tokio::spawn(async move { python.evaluate::<i64>(&format!("{n} * 2")).await.expect("answered") })
         })
         .collect();
@@ -45,11 +45,11 @@ async fn one_connection_carries_many_calls_at_once(ground: &Ground) {
 }
 
 /// The first call ends only when the second has run.
-async fn sessions_run_side_by_side(ground: &Ground) {
-    let python = &ground.python;
-    let other = ground.stranger();
+async fn sessions_run_side_by_side(context: &TestContext) {
+    let python = &context.python;
+    let other = context.stranger();
     let id = other.create_session().await.expect("a session");
-    let flag = ground.server.folder().join(format!("beside-{}", ground.name()));
+    let flag = context.server.folder().join(format!("beside-{}", context.name()));
     let wait = "import os, time\nwhile not os.path.exists(flag): time.sleep(0.002)\n'seen'";
     let waits = python.evaluate_with::<String>(wait, [("flag", &flag)]);
     let there = other.with_session(&id);
@@ -59,11 +59,11 @@ async fn sessions_run_side_by_side(ground: &Ground) {
     other.delete_session(&id).await.expect("ended");
 }
 
-async fn a_client_that_vanishes_in_the_middle_harms_nobody(ground: &Ground) {
-    let flag = ground.server.folder().join(format!("vanish-{}", ground.name()));
+async fn a_client_that_vanishes_in_the_middle_harms_nobody(context: &TestContext) {
+    let flag = context.server.folder().join(format!("vanish-{}", context.name()));
     let code =
         "import os, time\nopen(flag, 'w').close()\nwhile not os.path.exists(flag + '.go'): time.sleep(0.002)\ndone = 1";
-    let gone = ground.companion();
+    let gone = context.companion();
     let call = tokio::spawn({
         let (gone, flag) = (gone.clone(), flag.clone());
         async move { gone.evaluate_with::<()>(code.trim(), [("flag", flag)]).await }
@@ -75,11 +75,11 @@ async fn a_client_that_vanishes_in_the_middle_harms_nobody(ground: &Ground) {
     call.abort();
     drop(gone);
     assert!(call.await.expect_err("given up").is_cancelled());
-    let stranger = ground.stranger();
+    let stranger = context.stranger();
     assert_eq!(stranger.evaluate::<i64>("1 + 1").await.expect("others go on"), 2);
     std::fs::write(format!("{}.go", flag.display()), "").expect("a file");
     // Calls run in order of arrival: this one comes after.
-    assert_eq!(ground.python.evaluate::<i64>("1").await.expect("the session goes on"), 1);
+    assert_eq!(context.python.evaluate::<i64>("1").await.expect("the session goes on"), 1);
     let sessions = stranger.list_sessions().await.expect("a list");
-    assert!(sessions.iter().any(|session| session.session_id == ground.session && session.session_epoch == 1));
+    assert!(sessions.iter().any(|session| session.session_id == context.session && session.session_epoch == 1));
 }

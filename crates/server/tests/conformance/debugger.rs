@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use beep_python_client::{Error, ErrorCode};
 
-use crate::ground::{Case, Ground, cases};
 use crate::processes::gone;
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     a_debugger_listens_until_the_session_ends,
@@ -48,16 +48,16 @@ def listen(address):
         return listener.getsockname()
 "#;
 
-async fn use_stand_in(ground: &Ground, folder: &Path, text: &str) {
+async fn use_stand_in(context: &TestContext, folder: &Path, text: &str) {
     std::fs::write(folder.join("debugpy.py"), text).expect("written");
     let code = format!("import sys\nsys.path.insert(0, {:?})", folder.to_str().expect("UTF-8"));
-    ground.python.evaluate::<()>(&code).await.expect("done");
+    context.python.evaluate::<()>(&code).await.expect("done");
 }
 
-async fn a_debugger_listens_until_the_session_ends(ground: &Ground) {
+async fn a_debugger_listens_until_the_session_ends(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
-    use_stand_in(ground, folder.path(), STAND_IN).await;
-    let debugger = ground.stranger().debug_session(&ground.session, false).await.expect("it listens");
+    use_stand_in(context, folder.path(), STAND_IN).await;
+    let debugger = context.stranger().debug_session(&context.session, false).await.expect("it listens");
     assert_eq!((debugger.host.as_str(), debugger.debugpy.as_deref()), ("127.0.0.1", Some("1.2.3")));
 
     let address = (debugger.host.as_str(), debugger.port);
@@ -72,23 +72,23 @@ async fn a_debugger_listens_until_the_session_ends(ground: &Ground) {
     assert_eq!(say("attach"), "ATTACH");
 
     // With or without `install`: it is there. The session goes on, and its children are not debugged.
-    assert_eq!(ground.python.debug_session(&ground.session, true).await.expect("as before"), debugger);
-    assert!(!ground.python.evaluate::<bool>("import debugpy\ndebugpy.settings['subProcess']").await.expect("a value"));
+    assert_eq!(context.python.debug_session(&context.session, true).await.expect("as before"), debugger);
+    assert!(!context.python.evaluate::<bool>("import debugpy\ndebugpy.settings['subProcess']").await.expect("a value"));
 
     // Not by its port, which may be another's by then.
     let listens = say("who").parse().expect("a process");
-    ground.python.restart_session(&ground.session).await.expect("restarted");
+    context.python.restart_session(&context.session).await.expect("restarted");
     gone(listens).await;
 }
 
-async fn a_debugger_that_has_ended_is_not_told_of_as_there(ground: &Ground) {
+async fn a_debugger_that_has_ended_is_not_told_of_as_there(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
-    use_stand_in(ground, folder.path(), STAND_IN).await;
-    let debugger = ground.python.debug_session(&ground.session, false).await.expect("it listens");
+    use_stand_in(context, folder.path(), STAND_IN).await;
+    let debugger = context.python.debug_session(&context.session, false).await.expect("it listens");
     let mut attached = TcpStream::connect((debugger.host.as_str(), debugger.port)).expect("somebody listens");
     attached.write_all(b"die").expect("sent");
     let problem = loop {
-        match ground.python.debug_session(&ground.session, false).await {
+        match context.python.debug_session(&context.session, false).await {
             Ok(still) => assert_eq!(still, debugger),
             Err(Error::Host(problem)) => break *problem,
             Err(other) => panic!("{other}"),
@@ -98,8 +98,8 @@ async fn a_debugger_that_has_ended_is_not_told_of_as_there(ground: &Ground) {
     assert!(problem.detail.contains("restart the session"), "{problem:?}");
 }
 
-async fn what_hinders_a_debugger_is_told(ground: &Ground) {
-    let problem = async || match ground.python.debug_session(&ground.session, false).await {
+async fn what_hinders_a_debugger_is_told(context: &TestContext) {
+    let problem = async || match context.python.debug_session(&context.session, false).await {
         Err(Error::Host(problem)) => *problem,
         other => panic!("no problem: {other:?}"),
     };
@@ -108,14 +108,14 @@ async fn what_hinders_a_debugger_is_told(ground: &Ground) {
     assert!(missing.detail.starts_with("debugpy is not installed in "), "{}", missing.detail);
 
     let folder = tempfile::tempdir().expect("a folder");
-    use_stand_in(ground, folder.path(), "def configure(**more): raise OSError('no room')").await;
+    use_stand_in(context, folder.path(), "def configure(**more): raise OSError('no room')").await;
     let failed = problem().await;
     assert_eq!((failed.code, &*failed.detail), (ErrorCode::NoDebugger, "debugpy does not listen: OSError: no room"));
 
-    ground.python.evaluate::<()>("del sys.modules['debugpy']").await.expect("done");
-    use_stand_in(ground, folder.path(), "import no_such_module").await;
+    context.python.evaluate::<()>("del sys.modules['debugpy']").await.expect("done");
+    use_stand_in(context, folder.path(), "import no_such_module").await;
     assert!(problem().await.detail.contains("No module named 'no_such_module'"));
 
-    let gone = ground.python.debug_session("no-such-session", false).await;
+    let gone = context.python.debug_session("no-such-session", false).await;
     assert!(matches!(gone, Err(Error::Host(problem)) if problem.code == ErrorCode::UnknownSession));
 }

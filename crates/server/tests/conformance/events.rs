@@ -7,7 +7,7 @@ use beep_python_client::{
 use beep_python_protocol::Outcome;
 use futures_util::StreamExt;
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     code_shows_what_it_does_in_order,
@@ -29,8 +29,8 @@ pub const CASES: &[Case] = cases![
 ];
 
 /// What code shows, output that follows output joined; then its result.
-async fn shown(ground: &Ground, code: &str) -> (Vec<String>, Result<Value, Error>) {
-    let (all, execution) = followed(ground.python.execute(code).await.expect("started")).await;
+async fn shown(context: &TestContext, code: &str) -> (Vec<String>, Result<Value, Error>) {
+    let (all, execution) = followed(context.python.execute(code).await.expect("started")).await;
     (all, execution.result().await)
 }
 
@@ -53,10 +53,10 @@ async fn followed(mut execution: Execution<AnyTransport>) -> (Vec<String>, Execu
     (all, execution)
 }
 
-async fn code_shows_what_it_does_in_order(ground: &Ground) {
+async fn code_shows_what_it_does_in_order(context: &TestContext) {
     let code =
         "import sys\nfor n in range(3):\n    print(n)\n    print('e', file=sys.stderr)\n    display(n)\n(n, 'last')";
-    let (all, result) = shown(ground, code).await;
+    let (all, result) = shown(context, code).await;
     let mut expected = Vec::new();
     for n in 0..3 {
         expected.extend([format!("out:{n}\n"), "err:e\n".to_owned(), format!("display:{n}")]);
@@ -64,22 +64,22 @@ async fn code_shows_what_it_does_in_order(ground: &Ground) {
     expected.push("display:(2, 'last')".to_owned());
     assert_eq!(all, expected);
     assert_eq!(result.expect("a result"), Value::Tuple(vec![Value::Int(2), Value::Str("last".into())]));
-    assert_eq!(shown(ground, "x = 1").await.0, [""; 0]);
+    assert_eq!(shown(context, "x = 1").await.0, [""; 0]);
 }
 
-async fn a_value_that_is_held_is_not_shown(ground: &Ground) {
-    let execution = ground.python.execute_to_handle("display(1)\n[2]").await.expect("started");
+async fn a_value_that_is_held_is_not_shown(context: &TestContext) {
+    let execution = context.python.execute_to_handle("display(1)\n[2]").await.expect("started");
     let (all, execution) = followed(execution).await;
     assert_eq!(all, ["display:1"]);
     let held: Handle = execution.result().await.expect("a handle");
     assert_eq!(held.repr(), Some("[2]"));
 }
 
-async fn an_evaluation_that_is_followed_does_not_show_its_value(ground: &Ground) {
+async fn an_evaluation_that_is_followed_does_not_show_its_value(context: &TestContext) {
     let code = "print('out')\ndisplay(1)\nline = input('? ')\nclass Thing:\n    def __repr__(self):\n        \
                 print('in repr'); return 'thing'\n[line, Thing()][0 if line == 'plain' else 1]";
     for (line, expected) in [("plain", "plain"), ("other", "thing")] {
-        let mut execution = ground.python.evaluate_streaming(code).await.expect("started");
+        let mut execution = context.python.evaluate_streaming(code).await.expect("started");
         let mut told = String::new();
         while let Some(shown) = execution.next().await {
             match shown {
@@ -99,19 +99,19 @@ async fn an_evaluation_that_is_followed_does_not_show_its_value(ground: &Ground)
     }
 }
 
-async fn code_that_fails_shows_what_it_did(ground: &Ground) {
-    let (all, result) = shown(ground, "print('before')\n1/0").await;
+async fn code_that_fails_shows_what_it_did(context: &TestContext) {
+    let (all, result) = shown(context, "print('before')\n1/0").await;
     assert_eq!(all, ["out:before\n"]);
     let error = result.expect_err("raised");
     assert_eq!(error.exception().expect("an exception").kind, "ZeroDivisionError");
-    let refused = ground.python.with_session("nowhere").execute("1").await.expect_err("no such session");
+    let refused = context.python.with_session("nowhere").execute("1").await.expect_err("no such session");
     assert_eq!(refused.code(), Some(ErrorCode::UnknownSession));
 }
 
-async fn input_is_answered_where_it_is_offered(ground: &Ground) {
+async fn input_is_answered_where_it_is_offered(context: &TestContext) {
     let code = "a = input('first? ')\nb = input()\ntry: input()\nexcept EOFError: a + b";
     let code = format!("{code}\na + b");
-    let mut execution = ground.python.execute(&code).await.expect("started");
+    let mut execution = context.python.execute(&code).await.expect("started");
     let mut prompts = Vec::new();
     let mut answers = [Some("one"), Some("two"), None].into_iter();
     while let Some(shown) = execution.next().await {
@@ -122,12 +122,12 @@ async fn input_is_answered_where_it_is_offered(ground: &Ground) {
     }
     assert_eq!(prompts, ["first? ", "", ""]);
     assert_eq!(execution.result::<String>().await.expect("a result"), "onetwo");
-    let told = ground.python.evaluate::<String>("input()").await.expect_err("no client to ask");
+    let told = context.python.evaluate::<String>("input()").await.expect_err("no client to ask");
     assert_eq!(told.exception().expect("raised").kind, "EOFError");
 }
 
-async fn every_kind_of_iterator_is_a_stream(ground: &Ground) {
-    let python = &ground.python;
+async fn every_kind_of_iterator_is_a_stream(context: &TestContext) {
+    let python = &context.python;
     for (code, count) in [
         ("range(0)", 0),
         ("list(range(3))", 3),
@@ -150,8 +150,8 @@ async fn every_kind_of_iterator_is_a_stream(ground: &Ground) {
     assert_eq!(items[0].as_ref().expect_err("no iterable").exception().expect("raised").kind, "TypeError");
 }
 
-async fn items_of_any_type_are_streamed(ground: &Ground) {
-    let python = &ground.python;
+async fn items_of_any_type_are_streamed(context: &TestContext) {
+    let python = &context.python;
     let items = python.stream::<Value>("[(1, 2), None, 'é', {1}, b'x', float('inf')]").await.expect("opened");
     let items: Vec<_> = items.map(|item| item.expect("a value").to_string()).collect().await;
     assert_eq!(items, ["(1, 2)", "None", "'é'", "{1}", "b'x'", "inf"]);
@@ -162,16 +162,16 @@ async fn items_of_any_type_are_streamed(ground: &Ground) {
     assert_eq!(big.map(|item| item.expect("text").len()).collect::<Vec<_>>().await, [300_000; 20]);
 }
 
-async fn a_stream_that_fails_gives_its_items_first(ground: &Ground) {
+async fn a_stream_that_fails_gives_its_items_first(context: &TestContext) {
     let code = "def g():\n    yield 1\n    raise KeyError('x')\ng()";
-    let items: Vec<_> = ground.python.stream::<i64>(code).await.expect("opened").collect().await;
+    let items: Vec<_> = context.python.stream::<i64>(code).await.expect("opened").collect().await;
     assert_eq!(*items[0].as_ref().expect("an item"), 1);
     assert_eq!(items[1].as_ref().expect_err("raised").exception().expect("raised").kind, "KeyError");
     assert_eq!(items.len(), 2);
 }
 
-async fn a_dropped_stream_closes_its_generator(ground: &Ground) {
-    let python = &ground.python;
+async fn a_dropped_stream_closes_its_generator(context: &TestContext) {
+    let python = &context.python;
     let code = "import time\nlog = []\ndef g(wait):\n    try:\n        while True:\n            yield 1\n            time.sleep(wait)\n    \
                 finally: log.append('closed')\nNone";
     python.evaluate::<()>(code).await.expect("defined");
@@ -188,65 +188,65 @@ const LOGGED: &str = "import os, time\nlog = []\ndef g(item, wait):\n    try:\n 
                       yield item\n            time.sleep(wait)\n    finally: log.append('closed')\nNone";
 
 /// Waits until the session has so many calls that have no answer yet.
-async fn calls(ground: &Ground, count: u64) {
-    while ground.python.get_session(&ground.session).await.expect("known").calls != count {}
+async fn calls(context: &TestContext, count: u64) {
+    while context.python.get_session(&context.session).await.expect("known").calls != count {}
 }
 
 /// The stream ends with the word that it was cancelled, and its generator is closed.
-async fn is_cancelled(ground: &Ground, stream: impl futures_util::Stream<Item = Result<String, Error>>) {
+async fn is_cancelled(context: &TestContext, stream: impl futures_util::Stream<Item = Result<String, Error>>) {
     let last = stream.collect::<Vec<_>>().await.pop().expect("an end").expect_err("cancelled");
     let Error::Host(problem) = last else { panic!("{last}") };
     assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
-    while ground.python.evaluate::<i64>("len(log)").await.expect("kept") == 0 {}
-    assert!(ground.python.list_handles(&ground.session).await.expect("a list").is_empty());
+    while context.python.evaluate::<i64>("len(log)").await.expect("kept") == 0 {}
+    assert!(context.python.list_handles(&context.session).await.expect("a list").is_empty());
 }
 
-async fn a_cancel_ends_a_stream_whose_client_does_not_read(ground: &Ground) {
-    ground.python.evaluate::<()>(LOGGED).await.expect("defined");
-    let id = format!("resting in {}", ground.session);
-    let there = ground.python.with_request_id(&id);
+async fn a_cancel_ends_a_stream_whose_client_does_not_read(context: &TestContext) {
+    context.python.evaluate::<()>(LOGGED).await.expect("defined");
+    let id = format!("resting in {}", context.session);
+    let there = context.python.with_request_id(&id);
     let mut stream = there.stream::<String>("g('x' * 100_000, 0)").await.expect("opened");
     stream.next().await.expect("an item").expect("a value");
-    calls(ground, 0).await; // no round runs, and none is asked for
-    assert_eq!(ground.stranger().cancel(&id).await.expect("told"), CancelOutcome::StateKept);
-    is_cancelled(ground, stream).await;
-    assert_eq!(ground.stranger().cancel(&id).await.expect("told"), CancelOutcome::NotFound);
+    calls(context, 0).await; // no round runs, and none is asked for
+    assert_eq!(context.stranger().cancel(&id).await.expect("told"), CancelOutcome::StateKept);
+    is_cancelled(context, stream).await;
+    assert_eq!(context.stranger().cancel(&id).await.expect("told"), CancelOutcome::NotFound);
 }
 
-async fn a_cancel_ends_a_stream_whose_next_round_waits(ground: &Ground) {
-    ground.python.evaluate::<()>(LOGGED).await.expect("defined");
-    let id = format!("waiting in {}", ground.session);
-    let there = ground.python.with_request_id(&id);
+async fn a_cancel_ends_a_stream_whose_next_round_waits(context: &TestContext) {
+    context.python.evaluate::<()>(LOGGED).await.expect("defined");
+    let id = format!("waiting in {}", context.session);
+    let there = context.python.with_request_id(&id);
     let mut stream = there.stream::<String>("g('x', 0.002)").await.expect("opened");
     stream.next().await.expect("an item").expect("a value");
     let folder = tempfile::tempdir().expect("a folder");
     let go = folder.path().join("go");
-    let busy = ground.companion();
+    let busy = context.companion();
     let code = "began = True\nwhile not os.path.exists(go): time.sleep(0.002)";
     let cancelling = async {
-        calls(ground, 2).await;
-        let outcome = ground.stranger().cancel(&id).await.expect("told");
+        calls(context, 2).await;
+        let outcome = context.stranger().cancel(&id).await.expect("told");
         std::fs::write(&go, "").expect("a file");
         outcome
     };
-    let ending = is_cancelled(ground, stream);
+    let ending = is_cancelled(context, stream);
     let (held, outcome, ()) = tokio::join!(busy.evaluate_with::<()>(code, [("go", &go)]), cancelling, ending);
     held.expect("done");
     assert_eq!(outcome, CancelOutcome::StateKept);
 }
 
-async fn calls_go_between_the_items_of_a_stream(ground: &Ground) {
+async fn calls_go_between_the_items_of_a_stream(context: &TestContext) {
     let code = "import time\nseen = 0\ndef g():\n    while not seen:\n        time.sleep(0.005)\n        yield 1\ng()";
-    let mut stream = ground.python.stream::<i64>(code).await.expect("opened");
+    let mut stream = context.python.stream::<i64>(code).await.expect("opened");
     assert_eq!(stream.next().await.expect("an item").expect("a value"), 1);
-    let companion = ground.companion();
+    let companion = context.companion();
     let (set, rest) = tokio::join!(companion.evaluate::<()>("seen = 1"), stream.collect::<Vec<_>>());
     set.expect("came between");
     assert!(rest.iter().all(Result::is_ok), "{rest:?}");
 }
 
-async fn callbacks_are_called_and_answered(ground: &Ground) {
-    let python = ground.python.with_callback("add", |call: CallbackCall| async move {
+async fn callbacks_are_called_and_answered(context: &TestContext) {
+    let python = context.python.with_callback("add", |call: CallbackCall| async move {
         let (a, b): (i64, i64) = (call.arg(0)?, call.arg(1)?);
         match call.kwargs.first() {
             Some((name, Value::Str(text))) if name == "fail" => Err(text.clone().into()),
@@ -264,8 +264,8 @@ async fn callbacks_are_called_and_answered(ground: &Ground) {
     assert_eq!(sum, 10);
 }
 
-async fn callbacks_work_while_code_is_followed(ground: &Ground) {
-    let python = ground
+async fn callbacks_work_while_code_is_followed(context: &TestContext) {
+    let python = context
         .python
         .with_callback("twice", |call: CallbackCall| async move { Ok::<i64, Error>(call.arg::<i64>(0)? * 2) });
     let twice = || [("twice", Callback("twice".into()))];
@@ -275,9 +275,9 @@ async fn callbacks_work_while_code_is_followed(ground: &Ground) {
     assert_eq!(execution.result::<i64>().await.expect("a result"), 42);
 }
 
-async fn a_callback_calls_back_into_its_session(ground: &Ground) {
-    let inner = ground.companion();
-    let python = ground.python.with_callback("ask", move |call: CallbackCall| {
+async fn a_callback_calls_back_into_its_session(context: &TestContext) {
+    let inner = context.companion();
+    let python = context.python.with_callback("ask", move |call: CallbackCall| {
         let within = inner.nested_in(&call);
         async move {
             let code: String = call.arg(0)?;
@@ -289,11 +289,11 @@ async fn a_callback_calls_back_into_its_session(ground: &Ground) {
     assert_eq!(python.evaluate_with::<i64>("ask('x * 2') + 2", ask).await.expect("nested"), 42);
 }
 
-async fn a_callback_that_is_not_known_is_told(ground: &Ground) {
+async fn a_callback_that_is_not_known_is_told(context: &TestContext) {
     let unknown = || [("f", Callback("nothing".into()))];
-    let told = ground.python.evaluate_with::<()>("f()", unknown()).await.expect_err("nothing offered");
+    let told = context.python.evaluate_with::<()>("f()", unknown()).await.expect_err("nothing offered");
     assert_eq!(told.code(), Some(ErrorCode::InvalidRequest), "{told}");
-    let python = ground.python.with_callback("something", |_| async { Ok::<(), Error>(()) });
+    let python = context.python.with_callback("something", |_| async { Ok::<(), Error>(()) });
     let told = python.evaluate_with::<()>("f()", unknown()).await.expect_err("no such callback");
     assert_eq!(told.exception().expect("raised").kind, "beep_python.CallbackError");
 }

@@ -6,11 +6,11 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::existing_client::{Existing, strict};
-use crate::ground::{Case, Ground, Way, cases};
+use crate::test_context::{Case, TestContext, Transport, cases};
 use crate::{http, pipe};
 
 /// Over HTTP, over the pipe, and over the JSON side of RPC.
-pub const CASES: &[Case] = cases![over Way::WIRES;
+pub const CASES: &[Case] = cases![over Transport::WIRES;
     what_is_absent_or_null_means_nothing_is_given,
     text_numbers_and_keys_arrive_as_they_were,
     an_answer_holds_nothing_that_they_cannot_read,
@@ -24,7 +24,7 @@ pub const CASES: &[Case] = cases![over Way::WIRES;
 ];
 
 /// Over HTTP and RPC, which are both HTTP/1.1.
-pub const HTTP_CASES: &[Case] = cases![over &[Way::Http, Way::Rpc];
+pub const HTTP_CASES: &[Case] = cases![over &[Transport::Http, Transport::Rpc];
     bodies_come_in_chunks_of_any_size,
     one_connection_serves_one_request_after_another,
     nothing_is_compressed_redirected_or_without_a_body,
@@ -32,7 +32,7 @@ pub const HTTP_CASES: &[Case] = cases![over &[Way::Http, Way::Rpc];
 ];
 
 /// Over the pipe.
-pub const PIPE_CASES: &[Case] = cases![over &[Way::Pipe];
+pub const PIPE_CASES: &[Case] = cases![over &[Transport::Pipe];
     the_byte_order_mark_comes_alone_before_the_first_line,
     lines_end_in_either_way_and_may_come_in_pieces,
     there_is_one_line_for_each_request_in_order_and_no_other,
@@ -41,8 +41,8 @@ pub const PIPE_CASES: &[Case] = cases![over &[Way::Pipe];
 
 /// "null *properties* left out (so an absent `value` in setattr or wrap means None, and `args`, `kwargs`, `locals` may be
 /// absent); RPC PascalCase with nulls written".
-async fn what_is_absent_or_null_means_nothing_is_given(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn what_is_absent_or_null_means_nothing_is_given(context: &TestContext) {
+    let mut client = Existing::connect(context);
     let held = client.ask("wrap", json!({ "value": null }));
     assert_eq!(held["typeName"], "NoneType");
     let owner = client.ask("eval", json!({ "expression": "class Owner: pass\nOwner()", "locals": null }));
@@ -62,8 +62,8 @@ async fn what_is_absent_or_null_means_nothing_is_given(ground: &Ground) {
 
 /// "Null array elements and dictionary entries are always written, dictionary keys never changed. Non-ASCII and
 /// `< > & ' " +` and the backtick arrive as `\uXXXX`. A C# `3.0` arrives as `3`."
-async fn text_numbers_and_keys_arrive_as_they_were(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn text_numbers_and_keys_arrive_as_they_were(context: &TestContext) {
+    let mut client = Existing::connect(context);
     let text = "é中\u{1F600}<>&'\"+`\\ \u{0}\u{7f}\u{2028}";
     let locals = json!({ "it": [null, text, { "PascalKey": null, "camelKey": { "snake_key": 1 }, text: 2 }, 3] });
     let code = "(it[0] is None, it[1], list(it[2]), it[2]['PascalKey'] is None, type(it[3]).__name__, it)";
@@ -83,8 +83,8 @@ async fn text_numbers_and_keys_arrive_as_they_were(ground: &Ground) {
 
 /// "Answers are read case-sensitively; unknown members are skipped; depth at most 64. Not accepted: `NaN`, comments,
 /// trailing commas, lone surrogate escapes, `42.0` for an int, a number for a string, null for an int or bool."
-async fn an_answer_holds_nothing_that_they_cannot_read(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn an_answer_holds_nothing_that_they_cannot_read(context: &TestContext) {
+    let mut client = Existing::connect(context);
     for code in [
         "float('nan')",
         "[float('inf'), {'x': -float('inf')}]",
@@ -114,7 +114,7 @@ async fn an_answer_holds_nothing_that_they_cannot_read(ground: &Ground) {
         let (success, answer) = client.ask_raw("eval", &json!({ "expression": code }));
         assert!(!success, "{code}: {answer}");
     }
-    if ground.version >= (3, 11) {
+    if context.version >= (3, 11) {
         let groups = "g = ValueError()\nfor n in range(60): g = ExceptionGroup('g', [g])\nraise g";
         assert!(!client.ask_raw("eval", &json!({ "expression": groups })).0);
     }
@@ -125,8 +125,8 @@ async fn an_answer_holds_nothing_that_they_cannot_read(ground: &Ground) {
 /// "`Int32`/`Int64` (RPC: `System.Int32` …) → an integral float is sent as an integer; `String` → `str()` of a value that
 /// is none; `Single[]`, `Double[]` → a plain list; ending in `IPythonObjectHandle` → `call` returns a handle, even for a
 /// list. Any other: ignored."
-async fn the_return_type_is_a_hint(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn the_return_type_is_a_hint(context: &TestContext) {
+    let mut client = Existing::connect(context);
     for (code, hint, wanted) in [
         ("42.0", "Int32", "42"),
         ("-7.0", "Int64", "-7"),
@@ -146,7 +146,7 @@ async fn the_return_type_is_a_hint(ground: &Ground) {
         ("[1]", "", "[1]"),
         ("42", "Double", "42"),
     ] {
-        let hint = if ground.way == Way::Rpc { format!("System.{hint}") } else { hint.to_owned() };
+        let hint = if context.transport == Transport::Rpc { format!("System.{hint}") } else { hint.to_owned() };
         let (success, got) = client.ask_raw("eval", &json!({ "expression": code, "returnType": hint }));
         assert!(success, "{code} as {hint}: {got}");
         assert_eq!(got["value"].to_string(), wanted, "{code} as {hint}");
@@ -166,11 +166,13 @@ async fn the_return_type_is_a_hint(ground: &Ground) {
 /// "A handle given as an argument arrives as the object `{"handleId","typeName","isValid"}` (a module:
 /// `{"handleId","moduleName"}`; RPC in PascalCase): resolve exactly these key sets when the id is known in the session, as
 /// well as our own `{"$handle":id}`."
-async fn a_handle_is_an_argument_as_they_write_it(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn a_handle_is_an_argument_as_they_write_it(context: &TestContext) {
+    let mut client = Existing::connect(context);
     let list = client.ask("wrap", json!({ "value": [3, 1, 2] }));
     let module = client.ask("import", json!({ "moduleName": "builtins" }));
-    let cased = |object: Value| if ground.way == Way::Rpc { crate::existing_client::pascal(&object) } else { object };
+    let cased = |object: Value| {
+        if context.transport == Transport::Rpc { crate::existing_client::pascal(&object) } else { object }
+    };
     let object = cased(json!({ "handleId": list["handleId"], "typeName": "list", "isValid": true }));
     let of_module = cased(json!({ "handleId": module["handleId"], "moduleName": "builtins" }));
     let builtins = &module["handleId"];
@@ -197,8 +199,8 @@ async fn a_handle_is_an_argument_as_they_write_it(ground: &Ground) {
 }
 
 /// "In a `call` answer that is a handle, `value` is absent or null; `isHandle` is a JSON bool; ids are strings."
-async fn an_answer_of_call_is_a_value_or_a_handle(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn an_answer_of_call_is_a_value_or_a_handle(context: &TestContext) {
+    let mut client = Existing::connect(context);
     let module = client.ask("import", json!({ "moduleName": "collections" }));
     let call = |method: &str| json!({ "handleId": module["handleId"], "methodName": method, "args": [], "kwargs": {} });
     for (operation, body) in [
@@ -217,8 +219,8 @@ async fn an_answer_of_call_is_a_value_or_a_handle(ground: &Ground) {
 }
 
 /// "`create` always answers with a handle and accepts any callable."
-async fn create_makes_any_callable_and_always_answers_with_a_handle(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn create_makes_any_callable_and_always_answers_with_a_handle(context: &TestContext) {
+    let mut client = Existing::connect(context);
     let module = client.ask("import", json!({ "moduleName": "builtins" }));
     for (name, args, kind) in [
         ("list", json!([]), "list"),
@@ -236,10 +238,10 @@ async fn create_makes_any_callable_and_always_answers_with_a_handle(ground: &Gro
 /// "`import` answers with one stable handle per module and session, and binds the module's root name in the session,
 /// because a client imports `clr` and then evaluates `clr.AddReference(...)`." "Clients never release handles on their
 /// own", and releasing a module's does nothing.
-async fn import_gives_one_handle_and_binds_the_root_name(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn import_gives_one_handle_and_binds_the_root_name(context: &TestContext) {
+    let mut client = Existing::connect(context);
     let first = client.ask("import", json!({ "moduleName": "xml.dom" }));
-    let again = Existing::connect(ground).ask("import", json!({ "moduleName": "xml.dom" }));
+    let again = Existing::connect(context).ask("import", json!({ "moduleName": "xml.dom" }));
     assert_eq!(first["handleId"], again["handleId"]);
     client.ask("dispose", json!({ "handleId": first["handleId"] }));
     let name = json!({ "handleId": first["handleId"], "attributeName": "__name__", "returnType": "String" });
@@ -250,9 +252,9 @@ async fn import_gives_one_handle_and_binds_the_root_name(ground: &Ground) {
 }
 
 /// "a NaN in a float array is a clear error"; a bare array over HTTP and the pipe, `Data` over RPC.
-async fn float_arrays_are_numbers_and_nan_is_an_error(ground: &Ground) {
-    let mut client = Existing::connect(ground);
-    let data = |answer: Value| if ground.way == Way::Rpc { answer["data"].clone() } else { answer };
+async fn float_arrays_are_numbers_and_nan_is_an_error(context: &TestContext) {
+    let mut client = Existing::connect(context);
+    let data = |answer: Value| if context.transport == Transport::Rpc { answer["data"].clone() } else { answer };
     let row = client.ask("wrap", json!({ "value": [1.5, 2, -0.25] }));
     let got = client.ask("tofloatarray", json!({ "handleId": row["handleId"] }));
     assert_eq!(data(got), json!([1.5, 2.0, -0.25]));
@@ -268,8 +270,8 @@ async fn float_arrays_are_numbers_and_nan_is_an_error(ground: &Ground) {
 }
 
 /// "200–299 is success; a body is always read, so never 204 where one is expected (RPC setattr and dispose need `{}`)".
-async fn every_answer_has_a_body_and_is_what_was_asked_for(ground: &Ground) {
-    let mut client = Existing::connect(ground);
+async fn every_answer_has_a_body_and_is_what_was_asked_for(context: &TestContext) {
+    let mut client = Existing::connect(context);
     let owner = client.ask("eval", json!({ "expression": "class Owner: pass\nOwner()" }));
     let set = json!({ "handleId": owner["handleId"], "attributeName": "it", "value": 1 });
     assert!(client.ask("setattr", set).is_object());
@@ -277,8 +279,8 @@ async fn every_answer_has_a_body_and_is_what_was_asked_for(ground: &Ground) {
     let gone = json!({ "handleId": owner["handleId"], "attributeName": "it" });
     assert!(!client.ask_raw("getattr", &gone).0);
     assert_eq!(client.health()["status"], "ok");
-    if ground.way != Way::Rpc {
-        let provider = format!("existing-{}", ground.name());
+    if context.transport != Transport::Rpc {
+        let provider = format!("existing-{}", context.name());
         let made = client.ask("venv_create", json!({ "providerName": provider, "modelId": null }));
         assert!(made["path"].is_string() && made["success"] == true, "{made}");
     }
@@ -286,8 +288,8 @@ async fn every_answer_has_a_body_and_is_what_was_asked_for(ground: &Ground) {
 
 /// "HTTP bodies come **chunked**, RPC bodies with Content-Length; `Content-Type: application/json; charset=utf-8`; no
 /// Accept, no User-Agent, no Accept-Encoding, no Expect."
-async fn bodies_come_in_chunks_of_any_size(ground: &Ground) {
-    let (port, path, body) = evaluate(ground, "'x' * 3 + 'é'");
+async fn bodies_come_in_chunks_of_any_size(context: &TestContext) {
+    let (port, path, body) = evaluate(context, "'x' * 3 + 'é'");
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nTransfer-Encoding: chunked\r\n\
          Content-Type: application/json; charset=utf-8\r\n\r\n"
@@ -309,9 +311,9 @@ async fn bodies_come_in_chunks_of_any_size(ground: &Ground) {
 
 /// "HTTP/1.1 always, RPC too." "An idle connection is kept by the client for a minute, and a POST on a connection that the
 /// server closed meanwhile is *not* retried": errors leave it open, too.
-async fn one_connection_serves_one_request_after_another(ground: &Ground) {
-    let (port, path, good) = evaluate(ground, "1 + 1");
-    let (_, _, bad) = evaluate(ground, "1/0");
+async fn one_connection_serves_one_request_after_another(context: &TestContext) {
+    let (port, path, good) = evaluate(context, "1 + 1");
+    let (_, _, bad) = evaluate(context, "1/0");
     let mut client = http::Connection::open(port);
     for _ in 0..3 {
         for (path, body, status) in
@@ -325,14 +327,14 @@ async fn one_connection_serves_one_request_after_another(ground: &Ground) {
 }
 
 /// "never redirect or compress unasked. Only status and reason phrase of an error reach their log."
-async fn nothing_is_compressed_redirected_or_without_a_body(ground: &Ground) {
-    let (port, path, body) = evaluate(ground, "'x' * 100_000");
+async fn nothing_is_compressed_redirected_or_without_a_body(context: &TestContext) {
+    let (port, path, body) = evaluate(context, "'x' * 100_000");
     let mut client = http::Connection::open(port);
     let answer = client.post(path, &[], &body);
     assert_eq!((answer.status, answer.header("content-encoding")), (200, None));
     assert_eq!(answer.header("content-type"), Some("application/json"));
     for (path, body, line) in [
-        (path, evaluate(ground, "1/0").2, "HTTP/1.1 422 Unprocessable Entity"),
+        (path, evaluate(context, "1/0").2, "HTTP/1.1 422 Unprocessable Entity"),
         ("/api/eval/", "{}".into(), "HTTP/1.1 404 Not Found"),
         (path, "[]".into(), "HTTP/1.1 400 Bad Request"),
     ] {
@@ -343,8 +345,8 @@ async fn nothing_is_compressed_redirected_or_without_a_body(ground: &Ground) {
 }
 
 /// "`Host: localhost:5678`."
-async fn the_host_may_be_written_in_any_way_that_means_loopback(ground: &Ground) {
-    let (port, path, body) = evaluate(ground, "1");
+async fn the_host_may_be_written_in_any_way_that_means_loopback(context: &TestContext) {
+    let (port, path, body) = evaluate(context, "1");
     for host in
         ["localhost".to_owned(), format!("LOCALHOST:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]
     {
@@ -354,21 +356,21 @@ async fn the_host_may_be_written_in_any_way_that_means_loopback(ground: &Ground)
 }
 
 /// Port, path and body of an evaluation.
-fn evaluate(ground: &Ground, code: &str) -> (u16, &'static str, String) {
-    match ground.way {
-        Way::Rpc => (
-            ground.server.rpc,
+fn evaluate(context: &TestContext, code: &str) -> (u16, &'static str, String) {
+    match context.transport {
+        Transport::Rpc => (
+            context.server.rpc,
             "/rpc/PythonService/Evaluate",
             json!({ "Expression": code, "Locals": null }).to_string(),
         ),
-        _ => (ground.server.http, "/api/eval", json!({ "expression": code }).to_string()),
+        _ => (context.server.http, "/api/eval", json!({ "expression": code }).to_string()),
     }
 }
 
 /// "The byte-order mark arrives **alone, before the first line** (on Windows as a message of its own)."
-async fn the_byte_order_mark_comes_alone_before_the_first_line(ground: &Ground) {
+async fn the_byte_order_mark_comes_alone_before_the_first_line(context: &TestContext) {
     for pieces in [&[&b"\xef\xbb\xbf"[..]][..], &[b"\xef", b"\xbb", b"\xbf"], &[b""]] {
-        let mut client = pipe::Connection::open(&ground.server.link);
+        let mut client = pipe::Connection::open(&context.server.link);
         for piece in pieces {
             client.send(piece);
         }
@@ -378,8 +380,8 @@ async fn the_byte_order_mark_comes_alone_before_the_first_line(ground: &Ground) 
 }
 
 /// "Lines end in `\n`, from Windows in `\r\n`."
-async fn lines_end_in_either_way_and_may_come_in_pieces(ground: &Ground) {
-    let mut client = pipe::Connection::open(&ground.server.link);
+async fn lines_end_in_either_way_and_may_come_in_pieces(context: &TestContext) {
+    let mut client = pipe::Connection::open(&context.server.link);
     let line = r#"{"command":"eval","payload":{"expression":"\u0027\u00E9\u0027","locals":{}}}"#;
     for end in ["\n", "\r\n"] {
         for byte in format!("{line}{end}").as_bytes() {
@@ -395,8 +397,8 @@ async fn lines_end_in_either_way_and_may_come_in_pieces(ground: &Ground) {
 
 /// "Answers: exactly one line per request, `\n`, no blank or unsolicited line." "A cancelled call leaves its answer in the
 /// stream: answers must stay in order."
-async fn there_is_one_line_for_each_request_in_order_and_no_other(ground: &Ground) {
-    let mut client = pipe::Connection::open(&ground.server.link);
+async fn there_is_one_line_for_each_request_in_order_and_no_other(context: &TestContext) {
+    let mut client = pipe::Connection::open(&context.server.link);
     let mut lines = String::new();
     for n in 0..40 {
         let (command, payload) = match n % 5 {
@@ -430,8 +432,8 @@ async fn there_is_one_line_for_each_request_in_order_and_no_other(ground: &Groun
 }
 
 /// "`error` is a non-empty string, and absent on success."
-async fn an_error_is_a_text_and_absent_on_success(ground: &Ground) {
-    let mut client = pipe::Connection::open(&ground.server.link);
+async fn an_error_is_a_text_and_absent_on_success(context: &TestContext) {
+    let mut client = pipe::Connection::open(&context.server.link);
     for code in ["1/0", "raise ValueError()", "raise ValueError('')", "raise Exception('\\n')", "if"] {
         let answer = client.line(json!({ "command": "eval", "payload": { "expression": code } }).to_string());
         assert!(answer["error"].as_str().is_some_and(|text| !text.is_empty()), "{code}: {answer}");

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::ground::{Ground, Way};
+use crate::test_context::{TestContext, Transport};
 use crate::{http, pipe};
 
 /// One of them, on a connection of its own, in the server's default session: they know no other.
 pub struct Existing {
-    way: Way,
+    transport: Transport,
     wire: Wire,
     port: u16,
 }
@@ -18,18 +18,18 @@ enum Wire {
 }
 
 impl Existing {
-    pub fn connect(ground: &Ground) -> Existing {
-        let (wire, port) = match ground.way {
-            Way::Http => (Wire::Http(http::Connection::open(ground.server.http)), ground.server.http),
-            Way::Rpc => (Wire::Http(http::Connection::open(ground.server.rpc)), ground.server.rpc),
-            Way::Pipe => {
-                let mut connection = pipe::Connection::open(&ground.server.link);
+    pub fn connect(context: &TestContext) -> Existing {
+        let (wire, port) = match context.transport {
+            Transport::Http => (Wire::Http(http::Connection::open(context.server.http)), context.server.http),
+            Transport::Rpc => (Wire::Http(http::Connection::open(context.server.rpc)), context.server.rpc),
+            Transport::Pipe => {
+                let mut connection = pipe::Connection::open(&context.server.link);
                 connection.send(b"\xef\xbb\xbf");
                 (Wire::Pipe(connection), 0)
             }
-            Way::Local => unreachable!("whoever has no wire has no existing clients"),
+            Transport::Local => unreachable!("whoever has no wire has no existing clients"),
         };
-        Existing { way: ground.way, wire, port }
+        Existing { transport: context.transport, wire, port }
     }
 
     /// The answer to an operation, by the command that it has on the pipe. It must succeed. Keys of the answer itself are
@@ -42,9 +42,9 @@ impl Existing {
 
     /// Whether it succeeded, and the answer.
     pub fn ask_raw(&mut self, operation: &str, body: &Value) -> (bool, Value) {
-        let written = match self.way {
+        let written = match self.transport {
             // Every property is written, null or not.
-            Way::Rpc => escaped(&pascal(&with_all_properties(operation, body))),
+            Transport::Rpc => escaped(&pascal(&with_all_properties(operation, body))),
             _ => escaped(&without_nulls(body)),
         };
         self.send(operation, &written)
@@ -62,7 +62,7 @@ impl Existing {
                 }
             }
             Wire::Http(connection) => {
-                let rpc = self.way == Way::Rpc;
+                let rpc = self.transport == Transport::Rpc;
                 let body = if rpc {
                     body.replace("\"expression\":", "\"Expression\":").replace("\"locals\":", "\"Locals\":")
                 } else {

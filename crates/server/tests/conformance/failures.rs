@@ -5,7 +5,7 @@ use std::time::Duration;
 use beep_python_client::{Error, ErrorCode, Handle, PythonException, Response, Value};
 use beep_python_protocol::{Outcome, Problem};
 
-use crate::ground::{Case, Ground, cases, late};
+use crate::test_context::{Case, TestContext, cases, late};
 
 pub const CASES: &[Case] = cases![
     an_exception_is_told_whole,
@@ -22,8 +22,8 @@ pub const CASES: &[Case] = cases![
     requests_that_name_nothing_are_told,
 ];
 
-async fn raised(ground: &Ground, code: &str) -> PythonException {
-    match ground.python.evaluate::<Value>(code).await {
+async fn raised(context: &TestContext, code: &str) -> PythonException {
+    match context.python.evaluate::<Value>(code).await {
         Err(Error::Python(error)) => error.exception,
         other => panic!("{code}: {other:?}"),
     }
@@ -36,9 +36,9 @@ fn problem<T: std::fmt::Debug>(result: Result<T, Error>, code: &str) -> Problem 
     }
 }
 
-async fn an_exception_is_told_whole(ground: &Ground) {
+async fn an_exception_is_told_whole(context: &TestContext) {
     let code = "class Own(ValueError): pass\ndef deep(n):\n    if n: deep(n - 1)\n    raise Own('nö', 1)\ndeep(2)";
-    let told = raised(ground, code).await;
+    let told = raised(context, code).await;
     assert_eq!((told.kind.as_str(), told.message.as_str()), ("__main__.Own", "('nö', 1)"));
     let frames: Vec<_> = told.traceback.iter().map(|f| (f.line, f.function.as_str(), f.code.as_deref())).collect();
     let again = Some("if n: deep(n - 1)");
@@ -50,46 +50,46 @@ async fn an_exception_is_told_whole(ground: &Ground) {
         (4, "deep", Some("raise Own('nö', 1)")),
     ];
     assert_eq!(trimmed, expected);
-    let dotted = raised(ground, "import json; json.loads('{')").await;
+    let dotted = raised(context, "import json; json.loads('{')").await;
     assert_eq!(dotted.kind, "json.decoder.JSONDecodeError");
     assert!(dotted.traceback.last().is_some_and(|frame| frame.file.ends_with("decoder.py")), "{dotted:?}");
-    let bad = raised(ground, "class Bad(Exception):\n    def __str__(self): 1/0\nraise Bad()").await;
+    let bad = raised(context, "class Bad(Exception):\n    def __str__(self): 1/0\nraise Bad()").await;
     assert_eq!(bad.kind, "__main__.Bad", "whatever its text does");
-    let surrogates = raised(ground, "raise ValueError('a\\udc80b')").await;
+    let surrogates = raised(context, "raise ValueError('a\\udc80b')").await;
     assert!(surrogates.message.starts_with('a') && surrogates.message.ends_with('b'), "{surrogates:?}");
-    let long = raised(ground, "raise ValueError('x' * 3_000_000)").await;
+    let long = raised(context, "raise ValueError('x' * 3_000_000)").await;
     assert!(long.message.starts_with("xxx"), "{}", long.message.len());
-    let endless = raised(ground, "def f(): f()\nf()").await;
+    let endless = raised(context, "def f(): f()\nf()").await;
     assert_eq!(endless.kind, "RecursionError");
 }
 
-async fn causes_and_contexts_are_told(ground: &Ground) {
-    let from = raised(ground, "try: {}['a']\nexcept KeyError as e: raise ValueError('outer') from e").await;
+async fn causes_and_contexts_are_told(context: &TestContext) {
+    let from = raised(context, "try: {}['a']\nexcept KeyError as e: raise ValueError('outer') from e").await;
     let cause = from.cause.expect("a cause");
     assert_eq!((from.kind.as_str(), cause.kind.as_str(), cause.message.as_str()), ("ValueError", "KeyError", "'a'"));
     assert_eq!(cause.traceback.len(), 1);
-    let context = raised(ground, "try: 1/0\nexcept Exception: raise ValueError('while handling')").await;
+    let context = raised(context, "try: 1/0\nexcept Exception: raise ValueError('while handling')").await;
     assert_eq!(context.cause.map(|cause| cause.kind).as_deref(), Some("ZeroDivisionError"));
-    let none = raised(ground, "try: 1/0\nexcept Exception: raise ValueError('alone') from None").await;
+    let none = raised(context, "try: 1/0\nexcept Exception: raise ValueError('alone') from None").await;
     assert_eq!(none.cause, None);
     let code = "try:\n    try: 1/0\n    except Exception as e: raise KeyError('b') from e\nexcept Exception as e: raise ValueError('c') from e";
-    let chain = raised(ground, code).await;
+    let chain = raised(context, code).await;
     let root = chain.cause.expect("a cause").cause.expect("its cause");
     assert_eq!((root.kind.as_str(), root.cause), ("ZeroDivisionError", None));
     let circle =
-        raised(ground, "a, b = ValueError('a'), ValueError('b')\na.__cause__ = b\nb.__cause__ = a\nraise a").await;
+        raised(context, "a, b = ValueError('a'), ValueError('b')\na.__cause__ = b\nb.__cause__ = a\nraise a").await;
     assert_eq!(circle.message, "a", "a circle ends");
 }
 
-async fn notes_and_groups_are_told(ground: &Ground) {
-    if ground.version < (3, 11) {
+async fn notes_and_groups_are_told(context: &TestContext) {
+    if context.version < (3, 11) {
         return; // Notes and groups came with 3.11.
     }
     let noted =
-        raised(ground, "e = ValueError('v')\ne.add_note('first ä')\ne.add_note('second\\nline')\nraise e").await;
+        raised(context, "e = ValueError('v')\ne.add_note('first ä')\ne.add_note('second\\nline')\nraise e").await;
     assert_eq!(noted.notes, ["first ä", "second\nline"]);
     let group = raised(
-        ground,
+        context,
         "inner = KeyError('k')\ninner.add_note('n')\nraise ExceptionGroup('many', [ValueError('v'), ExceptionGroup('deep', [inner])])",
     )
     .await;
@@ -98,17 +98,17 @@ async fn notes_and_groups_are_told(ground: &Ground) {
     assert_eq!(group.exceptions[1].exceptions[0].notes, ["n"]);
 }
 
-async fn syntax_errors_show_the_place(ground: &Ground) {
-    let told = raised(ground, "x = 1\ny = 2 +\n").await;
+async fn syntax_errors_show_the_place(context: &TestContext) {
+    let told = raised(context, "x = 1\ny = 2 +\n").await;
     let place = told.syntax.expect("a place");
     assert_eq!((told.kind.as_str(), place.line, place.text.trim_end()), ("SyntaxError", 2, "y = 2 +"));
     assert!(place.caret.ends_with('^') && place.column >= 1, "{place:?}");
-    assert_eq!(raised(ground, "if x:\npass").await.kind, "IndentationError");
-    assert_eq!(raised(ground, "x = 'a\0b'").await.cause, None, "a null character is refused by Python itself");
+    assert_eq!(raised(context, "if x:\npass").await.kind, "IndentationError");
+    assert_eq!(raised(context, "x = 'a\0b'").await.cause, None, "a null character is refused by Python itself");
 }
 
-async fn exceptions_of_every_operation_are_results(ground: &Ground) {
-    let python = &ground.python;
+async fn exceptions_of_every_operation_are_results(context: &TestContext) {
+    let python = &context.python;
     python
         .evaluate::<()>(
             "class Torn:\n    def __init__(self, fail=False):\n        if fail: raise OSError('made')\n    def call(self): raise OSError('called')\n    read = property(lambda self: [][1])\n    def __setattr__(self, name, value): raise OSError('set')\n    def __len__(self): raise OSError('floats')\n    def __iter__(self): raise OSError('floats')",
@@ -132,7 +132,7 @@ async fn exceptions_of_every_operation_are_results(ground: &Ground) {
     }
 }
 
-async fn exits_and_interrupts_are_exceptions(ground: &Ground) {
+async fn exits_and_interrupts_are_exceptions(context: &TestContext) {
     for (code, kind) in [
         ("import sys; sys.exit(3)", "SystemExit"),
         ("exit()", "SystemExit"),
@@ -141,15 +141,15 @@ async fn exits_and_interrupts_are_exceptions(ground: &Ground) {
         ("import asyncio; raise asyncio.CancelledError()", "asyncio.exceptions.CancelledError"),
         ("await asyncio.wait_for(asyncio.sleep(60), 0.01)", "TimeoutError"),
     ] {
-        let told = raised(ground, code).await;
+        let told = raised(context, code).await;
         assert!(told.kind.ends_with(kind), "{code}: {told:?}");
     }
-    let still: Response<i64> = ground.python.evaluate("1").await.expect("the session goes on");
+    let still: Response<i64> = context.python.evaluate("1").await.expect("the session goes on");
     assert_eq!(still.session_epoch, Some(1));
 }
 
-async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
-    let python = &ground.python;
+async fn a_deadline_ends_the_call_and_keeps_the_state(context: &TestContext) {
+    let python = &context.python;
     python.evaluate::<()>("kept = 1\nbegun = 0").await.expect("done");
     for forever in ["while True: pass", "import time; time.sleep(60)", "import asyncio; await asyncio.sleep(60)"] {
         let code = format!("begun += 1\n{forever}");
@@ -166,9 +166,9 @@ async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
     let begun: i64 = python.evaluate("begun").await.expect("counted");
     assert!(begun <= 3, "{begun}: what is told not to have begun has not");
     // What waits behind a call counts its time too, and is told that it was not begun.
-    let (busy, waiting) = (ground.companion(), ground.companion().with_timeout(Duration::from_millis(50)));
+    let (busy, waiting) = (context.companion(), context.companion().with_timeout(Duration::from_millis(50)));
     let code = "import os, time\nopen(flag, 'w').close()\nwhile not os.path.exists(flag + '.go'): time.sleep(0.005)";
-    let flag = ground.server.folder().join(format!("deadline-{}", ground.name()));
+    let flag = context.server.folder().join(format!("deadline-{}", context.name()));
     let busy = tokio::spawn({
         let flag = flag.clone();
         async move { busy.evaluate_with::<()>(code, [("flag", flag)]).await }
@@ -183,20 +183,20 @@ async fn a_deadline_ends_the_call_and_keeps_the_state(ground: &Ground) {
     assert!(!python.evaluate::<bool>("'waited' in globals()").await.expect("asked"));
 }
 
-async fn code_that_holds_on_is_killed(ground: &Ground) {
+async fn code_that_holds_on_is_killed(context: &TestContext) {
     // Held in one call into C, which no signal interrupts; from before its time begins.
-    let python = &ground.python;
+    let python = &context.python;
     let deaf = "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone";
     python.evaluate::<()>(deaf).await.expect("done");
     let code = "while True: ctypes.CDLL(None).sleep(60)";
     let problem = late(async |time| problem(python.with_timeout(time).evaluate::<()>(code).await, code)).await;
     assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateLost)));
-    let next: Response<i64> = ground.python.evaluate("1").await.expect("a fresh worker");
+    let next: Response<i64> = context.python.evaluate("1").await.expect("a fresh worker");
     assert_eq!(next.session_epoch, Some(2));
 }
 
-async fn a_death_is_explained_and_the_session_goes_on(ground: &Ground) {
-    let python = &ground.python;
+async fn a_death_is_explained_and_the_session_goes_on(context: &TestContext) {
+    let python = &context.python;
     let Err(Error::Host(problem)) =
         python.evaluate::<()>("import os, sys\nprint('last words', file=sys.stderr)\nos._exit(3)").await
     else {
@@ -213,18 +213,18 @@ async fn a_death_is_explained_and_the_session_goes_on(ground: &Ground) {
     assert_eq!((after.value, after.session_epoch), (false, Some(3)));
 }
 
-async fn arguments_that_cannot_be_written_are_not_sent(ground: &Ground) {
+async fn arguments_that_cannot_be_written_are_not_sent(context: &TestContext) {
     let mut deep = Value::None;
     for _ in 0..200 {
         deep = Value::List(vec![deep]);
     }
-    let told = ground.python.evaluate_with::<()>("ran = 1", [("deep", &deep)]).await.expect_err("too deep");
+    let told = context.python.evaluate_with::<()>("ran = 1", [("deep", &deep)]).await.expect_err("too deep");
     assert!(matches!(told, Error::Encode { .. }), "{told:?}");
-    assert!(!ground.python.evaluate::<bool>("'ran' in globals()").await.expect("asked"));
+    assert!(!context.python.evaluate::<bool>("'ran' in globals()").await.expect("asked"));
 }
 
-async fn results_of_another_type_are_told(ground: &Ground) {
-    let python = &ground.python;
+async fn results_of_another_type_are_told(context: &TestContext) {
+    let python = &context.python;
     let told = python.evaluate::<i64>("'text'").await.expect_err("no number");
     assert!(matches!(told, Error::Decode { found: "str", .. }), "{told:?}");
     let told = python.evaluate::<i64>("object()").await.expect_err("no value");
@@ -233,8 +233,8 @@ async fn results_of_another_type_are_told(ground: &Ground) {
     assert_eq!(held.type_name(), "int");
 }
 
-async fn requests_that_name_nothing_are_told(ground: &Ground) {
-    let python = &ground.python;
+async fn requests_that_name_nothing_are_told(context: &TestContext) {
+    let python = &context.python;
     let gone: Handle = python.evaluate("[]").await.expect("held");
     python.dispose_handle(gone.clone()).await.expect("disposed");
     for failure in [

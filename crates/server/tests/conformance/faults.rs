@@ -11,8 +11,8 @@ use beep_python_protocol::{DeathCause, Outcome, Problem};
 use futures_util::StreamExt;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::ground::{Case, Ground, cases};
 use crate::processes::gone;
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced,
@@ -132,11 +132,11 @@ async fn slow_call(kind: &str, python: &AnyBackend, slow: &Handle, mark: &Path) 
     }
 }
 
-async fn a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced(ground: &Ground) {
+async fn a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     for kind in KINDS {
-        let session = ground.python.create_session().await.expect("a session");
-        let python = ground.stranger().with_session(&session);
+        let session = context.python.create_session().await.expect("a session");
+        let python = context.stranger().with_session(&session);
         let mark = folder.path().join(kind);
         python.evaluate::<()>(&format!("mark = {:?}", mark.to_str().expect("UTF-8"))).await.expect("set");
         let slow: Handle = python.evaluate(SLOW).await.expect("made");
@@ -160,25 +160,25 @@ async fn a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced(
     }
 }
 
-async fn a_worker_that_is_killed_between_two_rounds_of_a_stream_is_told(ground: &Ground) {
-    let python = &ground.python;
+async fn a_worker_that_is_killed_between_two_rounds_of_a_stream_is_told(context: &TestContext) {
+    let python = &context.python;
     let code = "def g():\n    while True: yield 'x' * 100_000\ng()";
     let mut stream = python.stream::<String>(code).await.expect("opened");
     stream.next().await.expect("an item").expect("a value");
-    while python.get_session(&ground.session).await.expect("known").calls != 0 {}
-    let pid = pid_of(python, &ground.session).await;
+    while python.get_session(&context.session).await.expect("known").calls != 0 {}
+    let pid = pid_of(python, &context.session).await;
     kill(pid);
     gone(pid).await;
-    while !python.get_session(&ground.session).await.expect("known").restarted {}
+    while !python.get_session(&context.session).await.expect("known").restarted {}
     assert_eq!(python.evaluate::<i64>("1 + 1").await.expect("goes on"), 2);
     let last = stream.collect::<Vec<_>>().await.pop().expect("an end").expect_err("lost");
     // Told by the round that it met, or by the next one.
     assert!(matches!(last.code(), Some(ErrorCode::HandleLost | ErrorCode::WorkerDied)), "{last}");
-    assert!(python.get_session(&ground.session).await.expect("known").restarted);
+    assert!(python.get_session(&context.session).await.expect("known").restarted);
 }
 
-async fn a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told(ground: &Ground) {
-    let python = &ground.python;
+async fn a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told(context: &TestContext) {
+    let python = &context.python;
     // More than a pipe holds, so that the host has read a part of it.
     let dies = "import array, os, signal\nimport beep_python._wire as wire\nwrite = wire._write\n\
                 def part(fd, data):\n    if len(data) < 200_000: return write(fd, data)\n    \
@@ -193,15 +193,15 @@ async fn a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told(ground:
         assert_eq!((told.code, told.started), (ErrorCode::WorkerDied, Some(true)), "{told:?}");
         let whole: String = python.evaluate("'y' * 4_000_000").await.expect("goes on");
         assert!(whole.len() == 4_000_000 && whole.bytes().all(|byte| byte == b'y'), "nothing is left of the other");
-        assert_eq!(python.get_session(&ground.session).await.expect("known").session_epoch, epoch);
+        assert_eq!(python.get_session(&context.session).await.expect("known").session_epoch, epoch);
     }
 }
 
-async fn an_isolated_worker_that_is_killed_harms_nobody(ground: &Ground) {
+async fn an_isolated_worker_that_is_killed_harms_nobody(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
-    ground.python.evaluate::<()>("kept = 1").await.expect("set");
-    let apart = ground.python.with_isolation();
+    context.python.evaluate::<()>("kept = 1").await.expect("set");
+    let apart = context.python.with_isolation();
     let code = "import os, time\nwith open(mark + '.new', 'w') as file: file.write(str(os.getpid()))\n\
                 os.rename(mark + '.new', mark)\ntime.sleep(1000)";
     let killing = async {
@@ -215,30 +215,30 @@ async fn an_isolated_worker_that_is_killed_harms_nobody(ground: &Ground) {
     assert_eq!((told.code, told.started), (ErrorCode::WorkerDied, Some(true)), "{told:?}");
     gone(pid).await;
     assert_eq!(apart.evaluate::<i64>("1 + 1").await.expect("others run"), 2);
-    assert_eq!(ground.python.evaluate::<i64>("kept").await.expect("kept"), 1);
+    assert_eq!(context.python.evaluate::<i64>("kept").await.expect("kept"), 1);
 }
 
-async fn a_worker_that_is_killed_while_it_is_looked_at_is_told(ground: &Ground) {
+async fn a_worker_that_is_killed_while_it_is_looked_at_is_told(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
-    let python = &ground.python;
+    let python = &context.python;
     python.evaluate::<()>(&format!("mark = {:?}", mark.to_str().expect("UTF-8"))).await.expect("set");
     let _slow: Handle = python.evaluate(SLOW).await.expect("made");
-    let pid = pid_of(python, &ground.session).await;
+    let pid = pid_of(python, &context.session).await;
     let looking = async {
         exists(&mark).await;
         // A worker that is stopped writes no stacks: the one who looks waits, and meanwhile it is killed.
         kill_process(Pid::from_raw(pid).expect("a process"), Signal::STOP).expect("stopped");
-        let (looker, killer) = (ground.stranger(), ground.stranger());
+        let (looker, killer) = (context.stranger(), context.stranger());
         let killing = async {
-            killer.get_session(&ground.session).await.expect("known");
+            killer.get_session(&context.session).await.expect("known");
             kill(pid);
         };
-        tokio::join!(looker.inspect_session(&ground.session), killing).0
+        tokio::join!(looker.inspect_session(&context.session), killing).0
     };
     let (told, looked) = tokio::join!(python.evaluate::<()>("hang()"), looking);
     assert_eq!(problem(told).code, ErrorCode::WorkerDied);
-    assert_eq!(looked.expect("told").session.session_id, ground.session);
+    assert_eq!(looked.expect("told").session.session_id, context.session);
     gone(pid).await;
     assert_eq!(python.evaluate::<i64>("1 + 1").await.expect("goes on"), 2);
 }
@@ -259,11 +259,11 @@ const UNKIND: &[(&str, bool)] = &[
     ("import ctypes\nctypes.string_at(0)", false),
 ];
 
-async fn unkind_code_harms_its_own_session_only(ground: &Ground) {
-    ground.python.evaluate::<()>("kept = 1").await.expect("set");
+async fn unkind_code_harms_its_own_session_only(context: &TestContext) {
+    context.python.evaluate::<()>("kept = 1").await.expect("set");
     for &(code, lives) in UNKIND {
-        let session = ground.python.create_session().await.expect("a session");
-        let python = ground.stranger().with_session(&session);
+        let session = context.python.create_session().await.expect("a session");
+        let python = context.stranger().with_session(&session);
         let first = pid_of(&python, &session).await;
         python.evaluate::<()>("state = 1").await.expect("set");
         let told = python.evaluate::<Value>(code).await;
@@ -286,13 +286,13 @@ async fn unkind_code_harms_its_own_session_only(ground: &Ground) {
         for pid in [Some(first), info.pid].into_iter().flatten() {
             gone(pid).await;
         }
-        assert_eq!(ground.python.evaluate::<i64>("kept").await.expect("others go on"), 1, "{code}");
+        assert_eq!(context.python.evaluate::<i64>("kept").await.expect("others go on"), 1, "{code}");
     }
 }
 
-async fn processes_that_code_leaves_go_on_and_end_with_the_session(ground: &Ground) {
-    let session = ground.python.create_session().await.expect("a session");
-    let python = ground.stranger().with_session(&session);
+async fn processes_that_code_leaves_go_on_and_end_with_the_session(context: &TestContext) {
+    let session = context.python.create_session().await.expect("a session");
+    let python = context.stranger().with_session(&session);
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
     for (name, before, after) in [
@@ -321,7 +321,7 @@ async fn processes_that_code_leaves_go_on_and_end_with_the_session(ground: &Grou
     }
 }
 
-async fn code_that_takes_too_much_is_stopped(ground: &Ground) {
+async fn code_that_takes_too_much_is_stopped(context: &TestContext) {
     use ErrorCode::{MemoryExceeded, TooManyProcesses};
     for (code, expected) in [
         // Far more than it may have; for the machine's sake, no more than that.
@@ -340,8 +340,8 @@ async fn code_that_takes_too_much_is_stopped(ground: &Ground) {
             _ => Limits { memory_bytes: Some(256 << 20), ..Limits::default() },
         };
         let options = SessionOptions { limits, ..SessionOptions::default() };
-        let session = ground.python.create_session_with(&options).await.expect("a session");
-        let python = ground.stranger().with_session(&session);
+        let session = context.python.create_session_with(&options).await.expect("a session");
+        let python = context.stranger().with_session(&session);
         let first = pid_of(&python, &session).await;
         match python.evaluate::<Value>(code).await {
             Err(Error::Host(told)) => assert_eq!(told.code, expected, "{code}: {told:?}"),
@@ -358,7 +358,7 @@ async fn code_that_takes_too_much_is_stopped(ground: &Ground) {
     }
 }
 
-async fn code_that_swallows_interrupts_is_killed(ground: &Ground) {
+async fn code_that_swallows_interrupts_is_killed(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
     let code = format!(
@@ -366,34 +366,34 @@ async fn code_that_swallows_interrupts_is_killed(ground: &Ground) {
          except BaseException: stay()\nstay()",
         mark.to_str().expect("UTF-8")
     );
-    let id = format!("stubborn in {}", ground.session);
-    let python = ground.python.with_request_id(&id).with_grace(Duration::from_millis(200));
+    let id = format!("stubborn in {}", context.session);
+    let python = context.python.with_request_id(&id).with_grace(Duration::from_millis(200));
     let cancelling = async {
         exists(&mark).await;
-        ground.stranger().cancel(&id).await.expect("told")
+        context.stranger().cancel(&id).await.expect("told")
     };
     let (told, outcome) = tokio::join!(python.evaluate::<()>(&code), cancelling);
     let told = problem(told);
     assert_eq!((told.code, told.outcome), (ErrorCode::Cancelled, Some(Outcome::StateLost)));
     assert_eq!(outcome, CancelOutcome::StateLost);
-    assert_eq!(ground.python.evaluate::<i64>("1 + 1").await.expect("goes on"), 2);
+    assert_eq!(context.python.evaluate::<i64>("1 + 1").await.expect("goes on"), 2);
 }
 
 /// How many items of 100 kB a stream may be ahead of a client that does not read: what the sockets hold, one round.
 const MOST_AHEAD: i64 = 400;
 
-async fn a_client_that_stops_reading_holds_nobody_up(ground: &Ground) {
-    let python = &ground.python;
+async fn a_client_that_stops_reading_holds_nobody_up(context: &TestContext) {
+    let python = &context.python;
     let code = "log = []\ndef g():\n    try:\n        while True:\n            log.append(1)\n            yield 'x' * 100_000\n    \
                 finally: log.append('closed')\nNone";
     python.evaluate::<()>(code).await.expect("defined");
     let mut stream = python.stream::<String>("g()").await.expect("opened");
     stream.next().await.expect("an item").expect("a value");
-    while python.get_session(&ground.session).await.expect("known").calls != 0 {}
+    while python.get_session(&context.session).await.expect("known").calls != 0 {}
     let ahead = python.evaluate::<i64>("len(log)").await.expect("the session is free meanwhile");
     assert!(ahead < MOST_AHEAD, "{ahead} items were made for nobody");
-    assert_eq!(ground.stranger().evaluate::<Value>("'other'").await.expect("others too"), Value::Str("other".into()));
+    assert_eq!(context.stranger().evaluate::<Value>("'other'").await.expect("others too"), Value::Str("other".into()));
     drop(stream);
     while !python.evaluate::<bool>("log[-1] == 'closed'").await.expect("told") {}
-    assert!(python.list_handles(&ground.session).await.expect("a list").is_empty());
+    assert!(python.list_handles(&context.session).await.expect("a list").is_empty());
 }

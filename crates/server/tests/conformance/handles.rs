@@ -3,7 +3,7 @@
 use beep_python_client::{Args, ErrorCode, Handle, Locals, Returned, Value};
 use beep_python_protocol::HandleRef;
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     falsy_objects_are_held_like_any_other,
@@ -16,8 +16,8 @@ pub const CASES: &[Case] = cases![
     ids_are_never_used_twice,
 ];
 
-async fn falsy_objects_are_held_like_any_other(ground: &Ground) {
-    let python = &ground.python;
+async fn falsy_objects_are_held_like_any_other(context: &TestContext) {
+    let python = &context.python;
     for (code, kind) in [
         ("[]", "list"),
         ("{}", "dict"),
@@ -55,8 +55,8 @@ async fn falsy_objects_are_held_like_any_other(ground: &Ground) {
     assert_eq!(python.to_float_array(&empty).await.expect("floats"), [1.0]);
 }
 
-async fn handles_are_arguments_anywhere(ground: &Ground) {
-    let python = &ground.python;
+async fn handles_are_arguments_anywhere(context: &TestContext) {
+    let python = &context.python;
     let it: Handle = python.evaluate("class It: pass\nit = It()\nit").await.expect("made");
     let inside = || {
         let pair = Value::Tuple(vec![(&it).into(), 1.into()]);
@@ -83,8 +83,8 @@ async fn handles_are_arguments_anywhere(ground: &Ground) {
     assert!(module);
 }
 
-async fn a_handle_that_nobody_knows_is_refused_anywhere(ground: &Ground) {
-    let python = &ground.python;
+async fn a_handle_that_nobody_knows_is_refused_anywhere(context: &TestContext) {
+    let python = &context.python;
     let unknown = || Value::Handle(HandleRef("no.such.handle".into()));
     let it: Handle = python.evaluate("kept = []\nkept").await.expect("made");
     let builtins = python.import_module("builtins").await.expect("imported");
@@ -104,8 +104,8 @@ async fn a_handle_that_nobody_knows_is_refused_anywhere(ground: &Ground) {
     assert_eq!(python.evaluate::<i64>("len(kept)").await.expect("nothing was done"), 0);
 }
 
-async fn a_users_own_dict_is_never_taken_for_a_handle(ground: &Ground) {
-    let python = &ground.python;
+async fn a_users_own_dict_is_never_taken_for_a_handle(context: &TestContext) {
+    let python = &context.python;
     let it: Handle = python.evaluate("object()").await.expect("held");
     for pairs in [
         vec![("$handle", it.id())],
@@ -124,8 +124,8 @@ async fn a_users_own_dict_is_never_taken_for_a_handle(ground: &Ground) {
     }
 }
 
-async fn what_no_value_can_say_becomes_a_handle(ground: &Ground) {
-    let python = &ground.python;
+async fn what_no_value_can_say_becomes_a_handle(context: &TestContext) {
+    let python = &context.python;
     python.evaluate::<()>("import collections, enum, datetime\nclass Number(int): pass").await.expect("defined");
     for code in [
         "object()",
@@ -156,8 +156,8 @@ async fn what_no_value_can_say_becomes_a_handle(ground: &Ground) {
     assert_eq!((described.shape(), described.dtype()), (Some(&[2, 3][..]), Some("float32")));
 }
 
-async fn dropped_handles_are_released(ground: &Ground) {
-    let python = &ground.python;
+async fn dropped_handles_are_released(context: &TestContext) {
+    let python = &context.python;
     python.evaluate::<()>("import weakref\nclass Kept: pass\nalive = weakref.WeakSet()").await.expect("defined");
     let mut held = Vec::new();
     for _ in 0..20 {
@@ -174,8 +174,8 @@ async fn dropped_handles_are_released(ground: &Ground) {
     assert_eq!(python.evaluate::<i64>(alive).await.expect("counted"), 0);
 }
 
-async fn handles_from_before_a_restart_are_lost(ground: &Ground) {
-    let python = &ground.python;
+async fn handles_from_before_a_restart_are_lost(context: &TestContext) {
+    let python = &context.python;
     let held: Handle = python.evaluate("[]").await.expect("held");
     python.evaluate::<()>("import os; os._exit(0)").await.expect_err("the worker ends");
     let lost = python.call_method::<()>(&held, "append", (1,)).await.expect_err("lost");
@@ -186,8 +186,8 @@ async fn handles_from_before_a_restart_are_lost(ground: &Ground) {
     assert_ne!(after.id(), held.id());
 }
 
-async fn ids_are_never_used_twice(ground: &Ground) {
-    let python = &ground.python;
+async fn ids_are_never_used_twice(context: &TestContext) {
+    let python = &context.python;
     let mut seen = std::collections::HashSet::new();
     for _ in 0..3 {
         for _ in 0..5 {

@@ -2,7 +2,7 @@
 
 use beep_python_client::ErrorCode;
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     environments_are_made_listed_tried_and_deleted,
@@ -22,17 +22,17 @@ const SCRIPT: &str = r#"
 "#;
 
 /// The script for a provider of this case's own.
-fn script(ground: &Ground) -> String {
-    SCRIPT.replace("PROVIDER", &format!("my-provider-{}", ground.name()))
+fn script(context: &TestContext) -> String {
+    SCRIPT.replace("PROVIDER", &format!("my-provider-{}", context.name()))
 }
 
 fn without_indent(script: &str) -> String {
     script.lines().map(|line| format!("{}\n", line.trim())).collect()
 }
 
-async fn environments_are_made_listed_tried_and_deleted(ground: &Ground) {
-    let python = &ground.python;
-    let provider = format!("made-{}", ground.name());
+async fn environments_are_made_listed_tried_and_deleted(context: &TestContext) {
+    let python = &context.python;
+    let provider = format!("made-{}", context.name());
     let path = python.create_environment(&provider, Some("org/Model-7B")).await.expect("made");
     assert!(path.join("bin/python").exists(), "{}", path.display());
     assert_eq!(python.create_environment(&provider, Some("org/Model-7B")).await.expect("found"), path);
@@ -41,7 +41,7 @@ async fn environments_are_made_listed_tried_and_deleted(ground: &Ground) {
     let status = python.environment_status(&made.name).await.expect("tried");
     let record = status.record.expect("who made it");
     assert_eq!((status.state.as_str(), record.provider.as_deref()), ("healthy", Some(provider.as_str())));
-    let (major, minor) = ground.version;
+    let (major, minor) = context.version;
     assert!(record.python.starts_with(&format!("{major}.{minor}.")), "{}", record.python);
     assert_eq!(python.install_packages(&made.name, &[]).await.expect("nothing to do"), []);
     let wrong = python.install_packages(&made.name, &["--index-url=x"]).await.expect_err("no package");
@@ -52,14 +52,14 @@ async fn environments_are_made_listed_tried_and_deleted(ground: &Ground) {
     assert_eq!(gone.code(), Some(ErrorCode::UnknownEnvironment));
 }
 
-async fn existing_scripts_make_environments(ground: &Ground) {
-    let python = &ground.python;
-    let script = script(ground);
+async fn existing_scripts_make_environments(context: &TestContext) {
+    let python = &context.python;
+    let script = script(context);
     let path: String = python.evaluate(&script).await.expect("as it stands");
     assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
     assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);
     let own = "from beep_python import VenvManager as Own\nOwn().ensure_provider_environment(name)";
-    let name = format!("my-provider-{}", ground.name());
+    let name = format!("my-provider-{}", context.name());
     assert_eq!(python.evaluate_with::<String>(own, [("name", name)]).await.expect("our own spelling"), path);
     assert!(python.evaluate::<bool>("isinstance(env_path, str)").await.expect("a string"));
     let more = "copied = venv_manager.CloneVirtualEnvironment(env_path.rsplit('/', 1)[1], copy)\n\
@@ -72,7 +72,7 @@ async fn existing_scripts_make_environments(ground: &Ground) {
     let told: (bool, Vec<String>, String, Vec<String>) = python.evaluate(&code).await.expect("both spellings");
     assert_eq!(told, (true, vec![], "healthy".into(), vec!["nothing".into()]));
     // As existing clients go about it: import first, then evaluate.
-    let other = ground.stranger().with_session(&ground.session);
+    let other = context.stranger().with_session(&context.session);
     other.import_module("clr").await.expect("imported");
     other.evaluate::<beep_python_client::Returned>("clr.AddReference('Beep.Python.Runtime')").await.expect("known");
     let refused = other.evaluate::<()>("clr.AddReference('System.Nothing')").await.expect_err("not ours");
@@ -98,18 +98,18 @@ real.__file__ = __file__
 sys.modules['clr'] = real
 "#;
 
-async fn beside(ground: &Ground, source: &str) {
-    let folder = ground.server.folder().join(format!("site-{}", ground.name()));
+async fn beside(context: &TestContext, source: &str) {
+    let folder = context.server.folder().join(format!("site-{}", context.name()));
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("clr.py"), source).expect("written");
     let path = "import sys\nsys.path.insert(0, folder)";
-    ground.python.evaluate_with::<()>(path, [("folder", folder)]).await.expect("on the path");
+    context.python.evaluate_with::<()>(path, [("folder", folder)]).await.expect("on the path");
 }
 
-async fn existing_scripts_make_them_beside_a_real_clr(ground: &Ground) {
-    beside(ground, PYTHONNET).await;
-    let python = &ground.python;
-    let script = script(ground);
+async fn existing_scripts_make_them_beside_a_real_clr(context: &TestContext) {
+    beside(context, PYTHONNET).await;
+    let python = &context.python;
+    let script = script(context);
     let path: String = python.evaluate(&script).await.expect("as it stands");
     assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
     assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);
@@ -126,11 +126,11 @@ async fn existing_scripts_make_them_beside_a_real_clr(ground: &Ground) {
     );
 }
 
-async fn existing_scripts_make_them_where_the_real_clr_does_not_load(ground: &Ground) {
-    beside(ground, "raise RuntimeError('Failed to create a default .NET runtime, which would have been \"mono\"')")
+async fn existing_scripts_make_them_where_the_real_clr_does_not_load(context: &TestContext) {
+    beside(context, "raise RuntimeError('Failed to create a default .NET runtime, which would have been \"mono\"')")
         .await;
-    let python = &ground.python;
-    let script = script(ground);
+    let python = &context.python;
+    let script = script(context);
     let path: String = python.evaluate(&script).await.expect("as it stands");
     assert!(std::path::Path::new(&path).join("bin/python").exists(), "{path}");
     assert_eq!(python.evaluate::<String>(&without_indent(&script)).await.expect("without indent"), path);

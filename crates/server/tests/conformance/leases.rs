@@ -5,7 +5,7 @@ use std::time::Duration;
 use beep_python_client::{AnyBackend, ErrorCode, Handle};
 use futures_util::StreamExt;
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     an_object_that_nobody_uses_is_released,
@@ -30,29 +30,29 @@ async fn code_of(python: &AnyBackend, object: &Handle) -> Option<ErrorCode> {
     python.get_attribute::<String>(object, "name").await.expect_err("it is released").code()
 }
 
-async fn an_object_that_nobody_uses_is_released(ground: &Ground) {
-    ground.python.evaluate::<()>(OWN).await.expect("defined");
-    let short = ground.python.with_lease(SHORT);
+async fn an_object_that_nobody_uses_is_released(context: &TestContext) {
+    context.python.evaluate::<()>(OWN).await.expect("defined");
+    let short = context.python.with_lease(SHORT);
     let leased: Handle = short.evaluate("Own('a')").await.expect("a handle");
-    let kept: Handle = ground.python.evaluate("Own('kept')").await.expect("a handle");
+    let kept: Handle = context.python.evaluate("Own('kept')").await.expect("a handle");
     let module = short.import_module("collections").await.expect("imported");
     let made: Handle = short.create_object(&module, "deque", ()).await.expect("made");
-    until_gone(&ground.python, 1).await;
-    assert_eq!(ground.python.evaluate::<Vec<String>>("gone").await.expect("told"), ["a"]);
-    assert_eq!(code_of(&ground.python, &leased).await, Some(ErrorCode::HandleExpired));
-    let told = ground.python.renew_handle(&leased).await.expect_err("too late").to_string();
+    until_gone(&context.python, 1).await;
+    assert_eq!(context.python.evaluate::<Vec<String>>("gone").await.expect("told"), ["a"]);
+    assert_eq!(code_of(&context.python, &leased).await, Some(ErrorCode::HandleExpired));
+    let told = context.python.renew_handle(&leased).await.expect_err("too late").to_string();
     assert!(told.contains("its lease of 0.06 s"), "{told}");
-    let held = async || ground.python.list_handles(&ground.session).await.expect("a list");
+    let held = async || context.python.list_handles(&context.session).await.expect("a list");
     while held().await.iter().any(|held| held.handle_id == made.id()) {}
-    assert_eq!(code_of(&ground.python, &made).await, Some(ErrorCode::HandleExpired), "what is created too");
-    assert_eq!(ground.python.get_attribute::<String>(&kept, "name").await.expect("no lease"), "kept");
-    ground.python.create_object(&module, "deque", ()).await.expect("modules have none");
+    assert_eq!(code_of(&context.python, &made).await, Some(ErrorCode::HandleExpired), "what is created too");
+    assert_eq!(context.python.get_attribute::<String>(&kept, "name").await.expect("no lease"), "kept");
+    context.python.create_object(&module, "deque", ()).await.expect("modules have none");
 }
 
-async fn a_use_and_a_renewal_begin_a_lease_anew(ground: &Ground) {
-    let object: Handle = ground.python.with_lease(LONG).evaluate("{1, 2}").await.expect("a handle");
+async fn a_use_and_a_renewal_begin_a_lease_anew(context: &TestContext) {
+    let object: Handle = context.python.with_lease(LONG).evaluate("{1, 2}").await.expect("a handle");
     let left = async || {
-        let list = ground.python.list_handles(&ground.session).await.expect("a list");
+        let list = context.python.list_handles(&context.session).await.expect("a list");
         list.iter().find(|held| held.handle_id == object.id()).and_then(|held| held.lease_left_ms).expect("a lease")
     };
     for renewal in [true, false] {
@@ -61,9 +61,9 @@ async fn a_use_and_a_renewal_begin_a_lease_anew(ground: &Ground) {
             while left().await > 3_599_980 {}
             let before = left().await;
             if renewal {
-                ground.python.renew_handle(&object).await.expect("renewed");
+                context.python.renew_handle(&object).await.expect("renewed");
             } else {
-                ground.python.call_method::<bool>(&object, "__contains__", (1,)).await.expect("used");
+                context.python.call_method::<bool>(&object, "__contains__", (1,)).await.expect("used");
             }
             if left().await > before {
                 break;
@@ -72,10 +72,10 @@ async fn a_use_and_a_renewal_begin_a_lease_anew(ground: &Ground) {
     }
 }
 
-async fn leases_are_listed(ground: &Ground) {
-    let leased: Handle = ground.python.with_lease(LONG).evaluate("{1}").await.expect("a handle");
-    let held: Handle = ground.python.evaluate("{2}").await.expect("a handle");
-    let list = ground.python.list_handles(&ground.session).await.expect("a list");
+async fn leases_are_listed(context: &TestContext) {
+    let leased: Handle = context.python.with_lease(LONG).evaluate("{1}").await.expect("a handle");
+    let held: Handle = context.python.evaluate("{2}").await.expect("a handle");
+    let list = context.python.list_handles(&context.session).await.expect("a list");
     let lease = |handle: &Handle| {
         let listed = list.iter().find(|listed| listed.handle_id == handle.id()).expect("listed");
         (listed.lease_ms, listed.lease_left_ms)
@@ -86,22 +86,22 @@ async fn leases_are_listed(ground: &Ground) {
     assert_eq!(lease(&held), (None, None));
 }
 
-async fn a_stream_that_nobody_reads_is_closed_when_its_lease_is_over(ground: &Ground) {
-    let python = &ground.python;
+async fn a_stream_that_nobody_reads_is_closed_when_its_lease_is_over(context: &TestContext) {
+    let python = &context.python;
     let code =
         "gone = []\ndef g():\n    try:\n        while True: yield 'x' * 200_000\n    finally: gone.append('closed')";
     python.evaluate::<()>(code).await.expect("defined");
     let mut stream = python.with_lease(SHORT).stream::<String>("g()").await.expect("opened");
     stream.next().await.expect("an item").expect("a value");
     // Its items wait unread: no more are asked for, so that nothing uses the stream.
-    until_gone(&ground.companion(), 1).await;
+    until_gone(&context.companion(), 1).await;
     let rest: Vec<_> = stream.collect().await;
     let end = rest.last().expect("it tells its end").as_ref().expect_err("it was closed");
     assert_eq!(end.code(), Some(ErrorCode::HandleExpired));
 }
 
-async fn leases_run_out_beside_background_tasks(ground: &Ground) {
-    let python = &ground.python;
+async fn leases_run_out_beside_background_tasks(context: &TestContext) {
+    let python = &context.python;
     python.evaluate::<()>(OWN).await.expect("defined");
     let task = "import asyncio\nticks = 0\nasync def tick():\n    global ticks\n    while True:\n        ticks += 1\n        await asyncio.sleep(0.005)\n\
                 async def start():\n    global task\n    task = asyncio.ensure_future(tick())\nawait start()";

@@ -4,7 +4,7 @@ use beep_python_client::{AnyBackend, CallLimits, Error, ErrorCode, Handle, Limit
 use beep_python_protocol::{Outcome, Problem};
 use futures_util::StreamExt;
 
-use crate::ground::{Case, Ground, cases, late};
+use crate::test_context::{Case, TestContext, cases, late};
 
 pub const CASES: &[Case] = cases![
     the_time_of_a_sessions_calls_is_limited,
@@ -21,14 +21,14 @@ pub const CASES: &[Case] = cases![
 ];
 
 /// Until the returned name is deleted, a session with these limits.
-async fn limited(ground: &Ground, limits: Limits) -> (AnyBackend, String) {
+async fn limited(context: &TestContext, limits: Limits) -> (AnyBackend, String) {
     let options = SessionOptions { limits, ..SessionOptions::default() };
-    let session = ground.python.create_session_with(&options).await.expect("a session");
-    (ground.python.with_session(&session), session)
+    let session = context.python.create_session_with(&options).await.expect("a session");
+    (context.python.with_session(&session), session)
 }
 
-async fn end(ground: &Ground, session: &str) {
-    ground.python.delete_session(session).await.expect("ended");
+async fn end(context: &TestContext, session: &str) {
+    context.python.delete_session(session).await.expect("ended");
 }
 
 fn problem<T: std::fmt::Debug>(result: Result<T, Error>) -> Problem {
@@ -42,45 +42,45 @@ async fn refused(python: &AnyBackend, code: &str) -> ErrorCode {
     problem(python.evaluate::<Value>(code).await).code
 }
 
-async fn the_time_of_a_sessions_calls_is_limited(ground: &Ground) {
+async fn the_time_of_a_sessions_calls_is_limited(context: &TestContext) {
     let told = late(async |time| {
         let timeout_ms = u64::try_from(time.as_millis()).ok();
-        let (there, session) = limited(ground, Limits { timeout_ms, ..Limits::default() }).await;
+        let (there, session) = limited(context, Limits { timeout_ms, ..Limits::default() }).await;
         let told = problem(there.evaluate::<()>("while True: pass").await);
-        end(ground, &session).await;
+        end(context, &session).await;
         told
     });
     let told = told.await;
     assert_eq!((told.code, told.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateKept)));
 }
 
-async fn processor_time_is_limited(ground: &Ground) {
-    ground.python.evaluate::<()>("kept = 1").await.expect("done");
-    let call = ground.python.with_limits(&CallLimits { cpu_ms: Some(150), ..CallLimits::default() });
+async fn processor_time_is_limited(context: &TestContext) {
+    context.python.evaluate::<()>("kept = 1").await.expect("done");
+    let call = context.python.with_limits(&CallLimits { cpu_ms: Some(150), ..CallLimits::default() });
     let told = problem(call.evaluate::<()>("while True: pass").await);
     assert_eq!((told.code, told.outcome), (ErrorCode::CpuTimeExceeded, Some(Outcome::StateKept)));
     let slept = call.evaluate::<i64>("import time\ntime.sleep(0.4)\nkept").await;
     assert_eq!(slept.expect("sleeping costs nothing"), 1);
-    let (there, session) = limited(ground, Limits { cpu_ms: Some(150), ..Limits::default() }).await;
+    let (there, session) = limited(context, Limits { cpu_ms: Some(150), ..Limits::default() }).await;
     let looser = there.with_limits(&CallLimits { cpu_ms: Some(3_600_000), ..CallLimits::default() });
     assert_eq!(refused(&looser, "while True: pass").await, ErrorCode::CpuTimeExceeded, "never looser than the session");
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn memory_is_limited(ground: &Ground) {
+async fn memory_is_limited(context: &TestContext) {
     let eats =
         "import time\neaten = []\nwhile True:\n    eaten.append(bytearray(b'x' * (4 << 20)))\n    time.sleep(0.005)";
-    ground.python.evaluate::<()>("before = bytearray(b'x' * (100 << 20))").await.expect("done");
-    let call = ground.python.with_limits(&CallLimits { memory_growth_bytes: Some(64 << 20), ..CallLimits::default() });
+    context.python.evaluate::<()>("before = bytearray(b'x' * (100 << 20))").await.expect("done");
+    let call = context.python.with_limits(&CallLimits { memory_growth_bytes: Some(64 << 20), ..CallLimits::default() });
     assert_eq!(call.evaluate::<i64>("len(before) >> 20").await.expect("it had that before"), 100);
     let told = stopped_in_time(async || problem(call.evaluate::<()>(eats).await)).await;
     assert_eq!((told.code, told.outcome), (ErrorCode::MemoryExceeded, Some(Outcome::StateKept)));
     // More than it may have, and less than makes the system refuse it, however late it is looked at.
     let holds = "import time\neaten = [bytearray(b'x' * (4 << 20)) for _ in range(30)]\ntime.sleep(1000)";
     let told = stopped_in_time(async || {
-        let (there, session) = limited(ground, Limits { memory_bytes: Some(100 << 20), ..Limits::default() }).await;
+        let (there, session) = limited(context, Limits { memory_bytes: Some(100 << 20), ..Limits::default() }).await;
         let told = problem(there.evaluate::<()>(holds).await);
-        end(ground, &session).await;
+        end(context, &session).await;
         told
     });
     let told = told.await;
@@ -101,19 +101,19 @@ async fn stopped_in_time(call: impl AsyncFn() -> Problem) -> Problem {
     told
 }
 
-async fn what_a_call_took_is_not_held_against_the_next(ground: &Ground) {
-    let (there, session) = limited(ground, Limits { memory_bytes: Some(1 << 30), ..Limits::default() }).await;
+async fn what_a_call_took_is_not_held_against_the_next(context: &TestContext) {
+    let (there, session) = limited(context, Limits { memory_bytes: Some(1 << 30), ..Limits::default() }).await;
     let next = there.with_limits(&CallLimits { memory_growth_bytes: Some(16 << 20), ..CallLimits::default() });
     there.evaluate::<()>("import time\ntaken = []").await.expect("done");
     for _ in 0..6 {
         there.evaluate::<()>("taken.append(b'x' * (40 << 20))").await.expect("within its limits");
         next.evaluate::<()>("time.sleep(0.12)").await.expect("it takes nothing");
     }
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn processes_are_limited(ground: &Ground) {
-    let (there, session) = limited(ground, Limits { processes: Some(4), ..Limits::default() }).await;
+async fn processes_are_limited(context: &TestContext) {
+    let (there, session) = limited(context, Limits { processes: Some(4), ..Limits::default() }).await;
     let backstop = "import resource\nresource.getrlimit(resource.RLIMIT_NPROC)[1] > 512";
     assert!(
         there.evaluate::<bool>(backstop).await.expect("told"),
@@ -123,11 +123,11 @@ async fn processes_are_limited(ground: &Ground) {
     let told = problem(there.evaluate::<()>(bomb).await);
     assert_eq!((told.code, told.outcome), (ErrorCode::TooManyProcesses, Some(Outcome::StateLost)));
     assert_eq!(there.evaluate::<i64>("1 + 1").await.expect("goes on"), 2);
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn handles_are_limited(ground: &Ground) {
-    let (there, session) = limited(ground, Limits { handles: Some(3), ..Limits::default() }).await;
+async fn handles_are_limited(context: &TestContext) {
+    let (there, session) = limited(context, Limits { handles: Some(3), ..Limits::default() }).await;
     let one = there.with_limits(&CallLimits { handles: Some(1), ..CallLimits::default() });
     let first: Handle = one.evaluate("object()").await.expect("one");
     let second: Handle = one.evaluate("object()").await.expect("of each call");
@@ -136,21 +136,21 @@ async fn handles_are_limited(ground: &Ground) {
     assert_eq!(items[1].as_ref().expect_err("one too many").code(), Some(ErrorCode::TooManyHandles));
     assert_eq!(refused(&there, "object()").await, ErrorCode::TooManyHandles, "of the session");
     drop((first, second));
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn results_are_limited(ground: &Ground) {
-    let (there, session) = limited(ground, Limits { result_bytes: Some(100), ..Limits::default() }).await;
+async fn results_are_limited(context: &TestContext) {
+    let (there, session) = limited(context, Limits { result_bytes: Some(100), ..Limits::default() }).await;
     let of = |most| there.with_limits(&CallLimits { result_bytes: Some(most), ..CallLimits::default() });
     assert_eq!(refused(&there, "'x' * 200").await, ErrorCode::ResultTooLarge);
     assert_eq!(refused(&of(1000), "'x' * 200").await, ErrorCode::ResultTooLarge, "never looser than the session");
     assert_eq!(refused(&of(10), "'x' * 50").await, ErrorCode::ResultTooLarge);
     assert_eq!(there.evaluate::<String>("'x' * 50").await.expect("it fits").len(), 50);
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn items_of_streams_are_limited(ground: &Ground) {
-    let (there, session) = limited(ground, Limits { result_bytes: Some(100), ..Limits::default() }).await;
+async fn items_of_streams_are_limited(context: &TestContext) {
+    let (there, session) = limited(context, Limits { result_bytes: Some(100), ..Limits::default() }).await;
     there.evaluate::<()>("closed = []\ndef g(size):\n    try:\n        yield 'x'\n        yield 'x' * size\n        yield 'y'\n    finally: closed.append(size)\nasync def a(size):\n    for item in g(size): yield item").await.expect("defined");
     let call = there.with_limits(&CallLimits { result_bytes: Some(20), ..CallLimits::default() });
     for (python, code) in [(&there, "g(200)"), (&there, "a(200)"), (&call, "g(50)")] {
@@ -160,42 +160,42 @@ async fn items_of_streams_are_limited(ground: &Ground) {
         assert_eq!(items.len(), 2);
     }
     assert_eq!(there.evaluate::<Vec<i64>>("closed").await.expect("all were closed"), [200, 200, 50]);
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn output_is_limited(ground: &Ground) {
-    let (there, session) = limited(ground, Limits { output_bytes: Some(10), ..Limits::default() }).await;
+async fn output_is_limited(context: &TestContext) {
+    let (there, session) = limited(context, Limits { output_bytes: Some(10), ..Limits::default() }).await;
     let of = |most| there.with_limits(&CallLimits { output_bytes: Some(most), ..CallLimits::default() });
     for (python, kept) in [(there.clone(), 10), (of(5), 5), (of(100), 10)] {
         let told: Response<()> = python.evaluate("print('x' * 20)").await.expect("done");
         let expected = format!("{}\n[output cut here: {} more bytes]\n", "x".repeat(kept), 21 - kept);
         assert_eq!(told.stdout, expected);
     }
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn calls_that_wait_are_limited(ground: &Ground) {
-    let (there, session) = limited(ground, Limits { waiting: Some(1), ..Limits::default() }).await;
+async fn calls_that_wait_are_limited(context: &TestContext) {
+    let (there, session) = limited(context, Limits { waiting: Some(1), ..Limits::default() }).await;
     let call = there.with_request_id(&format!("waits in {session}"));
     let second = async {
-        while ground.stranger().get_session(&session).await.expect("known").calls == 0 {}
-        let told = refused(&ground.companion().with_session(&session), "1").await;
-        ground.stranger().cancel(&format!("waits in {session}")).await.expect("cancelled");
+        while context.stranger().get_session(&session).await.expect("known").calls == 0 {}
+        let told = refused(&context.companion().with_session(&session), "1").await;
+        context.stranger().cancel(&format!("waits in {session}")).await.expect("cancelled");
         told
     };
     let (first, second) = tokio::join!(call.evaluate::<()>("import time\ntime.sleep(1000)"), second);
     assert_eq!((problem(first).code, second), (ErrorCode::Cancelled, ErrorCode::QueueFull));
-    end(ground, &session).await;
+    end(context, &session).await;
 }
 
-async fn open_files_are_limited(ground: &Ground) {
+async fn open_files_are_limited(context: &TestContext) {
     let most = "import resource\nresource.getrlimit(resource.RLIMIT_NOFILE)";
-    assert_eq!(ground.python.evaluate::<(i64, i64)>(most).await.expect("told"), (4096, 4096), "where nothing is said");
-    let (there, session) = limited(ground, Limits { open_files: Some(64), ..Limits::default() }).await;
+    assert_eq!(context.python.evaluate::<(i64, i64)>(most).await.expect("told"), (4096, 4096), "where nothing is said");
+    let (there, session) = limited(context, Limits { open_files: Some(64), ..Limits::default() }).await;
     let leaks = "kept = []\ntry:\n    while True: kept.append(open('/dev/null'))\nexcept OSError as error: told = error.errno\nkept.clear()\ntold";
     assert_eq!(there.evaluate::<i64>(leaks).await.expect("told"), 24, "EMFILE");
     assert_eq!(there.evaluate::<(i64, i64)>(most).await.expect("told"), (64, 64));
     let forks = "import os\nchild = os.fork()\nif child == 0: os._exit(7)\nos.waitpid(child, 0)[1] >> 8";
     assert_eq!(there.evaluate::<i64>(forks).await.expect("forked"), 7);
-    end(ground, &session).await;
+    end(context, &session).await;
 }

@@ -1,7 +1,7 @@
 //! One suite for all backends: each case is written once, and runs through every backend against a server of each Python
 //! of the machine. A test's name says which: `3.12::pipe::handles::an_empty_list_is_not_a_missing_handle`.
 //!
-//! To add a case, write an `async fn name(ground: &Ground)` in a file of its subject, and name it in that file's list. It
+//! To add a case, write an `async fn name(context: &TestContext)` in a file of its subject, and name it in that file's list. It
 //! has a session and connections of its own, so that it can run beside all others.
 //!
 //! `cargo test -p beep-python-server --test conformance -- 3.9::http` runs a part; with `BEEP_PYTHON_REPEAT=50` each case
@@ -16,7 +16,6 @@ mod existing;
 mod existing_client;
 mod failures;
 mod faults;
-mod ground;
 mod handles;
 mod infrastructure;
 mod leases;
@@ -27,6 +26,7 @@ mod processes;
 mod server;
 mod sessions;
 mod stock_grpc;
+mod test_context;
 mod values;
 
 #[path = "../support/host.rs"]
@@ -47,9 +47,9 @@ mod whole;
 
 use std::process::ExitCode;
 
-use ground::Subject;
 use libtest_mimic::{Arguments, Trial};
 use server::Python;
+use test_context::Subject;
 
 /// Every subject with its cases.
 const SUBJECTS: &[Subject] = &[
@@ -78,17 +78,17 @@ const AT_ONCE: usize = 8;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    ground::note_panics();
+    test_context::note_panics();
     let pythons = Python::all();
     let repeat: usize = std::env::var("BEEP_PYTHON_REPEAT").ok().and_then(|often| often.parse().ok()).unwrap_or(1);
     let mut trials = Vec::new();
     for python in (0..repeat).flat_map(|_| &pythons) {
         for (subject, case) in SUBJECTS.iter().flat_map(|subject| subject.cases.iter().map(move |case| (subject, case)))
         {
-            for way in case.ways {
-                let name = format!("{python}::{way}::{}::{}", subject.name, case.name);
+            for transport in case.transports {
+                let name = format!("{python}::{transport}::{}::{}", subject.name, case.name);
                 let python = python.clone();
-                trials.push(Trial::test(name, move || ground::run(&python, *way, case)));
+                trials.push(Trial::test(name, move || test_context::run(&python, *transport, case)));
             }
         }
     }

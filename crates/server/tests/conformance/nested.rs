@@ -8,7 +8,7 @@ use beep_python_client::{AnyBackend, CallLimits, Callback, CallbackCall, CancelO
 use beep_python_protocol::{Outcome, Problem};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::ground::{Case, Ground, cases, late};
+use crate::test_context::{Case, TestContext, cases, late};
 
 pub const CASES: &[Case] = cases![
     a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on,
@@ -23,10 +23,10 @@ pub const CASES: &[Case] = cases![
 type Told = UnboundedReceiver<Result<i64, Error>>;
 
 /// A backend with a callback `ask`, which evaluates its argument within itself, as `how` has it, and what comes of that.
-fn asking(ground: &Ground, how: impl Fn(AnyBackend) -> AnyBackend + Send + Sync + 'static) -> (AnyBackend, Told) {
-    let (inner, how) = (ground.companion(), Arc::new(how));
+fn asking(context: &TestContext, how: impl Fn(AnyBackend) -> AnyBackend + Send + Sync + 'static) -> (AnyBackend, Told) {
+    let (inner, how) = (context.companion(), Arc::new(how));
     let (sender, told) = unbounded_channel();
-    let python = ground.python.with_callback("ask", move |call: CallbackCall| {
+    let python = context.python.with_callback("ask", move |call: CallbackCall| {
         let (within, sender) = (how(inner.nested_in(&call)), sender.clone());
         async move {
             let code: String = call.arg(0)?;
@@ -57,18 +57,18 @@ async fn marked(mark: &Path) {
     }
 }
 
-async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(ground: &Ground) {
+async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(context: &TestContext) {
     for code in ["while True: pass", "import time\\ntime.sleep(1000)", "import asyncio\\nawait asyncio.sleep(1000)"] {
         let around = format!("mine = 20\nask('{code}')\nmine + 22");
         let problem = late(async |time| {
-            let (python, mut told) = asking(ground, move |within| within.with_timeout(time));
+            let (python, mut told) = asking(context, move |within| within.with_timeout(time));
             assert_eq!(python.evaluate_with::<i64>(&around, ask()).await.expect("goes on"), 42, "{code}");
             problem(&mut told).await
         });
         let problem = problem.await;
         assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::StateKept)), "{code}");
     }
-    let (python, mut told) = asking(ground, |within| within.with_timeout(Duration::from_secs(60)));
+    let (python, mut told) = asking(context, |within| within.with_timeout(Duration::from_secs(60)));
     let own =
         "try:\n    ask('raise KeyboardInterrupt')\nexcept BaseException: told = 'here'\nelse: told = 'there'\ntold";
     assert_eq!(python.evaluate_with::<String>(own, ask()).await.expect("goes on"), "there", "nobody cancelled it");
@@ -78,9 +78,9 @@ async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(groun
     );
 }
 
-async fn a_nested_call_with_events_is_refused_at_once(ground: &Ground) {
-    let inner = ground.companion();
-    let python = ground.python.with_callback("ask", move |call: CallbackCall| {
+async fn a_nested_call_with_events_is_refused_at_once(context: &TestContext) {
+    let inner = context.companion();
+    let python = context.python.with_callback("ask", move |call: CallbackCall| {
         let within = inner.nested_in(&call);
         async move {
             let told = match within.execute("1").await {
@@ -93,34 +93,34 @@ async fn a_nested_call_with_events_is_refused_at_once(ground: &Ground) {
     assert!(python.evaluate_with::<bool>("ask()", ask()).await.expect("goes on"));
 }
 
-async fn a_nested_call_is_cancelled_alone(ground: &Ground) {
+async fn a_nested_call_is_cancelled_alone(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
-    let id = format!("nested in {}", ground.session);
+    let id = format!("nested in {}", context.session);
     let name = id.clone();
-    let (python, mut told) = asking(ground, move |within| within.with_request_id(&name));
+    let (python, mut told) = asking(context, move |within| within.with_request_id(&name));
     let code = format!("open('{}', 'w').close()\\nwhile True: pass", mark.display());
     let around = format!("caught = False\ntry: ask(\"{code}\")\nexcept BaseException: caught = True\n(caught, 42)");
     let cancelling = async {
         marked(&mark).await;
-        ground.stranger().cancel(&id).await.expect("told")
+        context.stranger().cancel(&id).await.expect("told")
     };
     let (answered, outcome) = tokio::join!(python.evaluate_with::<(bool, i64)>(&around, ask()), cancelling);
     assert_eq!(answered.expect("goes on"), (false, 42));
     let problem = problem(&mut told).await;
     assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
     assert_eq!(outcome, CancelOutcome::StateKept);
-    assert_eq!(ground.stranger().cancel(&id).await.expect("told"), CancelOutcome::NotFound, "it is over");
+    assert_eq!(context.stranger().cancel(&id).await.expect("told"), CancelOutcome::NotFound, "it is over");
 }
 
-async fn a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it(ground: &Ground) {
+async fn a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it(context: &TestContext) {
     // It holds on from before its time begins.
     let deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone";
-    ground.python.evaluate::<()>(deaf).await.expect("done");
+    context.python.evaluate::<()>(deaf).await.expect("done");
     let mut around = Ok(());
     let inner = late(async |time| {
         let grace = Duration::from_millis(50);
-        let (python, mut told) = asking(ground, move |within| within.with_timeout(time).with_grace(grace));
+        let (python, mut told) = asking(context, move |within| within.with_timeout(time).with_grace(grace));
         around = python.evaluate_with::<()>("ask('while True: pass')", ask()).await;
         problem(&mut told).await
     });
@@ -132,19 +132,19 @@ async fn a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it(groun
         }
         other => panic!("it cannot go on: {other:?}"),
     }
-    assert_eq!(ground.python.evaluate::<i64>("1 + 1").await.expect("the session does"), 2);
+    assert_eq!(context.python.evaluate::<i64>("1 + 1").await.expect("the session does"), 2);
 }
 
-async fn a_nested_call_ends_with_the_call_around_it(ground: &Ground) {
+async fn a_nested_call_ends_with_the_call_around_it(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
-    let id = format!("around in {}", ground.session);
-    let (python, mut told) = asking(ground, |within| within);
+    let id = format!("around in {}", context.session);
+    let (python, mut told) = asking(context, |within| within);
     let code = format!("open('{}', 'w').close()\\nwhile True: pass", mark.display());
     let (call, around) = (python.with_request_id(&id), format!("kept = 1\nask(\"{code}\")"));
     let cancelling = async {
         marked(&mark).await;
-        ground.stranger().cancel(&id).await.expect("told")
+        context.stranger().cancel(&id).await.expect("told")
     };
     let (answered, outcome) = tokio::join!(call.evaluate_with::<()>(&around, ask()), cancelling);
     assert_eq!(answered.expect_err("cancelled").code(), Some(ErrorCode::Cancelled));
@@ -153,8 +153,8 @@ async fn a_nested_call_ends_with_the_call_around_it(ground: &Ground) {
     assert_eq!((problem.code, problem.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
 }
 
-async fn nested_calls_have_limits(ground: &Ground) {
-    let of = |limits: CallLimits| asking(ground, move |within| within.with_limits(&limits));
+async fn nested_calls_have_limits(context: &TestContext) {
+    let of = |limits: CallLimits| asking(context, move |within| within.with_limits(&limits));
     for (limits, code, expected) in [
         (CallLimits { result_bytes: Some(5), ..CallLimits::default() }, "10 ** 20", ErrorCode::ResultTooLarge),
         (CallLimits { handles: Some(0), ..CallLimits::default() }, "object()", ErrorCode::TooManyHandles),

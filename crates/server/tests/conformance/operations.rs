@@ -2,7 +2,7 @@
 
 use beep_python_client::{Args, ErrorCode, Handle, Locals, Response, Returned, Value};
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     the_host_says_that_it_is_there,
@@ -21,16 +21,16 @@ pub const CASES: &[Case] = cases![
     sessions_are_apart,
 ];
 
-async fn the_host_says_that_it_is_there(ground: &Ground) {
-    let health = ground.python.health().await.expect("there");
+async fn the_host_says_that_it_is_there(context: &TestContext) {
+    let health = context.python.health().await.expect("there");
     assert_eq!(health.status, "ok");
-    let (major, minor) = ground.version;
+    let (major, minor) = context.version;
     let version = health.details["python"].as_str().expect("a version");
     assert!(version.starts_with(&format!("{major}.{minor}.")), "{version}");
 }
 
-async fn evaluate_takes_expressions_statements_and_nothing(ground: &Ground) {
-    let python = &ground.python;
+async fn evaluate_takes_expressions_statements_and_nothing(context: &TestContext) {
+    let python = &context.python;
     assert_eq!(python.evaluate::<i64>("1 + 1").await.expect("an expression"), 2);
     assert_eq!(python.evaluate::<i64>("a = 20\nb = 1\na * 2 + b + b").await.expect("statements"), 42);
     assert_eq!(python.evaluate::<i64>("a").await.expect("names persist"), 20);
@@ -43,8 +43,8 @@ async fn evaluate_takes_expressions_statements_and_nothing(ground: &Ground) {
     assert!(python.evaluate::<bool>("import sys; sys.modules['__main__'].__dict__ is globals()").await.expect("real"));
 }
 
-async fn locals_are_for_one_call_and_leave_nothing(ground: &Ground) {
-    let python = &ground.python;
+async fn locals_are_for_one_call_and_leave_nothing(context: &TestContext) {
+    let python = &context.python;
     python.evaluate::<()>("kept = 1\ndef of_the_session(): return kept").await.expect("defined");
     let locals = || Locals::new().local("kept", 5).local("näme", "é");
     let seen: Vec<i64> = python
@@ -63,8 +63,8 @@ async fn locals_are_for_one_call_and_leave_nothing(ground: &Ground) {
     assert_eq!(python.evaluate::<i64>("bound").await.expect("without locals names persist"), 3);
 }
 
-async fn code_may_be_indented_and_may_await(ground: &Ground) {
-    let python = &ground.python;
+async fn code_may_be_indented_and_may_await(context: &TestContext) {
+    let python = &context.python;
     let indented =
         "\n        text = '''\n        kept'''\n        if text:\n            text = text.strip()\n        text\n    ";
     assert_eq!(python.evaluate::<String>(indented).await.expect("indented"), "kept");
@@ -75,8 +75,8 @@ async fn code_may_be_indented_and_may_await(ground: &Ground) {
     assert_eq!(python.evaluate::<i64>("await task").await.expect("one loop for the session"), 5);
 }
 
-async fn output_comes_with_the_answer(ground: &Ground) {
-    let python = &ground.python;
+async fn output_comes_with_the_answer(context: &TestContext) {
+    let python = &context.python;
     let code = "import os, sys\nprint('out ä')\nprint('err', file=sys.stderr)\nos.write(1, b'raw\\n')\nos.system('echo child')\n7";
     let answer: Response<i64> = python.evaluate(code).await.expect("answered");
     let expected =
@@ -90,13 +90,13 @@ async fn output_comes_with_the_answer(ground: &Ground) {
     assert_eq!(bytes.stdout, "a\u{fffd}\u{fffd}b\0", "whatever is written, text comes");
 }
 
-async fn modules_are_imported_once_and_bind_their_root(ground: &Ground) {
-    let python = &ground.python;
+async fn modules_are_imported_once_and_bind_their_root(context: &TestContext) {
+    let python = &context.python;
     let path = python.import_module("os.path").await.expect("imported");
     assert_eq!(path.type_name(), "module");
     assert_eq!(python.call_method::<String>(&path, "join", ("a", "b")).await.expect("called"), "a/b");
     assert_eq!(python.evaluate::<String>("os.path.sep").await.expect("the root is bound"), "/");
-    let again = ground.companion().import_module("os.path").await.expect("imported");
+    let again = context.companion().import_module("os.path").await.expect("imported");
     assert_eq!(again.id(), path.id(), "one handle for each module");
     python.dispose_handle(again).await.expect("nothing to do");
     assert_eq!(python.call_method::<String>(&path, "basename", ("a/b",)).await.expect("still there"), "b");
@@ -104,8 +104,8 @@ async fn modules_are_imported_once_and_bind_their_root(ground: &Ground) {
     assert_eq!(missing.exception().map(|e| e.kind.as_str()), Some("ModuleNotFoundError"));
 }
 
-async fn objects_are_made_called_and_asked(ground: &Ground) {
-    let python = &ground.python;
+async fn objects_are_made_called_and_asked(context: &TestContext) {
+    let python = &context.python;
     let fractions = python.import_module("fractions").await.expect("imported");
     let made = python.create_object(&fractions, "Fraction", (3, 4)).await.expect("made");
     assert_eq!(made.type_name(), "fractions.Fraction");
@@ -130,8 +130,8 @@ async fn objects_are_made_called_and_asked(ground: &Ground) {
     assert_eq!(missing.exception().map(|e| e.kind.as_str()), Some("AttributeError"));
 }
 
-async fn names_may_be_dotted(ground: &Ground) {
-    let python = &ground.python;
+async fn names_may_be_dotted(context: &TestContext) {
+    let python = &context.python;
     let os = python.import_module("os").await.expect("imported");
     assert_eq!(python.call_method::<String>(&os, "path.join", ("a", "b")).await.expect("called"), "a/b");
     assert_eq!(python.get_attribute::<String>(&os, "path.sep").await.expect("read"), "/");
@@ -143,8 +143,8 @@ async fn names_may_be_dotted(ground: &Ground) {
     assert!(inner.type_name().ends_with("Outer.Inner"), "{}", inner.type_name());
 }
 
-async fn attributes_are_set_and_read(ground: &Ground) {
-    let python = &ground.python;
+async fn attributes_are_set_and_read(context: &TestContext) {
+    let python = &context.python;
     let owner: Handle = python.evaluate("class Owner: pass\nOwner()").await.expect("made");
     python.set_attribute(&owner, "name", vec!["a", "b"]).await.expect("set");
     assert_eq!(python.get_attribute::<Vec<String>>(&owner, "name").await.expect("read"), ["a", "b"]);
@@ -159,8 +159,8 @@ async fn attributes_are_set_and_read(ground: &Ground) {
     assert_eq!(refused.exception().map(|e| e.kind.as_str()), Some("AttributeError"));
 }
 
-async fn float_arrays_are_32_bit(ground: &Ground) {
-    let python = &ground.python;
+async fn float_arrays_are_32_bit(context: &TestContext) {
+    let python = &context.python;
     for (code, expected) in [
         ("[1.5, -0.25, 1e30, 0.1]", vec![1.5, -0.25, 1e30, 0.1]),
         ("(1, True, 2**53)", vec![1.0, 1.0, 2f32.powi(53)]),
@@ -187,8 +187,8 @@ async fn float_arrays_are_32_bit(ground: &Ground) {
     }
 }
 
-async fn rows_of_floats(ground: &Ground) {
-    let python = &ground.python;
+async fn rows_of_floats(context: &TestContext) {
+    let python = &context.python;
     for (code, expected) in [
         ("[[1, 2.5], [3, 4]]", vec![vec![1.0, 2.5], vec![3.0, 4.0]]),
         ("[[1, 2], [], [3]]", vec![vec![1.0, 2.0], vec![], vec![3.0]]),
@@ -204,8 +204,8 @@ async fn rows_of_floats(ground: &Ground) {
     assert_eq!(told.code(), Some(ErrorCode::NotRepresentable), "{told}");
 }
 
-async fn availability_is_told_without_importing(ground: &Ground) {
-    let python = &ground.python;
+async fn availability_is_told_without_importing(context: &TestContext) {
+    let python = &context.python;
     for (module, available) in
         [("json", true), ("json.decoder", true), ("no_such_module", false), ("json.nothing", false)]
     {
@@ -215,8 +215,8 @@ async fn availability_is_told_without_importing(ground: &Ground) {
     assert!(!python.evaluate::<bool>("import sys; 'colorsys' in sys.modules").await.expect("looked"));
 }
 
-async fn values_are_wrapped_and_disposed_of(ground: &Ground) {
-    let python = &ground.python;
+async fn values_are_wrapped_and_disposed_of(context: &TestContext) {
+    let python = &context.python;
     let wrapped = python.wrap_value(vec![3, 1, 2]).await.expect("wrapped");
     assert_eq!(wrapped.type_name(), "list");
     python.call_method::<()>(&wrapped, "sort", ()).await.expect("sorted");
@@ -229,9 +229,9 @@ async fn values_are_wrapped_and_disposed_of(ground: &Ground) {
     assert!(python.evaluate_with::<bool>("it is None", [("it", &none)]).await.expect("read"));
 }
 
-async fn sessions_are_apart(ground: &Ground) {
-    let python = &ground.python;
-    let other = ground.stranger();
+async fn sessions_are_apart(context: &TestContext) {
+    let python = &context.python;
+    let other = context.stranger();
     let id = other.create_session().await.expect("a session");
     let there = other.with_session(&id);
     python.evaluate::<()>("mine = 1").await.expect("done");
@@ -240,7 +240,8 @@ async fn sessions_are_apart(ground: &Ground) {
     let foreign = there.evaluate_with::<Value>("it", [("it", &held)]).await.expect_err("of another session");
     assert!(matches!(foreign.code(), Some(ErrorCode::UnknownHandle | ErrorCode::HandleLost)), "{foreign}");
     let list = other.list_sessions().await.expect("a list");
-    let pids: Vec<_> = list.iter().filter(|s| [&id, &ground.session].contains(&&s.session_id)).map(|s| s.pid).collect();
+    let pids: Vec<_> =
+        list.iter().filter(|s| [&id, &context.session].contains(&&s.session_id)).map(|s| s.pid).collect();
     assert!(pids.len() == 2 && pids[0] != pids[1], "each in a process of its own: {list:?}");
     other.delete_session(&id).await.expect("ended");
     assert_eq!(there.evaluate::<()>("1").await.expect_err("gone").code(), Some(ErrorCode::UnknownSession));

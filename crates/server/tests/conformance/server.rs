@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use beep_python_client::connect;
 use beep_python_runtime::interpreter::Interpreter;
-use beep_python_server::door::DoorConfig;
+use beep_python_server::auth::AccessConfig;
 
 use crate::host::pythons;
 pub use crate::whole::Server;
@@ -29,7 +29,7 @@ impl Python {
 
     pub fn server(&self) -> Arc<Server> {
         let mut server = self.server.lock().expect("a server that starts");
-        server.get_or_insert_with(|| Arc::new(Server::start(self.interpreter, DoorConfig::default()))).clone()
+        server.get_or_insert_with(|| Arc::new(Server::start(self.interpreter, AccessConfig::default()))).clone()
     }
 
     /// Stops the server, where there is one. The error says what the cases left behind.

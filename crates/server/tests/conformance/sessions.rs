@@ -6,7 +6,7 @@ use std::path::Path;
 use beep_python_client::{AnyBackend, Callback, CancelOutcome, Error, ErrorCode, SessionOptions, Value};
 use beep_python_protocol::{DeathCause, Outcome, Problem};
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     a_call_is_cancelled_from_another_client,
@@ -40,49 +40,49 @@ fn problem<T: std::fmt::Debug>(result: Result<T, Error>) -> Problem {
 }
 
 /// What the call and the one who cancels it are told.
-async fn cancelled(ground: &Ground, call: AnyBackend) -> (Problem, CancelOutcome) {
+async fn cancelled(context: &TestContext, call: AnyBackend) -> (Problem, CancelOutcome) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
-    let id = format!("call of {}", ground.session);
+    let id = format!("call of {}", context.session);
     let call = call.with_request_id(&id);
     let code = endless(&mark);
     let calling = call.evaluate::<()>(&code);
     let cancelling = async {
         marked(&mark).await;
-        ground.stranger().cancel(&id).await.expect("told")
+        context.stranger().cancel(&id).await.expect("told")
     };
     let (answered, outcome) = tokio::join!(calling, cancelling);
     (problem(answered), outcome)
 }
 
-async fn a_call_is_cancelled_from_another_client(ground: &Ground) {
-    assert_eq!(ground.python.cancel("nobody's").await.expect("told"), CancelOutcome::NotFound);
-    let (told, outcome) = cancelled(ground, ground.python.clone()).await;
+async fn a_call_is_cancelled_from_another_client(context: &TestContext) {
+    assert_eq!(context.python.cancel("nobody's").await.expect("told"), CancelOutcome::NotFound);
+    let (told, outcome) = cancelled(context, context.python.clone()).await;
     assert_eq!((told.code, told.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
     assert_eq!(outcome, CancelOutcome::StateKept);
-    assert_eq!(ground.python.evaluate::<i64>("kept").await.expect("kept"), 1);
+    assert_eq!(context.python.evaluate::<i64>("kept").await.expect("kept"), 1);
 }
 
-async fn a_call_without_grace_is_killed(ground: &Ground) {
-    let (told, outcome) = cancelled(ground, ground.python.with_grace(std::time::Duration::ZERO)).await;
+async fn a_call_without_grace_is_killed(context: &TestContext) {
+    let (told, outcome) = cancelled(context, context.python.with_grace(std::time::Duration::ZERO)).await;
     assert_eq!((told.code, told.outcome), (ErrorCode::Cancelled, Some(Outcome::StateLost)));
     assert_eq!(outcome, CancelOutcome::StateLost);
-    assert!(!ground.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
+    assert!(!context.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
 }
 
-async fn a_call_whose_caller_is_gone_is_cancelled_if_it_asked(ground: &Ground) {
+async fn a_call_whose_caller_is_gone_is_cancelled_if_it_asked(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
-    let (code, python) = (endless(&mark), ground.python.with_cancel_on_disconnect());
+    let (code, python) = (endless(&mark), context.python.with_cancel_on_disconnect());
     tokio::select! {
         answered = python.evaluate::<()>(&code) => panic!("{answered:?}"),
         () = marked(&mark) => {}
     }
-    assert_eq!(ground.python.evaluate::<i64>("kept").await.expect("the session is free again"), 1);
+    assert_eq!(context.python.evaluate::<i64>("kept").await.expect("the session is free again"), 1);
 }
 
-async fn a_session_is_made_as_asked(ground: &Ground) {
-    let python = &ground.python;
+async fn a_session_is_made_as_asked(context: &TestContext) {
+    let python = &context.python;
     let options = SessionOptions {
         preload: Some(vec!["fractions".into()]),
         labels: BTreeMap::from([("owner".into(), "é".into())]),
@@ -102,23 +102,23 @@ async fn a_session_is_made_as_asked(ground: &Ground) {
     assert_eq!(told.code, ErrorCode::UnknownEnvironment);
 }
 
-async fn a_restart_ends_what_runs_and_begins_empty(ground: &Ground) {
+async fn a_restart_ends_what_runs_and_begins_empty(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
     let code = endless(&mark);
     let restarting = async {
         marked(&mark).await;
-        ground.stranger().restart_session(&ground.session).await.expect("restarted")
+        context.stranger().restart_session(&context.session).await.expect("restarted")
     };
-    let (answered, epoch) = tokio::join!(ground.python.evaluate::<()>(&code), restarting);
+    let (answered, epoch) = tokio::join!(context.python.evaluate::<()>(&code), restarting);
     assert_eq!((problem(answered).code, epoch), (ErrorCode::SessionRestarted, 2));
-    assert!(!ground.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
-    assert!(ground.python.get_session(&ground.session).await.expect("known").restarted);
+    assert!(!context.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
+    assert!(context.python.get_session(&context.session).await.expect("known").restarted);
 }
 
-async fn isolated_calls_keep_nothing(ground: &Ground) {
-    ground.python.evaluate::<()>("mine = 1").await.expect("done");
-    let apart = ground.python.with_isolation();
+async fn isolated_calls_keep_nothing(context: &TestContext) {
+    context.python.evaluate::<()>("mine = 1").await.expect("done");
+    let apart = context.python.with_isolation();
     let (a, b) = tokio::join!(
         apart.evaluate::<(bool, i64)>("import os\n'mine' in globals(), os.getpid()"),
         apart.evaluate::<(bool, i64)>("import os\n'mine' in globals(), os.getpid()"),
@@ -132,26 +132,26 @@ async fn isolated_calls_keep_nothing(ground: &Ground) {
     assert_eq!(
         problem(told).code,
         ErrorCode::InvalidRequest,
-        "it tells nothing on the way, and never runs in the session"
+        "it tells nothing on the transport, and never runs in the session"
     );
-    assert_eq!(ground.python.evaluate::<i64>("mine").await.expect("kept"), 1);
+    assert_eq!(context.python.evaluate::<i64>("mine").await.expect("kept"), 1);
 }
 
-async fn deaths_say_their_cause(ground: &Ground) {
+async fn deaths_say_their_cause(context: &TestContext) {
     for (code, cause) in [
         ("import ctypes; ctypes.string_at(0)", DeathCause::Crash),
         ("import os; os._exit(3)", DeathCause::Exit),
         ("import os; os.kill(os.getpid(), 9)", DeathCause::Killed),
     ] {
-        let death = problem(ground.python.evaluate::<()>(code).await).death.expect("a death");
+        let death = problem(context.python.evaluate::<()>(code).await).death.expect("a death");
         assert_eq!(death.cause, Some(cause), "{code}");
         assert_eq!(death.fault.is_some(), cause == DeathCause::Crash, "{death:?}");
-        let info = ground.python.get_session(&ground.session).await.expect("known");
+        let info = context.python.get_session(&context.session).await.expect("known");
         assert_eq!(info.last_death, Some(death));
     }
 }
 
-async fn a_busy_session_is_looked_at(ground: &Ground) {
+async fn a_busy_session_is_looked_at(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
     let code = format!("def inner():\n    {}\ninner()", endless(&mark).replace('\n', "\n    "));
@@ -160,26 +160,26 @@ async fn a_busy_session_is_looked_at(ground: &Ground) {
         // Stacks are not waited for longer than half a second: where the system did not let the worker write them by then,
         // there are none, or not all of them.
         let told = loop {
-            let told = ground.stranger().inspect_session(&ground.session).await.expect("told");
+            let told = context.stranger().inspect_session(&context.session).await.expect("told");
             if told.threads.iter().any(|thread| thread.main) {
                 break told;
             }
         };
-        ground.stranger().cancel(&ground.session).await.expect("cancelled");
+        context.stranger().cancel(&context.session).await.expect("cancelled");
         told
     };
-    let call = ground.python.with_request_id(&ground.session);
+    let call = context.python.with_request_id(&context.session);
     let (answered, told) = tokio::join!(call.evaluate::<()>(&code), looking);
     assert_eq!(problem(answered).outcome, Some(Outcome::StateKept));
-    assert_eq!((told.session.session_id.as_str(), told.session.calls), (ground.session.as_str(), 1));
+    assert_eq!((told.session.session_id.as_str(), told.session.calls), (context.session.as_str(), 1));
     assert!(told.running_ms.is_some());
     let main = told.threads.iter().find(|thread| thread.main).expect("the thread of the call");
     assert_eq!(main.frames[0].function, "inner");
 }
 
-async fn what_a_session_holds_is_listed(ground: &Ground) {
-    let held: beep_python_client::Handle = ground.python.evaluate("{1, 2}").await.expect("a handle");
-    let list = ground.python.list_handles(&ground.session).await.expect("a list");
+async fn what_a_session_holds_is_listed(context: &TestContext) {
+    let held: beep_python_client::Handle = context.python.evaluate("{1, 2}").await.expect("a handle");
+    let list = context.python.list_handles(&context.session).await.expect("a list");
     let found = list.iter().find(|listed| listed.handle_id == held.id()).expect("listed");
     assert_eq!((found.type_name.as_str(), found.repr.as_deref()), ("set", Some("{1, 2}")));
     assert!(found.size.is_some_and(|size| size > 0));

@@ -4,10 +4,10 @@
 use prost::Message;
 use tonic::Request;
 
-use crate::ground::{Case, Ground, Way, cases};
 use crate::rpc;
+use crate::test_context::{Case, TestContext, Transport, cases};
 
-pub const CASES: &[Case] = cases![over &[Way::Rpc];
+pub const CASES: &[Case] = cases![over &[Transport::Rpc];
     every_rpc_has_the_fields_of_existing_clients,
     failures_are_statuses,
 ];
@@ -75,8 +75,8 @@ macro_rules! ask {
     };
 }
 
-async fn every_rpc_has_the_fields_of_existing_clients(ground: &Ground) {
-    let channel = rpc::channel(ground.server.rpc).await;
+async fn every_rpc_has_the_fields_of_existing_clients(context: &TestContext) {
+    let channel = rpc::channel(context.server.rpc).await;
     let health: HealthResponse = ask!(channel, "Health", HealthRequest {}).expect("there");
     assert_eq!(health.status, "ok");
     let import = ImportModuleRequest { module_name: "collections".into() };
@@ -142,8 +142,8 @@ async fn every_rpc_has_the_fields_of_existing_clients(ground: &Ground) {
     assert!(ask!(channel, "DisposeHandle", dispose).map(|done: DisposeHandleResponse| done.success).expect("disposed"));
 }
 
-async fn failures_are_statuses(ground: &Ground) {
-    let channel = rpc::channel(ground.server.rpc).await;
+async fn failures_are_statuses(context: &TestContext) {
+    let channel = rpc::channel(context.server.rpc).await;
     for (code, status) in [("1/0", tonic::Code::Unknown), ("if", tonic::Code::Unknown)] {
         let eval = EvaluateRequest { expression: code.into(), locals_json: String::new() };
         let told: Result<EvaluateResponse, _> = ask!(channel, "Evaluate", eval);

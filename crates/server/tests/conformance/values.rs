@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::ground::{Case, Ground, cases};
+use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     every_kind_of_value_makes_the_round_trip,
@@ -93,10 +93,10 @@ fn source(value: &Value) -> String {
 }
 
 /// Sends it, has Python look at it, and gets it back; then has Python make one, and gets that.
-async fn round_trip(ground: &Ground, value: &Value) -> Result<(), String> {
+async fn round_trip(context: &TestContext, value: &Value) -> Result<(), String> {
     let code = source(value);
     let asked = format!("(it, alike(it, {code}), {code})");
-    let answer = ground.python.evaluate_with::<(Value, bool, Value)>(&asked, [("it", value)]).await;
+    let answer = context.python.evaluate_with::<(Value, bool, Value)>(&asked, [("it", value)]).await;
     let (back, meant, made) = answer.map_err(|error| format!("{code}: {error}"))?;
     match (alike(&back, value), meant, alike(&made, value)) {
         (true, true, true) => Ok(()),
@@ -106,8 +106,8 @@ async fn round_trip(ground: &Ground, value: &Value) -> Result<(), String> {
     }
 }
 
-async fn every_kind_of_value_makes_the_round_trip(ground: &Ground) {
-    ground.python.evaluate::<()>(ALIKE).await.expect("defined");
+async fn every_kind_of_value_makes_the_round_trip(context: &TestContext) {
+    context.python.evaluate::<()>(ALIKE).await.expect("defined");
     let json = |text: &str| serde_json::from_str::<Value>(text).expect(text);
     let mut values: Vec<Value> = vec![
         Value::None,
@@ -175,11 +175,11 @@ async fn every_kind_of_value_makes_the_round_trip(ground: &Ground) {
         values.push(Value::TimeDelta(TimeDelta { days, seconds, microseconds }));
     }
     for value in &values {
-        round_trip(ground, value).await.unwrap();
+        round_trip(context, value).await.unwrap();
     }
-    round_trip(ground, &Value::List(values.clone())).await.unwrap();
+    round_trip(context, &Value::List(values.clone())).await.unwrap();
     // As positional and keyword arguments, attributes and held values they are the same.
-    let python = &ground.python;
+    let python = &context.python;
     let main = python.import_module("__main__").await.expect("imported");
     let holder: Handle = python.evaluate("class Holder: pass\nHolder()").await.expect("made");
     for value in &values {
@@ -265,17 +265,17 @@ fn normal_decimal(value: &Value) -> Option<Value> {
     (!tiny).then(|| Value::Decimal(format!("{sign}{whole}.{fraction}")))
 }
 
-async fn any_value_makes_the_round_trip(ground: &Ground) {
-    ground.python.evaluate::<()>(ALIKE).await.expect("defined");
+async fn any_value_makes_the_round_trip(context: &TestContext) {
+    context.python.evaluate::<()>(ALIKE).await.expect("defined");
     let strategy = proptest::collection::vec(any_value(), 1..12).prop_map(Value::List);
     let mut runner = TestRunner::new(Config::default());
     for _ in 0..24 {
         let mut tree = strategy.new_tree(&mut runner).expect("a value");
-        let Err(mut told) = round_trip(ground, &tree.current()).await else { continue };
+        let Err(mut told) = round_trip(context, &tree.current()).await else { continue };
         // The smallest that fails tells most.
         while tree.simplify() {
             loop {
-                match round_trip(ground, &tree.current()).await {
+                match round_trip(context, &tree.current()).await {
                     Err(simpler) => {
                         told = simpler;
                         break;
@@ -289,8 +289,8 @@ async fn any_value_makes_the_round_trip(ground: &Ground) {
     }
 }
 
-async fn deep_nesting_travels_until_it_becomes_a_handle(ground: &Ground) {
-    let python = &ground.python;
+async fn deep_nesting_travels_until_it_becomes_a_handle(context: &TestContext) {
+    let python = &context.python;
     let mut deep = Value::None;
     for _ in 0..115 {
         deep = Value::List(vec![deep]);
@@ -310,8 +310,8 @@ async fn deep_nesting_travels_until_it_becomes_a_handle(ground: &Ground) {
     python.evaluate::<()>("x = c = None").await.expect("let go");
 }
 
-async fn long_text_and_many_items_travel(ground: &Ground) {
-    let python = &ground.python;
+async fn long_text_and_many_items_travel(context: &TestContext) {
+    let python = &context.python;
     for text in ["x".repeat(10 << 20), "é\u{1F600}\"\\\n".repeat(1 << 14)] {
         let locals = Locals::new().local("text", &text);
         let (length, back): (usize, String) =
@@ -325,8 +325,8 @@ async fn long_text_and_many_items_travel(ground: &Ground) {
     assert_eq!(printed.stdout.len(), 500_001);
 }
 
-async fn integers_beyond_what_python_converts_stay_in_the_session(ground: &Ground) {
-    let python = &ground.python;
+async fn integers_beyond_what_python_converts_stay_in_the_session(context: &TestContext) {
+    let python = &context.python;
     let returned: Returned = python.evaluate("10 ** 100_000").await.expect("answered");
     // Since 3.11 (and in later releases of those before) Python refuses to write so many digits.
     match returned {
@@ -336,21 +336,21 @@ async fn integers_beyond_what_python_converts_stay_in_the_session(ground: &Groun
     }
 }
 
-async fn moments_of_zones_with_rules_stay_in_the_session(ground: &Ground) {
+async fn moments_of_zones_with_rules_stay_in_the_session(context: &TestContext) {
     let code = "import datetime\nclass Rules(datetime.tzinfo):\n    def utcoffset(self, when): return datetime.timedelta(hours=1)\n    def dst(self, when): return None\n    def tzname(self, when): return 'R'\n";
-    ground.python.evaluate::<()>(code).await.expect("defined");
+    context.python.evaluate::<()>(code).await.expect("defined");
     for code in [
         "datetime.datetime(2026, 11, 21, tzinfo=Rules())",
         "datetime.time(9, tzinfo=Rules())",
         "datetime.datetime(2026, 11, 21, tzinfo=datetime.timezone(datetime.timedelta(hours=1), 'named'))",
     ] {
-        let returned: Returned = ground.python.evaluate(code).await.expect(code);
+        let returned: Returned = context.python.evaluate(code).await.expect(code);
         assert!(matches!(returned, Returned::Handle(_)), "{code}: {returned:?}");
     }
 }
 
-async fn answers_keep_the_order_of_their_keys(ground: &Ground) {
-    let value: Value = ground.python.evaluate("{str(n): n for n in range(99, -1, -1)}").await.expect("answered");
+async fn answers_keep_the_order_of_their_keys(context: &TestContext) {
+    let value: Value = context.python.evaluate("{str(n): n for n in range(99, -1, -1)}").await.expect("answered");
     let keys: Vec<i64> = value.pairs().expect("a dict").iter().filter_map(|(_, value)| value.as_i64()).collect();
     assert_eq!(keys, (0..100).rev().collect::<Vec<_>>());
 }

@@ -25,7 +25,7 @@ mod rpc;
 mod server;
 
 use beep_python_protocol::{HostOperation, Operation};
-use beep_python_server::door::DoorConfig;
+use beep_python_server::auth::AccessConfig;
 use beep_python_server::rpc::Rpc;
 use example::{Example, Wire};
 use host::pythons;
@@ -40,7 +40,7 @@ fn every_example_does_what_it_says() {
         let on = |python| {
             let examples = &examples;
             scope.spawn(move || {
-                let failures = wires::carry_out_all(&Server::start(python, DoorConfig::default()), examples);
+                let failures = wires::carry_out_all(&Server::start(python, AccessConfig::default()), examples);
                 let with = |told| format!("with Python {}: {told}", python.version.series());
                 failures.into_iter().map(with).collect::<Vec<_>>()
             })
@@ -84,5 +84,5 @@ fn every_operation_has_an_example_on_every_wire() {
 
 #[test]
 fn every_row_of_the_table_of_values_is_true() {
-    values::check(DOCUMENT, &Server::start(host::newest(), DoorConfig::default()));
+    values::check(DOCUMENT, &Server::start(host::newest(), AccessConfig::default()));
 }

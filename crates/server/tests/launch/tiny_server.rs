@@ -4,14 +4,16 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::{Endpoint, Inherited, NewRecord, record_of_this_process, remove_record, write_record};
+use beep_python_server::launch::{
+    ActivatedSockets, Endpoint, NewRecord, record_of_this_process, remove_record, write_record,
+};
 
 /// Answers every connection with what it sees of itself. Not a test of its own: without a launcher it does nothing.
 #[test]
 fn tiny_server() {
     let Ok(behaviour) = std::env::var("TINY_SERVER") else { return };
-    let inherited = Inherited::from_env().unwrap();
-    assert!(Inherited::from_env().is_err(), "taken once");
+    let inherited = ActivatedSockets::from_env().unwrap();
+    assert!(ActivatedSockets::from_env().is_err(), "taken once");
     let home = Home::from_env().unwrap();
     let endpoint = |backend: &str, listeners: &[TcpListener]| {
         let port = listeners.first()?.local_addr().unwrap().port();

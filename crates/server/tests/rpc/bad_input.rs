@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
-use beep_python_server::door::DoorConfig;
+use beep_python_server::auth::AccessConfig;
 use beep_python_server::rpc::Rpc;
 use bytes::Bytes;
 
@@ -81,7 +81,7 @@ async fn unknown_rpcs_are_unimplemented() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_over_the_cap_is_refused() {
-    let server = Server::with(DoorConfig { max_body_bytes: 1000, ..Default::default() });
+    let server = Server::with(AccessConfig { max_body_bytes: 1000, ..Default::default() });
     let long = m::EvaluateRequest { expression: "1".repeat(2000), ..Default::default() };
     let answer = server.raw(EVALUATE, &[GRPC], encode(&long)).await;
     assert_eq!(answer.grpc_status(), Some("8"));

@@ -75,7 +75,7 @@ async fn failures_are_told_apart_and_told_whole() {
     assert_eq!(problem.death.and_then(|death| death.exit_code), Some(3));
     let missing = python.with_session("nowhere").evaluate::<()>("1").await.expect_err("missing");
     assert_eq!(missing.code(), Some(ErrorCode::UnknownSession));
-    let stranger = Server::with(beep_python_server::door::DoorConfig { max_body_bytes: 100, ..Default::default() });
+    let stranger = Server::with(beep_python_server::auth::AccessConfig { max_body_bytes: 100, ..Default::default() });
     let too_long = connect(&stranger).evaluate::<()>(&"1".repeat(1000)).await.expect_err("too long");
     assert_eq!(too_long.code(), Some(ErrorCode::BodyTooLarge));
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerOptions};
-use beep_python_server::Host;
-use beep_python_server::door::{Door, DoorConfig, Token};
+use beep_python_server::ServerContext;
+use beep_python_server::auth::{AccessConfig, AccessPolicy, Token};
 use tokio::sync::watch;
 
 /// A running host; stopped and waited for when dropped.
@@ -41,8 +41,8 @@ pub fn newest() -> &'static Interpreter {
 impl Running {
     /// Starts one with the newest Python, and serves a backend of it.
     pub fn start<F>(
-        config: DoorConfig,
-        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+        config: AccessConfig,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -53,8 +53,8 @@ impl Running {
     /// The same, in this folder.
     pub fn start_in<F>(
         folder: tempfile::TempDir,
-        config: DoorConfig,
-        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+        config: AccessConfig,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -66,8 +66,8 @@ impl Running {
     pub fn start_with<F>(
         python: &Interpreter,
         folder: tempfile::TempDir,
-        config: DoorConfig,
-        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+        config: AccessConfig,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -80,8 +80,8 @@ impl Running {
         capacity: Capacity,
         python: &Interpreter,
         folder: tempfile::TempDir,
-        config: DoorConfig,
-        serve: impl FnOnce(Arc<Host>, watch::Receiver<bool>) -> F + Send + 'static,
+        config: AccessConfig,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -111,7 +111,8 @@ impl Running {
                 let sessions = Arc::new(sessions);
                 let lingering = sessions.clone();
                 tokio::spawn(async move { lingering.spin().await });
-                let host = Arc::new(Host { sessions: sessions.clone(), door: Door::new(config, token) });
+                let host =
+                    Arc::new(ServerContext { sessions: sessions.clone(), access: AccessPolicy::new(config, token) });
                 let mut stopped = stopping.clone();
                 let serving = tokio::spawn(serve(host, stopping));
                 let _ = stopped.wait_for(|stop| *stop).await;

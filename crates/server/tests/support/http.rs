@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use beep_python_server::door::DoorConfig;
+use beep_python_server::auth::AccessConfig;
 use beep_python_server::http::serve;
 use serde_json::Value;
 
@@ -19,10 +19,10 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Server {
-        Server::with(DoorConfig::default())
+        Server::with(AccessConfig::default())
     }
 
-    pub fn with(config: DoorConfig) -> Server {
+    pub fn with(config: AccessConfig) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("non-blocking");
         let port = listener.local_addr().expect("an address").port();

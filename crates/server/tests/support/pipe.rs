@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use beep_python_runtime::platform::Home;
-use beep_python_server::door::DoorConfig;
-use beep_python_server::pipe::{Pipe, PipeName, bind_pipe, serve};
+use beep_python_server::auth::AccessConfig;
+use beep_python_server::unix_socket::{Pipe, PipeName, bind_pipe, serve};
 use serde_json::{Value, json};
 
 use super::host::Running;
@@ -21,10 +21,10 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Server {
-        Server::with(DoorConfig::default())
+        Server::with(AccessConfig::default())
     }
 
-    pub fn with(config: DoorConfig) -> Server {
+    pub fn with(config: AccessConfig) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::open(folder.path()).expect("a home");
         let name = PipeName::random().expect("a name");

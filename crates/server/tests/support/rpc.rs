@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use beep_python_protocol::Problem;
 use beep_python_protocol::grpc::decode_details;
-use beep_python_server::door::DoorConfig;
+use beep_python_server::auth::AccessConfig;
 use beep_python_server::rpc::serve;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -24,14 +24,14 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Server {
-        Server::with(DoorConfig::default())
+        Server::with(AccessConfig::default())
     }
 
-    pub fn with(config: DoorConfig) -> Server {
+    pub fn with(config: AccessConfig) -> Server {
         Server::at(0, config)
     }
 
-    pub fn at(port: u16, config: DoorConfig) -> Server {
+    pub fn at(port: u16, config: AccessConfig) -> Server {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         listener.set_nonblocking(true).expect("non-blocking");
         let port = listener.local_addr().expect("an address").port();

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use beep_python_client::{LocalBackend, LocalOptions, LocalPython};
 use beep_python_runtime::interpreter::Interpreter;
 use beep_python_runtime::platform::Home;
-use beep_python_server::door::DoorConfig;
-use beep_python_server::pipe::{Pipe, PipeName, bind_pipe};
+use beep_python_server::auth::AccessConfig;
+use beep_python_server::unix_socket::{Pipe, PipeName, bind_pipe};
 use beep_python_server::{http, pipe, rpc};
 
 use super::host::Running;
@@ -26,7 +26,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(python: &Interpreter, config: DoorConfig) -> Server {
+    pub fn start(python: &Interpreter, config: AccessConfig) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::open(folder.path()).expect("a home");
         let (http_port, http_listener) = listen();

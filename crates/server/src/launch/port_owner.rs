@@ -8,7 +8,7 @@ use super::process::command_line;
 
 /// Who listens at an address, as far as it can be seen: processes of other users hide their sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PortHolder {
+pub struct PortOwner {
     /// The process.
     pub pid: Option<u32>,
     /// Its command line.
@@ -17,7 +17,7 @@ pub struct PortHolder {
     pub uid: Option<u32>,
 }
 
-impl fmt::Display for PortHolder {
+impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pid, &self.command, self.uid) {
             (Some(pid), Some(command), _) => write!(f, "process {pid} ({command})"),
@@ -29,15 +29,15 @@ impl fmt::Display for PortHolder {
 }
 
 /// Who listens at `address`, or at its port on all addresses.
-pub(super) fn holder_of(address: SocketAddr) -> PortHolder {
+pub(super) fn owner_of(address: SocketAddr) -> PortOwner {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let listener = tables.iter().find_map(|table| {
         let table = fs::read_to_string(table).ok()?;
         table.lines().skip(1).filter_map(Listener::parse).find(|listener| listener.covers(address))
     });
-    let Some(listener) = listener else { return PortHolder::default() };
+    let Some(listener) = listener else { return PortOwner::default() };
     let pid = process_with_socket(listener.inode);
-    PortHolder { pid, command: pid.and_then(command_line), uid: Some(listener.uid) }
+    PortOwner { pid, command: pid.and_then(command_line), uid: Some(listener.uid) }
 }
 
 /// A listening socket as `/proc/net/tcp` and `tcp6` show it.
@@ -119,15 +119,15 @@ mod tests {
     #[test]
     fn our_own_listener_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let holder = holder_of(listener.local_addr().unwrap());
+        let holder = owner_of(listener.local_addr().unwrap());
         assert_eq!(holder.pid, Some(std::process::id()));
         assert!(holder.to_string().starts_with(&format!("process {} (", std::process::id())), "{holder}");
     }
 
     #[test]
     fn what_cannot_be_seen_is_said_so() {
-        let user = PortHolder { uid: Some(7), ..PortHolder::default() };
+        let user = PortOwner { uid: Some(7), ..PortOwner::default() };
         assert_eq!(user.to_string(), "a process of user 7");
-        assert_eq!(PortHolder::default().to_string(), "another process");
+        assert_eq!(PortOwner::default().to_string(), "another process");
     }
 }

@@ -1,28 +1,28 @@
-//! Requests as they come, good and bad, and what the door says to each.
+//! Requests as they come, good and bad, and what the policy says to each.
 
 use std::fs;
 
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_server::door::{Door, DoorConfig, Peer, Refusal, Token};
+use beep_python_server::auth::{AccessConfig, AccessDenied, AccessPolicy, Peer, Token};
 use http::Request;
 
-struct House {
-    door: Door,
+struct TestHome {
+    access: AccessPolicy,
     token: String,
     _folder: tempfile::TempDir,
 }
 
-fn house(config: DoorConfig) -> House {
+fn test_home(config: AccessConfig) -> TestHome {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
-    let door = Door::new(config, Token::load_or_create(&path).unwrap());
-    House { door, token: fs::read_to_string(&path).unwrap().trim().to_owned(), _folder: folder }
+    let policy = AccessPolicy::new(config, Token::load_or_create(&path).unwrap());
+    TestHome { policy, token: fs::read_to_string(&path).unwrap().trim().to_owned(), _folder: folder }
 }
 
-impl House {
+impl TestHome {
     /// Asks with a request line such as `POST /api/eval` and headers as `name: value`; `TOKEN` in a value stands for
     /// the right token.
-    fn ask(&self, peer: Peer, line: &str, headers: &[&str]) -> Result<(), Refusal> {
+    fn ask(&self, peer: Peer, line: &str, headers: &[&str]) -> Result<(), AccessDenied> {
         let mut words = line.split(' ');
         let mut request = Request::builder().method(words.next().unwrap()).uri(words.next().unwrap());
         request = match words.next() {
@@ -34,23 +34,23 @@ impl House {
             let (name, value) = header.split_once(':').unwrap();
             request = request.header(name, value.trim().replace("TOKEN", &self.token));
         }
-        self.door.admit_parts(peer, &request.body(()).unwrap().into_parts().0)
+        self.policy.admit_parts(peer, &request.body(()).unwrap().into_parts().0)
     }
 }
 
-/// Asks as the same user; each case is a request line, its headers, and what the door should say.
-fn check(house: &House, cases: &[(&str, &[&str], Result<(), Refusal>)]) {
+/// Asks as the same user; each case is a request line, its headers, and what the policy should say.
+fn check(test_home: &TestHome, cases: &[(&str, &[&str], Result<(), AccessDenied>)]) {
     for (line, headers, expected) in cases {
-        assert_eq!(house.ask(Peer::SameUser, line, headers), *expected, "{line} {headers:?}");
+        assert_eq!(test_home.ask(Peer::SameUser, line, headers), *expected, "{line} {headers:?}");
     }
 }
 
 #[test]
 fn the_host_must_name_this_server() {
-    let house = house(DoorConfig { hosts: vec!["python.internal".into()], ..DoorConfig::default() });
-    let refused = Err(Refusal::Host);
+    let test_home = test_home(AccessConfig { hosts: vec!["python.internal".into()], ..AccessConfig::default() });
+    let refused = Err(AccessDenied::Host);
     check(
-        &house,
+        &test_home,
         &[
             ("GET /health", &["host: localhost:5678"], Ok(())),
             ("GET /health", &["host: 127.0.0.1:5678"], Ok(())),
@@ -75,33 +75,41 @@ fn the_host_must_name_this_server() {
 
 #[test]
 fn a_web_page_is_refused_on_every_method_and_on_upgrades() {
-    let house = house(DoorConfig::default());
+    let test_home = test_home(AccessConfig::default());
     let headers = |extra: &[&'static str]| [&["host: localhost"], extra].concat();
     for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
         let line = format!("{method} /api/eval");
         for origin in ["http://evil.example", "null", "http://localhost:5678", ""] {
             let headers = headers(&[Box::leak(format!("origin: {origin}").into_boxed_str())]);
-            assert_eq!(house.ask(Peer::SameUser, &line, &headers), Err(Refusal::Origin), "{method} from {origin:?}");
+            assert_eq!(
+                test_home.ask(Peer::SameUser, &line, &headers),
+                Err(AccessDenied::Origin),
+                "{method} from {origin:?}"
+            );
         }
         for site in ["cross-site", "same-site", "", "nonsense"] {
             let headers = headers(&[Box::leak(format!("sec-fetch-site: {site}").into_boxed_str())]);
-            assert_eq!(house.ask(Peer::SameUser, &line, &headers), Err(Refusal::Origin), "{method} from {site:?}");
+            assert_eq!(
+                test_home.ask(Peer::SameUser, &line, &headers),
+                Err(AccessDenied::Origin),
+                "{method} from {site:?}"
+            );
         }
         for site in ["same-origin", "none"] {
             let headers = headers(&[Box::leak(format!("sec-fetch-site: {site}").into_boxed_str())]);
-            assert_eq!(house.ask(Peer::SameUser, &line, &headers), Ok(()), "{method} from {site:?}");
+            assert_eq!(test_home.ask(Peer::SameUser, &line, &headers), Ok(()), "{method} from {site:?}");
         }
     }
     let upgrade = headers(&["connection: upgrade", "upgrade: websocket", "origin: http://evil.example"]);
-    assert_eq!(house.ask(Peer::SameUser, "GET /api/eval", &upgrade), Err(Refusal::Origin));
+    assert_eq!(test_home.ask(Peer::SameUser, "GET /api/eval", &upgrade), Err(AccessDenied::Origin));
 }
 
 #[test]
 fn an_origin_that_was_configured_may_pass() {
-    let house = house(DoorConfig { origins: vec!["https://app.example".into()], ..DoorConfig::default() });
-    let refused = Err(Refusal::Origin);
+    let test_home = test_home(AccessConfig { origins: vec!["https://app.example".into()], ..AccessConfig::default() });
+    let refused = Err(AccessDenied::Origin);
     check(
-        &house,
+        &test_home,
         &[
             ("GET /health", &["host: localhost", "origin: https://app.example"], Ok(())),
             ("GET /health", &["host: localhost", "origin: https://app.example", "sec-fetch-site: cross-site"], Ok(())),
@@ -120,7 +128,7 @@ fn an_origin_that_was_configured_may_pass() {
 
 #[test]
 fn others_than_the_same_user_must_show_the_token() {
-    let house = house(DoorConfig::default());
+    let test_home = test_home(AccessConfig::default());
     let good: &[&[&str]] = &[&["authorization: Bearer TOKEN"], &["authorization: bearer TOKEN"]];
     let bad: &[&[&str]] = &[
         &[],
@@ -135,39 +143,43 @@ fn others_than_the_same_user_must_show_the_token() {
         &["proxy-authorization: Bearer TOKEN"],
         &["cookie: token=TOKEN"],
     ];
-    let ask = |peer, headers: &[&str]| house.ask(peer, "GET /health", &[&["host: localhost"], headers].concat());
+    let ask = |peer, headers: &[&str]| test_home.ask(peer, "GET /health", &[&["host: localhost"], headers].concat());
     for peer in [Peer::OtherUser(1000), Peer::OtherUser(0), Peer::UnknownOnLoopback, Peer::Remote] {
         for headers in good {
             assert_eq!(ask(peer, headers), Ok(()), "{peer:?} {headers:?}");
         }
         for headers in bad {
-            assert_eq!(ask(peer, headers), Err(Refusal::Token), "{peer:?} {headers:?}");
+            assert_eq!(ask(peer, headers), Err(AccessDenied::Token), "{peer:?} {headers:?}");
         }
     }
     for headers in [good, bad].concat() {
         assert_eq!(ask(Peer::SameUser, headers), Ok(()), "{headers:?}");
     }
-    let in_the_url = format!("GET /health?token={}", house.token);
-    assert_eq!(house.ask(Peer::Remote, &in_the_url, &["host: localhost"]), Err(Refusal::Token));
+    let in_the_url = format!("GET /health?token={}", test_home.token);
+    assert_eq!(test_home.ask(Peer::Remote, &in_the_url, &["host: localhost"]), Err(AccessDenied::Token));
 }
 
 #[test]
 fn loopback_is_trusted_only_when_told_and_a_network_never() {
-    let house = house(DoorConfig { trust_loopback: true, ..DoorConfig::default() });
+    let test_home = test_home(AccessConfig { trust_loopback: true, ..AccessConfig::default() });
     for (peer, expected) in
-        [(Peer::OtherUser(1000), Ok(())), (Peer::UnknownOnLoopback, Ok(())), (Peer::Remote, Err(Refusal::Token))]
+        [(Peer::OtherUser(1000), Ok(())), (Peer::UnknownOnLoopback, Ok(())), (Peer::Remote, Err(AccessDenied::Token))]
     {
-        assert_eq!(house.ask(peer, "GET /health", &["host: localhost"]), expected, "{peer:?}");
+        assert_eq!(test_home.ask(peer, "GET /health", &["host: localhost"]), expected, "{peer:?}");
     }
     let page = ["host: localhost", "origin: http://evil.example"];
-    assert_eq!(house.ask(Peer::SameUser, "GET /health", &page), Err(Refusal::Origin), "trust is not for web pages");
+    assert_eq!(
+        test_home.ask(Peer::SameUser, "GET /health", &page),
+        Err(AccessDenied::Origin),
+        "trust is not for web pages"
+    );
 }
 
 #[test]
 fn bodies_must_be_declared_as_json() {
-    let house = house(DoorConfig::default());
-    let refused = Err(Refusal::ContentType);
-    let cases: &[(&str, &[&str], Result<(), Refusal>)] = &[
+    let test_home = test_home(AccessConfig::default());
+    let refused = Err(AccessDenied::ContentType);
+    let cases: &[(&str, &[&str], Result<(), AccessDenied>)] = &[
         ("POST /a", &["content-length: 2", "content-type: application/json"], Ok(())),
         ("POST /a", &["transfer-encoding: chunked", "content-type: application/json; charset=utf-8"], Ok(())),
         ("POST /a", &["content-length: 2", "content-type: Application/JSON;charset=\"UTF-8\""], Ok(())),
@@ -202,48 +214,48 @@ fn bodies_must_be_declared_as_json() {
     ];
     for (line, headers, expected) in cases {
         let headers = [&["host: localhost"], *headers].concat();
-        assert_eq!(house.ask(Peer::SameUser, line, &headers), *expected, "{line} {headers:?}");
+        assert_eq!(test_home.ask(Peer::SameUser, line, &headers), *expected, "{line} {headers:?}");
     }
-    assert_eq!(house.ask(Peer::SameUser, "POST http://localhost/a HTTP/2", &[]), refused, "there may be a body");
+    assert_eq!(test_home.ask(Peer::SameUser, "POST http://localhost/a HTTP/2", &[]), refused, "there may be a body");
 }
 
 #[test]
 fn bodies_are_capped() {
-    let house = house(DoorConfig { max_body_bytes: 1000, ..DoorConfig::default() });
-    let too_large = |declared| Err(Refusal::BodySize { declared, limit: 1000 });
+    let test_home = test_home(AccessConfig { max_body_bytes: 1000, ..AccessConfig::default() });
+    let too_large = |declared| Err(AccessDenied::BodySize { declared, limit: 1000 });
     let json = "content-type: application/json";
     check(
-        &house,
+        &test_home,
         &[
             ("POST /a", &["host: localhost", json, "content-length: 1000"], Ok(())),
             ("POST /a", &["host: localhost", json, "content-length: 1001"], too_large(1001)),
             ("GET /a", &["host: localhost", json, "content-length: 99999999999"], too_large(99999999999)),
         ],
     );
-    assert_eq!(house.door.max_body_bytes(), 1000);
+    assert_eq!(test_home.policy.max_body_bytes(), 1000);
 }
 
 #[test]
 fn who_may_not_pass_learns_nothing_of_the_rest() {
-    let house = house(DoorConfig { max_body_bytes: 1, ..DoorConfig::default() });
+    let test_home = test_home(AccessConfig { max_body_bytes: 1, ..AccessConfig::default() });
     let bad = ["host: evil.example", "origin: http://evil.example", "content-length: 9"];
     for (headers, expected) in [
-        (&bad[..], Refusal::Host),
-        (&["host: localhost", bad[1], bad[2]][..], Refusal::Origin),
-        (&["host: localhost", bad[2]][..], Refusal::Token),
+        (&bad[..], AccessDenied::Host),
+        (&["host: localhost", bad[1], bad[2]][..], AccessDenied::Origin),
+        (&["host: localhost", bad[2]][..], AccessDenied::Token),
     ] {
-        assert_eq!(house.ask(Peer::OtherUser(7), "POST /a", headers), Err(expected));
+        assert_eq!(test_home.ask(Peer::OtherUser(7), "POST /a", headers), Err(expected));
     }
 }
 
 #[test]
 fn a_refusal_becomes_a_problem_with_its_code() {
     let expected = [
-        (Refusal::Host, ErrorCode::ForbiddenHost, 403),
-        (Refusal::Origin, ErrorCode::ForbiddenOrigin, 403),
-        (Refusal::Token, ErrorCode::Unauthorized, 401),
-        (Refusal::ContentType, ErrorCode::UnsupportedMediaType, 415),
-        (Refusal::BodySize { declared: 2, limit: 1 }, ErrorCode::BodyTooLarge, 413),
+        (AccessDenied::Host, ErrorCode::ForbiddenHost, 403),
+        (AccessDenied::Origin, ErrorCode::ForbiddenOrigin, 403),
+        (AccessDenied::Token, ErrorCode::Unauthorized, 401),
+        (AccessDenied::ContentType, ErrorCode::UnsupportedMediaType, 415),
+        (AccessDenied::BodySize { declared: 2, limit: 1 }, ErrorCode::BodyTooLarge, 413),
     ];
     for (refusal, code, status) in expected {
         let problem = Problem::from(refusal);

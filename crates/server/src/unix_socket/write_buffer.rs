@@ -11,14 +11,14 @@ const COPY_BYTES: usize = 16 << 10;
 
 /// Answers on their way, as one run of bytes: small ones copied together, so that all that are ready go in one write.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct WriteBuffer {
     pieces: VecDeque<Bytes>,
     /// What follows them.
     tail: BytesMut,
     bytes: usize,
 }
 
-impl Outgoing {
+impl WriteBuffer {
     pub(super) fn push(&mut self, answer: Chunks) {
         for piece in answer.iter() {
             self.bytes += piece.len();
@@ -34,7 +34,7 @@ impl Outgoing {
     }
 }
 
-impl Buf for Outgoing {
+impl Buf for WriteBuffer {
     fn remaining(&self) -> usize {
         self.bytes
     }
@@ -66,7 +66,7 @@ mod tests {
         let large = vec![b'x'; COPY_BYTES + 1];
         let answers = [&b"one\n"[..], b"two\n", &large, b"three\n", &large, b"four\n"];
         for step in [1, 3, 5000, usize::MAX] {
-            let mut out = Outgoing::default();
+            let mut out = WriteBuffer::default();
             answers.iter().for_each(|answer| out.push(Chunks::one(answer.to_vec())));
             assert_eq!(out.remaining(), answers.concat().len());
             let mut left = Vec::new();

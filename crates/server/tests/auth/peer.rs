@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use beep_python_server::door::{Peer, PeerUid, peer_uid};
+use beep_python_server::auth::{Peer, PeerUid, peer_uid};
 
 fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()

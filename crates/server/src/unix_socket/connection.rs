@@ -23,30 +23,30 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::Pipe;
-use super::lines::{LINE_LIMIT, Lines, TooLong};
-use super::link::make_again;
-use super::outgoing::Outgoing;
-use super::request::{self, Command, Id, Rejected, Request};
-use crate::Host;
-use crate::accept::{said, serve_all};
-use crate::door::{Peer, Refusal};
-use crate::events::chunks;
+use super::line_decoder::{LINE_LIMIT, LineDecoder, TooLong};
+use super::dotnet_link::ensure_link;
+use super::write_buffer::WriteBuffer;
+use super::request::{self, Command, Id, RequestError, Request};
+use crate::server_context::ServerContext;
+use crate::accept::{serve_all, shutdown_requested};
+use crate::auth::{Peer, AccessDenied};
+use crate::events::batch;
 use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response};
 use beep_python_runtime::session::service::{host_operation, operation};
 
 /// How many requests of one client are under way at most; further ones wait unread in the socket.
-const MAX_UNDER_WAY: usize = 64;
+const MAX_IN_FLIGHT: usize = 64;
 /// From so many bytes that the client has not fetched on, nothing more is done for it.
-const MAX_UNFETCHED: usize = 256 << 10;
+const WRITE_HIGH_WATER: usize = 256 << 10;
 /// How long the last answers may take to be fetched.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// The number of the next connection.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
 /// How often the link is looked after.
 const LINK_CHECK: Duration = Duration::from_secs(10);
 
 /// Serves a pipe until `stop` says true; then removes its files, finishes the requests under way, and returns.
-pub async fn serve(pipe: Pipe, host: Arc<Host>, stop: watch::Receiver<bool>) -> io::Result<()> {
+pub async fn serve(pipe: Pipe, host: Arc<ServerContext>, stop: watch::Receiver<bool>) -> io::Result<()> {
     let listener = UnixListener::from_std(pipe.listener.try_clone()?)?;
     let keeping = tokio::spawn(keep(pipe, stop.clone()));
     let stopping = stop.clone();
@@ -62,16 +62,16 @@ async fn keep(pipe: Pipe, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             biased;
-            () = said(&mut stop) => return,
-            _ = check.tick() => make_again(&pipe.link, pipe.socket()),
+            () = shutdown_requested(&mut stop) => return,
+            _ = check.tick() => ensure_link(&pipe.link, pipe.socket()),
         }
     }
 }
 
-async fn connection(stream: UnixStream, host: Arc<Host>, stop: watch::Receiver<bool>) {
+async fn connection(stream: UnixStream, host: Arc<ServerContext>, stop: watch::Receiver<bool>) {
     let ended = match stream.peer_cred().map(|peer| Peer::of_user(peer.uid())) {
         Ok(Peer::SameUser) => converse(stream, &host, stop).await,
-        Ok(_) => turn_away(stream).await,
+        Ok(_) => reject_peer(stream).await,
         Err(error) => Err(error),
     };
     if let Err(error) = ended {
@@ -79,9 +79,9 @@ async fn connection(stream: UnixStream, host: Arc<Host>, stop: watch::Receiver<b
     }
 }
 
-async fn turn_away(mut stream: UnixStream) -> io::Result<()> {
-    let answer = request::refusal(None, &Problem::from(Refusal::User)).contiguous();
-    timeout(FAREWELL, stream.write_all(&answer)).await?
+async fn reject_peer(mut stream: UnixStream) -> io::Result<()> {
+    let answer = request::refusal(None, &Problem::from(AccessDenied::User)).contiguous();
+    timeout(FLUSH_TIMEOUT, stream.write_all(&answer)).await?
 }
 
 /// Who sends the requests of a connection.
@@ -94,7 +94,7 @@ struct Client {
 }
 
 /// Cancels a request of this connection by its `id`, else any by its `requestId`.
-async fn cancel(host: &Host, client: &Client, payload: &Bytes) -> Result<Vec<u8>, Problem> {
+async fn cancel(host: &ServerContext, client: &Client, payload: &Bytes) -> Result<Vec<u8>, Problem> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Named<'a> {
@@ -127,7 +127,7 @@ enum Line {
 }
 
 /// The lines of a request that is followed; the one line of one that cannot be.
-fn follow(host: &Host, client: &Client, what: Operation, request: Request) -> impl Stream<Item = Line> + Send + use<> {
+fn follow(host: &ServerContext, client: &Client, what: Operation, request: Request) -> impl Stream<Item = Line> + Send + use<> {
     let Request { id, mut envelope, payload, .. } = request;
     if envelope.name.is_none() {
         envelope.name = id.clone().map(|id| RequestId::on_connection(client.number, id));
@@ -135,7 +135,7 @@ fn follow(host: &Host, client: &Client, what: Operation, request: Request) -> im
     let lines = match operation::follow(&host.sessions, what, &envelope, payload) {
         Ok(events) => {
             let id = id.clone();
-            chunks(events, envelope.form, move |told, out| request::event(id.as_ref(), told, out)).boxed()
+            batch(events, envelope.form, move |told, out| request::event(id.as_ref(), told, out)).boxed()
         }
         Err(problem) => stream::iter([request::refusal(id.as_ref(), &problem).contiguous()]).boxed(),
     };
@@ -157,7 +157,7 @@ async fn hung_up(socket: Option<&AsyncFd<OwnedFd>>) {
     }
 }
 
-async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answered {
+async fn answer(host: Arc<ServerContext>, mut client: Client, request: Request) -> Answered {
     let Request { id, command, mut envelope, payload } = request;
     let composed = match command {
         Command::Session(what) => {
@@ -170,7 +170,7 @@ async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answer
                 // Dropping a call that asks for it cancels it.
                 true => tokio::select! {
                     reply = carried_out => reply,
-                    () = said(&mut client.gone) => Err(Problem::new(ErrorCode::Cancelled, "the client is gone")),
+                    () = shutdown_requested(&mut client.gone) => Err(Problem::new(ErrorCode::Cancelled, "the client is gone")),
                 },
             };
             match reply {
@@ -190,25 +190,25 @@ async fn answer(host: Arc<Host>, mut client: Client, request: Request) -> Answer
     Answered { line: request::answer(id.as_ref(), composed), id }
 }
 
-async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, host: &Arc<ServerContext>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let mut watched = None;
     let mut followed = SelectAll::new();
     let (mut from, mut to) = stream.split();
-    let mut stopping = pin!(said(&mut stop));
-    let longest = usize::try_from(host.door.max_body_bytes()).unwrap_or(usize::MAX);
-    let mut lines = Lines::new(longest);
-    let mut out = Outgoing::default();
+    let mut stopping = pin!(shutdown_requested(&mut stop));
+    let longest = usize::try_from(host.access.max_body_bytes()).unwrap_or(usize::MAX);
+    let mut lines = LineDecoder::new(longest);
+    let mut out = WriteBuffer::default();
     let mut calls = FuturesUnordered::new();
     let mut ids = HashSet::new();
     // Requests without an id are carried out one after the other, so that their answers keep their order.
-    let (mut turn_taken, mut waiting) = (false, VecDeque::new());
+    let (mut ordered_busy, mut waiting) = (false, VecDeque::new());
     let (mut at_end, mut stopped) = (false, false);
     let mut last_words = None;
     let (gone, client_gone) = watch::channel(false);
     let client = Client { number: CONNECTIONS.fetch_add(1, Ordering::Relaxed), gone: client_gone };
     loop {
-        let has_room = |calls: usize, waiting: usize, out: &Outgoing| {
-            calls + waiting < MAX_UNDER_WAY && out.remaining() < MAX_UNFETCHED
+        let has_room = |calls: usize, waiting: usize, out: &WriteBuffer| {
+            calls + waiting < MAX_IN_FLIGHT && out.remaining() < WRITE_HIGH_WATER
         };
         let mut whole_lines_left = true;
         while last_words.is_none() && !stopped && has_room(calls.len() + followed.len(), waiting.len(), &out) {
@@ -227,14 +227,14 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
                             }
                             followed.push(follow(host, &client, what, request).boxed());
                         }
-                        None if turn_taken => waiting.push_back(Ok(request)),
+                        None if ordered_busy => waiting.push_back(Ok(request)),
                         id => {
-                            turn_taken |= id.is_none();
+                            ordered_busy |= id.is_none();
                             calls.push(answer(host.clone(), client.clone(), request));
                         }
                     },
-                    Err(Rejected { id: None, problem }) if turn_taken => waiting.push_back(Err(problem)),
-                    Err(Rejected { id, problem }) => out.push(request::refusal(id.as_ref(), &problem)),
+                    Err(RequestError { id: None, problem }) if ordered_busy => waiting.push_back(Err(problem)),
+                    Err(RequestError { id, problem }) => out.push(request::refusal(id.as_ref(), &problem)),
                 },
                 Ok(None) => {
                     whole_lines_left = false;
@@ -251,16 +251,16 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
         let due = lines.due().filter(|_| hears);
         tokio::select! {
             biased;
-            Some(Answered { id, line }) = calls.next(), if stopped || out.remaining() < MAX_UNFETCHED => {
+            Some(Answered { id, line }) = calls.next(), if stopped || out.remaining() < WRITE_HIGH_WATER => {
                 out.push(line);
                 match id {
                     Some(id) => drop(ids.remove(&id)),
-                    None => turn_taken = false,
+                    None => ordered_busy = false,
                 }
-                while !turn_taken && let Some(next) = waiting.pop_front() {
+                while !ordered_busy && let Some(next) = waiting.pop_front() {
                     match next {
                         Ok(request) => {
-                            turn_taken = true;
+                            ordered_busy = true;
                             calls.push(answer(host.clone(), client.clone(), request));
                         }
                         Err(problem) => out.push(request::refusal(None, &problem)),
@@ -268,7 +268,7 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
                 }
             }
             written = to.write_buf(&mut out), if out.has_remaining() => drop(written?),
-            Some(line) = followed.next(), if !followed.is_empty() && out.remaining() < MAX_UNFETCHED => match line {
+            Some(line) = followed.next(), if !followed.is_empty() && out.remaining() < WRITE_HIGH_WATER => match line {
                 Line::Some(line) => out.push(Chunks::one(line)),
                 Line::End(id) => drop(id.map(|id| ids.remove(&id))),
             },
@@ -288,11 +288,11 @@ async fn converse(mut stream: UnixStream, host: &Arc<Host>, mut stop: watch::Rec
     if let Some(problem) = &last_words {
         out.push(request::refusal(None, problem));
     }
-    timeout(FAREWELL, to.write_all_buf(&mut out)).await??;
+    timeout(FLUSH_TIMEOUT, to.write_all_buf(&mut out)).await??;
     if last_words.is_some() {
         // A client that is still sending could not read what it is told if the socket were closed at once.
         to.shutdown().await?;
-        let _ = timeout(FAREWELL, async {
+        let _ = timeout(FLUSH_TIMEOUT, async {
             while from.read_buf(lines.room()).await.is_ok_and(|read| read > 0) {
                 lines.clear();
             }
@@ -323,7 +323,7 @@ mod tests {
     use beep_python_runtime::platform::Home;
 
     use super::*;
-    use crate::pipe::{PipeName, bind_pipe};
+    use crate::unix_socket::{PipeName, bind_pipe};
 
     #[tokio::test(start_paused = true)]
     async fn a_link_that_was_cleaned_away_comes_back() {

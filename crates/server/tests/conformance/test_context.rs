@@ -18,9 +18,9 @@ use crate::server::{Python, Server};
 /// No case takes as long as this, unless something hangs.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// A way to a server.
+/// How a client reaches a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Transport {
     Http,
     Pipe,
     Rpc,
@@ -28,19 +28,19 @@ pub enum Way {
     Local,
 }
 
-impl Way {
-    pub const ALL: &[Way] = &[Way::Http, Way::Pipe, Way::Rpc, Way::Local];
+impl Transport {
+    pub const ALL: &[Transport] = &[Transport::Http, Transport::Pipe, Transport::Rpc, Transport::Local];
     /// Those that lead to a server.
-    pub const WIRES: &[Way] = &[Way::Http, Way::Pipe, Way::Rpc];
+    pub const WIRES: &[Transport] = &[Transport::Http, Transport::Pipe, Transport::Rpc];
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Way::Http => "http",
-            Way::Pipe => "pipe",
-            Way::Rpc => "rpc",
-            Way::Local => "local",
+            Transport::Http => "http",
+            Transport::Pipe => "pipe",
+            Transport::Rpc => "rpc",
+            Transport::Local => "local",
         })
     }
 }
@@ -54,22 +54,22 @@ pub struct Subject {
 /// One case.
 pub struct Case {
     pub name: &'static str,
-    /// The ways on which it is to hold.
-    pub ways: &'static [Way],
-    pub run: for<'a> fn(&'a Ground) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
+    /// The transports on which it must hold.
+    pub transports: &'static [Transport],
+    pub run: for<'a> fn(&'a TestContext) -> Pin<Box<dyn Future<Output = ()> + 'a>>,
 }
 
-/// A list of cases, for every backend unless the ways are named: `cases![over &[Way::Pipe]: first, second]`.
+/// A list of cases, for every backend unless the transports are named: `cases![over &[Transport::Pipe]: first, second]`.
 macro_rules! cases {
-    (over $ways:expr; $($name:ident),* $(,)?) => {
-        &[$($crate::ground::Case { name: stringify!($name), ways: $ways, run: |ground| Box::pin($name(ground)) }),*]
+    (over $transports:expr; $($name:ident),* $(,)?) => {
+        &[$($crate::test_context::Case { name: stringify!($name), transports: $transports, run: |context| Box::pin($name(context)) }),*]
     };
-    ($($name:ident),* $(,)?) => { $crate::ground::cases![over $crate::ground::Way::ALL; $($name),*] };
+    ($($name:ident),* $(,)?) => { $crate::test_context::cases![over $crate::test_context::Transport::ALL; $($name),*] };
 }
 pub(crate) use cases;
 
 /// What a case has for itself.
-pub struct Ground {
+pub struct TestContext {
     /// A client with connections of its own. Its calls go to a session of its own, which ends with the case.
     pub python: AnyBackend,
     /// The session.
@@ -77,20 +77,20 @@ pub struct Ground {
     pub server: Arc<Server>,
     /// Major and minor version of the server's Python.
     pub version: (u8, u8),
-    pub way: Way,
+    pub transport: Transport,
 }
 
-impl Ground {
+impl TestContext {
     /// Another client of the same server, over the same backend, with connections of its own. Its calls go to the
     /// server's default session, which is everybody's.
     pub fn stranger(&self) -> AnyBackend {
-        client(&self.server, self.way)
+        client(&self.server, self.transport)
     }
 
     /// A name for files and environments that no other case has. The session's alone would not do: the server and the core
     /// without one share a home, and the ids of their sessions are alike.
     pub fn name(&self) -> String {
-        format!("{}-{}", self.way, self.session)
+        format!("{}-{}", self.transport, self.session)
     }
 
     /// Another client, in the same session.
@@ -99,31 +99,31 @@ impl Ground {
     }
 }
 
-fn client(server: &Server, way: Way) -> AnyBackend {
-    let endpoint = match way {
-        Way::Http => format!("http://127.0.0.1:{}", server.http),
-        Way::Pipe => format!("unix:{}", server.socket.display()),
-        Way::Rpc => format!("grpc://127.0.0.1:{}", server.rpc),
-        Way::Local => return server.local().into(),
+fn client(server: &Server, transport: Transport) -> AnyBackend {
+    let endpoint = match transport {
+        Transport::Http => format!("http://127.0.0.1:{}", server.http),
+        Transport::Pipe => format!("unix:{}", server.socket.display()),
+        Transport::Rpc => format!("grpc://127.0.0.1:{}", server.rpc),
+        Transport::Local => return server.local().into(),
     };
     connect(&endpoint).expect("an endpoint")
 }
 
 /// Runs a case. A panic is its failure, with the place where it was.
-pub fn run(python: &Python, way: Way, case: &Case) -> Result<(), Failed> {
+pub fn run(python: &Python, transport: Transport, case: &Case) -> Result<(), Failed> {
     PANIC.set(Some(String::new()));
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let server = python.server();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let client = client(&server, way);
+            let client = client(&server, transport);
             let session = client.create_session().await.expect("a session");
             let version = python.version();
             let python = client.with_session(&session);
-            let ground = Ground { python, session, server: server.clone(), version, way };
-            let running = tokio::time::timeout(LONGEST, (case.run)(&ground));
+            let context = TestContext { python, session, server: server.clone(), version, transport };
+            let running = tokio::time::timeout(LONGEST, (case.run)(&context));
             let ended = AssertUnwindSafe(running).catch_unwind().await;
-            client.delete_session(&ground.session).await.expect("its session ends");
+            client.delete_session(&context.session).await.expect("its session ends");
             ended.unwrap_or_else(|panic| resume_unwind(panic)).expect("the case ends");
         });
     }));

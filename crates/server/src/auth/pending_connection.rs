@@ -12,32 +12,32 @@ use tokio::time::{Instant, sleep_until};
 
 /// A connection, from when it was accepted.
 #[derive(Debug)]
-pub struct Newcomer {
+pub struct PendingConnection {
     /// Held until it is let in.
     place: Mutex<Option<OwnedSemaphorePermit>>,
-    let_in: AtomicBool,
+    mark_authenticated: AtomicBool,
     until: Instant,
 }
 
-impl Newcomer {
+impl PendingConnection {
     /// One that need not show anything, where there is no place to hold.
-    pub(super) fn new(place: Option<OwnedSemaphorePermit>, within: Duration) -> Newcomer {
-        let let_in = AtomicBool::new(place.is_none());
-        Newcomer { place: Mutex::new(place), let_in, until: Instant::now() + within }
+    pub(super) fn new(place: Option<OwnedSemaphorePermit>, within: Duration) -> PendingConnection {
+        let mark_authenticated = AtomicBool::new(place.is_none());
+        PendingConnection { place: Mutex::new(place), mark_authenticated, until: Instant::now() + within }
     }
 
     /// The door let a request of it pass.
-    pub fn let_in(&self) {
-        if !self.let_in.swap(true, Ordering::Relaxed) {
+    pub fn mark_authenticated(&self) {
+        if !self.mark_authenticated.swap(true, Ordering::Relaxed) {
             drop(self.place.lock().expect("no panic while held").take());
         }
     }
 
     /// Returns when it should have been let in by now, and was not; else never.
-    pub async fn overstays(&self) {
-        if !self.let_in.load(Ordering::Relaxed) {
+    pub async fn auth_deadline(&self) {
+        if !self.mark_authenticated.load(Ordering::Relaxed) {
             sleep_until(self.until).await;
-            if !self.let_in.load(Ordering::Relaxed) {
+            if !self.mark_authenticated.load(Ordering::Relaxed) {
                 tracing::warn!("a connection was closed that is not of this user and did not show the token in time");
                 return;
             }
@@ -57,8 +57,8 @@ mod tests {
 
     const WITHIN: Duration = Duration::from_secs(10);
 
-    fn newcomer(places: &Arc<Semaphore>) -> Newcomer {
-        Newcomer::new(Some(places.clone().try_acquire_owned().unwrap()), WITHIN)
+    fn newcomer(places: &Arc<Semaphore>) -> PendingConnection {
+        PendingConnection::new(Some(places.clone().try_acquire_owned().unwrap()), WITHIN)
     }
 
     #[tokio::test(start_paused = true)]
@@ -66,13 +66,13 @@ mod tests {
         let places = Arc::new(Semaphore::new(2));
         let (lingers, enters) = (newcomer(&places), newcomer(&places));
         assert_eq!(places.available_permits(), 0);
-        enters.let_in();
-        enters.let_in();
+        enters.mark_authenticated();
+        enters.mark_authenticated();
         assert_eq!(places.available_permits(), 1);
-        lingers.overstays().await;
-        assert!(timeout(2 * WITHIN, enters.overstays()).await.is_err());
-        let trusted = Newcomer::new(None, WITHIN);
-        assert!(timeout(2 * WITHIN, trusted.overstays()).await.is_err());
+        lingers.auth_deadline().await;
+        assert!(timeout(2 * WITHIN, enters.auth_deadline()).await.is_err());
+        let trusted = PendingConnection::new(None, WITHIN);
+        assert!(timeout(2 * WITHIN, trusted.auth_deadline()).await.is_err());
         drop(lingers);
         assert_eq!(places.available_permits(), 2);
     }

@@ -10,7 +10,7 @@ const MAX_DETAIL_CHARS: usize = 300;
 
 /// Notes an error answer where the request was at fault, or the host. What Python raised, or an object that is not there,
 /// is for the client alone.
-pub(crate) fn note(problem: &Problem) {
+pub(crate) fn log_rejection(problem: &Problem) {
     let at_fault = matches!(
         problem.code,
         ErrorCode::InvalidRequest
@@ -31,7 +31,7 @@ pub(crate) fn note(problem: &Problem) {
 }
 
 /// Notes why a connection ended in the middle: a client that is gone, as a rule, else one that does not speak as it should.
-pub(crate) fn note_end(error: &hyper::Error) {
+pub(crate) fn log_disconnect(error: &hyper::Error) {
     let mut cause = error.source();
     let mut gone = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
     while let Some(inner) = cause {

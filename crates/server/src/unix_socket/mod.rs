@@ -5,15 +5,15 @@
 
 mod connection;
 mod error;
-mod lines;
-mod link;
+mod line_decoder;
+mod dotnet_link;
 mod name;
-mod outgoing;
+mod write_buffer;
 mod request;
 mod socket;
 
 pub use connection::serve;
 pub use error::PipeError;
-pub use link::Pipe;
+pub use dotnet_link::Pipe;
 pub use name::PipeName;
 pub use socket::{BoundPipe, bind_pipe, remove_left_over};

@@ -13,10 +13,10 @@ type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 type Service = Box<dyn Fn(Request<Incoming>) -> Answer + Send + Sync>;
 
 /// The services by the beginning of their routes.
-pub(super) struct Standard(Vec<(String, Service)>);
+pub(super) struct HealthReflection(Vec<(String, Service)>);
 
-impl Standard {
-    pub(super) async fn new() -> Standard {
+impl HealthReflection {
+    pub(super) async fn new() -> HealthReflection {
         let (reporter, health) = tonic_health::server::health_reporter();
         for service in ["PythonService", "EventService", "SessionService", "VenvService"] {
             reporter.set_service_status(format!("beep.python.runtime.{service}"), ServingStatus::Serving).await;
@@ -29,7 +29,7 @@ impl Standard {
         let mut services = vec![named(health)];
         services.extend(described().build_v1().map(named));
         services.extend(described().build_v1alpha().map(named));
-        Standard(services)
+        HealthReflection(services)
     }
 
     /// The service that a route leads to.

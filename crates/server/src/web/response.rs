@@ -4,7 +4,7 @@ use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
-use crate::refused;
+use crate::rejection_log;
 
 use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
 
@@ -20,7 +20,7 @@ pub(crate) fn json(text: Vec<u8>) -> Response<Chunks> {
 
 /// An error.
 pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
-    refused::note(problem);
+    rejection_log::log_rejection(problem);
     let text = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Chunks::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

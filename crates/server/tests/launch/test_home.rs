@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{LaunchError, LaunchPlan, ServerLauncher, ServerRecord, records, stop};
 
-pub(crate) struct House {
+pub(crate) struct TestHome {
     pub(crate) home: Home,
     folder: tempfile::TempDir,
 }
 
-impl House {
-    pub(crate) fn new() -> House {
+impl TestHome {
+    pub(crate) fn new() -> TestHome {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path().join("home")).unwrap();
-        House { home, folder }
+        TestHome { home, folder }
     }
 
     pub(crate) fn launcher(&self) -> ServerLauncher {
@@ -50,7 +50,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for TestHome {
     fn drop(&mut self) {
         for (record, _) in records(&self.home).unwrap_or_default() {
             let _ = stop(&self.home, &record, Duration::ZERO);

@@ -1,6 +1,6 @@
 //! The door from outside: which requests pass, and whether the kernel's answer about a peer can be relied on.
 
 mod door {
-    mod admit;
+    mod authorize;
     mod peer;
 }

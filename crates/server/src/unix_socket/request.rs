@@ -9,8 +9,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::events::put_rest;
-use crate::refused;
+use crate::events::splice_object;
+use crate::rejection_log;
 use beep_python_runtime::session::service::json::{Chunks, EncodedResponse, Told};
 use beep_python_runtime::session::service::operation::{CallOptions, capabilities_named, form_named};
 
@@ -35,7 +35,7 @@ pub(super) enum Command {
 
 /// A line that asks for nothing that can be done.
 #[derive(Debug)]
-pub(super) struct Rejected {
+pub(super) struct RequestError {
     pub(super) id: Option<Id>,
     pub(super) problem: Box<Problem>,
 }
@@ -74,8 +74,8 @@ struct Line<'a> {
 }
 
 /// Reads a line. The payload stays as it is written.
-pub(super) fn read(line: &Bytes) -> Result<Request, Rejected> {
-    let rejected = |id: Option<Id>, problem| Rejected { id, problem: Box::new(problem) };
+pub(super) fn read(line: &Bytes) -> Result<Request, RequestError> {
+    let rejected = |id: Option<Id>, problem| RequestError { id, problem: Box::new(problem) };
     let text = std::str::from_utf8(line).map_err(|error| {
         rejected(
             None,
@@ -190,7 +190,7 @@ pub(super) fn event(id: Option<&Id>, told: Told, out: &mut BytesMut) {
             out.put_slice(br#""event":""#);
             out.put_slice(name.as_bytes());
             out.put_u8(b'"');
-            put_rest(&body, out);
+            splice_object(&body, out);
             out.put_u8(b'\n');
         }
     }
@@ -198,7 +198,7 @@ pub(super) fn event(id: Option<&Id>, told: Told, out: &mut BytesMut) {
 
 /// The answer to a request that cannot be carried out.
 pub(super) fn refusal(id: Option<&Id>, problem: &Problem) -> Chunks {
-    refused::note(problem);
+    rejection_log::log_rejection(problem);
     let text = if problem.detail.is_empty() { &problem.title } else { &problem.detail };
     let written = serde_json::to_vec(text).and_then(|text| Ok((text, serde_json::to_vec(problem)?)));
     let (text, body) = written.unwrap_or_else(|_| (br#""the error cannot be written""#.to_vec(), b"null".to_vec()));
@@ -308,7 +308,7 @@ mod tests {
             (r#"{"id":2,"command":"eval","session":7}"#, Some("2"), "cannot be read"),
             (r#"{"id":2,"command":"eval","command":"eval"}"#, Some("2"), "duplicate"),
         ] {
-            let Rejected { id: found, problem } = read(&line(text)).unwrap_err();
+            let RequestError { id: found, problem } = read(&line(text)).unwrap_err();
             assert_eq!(found.as_deref(), id.map(str::as_bytes), "{text}");
             assert!(problem.detail.contains(said), "{text}: {}", problem.detail);
         }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::error::MAX_PATH;
-use super::link::link_of;
+use super::dotnet_link::link_of;
 use super::{PipeError, PipeName};
 use crate::launch::BACKLOG;
 
@@ -33,11 +33,11 @@ pub fn bind_pipe(home: &Home, name: &PipeName) -> Result<BoundPipe, PipeError> {
         }
     }
     let _alone = lock(&path)?;
-    match standing_at(&path)? {
-        Standing::Nothing => {}
-        Standing::DeadSocket => fs::remove_file(&path).map_err(failed_to("remove", &path))?,
-        Standing::LivingSocket => return Err(PipeError::InUse { path }),
-        Standing::Other(what) => return Err(PipeError::Foreign { path, what }),
+    match inspect_path(&path)? {
+        PathKind::Nothing => {}
+        PathKind::DeadSocket => fs::remove_file(&path).map_err(failed_to("remove", &path))?,
+        PathKind::LivingSocket => return Err(PipeError::InUse { path }),
+        PathKind::Other(what) => return Err(PipeError::Foreign { path, what }),
     }
     let refused = |source| PipeError::Refused { path: path.clone(), source };
     let listener = UnixListener::bind(&path).map_err(refused)?; // the folder keeps others out until the mode is set
@@ -105,7 +105,7 @@ impl Drop for SocketFile {
 /// Removes the socket at `path` and its link where their server is dead: killed, it could not do so itself.
 pub fn remove_left_over(path: &Path) {
     let Ok(_alone) = lock(path) else { return };
-    if matches!(standing_at(path), Ok(Standing::DeadSocket)) {
+    if matches!(inspect_path(path), Ok(PathKind::DeadSocket)) {
         remove_with_link(path);
     }
 }
@@ -123,7 +123,7 @@ fn lock(path: &Path) -> Result<FileLock, FileError> {
 }
 
 /// What there is at a path.
-pub(super) enum Standing {
+pub(super) enum PathKind {
     Nothing,
     DeadSocket,
     LivingSocket,
@@ -131,24 +131,24 @@ pub(super) enum Standing {
 }
 
 /// Looks at what a path itself is; a link is not followed.
-pub(super) fn standing_at(path: &Path) -> Result<Standing, FileError> {
+pub(super) fn inspect_path(path: &Path) -> Result<PathKind, FileError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Standing::Nothing);
+            return Ok(PathKind::Nothing);
         }
         Err(error) => return Err(failed_to("read", path)(error)),
     };
     let kind = metadata.file_type();
     let what = match () {
         () if kind.is_socket() => {
-            return Ok(if is_alive(path) { Standing::LivingSocket } else { Standing::DeadSocket });
+            return Ok(if is_alive(path) { PathKind::LivingSocket } else { PathKind::DeadSocket });
         }
         () if kind.is_dir() => "a folder",
         () if kind.is_symlink() => "a link",
         () => "a file",
     };
-    Ok(Standing::Other(what.to_owned()))
+    Ok(PathKind::Other(what.to_owned()))
 }
 
 /// Whether anybody listens. A queue that is full, or a socket that refuses us, is somebody's.

@@ -30,7 +30,7 @@ pub(super) const RPC: &str = "rpc";
 
 /// What this process inherited from who started it as a server.
 #[derive(Debug)]
-pub struct Inherited {
+pub struct ActivatedSockets {
     /// Sockets for HTTP: non-blocking, and closed on exec.
     pub http: Vec<TcpListener>,
     /// A Unix socket for the pipe, the same.
@@ -38,12 +38,12 @@ pub struct Inherited {
     /// Sockets for RPC, the same.
     pub rpc: Vec<TcpListener>,
     /// Whom to tell that the server is ready.
-    pub ready: Ready,
+    pub ready: ReadyNotifier,
 }
 
 /// Why this process cannot be a server.
 #[derive(Debug, thiserror::Error)]
-pub enum InheritError {
+pub enum ActivationError {
     /// There are no sockets.
     #[error("no sockets were inherited ({LISTEN_FDS} is not set): a server is started by `start`, not by itself")]
     NotLaunched,
@@ -76,15 +76,15 @@ pub enum InheritError {
     },
 }
 
-impl Inherited {
+impl ActivatedSockets {
     /// Takes what this process inherited, and removes it from the environment variables, so that no child takes it for
     /// its own. To be called once, before any thread is started.
-    pub fn from_env() -> Result<Inherited, InheritError> {
+    pub fn from_env() -> Result<ActivatedSockets, ActivationError> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         let variables = Variables::read();
         let plan = variables.plan(std::process::id())?;
         if TAKEN.swap(true, Ordering::SeqCst) {
-            return Err(InheritError::Taken);
+            return Err(ActivationError::Taken);
         }
         forget_variables();
         // SAFETY: the variables say that these descriptors were passed to this process for us to own; each was checked
@@ -94,29 +94,29 @@ impl Inherited {
         let (http, rpc) = (tcp(plan.http)?, tcp(plan.rpc)?);
         let pipe = plan.pipe.map(|fd| unix_listener(fd, own)).transpose()?;
         let ready = match plan.ready {
-            Some(fd) => Ready(Told::Pipe(ready_pipe(fd, own)?)),
-            None => Ready(Told::Nobody),
+            Some(fd) => ReadyNotifier(NotifyTarget::Pipe(ready_pipe(fd, own)?)),
+            None => ReadyNotifier(NotifyTarget::Nobody),
         };
-        Ok(Inherited { http, pipe, rpc, ready })
+        Ok(ActivatedSockets { http, pipe, rpc, ready })
     }
 }
 
 /// Whom to tell that the server is ready, or why it is not. Dropped without a word, it says that the server died.
 #[derive(Debug)]
-pub struct Ready(Told);
+pub struct ReadyNotifier(NotifyTarget);
 
-enum Told {
+enum NotifyTarget {
     Pipe(File),
     Function(Box<dyn FnOnce(&ServerRecord) + Send>),
     Nobody,
 }
 
-impl std::fmt::Debug for Told {
+impl std::fmt::Debug for NotifyTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Told::Pipe(_) => "Pipe",
-            Told::Function(_) => "Function",
-            Told::Nobody => "Nobody",
+            NotifyTarget::Pipe(_) => "Pipe",
+            NotifyTarget::Function(_) => "Function",
+            NotifyTarget::Nobody => "Nobody",
         })
     }
 }
@@ -124,44 +124,44 @@ impl std::fmt::Debug for Told {
 /// The one line on the ready pipe.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Word {
+pub(super) enum ReadyMessage {
     /// The server is ready.
     Ready(Box<ServerRecord>),
     /// It cannot start.
     Error { message: String, causes: Vec<String> },
 }
 
-impl Ready {
+impl ReadyNotifier {
     /// Calls `announce` with the record when the server is ready; what a server in the foreground uses.
-    pub fn call(announce: impl FnOnce(&ServerRecord) + Send + 'static) -> Ready {
-        Ready(Told::Function(Box::new(announce)))
+    pub fn call(announce: impl FnOnce(&ServerRecord) + Send + 'static) -> ReadyNotifier {
+        ReadyNotifier(NotifyTarget::Function(Box::new(announce)))
     }
 
     /// Whether a starter waits to be told.
     pub fn is_awaited(&self) -> bool {
-        matches!(self.0, Told::Pipe(_))
+        matches!(self.0, NotifyTarget::Pipe(_))
     }
 
     /// Says that the server takes requests. A starter that is gone by now does not matter.
     pub fn ready(self, record: &ServerRecord) {
         match self.0 {
-            Told::Pipe(pipe) => say(pipe, &Word::Ready(Box::new(record.clone()))),
-            Told::Function(announce) => announce(record),
-            Told::Nobody => {}
+            NotifyTarget::Pipe(pipe) => send(pipe, &ReadyMessage::Ready(Box::new(record.clone()))),
+            NotifyTarget::Function(announce) => announce(record),
+            NotifyTarget::Nobody => {}
         }
     }
 
     /// Says that the server cannot start, and why, cause by cause.
     pub fn failed(self, error: &(dyn std::error::Error + 'static)) {
         let causes = std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string).collect();
-        if let Told::Pipe(pipe) = self.0 {
-            say(pipe, &Word::Error { message: error.to_string(), causes });
+        if let NotifyTarget::Pipe(pipe) = self.0 {
+            send(pipe, &ReadyMessage::Error { message: error.to_string(), causes });
         }
     }
 }
 
-fn say(mut pipe: File, word: &Word) {
-    let mut line = serde_json::to_vec(word).expect("a record is plain data");
+fn send(mut pipe: File, message: &ReadyMessage) {
+    let mut line = serde_json::to_vec(message).expect("a record is plain data");
     line.push(b'\n');
     let _ = pipe.write_all(&line);
 }
@@ -190,11 +190,11 @@ impl Variables {
         Variables { fds: read(LISTEN_FDS), names: read(LISTEN_FDNAMES), pid: read(LISTEN_PID), ready: read(READY_FD) }
     }
 
-    fn plan(self, own_pid: u32) -> Result<Plan, InheritError> {
-        let wrong = |variable, value: &str| InheritError::Variable { variable, value: value.to_owned() };
-        let fds = self.fds.ok_or(InheritError::NotLaunched)?;
+    fn plan(self, own_pid: u32) -> Result<Plan, ActivationError> {
+        let wrong = |variable, value: &str| ActivationError::Variable { variable, value: value.to_owned() };
+        let fds = self.fds.ok_or(ActivationError::NotLaunched)?;
         if let Some(meant_for) = self.pid.filter(|pid| pid.parse() != Ok(own_pid)) {
-            return Err(InheritError::OtherProcess { meant_for });
+            return Err(ActivationError::OtherProcess { meant_for });
         }
         let count: usize = fds.parse().ok().filter(|count| (1..=64).contains(count)).ok_or(wrong(LISTEN_FDS, &fds))?;
         let end = FIRST_FD + count as RawFd;
@@ -233,47 +233,47 @@ fn forget_variables() {
     }
 }
 
-fn tcp_listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<TcpListener, InheritError> {
+fn tcp_listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<TcpListener, ActivationError> {
     const EXPECTED: &str = "a listening TCP socket";
     let listener = TcpListener::from(listener(fd, EXPECTED, own)?);
     // A Unix socket has no address of this kind.
     match listener.local_addr() {
         Ok(_) => Ok(listener),
-        Err(_) => Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None }),
+        Err(_) => Err(ActivationError::Descriptor { fd, expected: EXPECTED, source: None }),
     }
 }
 
-fn unix_listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<UnixListener, InheritError> {
+fn unix_listener(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<UnixListener, ActivationError> {
     const EXPECTED: &str = "a listening Unix socket";
     let listener = UnixListener::from(listener(fd, EXPECTED, own)?);
     match listener.local_addr() {
         Ok(_) => Ok(listener),
-        Err(_) => Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None }),
+        Err(_) => Err(ActivationError::Descriptor { fd, expected: EXPECTED, source: None }),
     }
 }
 
 /// A socket that listens, whatever its addresses are: non-blocking, and closed on exec.
-fn listener(fd: RawFd, expected: &'static str, own: impl Fn(RawFd) -> OwnedFd) -> Result<OwnedFd, InheritError> {
-    let failed = |source| InheritError::Descriptor { fd, expected, source: Some(source) };
+fn listener(fd: RawFd, expected: &'static str, own: impl Fn(RawFd) -> OwnedFd) -> Result<OwnedFd, ActivationError> {
+    let failed = |source| ActivationError::Descriptor { fd, expected, source: Some(source) };
     check_open(fd).map_err(failed)?;
     let socket = own(fd);
     let is_listener = rustix::net::sockopt::socket_type(&socket) == Ok(SocketType::STREAM)
         && rustix::net::sockopt::socket_acceptconn(&socket) == Ok(true);
     if !is_listener {
-        return Err(InheritError::Descriptor { fd, expected, source: None });
+        return Err(ActivationError::Descriptor { fd, expected, source: None });
     }
     close_on_exec(&socket).and_then(|()| Ok(rustix::io::ioctl_fionbio(&socket, true)?)).map_err(failed)?;
     Ok(socket)
 }
 
-fn ready_pipe(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<File, InheritError> {
+fn ready_pipe(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<File, ActivationError> {
     const EXPECTED: &str = "a pipe";
-    let failed = |source| InheritError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
+    let failed = |source| ActivationError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
     check_open(fd).map_err(failed)?;
     let pipe = own(fd);
     let kind = rustix::fs::fstat(&pipe).map(|stat| FileType::from_raw_mode(stat.st_mode));
     if kind != Ok(FileType::Fifo) {
-        return Err(InheritError::Descriptor { fd, expected: EXPECTED, source: None });
+        return Err(ActivationError::Descriptor { fd, expected: EXPECTED, source: None });
     }
     close_on_exec(&pipe).map_err(failed)?;
     Ok(File::from(pipe))
@@ -291,7 +291,7 @@ fn close_on_exec(fd: impl AsFd) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn plan(fds: &str, names: &str, pid: &str, ready: &str) -> Result<Plan, InheritError> {
+    fn plan(fds: &str, names: &str, pid: &str, ready: &str) -> Result<Plan, ActivationError> {
         let set = |value: &str| (value != "-").then(|| value.to_owned());
         Variables { fds: set(fds), names: set(names), pid: set(pid), ready: set(ready) }.plan(42)
     }
@@ -308,23 +308,23 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        assert!(matches!(plan("-", "http", "-", "4"), Err(InheritError::NotLaunched)));
+        assert!(matches!(plan("-", "http", "-", "4"), Err(ActivationError::NotLaunched)));
         for pid in ["43", "", "x", "-1"] {
-            assert!(matches!(plan("1", "http", pid, "4"), Err(InheritError::OtherProcess { .. })), "{pid}");
+            assert!(matches!(plan("1", "http", pid, "4"), Err(ActivationError::OtherProcess { .. })), "{pid}");
         }
         for fds in ["", "0", "-1", "x", "65"] {
             assert!(
-                matches!(plan(fds, "-", "-", "-"), Err(InheritError::Variable { variable: LISTEN_FDS, .. })),
+                matches!(plan(fds, "-", "-", "-"), Err(ActivationError::Variable { variable: LISTEN_FDS, .. })),
                 "{fds}"
             );
         }
         for names in ["", "http", "http:other", "pipe:pipe", "http:http:http"] {
             let wrong = plan("2", names, "-", "-");
-            assert!(matches!(wrong, Err(InheritError::Variable { variable: LISTEN_FDNAMES, .. })), "{names}");
+            assert!(matches!(wrong, Err(ActivationError::Variable { variable: LISTEN_FDNAMES, .. })), "{names}");
         }
         for ready in ["", "0", "4", "-7", "x"] {
             let wrong = plan("2", "-", "-", ready);
-            assert!(matches!(wrong, Err(InheritError::Variable { variable: READY_FD, .. })), "{ready}");
+            assert!(matches!(wrong, Err(ActivationError::Variable { variable: READY_FD, .. })), "{ready}");
         }
     }
 }

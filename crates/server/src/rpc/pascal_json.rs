@@ -12,18 +12,18 @@ use serde_json::value::RawValue;
 
 use super::body::RpcBody;
 use super::route::Rpc;
-use crate::Host;
+use crate::server_context::ServerContext;
 use crate::events::{Framing, text};
-use crate::http::answer::{self, method_not_allowed, problem};
+use crate::web::response::{self as answer, method_not_allowed, problem};
 use crate::http::connection::read;
-use crate::http::envelope;
+use crate::web::call_options as envelope;
 use crate::http::operation::event_response;
 use beep_python_runtime::session::service::json::floats::{Rows, row_to_json, rows};
 use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, encode_response};
 use beep_python_runtime::session::service::{host_operation, operation};
 
 /// Answers a request that came through the door.
-pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
+pub(super) async fn answer(host: &ServerContext, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
     let whole = |response: Response<Chunks>| response.map(RpcBody::Json);
     let path = parts.uri.path();
     if path == "/health" {
@@ -38,17 +38,17 @@ pub(super) async fn answer(host: &Host, parts: &Parts, mut body: Incoming) -> Re
     if parts.method != Method::POST {
         return whole(method_not_allowed(&[Method::POST]));
     }
-    let body = match read(&mut body, &parts.method, host.door.max_body_bytes()).await {
+    let body = match read(&mut body, &parts.method, host.access.max_body_bytes()).await {
         Ok(body) => body,
         Err(told) => return whole(problem(&told)),
     };
     carry_out(host, rpc, &parts.headers, &body).await.unwrap_or_else(|mut told| {
-        name_as_sent(&mut told);
+        rename_detail_key(&mut told);
         whole(problem(&told))
     })
 }
 
-async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<RpcBody>, Problem> {
+async fn carry_out(host: &ServerContext, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<RpcBody>, Problem> {
     let operation = match rpc {
         Rpc::Session(operation) => operation,
         Rpc::Host(what @ (HostOperation::Health | HostOperation::Cancel)) => {
@@ -92,7 +92,7 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
             Rows::Binary { .. } => return Err(Problem::new(ErrorCode::Internal, "binary rows were not asked for")),
         },
         CallResult::Problem(mut told) => {
-            name_as_sent(&mut told);
+            rename_detail_key(&mut told);
             let result = CallResult::Problem(told);
             answer::composed(encode_response(SessionResponse { result, output, epoch }, arrays).await)
         }
@@ -103,7 +103,7 @@ async fn carry_out(host: &Host, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> R
     Ok(response.map(RpcBody::Json))
 }
 
-async fn health(host: &Host) -> Result<Vec<u8>, Problem> {
+async fn health(host: &ServerContext) -> Result<Vec<u8>, Problem> {
     host_operation::perform(&host.sessions, HostOperation::Health, None, b"").await
 }
 
@@ -154,7 +154,7 @@ fn end(out: &mut Vec<u8>, output: &CapturedOutput, epoch: u64) {
 }
 
 /// A key that is told to be wrong is named as a request here has it: the session core knows it as other wires send it.
-pub(crate) fn name_as_sent(told: &mut Problem) {
+pub(crate) fn rename_detail_key(told: &mut Problem) {
     if told.code == ErrorCode::InvalidRequest
         && let Some(key) = told.detail.strip_prefix('\'')
     {

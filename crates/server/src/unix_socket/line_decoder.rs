@@ -14,7 +14,7 @@ pub(super) const LINE_LIMIT: Duration = Duration::from_secs(120);
 
 /// The bytes of a connection.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct LineDecoder {
     buffer: BytesMut,
     /// So much of the buffer holds no end of a line.
     searched: usize,
@@ -28,9 +28,9 @@ pub(super) struct Lines {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
-impl Lines {
-    pub(super) fn new(longest: usize) -> Lines {
-        Lines { buffer: BytesMut::new(), searched: 0, begun: false, since: None, longest }
+impl LineDecoder {
+    pub(super) fn new(longest: usize) -> LineDecoder {
+        LineDecoder { buffer: BytesMut::new(), searched: 0, begun: false, since: None, longest }
     }
 
     /// Room for what comes next.
@@ -88,7 +88,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn all(lines: &mut Lines) -> Vec<String> {
+    fn all(lines: &mut LineDecoder) -> Vec<String> {
         std::iter::from_fn(|| lines.next().unwrap()).map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
     }
 
@@ -97,7 +97,7 @@ mod tests {
         for mark in [&b""[..], MARK] {
             let bytes = [mark, b"one\r\ntwo\n\n\xef\xbb\xbfthree\nfo"].concat();
             for at in 0..bytes.len() {
-                let mut lines = Lines::new(100);
+                let mut lines = LineDecoder::new(100);
                 let mut got = Vec::new();
                 for part in [&bytes[..at], &bytes[at..]] {
                     lines.room().extend_from_slice(part);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_mark_alone_begins_no_line() {
-        let mut lines = Lines::new(100);
+        let mut lines = LineDecoder::new(100);
         for byte in MARK {
             lines.room().extend_from_slice(&[*byte]);
             assert_eq!(lines.next(), Ok(None));
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_line_over_the_limit_is_told_with_its_end_or_before() {
         for (bytes, fits) in [("12345\n", true), ("12345\r\n", true), ("123456\n", false), ("123456", false)] {
-            let mut lines = Lines::new(5);
+            let mut lines = LineDecoder::new(5);
             lines.room().extend_from_slice(bytes.as_bytes());
             assert_eq!(lines.next().is_ok(), fits, "{bytes:?}");
         }

@@ -10,14 +10,14 @@ use beep_python_runtime::session::{SessionInfo, debug};
 use bytes::Bytes;
 
 use super::request::message;
-use crate::Host;
+use crate::server_context::ServerContext;
 use beep_python_runtime::session::service::host_operation::{
     Named, cancel, delete_session, describe, handles, inspect,
 };
 use beep_python_runtime::session::service::json::Chunks;
 
 /// Carries out one operation.
-pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes) -> Result<Chunks, Problem> {
+pub(super) async fn perform(host: &ServerContext, operation: HostOperation, body: &Bytes) -> Result<Chunks, Problem> {
     let environments = host.sessions.environments();
     let answer = match operation {
         HostOperation::Health => {
@@ -103,7 +103,7 @@ pub(super) async fn perform(host: &Host, operation: HostOperation, body: &Bytes)
     Ok(Chunks::one(answer))
 }
 
-fn health(host: &Host) -> m::HealthResponse {
+fn health(host: &ServerContext) -> m::HealthResponse {
     m::HealthResponse {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

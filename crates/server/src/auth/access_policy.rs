@@ -10,11 +10,11 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use tokio::sync::Semaphore;
 
 use super::authority;
-use super::{Newcomer, Peer, Token};
+use super::{PendingConnection, Peer, Token};
 
 /// What the door lets pass.
 #[derive(Clone, Debug)]
-pub struct DoorConfig {
+pub struct AccessConfig {
     /// Names beside those of loopback that `Host` may say, with a port or without.
     pub hosts: Vec<String>,
     /// Origins whose web pages may send requests, as `Origin` names them: `https://app.example`.
@@ -24,21 +24,21 @@ pub struct DoorConfig {
     /// The largest body.
     pub max_body_bytes: u64,
     /// How many connections there may be of others than the server's own user that have not shown the token yet.
-    pub newcomers: usize,
+    pub max_pending: usize,
     /// How long such a connection may take to show it.
-    pub shown_within: Duration,
+    pub auth_timeout: Duration,
 }
 
-impl Default for DoorConfig {
+impl Default for AccessConfig {
     /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, 256 newcomers for 10 seconds each.
-    fn default() -> DoorConfig {
-        DoorConfig {
+    fn default() -> AccessConfig {
+        AccessConfig {
             hosts: Vec::new(),
             origins: Vec::new(),
             trust_loopback: false,
             max_body_bytes: 64 << 20,
-            newcomers: 256,
-            shown_within: Duration::from_secs(10),
+            max_pending: 256,
+            auth_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Media {
 
 /// Why a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum AccessDenied {
     /// The `Host` header is missing, repeated, or names something that this server is not.
     #[error("the Host header must name this server: a loopback name, or a name that the server was given")]
     Host,
@@ -90,50 +90,50 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl AccessDenied {
     /// The stable code.
     pub fn code(self) -> ErrorCode {
         match self {
-            Refusal::Host => ErrorCode::ForbiddenHost,
-            Refusal::Origin => ErrorCode::ForbiddenOrigin,
-            Refusal::Token | Refusal::User => ErrorCode::Unauthorized,
-            Refusal::ContentType => ErrorCode::UnsupportedMediaType,
-            Refusal::BodySize { .. } => ErrorCode::BodyTooLarge,
+            AccessDenied::Host => ErrorCode::ForbiddenHost,
+            AccessDenied::Origin => ErrorCode::ForbiddenOrigin,
+            AccessDenied::Token | AccessDenied::User => ErrorCode::Unauthorized,
+            AccessDenied::ContentType => ErrorCode::UnsupportedMediaType,
+            AccessDenied::BodySize { .. } => ErrorCode::BodyTooLarge,
         }
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Problem {
+impl From<AccessDenied> for Problem {
+    fn from(refusal: AccessDenied) -> Problem {
         Problem::new(refusal.code(), refusal.to_string())
     }
 }
 
 /// The layer in front of all routes. Deciding allocates nothing.
 #[derive(Debug)]
-pub struct Door {
-    config: DoorConfig,
+pub struct AccessPolicy {
+    config: AccessConfig,
     token: Token,
-    newcomers: Arc<Semaphore>,
+    pending: Arc<Semaphore>,
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-impl Door {
+impl AccessPolicy {
     /// A door that opens to the server's own user, and to whoever shows `token`.
-    pub fn new(config: DoorConfig, token: Token) -> Door {
-        let newcomers = Arc::new(Semaphore::new(config.newcomers));
-        Door { config, token, newcomers }
+    pub fn new(config: AccessConfig, token: Token) -> AccessPolicy {
+        let pending = Arc::new(Semaphore::new(config.max_pending));
+        AccessPolicy { config, token, pending }
     }
 
     /// A connection that was accepted; `None` where there are as many as may be that have not shown the token.
-    pub fn newcomer(&self, peer: Peer) -> Option<Newcomer> {
-        let within = self.config.shown_within;
+    pub fn accept(&self, peer: Peer) -> Option<PendingConnection> {
+        let within = self.config.auth_timeout;
         if self.trusts(peer) {
-            return Some(Newcomer::new(None, within));
+            return Some(PendingConnection::new(None, within));
         }
-        let place = self.newcomers.clone().try_acquire_owned().ok()?;
-        Some(Newcomer::new(Some(place), within))
+        let place = self.pending.clone().try_acquire_owned().ok()?;
+        Some(PendingConnection::new(Some(place), within))
     }
 
     /// Whether the peer may come in without a token.
@@ -151,24 +151,24 @@ impl Door {
     }
 
     /// Whether a request of these parts, with JSON in it, may pass.
-    pub fn admit_parts(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), Refusal> {
-        self.admit(peer, parts.version, &parts.method, &parts.uri, &parts.headers)
+    pub fn authorize_parts(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
+        self.authorize(peer, parts.version, &parts.method, &parts.uri, &parts.headers)
     }
 
     /// Whether a request with JSON in it may pass.
-    pub fn admit(
+    pub fn authorize(
         &self,
         peer: Peer,
         version: Version,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<(), Refusal> {
-        self.admit_media(Media::Json, peer, version, method, uri, headers)
+    ) -> Result<(), AccessDenied> {
+        self.authorize_media(Media::Json, peer, version, method, uri, headers)
     }
 
     /// Whether a request may pass whose body is to be `media`.
-    pub fn admit_media(
+    pub fn authorize_media(
         &self,
         media: Media,
         peer: Peer,
@@ -176,14 +176,14 @@ impl Door {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AccessDenied> {
         self.check_host(version, uri, headers)?;
         self.check_origin(headers)?;
         self.check_user(peer, headers)?;
         self.check_body(media, version, method, headers)
     }
 
-    fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
         let allowed = |authority: &[u8]| authority::is_allowed(authority, &self.config.hosts);
         // A target in absolute form names a host as well; it must not say other than the header.
         let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));
@@ -193,25 +193,25 @@ impl Door {
             (None, _) => version >= Version::HTTP_2 && target == Some(true),
             (Some(_), Some(_)) => false,
         };
-        if pass { Ok(()) } else { Err(Refusal::Host) }
+        if pass { Ok(()) } else { Err(AccessDenied::Host) }
     }
 
-    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), AccessDenied> {
         let allowed = |origin: &HeaderValue| self.config.origins.iter().any(|allowed| origin == allowed);
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {
             (Some(origin), None) if allowed(origin) => return Ok(()),
             (None, _) => {}
-            _ => return Err(Refusal::Origin),
+            _ => return Err(AccessDenied::Origin),
         }
         // Browsers send no Origin with some requests (an <img>, a link), but say where the page is from. Another port
         // of this machine counts as the same site to them, not as the same origin.
         let own = |site: &HeaderValue| site == "same-origin" || site == "none";
-        if headers.get_all(SEC_FETCH_SITE).iter().all(own) { Ok(()) } else { Err(Refusal::Origin) }
+        if headers.get_all(SEC_FETCH_SITE).iter().all(own) { Ok(()) } else { Err(AccessDenied::Origin) }
     }
 
-    fn check_user(&self, peer: Peer, headers: &HeaderMap) -> Result<(), Refusal> {
-        if self.trusts(peer) || self.shows_token(headers) { Ok(()) } else { Err(Refusal::Token) }
+    fn check_user(&self, peer: Peer, headers: &HeaderMap) -> Result<(), AccessDenied> {
+        if self.trusts(peer) || self.shows_token(headers) { Ok(()) } else { Err(AccessDenied::Token) }
     }
 
     fn shows_token(&self, headers: &HeaderMap) -> bool {
@@ -226,14 +226,14 @@ impl Door {
         }
     }
 
-    fn check_body(&self, media: Media, version: Version, method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check_body(&self, media: Media, version: Version, method: &Method, headers: &HeaderMap) -> Result<(), AccessDenied> {
         let declared = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
             .and_then(|length| length.parse::<u64>().ok());
         let limit = self.config.max_body_bytes;
         if let Some(declared) = declared.filter(|declared| *declared > limit) {
-            return Err(Refusal::BodySize { declared, limit });
+            return Err(AccessDenied::BodySize { declared, limit });
         }
         let takes_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
         let has_body = match declared {
@@ -251,7 +251,7 @@ impl Door {
             (None, _) => !has_body,
             (Some(_), Some(_)) => false,
         };
-        if pass { Ok(()) } else { Err(Refusal::ContentType) }
+        if pass { Ok(()) } else { Err(AccessDenied::ContentType) }
     }
 }
 

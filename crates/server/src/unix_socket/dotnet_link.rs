@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use beep_python_runtime::platform::failed_to;
 
 use super::PipeError;
-use super::socket::{SocketFile, Standing, name_of, standing_at};
+use super::socket::{SocketFile, PathKind, name_of, inspect_path};
 
 /// A pipe that is ready to be served: its socket, and the link to it. Both files go with this.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Pipe {
 }
 
 /// Makes the link again where it is gone: folders for temporary files are cleaned now and then.
-pub(super) fn make_again(link: &Path, socket: &Path) {
+pub(super) fn ensure_link(link: &Path, socket: &Path) {
     match symlink(socket, link) {
         Ok(()) => tracing::info!("the link {} was gone and is there again", link.display()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -88,10 +88,10 @@ fn make(link: &Path, socket: &Path) -> Result<(), PipeError> {
         if target.file_name() != socket.file_name() {
             return Err(foreign(format!("a link to {}", target.display())));
         }
-        match standing_at(&target)? {
-            Standing::Nothing | Standing::DeadSocket => remove_stale(link, &target)?,
-            Standing::LivingSocket => return Err(foreign(format!("the link of the server at {}", target.display()))),
-            Standing::Other(what) => return Err(foreign(format!("a link to {what}, {}", target.display()))),
+        match inspect_path(&target)? {
+            PathKind::Nothing | PathKind::DeadSocket => remove_stale(link, &target)?,
+            PathKind::LivingSocket => return Err(foreign(format!("the link of the server at {}", target.display()))),
+            PathKind::Other(what) => return Err(foreign(format!("a link to {what}, {}", target.display()))),
         }
     }
     Err(PipeError::Foreign { path: link.to_owned(), what: "a link that somebody else keeps making".to_owned() })

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use beep_python_runtime::session::SessionManager;
 
-use crate::door::Door;
+use crate::auth::AccessPolicy;
 
 /// What the backends of one server lead to.
 #[derive(Debug)]
-pub struct Host {
+pub struct ServerContext {
     /// The sessions.
     pub sessions: Arc<SessionManager>,
     /// Who may come in.
-    pub door: Door,
+    pub access: AccessPolicy,
 }
