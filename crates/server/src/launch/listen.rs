@@ -5,11 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use rustix::io::Errno;
 
-use super::PortOwner;
-use super::port_owner::owner_of;
-
-/// How many connections may wait to be accepted; the system may allow fewer.
-pub(crate) const BACKLOG: i32 = 1024;
+use crate::accept::BACKLOG;
+use crate::launch::port_owner::{PortOwner, owner_of};
 
 /// Why the sockets cannot be bound.
 #[derive(Debug, thiserror::Error)]
@@ -20,13 +17,13 @@ pub enum BindError {
         /// The host that was asked for.
         host: String,
     },
-    /// Somebody listens there.
-    #[error("port {} on {} is in use by {holder}", address.port(), address.ip())]
+    /// Another process listens there.
+    #[error("port {} on {} is in use by {owner}", address.port(), address.ip())]
     PortInUse {
         /// Where.
         address: SocketAddr,
-        /// Who, as far as can be seen.
-        holder: PortOwner,
+        /// The process, as far as it can be seen.
+        owner: PortOwner,
     },
     /// No port is free on both loopback addresses.
     #[error("no port was found that is free on both 127.0.0.1 and ::1")]
@@ -42,7 +39,7 @@ pub enum BindError {
 }
 
 /// Listens on `port` of the loopback address `host`; without one, or for `localhost`, on both 127.0.0.1 and ::1, so
-/// that nobody else can sit where a client tries first. Where there is no IPv6, on 127.0.0.1 alone. Port 0 takes one
+/// that no other process can listen where a client tries first. Without IPv6, on 127.0.0.1 alone. Port 0 takes one
 /// that is free on all.
 pub fn bind_loopback(host: Option<&str>, port: u16) -> Result<Vec<TcpListener>, BindError> {
     const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -89,7 +86,7 @@ fn bind_once(ips: &[IpAddr], port: u16) -> Result<Bound, BindError> {
             Err(error) if is(&error, &[Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]) && !listeners.is_empty() => {}
             Err(error) if is(&error, &[Errno::ADDRINUSE]) => match listeners.pop() {
                 Some(first) if port == 0 => return Ok(Bound::OnlyFirst(first)),
-                _ => return Err(BindError::PortInUse { address, holder: owner_of(address) }),
+                _ => return Err(BindError::PortInUse { address, owner: owner_of(address) }),
             },
             Err(source) => return Err(BindError::Refused { address, source }),
         }

@@ -5,10 +5,10 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Logs of servers that are gone, beyond which the oldest are removed.
+/// How many logs of ended servers are kept.
 const KEPT: usize = 20;
 
-/// The last `lines` lines of a log, at most 16 KiB; empty where there is none.
+/// The last `lines` lines of a log, at most 16 KiB; empty if there is none.
 pub fn log_tail(log: &Path, lines: usize) -> String {
     const MOST: u64 = 16 << 10;
     let read = || {
@@ -25,7 +25,7 @@ pub fn log_tail(log: &Path, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-/// Removes the oldest logs in `logs` but for the newest [`KEPT`]; `in_use` says of which servers they stay anyway.
+/// Removes the oldest logs in `logs` but for the newest [`KEPT`]; logs of servers that are `in_use` stay anyway.
 pub(super) fn remove_old_logs(logs: &Path, in_use: impl Fn(&str) -> bool) {
     let Ok(entries) = fs::read_dir(logs) else { return };
     let mut old: Vec<_> = entries

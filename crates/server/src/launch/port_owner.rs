@@ -4,9 +4,9 @@ use std::fmt;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::process::command_line;
+use crate::launch::process::command_line;
 
-/// Who listens at an address, as far as it can be seen: processes of other users hide their sockets.
+/// The process that listens at an address, as far as it can be seen: processes of other users hide their sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortOwner {
     /// The process.
@@ -28,7 +28,7 @@ impl fmt::Display for PortOwner {
     }
 }
 
-/// Who listens at `address`, or at its port on all addresses.
+/// Finds the process that listens at `address`, or at its port on all addresses.
 pub(super) fn owner_of(address: SocketAddr) -> PortOwner {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let listener = tables.iter().find_map(|table| {

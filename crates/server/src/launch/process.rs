@@ -1,9 +1,9 @@
-//! Which process a pid means: pids are reused, and start over when the machine does.
+//! Identifying a process: pids are reused, and start over when the machine does.
 
 use std::fs;
 use std::io;
 
-/// What the system tells of a process: the line of `/proc/PID/stat`, if there is one of this pid.
+/// The line of `/proc/PID/stat`, if there is such a process.
 pub(super) fn stat_of(pid: u32) -> Option<String> {
     fs::read_to_string(format!("/proc/{pid}/stat")).ok()
 }

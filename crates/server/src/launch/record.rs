@@ -1,4 +1,4 @@
-//! Records of servers: who runs where, for whoever asks later.
+//! Records of servers: which runs where.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState, start_time};
 use beep_python_runtime::platform::{FileError, Home, HomeError, failed_to, replace_file};
 
-use super::process::{boot_id, stat_of};
-use crate::unix_socket::remove_left_over;
+use crate::launch::process::{boot_id, stat_of};
+use crate::unix_socket::socket::remove_left_over;
 
-/// What a server knows of itself; the system adds the rest.
+/// What a server knows about itself; the system adds the rest.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "as in ServerRecord")]
 pub struct NewRecord {
@@ -36,7 +36,7 @@ pub enum RecordError {
     /// A record cannot be read, written or removed.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What the system tells of this process cannot be read.
+    /// `/proc` has no start time for this process.
     #[error("cannot learn from /proc when this process started")]
     OwnProcess(#[source] io::Error),
     /// A record holds something else.
@@ -111,7 +111,7 @@ pub fn write_record(home: &Home, record: &ServerRecord) -> Result<(), RecordErro
     Ok(replace_file(path_of(home, &record.id)?, &bytes)?)
 }
 
-/// Removes a record, and the files of a pipe that a server which was killed has left; what is gone is fine.
+/// Removes a record, and the files of a pipe that a server which was killed has left; missing files are fine.
 pub fn remove_record(home: &Home, record: &ServerRecord) -> Result<(), RecordError> {
     record.endpoints.iter().filter_map(Endpoint::socket).for_each(remove_left_over);
     let path = path_of(home, &record.id)?;
@@ -154,9 +154,9 @@ pub fn read_record(home: &Home, id: &str) -> Option<ServerRecord> {
     read(&path_of(home, id).ok()?).ok()
 }
 
-/// The server that `wanted` means: its id, the port, URL or pipe name of an endpoint, or a beginning of its id that no other has.
+/// Finds a server by its id, the port, URL or pipe name of an endpoint, or a unique prefix of its id.
 ///
-/// Living servers come first: a port means the one that has it now.
+/// Running servers come first: a port means the one that has it now.
 pub fn find(home: &Home, wanted: &str) -> Result<(ServerRecord, ServerState), RecordError> {
     let records = records(home)?;
     let port = wanted.parse::<u16>().ok();

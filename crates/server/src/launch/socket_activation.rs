@@ -1,8 +1,7 @@
-//! What a server finds in its process when it begins: the sockets that its starter bound, and whom to tell that it is
-//! ready.
+//! Socket activation: a server takes over the sockets that its starter bound, and the pipe on which it reports readiness.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
@@ -10,17 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::FileType;
 use rustix::net::SocketType;
-use serde::{Deserialize, Serialize};
 
-use super::ServerRecord;
+use crate::launch::ready::{NotifyTarget, ReadyNotifier};
 
 /// The number of inherited sockets, which begin at 3; as systemd passes them.
 pub(super) const LISTEN_FDS: &str = "LISTEN_FDS";
 /// What each is for, between colons.
 pub(super) const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
-/// The process that they are meant for. Our own starter cannot know it before the process is there, and leaves it out.
+/// The process that they are meant for. Our own starter cannot know its pid in advance, and leaves it out.
 pub(super) const LISTEN_PID: &str = "LISTEN_PID";
-/// The number of the pipe on which the server says that it is ready.
+/// The number of the pipe on which the server reports that it is ready.
 pub(super) const READY_FD: &str = "BEEP_PYTHON_READY_FD";
 pub(super) const FIRST_FD: RawFd = 3;
 /// The names of sockets, by what they are for.
@@ -28,7 +26,7 @@ pub(super) const HTTP: &str = "http";
 pub(super) const PIPE: &str = "pipe";
 pub(super) const RPC: &str = "rpc";
 
-/// What this process inherited from who started it as a server.
+/// What this process inherited from the starter of the server.
 #[derive(Debug)]
 pub struct ActivatedSockets {
     /// Sockets for HTTP: non-blocking, and closed on exec.
@@ -37,7 +35,7 @@ pub struct ActivatedSockets {
     pub pipe: Option<UnixListener>,
     /// Sockets for RPC, the same.
     pub rpc: Vec<TcpListener>,
-    /// Whom to tell that the server is ready.
+    /// Where to report that the server is ready.
     pub ready: ReadyNotifier,
 }
 
@@ -99,71 +97,6 @@ impl ActivatedSockets {
         };
         Ok(ActivatedSockets { http, pipe, rpc, ready })
     }
-}
-
-/// Whom to tell that the server is ready, or why it is not. Dropped without a word, it says that the server died.
-#[derive(Debug)]
-pub struct ReadyNotifier(NotifyTarget);
-
-enum NotifyTarget {
-    Pipe(File),
-    Function(Box<dyn FnOnce(&ServerRecord) + Send>),
-    Nobody,
-}
-
-impl std::fmt::Debug for NotifyTarget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            NotifyTarget::Pipe(_) => "Pipe",
-            NotifyTarget::Function(_) => "Function",
-            NotifyTarget::Nobody => "Nobody",
-        })
-    }
-}
-
-/// The one line on the ready pipe.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum ReadyMessage {
-    /// The server is ready.
-    Ready(Box<ServerRecord>),
-    /// It cannot start.
-    Error { message: String, causes: Vec<String> },
-}
-
-impl ReadyNotifier {
-    /// Calls `announce` with the record when the server is ready; what a server in the foreground uses.
-    pub fn call(announce: impl FnOnce(&ServerRecord) + Send + 'static) -> ReadyNotifier {
-        ReadyNotifier(NotifyTarget::Function(Box::new(announce)))
-    }
-
-    /// Whether a starter waits to be told.
-    pub fn is_awaited(&self) -> bool {
-        matches!(self.0, NotifyTarget::Pipe(_))
-    }
-
-    /// Says that the server takes requests. A starter that is gone by now does not matter.
-    pub fn ready(self, record: &ServerRecord) {
-        match self.0 {
-            NotifyTarget::Pipe(pipe) => send(pipe, &ReadyMessage::Ready(Box::new(record.clone()))),
-            NotifyTarget::Function(announce) => announce(record),
-            NotifyTarget::Nobody => {}
-        }
-    }
-
-    /// Says that the server cannot start, and why, cause by cause.
-    pub fn failed(self, error: &(dyn std::error::Error + 'static)) {
-        let causes = std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string).collect();
-        if let NotifyTarget::Pipe(pipe) = self.0 {
-            send(pipe, &ReadyMessage::Error { message: error.to_string(), causes });
-        }
-    }
-}
-
-fn send(mut pipe: File, message: &ReadyMessage) {
-    let mut line = serde_json::to_vec(message).expect("a record is plain data");
-    line.push(b'\n');
-    let _ = pipe.write_all(&line);
 }
 
 /// The environment variables as they are.

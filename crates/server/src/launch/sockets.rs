@@ -6,9 +6,11 @@ use std::os::fd::OwnedFd;
 
 use beep_python_runtime::platform::Home;
 
-use super::socket_activation::{HTTP, PIPE, RPC};
-use super::{LaunchError, LaunchPlan, bind_loopback};
-use crate::unix_socket::{BoundPipe, bind_pipe};
+use crate::launch::error::LaunchError;
+use crate::launch::listen::bind_loopback;
+use crate::launch::plan::LaunchPlan;
+use crate::launch::socket_activation::{HTTP, PIPE, RPC};
+use crate::unix_socket::socket::{BoundPipe, bind_pipe};
 
 /// The sockets that a plan asks for. The file of the pipe goes with this, unless a server has the socket.
 pub(super) struct Sockets {

@@ -3,12 +3,13 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use beep_python_protocol::ServerRecord;
 use beep_python_runtime::platform::Home;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{RecordError, ServerRecord, remove_record, state_of};
+use crate::launch::record::{RecordError, remove_record, state_of};
 
 /// How a server came to an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,29 @@
+//! The plan of one server to start.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::unix_socket::name::PipeName;
+
+/// One server to start.
+#[derive(Clone, Debug, Default)]
+pub struct LaunchPlan {
+    /// Its id; a new one when absent.
+    pub id: Option<String>,
+    /// The loopback address to listen on; both when absent.
+    pub host: Option<String>,
+    /// The port of HTTP, if it is served; 0 takes a free one.
+    pub http: Option<u16>,
+    /// The name of the pipe, if one is served.
+    pub pipe: Option<PipeName>,
+    /// The port of RPC, if it is served; 0 takes a free one.
+    pub rpc: Option<u16>,
+    /// Its working directory; that of this process when absent.
+    pub directory: Option<PathBuf>,
+    /// What follows `serve --id ID --log FILE` on its command line.
+    pub arguments: Vec<String>,
+    /// The read end of a pipe that becomes its standard input: the server ends when the other end is closed, for whatever
+    /// reason. Without it, the server outlives its starter.
+    pub lifeline: Option<Arc<OwnedFd>>,
+}
