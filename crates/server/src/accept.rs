@@ -1,4 +1,4 @@
-//! Taking connections on the sockets of a backend, until the server is to stop.
+//! Accepting connections on the sockets of a backend until the server stops.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -10,15 +10,20 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+/// How many connections may wait to be accepted; the system may allow fewer.
+pub(crate) const BACKLOG: i32 = 1024;
+/// How long a connection may be idle. Existing clients keep an idle connection for a minute and do not repeat a request
+/// on one that was closed. Hyper counts the time between requests towards the time to read a header.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many connections a backend serves at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// A socket that connections come in by.
+/// A socket that accepts connections.
 pub(crate) trait Listener: Send + Sync + 'static {
     /// A connection.
     type Stream: Send;
 
-    /// The next one.
+    /// Accepts the next connection.
     fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
@@ -38,7 +43,7 @@ impl Listener for UnixListener {
     }
 }
 
-/// Gives each connection to `serve`, in a task of its own, until `stop` says true; then closes the sockets, and returns
+/// Gives each connection to `serve`, in a task of its own, until `stop` turns true; then closes the sockets, and returns
 /// when every connection has ended.
 pub(crate) async fn serve_all<L, S, F>(listeners: Vec<L>, stop: watch::Receiver<bool>, serve: S)
 where
@@ -47,10 +52,10 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(accept(listener, places.clone(), stop.clone(), open.clone(), serve.clone()));
+        accepting.spawn(accept(listener, permits.clone(), stop.clone(), open.clone(), serve.clone()));
     }
     drop(open);
     while accepting.join_next().await.is_some() {}
@@ -59,7 +64,7 @@ where
 
 async fn accept<L, S, F>(
     listener: L,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
     open: mpsc::Sender<Infallible>,
     serve: S,
@@ -71,17 +76,17 @@ async fn accept<L, S, F>(
     loop {
         let accepted = tokio::select! {
             accepted = async {
-                let place = places.clone().acquire_owned().await.ok()?;
-                Some((listener.next().await, place))
+                let permit = permits.clone().acquire_owned().await.ok()?;
+                Some((listener.next().await, permit))
             } => accepted,
             () = shutdown_requested(&mut stop) => return,
         };
         match accepted {
-            Some((Ok(stream), place)) => {
+            Some((Ok(stream), permit)) => {
                 let (serving, open) = (serve(stream), open.clone());
                 tokio::spawn(async move {
                     serving.await;
-                    drop((place, open));
+                    drop((permit, open));
                 });
             }
             Some((Err(error), _)) => {
@@ -94,7 +99,7 @@ async fn accept<L, S, F>(
     }
 }
 
-/// Returns when the server is to stop.
+/// Returns once `stop` is true.
 pub(crate) async fn shutdown_requested(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -11,6 +11,7 @@ mod rejection_log;
 pub mod rpc;
 pub mod serve;
 mod server_context;
+mod spans;
 pub mod unix_socket;
 mod web;
 

@@ -1,4 +1,4 @@
-//! Noting requests that were refused, once each, for whoever looks into the log.
+//! Logging rejected requests and broken connections, once each.
 
 use std::error::Error;
 use std::io;
@@ -8,8 +8,8 @@ use beep_python_protocol::{ErrorCode, Problem};
 /// How much of a detail goes into the log: some quote what the client sent.
 const MAX_DETAIL_CHARS: usize = 300;
 
-/// Notes an error answer where the request was at fault, or the host. What Python raised, or an object that is not there,
-/// is for the client alone.
+/// Logs an error response if the request or the host was at fault. Python exceptions and missing objects concern the
+/// client alone.
 pub(crate) fn log_rejection(problem: &Problem) {
     let at_fault = matches!(
         problem.code,
@@ -30,7 +30,7 @@ pub(crate) fn log_rejection(problem: &Problem) {
     }
 }
 
-/// Notes why a connection ended in the middle: a client that is gone, as a rule, else one that does not speak as it should.
+/// Logs why a connection broke: usually because the client is gone, else because it violates the protocol.
 pub(crate) fn log_disconnect(error: &hyper::Error) {
     let mut cause = error.source();
     let mut gone = error.is_incomplete_message() || error.is_canceled() || error.is_closed();

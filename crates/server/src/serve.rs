@@ -1,4 +1,4 @@
-//! The server process: sessions in one environment, and the backends that lead to them.
+//! The server process: sessions in one environment, and the backends that serve them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,17 +21,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::server_context::ServerContext;
-use crate::auth::{AccessPolicy, AccessConfig, Token, TokenError};
+use crate::auth::{AccessConfig, AccessPolicy, Token, TokenError};
 use crate::launch::{
-    Endpoint, ActivatedSockets, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record, write_record,
+    ActivatedSockets, Endpoint, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record,
+    write_record,
 };
+use crate::server_context::ServerContext;
 use crate::unix_socket::{self, Pipe, PipeError};
 use crate::{http, rpc};
 
 const MAX_DESCRIPTORS: u64 = 65536;
 
-/// What a server is to be.
+/// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// Where its record is kept.
@@ -46,11 +47,11 @@ pub struct ServeOptions {
     pub python: PathBuf,
     /// Modules to import once, for all workers.
     pub preload: Vec<String>,
-    /// What a call may take, where neither it nor its session says so itself.
+    /// The limits of calls that neither the call nor its session sets.
     pub limits: Limits,
     /// How many sessions and workers there may be.
     pub capacity: Capacity,
-    /// Who may come in.
+    /// Which requests are authorized.
     pub access: AccessConfig,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
@@ -58,7 +59,7 @@ pub struct ServeOptions {
     pub arguments: Vec<String>,
     /// How long calls under way may take once the server is told to stop.
     pub drain: Duration,
-    /// Whether it ends with its standard input, a pipe whose other end its starter holds; then it leaves no log either.
+    /// Whether it ends with its standard input, a pipe whose other end its starter holds; it leaves no log then.
     pub stop_at_end_of_input: bool,
 }
 
@@ -92,14 +93,14 @@ pub enum ServeError {
 
 /// Runs a server until it is told to stop (SIGTERM or SIGINT) and has finished what was under way.
 ///
-/// A failure before it is ready is told to whoever started it, too.
+/// A failure before it is ready is reported to its starter, too.
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
     let ActivatedSockets { http: listeners, pipe, rpc, ready } = inherited;
     raise_descriptor_limit();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
-    let (host, pipe, mut record) = match start(&options, &listeners, pipe, &rpc).await {
+    let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc).await {
         Ok(started) => started,
         Err(error) => {
             ready.failed(&error);
@@ -109,11 +110,11 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     let (stop, stopping) = watch::channel(false);
     let mut serving = JoinSet::new();
     if let Some(pipe) = pipe {
-        serving.spawn(unix_socket::serve(pipe, host.clone(), stopping.clone()));
+        serving.spawn(unix_socket::serve(pipe, server.clone(), stopping.clone()));
     }
-    serving.spawn(rpc::serve(rpc, host.clone(), stopping.clone()));
-    serving.spawn(http::serve(listeners, host.clone(), stopping));
-    let spinning = host.clone();
+    serving.spawn(rpc::serve(rpc, server.clone(), stopping.clone()));
+    serving.spawn(http::serve(listeners, server.clone(), stopping));
+    let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
     ready.ready(&record);
     tracing::info!("ready");
@@ -126,24 +127,24 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     record.stopping = true;
     let noted = write_record(&options.home, &record);
     let _ = stop.send(true);
-    host.sessions.shut_down(options.drain).await;
+    server.sessions.shut_down(options.drain).await;
     let _ = tokio::time::timeout(Duration::from_secs(2), serving.join_all()).await;
     tracing::info!("stopped");
     remove_record(&options.home, &record)?;
     if let (true, Some(log)) = (orphaned, &options.log) {
-        let _ = std::fs::remove_file(log); // for nobody
+        let _ = std::fs::remove_file(log); // nobody reads it
     }
     Ok(noted?)
 }
 
-/// Returns when nobody holds the other end of standard input any more, and never where that is no pipe.
+/// Returns when the other end of standard input is closed; never when that is no pipe.
 async fn end_of_input() {
     let opened =
         std::io::stdin().as_fd().try_clone_to_owned().and_then(tokio::net::unix::pipe::Receiver::from_owned_fd);
     match opened {
         Ok(mut input) => while input.read(&mut [0; 64]).await.is_ok_and(|read| read > 0) {},
         Err(error) => {
-            tracing::warn!("whether the starter is still there cannot be told: {error}");
+            tracing::warn!("cannot watch standard input for the end of the starter: {error}");
             std::future::pending().await
         }
     }
@@ -195,8 +196,9 @@ async fn start(
         settings: settings(options),
     })?;
     write_record(&options.home, &record)?;
-    let host = ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), token) };
-    Ok((Arc::new(host), pipe, record))
+    let server =
+        ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), token) };
+    Ok((Arc::new(server), pipe, record))
 }
 
 /// A session takes eight descriptors, and the usual soft limit of 1024 is for programs that use select(2).
@@ -208,7 +210,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// What `status` tells of how the server was started.
+/// The settings that `status` shows.
 fn settings(options: &ServeOptions) -> BTreeMap<String, serde_json::Value> {
     let timeout = options.limits.timeout_ms.map(|timeout| ("timeoutMs".to_owned(), json!(timeout)));
     let limits = (!options.limits.is_empty()).then(|| ("limits".to_owned(), json!(options.limits)));

@@ -6,11 +6,11 @@ use beep_python_runtime::session::SessionManager;
 
 use crate::auth::AccessPolicy;
 
-/// What the backends of one server lead to.
+/// The context in which each backend of a server handles requests.
 #[derive(Debug)]
 pub struct ServerContext {
     /// The sessions.
     pub sessions: Arc<SessionManager>,
-    /// Who may come in.
+    /// Who may send requests.
     pub access: AccessPolicy,
 }

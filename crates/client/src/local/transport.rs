@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Operation, Problem, ValueForm};
+use beep_python_protocol::{CallOptions as WireOptions, ErrorCode, Operation, Problem, ValueForm};
+use beep_python_runtime::session::SessionManager;
 use beep_python_runtime::session::service::host_operation;
-use beep_python_runtime::session::service::json::{ArrayFormat, EncodedResponse, Told, encode_response, tell};
-use beep_python_runtime::session::service::operation::{self, CallOptions as Envelope};
-use beep_python_runtime::session::{RequestId, SessionManager};
+use beep_python_runtime::session::service::json::{
+    ArrayFormat, EncodedEvent, EncodedResponse, encode_event, encode_response,
+};
+use beep_python_runtime::session::service::operation;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -62,9 +64,9 @@ fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
     };
     let (sender, receiver) = mpsc::channel(EVENT_BUFFER);
     let _inside = running.runtime.enter();
-    let envelope = envelope_of(&call.options, operation);
+    let options = wire_options(&call.options, operation);
     let mut events =
-        operation::follow(&running.sessions, operation, &envelope, call.body).map_err(Error::from_problem)?;
+        operation::subscribe(&running.sessions, operation, &options, None, call.body).map_err(Error::from_problem)?;
     running.runtime.spawn(async move {
         loop {
             let event = tokio::select! {
@@ -72,9 +74,9 @@ fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
                 () = sender.closed() => return,
             };
             let Some(event) = event else { return };
-            let read = match tell(event, ValueForm::Exact).await {
-                Told::Event(name, object) => Event::read(name, &object.contiguous()),
-                Told::Response(composed) => match reply(composed) {
+            let read = match encode_event(event, ValueForm::Exact).await {
+                EncodedEvent::Event(name, object) => Event::read(name, &object.contiguous()),
+                EncodedEvent::Response(composed) => match reply(composed) {
                     Ok(Reply::Json(answer)) => Ok(Some(Event::Result(answer))),
                     Ok(_) => Ok(None),
                     Err(error) => Err(error),
@@ -92,19 +94,19 @@ fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
     })))
 }
 
-fn envelope_of(options: &CallOptions, operation: Operation) -> Envelope {
-    Envelope {
-        session: options.session.as_deref().map(str::to_owned),
-        form: ValueForm::Exact,
-        deadline: options.timeout.map(|timeout| timeout.max(SHORTEST)),
+fn wire_options(options: &CallOptions, operation: Operation) -> WireOptions {
+    WireOptions {
+        session: options.session.clone(),
+        request_id: options.request_id.clone(),
+        timeout: options.timeout.map(|timeout| timeout.max(SHORTEST)),
         grace: options.grace,
+        limits: options.limits.clone(),
         lease: options.lease,
-        limits: options.limits.as_deref().map(|limits| Box::new(limits.clone())),
-        name: options.request_id.as_deref().map(|id| RequestId::new(id.as_bytes().to_vec())),
-        cancel_on_disconnect: options.cancel_on_disconnect,
-        isolated: options.isolated && operation == Operation::Evaluate,
-        capabilities: options.capabilities,
-        callback: options.callback.as_deref().map(str::to_owned),
+        cancel_on_disconnect: Some(options.cancel_on_disconnect),
+        isolated: Some(options.isolated && operation == Operation::Evaluate),
+        values: Some(ValueForm::Exact),
+        capabilities: Some(options.capabilities),
+        callback: options.callback.clone(),
     }
 }
 
@@ -122,11 +124,12 @@ async fn carry_out(sessions: &SessionManager, call: Call) -> Result<Reply, Error
     let session = options.session.as_deref();
     match target {
         Target::Host(operation) => {
-            let answer = host_operation::perform(sessions, operation, session, &body).await;
+            let answer = host_operation::execute_host_operation(sessions, operation, session, &body).await;
             answer.map(|text| Reply::Json(text.into())).map_err(Error::from_problem)
         }
         Target::Session(operation) => {
-            let answered = operation::carry_out(sessions, operation, &envelope_of(&options, operation), body).await;
+            let answered =
+                operation::execute_operation(sessions, operation, &wire_options(&options, operation), None, body).await;
             reply(encode_response(answered.map_err(Error::from_problem)?, ArrayFormat::Binary).await)
         }
     }

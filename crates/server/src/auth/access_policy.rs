@@ -1,4 +1,4 @@
-//! The door itself: whether a request may pass.
+//! The access policy: whether a request is authorized.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,31 +6,32 @@ use std::time::Duration;
 use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
-
 use tokio::sync::Semaphore;
 
-use super::authority;
-use super::{PendingConnection, Peer, Token};
+use crate::auth::authority;
+use crate::auth::peer::Peer;
+use crate::auth::pending_connection::PendingConnection;
+use crate::auth::token::Token;
 
-/// What the door lets pass.
+/// Which requests are authorized.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {
     /// Names beside those of loopback that `Host` may say, with a port or without.
     pub hosts: Vec<String>,
     /// Origins whose web pages may send requests, as `Origin` names them: `https://app.example`.
     pub origins: Vec<String>,
-    /// Whether whoever comes over loopback needs no token, other users of this machine too.
+    /// Whether clients on loopback need no token, including those of other users of this machine.
     pub trust_loopback: bool,
     /// The largest body.
     pub max_body_bytes: u64,
-    /// How many connections there may be of others than the server's own user that have not shown the token yet.
+    /// How many connections of other users there may be that have not authenticated yet.
     pub max_pending: usize,
-    /// How long such a connection may take to show it.
+    /// How long such a connection may take to authenticate.
     pub auth_timeout: Duration,
 }
 
 impl Default for AccessConfig {
-    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, 256 newcomers for 10 seconds each.
+    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, 256 unauthenticated connections for 10 seconds each.
     fn default() -> AccessConfig {
         AccessConfig {
             hosts: Vec::new(),
@@ -43,7 +44,7 @@ impl Default for AccessConfig {
     }
 }
 
-/// What the body of a request may be.
+/// The media type of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
     /// `application/json` in UTF-8.
@@ -53,7 +54,7 @@ pub enum Media {
 }
 
 impl Media {
-    /// What a request says that it is: gRPC, or else it has to be JSON.
+    /// The type that a request declares: gRPC, or else it has to be JSON.
     pub fn of(headers: &HeaderMap) -> Media {
         match headers.get(CONTENT_TYPE) {
             Some(kind) if is_grpc(kind.as_bytes()) => Media::Grpc,
@@ -62,7 +63,7 @@ impl Media {
     }
 }
 
-/// Why a request may not pass.
+/// Why a request is not authorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessDenied {
     /// The `Host` header is missing, repeated, or names something that this server is not.
@@ -109,7 +110,7 @@ impl From<AccessDenied> for Problem {
     }
 }
 
-/// The layer in front of all routes. Deciding allocates nothing.
+/// The layer in front of all routes. Authorizing a request allocates nothing.
 #[derive(Debug)]
 pub struct AccessPolicy {
     config: AccessConfig,
@@ -120,23 +121,23 @@ pub struct AccessPolicy {
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl AccessPolicy {
-    /// A door that opens to the server's own user, and to whoever shows `token`.
+    /// A policy that admits the server's own user, and clients that have `token`.
     pub fn new(config: AccessConfig, token: Token) -> AccessPolicy {
         let pending = Arc::new(Semaphore::new(config.max_pending));
         AccessPolicy { config, token, pending }
     }
 
-    /// A connection that was accepted; `None` where there are as many as may be that have not shown the token.
+    /// Accepts a connection; `None` when too many are unauthenticated already.
     pub fn accept(&self, peer: Peer) -> Option<PendingConnection> {
         let within = self.config.auth_timeout;
         if self.trusts(peer) {
             return Some(PendingConnection::new(None, within));
         }
-        let place = self.pending.clone().try_acquire_owned().ok()?;
-        Some(PendingConnection::new(Some(place), within))
+        let permit = self.pending.clone().try_acquire_owned().ok()?;
+        Some(PendingConnection::new(Some(permit), within))
     }
 
-    /// Whether the peer may come in without a token.
+    /// Whether the peer needs no token.
     fn trusts(&self, peer: Peer) -> bool {
         match peer {
             Peer::SameUser => true,
@@ -145,17 +146,17 @@ impl AccessPolicy {
         }
     }
 
-    /// The largest body. The door refuses what declares itself larger; who reads a chunked body must count.
+    /// The largest body. A request that declares a larger one is denied; readers of a chunked body must count.
     pub fn max_body_bytes(&self) -> u64 {
         self.config.max_body_bytes
     }
 
-    /// Whether a request of these parts, with JSON in it, may pass.
+    /// Authorizes a request of these parts with a JSON body.
     pub fn authorize_parts(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
         self.authorize(peer, parts.version, &parts.method, &parts.uri, &parts.headers)
     }
 
-    /// Whether a request with JSON in it may pass.
+    /// Authorizes a request with a JSON body.
     pub fn authorize(
         &self,
         peer: Peer,
@@ -167,7 +168,7 @@ impl AccessPolicy {
         self.authorize_media(Media::Json, peer, version, method, uri, headers)
     }
 
-    /// Whether a request may pass whose body is to be `media`.
+    /// Authorizes a request whose body has to be `media`.
     pub fn authorize_media(
         &self,
         media: Media,
@@ -185,7 +186,7 @@ impl AccessPolicy {
 
     fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
         let allowed = |authority: &[u8]| authority::is_allowed(authority, &self.config.hosts);
-        // A target in absolute form names a host as well; it must not say other than the header.
+        // A target in absolute form names a host as well; it must be allowed, too.
         let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));
         let mut hosts = headers.get_all(HOST).iter();
         let pass = match (hosts.next(), hosts.next()) {
@@ -226,7 +227,13 @@ impl AccessPolicy {
         }
     }
 
-    fn check_body(&self, media: Media, version: Version, method: &Method, headers: &HeaderMap) -> Result<(), AccessDenied> {
+    fn check_body(
+        &self,
+        media: Media,
+        version: Version,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<(), AccessDenied> {
         let declared = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())

@@ -1,12 +1,12 @@
-//! Which names a request may call the server by.
+//! The names by which a request may address the server.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether `authority` (`host` or `host:port`) names this machine's loopback, or is one of the `allowed` names.
 ///
 /// The port does not matter to a loopback name, since it may be forwarded; an allowed name with a port stands for
-/// exactly that, one without for any. A page of a stranger cannot choose what it reaches us as: after a rebinding of
-/// DNS the browser still sends the stranger's own name.
+/// exactly that, one without for any. A foreign web page cannot choose the name: after DNS rebinding
+/// the browser still sends the page's own host.
 pub(super) fn is_allowed(authority: &[u8], allowed: &[String]) -> bool {
     let Some(host) = host_of(authority) else { return false };
     is_loopback(host)

@@ -1,19 +1,19 @@
-//! The door: who may come in over TCP.
+//! Authorization: who may send requests over TCP.
 //!
-//! Whoever reaches a backend runs code, so one layer stands in front of all routes. It asks three things of a request,
-//! in this order: does it come from something else than a web page of a stranger ([`AccessDenied::Host`],
-//! [`AccessDenied::Origin`]), does it come from the server's own user or show the token ([`Peer`], [`Token`]), and is its
-//! body JSON of a size that we take. Routes behind the door may rely on all three.
+//! A client that reaches a backend runs code, so one layer stands in front of all routes. It checks, in this order, that a
+//! request comes from no foreign web page ([`AccessDenied::Host`], [`AccessDenied::Origin`]), that it comes from the server's
+//! own user or has the token ([`Peer`], [`Token`]), and that its body is JSON of an acceptable size. Routes may rely on all
+//! three.
 
-mod access_policy;
+pub(crate) mod access_policy;
 mod authority;
-mod pending_connection;
-mod peer;
+pub(crate) mod peer;
 mod peer_uid;
+pub(crate) mod pending_connection;
 mod token;
 
-pub use access_policy::{AccessPolicy, AccessConfig, Media, AccessDenied};
-pub use pending_connection::PendingConnection;
+pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy, Media};
 pub use peer::Peer;
 pub use peer_uid::{PeerUid, peer_uid};
+pub use pending_connection::PendingConnection;
 pub use token::{Token, TokenError};

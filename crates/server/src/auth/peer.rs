@@ -1,27 +1,27 @@
-//! Who is at the other end of a connection.
+//! The peer of a connection.
 
 use std::net::SocketAddr;
 
-use super::{PeerUid, peer_uid};
+use crate::auth::peer_uid::{PeerUid, peer_uid};
 
-/// The other end of a connection, looked up once when it is accepted.
+/// The peer of a connection, looked up once when it is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A process of the server's own user on this machine: it could do all that we can, and needs no token.
     SameUser,
     /// A process of another user on this machine.
     OtherUser(u32),
-    /// It came over loopback, and whose it is cannot be known.
+    /// It came over loopback, and its user cannot be known.
     UnknownOnLoopback,
     /// It came over a network.
     Remote,
 }
 
-/// What the kernel shows instead of users that a user namespace has no number for.
+/// What the kernel shows for users that have no number in a user namespace.
 const OVERFLOW_UID: u32 = 65534;
 
 impl Peer {
-    /// Looks up who is at the `remote` end of a connection that was accepted at `local`.
+    /// Looks up the peer at the `remote` end of a connection that was accepted at `local`.
     pub fn of(local: SocketAddr, remote: SocketAddr) -> Peer {
         if !remote.ip().to_canonical().is_loopback() {
             return Peer::Remote;
@@ -29,7 +29,7 @@ impl Peer {
         Peer::from_uid(peer_uid(local, remote), rustix::process::geteuid().as_raw())
     }
 
-    /// Who is at the other end of a Unix socket, of which the system tells the user.
+    /// The peer of a Unix socket, whose user the system knows.
     pub fn of_user(uid: u32) -> Peer {
         Peer::from_uid(PeerUid::Known(uid), rustix::process::geteuid().as_raw())
     }

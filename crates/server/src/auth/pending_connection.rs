@@ -1,7 +1,7 @@
-//! Connections that have not been let in yet: few, and not for long.
+//! Connections that have not authenticated yet: few, and not for long.
 //!
-//! Whoever comes as the server's own user is let in by that. Others have to show the token with a request; until they
-//! have, they hold places of their own, so that they cannot take those of clients that were let in.
+//! Connections of the server's own user are authenticated at once. Others have to show the token with a request; until
+//! then they hold permits of a pool of their own, so that they cannot exhaust those of authenticated clients.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,34 +10,34 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
-/// A connection, from when it was accepted.
+/// A connection that may have to authenticate.
 #[derive(Debug)]
 pub struct PendingConnection {
-    /// Held until it is let in.
-    place: Mutex<Option<OwnedSemaphorePermit>>,
-    mark_authenticated: AtomicBool,
-    until: Instant,
+    /// Held until it has authenticated.
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    authenticated: AtomicBool,
+    deadline: Instant,
 }
 
 impl PendingConnection {
-    /// One that need not show anything, where there is no place to hold.
-    pub(super) fn new(place: Option<OwnedSemaphorePermit>, within: Duration) -> PendingConnection {
-        let mark_authenticated = AtomicBool::new(place.is_none());
-        PendingConnection { place: Mutex::new(place), mark_authenticated, until: Instant::now() + within }
+    /// One that is authenticated already, where there is no permit to hold.
+    pub(super) fn new(permit: Option<OwnedSemaphorePermit>, within: Duration) -> PendingConnection {
+        let authenticated = AtomicBool::new(permit.is_none());
+        PendingConnection { permit: Mutex::new(permit), authenticated, deadline: Instant::now() + within }
     }
 
-    /// The door let a request of it pass.
+    /// A request of it was authorized.
     pub fn mark_authenticated(&self) {
-        if !self.mark_authenticated.swap(true, Ordering::Relaxed) {
-            drop(self.place.lock().expect("no panic while held").take());
+        if !self.authenticated.swap(true, Ordering::Relaxed) {
+            drop(self.permit.lock().expect("no panic while held").take());
         }
     }
 
-    /// Returns when it should have been let in by now, and was not; else never.
+    /// Returns when it has missed its deadline to authenticate; else never.
     pub async fn auth_deadline(&self) {
-        if !self.mark_authenticated.load(Ordering::Relaxed) {
-            sleep_until(self.until).await;
-            if !self.mark_authenticated.load(Ordering::Relaxed) {
+        if !self.authenticated.load(Ordering::Relaxed) {
+            sleep_until(self.deadline).await;
+            if !self.authenticated.load(Ordering::Relaxed) {
                 tracing::warn!("a connection was closed that is not of this user and did not show the token in time");
                 return;
             }
@@ -57,23 +57,23 @@ mod tests {
 
     const WITHIN: Duration = Duration::from_secs(10);
 
-    fn newcomer(places: &Arc<Semaphore>) -> PendingConnection {
-        PendingConnection::new(Some(places.clone().try_acquire_owned().unwrap()), WITHIN)
+    fn pending(permits: &Arc<Semaphore>) -> PendingConnection {
+        PendingConnection::new(Some(permits.clone().try_acquire_owned().unwrap()), WITHIN)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_not_let_in_overstays_and_who_is_gives_its_place_back() {
-        let places = Arc::new(Semaphore::new(2));
-        let (lingers, enters) = (newcomer(&places), newcomer(&places));
-        assert_eq!(places.available_permits(), 0);
-        enters.mark_authenticated();
-        enters.mark_authenticated();
-        assert_eq!(places.available_permits(), 1);
-        lingers.auth_deadline().await;
-        assert!(timeout(2 * WITHIN, enters.auth_deadline()).await.is_err());
+    async fn authentication_returns_the_permit_and_its_lack_misses_the_deadline() {
+        let permits = Arc::new(Semaphore::new(2));
+        let (late, authenticated) = (pending(&permits), pending(&permits));
+        assert_eq!(permits.available_permits(), 0);
+        authenticated.mark_authenticated();
+        authenticated.mark_authenticated();
+        assert_eq!(permits.available_permits(), 1);
+        late.auth_deadline().await;
+        assert!(timeout(2 * WITHIN, authenticated.auth_deadline()).await.is_err());
         let trusted = PendingConnection::new(None, WITHIN);
         assert!(timeout(2 * WITHIN, trusted.auth_deadline()).await.is_err());
-        drop(lingers);
-        assert_eq!(places.available_permits(), 2);
+        drop(late);
+        assert_eq!(permits.available_permits(), 2);
     }
 }

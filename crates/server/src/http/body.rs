@@ -1,4 +1,4 @@
-//! The body of an answer.
+//! The body of a response.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -8,9 +8,9 @@ use beep_python_runtime::session::service::json::Chunks;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::events::EventBody;
+use crate::web::event_body::EventBody;
 
-/// What is sent.
+/// The body of a response.
 pub(crate) enum HttpBody {
     /// Pieces, as they are.
     Whole(Chunks),

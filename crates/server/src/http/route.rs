@@ -3,34 +3,34 @@
 use beep_python_protocol::{HostOperation, Operation};
 use http::Method;
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// An operation of a session.
     Operation(Operation),
-    /// Whether the server is well.
+    /// The health of the server.
     Health,
     /// Cancel calls.
     Cancel,
-    /// Make a session, or list them.
+    /// Create a session, or list them.
     Sessions,
-    /// Look at one session, or end it: what follows `/api/sessions/`.
+    /// Describe one session, or delete it: `/api/sessions/ID`.
     Session,
     /// Restart a session.
     RestartSession,
-    /// Let a debugger listen in a session.
+    /// Start a debugger in a session.
     DebugSession,
-    /// Tell where a session stands.
+    /// Inspect a session: its stacks and threads.
     InspectSession,
-    /// List what a session holds.
+    /// List the handles of a session.
     Handles,
-    /// Make an environment for a provider.
+    /// Create an environment for a provider.
     VenvCreate,
     /// List the environments.
     VenvList,
     /// Delete an environment.
     VenvDelete,
-    /// Tell the state of an environment.
+    /// The state of an environment.
     VenvStatus,
     /// Install packages into an environment.
     VenvInstall,
@@ -85,7 +85,7 @@ impl Route {
         }
     }
 
-    /// The methods that it takes.
+    /// The methods of the route.
     pub fn methods(self) -> &'static [Method] {
         match self {
             Route::Health | Route::VenvList | Route::InspectSession | Route::Handles => &[Method::GET],
@@ -102,7 +102,7 @@ impl Route {
         }
     }
 
-    /// What it asks of the host with a method; `None` where it asks a session.
+    /// The operation of the host for a method; `None` for operations of a session.
     pub fn host_operation(self, method: &Method) -> Option<HostOperation> {
         Some(match self {
             Route::Operation(_) => return None,

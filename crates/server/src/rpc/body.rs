@@ -1,4 +1,4 @@
-//! The body of an answer.
+//! The body of a response.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,15 +6,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use beep_python_protocol::GrpcCode;
+use beep_python_runtime::session::service::json::Chunks;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::events::Messages;
-use crate::events::EventBody;
-use beep_python_runtime::session::service::json::Chunks;
+use crate::rpc::events::Messages;
+use crate::rpc::status::status;
+use crate::web::event_body::EventBody;
 
-/// What is sent, in one of the ways of this backend.
+/// The body of a response, in one of the forms of this backend.
 pub(super) enum RpcBody {
     /// JSON.
     Json(Chunks),
@@ -24,13 +25,13 @@ pub(super) enum RpcBody {
     Text(EventBody),
     /// Events as messages.
     Events(Messages),
-    /// What a service that is not ours streams, until the server stops.
+    /// What a standard service streams, until the server stops.
     Standard { stream: tonic::body::Body, stopping: Pin<Box<dyn Future<Output = ()> + Send>> },
     /// All has been sent.
     End,
 }
 
-/// A body that counts as a request under way until it is sent.
+/// A body that counts as a request in progress until it is sent.
 pub(super) struct InFlightBody {
     pub(super) body: RpcBody,
     pub(super) _busy: Arc<()>,
@@ -70,7 +71,7 @@ impl Body for RpcBody {
                 // Such a stream may never end by itself, and a server that stops waits for its requests.
                 if stopping.as_mut().poll(cx).is_ready() {
                     *self = RpcBody::End;
-                    let trailers = HeaderMap::from_iter([super::grpc::status(GrpcCode::Unavailable)]);
+                    let trailers = HeaderMap::from_iter([status(GrpcCode::Unavailable)]);
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
                 Pin::new(stream).poll_frame(cx)

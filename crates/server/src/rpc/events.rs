@@ -5,23 +5,22 @@ use std::pin::Pin;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{encode, full_details};
 use beep_python_protocol::{ErrorCode, GrpcCode, Problem, ValueForm};
-use beep_python_runtime::session::service::json::{Chunks, EncodedResponse, Told, tell};
-use beep_python_runtime::session::{Event, EventStream};
+use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response, event_json};
+use beep_python_runtime::session::{CallResult, ClientRequestKind, Event, EventStream, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, stream};
 use http::HeaderMap;
 use http_body::Frame;
 
-use super::grpc::{status, trailers_of};
-
-/// Events that are ready go together, up to so many bytes.
-const CHUNK_BYTES: usize = 32 << 10;
+use crate::events::BATCH_BYTES;
+use crate::rpc::reply;
+use crate::rpc::status::{status, trailers_of};
 
 /// Messages, then the trailers.
 pub(super) type Messages = Pin<Box<dyn Stream<Item = Frame<Bytes>> + Send>>;
 
-/// All events, as they come.
-pub(super) fn messages(events: EventStream, form: ValueForm) -> Messages {
+/// Encodes all events, as they come.
+pub(super) fn encode_events(events: EventStream, form: ValueForm) -> Messages {
     Box::pin(stream::unfold(Next::Event(Box::new(events)), move |next| async move {
         let mut events = match next {
             Next::Event(events) => events,
@@ -31,12 +30,12 @@ pub(super) fn messages(events: EventStream, form: ValueForm) -> Messages {
         let mut next: Option<Event> = Some(events.next().await?);
         let mut out = BytesMut::new();
         while let Some(event) = next {
-            let (message, trailers) = written(tell(event, form).await);
+            let (message, trailers) = encode_event(event, form).await;
             out.extend_from_slice(&encode(&m::Event { event: Some(message) }));
             if let Some(trailers) = trailers {
                 return Some((Frame::data(out.freeze()), Next::Trailers(trailers)));
             }
-            if out.len() >= CHUNK_BYTES {
+            if out.len() >= BATCH_BYTES {
                 break;
             }
             next = events.next().now_or_never().flatten();
@@ -51,36 +50,40 @@ enum Next {
     End,
 }
 
-/// An event as a message, and the trailers where it is the last.
-fn written(told: Told) -> (m::event::Event, Option<HeaderMap>) {
+/// The message of an event, and the trailers where it is the last.
+async fn encode_event(event: Event, form: ValueForm) -> (m::event::Event, Option<HeaderMap>) {
     use m::event::Event as E;
 
-    #[derive(serde::Deserialize)]
-    struct Written {
-        text: String,
-    }
-    let plain =
-        |body: &Chunks| serde_json::from_slice(&body.contiguous()).map_or_else(|_| String::new(), |w: Written| w.text);
-    let event = match told {
-        Told::Event("stdout", body) => E::Stdout(plain(&body)),
-        Told::Event("stderr", body) => E::Stderr(plain(&body)),
-        Told::Event("display", body) => E::DisplayJson(json(&body)),
-        Told::Event("item", body) => E::ItemJson(json(&body)),
-        Told::Event("input_request", body) => E::InputRequestJson(json(&body)),
-        Told::Event(_, body) => E::CallbackJson(json(&body)),
-        Told::Response(EncodedResponse::Json(body)) => {
-            return (E::ResultJson(json(&body)), Some(HeaderMap::from_iter([status(GrpcCode::Ok)])));
-        }
-        Told::Response(EncodedResponse::Exception(body)) => {
-            let read = serde_json::from_slice::<Problem>(&body.contiguous());
-            return failed(&read.unwrap_or_else(|error| Problem::new(ErrorCode::Internal, error.to_string())));
-        }
-        Told::Response(EncodedResponse::Problem(problem)) => return failed(&problem),
-        Told::Response(EncodedResponse::Floats { .. }) => {
-            return failed(&Problem::new(ErrorCode::Internal, "arrays are not followed"));
+    let event = match event {
+        Event::Stdout(text) => E::Stdout(text),
+        Event::Stderr(text) => E::Stderr(text),
+        Event::Response(response) => return encode_last(*response, form).await,
+        Event::Display(_) => E::DisplayJson(json(&event_json(&event))),
+        Event::Item(_) | Event::ItemHandle(_) => E::ItemJson(json(&event_json(&event))),
+        Event::ClientRequest(ref request) => {
+            let json = json(&event_json(&event));
+            match request.wants {
+                ClientRequestKind::Input => E::InputRequestJson(json),
+                ClientRequestKind::Callback => E::CallbackJson(json),
+            }
         }
     };
     (event, None)
+}
+
+async fn encode_last(response: Response, form: ValueForm) -> (m::event::Event, Option<HeaderMap>) {
+    if let Response { result: CallResult::Exception(object), output, epoch } = response {
+        return failed(&reply::exception(&object, output, epoch).unwrap_or_else(|problem| problem));
+    }
+    match encode_response(response, ArrayFormat::of(form)).await {
+        EncodedResponse::Json(body) => {
+            (m::event::Event::ResultJson(json(&body)), Some(HeaderMap::from_iter([status(GrpcCode::Ok)])))
+        }
+        EncodedResponse::Problem(problem) => failed(&problem),
+        EncodedResponse::Exception(_) | EncodedResponse::Floats { .. } => {
+            failed(&Problem::new(ErrorCode::Internal, "arrays are not followed"))
+        }
+    }
 }
 
 fn failed(problem: &Problem) -> (m::event::Event, Option<HeaderMap>) {

@@ -1,144 +1,106 @@
 //! gRPC: one message in, one message out, and the status in the trailers.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use beep_python_protocol::grpc::{DETAILS, EVENTS, FrameError, encode, encode_details, full_details};
-use beep_python_protocol::{ErrorCode, GrpcCode, Operation, Problem};
+use beep_python_protocol::grpc::{ERRORS, ERRORS_AS_MESSAGE, EVENTS, encode, full_details};
+use beep_python_protocol::{CallOptions, ErrorCode, GrpcCode, Operation, Problem};
+use beep_python_runtime::session::service::json::Chunks;
+use beep_python_runtime::session::service::operation::{execute_operation, subscribe};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
+use tracing::Instrument;
 
-use super::body::RpcBody;
-use super::events::{Messages, messages};
-use super::metadata;
-use super::route::Rpc;
-use super::{host_service, reply, request};
+use crate::rejection_log::log_rejection;
+use crate::rpc::body::RpcBody;
+use crate::rpc::events::{Messages, encode_events};
+use crate::rpc::route::Rpc;
+use crate::rpc::status::{status, trailers_of};
+use crate::rpc::{host_service, reply, request};
 use crate::server_context::ServerContext;
-use crate::http::connection::read;
-use crate::rejection_log;
-use beep_python_runtime::session::service::json::Chunks;
-use beep_python_runtime::session::service::operation::{self, CallOptions};
+use crate::spans;
+use crate::web::body::read_body;
+use crate::web::call_options;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-const STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// Answers a request that came through the door.
-pub(super) async fn answer(host: &ServerContext, parts: &Parts, body: Incoming) -> Response<RpcBody> {
-    match carry_out(host, parts, body).await {
-        Ok(Carried::Message(message)) => {
+/// Responds to an authorized request.
+pub(super) async fn respond(server: &ServerContext, parts: &Parts, body: Incoming) -> Response<RpcBody> {
+    match execute(server, parts, body).await {
+        Ok(Outcome::Message(message)) => {
             let trailers = HeaderMap::from_iter([status(GrpcCode::Ok)]);
-            respond(RpcBody::Grpc { message, trailers: Some(trailers) })
+            response(RpcBody::Grpc { message, trailers: Some(trailers) })
         }
-        Ok(Carried::Events(events)) => {
-            let mut response = respond(RpcBody::Events(events));
+        Ok(Outcome::Events(events)) => {
+            let mut response = response(RpcBody::Events(events));
             response.headers_mut().insert(HeaderName::from_static(EVENTS), HeaderValue::from_static("1"));
             response
         }
-        Err(problem) => refuse(&problem, &parts.headers),
+        Err(problem) => reject(&problem, &parts.headers),
     }
 }
 
-/// What a request led to.
-enum Carried {
+enum Outcome {
     Message(Chunks),
     Events(Messages),
 }
 
-async fn carry_out(host: &ServerContext, parts: &Parts, mut body: Incoming) -> Result<Carried, Problem> {
+async fn execute(server: &ServerContext, parts: &Parts, mut body: Incoming) -> Result<Outcome, Problem> {
     let path = parts.uri.path();
     let rpc =
         Rpc::find(path).ok_or_else(|| Problem::new(ErrorCode::UnknownOperation, format!("there is no rpc {path}")))?;
     if parts.method != Method::POST {
         return Err(Problem::new(ErrorCode::MethodNotAllowed, "gRPC takes POST only"));
     }
-    let envelope = metadata::read(&parts.headers)?;
-    let body = read(&mut body, &parts.method, host.access.max_body_bytes()).await?;
+    let options = call_options::from_metadata(&parts.headers)?;
+    let body = read_body(&mut body, &parts.method, server.access.max_body_bytes()).await?;
     match rpc {
         Rpc::Session(operation) if !operation.has_events() => {
-            perform(host, operation, &envelope, body).await.map(Carried::Message)
+            let span = spans::session_request(operation, &options);
+            execute_session(server, operation, &options, body).instrument(span).await.map(Outcome::Message)
         }
         Rpc::Session(operation) | Rpc::Events(operation) => {
             let body = request::json_body(operation, &body)?;
-            let events = operation::follow(&host.sessions, operation, &envelope, body)?;
-            Ok(Carried::Events(messages(events, envelope.form)))
+            let events = subscribe(&server.sessions, operation, &options, None, body)?;
+            Ok(Outcome::Events(encode_events(events, options.form())))
         }
-        Rpc::Host(operation) => host_service::perform(host, operation, &body).await.map(Carried::Message),
+        Rpc::Host(operation) => {
+            let executed = host_service::execute(server, operation, &body);
+            executed.instrument(spans::host_request(operation)).await.map(Outcome::Message)
+        }
     }
 }
 
-async fn perform(host: &ServerContext, operation: Operation, envelope: &CallOptions, body: Bytes) -> Result<Chunks, Problem> {
+async fn execute_session(
+    server: &ServerContext,
+    operation: Operation,
+    options: &CallOptions,
+    body: Bytes,
+) -> Result<Chunks, Problem> {
     let body = request::json_body(operation, &body)?;
-    reply::message(operation, operation::carry_out(&host.sessions, operation, envelope, body).await?).await
-}
-
-/// The problem of a body that is not one message.
-pub(super) fn unreadable(error: &FrameError) -> Problem {
-    let code = match error {
-        FrameError::Compressed => ErrorCode::UnsupportedMediaType,
-        FrameError::Length { .. } | FrameError::Message(_) => ErrorCode::InvalidRequest,
-    };
-    Problem::new(code, error.to_string())
+    reply::message(operation, execute_operation(&server.sessions, operation, options, None, body).await?).await
 }
 
 /// An error status. All that is said goes into the headers, unless the client takes a message before them.
-pub(super) fn refuse(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
-    rejection_log::log_rejection(problem);
+pub(super) fn reject(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
+    log_rejection(problem);
     let trailers = trailers_of(problem);
-    if metadata::errors_as_message(asked) {
+    if errors_as_message(asked) {
         let message = Chunks::one(encode(&full_details(problem)));
-        return respond(RpcBody::Grpc { message, trailers: Some(trailers) });
+        return response(RpcBody::Grpc { message, trailers: Some(trailers) });
     }
-    let mut response = respond(RpcBody::End);
+    let mut response = response(RpcBody::End);
     response.headers_mut().extend(trailers);
     response
 }
 
-/// The trailers that tell of a problem.
-pub(super) fn trailers_of(problem: &Problem) -> HeaderMap {
-    let (message, details) = encode_details(problem);
-    let mut trailers = HeaderMap::from_iter([status(problem.code.grpc_code())]);
-    let mut put = |name, text: String| {
-        if let Ok(value) = HeaderValue::try_from(text) {
-            trailers.insert(name, value);
-        }
-    };
-    put(MESSAGE, percent_encoded(&message));
-    put(HeaderName::from_static(DETAILS), STANDARD_NO_PAD.encode(details));
-    trailers
+/// Whether the client takes the details of an error as a message, which has room for all of them.
+fn errors_as_message(headers: &HeaderMap) -> bool {
+    headers.get(ERRORS).is_some_and(|how| how == ERRORS_AS_MESSAGE)
 }
 
-/// The header or trailer that says how a call ended.
-pub(super) fn status(code: GrpcCode) -> (HeaderName, HeaderValue) {
-    (STATUS, HeaderValue::from(u16::from(code.number())))
-}
-
-fn respond(body: RpcBody) -> Response<RpcBody> {
+fn response(body: RpcBody) -> Response<RpcBody> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response
-}
-
-/// As `grpc-message` wants it: all but printable ASCII, and the percent sign itself, as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b' '..=b'~' if byte != b'%' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_are_percent_encoded() {
-        assert_eq!(percent_encoded("a b%\n\u{e4}~"), "a b%25%0A%C3%A4~");
-    }
 }

@@ -6,27 +6,27 @@ use beep_python_protocol::message::{CancelRequest, CancelResponse, EnvironmentIn
 use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem, SessionOptions};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::EnvironmentService;
-use beep_python_runtime::session::{SessionInfo, debug};
-use bytes::Bytes;
-
-use super::request::message;
-use crate::server_context::ServerContext;
 use beep_python_runtime::session::service::host_operation::{
     Named, cancel, delete_session, describe, handles, inspect,
 };
 use beep_python_runtime::session::service::json::Chunks;
+use beep_python_runtime::session::{SessionInfo, debug};
+use bytes::Bytes;
 
-/// Carries out one operation.
-pub(super) async fn perform(host: &ServerContext, operation: HostOperation, body: &Bytes) -> Result<Chunks, Problem> {
-    let environments = host.sessions.environments();
+use crate::rpc::request::message;
+use crate::server_context::ServerContext;
+
+/// Executes one operation.
+pub(super) async fn execute(server: &ServerContext, operation: HostOperation, body: &Bytes) -> Result<Chunks, Problem> {
+    let environments = server.sessions.environments();
     let answer = match operation {
         HostOperation::Health => {
             message::<m::HealthRequest>(body)?;
-            encode(&health(host))
+            encode(&health(server))
         }
         HostOperation::Cancel => {
             let m::CancelRequest { request_id, grace_ms } = message(body)?;
-            let CancelResponse { outcome } = cancel(&host.sessions, CancelRequest { request_id, grace_ms }).await;
+            let CancelResponse { outcome } = cancel(&server.sessions, CancelRequest { request_id, grace_ms }).await;
             encode(&m::CancelResponse { outcome: outcome.as_str().to_owned() })
         }
         HostOperation::CreateSession => {
@@ -37,40 +37,40 @@ pub(super) async fn perform(host: &ServerContext, operation: HostOperation, body
                     Problem::new(ErrorCode::InvalidRequest, format!("'options_json' cannot be read: {error}"))
                 })?,
             };
-            let session = host.sessions.create(asked).await?;
+            let session = server.sessions.create(asked).await?;
             encode(&m::CreateSessionResponse { session_id: session.id().to_owned() })
         }
         HostOperation::ListSessions => {
             message::<m::ListSessionsRequest>(body)?;
-            let sessions = host.sessions.list().into_iter().map(session);
+            let sessions = server.sessions.list().into_iter().map(session);
             encode(&m::ListSessionsResponse { sessions: sessions.collect() })
         }
         HostOperation::GetSession => {
             let named: m::GetSessionRequest = message(body)?;
-            encode(&session(host.sessions.get(&named.session_id)?.info()))
+            encode(&session(server.sessions.get(&named.session_id)?.info()))
         }
         HostOperation::InspectSession => {
             let named: m::GetSessionRequest = message(body)?;
-            let told = inspect(&host.sessions.get(&named.session_id)?).await;
+            let told = inspect(&server.sessions.get(&named.session_id)?).await;
             encode(&m::InspectSessionResponse { inspection_json: told.to_string() })
         }
         HostOperation::ListHandles => {
             let named: m::GetSessionRequest = message(body)?;
-            let list = handles(&host.sessions.get(&named.session_id)?).await?;
+            let list = handles(&server.sessions.get(&named.session_id)?).await?;
             encode(&m::ListHandlesResponse { handles_json: String::from_utf8_lossy(&list).into_owned() })
         }
         HostOperation::DebugSession => {
             let m::DebugSessionRequest { session_id, install } = message(body)?;
-            let Debugger { host, port, debugpy } = debug(&host.sessions.get(&session_id)?, install).await?;
+            let Debugger { host, port, debugpy } = debug(&server.sessions.get(&session_id)?, install).await?;
             encode(&m::DebugSessionResponse { host, port: port.into(), debugpy })
         }
         HostOperation::RestartSession => {
             let named: m::RestartSessionRequest = message(body)?;
-            let session_epoch = host.sessions.get(&named.session_id)?.restart().await?;
+            let session_epoch = server.sessions.get(&named.session_id)?.restart().await?;
             encode(&m::RestartSessionResponse { success: true, session_epoch })
         }
         HostOperation::DeleteSession => {
-            delete_session(&host.sessions, &message::<m::DeleteSessionRequest>(body)?.session_id).await?;
+            delete_session(&server.sessions, &message::<m::DeleteSessionRequest>(body)?.session_id).await?;
             encode(&m::DeleteSessionResponse { success: true })
         }
         HostOperation::CreateEnvironment => {
@@ -103,14 +103,14 @@ pub(super) async fn perform(host: &ServerContext, operation: HostOperation, body
     Ok(Chunks::one(answer))
 }
 
-fn health(host: &ServerContext) -> m::HealthResponse {
+fn health(server: &ServerContext) -> m::HealthResponse {
     m::HealthResponse {
         status: "ok".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        python: host.sessions.python_version().to_owned(),
-        environment: host.sessions.environments().own().to_string_lossy().into_owned(),
+        python: server.sessions.python_version().to_owned(),
+        environment: server.sessions.environments().own().to_string_lossy().into_owned(),
         pid: std::process::id(),
-        uptime_ms: host.sessions.uptime().as_millis() as u64,
+        uptime_ms: server.sessions.uptime().as_millis() as u64,
     }
 }
 
@@ -128,7 +128,7 @@ fn listed(packages: Vec<Package>) -> Vec<m::Package> {
     packages.into_iter().map(|package| m::Package { name: package.name, version: package.version }).collect()
 }
 
-/// By way of the JSON that other wires send, so that the states have the same words.
+/// Converts through the JSON of other wires, so that the states have the same words.
 fn environment(status: &EnvironmentStatus) -> Result<m::Environment, Problem> {
     let told = serde_json::to_value(status).and_then(serde_json::from_value::<EnvironmentInfo>);
     let EnvironmentInfo { name, path, state, reason, record, packages, size_bytes } = told

@@ -1,34 +1,39 @@
-//! The operations as JSON with keys in PascalCase, as the RPC clients that exist really speak.
-
-use std::collections::BTreeMap;
+//! Operations as JSON with keys in PascalCase, as the existing RPC clients speak.
 
 use beep_python_protocol::{ErrorCode, HostOperation, Problem};
+use beep_python_runtime::session::service::host_operation::execute_host_operation;
+use beep_python_runtime::session::service::json::floats::{Rows, row_to_json, rows};
+use beep_python_runtime::session::service::json::{
+    ArrayFormat, Chunks, EncodedEvent, EncodedResponse, encode_response,
+};
+use beep_python_runtime::session::service::operation::{execute_operation, subscribe};
 use beep_python_runtime::session::{CallResult, CapturedOutput, Response as SessionResponse};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 use hyper::body::Incoming;
-use serde_json::value::RawValue;
+use tracing::Instrument;
 
-use super::body::RpcBody;
-use super::route::Rpc;
+use crate::events::batch;
+use crate::rpc::body::RpcBody;
+use crate::rpc::pascal_case::{camel_case, open_pascal_object, pascal_object, rename_detail_key};
+use crate::rpc::route::Rpc;
 use crate::server_context::ServerContext;
-use crate::events::{Framing, text};
-use crate::web::response::{self as answer, method_not_allowed, problem};
-use crate::http::connection::read;
-use crate::web::call_options as envelope;
-use crate::http::operation::event_response;
-use beep_python_runtime::session::service::json::floats::{Rows, row_to_json, rows};
-use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, encode_response};
-use beep_python_runtime::session::service::{host_operation, operation};
+use crate::spans;
+use crate::web::body::read_body;
+use crate::web::call_options;
+use crate::web::event_body::{Framing, named, put_line};
+use crate::web::response::{self, method_not_allowed, problem};
 
-/// Answers a request that came through the door.
-pub(super) async fn answer(host: &ServerContext, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
+/// Responds to an authorized request.
+pub(super) async fn respond(server: &ServerContext, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
     let whole = |response: Response<Chunks>| response.map(RpcBody::Json);
     let path = parts.uri.path();
     if path == "/health" {
         return whole(match parts.method {
-            Method::GET => health(host).await.map_or_else(|told| problem(&told), answer::json),
+            Method::GET => execute_host_operation(&server.sessions, HostOperation::Health, None, b"")
+                .await
+                .map_or_else(|failed| problem(&failed), response::json),
             _ => method_not_allowed(&[Method::GET]),
         });
     }
@@ -38,112 +43,88 @@ pub(super) async fn answer(host: &ServerContext, parts: &Parts, mut body: Incomi
     if parts.method != Method::POST {
         return whole(method_not_allowed(&[Method::POST]));
     }
-    let body = match read(&mut body, &parts.method, host.access.max_body_bytes()).await {
+    let body = match read_body(&mut body, &parts.method, server.access.max_body_bytes()).await {
         Ok(body) => body,
-        Err(told) => return whole(problem(&told)),
+        Err(failed) => return whole(problem(&failed)),
     };
-    carry_out(host, rpc, &parts.headers, &body).await.unwrap_or_else(|mut told| {
-        rename_detail_key(&mut told);
-        whole(problem(&told))
+    execute(server, rpc, &parts.headers, &body).await.unwrap_or_else(|mut failed| {
+        rename_detail_key(&mut failed);
+        whole(problem(&failed))
     })
 }
 
-async fn carry_out(host: &ServerContext, rpc: Rpc, headers: &HeaderMap, body: &[u8]) -> Result<Response<RpcBody>, Problem> {
+async fn execute(
+    server: &ServerContext,
+    rpc: Rpc,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response<RpcBody>, Problem> {
     let operation = match rpc {
         Rpc::Session(operation) => operation,
         Rpc::Host(what @ (HostOperation::Health | HostOperation::Cancel)) => {
             let body = if what == HostOperation::Health { Bytes::new() } else { camel_case(body)? };
-            let told = host_operation::perform(&host.sessions, what, None, &body).await?;
-            return pascal_case(&told).map(|mut told| {
-                told.push(b'}');
-                answer::json(told).map(RpcBody::Json)
-            });
+            let executed = execute_host_operation(&server.sessions, what, None, &body);
+            let json = executed.instrument(spans::host_request(what)).await?;
+            return Ok(response::json(pascal_object(&json)).map(RpcBody::Json));
         }
         Rpc::Host(_) | Rpc::Events(_) => {
             return Err(Problem::new(ErrorCode::UnknownOperation, "this rpc has no route with JSON"));
         }
     };
     let body = camel_case(body)?;
-    let envelope = envelope::read(headers, &body)?;
-    if envelope.is_followed(operation) {
-        let events = operation::follow(&host.sessions, operation, &envelope, body)?;
-        let framing = Framing::PascalLines;
-        return Ok(event_response(RpcBody::Text(text(events, envelope.form, framing)), framing));
+    let options = call_options::from_http(headers, &body)?;
+    if options.has_events(operation) {
+        let events = subscribe(&server.sessions, operation, &options, None, body)?;
+        let events = RpcBody::Text(Box::pin(batch(events, options.form(), put_event)));
+        return Ok(response::event_stream(events, Framing::Lines));
     }
-    let arrays = ArrayFormat::of(envelope.form);
-    let SessionResponse { result, output, epoch } =
-        operation::carry_out(&host.sessions, operation, &envelope, body).await?;
-    let response = match result {
+    let span = spans::session_request(operation, &options);
+    let outcome = execute_operation(&server.sessions, operation, &options, None, body).instrument(span).await?;
+    Ok(encode(outcome, ArrayFormat::of(options.form())).await?.map(RpcBody::Json))
+}
+
+async fn encode(outcome: SessionResponse, arrays: ArrayFormat) -> Result<Response<Chunks>, Problem> {
+    let SessionResponse { result, output, epoch } = outcome;
+    Ok(match result {
         CallResult::Value(value) => {
             let mut tail = Vec::new();
-            end(&mut tail, &output, epoch);
+            end_object(&mut tail, &output, epoch);
             let head = Bytes::from_static(br#"{"Value":"#);
             let pieces = std::iter::once(head).chain(value.pieces().cloned());
-            answer::ok(answer::JSON, pieces.chain(std::iter::once(tail.into())).collect())
+            response::ok(response::JSON, pieces.chain(std::iter::once(tail.into())).collect())
         }
         CallResult::Handle(object) | CallResult::Object(object) => {
-            let mut told = pascal_case(&object.contiguous())?;
-            end(&mut told, &output, epoch);
-            answer::json(told)
+            let mut pascal = open_pascal_object(&object.contiguous())?;
+            end_object(&mut pascal, &output, epoch);
+            response::json(pascal)
         }
         CallResult::Floats(body) => data(row_to_json(body, arrays).await?),
         CallResult::FloatRows(body) => match rows(body, arrays).await? {
             Rows::Json(text) => data(text),
             Rows::Binary { .. } => return Err(Problem::new(ErrorCode::Internal, "binary rows were not asked for")),
         },
-        CallResult::Problem(mut told) => {
-            rename_detail_key(&mut told);
-            let result = CallResult::Problem(told);
-            answer::composed(encode_response(SessionResponse { result, output, epoch }, arrays).await)
+        CallResult::Problem(mut failed) => {
+            rename_detail_key(&mut failed);
+            let result = CallResult::Problem(failed);
+            response::respond(encode_response(SessionResponse { result, output, epoch }, arrays).await)
         }
         result @ CallResult::Exception(_) => {
-            answer::composed(encode_response(SessionResponse { result, output, epoch }, arrays).await)
+            response::respond(encode_response(SessionResponse { result, output, epoch }, arrays).await)
         }
-    };
-    Ok(response.map(RpcBody::Json))
+    })
 }
 
-async fn health(host: &ServerContext) -> Result<Vec<u8>, Problem> {
-    host_operation::perform(&host.sessions, HostOperation::Health, None, b"").await
-}
-
-/// The keys of a request as the session core has them; those that are not in PascalCase say nothing.
-fn camel_case(body: &[u8]) -> Result<Bytes, Problem> {
-    let keys: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(ErrorCode::InvalidRequest, format!("the body must be a JSON object in UTF-8: {error}"))
-    })?;
-    let pascal = |key: &str| key.starts_with(|first: char| first.is_ascii_uppercase());
-    let keys = keys.into_iter().filter(|(key, _)| pascal(key)).map(|(key, value)| {
-        let mut key = key;
-        key[..1].make_ascii_lowercase();
-        (key, value)
-    });
-    Ok(serde_json::to_vec(&keys.collect::<BTreeMap<_, _>>()).unwrap_or_default().into())
-}
-
-/// An object with its keys in PascalCase, but for its end.
-fn pascal_case(object: &[u8]) -> Result<Vec<u8>, Problem> {
-    let keys: BTreeMap<&str, &RawValue> = serde_json::from_slice(object)
-        .map_err(|error| Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")))?;
-    let keys: BTreeMap<String, &RawValue> = keys.into_iter().map(|(key, value)| (upper(key), value)).collect();
-    let mut out = serde_json::to_vec(&keys).unwrap_or_default();
-    out.pop();
-    Ok(out)
-}
-
-/// An object with its keys in PascalCase; an array, or what cannot be read, as it is.
-pub(crate) fn pascal_keys(object: &[u8]) -> Vec<u8> {
-    match pascal_case(object) {
-        Ok(mut told) => {
-            told.push(b'}');
-            told
-        }
-        Err(_) => object.to_vec(),
+/// `{"Event":"NAME",…}` and the end of the line.
+fn put_event(mut event: EncodedEvent, out: &mut BytesMut) {
+    if let EncodedEvent::Response(EncodedResponse::Problem(problem)) = &mut event {
+        rename_detail_key(problem);
     }
+    let (name, body) = named(event);
+    put_line("Event", name, &Chunks::one(pascal_object(&body.contiguous())), out);
 }
 
-/// What follows the keys of an answer.
-fn end(out: &mut Vec<u8>, output: &CapturedOutput, epoch: u64) {
+/// Continues an object with the output and the epoch, and closes it.
+fn end_object(out: &mut Vec<u8>, output: &CapturedOutput, epoch: u64) {
     for (name, text) in [("Stdout", &output.stdout), ("Stderr", &output.stderr)] {
         if !text.is_empty() {
             out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
@@ -153,39 +134,7 @@ fn end(out: &mut Vec<u8>, output: &CapturedOutput, epoch: u64) {
     out.extend_from_slice(format!(r#","SessionEpoch":{epoch}}}"#).as_bytes());
 }
 
-/// A key that is told to be wrong is named as a request here has it: the session core knows it as other wires send it.
-pub(crate) fn rename_detail_key(told: &mut Problem) {
-    if told.code == ErrorCode::InvalidRequest
-        && let Some(key) = told.detail.strip_prefix('\'')
-    {
-        told.detail = format!("'{}", upper(key));
-    }
-}
-
 fn data(array: Vec<u8>) -> Response<Chunks> {
     let pieces = [Bytes::from_static(br#"{"Data":"#), array.into(), Bytes::from_static(b"}")];
-    answer::ok(answer::JSON, pieces.into_iter().collect())
-}
-
-fn upper(key: &str) -> String {
-    let mut key = key.to_owned();
-    if let Some(first) = key.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    key
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_outer_keys_change() {
-        let body = br#"{"HandleId":"h","Args":[{"Key":1}],"Kwargs":null,"handleId":"other"}"#;
-        let camel = camel_case(body).expect("an object");
-        assert_eq!(&camel[..], br#"{"args":[{"Key":1}],"handleId":"h","kwargs":null}"#);
-        for wrong in ["", "[]", "null", "{", "{} x"] {
-            assert!(camel_case(wrong.as_bytes()).is_err(), "{wrong}");
-        }
-    }
+    response::ok(response::JSON, pieces.into_iter().collect())
 }

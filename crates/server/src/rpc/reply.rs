@@ -1,8 +1,10 @@
-//! Answers: from what the session core gives to a message. Values and floats pass through as they are.
+//! Responses as messages. Values and floats pass through as they are.
 
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{Extras, FRAME_HEAD_BYTES, encode, frame_head};
 use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException};
+use beep_python_runtime::session::service::json::Chunks;
+use beep_python_runtime::session::service::json::floats::{aside, take_lengths};
 use beep_python_runtime::session::{CallResult, CapturedOutput, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -10,15 +12,12 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use beep_python_runtime::session::service::json::Chunks;
-use beep_python_runtime::session::service::json::floats::{aside, take_lengths};
-
-/// Up to here a copy into one piece is cheaper than a further write.
+/// Up to this size a copy into one chunk is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
-/// Before a field whose number is 1 and whose length is told: text, packed floats, a message.
+/// The tag of field 1 with a length: text, packed floats, a message.
 const FIELD_1: u8 = 1 << 3 | 2;
 
-/// What the worker tells of an object that it keeps.
+/// The worker's description of an object that it keeps.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kept {
@@ -30,7 +29,7 @@ struct Kept {
     dtype: Option<String>,
 }
 
-/// The message of an answer, in its frame; a problem where it is none.
+/// The message of a response, in its frame; a problem for an error.
 pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chunks, Problem> {
     let Response { result, output: CapturedOutput { stdout, stderr }, epoch: session_epoch } = reply;
     match result {
@@ -52,11 +51,7 @@ pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chu
         }
         CallResult::Floats(body) => Ok(field_1(&body, &[])),
         CallResult::FloatRows(body) => aside(body.len(), move || rows(&body)).await.map(Chunks::one),
-        CallResult::Exception(object) => {
-            let Raised { detail, exception } = read(&object)?;
-            let problem = Problem::new(ErrorCode::PythonException, detail);
-            Err(Problem { exception: Some(exception), stdout, stderr, session_epoch: Some(session_epoch), ..problem })
-        }
+        CallResult::Exception(object) => Err(exception(&object, CapturedOutput { stdout, stderr }, session_epoch)?),
         CallResult::Problem(problem) => {
             let session_epoch = (session_epoch > 0).then_some(session_epoch);
             Err(Problem { stdout, stderr, session_epoch, ..*problem })
@@ -64,11 +59,19 @@ pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chu
     }
 }
 
-#[derive(Deserialize)]
-struct Raised {
-    #[serde(default)]
-    detail: String,
-    exception: PythonException,
+/// The problem of a Python exception.
+pub(super) fn exception(object: &Chunks, output: CapturedOutput, epoch: u64) -> Result<Problem, Problem> {
+    #[derive(Deserialize)]
+    struct Raised {
+        #[serde(default)]
+        detail: String,
+        exception: PythonException,
+    }
+
+    let Raised { detail, exception } = read(object)?;
+    let CapturedOutput { stdout, stderr } = output;
+    let problem = Problem::new(ErrorCode::PythonException, detail);
+    Ok(Problem { exception: Some(exception), stdout, stderr, session_epoch: Some(epoch), ..problem })
 }
 
 fn object_message(operation: Operation, object: &Chunks, extras: Extras) -> Result<Bytes, Problem> {
@@ -118,7 +121,7 @@ fn read<T: DeserializeOwned>(object: &Chunks) -> Result<T, Problem> {
         .map_err(|error| Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")))
 }
 
-/// A framed message: these bytes in field 1, and further fields as they are.
+/// A framed message: these bytes in field 1, then further fields as they are.
 fn field_1(body: &Chunks, rest: &[u8]) -> Chunks {
     let length = body.len();
     let field_head = 1 + encoded_len_varint(length as u64);

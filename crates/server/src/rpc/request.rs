@@ -1,15 +1,13 @@
-//! Requests: from a message to the JSON body that the session core takes.
+//! Requests: from a message to the JSON body of the session core.
 
-use beep_python_protocol::grpc::decode;
 use beep_python_protocol::grpc::messages as m;
+use beep_python_protocol::grpc::{FrameError, decode};
 use beep_python_protocol::{ErrorCode, Operation, Problem};
 use bytes::Bytes;
 use prost::Message;
 use serde_json::value::RawValue;
 
-use super::grpc::unreadable;
-
-/// The body that stands for the message of an operation. JSON in it goes to the session as it came.
+/// The JSON body for the message of an operation. JSON in the message goes to the session as it came.
 pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Problem> {
     let object = match operation {
         Operation::Evaluate => {
@@ -94,6 +92,15 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
 /// The message in a body.
 pub(super) fn message<M: Message + Default>(body: &Bytes) -> Result<M, Problem> {
     decode(body).map_err(|error| unreadable(&error))
+}
+
+/// The problem of a body that is not one message.
+fn unreadable(error: &FrameError) -> Problem {
+    let code = match error {
+        FrameError::Compressed => ErrorCode::UnsupportedMediaType,
+        FrameError::Length { .. } | FrameError::Message(_) => ErrorCode::InvalidRequest,
+    };
+    Problem::new(code, error.to_string())
 }
 
 /// A JSON object in the making.

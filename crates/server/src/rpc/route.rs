@@ -3,7 +3,7 @@
 use beep_python_protocol::grpc::ROUTE_PREFIX;
 use beep_python_protocol::{HostOperation, Operation};
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rpc {
     /// An operation of a session.
@@ -17,7 +17,7 @@ pub enum Rpc {
 const JSON_PREFIX: &str = "/rpc/";
 const PYTHON_SERVICE: &str = "PythonService/";
 const EVENT_SERVICE: &str = "EventService/";
-/// The operations that answer with one message, but can be followed too.
+/// The operations that respond with one message, but can have events, too.
 const EVENT_OPERATIONS: [Operation; 3] = [Operation::Evaluate, Operation::Create, Operation::Call];
 
 impl Rpc {

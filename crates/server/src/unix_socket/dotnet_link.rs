@@ -1,6 +1,5 @@
 //! The link by which .NET clients find a pipe: `CoreFxPipe_<name>` in the folder for temporary files.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -9,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use beep_python_runtime::platform::failed_to;
 
-use super::PipeError;
-use super::socket::{SocketFile, PathKind, name_of, inspect_path};
+use crate::unix_socket::error::PipeError;
+use crate::unix_socket::path::{PathKind, inspect_path, link_of};
+use crate::unix_socket::socket::SocketFile;
 
-/// A pipe that is ready to be served: its socket, and the link to it. Both files go with this.
+/// A pipe that is ready to be served: its socket, and the link to it. Dropping it removes both files.
 #[derive(Debug)]
 pub struct Pipe {
     pub(super) listener: UnixListener,
@@ -46,20 +46,13 @@ impl Pipe {
     }
 }
 
-/// Makes the link again where it is gone: folders for temporary files are cleaned now and then.
+/// Makes the link again if it is gone: folders for temporary files are cleaned now and then.
 pub(super) fn ensure_link(link: &Path, socket: &Path) {
     match symlink(socket, link) {
         Ok(()) => tracing::info!("the link {} was gone and is there again", link.display()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => tracing::debug!("the link {} cannot be made: {error}", link.display()),
     }
-}
-
-/// The link to the socket at `path`; `None` where that is no socket of a pipe.
-pub(super) fn link_of(path: &Path) -> Option<PathBuf> {
-    let mut name = OsString::from("CoreFxPipe_");
-    name.push(name_of(path)?);
-    Some(std::env::temp_dir().join(name))
 }
 
 fn make(link: &Path, socket: &Path) -> Result<(), PipeError> {
@@ -94,7 +87,7 @@ fn make(link: &Path, socket: &Path) -> Result<(), PipeError> {
             PathKind::Other(what) => return Err(foreign(format!("a link to {what}, {}", target.display()))),
         }
     }
-    Err(PipeError::Foreign { path: link.to_owned(), what: "a link that somebody else keeps making".to_owned() })
+    Err(PipeError::Foreign { path: link.to_owned(), what: "a link that another process keeps making".to_owned() })
 }
 
 /// Removes the link if it still leads to `target`. It is moved aside first, so that one which another server has made

@@ -1,4 +1,4 @@
-//! Why there is no pipe.
+//! Errors of making a pipe.
 
 use std::io;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub enum PipeError {
         /// The socket.
         path: PathBuf,
     },
-    /// Something that is none of ours stands where the socket or its link is to be. It was left as it is.
+    /// Something foreign stands at the path of the socket or its link. It was left as it is.
     #[error("{} is {what}, which is not ours to replace", path.display())]
     Foreign {
         /// The path.
@@ -58,5 +58,5 @@ pub enum PipeError {
     Unnamed,
 }
 
-/// The longest path that the address of a Unix socket has room for on Linux.
+/// The longest path of a Unix socket on Linux.
 pub(super) const MAX_PATH: usize = 107;

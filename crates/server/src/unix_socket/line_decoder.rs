@@ -1,4 +1,4 @@
-//! What arrives, cut into lines.
+//! Cutting what arrives into lines.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use tokio::time::Instant;
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
 const READ_BYTES: usize = 8 << 10;
-/// A buffer that was grown for a large line is given back.
+/// A buffer that grew larger than this for a long line is freed.
 const KEPT_BYTES: usize = 256 << 10;
 /// How long a line may take to arrive, once it has begun.
-pub(super) const LINE_LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LINE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The bytes of a connection.
 #[derive(Debug)]
 pub(super) struct LineDecoder {
     buffer: BytesMut,
-    /// So much of the buffer holds no end of a line.
+    /// How much of the buffer is known to hold no line end.
     searched: usize,
-    /// Whether anything but a byte-order mark has come.
+    /// Whether anything but a byte-order mark has arrived.
     begun: bool,
     since: Option<Instant>,
     longest: usize,
 }
 
-/// The line that comes is longer than a line may be.
+/// The next line is longer than the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
@@ -33,7 +33,7 @@ impl LineDecoder {
         LineDecoder { buffer: BytesMut::new(), searched: 0, begun: false, since: None, longest }
     }
 
-    /// Room for what comes next.
+    /// The buffer, with room for the next read.
     pub(super) fn room(&mut self) -> &mut BytesMut {
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES {
             self.buffer = BytesMut::new();
@@ -72,12 +72,12 @@ impl LineDecoder {
         if line.len() > self.longest { Err(TooLong) } else { Ok(Some(line)) }
     }
 
-    /// Until when the line that has begun must have come.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.since.map(|since| since + LINE_LIMIT)
+    /// When the line that has begun must be complete.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.since.map(|since| since + LINE_TIMEOUT)
     }
 
-    /// Forgets what has come.
+    /// Drops what has arrived.
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
         (self.searched, self.since) = (0, None);
@@ -104,7 +104,7 @@ mod tests {
                     got.extend(all(&mut lines));
                 }
                 assert_eq!(got, ["one", "two", "", "\u{feff}three"], "cut at {at}");
-                assert!(lines.due().is_some(), "a line has begun");
+                assert!(lines.deadline().is_some(), "a line has begun");
             }
         }
     }
@@ -115,7 +115,7 @@ mod tests {
         for byte in MARK {
             lines.room().extend_from_slice(&[*byte]);
             assert_eq!(lines.next(), Ok(None));
-            assert_eq!(lines.due(), None);
+            assert_eq!(lines.deadline(), None);
         }
     }
 

@@ -1,19 +1,24 @@
 //! The pipe backend: one JSON object a line over a Unix socket, one line back for each.
 //!
-//! [`bind_pipe`] makes the socket in the home, [`Pipe`] the link by which .NET clients find it. A connection is one
-//! task: `lines` cuts what arrives into lines, `request` reads one, `outgoing` holds what the client has not fetched.
+//! [`bind_pipe`] makes the socket in the home, [`Pipe`] the link by which .NET clients find it. `serve` accepts
+//! connections, and each [`connection`] is one task: `line_decoder` cuts what arrives into lines, `request` reads one,
+//! `reply` writes the answer, `write_buffer` holds what the client has not read.
 
 mod connection;
-mod error;
-mod line_decoder;
 mod dotnet_link;
-mod name;
-mod write_buffer;
+pub(crate) mod error;
+mod line_decoder;
+pub(crate) mod name;
+mod path;
+mod reply;
 mod request;
-mod socket;
+mod respond;
+mod serve;
+pub(crate) mod socket;
+mod write_buffer;
 
-pub use connection::serve;
-pub use error::PipeError;
 pub use dotnet_link::Pipe;
+pub use error::PipeError;
 pub use name::PipeName;
+pub use serve::serve;
 pub use socket::{BoundPipe, bind_pipe, remove_left_over};

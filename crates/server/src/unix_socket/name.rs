@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::str::FromStr;
 
-use super::PipeError;
+use crate::unix_socket::error::PipeError;
 
 /// A name that is a part of file names: letters, digits, `-`, `_` and `.`, at most 64 of them.
 #[derive(Clone, Debug, PartialEq, Eq)]

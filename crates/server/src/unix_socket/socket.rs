@@ -1,29 +1,26 @@
 //! The socket of a pipe: `run/<name>.sock` in the home.
 
-use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use beep_python_runtime::platform::{FileError, FileLock, Home, failed_to};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-use super::error::MAX_PATH;
-use super::dotnet_link::link_of;
-use super::{PipeError, PipeName};
-use crate::launch::BACKLOG;
+use crate::accept::BACKLOG;
+use crate::unix_socket::error::{MAX_PATH, PipeError};
+use crate::unix_socket::name::PipeName;
+use crate::unix_socket::path::{PathKind, inspect_path, link_of};
 
-/// A socket that listens, and its file, which goes with this unless it is [handed over](BoundPipe::into_listener).
+/// A listening socket, and its file, which is removed on drop unless it is [handed over](BoundPipe::into_listener).
 #[derive(Debug)]
 pub struct BoundPipe {
     listener: UnixListener,
     file: SocketFile,
 }
 
-/// Listens at the socket of this name. What a dead server left there is replaced; that of a living one is refused.
+/// Listens at the socket of this name. The socket of a dead server is replaced; that of a running server is an error.
 pub fn bind_pipe(home: &Home, name: &PipeName) -> Result<BoundPipe, PipeError> {
     let path = home.run()?.join(format!("{name}.sock"));
     let link = link_of(&path).ok_or(PipeError::Unnamed)?;
@@ -54,7 +51,7 @@ impl BoundPipe {
         &self.file.path
     }
 
-    /// The socket alone; its file stays, for whoever serves it to remove. Non-blocking, as a server needs it.
+    /// The socket alone, non-blocking; its file stays, for the server to remove.
     pub fn into_listener(self) -> io::Result<UnixListener> {
         let BoundPipe { listener, mut file } = self;
         listener.set_nonblocking(true)?;
@@ -73,7 +70,7 @@ impl BoundPipe {
     }
 }
 
-/// The file of a socket, with the link that leads to it. Both go with this.
+/// The file of a socket and the link to it. Dropping this removes both.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -102,7 +99,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Removes the socket at `path` and its link where their server is dead: killed, it could not do so itself.
+/// Removes the socket at `path` and its link if their server was killed before it could.
 pub fn remove_left_over(path: &Path) {
     let Ok(_alone) = lock(path) else { return };
     if matches!(inspect_path(path), Ok(PathKind::DeadSocket)) {
@@ -117,49 +114,7 @@ fn remove_with_link(path: &Path) {
     let _ = fs::remove_file(path);
 }
 
-/// One at a time looks at what is at a path, and puts something else there.
+/// Serializes inspecting a path and replacing what is there.
 fn lock(path: &Path) -> Result<FileLock, FileError> {
     FileLock::acquire(path.with_extension("lock"))
-}
-
-/// What there is at a path.
-pub(super) enum PathKind {
-    Nothing,
-    DeadSocket,
-    LivingSocket,
-    Other(String),
-}
-
-/// Looks at what a path itself is; a link is not followed.
-pub(super) fn inspect_path(path: &Path) -> Result<PathKind, FileError> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(PathKind::Nothing);
-        }
-        Err(error) => return Err(failed_to("read", path)(error)),
-    };
-    let kind = metadata.file_type();
-    let what = match () {
-        () if kind.is_socket() => {
-            return Ok(if is_alive(path) { PathKind::LivingSocket } else { PathKind::DeadSocket });
-        }
-        () if kind.is_dir() => "a folder",
-        () if kind.is_symlink() => "a link",
-        () => "a file",
-    };
-    Ok(PathKind::Other(what.to_owned()))
-}
-
-/// Whether anybody listens. A queue that is full, or a socket that refuses us, is somebody's.
-fn is_alive(path: &Path) -> bool {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let connected = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-        .and_then(|socket| connect(&socket, &SocketAddrUnix::new(path)?));
-    !matches!(connected, Err(Errno::CONNREFUSED | Errno::NOENT))
-}
-
-/// The name of the pipe whose socket is at `path`.
-pub(super) fn name_of(path: &Path) -> Option<&OsStr> {
-    (path.extension()? == "sock").then(|| path.file_stem())?
 }

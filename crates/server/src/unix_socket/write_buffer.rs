@@ -1,15 +1,14 @@
-//! What a client has not fetched yet.
+//! Bytes that a client has not read yet.
 
 use std::collections::VecDeque;
 
+use beep_python_runtime::session::service::json::Chunks;
 use bytes::{Buf, Bytes, BytesMut};
 
-use beep_python_runtime::session::service::json::Chunks;
-
-/// Up to here a copy is cheaper than a piece of its own.
+/// Up to this size a copy is cheaper than a chunk of its own.
 const COPY_BYTES: usize = 16 << 10;
 
-/// Answers on their way, as one run of bytes: small ones copied together, so that all that are ready go in one write.
+/// Responses on their way, as one run of bytes: small ones are copied together, so that all that are ready go in one write.
 #[derive(Debug, Default)]
 pub(super) struct WriteBuffer {
     pieces: VecDeque<Bytes>,

@@ -1,4 +1,6 @@
-//! What HTTP and RPC share: reading call options and making responses.
+//! What HTTP and RPC share: reading bodies and call options, making responses, and events as text.
 
+pub(crate) mod body;
 pub(crate) mod call_options;
+pub(crate) mod event_body;
 pub(crate) mod response;

@@ -1,26 +1,28 @@
-//! Answers as HTTP responses.
+//! Responses over HTTP.
 
 use beep_python_protocol::{ErrorCode, Problem};
-use http::header::{ALLOW, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
-use crate::rejection_log;
-
-use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
+use crate::rejection_log::log_rejection;
+use crate::web::event_body::Framing;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const FLOATS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
+const SERVER_SENT: HeaderValue = HeaderValue::from_static("text/event-stream");
+const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
-/// An answer that is JSON.
+/// A success with JSON.
 pub(crate) fn json(text: Vec<u8>) -> Response<Chunks> {
     ok(JSON, Chunks::one(text))
 }
 
 /// An error.
 pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
-    rejection_log::log_rejection(problem);
+    log_rejection(problem);
     let text = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Chunks::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -31,7 +33,7 @@ pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
     response
 }
 
-/// The answer to a method that a route does not take.
+/// The error for a method that a route does not have.
 pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Chunks> {
     let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
     let names = names.join(", ");
@@ -42,9 +44,9 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Chunks> {
     response
 }
 
-/// What a session answered.
-pub(crate) fn composed(composed: EncodedResponse) -> Response<Chunks> {
-    match composed {
+/// The response of a session.
+pub(crate) fn respond(encoded: EncodedResponse) -> Response<Chunks> {
+    match encoded {
         EncodedResponse::Json(body) => ok(JSON, body),
         EncodedResponse::Floats { shape, pieces } => {
             let mut response = ok(FLOATS, pieces);
@@ -61,9 +63,18 @@ pub(crate) fn composed(composed: EncodedResponse) -> Response<Chunks> {
     }
 }
 
-/// An answer of this type.
+/// A success of this content type.
 pub(crate) fn ok(content_type: HeaderValue, body: Chunks) -> Response<Chunks> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// A response that lasts until its events end.
+pub(crate) fn event_stream<B>(body: B, framing: Framing) -> Response<B> {
+    let content_type = if framing == Framing::ServerSent { SERVER_SENT } else { LINES };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

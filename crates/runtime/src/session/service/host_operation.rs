@@ -18,7 +18,7 @@ use crate::session::session::{Session, SessionInfo};
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 /// Carries out one operation and answers in JSON. The session that it is about stands in `session`, or in the body.
-pub async fn perform(
+pub async fn execute_host_operation(
     sessions: &SessionManager,
     operation: HostOperation,
     session: Option<&str>,

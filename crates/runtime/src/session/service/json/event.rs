@@ -11,35 +11,46 @@ use crate::worker::frame::Body;
 
 /// An event, but for its framing. Nothing of it has a line break in it.
 #[derive(Debug)]
-pub enum Told {
+pub enum EncodedEvent {
     /// On the way: `stdout` `stderr` `display` `item` `input_request` `callback`, and a JSON object that says it.
     Event(&'static str, Chunks),
     /// The last: what the operation answers where it is not followed.
     Response(EncodedResponse),
 }
 
-/// Composes one event.
-pub async fn tell(event: Event, form: ValueForm) -> Told {
+/// Encodes one event.
+pub async fn encode_event(event: Event, form: ValueForm) -> EncodedEvent {
+    let name = match &event {
+        Event::Stdout(_) => "stdout",
+        Event::Stderr(_) => "stderr",
+        Event::Display(_) => "display",
+        Event::Item(_) | Event::ItemHandle(_) => "item",
+        Event::ClientRequest(ClientRequest { kind: ClientRequestKind::Input, .. }) => "input_request",
+        Event::ClientRequest(ClientRequest { kind: ClientRequestKind::Callback, .. }) => "callback",
+        Event::Response(_) => "result",
+    };
     match event {
-        Event::Stdout(text) => Told::Event("stdout", object(&json!({ "text": text }))),
-        Event::Stderr(text) => Told::Event("stderr", object(&json!({ "text": text }))),
-        Event::Display(body) => Told::Event("display", one_line(pieces(&body))),
-        Event::Item(body) => Told::Event("item", one_line(value(&body))),
-        Event::ItemHandle(body) => Told::Event("item", one_line(pieces(&body))),
-        Event::ClientRequest(ClientRequest { id, kind, body }) => {
-            let name = match kind {
-                ClientRequestKind::Input => "input_request",
-                ClientRequestKind::Callback => "callback",
-            };
-            let head = format!(r#"{{"questionId":"{id}","#);
-            let rest = body.slice(body.len().min(1)..);
-            Told::Event(name, one_line([Bytes::from(head), rest].into_iter().collect()))
-        }
-        Event::Response(reply) => Told::Response(match encode_response(*reply, ArrayFormat::of(form)).await {
+        Event::Response(reply) => EncodedEvent::Response(match encode_response(*reply, ArrayFormat::of(form)).await {
             EncodedResponse::Json(body) => EncodedResponse::Json(one_line(body)),
             EncodedResponse::Exception(body) => EncodedResponse::Exception(one_line(body)),
             other => other,
         }),
+        other => EncodedEvent::Event(name, event_json(&other)),
+    }
+}
+
+/// The JSON object of an event; an empty one for the response, which has an encoding of its own.
+pub fn event_json(event: &Event) -> Chunks {
+    match event {
+        Event::Stdout(text) | Event::Stderr(text) => object(&json!({ "text": text })),
+        Event::Display(body) | Event::ItemHandle(body) => one_line(pieces(body)),
+        Event::Item(body) => one_line(value(body)),
+        Event::ClientRequest(ClientRequest { id, body, .. }) => {
+            let head = format!(r#"{{"questionId":"{id}","#);
+            let rest = body.slice(body.len().min(1)..);
+            one_line([Bytes::from(head), rest].into_iter().collect())
+        }
+        Event::Response(_) => Chunks::one(&b"{}"[..]),
     }
 }
 

@@ -9,4 +9,4 @@ pub mod floats;
 
 pub use crate::worker::chunks::Chunks;
 pub use encode::{ArrayFormat, EncodedResponse, encode_response};
-pub use event::{Told, tell};
+pub use event::{EncodedEvent, encode_event, event_json};

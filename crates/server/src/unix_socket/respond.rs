@@ -1,0 +1,140 @@
+//! Responding to one request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use beep_python_protocol::message::{CancelOutcome, CancelResponse};
+use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
+use beep_python_runtime::session::RequestId;
+use beep_python_runtime::session::service::host_operation::execute_host_operation;
+use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response};
+use beep_python_runtime::session::service::operation;
+use bytes::Bytes;
+use futures_util::stream;
+use futures_util::{Stream, StreamExt};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use crate::accept::shutdown_requested;
+use crate::events::batch;
+use crate::server_context::ServerContext;
+use crate::spans;
+use crate::unix_socket::reply;
+use crate::unix_socket::request::{Command, Id, Request};
+
+/// The number of the next connection.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
+
+/// The client of a connection.
+#[derive(Clone)]
+pub(super) struct Client {
+    /// The connection's number, unique in this process.
+    number: u64,
+    /// Turns true when the client will send nothing more.
+    gone: watch::Receiver<bool>,
+}
+
+impl Client {
+    pub(super) fn new(gone: watch::Receiver<bool>) -> Client {
+        Client { number: CONNECTIONS.fetch_add(1, Ordering::Relaxed), gone }
+    }
+
+    /// The name of a request on this connection.
+    fn request_id(&self, id: Option<&Id>) -> Option<RequestId> {
+        id.map(|id| RequestId::on_connection(self.number, id.clone()))
+    }
+}
+
+/// The response to a request, as a line.
+pub(super) struct Response {
+    pub(super) id: Option<Id>,
+    pub(super) line: Chunks,
+}
+
+/// Executes a request and encodes its response.
+pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, request: Request) -> Response {
+    let Request { id, command, options, payload } = request;
+    let encoded = match command {
+        Command::Session(what) => {
+            let request_id = client.request_id(id.as_ref());
+            let executed = operation::execute_operation(&server.sessions, what, &options, request_id, payload)
+                .instrument(spans::session_request(what, &options));
+            let outcome = match options.cancels_on_disconnect() {
+                false => executed.await,
+                // Dropping such a call cancels it.
+                true => tokio::select! {
+                    outcome = executed => outcome,
+                    () = shutdown_requested(&mut client.gone) => {
+                        Err(Problem::new(ErrorCode::Cancelled, "the client is gone"))
+                    }
+                },
+            };
+            match outcome {
+                Ok(response) => encode_response(response, ArrayFormat::of(options.form())).await,
+                Err(problem) => problem.into(),
+            }
+        }
+        Command::Host(what) => {
+            let executed = async {
+                match what {
+                    HostOperation::Cancel => cancel(&server, &client, &payload).await,
+                    _ => execute_host_operation(&server.sessions, what, None, &payload).await,
+                }
+            };
+            match executed.instrument(spans::host_request(what)).await {
+                Ok(json) => EncodedResponse::Json(Chunks::one(json)),
+                Err(problem) => problem.into(),
+            }
+        }
+    };
+    Response { line: reply::response(id.as_ref(), encoded), id }
+}
+
+/// Cancels a request of this connection by its `id`, else any by its `requestId`.
+async fn cancel(server: &ServerContext, client: &Client, payload: &Bytes) -> Result<Vec<u8>, Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named<'a> {
+        #[serde(borrow)]
+        request_id: &'a RawValue,
+        #[serde(default)]
+        grace_ms: Option<u64>,
+    }
+    if let Ok(Named { request_id, grace_ms }) = serde_json::from_slice(payload) {
+        let name = RequestId::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
+        let outcome = server.sessions.cancel(&name, grace_ms.map(Duration::from_millis)).await;
+        if outcome != CancelOutcome::NotFound || !request_id.get().starts_with('"') {
+            return Ok(serde_json::to_vec(&CancelResponse { outcome }).unwrap_or_default());
+        }
+    }
+    execute_host_operation(&server.sessions, HostOperation::Cancel, None, payload).await
+}
+
+/// Lines of a request with events.
+pub(super) enum EventLines {
+    Some(Bytes),
+    /// There are no more.
+    End(Option<Id>),
+}
+
+/// The lines of a request with events: one for each, and the response; a single error where there is no such call.
+pub(super) fn subscribe(
+    server: &ServerContext,
+    client: &Client,
+    what: Operation,
+    request: Request,
+) -> impl Stream<Item = EventLines> + Send + use<> {
+    let Request { id, options, payload, .. } = request;
+    let request_id = client.request_id(id.as_ref());
+    let lines = match operation::subscribe(&server.sessions, what, &options, request_id, payload) {
+        Ok(events) => {
+            let id = id.clone();
+            batch(events, options.form(), move |event, out| reply::event(id.as_ref(), event, out)).boxed()
+        }
+        Err(problem) => stream::iter([reply::error(id.as_ref(), &problem).contiguous()]).boxed(),
+    };
+    lines.map(EventLines::Some).chain(stream::iter([EventLines::End(id)]))
+}

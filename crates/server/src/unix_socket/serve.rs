@@ -1,0 +1,99 @@
+//! Serving a pipe: its link, its connections, and who may connect.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use beep_python_protocol::Problem;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tracing::Instrument;
+
+use crate::accept::{serve_all, shutdown_requested};
+use crate::auth::access_policy::AccessDenied;
+use crate::auth::peer::Peer;
+use crate::server_context::ServerContext;
+use crate::spans;
+use crate::unix_socket::connection::{self, FLUSH_TIMEOUT};
+use crate::unix_socket::dotnet_link::{Pipe, ensure_link};
+use crate::unix_socket::reply;
+
+/// How often the link is checked.
+const LINK_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Serves a pipe until `stop` says true; then removes its files, finishes the requests in progress, and returns.
+pub async fn serve(pipe: Pipe, server: Arc<ServerContext>, stop: watch::Receiver<bool>) -> io::Result<()> {
+    let listener = UnixListener::from_std(pipe.listener.try_clone()?)?;
+    let keeping = tokio::spawn(keep_link(pipe, stop.clone()));
+    let stopping = stop.clone();
+    serve_all(vec![listener], stop, move |stream| serve_connection(stream, server.clone(), stopping.clone())).await;
+    let _ = keeping.await;
+    Ok(())
+}
+
+/// Restores the link whenever it is gone. On shutdown the link goes before the socket is closed.
+async fn keep_link(pipe: Pipe, mut stop: watch::Receiver<bool>) {
+    let mut check = interval(LINK_CHECK_INTERVAL);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown_requested(&mut stop) => return,
+            _ = check.tick() => ensure_link(&pipe.link, pipe.socket()),
+        }
+    }
+}
+
+async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: watch::Receiver<bool>) {
+    let ended = match stream.peer_cred() {
+        Ok(peer) if Peer::of_user(peer.uid()) == Peer::SameUser => {
+            let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
+            connection::run(stream, server, stop).instrument(span).await
+        }
+        Ok(_) => reject_peer(stream).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+async fn reject_peer(mut stream: UnixStream) -> io::Result<()> {
+    let line = reply::error(None, &Problem::from(AccessDenied::User)).contiguous();
+    timeout(FLUSH_TIMEOUT, stream.write_all(&line)).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use beep_python_runtime::platform::Home;
+
+    use super::*;
+    use crate::unix_socket::{PipeName, bind_pipe};
+
+    #[tokio::test(start_paused = true)]
+    async fn removed_link_is_restored_and_goes_on_shutdown() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let bound = bind_pipe(&home, &PipeName::random().unwrap()).unwrap();
+        let pipe = Pipe::open(bound.into_listener().unwrap()).unwrap();
+        let (link, socket) = (pipe.link.clone(), pipe.socket().to_owned());
+        let (stop, stopping) = watch::channel(false);
+        let keeping = tokio::spawn(keep_link(pipe, stopping));
+        tokio::time::sleep(LINK_CHECK_INTERVAL / 2).await;
+        for _ in 0..2 {
+            std::fs::remove_file(&link).unwrap();
+            tokio::time::sleep(LINK_CHECK_INTERVAL).await;
+            assert_eq!(std::fs::read_link(&link).unwrap(), socket);
+        }
+        std::fs::remove_file(&link).unwrap();
+        std::fs::write(&link, "somebody else's by now").unwrap();
+        tokio::time::sleep(LINK_CHECK_INTERVAL).await;
+        stop.send(true).unwrap();
+        keeping.await.unwrap();
+        assert_eq!(std::fs::read_to_string(&link).unwrap(), "somebody else's by now");
+        std::fs::remove_file(&link).unwrap();
+        assert!(!socket.exists());
+    }
+}

@@ -1,0 +1,58 @@
+//! Events as text: server-sent events, or one JSON object a line.
+
+use std::pin::Pin;
+
+use beep_python_protocol::ValueForm;
+use beep_python_runtime::session::EventStream;
+use beep_python_runtime::session::service::json::{Chunks, EncodedEvent, EncodedResponse};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::Stream;
+
+use crate::events::{batch, splice_object};
+
+/// How events are framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// `event: NAME`, `data: OBJECT` and an empty line.
+    ServerSent,
+    /// `{"event":"NAME",…}` a line.
+    Lines,
+}
+
+/// Events on their way to one client.
+pub(crate) type EventBody = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// Encodes all events, as they come.
+pub(crate) fn encode_events(events: EventStream, form: ValueForm, framing: Framing) -> EventBody {
+    Box::pin(batch(events, form, move |event, out| {
+        let (name, body) = named(event);
+        match framing {
+            Framing::ServerSent => {
+                out.put_slice(format!("event: {name}\ndata: ").as_bytes());
+                body.iter().for_each(|piece| out.put_slice(piece));
+                out.put_slice(b"\n\n");
+            }
+            Framing::Lines => put_line("event", name, &body, out),
+        }
+    }))
+}
+
+/// `{"KEY":"NAME",…}` and the end of the line.
+pub(crate) fn put_line(key: &str, name: &str, body: &Chunks, out: &mut BytesMut) {
+    out.put_slice(format!(r#"{{"{key}":"{name}""#).as_bytes());
+    splice_object(body, out);
+    out.put_u8(b'\n');
+}
+
+/// The name of an event and its object. The last event is a `result` or an `error`.
+pub(crate) fn named(event: EncodedEvent) -> (&'static str, Chunks) {
+    match event {
+        EncodedEvent::Event(name, body) => (name, body),
+        EncodedEvent::Response(EncodedResponse::Json(body)) => ("result", body),
+        EncodedEvent::Response(EncodedResponse::Floats { .. }) => ("result", Chunks::one(&b"{}"[..])), // has no events
+        EncodedEvent::Response(EncodedResponse::Exception(body)) => ("error", body),
+        EncodedEvent::Response(EncodedResponse::Problem(problem)) => {
+            ("error", Chunks::one(serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec())))
+        }
+    }
+}
