@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::option_value::{Json, JsonSeed, OptionValue, format_grpc_timeout, parse_grpc_timeout};
+use crate::option_value::{Json, JsonSeed, OptionValue, Place, format_grpc_timeout, parse_grpc_timeout};
 use crate::{CallLimits, Capabilities, ErrorCode, Operation, Problem, ValueForm};
 
 /// What a call says beside its request. An absent option has the server's or the session's default.
@@ -242,7 +242,7 @@ impl CallOptions {
         }
         with_field!([&mut] self, option, field => {
             if field.is_none() {
-                *field = Some(OptionValue::from_text(text, Place { wire, option }).map_err(invalid)?);
+                *field = Some(OptionValue::from_text(text, wire.place(option)).map_err(invalid)?);
             }
         });
         Ok(())
@@ -359,32 +359,17 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// Where the text of an option was found, for the message of an error: `the header X-Beep-Grace-Ms`.
-#[derive(Clone, Copy)]
-pub(crate) struct Place {
-    wire: TextWire,
-    option: CallOption,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.option.name(self.wire);
-        if self.wire == TextWire::Grpc {
-            return write!(f, "the metadata {name}");
-        }
-        f.write_str("the header ")?;
-        for (index, word) in name.split('-').enumerate() {
-            let (first, rest) = word.split_at(1);
-            write!(f, "{}{}{rest}", if index == 0 { "" } else { "-" }, first.to_ascii_uppercase())?;
-        }
-        Ok(())
-    }
-}
-
 impl TextWire {
     /// The problem of an option whose text has other characters than visible ASCII.
     pub fn not_ascii(self, option: CallOption) -> Problem {
-        invalid(format!("{} must be plain ASCII", Place { wire: self, option }))
+        invalid(format!("{} must be plain ASCII", self.place(option)))
+    }
+
+    fn place(self, option: CallOption) -> Place {
+        match self {
+            TextWire::Http => Place::Header(option.header()),
+            TextWire::Grpc => Place::Metadata(option.metadata()),
+        }
     }
 }
 

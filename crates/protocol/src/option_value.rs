@@ -9,8 +9,29 @@ use std::time::Duration;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::call_options::Place;
 use crate::{CallLimits, Capabilities, ValueForm};
+
+/// Where the text of an option stands, for the message of an error: `the header X-Beep-Grace-Ms`.
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    Header(&'static str),
+    Metadata(&'static str),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Place::Header(name) => name,
+            Place::Metadata(name) => return write!(f, "the metadata {name}"),
+        };
+        f.write_str("the header ")?;
+        for (index, word) in name.split('-').enumerate() {
+            let (first, rest) = word.split_at(1);
+            write!(f, "{}{}{rest}", if index == 0 { "" } else { "-" }, first.to_ascii_uppercase())?;
+        }
+        Ok(())
+    }
+}
 
 /// A type of option. `from_text` fails with a sentence that names the place where the text stood.
 pub(crate) trait OptionValue: Sized {

@@ -1,6 +1,6 @@
-//! The door from outside: which requests pass, and whether the kernel's answer about a peer can be relied on.
+//! Authorization from outside: which requests pass, and whether the kernel names the right peer.
 
-mod door {
+mod auth {
     mod authorize;
     mod peer;
 }

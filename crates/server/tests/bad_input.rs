@@ -147,7 +147,7 @@ fn table() -> Vec<(&'static str, Sent, &'static str)> {
 }
 
 #[test]
-fn each_gets_one_clear_answer_one_line_in_the_log_and_harms_nobody() {
+fn bad_input_gets_one_clear_response_and_one_log_line() {
     let _alone = alone();
     let server = Server::start(host::newest(), AccessConfig { max_body_bytes: CAP, ..AccessConfig::default() });
     let mut others = Others::of(&server);
@@ -178,7 +178,7 @@ fn each_gets_one_clear_answer_one_line_in_the_log_and_harms_nobody() {
 }
 
 #[test]
-fn what_begins_and_does_not_go_on_ends_and_is_told() {
+fn stalled_request_times_out_and_is_logged() {
     let _alone = alone();
     // A server, its clients and their time in one place, so that two minutes pass at once.
     for (what, port, beginning, wanted) in [
@@ -296,7 +296,7 @@ fn an_idle_connection_is_kept_for_longer_than_existing_clients_keep_it() {
 }
 
 #[test]
-fn clients_that_never_read_cost_little_and_delay_nobody() {
+fn clients_that_never_read_cost_little_and_delay_no_other() {
     let _alone = alone();
     let server = Server::start(host::newest(), AccessConfig::default());
     let mut others = Others::of(&server);

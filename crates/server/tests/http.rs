@@ -125,7 +125,7 @@ fn arrays_with_what_json_cannot_say() {
 }
 
 #[test]
-fn the_envelope_means_the_same_in_headers_and_body() {
+fn call_options_mean_the_same_in_headers_and_body() {
     let server = Server::start();
     let mut client = server.connect();
     let exact = client.post("/api/eval", &[("X-Beep-Values", "exact")], r#"{"expression":"(1, {2})"}"#);
@@ -154,7 +154,7 @@ fn the_envelope_means_the_same_in_headers_and_body() {
 }
 
 #[test]
-fn bad_input_gets_one_clear_error_and_the_server_goes_on() {
+fn bad_input_gets_one_clear_error_and_the_server_keeps_serving() {
     let server = Server::start();
     let mut client = server.connect();
     client.post("/api/nothing", &[], "{}").expect_problem(404, "unknown_operation");
@@ -184,7 +184,7 @@ fn bad_input_gets_one_clear_error_and_the_server_goes_on() {
 }
 
 #[test]
-fn a_body_over_the_cap_is_refused_however_it_comes() {
+fn body_over_the_limit_is_rejected_in_any_encoding() {
     let config = beep_python_server::auth::AccessConfig { max_body_bytes: 1000, ..Default::default() };
     let server = Server::with(config);
     let long = format!("{{\"expression\":\"'{}'\"}}", "x".repeat(2000));
@@ -196,7 +196,7 @@ fn a_body_over_the_cap_is_refused_however_it_comes() {
 }
 
 #[test]
-fn a_client_that_sends_all_first_reads_why_it_was_refused() {
+fn client_that_sends_everything_first_reads_the_error() {
     let config = beep_python_server::auth::AccessConfig { max_body_bytes: 4 << 20, ..Default::default() };
     let server = Server::with(config);
     let long = format!("{{\"expression\":\"'{}'\"}}", "x".repeat(7 << 20));
@@ -210,7 +210,7 @@ fn a_client_that_sends_all_first_reads_why_it_was_refused() {
 }
 
 #[test]
-fn the_door_stands_before_every_route() {
+fn every_route_requires_authorization() {
     let server = Server::start();
     for (path, route) in Route::all() {
         for method in route.methods() {
@@ -229,7 +229,7 @@ fn the_door_stands_before_every_route() {
 }
 
 #[test]
-fn a_client_that_vanishes_harms_nobody() {
+fn vanished_client_leaves_the_server_intact() {
     let server = Server::start();
     let mut gone = server.connect();
     let gate = Gate::new();
@@ -247,7 +247,7 @@ fn a_client_that_vanishes_harms_nobody() {
 }
 
 #[test]
-fn stopping_finishes_what_is_under_way() {
+fn shutdown_finishes_calls_in_progress() {
     let server = Server::start();
     let mut client = server.connect();
     let mut idle = server.connect();
@@ -317,7 +317,7 @@ fn marking(code: &str) -> (tempfile::TempDir, impl Fn(), String) {
 }
 
 #[test]
-fn a_call_is_cancelled_by_the_id_in_its_header_or_its_body() {
+fn call_is_cancelled_by_the_id_in_header_or_body() {
     let server = Server::start();
     let absent = server.post("/api/cancel", json!({ "requestId": "nobody" }));
     assert_eq!((absent.status, absent.json()), (200, json!({ "outcome": "not_found" })));
@@ -342,7 +342,7 @@ fn a_call_is_cancelled_by_the_id_in_its_header_or_its_body() {
 }
 
 #[test]
-fn a_call_whose_client_is_gone_is_cancelled_if_it_asked() {
+fn disconnect_cancels_a_call_that_asked_for_it() {
     let server = Server::start();
     server.eval("kept = 1");
     let (_folder, runs, code) = marking("while True: pass");
@@ -375,7 +375,7 @@ fn as_another_user(script: &str) -> Option<std::process::Child> {
 }
 
 #[test]
-fn who_does_not_show_the_token_takes_few_places_and_not_for_long() {
+fn unauthenticated_connections_are_few_and_short() {
     // Long enough for who shows it to do so, however busy the machine is.
     let auth_timeout = Duration::from_secs(3);
     let config = beep_python_server::auth::AccessConfig { max_pending: 4, auth_timeout, ..Default::default() };

@@ -58,7 +58,7 @@ fn every_command_answers_as_over_http() {
 }
 
 #[test]
-fn existing_clients_get_one_line_for_each_in_order() {
+fn existing_clients_get_one_line_per_request_in_order() {
     let server = Server::start();
     let mut pipe = server.connect();
     pipe.send(b"\xef\xbb\xbf"); // alone, before the first line
@@ -89,7 +89,7 @@ fn existing_clients_get_one_line_for_each_in_order() {
 }
 
 #[test]
-fn answers_with_an_id_come_as_they_are_ready() {
+fn responses_with_an_id_come_as_they_are_ready() {
     let server = Server::start();
     let mut pipe = server.connect();
     let session = pipe.ask("session_create", json!({}))["sessionId"].clone();
@@ -113,7 +113,7 @@ fn answers_with_an_id_come_as_they_are_ready() {
 }
 
 #[test]
-fn the_envelope_stands_beside_the_command() {
+fn call_options_stand_beside_the_command() {
     let server = Server::start();
     let mut pipe = server.connect();
     let exact = pipe.line(r#"{"command":"eval","values":"exact","payload":{"expression":"(1, {2})"}}"#);
@@ -129,7 +129,7 @@ fn the_envelope_stands_beside_the_command() {
 }
 
 #[test]
-fn errors_have_a_text_and_all_that_is_known() {
+fn errors_have_a_text_and_the_whole_problem() {
     let server = Server::start();
     let mut pipe = server.connect();
     let failed = pipe.line(r#"{"command":"eval","id":1,"payload":{"expression":"print('x'); 1/0"}}"#);
@@ -161,7 +161,7 @@ fn arrays_with_what_json_cannot_say() {
 }
 
 #[test]
-fn bad_input_gets_one_clear_error_and_the_connection_goes_on() {
+fn bad_input_gets_one_clear_error_and_the_connection_stays_open() {
     let server = Server::start();
     let mut pipe = server.connect();
     for line in ["", "{", "[]", "5", "null", "{} x", "{}", r#"{"command":null}"#, r#"{"command":5}"#, "\u{feff}{}"] {
@@ -183,7 +183,7 @@ fn bad_input_gets_one_clear_error_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_line_over_the_cap_is_told_and_ends_the_connection() {
+fn line_over_the_limit_is_an_error_and_ends_the_connection() {
     let server = Server::with(AccessConfig { max_body_bytes: 1000, ..AccessConfig::default() });
     for end in ["\n", ""] {
         let mut pipe = server.connect();
@@ -215,7 +215,7 @@ fn sixty_four_clients_at_once_get_their_own_answers() {
 }
 
 #[test]
-fn a_client_that_never_reads_harms_nobody_and_is_not_heard_further() {
+fn client_that_never_reads_is_not_read_from_either() {
     let server = Server::start();
     let mut deaf = server.connect();
     deaf.stream.set_nonblocking(true).expect("non-blocking");
@@ -238,7 +238,7 @@ fn a_client_that_never_reads_harms_nobody_and_is_not_heard_further() {
 }
 
 #[test]
-fn a_client_that_vanishes_harms_nobody() {
+fn vanished_client_leaves_the_server_intact() {
     let server = Server::start();
     let mut gone = server.connect();
     let gate = Gate::new();
@@ -252,7 +252,7 @@ fn a_client_that_vanishes_harms_nobody() {
 }
 
 #[test]
-fn a_client_that_has_said_all_gets_its_answers() {
+fn half_closed_client_gets_its_responses() {
     let server = Server::start();
     let mut pipe = server.connect();
     let line = "{\"command\":\"eval\",\"payload\":{\"expression\":\"'x' * 100_000\"}}\n";
@@ -265,7 +265,7 @@ fn a_client_that_has_said_all_gets_its_answers() {
 }
 
 #[test]
-fn stopping_finishes_what_is_under_way_and_leaves_no_file() {
+fn shutdown_finishes_calls_in_progress_and_leaves_no_file() {
     let server = Server::start();
     let (mut pipe, mut idle, mut deaf) = (server.connect(), server.connect(), server.connect());
     assert_eq!(idle.ask("ping", json!({}))["status"], "ok");
@@ -288,7 +288,7 @@ fn stopping_finishes_what_is_under_way_and_leaves_no_file() {
 }
 
 #[test]
-fn a_hostile_worker_cannot_forge_an_answer() {
+fn hostile_worker_cannot_forge_a_response() {
     let server = Server::start();
     let mut pipe = server.connect();
     // Writes a whole answer frame for the request that runs, with a line break in its JSON.

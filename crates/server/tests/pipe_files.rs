@@ -57,7 +57,7 @@ fn is_gone(path: &Path) -> bool {
 }
 
 #[test]
-fn the_socket_is_private_and_both_files_go_with_it() {
+fn socket_is_private_and_both_files_are_removed_with_it() {
     let test_home = TestHome::new();
     let pipe = test_home.open().unwrap();
     assert_eq!(pipe.socket(), test_home.socket());
@@ -71,14 +71,14 @@ fn the_socket_is_private_and_both_files_go_with_it() {
 }
 
 #[test]
-fn a_socket_that_nobody_serves_goes_too() {
+fn unserved_socket_is_removed_too() {
     let test_home = TestHome::new();
     drop(bind_pipe(&test_home.home, &test_home.name).unwrap());
     assert_eq!(test_home.files(), 0);
 }
 
 #[test]
-fn the_place_of_a_living_server_is_refused() {
+fn path_of_a_running_server_is_refused() {
     let test_home = TestHome::new();
     let pipe = test_home.open().unwrap();
     assert!(matches!(test_home.open(), Err(PipeError::InUse { path }) if path == test_home.socket()));
@@ -92,7 +92,7 @@ fn the_place_of_a_living_server_is_refused() {
 }
 
 #[test]
-fn what_a_dead_server_left_is_replaced() {
+fn files_of_a_dead_server_are_replaced() {
     let test_home = TestHome::new();
     let leave = || {
         drop(UnixListener::bind(test_home.socket()).unwrap());
@@ -113,7 +113,7 @@ fn what_a_dead_server_left_is_replaced() {
 }
 
 #[test]
-fn left_overs_are_removed_only_of_the_dead() {
+fn only_files_of_dead_servers_are_removed() {
     let test_home = TestHome::new();
     let pipe = test_home.open().unwrap();
     remove_left_over(pipe.socket());
@@ -126,7 +126,7 @@ fn left_overs_are_removed_only_of_the_dead() {
 }
 
 #[test]
-fn what_is_not_ours_is_left_alone_and_told() {
+fn foreign_files_are_left_alone_and_reported() {
     let test_home = TestHome::new();
     let elsewhere = test_home.folder.path().join("elsewhere");
     let same_name = test_home.folder.path().join(test_home.socket().file_name().unwrap());
@@ -155,7 +155,7 @@ fn what_is_not_ours_is_left_alone_and_told() {
 }
 
 #[test]
-fn a_path_that_is_too_long_for_a_socket_is_told() {
+fn path_too_long_for_a_socket_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let long = folder.path().join("x".repeat(100));
     let error = bind_pipe(&Home::open(&long).unwrap(), &"name".parse().unwrap()).unwrap_err();

@@ -74,7 +74,7 @@ fn the_host_must_name_this_server() {
 }
 
 #[test]
-fn a_web_page_is_refused_on_every_method_and_on_upgrades() {
+fn web_page_is_denied_on_every_method_and_on_upgrades() {
     let test_home = test_home(AccessConfig::default());
     let headers = |extra: &[&'static str]| [&["host: localhost"], extra].concat();
     for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
@@ -105,7 +105,7 @@ fn a_web_page_is_refused_on_every_method_and_on_upgrades() {
 }
 
 #[test]
-fn an_origin_that_was_configured_may_pass() {
+fn configured_origin_is_allowed() {
     let test_home = test_home(AccessConfig { origins: vec!["https://app.example".into()], ..AccessConfig::default() });
     let refused = Err(AccessDenied::Origin);
     check(
@@ -127,7 +127,7 @@ fn an_origin_that_was_configured_may_pass() {
 }
 
 #[test]
-fn others_than_the_same_user_must_show_the_token() {
+fn other_users_need_the_token() {
     let test_home = test_home(AccessConfig::default());
     let good: &[&[&str]] = &[&["authorization: Bearer TOKEN"], &["authorization: bearer TOKEN"]];
     let bad: &[&[&str]] = &[
@@ -160,7 +160,7 @@ fn others_than_the_same_user_must_show_the_token() {
 }
 
 #[test]
-fn loopback_is_trusted_only_when_told_and_a_network_never() {
+fn loopback_is_trusted_only_if_configured_and_a_network_never() {
     let test_home = test_home(AccessConfig { trust_loopback: true, ..AccessConfig::default() });
     for (peer, expected) in
         [(Peer::OtherUser(1000), Ok(())), (Peer::UnknownOnLoopback, Ok(())), (Peer::Remote, Err(AccessDenied::Token))]
@@ -236,7 +236,7 @@ fn bodies_are_capped() {
 }
 
 #[test]
-fn who_may_not_pass_learns_nothing_of_the_rest() {
+fn denied_request_learns_nothing_more() {
     let test_home = test_home(AccessConfig { max_body_bytes: 1, ..AccessConfig::default() });
     let bad = ["host: evil.example", "origin: http://evil.example", "content-length: 9"];
     for (headers, expected) in [
@@ -249,7 +249,7 @@ fn who_may_not_pass_learns_nothing_of_the_rest() {
 }
 
 #[test]
-fn a_refusal_becomes_a_problem_with_its_code() {
+fn denial_becomes_a_problem_with_its_code() {
     let expected = [
         (AccessDenied::Host, ErrorCode::ForbiddenHost, 403),
         (AccessDenied::Origin, ErrorCode::ForbiddenOrigin, 403),

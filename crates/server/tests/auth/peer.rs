@@ -26,7 +26,7 @@ fn connection(listen: &str, connect: &str) -> Option<(TcpStream, TcpStream)> {
 }
 
 #[test]
-fn an_own_connection_is_of_the_own_user_over_every_family() {
+fn own_connection_has_the_own_user_over_every_family() {
     let families = [
         ("127.0.0.1:0", "127.0.0.1"),
         ("0.0.0.0:0", "127.0.0.3"),
@@ -57,7 +57,7 @@ fn no_process_starts() -> MutexGuard<'static, ()> {
 }
 
 #[test]
-fn a_client_that_closed_before_we_look_is_unknown() {
+fn client_that_closed_before_the_lookup_is_unknown() {
     let _alone = no_process_starts();
     let (client, accepted) = connection("127.0.0.1:0", "127.0.0.1").unwrap();
     let (local, remote) = addresses(&accepted);
@@ -70,7 +70,7 @@ fn a_client_that_closed_before_we_look_is_unknown() {
 }
 
 #[test]
-fn a_client_that_only_stopped_sending_is_still_known() {
+fn client_that_only_stopped_sending_is_known() {
     let (client, accepted) = connection("127.0.0.1:0", "127.0.0.1").unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     let (local, remote) = addresses(&accepted);
@@ -78,7 +78,7 @@ fn a_client_that_only_stopped_sending_is_still_known() {
 }
 
 #[test]
-fn our_own_listener_at_the_port_of_a_client_that_is_gone_is_not_that_client() {
+fn listener_at_the_port_of_a_gone_client_is_not_that_client() {
     let _alone = no_process_starts();
     let (client, accepted) = connection("127.0.0.1:0", "127.0.0.1").unwrap();
     let (local, remote) = addresses(&accepted);
@@ -90,7 +90,7 @@ fn our_own_listener_at_the_port_of_a_client_that_is_gone_is_not_that_client() {
 }
 
 #[test]
-fn a_connection_that_never_was_is_unknown() {
+fn connection_that_never_was_is_unknown() {
     let address = |text: &str| text.parse().unwrap();
     assert_eq!(peer_uid(address("127.0.0.1:1"), address("127.0.0.1:2")), PeerUid::Unknown);
     assert_eq!(peer_uid(address("[::1]:1"), address("127.0.0.1:2")), PeerUid::Unknown);
@@ -98,7 +98,7 @@ fn a_connection_that_never_was_is_unknown() {
 }
 
 #[test]
-fn every_thread_asks_for_itself() {
+fn every_thread_has_its_own_lookup() {
     let (_client, accepted) = connection("127.0.0.1:0", "127.0.0.1").unwrap();
     let (local, remote) = addresses(&accepted);
     std::thread::scope(|scope| {
@@ -144,7 +144,7 @@ impl Stranger {
 }
 
 #[test]
-fn another_user_is_told_apart() {
+fn another_user_is_distinguished() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let Some(stranger) = Stranger::connect(listener.local_addr().unwrap().port(), false) else { return };
     let (accepted, _) = listener.accept().unwrap();

@@ -8,7 +8,7 @@ pub const CASES: &[Case] = cases![
     sixty_four_clients_get_their_own_answers,
     one_connection_carries_many_calls_at_once,
     sessions_run_side_by_side,
-    a_client_that_vanishes_in_the_middle_harms_nobody,
+    client_that_vanishes_midway_affects_no_other,
 ];
 
 async fn sixty_four_clients_get_their_own_answers(context: &TestContext) {
@@ -59,7 +59,7 @@ async fn sessions_run_side_by_side(context: &TestContext) {
     other.delete_session(&id).await.expect("ended");
 }
 
-async fn a_client_that_vanishes_in_the_middle_harms_nobody(context: &TestContext) {
+async fn client_that_vanishes_midway_affects_no_other(context: &TestContext) {
     let flag = context.server.folder().join(format!("vanish-{}", context.name()));
     let code =
         "import os, time\nopen(flag, 'w').close()\nwhile not os.path.exists(flag + '.go'): time.sleep(0.002)\ndone = 1";

@@ -11,11 +11,8 @@ use beep_python_client::{Error, ErrorCode};
 use crate::processes::gone;
 use crate::test_context::{Case, TestContext, cases};
 
-pub const CASES: &[Case] = cases![
-    a_debugger_listens_until_the_session_ends,
-    a_debugger_that_has_ended_is_not_told_of_as_there,
-    what_hinders_a_debugger_is_told,
-];
+pub const CASES: &[Case] =
+    cases![a_debugger_listens_until_the_session_ends, ended_debugger_is_not_reported, debugger_failure_is_reported,];
 
 const STAND_IN: &str = r#"
 import os, socket, subprocess, sys
@@ -81,7 +78,7 @@ async fn a_debugger_listens_until_the_session_ends(context: &TestContext) {
     gone(listens).await;
 }
 
-async fn a_debugger_that_has_ended_is_not_told_of_as_there(context: &TestContext) {
+async fn ended_debugger_is_not_reported(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     use_stand_in(context, folder.path(), STAND_IN).await;
     let debugger = context.python.debug_session(&context.session, false).await.expect("it listens");
@@ -98,7 +95,7 @@ async fn a_debugger_that_has_ended_is_not_told_of_as_there(context: &TestContext
     assert!(problem.detail.contains("restart the session"), "{problem:?}");
 }
 
-async fn what_hinders_a_debugger_is_told(context: &TestContext) {
+async fn debugger_failure_is_reported(context: &TestContext) {
     let problem = async || match context.python.debug_session(&context.session, false).await {
         Err(Error::Host(problem)) => *problem,
         other => panic!("no problem: {other:?}"),

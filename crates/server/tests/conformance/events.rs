@@ -14,7 +14,7 @@ pub const CASES: &[Case] = cases![
     a_value_that_is_held_is_not_shown,
     an_evaluation_that_is_followed_does_not_show_its_value,
     code_that_fails_shows_what_it_did,
-    input_is_answered_where_it_is_offered,
+    input_is_answered_with_the_capability,
     every_kind_of_iterator_is_a_stream,
     items_of_any_type_are_streamed,
     a_stream_that_fails_gives_its_items_first,
@@ -25,7 +25,7 @@ pub const CASES: &[Case] = cases![
     callbacks_are_called_and_answered,
     callbacks_work_while_code_is_followed,
     a_callback_calls_back_into_its_session,
-    a_callback_that_is_not_known_is_told,
+    unknown_callback_is_an_error,
 ];
 
 /// What code shows, output that follows output joined; then its result.
@@ -108,7 +108,7 @@ async fn code_that_fails_shows_what_it_did(context: &TestContext) {
     assert_eq!(refused.code(), Some(ErrorCode::UnknownSession));
 }
 
-async fn input_is_answered_where_it_is_offered(context: &TestContext) {
+async fn input_is_answered_with_the_capability(context: &TestContext) {
     let code = "a = input('first? ')\nb = input()\ntry: input()\nexcept EOFError: a + b";
     let code = format!("{code}\na + b");
     let mut execution = context.python.execute(&code).await.expect("started");
@@ -289,7 +289,7 @@ async fn a_callback_calls_back_into_its_session(context: &TestContext) {
     assert_eq!(python.evaluate_with::<i64>("ask('x * 2') + 2", ask).await.expect("nested"), 42);
 }
 
-async fn a_callback_that_is_not_known_is_told(context: &TestContext) {
+async fn unknown_callback_is_an_error(context: &TestContext) {
     let unknown = || [("f", Callback("nothing".into()))];
     let told = context.python.evaluate_with::<()>("f()", unknown()).await.expect_err("nothing offered");
     assert_eq!(told.code(), Some(ErrorCode::InvalidRequest), "{told}");

@@ -11,7 +11,7 @@ use crate::{http, pipe};
 
 /// Over HTTP, over the pipe, and over the JSON side of RPC.
 pub const CASES: &[Case] = cases![over Transport::WIRES;
-    what_is_absent_or_null_means_nothing_is_given,
+    absent_and_null_mean_not_given,
     text_numbers_and_keys_arrive_as_they_were,
     an_answer_holds_nothing_that_they_cannot_read,
     the_return_type_is_a_hint,
@@ -41,7 +41,7 @@ pub const PIPE_CASES: &[Case] = cases![over &[Transport::Pipe];
 
 /// "null *properties* left out (so an absent `value` in setattr or wrap means None, and `args`, `kwargs`, `locals` may be
 /// absent); RPC PascalCase with nulls written".
-async fn what_is_absent_or_null_means_nothing_is_given(context: &TestContext) {
+async fn absent_and_null_mean_not_given(context: &TestContext) {
     let mut client = Existing::connect(context);
     let held = client.ask("wrap", json!({ "value": null }));
     assert_eq!(held["typeName"], "NoneType");

@@ -8,18 +8,18 @@ use beep_python_protocol::{Outcome, Problem};
 use crate::test_context::{Case, TestContext, cases, late};
 
 pub const CASES: &[Case] = cases![
-    an_exception_is_told_whole,
-    causes_and_contexts_are_told,
-    notes_and_groups_are_told,
+    exception_is_complete,
+    causes_and_contexts_are_reported,
+    notes_and_groups_are_reported,
     syntax_errors_show_the_place,
     exceptions_of_every_operation_are_results,
     exits_and_interrupts_are_exceptions,
-    a_deadline_ends_the_call_and_keeps_the_state,
-    code_that_holds_on_is_killed,
-    a_death_is_explained_and_the_session_goes_on,
+    deadline_keeps_session_state,
+    code_that_ignores_interrupts_is_killed,
+    worker_death_is_explained_and_the_session_continues,
     arguments_that_cannot_be_written_are_not_sent,
-    results_of_another_type_are_told,
-    requests_that_name_nothing_are_told,
+    result_of_another_type_is_an_error,
+    unknown_names_are_errors,
 ];
 
 async fn raised(context: &TestContext, code: &str) -> PythonException {
@@ -36,7 +36,7 @@ fn problem<T: std::fmt::Debug>(result: Result<T, Error>, code: &str) -> Problem 
     }
 }
 
-async fn an_exception_is_told_whole(context: &TestContext) {
+async fn exception_is_complete(context: &TestContext) {
     let code = "class Own(ValueError): pass\ndef deep(n):\n    if n: deep(n - 1)\n    raise Own('nö', 1)\ndeep(2)";
     let told = raised(context, code).await;
     assert_eq!((told.kind.as_str(), told.message.as_str()), ("__main__.Own", "('nö', 1)"));
@@ -63,7 +63,7 @@ async fn an_exception_is_told_whole(context: &TestContext) {
     assert_eq!(endless.kind, "RecursionError");
 }
 
-async fn causes_and_contexts_are_told(context: &TestContext) {
+async fn causes_and_contexts_are_reported(context: &TestContext) {
     let from = raised(context, "try: {}['a']\nexcept KeyError as e: raise ValueError('outer') from e").await;
     let cause = from.cause.expect("a cause");
     assert_eq!((from.kind.as_str(), cause.kind.as_str(), cause.message.as_str()), ("ValueError", "KeyError", "'a'"));
@@ -81,7 +81,7 @@ async fn causes_and_contexts_are_told(context: &TestContext) {
     assert_eq!(circle.message, "a", "a circle ends");
 }
 
-async fn notes_and_groups_are_told(context: &TestContext) {
+async fn notes_and_groups_are_reported(context: &TestContext) {
     if context.version < (3, 11) {
         return; // Notes and groups came with 3.11.
     }
@@ -148,7 +148,7 @@ async fn exits_and_interrupts_are_exceptions(context: &TestContext) {
     assert_eq!(still.session_epoch, Some(1));
 }
 
-async fn a_deadline_ends_the_call_and_keeps_the_state(context: &TestContext) {
+async fn deadline_keeps_session_state(context: &TestContext) {
     let python = &context.python;
     python.evaluate::<()>("kept = 1\nbegun = 0").await.expect("done");
     for forever in ["while True: pass", "import time; time.sleep(60)", "import asyncio; await asyncio.sleep(60)"] {
@@ -183,7 +183,7 @@ async fn a_deadline_ends_the_call_and_keeps_the_state(context: &TestContext) {
     assert!(!python.evaluate::<bool>("'waited' in globals()").await.expect("asked"));
 }
 
-async fn code_that_holds_on_is_killed(context: &TestContext) {
+async fn code_that_ignores_interrupts_is_killed(context: &TestContext) {
     // Held in one call into C, which no signal interrupts; from before its time begins.
     let python = &context.python;
     let deaf = "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone";
@@ -195,7 +195,7 @@ async fn code_that_holds_on_is_killed(context: &TestContext) {
     assert_eq!(next.session_epoch, Some(2));
 }
 
-async fn a_death_is_explained_and_the_session_goes_on(context: &TestContext) {
+async fn worker_death_is_explained_and_the_session_continues(context: &TestContext) {
     let python = &context.python;
     let Err(Error::Host(problem)) =
         python.evaluate::<()>("import os, sys\nprint('last words', file=sys.stderr)\nos._exit(3)").await
@@ -223,7 +223,7 @@ async fn arguments_that_cannot_be_written_are_not_sent(context: &TestContext) {
     assert!(!context.python.evaluate::<bool>("'ran' in globals()").await.expect("asked"));
 }
 
-async fn results_of_another_type_are_told(context: &TestContext) {
+async fn result_of_another_type_is_an_error(context: &TestContext) {
     let python = &context.python;
     let told = python.evaluate::<i64>("'text'").await.expect_err("no number");
     assert!(matches!(told, Error::Decode { found: "str", .. }), "{told:?}");
@@ -233,7 +233,7 @@ async fn results_of_another_type_are_told(context: &TestContext) {
     assert_eq!(held.type_name(), "int");
 }
 
-async fn requests_that_name_nothing_are_told(context: &TestContext) {
+async fn unknown_names_are_errors(context: &TestContext) {
     let python = &context.python;
     let gone: Handle = python.evaluate("[]").await.expect("held");
     python.dispose_handle(gone.clone()).await.expect("disposed");

@@ -15,16 +15,16 @@ use crate::processes::gone;
 use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
-    a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced,
-    a_worker_that_is_killed_between_two_rounds_of_a_stream_is_told,
-    a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told,
-    an_isolated_worker_that_is_killed_harms_nobody,
-    a_worker_that_is_killed_while_it_is_looked_at_is_told,
+    worker_killed_during_any_call_is_reported_and_replaced,
+    worker_killed_between_stream_batches_is_reported,
+    worker_killed_during_a_large_response_is_reported,
+    killed_isolated_worker_affects_no_session,
+    worker_killed_during_inspection_is_reported,
     unkind_code_harms_its_own_session_only,
     processes_that_code_leaves_go_on_and_end_with_the_session,
     code_that_takes_too_much_is_stopped,
     code_that_swallows_interrupts_is_killed,
-    a_client_that_stops_reading_holds_nobody_up,
+    client_that_stops_reading_delays_no_other,
 ];
 
 /// What hangs, by a call of any kind; and marks that it does.
@@ -132,7 +132,7 @@ async fn slow_call(kind: &str, python: &AnyBackend, slow: &Handle, mark: &Path) 
     }
 }
 
-async fn a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced(context: &TestContext) {
+async fn worker_killed_during_any_call_is_reported_and_replaced(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     for kind in KINDS {
         let session = context.python.create_session().await.expect("a session");
@@ -160,7 +160,7 @@ async fn a_worker_that_is_killed_in_the_middle_of_any_call_is_told_and_replaced(
     }
 }
 
-async fn a_worker_that_is_killed_between_two_rounds_of_a_stream_is_told(context: &TestContext) {
+async fn worker_killed_between_stream_batches_is_reported(context: &TestContext) {
     let python = &context.python;
     let code = "def g():\n    while True: yield 'x' * 100_000\ng()";
     let mut stream = python.stream::<String>(code).await.expect("opened");
@@ -177,7 +177,7 @@ async fn a_worker_that_is_killed_between_two_rounds_of_a_stream_is_told(context:
     assert!(python.get_session(&context.session).await.expect("known").restarted);
 }
 
-async fn a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told(context: &TestContext) {
+async fn worker_killed_during_a_large_response_is_reported(context: &TestContext) {
     let python = &context.python;
     // More than a pipe holds, so that the host has read a part of it.
     let dies = "import array, os, signal\nimport beep_python._wire as wire\nwrite = wire._write\n\
@@ -197,7 +197,7 @@ async fn a_worker_that_is_killed_in_the_middle_of_a_large_answer_is_told(context
     }
 }
 
-async fn an_isolated_worker_that_is_killed_harms_nobody(context: &TestContext) {
+async fn killed_isolated_worker_affects_no_session(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
     context.python.evaluate::<()>("kept = 1").await.expect("set");
@@ -218,7 +218,7 @@ async fn an_isolated_worker_that_is_killed_harms_nobody(context: &TestContext) {
     assert_eq!(context.python.evaluate::<i64>("kept").await.expect("kept"), 1);
 }
 
-async fn a_worker_that_is_killed_while_it_is_looked_at_is_told(context: &TestContext) {
+async fn worker_killed_during_inspection_is_reported(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
     let python = &context.python;
@@ -382,7 +382,7 @@ async fn code_that_swallows_interrupts_is_killed(context: &TestContext) {
 /// How many items of 100 kB a stream may be ahead of a client that does not read: what the sockets hold, one round.
 const MOST_AHEAD: i64 = 400;
 
-async fn a_client_that_stops_reading_holds_nobody_up(context: &TestContext) {
+async fn client_that_stops_reading_delays_no_other(context: &TestContext) {
     let python = &context.python;
     let code = "log = []\ndef g():\n    try:\n        while True:\n            log.append(1)\n            yield 'x' * 100_000\n    \
                 finally: log.append('closed')\nNone";

@@ -8,9 +8,9 @@ use crate::test_context::{Case, TestContext, cases};
 pub const CASES: &[Case] = cases![
     falsy_objects_are_held_like_any_other,
     handles_are_arguments_anywhere,
-    a_handle_that_nobody_knows_is_refused_anywhere,
+    unknown_handle_is_an_error_anywhere,
     a_users_own_dict_is_never_taken_for_a_handle,
-    what_no_value_can_say_becomes_a_handle,
+    inexpressible_value_becomes_a_handle,
     dropped_handles_are_released,
     handles_from_before_a_restart_are_lost,
     ids_are_never_used_twice,
@@ -83,7 +83,7 @@ async fn handles_are_arguments_anywhere(context: &TestContext) {
     assert!(module);
 }
 
-async fn a_handle_that_nobody_knows_is_refused_anywhere(context: &TestContext) {
+async fn unknown_handle_is_an_error_anywhere(context: &TestContext) {
     let python = &context.python;
     let unknown = || Value::Handle(HandleRef("no.such.handle".into()));
     let it: Handle = python.evaluate("kept = []\nkept").await.expect("made");
@@ -124,7 +124,7 @@ async fn a_users_own_dict_is_never_taken_for_a_handle(context: &TestContext) {
     }
 }
 
-async fn what_no_value_can_say_becomes_a_handle(context: &TestContext) {
+async fn inexpressible_value_becomes_a_handle(context: &TestContext) {
     let python = &context.python;
     python.evaluate::<()>("import collections, enum, datetime\nclass Number(int): pass").await.expect("defined");
     for code in [

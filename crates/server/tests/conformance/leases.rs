@@ -8,10 +8,10 @@ use futures_util::StreamExt;
 use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
-    an_object_that_nobody_uses_is_released,
+    unused_object_is_released,
     a_use_and_a_renewal_begin_a_lease_anew,
     leases_are_listed,
-    a_stream_that_nobody_reads_is_closed_when_its_lease_is_over,
+    unread_stream_is_closed_when_its_lease_ends,
     leases_run_out_beside_background_tasks,
 ];
 
@@ -30,7 +30,7 @@ async fn code_of(python: &AnyBackend, object: &Handle) -> Option<ErrorCode> {
     python.get_attribute::<String>(object, "name").await.expect_err("it is released").code()
 }
 
-async fn an_object_that_nobody_uses_is_released(context: &TestContext) {
+async fn unused_object_is_released(context: &TestContext) {
     context.python.evaluate::<()>(OWN).await.expect("defined");
     let short = context.python.with_lease(SHORT);
     let leased: Handle = short.evaluate("Own('a')").await.expect("a handle");
@@ -86,7 +86,7 @@ async fn leases_are_listed(context: &TestContext) {
     assert_eq!(lease(&held), (None, None));
 }
 
-async fn a_stream_that_nobody_reads_is_closed_when_its_lease_is_over(context: &TestContext) {
+async fn unread_stream_is_closed_when_its_lease_ends(context: &TestContext) {
     let python = &context.python;
     let code =
         "gone = []\ndef g():\n    try:\n        while True: yield 'x' * 200_000\n    finally: gone.append('closed')";

@@ -10,7 +10,7 @@ pub const CASES: &[Case] = cases![
     the_time_of_a_sessions_calls_is_limited,
     processor_time_is_limited,
     memory_is_limited,
-    what_a_call_took_is_not_held_against_the_next,
+    limits_count_each_call_alone,
     processes_are_limited,
     handles_are_limited,
     results_are_limited,
@@ -101,7 +101,7 @@ async fn stopped_in_time(call: impl AsyncFn() -> Problem) -> Problem {
     told
 }
 
-async fn what_a_call_took_is_not_held_against_the_next(context: &TestContext) {
+async fn limits_count_each_call_alone(context: &TestContext) {
     let (there, session) = limited(context, Limits { memory_bytes: Some(1 << 30), ..Limits::default() }).await;
     let next = there.with_limits(&CallLimits { memory_growth_bytes: Some(16 << 20), ..CallLimits::default() });
     there.evaluate::<()>("import time\ntaken = []").await.expect("done");

@@ -11,9 +11,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::test_context::{Case, TestContext, cases, late};
 
 pub const CASES: &[Case] = cases![
-    a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on,
+    nested_deadline_leaves_the_outer_call_running,
     a_nested_call_is_cancelled_alone,
-    a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it,
+    nested_call_that_ignores_interrupts_loses_the_outer_state,
     a_nested_call_ends_with_the_call_around_it,
     nested_calls_have_limits,
     a_nested_call_with_events_is_refused_at_once,
@@ -57,7 +57,7 @@ async fn marked(mark: &Path) {
     }
 }
 
-async fn a_nested_call_ends_at_its_deadline_and_the_call_around_it_goes_on(context: &TestContext) {
+async fn nested_deadline_leaves_the_outer_call_running(context: &TestContext) {
     for code in ["while True: pass", "import time\\ntime.sleep(1000)", "import asyncio\\nawait asyncio.sleep(1000)"] {
         let around = format!("mine = 20\nask('{code}')\nmine + 22");
         let problem = late(async |time| {
@@ -113,7 +113,7 @@ async fn a_nested_call_is_cancelled_alone(context: &TestContext) {
     assert_eq!(context.stranger().cancel(&id).await.expect("told"), CancelOutcome::NotFound, "it is over");
 }
 
-async fn a_nested_call_that_holds_on_loses_the_state_of_the_call_around_it(context: &TestContext) {
+async fn nested_call_that_ignores_interrupts_loses_the_outer_state(context: &TestContext) {
     // It holds on from before its time begins.
     let deaf = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone";
     context.python.evaluate::<()>(deaf).await.expect("done");

@@ -5,7 +5,7 @@ use beep_python_client::{Args, ErrorCode, Handle, Locals, Response, Returned, Va
 use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
-    the_host_says_that_it_is_there,
+    health_answers,
     evaluate_takes_expressions_statements_and_nothing,
     locals_are_for_one_call_and_leave_nothing,
     code_may_be_indented_and_may_await,
@@ -21,7 +21,7 @@ pub const CASES: &[Case] = cases![
     sessions_are_apart,
 ];
 
-async fn the_host_says_that_it_is_there(context: &TestContext) {
+async fn health_answers(context: &TestContext) {
     let health = context.python.health().await.expect("there");
     assert_eq!(health.status, "ok");
     let (major, minor) = context.version;

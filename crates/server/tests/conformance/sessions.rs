@@ -11,13 +11,13 @@ use crate::test_context::{Case, TestContext, cases};
 pub const CASES: &[Case] = cases![
     a_call_is_cancelled_from_another_client,
     a_call_without_grace_is_killed,
-    a_call_whose_caller_is_gone_is_cancelled_if_it_asked,
+    dropped_call_is_cancelled_if_it_asked,
     a_session_is_made_as_asked,
     a_restart_ends_what_runs_and_begins_empty,
     isolated_calls_keep_nothing,
     deaths_say_their_cause,
-    a_busy_session_is_looked_at,
-    what_a_session_holds_is_listed,
+    busy_session_can_be_inspected,
+    handles_of_a_session_are_listed,
 ];
 
 /// Code that marks a file when it runs, and never ends. The file is opened raw: one for text would exist before Python's own
@@ -70,7 +70,7 @@ async fn a_call_without_grace_is_killed(context: &TestContext) {
     assert!(!context.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
 }
 
-async fn a_call_whose_caller_is_gone_is_cancelled_if_it_asked(context: &TestContext) {
+async fn dropped_call_is_cancelled_if_it_asked(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
     let (code, python) = (endless(&mark), context.python.with_cancel_on_disconnect());
@@ -151,7 +151,7 @@ async fn deaths_say_their_cause(context: &TestContext) {
     }
 }
 
-async fn a_busy_session_is_looked_at(context: &TestContext) {
+async fn busy_session_can_be_inspected(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().join("mark");
     let code = format!("def inner():\n    {}\ninner()", endless(&mark).replace('\n', "\n    "));
@@ -177,7 +177,7 @@ async fn a_busy_session_is_looked_at(context: &TestContext) {
     assert_eq!(main.frames[0].function, "inner");
 }
 
-async fn what_a_session_holds_is_listed(context: &TestContext) {
+async fn handles_of_a_session_are_listed(context: &TestContext) {
     let held: beep_python_client::Handle = context.python.evaluate("{1, 2}").await.expect("a handle");
     let list = context.python.list_handles(&context.session).await.expect("a list");
     let found = list.iter().find(|listed| listed.handle_id == held.id()).expect("listed");

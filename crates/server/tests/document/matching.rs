@@ -93,7 +93,7 @@ fn like(expected: &str, actual: &str) -> bool {
 }
 
 #[test]
-fn what_differs_is_told() {
+fn differences_are_reported() {
     let mut names = Names::default();
     let compare = |names: &mut Names, expected, actual| names.compare_bodies(expected, actual);
     compare(&mut names, r#"{"id": "{it}", "n": 1, "…": "…"}"#, r#"{"id":"x","n":1,"m":2}"#).unwrap();

@@ -137,7 +137,7 @@ fn a_cancelled_call_ends_its_callbacks_and_what_is_nested() {
 }
 
 #[test]
-fn a_client_that_offers_none_is_told() {
+fn callback_without_the_capability_is_an_error() {
     let server = http::Server::start();
     let body = json!({"expression": "f()", "locals": {"f": {"$callback": "add"}}});
     let problem = server.post("/api/eval", body.clone()).expect_problem(400, "invalid_request");

@@ -168,7 +168,7 @@ fn figures_are_shown_once_without_being_asked_for() {
 }
 
 #[test]
-fn output_that_is_not_read_is_cut_and_marked_and_holds_nobody_up() {
+fn unread_output_is_cut_and_marked_and_delays_no_other() {
     const WRITTEN: usize = 40_000_000;
     let server = Server::start();
     let mut pipe = server.connect();
@@ -201,7 +201,7 @@ fn text_is_whole_however_it_is_written() {
 }
 
 #[test]
-fn input_asks_the_client_that_offers_it() {
+fn input_asks_a_client_with_the_capability() {
     let server = Server::start();
     let mut pipe = server.connect();
     let (_, last) = executed(&mut pipe, "input('name? ')");
@@ -237,7 +237,7 @@ fn input_asks_the_client_that_offers_it() {
 }
 
 #[test]
-fn a_question_ends_with_its_client_and_with_its_call() {
+fn client_request_ends_with_its_client_and_with_its_call() {
     let server = Server::start();
     let mut pipe = server.connect();
     let code = "try: input()\nexcept Exception as error: told = error.code";

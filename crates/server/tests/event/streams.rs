@@ -29,7 +29,7 @@ def numbers(n):
 None";
 
 #[test]
-fn whatever_can_be_iterated_over_is_a_stream() {
+fn every_iterable_is_a_stream() {
     let server = Server::start();
     let mut pipe = server.connect();
     let done = |count: u64| json!({"id": 1, "result": {"done": true, "count": count, "sessionEpoch": 1}});
@@ -110,7 +110,7 @@ fn other_calls_come_between_items() {
 }
 
 #[test]
-fn a_client_that_goes_away_closes_the_generator_at_once() {
+fn disconnect_closes_the_generator_at_once() {
     let server = Server::start();
     server.eval(NUMBERS);
     server.eval(
@@ -140,7 +140,7 @@ fn closed(server: &Server) -> u64 {
 }
 
 #[test]
-fn a_client_that_does_not_read_holds_nobody_up() {
+fn slow_reader_delays_no_other() {
     let server = Server::start();
     server.eval(NUMBERS);
     let mut pipe = server.connect();

@@ -56,7 +56,7 @@ fn a_server_is_found_by_id_beginning_port_and_url() {
 }
 
 #[test]
-fn the_living_come_before_the_dead() {
+fn running_servers_are_found_before_dead_ones() {
     let test_home = TestHome::new();
     let _cleared = Cleared(&test_home);
     dead_record(&test_home, "a11111", 5678);
@@ -68,7 +68,7 @@ fn the_living_come_before_the_dead() {
 }
 
 #[test]
-fn records_that_cannot_be_understood_are_told_and_do_not_hide_the_rest() {
+fn unreadable_records_are_reported_and_do_not_hide_the_rest() {
     let test_home = TestHome::new();
     let _cleared = Cleared(&test_home);
     let good = record(&test_home, "a11111", 5678);

@@ -62,7 +62,7 @@ fn a_record_is_private() {
 }
 
 #[test]
-fn a_server_that_says_why_it_cannot_start_is_quoted_cause_by_cause() {
+fn startup_error_is_reported_cause_by_cause() {
     let test_home = TestHome::new();
     let error = test_home.launch(&test_home.tiny("fails")).unwrap_err();
     assert!(matches!(error, LaunchError::Failed(_)), "{error:?}");
@@ -77,7 +77,7 @@ fn a_server_that_says_why_it_cannot_start_is_quoted_cause_by_cause() {
 }
 
 #[test]
-fn a_server_that_dies_without_a_word_is_told_with_its_status_and_log() {
+fn silent_death_is_reported_with_status_and_log() {
     let test_home = TestHome::new();
     let error = test_home.launch(&test_home.script("echo loading; echo 'it went wrong' >&2; exit 7")).unwrap_err();
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_program_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_port_in_use_is_told_before_anything_starts() {
+fn port_in_use_is_reported_before_anything_starts() {
     let test_home = TestHome::new();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
@@ -206,7 +206,7 @@ fn starter_process() {
 }
 
 #[test]
-fn in_the_foreground_the_process_itself_becomes_the_server() {
+fn foreground_server_replaces_the_process() {
     let test_home = TestHome::new();
     // On a line of its own, whatever the program that becomes it has said on its last one.
     let plan = test_home.script(

@@ -61,7 +61,7 @@ fn a_process_that_merely_has_the_pid_is_left_alone() {
 }
 
 #[test]
-fn an_impossible_pid_is_nobody() {
+fn impossible_pid_is_no_process() {
     let test_home = TestHome::new();
     let mut record = test_home.launch(&test_home.tiny("answers")).unwrap();
     stop(&test_home.home, &record, Duration::from_secs(60)).unwrap();

@@ -25,7 +25,7 @@ async fn still_works(server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_message_is_an_invalid_argument() {
+async fn malformed_message_is_an_invalid_argument() {
     let server = Server::start();
     let whole = one_plus_one();
     let twice = Bytes::from([&whole[..], &whole[..]].concat());
@@ -89,7 +89,7 @@ async fn a_message_over_the_cap_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_door_stands_before_every_rpc() {
+async fn every_rpc_requires_authorization() {
     let server = Server::start();
     let standard = ["/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"];
     let paths = Rpc::all().map(Rpc::path).chain(standard.map(str::to_owned)).chain(["/nowhere".to_owned()]);

@@ -57,7 +57,7 @@ async fn every_operation_works() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failures_are_told_apart_and_told_whole() {
+async fn failures_are_distinct_and_complete() {
     let server = Server::start();
     let python = connect(&server);
     let raised =

@@ -112,7 +112,7 @@ async fn float_arrays_are_packed_floats() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_printed_comes_along_and_names_persist() {
+async fn output_comes_with_the_response_and_names_persist() {
     let server = Server::start();
     let request = m::EvaluateRequest {
         expression: "import sys; print('out', file=sys.stderr); print('é'); n + 1".into(),
@@ -168,7 +168,7 @@ async fn a_client_can_have_the_whole_problem_as_a_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metadata_is_the_envelope() {
+async fn metadata_sets_call_options() {
     let server = Server::start();
     let session: m::CreateSessionResponse = server
         .call("/beep.python.runtime.SessionService/CreateSession", m::CreateSessionRequest::default())

@@ -13,7 +13,7 @@ use crate::support::{Server, call};
 const SERVING: i32 = 1;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_is_told_for_the_server_and_its_services() {
+async fn health_covers_the_server_and_its_services() {
     let server = Server::start();
     let mut client = HealthClient::new(server.channel().await);
     for service in ["", "beep.python.runtime.PythonService", "beep.python.runtime.VenvService"] {
@@ -50,7 +50,7 @@ async fn reflection_describes_the_services() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stopping_finishes_what_is_under_way_and_ends_streams() {
+async fn shutdown_finishes_calls_in_progress_and_ends_streams() {
     let server = Server::start();
     let mut watching = HealthClient::new(server.channel().await);
     let mut watched =

@@ -80,7 +80,7 @@ fn request(operation: Operation, options: &CallOptions, request_id: Option<Reque
         grace: options.grace,
         limits: options.limits.as_deref().map(|limits| Box::new(limits.clone())),
         lease: options.lease,
-        name: named.or(request_id),
+        request_id: named.or(request_id),
         cancel_on_disconnect: options.cancels_on_disconnect(),
     }
 }
