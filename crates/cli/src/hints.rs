@@ -182,10 +182,10 @@ fn home(error: &HomeError) -> Option<String> {
 
 fn bind(error: &BindError, context: &Context) -> Option<String> {
     Some(match error {
-        BindError::PortInUse { holder, address } => {
+        BindError::PortInUse { owner, address } => {
             let another = "choose another port with --port or, for RPC, --rpc-port; 0 takes a free one";
             let servers = context.home().ok().and_then(|home| running_servers(&home).ok()).unwrap_or_default();
-            match servers.iter().find(|(record, _)| Some(record.pid) == holder.pid) {
+            match servers.iter().find(|(record, _)| Some(record.pid) == owner.pid) {
                 Some((record, _)) => {
                     format!("it is the server {0}: `beep-python stop {0}` stops it; {another}", record.id)
                 }

@@ -23,7 +23,7 @@ use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::Capacity;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::unix_socket::{Pipe, PipeName, bind_pipe};
-use beep_python_server::{http, pipe, rpc};
+use beep_python_server::{http, rpc, unix_socket};
 use host::{Running, newest};
 use port::Port;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
@@ -57,7 +57,7 @@ impl Place {
         Running::start_up_to(capacity, newest(), folder, AccessConfig::default(), async move |host, stop| {
             let http = tokio::spawn(http::serve(vec![http_socket], host.clone(), stop.clone()));
             let rpc = tokio::spawn(rpc::serve(vec![rpc_socket], host.clone(), stop.clone()));
-            pipe::serve(pipe, host, stop).await?;
+            unix_socket::serve(pipe, host, stop).await?;
             http.await.expect("no panic")?;
             rpc.await.expect("no panic")
         })

@@ -213,7 +213,7 @@ fn stalled_request_times_out_and_is_logged() {
             beep_python_server::unix_socket::Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
         let (tell, told) = std::sync::mpsc::channel();
         let running = host::Running::start_in(folder, AccessConfig::default(), async move |host, stop| {
-            use beep_python_server::{http as over_http, pipe as over_pipe, rpc as over_rpc};
+            use beep_python_server::{http as over_http, rpc as over_rpc, unix_socket as over_pipe};
             let serving = [
                 tokio::spawn(over_http::serve(vec![http], host.clone(), stop.clone())),
                 tokio::spawn(over_rpc::serve(vec![rpc], host.clone(), stop.clone())),

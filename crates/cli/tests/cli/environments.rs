@@ -255,19 +255,19 @@ fn administrative_environment_has_pip_or_reports_what_is_missing() {
         .env("PIP_NO_CACHE_DIR", "1")
         .env("PIP_CONFIG_FILE", "/dev/null");
     let output = command.output().unwrap();
-    let output: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let environment: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let names = |list: &str| -> Vec<String> {
-        output[list]
+        environment[list]
             .as_array()
             .unwrap()
             .iter()
             .map(|package| package["name"].as_str().unwrap().to_lowercase())
             .collect()
     };
-    assert!(names("packages").contains(&"pip".to_owned()), "{output}");
+    assert!(names("packages").contains(&"pip".to_owned()), "{environment}");
     for package in ["setuptools", "wheel"] {
         let (has, lacks) = (names("packages"), names("missing"));
-        assert!(has.contains(&package.to_owned()) != lacks.contains(&package.to_owned()), "{package}: {output}");
+        assert!(has.contains(&package.to_owned()) != lacks.contains(&package.to_owned()), "{package}: {environment}");
     }
     assert_eq!(output.status.code(), Some(if names("missing").is_empty() { 0 } else { 1 }));
     let notices = String::from_utf8(output.stderr).unwrap();

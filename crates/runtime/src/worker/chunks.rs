@@ -51,10 +51,6 @@ impl Chunks {
         Some(&self.first).filter(|piece| !piece.is_empty()).into_iter().chain(&self.rest)
     }
 
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = &Bytes> {
-        self.iter()
-    }
-
     /// All bytes in one piece; copies if there are several.
     pub fn contiguous(&self) -> Bytes {
         if self.rest.is_empty() {

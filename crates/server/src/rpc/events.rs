@@ -62,7 +62,7 @@ async fn encode_event(event: Event, form: ValueForm) -> (m::event::Event, Option
         Event::Item(_) | Event::ItemHandle(_) => E::ItemJson(json(&event_json(&event))),
         Event::ClientRequest(ref request) => {
             let json = json(&event_json(&event));
-            match request.wants {
+            match request.kind {
                 ClientRequestKind::Input => E::InputRequestJson(json),
                 ClientRequestKind::Callback => E::CallbackJson(json),
             }

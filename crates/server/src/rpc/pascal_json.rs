@@ -90,7 +90,7 @@ async fn encode(outcome: SessionResponse, arrays: ArrayFormat) -> Result<Respons
             let mut tail = Vec::new();
             end_object(&mut tail, &output, epoch);
             let head = Bytes::from_static(br#"{"Value":"#);
-            let pieces = std::iter::once(head).chain(value.pieces().cloned());
+            let pieces = std::iter::once(head).chain(value.iter().cloned());
             response::ok(response::JSON, pieces.chain(std::iter::once(tail.into())).collect())
         }
         CallResult::Handle(object) | CallResult::Object(object) => {

@@ -7,7 +7,7 @@ use beep_python_server::auth::{AccessConfig, AccessDenied, AccessPolicy, Peer, T
 use http::Request;
 
 struct TestHome {
-    access: AccessPolicy,
+    policy: AccessPolicy,
     token: String,
     _folder: tempfile::TempDir,
 }
@@ -34,7 +34,7 @@ impl TestHome {
             let (name, value) = header.split_once(':').unwrap();
             request = request.header(name, value.trim().replace("TOKEN", &self.token));
         }
-        self.policy.admit_parts(peer, &request.body(()).unwrap().into_parts().0)
+        self.policy.authorize_parts(peer, &request.body(()).unwrap().into_parts().0)
     }
 }
 

@@ -68,8 +68,8 @@ async fn causes_and_contexts_are_reported(context: &TestContext) {
     let cause = from.cause.expect("a cause");
     assert_eq!((from.kind.as_str(), cause.kind.as_str(), cause.message.as_str()), ("ValueError", "KeyError", "'a'"));
     assert_eq!(cause.traceback.len(), 1);
-    let context = raised(context, "try: 1/0\nexcept Exception: raise ValueError('while handling')").await;
-    assert_eq!(context.cause.map(|cause| cause.kind).as_deref(), Some("ZeroDivisionError"));
+    let during = raised(context, "try: 1/0\nexcept Exception: raise ValueError('while handling')").await;
+    assert_eq!(during.cause.map(|cause| cause.kind).as_deref(), Some("ZeroDivisionError"));
     let none = raised(context, "try: 1/0\nexcept Exception: raise ValueError('alone') from None").await;
     assert_eq!(none.cause, None);
     let code = "try:\n    try: 1/0\n    except Exception as e: raise KeyError('b') from e\nexcept Exception as e: raise ValueError('c') from e";

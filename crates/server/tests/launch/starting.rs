@@ -145,8 +145,8 @@ fn port_in_use_is_reported_before_anything_starts() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
     let error = test_home.launch(&LaunchPlan { http: Some(port), ..test_home.tiny("answers") }).unwrap_err();
-    let LaunchError::Bind(BindError::PortInUse { holder, .. }) = &error else { panic!("{error:?}") };
-    assert_eq!(holder.pid, Some(std::process::id()));
+    let LaunchError::Bind(BindError::PortInUse { owner, .. }) = &error else { panic!("{error:?}") };
+    assert_eq!(owner.pid, Some(std::process::id()));
     assert!(test_home.files("logs").is_empty());
 }
 

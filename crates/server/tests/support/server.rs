@@ -8,7 +8,7 @@ use beep_python_runtime::interpreter::Interpreter;
 use beep_python_runtime::platform::Home;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::unix_socket::{Pipe, PipeName, bind_pipe};
-use beep_python_server::{http, pipe, rpc};
+use beep_python_server::{http, rpc, unix_socket};
 
 use super::host::Running;
 
@@ -39,7 +39,7 @@ impl Server {
         let running = Running::start_with(python, folder, config, async move |host, stop| {
             let http = tokio::spawn(http::serve(vec![http_listener], host.clone(), stop.clone()));
             let rpc = tokio::spawn(rpc::serve(vec![rpc_listener], host.clone(), stop.clone()));
-            pipe::serve(pipe, host, stop).await?;
+            unix_socket::serve(pipe, host, stop).await?;
             http.await.expect("no panic")?;
             rpc.await.expect("no panic")
         });

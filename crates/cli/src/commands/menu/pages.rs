@@ -147,7 +147,7 @@ fn environment(name: &str) -> Result<Option<Vec<Item>>> {
         open("Lock", "record exactly what is installed", run_words(&["venv", "lock", name])),
         open("Sync", "install exactly what its lock records", run_words(&["venv", "sync", name])),
         open("Clone", "under another name", ask("The copy's name", &["venv", "clone", name], true)),
-        open("Start a server", "in it", Then::Open(Page::Start(Some(name.clone())))),
+        open("Start a server", "in it", Then::Open(Page::Start(Some(name.to_owned())))),
         open("Delete", "with all that is installed in it", run_words(&["venv", "delete", name])),
     ]))
 }

@@ -78,7 +78,7 @@ pub async fn encode_response(reply: Response, arrays: ArrayFormat) -> EncodedRes
             EncodedResponse::Problem(told)
         }
         CallResult::Floats(body) if arrays == ArrayFormat::Binary => {
-            EncodedResponse::Floats { shape: None, pieces: body.pieces().cloned().collect() }
+            EncodedResponse::Floats { shape: None, pieces: body.iter().cloned().collect() }
         }
         CallResult::Floats(body) => match floats::row_to_json(body, arrays).await {
             Ok(text) => EncodedResponse::Json(Chunks::one(text)),
@@ -128,7 +128,7 @@ fn join_from(skip: usize, head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> 
     let mut left = skip + length;
     let mut skip = skip;
     let mut pieces = vec![Bytes::copy_from_slice(head)];
-    for piece in body.pieces() {
+    for piece in body.iter() {
         let end = piece.len().min(left);
         left -= end;
         pieces.push(piece.slice(skip.min(end)..end));

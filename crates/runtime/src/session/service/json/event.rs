@@ -59,7 +59,7 @@ fn object(object: &serde_json::Value) -> Chunks {
 }
 
 fn pieces(body: &Body) -> Chunks {
-    body.pieces().cloned().collect()
+    body.iter().cloned().collect()
 }
 
 fn value(body: &Body) -> Chunks {
@@ -68,7 +68,7 @@ fn value(body: &Body) -> Chunks {
         return Chunks::one([HEAD, &body.contiguous(), b"}"].concat());
     }
     let ends = (Bytes::from_static(HEAD), Bytes::from_static(b"}"));
-    std::iter::once(ends.0).chain(body.pieces().cloned()).chain([ends.1]).collect()
+    std::iter::once(ends.0).chain(body.iter().cloned()).chain([ends.1]).collect()
 }
 
 /// A worker runs code that need not be friendly: what it sends must not pass for further events.
