@@ -17,7 +17,8 @@ use crate::session::event::Event;
 use crate::session::event_channel::{Batch, EventChannel, EventSender};
 use crate::session::interrupt::interrupt_then_kill;
 use crate::session::session::Session;
-use crate::session::state::call_record::{CallId, ReplySink};
+use crate::session::state::call_record::CallId;
+use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::streams::{BatchEnd, dispose_request};
 use crate::worker::frame::Body;
 

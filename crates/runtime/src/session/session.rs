@@ -16,10 +16,11 @@ use crate::session::error::{cancelled_error, closing_error};
 use crate::session::interrupt::{CancelOnDrop, deadline_watchdog};
 use crate::session::limits::needs_polling;
 use crate::session::shared::SessionInner;
-use crate::session::state::call_record::{CallId, ReplySink, Watchdog};
+use crate::session::state::call_record::{CallId, Watchdog};
 use crate::session::state::calls::NewCall;
 use crate::session::state::client_requests::ClientReply;
 use crate::session::state::lifecycle::Lifecycle;
+use crate::session::state::reply_sink::ReplySink;
 use crate::worker::resource_usage::resident_bytes;
 
 /// How long a worker that was killed may take to be gone.

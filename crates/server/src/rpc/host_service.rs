@@ -7,7 +7,7 @@ use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem, SessionO
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::EnvironmentService;
 use beep_python_runtime::session::service::host_operation::{
-    Named, cancel, delete_session, describe, handles, inspect,
+    EnvironmentRef, cancel, delete_session, handles, inspect, session_to_json,
 };
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{SessionInfo, debug};
@@ -115,13 +115,13 @@ fn health(server: &ServerContext) -> m::HealthResponse {
 }
 
 fn session(info: SessionInfo) -> m::Session {
-    let info_json = describe(&info).to_string();
+    let info_json = session_to_json(&info).to_string();
     m::Session { session_id: info.id, session_epoch: info.epoch, pid: info.pid, calls: info.calls as u64, info_json }
 }
 
 async fn name(environments: &EnvironmentService, request: m::EnvironmentRequest) -> Result<String, Problem> {
     let m::EnvironmentRequest { name, provider_name, model_id } = request;
-    Named { name, provider_name, model_id, packages: None }.name(environments).await
+    EnvironmentRef { name, provider_name, model_id, packages: None }.name(environments).await
 }
 
 fn listed(packages: Vec<Package>) -> Vec<m::Package> {

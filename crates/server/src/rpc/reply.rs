@@ -4,7 +4,7 @@ use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{Extras, FRAME_HEAD_BYTES, encode, frame_head};
 use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException};
 use beep_python_runtime::session::service::json::Chunks;
-use beep_python_runtime::session::service::json::floats::{aside, take_lengths};
+use beep_python_runtime::session::service::json::floats::{run_blocking, take_lengths};
 use beep_python_runtime::session::{CallResult, CapturedOutput, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
@@ -50,7 +50,7 @@ pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chu
             object_message(operation, &object, Extras { stdout, stderr, session_epoch }).map(Chunks::one)
         }
         CallResult::Floats(body) => Ok(field_1(&body, &[])),
-        CallResult::FloatRows(body) => aside(body.len(), move || rows(&body)).await.map(Chunks::one),
+        CallResult::FloatRows(body) => run_blocking(body.len(), move || rows(&body)).await.map(Chunks::one),
         CallResult::Exception(object) => Err(exception(&object, CapturedOutput { stdout, stderr }, session_epoch)?),
         CallResult::Problem(problem) => {
             let session_epoch = (session_epoch > 0).then_some(session_epoch);

@@ -1,4 +1,4 @@
-//! Operations of the host itself, carried out here once; over any transport, or without one.
+//! Operations of the host itself, for every transport.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::session::session::{Session, SessionInfo};
 
 const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
-/// Carries out one operation and answers in JSON. The session that it is about stands in `session`, or in the body.
+/// Executes one operation, and responds in JSON. `session` names the session it is about, else the body does.
 pub async fn execute_host_operation(
     sessions: &SessionManager,
     operation: HostOperation,
@@ -26,80 +26,80 @@ pub async fn execute_host_operation(
 ) -> Result<Vec<u8>, Problem> {
     let environments = sessions.environments();
     match operation {
-        HostOperation::Health => written(&health(sessions)),
-        HostOperation::Cancel => written(&cancel(sessions, read(body)?).await),
+        HostOperation::Health => to_json(&health(sessions)),
+        HostOperation::Cancel => to_json(&cancel(sessions, from_json(body)?).await),
         HostOperation::CreateSession => {
-            let asked = if body.trim_ascii().is_empty() { SessionOptions::default() } else { read(body)? };
-            written(&json!({ "sessionId": sessions.create(asked).await?.id() }))
+            let asked = if body.trim_ascii().is_empty() { SessionOptions::default() } else { from_json(body)? };
+            to_json(&json!({ "sessionId": sessions.create(asked).await?.id() }))
         }
-        HostOperation::InspectSession => written(&inspect(&sessions.get(&session_named(session, body)?)?).await),
+        HostOperation::InspectSession => to_json(&inspect(&sessions.get(&session_named(session, body)?)?).await),
         HostOperation::ListHandles => {
             let handles = handles(&sessions.get(&session_named(session, body)?)?).await?;
             Ok([br#"{"handles":"#, &handles[..], b"}"].concat())
         }
         HostOperation::DebugSession => {
             let session = sessions.get(&session_named(session, body)?)?;
-            let asked = if body.trim_ascii().is_empty() { DebugRequest::default() } else { read(body)? };
-            written(&debug(&session, asked.install).await?)
+            let asked = if body.trim_ascii().is_empty() { DebugRequest::default() } else { from_json(body)? };
+            to_json(&debug(&session, asked.install).await?)
         }
         HostOperation::RestartSession => {
             let epoch = sessions.get(&session_named(session, body)?)?.restart().await?;
-            written(&json!({ "success": true, "sessionEpoch": epoch }))
+            to_json(&json!({ "success": true, "sessionEpoch": epoch }))
         }
         HostOperation::ListSessions => {
-            let list: Vec<_> = sessions.list().iter().map(describe).collect();
-            written(&json!({ "sessions": list }))
+            let list: Vec<_> = sessions.list().iter().map(session_to_json).collect();
+            to_json(&json!({ "sessions": list }))
         }
-        HostOperation::GetSession => written(&describe(&sessions.get(&session_named(session, body)?)?.info())),
+        HostOperation::GetSession => to_json(&session_to_json(&sessions.get(&session_named(session, body)?)?.info())),
         HostOperation::DeleteSession => {
             delete_session(sessions, &session_named(session, body)?).await?;
-            written(&json!({ "success": true }))
+            to_json(&json!({ "success": true }))
         }
         HostOperation::CreateEnvironment => {
-            let named: Named = read(body)?;
+            let named: EnvironmentRef = from_json(body)?;
             let provider = named.provider_name.ok_or_else(|| invalid("'providerName' must be a string"))?;
             let path = environments.ensure_provider(provider, named.model_id).await?;
-            written(&json!({ "path": path, "success": true }))
+            to_json(&json!({ "path": path, "success": true }))
         }
-        HostOperation::ListEnvironments => written(&json!({ "environments": environments.list().await? })),
+        HostOperation::ListEnvironments => to_json(&json!({ "environments": environments.list().await? })),
         HostOperation::EnvironmentStatus => {
-            written(&environments.status(read::<Named>(body)?.name(environments).await?).await?)
+            to_json(&environments.status(from_json::<EnvironmentRef>(body)?.name(environments).await?).await?)
         }
         HostOperation::InstallPackages => {
-            let named: Named = read(body)?;
+            let named: EnvironmentRef = from_json(body)?;
             let packages = named.packages.clone().ok_or_else(|| invalid("'packages' must be an array of strings"))?;
             let done = environments.install(named.name(environments).await?, packages).await?;
-            let (installed, changed) = (listed(done.packages), listed(done.changed));
-            written(&PackagesInstalled { success: true, installed, changed })
+            let (installed, changed) = (to_wire(done.packages), to_wire(done.changed));
+            to_json(&PackagesInstalled { success: true, installed, changed })
         }
         HostOperation::DeleteEnvironment => {
-            environments.delete(read::<Named>(body)?.name(environments).await?).await?;
-            written(&json!({ "success": true }))
+            environments.delete(from_json::<EnvironmentRef>(body)?.name(environments).await?).await?;
+            to_json(&json!({ "success": true }))
         }
     }
 }
 
-/// Names an environment: by its own name, or by provider and model. To install, it names packages too.
+/// Names an environment: by its own name, or by provider and model. A request to install names packages too.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Named {
-    /// The environment's own name.
+pub struct EnvironmentRef {
+    /// The name of the environment.
     pub name: Option<String>,
-    /// Whose environment it is, where it is not named itself.
+    /// The provider, where the environment has no name here.
     pub provider_name: Option<String>,
-    /// For which model.
+    /// The model of the provider.
     pub model_id: Option<String>,
-    /// What to install.
+    /// The packages to install.
     #[serde(default)]
     pub packages: Option<Vec<String>>,
 }
 
-fn listed(packages: Vec<Package>) -> Vec<InstalledPackage> {
+fn to_wire(packages: Vec<Package>) -> Vec<InstalledPackage> {
     packages.into_iter().map(|package| InstalledPackage { name: package.name, version: package.version }).collect()
 }
 
-impl Named {
-    /// The name that it stands for.
+impl EnvironmentRef {
+    /// The name of the environment.
     pub async fn name(self, environments: &EnvironmentService) -> Result<String, Problem> {
         match (self.name, self.provider_name) {
             (Some(name), _) => Ok(name),
@@ -120,14 +120,14 @@ fn health(sessions: &SessionManager) -> Value {
     })
 }
 
-/// Cancels the calls of an id.
+/// Cancels the calls of a request id.
 pub async fn cancel(sessions: &SessionManager, request: CancelRequest) -> CancelResponse {
     let CancelRequest { request_id, grace_ms } = request;
     let outcome = sessions.cancel(&RequestId::new(request_id), grace_ms.map(Duration::from_millis)).await;
     CancelResponse { outcome }
 }
 
-/// Ends a session; the default one is refused.
+/// Ends a session; an error for the default one.
 pub async fn delete_session(sessions: &SessionManager, id: &str) -> Result<(), Problem> {
     if id == sessions.default_session().id() {
         return Err(invalid("the default session cannot be deleted; stop the server instead"));
@@ -135,18 +135,18 @@ pub async fn delete_session(sessions: &SessionManager, id: &str) -> Result<(), P
     sessions.delete(id, CLOSE_GRACE).await
 }
 
-/// Where a session stands, and its threads, even while it is busy.
+/// The state of a session and the stacks of its threads, even while it is busy.
 pub async fn inspect(session: &Session) -> Value {
     let threads = session.stacks().await;
-    let mut told = describe(&session.info());
+    let mut description = session_to_json(&session.info());
     if let Some(running) = session.running_for() {
-        told["runningMs"] = json!(running.as_millis() as u64);
+        description["runningMs"] = json!(running.as_millis() as u64);
     }
-    told["threads"] = json!(threads);
-    told
+    description["threads"] = json!(threads);
+    description
 }
 
-/// What a session holds for its clients, as a JSON array. Waits for its turn.
+/// The objects that a session holds for its clients, as a JSON array. Waits for its turn.
 pub async fn handles(session: &Session) -> Result<Bytes, Problem> {
     let body = br#"{"expression":"__import__('beep_python').handles()"}"#;
     match session.call(Request::new(Operation::Evaluate, &body[..])).await.result {
@@ -156,10 +156,10 @@ pub async fn handles(session: &Session) -> Result<Bytes, Problem> {
     }
 }
 
-/// What is known of a session, as JSON.
-pub fn describe(info: &SessionInfo) -> Value {
+/// The description of a session, as JSON.
+pub fn session_to_json(info: &SessionInfo) -> Value {
     let SessionInfo { id, epoch, pid, calls, environment, python, labels, idle, last_death, memory_bytes } = info;
-    let mut told = json!({
+    let mut description = json!({
         "sessionId": id,
         "sessionEpoch": epoch,
         "pid": pid,
@@ -167,13 +167,13 @@ pub fn describe(info: &SessionInfo) -> Value {
         "environment": environment,
         "restarted": *epoch > 1,
     });
-    let mut add = |name: &str, value: Option<Value>| value.map(|value| told[name] = value);
+    let mut add = |name: &str, value: Option<Value>| value.map(|value| description[name] = value);
     add("python", python.as_ref().map(|version| json!(version)));
     add("labels", (!labels.is_empty()).then(|| json!(labels)));
     add("idleMs", idle.map(|idle| json!(idle.as_millis() as u64)));
     add("memoryBytes", memory_bytes.map(|bytes| json!(bytes)));
     add("lastDeath", last_death.as_ref().map(|death| json!(death)));
-    told
+    description
 }
 
 fn session_named(given: Option<&str>, body: &[u8]) -> Result<String, Problem> {
@@ -184,15 +184,15 @@ fn session_named(given: Option<&str>, body: &[u8]) -> Result<String, Problem> {
     }
     match given {
         Some(id) => Ok(id.to_owned()),
-        None => read::<SessionNamed>(body).map(|named| named.session_id),
+        None => from_json::<SessionNamed>(body).map(|named| named.session_id),
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+fn from_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| invalid(format!("the request cannot be read: {error}")))
 }
 
-fn written(answer: &impl Serialize) -> Result<Vec<u8>, Problem> {
+fn to_json(answer: &impl Serialize) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(answer)
         .map_err(|error| Problem::new(ErrorCode::Internal, format!("the answer cannot be written: {error}")))
 }

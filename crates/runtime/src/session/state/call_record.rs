@@ -10,10 +10,10 @@ use tokio::task::AbortHandle;
 
 use crate::session::call::{CallResult, Request, RequestId, Response};
 use crate::session::error::cancelled_error;
-use crate::session::event_channel::{Batch, EventSender};
 use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
 use crate::session::output::{CaptureBuffer, CapturedOutput};
 use crate::session::state::effect::{Effect, Effects};
+use crate::session::state::reply_sink::ReplySink;
 use crate::worker::frame::Body;
 use crate::worker::wire::{WireId, WireRequest, WorkerAnswer};
 
@@ -28,43 +28,6 @@ pub(crate) struct Watchdog(pub(crate) AbortHandle);
 impl Drop for Watchdog {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Where a response goes.
-#[derive(Debug)]
-pub(crate) enum ReplySink {
-    /// To a caller that takes nothing else.
-    Oneshot(oneshot::Sender<Response>),
-    /// To a subscriber, after the call's events.
-    Stream(EventSender, Capabilities),
-    /// To nobody: a call of the session's own.
-    Discard,
-}
-
-impl ReplySink {
-    pub(crate) fn send(self, response: Response) {
-        match self {
-            ReplySink::Oneshot(caller) => drop(caller.send(response)),
-            ReplySink::Stream(sender, _) => sender.channel.end(response),
-            ReplySink::Discard => {}
-        }
-    }
-
-    /// What its client answers while the call runs; `None` where it takes no events.
-    fn capabilities(&self) -> Option<Capabilities> {
-        match self {
-            ReplySink::Stream(_, capabilities) => Some(*capabilities),
-            ReplySink::Oneshot(_) | ReplySink::Discard => None,
-        }
-    }
-
-    /// What became of a call that will not start. Of a stream, earlier batches ran.
-    pub(crate) fn outcome_if_not_started(&self) -> CancelOutcome {
-        match self {
-            ReplySink::Stream(EventSender { batch: Some(Batch::Continuation), .. }, _) => CancelOutcome::StateKept,
-            _ => CancelOutcome::NotStarted,
-        }
     }
 }
 

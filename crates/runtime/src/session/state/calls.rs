@@ -9,10 +9,9 @@ use crate::session::call::{CallResult, Request, RequestId, Response};
 use crate::session::error::{KillReason, cancelled_error, closing_error};
 use crate::session::event_channel::EventSender;
 use crate::session::limits::needs_polling;
-use crate::session::state::call_record::{
-    CallId, CancelTarget, InFlightCall, QueuedCall, ReplySink, Watchdog, report_cancel,
-};
+use crate::session::state::call_record::{CallId, CancelTarget, InFlightCall, QueuedCall, Watchdog, report_cancel};
 use crate::session::state::effect::{Effect, Effects};
+use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::state::SessionState;
 use crate::session::state::streams::{dispose_request, mark_cancelled};
 use crate::worker::shared_page::SLOTS;

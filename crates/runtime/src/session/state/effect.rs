@@ -4,8 +4,8 @@ use beep_python_protocol::message::CancelOutcome;
 use tokio::sync::oneshot;
 
 use crate::session::call::Response;
-use crate::session::state::call_record::ReplySink;
 use crate::session::state::lifecycle::Lifecycle;
+use crate::session::state::reply_sink::ReplySink;
 use crate::worker::wire::HostMessage;
 
 /// One thing to do once a transition is made, in order, before the next transition.

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
 use crate::session::limits::EffectiveLimits;
-use crate::session::state::call_record::{CallId, InFlightCall, ReplySink};
+use crate::session::state::call_record::{CallId, InFlightCall};
 use crate::session::state::client_requests::ClientReply;
+use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::state::SessionState;
 use crate::worker::wire::WireId;
 

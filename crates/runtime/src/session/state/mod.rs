@@ -12,6 +12,7 @@ pub(crate) mod effect;
 pub(crate) mod events;
 pub(crate) mod lifecycle;
 pub(crate) mod nested;
+pub(crate) mod reply_sink;
 pub(crate) mod state;
 pub(crate) mod streams;
 #[cfg(test)]

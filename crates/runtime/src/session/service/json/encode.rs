@@ -1,46 +1,25 @@
-//! Answers of the session core as JSON. Bodies of user data pass through as they are.
+//! Responses of the session core as JSON. The user's data passes through as it is.
 
-use crate::worker::frame::Body;
-use beep_python_protocol::{ErrorCode, Problem, ValueForm};
+use beep_python_protocol::{ErrorCode, Problem};
 use bytes::{Bytes, BytesMut};
 
 use crate::session::call::{CallResult, Response};
 use crate::session::output::CapturedOutput;
-use crate::session::service::json::floats;
+use crate::session::service::json::floats::{self, ArrayFormat};
 use crate::worker::chunks::Chunks;
+use crate::worker::frame::Body;
 
-/// Up to here a copy into one piece is cheaper than a further write.
+/// Up to this size, copying into one piece is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
 
-/// How arrays of floats are to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArrayFormat {
-    /// As JSON that any reader takes: NaN is refused.
-    Plain,
-    /// As JSON in which NaN is the word `"NaN"`.
-    Exact,
-    /// As they are, where rows are of one width, else as [`ArrayFormat::Exact`].
-    Binary,
-}
-
-impl ArrayFormat {
-    /// What a reader of values in this form understands.
-    pub fn of(form: ValueForm) -> ArrayFormat {
-        match form {
-            ValueForm::Plain => ArrayFormat::Plain,
-            ValueForm::Exact => ArrayFormat::Exact,
-        }
-    }
-}
-
-/// An answer, but for its framing.
+/// A response without its framing.
 #[derive(Debug)]
 pub enum EncodedResponse {
     /// A success, as JSON.
     Json(Chunks),
-    /// A success, as little-endian 32-bit floats; rows and columns where it was rows that were asked for.
+    /// A success, as little-endian 32-bit floats; with a shape where rows were asked for.
     Floats {
-        /// Rows and columns, where they are all of one width.
+        /// Rows and columns.
         shape: Option<(usize, usize)>,
         /// The floats, row after row.
         pieces: Chunks,
@@ -57,9 +36,9 @@ impl From<Problem> for EncodedResponse {
     }
 }
 
-/// Composes what a session answered.
-pub async fn encode_response(reply: Response, arrays: ArrayFormat) -> EncodedResponse {
-    let Response { result, output, epoch } = reply;
+/// Encodes the response of a session.
+pub async fn encode_response(response: Response, arrays: ArrayFormat) -> EncodedResponse {
+    let Response { result, output, epoch } = response;
     match result {
         CallResult::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&output, epoch))),
         CallResult::Handle(object) | CallResult::Object(object) => {
@@ -71,30 +50,30 @@ pub async fn encode_response(reply: Response, arrays: ArrayFormat) -> EncodedRes
                 format!(r#"{{"title":"{}","status":{},"code":"{}","#, code.title(), code.http_status(), code.as_str());
             EncodedResponse::Exception(join_from(1, head.as_bytes(), &object, 1, &extras(&output, epoch)))
         }
-        CallResult::Problem(mut told) => {
-            told.stdout = output.stdout;
-            told.stderr = output.stderr;
-            told.session_epoch = (epoch > 0).then_some(epoch);
-            EncodedResponse::Problem(told)
+        CallResult::Problem(mut problem) => {
+            problem.stdout = output.stdout;
+            problem.stderr = output.stderr;
+            problem.session_epoch = (epoch > 0).then_some(epoch);
+            EncodedResponse::Problem(problem)
         }
         CallResult::Floats(body) if arrays == ArrayFormat::Binary => {
             EncodedResponse::Floats { shape: None, pieces: body.iter().cloned().collect() }
         }
         CallResult::Floats(body) => match floats::row_to_json(body, arrays).await {
             Ok(text) => EncodedResponse::Json(Chunks::one(text)),
-            Err(told) => told.into(),
+            Err(problem) => problem.into(),
         },
         CallResult::FloatRows(body) => match floats::rows(body, arrays).await {
             Ok(floats::Rows::Binary { rows, width, pieces }) => {
                 EncodedResponse::Floats { shape: Some((rows, width)), pieces: pieces.into_iter().collect() }
             }
             Ok(floats::Rows::Json(text)) => EncodedResponse::Json(Chunks::one(text)),
-            Err(told) => told.into(),
+            Err(problem) => problem.into(),
         },
     }
 }
 
-/// What stands between the worker's object and its closing brace: `,"stdout":…,"stderr":…,"sessionEpoch":N}`.
+/// The end of a response, in place of the closing brace of the worker's object: `,"stdout":…,"stderr":…,"sessionEpoch":N}`.
 fn extras(output: &CapturedOutput, epoch: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(24);
     for (name, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {

@@ -5,16 +5,17 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
-use crate::session::service::json::encode::{ArrayFormat, EncodedResponse, encode_response};
+use crate::session::service::json::encode::{EncodedResponse, encode_response};
+use crate::session::service::json::floats::ArrayFormat;
 use crate::worker::chunks::Chunks;
 use crate::worker::frame::Body;
 
-/// An event, but for its framing. Nothing of it has a line break in it.
+/// An event without its framing. It has no line break in it.
 #[derive(Debug)]
 pub enum EncodedEvent {
-    /// On the way: `stdout` `stderr` `display` `item` `input_request` `callback`, and a JSON object that says it.
+    /// An event before the response: its name (`stdout` `stderr` `display` `item` `input_request` `callback`), and a JSON object.
     Event(&'static str, Chunks),
-    /// The last: what the operation answers where it is not followed.
+    /// The last event: the response, as an operation without events has it.
     Response(EncodedResponse),
 }
 
@@ -30,11 +31,13 @@ pub async fn encode_event(event: Event, form: ValueForm) -> EncodedEvent {
         Event::Response(_) => "result",
     };
     match event {
-        Event::Response(reply) => EncodedEvent::Response(match encode_response(*reply, ArrayFormat::of(form)).await {
-            EncodedResponse::Json(body) => EncodedResponse::Json(one_line(body)),
-            EncodedResponse::Exception(body) => EncodedResponse::Exception(one_line(body)),
-            other => other,
-        }),
+        Event::Response(response) => {
+            EncodedEvent::Response(match encode_response(*response, ArrayFormat::of(form)).await {
+                EncodedResponse::Json(body) => EncodedResponse::Json(one_line(body)),
+                EncodedResponse::Exception(body) => EncodedResponse::Exception(one_line(body)),
+                other => other,
+            })
+        }
         other => EncodedEvent::Event(name, event_json(&other)),
     }
 }
@@ -71,7 +74,7 @@ fn value(body: &Body) -> Chunks {
     std::iter::once(ends.0).chain(body.iter().cloned()).chain([ends.1]).collect()
 }
 
-/// A worker runs code that need not be friendly: what it sends must not pass for further events.
+/// A worker runs code that may be hostile: what it sends must not pass for further events.
 fn one_line(body: Chunks) -> Chunks {
     if body.iter().all(|piece| !piece.iter().any(|byte| matches!(byte, b'\n' | b'\r'))) {
         return body;

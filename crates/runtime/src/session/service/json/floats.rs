@@ -1,21 +1,41 @@
-//! Arrays of floats as JSON, or as they are.
+//! Arrays of floats, as JSON or as bytes.
 
-use crate::worker::frame::Body;
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::{Buf, Bytes};
 
-use crate::session::service::json::encode::ArrayFormat;
+use crate::worker::frame::Body;
 
-/// From here on the text is made on another thread, so that other clients need not wait for it.
+/// From this size on, the text is made on another thread, so that other clients do not wait for it.
 const LARGE_BYTES: usize = 64 << 10;
 
-/// Rows of floats, ready to be sent.
+/// How arrays of floats are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArrayFormat {
+    /// As JSON for any reader: NaN is rejected.
+    Plain,
+    /// As JSON in which NaN is the string `"NaN"`.
+    Exact,
+    /// As bytes where all rows have one width, else as [`ArrayFormat::Exact`].
+    Binary,
+}
+
+impl ArrayFormat {
+    /// The format for a reader of values in this form.
+    pub fn of(form: ValueForm) -> ArrayFormat {
+        match form {
+            ValueForm::Plain => ArrayFormat::Plain,
+            ValueForm::Exact => ArrayFormat::Exact,
+        }
+    }
+}
+
+/// Encoded rows of floats.
 pub enum Rows {
-    /// All rows are of one width: the floats of one after the other.
+    /// All rows have one width: the floats of one row after the other.
     Binary {
-        /// How many.
+        /// The number of rows.
         rows: usize,
-        /// How many floats each has.
+        /// The number of floats in each row.
         width: usize,
         /// The floats, little-endian, 32 bits each.
         pieces: Vec<Bytes>,
@@ -26,7 +46,7 @@ pub enum Rows {
 
 /// One row as a JSON array.
 pub async fn row_to_json(body: Body, arrays: ArrayFormat) -> Result<Vec<u8>, Problem> {
-    aside(body.len(), move || {
+    run_blocking(body.len(), move || {
         let bytes = body.contiguous();
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
         write_row(&mut out, &bytes, arrays)?;
@@ -35,9 +55,9 @@ pub async fn row_to_json(body: Body, arrays: ArrayFormat) -> Result<Vec<u8>, Pro
     .await
 }
 
-/// Rows as they are where that is wanted and all are of one width, else as a JSON array of arrays.
+/// Rows as bytes where the format asks for that and all have one width, else as a JSON array of arrays.
 pub async fn rows(body: Body, arrays: ArrayFormat) -> Result<Rows, Problem> {
-    aside(body.len(), move || {
+    run_blocking(body.len(), move || {
         let mut bytes = body.contiguous();
         let lengths = take_lengths(&mut bytes)?;
         let width = lengths.first().copied().unwrap_or(0);
@@ -58,8 +78,8 @@ pub async fn rows(body: Body, arrays: ArrayFormat) -> Result<Rows, Problem> {
     .await
 }
 
-/// Work on so many bytes, on another thread where it takes long.
-pub async fn aside<T: Send + 'static>(
+/// Does work on so many bytes, on another thread where it takes long.
+pub async fn run_blocking<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -71,7 +91,7 @@ pub async fn aside<T: Send + 'static>(
         .unwrap_or_else(|error| Err(Problem::new(ErrorCode::Internal, format!("writing the array failed: {error}"))))
 }
 
-/// The head of the worker's answer: u32 count, then a u32 length for each row, in floats.
+/// Takes the head of the worker's answer: u32 count, then the u32 length of each row, in floats.
 pub fn take_lengths(bytes: &mut Bytes) -> Result<Vec<usize>, Problem> {
     let broken = || Problem::new(ErrorCode::Internal, "the worker's array is not whole");
     let count = bytes.try_get_u32_le().map_err(|_| broken())? as usize;

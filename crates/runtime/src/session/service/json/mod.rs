@@ -1,12 +1,13 @@
-//! What the session core answers, composed once for all that carries JSON.
+//! Responses and events of the session core as JSON, once for all transports.
 //!
-//! [`encode_response`] puts an answer together around what the worker wrote, which passes through unread; a transport frames the
-//! [`EncodedResponse`] answer in its own way.
+//! [`encode_response`] puts a response together around the worker's bytes, which pass through unread. A transport frames the
+//! [`EncodedResponse`] in its own way.
 
 mod encode;
 mod event;
 pub mod floats;
 
 pub use crate::worker::chunks::Chunks;
-pub use encode::{ArrayFormat, EncodedResponse, encode_response};
+pub use encode::{EncodedResponse, encode_response};
 pub use event::{EncodedEvent, encode_event, event_json};
+pub use floats::ArrayFormat;

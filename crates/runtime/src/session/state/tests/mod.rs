@@ -1,5 +1,7 @@
 //! Tests of the transitions, without a Python, a task or a clock.
 
+mod calls;
+mod events;
 mod fixture;
 mod histories;
-mod transitions;
+mod lifecycle;

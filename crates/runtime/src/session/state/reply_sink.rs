@@ -1,0 +1,45 @@
+//! Where a response goes.
+
+use beep_python_protocol::Capabilities;
+use beep_python_protocol::message::CancelOutcome;
+use tokio::sync::oneshot;
+
+use crate::session::call::Response;
+use crate::session::event_channel::{Batch, EventSender};
+
+/// The receiver of a response.
+#[derive(Debug)]
+pub(crate) enum ReplySink {
+    /// To a caller that takes nothing else.
+    Oneshot(oneshot::Sender<Response>),
+    /// To a subscriber, after the call's events.
+    Stream(EventSender, Capabilities),
+    /// To nobody: a call of the session's own.
+    Discard,
+}
+
+impl ReplySink {
+    pub(crate) fn send(self, response: Response) {
+        match self {
+            ReplySink::Oneshot(caller) => drop(caller.send(response)),
+            ReplySink::Stream(sender, _) => sender.channel.end(response),
+            ReplySink::Discard => {}
+        }
+    }
+
+    /// What its client answers while the call runs; `None` where it takes no events.
+    pub(crate) fn capabilities(&self) -> Option<Capabilities> {
+        match self {
+            ReplySink::Stream(_, capabilities) => Some(*capabilities),
+            ReplySink::Oneshot(_) | ReplySink::Discard => None,
+        }
+    }
+
+    /// What became of a call that will not start. Of a stream, earlier batches ran.
+    pub(crate) fn outcome_if_not_started(&self) -> CancelOutcome {
+        match self {
+            ReplySink::Stream(EventSender { batch: Some(Batch::Continuation), .. }, _) => CancelOutcome::StateKept,
+            _ => CancelOutcome::NotStarted,
+        }
+    }
+}
