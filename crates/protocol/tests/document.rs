@@ -1,6 +1,6 @@
 //! PROTOCOL.md and the code say the same.
 
-use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem, Value};
+use beep_python_protocol::{CallOption, ErrorCode, HostOperation, Operation, Problem, Value};
 
 const DOCUMENT: &str = include_str!("../PROTOCOL.md");
 
@@ -35,6 +35,20 @@ fn every_route_is_listed() {
         assert!(DOCUMENT.contains(&format!("`{command}`")), "{command}");
         assert_eq!(HostOperation::from_pipe_command(command), Some(operation));
     }
+}
+
+#[test]
+fn every_call_option_is_listed_with_its_names() {
+    let (_, table) = DOCUMENT.split_once("| option | header |").expect("the table of call options");
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    for option in CallOption::all() {
+        let key = format!("| `{}` |", option.key());
+        let row = rows.iter().find(|row| row.contains(&key)).unwrap_or_else(|| panic!("no row has the key {key}"));
+        let names: Vec<String> = row.split('`').skip(1).step_by(2).map(str::to_lowercase).collect();
+        let has = |name: &str| names.iter().any(|quoted| quoted.split(':').next() == Some(name));
+        assert!(has(option.header()) && has(option.metadata()), "{row}");
+    }
+    assert_eq!(rows.len(), CallOption::all().count());
 }
 
 #[test]
