@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beep_python_protocol::{Operation, ValueError, ValueForm};
+use beep_python_protocol::{CallOption, Operation, ValueError, ValueForm};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::response::Parts;
@@ -19,17 +19,17 @@ use crate::error::Error;
 use crate::event::EventStream;
 use crate::transport::Transport;
 
-const VALUES: HeaderName = HeaderName::from_static("x-beep-values");
-const TIMEOUT: HeaderName = HeaderName::from_static("x-beep-timeout-ms");
-const SESSION: HeaderName = HeaderName::from_static("x-beep-session");
-const REQUEST: HeaderName = HeaderName::from_static("x-beep-request");
-const LEASE: HeaderName = HeaderName::from_static("x-beep-lease-ms");
-const LIMITS: HeaderName = HeaderName::from_static("x-beep-limits");
-const GRACE: HeaderName = HeaderName::from_static("x-beep-grace-ms");
-const ISOLATED: HeaderName = HeaderName::from_static("x-beep-isolated");
-const CANCEL_ON_DISCONNECT: HeaderName = HeaderName::from_static("x-beep-cancel-on-disconnect");
-const CAPABILITIES: HeaderName = HeaderName::from_static("x-beep-capabilities");
-const CALLBACK: HeaderName = HeaderName::from_static("x-beep-callback");
+const VALUES: HeaderName = HeaderName::from_static(CallOption::Values.header());
+const TIMEOUT: HeaderName = HeaderName::from_static(CallOption::Timeout.header());
+const SESSION: HeaderName = HeaderName::from_static(CallOption::Session.header());
+const REQUEST: HeaderName = HeaderName::from_static(CallOption::RequestId.header());
+const LEASE: HeaderName = HeaderName::from_static(CallOption::Lease.header());
+const LIMITS: HeaderName = HeaderName::from_static(CallOption::Limits.header());
+const GRACE: HeaderName = HeaderName::from_static(CallOption::Grace.header());
+const ISOLATED: HeaderName = HeaderName::from_static(CallOption::Isolated.header());
+const CANCEL_ON_DISCONNECT: HeaderName = HeaderName::from_static(CallOption::CancelOnDisconnect.header());
+const CAPABILITIES: HeaderName = HeaderName::from_static(CallOption::Capabilities.header());
+const CALLBACK: HeaderName = HeaderName::from_static(CallOption::Callback.header());
 const SHAPE: &str = "x-beep-shape";
 /// The place of the session's id in a route.
 const SESSION_ID: &str = "{sessionId}";
