@@ -1,4 +1,4 @@
-//! Bundles: made where there is an index, installed where there is no network at all.
+//! Bundles: created from an index, installed without any network.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::index::{Index, Wheel, bare, tools};
 use super::test_home::{CommandOutput, TestHome};
 use crate::support::archive::{Packed, packed_elsewhere};
 
-/// A home with an installed runtime, which has pip; nothing where this machine has no Python to make one of.
+/// A home with an installed runtime that has pip; none if this machine has no Python to build one from.
 fn home() -> Option<(TestHome, &'static Packed)> {
     let Some(packed) = packed_elsewhere() else {
         eprintln!("SKIPPED: there is no Python with ensurepip and setuptools here");
@@ -31,7 +31,7 @@ fn with(index: &Index, home: &TestHome, arguments: &[&str]) -> CommandOutput {
     )
 }
 
-/// Runs a command in a network namespace that has nothing in it.
+/// Runs a command in an empty network namespace.
 fn cut_off(home: &TestHome, tool: &str, arguments: &[&str]) -> CommandOutput {
     let inner = bare(home, tool, arguments);
     let mut command = Command::new("unshare");
@@ -46,7 +46,7 @@ fn cut_off(home: &TestHome, tool: &str, arguments: &[&str]) -> CommandOutput {
     CommandOutput::from(command.output().unwrap())
 }
 
-/// Whether this machine lets its users cut a process off.
+/// Whether this machine allows users to create a network namespace.
 fn can_be_cut_off() -> bool {
     let tried = Command::new("unshare").args(["--map-root-user", "--net", "cat", "/proc/net/route"]).output();
     let cut = tried.is_ok_and(|output| output.status.success() && output.stdout.split(|b| *b == b'\n').count() <= 2);
@@ -95,7 +95,7 @@ fn bundle_recreates_the_environment_without_a_network() {
 
     for tool in tools() {
         let other = TestHome::new();
-        // There is nothing that could be reached.
+        // The network is unreachable.
         let alone = cut_off(&other, tool, &["init", "--mirror", &index.url()]);
         assert_eq!(alone.code, Some(1), "{alone:?}");
         let sha256 = made["sha256"].as_str().unwrap();
@@ -108,7 +108,7 @@ fn bundle_recreates_the_environment_without_a_network() {
         let packages = other.json(&["venv", "packages", "mine"]);
         assert_eq!(packages, maker.json(&["venv", "packages", "online"]));
         assert_eq!(other.json(&["venv", "status", "mine"])["state"], "healthy");
-        // Its name is taken now; the runtime is there and is used.
+        // The name is taken now; the installed runtime is reused.
         let again = cut_off(&other, tool, &["bundle", "install", path, "mine"]);
         assert!(again.stderr.contains("exists already"), "{again:?}");
         let second = cut_off(&other, tool, &["bundle", "install", path]);
@@ -164,7 +164,7 @@ fn damaged_bundle_is_rejected_and_leaves_nothing() {
         assert_eq!(other.json(&["venv", "list"]), json!([]));
         assert_eq!(left_in_cache(&other), [] as [PathBuf; 0]);
     };
-    // The last of the files lies before the two empty blocks at the end.
+    // The last file lies before the two empty blocks at the end.
     refuse(&changed(whole.len() - 4 * 512), &[], "is not the expected file: its SHA-256 is ");
     refuse(&changed(whole.len() / 2), &[], "-install_only.tar.gz in ");
     refuse(&whole[..whole.len() / 2], &[], "is not a bundle that can be installed: ");
@@ -178,7 +178,7 @@ fn damaged_bundle_is_rejected_and_leaves_nothing() {
         refuse(&bytes, &[], " is for linux-");
     }
     assert_eq!(other.json(&["runtime", "list"])["runtimes"], json!([]), "nor a runtime");
-    // And what cannot be made leaves no file.
+    // A bundle that cannot be created leaves no file.
     let failed = with(&index, &maker, &["bundle", "create", "none.bundle", "--with", "nosuch"]);
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(failed.stderr.contains("nosuch") && !maker.directory().join("none.bundle").exists(), "{failed:?}");
@@ -194,7 +194,7 @@ fn left_in_cache(home: &TestHome) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).filter(|path| is_ours(path)).collect()
 }
 
-/// A catalogue with one Python for another platform, and the bytes that pass for its archive, which lie beside.
+/// A catalogue with one Python for another platform, and a mirror with bytes in place of its archive.
 fn foreign_catalogue(home: &TestHome, packed: &Packed) -> (String, PathBuf) {
     let bytes = b"what runs on another machine";
     let sha256 = "9e81413be26f615f57a8c762ab9b8fa9980678e033c4fecc7ca751f084c0c81a";

@@ -1,4 +1,4 @@
-//! A mirror and an index whose certificates are of an authority that only the settings make known.
+//! A mirror and an index with certificates of an authority that only the settings name.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,8 @@ use super::test_home::{CommandOutput, TestHome};
 use crate::support::archive::packed;
 use crate::support::tls::{TlsSite, authority};
 
-/// Whether the command failed, and its error and hint speak of the certificate.
-fn assert_is_stranger(output: &CommandOutput, what: &str) {
+/// The command failed, and its error and hint mention the certificate.
+fn assert_untrusted(output: &CommandOutput, what: &str) {
     assert_eq!(output.code, Some(1), "{what}: {output:?}");
     assert!(output.stderr.contains("error: ") && output.stderr.contains("certificate"), "{what}: {output:?}");
     assert!(output.stderr.contains("hint: set SSL_CERT_FILE to a file"), "{what}: {output:?}");
@@ -32,7 +32,7 @@ fn mirror_is_trusted_through_ssl_cert_file() {
         CommandOutput::from(command.output().unwrap())
     };
     let stranger = install(None);
-    assert_is_stranger(&stranger, "the mirror");
+    assert_untrusted(&stranger, "the mirror");
     assert!(!stranger.stderr.contains("trying again"), "it would be no other: {stranger:?}");
     let known = install(Some(&authority()));
     assert_eq!(known.code, Some(0), "{known:?}");
@@ -58,8 +58,8 @@ fn index_is_trusted_through_the_settings_of_either_tool() {
             command.env("PIP_INDEX_URL", format!("{}/simple", site.url()));
             CommandOutput::from(command.envs(setting.map(|name| (name, authority()))).output().unwrap())
         };
-        assert_is_stranger(&install(None), tool);
-        // By whichever name it is known to one of the tools, it holds for both.
+        assert_untrusted(&install(None), tool);
+        // A setting of one tool applies to both.
         for setting in ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"] {
             let known = install(Some(setting));
             assert_eq!(known.code, Some(0), "{tool} {setting}: {known:?}");

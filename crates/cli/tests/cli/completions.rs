@@ -1,4 +1,4 @@
-//! Completion in shells: the scripts, and what they are answered.
+//! Completion in shells: the scripts, and the candidates.
 
 use std::io::ErrorKind;
 use std::process::Command;
@@ -6,13 +6,13 @@ use std::process::Command;
 use super::terminal::{CTRL_U, Terminal};
 use super::test_home::{CommandOutput, TestHome};
 
-/// Where shells find the program.
+/// A PATH where shells find the program.
 fn path() -> String {
     let folder = std::path::Path::new(env!("CARGO_BIN_EXE_beep-python")).parent().unwrap();
     format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
 }
 
-/// What a shell is told when `line` was typed so far, in the shell itself; none where there is no such shell.
+/// The candidates that a shell gets for a line; none if the shell is not installed.
 fn complete_in(home: &TestHome, shell: &str, program: &str) -> Option<String> {
     let mut command = Command::new(shell);
     command
@@ -86,7 +86,7 @@ fn tab_in_an_interactive_shell_completes_the_name() {
         }
         let mut command = Command::new(shell);
         command.args(options).env("PATH", path()).env("BEEP_PYTHON_HOME", home.root()).env("PS1", "$ ");
-        // A file of its own: zsh renames what it writes over HISTFILE, whatever was there.
+        // A history of its own: zsh replaces the file HISTFILE names.
         command.env("HISTFILE", home.directory().join("history")).current_dir(home.directory());
         let mut terminal = Terminal::run(command);
         terminal.command("$ ", &format!("{before}source <(beep-python completions {shell})"));

@@ -1,4 +1,4 @@
-//! The console, as somebody sees it who types.
+//! The console on a terminal.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -69,12 +69,12 @@ fn console_history_is_private_to_its_owner() {
     terminal.wait_for_line("beep-python> status");
     terminal.keys(UP);
     terminal.wait_for_line("beep-python> venv list");
-    terminal.give_up(PROMPT);
+    terminal.discard_line(PROMPT);
     terminal.keys(CTRL_R);
     terminal.keys("ven");
     terminal.wait_for_line("beep-python> (history: ven) venv list");
-    terminal.give_up(PROMPT);
-    // The hint of the history is taken with the arrow.
+    terminal.discard_line(PROMPT);
+    // The right arrow accepts the hint from the history.
     terminal.keys("venv l");
     terminal.wait_for_line("beep-python> venv list");
     terminal.keys(RIGHT);
@@ -98,7 +98,7 @@ fn console_completes_commands_options_and_names() {
     terminal.keys("al\t");
     terminal.wait_for_line("beep-python> venv packages alpha");
     terminal.wait_for("alphabet");
-    terminal.give_up(PROMPT);
+    terminal.discard_line(PROMPT);
     for (typed, completed) in [
         ("stop ", format!("stop {id}")),
         ("eval 1 --serv", "eval 1 --server".to_owned()),
@@ -109,7 +109,7 @@ fn console_completes_commands_options_and_names() {
         terminal.wait_for_line(&format!("{PROMPT}{typed}"));
         terminal.keys(TAB);
         terminal.wait_for_line(&format!("{PROMPT}{completed}"));
-        terminal.give_up(PROMPT);
+        terminal.discard_line(PROMPT);
     }
     terminal.keys("venv create --python ");
     terminal.keys(TAB);
@@ -125,17 +125,17 @@ fn ctrl_c_discards_the_line_or_ends_the_command_but_not_the_console() {
     terminal.wait_for_prompt(PROMPT);
     terminal.keys("venv delete everything");
     terminal.wait_for_line("beep-python> venv delete everything");
-    terminal.give_up(PROMPT);
-    terminal.give_up(PROMPT);
+    terminal.discard_line(PROMPT);
+    terminal.discard_line(PROMPT);
 
-    // A call that takes long, in a server of its own.
+    // A long call, in a server of its own.
     terminal.begin(PROMPT, "eval \"open('began', 'w'); import time; time.sleep(600)\"");
     wait_until("the code runs", || began.exists());
     terminal.keys(CTRL_C);
     terminal.wait_for("error: interrupted");
     terminal.wait_for_prompt(PROMPT);
 
-    // One that takes no notice of signals but their default action.
+    // A command that does not handle signals.
     home.start(&[]);
     terminal.begin(PROMPT, "logs -f");
     terminal.wait_for("ready");
@@ -147,7 +147,7 @@ fn ctrl_c_discards_the_line_or_ends_the_command_but_not_the_console() {
     assert!(terminal.end().success());
 }
 
-/// An address where every download begins and none ends; says when one has begun.
+/// An address where every download begins and none ends; reports when one has begun.
 fn endless_downloads() -> (String, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -307,7 +307,7 @@ fn menu_leads_to_commands() {
     terminal.keys("mine\r");
     terminal.wait_for("Created the environment mine");
     terminal.wait_for("beep-python venv create mine");
-    // Back to the list, which has it now.
+    // Back to the list, which now has it.
     terminal.wait_for("With which Python?");
     terminal.keys(ESCAPE);
     terminal.wait_for("1  mine");
@@ -322,7 +322,7 @@ fn menu_leads_to_commands() {
     terminal.wait_for_line("Code: ");
     terminal.keys("6 * 7\r");
     terminal.wait_for("\n42");
-    // Delete asks; what is gone has no page.
+    // Delete asks first; a deleted environment has no page.
     terminal.wait_for("Environment mine");
     terminal.keys("12");
     terminal.wait_for("[y/N]");

@@ -1,4 +1,4 @@
-//! `debug`: installed where it is asked for, and how to attach is said.
+//! `debug`: installs debugpy on request, and says how to attach.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ fn debug_installs_debugpy_on_request_and_says_how_to_attach() {
     assert!(missing.stderr.contains("debugpy is not installed in "), "{missing:?}");
     assert!(missing.stderr.contains("hint: `beep-python debug SESSION --install`"), "{missing:?}");
 
-    // The index has a package of that name which listens nowhere.
+    // The index has a package of that name that does not listen.
     let installed = home.run(&["debug", &session, "--install"]);
     assert!(installed.stderr.contains("debugpy does not listen: AttributeError: "), "{installed:?}");
     let mine = home.root().join("environments/mine/lib");

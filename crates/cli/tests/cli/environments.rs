@@ -1,4 +1,4 @@
-//! `venv`: made, listed, checked, deleted.
+//! `venv`: create, list, check, delete.
 
 use std::fs;
 use std::path::Path;
@@ -55,12 +55,12 @@ fn provider_gets_its_own_environment() {
     let made = home.json(&["venv", "create", "huggingface", "Some/Model-7B"]);
     let status = home.json(&["venv", "status", made["name"].as_str().unwrap()]);
     assert_eq!((&status["provider"], &status["model"]), (&json!("huggingface"), &json!("Some/Model-7B")));
-    // By whichever way it is asked for, it is the same.
+    // `provider ensure` uses the same environment.
     let ensured = home.json(&["provider", "ensure", "huggingface", "Some/Model-7B"]);
     assert_eq!((&ensured["environment"], &ensured["path"]), (&made["name"], &made["path"]));
 }
 
-/// A wheel that holds nothing but its name, as `NAME-1.0-py3-none-any.whl` in the folder.
+/// Creates an empty wheel `NAME-1.0-py3-none-any.whl` in the folder.
 fn wheel(folder: &Path, name: &str) {
     let script = "import sys, zipfile\n\
         name, path = sys.argv[1], sys.argv[2]\n\
@@ -75,7 +75,7 @@ fn wheel(folder: &Path, name: &str) {
     assert!(made.status.success(), "{made:?}");
 }
 
-/// A command whose packages come from a folder, by pip: no network, and nothing of this machine's settings.
+/// Runs a command with pip, a folder of packages, no network, and none of this machine's settings.
 fn offline(home: &TestHome, arguments: &[&str]) -> CommandOutput {
     let mut command = home.command(arguments);
     for (name, _) in std::env::vars_os() {
@@ -225,10 +225,10 @@ fn sessions_use_their_environment_until_they_end() {
     assert!(!home.root().join("environments/guest").exists());
     assert_eq!(home.json(&["status"]).as_array().unwrap().len(), 1, "the server goes on");
 
-    // What is made in its place is another environment, with a Python process of its own.
+    // An environment recreated in its place is another one, with its own Python process.
     let (session, second) = begin();
     assert_ne!(first, second);
-    // Without a session nobody uses it, even though the server keeps its Python ready for the next one.
+    // Without a session it is unused, although the server keeps its Python ready for the next one.
     home.success(&["session", "delete", &session]);
     assert_eq!(home.json(&["venv", "delete", "guest", "--yes"])["ended"], json!([]));
 }
@@ -248,7 +248,7 @@ fn foreign_folder_is_left_alone() {
 #[test]
 fn administrative_environment_has_pip_or_reports_what_is_missing() {
     let home = TestHome::with_runtime();
-    // An index that is not there: what comes with Python must do, and what is missing is told.
+    // The index is unreachable: what comes with Python must do, and the rest is reported as missing.
     let mut command = home.command(&["venv", "admin", "--json"]);
     command
         .env("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
@@ -274,7 +274,7 @@ fn administrative_environment_has_pip_or_reports_what_is_missing() {
     assert_eq!(notices.matches("notice: ").count(), names("missing").len(), "{notices}");
 }
 
-/// Makes it look as if nobody had used it for that long.
+/// Makes the environment look unused for that long.
 fn age(home: &TestHome, name: &str, days: u64) {
     let path = home.root().join("environments").join(name);
     let then = SystemTime::now() - Duration::from_secs(days * 86_400);
@@ -312,7 +312,7 @@ fn prune_deletes_unused_environments_only() {
     // A server that was started long ago uses its environment today.
     home.run(&["stop", "--all"]);
     assert_eq!(home.json(&["venv", "prune", "--idle", "30d", "--yes"])["deleted"], json!([]));
-    // Whoever starts its Python uses it, however that is done.
+    // Starting its Python in any way uses it.
     age(&home, "young", 40);
     let python = home.root().join("environments/young/bin/python");
     assert!(Command::new(python).args(["-c", ""]).status().unwrap().success());

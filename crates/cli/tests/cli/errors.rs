@@ -1,4 +1,4 @@
-//! Wrong usage, missing things, and what is said about them.
+//! Errors: wrong usage, and missing things.
 
 use super::test_home::{CommandOutput, TestHome};
 

@@ -1,4 +1,4 @@
-//! `eval`: results, output, exceptions, and which server it happens in.
+//! `eval`: results, output, exceptions, and the choice of a server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::test_home::{CommandOutput, TestHome, python, signal, version, wait_until};
 
-/// Evaluates in a server that is there already.
+/// Evaluates in a running server.
 fn eval(home: &TestHome, code: &str) -> CommandOutput {
     home.run(&["eval", code])
 }
@@ -270,7 +270,7 @@ fn eval_runs_on_the_requested_python() {
             "{request}: the default has it"
         );
     }
-    // Where this machine has others, they get environments of their own.
+    // Other Pythons of this machine get environments of their own.
     for other in home.json(&["runtime", "list"])["found"].as_array().unwrap() {
         let (path, version) = (other["path"].as_str().unwrap(), other["version"].as_str().unwrap());
         let own = if path == python() { "runtime-host".to_owned() } else { format!("runtime-host-{version}") };
@@ -329,7 +329,7 @@ fn killed_eval_leaves_nothing() {
         home.wait_until_no_process_is_left();
         assert_eq!(["servers", "logs", "run"].map(files), [0, 0, 0]);
     }
-    // In a server that was there before, what the code did is given up, and its session ends soon.
+    // In a running server, the call is cancelled, and the session ends soon.
     home.start(&[]);
     killed();
     let sessions = || home.json(&["session", "list"]).as_array().unwrap().clone();

@@ -1,4 +1,4 @@
-//! A package index on loopback, with wheels that the tests make themselves, and the tools that install from it.
+//! A package index on loopback with wheels made by the tests, and the tools that install from it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use super::test_home::{CommandOutput, TestHome, python};
 
-/// A simple index as PEP 503 has it, until dropped.
+/// A simple index (PEP 503), until dropped.
 pub(crate) struct Index {
     shared: Arc<Shared>,
     folder: tempfile::TempDir,
@@ -23,20 +23,20 @@ pub(crate) struct Index {
 struct Shared {
     /// Wheels by their file names.
     files: Mutex<BTreeMap<String, Vec<u8>>>,
-    /// What was asked for, with who asked.
+    /// The requests, with their user agents.
     requests: Mutex<Vec<(String, String)>>,
     closing: AtomicBool,
 }
 
-/// What a wheel is made of.
+/// The contents of a wheel.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Wheel<'a> {
     pub(crate) name: &'a str,
     pub(crate) version: &'a str,
     pub(crate) requires: &'a [&'a str],
-    /// A file of so many bytes that cannot be compressed.
+    /// The size of a file that cannot be compressed.
     pub(crate) ballast: usize,
-    /// For which Pythons and platforms it is, as `py3-none-any`, which is what none means.
+    /// Its tag for Pythons and platforms; empty means `py3-none-any`.
     pub(crate) tag: &'a str,
 }
 
@@ -103,7 +103,7 @@ impl Shared {
             let (line, headers) = head.split_once("\r\n").unwrap_or_default();
             let mut words = line.split(' ');
             let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            // A proxy is asked with the whole address.
+            // A proxy gets the whole URL.
             let path = path.split_once("://").map_or(path, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
             self.requests.lock().unwrap().push((path.to_owned(), headers.to_owned()));
             let (kind, body) = match self.body(path) {
@@ -135,7 +135,7 @@ impl Shared {
     }
 }
 
-/// As Python reckons it: the program under test should not be the judge of itself.
+/// Computed by Python, so that the program under test does not judge itself.
 fn sha256(bytes: &[u8]) -> String {
     let script = "import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())";
     let mut command = Command::new(python());
@@ -145,7 +145,7 @@ fn sha256(bytes: &[u8]) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
-/// Makes a wheel with the module `NAME.py`, a command `NAME` and a RECORD that is right.
+/// Creates a wheel with the module `NAME.py`, a command `NAME` and a valid RECORD.
 pub(crate) fn make(folder: &Path, wheel: Wheel<'_>) -> PathBuf {
     const SCRIPT: &str = r"
 import base64, hashlib, os, sys, zipfile
@@ -178,7 +178,7 @@ with zipfile.ZipFile(path, 'w') as wheel:
     path
 }
 
-/// Each tool that can be had here.
+/// The available tools.
 pub(crate) fn tools() -> Vec<&'static str> {
     match uv() {
         Some(_) => vec!["pip", "uv"],
@@ -197,7 +197,7 @@ pub(crate) fn uv() -> Option<PathBuf> {
     named.into_iter().chain(found).filter(|path| path.is_file()).find(answers)
 }
 
-/// A command that installs with this tool, and with nothing of this machine's settings.
+/// A command that installs with this tool, and with none of this machine's settings.
 pub(crate) fn bare(home: &TestHome, tool: &str, arguments: &[&str]) -> Command {
     let mut command = home.command(arguments);
     for (name, _) in std::env::vars_os() {

@@ -1,4 +1,4 @@
-//! A server that is killed while many use it.
+//! A server that is killed while many clients use it.
 
 use std::fs;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::support::port::Port;
 
 const CLIENTS: usize = 64;
 
-/// Code with a child, which tells the child's process, and hangs.
+/// Code that starts a child, reports its pid, and hangs.
 const HANGS: &str = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '1000'])\n\
     with open(told + '.new', 'w') as file: n = file.write(str(child.pid))\nos.rename(told + '.new', told)\ntime.sleep(1000)";
 
-/// Uses the server until that is no more.
+/// Uses the server until it is gone.
 async fn used(client: AnyBackend, n: usize, told: &Path) -> Error {
     match n {
         0 => {
@@ -63,7 +63,7 @@ fn killed_server_takes_its_processes_along_and_clients_notice() {
             clients.push((n, runtime.spawn(async move { used(client, n, &told).await })));
         }
     }
-    // All are at work that say so.
+    // Wait until all of them are at work.
     let files = || fs::read_dir(&told).unwrap().flatten().map(|file| file.path()).collect::<Vec<_>>();
     runtime.block_on(async {
         while files().iter().filter(|file| file.extension().is_none()).count() < 9 {

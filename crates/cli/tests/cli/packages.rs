@@ -1,4 +1,4 @@
-//! Packages: installed from an index on loopback by each tool that there is, removed, mended.
+//! Packages: installed, removed and repaired with each available tool, from an index on loopback.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,11 +19,11 @@ fn site_packages(home: &TestHome, name: &str) -> PathBuf {
     python.join("site-packages")
 }
 
-/// What the environment's Python prints of a module's version.
+/// The version of a module, as the environment's Python prints it.
 fn imported(home: &TestHome, name: &str, module: &str) -> String {
     let python = home.root().join("environments").join(name).join("bin/python");
     let code = format!("import {module}; print({module}.version)");
-    // Nothing is compiled: within a second another version of the same length would not be told from it.
+    // No bytecode: it would be reused for another version of the same size from the same second.
     let output = Command::new(python).args(["-I", "-B", "-c", &code]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -41,7 +41,7 @@ fn uninstall_removes_exactly_the_files_of_a_package() {
         let python = home.root().join("environments/mine/bin/python");
         let compiled = Command::new(python).args(["-I", "-m", "compileall", "-q"]).arg(&mine).status().unwrap();
         assert!(compiled.success() && mine.join("__pycache__").is_dir());
-        // What a list says of a place elsewhere is not believed.
+        // Paths outside of the environment in a RECORD are ignored.
         let outside = home.directory().join("precious");
         fs::write(&outside, "x").unwrap();
         let record = mine.join("alpha-1.0.dist-info/RECORD");
@@ -84,32 +84,32 @@ fn damage_is_detected_and_repaired() {
         let state = || home.json(&["venv", "status", "mine"])["state"].as_str().unwrap().to_owned();
         assert_eq!(state(), "healthy");
 
-        // Half a package.
+        // A file of a package is missing.
         fs::remove_file(site.join("alpha.py")).unwrap();
         let status = home.run(&["venv", "status", "mine"]);
         assert_eq!(status.code, Some(1));
         assert!(status.stdout.contains("packages damaged") && status.stdout.contains("alpha 1.0"), "{status:?}");
-        let mended = from(&index, &home, tool, &["venv", "repair", "mine"]);
-        assert_eq!((mended.code, state().as_str()), (Some(0), "healthy"), "{mended:?}");
-        assert!(mended.stdout.starts_with("Repaired mine, which was: packages damaged"), "{mended:?}");
+        let repaired = from(&index, &home, tool, &["venv", "repair", "mine"]);
+        assert_eq!((repaired.code, state().as_str()), (Some(0), "healthy"), "{repaired:?}");
+        assert!(repaired.stdout.starts_with("Repaired mine, which was: packages damaged"), "{repaired:?}");
         assert_eq!(imported(&home, "mine", "alpha"), "1.0");
         assert_eq!(from(&index, &home, tool, &["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
 
-        // A change was killed in its middle.
+        // A change was interrupted by a kill.
         fs::write(path.join("beep-python.installing.json"), "").unwrap();
         assert_eq!(state(), "packages damaged");
-        let mended = from(&index, &home, tool, &["venv", "repair", "mine"]);
-        assert!(mended.stdout.contains("was interrupted; repeat it after the repair"), "{mended:?}");
+        let repaired = from(&index, &home, tool, &["venv", "repair", "mine"]);
+        assert!(repaired.stdout.contains("was interrupted; repeat it after the repair"), "{repaired:?}");
         assert_eq!(state(), "healthy");
 
-        // No Python any more.
+        // The Python is missing.
         fs::remove_file(path.join("bin/python")).unwrap();
         std::os::unix::fs::symlink("/nonexistent/python", path.join("bin/python")).unwrap();
         assert_eq!(state(), "does not run");
         assert_eq!(from(&index, &home, tool, &["venv", "repair", "mine"]).code, Some(0));
         assert_eq!((state().as_str(), imported(&home, "mine", "beta").as_str()), ("healthy", "1.0"));
 
-        // Its record is rubbish, or not there.
+        // The record is damaged or missing.
         for text in ["", "{\"name\": ", "[]"] {
             fs::write(path.join("beep-python.json"), text).unwrap();
             assert_eq!(home.json(&["venv", "list"])[0]["state"], "healthy");
@@ -118,7 +118,7 @@ fn damage_is_detected_and_repaired() {
         fs::remove_file(path.join("beep-python.json")).unwrap();
         assert_eq!(state(), "healthy");
 
-        // A package's own description is gone, and the index does not have it any more.
+        // A package's metadata is missing, and so is the package in the index.
         index.remove("alpha-1.0-py3-none-any.whl");
         fs::remove_file(site.join("alpha-1.0.dist-info/METADATA")).unwrap();
         let failed = from(&index, &home, tool, &["venv", "repair", "mine"]);
@@ -126,8 +126,8 @@ fn damage_is_detected_and_repaired() {
         assert!(failed.stderr.contains("alpha"), "{failed:?}");
         assert_eq!(state(), "packages damaged", "it is not forgotten");
         index.add(Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
-        let mended = from(&index, &home, tool, &["venv", "repair", "mine"]);
-        assert_eq!((mended.code, imported(&home, "mine", "alpha").as_str()), (Some(0), "1.0"), "{mended:?}");
+        let repaired = from(&index, &home, tool, &["venv", "repair", "mine"]);
+        assert_eq!((repaired.code, imported(&home, "mine", "alpha").as_str()), (Some(0), "1.0"), "{repaired:?}");
     }
 }
 
@@ -187,7 +187,7 @@ fn lock_recreates_the_environment_and_checks_hashes() {
         assert!(text.contains("lock-version = \"1.0\"") && text.matches("sha256").count() >= 3, "{text}");
         assert_eq!(done(&["venv", "lock", "one", "--output", "-"]), text);
 
-        // Newer versions and other packages are brought back to what the lock says.
+        // Newer versions and other packages go back to the lock.
         index.add(Wheel { name: "beta", version: "2.0", ..Wheel::default() });
         done(&["venv", "create", "two", "--with", "beta", "--with", "gamma"]);
         assert_eq!(imported(&home, "two", "beta"), "2.0");
@@ -197,7 +197,7 @@ fn lock_recreates_the_environment_and_checks_hashes() {
         assert_eq!(imported(&home, "two", "beta"), "1.0");
         assert_eq!(done(&["venv", "sync", "two", "team.toml"]), "Nothing to do, two is as the lock says\n");
 
-        // An environment keeps a lock of its own.
+        // An environment keeps its own lock.
         done(&["venv", "lock", "two"]);
         done(&["venv", "install", "two", "gamma"]);
         assert_eq!(done(&["venv", "sync", "two"]), "Removed from two: gamma 1.0\n");
@@ -235,11 +235,11 @@ fn copy_is_independent_of_its_original() {
     assert_eq!(imported(&home, "copy", "alpha"), "1.0");
     let status = home.json(&["venv", "status", "copy"]);
     assert_eq!((&status["state"], &status["provider"]), (&json!("healthy"), &Value::Null));
-    // The commands of packages run with the copy's Python.
+    // Commands of packages run with the copy's Python.
     let command = std::path::Path::new(copied["path"].as_str().unwrap()).join("bin/alpha");
     let output = Command::new(command).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "1.0\n");
-    // Its lists are right, so that repairing finds nothing to do and removing takes the command away.
+    // Its RECORDs are valid: repair finds nothing to do, and uninstall removes the command.
     assert_eq!(from(&index, &home, "pip", &["venv", "repair", "copy"]).stdout, "Nothing was wrong with copy\n");
     home.success(&["venv", "uninstall", "copy", "alpha"]);
     assert!(!home.root().join("environments/copy/bin/alpha").exists());
@@ -280,7 +280,7 @@ fn settings_of_one_tool_apply_to_the_other() {
             &[("UV_CONFIG_FILE", here("links.toml")), ("UV_NO_CONFIG", String::new())],
             &[("UV_DEFAULT_INDEX", url.clone())],
             &[("UV_DEFAULT_INDEX", url.replace("/simple", "/nothing")), ("UV_FIND_LINKS", here("wheels"))],
-            // Nobody has this name: only the proxy answers for it.
+            // The host does not exist: only the proxy can answer for it.
             &[
                 ("PIP_INDEX_URL", "http://packages.invalid/simple".into()),
                 ("PIP_PROXY", proxied.clone()),
@@ -308,7 +308,7 @@ fn settings_of_one_tool_apply_to_the_other() {
     }
 }
 
-/// Runs a shell script with mounts of its own, which go with it; `None` where that is not allowed.
+/// Runs a shell script in a mount namespace; `None` if that is not allowed.
 fn with_mounts(home: &TestHome, tool: &str, index: &Index, script: &str) -> Option<CommandOutput> {
     if !rustix::process::geteuid().is_root()
         || !Command::new("unshare").args(["-m", "true"]).status().is_ok_and(|s| s.success())

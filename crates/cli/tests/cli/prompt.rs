@@ -1,4 +1,4 @@
-//! The prompt for Python, as somebody sees it who types.
+//! The prompt for Python on a terminal.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn prompt(home: &TestHome, arguments: &[&str]) -> Terminal {
     Terminal::run(home.command(&[&["python"], arguments].concat()))
 }
 
-/// What the screen shows below the last line with this text.
+/// The screen below the last line with this text.
 fn below(terminal: &Terminal, text: &str) -> String {
     let screen = terminal.screen();
     let after = screen.rsplit_once(text).unwrap_or_else(|| panic!("no {text:?} in:\n{screen}")).1;
@@ -86,14 +86,14 @@ fn blocks_are_read_to_their_end_and_indented() {
     terminal.command(PROMPT, "text");
     assert_eq!(below(&terminal, ">>> text\n"), ">>> ");
     terminal.wait_for("'a\\nb'");
-    // A block that was typed comes back whole.
+    // The history has the whole block.
     terminal.keys(UP);
     terminal.keys(UP);
     terminal.keys(UP);
     terminal.keys(UP);
     terminal.wait_until("the function again", |screen| screen.contents().matches("return w * h").count() == 2);
-    terminal.give_up(PROMPT);
-    // What is pasted is one piece.
+    terminal.discard_line(PROMPT);
+    // Pasted text is one block.
     terminal.keys("\x1b[200~for n in (1, 2):\n    print(n * 11)\n\x1b[201~");
     terminal.wait_for("print(n * 11)");
     terminal.keys(ENTER);
@@ -119,7 +119,7 @@ fn prompt_completes_names_of_the_session() {
         let column = u16::try_from(PROMPT.len() + completed.len()).unwrap();
         terminal.wait_until(completed, |screen| screen.cursor_position().1 == column);
         terminal.wait_for_line(&format!("{PROMPT}{completed}"));
-        terminal.give_up(PROMPT);
+        terminal.discard_line(PROMPT);
     }
     terminal.keys("grandmother.");
     terminal.keys(TAB);
@@ -134,7 +134,7 @@ fn ctrl_c_cancels_and_keeps_the_state() {
     terminal.command(PROMPT, "kept = 41");
     terminal.keys("half a li");
     terminal.wait_for_line(">>> half a li");
-    terminal.give_up(PROMPT);
+    terminal.discard_line(PROMPT);
     let began = home.directory().join("began");
     for long in
         ["import time; time.sleep(600)", "[None for n in iter(int, 1)]", "import asyncio; await asyncio.sleep(600)"]
@@ -149,7 +149,7 @@ fn ctrl_c_cancels_and_keeps_the_state() {
     }
     terminal.command(PROMPT, "kept + 1");
     assert_eq!(below(&terminal, "kept + 1"), "42\n>>> ");
-    // While the text that shows a result is made, too.
+    // Also while the repr of a result is made.
     let _ = fs::remove_file(&began);
     terminal.command(PROMPT, "slow = lambda self: (open('began', 'w').close(), time.sleep(600))");
     terminal.begin(PROMPT, "type('Slow', (), {'__repr__': slow})()");
@@ -251,7 +251,7 @@ fn prompt_without_a_server_starts_one_and_leaves_nothing() {
     assert_eq!(home.json(&["status"]), json!([]));
     home.wait_until_no_process_is_left();
 
-    // The terminal is closed, or somebody asks it to end.
+    // The terminal is closed, or the prompt is asked to end.
     for end in [Signal::HUP, Signal::TERM] {
         let mut terminal = prompt(&home, &[]);
         terminal.command(PROMPT, "1 + 1");
@@ -260,7 +260,7 @@ fn prompt_without_a_server_starts_one_and_leaves_nothing() {
         assert_eq!(home.json(&["status"]), json!([]));
         home.wait_until_no_process_is_left();
     }
-    // It is killed, and can say nothing.
+    // The prompt is killed, and can clean up nothing.
     let mut terminal = prompt(&home, &[]);
     terminal.command(PROMPT, "1 + 1");
     terminal.begin(PROMPT, "import time; time.sleep(600)");

@@ -1,4 +1,4 @@
-//! Providers: what `providers.toml` says, the environments that come of it, and what is told of them.
+//! Providers: `providers.toml`, the environments made from it, and their status.
 
 use std::fs;
 use std::process::Command;
@@ -69,7 +69,7 @@ fn ensure_installs_what_the_provider_needs_and_reports_what_is_missing() {
         );
         assert!(packages[3]["reason"].as_str().unwrap().contains("nosuch"), "{packages:?}");
 
-        // Ready: the index is not asked again, though something optional is missing.
+        // Ready: the index is not asked again, although an optional package is missing.
         drop(index);
         let index = Index::serve();
         let again = on("cuda", &index, &home, tool, &["provider", "ensure", "hf"]);
@@ -123,7 +123,7 @@ fn mistakes_in_providers_toml_are_reported_with_file_and_line() {
         file.display()
     );
     assert!(output.stderr.starts_with(&expected) && output.stderr.contains("python is probably meant"), "{output:?}");
-    // A file that is named says instead what it says, and must be there.
+    // A named file takes precedence, and must exist.
     declare(&home, TEXT);
     let more = home.directory().join("more.toml");
     let named = ["provider", "packages", "hf", "--json", "--providers", more.to_str().unwrap()];
@@ -140,7 +140,7 @@ fn provider_variables_reach_builds_and_sessions() {
     let home = TestHome::with_runtime();
     let source = home.directory().join("built");
     fs::create_dir(&source).unwrap();
-    // A package whose build writes down what it was told.
+    // A package whose build records its environment variables.
     let backend = "import os, zipfile\n\
         def build_wheel(folder, *rest):\n    \
             name = 'built-1.0-py3-none-any.whl'\n    \

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::test_home::{TestHome, python, version};
 use crate::support::port::Port;
 
-/// Pythons that can be downloaded, from where nothing listens.
+/// A catalogue of Pythons at an address where nothing listens.
 fn unreachable_catalogue(home: &TestHome, nobody: &Port) -> String {
     let platform = platform();
     let release = json!({
@@ -96,7 +96,7 @@ fn runtime_can_become_the_default_and_be_forgotten() {
     assert!(output.stderr.starts_with("error: no Python 3.99 is installed"), "{output:?}");
     assert!(output.stderr.contains(&format!("there are {}", version().split('.').next().unwrap())), "{output:?}");
     assert!(output.stderr.contains("hint: the nearest available is 3."), "{output:?}");
-    // One of the machine is made a runtime by being chosen.
+    // `runtime use` adopts a Python of the machine.
     assert_eq!(home.success(&["runtime", "use", python()]), format!("{id} is the default now\n"));
 }
 
@@ -148,7 +148,7 @@ fn list_all_shows_every_build() {
     assert!(all.len() > 10 * newest.len());
 }
 
-/// Two words for one version: it is installed once, and both are answered. It is not removed while an environment needs it.
+/// Two requests for one version install it once. It is not removed while an environment needs it.
 #[test]
 fn runtimes_install_in_parallel_and_are_kept_while_needed() {
     let packed = crate::support::archive::packed();

@@ -1,4 +1,4 @@
-//! `start`, `status`, `stop`, `restart`, `logs`: a server's whole life, from one shell to the next.
+//! `start`, `status`, `stop`, `restart`, `logs`: the life of a server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::test_home::{CommandOutput, TestHome, port_of, signal, wait_until};
 use crate::support::port::Port;
 
-/// The lines of a table, blanks between the columns made one.
+/// The lines of a table, with one blank between columns.
 fn squeezed(text: &str) -> String {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
 }
@@ -79,7 +79,7 @@ fn killed_server_takes_its_workers_along_and_status_explains() {
     home.success(&["eval", "1"]);
     signal(server["pid"].as_u64().unwrap(), Signal::KILL);
     home.wait_until_no_process_is_left();
-    // Its memory goes first, and the name of its command with it.
+    // A dying process loses its memory first, and with it the name of its command.
     wait_until("it is gone", || home.json(&["status"])[0]["state"] != "running");
 
     let status = home.json(&["status"]);
@@ -198,7 +198,7 @@ fn restart_keeps_id_port_environment_and_settings() {
     home.success(&["venv", "create", "mine"]);
     let port = Port::new();
     let number = port.number.to_string();
-    // Time enough for what is to end, also where the machine has other things to do.
+    // Long enough on a busy machine, too.
     let settings = ["--venv", "mine", "--timeout", "3", "--preload", "decimal"];
     let first = home.json(&[&["start", "http", "--port", &number], &settings[..]].concat());
     home.success(&["eval", "--session", "default", "x = 1"]);

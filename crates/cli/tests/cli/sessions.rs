@@ -1,4 +1,4 @@
-//! `session`: made, listed, shown while it is busy, restarted, ended.
+//! `session`: create, list, show a busy one, restart, delete.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! A terminal with somebody before it: a pseudo-terminal, the screen that its bytes make, and keys.
+//! A terminal with a user: a pseudo-terminal, its screen, and keys.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -28,7 +28,7 @@ pub(crate) const CTRL_U: &str = "\x15";
 
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 110;
-/// Until a test gives up what it waits for.
+/// How long a test waits for the screen.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Terminal {
@@ -56,7 +56,7 @@ impl Default for State {
     }
 }
 
-/// What a terminal answers when it is asked where the cursor is.
+/// Replies to requests for the cursor position.
 #[derive(Default)]
 struct Answers(Vec<u8>);
 
@@ -80,7 +80,7 @@ impl Terminal {
         let terminal: OwnedFd = rustix::fs::open(name.as_c_str(), flags, Mode::empty()).unwrap();
         tcsetwinsize(&terminal, Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         command.stdin(terminal.try_clone().unwrap()).stdout(terminal.try_clone().unwrap()).stderr(terminal);
-        // Unless the test says otherwise.
+        // Unless the test sets them.
         let said: Vec<_> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
         if !said.iter().any(|name| name == "TERM") {
             command.env("TERM", "xterm-256color");
@@ -97,7 +97,7 @@ impl Terminal {
             });
         }
         let child = command.spawn().unwrap();
-        // It holds the terminal's other end, which would never close.
+        // It holds the other end of the terminal, which would never close.
         drop(command);
         let keys = File::from(master);
         let shown = Arc::new(Shown::default());
@@ -112,12 +112,12 @@ impl Terminal {
         self.child.id().into()
     }
 
-    /// Types this; all at once, as somebody who types ahead.
+    /// Types all keys at once.
     pub(crate) fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until the screen is as it should be.
+    /// Waits until the screen satisfies the condition.
     pub(crate) fn wait_until(&self, what: &str, right: impl Fn(&vt100::Screen) -> bool) {
         let deadline = Instant::now() + WAIT_TIMEOUT;
         let mut state = self.shown.state.lock().unwrap();
@@ -132,12 +132,12 @@ impl Terminal {
         }
     }
 
-    /// Waits until this can be read somewhere.
+    /// Waits until the screen has this text.
     pub(crate) fn wait_for(&self, text: &str) {
         self.wait_until(text, |screen| screen.contents().contains(text));
     }
 
-    /// Waits until the line with the cursor begins so; trailing blanks do not count.
+    /// Waits until the line with the cursor begins so, except for trailing blanks.
     pub(crate) fn wait_for_line(&self, line: &str) {
         self.wait_until(line, |screen| line_at_cursor(screen).starts_with(line.trim_end()));
     }
@@ -161,8 +161,8 @@ impl Terminal {
         self.keys(ENTER);
     }
 
-    /// Gives up what is typed; waits for the next prompt, further down.
-    pub(crate) fn give_up(&mut self, prompt: &str) {
+    /// Discards the line with Ctrl-C; waits for the next prompt, further down.
+    pub(crate) fn discard_line(&mut self, prompt: &str) {
         let row = Cell::new(0);
         self.wait_until("what is typed", |screen| {
             row.set(screen.cursor_position().0);
@@ -178,7 +178,7 @@ impl Terminal {
         contents(&self.shown.state.lock().unwrap())
     }
 
-    /// Whether any cell with this text is in a color.
+    /// Whether this text appears in color.
     pub(crate) fn is_colored(&self, text: &str) -> bool {
         let state = self.shown.state.lock().unwrap();
         let screen = state.parser.screen();
@@ -238,12 +238,12 @@ fn contents(state: &State) -> String {
     state.parser.screen().contents()
 }
 
-/// Whether a program is about to paint: it hides its cursor meanwhile, and what there is may be half of what is meant.
+/// Whether the program is painting: it hides the cursor meanwhile, and the screen may be incomplete.
 fn is_painted(screen: &vt100::Screen) -> bool {
     screen.hide_cursor()
 }
 
-/// The line with the cursor; nothing while it is painted.
+/// The line with the cursor; empty while the program paints.
 fn line_at_cursor(screen: &vt100::Screen) -> String {
     if is_painted(screen) {
         return String::new();
