@@ -534,7 +534,7 @@ import sys
 frame = sys._getframe()
 while frame.f_code.co_name != 'serve':
     frame = frame.f_back
-frame.f_locals['self'].bits != b''
+frame.f_locals['self'].affinity.bits != b''
 ";
 
 /// Makes one call after the other until the worker was drawn near; fails where that does not come about.
