@@ -8,7 +8,7 @@ use beep_python_protocol::{CallLimits, Operation, Outcome, Problem, ValueForm};
 use bytes::Bytes;
 
 use crate::session::output::CapturedOutput;
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 
 /// A request for one operation.
 #[derive(Clone, Debug)]
@@ -92,17 +92,17 @@ pub struct Response {
 #[derive(Debug)]
 pub enum CallResult {
     /// A JSON value.
-    Value(Body),
+    Value(Chunks),
     /// A JSON object that describes a new handle: `{"isHandle":true,"handleId",…}`.
-    Handle(Body),
+    Handle(Chunks),
     /// A JSON object that is the whole response.
-    Object(Body),
+    Object(Chunks),
     /// Little-endian 32-bit floats.
-    Floats(Body),
+    Floats(Chunks),
     /// u32 count of rows, u32 length of each row, then the little-endian 32-bit floats of all rows.
-    FloatRows(Body),
+    FloatRows(Chunks),
     /// `{"detail":…,"exception":{…}}`: Python raised. A result, not a failure of the host.
-    Exception(Body),
+    Exception(Chunks),
     /// The operation could not be carried out.
     Problem(Box<Problem>),
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::session::call::Response;
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 
 /// One event of a call, in the order in which it happened. [`Event::Response`] is the last one.
 #[derive(Debug)]
@@ -13,11 +13,11 @@ pub enum Event {
     /// Text on standard error.
     Stderr(String),
     /// Display data of an object: `{"data": {MIME: VALUE}, "metadata"?}`.
-    Display(Body),
+    Display(Chunks),
     /// One item of a stream: a JSON value.
-    Item(Body),
+    Item(Chunks),
     /// One item of a stream: a JSON object that describes a new handle.
-    ItemHandle(Body),
+    ItemHandle(Chunks),
     /// The code waits for an answer of the client.
     ClientRequest(ClientRequest),
     /// The call has ended.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::session::call::Response;
 use crate::session::event::Event;
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 
 /// How many bytes of displays wait for a client that does not read; one display is always kept.
 const MAX_UNREAD_DISPLAYS: usize = 64 << 20;
@@ -63,7 +63,7 @@ impl EventChannel {
             if state.unread_displays > 0 && state.unread_displays + body.len() > MAX_UNREAD_DISPLAYS {
                 let mark = format!("[display cut here: {} bytes]", body.len());
                 let mark = serde_json::json!({ "data": { "text/plain": mark } }).to_string();
-                state.unread.push_back(Event::Display(Body::from(Bytes::from(mark))));
+                state.unread.push_back(Event::Display(Chunks::from(Bytes::from(mark))));
                 state.wake();
                 return true;
             }

@@ -20,7 +20,7 @@ use crate::session::session::Session;
 use crate::session::state::call_record::CallId;
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::streams::{BatchEnd, dispose_request};
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 
 impl Session {
     /// Carries out one operation as [`call`](Session::call) does, and returns its events as they come.
@@ -112,7 +112,7 @@ impl EventStream {
                 return None;
             }
             let end = format!(r#"{{"done":true,"count":{}}}"#, self.count);
-            response.result = CallResult::Object(Body::from(Bytes::from(end)));
+            response.result = CallResult::Object(Chunks::from(Bytes::from(end)));
         }
         self.ended = true;
         if let (CallResult::Problem(problem), Some(handle_id)) = (&mut response.result, self.handle_id.take()) {

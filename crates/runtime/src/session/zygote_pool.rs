@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::environment::EnvironmentIdentity;
 use crate::worker::lifeline::Lifeline;
-use crate::worker::zygote::{Zygote, ZygoteConfig, ZygoteError};
+use crate::worker::zygote::{Zygote, ZygoteConfig};
+use crate::worker::zygote_error::ZygoteError;
 
 /// How many zygotes without a session are kept for later ones.
 const MAX_IDLE: usize = 4;

@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::worker::chunks::Chunks;
-pub(crate) use crate::worker::chunks::Chunks as Body;
 
 /// The size of a header in bytes.
 pub(crate) const HEADER_BYTES: usize = 16;
@@ -32,7 +31,6 @@ pub(crate) mod flag {
     pub(crate) const EXACT: u8 = 2;
     /// On a request: it was sent while others were unanswered.
     pub(crate) const PIPELINED: u8 = 4;
-    pub(crate) use self::PIPELINED as FOLLOWS;
     /// On a request: its client accepts events before the answer.
     pub(crate) const EVENTS: u8 = 8;
     /// On a request: its client answers `input()`.
@@ -45,7 +43,6 @@ pub(crate) mod flag {
 pub(crate) mod kind {
     /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, its limits. With id 0: the limits of all.
     pub(crate) const REQUEST_LIMITS: u8 = 32;
-    pub(crate) use self::REQUEST_LIMITS as TERMS;
     /// A JSON value.
     pub(crate) const VALUE: u8 = 64;
     /// A JSON object that describes a new handle.
@@ -60,7 +57,6 @@ pub(crate) mod kind {
     pub(crate) const EXCEPTION: u8 = 69;
     /// `{"code", "detail"}`: the request is invalid or exceeds a limit.
     pub(crate) const REJECTED: u8 = 70;
-    pub(crate) use self::REJECTED as REFUSED;
     /// `started`, or nothing: the request was cancelled.
     pub(crate) const CANCELLED: u8 = 71;
     /// The first frame of a worker: `{"pid", "python"}`.

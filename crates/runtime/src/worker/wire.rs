@@ -8,7 +8,8 @@ use beep_python_protocol::{Capabilities, Operation, ValueForm};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
-use crate::worker::frame::{Body, Message, encode, flag, kind};
+use crate::worker::chunks::Chunks;
+use crate::worker::frame::{Message, encode, flag, kind};
 use crate::worker::shared_page::SLOTS;
 
 /// The id of a request on the wire. Its low bits are the request's slot on the shared page.
@@ -117,7 +118,7 @@ impl HostMessage {
                 let WireRequest { id, operation, form, limits, body } = request;
                 encode_limits(out, *id, limits.as_ref());
                 let mut flags = if *form == ValueForm::Exact { flag::EXACT } else { 0 };
-                flags |= if *pipelined { flag::FOLLOWS } else { 0 };
+                flags |= if *pipelined { flag::PIPELINED } else { 0 };
                 flags |= events.map_or(0, capability_flags);
                 encode(out, operation.number(), flags, id.0, body);
             }
@@ -142,7 +143,7 @@ impl HostMessage {
 
 fn encode_limits(out: &mut BytesMut, id: WireId, limits: Option<&RequestLimits>) {
     if let Some(json) = limits.and_then(RequestLimits::to_json) {
-        encode(out, kind::TERMS, 0, id.0, &json);
+        encode(out, kind::REQUEST_LIMITS, 0, id.0, &json);
     }
 }
 
@@ -156,19 +157,19 @@ fn capability_flags(capabilities: Capabilities) -> u8 {
 #[derive(Debug)]
 pub(crate) enum WorkerAnswer {
     /// A JSON value.
-    Value(Body),
+    Value(Chunks),
     /// A JSON object that describes a new handle.
-    Handle(Body),
+    Handle(Chunks),
     /// A JSON object that is the whole answer.
-    Object(Body),
+    Object(Chunks),
     /// Little-endian 32-bit floats.
-    Floats(Body),
+    Floats(Chunks),
     /// u32 count of rows, u32 length of each, then the little-endian 32-bit floats of all.
-    FloatRows(Body),
+    FloatRows(Chunks),
     /// `{"detail", "exception"}`: Python raised.
-    Exception(Body),
+    Exception(Chunks),
     /// `{"code", "detail"}`: the request cannot be carried out.
-    Rejected(Body),
+    Rejected(Chunks),
     /// The request was cancelled, after it had started or before.
     Cancelled {
         /// Whether it had started.
@@ -179,7 +180,7 @@ pub(crate) enum WorkerAnswer {
 }
 
 impl WorkerAnswer {
-    fn decode(kind: u8, body: Body) -> WorkerAnswer {
+    fn decode(kind: u8, body: Chunks) -> WorkerAnswer {
         match kind {
             kind::VALUE => WorkerAnswer::Value(body),
             kind::HANDLE => WorkerAnswer::Handle(body),
@@ -187,7 +188,7 @@ impl WorkerAnswer {
             kind::FLOATS => WorkerAnswer::Floats(body),
             kind::FLOAT_ROWS => WorkerAnswer::FloatRows(body),
             kind::EXCEPTION => WorkerAnswer::Exception(body),
-            kind::REFUSED => WorkerAnswer::Rejected(body),
+            kind::REJECTED => WorkerAnswer::Rejected(body),
             kind::CANCELLED => WorkerAnswer::Cancelled { started: !body.is_empty() },
             other => WorkerAnswer::Unknown(other),
         }
@@ -218,14 +219,14 @@ pub(crate) enum WorkerMessage {
         /// The request.
         id: WireId,
         /// The object.
-        body: Body,
+        body: Chunks,
     },
     /// Before the answer: one item of a stream.
     Item {
         /// The request.
         id: WireId,
         /// A JSON value, or a JSON object that describes a new handle.
-        body: Body,
+        body: Chunks,
         /// Whether it is a handle.
         is_handle: bool,
     },
@@ -270,12 +271,12 @@ impl fmt::Display for WorkerMessage {
 }
 
 /// u64 id, u8 kind, then the body of the answer.
-fn decode_nested(body: Body) -> WorkerMessage {
+fn decode_nested(body: Chunks) -> WorkerMessage {
     let mut body = body.contiguous();
     let (Ok(id), Ok(kind)) = (body.try_get_u64_le(), body.try_get_u8()) else {
         return WorkerMessage::NestedAnswer { id: WireId(0), answer: WorkerAnswer::Unknown(0) };
     };
-    WorkerMessage::NestedAnswer { id: WireId(id), answer: WorkerAnswer::decode(kind, Body::from(body)) }
+    WorkerMessage::NestedAnswer { id: WireId(id), answer: WorkerAnswer::decode(kind, Chunks::from(body)) }
 }
 
 #[cfg(test)]
@@ -303,7 +304,7 @@ mod tests {
         assert_eq!((sent[0].kind, sent[0].id), (1, 33));
         let mut out = BytesMut::new();
         message.encode(&mut out);
-        assert_eq!(out[5], flag::EXACT | flag::FOLLOWS | flag::EVENTS | flag::STDIN);
+        assert_eq!(out[5], flag::EXACT | flag::PIPELINED | flag::EVENTS | flag::STDIN);
     }
 
     #[test]
@@ -311,7 +312,7 @@ mod tests {
         let limits = Some(RequestLimits { handles: Some(3), ..RequestLimits::default() });
         let sent = messages(&HostMessage::Request { request: request(limits), pipelined: false, events: None });
         let seen: Vec<_> = sent.iter().map(|message| (message.kind, message.id)).collect();
-        assert_eq!(seen, [(kind::TERMS, 33), (1, 33)]);
+        assert_eq!(seen, [(kind::REQUEST_LIMITS, 33), (1, 33)]);
         assert_eq!(sent[0].body.contiguous(), &br#"{"handles":3}"#[..]);
     }
 
@@ -323,7 +324,7 @@ mod tests {
     #[test]
     fn every_kind_of_message_is_decoded() {
         let decode = |kind, body: &'static [u8]| {
-            let body = Body::from(Bytes::from_static(body));
+            let body = Chunks::from(Bytes::from_static(body));
             WorkerMessage::decode(Message { kind, id: 33, body })
         };
         assert!(matches!(decode(kind::READY, b"{}"), WorkerMessage::Ready));

@@ -13,7 +13,6 @@ use tokio::sync::oneshot;
 
 use crate::worker::async_fd::register;
 use crate::worker::output_pipe::OutputPipe;
-pub(crate) use crate::worker::output_pipe::{Drained, OutputPipe as Output};
 use crate::worker::process_tree::{kill_orphans, kill_tree};
 use crate::worker::shared_page::SharedPage;
 use crate::worker::zygote::{Death, Forked, Zygote};

@@ -21,7 +21,7 @@ use crate::worker::async_fd::register;
 use crate::worker::control_socket::{DESCRIPTORS, receive, send};
 use crate::worker::lifeline::Lifeline;
 use crate::worker::package::BOOT;
-pub(crate) use crate::worker::zygote_error::ZygoteError;
+use crate::worker::zygote_error::ZygoteError;
 
 /// The lines of standard error to keep for an error message.
 const STDERR_LINES: usize = 20;

@@ -7,7 +7,7 @@ use beep_python_protocol::Problem;
 use crate::platform::{Home, HomeError};
 use crate::session::limits::SessionLimits;
 use crate::worker::package::PackageError;
-use crate::worker::zygote::ZygoteError;
+use crate::worker::zygote_error::ZygoteError;
 
 /// How many sessions and workers a host may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::session::call::{CallResult, Request, RequestId, Response};
 use crate::session::event_stream::EventStream;
 use crate::session::manager::manager::SessionManager;
 use crate::session::session::Session;
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 
 /// Executes one operation. The body, a JSON object, goes to the worker as it is.
 ///
@@ -24,7 +24,7 @@ pub async fn execute_operation(
     let session = session_of(sessions, options)?;
     if operation == Operation::Answer {
         session.answer(body, options.form())?;
-        let result = CallResult::Object(Body::from(Bytes::from_static(br#"{"success":true}"#)));
+        let result = CallResult::Object(Chunks::from(Bytes::from_static(br#"{"success":true}"#)));
         return Ok(Response { result, output: Default::default(), epoch: session.epoch() });
     }
     if options.is_isolated() && options.callback.is_some() {

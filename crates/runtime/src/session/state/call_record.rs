@@ -14,7 +14,7 @@ use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
 use crate::session::output::{CaptureBuffer, CapturedOutput};
 use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::reply_sink::ReplySink;
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 use crate::worker::wire::{WireId, WireRequest, WorkerAnswer};
 
 /// The number of a call in its session, in order of arrival.
@@ -142,7 +142,7 @@ impl InFlightCall {
     }
 
     /// The result, unless it is larger than the call may send.
-    fn bounded(&self, body: Body, result: impl FnOnce(Body) -> CallResult) -> CallResult {
+    fn bounded(&self, body: Chunks, result: impl FnOnce(Chunks) -> CallResult) -> CallResult {
         let Some(max) = self.limits.result.filter(|&max| body.len() as u64 > max) else { return result(body) };
         let detail = format!("the result has {} bytes, more than the {max} that this call may send", body.len());
         Problem::new(ErrorCode::ResultTooLarge, detail).into()

@@ -15,7 +15,8 @@ use crate::worker::frame::{Decoder, FrameError};
 use crate::worker::shared_page::SharedPage;
 use crate::worker::wire::WorkerMessage;
 use crate::worker::worker::{Worker, WorkerEnds};
-use crate::worker::zygote::{Death, ZygoteError};
+use crate::worker::zygote::Death;
+use crate::worker::zygote_error::ZygoteError;
 
 const WORKER_READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the standard error of a worker that died may take to be read.

@@ -5,20 +5,21 @@ use std::sync::Mutex;
 use crate::session::output::{StderrTail, UnattributedOutputLog};
 use crate::session::shared::{Link, SessionInner};
 use crate::session::state::state::SessionState;
+use crate::worker::output_pipe::{Drained, OutputPipe};
 use crate::worker::wire::WireId;
-use crate::worker::worker::{Drained, Output, Worker};
+use crate::worker::worker::Worker;
 
 /// Reads what a worker writes.
 #[derive(Debug)]
 pub(crate) struct StdioPump {
-    stdout: Output,
-    stderr: Output,
+    stdout: OutputPipe,
+    stderr: OutputPipe,
     tail: Mutex<StderrTail>,
     unattributed: Mutex<UnattributedOutputLog>,
 }
 
 impl StdioPump {
-    pub(crate) fn new(stdout: Output, stderr: Output) -> StdioPump {
+    pub(crate) fn new(stdout: OutputPipe, stderr: OutputPipe) -> StdioPump {
         StdioPump { stdout, stderr, tail: Mutex::default(), unattributed: Mutex::default() }
     }
 

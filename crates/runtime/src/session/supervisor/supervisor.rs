@@ -12,7 +12,7 @@ use crate::session::supervisor::connection::run_worker;
 use crate::session::supervisor::crash_loop::CrashLoop;
 use crate::session::supervisor::lifecycle::closing;
 use crate::session::supervisor::spawn::{ReadyWorker, spawn_worker};
-use crate::worker::zygote::ZygoteError;
+use crate::worker::zygote_error::ZygoteError;
 
 /// Runs until the session is closed.
 pub(crate) async fn supervise(inner: Arc<SessionInner>) {

@@ -7,7 +7,6 @@ use crate::session::call::{CallResult, Response};
 use crate::session::output::CapturedOutput;
 use crate::session::service::json::floats::{self, ArrayFormat};
 use crate::worker::chunks::Chunks;
-use crate::worker::frame::Body;
 
 /// Up to this size, copying into one piece is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
@@ -89,12 +88,12 @@ fn extras(output: &CapturedOutput, epoch: u64) -> Vec<u8> {
 }
 
 /// `head`, the body without its last `cut` bytes, and `tail`.
-fn join(head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Chunks {
+fn join(head: &[u8], body: &Chunks, cut: usize, tail: &[u8]) -> Chunks {
     join_from(0, head, body, cut, tail)
 }
 
 /// The same, without the body's first `skip` bytes either.
-fn join_from(skip: usize, head: &[u8], body: &Body, cut: usize, tail: &[u8]) -> Chunks {
+fn join_from(skip: usize, head: &[u8], body: &Chunks, cut: usize, tail: &[u8]) -> Chunks {
     let length = body.len().saturating_sub(skip + cut);
     if length <= COPY_BYTES {
         let whole = body.contiguous();

@@ -8,7 +8,6 @@ use crate::session::event::{ClientRequest, ClientRequestKind, Event};
 use crate::session::service::json::encode::{EncodedResponse, encode_response};
 use crate::session::service::json::floats::ArrayFormat;
 use crate::worker::chunks::Chunks;
-use crate::worker::frame::Body;
 
 /// An event without its framing. It has no line break in it.
 #[derive(Debug)]
@@ -61,11 +60,7 @@ fn object(object: &serde_json::Value) -> Chunks {
     Chunks::one(object.to_string())
 }
 
-fn pieces(body: &Body) -> Chunks {
-    body.iter().cloned().collect()
-}
-
-fn value(body: &Body) -> Chunks {
+fn value(body: &Chunks) -> Chunks {
     const HEAD: &[u8] = br#"{"value":"#;
     if body.len() < 1024 {
         return Chunks::one([HEAD, &body.contiguous(), b"}"].concat());

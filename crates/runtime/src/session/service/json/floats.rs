@@ -3,7 +3,7 @@
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::{Buf, Bytes};
 
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 
 /// From this size on, the text is made on another thread, so that other clients do not wait for it.
 const LARGE_BYTES: usize = 64 << 10;
@@ -45,7 +45,7 @@ pub enum Rows {
 }
 
 /// One row as a JSON array.
-pub async fn row_to_json(body: Body, arrays: ArrayFormat) -> Result<Vec<u8>, Problem> {
+pub async fn row_to_json(body: Chunks, arrays: ArrayFormat) -> Result<Vec<u8>, Problem> {
     run_blocking(body.len(), move || {
         let bytes = body.contiguous();
         let mut out = Vec::with_capacity(bytes.len() * 2 + 2);
@@ -56,7 +56,7 @@ pub async fn row_to_json(body: Body, arrays: ArrayFormat) -> Result<Vec<u8>, Pro
 }
 
 /// Rows as bytes where the format asks for that and all have one width, else as a JSON array of arrays.
-pub async fn rows(body: Body, arrays: ArrayFormat) -> Result<Rows, Problem> {
+pub async fn rows(body: Chunks, arrays: ArrayFormat) -> Result<Rows, Problem> {
     run_blocking(body.len(), move || {
         let mut bytes = body.contiguous();
         let lengths = take_lengths(&mut bytes)?;

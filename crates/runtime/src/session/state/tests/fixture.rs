@@ -19,7 +19,7 @@ use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::state::SessionState;
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 use crate::worker::shared_page::SLOTS;
 use crate::worker::wire::{HostMessage, WireId, WireRequest, WorkerAnswer};
 
@@ -226,13 +226,13 @@ pub(super) fn named(code: &str, id: &str) -> Request {
 
 /// An answer that is this text.
 pub(super) fn value(text: impl Into<Bytes>) -> WorkerAnswer {
-    WorkerAnswer::Value(Body::from(text.into()))
+    WorkerAnswer::Value(Chunks::from(text.into()))
 }
 
 /// The answer at the end of a batch.
 pub(super) fn batch_end(handle_id: &str, done: bool) -> WorkerAnswer {
     let text = format!(r#"{{"handleId":"{handle_id}","done":{done},"count":1}}"#);
-    WorkerAnswer::Object(Body::from(Bytes::from(text)))
+    WorkerAnswer::Object(Chunks::from(Bytes::from(text)))
 }
 
 pub(super) fn death() -> WorkerDeath {

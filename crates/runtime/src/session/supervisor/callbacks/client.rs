@@ -11,7 +11,7 @@ use crate::session::shared::{SessionInner, running};
 use crate::session::state::client_requests::ClientReply;
 use crate::session::supervisor::callbacks::message::HostCall;
 use crate::session::supervisor::stdio::StdioPump;
-use crate::worker::frame::Body;
+use crate::worker::chunks::Chunks;
 
 /// What became of a call that may concern the client.
 pub(crate) enum ClientCall {
@@ -43,7 +43,7 @@ pub(crate) fn carry_out_client_call(
         stdio.drain_into(state, link, &inner.id); // earlier output comes first
         let running = running(link);
         let Some(kind) = kind else {
-            let shown = state.emit(running, Event::Display(Body::from(params)));
+            let shown = state.emit(running, Event::Display(Chunks::from(params)));
             return ClientCall::Done(Ok(Bytes::from_static(if shown { b"true" } else { b"false" })));
         };
         match state.request_from_client(running, kind, params, host_call) {
