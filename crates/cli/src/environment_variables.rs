@@ -60,11 +60,14 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
     }
 
-    /// The names that begin with `BEEP_PYTHON_` in a text.
+    /// The names that begin with this in a text; the beginning alone is no name.
+    const PREFIX: &str = "BEEP_PYTHON_";
+
     fn names_in(text: &str) -> BTreeSet<String> {
         let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
-        let names = text.match_indices("BEEP_PYTHON_").map(|(at, _)| &text[at..]);
-        names.map(|rest| rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())].to_owned()).collect()
+        let found = text.match_indices(PREFIX).map(|(at, _)| &text[at..]);
+        let names = found.map(|rest| &rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())]);
+        names.filter(|name| *name != PREFIX).map(str::to_owned).collect()
     }
 
     fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
