@@ -11,7 +11,7 @@ use serde_json::Value;
 mod test_home;
 
 /// The crates whose files are checked.
-const CHECKED: &[&str] = &["cli", "protocol"];
+const CHECKED: &[&str] = &["cli", "client", "protocol", "runtime", "server"];
 
 /// Every dependency among the crates of this workspace, dev-dependencies apart: `from → to`.
 const ARROWS: &[(&str, &str)] = &[
