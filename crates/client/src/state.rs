@@ -1,5 +1,6 @@
 //! What a client keeps beside its transport.
 
+#[cfg(feature = "local")]
 use std::any::Any;
 use std::sync::Arc;
 
@@ -15,5 +16,7 @@ pub(crate) struct ClientState {
     pub(crate) reaper: Arc<HandleReaper>,
     pub(crate) callbacks: Callbacks,
     /// Lives as long as the caller's clients. The reaper's task, which outlives them, does not have it.
+    #[cfg(feature = "local")]
+    #[allow(dead_code, reason = "it is kept, not read")]
     pub(crate) host_guard: Option<Arc<dyn Any + Send + Sync>>,
 }
