@@ -149,7 +149,7 @@ fn failed_installation_changes_nothing() {
     ----- stdout
     ----- stderr
     error: "--pre" is not a requirement: options are not accepted here
-    hint: indexes and the like are set as for pip or uv, by their variables and files
+    hint: set indexes and other options as for pip or uv, in their variables and files
     "#);
     home.success(&["venv", "create", "mine"]);
     insta::assert_snapshot!(output(&["venv", "install", "mine", "-r", "nothing.txt"]), @r"

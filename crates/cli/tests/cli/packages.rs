@@ -195,7 +195,7 @@ fn lock_recreates_the_environment_and_checks_hashes() {
         assert_eq!(parsed(&synced)["removed"], json!([{"name": "gamma", "version": "1.0"}]), "{synced:?}");
         assert_eq!(home.json(&["venv", "packages", "two"]), home.json(&["venv", "packages", "one"]));
         assert_eq!(imported(&home, "two", "beta"), "1.0");
-        assert_eq!(done(&["venv", "sync", "two", "team.toml"]), "Nothing to do, two is as the lock says\n");
+        assert_eq!(done(&["venv", "sync", "two", "team.toml"]), "Nothing to do, two matches the lock\n");
 
         // An environment keeps its own lock.
         done(&["venv", "lock", "two"]);
@@ -354,7 +354,7 @@ fn full_disk_is_reported_and_its_space_freed() {
         let kept: i64 = text.split("kept ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
         assert!(kept < 512, "{tool}: {kept} kB are not given back: {output:?}");
         assert!(output.stderr.contains("No space left on device"), "{tool}: {output:?}");
-        assert!(output.stderr.contains("hint: make room on the disk"), "{tool}: {output:?}");
+        assert!(output.stderr.contains("hint: free some disk space"), "{tool}: {output:?}");
         assert!(text.contains("mine has no packages.\n"), "{tool}: {output:?}");
         assert!(text.contains("Installed into mine: alpha 1.0\ninstall 0\n"), "{tool}: {output:?}");
         assert_eq!(text.matches("create 1\n").count(), 2, "{tool}: {output:?}");

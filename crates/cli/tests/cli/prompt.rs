@@ -59,7 +59,7 @@ fn exceptions_are_tracebacks_in_color() {
     terminal.command(PROMPT, "1 +* 2");
     terminal.wait_for("SyntaxError: invalid syntax");
     terminal.command(PROMPT, "import os; os._exit(3)");
-    terminal.wait_for("hint: the session goes on, empty");
+    terminal.wait_for("hint: the session continues, empty");
     terminal.command(PROMPT, "6 * 7");
     assert_eq!(below(&terminal, "6 * 7"), "42\n>>> ", "the session goes on");
 }
@@ -212,7 +212,7 @@ fn second_ctrl_c_kills_an_unresponsive_call() {
     terminal.begin(PROMPT, &format!("exec(\"{stubborn}\")"));
     wait_until("the code runs", || home.directory().join("began").exists());
     terminal.keys(CTRL_C);
-    terminal.wait_for("Ctrl-C again ends its worker");
+    terminal.wait_for("Ctrl-C again kills its worker");
     terminal.keys(CTRL_C);
     terminal.wait_for("the session is empty now");
     terminal.command(PROMPT, "'kept' in globals()");

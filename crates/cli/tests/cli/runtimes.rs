@@ -128,7 +128,7 @@ fn default_python_of_the_same_version_is_named_by_its_path() {
     let other = crate::support::pythons().iter().find(|python| python.version == packed.version).unwrap();
     let other = other.path.to_str().unwrap();
     let output = home.run(&["init", "--python", other]);
-    let hint = format!("beep-python venv repair runtime-host --python {other} changes that");
+    let hint = format!("beep-python venv repair runtime-host --python {other} changes it");
     assert!(output.code == Some(0) && output.stderr.contains(&hint), "{output:?}");
     let has = format!("runtime-host now has Python {}\n", packed.version);
     assert_eq!(home.success(&["venv", "repair", "runtime-host", "--python", other]), has);

@@ -114,7 +114,7 @@ fn records_of_another_boot_or_a_reused_pid_are_detected() {
     let path = home.root().join(format!("servers/{}.json", server["id"].as_str().unwrap()));
     let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     for (key, value, state, told) in [
-        ("bootId", json!("other"), "dead (rebooted)", "when the machine was restarted"),
+        ("bootId", json!("other"), "dead (rebooted)", "when the machine restarted"),
         ("startTime", json!(1), "dead (pid reused)", "another process has its pid"),
     ] {
         let mut stale = record.clone();

@@ -19,9 +19,9 @@ fn session_is_created_shown_restarted_and_deleted() {
     let mut busy = busy.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
     wait_until("the call is seen", || home.success(&["session", "show", &id]).contains(" in nap\n"));
     home.success(&["session", "restart", &id]);
-    assert_eq!(busy.wait().unwrap().code(), Some(1), "whoever waited is told");
+    assert_eq!(busy.wait().unwrap().code(), Some(1), "the waiting client gets an error");
     let shown = home.success(&["session", "show", &id]);
-    assert!(shown.contains("it was restarted") && !shown.contains("nap"), "{shown}");
+    assert!(shown.contains("restarted: ") && !shown.contains("nap"), "{shown}");
     let gone = home.run(&["eval", "--session", &id, "kept"]);
     assert!(gone.code == Some(1) && gone.stderr.contains("NameError"), "{gone:?}");
 
