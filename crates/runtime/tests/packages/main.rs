@@ -77,6 +77,11 @@ impl TestHome {
         self.home().join("environments")
     }
 
+    /// Whether nothing was created; the folder itself comes with the first environment.
+    fn has_no_environment(&self) -> bool {
+        !self.environments().exists() || support::names(&self.environments()).is_empty()
+    }
+
     fn providers(&self, text: &str) {
         fs::write(self.home().join("providers.toml"), text).unwrap();
     }
