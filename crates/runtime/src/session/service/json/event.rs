@@ -45,7 +45,7 @@ pub async fn encode_event(event: Event, form: ValueForm) -> EncodedEvent {
 pub fn event_json(event: &Event) -> Chunks {
     match event {
         Event::Stdout(text) | Event::Stderr(text) => object(&json!({ "text": text })),
-        Event::Display(body) | Event::ItemHandle(body) => one_line(pieces(body)),
+        Event::Display(body) | Event::ItemHandle(body) => one_line(body.clone()),
         Event::Item(body) => one_line(value(body)),
         Event::ClientRequest(ClientRequest { id, body, .. }) => {
             let head = format!(r#"{{"questionId":"{id}","#);
