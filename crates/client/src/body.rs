@@ -1,12 +1,12 @@
 //! Requests and responses as JSON.
 
 use beep_python_protocol::message::{CallResponse, RETURN_HANDLE};
-use beep_python_protocol::{Operation, Value, ValueError, to_value};
+use beep_python_protocol::{CallOptions, Operation, Value, ValueError, to_value};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::call::{Call, CallOptions, Reply, Target};
+use crate::call::{Call, Reply, Target};
 use crate::error::Error;
 use crate::response::FromResponse;
 

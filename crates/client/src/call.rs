@@ -1,10 +1,11 @@
 //! Calls and replies, as transports carry them.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use beep_python_protocol::{CallLimits, Capabilities, HostOperation, Operation};
+use beep_python_protocol::{CallOptions, HostOperation, Operation, TextWire};
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName};
+
+use crate::error::Error;
+use crate::http::header::header_value;
 
 /// One operation with its request. The request is JSON for every transport, since that is the form that sessions read.
 #[derive(Clone, Debug)]
@@ -26,29 +27,29 @@ pub enum Target {
     Host(HostOperation),
 }
 
-/// What goes with a call beside its request.
-#[derive(Clone, Debug, Default)]
-pub struct CallOptions {
-    /// The deadline, counted from the arrival at the host. `None`: the host's own.
-    pub timeout: Option<Duration>,
-    /// The session in which it runs, or that it is about. `None`: the host's default one.
-    pub session: Option<Arc<str>>,
-    /// The name under which the host knows the call. It must differ from those of other calls under way.
-    pub request_id: Option<Arc<str>>,
-    /// How long it may take to stop when it is interrupted, before its worker is killed. `None`: the host's own.
-    pub grace: Option<Duration>,
-    /// What it may take. `None`: what its session may.
-    pub limits: Option<Arc<CallLimits>>,
-    /// For how long the handles that it makes may be unused before the host releases them. `None`: for ever.
-    pub lease: Option<Duration>,
-    /// Whether the host cancels the call when its future is dropped, or this process ends.
-    pub cancel_on_disconnect: bool,
-    /// Whether it is evaluated in a worker of its own, of which nothing is kept.
-    pub isolated: bool,
-    /// What the caller does while a call that it follows runs.
-    pub capabilities: Capabilities,
-    /// The question that the call belongs to: it is carried out while the code that asked it waits.
-    pub callback: Option<Arc<str>>,
+impl Call {
+    /// The options as they go over a wire: those that the target takes.
+    pub(crate) fn options_on_wire(&self) -> CallOptions {
+        let is_session = matches!(self.target, Target::Session(_));
+        let CallOptions { session, limits, isolated, capabilities, .. } = self.options.clone();
+        CallOptions {
+            session: session.filter(|_| is_session),
+            limits: limits.filter(|_| is_session),
+            isolated: isolated.filter(|_| self.target == Target::Session(Operation::Evaluate)),
+            capabilities: capabilities.filter(|capabilities| capabilities.any()),
+            ..self.options.clone()
+        }
+    }
+
+    /// Adds the options to the headers of a request: HTTP headers, or gRPC metadata.
+    pub(crate) fn insert_options(&self, wire: TextWire, headers: &mut HeaderMap) -> Result<(), Error> {
+        for (_, name, text) in self.options_on_wire().texts(wire) {
+            let name = HeaderName::from_static(name);
+            let value = header_value(&name, &text)?;
+            headers.insert(name, value);
+        }
+        Ok(())
+    }
 }
 
 /// A successful reply. A failure is an [`Error`](crate::Error).

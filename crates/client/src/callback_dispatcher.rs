@@ -32,7 +32,7 @@ pub(crate) struct CallbackDispatcher<T> {
 impl<T: Transport> CallbackDispatcher<T> {
     pub(crate) async fn subscribe(client: &Client<T>, mut call: Call) -> Result<CallbackDispatcher<T>, Error> {
         let callbacks = client.state.callbacks.clone();
-        call.options.capabilities.callbacks = !callbacks.is_empty();
+        call.options.capabilities.get_or_insert_default().callbacks = !callbacks.is_empty();
         let session = call.options.session.clone();
         let events = client.transport.subscribe(call).await?;
         Ok(CallbackDispatcher { events, client: client.clone(), callbacks, session, replies: FuturesUnordered::new() })

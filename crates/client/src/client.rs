@@ -7,10 +7,10 @@ use std::time::Duration;
 use beep_python_protocol::CallLimits;
 use serde::Serialize;
 
-use crate::call::CallOptions;
 use crate::callback::{CallbackCall, CallbackError};
 use crate::state::ClientState;
 use crate::transport::Transport;
+use beep_python_protocol::CallOptions;
 
 /// A client of a host that runs Python code.
 ///
@@ -90,14 +90,14 @@ impl<T: Transport> Client<T> {
     /// Lets the host cancel a call when its future is dropped or this process ends.
     #[must_use]
     pub fn with_cancel_on_disconnect(&self) -> Self {
-        self.with_options(|options| options.cancel_on_disconnect = true)
+        self.with_options(|options| options.cancel_on_disconnect = Some(true))
     }
 
     /// Runs each [`evaluate`](Self::evaluate) in a worker of its own, in the environment of the session and in parallel
     /// with other calls. Nothing is kept afterwards, so a result that has no value form is refused.
     #[must_use]
     pub fn with_isolation(&self) -> Self {
-        self.with_options(|options| options.isolated = true)
+        self.with_options(|options| options.isolated = Some(true))
     }
 
     /// Registers a function that Python code can call. Where a call has [`Callback`](crate::Callback) of this name among

@@ -61,7 +61,7 @@ impl<T: Transport> Execution<T> {
             .into_values()
             .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type }));
         let mut call = session_call(operation, body, client.call_options().clone())?;
-        call.options.capabilities.stdin = true;
+        call.options.capabilities.get_or_insert_default().stdin = true;
         let events = CallbackDispatcher::subscribe(client, call).await?;
         Ok(Execution { events, client: client.clone(), end: None })
     }

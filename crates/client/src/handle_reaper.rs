@@ -3,13 +3,13 @@
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use beep_python_protocol::Operation;
 use beep_python_protocol::message::DisposeRequest;
+use beep_python_protocol::{CallOptions, Operation};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::call::{Call, CallOptions, Target};
+use crate::call::{Call, Target};
 use crate::transport::Transport;
 
 /// The most handles in one request.

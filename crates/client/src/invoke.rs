@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use beep_python_protocol::message::CallResponse;
-use beep_python_protocol::{HostOperation, Operation};
+use beep_python_protocol::{CallOptions, HostOperation, Operation};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::body::{decode, encode, handle_id, session_call};
-use crate::call::{Call, CallOptions, Target};
+use crate::call::{Call, Target};
 use crate::callback_dispatcher::call_with_callbacks;
 use crate::client::Client;
 use crate::error::Error;

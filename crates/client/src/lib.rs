@@ -142,10 +142,10 @@ pub use args::{Args, Locals};
 pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
 pub use beep_python_protocol::{
-    CallLimits, Debugger, HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack,
+    CallLimits, CallOptions, Debugger, HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack,
 };
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, ServerEndpoint, ServerRecord, Value};
-pub use call::{Call, CallOptions, Reply, Target};
+pub use call::{Call, Reply, Target};
 pub use callback::{Callback, CallbackCall};
 pub use client::Client;
 pub use connect::connect;

@@ -4,9 +4,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::call::CallOptions;
 use crate::callback::Callbacks;
 use crate::handle_reaper::HandleReaper;
+use beep_python_protocol::CallOptions;
 
 /// Clones of a client share the reaper; options and callbacks are each clone's own.
 #[derive(Clone, Default)]

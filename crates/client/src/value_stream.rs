@@ -12,7 +12,6 @@ use futures_util::{Stream, StreamExt};
 
 use crate::args::Locals;
 use crate::body::{encode, session_call};
-use crate::call::CallOptions;
 use crate::callback_dispatcher::CallbackDispatcher;
 use crate::client::Client;
 use crate::error::Error;
@@ -20,6 +19,7 @@ use crate::event::Event;
 use crate::handle::Handle;
 use crate::response::FromResponse;
 use crate::transport::Transport;
+use beep_python_protocol::CallOptions;
 
 /// A [`Stream`] of the items of an iterator or generator in a session, which the host makes as they are read. An error is
 /// the last item. What the generator prints is dropped. Dropping the stream closes the generator.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beep_python_protocol::{CallOption, Operation, ValueError, ValueForm};
+use beep_python_protocol::{CallOption, Operation, TextWire, ValueError, ValueForm};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::response::Parts;
@@ -11,7 +11,7 @@ use http_body_util::Full;
 
 use super::connection::HttpConnection;
 use super::endpoint::Endpoint;
-use super::header::{bearer, header_value};
+use super::header::bearer;
 use super::subscribe::subscribe;
 use crate::call::{Call, Reply, Target};
 use crate::connections::Connections;
@@ -20,16 +20,6 @@ use crate::event::EventStream;
 use crate::transport::Transport;
 
 const VALUES: HeaderName = HeaderName::from_static(CallOption::Values.header());
-const TIMEOUT: HeaderName = HeaderName::from_static(CallOption::Timeout.header());
-const SESSION: HeaderName = HeaderName::from_static(CallOption::Session.header());
-const REQUEST: HeaderName = HeaderName::from_static(CallOption::RequestId.header());
-const LEASE: HeaderName = HeaderName::from_static(CallOption::Lease.header());
-const LIMITS: HeaderName = HeaderName::from_static(CallOption::Limits.header());
-const GRACE: HeaderName = HeaderName::from_static(CallOption::Grace.header());
-const ISOLATED: HeaderName = HeaderName::from_static(CallOption::Isolated.header());
-const CANCEL_ON_DISCONNECT: HeaderName = HeaderName::from_static(CallOption::CancelOnDisconnect.header());
-const CAPABILITIES: HeaderName = HeaderName::from_static(CallOption::Capabilities.header());
-const CALLBACK: HeaderName = HeaderName::from_static(CallOption::Callback.header());
 const SHAPE: &str = "x-beep-shape";
 /// The place of the session's id in a route.
 const SESSION_ID: &str = "{sessionId}";
@@ -92,38 +82,7 @@ impl HttpTransport {
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        if let Some(timeout) = call.options.timeout {
-            // A deadline of zero would be read as none.
-            let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
-            headers.insert(TIMEOUT, HeaderValue::from(milliseconds));
-        }
-        if let Some(grace) = call.options.grace {
-            headers.insert(GRACE, HeaderValue::from(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)));
-        }
-        let limits = call.options.limits.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
-        if let Some(limits) = limits {
-            let text = serde_json::to_string(&**limits).unwrap_or_default(); // numbers: it cannot fail
-            headers.insert(LIMITS, header_value(&LIMITS, &text)?);
-        }
-        if let Some(lease) = call.options.lease {
-            headers.insert(LEASE, HeaderValue::from(u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)));
-        }
-        if call.options.cancel_on_disconnect {
-            headers.insert(CANCEL_ON_DISCONNECT, HeaderValue::from_static("true"));
-        }
-        if call.options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)) {
-            headers.insert(ISOLATED, HeaderValue::from_static("true"));
-        }
-        let session = call.options.session.as_ref().filter(|_| matches!(call.target, Target::Session(_)));
-        if call.options.capabilities.any() {
-            headers.insert(CAPABILITIES, header_value(&CAPABILITIES, &call.options.capabilities.words().join(","))?);
-        }
-        let (request_id, callback) = (call.options.request_id.as_ref(), call.options.callback.as_ref());
-        for (name, value) in [(SESSION, session), (REQUEST, request_id), (CALLBACK, callback)] {
-            if let Some(value) = value {
-                headers.insert(name.clone(), header_value(&name, value)?);
-            }
-        }
+        call.insert_options(TextWire::Http, headers)?;
         *request.method_mut() = method;
         *request.uri_mut() = uri(call)?;
         Ok(request)

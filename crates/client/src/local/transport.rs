@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{CallOptions as WireOptions, ErrorCode, Operation, Problem, ValueForm};
+use beep_python_protocol::{CallOptions, ErrorCode, Problem, ValueForm};
 use beep_python_runtime::session::SessionManager;
 use beep_python_runtime::session::service::host_operation;
 use beep_python_runtime::session::service::json::{
@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 
 use super::embedded_host::{EmbeddedHost, Running};
 use super::options::LocalOptions;
-use crate::call::{Call, CallOptions, Reply, Target};
+use crate::call::{Call, Reply, Target};
 use crate::error::Error;
 use crate::event::{Event, EventStream};
 use crate::transport::Transport;
@@ -42,7 +42,7 @@ impl Transport for LocalTransport {
     async fn call(&self, call: Call) -> Result<Reply, Error> {
         let running = self.host.running().await?;
         let sessions = running.sessions.clone();
-        let cancel_on_disconnect = call.options.cancel_on_disconnect;
+        let cancel_on_disconnect = call.options.cancels_on_disconnect();
         // A call goes on when its caller goes away, as it does on a server.
         let task = running.runtime.spawn(async move { carry_out(&sessions, call).await });
         let _abort = cancel_on_disconnect.then(|| AbortOnDrop(task.abort_handle()));
@@ -64,7 +64,7 @@ fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
     };
     let (sender, receiver) = mpsc::channel(EVENT_BUFFER);
     let _inside = running.runtime.enter();
-    let options = wire_options(&call.options, operation);
+    let options = local_options(&call);
     let mut events =
         operation::subscribe(&running.sessions, operation, &options, None, call.body).map_err(Error::from_problem)?;
     running.runtime.spawn(async move {
@@ -94,20 +94,11 @@ fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
     })))
 }
 
-fn wire_options(options: &CallOptions, operation: Operation) -> WireOptions {
-    WireOptions {
-        session: options.session.clone(),
-        request_id: options.request_id.clone(),
-        timeout: options.timeout.map(|timeout| timeout.max(SHORTEST)),
-        grace: options.grace,
-        limits: options.limits.clone(),
-        lease: options.lease,
-        cancel_on_disconnect: Some(options.cancel_on_disconnect),
-        isolated: Some(options.isolated && operation == Operation::Evaluate),
-        values: Some(ValueForm::Exact),
-        capabilities: Some(options.capabilities),
-        callback: options.callback.clone(),
-    }
+/// The options of a call in this process: a deadline of zero would be read as none.
+fn local_options(call: &Call) -> CallOptions {
+    let options = call.options_on_wire();
+    let timeout = options.timeout.map(|timeout| timeout.max(SHORTEST));
+    CallOptions { timeout, values: Some(ValueForm::Exact), ..options }
 }
 
 /// A task that ends when its caller goes away.
@@ -120,16 +111,16 @@ impl Drop for AbortOnDrop {
 }
 
 async fn carry_out(sessions: &SessionManager, call: Call) -> Result<Reply, Error> {
-    let Call { target, body, options } = call;
-    let session = options.session.as_deref();
+    let options = local_options(&call);
+    let Call { target, body, options: given } = call;
     match target {
         Target::Host(operation) => {
+            let session = given.session.as_deref();
             let answer = host_operation::execute_host_operation(sessions, operation, session, &body).await;
             answer.map(|text| Reply::Json(text.into())).map_err(Error::from_problem)
         }
         Target::Session(operation) => {
-            let answered =
-                operation::execute_operation(sessions, operation, &wire_options(&options, operation), None, body).await;
+            let answered = operation::execute_operation(sessions, operation, &options, None, body).await;
             reply(encode_response(answered.map_err(Error::from_problem)?, ArrayFormat::Binary).await)
         }
     }

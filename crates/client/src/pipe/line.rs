@@ -1,7 +1,8 @@
 //! Calls and responses as lines.
 
-use beep_python_protocol::{CallLimits, HostOperation, Operation, ValueForm};
+use beep_python_protocol::{CallOptions, HostOperation, ValueForm};
 use bytes::Bytes;
+use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -9,33 +10,23 @@ use crate::call::{Call, Reply, Target};
 use crate::error::Error;
 use crate::event::Event;
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// The line without its payload.
 struct Request<'a> {
     command: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timeout_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grace_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limits: Option<&'a CallLimits>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lease_ms: Option<u64>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    cancel_on_disconnect: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    isolated: bool,
-    values: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    capabilities: Vec<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    callback: Option<&'a str>,
+    options: &'a CallOptions,
+}
+
+impl Serialize for Request<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("command", self.command)?;
+        if let Some(id) = self.id {
+            map.serialize_entry("id", &id)?;
+        }
+        self.options.serialize_entries(&mut map)?;
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -55,27 +46,12 @@ pub(super) fn write_with_events(call: &Call) -> Bytes {
 }
 
 fn write_with(call: &Call, id: Option<u32>) -> Bytes {
-    let options = &call.options;
-    let (command, session, about) = match call.target {
-        Target::Session(operation) => (operation.pipe_command(), options.session.as_deref(), None),
-        Target::Host(operation) => (operation.pipe_command(), None, session_in_payload(operation, call)),
+    let (command, about) = match call.target {
+        Target::Session(operation) => (operation.pipe_command(), None),
+        Target::Host(operation) => (operation.pipe_command(), session_in_payload(operation, call)),
     };
-    let request = Request {
-        command,
-        id,
-        request_id: options.request_id.as_deref(),
-        session,
-        // A deadline of zero would be read as none.
-        timeout_ms: options.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)),
-        grace_ms: options.grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)),
-        limits: options.limits.as_deref().filter(|_| matches!(call.target, Target::Session(_))),
-        lease_ms: options.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
-        cancel_on_disconnect: options.cancel_on_disconnect,
-        isolated: options.isolated && matches!(call.target, Target::Session(Operation::Evaluate)),
-        values: ValueForm::Exact.as_str(),
-        capabilities: options.capabilities.words(),
-        callback: options.callback.as_deref(),
-    };
+    let options = CallOptions { values: Some(ValueForm::Exact), ..call.options_on_wire() };
+    let request = Request { command, id, options: &options };
     let mut line = Vec::with_capacity(96 + call.body.len());
     let written = serde_json::to_writer(&mut line, &request);
     debug_assert!(written.is_ok(), "text and numbers can be written");
