@@ -100,7 +100,7 @@ def release(entry):
 
 
 def written(releases):
-    """A release a line: a catalogue is looked at, and compared with the one before."""
+    """Writes a release a line, so that a catalogue can be read, and compared with the one before."""
     lines = ",\n".join(f"  {json.dumps(facts)}" for facts in releases)
     return f'{{\n "default": "{DEFAULT}",\n "releases": [\n{lines}\n ]\n}}\n'
 

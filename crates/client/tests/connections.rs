@@ -123,7 +123,7 @@ async fn where_nothing_listens_the_error_names_the_endpoint() {
 #[tokio::test]
 async fn localhost_is_found_on_whichever_loopback_it_listens() {
     for address in ["127.0.0.1", "::1"] {
-        // Nobody else listens at the same number of the other one.
+        // No other program listens on the same port of the other one.
         let Port { number: port, .. } = &Port::new();
         let Ok(listener) = tokio::net::TcpListener::bind((address, *port)).await else { continue };
         let accepted = tokio::spawn(async move { listener.accept().await.map(drop) });

@@ -115,7 +115,7 @@ fn environment_in_use_is_not_deleted() {
             assert_eq!(eval(session, "1").await.value(), &json!(1));
             let problem = sessions.environments().delete("own".to_owned()).await.expect_err("refused");
             assert_eq!(problem.code, ErrorCode::EnvironmentFailed);
-            // Nor by whoever does not know of these sessions.
+            // Nor by a process that does not know of these sessions.
             let home = sessions.environments().home().clone();
             let error = beep_python_runtime::environment::VenvManager::new(home).delete("own").expect_err("refused");
             let said = format!("the environment \"own\" is in use by the process {}", std::process::id());

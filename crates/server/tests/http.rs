@@ -394,7 +394,7 @@ fn unauthenticated_connections_are_few_and_short() {
     assert_eq!(server.eval("1 + 1"), 2, "the server's own user is no newcomer");
     assert_eq!(told(), "closed");
     assert!(crowd.wait().expect("it ends").success());
-    // Whoever has shown it stays, longer than one that has not.
+    // A connection that has shown the token stays, longer than one that has not.
     let token = &server.token;
     let ask = format!("GET /health HTTP/1.1\\r\\nHost: localhost\\r\\nAuthorization: Bearer {token}\\r\\n\\r\\n");
     let script = format!(

@@ -116,7 +116,7 @@ fn host_outside_loopback_is_rejected() {
     status: 1
     ----- stdout
     ----- stderr
-    error: "0.0.0.0" is not a loopback address: without TLS whoever can listen in could run code, so it is refused
+    error: "0.0.0.0" is not a loopback address: without TLS an eavesdropper could run code, so it is refused
     hint: omit --host to listen on 127.0.0.1 and ::1
     "#);
     assert_eq!(home.json(&["status"]), serde_json::json!([]));

@@ -12,7 +12,7 @@ use crate::launch::port_owner::{PortOwner, owner_of};
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The host is no name or address of loopback.
-    #[error("{host:?} is not a loopback address: without TLS whoever can listen in could run code, so it is refused")]
+    #[error("{host:?} is not a loopback address: without TLS an eavesdropper could run code, so it is refused")]
     NotLoopback {
         /// The host that was asked for.
         host: String,

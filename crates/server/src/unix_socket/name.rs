@@ -12,7 +12,7 @@ use crate::unix_socket::error::PipeError;
 pub struct PipeName(String);
 
 impl PipeName {
-    /// A name that nobody else has: `beep-python-4f1c09ab`.
+    /// A random name: `beep-python-4f1c09ab`.
     pub fn random() -> Result<PipeName, PipeError> {
         let mut bytes = [0; 4];
         File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes)).map_err(PipeError::Random)?;

@@ -146,7 +146,7 @@ impl<'de> Deserialize<'de> for Key {
 fn command_named(command: &str) -> Result<Command, Problem> {
     let operation = Operation::from_pipe_command(command).map(Command::Session);
     operation.or_else(|| HostOperation::from_pipe_command(command).map(Command::Host)).ok_or_else(|| match command {
-        "" => invalid("'command' must say what is to be done; the line has none"),
+        "" => invalid("'command' must name the operation; the line has none"),
         unknown => Problem::new(ErrorCode::UnknownOperation, format!("there is no command '{}'", shortened(unknown))),
     })
 }

@@ -59,7 +59,7 @@ async fn a_debugger_listens_until_the_session_ends(context: &TestContext) {
 
     let address = (debugger.host.as_str(), debugger.port);
     let say = |text: &str| {
-        let mut attached = TcpStream::connect(address).expect("somebody listens");
+        let mut attached = TcpStream::connect(address).expect("the debugger listens");
         attached.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
         attached.write_all(text.as_bytes()).expect("sent");
         let mut told = String::new();
@@ -82,7 +82,7 @@ async fn ended_debugger_is_not_reported(context: &TestContext) {
     let folder = tempfile::tempdir().expect("a folder");
     use_stand_in(context, folder.path(), STAND_IN).await;
     let debugger = context.python.debug_session(&context.session, false).await.expect("it listens");
-    let mut attached = TcpStream::connect((debugger.host.as_str(), debugger.port)).expect("somebody listens");
+    let mut attached = TcpStream::connect((debugger.host.as_str(), debugger.port)).expect("the debugger listens");
     attached.write_all(b"die").expect("sent");
     let problem = loop {
         match context.python.debug_session(&context.session, false).await {

@@ -27,7 +27,7 @@ impl Existing {
                 connection.send(b"\xef\xbb\xbf");
                 (Wire::Pipe(connection), 0)
             }
-            Transport::Local => unreachable!("whoever has no wire has no existing clients"),
+            Transport::Local => unreachable!("there are no existing clients without a wire"),
         };
         Existing { transport: context.transport, wire, port }
     }

@@ -75,7 +75,7 @@ async fn memory_is_limited(context: &TestContext) {
     assert_eq!(call.evaluate::<i64>("len(before) >> 20").await.expect("it had that before"), 100);
     let told = stopped_in_time(async || problem(call.evaluate::<()>(eats).await)).await;
     assert_eq!((told.code, told.outcome), (ErrorCode::MemoryExceeded, Some(Outcome::StateKept)));
-    // More than it may have, and less than makes the system refuse it, however late it is looked at.
+    // More than it may have, and less than the system refuses, however late the usage is sampled.
     let holds = "import time\neaten = [bytearray(b'x' * (4 << 20)) for _ in range(30)]\ntime.sleep(1000)";
     let told = stopped_in_time(async || {
         let (there, session) = limited(context, Limits { memory_bytes: Some(100 << 20), ..Limits::default() }).await;

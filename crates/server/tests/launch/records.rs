@@ -116,7 +116,7 @@ fn a_client_finds_the_servers_that_run() {
         matches!(found[0].connect(), Ok(python) if matches!(python.transport(), AnyTransport::Http(http) if http.endpoint().port() == 2))
     );
     later.endpoints.push(Endpoint { backend: "pipe".into(), url: "unix:/nowhere/x.sock".into() });
-    later.pid = 1; // somebody else's
+    later.pid = 1; // of another process
     first.stopping = true;
     write_record(&test_home.home, &later).unwrap();
     write_record(&test_home.home, &first).unwrap();

@@ -1,4 +1,4 @@
-//! What is no request, and what the door keeps out.
+//! Malformed requests, and requests that the access policy rejects.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

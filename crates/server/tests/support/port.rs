@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
-/// A port of loopback, held by sockets that do not listen: the system gives it to nobody else, whoever connects to it is
-/// refused, and whoever asks for this very port can listen at it.
+/// A port of loopback, held by sockets that do not listen: the system gives it to no other program, connections to
+/// it are refused, and a program that asks for this very port can listen on it.
 pub struct Port {
     pub number: u16,
     held: Vec<TcpSocket>,
