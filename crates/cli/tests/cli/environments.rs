@@ -164,7 +164,7 @@ fn failed_installation_changes_nothing() {
     ----- stdout
     ----- stderr
     error: there is no environment "other"
-    hint: `beep-python venv create other` makes it, `beep-python venv list` shows what there is
+    hint: `beep-python venv create other` creates it, `beep-python venv list` shows all environments
     "#);
     assert_eq!(home.run(&["venv", "install", "mine"]).code, Some(2));
     assert_eq!(home.json(&["venv", "packages", "mine"]), json!([]));

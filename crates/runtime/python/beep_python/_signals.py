@@ -16,17 +16,23 @@ class _Guarded:
     def __init__(self, handler, gate):
         self.handler = handler
         self.gate = gate
+        self.running = False  # outside of a call
 
     def __call__(self, signum, frame):
         gate = self.gate
         if gate.slot >= 0 and not gate.deferrals:
             return self.handler(signum, frame)
-        if gate.leave_idle is not None:
-            gate.leave_idle()
+        if self.running:
+            return  # a timer faster than its handler would nest until RecursionError strikes the worker's loop
+        self.running = True
         try:
+            if gate.leave_idle is not None:
+                gate.leave_idle()
             self.handler(signum, frame)
         except BaseException:
             _exceptions.report("a signal handler raised while the session was idle")
+        finally:
+            self.running = False
 
 
 def _own(handler):
