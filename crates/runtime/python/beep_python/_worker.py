@@ -224,8 +224,11 @@ class Worker:
         try:
             message_type, answer = self.run(message_type, flags & _wire.EXACT, request_id, body)
         except KeyboardInterrupt:  # a second one, while the first was propagating
-            self.gate.end()
+            self.gate.slot = -1
             message_type, answer = _wire.CANCELLED, b"started"
+        except BaseException as error:  # of a signal handler, while the call was ending
+            self.gate.slot = -1
+            message_type, answer = _wire.EXCEPTION, _exceptions.encode(error)
         if program is not None:
             program.quick = self.now() - began < QUICK
         leases = self.leases
@@ -253,9 +256,9 @@ class Worker:
                     return _wire.CANCELLED, b""
                 return self.session.operations[message_type](body, exact)
             finally:
-                gate.end()
+                gate.slot = -1  # as `end` does; a call would let one more signal in
         except BaseException as error:
-            gate.end()  # a second interrupt may have prevented the `end` above
+            gate.slot = -1  # a signal may have prevented it above
             if self.forked:
                 exit_child(error)
             if isinstance(error, Rejected):
