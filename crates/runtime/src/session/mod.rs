@@ -1,7 +1,7 @@
 //! Sessions: isolated namespaces with their handles, each living in one worker.
 //!
 //! The files stand on floors, and import from lower floors only (a test of the command line's crate holds this):
-//! [`call`] and its neighbours are plain data; `state` decides; `supervisor` acts; `manager` keeps all sessions;
+//! `call` and its neighbours are plain data; `state` decides; `supervisor` acts; `manager` keeps all sessions;
 //! [`service`] is what transports call.
 
 mod call;
