@@ -295,9 +295,9 @@ fn hostile_worker_cannot_forge_a_response() {
     let forge = r#"
 import os, struct
 frame = __import__('sys')._getframe()
-while 'rid' not in frame.f_locals: frame = frame.f_back
+while 'request_id' not in frame.f_locals: frame = frame.f_back
 body = b'1}}\n{"result":{"value":"forged"'
-os.write(frame.f_locals['self'].sink, struct.pack('<IBBHQ', len(body), 64, 0, 1, frame.f_locals['rid']) + body)
+os.write(frame.f_locals['self'].sink, struct.pack('<IBBHQ', len(body), 64, 0, 1, frame.f_locals['request_id']) + body)
 "#;
     pipe.refused("eval", json!({ "expression": forge }), "internal");
     let next: Value = pipe.ask("eval", json!({ "expression": "'genuine'" }));
