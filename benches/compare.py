@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 
+from measure import cell
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 options = argparse.ArgumentParser()
 options.add_argument("--target", default="target/release")
@@ -233,8 +235,7 @@ def table(rows, columns):
     for row in rows:
         cells = []
         for column in columns:
-            values = results[row].get(column, [])
-            cells.append("%.4g (%.4g..%.4g)" % (statistics.median(values), min(values), max(values)) if values else "-")
+            cells.append(cell(results[row].get(column, [])))
         print("| %s | %s |" % (row, " | ".join(cells)))
     print()
 

@@ -86,7 +86,14 @@ def private_mib(pid):
 
 def cell(values):
     """The median, with the range in brackets."""
-    return "%.4g (%.4g..%.4g)" % (statistics.median(values), min(values), max(values)) if values else "-"
+    if not values:
+        return "-"
+    return "%s (%s..%s)" % tuple(map(number, (statistics.median(values), min(values), max(values))))
+
+
+def number(value):
+    """Four digits, or all before the point."""
+    return "%.4g" % value if abs(value) < 10_000 else format(round(value), ",")
 
 
 def table_text(columns, rows):

@@ -14,11 +14,12 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+from measure import cell
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COLUMNS = ("p50 us", "p99 us", "calls/s, 16 connections", "CPU us/call, one", "CPU us/call, 16")
@@ -127,9 +128,7 @@ def main():
     for expression in EXPRESSIONS:
         print("\n| `%s` | %s |\n%s|" % (expression, " | ".join(COLUMNS), "|---" * (len(COLUMNS) + 1)))
         for row in rows:
-            columns = zip(*figures[expression, row])
-            cells = ["%.4g (%.4g..%.4g)" % (statistics.median(c), min(c), max(c)) for c in map(list, columns)]
-            print("| %s | %s |" % (row, " | ".join(cells)))
+            print("| %s | %s |" % (row, " | ".join(map(cell, zip(*figures[expression, row])))))
 
 
 try:

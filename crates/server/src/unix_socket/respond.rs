@@ -77,20 +77,28 @@ pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, requ
                 Err(problem) => problem.into(),
             }
         }
-        Command::Host(what) => {
-            let executed = async {
-                match what {
-                    HostOperation::Cancel => cancel(&server, &client, &payload).await,
-                    _ => execute_host_operation(&server.sessions, what, None, &payload).await,
-                }
-            };
-            match executed.instrument(spans::host_request(what)).await {
-                Ok(json) => EncodedResponse::Json(Chunks::one(json)),
-                Err(problem) => problem.into(),
-            }
-        }
+        // Boxed: it is rare and large, and every request would be as large as it.
+        Command::Host(what) => Box::pin(respond_for_host(&server, &client, what, &payload)).await,
     };
     Response { line: reply::response(id.as_ref(), encoded), id }
+}
+
+async fn respond_for_host(
+    server: &ServerContext,
+    client: &Client,
+    what: HostOperation,
+    payload: &Bytes,
+) -> EncodedResponse {
+    let executed = async {
+        match what {
+            HostOperation::Cancel => cancel(server, client, payload).await,
+            _ => execute_host_operation(&server.sessions, what, None, payload).await,
+        }
+    };
+    match executed.instrument(spans::host_request(what)).await {
+        Ok(json) => EncodedResponse::Json(Chunks::one(json)),
+        Err(problem) => problem.into(),
+    }
 }
 
 /// Cancels a request of this connection by its `id`, else any by its `requestId`.
