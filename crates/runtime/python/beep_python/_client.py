@@ -128,21 +128,27 @@ class ClientProxy:
 
     def call_back(self, name, args, kwargs):
         exact = self.flags & _wire.EXACT
-        reply = b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
-            encode(name, False),
-            b"true" if threading.get_ident() == self.main else b"false",
-            b",".join([self.argument(value, exact) for value in args]),
-            b",".join([encode(key, False) + b":" + self.argument(value, exact) for key, value in kwargs.items()]),
-        )
-        self.flush()
-        return self.value_in(self.request("callback", reply))
+        made = []
+        try:
+            reply = b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
+                encode(name, False),
+                b"true" if threading.get_ident() == self.main else b"false",
+                b",".join([self.argument(value, exact, made) for value in args]),
+                b",".join([encode(key, False) + b":" + self.argument(value, exact, made) for key, value in kwargs.items()]),
+            )
+            self.flush()
+            return self.value_in(self.request("callback", reply))
+        finally:
+            self.handles.end_passing(made)
 
-    def argument(self, value, exact):
+    def argument(self, value, exact, made):
         """Encodes a value, or a description of an object that stays here, as in an answer."""
         written = encode(value, exact)
         if written is not None:
             return b'{"value":' + written + b"}"
-        return dumps(self.handles.keep(value)).encode("utf-8", "replace")
+        told = self.handles.keep_passing(value)
+        made.append(told["handleId"])
+        return dumps(told).encode("utf-8", "replace")
 
     def request(self, method, params):
         """Returns the client's answer: an object."""

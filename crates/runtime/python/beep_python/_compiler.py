@@ -17,7 +17,7 @@ _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 class Program:
     """Compiled source: an optional block to execute, then an optional expression for the value."""
 
-    __slots__ = ("block", "tail", "is_async", "quick", "file", "size", "bodies")
+    __slots__ = ("block", "tail", "is_async", "quick", "file", "size", "bodies", "asked")
 
     def __init__(self, block, tail):
         self.block = block
@@ -27,6 +27,7 @@ class Program:
         self.file = None  # the file name in tracebacks
         self.size = 0
         self.bodies = []  # the request bodies prepared with it
+        self.asked = {}  # those of them that say how the result should be, parsed
 
 
 class Compiler:
@@ -61,14 +62,19 @@ class Compiler:
         for body in program.bodies:
             self.prepared.pop(body, None)
 
-    def prepare(self, body, program):
+    def prepare(self, body, program, parsed):
+        """Keeps the program for the next request with exactly this body, which `parsed` is."""
         if len(body) > MAX_PREPARED_BODY:
             return
         if len(self.prepared) >= MAX_PREPARED:
             oldest = next(iter(self.prepared))
-            self.prepared.pop(oldest).bodies.remove(oldest)
+            evicted = self.prepared.pop(oldest)
+            evicted.bodies.remove(oldest)
+            evicted.asked.pop(oldest, None)
         self.prepared[body] = program
         program.bodies.append(body)
+        if parsed.get("returnType") is not None or parsed.get("repr"):
+            program.asked[body] = parsed
 
 
 def compile_source(source, name):

@@ -2,8 +2,11 @@
 
 import base64
 import math
-from datetime import date, datetime, time, timedelta
+import re
+import sys
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from json.decoder import WHITESPACE, JSONDecodeError, JSONDecoder
 
 from ._builtins import own as __builtins__
@@ -22,7 +25,7 @@ _FOREIGN = (
 )
 
 
-def _loads(text):
+def loads(text):
     """As `json.loads`, without its Python code, which uses the builtins that user code may replace."""
     try:
         value, end = _scan(text, _space(text, 0).end())
@@ -35,9 +38,11 @@ def _loads(text):
 
 
 def body_of(data):
-    """Parses a request body, which must be a JSON object."""
+    """Parses a request body, which must be a JSON object. A step of a batch is parsed already."""
+    if type(data) is dict:
+        return data
     try:
-        body = _loads(str(data, "utf-8")) if data else {}
+        body = loads(str(data, "utf-8")) if data else {}
     except RecursionError:
         raise Rejected("invalid_request", "the body is nested too deeply") from None
     except ValueError as error:
@@ -53,6 +58,24 @@ def text(body, key):
     if type(value) is not str:
         raise wrong(key, "a string", value)
     return value
+
+
+def required(body, key):
+    """Returns a field that must be there, of any type."""
+    if key not in body:
+        raise Rejected("invalid_request", "'%s' is missing" % key)
+    return body[key]
+
+
+def key_of(body, handles):
+    """Returns the key of an item: always in the exact form, or a slice, or an ellipsis."""
+    key = required(body, "key")
+    if type(key) in _SCALARS:
+        return key
+    try:
+        return _resolver(handles, True, _KEY_TAGS)(key)
+    except RecursionError:
+        raise Rejected("invalid_request", "the key is nested too deeply") from None
 
 
 def wrong(key, wanted, value):
@@ -94,7 +117,10 @@ def values_of(values, handles, exact):
     return {key: value_of(value, handles, exact) for key, value in values.items()}
 
 
-def _resolver(handles, exact):
+def _resolver(handles, exact, tags=None):
+    """`tags` are those of the exact form, unless others are given."""
+    tags = _TAGS if tags is None else tags
+
     def resolve(value):
         kind = type(value)
         if kind is list:
@@ -114,7 +140,7 @@ def _resolver(handles, exact):
         if exact:
             for key in value:
                 if key[:1] == "$":
-                    return _untag(key, value, resolve)
+                    return _untag(key, value, resolve, tags)
         else:
             for keys, name in _FOREIGN:
                 if value.keys() == keys and type(value[name]) is str and value[name] in handles.held:
@@ -124,9 +150,9 @@ def _resolver(handles, exact):
     return resolve
 
 
-def _untag(tag, value, resolve):
-    kind, read = _TAGS.get(tag, (None, None))
-    if read is None or value.keys() - {tag, "fold"}:
+def _untag(tag, value, resolve, tags):
+    kind, read = tags.get(tag, (None, None))
+    if read is None or value.keys() - {tag, "fold", "zone"}:
         raise Rejected("invalid_request", "'%s' is no tag of the exact form; write such a dict as $dict" % tag)
     content = value[tag]
     try:
@@ -138,6 +164,8 @@ def _untag(tag, value, resolve):
             if type(fold) is not int or type(out) not in (datetime, time):
                 raise TypeError("'fold' cannot be there")
             out = out.replace(fold=fold)
+        if "zone" in value:
+            out = _in_zone(out, value["zone"])
         return out
     except (Rejected, RecursionError):
         raise
@@ -156,6 +184,73 @@ def _number(part, resolve):
 def _complex(parts, resolve):
     real, imaginary = parts
     return complex(_number(real, resolve), _number(imaginary, resolve))
+
+
+_MOMENT = re.compile(r"(?:(\d{4}-\d\d-\d\d)[Tt ])?(\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?(?:([Zz])|([+-]\d\d):?(\d\d(?::\d\d(?:\.\d+)?)?))?")
+
+
+def _moment(kind):
+    """Reads every form of RFC 3339 and of .NET's "O", which Python itself reads from 3.11 on only."""
+
+    def read(iso, resolve):
+        found = _MOMENT.fullmatch(iso)
+        if found is None:
+            return kind.fromisoformat(iso)
+        day, clock, fraction, utc, hours, minutes = found.groups()
+        text = clock if len(clock) > 5 or not fraction else clock + ":00"
+        if fraction:
+            text += "." + fraction[:6].ljust(6, "0")
+        text += "+00:00" if utc else "%s:%s" % (hours, minutes) if hours else ""
+        return kind.fromisoformat("%sT%s" % (day, text) if day else text)
+
+    return read
+
+
+def _in_zone(moment, name):
+    """The moment in the zone of this name: an IANA one if the name is of that kind or is all that is known."""
+    if type(name) is not str or type(moment) not in (datetime, time):
+        raise TypeError("'zone' is the name of a zone, of a datetime or a time")
+    fixed = moment.tzinfo
+    if fixed is None or "/" in name:
+        import zoneinfo
+
+        try:
+            zone = zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            if fixed is None:
+                raise
+        else:
+            inside = moment.replace(tzinfo=zone)
+            if fixed is None or type(moment) is time or inside.utcoffset() == moment.utcoffset():
+                return inside
+    return moment if fixed.tzname(None) == name else moment.replace(tzinfo=timezone(fixed.utcoffset(None), name))
+
+
+def _uuid(text):
+    import uuid
+
+    return uuid.UUID(text)
+
+
+def _path(text):
+    import pathlib
+
+    return pathlib.Path(text)
+
+
+def _enum(parts, resolve):
+    """A member of an Enum of a module that is imported already: a value must not import one."""
+    module, qualname, value = parts
+    kind = sys.modules.get(module) if type(module) is str and type(qualname) is str else None
+    if kind is None:
+        raise TypeError("its module is not imported")
+    for name in qualname.split("."):
+        kind = vars(kind).get(name)
+        if kind is None:
+            raise TypeError("%s has no %s" % (module, qualname))
+    if not isinstance(kind, type) or Enum not in type.__dict__["__mro__"].__get__(kind):
+        raise TypeError("%s.%s is no Enum" % (module, qualname))
+    return kind(resolve(value))
 
 
 def _timedelta(parts, resolve):
@@ -186,7 +281,16 @@ _TAGS = {
     "$complex": (list, _complex),
     "$decimal": (str, lambda digits, resolve: Decimal(digits)),
     "$date": (str, lambda iso, resolve: date.fromisoformat(iso)),
-    "$datetime": (str, lambda iso, resolve: datetime.fromisoformat(iso)),
-    "$time": (str, lambda iso, resolve: time.fromisoformat(iso)),
+    "$datetime": (str, _moment(datetime)),
+    "$time": (str, _moment(time)),
+    "$uuid": (str, lambda text, resolve: _uuid(text)),
+    "$path": (str, lambda text, resolve: _path(text)),
+    "$enum": (list, _enum),
     "$timedelta": (list, _timedelta),
+}
+# what a key can be beside a value
+_KEY_TAGS = {
+    **_TAGS,
+    "$slice": (list, lambda parts, resolve: slice(*[resolve(part) for part in parts])),
+    "$ellipsis": (bool, lambda there, resolve: ...),
 }

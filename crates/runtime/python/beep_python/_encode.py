@@ -1,16 +1,17 @@
 """Python values as JSON, in the plain and in the exact form. PROTOCOL.md lists both by example.
 
-First a survey decides, by types alone, whether the C encoder can take the value as it is; nearly every value can. Others
-are rewritten in Python first. A value that the form cannot represent gives None, and the caller makes a handle for it.
+First a survey decides, by types alone, whether the C encoder can take the value as it is; nearly every builtin value can.
+Others are rewritten first. A value that the form cannot represent gives None, and the caller makes a handle for it.
 """
 
-import base64
 import json.encoder
 import math
-from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
+import sys
 
+from . import _exact, _plain
 from ._builtins import own as __builtins__
+from ._classes import ARRAY, GROUPS, RECORD
+from ._walk import NotRepresentable, Number, Walk
 from ._wire import MAX_MESSAGE
 
 # A list that contains one list many times over is small in memory and huge on the wire.
@@ -18,32 +19,54 @@ MAX_CONTAINERS = 10_000_000
 MAX_ITEMS = 100_000_000
 AS_IS, REWRITE, CANNOT = 0, 1, 2
 
+# what stays a handle by itself, although it is a value inside others
+ARRAYS = frozenset((ARRAY,))
+ARRAYS_AND_RECORDS = frozenset((ARRAY, RECORD))
+NOTHING = frozenset()
+
 _isfinite = math.isfinite
-_NON_FINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
 _KEYS = frozenset((str, int, bool, type(None), float))
-_I64_MIN, _I64_MAX = -(1 << 63), (1 << 63) - 1
+_I64_MIN, _I64_MAX = _exact.I64_MIN, _exact.I64_MAX
 _string = json.encoder.encode_basestring
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+
+
+def _string_or_number(text):
+    return str.__str__(text) if type(text) is Number else _string(text)
+
 
 try:
     _c_encode = json.encoder.c_make_encoder(None, None, _string, None, ":", ",", False, False, True)
+    _c_encode_numbers = json.encoder.c_make_encoder(None, None, _string_or_number, None, ":", ",", False, False, True)
 
     def dumps(value):
         """Encodes builtin types as JSON text, independent of anything that user code may patch."""
         return "".join(_c_encode(value, 0))
 
+    def dumps_numbers(value):
+        """As `dumps`, with the numbers that are text."""
+        return "".join(_c_encode_numbers(value, 0))
+
 except TypeError:  # no C accelerator, or one with other arguments
     dumps = json.encoder.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
+    def dumps_numbers(value):
+        write = json.encoder._make_iterencode(
+            None, None, _string_or_number, None, float.__repr__, ":", ",", False, False, False
+        )
+        return "".join(write(value, 0))
 
-class _NotRepresentable(Exception):
-    """The form cannot represent the value."""
 
+def encode(value, exact, keep=ARRAYS, limit=None):
+    """Encodes the value as JSON in UTF-8; None if the form cannot represent it, or it exceeds the wire's limits.
 
-def encode(value, exact):
-    """Encodes the value as JSON in UTF-8; None if the form cannot represent it, or it exceeds the wire's limits."""
+    `keep` says what gives None by itself, although it is a value inside others. `limit`, if it is given, returns how many
+    items may be expanded.
+    """
     kind = type(value)
+    survey = _EXACT if exact else _PLAIN
     try:
-        if kind is int and (not exact or _I64_MIN <= value <= _I64_MAX):
+        if kind is int and _I64_MIN <= value <= _I64_MAX:
             return b"%d" % value
         if kind is str:
             return _bounded(_string(value).encode())
@@ -53,10 +76,11 @@ def encode(value, exact):
             return b"true" if value else b"false"
         if kind is float and _isfinite(value):
             return float.__repr__(value).encode()
-        form = _Exact if exact else _Plain
-        verdict = _survey(value, form) if kind in form.containers else REWRITE
+        verdict = _examine(value, survey) if kind in survey.containers else REWRITE
         if verdict == AS_IS:
-            return _bounded(dumps(value).encode())
+            data = dumps(value).encode()
+            if exact or not has_long_number(data):
+                return _bounded(data)
     except UnicodeEncodeError:  # a lone surrogate, which UTF-8 cannot carry
         if not exact:
             return None
@@ -65,23 +89,55 @@ def encode(value, exact):
         return None
     if verdict == CANNOT:
         return None
+    return rewritten(value, survey.form, keep, limit)
+
+
+def rewritten(value, form, keep=NOTHING, limit=None):
+    """Encodes the value by the rules of the form; None as `encode`."""
     try:
-        return _bounded(dumps(form.rewrite(value, 1) if kind is not str else _exact_str(value)).encode())
-    except (_NotRepresentable, ValueError):
+        limit = MAX_ITEMS if limit is None else min(limit(), MAX_ITEMS)
+        walk = Walk(form, limit)
+        if keep and _stays(walk, value, keep):
+            return None
+        data = _written(walk, value)
+        if int in form.as_is and has_long_number(data):
+            data = _written(Walk(_plain.with_long_ints(form), limit), value)
+        return _bounded(data)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the form has no rule for it, or the object's own code raised
         return None
+
+
+def _written(walk, value):
+    out = walk.rewrite(value)
+    return (dumps_numbers if walk.has_numbers else dumps)(out).encode()
+
+
+def _stays(walk, value, keep):
+    """Whether the value is of a group that stays a handle by itself."""
+    return GROUPS.get(walk.conversion(type(value))) in keep and getattr(value, "shape", None) != ()
 
 
 def _bounded(data):
     return data if len(data) <= MAX_MESSAGE else None
 
 
-def _survey(root, form):
+def has_long_number(data):
+    """Whether the text has, or may have, an integer of more than MAX_EXPONENT digits. A sample of every tenth byte answers
+    for nearly every text."""
+    if len(data) <= _plain.MAX_EXPONENT or b"0" * 30 not in data[::10].translate(_DIGITS):
+        return False
+    return b"0" * (_plain.MAX_EXPONENT + 1) in data.translate(_DIGITS)
+
+
+def _examine(root, survey):
     """Goes level by level, so that the depth is known and C code alone examines the types of a long list."""
-    verdict = AS_IS if type(root) in form.as_is else REWRITE
+    verdict = AS_IS if type(root) in survey.as_is else REWRITE
     level, depth, containers, items_seen = [root], 0, 1, 0
     while level:
         depth += 1
-        if depth > form.max_depth:
+        if depth > survey.max_depth:
             return CANNOT
         inner = []
         for container in level:
@@ -90,184 +146,95 @@ def _survey(root, form):
                 return CANNOT
             items = container
             if type(container) is dict:
-                verdict = max(verdict, form.survey_keys(container))
+                verdict = max(verdict, survey.survey_keys(container))
                 items = container.values()
             types = set(map(type, items))
-            if not types <= form.as_is:
-                if not types <= form.known:
-                    return CANNOT
-                verdict = max(verdict, REWRITE)
-            if verdict == AS_IS and not form.numbers_fit(items, types):
+            if not types <= survey.as_is:
+                others = types - survey.as_is
+                if others <= survey.containers:
+                    verdict = REWRITE
+                elif not _admit(others, survey):
+                    return REWRITE
+            if verdict == AS_IS and not survey.numbers_fit(items, types):
                 verdict = REWRITE
-            if not types.isdisjoint(form.containers):
+            if not types.isdisjoint(survey.containers):
                 before = len(inner)
-                inner += [item for item in items if type(item) in form.containers]
+                inner += [item for item in items if type(item) in survey.containers]
                 containers += len(inner) - before
+        if len(inner) > 64 and len(set(map(id, inner[:64]))) < 64 and _is_circular(root, survey):
+            return CANNOT
         level = inner
     return verdict
 
 
-def _all_finite(items, types):
-    if float not in types:
-        return True
-    if len(types) == 1:
-        return all(map(_isfinite, items))
-    return all(_isfinite(item) for item in items if type(item) is float)
+def _admit(types, survey):
+    """Whether the types are numpy's float64 alone, which the C encoder takes like the float that it is."""
+    float64 = getattr(sys.modules.get("numpy"), "float64", None)
+    if types != {float64} or type(float64) is not type or not issubclass(float64, float):
+        return False
+    _plain.FLOATS.add(float64)
+    survey.as_is.add(float64)
+    return True
 
 
-def float_text(value):
-    """A float as text, with protobuf's words for non-finite numbers."""
-    return float.__repr__(value) if _isfinite(value) else _NON_FINITE.get(value, "NaN")
+def _is_circular(root, survey):
+    """Whether a builtin container contains itself, found without going into one container twice."""
+    done, path = set(), set()
+
+    def visit(container):
+        if id(container) in path:
+            return True
+        if id(container) in done or len(path) > survey.max_depth:
+            return len(path) > survey.max_depth
+        path.add(id(container))
+        items = container.values() if type(container) is dict else container
+        found = any([visit(item) for item in items if type(item) in survey.containers])
+        path.discard(id(container))
+        done.add(id(container))
+        return found
+
+    return visit(root)
 
 
-class _Plain:
-    """The plain form: what any JSON reader expects."""
+class _Survey:
+    """What the survey needs to know of a form."""
 
-    max_depth = 60  # existing clients read no deeper than 64
-    as_is = frozenset((str, int, bool, type(None), float, list, tuple, dict))
-    containers = frozenset((list, tuple, dict))
-    known = as_is
-    numbers_fit = staticmethod(_all_finite)
-
-    @staticmethod
-    def survey_keys(container):
-        kinds = set(map(type, container))
-        if not kinds or kinds == {str}:
-            return AS_IS
-        if kinds - _KEYS or len(set(map(_key, container))) < len(container):
-            return CANNOT
-        return REWRITE if float in kinds else AS_IS
-
-    @staticmethod
-    def rewrite(value, depth):
-        kind = type(value)
-        if kind is float:
-            return value if _isfinite(value) else float_text(value)
-        if kind is dict:
-            return {_key(key): _Plain.rewrite(item, depth) for key, item in value.items()}
-        if kind is list or kind is tuple:
-            return [_Plain.rewrite(item, depth) for item in value]
-        if kind in _Plain.as_is:
-            return value
-        raise _NotRepresentable
+    def __init__(self, form, as_is, containers, numbers_fit, survey_keys):
+        self.form, self.max_depth = form, form.max_depth
+        self.as_is = as_is  # types that the C encoder takes as they are
+        self.containers = containers  # those that the survey goes into; their types are known, so `len` is C code
+        self.numbers_fit = numbers_fit
+        self.survey_keys = survey_keys
 
 
-def _key(key):
-    """A key as json.dumps writes it."""
-    kind = type(key)
-    if kind is str:
-        return key
-    if kind is float:
-        return float_text(key)
-    return "null" if key is None else "true" if key is True else "false" if key is False else str(key)
-
-
-class _Exact:
-    """The exact form: every builtin value, with tags for those that JSON lacks."""
-
-    max_depth = 120  # readers commonly stop at 128
-    as_is = frozenset((str, int, bool, type(None), float, list, dict))
-    containers = frozenset((list, dict, tuple, set, frozenset))
-    known = as_is  # and the types of the tags, below
-
-    @staticmethod
-    def numbers_fit(items, types):
-        if int in types:
-            ints = items if len(types) == 1 else [item for item in items if type(item) is int]
-            if min(ints) < _I64_MIN or max(ints) > _I64_MAX:
-                return False
-        return _all_finite(items, types)
-
-    @staticmethod
-    def survey_keys(container):
-        if set(map(type, container)) <= {str} and not any(key[:1] == "$" for key in container):
-            return AS_IS
+def _plain_keys(container):
+    kinds = set(map(type, container))
+    if not kinds or kinds == {str}:
+        return AS_IS
+    if kinds - _KEYS:
         return REWRITE
-
-    @staticmethod
-    def rewrite(value, depth):
-        kind = type(value)
-        if kind is str:
-            return _exact_str(value)
-        if kind is int:
-            return value if _I64_MIN <= value <= _I64_MAX else {"$int": str(value)}
-        if kind is float:
-            return value if _isfinite(value) else {"$float": float_text(value)}
-        if value is None or kind is bool:
-            return value
-        if kind is list:
-            _check_depth(depth, 1)
-            return [_Exact.rewrite(item, depth + 1) for item in value]
-        if kind is dict:
-            return _exact_dict(value, depth)
-        tag = _TAGS.get(kind)
-        if tag is None:
-            raise _NotRepresentable
-        return tag(value, depth)
+    if len(set(map(_plain.key_text, container))) < len(container):
+        return CANNOT
+    return REWRITE if float in kinds else AS_IS
 
 
-def _check_depth(depth, levels):
-    """Raises unless so many levels of JSON fit, the first of them at `depth`."""
-    if depth + levels - 1 > _Exact.max_depth:
-        raise _NotRepresentable
+def _exact_keys(container):
+    if set(map(type, container)) <= {str} and not any(key[:1] == "$" for key in container):
+        return AS_IS
+    return REWRITE
 
 
-def _exact_str(value):
-    try:
-        value.encode()
-        return value
-    except UnicodeEncodeError:
-        return {"$str": base64.b64encode(value.encode("utf-8", "surrogatepass")).decode()}
-
-
-def _exact_dict(value, depth):
-    if all(type(key) is str and key[:1] != "$" and type(_exact_str(key)) is str for key in value):
-        _check_depth(depth, 1)
-        return {key: _Exact.rewrite(item, depth + 1) for key, item in value.items()}
-    _check_depth(depth, 3)
-    return {
-        "$dict": [[_Exact.rewrite(key, depth + 3), _Exact.rewrite(item, depth + 3)] for key, item in value.items()]
-    }
-
-
-def _sequence(tag):
-    def write(value, depth):
-        _check_depth(depth, 2)
-        return {tag: [_Exact.rewrite(item, depth + 2) for item in value]}
-
-    return write
-
-
-def _base64(tag):
-    return lambda value, depth: {tag: base64.b64encode(value).decode()}
-
-
-def _moment(tag):
-    def write(value, depth):
-        zone = value.tzinfo
-        if zone is not None and (
-            type(zone) is not timezone or zone.tzname(None) != timezone(zone.utcoffset(None)).tzname(None)
-        ):
-            raise _NotRepresentable  # a time zone with its own rules or name
-        out = {tag: value.isoformat()}
-        if value.fold:
-            out["fold"] = 1
-        return out
-
-    return write
-
-
-_TAGS = {
-    tuple: _sequence("$tuple"),
-    set: _sequence("$set"),
-    frozenset: _sequence("$frozenset"),
-    bytes: _base64("$bytes"),
-    bytearray: _base64("$bytearray"),
-    complex: lambda z, depth: {"$complex": [_Exact.rewrite(z.real, depth), _Exact.rewrite(z.imag, depth)]},
-    Decimal: lambda value, depth: {"$decimal": str(value)},
-    date: lambda value, depth: {"$date": value.isoformat()},
-    datetime: _moment("$datetime"),
-    time: _moment("$time"),
-    timedelta: lambda d, depth: {"$timedelta": [d.days, d.seconds, d.microseconds]},
-}
-_Exact.known = _Exact.as_is.union(_TAGS)
+_PLAIN = _Survey(
+    _plain.FORM,
+    {str, int, bool, type(None), float, list, tuple, dict},
+    frozenset((list, tuple, dict)),
+    _plain.floats_fit,
+    _plain_keys,
+)
+_EXACT = _Survey(
+    _exact.FORM,
+    {str, int, bool, type(None), float, list, dict},
+    frozenset((list, dict, tuple, set, frozenset)),
+    _exact.numbers_fit,
+    _exact_keys,
+)

@@ -6,10 +6,11 @@ from time import monotonic
 from . import _exceptions
 from ._builtins import own as __builtins__
 from ._leases import Leases
-from ._repr import clip, short_repr, type_name
+from ._repr import clip, named, short_repr, type_name
 from ._wire import Rejected
 
 
+MAX_ENDED = 10_000
 _session = None  # the handles of this process's session
 
 
@@ -20,11 +21,13 @@ def handles():
 
 
 def describe_held(handle_id, obj, age):
-    out = {"handleId": handle_id, "typeName": type_name(type(obj)), "ageMs": int(age * 1000), "repr": short_repr(obj)}
+    out = {"handleId": handle_id, **named(type(obj)), "ageMs": int(age * 1000), "repr": short_repr(obj)}
     try:
         size = getattr(obj, "nbytes", None)
         out["size"] = size if type(size) is int else sys.getsizeof(obj)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         pass  # a property of the user's class raised
     lease = _session.leases.left(handle_id)
     if lease is not None:
@@ -42,6 +45,8 @@ class Handles:
         self.modules = {}
         self.last = 0
         self.leases = Leases()
+        self.passing = set()  # handles that end with what made them: an argument of a callback, an item of a stream
+        self.ended = {}  # those that ended so, to say it of one that is used later
         self.request_limits = None  # of the running request, if it has any
         self.callback = None  # creates the proxy of a client's callback
 
@@ -112,6 +117,7 @@ class Handles:
         self.held.pop(handle_id, None)
         self.born.pop(handle_id, None)
         self.leases.forget(handle_id)
+        self.passing.discard(handle_id)
 
     def missing(self, handle_id):
         if self.is_older(handle_id):
@@ -123,6 +129,9 @@ class Handles:
         if lease is not None:
             detail = "the object of handle '%s' was released: its lease of %g s ran out, in which nobody used it; make it again"
             return Rejected("handle_expired", detail % (clip(handle_id), lease))
+        if handle_id in self.ended:
+            detail = "the object of handle '%s' was released with the callback or the stream that it was for; keep it while that runs"
+            return Rejected("handle_expired", detail % clip(handle_id))
         return Rejected("unknown_handle", "this session holds no object with the handle '%s'" % clip(handle_id))
 
     def is_older(self, handle_id):
@@ -131,14 +140,32 @@ class Handles:
         epoch = rest.partition(".")[0]
         return tag == self.tag and epoch.isdecimal() and len(epoch) < 20 and int(epoch) < self.epoch
 
-    def keep(self, obj):
+    def keep_passing(self, obj):
+        """As `keep`, for a handle that ends with the callback or the stream that made it, unless the client keeps it."""
+        out = self.keep(obj)
+        self.passing.add(out["handleId"])
+        return out
+
+    def end_passing(self, handle_ids):
+        """Ends those of the handles that the client has not kept."""
+        ended = [handle_id for handle_id in handle_ids if handle_id in self.passing]
+        for handle_id in ended:
+            self.passing.discard(handle_id)
+            self.forget(handle_id)
+            self.ended[handle_id] = True
+        while len(self.ended) > MAX_ENDED:
+            del self.ended[next(iter(self.ended))]
+
+    def keep(self, obj, with_repr=False):
         """Adds a handle for the object and returns its description."""
         about = describe(obj)
+        if with_repr:
+            about["repr"] = short_repr(obj)
         return {"isHandle": True, "handleId": self.add(obj), **about}
 
 
 def describe(obj):
-    out = {"typeName": type_name(type(obj)), "repr": short_repr(obj)}
+    out = named(type(obj))
     try:
         shape = getattr(obj, "shape", None)
         if isinstance(shape, tuple) and all(type(n) is int for n in shape):
@@ -146,6 +173,8 @@ def describe(obj):
             dtype = getattr(obj, "dtype", None)
             if dtype is not None:
                 out["dtype"] = clip(str(dtype))
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         pass  # a property of the user's class raised
     return out

@@ -135,9 +135,10 @@ def connect(link):
 
 
 def disconnect():
-    """In a forked child: two processes on one connection would read each other's answers."""
+    """In a forked child: two processes on one connection would read each other's answers. Returns the connection."""
     global _link
-    _link = None
+    link, _link = _link, None
+    return link
 
 
 def call(method, params, progress=None):

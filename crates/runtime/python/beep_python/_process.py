@@ -4,6 +4,8 @@ import fcntl
 import os
 import resource
 import signal
+import time
+import warnings
 
 from ._builtins import own as __builtins__
 
@@ -106,3 +108,38 @@ def become_subreaper():
         _prctl(pr_set_child_subreaper, 1, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         pass
+
+
+def threads_that_survive_a_fork():
+    """The names of native threads that are still there after a fork. A child has none of them, and waits for them for ever.
+
+    The pools of OpenBLAS end at a fork and begin again with their next use, so a throw-away child is forked before they are
+    counted.
+    """
+    if not _native_threads():
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a process with threads forks, which is the question
+        child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    for _ in range(20):  # a thread that was told to end may take a moment
+        left = _native_threads()
+        if not left:
+            break
+        time.sleep(0.001)
+    return left
+
+
+def _native_threads():
+    """The names of this process's other threads, but for one that jemalloc begins anew in a child."""
+    names = []
+    for thread in os.listdir("/proc/self/task"):
+        if int(thread) != os.getpid():
+            try:
+                with open("/proc/self/task/%s/comm" % thread) as comm:
+                    names.append(comm.read().strip())
+            except OSError:  # it has just ended
+                pass
+    return [name for name in names if name != "jemalloc_bg_thd"]

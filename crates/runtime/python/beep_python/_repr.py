@@ -12,6 +12,7 @@ _short.maxlist = _short.maxtuple = _short.maxdict = _short.maxset = _short.maxfr
 _BOUNDED = (str, bytes, bytearray, list, tuple, dict, set, frozenset, int)
 # bypasses metaclasses, whose attributes may raise or be no text
 _qualname_of = type.__dict__["__qualname__"].__get__
+_name_of = type.__dict__["__name__"].__get__
 _module_of = type.__dict__["__module__"].__get__
 
 
@@ -25,6 +26,23 @@ def type_name(kind):
     if type(module) is not str or module == "builtins":
         return name
     return module + "." + name
+
+
+def name_of(kind):
+    """A type's `__name__`, whatever its metaclass does."""
+    return _name_of(kind)
+
+
+def named(kind):
+    """A type in an answer: its `__name__`, which existing clients compare, and its module unless that is `builtins`."""
+    out = {"typeName": _name_of(kind)}
+    try:
+        module = _module_of(kind)
+    except AttributeError:
+        return out
+    if type(module) is str and module != "builtins":
+        out["typeModule"] = module
+    return out
 
 
 def message_of(obj):
@@ -42,7 +60,9 @@ def short_repr(obj):
     """`repr(obj)`, clipped; builtin containers are abbreviated, so that a large one costs nothing."""
     try:
         return clip(_short.repr(obj) if isinstance(obj, _BOUNDED) else repr(obj))
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: it is no wish of the code that runs
         return "<%s, whose __repr__ raised %s>" % (type_name(type(obj)), type_name(type(error)))
 
 

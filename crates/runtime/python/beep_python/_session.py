@@ -3,20 +3,38 @@
 import importlib
 import importlib.util
 import operator
+import os
 import sys
+import time
 import types
 
-from . import _arrays, _exceptions, _wire
+from . import _arrays, _exceptions, _type_name, _wire
+from ._answers import ATTRIBUTE, CALL, Answers
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
 from ._decode import arguments, body_of, text, value_of, values_of, wrong
-from ._encode import dumps, encode
+from ._batch import Batch
 from ._compiler import Compiler
+from ._encode import dumps
 from ._handles import Handles
 from ._exec import run, run_async
+from ._objects import Objects
 from ._streams import Stream, Streams
-from ._repr import type_name
+from ._repr import named
 from ._wire import Rejected
+
+
+# what a batch can run: the words of the routes, and the numbers of the operations
+_STEPS = {
+    **{"eval": 1, "import": 2, "create": 3, "call": 4, "getattr": 5, "setattr": 6, "dispose": 7, "module_available": 10},
+    **{"wrap": 11, "renew": 16, "getitem": 17, "setitem": 18, "delitem": 19, "len": 20, "contains": 21, "invoke": 22},
+    **{"dir": 23, "describe": 24, "value": 25, "await": 26},
+}
+
+
+def parsed(operation):
+    """An operation that takes the parsed body, as one that takes the raw one."""
+    return lambda data, exact: operation(body_of(data), exact)
 
 
 class Operations(dict):
@@ -35,12 +53,15 @@ class Session:
         self.client.handles = self.handles
         self.handles.callback = self.client.callback
         self.streams = streams(self.handles, session_loop, self.client)
+        self.answers = Answers(self.handles, session_loop, self.streams.result_limit)
+        self.answer = self.answers.answer
         self.compiler = Compiler()
         self.prepared = self.compiler.prepared
         self.session_loop = session_loop
         self.module = types.ModuleType("__main__")
         self.namespace = self.module.__dict__
         self.namespace["__builtins__"] = sys.modules["builtins"]
+        objects = Objects(self.handles, session_loop, self.answer, self.invoke, _object)
         self.operations = Operations(
             {
                 1: self.evaluate,
@@ -58,24 +79,57 @@ class Session:
                 13: self.stream,
                 14: self.next_items,
                 16: self.renew,
+                17: parsed(objects.get_item),
+                18: parsed(objects.set_item),
+                19: parsed(objects.delete_item),
+                20: parsed(objects.length),
+                21: parsed(objects.contains),
+                22: parsed(objects.invoke),
+                23: parsed(objects.directory),
+                24: parsed(objects.describe),
+                25: parsed(objects.value),
+                26: parsed(objects.wait),
+                27: self.run_batch,
             }
         )
+        steps = {name: self.operations[number] for name, number in _STEPS.items()}
+        self.batch = Batch(steps, self.release_if_held, self.streams.result_limit)
 
     def enter(self, tag, epoch, handle_limit=None):
         """Makes this the session of the process."""
         self.handles.enter(tag, epoch, handle_limit)
         sys.modules["__main__"] = self.module
 
+    def set_up(self, data):
+        """Sets variables of the environment, and runs the code that begins every worker of this session."""
+        body = body_of(data)
+        for name, value in (body.get("env") or {}).items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if "TZ" in (body.get("env") or {}):
+            time.tzset()
+        paths = (body.get("env") or {}).get("PYTHONPATH")
+        sys.path[:0] = [path for path in paths.split(os.pathsep) if path] if paths else []
+        if body.get("setup"):
+            program = self.compiler.program(body["setup"])
+            if program.is_async:
+                self.session_loop.run(run_async(program, self.namespace))
+            else:
+                run(program, self.namespace)
+
     # Each operation takes the raw request body and whether the answer is exact; it returns the answer's type and body.
 
     def evaluate(self, data, exact):
-        program = self.prepared.get(data)
+        program = self.prepared.get(data) if type(data) is not dict else None
         if program is not None:
+            asked = program.asked.get(data) if program.asked else None
             if program.is_async:
-                return self.answer(self.session_loop.run(run_async(program, self.namespace)), exact)
-            return self.answer(run(program, self.namespace), exact)
+                return self.answer(self.session_loop.run(run_async(program, self.namespace)), exact, asked)
+            return self.answer(run(program, self.namespace), exact, asked)
         body = body_of(data)
-        return self.answer(self.value_from(body, exact, data), exact, body.get("returnType"))
+        return self.answer(self.value_from(body, exact, data if type(data) is not dict else None), exact, body)
 
     def value_from(self, body, exact, data=None):
         """Runs the code of a request. `data` is the raw body, given if the request may be prepared for next time."""
@@ -88,8 +142,8 @@ class Session:
         if given:
             # a separate locals dict would be invisible to functions, lambdas and comprehensions
             namespace = {**namespace, **values_of(given, self.handles, exact)}
-        elif data is not None and body.get("returnType") is None:
-            self.compiler.prepare(data, program)
+        elif data is not None:
+            self.compiler.prepare(data, program, body)
         if program.is_async:
             return self.session_loop.run(run_async(program, namespace))
         return run(program, namespace)
@@ -106,9 +160,8 @@ class Session:
         except BaseException:
             client.drop_figures()
             raise
-        hint = body.get("returnType")
-        client.show_last(value, _is_held(hint))
-        return self.answer(value, exact, hint)
+        client.show_last(value, _is_held(body.get("returnType")))
+        return self.answer(value, exact, body)
 
     def stream(self, data, exact):
         body = body_of(data)
@@ -119,7 +172,7 @@ class Session:
             obj = self.handles.get(text(body, "handleId"))
             if body.get("methodName") is not None:
                 obj = self.invoke(_attribute(obj, text(body, "methodName")), body, exact)
-        return _object(self.streams.run(Stream(obj), None, credit, exact))
+        return _object(self.streams.run(Stream(obj, body.get("keep") is True), None, credit, exact))
 
     def next_items(self, data, exact):
         body = body_of(data)
@@ -129,6 +182,9 @@ class Session:
         if type(stream) is not Stream:
             raise Rejected("invalid_request", "the object of handle '%s' is no stream; open one on it" % handle_id)
         return _object(self.streams.run(stream, handle_id, credit, exact))
+
+    def run_batch(self, data, exact):
+        return self.batch.run(body_of(data), exact)
 
     def import_module(self, data, exact):
         name = text(body_of(data), "moduleName")
@@ -143,18 +199,20 @@ class Session:
         body = body_of(data)
         module = self.handles.get(text(body, "moduleHandleId"))
         made = self.invoke(_attribute(module, text(body, "className")), body, exact)
-        return _object({"handleId": self.handles.add(made), "typeName": type_name(type(made))})
+        return _object({"handleId": self.handles.add(made), **named(type(made))})
 
     def call(self, data, exact):
         body = body_of(data)
         obj = self.handles.get(text(body, "handleId"))
-        value = self.invoke(_attribute(obj, text(body, "methodName")), body, exact)
-        return self.answer(value, exact, body.get("returnType"))
+        name = text(body, "methodName")
+        # The attribute of a class is the method of its instances.
+        value = self.invoke(obj if name == "__call__" else _attribute(obj, name), body, exact)
+        return self.answer(value, exact, body, CALL)
 
     def get_attribute(self, data, exact):
         body = body_of(data)
         obj = self.handles.get(text(body, "handleId"))
-        return self.answer(_attribute(obj, text(body, "attributeName")), exact, body.get("returnType"))
+        return self.answer(_attribute(obj, text(body, "attributeName")), exact, body, ATTRIBUTE)
 
     def set_attribute(self, data, exact):
         body = body_of(data)
@@ -179,11 +237,14 @@ class Session:
     def renew(self, data, exact):
         body = body_of(data)
         if "handleIds" not in body:
-            self.handles.get(text(body, "handleId"))
+            handle_id = text(body, "handleId")
+            self.handles.get(handle_id)
+            self.handles.passing.discard(handle_id)
             return _wire.OBJECT, b'{"success":true}'
         held = self.handles.held.keys() & _handle_ids(body)
         for handle_id in held:
             self.handles.get(handle_id)
+        self.handles.passing -= held
         return _object({"success": True, "renewed": len(held)})
 
     def release_expired(self):
@@ -193,6 +254,10 @@ class Session:
                 self.release(handle_id)
             except BaseException:
                 _exceptions.report("an object that was released, since its lease had run out, raised at its end")
+
+    def release_if_held(self, handle_id):
+        if handle_id in self.handles.held:
+            self.release(handle_id)
 
     def release(self, handle_id):
         obj = self.handles.drop(handle_id)
@@ -216,27 +281,17 @@ class Session:
 
     def wrap(self, data, exact):
         value = value_of(body_of(data).get("value"), self.handles, exact)
-        return _object({"handleId": self.handles.add(value), "typeName": type_name(type(value))})
+        return _object({"handleId": self.handles.add(value), **named(type(value))})
 
     def invoke(self, function, body, exact):
         args, kwargs = arguments(body, self.handles, exact)
         made = function(*args, **kwargs)
         return self.session_loop.run(made) if type(made) is types.CoroutineType else made
 
-    def answer(self, value, exact, hint=None):
-        """Answers with the value if the form can represent it, else with a handle to it."""
-        if type(hint) is str:
-            value = _as_hinted(value, hint)
-        if hint is None or not _is_held(hint):
-            encoded = encode(value, exact)
-            if encoded is not None:
-                return _wire.VALUE, encoded
-        return _wire.HANDLE, _json(self.handles.keep(value))
-
 
 def _is_held(hint):
     """Whether the hint asks for a handle."""
-    return type(hint) is str and hint.endswith("IPythonObjectHandle")
+    return type(hint) is str and _type_name.parse(hint).is_handle
 
 
 def _handle_ids(body):
@@ -262,31 +317,6 @@ def _attribute(obj, path):
 
 def _no_name():
     return Rejected("invalid_request", "the name of an attribute must not be empty")
-
-
-def _as_hinted(value, hint):
-    """Converts a value to the .NET type that an existing client asks for."""
-    kind = hint.rpartition(".")[2]
-    if kind in ("Int32", "Int64"):
-        if type(value) is not int and type(value) is not bool and _is_integral(value):
-            return int(value)
-    elif kind == "String":
-        if type(value) is not str and value is not None:
-            return str(value)
-    elif kind in ("Single[]", "Double[]"):
-        if type(value) is not list and not isinstance(value, (str, bytes, dict)):
-            if hasattr(value, "tolist"):
-                return value.tolist()
-            if isinstance(value, (tuple, set, frozenset, range)) or hasattr(value, "__iter__"):
-                return list(value)
-    return value
-
-
-def _is_integral(value):
-    try:
-        return float(value).is_integer() if hasattr(value, "__float__") else False
-    except Exception:
-        return False
 
 
 def _json(obj):

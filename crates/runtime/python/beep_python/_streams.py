@@ -9,7 +9,7 @@ from . import _wire
 from ._builtins import own as __builtins__
 from ._encode import dumps, encode
 from ._limits import tighter
-from ._repr import type_name
+from ._repr import named
 from ._wire import Rejected
 
 MAX_ITEMS = 1000  # in one batch, if the client gives no credit
@@ -20,11 +20,13 @@ ALONE = 1e-3  # seconds that a batch may take while other calls of the session w
 class Stream:
     """An iterator that a session keeps for a client."""
 
-    def __init__(self, obj):
+    def __init__(self, obj, keep=False):
+        self.keep = keep  # whether the handles of its items outlive it
+        self.made = []  # those that do not
         message_type = type(obj)
         self.asynchronous = hasattr(message_type, "__aiter__") and not hasattr(message_type, "__iter__")
         self.iterator = message_type.__aiter__(obj) if self.asynchronous else iter(obj)
-        self.type_name = type_name(type(self.iterator))
+        self.named = named(type(self.iterator))
 
 
 class Streams:
@@ -39,8 +41,8 @@ class Streams:
     def run(self, stream, handle_id, credit, exact):
         """Sends one batch of items and returns the answer. A stream that ends is forgotten."""
         limit = MAX_ITEMS if credit is None else credit
-        limits = self.handles.request_limits
-        byte_limit = tighter(self.result_bytes, limits.result_bytes) if limits is not None else self.result_bytes
+        byte_limit = self.result_limit()
+        self.stream = stream
         self.byte_limit = sys.maxsize if byte_limit is None else byte_limit
         try:
             if stream.asynchronous:
@@ -56,10 +58,16 @@ class Streams:
             raise
         if done:
             self.handles.forget(handle_id)
+            self.handles.end_passing(stream.made)
             return {"done": True, "count": count}
         if handle_id is None:
             handle_id = self.handles.add(stream)
-        return {"handleId": handle_id, "typeName": stream.type_name, "done": False, "count": count}
+        return {"handleId": handle_id, **stream.named, "done": False, "count": count}
+
+    def result_limit(self):
+        """How many bytes a result, or an item, of the running call may have; None if any number."""
+        limits = self.handles.request_limits
+        return tighter(self.result_bytes, limits.result_bytes) if limits is not None else self.result_bytes
 
     def send_items(self, iterator, limit, exact):
         advance = type(iterator).__next__
@@ -93,12 +101,19 @@ class Streams:
         """Sends one item at once, since the next one may take long. Returns its size."""
         body, message_type = encode(item, exact), _wire.ITEM
         if body is None:
-            body, message_type = dumps(self.handles.keep(item)).encode("utf-8", "replace"), _wire.ITEM_HANDLE
+            body, message_type = dumps(self.keep_item(item)).encode("utf-8", "replace"), _wire.ITEM_HANDLE
         elif len(body) > self.byte_limit:
             detail = "an item of the stream has %d bytes, more than the %d that this call may send" % (len(body), self.byte_limit)
             raise Rejected("result_too_large", detail)
         self.client.write(message_type, body)
         return len(body) + _wire.HEADER_BYTES
+
+    def keep_item(self, item):
+        if self.stream.keep:
+            return self.handles.keep(item)
+        told = self.handles.keep_passing(item)
+        self.stream.made.append(told["handleId"])
+        return told
 
     def others_wait(self):
         if self.busy():
@@ -112,6 +127,7 @@ class Streams:
     def end(self, stream, handle_id):
         """Closes a stream, and runs its clean-up code before returning."""
         self.handles.forget(handle_id)
+        self.handles.end_passing(stream.made)
         iterator = stream.iterator
         if stream.asynchronous:
             close = getattr(iterator, "aclose", None)

@@ -22,6 +22,7 @@ CALLBACKS = 32  # on a request: its client answers callbacks
 
 # requests have the number of their operation; a frame of limits may precede one
 REQUEST_LIMITS = 32  # of one request, with its id, or of all, with id 0
+SETUP = 33  # before the first request: {"env", "setup"}; its answer is OBJECT or EXCEPTION
 
 # answers
 VALUE = 64  # a JSON value
@@ -31,7 +32,7 @@ FLOATS = 67  # 32-bit floats
 FLOAT_ROWS = 68  # u32 rows, u32 length of each, then the floats of all
 EXCEPTION = 69  # {"detail", "exception"}: Python raised
 REJECTED = 70  # {"code", "detail"}: the request is invalid or exceeds a limit
-CANCELLED = 71  # b"started" or b""
+CANCELLED = 71  # b"started" or b""; of a batch, b"started" and the results so far, a JSON array
 READY = 72  # the first frame of a worker: {"pid", "python"}
 
 # events, before an answer
@@ -46,10 +47,11 @@ _write = os.write  # bound here, out of reach of user code that patches os
 class Rejected(Exception):
     """The worker rejects a request; no Python code raised this."""
 
-    def __init__(self, code, detail):
+    def __init__(self, code, detail, ran=False):
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.ran = ran  # whether the code ran, and only its result was refused
 
 
 def frames(message_type, request_id, body):

@@ -190,11 +190,26 @@ class Worker:
                 continue
             if self.partial and request_id in self.partial:
                 body = b"".join((*self.partial.pop(request_id), body))
+            if message_type == _wire.SETUP:
+                self.set_up(body)
+                continue
             self.handle_request(message_type, flags, request_id, body)
             if handles.request_limits is not None:
                 handles.request_limits = None
         self.flush()
         return buffer[at:]
+
+    def set_up(self, body):
+        """Makes the session what its options say. No client's call runs yet, so its code cannot reach the host."""
+        host = _host_rpc.disconnect()
+        try:
+            self.session.set_up(body)
+            kind, answer = _wire.OBJECT, b'{"success":true}'
+        except BaseException as error:
+            kind, answer = _wire.EXCEPTION, _exceptions.encode(error)
+        _host_rpc.connect(host)
+        self.flush_output()
+        self.answers += _wire.frames(kind, 0, answer)
 
     def apply_limits(self, request_id, limits):
         """Sets the limits of the request that follows, or of all requests for id 0."""
@@ -263,8 +278,9 @@ class Worker:
                 exit_child(error)
             if isinstance(error, Rejected):
                 return _wire.REJECTED, rejection(error)
+            interrupted = self.session.batch.take_interrupted()
             if gate.is_cancelled(request_id) and is_cancel(error):
-                return _wire.CANCELLED, b"started"
+                return _wire.CANCELLED, b"started" + interrupted
             return _wire.EXCEPTION, _exceptions.encode(error)
 
     def flush_output(self):
@@ -336,7 +352,7 @@ class Worker:
             if isinstance(error, Rejected):
                 return _wire.REJECTED, rejection(error)
             if stopping and is_cancel(error):
-                return _wire.CANCELLED, b"started"
+                return _wire.CANCELLED, b"started" + self.session.batch.take_interrupted()
             return _wire.EXCEPTION, _exceptions.encode(error)
 
     def flush(self):
@@ -346,7 +362,8 @@ class Worker:
 
 
 def rejection(rejected):
-    return dumps({"code": rejected.code, "detail": rejected.detail}).encode()
+    ran = {"ran": True} if rejected.ran else {}
+    return dumps({"code": rejected.code, "detail": rejected.detail, **ran}).encode("utf-8", "replace")
 
 
 def is_cancel(error):

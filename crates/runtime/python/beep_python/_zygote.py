@@ -55,7 +55,7 @@ def preload(modules):
             importlib.import_module(name)
         except BaseException as error:
             failures[name] = type_name(type(error)) + ": " + message_of(error)
-        if fork_unsafe is None and thread_count() > 1:
+        if fork_unsafe is None and (thread_count() > 1 or _process.threads_that_survive_a_fork()):
             fork_unsafe = "importing %s left threads running" % name
         if fork_unsafe is None and cuda_is_initialised():
             fork_unsafe = "importing %s initialised CUDA" % name
@@ -77,7 +77,7 @@ def use_headless_plots():
 
 
 def thread_count():
-    """Counts Python's threads; not those of native pools, whose libraries handle a fork."""
+    """Counts Python's threads."""
     return len(sys._current_frames())
 
 

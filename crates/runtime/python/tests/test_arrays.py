@@ -10,6 +10,10 @@ try:
     import numpy
 except ImportError:
     numpy = None
+try:
+    import pandas
+except ImportError:
+    pandas = None
 
 
 def floats(data):
@@ -50,10 +54,16 @@ class Rows(unittest.TestCase):
         self.assertAlmostEqual(got[4], 0.1, 7)
 
     def test_what_is_no_row(self):
-        for obj in (5, None, "12", b"12", bytearray(b"1"), {1: 2}, {1}, ["1"], [None], [[1]], [1j], [10**400], len):
+        for obj in (5, None, "12", b"12", bytearray(b"1"), {1: 2}, {1}, ["1"], [[1], "1"], [1j], [len], [10**400], len):
             with self.subTest(obj=obj), self.assertRaises(Rejected) as caught:
                 one_row(obj)
             self.assertEqual(caught.exception.code, "not_representable")
+
+    def test_nested_lists_are_flattened(self):
+        for obj in ([[1, 2], [3]], ((1,), [2, (3,)]), [array.array("f", (1, 2)), [3]], [range(1, 4)]):
+            with self.subTest(obj=obj):
+                self.assertEqual(floats(one_row(obj)), [1, 2, 3])
+        self.assertTrue(math.isnan(floats(one_row([1, None]))[1]))
 
     def test_rows(self):
         self.assertEqual(lists(rows([[1, 2], [3, 4]])), [[1, 2], [3, 4]])
@@ -65,6 +75,12 @@ class Rows(unittest.TestCase):
         for obj in ([1, 2], 5, "ab", [["a"]], [[[1]]], ["ab"], [b"ab"]):
             with self.subTest(obj=obj), self.assertRaises(Rejected):
                 rows(obj)
+
+    def test_other_dimensions_are_refused_with_the_shape(self):
+        for obj, shape in (([1, 2], "(2,)"), ([[[1, 2]], [[3, 4]]], "(2, 1, 2)"), ([[1, 2], [3, [4]]], "(2, 2)")):
+            with self.subTest(obj=obj), self.assertRaises(Rejected) as caught:
+                rows(obj)
+            self.assertIn(shape, caught.exception.detail)
 
     def test_what_an_iteration_raises_is_raised(self):
         with self.assertRaises(ZeroDivisionError):
@@ -98,6 +114,25 @@ class Numpy(unittest.TestCase):
             with self.assertRaises(Rejected):
                 rows(obj)
 
+    def test_lists_of_arrays(self):
+        square = numpy.arange(4).reshape(2, 2)
+        self.assertEqual(floats(one_row([square, [4, numpy.int64(5)]])), [0, 1, 2, 3, 4, 5])
+        with self.assertRaises(Rejected) as caught:
+            rows([square, square])
+        self.assertIn("(2, 2, 2)", caught.exception.detail)
+
+    def test_masked_values_are_nan(self):
+        for kind in ("f4", "i8", "bool"):
+            got = floats(one_row(numpy.ma.array([1, 0], mask=[False, True], dtype=kind)))
+            self.assertEqual(got[0], 1)
+            self.assertTrue(math.isnan(got[1]))
+        self.assertTrue(math.isnan(floats(one_row([1, numpy.ma.masked]))[1]))
+
+    def test_text_is_not_parsed(self):
+        for obj in (numpy.array(["1.5"], dtype=object), numpy.array([1, "x"], dtype=object)):
+            with self.assertRaises(Rejected):
+                one_row(obj)
+
     def test_tensors(self):
         class Tensor:
             def __init__(self, said=""):
@@ -113,3 +148,29 @@ class Numpy(unittest.TestCase):
                 return numpy.array([1.5])
 
         self.assertEqual(floats(one_row(Tensor())), [1.5])
+
+
+@unittest.skipIf(pandas is None, "pandas is not installed")
+class Pandas(unittest.TestCase):
+    def test_missing_values_are_nan(self):
+        for obj in (
+            pandas.Series([1, None]),
+            pandas.Series([1, None], dtype="Int64"),
+            pandas.array([True, None], dtype="boolean"),
+            pandas.Series([1, None], dtype=object),
+            [1, pandas.NA],
+        ):
+            with self.subTest(obj=obj):
+                got = floats(one_row(obj))
+                self.assertEqual(got[0], 1)
+                self.assertTrue(math.isnan(got[1]))
+        frame = pandas.DataFrame({"a": pandas.array([1, None], dtype="Int64"), "b": [0.5, 1.5]})
+        first, second = lists(rows(frame))
+        self.assertEqual((first, second[1]), ([1, 0.5], 1.5))
+        self.assertTrue(math.isnan(second[0]))
+
+    def test_moments_and_text_are_refused(self):
+        moments = pandas.to_datetime(["2026-01-01"])
+        for obj in (moments, pandas.Series(moments), pandas.DataFrame({"a": [1.5], "b": moments}), pandas.Series(["1.5"])):
+            with self.subTest(obj=obj), self.assertRaises(Rejected):
+                one_row(obj)

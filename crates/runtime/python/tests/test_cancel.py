@@ -87,7 +87,10 @@ class Cancel(WorkerTest):
         self.assertEqual(self.host.fails("raise KeyboardInterrupt")["type"], "KeyboardInterrupt")
 
     def test_while_the_answer_is_made(self):
-        request_id = self.start("class A:\n    def __repr__(self):\n        print('on')\n        while True: pass\nA()")
+        request_id = self.start(
+            "import collections.abc\nclass A(collections.abc.Set):\n    def __len__(self):\n        print('on')\n"
+            "        while True: pass\n    __iter__ = __contains__ = __len__\nA()"
+        )
         self.host.cancel(request_id)
         self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
 

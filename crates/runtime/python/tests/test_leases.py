@@ -61,7 +61,7 @@ class LeasedHandlesTest(SessionTest):
             self.session.release_expired()
 
     def test_what_ran_out_says_so_and_what_was_disposed_of_does_not(self):
-        over, gone = self.leased("{1}"), self.leased("{2}")
+        over, gone = self.leased("1j"), self.leased("2j")
         self.read(DISPOSE, handleId=gone)
         self.expire()
         code, detail = self.refused(GETATTR, handleId=over, attributeName="x")
@@ -72,7 +72,7 @@ class LeasedHandlesTest(SessionTest):
 
     def test_an_object_that_raises_at_its_end_is_only_reported(self):
         self.evaluate("class Bad:\n    def __iter__(self): return self\n    def __next__(self): return 1")
-        first, second = self.leased("Bad()"), self.leased("{1}")
+        first, second = self.leased("Bad()"), self.leased("1j")
         with mock.patch.object(self.session, "release", side_effect=KeyboardInterrupt) as release:
             self.expire()
         self.assertEqual([call.args[0] for call in release.call_args_list], [first, second])

@@ -1,7 +1,9 @@
+import importlib.util
 import os
 import signal
 import subprocess
 import sys
+import unittest
 from unittest import mock
 
 from beep_python import _process
@@ -21,7 +23,7 @@ class Forking(ZygoteTest):
         one.evaluate("x = 1")
         self.assertFalse(two.evaluate("'x' in globals()"))
         self.assertEqual(one.evaluate("x"), 1)
-        self.assertIn(b'"handleId":"b.4.1"', two.call(EVALUATE, {"expression": "{1}"})[1])
+        self.assertIn(b'"handleId":"b.4.1"', two.call(EVALUATE, {"expression": "1j"})[1])
         self.assertEqual(one.evaluate("import os\nos.getpid()"), one.pid)
         self.assertEqual(one.evaluate("os.getppid()"), zygote.process.pid)
         self.assertEqual(one.evaluate("os.getsid(0)"), one.pid)
@@ -137,9 +139,27 @@ class Preload(ZygoteTest):
         worker = zygote.fork(tag="t")
         self.assertEqual(worker.evaluate("import threads\nthreads.pid"), worker.pid)
         self.assertEqual(worker.evaluate("import threading\nthreading.active_count()"), 2)
-        self.assertIn(b'"handleId":"t.1.1"', worker.call(EVALUATE, {"expression": "{1}"})[1])
+        self.assertIn(b'"handleId":"t.1.1"', worker.call(EVALUATE, {"expression": "1j"})[1])
         worker.close_link()
         self.assertEqual(zygote.told()[0]["status"], 0)
+
+    def test_one_that_leaves_a_native_thread_too(self):
+        self.module(
+            "natives",
+            "import ctypes, os\npid = os.getpid()\nlibc = ctypes.CDLL(None)\nthread = ctypes.c_ulong()\n"
+            "libc.pthread_create(ctypes.byref(thread), None, ctypes.cast(libc.pause, ctypes.c_void_p), None)",
+        )
+        zygote = self.zygote("json", "natives")
+        self.assertEqual(zygote.hello["fork_unsafe"], "importing natives left threads running")
+        worker = zygote.fork()
+        self.assertEqual(worker.evaluate("import natives\nnatives.pid"), worker.pid)
+
+    @unittest.skipIf(importlib.util.find_spec("numpy") is None, "numpy is not installed")
+    def test_numpy_goes_on_forking(self):
+        zygote = self.zygote("numpy")
+        self.assertIsNone(zygote.hello["fork_unsafe"])
+        worker = zygote.fork()
+        self.assertEqual(worker.evaluate("import numpy\nfloat((numpy.ones((300, 300)) @ numpy.ones((300, 300))).sum())"), 27e6)
 
     def test_one_that_initialises_cuda_too(self):
         self.module("torch", "class cuda:\n    is_initialized = staticmethod(lambda: True)")

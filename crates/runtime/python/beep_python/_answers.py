@@ -1,0 +1,116 @@
+"""How a result goes to the client: as a value in its form, else as a handle."""
+
+from itertools import islice
+
+from . import _exact, _plain, _return_type, _type_name, _wire
+from ._builtins import own as __builtins__
+from ._decode import wrong
+from ._encode import ARRAYS, ARRAYS_AND_RECORDS, MAX_ITEMS, dumps, encode, rewritten
+from ._mime import text_of
+from ._repr import name_of
+from ._return_type import Unreadable
+from ._walk import Walk
+from ._wire import Rejected
+
+
+class Source:
+    """Where a result comes from. `keep`: what stays a handle unless a value is asked for. `consumes`: whether an iterator
+    may be read to its end for a client that asks for a list. `may_be_ignored`: whether clients call for the effect alone."""
+
+    def __init__(self, keep, consumes, may_be_ignored):
+        self.keep = keep
+        self.consumes = consumes
+        self.may_be_ignored = may_be_ignored
+
+
+EVALUATION = Source(ARRAYS, True, False)
+CALL = Source(ARRAYS_AND_RECORDS, True, True)  # of a record one calls the methods next
+ATTRIBUTE = Source(ARRAYS_AND_RECORDS, False, False)
+
+
+class Answers:
+    """`byte_limit` says how many bytes a result may have; None if it may have any number."""
+
+    def __init__(self, handles, session_loop, byte_limit):
+        self.handles, self.session_loop, self.byte_limit = handles, session_loop, byte_limit
+
+    def limit(self):
+        """How many items a result may have: each takes a byte at least."""
+        limit = self.byte_limit()
+        return MAX_ITEMS if limit is None else min(limit, MAX_ITEMS)
+
+    def answer(self, value, exact, body=None, source=EVALUATION):
+        """The answer's type and its body."""
+        hint = None if body is None else body.get("returnType")
+        if hint is None:
+            encoded = encode(value, exact, source.keep, self.limit)
+            return self.handle(value, body) if encoded is None else (_wire.VALUE, encoded)
+        if hint == "json":
+            encoded = encode(value, exact, (), self.limit)
+            return (_wire.VALUE, encoded) if encoded is not None else self.as_asked(_type_name.parse(hint), value, exact, body, source)
+        if type(hint) is not str:
+            raise wrong("returnType", "a string", hint)
+        asked = _type_name.parse(hint)
+        if asked.is_handle:
+            return self.handle(value, body)
+        if asked.is_open:
+            encoded = encode(value, exact, source.keep, self.limit)
+            return self.handle(value, body) if encoded is None else (_wire.VALUE, encoded)
+        return self.as_asked(asked, value, exact, body, source)
+
+    def as_asked(self, asked, value, exact, body, source):
+        try:
+            encoded = self.encode_as(asked, value, exact, source)
+        except Unreadable as error:
+            if source.may_be_ignored and asked.name in ("Boolean", "Int32") and encode(value, exact, source.keep) is None:
+                return self.handle(value, body)  # methods that are called for their effect return `self`
+            raise Rejected("not_representable", str(error), ran=True) from None
+        if encoded is None:
+            detail = "the result is of type %s, which has no form in JSON that could be read as %s; ask for a handle or String"
+            raise Rejected("not_representable", detail % (name_of(type(value)), asked.name), ran=True)
+        return _wire.VALUE, encoded
+
+    def encode_as(self, asked, value, exact, source):
+        if asked.name == "json":
+            return encode(value, exact, (), self.limit)
+        if asked.name == "text":
+            text = value if value is None or isinstance(value, str) else text_of(value)
+            return encode(text and _return_type.well_formed(text), exact)
+        form = _exact.FORM if exact else _plain.FORM_OF_DOTNET
+        walk = Walk(form, self.limit())
+        collect = self.collect if source.consumes else lambda value: None
+        try:
+            value = _return_type.read(asked, value, walk, collect)
+        except (Unreadable, KeyboardInterrupt, Rejected):
+            raise
+        except Exception as error:
+            detail = "the result is of type %s and cannot be read as %s: %s; ask for String"
+            raise Unreadable(detail % (name_of(type(value)), asked.name, error)) from None
+        return rewritten(value, form, (), self.limit)
+
+    def handle(self, value, body=None):
+        wants_repr = body is not None and body.get("repr") is True
+        return _wire.HANDLE, dumps(self.handles.keep(value, wants_repr)).encode("utf-8", "replace")
+
+    def collect(self, value):
+        """The items of an iterator, asynchronous or not, which is read to its end; None if it is none."""
+        kind = type(value)
+        count = self.limit() + 1
+        if hasattr(kind, "__next__") and hasattr(kind, "__iter__"):
+            items = list(islice(value, count))
+        elif hasattr(kind, "__anext__") and hasattr(kind, "__aiter__"):
+            items = self.session_loop.run(_collect(value, count))
+        else:
+            return None
+        if len(items) == count:
+            raise Rejected("result_too_large", "the iterator gave more than the %d items that a result may have" % (count - 1))
+        return items
+
+
+async def _collect(iterator, count):
+    items = []
+    async for item in iterator:
+        items.append(item)
+        if len(items) == count:
+            break
+    return items
