@@ -5,9 +5,6 @@ use std::io;
 
 use beep_python_protocol::{ErrorCode, Problem};
 
-/// How much of a detail goes into the log: some quote what the client sent.
-const MAX_DETAIL_CHARS: usize = 300;
-
 /// Logs an error response if the request or the host was at fault. Python exceptions and missing objects concern the
 /// client alone.
 pub(crate) fn log_rejection(problem: &Problem) {
@@ -24,9 +21,14 @@ pub(crate) fn log_rejection(problem: &Problem) {
             | ErrorCode::ForbiddenOrigin
             | ErrorCode::Internal
     );
-    if at_fault {
-        let detail: String = problem.detail.chars().take(MAX_DETAIL_CHARS).collect();
-        tracing::warn!(code = problem.code.as_str(), "a request was refused: {detail}");
+    let code = problem.code.as_str();
+    match problem.code {
+        // Their details quote what the client sent: code, values, addresses with passwords.
+        ErrorCode::InvalidRequest | ErrorCode::UnknownOperation => {
+            tracing::warn!(code, "a request was refused; its answer says why");
+        }
+        _ if at_fault => tracing::warn!(code, "a request was refused: {}", problem.detail),
+        _ => {}
     }
 }
 

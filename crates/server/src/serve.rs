@@ -116,8 +116,8 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     serving.spawn(http::serve(listeners, server.clone(), stopping));
     let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
-    ready.ready(&record);
     tracing::info!("ready");
+    ready.ready(&record);
     let orphaned = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -16,7 +16,7 @@ use crate::server::lookup::find_server;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
+    /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one, or else the last that ran]
     server: Option<String>,
     /// Keep showing new output until the server ends
     #[arg(short, long)]
@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     loop {
         // Checked before reading, so that the last output of a server that ends meanwhile is still read.
         let lives = record.as_ref().is_some_and(|record| state_of(record).is_alive());
-        if !copy(&mut file).map_err(failed_to("read", &path))? || !args.follow || !lives {
+        if !copy(&mut file).map_err(failed_to("copy", &path))? || !args.follow || !lives {
             return Ok(ExitStatus::Success);
         }
         std::thread::sleep(Duration::from_millis(100));
@@ -54,6 +54,10 @@ fn log_of(home: &Home, wanted: Option<&str>) -> Result<(PathBuf, Option<ServerRe
             Some(log) => Ok((log, Some(record))),
             None => Err(CliError::NoLog(record.id).into()),
         },
+        // The one that did not start, or has just ended, is what is looked for.
+        Err(error) if matches!(error.downcast_ref(), Some(CliError::NoServer)) => {
+            newest(&home.logs()?).map(|log| (log, None)).ok_or(error)
+        }
         Err(error) => match (error.downcast_ref(), wanted) {
             (Some(RecordError::NotFound { .. }), Some(id)) if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
                 let log = home.logs()?.join(format!("{id}.log"));
@@ -64,10 +68,19 @@ fn log_of(home: &Home, wanted: Option<&str>) -> Result<(PathBuf, Option<ServerRe
     }
 }
 
+fn newest(logs: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(logs).ok()?.flatten().map(|entry| entry.path());
+    let logs = entries.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.max_by_key(|path| path.metadata().and_then(|metadata| metadata.modified()).ok())
+}
+
 /// Copies new output; false when nothing reads standard output any more.
 fn copy(file: &mut File) -> std::io::Result<bool> {
     let mut new = Vec::new();
     file.read_to_end(&mut new)?;
     let mut stdout = std::io::stdout().lock();
-    Ok(stdout.write_all(&new).and_then(|()| stdout.flush()).is_ok())
+    match stdout.write_all(&new).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
+    }
 }

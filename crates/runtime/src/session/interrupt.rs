@@ -38,7 +38,7 @@ pub(crate) async fn interrupt_then_kill(inner: &SessionInner, call_id: CallId, w
         }
     }
     let waited = began.elapsed();
-    tracing::info!(session = inner.id, call = call_id.0, ?waited, "a call did not stop: its worker is killed");
+    tracing::info!(session = inner.id, call = call_id.0, %why, ?waited, "a call did not stop: its worker is killed");
     inner.update(|state, _, effects| state.kill_for_call(call_id, effects));
 }
 

@@ -23,6 +23,7 @@ pub(super) async fn respond(
 ) -> Result<Response<HttpBody>, Problem> {
     let options = call_options::from_http(headers, &body)?;
     if let Some(framing) = framing(operation, headers) {
+        let _entered = spans::session_request(operation, &options).entered();
         let events = subscribe(&server.sessions, operation, &options, None, body)?;
         let events = encode_events(events, options.form(), framing);
         return Ok(response::event_stream(HttpBody::Events(events), framing));

@@ -8,21 +8,28 @@ use std::time::SystemTime;
 /// How many logs of ended servers are kept.
 const KEPT: usize = 20;
 
-/// The last `lines` lines of a log, at most 16 KiB; empty if there is none.
+/// The last `lines` lines of a log, whole ones; empty if there is none.
 pub fn log_tail(log: &Path, lines: usize) -> String {
-    const MOST: u64 = 16 << 10;
-    let read = || {
+    const BLOCK: u64 = 16 << 10;
+    let read = |length: u64| {
         let mut file = fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(MOST)))?;
+        let begin = file.metadata()?.len().saturating_sub(length);
+        file.seek(SeekFrom::Start(begin))?;
         let mut bytes = Vec::new();
-        file.take(MOST).read_to_end(&mut bytes)?;
-        std::io::Result::Ok(bytes)
+        file.take(length).read_to_end(&mut bytes)?;
+        std::io::Result::Ok((bytes, begin == 0))
     };
-    let bytes = read().unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let all: Vec<&str> = text.trim_end().lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
+    let mut length = BLOCK;
+    loop {
+        let (bytes, is_whole) = read(length).unwrap_or((Vec::new(), true));
+        let text = String::from_utf8_lossy(&bytes);
+        let all: Vec<&str> = text.trim_end().lines().collect();
+        // The first line of a part of the log may have lost its beginning.
+        if is_whole || all.len() > lines {
+            return all[all.len().saturating_sub(lines)..].join("\n");
+        }
+        length = length.saturating_mul(4);
+    }
 }
 
 /// Removes the oldest logs in `logs` but for the newest [`KEPT`]; logs of servers that are `in_use` stay anyway.
@@ -58,8 +65,12 @@ mod tests {
         fs::write(&log, "one\ntwo\nthree\nfour\n\n").unwrap();
         assert_eq!(log_tail(&log, 2), "three\nfour");
         assert_eq!(log_tail(&log, 9), "one\ntwo\nthree\nfour");
-        fs::write(&log, "x".repeat(100_000)).unwrap();
-        assert_eq!(log_tail(&log, 2).len(), 16 << 10);
+        fs::write(&log, "x".repeat(100_000) + "\nlast").unwrap();
+        assert_eq!(log_tail(&log, 1), "last");
+        assert_eq!(log_tail(&log, 2).len(), 100_005);
+        let many: Vec<String> = (0..10_000).map(|number| format!("line {number}")).collect();
+        fs::write(&log, many.join("\n")).unwrap();
+        assert_eq!(log_tail(&log, 9_000), many[1_000..].join("\n"));
     }
 
     #[test]

@@ -9,13 +9,14 @@ use std::time::Duration;
 use beep_python_protocol::{ErrorCode, Problem};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
 use crate::auth::access_policy::Media;
@@ -95,7 +96,7 @@ async fn serve_connection(
     });
     let stream = TokioIo::new(stream);
     if http2 {
-        let serving = http2::Builder::new(TokioExecutor::new())
+        let serving = http2::Builder::new(SpanExecutor(span.clone()))
             .timer(TokioTimer::new())
             .auto_date_header(false)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -112,6 +113,21 @@ async fn serve_connection(
             .header_read_timeout(IDLE_TIMEOUT)
             .serve_connection(stream, service);
         drive(serving, &pending, &busy, stop).instrument(span).await;
+    }
+}
+
+/// Runs the requests of a connection within its span.
+#[derive(Clone)]
+struct SpanExecutor(Span);
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for SpanExecutor {
+    fn execute(&self, request: F) {
+        // Where nothing logs the span, it would only make the request larger.
+        if self.0.is_disabled() {
+            tokio::spawn(request);
+        } else {
+            tokio::spawn(request.instrument(self.0.clone()));
+        }
     }
 }
 

@@ -74,6 +74,7 @@ async fn execute(
     let body = camel_case(body)?;
     let options = call_options::from_http(headers, &body)?;
     if options.has_events(operation) {
+        let _entered = spans::session_request(operation, &options).entered();
         let events = subscribe(&server.sessions, operation, &options, None, body)?;
         let events = RpcBody::Text(Box::pin(batch(events, options.form(), put_event)));
         return Ok(response::event_stream(events, Framing::Lines));

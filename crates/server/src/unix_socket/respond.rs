@@ -137,7 +137,8 @@ pub(super) fn subscribe(
 ) -> impl Stream<Item = EventLines> + Send + use<> {
     let Request { id, options, payload, .. } = request;
     let request_id = client.request_id(id.as_ref());
-    let lines = match operation::subscribe(&server.sessions, what, &options, request_id, payload) {
+    let span = spans::session_request(what, &options);
+    let lines = match span.in_scope(|| operation::subscribe(&server.sessions, what, &options, request_id, payload)) {
         Ok(events) => {
             let id = id.clone();
             batch(events, options.form(), move |event, out| reply::event(id.as_ref(), event, out)).boxed()
