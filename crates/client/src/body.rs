@@ -1,6 +1,6 @@
 //! Requests and responses as JSON.
 
-use beep_python_protocol::message::{CallResponse, RETURN_HANDLE};
+use beep_python_protocol::message::CallResponse;
 use beep_python_protocol::{CallOptions, Operation, Value, ValueError, to_value};
 use bytes::Bytes;
 use serde::Serialize;
@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Call, Reply, Target};
 use crate::error::Error;
-use crate::response::FromResponse;
 
 /// The request of an operation that has none.
 pub(crate) const NO_REQUEST: Option<Empty> = None;
@@ -16,10 +15,6 @@ pub(crate) const NO_REQUEST: Option<Empty> = None;
 /// A request without keys.
 #[derive(Serialize)]
 pub(crate) struct Empty {}
-
-pub(crate) fn return_type<R: FromResponse>() -> Option<&'static str> {
-    R::WANTS_HANDLE.then_some(RETURN_HANDLE)
-}
 
 pub(crate) fn to_argument(what: &str, value: &impl Serialize) -> Result<Value, Error> {
     to_value(value).map_err(|source| Error::Encode { what: what.to_owned(), source })

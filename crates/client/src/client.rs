@@ -100,6 +100,15 @@ impl<T: Transport> Client<T> {
         self.with_options(|options| options.isolated = Some(true))
     }
 
+    /// Sends the `repr` of an object with its handle: [`Handle::repr`](crate::Handle::repr). It costs a call of the object's
+    /// own code, so it is off otherwise.
+    #[must_use]
+    pub fn with_reprs(&self) -> Self {
+        let mut client = self.clone();
+        client.state.reprs = true;
+        client
+    }
+
     /// Registers a function that Python code can call. Where a call has [`Callback`](crate::Callback) of this name among
     /// its arguments, Python gets a callable that waits for the function's result. An `Err` is raised there as
     /// `beep_python.CallbackError` with the error's text.

@@ -57,9 +57,10 @@ impl<T: Transport> Execution<T> {
         locals: Locals,
         return_type: Option<&str>,
     ) -> Result<Execution<T>, Error> {
+        let repr = client.state.reprs;
         let body = locals
             .into_values()
-            .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type }));
+            .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type, repr }));
         let mut call = session_call(operation, body, client.call_options().clone())?;
         call.options.capabilities.get_or_insert_default().stdin = true;
         let events = CallbackDispatcher::subscribe(client, call).await?;

@@ -24,6 +24,7 @@ pub struct Handle(Arc<Held>);
 struct Held {
     id: String,
     type_name: String,
+    type_module: Option<String>,
     repr: Option<String>,
     shape: Option<Vec<u64>>,
     dtype: Option<String>,
@@ -39,9 +40,9 @@ impl Handle {
         session: Option<Arc<str>>,
         reaper: Option<ReaperSender>,
     ) -> Handle {
-        let CallResponse { type_name, repr, shape, dtype, .. } = answer;
-        let type_name = type_name.unwrap_or_default();
-        Handle(Arc::new(Held { id, type_name, repr, shape, dtype, session, reaper, disposed: AtomicBool::new(false) }))
+        let CallResponse { type_name, type_module, repr, shape, dtype, .. } = answer;
+        let (type_name, disposed) = (type_name.unwrap_or_default(), AtomicBool::new(false));
+        Handle(Arc::new(Held { id, type_name, type_module, repr, shape, dtype, session, reaper, disposed }))
     }
 
     /// Its id in the session.
@@ -49,12 +50,18 @@ impl Handle {
         &self.0.id
     }
 
-    /// The object's type: `numpy.ndarray`.
+    /// The `__name__` of the object's type: `ndarray`.
     pub fn type_name(&self) -> &str {
         &self.0.type_name
     }
 
-    /// The object's `repr` at the time of the call, shortened; `None` when it failed.
+    /// The module of the object's type: `numpy`; `None` for the types of `builtins`.
+    pub fn type_module(&self) -> Option<&str> {
+        self.0.type_module.as_deref()
+    }
+
+    /// The object's `repr` at the time of the call, shortened; `None` unless the client was made
+    /// [`with_reprs`](crate::Client::with_reprs).
     pub fn repr(&self) -> Option<&str> {
         self.0.repr.as_deref()
     }

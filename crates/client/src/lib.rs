@@ -108,6 +108,7 @@
 
 mod any_transport;
 mod args;
+mod batch;
 mod body;
 mod call;
 mod callback;
@@ -125,6 +126,7 @@ mod handle_reaper;
 mod host_backend;
 mod http;
 mod invoke;
+mod key;
 #[cfg(feature = "local")]
 mod local;
 mod operations;
@@ -139,6 +141,7 @@ mod value_stream;
 
 pub use any_transport::{AnyBackend, AnyTransport};
 pub use args::{Args, Locals};
+pub use batch::{Batch, BatchResults, Object, Step};
 pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
 pub use beep_python_protocol::{
@@ -158,6 +161,7 @@ pub use host_backend::PythonHostBackend;
 pub use http::backend::HttpBackend;
 pub use http::endpoint::Endpoint;
 pub use http::transport::HttpTransport;
+pub use key::Key;
 #[cfg(feature = "local")]
 pub use local::backend::LocalBackend;
 #[cfg(feature = "local")]

@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 
+use beep_python_protocol::message::{RETURN_HANDLE, RETURN_JSON};
 use beep_python_protocol::{Value, from_value};
 use serde::de::DeserializeOwned;
 
@@ -33,8 +34,9 @@ pub enum Returned {
 /// A type that a call can return: any that serde can deserialize, [`Handle`], [`Returned`], or [`Response`] around one of
 /// these.
 pub trait FromResponse: Sized {
-    /// Whether the host should keep the result even if it has a value form.
-    const WANTS_HANDLE: bool = false;
+    /// The `returnType` of the request: what the host should make of the result. `None`: a value if it has that form, else
+    /// a handle.
+    const RETURN_TYPE: Option<&'static str>;
 
     /// Reads itself from a response.
     ///
@@ -44,6 +46,8 @@ pub trait FromResponse: Sized {
 }
 
 impl<T: DeserializeOwned> FromResponse for T {
+    const RETURN_TYPE: Option<&'static str> = Some(RETURN_JSON);
+
     fn from_response(response: Response<Returned>) -> Result<T, Error> {
         match response.value {
             Returned::Value(value) => {
@@ -59,7 +63,7 @@ impl<T: DeserializeOwned> FromResponse for T {
 }
 
 impl FromResponse for Handle {
-    const WANTS_HANDLE: bool = true;
+    const RETURN_TYPE: Option<&'static str> = Some(RETURN_HANDLE);
 
     fn from_response(response: Response<Returned>) -> Result<Handle, Error> {
         match response.value {
@@ -70,13 +74,15 @@ impl FromResponse for Handle {
 }
 
 impl FromResponse for Returned {
+    const RETURN_TYPE: Option<&'static str> = None;
+
     fn from_response(response: Response<Returned>) -> Result<Returned, Error> {
         Ok(response.value)
     }
 }
 
 impl<T: FromResponse> FromResponse for Response<T> {
-    const WANTS_HANDLE: bool = T::WANTS_HANDLE;
+    const RETURN_TYPE: Option<&'static str> = T::RETURN_TYPE;
 
     fn from_response(mut response: Response<Returned>) -> Result<Response<T>, Error> {
         let (stdout, stderr) = (std::mem::take(&mut response.stdout), std::mem::take(&mut response.stderr));

@@ -15,6 +15,8 @@ pub(crate) struct ClientState {
     pub(crate) options: CallOptions,
     pub(crate) reaper: Arc<HandleReaper>,
     pub(crate) callbacks: Callbacks,
+    /// Whether handles come with the `repr` of their object.
+    pub(crate) reprs: bool,
     /// Lives as long as the caller's clients. The reaper's task, which outlives them, does not have it.
     #[cfg(feature = "local")]
     #[allow(dead_code, reason = "it is kept, not read")]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use beep_python_protocol::Operation;
-use beep_python_protocol::message::{EvaluateRequest, HandleRequest};
+use beep_python_protocol::message::{RETURN_JSON, StreamRequest};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
@@ -34,14 +34,16 @@ pub struct ValueStream<T, R> {
 
 impl<T: Transport, R: FromResponse> ValueStream<T, R> {
     pub(crate) async fn over_code(client: &Client<T>, code: &str, locals: Locals) -> Result<Self, Error> {
-        let body = locals
-            .into_values()
-            .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type: None }));
+        let body = locals.into_values().and_then(|locals| {
+            let keep = keeps_items::<R>();
+            encode(&StreamRequest { expression: Some(code), locals: &locals, keep, ..StreamRequest::default() })
+        });
         ValueStream::start(client, body, client.call_options().clone()).await
     }
 
     pub(crate) async fn over_object(client: &Client<T>, object: &Handle) -> Result<Self, Error> {
-        let body = encode(&HandleRequest { handle_id: object.id() });
+        let (handle_id, keep) = (Some(object.id()), keeps_items::<R>());
+        let body = encode(&StreamRequest { handle_id, keep, ..StreamRequest::default() });
         ValueStream::start(client, body, client.options_for(object)).await
     }
 
@@ -50,6 +52,11 @@ impl<T: Transport, R: FromResponse> ValueStream<T, R> {
         let events = CallbackDispatcher::subscribe(client, session_call(Operation::Stream, body, options)?).await?;
         Ok(ValueStream { events, client: client.clone(), session, ended: false, items: PhantomData })
     }
+}
+
+/// Whether the caller takes handles of items, which then outlive the stream.
+fn keeps_items<R: FromResponse>() -> bool {
+    R::RETURN_TYPE != Some(RETURN_JSON)
 }
 
 // It pins nothing but what is in boxes.

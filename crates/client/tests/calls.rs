@@ -22,7 +22,7 @@ async fn a_call_says_how_it_is_meant() {
 
     let seen = fake.only();
     assert_eq!(seen.route, "POST /api/eval");
-    assert_eq!(seen.body, json!({"expression": "1 + 1"}));
+    assert_eq!(seen.body, json!({"expression": "1 + 1", "returnType": "json"}));
     for (name, value) in [
         ("host", format!("localhost:{}", backend.endpoint().port()).as_str()),
         ("content-type", "application/json"),
@@ -193,9 +193,9 @@ async fn the_other_operations_have_their_routes_and_keys() {
         ("GET /health", json!(null)),
         ("POST /api/wrap", json!({"value": {"a": 1}})),
         ("POST /api/module-available", json!({"moduleName": "numpy"})),
-        ("POST /api/getattr", json!({"handleId": "h1", "attributeName": "name"})),
+        ("POST /api/getattr", json!({"handleId": "h1", "attributeName": "name", "returnType": "json"})),
         ("POST /api/setattr", json!({"handleId": "h1", "attributeName": "name", "value": ["x", 1]})),
-        ("POST /api/call", json!({"handleId": "h1", "methodName": "add", "args": [1, 2]})),
+        ("POST /api/call", json!({"handleId": "h1", "methodName": "add", "args": [1, 2], "returnType": "json"})),
         ("POST /api/sessions", json!({})),
         ("GET /api/sessions", json!(null)),
         ("DELETE /api/sessions/s2", json!(null)),

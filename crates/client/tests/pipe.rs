@@ -80,7 +80,7 @@ async fn a_call_is_one_line() {
     let backend = fake.backend.with_session("s1").with_timeout(Duration::from_millis(1500)).with_request_id("r\n1");
     assert_eq!(backend.evaluate::<(i64, String)>("1\n2").await.unwrap(), (1, "x".to_owned()));
     let expected = json!({ "command": "eval", "requestId": "r\n1", "session": "s1", "timeoutMs": 1500, "values": "exact",
-        "payload": { "expression": "1\n2" } });
+        "payload": { "expression": "1\n2", "returnType": "json" } });
     assert_eq!(fake.seen(), [expected]);
 }
 

@@ -274,7 +274,9 @@ impl CallOptions {
             if field.is_some() {
                 return Err(A::Error::duplicate_field(option.key()));
             }
-            *field = map.next_value_seed(JsonSeed::default())?;
+            *field = map
+                .next_value_seed(JsonSeed::default())
+                .map_err(|error| A::Error::custom(format_args!("'{}': {error}", option.key())))?;
         });
         Ok(())
     }
@@ -466,8 +468,10 @@ mod tests {
     #[test]
     fn wrong_json_is_named() {
         for (json, said) in [
-            (r#"{"timeoutMs":"soon"}"#, "u64"),
-            (r#"{"timeoutMs":-1}"#, "u64"),
+            (r#"{"timeoutMs":"soon"}"#, "'timeoutMs': invalid type: string \"soon\", expected whole milliseconds"),
+            (r#"{"timeoutMs":-1}"#, "expected whole milliseconds"),
+            (r#"{"timeoutMs":1.5}"#, "'timeoutMs': invalid value: floating point `1.5`, expected whole milliseconds"),
+            (r#"{"limits":[5]}"#, "'limits': invalid type: sequence, expected an object"),
             (r#"{"session":5}"#, "string"),
             (r#"{"values":"other"}"#, "values must be 'plain' or 'exact', not 'other'"),
             (r#"{"capabilities":["stdin","x"]}"#, "capabilities are 'stdin' and 'callbacks', not 'x'"),

@@ -65,8 +65,8 @@ codes! {
     UnknownHandle = "unknown_handle", 404, NotFound, "No such handle";
     /// The object was lost when its session was restarted.
     HandleLost = "handle_lost", 410, NotFound, "The handle was lost in a restart";
-    /// The object was released because its lease ran out.
-    HandleExpired = "handle_expired", 410, NotFound, "The handle's lease ran out";
+    /// The object was released because its lease ran out, or with the callback or the stream that it was for.
+    HandleExpired = "handle_expired", 410, NotFound, "The handle has expired";
     /// No request of this id from Python code waits for a reply.
     UnknownQuestion = "unknown_question", 404, NotFound, "No such question";
     /// There is no such session.

@@ -15,6 +15,7 @@ mod grpc_code;
 mod host_operation;
 mod inspection;
 pub mod message;
+mod object_only;
 mod operation;
 mod option_value;
 mod problem;
@@ -36,4 +37,6 @@ pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{ServerEndpoint, ServerRecord, ServerState, start_time};
 pub use session_options::{CallLimits, Limits, SessionOptions};
-pub use value::{BigInt, DateTime, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value};
+pub use value::{
+    BigInt, DateTime, EnumMember, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value,
+};

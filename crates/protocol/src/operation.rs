@@ -36,11 +36,33 @@ pub enum Operation {
     Answer = 15,
     /// Renew the lease of one handle, or of several.
     Renew = 16,
+    /// Read an item of an object by its key.
+    GetItem = 17,
+    /// Set an item of an object.
+    SetItem = 18,
+    /// Delete an item of an object.
+    DeleteItem = 19,
+    /// The length of an object.
+    Length = 20,
+    /// Whether an object contains an item.
+    Contains = 21,
+    /// Call an object itself.
+    Invoke = 22,
+    /// The names of an object's attributes.
+    Dir = 23,
+    /// What can be known of an object without calling it.
+    Describe = 24,
+    /// An object as a value.
+    Value = 25,
+    /// Await an object and return its result.
+    Await = 26,
+    /// Run operations one after the other in one request.
+    Batch = 27,
 }
 
 impl Operation {
     /// Every operation, in the order of their numbers.
-    pub const ALL: [Operation; 16] = [
+    pub const ALL: [Operation; 27] = [
         Operation::Evaluate,
         Operation::Import,
         Operation::Create,
@@ -57,6 +79,17 @@ impl Operation {
         Operation::Next,
         Operation::Answer,
         Operation::Renew,
+        Operation::GetItem,
+        Operation::SetItem,
+        Operation::DeleteItem,
+        Operation::Length,
+        Operation::Contains,
+        Operation::Invoke,
+        Operation::Dir,
+        Operation::Describe,
+        Operation::Value,
+        Operation::Await,
+        Operation::Batch,
     ];
 
     /// Whether events always precede its response.
@@ -83,6 +116,17 @@ impl Operation {
             Operation::Next => "/api/next",
             Operation::Answer => "/api/answer",
             Operation::Renew => "/api/renew",
+            Operation::GetItem => "/api/getitem",
+            Operation::SetItem => "/api/setitem",
+            Operation::DeleteItem => "/api/delitem",
+            Operation::Length => "/api/len",
+            Operation::Contains => "/api/contains",
+            Operation::Invoke => "/api/invoke",
+            Operation::Dir => "/api/dir",
+            Operation::Describe => "/api/describe",
+            Operation::Value => "/api/value",
+            Operation::Await => "/api/await",
+            Operation::Batch => "/api/batch",
         }
     }
 
@@ -110,6 +154,17 @@ impl Operation {
             Operation::Next => "next",
             Operation::Answer => "answer",
             Operation::Renew => "renew",
+            Operation::GetItem => "getitem",
+            Operation::SetItem => "setitem",
+            Operation::DeleteItem => "delitem",
+            Operation::Length => "len",
+            Operation::Contains => "contains",
+            Operation::Invoke => "invoke",
+            Operation::Dir => "dir",
+            Operation::Describe => "describe",
+            Operation::Value => "value",
+            Operation::Await => "await",
+            Operation::Batch => "batch",
         }
     }
 
@@ -137,6 +192,17 @@ impl Operation {
             Operation::Next => "Next",
             Operation::Answer => "Answer",
             Operation::Renew => "RenewHandle",
+            Operation::GetItem => "GetItem",
+            Operation::SetItem => "SetItem",
+            Operation::DeleteItem => "DeleteItem",
+            Operation::Length => "GetLength",
+            Operation::Contains => "Contains",
+            Operation::Invoke => "Invoke",
+            Operation::Dir => "ListAttributes",
+            Operation::Describe => "Describe",
+            Operation::Value => "GetValue",
+            Operation::Await => "Await",
+            Operation::Batch => "Batch",
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use crate::object_only::object_only;
 use crate::{CallLimits, Capabilities, ValueForm};
 
 /// Where the text of an option stands, for the message of an error: `the header X-Beep-Grace-Ms`.
@@ -76,7 +77,29 @@ impl OptionValue for Arc<str> {
 /// Whole milliseconds.
 impl OptionValue for Duration {
     fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
+        struct Milliseconds;
+
+        impl Visitor<'_> for Milliseconds {
+            type Value = u64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("whole milliseconds")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<u64, E> {
+                Ok(number)
+            }
+
+            /// What a language writes whose numbers are floats: `1500.0`.
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<u64, E> {
+                match number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number) {
+                    true => Ok(number as u64),
+                    false => Err(E::invalid_value(serde::de::Unexpected::Float(number), &self)),
+                }
+            }
+        }
+
+        deserializer.deserialize_u64(Milliseconds).map(Duration::from_millis)
     }
 
     fn to_json<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -113,7 +136,7 @@ impl OptionValue for bool {
 
 impl OptionValue for Arc<CallLimits> {
     fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<CallLimits>, D::Error> {
-        CallLimits::deserialize(deserializer).map(Arc::new)
+        object_only(deserializer).map(Arc::new)
     }
 
     fn to_json<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -121,7 +144,7 @@ impl OptionValue for Arc<CallLimits> {
     }
 
     fn from_text(text: &str, _: Place) -> Result<Arc<CallLimits>, String> {
-        serde_json::from_str(text)
+        object_only(&mut serde_json::Deserializer::from_str(text))
             .map(Arc::new)
             .map_err(|error| format!("the limits of a call must be a JSON object such as {{\"cpuMs\":500}}: {error}"))
     }

@@ -36,9 +36,15 @@ pub struct Problem {
     /// Whether the call may have run; absent where that is certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<bool>,
+    /// True if the code ran to its end, and only its result could not be sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ran: bool,
     /// What became of a cancelled call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// The results so far, of a batch that was interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<serde_json::Value>,
     /// How the worker ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub death: Option<WorkerDeath>,
@@ -63,7 +69,9 @@ impl Problem {
             detail: detail.into(),
             exception: None,
             started: None,
+            ran: false,
             outcome: None,
+            results: None,
             death: None,
             stdout: String::new(),
             stderr: String::new(),

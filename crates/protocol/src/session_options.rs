@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::object_only::object_only;
+
 /// The body of `POST /api/sessions`. An absent option has the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct SessionOptions {
     /// The environment, by name or by the path of its folder; the server's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -14,6 +16,12 @@ pub struct SessionOptions {
     /// Modules to import before the session begins: once for all sessions with the same list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<Vec<String>>,
+    /// Variables of the environment of each of its workers, over those of the server; `None` removes one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Option<String>>,
+    /// Code that each of its workers runs before its first call. If it fails, so does the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setup: Option<String>,
     /// The session ends after so long without a call, in milliseconds; never when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_ms: Option<u64>,
@@ -21,7 +29,7 @@ pub struct SessionOptions {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The limits of its calls.
-    #[serde(skip_serializing_if = "Limits::is_empty")]
+    #[serde(skip_serializing_if = "Limits::is_empty", deserialize_with = "object_only")]
     pub limits: Limits,
 }
 

@@ -83,6 +83,12 @@ fn the_exact_values_of_the_table_are_values() {
         "$datetime",
         "$time",
         "$timedelta",
+        "$uuid",
+        "$path",
+        "$enum",
+        "$slice",
+        "$ellipsis",
+        "$result",
         "$handle",
     ] {
         assert!(tags.iter().any(|listed| listed == tag), "{tag} is not in the table");

@@ -48,13 +48,13 @@ fn table() -> Vec<(&'static str, Value)> {
         (r#"{"$date":"2026-11-21"}"#, Value::Date("2026-11-21".into())),
         (
             r#"{"$datetime":"2026-11-21T09:30:00.000001+01:00"}"#,
-            Value::DateTime(DateTime { iso: "2026-11-21T09:30:00.000001+01:00".into(), fold: false }),
+            Value::DateTime(DateTime { iso: "2026-11-21T09:30:00.000001+01:00".into(), fold: false, zone: None }),
         ),
         (
             r#"{"$datetime":"2026-10-25T02:30:00","fold":1}"#,
-            Value::DateTime(DateTime { iso: "2026-10-25T02:30:00".into(), fold: true }),
+            Value::DateTime(DateTime { iso: "2026-10-25T02:30:00".into(), fold: true, zone: None }),
         ),
-        (r#"{"$time":"02:30:00","fold":1}"#, Value::Time(Time { iso: "02:30:00".into(), fold: true })),
+        (r#"{"$time":"02:30:00","fold":1}"#, Value::Time(Time { iso: "02:30:00".into(), fold: true, zone: None })),
         (
             r#"{"$timedelta":[-1,86399,999999]}"#,
             Value::TimeDelta(TimeDelta { days: -1, seconds: 86_399, microseconds: 999_999 }),
@@ -97,8 +97,8 @@ fn malformed_tags_are_refused_with_a_reason() {
         (r#"{"$nope":1}"#, "no such tag"),
         (r#"{"a":1,"$tuple":[]}"#, "beside other keys"),
         (r#"{"$tuple":[],"a":1}"#, "beside the key `a`"),
-        (r#"{"$tuple":[],"fold":1}"#, "`fold` cannot be 1 here"),
-        (r#"{"$time":"02:30:00","fold":2}"#, "`fold` cannot be 2 here"),
+        (r#"{"$tuple":[],"fold":1}"#, "`fold` and `zone` stand beside a datetime or a time only"),
+        (r#"{"$time":"02:30:00","fold":2}"#, "`fold` cannot be 2"),
         (r#"{"$time":"02:30:00","fold":0,"fold":1}"#, "beside the key `fold`"),
         (r#"{"$tuple":{}}"#, "an array, not a value of type dict"),
         (r#"{"$tuple":{"$tuple":[]}}"#, "an array, not a value of type tuple"),
@@ -172,7 +172,7 @@ fn rust_types_round_trip_through_values_and_through_json() {
             vec![Shape::Empty, Shape::Circle(1.0), Shape::Segment(1, 2), Shape::Box { width: 3 }],
         )]),
         value: Value::Tuple(vec![Value::Set(vec![Value::bytes([1])]), Value::BigInt(BigInt::from(u128::MAX))]),
-        when: DateTime { iso: "2026-11-21T09:30:00".into(), fold: true },
+        when: DateTime { iso: "2026-11-21T09:30:00".into(), fold: true, zone: None },
     };
     let value = to_value(&everything).unwrap();
     assert_eq!(value.get("value"), Some(&everything.value), "a value inside stays what it is");
@@ -292,7 +292,11 @@ fn any_value() -> impl Strategy<Value = Value> {
         (any::<i64>(), 0..9u32).prop_map(|(digits, scale)| Value::Decimal(format!("{digits}E-{scale}"))),
         (-999_999_999..=999_999_999, 0..86_400u32, 0..1_000_000u32)
             .prop_map(|(days, seconds, microseconds)| Value::TimeDelta(TimeDelta { days, seconds, microseconds })),
-        (any::<bool>(), 0..24u32).prop_map(|(fold, hour)| Value::Time(Time { iso: format!("{hour:02}:00:00"), fold })),
+        (any::<bool>(), 0..24u32).prop_map(|(fold, hour)| Value::Time(Time {
+            iso: format!("{hour:02}:00:00"),
+            fold,
+            zone: None
+        })),
         text().prop_map(|id| Value::Handle(HandleRef(id))),
     ];
     leaf.prop_recursive(5, 64, 6, |inner| {

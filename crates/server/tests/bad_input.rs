@@ -116,6 +116,18 @@ fn table() -> Vec<(&'static str, Sent, &'static str)> {
         ("wrong types in the envelope", eval(r#"{"expression":"1","timeoutMs":"soon"}"#), "invalid_request"),
         ("wrong types in the envelope", evaluate(r#"{"Expression":"1","Session":5}"#), "invalid_request"),
         ("wrong types in the envelope", line(r#"{"command":"ping","id":[1]}"#), "invalid_request"),
+        ("half a millisecond", eval(r#"{"expression":"1","timeoutMs":1.5}"#), "invalid_request"),
+        ("an array for an object", eval(r#"{"expression":"1","limits":[50]}"#), "invalid_request"),
+        ("an array for an object", Http(post("/api/sessions", "[]")), "invalid_request"),
+        ("an array for an object", Http(post("/api/sessions", r#"{"limits":[]}"#)), "invalid_request"),
+        ("an option twice", evaluate(r#"{"Expression":"1","TimeoutMs":1,"TimeoutMs":2}"#), "invalid_request"),
+        ("no process", Http(post("/api/sessions", r#"{"limits":{"processes":0}}"#)), "invalid_request"),
+        ("no place in the queue", Http(post("/api/sessions", r#"{"limits":{"waiting":0}}"#)), "invalid_request"),
+        ("no descriptor", Http(post("/api/sessions", r#"{"limits":{"openFiles":3}}"#)), "invalid_request"),
+        ("a secret", eval(r#"{"expression":"1","limits":"SECRET"}"#), "invalid_request"),
+        ("a secret", eval(r#"{"expression":"1","locals":{"a":{"$int":"SECRET"}},"values":"exact"}"#), "invalid_request"),
+        ("a secret", Http(post("/api/venv/install", r#"{"name":"x","packages":"SECRET"}"#)), "invalid_request"),
+        ("a secret", line(r#"{"command":"SECRET\nforged"}"#), "unknown_operation"),
         ("null", eval("null"), "invalid_request"),
         ("null", evaluate("null"), "invalid_request"),
         ("null for a payload", line(r#"{"command":"eval","payload":null}"#), "invalid_request"),
@@ -169,6 +181,9 @@ fn bad_input_gets_one_clear_response_and_one_log_line() {
         let lines: Vec<_> = noted.lines().filter(|line| !line.is_empty()).collect();
         if lines.len() != 1 || (expected != CLOSED && !lines[0].contains(expected)) {
             failures.push(format!("{what} {wire}: the log has {lines:#?}"));
+        }
+        if noted.contains("SECRET") {
+            failures.push(format!("{what} {wire}: what the client sent is in the log"));
         }
         if noted.len() > 1000 {
             failures.push(format!("{what} {wire}: {} bytes in the log", noted.len()));

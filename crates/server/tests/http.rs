@@ -26,14 +26,14 @@ fn every_operation_answers_as_the_table_says() {
     let create =
         json!({ "moduleHandleId": module["handleId"], "className": "Fraction", "args": [3, 4], "kwargs": null });
     let made = server.post("/api/create", create).json();
-    assert_eq!(made["typeName"], "fractions.Fraction");
+    assert_eq!((&made["typeName"], &made["typeModule"]), (&json!("Fraction"), &json!("fractions")));
     let id = &made["handleId"];
     let numerator = server.post("/api/getattr", json!({ "handleId": id, "attributeName": "numerator" })).json();
     assert_eq!(numerator["value"], 3);
-    let limited = json!({ "handleId": id, "methodName": "limit_denominator", "args": [2] });
+    let limited = json!({ "handleId": id, "methodName": "limit_denominator", "args": [2], "returnType": "handle" });
     let limited = server.post("/api/call", limited).json();
     assert_eq!((limited["isHandle"].as_bool(), limited.get("value")), (Some(true), None));
-    assert!(limited["handleId"].is_string() && limited["typeName"] == "fractions.Fraction");
+    assert!(limited["handleId"].is_string() && limited["typeName"] == "Fraction");
     let held = server.post("/api/wrap", json!({ "value": [1.5, -0.25, 1e30] })).json();
     assert_eq!(held["typeName"], "list");
     let array = server.post("/api/tofloatarray", json!({ "handleId": held["handleId"] }));
@@ -69,7 +69,7 @@ fn existing_clients_get_what_they_read() {
     assert_eq!((answer.status, answer.json()["value"].to_string().as_str()), (200, "7"));
     assert_eq!((answer.header("content-encoding"), answer.header("connection")), (None, None));
     for (code, hint, wanted) in [
-        ("3.5", "Int32", json!(3.5)),
+        ("True", "Int32", json!(1)),
         ("12", "String", json!("12")),
         ("(1, 2)", "Single[]", json!([1, 2])),
         ("range(3)", "Double[]", json!([0, 1, 2])),
@@ -102,6 +102,8 @@ fn arrays_with_what_json_cannot_say() {
         let body = json!({ "expression": code, "returnType": "IPythonObjectHandle" });
         json!({ "handleId": server.post("/api/eval", body).json()["handleId"] })
     };
+    let infinite = server.post("/api/eval", json!({ "expression": "[-float('inf'), 1.5]", "returnType": "Double[]" }));
+    assert_eq!(String::from_utf8_lossy(&infinite.body), r#"{"value":[-1e999,1.5],"sessionEpoch":1}"#);
     let infinite = server.post("/api/tofloatarray", hold("[float('inf'), -float('inf'), 1]"));
     assert_eq!(String::from_utf8_lossy(&infinite.body), "[1e999,-1e999,1.0]");
     let nan = hold("[0, float('nan')]");

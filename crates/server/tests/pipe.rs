@@ -25,10 +25,11 @@ fn every_command_answers_as_over_http() {
     let module = pipe.ask("import", json!({ "moduleName": "fractions" }));
     let create = json!({ "moduleHandleId": module["handleId"], "className": "Fraction", "args": [3, 4] });
     let made = pipe.ask("create", create);
-    assert_eq!(made["typeName"], "fractions.Fraction");
+    assert_eq!(made["typeName"], "Fraction");
     let id = &made["handleId"];
     assert_eq!(pipe.ask("getattr", json!({ "handleId": id, "attributeName": "numerator" }))["value"], 3);
-    let limited = pipe.ask("call", json!({ "handleId": id, "methodName": "limit_denominator", "args": [2] }));
+    let limited = pipe
+        .ask("call", json!({ "handleId": id, "methodName": "limit_denominator", "args": [2], "returnType": "handle" }));
     assert_eq!((limited["isHandle"].as_bool(), limited.get("value")), (Some(true), None));
     let held = pipe.ask("wrap", json!({ "value": [1.5, -0.25, 1e30] }));
     assert_eq!(pipe.ask("tofloatarray", json!({ "handleId": held["handleId"] })), json!([1.5, -0.25, 1e30]));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::protocol::Limits;
-use beep_python_client::{AnyBackend, Error, Response, Returned, SessionOptions, Value};
+use beep_python_client::{AnyBackend, Error, Response, Returned, SessionOptions};
 use serde_json::json;
 
 use super::streaming::{self, WRITE_LIMIT};
@@ -101,16 +101,25 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let answered = match context.printer.is_json() {
-        true => client.evaluate::<Response<Returned>>(code).await.map(Some),
-        false => streaming::run(&context.printer, &client, code, args.code != FROM_INPUT).await,
+    let printer = &context.printer;
+    // Whether anything still reads the output.
+    let answered = if printer.is_json() {
+        let answered = client.with_reprs().evaluate::<Response<Returned>>(code).await;
+        answered.map(|answer| {
+            print_json(context, answer);
+            true
+        })
+    } else {
+        let answered = streaming::run(printer, &client, code, args.code != FROM_INPUT).await;
+        answered.map(|answer| {
+            let is_read = answer.is_some();
+            answer.into_iter().for_each(|answer| print_text(context, answer));
+            is_read
+        })
     };
     let ended = match answered {
-        Ok(Some(answer)) => {
-            print_answer(context, answer);
-            ExitStatus::Success
-        }
-        Ok(None) => ExitStatus::Failure,
+        Ok(true) => ExitStatus::Success,
+        Ok(false) => ExitStatus::Failure,
         Err(Error::Python(raised)) => {
             let exception = &raised.exception;
             let json = json!({"exception": exception, "stdout": raised.stdout, "stderr": raised.stderr});
@@ -133,26 +142,27 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
     Ok(ended)
 }
 
-fn print_answer(context: &Context, answer: Response<Returned>) {
+fn print_json(context: &Context, answer: Response<Returned>) {
     let Response { value, stdout, stderr, session_epoch } = answer;
-    let printer = &context.printer;
     let mut json = match &value {
         Returned::Value(value) => json!({"value": value.to_plain()}),
-        Returned::Handle(handle) => json!({"typeName": handle.type_name(), "repr": handle.repr()}),
+        Returned::Handle(handle) => {
+            json!({"typeName": handle.type_name(), "typeModule": handle.type_module(), "repr": handle.repr()})
+        }
     };
     json["stdout"] = stdout.as_str().into();
     json["stderr"] = stderr.as_str().into();
     json["sessionEpoch"] = session_epoch.into();
-    printer.result(json, || {
-        printer.raw(&stdout);
-        printer.raw_note(&stderr);
-        match &value {
-            Returned::Value(Value::None) => {}
-            Returned::Value(Value::Str(text)) => printer.line(text),
-            Returned::Value(value) => printer.line(value),
-            Returned::Handle(handle) => printer.line(handle),
-        }
-    });
+    context.printer.result(json, || {});
+}
+
+fn print_text(context: &Context, answer: Response<Option<String>>) {
+    let Response { value, stdout, stderr, .. } = answer;
+    context.printer.raw(&stdout);
+    context.printer.raw_note(&stderr);
+    if let Some(text) = value {
+        context.printer.line(text);
+    }
 }
 
 fn code(argument: &str) -> Result<String> {

@@ -54,6 +54,12 @@ pub(crate) struct Create {
     /// Import this module first; repeatable
     #[arg(long, value_name = "MODULE")]
     preload: Vec<String>,
+    /// A variable of the session's environment, as NAME=TEXT; repeatable
+    #[arg(long, value_name = "NAME=TEXT", value_parser = label)]
+    env: Vec<(String, String)>,
+    /// Code that runs before the first call, and again after each restart
+    #[arg(long, value_name = "CODE")]
+    setup: Option<String>,
     /// Delete the session after so many seconds without a call
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     idle: Option<u64>,
@@ -82,6 +88,8 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
             let options = SessionOptions {
                 environment,
                 preload: (!asked.preload.is_empty()).then_some(asked.preload),
+                env: asked.env.into_iter().map(|(name, value)| (name, Some(value))).collect(),
+                setup: asked.setup,
                 idle_timeout_ms: asked.idle.map(|seconds| seconds.saturating_mul(1000)),
                 labels: asked.label.into_iter().collect(),
                 limits: Limits { memory_bytes: asked.max_memory, ..Limits::default() },

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
 
 use beep_python_client::{
-    AnyBackend, AnyTransport, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response, Returned,
+    AnyBackend, AnyTransport, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response,
 };
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -15,14 +15,14 @@ use crate::printer::Printer;
 /// How many bytes are buffered where the reader is slower than the code prints.
 pub(super) const WRITE_LIMIT: usize = 64 << 20;
 
-/// Runs code to its end and returns its value; `None`, and the code is cancelled, when nothing reads its output any more.
+/// Runs code to its end and returns its value as text; `None`, and the code is cancelled, when nothing reads its output any more.
 pub(super) async fn run(
     printer: &Printer,
     client: &AnyBackend,
     code: &str,
     has_input: bool,
-) -> Result<Option<Response<Returned>>, Error> {
-    let mut execution = client.evaluate_streaming(code).await?;
+) -> Result<Option<Response<Option<String>>>, Error> {
+    let mut execution = client.evaluate_streaming_to_text(code).await?;
     let (writer, written) = Writer::start();
     // Several threads may wait for a line. Meanwhile the code may print, or end, by its deadline for example.
     let mut waiting = VecDeque::new();

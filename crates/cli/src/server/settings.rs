@@ -45,13 +45,13 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     pub(crate) max_memory: Option<u64>,
     /// Maximum number of processes of a session
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_processes: Option<u64>,
     /// Processor time limit of a call, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) max_cpu: Option<Duration>,
     /// Maximum number of calls that wait for a session [default: 10000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_waiting: Option<u64>,
     /// Import this module once, for all workers; repeatable
     #[arg(long, value_name = "MODULE")]
@@ -108,7 +108,7 @@ impl ServerSettings {
 }
 
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a number of seconds");
+    let wrong = || format!("{text:?} is not a number of seconds above zero");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
 }

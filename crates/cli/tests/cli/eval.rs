@@ -32,6 +32,8 @@ fn results_are_printed_as_repr_and_strings_as_they_are() {
         ("print('printed')", "printed\n"),
         ("print('printed'); 'result'", "printed\nresult\n"),
         ("range(3)", "range(0, 3)\n"),
+        ("object", "<class 'object'>\n"),
+        ("import fractions; fractions.Fraction(1, 3)", "Fraction(1, 3)\n"),
         ("display({'shown': 1}); print('then'); {3}", "{'shown': 1}\nthen\n{3}\n"),
     ] {
         let output = eval(&home, code);
@@ -59,8 +61,9 @@ fn json_has_the_whole_response() {
         home.json(&["eval", "import sys; print('out'); print('err', file=sys.stderr); {'a': (1, None)}"]),
         json!({"value": {"a": [1, null]}, "stdout": "out\n", "stderr": "err\n", "sessionEpoch": 1})
     );
-    let object = home.json(&["eval", "range(3)"]);
-    assert_eq!((&object["typeName"], &object["repr"]), (&json!("range"), &json!("range(0, 3)")));
+    assert_eq!(home.json(&["eval", "range(3)"])["value"], json!([0, 1, 2]));
+    let object = home.json(&["eval", "object"]);
+    assert_eq!((&object["typeName"], &object["repr"]), (&json!("type"), &json!("<class 'object'>")));
     let raised = home.json(&["eval", "print('before'); [][1]"]);
     assert_eq!(raised["exception"]["type"], "IndexError");
     assert_eq!(raised["stdout"], "before\n");

@@ -3,10 +3,10 @@
 use std::future::Future;
 
 use beep_python_protocol::Operation;
-use beep_python_protocol::message::EvaluateRequest;
+use beep_python_protocol::message::{EvaluateRequest, RETURN_TEXT};
 
 use crate::args::Locals;
-use crate::body::{encode, return_type};
+use crate::body::encode;
 use crate::client::Client;
 use crate::error::Error;
 use crate::execution::Execution;
@@ -28,8 +28,9 @@ impl<T: Transport> Client<T> {
         code: &str,
         locals: impl Into<Locals>,
     ) -> impl Future<Output = Result<R, Error>> + Send {
+        let repr = self.state.reprs;
         let body = locals.into().into_values().and_then(|locals| {
-            encode(&EvaluateRequest { expression: code, locals: &locals, return_type: return_type::<R>() })
+            encode(&EvaluateRequest { expression: code, locals: &locals, return_type: R::RETURN_TYPE, repr })
         });
         self.invoke(Operation::Evaluate, body, self.call_options().clone())
     }
@@ -38,6 +39,12 @@ impl<T: Transport> Client<T> {
     /// of `input()`. Its value and the figures that it leaves open are not displayed.
     pub async fn evaluate_streaming(&self, code: &str) -> Result<Execution<T>, Error> {
         Execution::start(self, Operation::Evaluate, code, Locals::default(), None).await
+    }
+
+    /// Evaluates as [`evaluate_streaming`](Self::evaluate_streaming) does, for a reader: the result is an `Option<String>`,
+    /// which is a `str` as it is, nothing for None, and the `repr` of anything else.
+    pub async fn evaluate_streaming_to_text(&self, code: &str) -> Result<Execution<T>, Error> {
+        Execution::start(self, Operation::Evaluate, code, Locals::default(), Some(RETURN_TEXT)).await
     }
 
     /// Runs code as a notebook does: streams its output, displays, the value of its last expression, and its calls of
@@ -59,7 +66,7 @@ impl<T: Transport> Client<T> {
     /// Runs code as [`execute`](Self::execute) does, but keeps the result in the session and does not display it:
     /// [`result::<Handle>`](Execution::result).
     pub async fn execute_to_handle(&self, code: &str) -> Result<Execution<T>, Error> {
-        Execution::start(self, Operation::Execute, code, Locals::default(), return_type::<Handle>()).await
+        Execution::start(self, Operation::Execute, code, Locals::default(), Handle::RETURN_TYPE).await
     }
 
     /// Iterates over the value of code: an iterable, a generator or an asynchronous generator. Items are made as they are

@@ -2,5 +2,6 @@
 
 mod environments;
 mod evaluate;
+mod items;
 mod objects;
 mod sessions;

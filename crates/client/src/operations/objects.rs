@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::args::Args;
-use crate::body::{decode, encode, handle_id, return_type, session_call, to_argument};
+use crate::body::{decode, encode, handle_id, session_call, to_argument};
 use crate::client::Client;
 use crate::error::Error;
 use crate::floats;
@@ -61,7 +61,8 @@ impl<T: Transport> Client<T> {
                 method_name: method,
                 args: &args,
                 kwargs: &kwargs,
-                return_type: return_type::<R>(),
+                return_type: R::RETURN_TYPE,
+                repr: self.state.reprs,
             })
         });
         self.invoke(Operation::Call, body, self.options_for(object))
@@ -76,7 +77,8 @@ impl<T: Transport> Client<T> {
         let body = encode(&GetAttributeRequest {
             handle_id: object.id(),
             attribute_name: attribute,
-            return_type: return_type::<R>(),
+            return_type: R::RETURN_TYPE,
+            repr: self.state.reprs,
         });
         self.invoke(Operation::GetAttribute, body, self.options_for(object))
     }

@@ -33,8 +33,17 @@ pub(super) fn reply(target: Target, body: &Bytes) -> Result<Reply, Error> {
 
 fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
     match operation {
-        Operation::Evaluate | Operation::Call | Operation::GetAttribute => {
-            // All three have the same fields.
+        Operation::Evaluate
+        | Operation::Call
+        | Operation::GetAttribute
+        | Operation::GetItem
+        | Operation::Length
+        | Operation::Contains
+        | Operation::Invoke
+        | Operation::Dir
+        | Operation::Value
+        | Operation::Await => {
+            // All have the same fields.
             let m::CallMethodResponse { result, stdout, stderr, session_epoch } = read(body)?;
             let extras = CallResponse { stdout, stderr, session_epoch: Some(session_epoch), ..CallResponse::default() };
             match result {
@@ -43,6 +52,7 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
                     is_handle: true,
                     handle_id: Some(handle.handle_id),
                     type_name: Some(handle.type_name),
+                    type_module: handle.type_module,
                     repr: handle.repr,
                     shape: handle.shape.map(|shape| shape.sizes),
                     dtype: handle.dtype,
@@ -52,12 +62,24 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
             }
         }
         Operation::Import | Operation::Create | Operation::Wrap => {
-            let m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch } = read(body)?;
-            let (handle_id, type_name) = (Some(handle_id), Some(type_name));
-            let session_epoch = Some(session_epoch);
-            json(&CallResponse { handle_id, type_name, stdout, stderr, session_epoch, ..CallResponse::default() })
+            let m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch, type_module } =
+                read(body)?;
+            json(&CallResponse {
+                handle_id: Some(handle_id),
+                type_name: Some(type_name),
+                type_module,
+                stdout,
+                stderr,
+                session_epoch: Some(session_epoch),
+                ..CallResponse::default()
+            })
         }
-        Operation::SetAttribute | Operation::Answer => {
+        Operation::Describe => Ok(Reply::Json(read::<m::DescribeResponse>(body)?.description_json.into())),
+        Operation::Batch => {
+            let results = read::<m::BatchResponse>(body)?.results_json;
+            Ok(Reply::Json(format!(r#"{{"results":{results}}}"#).into()))
+        }
+        Operation::SetAttribute | Operation::SetItem | Operation::DeleteItem | Operation::Answer => {
             json(&json!({ "success": read::<m::SetAttributeResponse>(body)?.success }))
         }
         Operation::Dispose => {

@@ -21,6 +21,7 @@ struct Request<'a> {
     #[serde(borrow)]
     locals: Option<&'a RawValue>,
     return_type: String,
+    repr: bool,
     module_name: String,
     module_handle_id: String,
     class_name: String,
@@ -42,6 +43,14 @@ struct Request<'a> {
     grace_ms: Option<u64>,
     credit: Option<u64>,
     question_id: String,
+    #[serde(borrow)]
+    key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    item: Option<&'a RawValue>,
+    #[serde(borrow)]
+    steps: Option<&'a RawValue>,
+    stop_on_error: Option<bool>,
+    keep: bool,
     error: Option<String>,
     eof: bool,
     install: bool,
@@ -63,12 +72,13 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
 }
 
 fn session_message(operation: Operation, request: Request<'_>) -> Bytes {
-    let Request { return_type, module_name, handle_id, attribute_name, handle_ids, .. } = request;
+    let Request { return_type, repr, module_name, handle_id, attribute_name, handle_ids, .. } = request;
     match operation {
         Operation::Evaluate | Operation::Execute => encode(&m::EvaluateRequest {
             expression: request.expression.into_owned(),
             locals_json: text(request.locals),
             return_type,
+            repr,
         }),
         Operation::Stream => {
             let object = (!handle_id.is_empty()).then_some(handle_id);
@@ -80,6 +90,7 @@ fn session_message(operation: Operation, request: Request<'_>) -> Bytes {
                 args_json: text(request.args),
                 kwargs_json: text(request.kwargs),
                 credit: request.credit,
+                keep: request.keep,
             })
         }
         Operation::Next => encode(&m::NextRequest { handle_id, credit: request.credit }),
@@ -102,8 +113,9 @@ fn session_message(operation: Operation, request: Request<'_>) -> Bytes {
             args_json: text(request.args),
             kwargs_json: text(request.kwargs),
             return_type,
+            repr,
         }),
-        Operation::GetAttribute => encode(&m::GetAttributeRequest { handle_id, attribute_name, return_type }),
+        Operation::GetAttribute => encode(&m::GetAttributeRequest { handle_id, attribute_name, return_type, repr }),
         Operation::SetAttribute => {
             encode(&m::SetAttributeRequest { handle_id, attribute_name, value_json: text(request.value) })
         }
@@ -112,6 +124,27 @@ fn session_message(operation: Operation, request: Request<'_>) -> Bytes {
         Operation::ToFloatArray => encode(&m::ToFloatArrayRequest { handle_id }),
         Operation::ToFloatArray2D => encode(&m::ToFloatArray2DRequest { handle_id }),
         Operation::ModuleAvailable => encode(&m::IsModuleAvailableRequest { module_name }),
+        Operation::GetItem => encode(&m::GetItemRequest { handle_id, key_json: text(request.key), return_type, repr }),
+        Operation::SetItem => {
+            encode(&m::SetItemRequest { handle_id, key_json: text(request.key), value_json: text(request.value) })
+        }
+        Operation::DeleteItem => encode(&m::DeleteItemRequest { handle_id, key_json: text(request.key) }),
+        Operation::Length => encode(&m::GetLengthRequest { handle_id }),
+        Operation::Contains => encode(&m::ContainsRequest { handle_id, item_json: text(request.item) }),
+        Operation::Invoke => encode(&m::InvokeRequest {
+            handle_id,
+            args_json: text(request.args),
+            kwargs_json: text(request.kwargs),
+            return_type,
+            repr,
+        }),
+        Operation::Dir => encode(&m::ListAttributesRequest { handle_id }),
+        Operation::Describe => encode(&m::DescribeRequest { handle_id }),
+        Operation::Value => encode(&m::GetValueRequest { handle_id, return_type }),
+        Operation::Await => encode(&m::AwaitRequest { handle_id, return_type, repr }),
+        Operation::Batch => {
+            encode(&m::BatchRequest { steps_json: text(request.steps), stop_on_error: request.stop_on_error })
+        }
         Operation::Wrap => encode(&m::WrapValueRequest { value_json: text(request.value) }),
     }
 }

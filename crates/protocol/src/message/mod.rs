@@ -10,8 +10,9 @@ pub use environment::{
     EnvironmentRequest, InstallPackagesRequest, InstalledPackage, PackagesInstalled,
 };
 pub use request::{
-    AnswerRequest, CallRequest, CreateRequest, DisposeRequest, EvaluateRequest, GetAttributeRequest, HandleRequest,
-    ModuleRequest, NamedValues, RETURN_HANDLE, SetAttributeRequest, WrapRequest,
+    AnswerRequest, CallRequest, ContainsRequest, CreateRequest, DisposeRequest, EvaluateRequest, GetAttributeRequest,
+    HandleRequest, InvokeRequest, ItemRequest, ModuleRequest, NamedValues, RETURN_HANDLE, RETURN_JSON, RETURN_TEXT,
+    SetAttributeRequest, SetItemRequest, StreamRequest, ValueRequest, WrapRequest,
 };
 pub use response::{CallResponse, ModuleAvailableResponse};
 pub use session::{

@@ -7,6 +7,12 @@ use crate::value::kinds::Value;
 /// The `returnType` of a client that wants a handle, even if the result has a value form.
 pub const RETURN_HANDLE: &str = "IPythonObjectHandle";
 
+/// The `returnType` of a client that wants a value: an array or a table too, and an error where there is none.
+pub const RETURN_JSON: &str = "json";
+
+/// The `returnType` of a client that shows the result: a `str` as it is, None as None, anything else as its `repr`.
+pub const RETURN_TEXT: &str = "text";
+
 /// Names with their values, in order: keyword arguments or locals.
 pub type NamedValues = [(String, Value)];
 
@@ -19,9 +25,12 @@ pub struct EvaluateRequest<'a> {
     /// Names that exist for this call only.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
     pub locals: &'a NamedValues,
-    /// [`RETURN_HANDLE`] or nothing.
+    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
+    /// Whether a handle comes with the object's `repr`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repr: bool,
 }
 
 /// The body of [`Operation::Import`](crate::Operation::Import) and
@@ -63,9 +72,12 @@ pub struct CallRequest<'a> {
     /// Keyword arguments.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
     pub kwargs: &'a NamedValues,
-    /// [`RETURN_HANDLE`] or nothing.
+    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
+    /// Whether a handle comes with the object's `repr`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repr: bool,
 }
 
 /// The body of [`Operation::GetAttribute`](crate::Operation::GetAttribute).
@@ -76,9 +88,12 @@ pub struct GetAttributeRequest<'a> {
     pub handle_id: &'a str,
     /// The attribute.
     pub attribute_name: &'a str,
-    /// [`RETURN_HANDLE`] or nothing.
+    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
+    /// Whether a handle comes with the object's `repr`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repr: bool,
 }
 
 /// The body of [`Operation::SetAttribute`](crate::Operation::SetAttribute).
@@ -109,6 +124,96 @@ pub struct HandleRequest<'a> {
 pub struct DisposeRequest<'a> {
     /// The handles.
     pub handle_ids: &'a [String],
+}
+
+/// The body of [`Operation::GetItem`](crate::Operation::GetItem) and [`Operation::DeleteItem`](crate::Operation::DeleteItem).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemRequest<'a> {
+    /// The object's handle.
+    pub handle_id: &'a str,
+    /// The key, always in the exact form.
+    pub key: &'a Value,
+    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_type: Option<&'a str>,
+    /// Whether a handle comes with the object's `repr`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repr: bool,
+}
+
+/// The body of [`Operation::SetItem`](crate::Operation::SetItem).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetItemRequest<'a> {
+    /// The object's handle.
+    pub handle_id: &'a str,
+    /// The key, always in the exact form.
+    pub key: &'a Value,
+    /// The new value.
+    pub value: &'a Value,
+}
+
+/// The body of [`Operation::Contains`](crate::Operation::Contains).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainsRequest<'a> {
+    /// The object's handle.
+    pub handle_id: &'a str,
+    /// The item.
+    pub item: &'a Value,
+}
+
+/// The body of [`Operation::Invoke`](crate::Operation::Invoke).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvokeRequest<'a> {
+    /// The object's handle.
+    pub handle_id: &'a str,
+    /// Positional arguments.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub args: &'a [Value],
+    /// Keyword arguments.
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    pub kwargs: &'a NamedValues,
+    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_type: Option<&'a str>,
+    /// Whether a handle comes with the object's `repr`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repr: bool,
+}
+
+/// The body of [`Operation::Value`](crate::Operation::Value) and [`Operation::Await`](crate::Operation::Await).
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ValueRequest<'a> {
+    /// The object's handle.
+    pub handle_id: &'a str,
+    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_type: Option<&'a str>,
+    /// Whether a handle comes with the object's `repr`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repr: bool,
+}
+
+/// The body of [`Operation::Stream`](crate::Operation::Stream): an expression with its locals, or an object.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamRequest<'a> {
+    /// An expression, or statements of which the last is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<&'a str>,
+    /// Names that exist for this call only.
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    pub locals: &'a NamedValues,
+    /// The handle of an object that is iterated over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle_id: Option<&'a str>,
+    /// Whether the handles of the items outlive the stream.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
 }
 
 /// The body of [`Operation::Wrap`](crate::Operation::Wrap).

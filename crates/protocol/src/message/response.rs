@@ -17,10 +17,13 @@ pub struct CallResponse {
     /// The handle of a result that stays in the session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handle_id: Option<String>,
-    /// The type of the object: `numpy.ndarray`.
+    /// The `__name__` of the object's type: `ndarray`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub type_name: Option<String>,
-    /// Its `repr`, shortened; absent if that failed.
+    /// The module of its type, unless that is `builtins`: `numpy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub type_module: Option<String>,
+    /// Its `repr`, shortened, if the request asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repr: Option<String>,
     /// Its shape, if it has one.

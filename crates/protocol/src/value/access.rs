@@ -24,8 +24,14 @@ impl Value {
             Value::DateTime(_) => "datetime.datetime",
             Value::Time(_) => "datetime.time",
             Value::TimeDelta(_) => "datetime.timedelta",
+            Value::Uuid(_) => "uuid.UUID",
+            Value::Path(_) => "pathlib.Path",
+            Value::Enum(_) => "enum.Enum",
             Value::Handle(_) => "handle",
             Value::Callback(_) => "callback",
+            Value::StepResult(_) => "result of a step",
+            Value::Slice(_) => "slice",
+            Value::Ellipsis => "ellipsis",
         }
     }
 
@@ -56,6 +62,7 @@ impl Value {
             Value::Float(number) => Some(*number),
             Value::Int(number) => Some(*number as f64),
             Value::BigInt(number) => number.digits().parse().ok(),
+            Value::Enum(member) => member.value.as_f64(),
             _ => None,
         }
     }

@@ -13,8 +13,8 @@ use super::tag;
 /// Reads a value as a Rust type.
 ///
 /// Tuples, sets and lists become sequences, a dict becomes a map or struct (or a sequence of pairs), `None` becomes an
-/// `Option` or `()`, bytes become a byte buffer or `Vec<u8>`, an int any integer that can hold it, or a float. Decimals
-/// and dates become strings; `Value` keeps everything.
+/// `Option` or `()`, bytes become a byte buffer or `Vec<u8>`, an int any integer that can hold it, or a float. Decimals,
+/// dates, UUIDs and paths become strings, a member of an Enum its value; `Value` keeps everything.
 ///
 /// # Errors
 /// [`ValueError::Mismatch`] when the value is not a `T`. Nothing is rounded, and no float becomes an integer.
@@ -68,7 +68,10 @@ impl<'de> Deserializer<'de> for Value {
             Value::Complex(real, imaginary) => {
                 visitor.visit_seq(SeqDeserializer::new([real, imaginary].map(Value::Float).into_iter()))
             }
-            Value::Str(text) | Value::Decimal(text) | Value::Date(text) => visitor.visit_string(text),
+            Value::Str(text) | Value::Decimal(text) | Value::Date(text) | Value::Uuid(text) | Value::Path(text) => {
+                visitor.visit_string(text)
+            }
+            Value::Enum(member) => member.value.deserialize_any(visitor),
             Value::DateTime(moment) => visitor.visit_string(moment.iso),
             Value::Time(time) => visitor.visit_string(time.iso),
             Value::TimeDelta(delta) => {
@@ -93,6 +96,9 @@ impl<'de> Deserializer<'de> for Value {
             }
             Value::Callback(_) => Err(ValueError::invalid_type(Unexpected::Other("a callback"), &visitor)),
             Value::Handle(_) => Err(ValueError::invalid_type(Unexpected::Other("a handle"), &visitor)),
+            Value::StepResult(_) | Value::Slice(_) | Value::Ellipsis => {
+                Err(ValueError::invalid_type(Unexpected::Other(self.type_name()), &visitor))
+            }
         }
     }
 
@@ -167,10 +173,11 @@ impl<'de> Deserializer<'de> for Value {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
-        _variants: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValueError> {
         match self {
+            Value::Enum(member) => member.value.deserialize_enum(name, variants, visitor),
             Value::Str(variant) => visitor.visit_enum(variant.into_deserializer()),
             Value::Dict(pairs) if pairs.len() == 1 => {
                 visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(pairs.into_iter())))

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::kinds::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value};
-use super::tag::{self, Content};
+use super::kinds::{BigInt, DateTime, EnumMember, HandleRef, Time, TimeDelta, Value};
+use super::tag::{self, Beside, Content};
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -18,11 +18,14 @@ struct Exact<'a>(&'a Value);
 
 impl Serialize for Exact<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some((tag, content, fold)) = tag::tagged(self.0) {
-            let mut map = serializer.serialize_map(Some(1 + usize::from(fold)))?;
+        if let Some((tag, content, beside)) = tag::tagged(self.0) {
+            let mut map = serializer.serialize_map(Some(1 + beside.len()))?;
             map.serialize_entry(tag, &content)?;
-            if fold {
-                map.serialize_entry("fold", &1)?;
+            if let Some(fold) = beside.fold {
+                map.serialize_entry("fold", &fold)?;
+            }
+            if let Some(zone) = beside.zone {
+                map.serialize_entry("zone", zone)?;
             }
             return map.end();
         }
@@ -48,6 +51,9 @@ impl Serialize for Content<'_> {
             Content::Items(items) => serializer.collect_seq(*items),
             Content::Pairs(pairs) => serializer.collect_seq(pairs.iter().map(|(key, value)| [key, value])),
             Content::Parts(parts) => serializer.collect_seq(parts.map(Value::Float)),
+            Content::Number(number) => serializer.serialize_u32(*number),
+            Content::True => serializer.serialize_bool(true),
+            Content::Enum(EnumMember { module, qualname, value }) => (module, qualname, value).serialize(serializer),
             Content::Delta(TimeDelta { days, seconds, microseconds }) => {
                 serializer.collect_seq([i64::from(*days), i64::from(*seconds), i64::from(*microseconds)])
             }
@@ -58,25 +64,33 @@ impl Serialize for Content<'_> {
 /// One level of the exact form as JSON, with its tag. [`from_value`](super::from_value) passes a [`Value`] inside another
 /// type in this way: the visitor below removes the tag again.
 pub(super) fn with_tag(value: Value) -> Value {
-    let Some((tag, content, fold)) = tag::tagged(&value) else { return value };
+    let Some((tag, content, beside)) = tag::tagged(&value) else { return value };
+    let beside = beside
+        .fold
+        .map(|_| ("fold", Value::Int(1)))
+        .into_iter()
+        .chain(beside.zone.map(|zone| ("zone", Value::from(zone))));
+    let beside: Vec<_> = beside.map(|(key, value)| (Value::from(key), value)).collect();
     let content = match content {
         Content::Text(text) => Value::from(text),
         Content::Base64(text) => Value::Str(text),
         Content::Parts(parts) => Value::from(parts.map(Value::Float).to_vec()),
+        Content::Number(number) => Value::from(number),
+        Content::True => Value::Bool(true),
         Content::Delta(TimeDelta { days, seconds, microseconds }) => {
             Value::from(vec![i64::from(days), i64::from(seconds), i64::from(microseconds)])
         }
         // Moved rather than copied, or a value nested n deep would be copied n times.
-        Content::Items(_) | Content::Pairs(_) => Value::List(match value {
+        Content::Items(_) | Content::Pairs(_) | Content::Enum(_) => Value::List(match value {
+            Value::Slice(parts) => Vec::from(*parts),
+            Value::Enum(member) => vec![Value::Str(member.module), Value::Str(member.qualname), member.value],
             Value::Tuple(items) | Value::Set(items) | Value::FrozenSet(items) => items,
             Value::Dict(pairs) => pairs.into_iter().map(|(key, value)| Value::List(vec![key, value])).collect(),
             _ => Vec::new(),
         }),
     };
     let mut pairs = vec![(Value::from(tag), content)];
-    if fold {
-        pairs.push((Value::from("fold"), Value::Int(1)));
-    }
+    pairs.extend(beside);
     Value::Dict(pairs)
 }
 
@@ -210,14 +224,17 @@ impl<'de> Visitor<'de> for ExactVisitor {
                 return Err(de::Error::custom(format_args!("the tag {key} stands beside other keys")));
             }
             let content = entries.next_value()?;
-            let mut fold = None;
+            let mut beside = Beside { fold: None, zone: None };
             while let Some(second) = entries.next_key::<String>()? {
-                if second != "fold" || fold.is_some() {
-                    return Err(de::Error::custom(format_args!("the tag {key} stands beside the key `{second}`")));
+                match second.as_str() {
+                    "fold" if beside.fold.is_none() => beside.fold = Some(entries.next_value()?),
+                    "zone" if beside.zone.is_none() => beside.zone = Some(entries.next_value()?),
+                    _ => {
+                        return Err(de::Error::custom(format_args!("the tag {key} stands beside the key `{second}`")));
+                    }
                 }
-                fold = Some(entries.next_value::<u8>()?);
             }
-            return tag::untag(&key, content, fold).map_err(de::Error::custom);
+            return tag::untag(&key, content, beside).map_err(de::Error::custom);
         }
         Ok(Value::Dict(pairs))
     }

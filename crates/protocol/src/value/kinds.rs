@@ -50,10 +50,22 @@ pub enum Value {
     Time(Time),
     /// A `datetime.timedelta`.
     TimeDelta(TimeDelta),
+    /// A `uuid.UUID`: `12345678-1234-5678-1234-567812345678`.
+    Uuid(String),
+    /// A `pathlib.Path`.
+    Path(String),
+    /// A member of an `enum.Enum`.
+    Enum(Box<EnumMember>),
     /// An object that the session keeps. Only arguments contain handles, never results.
     Handle(HandleRef),
     /// A callback of the client, by name. Only arguments contain callbacks.
     Callback(String),
+    /// The result of an earlier step of a batch. Only steps of a batch contain these.
+    StepResult(u32),
+    /// A `slice`: start, stop and step. Only keys contain slices.
+    Slice(Box<[Value; 3]>),
+    /// `...`. Only keys contain it.
+    Ellipsis,
 }
 
 /// An `int` of any size, in decimal digits.
@@ -104,21 +116,37 @@ impl std::fmt::Display for BigInt {
 }
 
 /// A `datetime.datetime` as its `isoformat` writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DateTime {
-    /// `2026-11-21T09:30:00.000001+01:00`; without fraction or offset if it has none.
+    /// `2026-11-21T09:30:00.000001+01:00`; without fraction or offset if it has none. From pandas and numpy the fraction can
+    /// have nine digits and more.
     pub iso: String,
     /// Whether it is the second of two equal wall-clock times (`fold=1`).
     pub fold: bool,
+    /// The name of its zone, if it has more than an offset: `Europe/Berlin`.
+    pub zone: Option<String>,
 }
 
 /// A `datetime.time` as its `isoformat` writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Time {
     /// `09:30:00.000001+01:00`; without fraction or offset if it has none.
     pub iso: String,
     /// Whether it is the second of two equal wall-clock times (`fold=1`).
     pub fold: bool,
+    /// The name of its zone, if it has more than an offset: `Europe/Berlin`.
+    pub zone: Option<String>,
+}
+
+/// A member of an `enum.Enum`. As an argument it needs its class to be imported already.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnumMember {
+    /// The module of its class: `http`.
+    pub module: String,
+    /// The class in that module: `HTTPStatus`.
+    pub qualname: String,
+    /// The member's value: `404`.
+    pub value: Value,
 }
 
 /// A `datetime.timedelta`, normalised as Python keeps it: only `days` can be negative.

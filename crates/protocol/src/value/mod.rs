@@ -18,6 +18,6 @@ mod to_value;
 
 pub use error::ValueError;
 pub use from_value::from_value;
-pub use kinds::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value};
+pub use kinds::{BigInt, DateTime, EnumMember, HandleRef, Time, TimeDelta, Value};
 pub use text::SurrogateStr;
 pub use to_value::to_value;

@@ -18,7 +18,9 @@ impl Value {
             Value::BigInt(number) => json!(number.digits()),
             Value::Float(number) => float(*number),
             Value::Complex(real, imaginary) => json!([float(*real), float(*imaginary)]),
-            Value::Str(text) | Value::Decimal(text) | Value::Date(text) => json!(text),
+            Value::Str(text) | Value::Decimal(text) | Value::Date(text) | Value::Uuid(text) | Value::Path(text) => {
+                json!(text)
+            }
             Value::SurrogateStr(text) => json!(text.to_string_lossy()),
             Value::Bytes(bytes) | Value::ByteArray(bytes) => {
                 json!(base64::engine::general_purpose::STANDARD.encode(bytes))
@@ -34,8 +36,12 @@ impl Value {
             Value::DateTime(moment) => json!(moment.iso),
             Value::Time(time) => json!(time.iso),
             Value::TimeDelta(delta) => json!([delta.days, delta.seconds, delta.microseconds]),
+            Value::Enum(member) => member.value.to_plain(),
             Value::Handle(HandleRef(id)) => json!({ "$handle": id }),
             Value::Callback(name) => json!({ "$callback": name }),
+            Value::StepResult(step) => json!({ "$result": step }),
+            Value::Slice(parts) => json!({ "$slice": parts.iter().map(Value::to_plain).collect::<Vec<_>>() }),
+            Value::Ellipsis => json!({ "$ellipsis": true }),
         }
     }
 }

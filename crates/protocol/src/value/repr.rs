@@ -47,20 +47,35 @@ impl Display for Value {
             }
             Value::Decimal(text) => write!(f, "Decimal('{text}')"),
             Value::Date(iso) => write!(f, "datetime.date({iso})"),
-            Value::DateTime(DateTime { iso, fold }) => moment(f, "datetime", iso, *fold),
-            Value::Time(Time { iso, fold }) => moment(f, "time", iso, *fold),
+            Value::DateTime(DateTime { iso, fold, zone }) => moment(f, "datetime", iso, *fold, zone.as_deref()),
+            Value::Time(Time { iso, fold, zone }) => moment(f, "time", iso, *fold, zone.as_deref()),
+            Value::Uuid(text) => write!(f, "UUID('{text}')"),
+            Value::Path(text) => {
+                f.write_str("PosixPath(")?;
+                quoted(f, text)?;
+                f.write_char(')')
+            }
+            Value::Enum(member) => write!(f, "<{}: {}>", member.qualname, member.value),
             Value::TimeDelta(TimeDelta { days, seconds, microseconds }) => {
                 write!(f, "datetime.timedelta(days={days}, seconds={seconds}, microseconds={microseconds})")
             }
             Value::Callback(name) => write!(f, "<callback {name}>"),
             Value::Handle(HandleRef(id)) => write!(f, "<handle {id}>"),
+            Value::StepResult(step) => write!(f, "<result of step {step}>"),
+            Value::Slice(parts) => {
+                let [start, stop, step] = &**parts;
+                write!(f, "slice({start}, {stop}, {step})")
+            }
+            Value::Ellipsis => f.write_str("Ellipsis"),
         }
     }
 }
 
 /// Dates are written with their ISO text, which reads better than Python's list of numbers.
-fn moment(f: &mut Formatter<'_>, kind: &str, iso: &str, fold: bool) -> fmt::Result {
-    write!(f, "datetime.{kind}({iso}{})", if fold { ", fold=1" } else { "" })
+fn moment(f: &mut Formatter<'_>, kind: &str, iso: &str, fold: bool, zone: Option<&str>) -> fmt::Result {
+    write!(f, "datetime.{kind}({iso}{}", if fold { ", fold=1" } else { "" })?;
+    zone.map_or(Ok(()), |zone| write!(f, ", {zone}"))?;
+    f.write_char(')')
 }
 
 fn float(number: f64) -> String {

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::error::ValueError;
-use super::kinds::{BigInt, DateTime, HandleRef, Time, TimeDelta, Value};
+use super::kinds::{BigInt, DateTime, EnumMember, HandleRef, Time, TimeDelta, Value};
 use super::text::{self, Decoded};
 
 /// The name that a [`Value`] gives itself in serde. JSON ignores it; [`to_value`] and [`from_value`] recognise it, so that a
@@ -22,10 +22,36 @@ pub(super) enum Content<'a> {
     Pairs(&'a [(Value, Value)]),
     Parts([f64; 2]),
     Delta(TimeDelta),
+    Enum(&'a EnumMember),
+    Number(u32),
+    True,
 }
 
-/// The tag of a value, its content, and whether `"fold": 1` follows. `None`: no tag.
-pub(super) fn tagged(value: &Value) -> Option<(&'static str, Content<'_>, bool)> {
+/// What stands beside the tag of a moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Beside<Zone> {
+    /// `"fold": 1`.
+    pub(super) fold: Option<u8>,
+    /// `"zone": "Europe/Berlin"`.
+    pub(super) zone: Option<Zone>,
+}
+
+impl<'a> Beside<&'a str> {
+    fn of(fold: bool, zone: Option<&'a String>) -> Beside<&'a str> {
+        Beside { fold: fold.then_some(1), zone: zone.map(String::as_str) }
+    }
+}
+
+impl<Zone> Beside<Zone> {
+    /// How many keys it has.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.fold.is_some()) + usize::from(self.zone.is_some())
+    }
+}
+
+/// The tag of a value, its content, and what stands beside it. `None`: no tag.
+pub(super) fn tagged(value: &Value) -> Option<(&'static str, Content<'_>, Beside<&str>)> {
+    let mut beside = Beside { fold: None, zone: None };
     let (tag, content) = match value {
         Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) | Value::List(_) => return None,
         Value::Float(number) => ("$float", Content::Text(non_finite(*number)?)),
@@ -41,13 +67,25 @@ pub(super) fn tagged(value: &Value) -> Option<(&'static str, Content<'_>, bool)>
         Value::FrozenSet(items) => ("$frozenset", Content::Items(items)),
         Value::Decimal(text) => ("$decimal", Content::Text(text)),
         Value::Date(iso) => ("$date", Content::Text(iso)),
-        Value::DateTime(DateTime { iso, fold }) => return Some(("$datetime", Content::Text(iso), *fold)),
-        Value::Time(Time { iso, fold }) => return Some(("$time", Content::Text(iso), *fold)),
+        Value::DateTime(DateTime { iso, fold, zone }) => {
+            beside = Beside::of(*fold, zone.as_ref());
+            ("$datetime", Content::Text(iso))
+        }
+        Value::Time(Time { iso, fold, zone }) => {
+            beside = Beside::of(*fold, zone.as_ref());
+            ("$time", Content::Text(iso))
+        }
         Value::TimeDelta(delta) => ("$timedelta", Content::Delta(*delta)),
+        Value::Uuid(text) => ("$uuid", Content::Text(text)),
+        Value::Path(text) => ("$path", Content::Text(text)),
+        Value::Enum(member) => ("$enum", Content::Enum(member)),
         Value::Handle(HandleRef(id)) => ("$handle", Content::Text(id)),
         Value::Callback(name) => ("$callback", Content::Text(name)),
+        Value::StepResult(step) => ("$result", Content::Number(*step)),
+        Value::Slice(parts) => ("$slice", Content::Items(&parts[..])),
+        Value::Ellipsis => ("$ellipsis", Content::True),
     };
-    Some((tag, content, false))
+    Some((tag, content, beside))
 }
 
 /// The word for a float that JSON cannot express.
@@ -66,14 +104,15 @@ fn is_plain_object(pairs: &[(Value, Value)]) -> bool {
 }
 
 /// The value of a tagged object, whose `content` is read already.
-pub(super) fn untag(tag: &str, content: Value, fold: Option<u8>) -> Result<Value, ValueError> {
+pub(super) fn untag(tag: &str, content: Value, beside: Beside<String>) -> Result<Value, ValueError> {
     let wrong = |wanted: &str, found: &Value| {
         Err(ValueError::tag(tag, format!("it holds {wanted}, not a value of type {}", found.type_name())))
     };
-    if let Some(fold) = fold
-        && (fold > 1 || !matches!(tag, "$datetime" | "$time"))
-    {
-        return Err(ValueError::tag(tag, format!("`fold` cannot be {fold} here")));
+    if beside.len() > 0 && !matches!(tag, "$datetime" | "$time") {
+        return Err(ValueError::tag(tag, "`fold` and `zone` stand beside a datetime or a time only"));
+    }
+    if let Some(fold) = beside.fold.filter(|fold| *fold > 1) {
+        return Err(ValueError::tag(tag, format!("`fold` cannot be {fold}")));
     }
     match tag {
         "$tuple" | "$set" | "$frozenset" => match (tag, content) {
@@ -100,9 +139,28 @@ pub(super) fn untag(tag: &str, content: Value, fold: Option<u8>) -> Result<Value
             Some(delta) => Ok(Value::TimeDelta(delta)),
             None => wrong("[days, seconds, microseconds], normalised", &content),
         },
+        "$result" => match &content {
+            Value::Int(step) if u32::try_from(*step).is_ok() => Ok(Value::StepResult(*step as u32)),
+            other => wrong("the number of a step", other),
+        },
+        "$slice" => match content {
+            Value::List(parts) => match <[Value; 3]>::try_from(parts) {
+                Ok(parts) => Ok(Value::Slice(Box::new(parts))),
+                Err(parts) => wrong("[start, stop, step]", &Value::List(parts)),
+            },
+            other => wrong("[start, stop, step]", &other),
+        },
+        "$ellipsis" => match &content {
+            Value::Bool(true) => Ok(Value::Ellipsis),
+            other => wrong("true", other),
+        },
+        "$enum" => match enum_member(content) {
+            Some(member) => Ok(Value::Enum(Box::new(member))),
+            None => Err(ValueError::tag(tag, "it holds [module, qualname, value]")),
+        },
         "$float" | "$int" | "$str" | "$bytes" | "$bytearray" | "$decimal" | "$date" | "$datetime" | "$time"
-        | "$handle" | "$callback" => match content {
-            Value::Str(text) => untag_text(tag, text, fold == Some(1)),
+        | "$uuid" | "$path" | "$handle" | "$callback" => match content {
+            Value::Str(text) => untag_text(tag, text, beside),
             other => wrong("a string", &other),
         },
         _ => Err(ValueError::tag(tag, "there is no such tag; keys that start with `$` belong in `$dict`")),
@@ -118,7 +176,15 @@ fn untag_pair(tag: &str, pair: Value) -> Result<(Value, Value), ValueError> {
     Err(ValueError::tag(tag, "each item is an array of a key and a value"))
 }
 
-fn untag_text(tag: &str, text: String, fold: bool) -> Result<Value, ValueError> {
+fn enum_member(content: Value) -> Option<EnumMember> {
+    let Value::List(parts) = content else { return None };
+    match <[Value; 3]>::try_from(parts) {
+        Ok([Value::Str(module), Value::Str(qualname), value]) => Some(EnumMember { module, qualname, value }),
+        _ => None,
+    }
+}
+
+fn untag_text(tag: &str, text: String, beside: Beside<String>) -> Result<Value, ValueError> {
     let base64 = |text: &str| BASE64.decode(text).map_err(|error| ValueError::tag(tag, error.to_string()));
     let matches = |shape: fn(&[u8]) -> bool, name: &str| match shape(text.as_bytes()) {
         true => Ok(()),
@@ -148,12 +214,17 @@ fn untag_text(tag: &str, text: String, fold: bool) -> Result<Value, ValueError> 
         }
         "$datetime" => {
             matches(is_datetime, "date and time")?;
-            Value::DateTime(DateTime { iso: text, fold })
+            Value::DateTime(DateTime { iso: text, fold: beside.fold == Some(1), zone: beside.zone })
         }
         "$time" => {
             matches(is_time, "time")?;
-            Value::Time(Time { iso: text, fold })
+            Value::Time(Time { iso: text, fold: beside.fold == Some(1), zone: beside.zone })
         }
+        "$uuid" => {
+            matches(is_uuid, "UUID")?;
+            Value::Uuid(text)
+        }
+        "$path" => Value::Path(text),
         "$callback" => Value::Callback(text),
         _ => Value::Handle(HandleRef(text)),
     })
@@ -182,8 +253,16 @@ fn is_date(text: &[u8]) -> bool {
             .all(|(at, byte)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() })
 }
 
+fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && text.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
 fn is_time(text: &[u8]) -> bool {
-    let clock = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'+' | b'-');
+    let clock = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'+' | b'-' | b'Z');
     matches!(text, [a, b, b':', c, d, rest @ ..] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()) && rest.iter().all(clock))
 }
 

@@ -117,9 +117,15 @@ impl ser::Serializer for Writer {
         match written {
             Value::Dict(mut pairs) => match pairs.first() {
                 Some((Value::Str(key), _)) if key.starts_with('$') => {
-                    let fold = (pairs.len() > 1).then_some(1);
+                    let mut beside = tag::Beside { fold: None, zone: None };
+                    for (key, value) in pairs.drain(1..) {
+                        match value {
+                            Value::Str(zone) if key.as_str() == Some("zone") => beside.zone = Some(zone),
+                            _ => beside.fold = Some(1),
+                        }
+                    }
                     let (key, content) = pairs.swap_remove(0);
-                    tag::untag(key.as_str().unwrap_or_default(), content, fold)
+                    tag::untag(key.as_str().unwrap_or_default(), content, beside)
                 }
                 _ => Ok(Value::Dict(pairs)),
             },

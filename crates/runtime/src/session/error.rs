@@ -24,6 +24,19 @@ pub(crate) enum KillReason {
     LimitExceeded(ErrorCode),
 }
 
+impl KillReason {
+    /// The reason in a few words, for the log.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            KillReason::CallUnresponsive => "it was killed to stop a call",
+            KillReason::WorkerStuck => "it was killed, since it started no calls",
+            KillReason::Closing => "the session was closed",
+            KillReason::Restarting => "the session was restarted",
+            KillReason::LimitExceeded(_) => "it passed a limit",
+        }
+    }
+}
+
 /// A new call of a session that is closing, or closed.
 pub(crate) fn closing_error() -> Problem {
     Problem::new(ErrorCode::ShuttingDown, "the session is closing and takes no more calls")
@@ -40,6 +53,10 @@ pub(crate) fn cancelled_error(why: ErrorCode, outcome: Outcome) -> Problem {
     };
     let became = match outcome {
         Outcome::NotStarted => "before it had started; nothing of it ran",
+        Outcome::StateKept if why == ErrorCode::MemoryExceeded => {
+            "and it was interrupted; the session keeps its state, unless what it holds is beyond the session's own limit: then \
+             its worker is replaced"
+        }
         Outcome::StateKept => "and it was interrupted; the session keeps its state",
         Outcome::StateLost => {
             "and it did not stop when interrupted, so its worker was killed; the session is empty now"

@@ -10,6 +10,8 @@ use crate::worker::wire::RequestLimits;
 
 /// The smallest limit to a session's memory: below it, the interpreter alone would exceed the limit.
 pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
+/// With fewer open descriptors Python cannot even import a module: a worker itself has a dozen.
+pub(crate) const LEAST_OPEN_FILES: u64 = 32;
 
 /// What the calls of a session may take.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
 use crate::environment::UsageLock;
@@ -23,6 +24,8 @@ use crate::worker::write_queue::WriteQueue;
 #[derive(Clone, Debug)]
 pub(crate) struct SessionConfig {
     pub(crate) limits: SessionLimits,
+    /// What each worker does before its first call: a JSON object, `{"env", "setup"}`.
+    pub(crate) setup: Option<Bytes>,
     /// The session ends after so long without a call.
     pub(crate) idle_timeout: Option<Duration>,
     /// The spin of the host's thread, where that thread does nothing but pass on calls.
@@ -187,7 +190,7 @@ impl SessionInner {
                 }
                 &link.requests
             }
-            HostMessage::SessionLimits(_) => &link.requests,
+            HostMessage::Setup(_) | HostMessage::SessionLimits(_) => &link.requests,
             HostMessage::Nested { request, .. } => {
                 link.page.clear(SLOTS + request.id.slot());
                 &link.host

@@ -43,6 +43,8 @@ pub(crate) mod flag {
 pub(crate) mod kind {
     /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, its limits. With id 0: the limits of all.
     pub(crate) const REQUEST_LIMITS: u8 = 32;
+    /// Before the first request: `{"env"?, "setup"?}`, answered by an object or an exception.
+    pub(crate) const SETUP: u8 = 33;
     /// A JSON value.
     pub(crate) const VALUE: u8 = 64;
     /// A JSON object that describes a new handle.

@@ -12,6 +12,9 @@ use crate::worker::chunks::Chunks;
 use crate::worker::frame::{Message, encode, flag, kind};
 use crate::worker::shared_page::SLOTS;
 
+/// How the answer of a cancelled request begins if it had started.
+const STARTED: &[u8] = b"started";
+
 /// The id of a request on the wire. Its low bits are the request's slot on the shared page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct WireId(pub u64);
@@ -68,6 +71,8 @@ pub(crate) struct WireRequest {
 /// A message of the host.
 #[derive(Clone, Debug)]
 pub(crate) enum HostMessage {
+    /// `{"env", "setup"}`: what makes the session, before any request. Its answer has the id 0.
+    Setup(Bytes),
     /// What every request may take. Sent first on a link.
     SessionLimits(RequestLimits),
     /// A request on the link.
@@ -113,6 +118,7 @@ impl HostMessage {
     /// Appends the message's frames to `out`.
     pub(crate) fn encode(&self, out: &mut BytesMut) {
         match self {
+            HostMessage::Setup(body) => encode(out, kind::SETUP, 0, 0, body),
             HostMessage::SessionLimits(limits) => encode_limits(out, WireId(0), Some(limits)),
             HostMessage::Request { request, pipelined, events } => {
                 let WireRequest { id, operation, form, limits, body } = request;
@@ -174,6 +180,8 @@ pub(crate) enum WorkerAnswer {
     Cancelled {
         /// Whether it had started.
         started: bool,
+        /// The results so far of a batch, a JSON array; else nothing.
+        results: Bytes,
     },
     /// An answer of a kind that this host does not know.
     Unknown(u8),
@@ -189,7 +197,11 @@ impl WorkerAnswer {
             kind::FLOAT_ROWS => WorkerAnswer::FloatRows(body),
             kind::EXCEPTION => WorkerAnswer::Exception(body),
             kind::REJECTED => WorkerAnswer::Rejected(body),
-            kind::CANCELLED => WorkerAnswer::Cancelled { started: !body.is_empty() },
+            kind::CANCELLED => {
+                let body = body.contiguous();
+                let results = body.strip_prefix(STARTED).map_or_else(Bytes::new, |results| body.slice_ref(results));
+                WorkerAnswer::Cancelled { started: !body.is_empty(), results }
+            }
             other => WorkerAnswer::Unknown(other),
         }
     }
@@ -331,11 +343,11 @@ mod tests {
         assert!(matches!(decode(kind::ITEM_HANDLE, b"{}"), WorkerMessage::Item { is_handle: true, .. }));
         assert!(matches!(
             decode(kind::CANCELLED, b""),
-            WorkerMessage::Answer { id: WireId(33), answer: WorkerAnswer::Cancelled { started: false } }
+            WorkerMessage::Answer { id: WireId(33), answer: WorkerAnswer::Cancelled { started: false, .. } }
         ));
         assert!(matches!(
             decode(kind::CANCELLED, b"started"),
-            WorkerMessage::Answer { answer: WorkerAnswer::Cancelled { started: true }, .. }
+            WorkerMessage::Answer { answer: WorkerAnswer::Cancelled { started: true, .. }, .. }
         ));
         assert!(matches!(
             decode(kind::NESTED_ANSWER, b"\x41\0\0\0\0\0\0\0\x407"),

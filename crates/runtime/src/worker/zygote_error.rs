@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use beep_python_protocol::Problem;
+
 /// Why a zygote or a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ZygoteError {
@@ -52,6 +54,9 @@ pub enum ZygoteError {
     /// The worker was not ready in time.
     #[error("the worker was not ready within {0:?}")]
     WorkerTimeout(Duration),
+    /// The code that sets the session up failed.
+    #[error("the session cannot be set up: {}", .0.detail)]
+    Setup(Box<Problem>),
     /// The worker ended before it was ready.
     #[error("the worker ended during start-up; it wrote: {0}")]
     WorkerExited(String),

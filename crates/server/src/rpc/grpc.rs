@@ -56,11 +56,16 @@ async fn execute(server: &ServerContext, parts: &Parts, mut body: Incoming) -> R
     let body = read_body(&mut body, &parts.method, server.access.max_body_bytes()).await?;
     match rpc {
         Rpc::Session(operation) if !operation.has_events() => {
+            if options.offered().any() {
+                let detail = "a call can be answered in events only: Execute and the rpcs of EventService have them, this one does not";
+                return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+            }
             let span = spans::session_request(operation, &options);
             execute_session(server, operation, &options, body).instrument(span).await.map(Outcome::Message)
         }
         Rpc::Session(operation) | Rpc::Events(operation) => {
             let body = request::json_body(operation, &body)?;
+            let _entered = spans::session_request(operation, &options).entered();
             let events = subscribe(&server.sessions, operation, &options, None, body)?;
             Ok(Outcome::Events(encode_events(events, options.form())))
         }

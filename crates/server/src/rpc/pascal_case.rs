@@ -1,23 +1,57 @@
 //! JSON objects whose keys are in PascalCase, as the existing RPC clients send and expect them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Turns the keys of a request into those of the session core; keys that are not in PascalCase mean nothing and go.
 pub(super) fn camel_case(body: &[u8]) -> Result<Bytes, Problem> {
-    let keys: BTreeMap<String, &RawValue> = serde_json::from_slice(body).map_err(|error| {
+    let Entries(entries) = serde_json::from_slice(body).map_err(|error| {
         Problem::new(ErrorCode::InvalidRequest, format!("the body must be a JSON object in UTF-8: {error}"))
     })?;
-    let pascal = |key: &str| key.starts_with(|first: char| first.is_ascii_uppercase());
-    let keys = keys.into_iter().filter(|(key, _)| pascal(key)).map(|(key, value)| {
-        let mut key = key;
+    let mut keys = BTreeMap::new();
+    for (mut key, value) in entries {
+        if !key.starts_with(|first: char| first.is_ascii_uppercase()) {
+            continue;
+        }
         key[..1].make_ascii_lowercase();
-        (key, value)
-    });
-    Ok(serde_json::to_vec(&keys.collect::<BTreeMap<_, _>>()).unwrap_or_default().into())
+        if keys.contains_key(&key) {
+            return Err(Problem::new(ErrorCode::InvalidRequest, format!("'{key}' stands in the body twice")));
+        }
+        keys.insert(key, value);
+    }
+    Ok(serde_json::to_vec(&keys).unwrap_or_default().into())
+}
+
+/// The entries of an object, in their order.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Entries<'de>, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'de>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
 }
 
 /// An object with its keys in PascalCase, without its closing brace.
@@ -67,7 +101,7 @@ mod tests {
         let body = br#"{"HandleId":"h","Args":[{"Key":1}],"Kwargs":null,"handleId":"other"}"#;
         let camel = camel_case(body).expect("an object");
         assert_eq!(&camel[..], br#"{"args":[{"Key":1}],"handleId":"h","kwargs":null}"#);
-        for wrong in ["", "[]", "null", "{", "{} x"] {
+        for wrong in ["", "[]", "null", "{", "{} x", r#"{"A":1,"A":2}"#] {
             assert!(camel_case(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }

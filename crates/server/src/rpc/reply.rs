@@ -11,6 +11,7 @@ use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 /// Up to this size a copy into one chunk is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
@@ -24,6 +25,7 @@ struct Kept {
     handle_id: String,
     #[serde(default)]
     type_name: String,
+    type_module: Option<String>,
     repr: Option<String>,
     shape: Option<Vec<u64>>,
     dtype: Option<String>,
@@ -39,9 +41,9 @@ pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chu
             Ok(field_1(&value, &extras))
         }
         CallResult::Handle(object) => {
-            let Kept { handle_id, type_name, repr, shape, dtype } = read(&object)?;
+            let Kept { handle_id, type_name, type_module, repr, shape, dtype } = read(&object)?;
             let shape = shape.map(|sizes| m::Shape { sizes });
-            let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype };
+            let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype, type_module };
             let result = Some(m::call_method_response::Result::Handle(handle));
             // Evaluate and GetAttribute have the same fields.
             Ok(Chunks::one(encode(&m::CallMethodResponse { result, stdout, stderr, session_epoch })))
@@ -97,7 +99,20 @@ fn object_message(operation: Operation, object: &Chunks, extras: Extras) -> Resu
             let Available { available } = read(object)?;
             encode(&m::IsModuleAvailableResponse { available, stdout, stderr, session_epoch })
         }
-        Operation::SetAttribute | Operation::Answer => {
+        Operation::Describe => {
+            let description_json = String::from_utf8_lossy(&object.contiguous()).into_owned();
+            encode(&m::DescribeResponse { description_json, stdout, stderr, session_epoch })
+        }
+        Operation::Batch => {
+            #[derive(Deserialize)]
+            struct Results {
+                results: Box<RawValue>,
+            }
+            let Results { results } = read(object)?;
+            let results_json = Box::<str>::from(results).into_string();
+            encode(&m::BatchResponse { results_json, stdout, stderr, session_epoch })
+        }
+        Operation::SetAttribute | Operation::SetItem | Operation::DeleteItem | Operation::Answer => {
             encode(&m::SetAttributeResponse { success: true, stdout, stderr, session_epoch })
         }
         Operation::Dispose => {
@@ -110,8 +125,8 @@ fn object_message(operation: Operation, object: &Chunks, extras: Extras) -> Resu
         }
         _ => {
             // ImportModule and WrapValue have the same fields.
-            let Kept { handle_id, type_name, .. } = read(object)?;
-            encode(&m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch })
+            let Kept { handle_id, type_name, type_module, .. } = read(object)?;
+            encode(&m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch, type_module })
         }
     })
 }

@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Problem> {
     let object = match operation {
         Operation::Evaluate => {
-            let m::EvaluateRequest { expression, locals_json, return_type } = message(body)?;
+            let m::EvaluateRequest { expression, locals_json, return_type, repr } = message(body)?;
             let object = Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?;
-            object.hint(&return_type)
+            object.hint(&return_type, repr)
         }
         Operation::Import => Object::with("moduleName", &message::<m::ImportModuleRequest>(body)?.module_name),
         Operation::Create => {
@@ -23,13 +23,14 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
                 .arguments(&args_json, &kwargs_json)?
         }
         Operation::Call => {
-            let m::CallMethodRequest { handle_id, method_name, args_json, kwargs_json, return_type } = message(body)?;
+            let m::CallMethodRequest { handle_id, method_name, args_json, kwargs_json, return_type, repr } =
+                message(body)?;
             let object = Object::with("handleId", &handle_id).text("methodName", &method_name);
-            object.arguments(&args_json, &kwargs_json)?.hint(&return_type)
+            object.arguments(&args_json, &kwargs_json)?.hint(&return_type, repr)
         }
         Operation::GetAttribute => {
-            let m::GetAttributeRequest { handle_id, attribute_name, return_type } = message(body)?;
-            Object::with("handleId", &handle_id).text("attributeName", &attribute_name).hint(&return_type)
+            let m::GetAttributeRequest { handle_id, attribute_name, return_type, repr } = message(body)?;
+            Object::with("handleId", &handle_id).text("attributeName", &attribute_name).hint(&return_type, repr)
         }
         Operation::SetAttribute => {
             let m::SetAttributeRequest { handle_id, attribute_name, value_json } = message(body)?;
@@ -56,21 +57,24 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
             Object::with("moduleName", &message::<m::IsModuleAvailableRequest>(body)?.module_name)
         }
         Operation::Execute => {
-            let m::EvaluateRequest { expression, locals_json, return_type } = message(body)?;
+            let m::EvaluateRequest { expression, locals_json, return_type, repr } = message(body)?;
             let object = Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?;
-            object.hint(&return_type)
+            object.hint(&return_type, repr)
         }
         Operation::Stream => {
-            let m::StreamRequest { expression, locals_json, handle_id, method_name, args_json, kwargs_json, credit } =
-                message(body)?;
+            let request: m::StreamRequest = message(body)?;
+            let m::StreamRequest { expression, locals_json, handle_id, method_name, args_json, kwargs_json, .. } =
+                request;
             let object = match &handle_id {
                 None => Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?,
                 Some(handle_id) => Object::with("handleId", handle_id),
             };
-            match method_name {
-                None => object.credit(credit),
-                Some(name) => object.text("methodName", &name).arguments(&args_json, &kwargs_json)?.credit(credit),
-            }
+            let object = match method_name {
+                None => object,
+                Some(name) => object.text("methodName", &name).arguments(&args_json, &kwargs_json)?,
+            };
+            let object = if request.keep { object.raw("keep", b"true") } else { object };
+            object.credit(request.credit)
         }
         Operation::Next => {
             let m::NextRequest { handle_id, credit } = message(body)?;
@@ -81,6 +85,47 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
             let object = Object::with("questionId", &question_id).json("value", "value_json", &value_json)?;
             let object = if eof { object.raw("eof", b"true") } else { object };
             error.into_iter().fold(object, |object, error| object.text("error", &error))
+        }
+        Operation::GetItem => {
+            let m::GetItemRequest { handle_id, key_json, return_type, repr } = message(body)?;
+            Object::with("handleId", &handle_id).json("key", "key_json", &key_json)?.hint(&return_type, repr)
+        }
+        Operation::SetItem => {
+            let m::SetItemRequest { handle_id, key_json, value_json } = message(body)?;
+            let object = Object::with("handleId", &handle_id).json("key", "key_json", &key_json)?;
+            object.json("value", "value_json", &value_json)?
+        }
+        Operation::DeleteItem => {
+            let m::DeleteItemRequest { handle_id, key_json } = message(body)?;
+            Object::with("handleId", &handle_id).json("key", "key_json", &key_json)?
+        }
+        Operation::Contains => {
+            let m::ContainsRequest { handle_id, item_json } = message(body)?;
+            Object::with("handleId", &handle_id).json("item", "item_json", &item_json)?
+        }
+        Operation::Invoke => {
+            let m::InvokeRequest { handle_id, args_json, kwargs_json, return_type, repr } = message(body)?;
+            let object = Object::with("handleId", &handle_id).arguments(&args_json, &kwargs_json)?;
+            object.hint(&return_type, repr)
+        }
+        Operation::Length => Object::with("handleId", &message::<m::GetLengthRequest>(body)?.handle_id),
+        Operation::Dir => Object::with("handleId", &message::<m::ListAttributesRequest>(body)?.handle_id),
+        Operation::Describe => Object::with("handleId", &message::<m::DescribeRequest>(body)?.handle_id),
+        Operation::Value => {
+            let m::GetValueRequest { handle_id, return_type } = message(body)?;
+            Object::with("handleId", &handle_id).hint(&return_type, false)
+        }
+        Operation::Await => {
+            let m::AwaitRequest { handle_id, return_type, repr } = message(body)?;
+            Object::with("handleId", &handle_id).hint(&return_type, repr)
+        }
+        Operation::Batch => {
+            let m::BatchRequest { steps_json, stop_on_error } = message(body)?;
+            let object = Object::new().json("steps", "steps_json", &steps_json)?;
+            match stop_on_error {
+                None => object,
+                Some(stop) => object.raw("stopOnError", if stop { b"true" } else { b"false" }),
+            }
         }
         Operation::Wrap => {
             Object::new().json("value", "value_json", &message::<m::WrapValueRequest>(body)?.value_json)?
@@ -149,8 +194,10 @@ impl Object {
         credit.into_iter().fold(self, |object, credit| object.raw("credit", credit.to_string().as_bytes()))
     }
 
-    fn hint(self, return_type: &str) -> Object {
-        if return_type.is_empty() { self } else { self.text("returnType", return_type) }
+    /// How the result should be.
+    fn hint(self, return_type: &str, repr: bool) -> Object {
+        let object = if return_type.is_empty() { self } else { self.text("returnType", return_type) };
+        if repr { object.raw("repr", b"true") } else { object }
     }
 
     fn key(&mut self, name: &str) {

@@ -74,7 +74,7 @@ mod tests {
                 assert_eq!(Rpc::find_json(&path), Some(rpc));
             }
         }
-        assert_eq!(Rpc::all().filter(|rpc| rpc.json_path().is_some()).count(), 18);
+        assert_eq!(Rpc::all().filter(|rpc| rpc.json_path().is_some()).count(), 29);
         for path in ["/", "/rpc/", "/rpc/PythonService/", "/rpc/VenvService/ListEnvironments", "/rpc/Evaluate"] {
             assert_eq!((Rpc::find(path), Rpc::find_json(path)), (None, None), "{path}");
         }

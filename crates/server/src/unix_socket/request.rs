@@ -9,6 +9,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::web::call_options::without_place;
+
 /// The id of a request, as it was written: a JSON string or number.
 pub(super) type Id = Bytes;
 
@@ -168,7 +170,7 @@ fn id_of(line: &Bytes, id: &RawValue) -> Option<Id> {
 
 fn not_a_request(error: &serde_json::Error) -> Problem {
     match error.classify() {
-        serde_json::error::Category::Data => invalid(format!("the line cannot be read: {error}")),
+        serde_json::error::Category::Data => invalid(format!("the line cannot be read: {}", without_place(error))),
         _ => invalid(format!("the line is not valid JSON: {error}")),
     }
 }

@@ -34,10 +34,16 @@ fn invalid_body(body: &[u8], error: &serde_json::Error) -> Problem {
         serde_json::error::Category::Data if !body.trim_ascii_start().starts_with(b"{") => {
             "the body must be a JSON object".to_owned()
         }
-        serde_json::error::Category::Data => format!("the body's envelope cannot be read: {error}"),
+        serde_json::error::Category::Data => without_place(error),
         _ => format!("the body is not valid JSON: {error}"),
     };
     Problem::new(ErrorCode::InvalidRequest, detail)
+}
+
+/// The message without line and column: the body that the client wrote may look otherwise.
+pub(crate) fn without_place(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    message.rsplit_once(" at line ").map_or(message.clone(), |(told, _)| told.to_owned())
 }
 
 #[cfg(test)]
@@ -74,9 +80,9 @@ mod tests {
             ("[1]", "must be a JSON object"),
             ("\"x\"", "must be a JSON object"),
             ("{} x", "not valid JSON"),
-            (r#"{"timeoutMs":"soon"}"#, "envelope"),
+            (r#"{"timeoutMs":"soon"}"#, "'timeoutMs': invalid type"),
             (r#"{"values":"other"}"#, "'plain' or 'exact'"),
-            (r#"{"session":5}"#, "envelope"),
+            (r#"{"session":5}"#, "'session': invalid type"),
         ] {
             let problem = from_http(&none, body.as_bytes()).expect_err(body);
             assert_eq!(problem.code, ErrorCode::InvalidRequest);

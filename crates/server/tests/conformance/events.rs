@@ -68,7 +68,7 @@ async fn code_shows_what_it_does_in_order(context: &TestContext) {
 }
 
 async fn a_value_that_is_held_is_not_shown(context: &TestContext) {
-    let execution = context.python.execute_to_handle("display(1)\n[2]").await.expect("started");
+    let execution = context.python.with_reprs().execute_to_handle("display(1)\n[2]").await.expect("started");
     let (all, execution) = followed(execution).await;
     assert_eq!(all, ["display:1"]);
     let held: Handle = execution.result().await.expect("a handle");
@@ -79,7 +79,7 @@ async fn an_evaluation_that_is_followed_does_not_show_its_value(context: &TestCo
     let code = "print('out')\ndisplay(1)\nline = input('? ')\nclass Thing:\n    def __repr__(self):\n        \
                 print('in repr'); return 'thing'\n[line, Thing()][0 if line == 'plain' else 1]";
     for (line, expected) in [("plain", "plain"), ("other", "thing")] {
-        let mut execution = context.python.evaluate_streaming(code).await.expect("started");
+        let mut execution = context.python.with_reprs().evaluate_streaming(code).await.expect("started");
         let mut told = String::new();
         while let Some(shown) = execution.next().await {
             match shown {

@@ -122,16 +122,15 @@ async fn an_answer_holds_nothing_that_they_cannot_read(context: &TestContext) {
     assert_eq!(available["available"], false, "never null");
 }
 
-/// "`Int32`/`Int64` (RPC: `System.Int32` …) → an integral float is sent as an integer; `String` → `str()` of a value that
-/// is none; `Single[]`, `Double[]` → a plain list; ending in `IPythonObjectHandle` → `call` returns a handle, even for a
-/// list. Any other: ignored."
+/// Each name of a .NET type gets what .NET reads as that type, or an error: never what it would read as a default. Over RPC
+/// the name is the full one, `System.Int32`.
 async fn the_return_type_is_a_hint(context: &TestContext) {
     let mut client = Existing::connect(context);
     for (code, hint, wanted) in [
         ("42.0", "Int32", "42"),
         ("-7.0", "Int64", "-7"),
         ("1e15", "Int64", "1000000000000000"),
-        ("3.5", "Int32", "3.5"),
+        ("True", "Int32", "1"),
         ("True", "Boolean", "true"),
         ("12", "String", "\"12\""),
         ("1.5", "String", "\"1.5\""),
@@ -142,7 +141,14 @@ async fn the_return_type_is_a_hint(context: &TestContext) {
         ("range(3)", "Double[]", "[0,1,2]"),
         ("__import__('array').array('f', [0.5])", "Single[]", "[0.5]"),
         ("[1]", "Whatever", "[1]"),
-        ("[1]", "Dictionary`2", "[1]"),
+        ("{'a': (1, {2})}", "Dictionary`2", "{\"a\":[1,[2]]}"),
+        ("[1.5, float('nan')]", "Nullable`1[]", "[1.5,null]"),
+        ("__import__('decimal').Decimal('1.10')", "Decimal", "1.1"),
+        ("__import__('datetime').date(2026, 1, 2)", "DateTime", "\"2026-01-02\""),
+        ("__import__('datetime').timedelta(days=1)", "TimeSpan", "\"1.00:00:00\""),
+        ("b'ab'", "Byte[]", "\"YWI=\""),
+        ("(n for n in (1, 2))", "List`1", "[1,2]"),
+        ("(1, 'a')", "Tuple`2", "{\"Item1\":1,\"Item2\":\"a\"}"),
         ("[1]", "", "[1]"),
         ("42", "Double", "42"),
     ] {
@@ -150,6 +156,23 @@ async fn the_return_type_is_a_hint(context: &TestContext) {
         let (success, got) = client.ask_raw("eval", &json!({ "expression": code, "returnType": hint }));
         assert!(success, "{code} as {hint}: {got}");
         assert_eq!(got["value"].to_string(), wanted, "{code} as {hint}");
+    }
+    for (code, hint) in [
+        ("3.5", "Int32"),
+        ("'3'", "Int32"),
+        ("2**31", "Int32"),
+        ("None", "Double"),
+        ("float('nan')", "Double"),
+        ("1e300", "Single"),
+        ("'text'", "Double[]"),
+        ("{'a': 1}", "List`1"),
+        ("[1]", "Dictionary`2"),
+        ("(1, 2)", "ValueTuple`2"),
+        ("object()", "MyDto"),
+    ] {
+        let hint = if context.transport == Transport::Rpc { format!("System.{hint}") } else { hint.to_owned() };
+        let (success, got) = client.ask_raw("eval", &json!({ "expression": code, "returnType": hint }));
+        assert!(!success, "{code} as {hint}: {got}");
     }
     let held = client.ask("wrap", json!({ "value": [3, 1, 2] }));
     let copy =
@@ -202,10 +225,12 @@ async fn a_handle_is_an_argument_as_they_write_it(context: &TestContext) {
 async fn an_answer_of_call_is_a_value_or_a_handle(context: &TestContext) {
     let mut client = Existing::connect(context);
     let module = client.ask("import", json!({ "moduleName": "collections" }));
-    let call = |method: &str| json!({ "handleId": module["handleId"], "methodName": method, "args": [], "kwargs": {} });
+    let call = |method: &str| {
+        let handle_id = &module["handleId"];
+        json!({ "handleId": handle_id, "methodName": method, "args": [], "kwargs": {}, "returnType": "IPythonObjectHandle" })
+    };
     for (operation, body) in [
         ("call", call("deque")),
-        ("call", call("Counter")),
         ("eval", json!({ "expression": "object()" })),
         ("getattr", json!({ "handleId": module["handleId"], "attributeName": "abc" })),
     ] {
@@ -262,7 +287,7 @@ async fn float_arrays_are_numbers_and_nan_is_an_error(context: &TestContext) {
     let got = client.ask("tofloatarray2d", json!({ "handleId": rows["handleId"] }));
     assert_eq!(data(got), json!([[1.0, 2.0], []]));
     for code in ["__import__('array').array('f', [0, float('nan')])", "type('L', (list,), {})([[float('nan')]])"] {
-        let held = client.ask("eval", json!({ "expression": code }));
+        let held = client.ask("eval", json!({ "expression": code, "returnType": "IPythonObjectHandle" }));
         let operation = if code.contains("[[") { "tofloatarray2d" } else { "tofloatarray" };
         let (success, told) = client.ask_raw(operation, &json!({ "handleId": held["handleId"] }));
         assert!(!success && told.to_string().contains("NaN"), "{code}: {told}");

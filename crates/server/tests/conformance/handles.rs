@@ -131,24 +131,22 @@ async fn inexpressible_value_becomes_a_handle(context: &TestContext) {
         "object()",
         "lambda: 0",
         "iter([])",
-        "Number(3)",
-        "collections.OrderedDict(a=1)",
-        "[1, [2, Number(3)]]",
+        "[1, [2, Number]]",
         "{'deep': (1, {object()})}",
-        "range(3)",
-        "enum.Enum('Colour', 'RED').RED",
+        "enum.Enum('Colour', 'RED')",
         "type(None)",
         "x = []\nx.append(x)\nx",
     ] {
-        let returned: Returned = python.evaluate(code).await.expect(code);
+        let returned: Returned = python.with_reprs().evaluate(code).await.expect(code);
         let Returned::Handle(handle) = returned else { panic!("{code}: {returned:?}") };
         assert!(!handle.type_name().is_empty() && handle.repr().is_some(), "{code}: {handle:?}");
         let wrong = python.evaluate::<Value>(code).await.expect_err(code);
-        assert!(wrong.to_string().contains("no value form"), "{wrong}");
+        assert!(wrong.to_string().contains("no form in JSON"), "{wrong}");
     }
+    let python = &python.with_reprs();
     let no_repr: Handle = python.evaluate("class Bad:\n    def __repr__(self): 1/0\nBad()").await.expect("held");
     let told = (no_repr.repr(), no_repr.type_name());
-    assert_eq!(told, (Some("<__main__.Bad, whose __repr__ raised ZeroDivisionError>"), "__main__.Bad"));
+    assert_eq!(told, (Some("<__main__.Bad, whose __repr__ raised ZeroDivisionError>"), "Bad"));
     let long: Handle = python.evaluate("[object()] * 10_000").await.expect("held");
     assert!(long.repr().expect("a repr").len() < 5_000);
     let described: Handle =

@@ -21,7 +21,9 @@ mod infrastructure;
 mod leases;
 mod limits;
 mod nested;
+mod objects;
 mod operations;
+mod packages;
 mod processes;
 mod server;
 mod sessions;
@@ -54,7 +56,10 @@ use test_context::Subject;
 /// Every subject with its cases.
 const SUBJECTS: &[Subject] = &[
     Subject { name: "operations", cases: operations::CASES },
+    Subject { name: "objects", cases: objects::CASES },
     Subject { name: "values", cases: values::CASES },
+    Subject { name: "packages", cases: packages::CASES },
+    Subject { name: "packages", cases: packages::EXISTING_CASES },
     Subject { name: "handles", cases: handles::CASES },
     Subject { name: "failures", cases: failures::CASES },
     Subject { name: "faults", cases: faults::CASES },

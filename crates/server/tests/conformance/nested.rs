@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_client::{AnyBackend, CallLimits, Callback, CallbackCall, CancelOutcome, Error, ErrorCode};
+use beep_python_client::{AnyBackend, CallLimits, Callback, CallbackCall, CancelOutcome, Error, ErrorCode, Returned};
 use beep_python_protocol::{Outcome, Problem};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -20,7 +20,7 @@ pub const CASES: &[Case] = cases![
 ];
 
 /// What nested calls were told.
-type Told = UnboundedReceiver<Result<i64, Error>>;
+type Told = UnboundedReceiver<Result<Returned, Error>>;
 
 /// A backend with a callback `ask`, which evaluates its argument within itself, as `how` has it, and what comes of that.
 fn asking(context: &TestContext, how: impl Fn(AnyBackend) -> AnyBackend + Send + Sync + 'static) -> (AnyBackend, Told) {
@@ -32,7 +32,7 @@ fn asking(context: &TestContext, how: impl Fn(AnyBackend) -> AnyBackend + Send +
             let code: String = call.arg(0)?;
             // On its own: it is told even when the call around it has ended, and its callback with it.
             let asked = tokio::spawn(async move {
-                let _ = sender.send(within.evaluate::<i64>(&code).await);
+                let _ = sender.send(within.evaluate::<Returned>(&code).await);
             });
             asked.await.map_err(Box::<dyn std::error::Error + Send + Sync>::from)
         }

@@ -108,10 +108,10 @@ async fn objects_are_made_called_and_asked(context: &TestContext) {
     let python = &context.python;
     let fractions = python.import_module("fractions").await.expect("imported");
     let made = python.create_object(&fractions, "Fraction", (3, 4)).await.expect("made");
-    assert_eq!(made.type_name(), "fractions.Fraction");
+    assert_eq!((made.type_name(), made.type_module()), ("Fraction", Some("fractions")));
     assert_eq!(python.get_attribute::<i64>(&made, "numerator").await.expect("read"), 3);
     let args = Args::new().kwarg("max_denominator", 2);
-    let limited: Handle = python.call_method(&made, "limit_denominator", args).await.expect("called");
+    let limited: Handle = python.with_reprs().call_method(&made, "limit_denominator", args).await.expect("called");
     assert_eq!(limited.to_string(), "Fraction(1, 1)");
     // Any callable makes an object, and what it makes is held, whatever it is.
     let builtins = python.import_module("builtins").await.expect("imported");
@@ -136,11 +136,11 @@ async fn names_may_be_dotted(context: &TestContext) {
     assert_eq!(python.call_method::<String>(&os, "path.join", ("a", "b")).await.expect("called"), "a/b");
     assert_eq!(python.get_attribute::<String>(&os, "path.sep").await.expect("read"), "/");
     let xml = python.import_module("xml.dom.minidom").await.expect("imported");
-    assert_eq!(python.create_object(&xml, "Document", ()).await.expect("made").type_name(), "xml.dom.minidom.Document");
+    assert_eq!(python.create_object(&xml, "Document", ()).await.expect("made").type_module(), Some("xml.dom.minidom"));
     python.evaluate::<()>("class Outer:\n    class Inner:\n        pass").await.expect("defined");
     let main = python.import_module("__main__").await.expect("imported");
     let inner = python.create_object(&main, "Outer.Inner", ()).await.expect("made");
-    assert!(inner.type_name().ends_with("Outer.Inner"), "{}", inner.type_name());
+    assert_eq!((inner.type_name(), inner.type_module()), ("Inner", Some("__main__")));
 }
 
 async fn attributes_are_set_and_read(context: &TestContext) {
@@ -166,6 +166,7 @@ async fn float_arrays_are_32_bit(context: &TestContext) {
         ("(1, True, 2**53)", vec![1.0, 1.0, 2f32.powi(53)]),
         ("[]", vec![]),
         ("range(3)", vec![0.0, 1.0, 2.0]),
+        ("[[1, 2], [3]]", vec![1.0, 2.0, 3.0]),
         ("memoryview(bytes([1, 2, 3, 4])).cast('B', (2, 2))", vec![1.0, 2.0, 3.0, 4.0]),
         ("[float('inf'), -float('inf'), 1e300]", vec![f32::INFINITY, f32::NEG_INFINITY, f32::INFINITY]),
         ("__import__('array').array('d', [0.5, 1e-50])", vec![0.5, 0.0]),
@@ -180,7 +181,7 @@ async fn float_arrays_are_32_bit(context: &TestContext) {
     assert!(nan[0].is_nan() && nan[1] == 1.0, "{nan:?}");
     let many: Handle = python.evaluate("[0.5] * 300_000").await.expect("held");
     assert_eq!(python.to_float_array(&many).await.expect("floats"), vec![0.5; 300_000]);
-    for wrong in ["'text'", "5", "{1: 2}", "['x']", "[[1], [2]]", "object()"] {
+    for wrong in ["'text'", "5", "{1: 2}", "['x']", "[[1], ['2']]", "object()"] {
         let held: Handle = python.evaluate(wrong).await.expect(wrong);
         let told = python.to_float_array(&held).await.expect_err(wrong);
         assert_eq!(told.code(), Some(ErrorCode::NotRepresentable), "{wrong}: {told}");
@@ -199,9 +200,12 @@ async fn rows_of_floats(context: &TestContext) {
         let held: Handle = python.evaluate(code).await.expect(code);
         assert_eq!(python.to_float_array_2d(&held).await.expect(code), expected, "{code}");
     }
-    let held: Handle = python.evaluate("[1, 2]").await.expect("held");
-    let told = python.to_float_array_2d(&held).await.expect_err("one dimension");
-    assert_eq!(told.code(), Some(ErrorCode::NotRepresentable), "{told}");
+    for (code, shape) in [("[1, 2]", "(2,)"), ("[[[1, 2]], [[3, 4]]]", "(2, 1, 2)")] {
+        let held: Handle = python.evaluate(code).await.expect("held");
+        let told = python.to_float_array_2d(&held).await.expect_err("not two dimensions");
+        assert_eq!(told.code(), Some(ErrorCode::NotRepresentable), "{told}");
+        assert!(told.to_string().contains(shape), "{told}");
+    }
 }
 
 async fn availability_is_told_without_importing(context: &TestContext) {

@@ -18,6 +18,7 @@ pub const CASES: &[Case] = cases![
     deaths_say_their_cause,
     busy_session_can_be_inspected,
     handles_of_a_session_are_listed,
+    sessions_are_set_up_again_after_each_start,
 ];
 
 /// Code that marks a file when it runs, and never ends. The file is opened raw: one for text would exist before Python's own
@@ -175,6 +176,26 @@ async fn busy_session_can_be_inspected(context: &TestContext) {
     assert!(told.running_ms.is_some());
     let main = told.threads.iter().find(|thread| thread.main).expect("the thread of the call");
     assert_eq!(main.frames[0].function, "inner");
+}
+
+async fn sessions_are_set_up_again_after_each_start(context: &TestContext) {
+    let host = context.stranger();
+    let env = [("BEEP_TEST".to_owned(), Some("set".to_owned())), ("PATH".to_owned(), None)];
+    let setup = "import os, asyncio\nawait asyncio.sleep(0)\nprint('set up')\nx = os.environ['BEEP_TEST']";
+    let options = SessionOptions { env: env.into(), setup: Some(setup.into()), ..SessionOptions::default() };
+    let id = host.create_session_with(&options).await.expect("a session");
+    let there = host.with_session(&id);
+    assert_eq!(there.evaluate::<String>("x").await.expect("set up"), "set");
+    assert!(there.evaluate::<bool>("'PATH' not in os.environ").await.expect("asked"));
+    there.evaluate::<()>("os._exit(3)").await.expect_err("the worker dies");
+    assert_eq!(there.evaluate::<String>("x").await.expect("set up again"), "set");
+    host.delete_session(&id).await.expect("ended");
+    let broken = SessionOptions { setup: Some("1/0".into()), ..SessionOptions::default() };
+    let told = host.create_session_with(&broken).await.expect_err("the setup raises");
+    assert_eq!(told.exception().map(|error| error.kind.as_str()), Some("ZeroDivisionError"), "{told}");
+    let wrong = SessionOptions { env: [("A=B".to_owned(), None)].into(), ..SessionOptions::default() };
+    let told = host.create_session_with(&wrong).await.expect_err("no name");
+    assert_eq!(told.code(), Some(ErrorCode::InvalidRequest), "{told}");
 }
 
 async fn handles_of_a_session_are_listed(context: &TestContext) {

@@ -1,7 +1,7 @@
 //! Values: what goes out comes back as it was, and Python sees what was meant.
 
 use beep_python_client::{Handle, Locals, Response, Returned, Value};
-use beep_python_protocol::{BigInt, DateTime, Time, TimeDelta};
+use beep_python_protocol::{BigInt, DateTime, EnumMember, Time, TimeDelta};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
@@ -14,13 +14,13 @@ pub const CASES: &[Case] = cases![
     deep_nesting_travels_until_it_becomes_a_handle,
     long_text_and_many_items_travel,
     integers_beyond_what_python_converts_stay_in_the_session,
-    moments_of_zones_with_rules_stay_in_the_session,
+    moments_travel_with_the_name_of_their_zone,
     answers_keep_the_order_of_their_keys,
 ];
 
 /// Compares two values as they must be: of the same types at any depth, NaN like NaN and -0.0 unlike 0.0.
 const ALIKE: &str = "
-import struct, datetime, decimal
+import struct, datetime, decimal, http, pathlib, uuid
 def alike(a, b):
     if type(a) is not type(b):
         return False
@@ -37,7 +37,7 @@ def alike(a, b):
     if type(a) is decimal.Decimal:
         return str(a) == str(b)
     if type(a) in (datetime.datetime, datetime.time):
-        return a == b and a.fold == b.fold and a.utcoffset() == b.utcoffset()
+        return a == b and a.fold == b.fold and a.utcoffset() == b.utcoffset() and a.tzname() == b.tzname()
     return a == b
 ";
 
@@ -81,10 +81,17 @@ fn source(value: &Value) -> String {
             format!("{{{}}}", pairs.iter().map(|(k, v)| format!("{}: {}, ", source(k), source(v))).collect::<String>())
         }
         Value::Date(iso) => format!("datetime.date.fromisoformat('{iso}')"),
-        Value::DateTime(DateTime { iso, fold }) => {
+        Value::Uuid(text) => format!("uuid.UUID('{text}')"),
+        Value::Path(text) => format!("pathlib.Path('{text}')"),
+        Value::Enum(member) => format!("{}.{}({})", member.module, member.qualname, source(&member.value)),
+        Value::DateTime(DateTime { iso, zone: Some(zone), .. }) => {
+            let named = format!("datetime.timezone(datetime.datetime.fromisoformat('{iso}').utcoffset(), '{zone}')");
+            format!("datetime.datetime.fromisoformat('{iso}').replace(tzinfo={named})")
+        }
+        Value::DateTime(DateTime { iso, fold, .. }) => {
             format!("datetime.datetime.fromisoformat('{iso}').replace(fold={})", i32::from(*fold))
         }
-        Value::Time(Time { iso, fold }) => {
+        Value::Time(Time { iso, fold, .. }) => {
             format!("datetime.time.fromisoformat('{iso}').replace(fold={})", i32::from(*fold))
         }
         Value::Decimal(_) => format!("decimal.{value}"),
@@ -168,12 +175,21 @@ async fn every_kind_of_value_makes_the_round_trip(context: &TestContext) {
         ("2026-11-21T09:30:00.000001-23:59", false),
         ("2026-11-21T09:30:00+05:30:15", true),
     ];
-    values.extend(moments.map(|(iso, fold)| Value::DateTime(DateTime { iso: iso.into(), fold })));
+    values.extend(moments.map(|(iso, fold)| Value::DateTime(DateTime { iso: iso.into(), fold, zone: None })));
     let times = [("00:00:00", false), ("23:59:59.000001", true), ("12:00:00+01:00", false)];
-    values.extend(times.map(|(iso, fold)| Value::Time(Time { iso: iso.into(), fold })));
+    values.extend(times.map(|(iso, fold)| Value::Time(Time { iso: iso.into(), fold, zone: None })));
+    values.push(Value::DateTime(DateTime {
+        iso: "2026-11-21T09:30:00+01:00".into(),
+        fold: false,
+        zone: Some("named".into()),
+    }));
     for (days, seconds, microseconds) in [(0, 0, 0), (-1, 86_399, 999_999), (999_999_999, 86_399, 999_999)] {
         values.push(Value::TimeDelta(TimeDelta { days, seconds, microseconds }));
     }
+    values.push(Value::Uuid("12345678-1234-5678-1234-567812345678".into()));
+    values.push(Value::Path("/tmp/a b".into()));
+    let (module, qualname) = ("http".into(), "HTTPStatus".into());
+    values.push(Value::Enum(Box::new(EnumMember { module, qualname, value: 404.into() })));
     for value in &values {
         round_trip(context, value).await.unwrap();
     }
@@ -234,9 +250,12 @@ fn any_value() -> impl Strategy<Value = Value> {
         (any::<i64>(), 0..9u32)
             .prop_map(|(digits, scale)| Value::Decimal(format!("{digits}E-{scale}")))
             .prop_filter_map("as Python writes it", |value| normal_decimal(&value)),
-        (date(), time(), any::<bool>())
-            .prop_map(|(date, time, fold)| Value::DateTime(DateTime { iso: format!("{date}T{time}"), fold })),
-        (time(), any::<bool>()).prop_map(|(iso, fold)| Value::Time(Time { iso, fold })),
+        (date(), time(), any::<bool>()).prop_map(|(date, time, fold)| Value::DateTime(DateTime {
+            iso: format!("{date}T{time}"),
+            fold,
+            zone: None
+        })),
+        (time(), any::<bool>()).prop_map(|(iso, fold)| Value::Time(Time { iso, fold, zone: None })),
         (-999_999_999..=999_999_999, 0..86_400u32, 0..1_000_000u32)
             .prop_map(|(days, seconds, microseconds)| Value::TimeDelta(TimeDelta { days, seconds, microseconds })),
         keys.clone().prop_map(Value::Set),
@@ -336,16 +355,22 @@ async fn integers_beyond_what_python_converts_stay_in_the_session(context: &Test
     }
 }
 
-async fn moments_of_zones_with_rules_stay_in_the_session(context: &TestContext) {
+async fn moments_travel_with_the_name_of_their_zone(context: &TestContext) {
     let code = "import datetime\nclass Rules(datetime.tzinfo):\n    def utcoffset(self, when): return datetime.timedelta(hours=1)\n    def dst(self, when): return None\n    def tzname(self, when): return 'R'\n";
     context.python.evaluate::<()>(code).await.expect("defined");
-    for code in [
-        "datetime.datetime(2026, 11, 21, tzinfo=Rules())",
-        "datetime.time(9, tzinfo=Rules())",
-        "datetime.datetime(2026, 11, 21, tzinfo=datetime.timezone(datetime.timedelta(hours=1), 'named'))",
+    for (code, zone, offset) in [
+        ("datetime.datetime(2026, 11, 21, tzinfo=Rules())", "R", "+01:00"),
+        ("datetime.time(9, tzinfo=Rules())", "R", "+01:00"),
+        ("datetime.time(9, tzinfo=datetime.timezone(datetime.timedelta(hours=1), 'named'))", "named", "+01:00"),
     ] {
-        let returned: Returned = context.python.evaluate(code).await.expect(code);
-        assert!(matches!(returned, Returned::Handle(_)), "{code}: {returned:?}");
+        let value: Value = context.python.evaluate(code).await.expect(code);
+        let (Value::DateTime(DateTime { iso, zone: found, .. }) | Value::Time(Time { iso, zone: found, .. })) = &value
+        else {
+            panic!("{code}: {value:?}")
+        };
+        assert_eq!((found.as_deref(), iso.ends_with(offset)), (Some(zone), true), "{code}: {iso}");
+        let back = context.python.evaluate_with::<String>("it.tzname()", [("it", &value)]).await.expect("read");
+        assert_eq!(back, zone, "{code}");
     }
 }
 

@@ -40,7 +40,9 @@ fn quoted(cell: &str) -> Vec<&str> {
 }
 
 fn answer(server: &Server, code: &str, form: ValueForm) -> String {
-    let names = "from datetime import *\nfrom decimal import Decimal\nfrom math import inf, nan\n";
+    let names = "import http\nfrom collections import *\nfrom datetime import *\nfrom decimal import Decimal\n\
+                 from fractions import Fraction\nfrom math import inf, nan\nfrom pathlib import Path\n\
+                 from types import SimpleNamespace\nfrom uuid import UUID\n";
     let body = serde_json::json!({ "expression": format!("{names}{code}"), "values": form.as_str() }).to_string();
     String::from_utf8(Connection::open(server.http).post("/api/eval", &[], &body).body).expect("text")
 }

@@ -22,15 +22,17 @@ fn answer(server: &Server, asked: &Value, value: Value) {
 fn a_callback_gets_its_arguments_and_gives_its_answer() {
     let server = Server::start();
     let mut pipe = server.connect();
-    call(&mut pipe, "print('p')\nf(1, 'two', {3}, key=[4.5]) + 1", "plain");
+    call(&mut pipe, "print('p')\nf(1, 'two', object(), key=[4.5]) + 1", "plain");
     assert_eq!(pipe.receive()["text"], "p\n");
     let asked = pipe.receive();
     assert_eq!((&asked["event"], &asked["name"], &asked["nested"]), (&json!("callback"), &json!("add"), &json!(true)));
     assert_eq!((&asked["args"][0], &asked["args"][1]), (&json!({"value": 1}), &json!({"value": "two"})));
-    assert_eq!(asked["args"][2]["typeName"], "set");
+    assert_eq!(asked["args"][2]["typeName"], "object");
     assert_eq!(asked["kwargs"], json!({"key": {"value": [4.5]}}));
+    let object = json!({"handleId": asked["args"][2]["handleId"]});
     answer(&server, &asked, json!(41));
     assert_eq!(pipe.receive()["result"]["value"], 42);
+    pipe.refused("dir", object, "handle_expired");
     call(&mut pipe, "f((1, float('nan')))", "exact");
     let asked = pipe.receive();
     assert_eq!(asked["args"], json!([{"value": {"$tuple": [1, {"$float": "NaN"}]}}]));

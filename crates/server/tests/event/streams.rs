@@ -42,7 +42,7 @@ fn every_iterable_is_a_stream() {
     assert_eq!(last, done(25000));
     let (_, last) = streamed(&mut pipe, json!({"expression": "5"}));
     assert_eq!(last["errorInfo"]["exception"]["type"], "TypeError");
-    let handle = pipe.ask("eval", json!({"expression": "{1}"}))["handleId"].clone();
+    let handle = pipe.ask("eval", json!({"expression": "{1}", "returnType": "handle"}))["handleId"].clone();
     assert_eq!(streamed(&mut pipe, json!({"handleId": handle})).0, [1]);
     let payload = json!({"handleId": handle, "methodName": "union", "args": [[2]]});
     assert_eq!(streamed(&mut pipe, payload).0, [1, 2]);
@@ -53,11 +53,16 @@ fn every_iterable_is_a_stream() {
 fn an_item_without_a_value_form_is_a_handle() {
     let server = Server::start();
     let mut pipe = server.connect();
-    send(&mut pipe, json!({"id": 1, "command": "stream", "payload": {"expression": "[{7}]"}}));
-    let item = pipe.receive();
-    assert_eq!((&item["isHandle"], &item["typeName"]), (&json!(true), &json!("set")));
+    send(&mut pipe, json!({"id": 1, "command": "stream", "payload": {"expression": "[iter([7])]"}}));
+    let passing = pipe.receive();
     assert_eq!(pipe.receive()["result"]["count"], 1);
-    let payload = json!({"handleId": item["handleId"], "methodName": "pop"});
+    let told = pipe.refused("len", json!({"handleId": passing["handleId"]}), "handle_expired");
+    assert!(told["detail"].as_str().is_some_and(|told| told.contains("with the callback or the stream")), "{told}");
+    send(&mut pipe, json!({"id": 1, "command": "stream", "payload": {"expression": "[iter([7])]", "keep": true}}));
+    let item = pipe.receive();
+    assert_eq!((&item["isHandle"], &item["typeName"]), (&json!(true), &json!("list_iterator")));
+    assert_eq!(pipe.receive()["result"]["count"], 1);
+    let payload = json!({"handleId": item["handleId"], "methodName": "__next__"});
     assert_eq!(pipe.ask("call", payload)["value"], 7);
 }
 

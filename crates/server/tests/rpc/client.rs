@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_client::{
-    Args, CancelOutcome, Error, ErrorCode, Handle, Locals, Response, Returned, RpcBackend, Value,
-};
+use beep_python_client::{Args, CancelOutcome, Error, ErrorCode, Handle, Locals, Response, RpcBackend, Value};
 use beep_python_protocol::Outcome;
 
 use crate::port::Port;
@@ -29,15 +27,15 @@ async fn every_operation_works() {
     assert_eq!(none, None);
     let fractions = python.import_module("fractions").await.expect("imported");
     let made = python.create_object(&fractions, "Fraction", (3, 4)).await.expect("made");
-    assert_eq!(made.type_name(), "fractions.Fraction");
+    assert_eq!((made.type_name(), made.type_module()), ("Fraction", Some("fractions")));
     assert_eq!(python.get_attribute::<i64>(&made, "numerator").await.expect("read"), 3);
-    let limited: Handle =
-        python.call_method(&made, "limit_denominator", Args::new().kwarg("max_denominator", 2)).await.expect("called");
+    let limit = Args::new().kwarg("max_denominator", 2);
+    let limited: Handle = python.with_reprs().call_method(&made, "limit_denominator", limit).await.expect("called");
     assert_eq!(limited.repr(), Some("Fraction(1, 1)"));
     let list: Handle = python.evaluate("[]").await.expect("a handle, for one was asked for");
     python.call_method::<()>(&list, "append", (made.clone(),)).await.expect("appended");
-    let Returned::Handle(same) = python.call_method(&list, "pop", ()).await.expect("popped") else { panic!("a value") };
-    assert_eq!(same.type_name(), "fractions.Fraction");
+    let same: Handle = python.call_method(&list, "pop", ()).await.expect("popped");
+    assert_eq!((same.type_name(), same.repr()), ("Fraction", None));
     let owner: Handle = python.evaluate("class Owner: pass\nOwner()").await.expect("made");
     python.set_attribute(&owner, "name", Option::<i64>::None).await.expect("set");
     assert_eq!(python.get_attribute::<Option<i64>>(&owner, "name").await.expect("read"), None);

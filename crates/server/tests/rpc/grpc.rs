@@ -39,11 +39,11 @@ async fn every_rpc_answers() {
         kwargs_json: String::new(),
     };
     let made: m::CreateObjectResponse = server.call(path!("CreateObject"), create).await.expect("made");
-    assert_eq!(made.type_name, "fractions.Fraction");
+    assert_eq!(made.type_name, "Fraction");
     let numerator = m::GetAttributeRequest {
         handle_id: made.handle_id.clone(),
         attribute_name: "numerator".into(),
-        return_type: String::new(),
+        ..Default::default()
     };
     let numerator: m::GetAttributeResponse = server.call(path!("GetAttribute"), numerator).await.expect("read");
     assert_eq!(numerator.result, Some(m::get_attribute_response::Result::ValueJson("3".into())));
@@ -52,11 +52,13 @@ async fn every_rpc_answers() {
         method_name: "limit_denominator".into(),
         args_json: "[]".into(),
         kwargs_json: r#"{"max_denominator": 2}"#.into(),
-        return_type: String::new(),
+        return_type: "handle".into(),
+        repr: true,
     };
     let limited: m::CallMethodResponse = server.call(path!("CallMethod"), limit).await.expect("called");
     let Some(m::call_method_response::Result::Handle(limited)) = limited.result else { panic!("{limited:?}") };
-    assert_eq!((limited.type_name.as_str(), limited.repr.as_deref()), ("fractions.Fraction", Some("Fraction(1, 1)")));
+    assert_eq!((limited.type_name.as_str(), limited.type_module.as_deref()), ("Fraction", Some("fractions")));
+    assert_eq!(limited.repr.as_deref(), Some("Fraction(1, 1)"));
 
     let available = m::IsModuleAvailableRequest { module_name: "json".into() };
     let available: m::IsModuleAvailableResponse =
@@ -69,7 +71,7 @@ async fn every_rpc_answers() {
         let set = m::SetAttributeRequest { handle_id: handle_id.clone(), attribute_name, value_json: json.into() };
         let set: m::SetAttributeResponse = server.call(path!("SetAttribute"), set).await.expect("set");
         assert!(set.success);
-        let get = m::GetAttributeRequest { handle_id, attribute_name: "name".into(), return_type: String::new() };
+        let get = m::GetAttributeRequest { handle_id, attribute_name: "name".into(), ..Default::default() };
         let got: m::GetAttributeResponse = server.call(path!("GetAttribute"), get).await.expect("read");
         assert_eq!(got.result, Some(m::get_attribute_response::Result::ValueJson(expected.into())));
     }
@@ -105,8 +107,13 @@ async fn float_arrays_are_packed_floats() {
     assert_eq!(row(wrap("[1.5, -0.25, 1e999]").await).await, [1.5, -0.25, f32::INFINITY]);
     assert_eq!(row(wrap("[]").await).await, [0f32; 0]);
     assert_eq!(rows(wrap("[[1, 2], [], [3]]").await).await, [vec![1.0, 2.0], vec![], vec![3.0]]);
-    let made = evaluate(&server, "import array, math; array.array('f', [math.nan] + [0.5] * 300_000)").await;
-    let Some(m::evaluate_response::Result::Handle(many)) = made.expect("made").result else { panic!("no handle") };
+    let made = m::EvaluateRequest {
+        expression: "import array, math; array.array('f', [math.nan] + [0.5] * 300_000)".into(),
+        return_type: "handle".into(),
+        ..Default::default()
+    };
+    let made: m::EvaluateResponse = server.call(path!("Evaluate"), made).await.expect("made");
+    let Some(m::evaluate_response::Result::Handle(many)) = made.result else { panic!("no handle") };
     let many = row(many.handle_id).await;
     assert!(many.len() == 300_001 && many[0].is_nan() && many[300_000] == 0.5);
 }
@@ -117,7 +124,7 @@ async fn output_comes_with_the_response_and_names_persist() {
     let request = m::EvaluateRequest {
         expression: "import sys; print('out', file=sys.stderr); print('é'); n + 1".into(),
         locals_json: r#"{"n": 1}"#.into(),
-        return_type: String::new(),
+        ..Default::default()
     };
     let answer: m::EvaluateResponse = server.call(path!("Evaluate"), request).await.expect("answered");
     assert_eq!((answer.stdout.as_str(), answer.stderr.as_str(), answer.session_epoch), ("é\n", "out\n", 1));
@@ -284,13 +291,13 @@ async fn the_field_numbers_are_those_of_existing_clients() {
     let module = ask("ImportModule", &[(1, "collections")]).await;
     let module = &text(&module, 1);
     let made = ask("CreateObject", &[(1, module), (2, "Counter"), (3, "[\"aab\"]"), (4, "{\"z\": 5}")]).await;
-    assert_eq!(text(&made, 2), "collections.Counter");
+    assert_eq!(text(&made, 2), "Counter");
     let id = &text(&made, 1);
     let called = ask("CallMethod", &[(1, id), (2, "most_common"), (3, "[1]"), (4, "")]).await;
     assert_eq!(text(&called, 1), "[[\"z\",5]]");
-    let copied = ask("CallMethod", &[(1, id), (2, "copy")]).await;
-    let handle = field(&copied, 2);
-    assert_eq!(text(handle, 2), "collections.Counter");
+    let held = ask("CallMethod", &[(1, id), (2, "elements")]).await;
+    let handle = field(&held, 2);
+    assert_eq!(text(handle, 2), "chain");
     assert!(!text(handle, 1).is_empty());
     assert_eq!(ask("SetAttribute", &[(1, id), (2, "label"), (3, "\"x\"")]).await[..2], [1 << 3, 1]);
     assert_eq!(text(&ask("GetAttribute", &[(1, id), (2, "label")]).await, 1), "\"x\"");

@@ -43,15 +43,15 @@ fn every_rpc_answers_as_the_table_says() {
     let create =
         json!({ "ModuleHandleId": module["HandleId"], "ClassName": "Fraction", "Args": [3, 4], "Kwargs": null });
     let made = post(&server, "CreateObject", create);
-    assert_eq!(made["TypeName"], "fractions.Fraction");
+    assert_eq!((&made["TypeName"], &made["TypeModule"]), (&json!("Fraction"), &json!("fractions")));
     let id = &made["HandleId"];
     let get = json!({ "HandleId": id, "AttributeName": "numerator", "ReturnType": "System.Int32" });
     assert_eq!(post(&server, "GetAttribute", get)["Value"], 3);
     let call =
-        json!({ "HandleId": id, "MethodName": "limit_denominator", "Args": [2], "Kwargs": {}, "ReturnType": null });
+        json!({ "HandleId": id, "MethodName": "limit_denominator", "Args": [2], "Kwargs": {}, "ReturnType": "Handle" });
     let limited = post(&server, "CallMethod", call);
     assert_eq!((limited["IsHandle"].as_bool(), limited.get("Value")), (Some(true), None), "{limited}");
-    assert!(limited["HandleId"].is_string() && limited["TypeName"] == "fractions.Fraction");
+    assert!(limited["HandleId"].is_string() && limited["TypeName"] == "Fraction");
     let eval = json!({ "Expression": "print('out') or {'inner_key': n}", "Locals": { "n": 1 }, "ReturnType": "x" });
     let expected = json!({ "Value": { "inner_key": 1 }, "Stdout": "out\n", "SessionEpoch": 1 });
     assert_eq!(post(&server, "Evaluate", eval), expected);
@@ -105,7 +105,8 @@ async fn failures_have_a_status_and_say_why() {
     server.raw(eval, &[(":method", "GET")], "").await.expect_problem(405, "method_not_allowed");
     let (status, answer) = http1(&server, "POST", eval, r#"{"Expression":"raise ValueError('no')"}"#);
     assert_eq!((status, answer["exception"]["type"].as_str()), (422, Some("ValueError")));
-    let nan = post(&server, "Evaluate", json!({ "Expression": "import array; array.array('f', [float('nan')])" }));
+    let nan = json!({ "Expression": "import array; array.array('f', [float('nan')])", "ReturnType": "Handle" });
+    let nan = post(&server, "Evaluate", nan);
     let nan = json!({ "HandleId": nan["HandleId"] }).to_string();
     http2(&server, "/rpc/PythonService/ToFloatArray", &nan).await.expect_problem(422, "not_representable");
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{ErrorCode, Problem, SessionOptions};
+use beep_python_protocol::{ErrorCode, Limits, Problem, SessionOptions};
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::session::call::RequestId;
 use crate::session::environment_service::service::EnvironmentService;
-use crate::session::limits::LEAST_MEMORY_BYTES;
+use crate::session::limits::{LEAST_MEMORY_BYTES, LEAST_OPEN_FILES};
 use crate::session::manager::cancel::cancel;
 use crate::session::manager::close_on_drop::CloseOnDrop;
 use crate::session::manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
@@ -50,8 +51,15 @@ impl SessionManager {
             options;
         let spin = dedicated_thread.then(|| Arc::new(AdaptiveSpin::new()));
         let environments = EnvironmentService::new(home, environment);
-        let config =
-            SessionConfig { limits, idle_timeout: None, spin, labels: BTreeMap::new(), environments, usage_lock: None };
+        let config = SessionConfig {
+            limits,
+            setup: None,
+            idle_timeout: None,
+            spin,
+            labels: BTreeMap::new(),
+            environments,
+            usage_lock: None,
+        };
         let ready_timeout = Duration::from_secs(60);
         let zygote = ZygoteConfig { python, package, preload, directory, ready_timeout };
         note_out_of_memory_kills();
@@ -107,7 +115,7 @@ impl SessionManager {
 
     /// A new, empty session; returns when its worker is ready. Options that are not given are the host's own.
     pub async fn create(&self, options: SessionOptions) -> Result<Session, Problem> {
-        let SessionOptions { environment, preload, idle_timeout_ms, labels, limits } = options;
+        let SessionOptions { environment, preload, env, setup, idle_timeout_ms, labels, limits } = options;
         if idle_timeout_ms == Some(0) {
             return Err(Problem::new(ErrorCode::InvalidRequest, "'idleTimeoutMs' must be at least 1"));
         }
@@ -117,8 +125,22 @@ impl SessionManager {
             );
             return Err(Problem::new(ErrorCode::InvalidRequest, detail));
         }
+        let Limits { timeout_ms, cpu_ms, processes, open_files, waiting, .. } = limits;
+        for (name, given, least) in [
+            ("timeoutMs", timeout_ms, 1),
+            ("cpuMs", cpu_ms, 1),
+            ("processes", processes, 1),
+            ("openFiles", open_files, LEAST_OPEN_FILES),
+            ("waiting", waiting, 1),
+        ] {
+            if let Some(given) = given.filter(|&given| given < least) {
+                let detail = format!("'{name}' is {given}, and must be at least {least}: no call could run below that");
+                return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+            }
+        }
         let mut config = SessionConfig {
             limits: self.config.limits.with_overrides(&limits),
+            setup: setup_message(&env, setup.as_deref())?,
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),
             spin: self.config.spin.clone(),
             labels,
@@ -214,6 +236,20 @@ impl SessionManager {
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
         self.sessions.lock().expect("no panic while held")
     }
+}
+
+/// What a worker gets before its first call, if the options ask for anything.
+fn setup_message(env: &BTreeMap<String, Option<String>>, code: Option<&str>) -> Result<Option<Bytes>, Problem> {
+    for (name, value) in env {
+        let value = value.as_deref().unwrap_or_default();
+        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+            let detail =
+                format!("'env' has {name:?}: a variable's name has no '=', and neither it nor its value a NUL");
+            return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+        }
+    }
+    let body = || serde_json::json!({ "env": env, "setup": code }).to_string().into_bytes();
+    Ok((!env.is_empty() || code.is_some()).then(|| body().into()))
 }
 
 fn unknown(id: &str) -> Problem {

@@ -189,6 +189,9 @@ fn session_named(given: Option<&str>, body: &[u8]) -> Result<String, Problem> {
 }
 
 fn from_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(invalid("the body must be a JSON object")); // serde takes an array of the fields, too
+    }
     serde_json::from_slice(body).map_err(|error| invalid(format!("the request cannot be read: {error}")))
 }
 

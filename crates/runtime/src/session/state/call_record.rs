@@ -130,9 +130,10 @@ impl InFlightCall {
             WorkerAnswer::Object(body) => CallResult::Object(body),
             WorkerAnswer::Exception(body) => CallResult::Exception(body),
             WorkerAnswer::Rejected(body) => rejection(&body.contiguous()).into(),
-            WorkerAnswer::Cancelled { started } => {
+            WorkerAnswer::Cancelled { started, results } => {
                 let outcome = if started { Outcome::StateKept } else { Outcome::NotStarted };
-                cancelled_error(self.stopping.unwrap_or(ErrorCode::Cancelled), outcome).into()
+                let problem = cancelled_error(self.stopping.unwrap_or(ErrorCode::Cancelled), outcome);
+                Problem { results: serde_json::from_slice(&results).ok(), ..problem }.into()
             }
             WorkerAnswer::Unknown(kind) => {
                 let detail = format!("the worker sent an answer of the unknown kind {kind}");
@@ -163,11 +164,13 @@ impl InFlightCall {
 struct Rejection {
     code: ErrorCode,
     detail: String,
+    #[serde(default)]
+    ran: bool,
 }
 
 fn rejection(body: &[u8]) -> Problem {
     match serde_json::from_slice::<Rejection>(body) {
-        Ok(Rejection { code, detail }) => Problem::new(code, detail),
+        Ok(Rejection { code, detail, ran }) => Problem { ran, ..Problem::new(code, detail) },
         Err(error) => Problem::new(ErrorCode::Internal, format!("the worker's rejection cannot be read: {error}")),
     }
 }

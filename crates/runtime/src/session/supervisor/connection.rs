@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::WorkerDeath;
+use beep_python_protocol::{ErrorCode, WorkerDeath};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -31,16 +31,26 @@ struct WorkerTasks {
     writer: JoinHandle<()>,
     reader: JoinHandle<()>,
     host_calls: JoinHandle<()>,
+    worker: Arc<Worker>,
 }
 
-/// Passes on calls and answers until the worker is gone, then answers every call that it had. Returns whether the worker
-/// exited unexpectedly.
-pub(crate) async fn run_worker(inner: &Arc<SessionInner>, ready: ReadyWorker) -> bool {
+impl Drop for WorkerTasks {
+    /// Only a panic drops them before `stop_tasks` has ended them and the worker.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            [&self.writer, &self.reader, &self.host_calls].into_iter().for_each(JoinHandle::abort);
+            self.worker.kill();
+        }
+    }
+}
+
+/// Passes on calls and answers until the worker is gone, then answers every call that it had.
+pub(crate) async fn run_worker(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit {
     let span = tracing::info_span!("worker", pid = ready.worker.pid());
     run_within(inner, ready).instrument(span).await
 }
 
-async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> bool {
+async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit {
     let (worker, stdio, page) = (ready.worker.clone(), ready.stdio.clone(), ready.page.clone());
     apply_kernel_limits(worker.pid(), &inner.config.limits).await;
     let (requests, host) = (Arc::new(WriteQueue::default()), Arc::new(WriteQueue::default()));
@@ -69,6 +79,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> bool {
 
 fn spawn_tasks(inner: &Arc<SessionInner>, ready: ReadyWorker, link: Link) -> (WorkerTasks, oneshot::Receiver<Death>) {
     let ReadyWorker { worker, mut requests, answers, stdio, page, host, death } = ready;
+    let watched = worker.clone();
     let spin = inner.config.spin.clone();
     let mut affinity = WakeAffinity::new(worker, page);
     let before_write = move || {
@@ -81,6 +92,7 @@ fn spawn_tasks(inner: &Arc<SessionInner>, ready: ReadyWorker, link: Link) -> (Wo
     let writer = async move { drop(queue.write_to(&mut requests, before_write).await) };
     let host_calls = serve_host_calls(host, link.host, inner.clone(), stdio.clone());
     let tasks = WorkerTasks {
+        worker: watched,
         writer: tokio::spawn(writer),
         // Not within the span: entering it would cost each answer some hundred instructions.
         reader: tokio::spawn(read_messages(inner.clone(), answers, stdio, span.clone())),
@@ -103,22 +115,38 @@ async fn stop_tasks(inner: &SessionInner, worker: &Worker, stdio: &StdioPump, ta
     stdio.drain(inner);
 }
 
-/// Answers the calls that the worker had. Returns whether it exited unexpectedly.
-fn report_exit(inner: &SessionInner, worker: &Worker, death: Option<Death>, stdio: &StdioPump) -> bool {
+/// Answers the calls that the worker had. Returns how it ended.
+fn report_exit(inner: &SessionInner, worker: &Worker, death: Option<Death>, stdio: &StdioPump) -> WorkerExit {
     let (kill_reason, closing) = inner.read(|state, _| (state.stats().kill_reason, state.lifecycle().is_closing()));
     let exit = describe_exit(worker.pid(), death, stdio.stderr_tail(), kill_reason.is_some());
     // What exceeds a limit while nothing runs will do so again as soon as it is replaced.
     let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_)));
-    let unexpected = by_itself && !closing;
-    log_exit(&exit, unexpected);
+    let is_unexpected = by_itself && !closing;
+    log_exit(&exit, is_unexpected, kill_reason);
     inner.link_down(&exit);
-    unexpected
+    let limit = match kill_reason {
+        Some(KillReason::LimitExceeded(limit)) => Some(limit),
+        _ => None,
+    };
+    WorkerExit { is_unexpected, limit }
 }
 
-fn log_exit(exit: &WorkerDeath, unexpected: bool) {
-    match (unexpected, exit.stderr_tail.as_str()) {
-        (false, _) => tracing::info!("the session's {exit}"),
-        (true, "") => tracing::warn!("the session's {exit}"),
-        (true, tail) => tracing::warn!("the session's {exit}; it said: {tail}"),
+/// How a worker ended, as far as the next one is concerned.
+pub(crate) struct WorkerExit {
+    /// Neither the host nor a client wanted it.
+    pub(crate) is_unexpected: bool,
+    /// The limit that it had passed while no call ran.
+    pub(crate) limit: Option<ErrorCode>,
+}
+
+fn log_exit(exit: &WorkerDeath, unexpected: bool, kill_reason: Option<KillReason>) {
+    match (kill_reason, exit.stderr_tail.as_str()) {
+        (Some(KillReason::LimitExceeded(limit)), _) => {
+            tracing::warn!(%limit, "the session's {exit}: it passed a limit while no call ran");
+        }
+        (Some(why), _) => tracing::info!("the session's {exit}: {}", why.as_str()),
+        (None, "") if unexpected => tracing::warn!("the session's {exit}"),
+        (None, tail) if unexpected => tracing::warn!("the session's {exit}; it said: {tail}"),
+        _ => tracing::info!("the session's {exit}"),
     }
 }

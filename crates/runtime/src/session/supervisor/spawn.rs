@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use tokio::io::AsyncReadExt;
+use beep_python_protocol::{ErrorCode, Problem, PythonException};
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::session::shared::SessionInner;
+use crate::session::supervisor::lifecycle::closing;
 use crate::session::supervisor::stdio::StdioPump;
 use crate::worker::frame::{Decoder, FrameError};
 use crate::worker::shared_page::SharedPage;
-use crate::worker::wire::WorkerMessage;
+use crate::worker::wire::{HostMessage, WorkerAnswer, WorkerMessage};
 use crate::worker::worker::{Worker, WorkerEnds};
 use crate::worker::zygote::Death;
 use crate::worker::zygote_error::ZygoteError;
@@ -21,6 +24,8 @@ use crate::worker::zygote_error::ZygoteError;
 const WORKER_READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the standard error of a worker that died may take to be read.
 pub(crate) const STDERR_DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
+/// How long the code of a session's setup may take, where its calls have no deadline.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(600);
 const READ_BYTES: usize = 64 << 10;
 
 /// A worker that has reported readiness, and all ends of it.
@@ -90,6 +95,15 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
     let mut answers = AnswerPipe::new(answers);
     let first = timeout(WORKER_READY_TIMEOUT, answers.first()).await;
     if let Ok(Some(WorkerMessage::Ready)) = first {
+        let mut requests = requests;
+        if let Some(setup) = &inner.config.setup
+            && let Err(error) = set_up(inner, setup, &mut requests, &mut answers).await
+        {
+            worker.kill();
+            let _ = timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await;
+            stdio.drain(inner);
+            return Err(error);
+        }
         tracing::debug!(pid = worker.pid(), epoch, took = ?began.elapsed(), "a worker is ready");
         return Ok(ReadyWorker { worker: Arc::new(worker), requests, answers, stdio, page, host, death });
     }
@@ -100,4 +114,51 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
         Err(_) => ZygoteError::WorkerTimeout(WORKER_READY_TIMEOUT),
         Ok(_) => ZygoteError::WorkerExited(stdio.stderr_tail()),
     })
+}
+
+/// Has the worker do what the session's options say, before any call.
+async fn set_up(
+    inner: &SessionInner,
+    setup: &Bytes,
+    requests: &mut pipe::Sender,
+    answers: &mut AnswerPipe,
+) -> Result<(), ZygoteError> {
+    let mut frames = BytesMut::new();
+    HostMessage::Setup(setup.clone()).encode(&mut frames);
+    let within = inner.config.limits.deadline.unwrap_or(SETUP_TIMEOUT);
+    let answered = timeout(within, async {
+        requests.write_all(&frames).await.ok()?;
+        answers.first().await
+    });
+    let answer = tokio::select! {
+        answered = answered => answered,
+        () = closing(inner) => return Err(ZygoteError::Exited),
+    };
+    match answer {
+        Ok(Some(WorkerMessage::Answer { answer: WorkerAnswer::Object(_), .. })) => Ok(()),
+        Ok(Some(WorkerMessage::Answer { answer: WorkerAnswer::Exception(body), .. })) => {
+            Err(ZygoteError::Setup(Box::new(setup_failure(&body.contiguous()))))
+        }
+        Ok(_) => Err(ZygoteError::WorkerExited("it ended while it ran the session's setup".to_owned())),
+        Err(_) => {
+            let detail = format!("the session's setup did not end within {within:?}");
+            Err(ZygoteError::Setup(Box::new(Problem::new(ErrorCode::DeadlineExceeded, detail))))
+        }
+    }
+}
+
+fn setup_failure(body: &[u8]) -> Problem {
+    #[derive(Deserialize)]
+    struct Raised {
+        detail: String,
+        exception: PythonException,
+    }
+
+    match serde_json::from_slice(body) {
+        Ok(Raised { detail, exception }) => {
+            let detail = format!("the session's setup raised {detail}");
+            Problem { exception: Some(exception), ..Problem::new(ErrorCode::PythonException, detail) }
+        }
+        Err(error) => Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")),
+    }
 }

@@ -1,8 +1,11 @@
 //! The life of a session: a worker, its exit, the next worker.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Problem, WorkerDeath};
+use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
@@ -14,27 +17,48 @@ use crate::session::supervisor::lifecycle::closing;
 use crate::session::supervisor::spawn::{ReadyWorker, spawn_worker};
 use crate::worker::zygote_error::ZygoteError;
 
+const PAUSE_AFTER_PANIC: Duration = Duration::from_millis(100);
+
 /// Runs until the session is closed.
 pub(crate) async fn supervise(inner: Arc<SessionInner>) {
     let span = tracing::info_span!("session", id = inner.id);
-    supervise_within(&inner).instrument(span).await;
+    loop {
+        let supervised = AssertUnwindSafe(supervise_within(&inner).instrument(span.clone()));
+        if supervised.catch_unwind().await.is_ok() {
+            return;
+        }
+        // A fault of this host. Its worker went down with it; the calls that it had must not wait for ever.
+        span.in_scope(|| tracing::error!("the supervision of the session panicked; its worker is replaced"));
+        inner.link_down(&WorkerDeath::default());
+        let _ = timeout(PAUSE_AFTER_PANIC, closing(&inner)).await;
+    }
 }
 
 async fn supervise_within(inner: &Arc<SessionInner>) {
     let mut crash_loop = CrashLoop::default();
+    let mut limit = None;
     loop {
         match spawn_worker_twice(inner).await {
             Ok(ready) => {
                 let started_at = Instant::now();
-                let unexpectedly = run_worker(inner, ready).await;
-                crash_loop.exited(unexpectedly, started_at.elapsed());
+                let exit = run_worker(inner, ready).await;
+                limit = exit.limit;
+                crash_loop.exited(exit.is_unexpected, started_at.elapsed());
             }
             Err(error) => {
-                let detail = format!("no worker could be started: {}", error_chain(&error));
-                tracing::error!("{detail}");
-                inner.update(|state, _, effects| {
-                    state.fail(Problem::new(ErrorCode::WorkerUnavailable, detail), effects)
-                });
+                let problem = match error {
+                    // Its detail has the text of the user's exception, which is not for the log.
+                    ZygoteError::Setup(problem) => {
+                        tracing::warn!(code = problem.code.as_str(), "the session's setup failed");
+                        *problem
+                    }
+                    error => {
+                        let detail = format!("no worker could be started: {}", error_chain(&error));
+                        tracing::error!("{detail}");
+                        Problem::new(ErrorCode::WorkerUnavailable, detail)
+                    }
+                };
+                inner.update(|state, _, effects| state.fail(problem, effects));
                 tokio::select! {
                     () = inner.start_requested.notified() => {}
                     () = closing(inner) => {}
@@ -45,7 +69,13 @@ async fn supervise_within(inner: &Arc<SessionInner>) {
             break;
         }
         if let Some(pause) = crash_loop.backoff() {
-            tracing::warn!("workers die as soon as they begin; the next one begins in {pause:?}");
+            match limit {
+                Some(limit) => tracing::warn!(
+                    %limit,
+                    "workers pass a limit of the session as soon as they begin; the next one begins in {pause:?}"
+                ),
+                None => tracing::warn!("workers die as soon as they begin; the next one begins in {pause:?}"),
+            }
             let _ = timeout(pause, closing(inner)).await;
         }
     }

@@ -1,5 +1,11 @@
 //! Calls: sent ahead, answered, stopped, bounded.
 
+use std::time::Duration;
+
+use beep_python_protocol::message::CancelOutcome;
+use beep_python_protocol::{CallLimits, ErrorCode, Outcome};
+use bytes::Bytes;
+
 use super::fixture::{Fixture, eval, named, outcome, problem, text, value};
 use crate::session::call::{Request, RequestId};
 use crate::session::error::KillReason;
@@ -7,9 +13,6 @@ use crate::session::limits::SessionLimits;
 use crate::session::state::calls::StopResult;
 use crate::worker::shared_page::SLOTS;
 use crate::worker::wire::{WireId, WorkerAnswer};
-use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{CallLimits, ErrorCode, Outcome};
-use std::time::Duration;
 
 #[test]
 fn as_many_calls_as_there_are_slots_are_sent_ahead() {
@@ -91,7 +94,7 @@ fn running_call_is_interrupted_and_keeps_the_state() {
     assert_eq!(session.stop(call_id.expect("taken"), true), StopResult::Running);
     assert_eq!(session.interrupts, 1);
     assert_eq!(outcome(&mut target.outcome), None);
-    session.answer(&request, WorkerAnswer::Cancelled { started: true });
+    session.answer(&request, WorkerAnswer::Cancelled { started: true, results: Bytes::new() });
     assert_eq!(problem(&mut receiver).outcome, Some(Outcome::StateKept));
     assert_eq!(outcome(&mut target.outcome), Some(CancelOutcome::StateKept));
     assert_eq!(session.stop(call_id.expect("taken"), true), StopResult::Answered);

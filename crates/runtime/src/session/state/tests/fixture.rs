@@ -180,7 +180,7 @@ impl Fixture {
         let request = self.inbox.pop_front()?;
         self.started[request.page_slot] = true;
         if self.cancelled[request.page_slot] {
-            self.answer(&request, WorkerAnswer::Cancelled { started: false });
+            self.answer(&request, WorkerAnswer::Cancelled { started: false, results: Bytes::new() });
             return None;
         }
         if request.host_call.is_none() {

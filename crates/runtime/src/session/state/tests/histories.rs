@@ -249,7 +249,7 @@ impl History {
                 running.expect("an interrupt was sent, so a marked request runs")
             }
         };
-        self.session.answer(&request, WorkerAnswer::Cancelled { started: true });
+        self.session.answer(&request, WorkerAnswer::Cancelled { started: true, results: Bytes::new() });
     }
 
     /// The session ends as its supervisor ends it.
