@@ -39,10 +39,10 @@ STRANGERS = [("session", "supervisor")]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 100
 # Files and functions that are longer, and why.
-LONG_FILES = {
-    "crates/protocol/src/message.rs": "the messages of the wire, one struct after another",
+LONG_FILES = {}
+LONG_FUNCTIONS = {
+    "crates/server/src/rpc/request.rs json_body": "an arm of two or three lines for each operation",
 }
-LONG_FUNCTIONS = {}
 
 
 def blank(text):
