@@ -5,6 +5,8 @@
 //! Rust types.
 
 mod access;
+#[cfg(feature = "chrono")]
+mod chrono;
 mod convert;
 mod error;
 mod from_value;
