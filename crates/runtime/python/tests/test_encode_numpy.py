@@ -58,6 +58,9 @@ class Numpy(unittest.TestCase):
             with self.subTest(text=text):
                 value = numpy.datetime64(text, "s") if text == "NaT" else numpy.datetime64(text)
                 self.assertEqual((plain(value), exact(value)), (plainly, exactly))
+        # Beyond what is read back, text.
+        self.assertEqual(exact(numpy.datetime64("12020-01-01")), '"12020-01-01"')
+        self.assertEqual(exact(numpy.datetime64(5, "as")), '"1970-01-01T00:00:00.000000000000000005"')
         self.assertIsNone(plain(numpy.timedelta64(3, "Y")))
         self.assertEqual(plain(numpy.timedelta64(1500, "ms")), "1.5")
         self.assertEqual(exact(numpy.timedelta64(1500, "ms")), '{"$timedelta":[0,1,500000]}')

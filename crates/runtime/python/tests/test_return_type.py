@@ -172,6 +172,9 @@ class ReturnTypes(SessionTest):
         self.refuses("MyDto", "object()", "[len]")
         self.gives("json", ("[nan, (1,)]", '["NaN",[1]]'))
         self.refuses("json", "object()")
+        self.evaluate("class Meta(type):\n    def __getattribute__(self, name): 1/0\nclass Odd(metaclass=Meta): pass\nNone")
+        for hint in ("json", "Double", "List`1", "MyDto"):
+            self.refuses(hint, "Odd()")
         self.gives("text", ("'é'", '"é"'), ("None", "null"), ("Record({1})", '"Record(x={1})"'), ("1.0", '"1.0"'), ("''", '""'))
         for hint in ("Object", "System.Object", "", None):
             self.assertEqual(self.evaluate("3.0", returnType=hint), 3.0)

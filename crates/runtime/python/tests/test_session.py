@@ -1,5 +1,9 @@
+import json
+import os
 import sys
+import time
 import types
+from unittest import mock
 
 from beep_python import _wire
 
@@ -152,6 +156,21 @@ class HandleIds(SessionTest):
         with self.assertRaises(KeyboardInterrupt):
             self.ask(EVALUATE, expression="A()", repr=True)
         self.assertEqual(self.session.handles.held, {})
+
+
+class SetUp(SessionTest):
+    def test_variables_and_code(self):
+        self.addCleanup(time.tzset)
+        path = list(sys.path)
+        self.addCleanup(lambda: sys.path.__setitem__(slice(None), path))
+        with mock.patch.dict(os.environ, {"GONE": "1"}):
+            env = {"TZ": "JST-9", "PYTHONPATH": "/one:/two", "GONE": None, "HERE": "é"}
+            self.session.set_up(json.dumps({"env": env, "setup": "import asyncio\nawait asyncio.sleep(0)\nx = 5"}).encode())
+            self.assertEqual((time.tzname[0], sys.path[:2]), ("JST", ["/one", "/two"]))
+            self.assertEqual((os.environ["HERE"], "GONE" in os.environ), ("é", False))
+        self.assertEqual(self.evaluate("x"), 5)
+        with self.assertRaises(ZeroDivisionError):
+            self.session.set_up(b'{"setup": "1/0"}')
 
 
 class Namespace(SessionTest):
