@@ -8,6 +8,15 @@ use crate::error::Error;
 /// Names with their values, in order.
 type Named = Vec<(String, Value)>;
 
+/// Which argument has no value form, and why.
+pub(crate) type Unwritable = (String, ValueError);
+
+impl From<Unwritable> for Error {
+    fn from((what, source): Unwritable) -> Error {
+        Error::Encode { what, source }
+    }
+}
+
 /// The positional and keyword arguments of a call. A tuple of up to six positional arguments converts into it.
 ///
 /// ```
@@ -19,7 +28,7 @@ type Named = Vec<(String, Value)>;
 pub struct Args {
     positional: Vec<Value>,
     keyword: Locals,
-    failure: Option<(String, ValueError)>,
+    failure: Option<Unwritable>,
 }
 
 impl Args {
@@ -49,9 +58,13 @@ impl Args {
     }
 
     pub(crate) fn into_values(self) -> Result<(Vec<Value>, Named), Error> {
+        Ok(self.into_writable()?)
+    }
+
+    pub(crate) fn into_writable(self) -> Result<(Vec<Value>, Named), Unwritable> {
         match self.failure {
-            Some((what, source)) => Err(Error::Encode { what, source }),
-            None => Ok((self.positional, self.keyword.into_values()?)),
+            Some(failure) => Err(failure),
+            None => Ok((self.positional, self.keyword.into_writable()?)),
         }
     }
 }
@@ -60,7 +73,7 @@ impl Args {
 #[derive(Debug, Default)]
 pub struct Locals {
     values: Named,
-    failure: Option<(String, ValueError)>,
+    failure: Option<Unwritable>,
 }
 
 impl Locals {
@@ -84,10 +97,11 @@ impl Locals {
     }
 
     pub(crate) fn into_values(self) -> Result<Named, Error> {
-        match self.failure {
-            Some((what, source)) => Err(Error::Encode { what, source }),
-            None => Ok(self.values),
-        }
+        Ok(self.into_writable()?)
+    }
+
+    pub(crate) fn into_writable(self) -> Result<Named, Unwritable> {
+        self.failure.map_or(Ok(self.values), Err)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Operations that run one after the other in one request.
 
 use beep_python_protocol::message::CallResponse;
-use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException, Value};
+use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException, Value, ValueError, to_value};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, json};
 
-use crate::args::{Args, Locals};
+use crate::args::{Args, Locals, Unwritable};
 use crate::body::{decode, encode};
 use crate::client::Client;
 use crate::error::Error;
@@ -33,7 +33,7 @@ use crate::transport::Transport;
 #[derive(Debug, Default)]
 pub struct Batch {
     steps: Vec<Map<String, serde_json::Value>>,
-    failure: Option<Error>,
+    failure: Option<Unwritable>,
     goes_on: bool,
 }
 
@@ -89,7 +89,7 @@ impl Batch {
 
     /// As [`Client::evaluate_with`].
     pub fn evaluate_with(&mut self, code: &str, locals: impl Into<Locals>) -> Step {
-        let locals = locals.into().into_values().map(|locals| named(&locals));
+        let locals = locals.into().into_writable().and_then(|locals| named(&locals));
         self.add("eval", [("expression", Ok(code.into())), ("locals", locals)])
     }
 
@@ -155,12 +155,12 @@ impl Batch {
     fn with_args<const LEN: usize>(
         &mut self,
         operation: &str,
-        fields: [(&str, Result<serde_json::Value, Error>); LEN],
+        fields: [(&str, Result<serde_json::Value, Unwritable>); LEN],
         args: Args,
     ) -> Step {
-        let (args, kwargs) = match args.into_values() {
-            Ok((args, kwargs)) => (argument(args), Ok(named(&kwargs))),
-            Err(error) => (Err(error), Ok(json!({}))),
+        let (args, kwargs) = match args.into_writable() {
+            Ok((args, kwargs)) => (argument(args), named(&kwargs)),
+            Err(failure) => (Err(failure), Ok(json!({}))),
         };
         self.add(operation, fields.into_iter().chain([("args", args), ("kwargs", kwargs)]))
     }
@@ -168,13 +168,16 @@ impl Batch {
     fn add<'a>(
         &mut self,
         operation: &str,
-        fields: impl IntoIterator<Item = (&'a str, Result<serde_json::Value, Error>)>,
+        fields: impl IntoIterator<Item = (&'a str, Result<serde_json::Value, Unwritable>)>,
     ) -> Step {
         let mut step = Map::from_iter([("operation".to_owned(), operation.into())]);
         for (name, value) in fields {
             match value {
                 Ok(value) => drop(step.insert(name.to_owned(), value)),
-                Err(error) => drop(self.failure.get_or_insert(error)),
+                Err((what, error)) => {
+                    let at = self.steps.len();
+                    self.failure.get_or_insert_with(|| (format!("{what} of step {at} of the batch"), error));
+                }
             }
         }
         self.steps.push(step);
@@ -182,13 +185,20 @@ impl Batch {
     }
 }
 
-fn argument(value: impl Serialize) -> Result<serde_json::Value, Error> {
-    let value = crate::body::to_argument("an argument of the batch", &value)?;
-    Ok(serde_json::to_value(value).unwrap_or_default())
+fn argument(value: impl Serialize) -> Result<serde_json::Value, Unwritable> {
+    to_value(&value).and_then(|value| in_json(&value)).map_err(|error| ("a value".to_owned(), error))
 }
 
-fn named(values: &[(String, Value)]) -> serde_json::Value {
-    values.iter().map(|(name, value)| (name.clone(), serde_json::to_value(value).unwrap_or_default())).collect()
+fn named(values: &[(String, Value)]) -> Result<serde_json::Value, Unwritable> {
+    let pair = |(name, value): &(String, Value)| match in_json(value) {
+        Ok(value) => Ok((name.clone(), value)),
+        Err(error) => Err((format!("`{name}`"), error)),
+    };
+    values.iter().map(pair).collect()
+}
+
+fn in_json(value: &Value) -> Result<serde_json::Value, ValueError> {
+    serde_json::to_value(value).map_err(|error| ValueError::Mismatch(error.to_string()))
 }
 
 /// What became of the steps of a [`Batch`].
@@ -266,8 +276,8 @@ impl<T: Transport> Client<T> {
             stop_on_error: bool,
         }
 
-        if let Some(error) = &batch.failure {
-            return Err(Error::malformed(error.to_string()));
+        if let Some(failure) = &batch.failure {
+            return Err(failure.clone().into());
         }
         let body = encode(&Request { steps: &batch.steps, stop_on_error: !batch.goes_on });
         let options = self.call_options().clone();

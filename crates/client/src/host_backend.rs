@@ -17,7 +17,7 @@ use crate::transport::Transport;
 /// [`Client`] has all of these and more as methods of its own, so most programs need no trait:
 ///
 /// ```no_run
-/// use beep_python_client::{Error, HttpBackend, LocalBackend, PipeBackend, PythonHostBackend, RpcBackend, connect};
+/// use beep_python_client::{Error, HttpBackend, PipeBackend, PythonHostBackend, connect};
 ///
 /// async fn version(python: &impl PythonHostBackend) -> Result<String, Error> {
 ///     python.initialize().await?;
@@ -28,9 +28,9 @@ use crate::transport::Transport;
 /// version(&HttpBackend::connect("http://127.0.0.1:5678")?).await?;
 /// version(&PipeBackend::connect("pipe:my-pipe")?).await?;
 /// # #[cfg(feature = "rpc")]
-/// version(&RpcBackend::connect("grpc://127.0.0.1:50051")?).await?;
+/// version(&beep_python_client::RpcBackend::connect("grpc://127.0.0.1:50051")?).await?;
 /// # #[cfg(feature = "local")]
-/// version(&LocalBackend::connect("local:my-environment")?).await?;
+/// version(&beep_python_client::LocalBackend::connect("local:my-environment")?).await?;
 /// version(&connect("http://127.0.0.1:5678")?).await?;
 /// # Ok(())
 /// # }

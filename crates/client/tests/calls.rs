@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use beep_python_client::{
-    Args, Endpoint, Error, ErrorCode, Handle, HttpBackend, Locals, PythonHostBackend, Response, Value,
+    Args, Batch, Endpoint, Error, ErrorCode, Handle, HttpBackend, Locals, PythonHostBackend, Response, Value,
 };
 use fake::{Fake, Scripted};
 use serde::{Deserialize, Serialize};
@@ -132,6 +132,12 @@ async fn an_argument_that_cannot_be_written_is_named_and_nothing_is_sent() {
     };
     let error = fake.backend.call_method::<()>(&handle, "m", Args::new().arg(1).arg(Unwritable)).await.unwrap_err();
     assert_eq!(error.to_string(), "argument 2 cannot be written as a Python value");
+    let mut batch = Batch::new();
+    let object = batch.evaluate("[]");
+    batch.evaluate_with("x", [("x", Unwritable)]);
+    batch.set_item(object, 0, Unwritable);
+    let error = fake.backend.run_batch(&batch).await.unwrap_err();
+    assert_eq!(error.to_string(), "`x` of step 1 of the batch cannot be written as a Python value");
     let error = fake.backend.with_session("new\nline").evaluate::<()>("x").await.unwrap_err();
     assert!(matches!(error, Error::Encode { .. }), "{error:?}");
     assert!(fake.seen().is_empty());

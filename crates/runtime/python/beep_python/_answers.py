@@ -43,20 +43,19 @@ class Answers:
         """The answer's type and its body."""
         hint = None if body is None else body.get("returnType")
         if hint is None:
-            encoded = encode(value, exact, source.keep, self.limit)
-            return self.handle(value, body) if encoded is None else (_wire.VALUE, encoded)
-        if hint == "json":
-            encoded = encode(value, exact, (), self.limit)
-            return (_wire.VALUE, encoded) if encoded is not None else self.as_asked(_type_name.parse(hint), value, exact, body, source)
+            return self.value_or_handle(value, exact, body, source)
         if type(hint) is not str:
             raise wrong("returnType", "a string", hint)
         asked = _type_name.parse(hint)
         if asked.is_handle:
             return self.handle(value, body)
         if asked.is_open:
-            encoded = encode(value, exact, source.keep, self.limit)
-            return self.handle(value, body) if encoded is None else (_wire.VALUE, encoded)
+            return self.value_or_handle(value, exact, body, source)
         return self.as_asked(asked, value, exact, body, source)
+
+    def value_or_handle(self, value, exact, body, source):
+        encoded = encode(value, exact, source.keep, self.limit)
+        return self.handle(value, body) if encoded is None else (_wire.VALUE, encoded)
 
     def as_asked(self, asked, value, exact, body, source):
         try:

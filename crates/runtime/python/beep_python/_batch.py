@@ -7,6 +7,7 @@ from . import _exceptions
 from ._builtins import own as __builtins__
 from ._decode import loads, wrong
 from ._encode import dumps
+from ._interrupts import is_cancel
 from ._wire import HANDLE, OBJECT, VALUE, Rejected
 
 MAX_STEPS = 100_000
@@ -33,27 +34,34 @@ class Batch:
         stop_on_error = body.get("stopOnError", True)
         if type(stop_on_error) is not bool:
             raise wrong("stopOnError", "a boolean", stop_on_error)
-        self.check(steps)
-        return _Run(self, steps, stop_on_error, exact).to_its_end()
+        try:
+            references = self.checked(steps)
+        except RecursionError:
+            raise Rejected("invalid_request", "a step of the batch is nested too deeply") from None
+        return _Run(self, steps, references, stop_on_error, exact).to_its_end()
 
-    def check(self, steps):
-        """Rejects the whole batch for a step that no batch could run."""
+    def checked(self, steps):
+        """By step, the earlier ones that it refers to. Rejects the whole batch for a step that no batch could run."""
+        references = []
         for at, step in enumerate(steps):
             name = step.get("operation")
             if type(name) is not str or name not in self.operations:
                 known = ", ".join(sorted(self.operations))
                 detail = "step %d of the batch has the operation %s; a batch knows %s" % (at, dumps(name), known)
                 raise Rejected("invalid_request", detail)
-            for other in referred(step):
+            others = referred(step)
+            for other in others:
                 if type(other) is not int or not 0 <= other < at:
                     detail = "step %d of the batch refers to the result %s; it can refer to an earlier step only"
                     raise Rejected("invalid_request", detail % (at, dumps(other)))
+            references.append(others)
+        return references
 
 
 class _Run:
-    def __init__(self, batch, steps, stop_on_error, exact):
-        self.batch, self.steps, self.stop_on_error, self.exact = batch, steps, stop_on_error, exact
-        self.needed = {other for step in steps for other in referred(step)}
+    def __init__(self, batch, steps, references, stop_on_error, exact):
+        self.batch, self.steps, self.references, self.stop_on_error, self.exact = batch, steps, references, stop_on_error, exact
+        self.needed = {other for others in references for other in others}
         self.results = []  # what the client gets of each step
         self.found = {}  # by step, what a later one gets in place of its `$result`
         self.made = []  # handles that the batch made
@@ -64,7 +72,7 @@ class _Run:
         failed = False
         try:
             for at, step in enumerate(self.steps):
-                if failed and self.stop_on_error or any([other not in self.found for other in referred(step)]):
+                if failed and self.stop_on_error or any([other not in self.found for other in self.references[at]]):
                     self.results.append(b'{"skipped":true}')
                     continue
                 try:
@@ -73,7 +81,7 @@ class _Run:
                     failed = True
                     self.results.append(b'{"error":%s}' % _json({"code": error.code, "detail": error.detail}))
                 except BaseException as error:
-                    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancelledError":
+                    if is_cancel(error):
                         raise
                     failed = True
                     self.results.append(b'{"error":{"code":"python_exception",%s}' % _exceptions.encode(error)[1:])

@@ -17,12 +17,16 @@ def describe(obj):
         doc = obj.__doc__ if callable(obj) or isinstance(obj, type(sys)) else type(obj).__doc__
         if isinstance(doc, str):
             out["doc"] = message_of(doc)[:MAX_DOC]
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         pass  # a property of the user's class raised
     try:
         out["length"] = len(obj)
-    except Exception:
-        pass
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        pass  # it has none, or its class raised
     if out["callable"]:
         out.update(_of_callable(obj))
     return out

@@ -9,7 +9,7 @@ from enum import Enum
 from ._builtins import own as __builtins__
 from ._classes import Tagged, moment_text
 from ._plain import float_text, floats_fit
-from ._walk import Form, NotRepresentable
+from ._walk import Form, rewrite_sequence
 
 MAX_DEPTH = 120  # readers commonly stop at 128
 I64_MIN, I64_MAX = -(1 << 63), (1 << 63) - 1
@@ -48,14 +48,6 @@ def _int(walk, value, depth):
 
 def _float(walk, value, depth):
     return float.__float__(value) if _isfinite(value) else {"$float": float_text(value)}
-
-
-def _list(walk, value, depth):
-    walk.enter(value, depth)
-    try:
-        return walk.each(walk.items_of(value), depth + 1)
-    finally:
-        walk.leave(value)
 
 
 def _dict(walk, value, depth):
@@ -140,7 +132,7 @@ _RULES = {
     bool: _same,
     type(None): _same,
     float: _float,
-    list: _list,
+    list: rewrite_sequence,
     dict: _dict,
     tuple: _sequence("$tuple"),
     set: _sequence("$set"),

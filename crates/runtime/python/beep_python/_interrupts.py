@@ -3,6 +3,7 @@
 A signal that arrives late finds another request running, whose byte is not set, and does nothing.
 """
 
+import sys
 from threading import get_ident
 
 # the module `signal` converts their arguments and results to enums, which takes longer than all the rest
@@ -125,3 +126,11 @@ class InterruptGate:
 
     def is_cancelled(self, request_id):
         return self.page[_shared_page.CANCEL + (request_id & _shared_page.SLOTS - 1)] != 0
+
+
+def is_cancel(error):
+    """Whether a cancelled request may end so."""
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

@@ -8,7 +8,7 @@ from enum import Enum
 
 from ._builtins import own as __builtins__
 from ._classes import Tagged, moment_text
-from ._walk import Form, NotRepresentable, Number
+from ._walk import Form, NotRepresentable, Number, rewrite_sequence
 
 MAX_DEPTH = 60  # existing clients read no deeper than 64
 MAX_EXPONENT = 300  # beyond it a number is text: many readers reject what no double holds
@@ -81,14 +81,6 @@ def _moment(walk, value, depth):
     return moment_text(value)
 
 
-def _sequence(walk, value, depth):
-    walk.enter(value, depth)
-    try:
-        return walk.each(walk.items_of(value), depth + 1)
-    finally:
-        walk.leave(value)
-
-
 def _mapping(walk, value, depth):
     walk.enter(value, depth)
     try:
@@ -137,10 +129,10 @@ _RULES = {
     type(None): _same,
     float: _float,
     Number: lambda walk, value, depth: value,
-    list: _sequence,
-    tuple: _sequence,
-    set: _sequence,
-    frozenset: _sequence,
+    list: rewrite_sequence,
+    tuple: rewrite_sequence,
+    set: rewrite_sequence,
+    frozenset: rewrite_sequence,
     dict: _mapping,
     bytes: _base64,
     bytearray: _base64,

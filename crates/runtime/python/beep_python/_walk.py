@@ -106,6 +106,15 @@ class Walk:
         return value.items() if type(value) is dict else list(islice(value.items(), count))
 
 
+def rewrite_sequence(walk, value, depth):
+    """The rule of what both forms write as an array."""
+    walk.enter(value, depth)
+    try:
+        return walk.each(walk.items_of(value), depth + 1)
+    finally:
+        walk.leave(value)
+
+
 def converted(convert):
     """The rule of a class outside the form: what `convert` makes of the value is rewritten in its place."""
 

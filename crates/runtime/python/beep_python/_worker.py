@@ -17,7 +17,7 @@ from ._client import ClientProxy
 from ._encode import dumps
 from ._event_loop import SessionLoop
 from ._exit import exit_child, flush_current, flush_each
-from ._interrupts import InterruptGate
+from ._interrupts import InterruptGate, is_cancel
 from ._limits import RequestLimits
 from ._session import Session
 from ._streams import Streams
@@ -351,8 +351,9 @@ class Worker:
                 raise
             if isinstance(error, Rejected):
                 return _wire.REJECTED, rejection(error)
+            interrupted = self.session.batch.take_interrupted()
             if stopping and is_cancel(error):
-                return _wire.CANCELLED, b"started" + self.session.batch.take_interrupted()
+                return _wire.CANCELLED, b"started" + interrupted
             return _wire.EXCEPTION, _exceptions.encode(error)
 
     def flush(self):
@@ -364,10 +365,3 @@ class Worker:
 def rejection(rejected):
     ran = {"ran": True} if rejected.ran else {}
     return dumps({"code": rejected.code, "detail": rejected.detail, **ran}).encode("utf-8", "replace")
-
-
-def is_cancel(error):
-    if isinstance(error, KeyboardInterrupt):
-        return True
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and isinstance(error, asyncio.CancelledError)

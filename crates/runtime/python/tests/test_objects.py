@@ -1,4 +1,5 @@
 import json
+import sys
 
 from beep_python import _wire
 from beep_python._wire import Rejected
@@ -102,6 +103,11 @@ class Objects(SessionTest):
         defaults = self.read(DESCRIBE, handleId=self.keep("odd"))["parameters"]["properties"]
         self.assertEqual(defaults, {"a": {}, "b": {}, "c": {"type": "number", "default": 1.5}})
 
+    def test_describe_of_a_class_that_exits(self):
+        self.evaluate("class Exits:\n    def __len__(self): raise SystemExit\nNone")
+        told = self.read(DESCRIBE, handleId=self.keep("Exits()"))
+        self.assertEqual((told["typeName"], "length" in told), ("Exits", False))
+
 
 class Batches(SessionTest):
     def batch(self, *steps, **more):
@@ -150,6 +156,11 @@ class Batches(SessionTest):
         results = self.batch({"operation": "len", "handleId": "no"})
         self.assertEqual(results[0]["error"]["code"], "unknown_handle")
 
+    def test_a_cancelled_future_is_an_error_as_any_other(self):
+        raises = {"operation": "eval", "expression": "import concurrent.futures\nraise concurrent.futures.CancelledError"}
+        results = self.batch(raises, {"operation": "eval", "expression": "1"}, stopOnError=False)
+        self.assertEqual((results[0]["error"]["exception"]["type"], results[1]), ("concurrent.futures._base.CancelledError", {"value": 1}))
+
     def test_what_no_batch_runs(self):
         for steps in (
             *(5, [5], [{}], [{"operation": "batch"}], [{"operation": "stream"}], [{"operation": 5}]),
@@ -159,6 +170,11 @@ class Batches(SessionTest):
             with self.subTest(steps=steps):
                 self.assertEqual(self.refused(BATCH, steps=steps)[0], "invalid_request")
         self.assertEqual(self.refused(BATCH, steps=[], stopOnError=1)[0], "invalid_request")
+        deep = 5
+        for _ in range(sys.getrecursionlimit()):
+            deep = [deep]
+        with self.assertRaises(Rejected):
+            self.session.batch.run({"steps": [{"operation": "eval", "args": deep}]}, False)
         self.assertEqual(self.batch(), [])
 
     def test_an_interrupted_batch_leaves_no_handle(self):
