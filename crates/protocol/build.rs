@@ -17,5 +17,7 @@ fn generate() {
         })
         .unwrap_or_else(|error| panic!("proto/python_service.proto: {error:?}"));
     std::fs::write(out.join("python_service.bin"), prost::Message::encode_to_vec(&set)).expect("OUT_DIR is writable");
-    prost_build::Config::new().compile_fds(set).expect("the messages can be written");
+    // A chunk of data is not copied out of the message.
+    let chunks = [".beep.python.runtime.FetchResponse", ".beep.python.runtime.PutRequest"];
+    prost_build::Config::new().bytes(chunks).compile_fds(set).expect("the messages can be written");
 }

@@ -49,8 +49,10 @@ codes! {
     UnknownOperation = "unknown_operation", 404, Unimplemented, "No such route";
     /// The route exists, with another method.
     MethodNotAllowed = "method_not_allowed", 405, Unimplemented, "The route takes another method";
-    /// The body's content type is not `application/json`.
-    UnsupportedMediaType = "unsupported_media_type", 415, Unimplemented, "The body must be JSON";
+    /// The body's content type is none that the route takes.
+    UnsupportedMediaType = "unsupported_media_type", 415, Unimplemented, "The body is of another type";
+    /// The object has none of the forms that the request accepts.
+    NotAcceptable = "not_acceptable", 406, InvalidArgument, "No form that is accepted";
     /// The body is larger than the server accepts.
     BodyTooLarge = "body_too_large", 413, ResourceExhausted, "The body is too large";
     /// The body did not arrive in time.
@@ -99,6 +101,10 @@ codes! {
     NoDebugger = "no_debugger", 422, FailedPrecondition, "No debugger can be started";
     /// The result exceeds its size limit.
     ResultTooLarge = "result_too_large", 422, ResourceExhausted, "The result is too large";
+    /// The session's data exceeds its limit of bytes, or of pieces.
+    TooMuchData = "too_much_data", 422, ResourceExhausted, "Too much data";
+    /// Data that belongs to a message did not arrive with it.
+    DataLost = "data_lost", 422, DataLoss, "The data did not arrive";
     /// The server is stopping.
     ShuttingDown = "shutting_down", 503, Unavailable, "The server is stopping";
     /// There is no such environment.

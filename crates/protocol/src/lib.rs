@@ -4,6 +4,7 @@
 
 mod call_options;
 mod capabilities;
+mod data;
 mod death;
 mod debugger;
 mod error;
@@ -25,6 +26,7 @@ mod value;
 
 pub use call_options::{CallOption, CallOptions, TextWire};
 pub use capabilities::Capabilities;
+pub use data::{DataDescriptor, DataFormat, DataKind};
 pub use death::{DeathCause, WorkerDeath};
 pub use debugger::{DebugRequest, Debugger};
 pub use error::ErrorCode;

@@ -58,11 +58,15 @@ pub enum Operation {
     Await = 26,
     /// Run operations one after the other in one request.
     Batch = 27,
+    /// Bring an object as bytes, an array or a table.
+    Fetch = 28,
+    /// Keep bytes, an array or a table that the client sends.
+    Put = 29,
 }
 
 impl Operation {
     /// Every operation, in the order of their numbers.
-    pub const ALL: [Operation; 27] = [
+    pub const ALL: [Operation; 29] = [
         Operation::Evaluate,
         Operation::Import,
         Operation::Create,
@@ -90,6 +94,8 @@ impl Operation {
         Operation::Value,
         Operation::Await,
         Operation::Batch,
+        Operation::Fetch,
+        Operation::Put,
     ];
 
     /// Whether events always precede its response.
@@ -127,6 +133,8 @@ impl Operation {
             Operation::Value => "/api/value",
             Operation::Await => "/api/await",
             Operation::Batch => "/api/batch",
+            Operation::Fetch => "/api/fetch",
+            Operation::Put => "/api/put",
         }
     }
 
@@ -165,6 +173,8 @@ impl Operation {
             Operation::Value => "value",
             Operation::Await => "await",
             Operation::Batch => "batch",
+            Operation::Fetch => "fetch",
+            Operation::Put => "put",
         }
     }
 
@@ -203,6 +213,8 @@ impl Operation {
             Operation::Value => "GetValue",
             Operation::Await => "Await",
             Operation::Batch => "Batch",
+            Operation::Fetch => "Fetch",
+            Operation::Put => "Put",
         }
     }
 

@@ -61,6 +61,12 @@ pub struct Limits {
     /// The size of a result, and of each item of a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result_bytes: Option<u64>,
+    /// The bytes of the arrays, tables and other data that the session holds outside of Python's own memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_bytes: Option<u64>,
+    /// The number of such data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_count: Option<u64>,
     /// The number of open file descriptors of each process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_files: Option<u64>,

@@ -10,9 +10,10 @@ pub use environment::{
     EnvironmentRequest, InstallPackagesRequest, InstalledPackage, PackagesInstalled,
 };
 pub use request::{
-    AnswerRequest, CallRequest, ContainsRequest, CreateRequest, DisposeRequest, EvaluateRequest, GetAttributeRequest,
-    HandleRequest, InvokeRequest, ItemRequest, ModuleRequest, NamedValues, RETURN_HANDLE, RETURN_JSON, RETURN_TEXT,
-    SetAttributeRequest, SetItemRequest, StreamRequest, ValueRequest, WrapRequest,
+    AnswerRequest, CallRequest, ContainsRequest, CreateRequest, DisposeRequest, EvaluateRequest, FetchRequest,
+    GetAttributeRequest, HandleRequest, InvokeRequest, ItemRequest, ModuleRequest, NamedValues, PutRequest,
+    RETURN_HANDLE, RETURN_JSON, RETURN_TEXT, SetAttributeRequest, SetItemRequest, StreamRequest, ValueRequest,
+    WrapRequest,
 };
 pub use response::{CallResponse, ModuleAvailableResponse};
 pub use session::{

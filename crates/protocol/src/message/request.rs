@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::data::{DataFormat, DataKind};
 use crate::value::kinds::Value;
 
 /// The `returnType` of a client that wants a handle, even if the result has a value form.
@@ -239,6 +240,49 @@ pub struct AnswerRequest<'a> {
     /// The end of input.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub eof: bool,
+}
+
+/// The body of [`Operation::Fetch`](crate::Operation::Fetch): an expression with its locals; or an object, its attribute,
+/// or a call of its method.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FetchRequest<'a> {
+    /// An expression, or statements of which the last is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expression: Option<&'a str>,
+    /// Names that exist for this call only.
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    pub locals: &'a NamedValues,
+    /// The handle of an object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle_id: Option<&'a str>,
+    /// The attribute of the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute_name: Option<&'a str>,
+    /// The method of the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method_name: Option<&'a str>,
+    /// Positional arguments of the method.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub args: &'a [Value],
+    /// Keyword arguments of the method.
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    pub kwargs: &'a NamedValues,
+    /// What the client wants it to be; by default what the object is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DataKind>,
+    /// How the client wants it written; by default raw, and a table as an Arrow stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<DataFormat>,
+}
+
+/// The body of [`Operation::Put`](crate::Operation::Put), without the data.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PutRequest<'a> {
+    /// The name to bind it to in the session; without one it gets a handle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
 }
 
 fn as_object<S: Serializer>(pairs: &&NamedValues, serializer: S) -> Result<S::Ok, S::Error> {
