@@ -6,6 +6,8 @@ thread of a session's code:
     from beep_python import VenvManager
     path = VenvManager().ensure_provider_environment("my-provider")
 
+`shared_array` makes an array in memory that the client maps too.
+
 Modules whose names begin with an underscore are private: `_zygote` forks workers, `_worker` runs one.
 """
 
@@ -13,6 +15,7 @@ from ._client import Callback, CallbackError
 from ._handles import handles
 from ._host_rpc import HostError
 from ._managers import PythonRuntimeManager, VenvManager, VirtualEnvManager
+from ._memory import shared_array
 
 __all__ = [
     "Callback",
@@ -22,4 +25,5 @@ __all__ = [
     "VenvManager",
     "VirtualEnvManager",
     "handles",
+    "shared_array",
 ]

@@ -4,11 +4,13 @@ from itertools import islice
 
 from . import _exact, _plain, _return_type, _type_name, _wire
 from ._builtins import own as __builtins__
+from ._data import Data
 from ._decode import wrong
 from ._encode import ARRAYS, ARRAYS_AND_RECORDS, MAX_ITEMS, dumps, encode, rewritten
 from ._mime import text_of
 from ._repr import name_of
 from ._return_type import Unreadable
+from ._sources import KINDS
 from ._walk import Walk
 from ._wire import Rejected
 
@@ -29,10 +31,11 @@ ATTRIBUTE = Source(ARRAYS_AND_RECORDS, False, False)
 
 
 class Answers:
-    """`byte_limit` says how many bytes a result may have; None if it may have any number."""
+    """`byte_limit` says how many bytes a result may have; None if it may have any number. `data` answers with large data."""
 
-    def __init__(self, handles, session_loop, byte_limit):
+    def __init__(self, handles, session_loop, client, byte_limit):
         self.handles, self.session_loop, self.byte_limit = handles, session_loop, byte_limit
+        self.data = Data(handles, client, self.as_json)
 
     def limit(self):
         """How many items a result may have: each takes a byte at least."""
@@ -58,6 +61,8 @@ class Answers:
         return self.handle(value, body) if encoded is None else (_wire.VALUE, encoded)
 
     def as_asked(self, asked, value, exact, body, source):
+        if asked.name in KINDS:
+            return self.data.answer(asked.name, value, body)
         try:
             encoded = self.encode_as(asked, value, exact, source)
         except Unreadable as error:
@@ -71,7 +76,7 @@ class Answers:
 
     def encode_as(self, asked, value, exact, source):
         if asked.name == "json":
-            return encode(value, exact, (), self.limit)
+            return self.as_json(value, exact)
         if asked.name == "text":
             text = value if value is None or isinstance(value, str) else text_of(value)
             return encode(text and _return_type.well_formed(text), exact)
@@ -86,6 +91,10 @@ class Answers:
             detail = "the result is of type %s and cannot be read as %s: %s; ask for String"
             raise Unreadable(detail % (name_of(type(value)), asked.name, error)) from None
         return rewritten(value, form, (), self.limit)
+
+    def as_json(self, value, exact):
+        """The value as JSON; None if it has no form."""
+        return encode(value, exact, (), self.limit)
 
     def handle(self, value, body=None):
         wants_repr = body is not None and body.get("repr") is True

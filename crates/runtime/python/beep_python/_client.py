@@ -161,4 +161,4 @@ class ClientProxy:
         error = answer.get("error")
         if error is not None:
             raise CallbackError(error if type(error) is str else str(error))
-        return value_of(answer.get("value"), self.handles, answer["exact"])
+        return value_of(answer.get("value"), self.handles, answer["exact"], of_request=False)

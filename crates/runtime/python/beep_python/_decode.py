@@ -102,12 +102,12 @@ def arguments(body, handles, exact):
     return value_of(args, handles, exact), values_of(kwargs, handles, exact)
 
 
-def value_of(value, handles, exact):
-    """Decodes one value."""
+def value_of(value, handles, exact, of_request=True):
+    """Decodes one value. Of a request, it may stand for data that came with it."""
     if type(value) in _SCALARS:
         return value
     try:
-        return _resolver(handles, exact)(value)
+        return _resolver(handles, exact, attached=handles.attached if of_request else None)(value)
     except RecursionError:
         raise Rejected("invalid_request", "a value is nested too deeply") from None
 
@@ -117,8 +117,8 @@ def values_of(values, handles, exact):
     return {key: value_of(value, handles, exact) for key, value in values.items()}
 
 
-def _resolver(handles, exact, tags=None):
-    """`tags` are those of the exact form, unless others are given."""
+def _resolver(handles, exact, tags=None, attached=None):
+    """`tags` are those of the exact form, unless others are given; `attached` are the data that `$data` stands for."""
     tags = _TAGS if tags is None else tags
 
     def resolve(value):
@@ -137,6 +137,8 @@ def _resolver(handles, exact, tags=None):
         name = value.get("$callback")
         if type(name) is str and len(value) == 1:
             return handles.callback(name)
+        if attached is not None and len(value) == 1 and "$data" in value:
+            return attached.get(value["$data"])
         if exact:
             for key in value:
                 if key[:1] == "$":

@@ -115,3 +115,9 @@ def write_stderr(text):
         write(2, ("beep-python: %s\n" % text).encode("utf-8", "replace"))
     except OSError:  # closed by the user's code
         pass
+
+
+def rejection(rejected):
+    """The body of the answer to a request that is rejected."""
+    told = {"code": rejected.code, "detail": rejected.detail, **({"ran": True} if rejected.ran else {})}
+    return dumps(told).encode("utf-8", "replace")

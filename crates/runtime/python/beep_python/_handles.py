@@ -49,6 +49,7 @@ class Handles:
         self.ended = {}  # those that ended so, to say it of one that is used later
         self.request_limits = None  # of the running request, if it has any
         self.callback = None  # creates the proxy of a client's callback
+        self.attached = None  # the data that came with the running request
 
     def enter(self, tag, epoch, limit=None):
         """Makes these the handles of this process."""

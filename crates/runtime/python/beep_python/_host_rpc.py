@@ -17,7 +17,7 @@ CALL = 96  # {"method", "params", "progress"}; progress is true if the caller wa
 RESULT = 97  # a JSON value
 ERROR = 98  # {"code", "detail"}
 PROGRESS = 99  # {"stage", "message", ...}; the result follows later
-NESTED = 100  # u8 operation, u8 exact, u64 id, u32 length of limits, limits, request: run while the call waits
+NESTED = 100  # u8 operation, u8 flags, u64 id, u32 length of limits, limits, request: run while the call waits
 READ = 1 << 16
 
 

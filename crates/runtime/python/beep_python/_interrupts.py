@@ -32,7 +32,7 @@ class _Deferral:
                 gate.interrupt(None, None)
 
 
-_NO_DEFERRAL = _Deferral(None)
+NO_DEFERRAL = _Deferral(None)
 
 
 class InterruptGate:
@@ -77,7 +77,7 @@ class InterruptGate:
 
     def defer_interrupts(self):
         """Delays a signal until the `with` block ends, while bytes are moved. Only the main thread receives signals."""
-        return self.deferral if get_ident() == self.main else _NO_DEFERRAL
+        return self.deferral if get_ident() == self.main else NO_DEFERRAL
 
     def begin(self, request_id):
         """Begins a request; False if it was cancelled before its start."""

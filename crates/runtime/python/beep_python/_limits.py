@@ -7,12 +7,14 @@ from ._wire import Rejected
 
 class RequestLimits:
     """`handles`: how many the request may create; `result_bytes`: the largest item of its stream; `lease`: seconds that
-    its handles stay valid unused. None means no limit."""
+    its handles stay valid unused; `data_bytes`, `data_count`: how much shared and received data the session may hold. None
+    means no limit, or the usual one."""
 
     def __init__(self, data=b""):
         body = body_of(data)
         self.handles = body.get("handles")
         self.result_bytes = body.get("resultBytes")
+        self.data_bytes, self.data_count = body.get("dataBytes"), body.get("dataCount")
         lease = body.get("leaseMs")
         self.lease = None if lease is None else lease / 1000
         self.handles_created = 0

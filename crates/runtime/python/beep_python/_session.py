@@ -16,7 +16,7 @@ from ._decode import arguments, body_of, text, value_of, values_of, wrong
 from ._batch import Batch
 from ._compiler import Compiler
 from ._encode import dumps
-from ._handles import Handles
+from ._handles import Handles, describe
 from ._exec import run, run_async
 from ._objects import Objects
 from ._streams import Stream, Streams
@@ -53,8 +53,9 @@ class Session:
         self.client.handles = self.handles
         self.handles.callback = self.client.callback
         self.streams = streams(self.handles, session_loop, self.client)
-        self.answers = Answers(self.handles, session_loop, self.streams.result_limit)
+        self.answers = Answers(self.handles, session_loop, self.client, self.streams.result_limit)
         self.answer = self.answers.answer
+        self.data = self.answers.data
         self.compiler = Compiler()
         self.prepared = self.compiler.prepared
         self.session_loop = session_loop
@@ -90,6 +91,8 @@ class Session:
                 25: parsed(objects.value),
                 26: parsed(objects.wait),
                 27: self.run_batch,
+                28: self.fetch,
+                29: self.put,
             }
         )
         steps = {name: self.operations[number] for name, number in _STEPS.items()}
@@ -184,7 +187,29 @@ class Session:
         return _object(self.streams.run(stream, handle_id, credit, exact))
 
     def run_batch(self, data, exact):
+        self.client.flags &= ~_wire.TAKES_DATUM  # a step gives a handle instead
         return self.batch.run(body_of(data), exact)
+
+    def fetch(self, data, exact):
+        """The value of an expression, an object, an attribute of it or what a method returns, as a datum."""
+        body = body_of(data)
+        if "handleId" not in body:
+            obj = self.value_from(body, exact)
+        else:
+            obj = self.handles.get(text(body, "handleId"))
+            if body.get("methodName") is not None:
+                obj = self.invoke(_attribute(obj, text(body, "methodName")), body, exact)
+            elif body.get("attributeName") is not None:
+                obj = _attribute(obj, text(body, "attributeName"))
+        return self.data.fetch(obj, body, exact)
+
+    def put(self, data, exact):
+        """Makes an object of the datum that came with the request, and holds it or gives it a name in the namespace."""
+        name, obj = self.data.put(body_of(data))
+        if name is None:
+            return _wire.HANDLE, _json(self.handles.keep(obj))
+        self.namespace[name] = obj
+        return _object({"success": True, "name": name, **describe(obj)})
 
     def import_module(self, data, exact):
         name = text(body_of(data), "moduleName")

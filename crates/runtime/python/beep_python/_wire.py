@@ -19,6 +19,8 @@ PIPELINED = 4  # on a request: sent while others were unanswered
 EVENTS = 8  # on a request: its client accepts events before the answer
 STDIN = 16  # on a request: its client answers input()
 CALLBACKS = 32  # on a request: its client answers callbacks
+TAKES_DATUM = 64  # on a request: its client takes a datum as the answer
+ATTACHED = 128  # on a request: descriptors were sent for it, on the socket of data
 
 # requests have the number of their operation; a frame of limits may precede one
 REQUEST_LIMITS = 32  # of one request, with its id, or of all, with id 0
@@ -34,6 +36,8 @@ EXCEPTION = 69  # {"detail", "exception"}: Python raised
 REJECTED = 70  # {"code", "detail"}: the request is invalid or exceeds a limit
 CANCELLED = 71  # b"started" or b""; of a batch, b"started" and the results so far, a JSON array
 READY = 72  # the first frame of a worker: {"pid", "python"}
+DATA = 73  # {"number", "data"}: a datum, whose memory went before, on the socket of data
+DATA_INLINE = 74  # u32 length of {"data"}, that, then the bytes: where no descriptor can be sent
 
 # events, before an answer
 DISPLAY = 80  # {"data", "metadata"}

@@ -14,20 +14,23 @@ from . import _exceptions, _host_rpc, _output, _process, _shared_page, _wire
 from ._affinity import AffinityRestorer
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
+from ._data import with_data
 from ._encode import dumps
 from ._event_loop import SessionLoop
 from ._exit import exit_child, flush_current, flush_each
 from ._interrupts import InterruptGate, is_cancel
 from ._limits import RequestLimits
+from ._memory import MEMORY
 from ._session import Session
 from ._streams import Streams
 from ._wire import Rejected
 
 # the descriptors that the host sends with each request for a worker, in this order
-DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page")
+DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page", "data")
 STACK_DUMP = 16  # SIGSTKFLT, which only the host sends: faulthandler writes the stacks of all threads
 READ = 1 << 16
-NESTED = struct.Struct("<BBQI")  # operation, whether exact, id, length of the limits
+NESTED = struct.Struct("<BBQI")  # operation, flags, id, length of the limits
+NESTED_FLAGS = _wire.EXACT | _wire.TAKES_DATUM | _wire.ATTACHED  # of its own; the others are those of the call around it
 WITH_EVENTS = (12, 13, 14)  # operations that send events before their answer
 LONG_CALL = 1.0  # seconds; a longer call does not use up leases, since their renewals wait behind it
 OVERDUE = 1.0  # seconds that back-to-back requests may delay the expiry of leases
@@ -71,6 +74,8 @@ class Worker:
         self.affinity.page = self.gate.page
         self.gate.leave_idle = self.affinity.leave_idle
         faulthandler.register(STACK_DUMP, file=fd["page"], all_threads=True, chain=False)
+        self.session.data.channel.open(fd["data"])
+        MEMORY.gate = self.gate
         self.link.open(fd["host_in"], fd["host_out"])
         _host_rpc.connect(self.link)
         self.session.streams.source = self.source
@@ -90,6 +95,8 @@ class Worker:
             except OSError:  # closed by the user's code
                 pass
         self.source = self.sink = -1
+        self.session.data.channel.forget()
+        MEMORY.gate = None
         try:
             _process.kill_on_host_exit(self.lifeline)
         except OSError:  # closed by the user's code
@@ -215,6 +222,7 @@ class Worker:
         """Sets the limits of the request that follows, or of all requests for id 0."""
         if request_id == 0:
             self.session.streams.result_bytes = limits.result_bytes
+            MEMORY.set_limits(limits.data_bytes, limits.data_count)
         else:
             self.session.handles.request_limits = limits
 
@@ -237,7 +245,10 @@ class Worker:
         self.client.flags = flags
         began = self.now()
         try:
-            message_type, answer = self.run(message_type, flags & _wire.EXACT, request_id, body)
+            if flags & _wire.ATTACHED:
+                message_type, answer = self.run_attached(message_type, flags & _wire.EXACT, request_id, body)
+            else:
+                message_type, answer = self.run(self.session.operations, message_type, flags & _wire.EXACT, request_id, body)
         except KeyboardInterrupt:  # a second one, while the first was propagating
             self.gate.slot = -1
             message_type, answer = _wire.CANCELLED, b"started"
@@ -254,8 +265,10 @@ class Worker:
             exit_child(None)
         if len(answer) > READ:
             self.flush()
+            if message_type == _wire.DATA:
+                message_type, answer = self.session.data.deliver(answer)
             if len(answer) > _wire.MAX_MESSAGE:
-                message_type, answer = _wire.REJECTED, rejection(
+                message_type, answer = _wire.REJECTED, _exceptions.rejection(
                     Rejected("not_representable", "an answer of %d bytes is too large to be sent" % len(answer))
                 )
             for part in _wire.frames(message_type, request_id, answer):
@@ -263,13 +276,22 @@ class Worker:
         else:
             self.answers += _wire.frames(message_type, request_id, answer)
 
-    def run(self, message_type, exact, request_id, body):
+    def run_attached(self, message_type, exact, request_id, body):
+        """As `run`, of a request that data came for. No signal takes effect before and after."""
+        attached = self.session.data.receive(request_id, exact)
+        try:
+            return self.run({message_type: with_data(self.session, message_type, attached)}, message_type, exact, request_id, body)
+        finally:
+            self.session.handles.attached = None
+            attached.close()
+
+    def run(self, operations, message_type, exact, request_id, body):
         gate = self.gate
         try:
             try:
                 if not gate.begin(request_id):
                     return _wire.CANCELLED, b""
-                return self.session.operations[message_type](body, exact)
+                return operations[message_type](body, exact)
             finally:
                 gate.slot = -1  # as `end` does; a call would let one more signal in
         except BaseException as error:
@@ -277,7 +299,7 @@ class Worker:
             if self.forked:
                 exit_child(error)
             if isinstance(error, Rejected):
-                return _wire.REJECTED, rejection(error)
+                return _wire.REJECTED, _exceptions.rejection(error)
             interrupted = self.session.batch.take_interrupted()
             if gate.is_cancelled(request_id) and is_cancel(error):
                 return _wire.CANCELLED, b"started" + interrupted
@@ -315,25 +337,37 @@ class Worker:
 
         Cancelling it ends it alone; cancelling a call around it ends it too, then that call.
         """
-        message_type, exact, request_id, size = NESTED.unpack_from(message)
+        message_type, flags, request_id, size = NESTED.unpack_from(message)
         limits, body = message[NESTED.size : NESTED.size + size], message[NESTED.size + size :]
         gate, client, handles = self.gate, self.client, self.session.handles
         slot = _shared_page.SLOTS + (request_id & _shared_page.SLOTS - 1)
-        before = client.flags, handles.request_limits
-        client.flags = client.flags | _wire.EXACT if exact else client.flags & ~_wire.EXACT
-        handles.request_limits = RequestLimits(limits) if size else None
+        before = client.flags, handles.request_limits, handles.attached
+        client.flags = client.flags & ~NESTED_FLAGS | flags & NESTED_FLAGS
+        handles.request_limits, handles.attached = RequestLimits(limits) if size else None, None
+        attached = None
         try:
-            message_type, answer = self.nested_answer(message_type, exact, slot, body)
+            operations = self.session.operations
+            if flags & _wire.ATTACHED:
+                with gate.defer_interrupts():
+                    attached = self.session.data.receive(request_id, flags & _wire.EXACT, nested=True)
+                operations = {message_type: with_data(self.session, message_type, attached)}
+            message_type, answer = self.nested_answer(operations, message_type, flags & _wire.EXACT, slot, body)
         except KeyboardInterrupt:  # a second one, while the first was propagating
             gate.leave_nested(slot)
             message_type, answer = _wire.CANCELLED, b"started"
         finally:
-            client.flags, handles.request_limits = before
+            client.flags, handles.request_limits, handles.attached = before
+            if attached is not None:
+                with gate.defer_interrupts():
+                    attached.close()
         self.flush_output()
-        self.send_event(_wire.NESTED_ANSWER, request_id.to_bytes(8, "little") + bytes((message_type,)) + answer)
+        with gate.defer_interrupts():  # what goes on the socket of data is followed by its frame
+            if message_type == _wire.DATA:
+                message_type, answer = self.session.data.deliver(answer)
+            self.send_event(_wire.NESTED_ANSWER, request_id.to_bytes(8, "little") + bytes((message_type,)) + answer)
         gate.interrupt(None, None)  # in case a call around this one is cancelled
 
-    def nested_answer(self, message_type, exact, slot, body):
+    def nested_answer(self, operations, message_type, exact, slot, body):
         gate = self.gate
         try:
             try:
@@ -341,7 +375,7 @@ class Worker:
                     raise Rejected("invalid_request", "within a callback only what has no events can be asked for")
                 if not gate.enter_nested(slot):
                     return _wire.CANCELLED, b""
-                return self.session.operations[message_type](body, exact)
+                return operations[message_type](body, exact)
             finally:
                 stopping = gate.is_stopping()
                 gate.leave_nested(slot)
@@ -350,7 +384,7 @@ class Worker:
             if self.forked:
                 raise
             if isinstance(error, Rejected):
-                return _wire.REJECTED, rejection(error)
+                return _wire.REJECTED, _exceptions.rejection(error)
             interrupted = self.session.batch.take_interrupted()
             if stopping and is_cancel(error):
                 return _wire.CANCELLED, b"started" + interrupted
@@ -360,8 +394,3 @@ class Worker:
         if self.answers:
             _wire.write_all(self.sink, b"".join(self.answers))
             self.answers.clear()
-
-
-def rejection(rejected):
-    ran = {"ran": True} if rejected.ran else {}
-    return dumps({"code": rejected.code, "detail": rejected.detail, **ran}).encode("utf-8", "replace")

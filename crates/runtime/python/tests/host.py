@@ -5,6 +5,7 @@ import mmap
 import os
 import select
 import signal
+import socket
 import struct
 import sys
 import tempfile
@@ -36,7 +37,10 @@ class Ends:
             file.truncate(_shared_page.PAGE)
             page = os.dup(file.fileno())
         self.page = mmap.mmap(page, _shared_page.PAGE)
-        self.theirs = [link_in, link_out, host_in, host_out, stdout, stderr, page]
+        self.data, data = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.data.settimeout(PATIENCE)
+        self.data_number = 0  # of the last datum that came
+        self.theirs = [link_in, link_out, host_in, host_out, stdout, stderr, page, data.detach()]
         self.ours = [self.requests, self.answers, self.host_answers, self.host_calls, self.stdout, self.stderr]
         self.last = 0
         self.buffer = b""
@@ -50,6 +54,7 @@ class Ends:
         for fd in self.ours:
             os.close(fd)
         self.ours = []
+        self.data.close()
         self.page.close()
 
     def close_link(self):
@@ -58,14 +63,24 @@ class Ends:
 
     # requests
 
-    def send(self, kind, body, flags=0):
-        """Sends a request and gives its id."""
+    def next_id(self):
         self.last += 1
         request_id = self.last * _shared_page.SLOTS + self.last % _shared_page.SLOTS
         slot = request_id % _shared_page.SLOTS
         self.page[_shared_page.CANCEL + slot] = self.page[_shared_page.STARTED + slot] = 0
+        return request_id
+
+    def send(self, kind, body, flags=0, attach=()):
+        """Sends a request, with descriptors if there are any, and gives its id."""
+        request_id = self.next_id()
+        if attach:
+            self.send_descriptors(request_id, attach)
+            flags |= _wire.ATTACHED
         self.send_as(request_id, kind, body, flags)
         return request_id
+
+    def send_descriptors(self, request_id, fds):
+        socket.send_fds(self.data, [request_id.to_bytes(8, "little")], fds)
 
     def send_as(self, request_id, kind, body, flags=0):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -116,6 +131,26 @@ class Ends:
 
     def call(self, kind, body, flags=0):
         return self.answer(self.send(kind, body, flags))
+
+    def datum(self, kind, body):
+        """The descriptor and the memory of an answer that is a datum; closed by the caller."""
+        assert kind == _wire.DATA, (kind, body)
+        told = json.loads(body)
+        message, fds, _, _ = socket.recv_fds(self.data, 8, 1)
+        self.data_number += 1
+        assert told["number"] == int.from_bytes(message, "little") == self.data_number, (told, message)
+        return told["data"], fds[0]
+
+    def take(self, operation, flags=0, **body):
+        """The descriptor and the bytes of the datum that answers a request."""
+        about, fd = self.datum(*self.call(operation, body, flags | _wire.TAKES_DATUM))
+        try:
+            data = b""
+            while len(data) < about["byteLength"]:
+                data += os.pread(fd, about["byteLength"] - len(data), about["offset"] + len(data))
+            return about, data
+        finally:
+            os.close(fd)
 
     def evaluate(self, code, **more):
         """The value of the code, which must have one."""

@@ -1,6 +1,7 @@
 //! A call: the request, and the response.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::message::CancelOutcome;
@@ -9,14 +10,33 @@ use bytes::Bytes;
 
 use crate::session::output::CapturedOutput;
 use crate::worker::chunks::Chunks;
+use crate::worker::data_ledger::HeldMemory;
+use crate::worker::datum::Datum;
+
+/// What a request is about: JSON, and the data that go beside it.
+#[derive(Clone, Debug, Default)]
+pub struct Payload {
+    /// The JSON object that the operation takes on HTTP. It goes to the worker as it is.
+    pub body: Bytes,
+    /// The data, in the order in which the body refers to them.
+    pub data: Vec<Arc<HeldMemory>>,
+    /// Whether the client takes data beside JSON as the answer; else it gets a handle of them.
+    pub takes_data: bool,
+}
+
+impl From<Bytes> for Payload {
+    fn from(body: Bytes) -> Payload {
+        Payload { body, ..Payload::default() }
+    }
+}
 
 /// A request for one operation.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The operation.
     pub operation: Operation,
-    /// The JSON object that the operation takes on HTTP. It goes to the worker as it is.
-    pub body: Bytes,
+    /// What it is about.
+    pub payload: Payload,
     /// The form of values in the response.
     pub form: ValueForm,
     /// The time it may take, its time in the queue included; the session's deadline when not given.
@@ -65,7 +85,7 @@ impl Request {
     pub fn new(operation: Operation, body: impl Into<Bytes>) -> Request {
         Request {
             operation,
-            body: body.into(),
+            payload: body.into().into(),
             form: ValueForm::Plain,
             deadline: None,
             grace: None,
@@ -97,6 +117,8 @@ pub enum CallResult {
     Handle(Chunks),
     /// A JSON object that is the whole response.
     Object(Chunks),
+    /// Bytes, an array or a table.
+    Datum(Box<Datum>),
     /// Little-endian 32-bit floats.
     Floats(Chunks),
     /// u32 count of rows, u32 length of each row, then the little-endian 32-bit floats of all rows.

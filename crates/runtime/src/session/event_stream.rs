@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
 
-use crate::session::call::{CallResult, Request, RequestId, Response};
+use crate::session::call::{CallResult, Payload, Request, RequestId, Response};
 use crate::session::error::{cancelled_error, closing_error};
 use crate::session::event::Event;
 use crate::session::event_channel::{Batch, EventChannel, EventSender};
@@ -28,13 +28,13 @@ impl Session {
     /// This host continues a stream without a `credit` of its own: whenever its items have been read, it asks for the next
     /// ones, behind all other calls that wait by then.
     pub fn subscribe(&self, request: Request, capabilities: Capabilities) -> EventStream {
-        let template = Request { body: Bytes::new(), ..request.clone() };
+        let template = Request { payload: Payload::default(), ..request.clone() };
         let mut stream = EventStream {
             session: self.clone(),
             channel: Arc::default(),
             capabilities,
             call_id: None,
-            auto_continue: request.operation == Operation::Stream && !has_credit(&request.body),
+            auto_continue: request.operation == Operation::Stream && !has_credit(&request.payload.body),
             template,
             began: Instant::now(),
             handle_id: None,
@@ -128,7 +128,7 @@ impl EventStream {
 
     fn next_request(&self, operation: Operation, body: String) -> Request {
         let deadline = self.template.deadline.map(|deadline| deadline.saturating_sub(self.began.elapsed()));
-        Request { operation, body: body.into(), deadline, ..self.template.clone() }
+        Request { operation, payload: Bytes::from(body).into(), deadline, ..self.template.clone() }
     }
 }
 

@@ -32,6 +32,10 @@ pub struct SessionLimits {
     pub output_cap_bytes: usize,
     /// The size of a result, and of each item of a stream, in bytes.
     pub result_bytes: Option<u64>,
+    /// The bytes of its data outside of Python's own memory; what `memory_bytes` leaves when not given.
+    pub data_bytes: Option<u64>,
+    /// The number of such data.
+    pub data_count: u64,
     /// The number of open descriptors of each of its processes.
     pub open_files: u64,
     /// The number of calls that may wait for the session.
@@ -50,6 +54,8 @@ impl Default for SessionLimits {
             handles: None,
             output_cap_bytes: 1 << 20,
             result_bytes: None,
+            data_bytes: None,
+            data_count: 1000,
             // Code that leaks descriptors gets an OSError long before the machine runs out of them.
             open_files: 4096,
             waiting: 10_000,
@@ -70,8 +76,25 @@ impl SessionLimits {
             handles: given.handles.or(self.handles),
             output_cap_bytes: given.output_bytes.map_or(self.output_cap_bytes, size),
             result_bytes: given.result_bytes.or(self.result_bytes),
+            data_bytes: given.data_bytes.or(self.data_bytes),
+            data_count: given.data_count.unwrap_or(self.data_count),
             open_files: given.open_files.unwrap_or(self.open_files),
             waiting: given.waiting.map_or(self.waiting, size),
+        }
+    }
+
+    /// The bytes that its data may take.
+    pub(crate) fn data_limit(&self) -> Option<u64> {
+        self.data_bytes.or(self.memory_bytes)
+    }
+
+    /// What its worker enforces for every request.
+    pub(crate) fn of_every_request(&self) -> RequestLimits {
+        RequestLimits {
+            result_bytes: self.result_bytes,
+            data_bytes: self.data_limit(),
+            data_count: Some(self.data_count),
+            ..RequestLimits::default()
         }
     }
 
@@ -151,6 +174,7 @@ pub(crate) fn request_limits(request: &Request) -> Option<RequestLimits> {
         handles: limits.and_then(|limits| limits.handles),
         result_bytes: limits.and_then(|limits| limits.result_bytes),
         lease_ms: request.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
+        ..RequestLimits::default()
     })
 }
 

@@ -23,7 +23,8 @@ mod state;
 mod supervisor;
 mod zygote_pool;
 
-pub use call::{CallResult, Request, RequestId, Response};
+pub use call::{CallResult, Payload, Request, RequestId, Response};
+
 pub use environment_service::service::EnvironmentService;
 pub use event::{ClientRequest, ClientRequestKind, Event};
 pub use event_stream::EventStream;
@@ -34,5 +35,7 @@ pub use output::CapturedOutput;
 pub use service::debugger::debug;
 pub use session::{Session, SessionInfo};
 
+pub use crate::worker::data_ledger::HeldMemory;
+pub use crate::worker::datum::{Datum, DatumMemory, DatumPieces};
 pub use crate::worker::package::PackageError;
 pub use crate::worker::zygote_error::ZygoteError;

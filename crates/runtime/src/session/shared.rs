@@ -15,6 +15,8 @@ use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::state::SessionState;
 use crate::session::zygote_pool::ZygoteSlot;
+use crate::worker::data_ledger::DataLedger;
+use crate::worker::data_link::DataLink;
 use crate::worker::shared_page::{SLOTS, SharedPage};
 use crate::worker::wire::{HostMessage, WireId};
 use crate::worker::worker::Worker;
@@ -46,6 +48,8 @@ pub(crate) struct Link {
     pub(crate) requests: Arc<WriteQueue>,
     /// On the host pair: answers, and nested requests, on their way to the worker.
     pub(crate) host: Arc<WriteQueue>,
+    /// Memory on its way.
+    pub(crate) data: Arc<DataLink>,
 }
 
 /// One session, as its handles and its supervisor share it.
@@ -56,6 +60,8 @@ pub(crate) struct SessionInner {
     pub(crate) handle_prefix: String,
     pub(crate) config: SessionConfig,
     pub(crate) zygote: Arc<ZygoteSlot>,
+    /// What its data take while this host has them.
+    pub(crate) data: Arc<DataLedger>,
     /// Held until the session is closed: a waiting delete of its environment can go on then.
     usage_lock: Mutex<Option<Arc<UsageLock>>>,
     core: Mutex<Core>,
@@ -89,11 +95,13 @@ impl SessionInner {
         let usage_lock = Mutex::new(config.usage_lock.take());
         let state = SessionState::new(&config.limits, Instant::now());
         let lifecycle = watch::Sender::new(state.lifecycle().clone());
+        let data = DataLedger::new(config.limits.data_limit(), config.limits.data_count);
         SessionInner {
             id,
             handle_prefix,
             config,
             zygote,
+            data: Arc::new(data),
             usage_lock,
             core: Mutex::new(Core { state, link: None, effects: Effects::new() }),
             inspecting: tokio::sync::Mutex::default(),
@@ -182,6 +190,12 @@ impl SessionInner {
     }
 
     fn send(&self, message: HostMessage, link: &Link) {
+        if let HostMessage::Request { request, .. } | HostMessage::Nested { request, .. } = &message
+            && !request.data.is_empty()
+            && let Err(error) = link.data.send(request.id, &request.data)
+        {
+            tracing::warn!("the data of a call cannot be sent to its worker, which will say so: {error}");
+        }
         let queue = match &message {
             HostMessage::Request { request, .. } => {
                 link.page.clear(request.id.slot());

@@ -38,6 +38,17 @@ impl Chunks {
         }
     }
 
+    /// Puts a piece before the others.
+    pub fn push_front(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        let second = std::mem::replace(&mut self.first, piece);
+        if !second.is_empty() {
+            self.rest.push_front(second);
+        }
+    }
+
     /// Removes the first piece.
     pub fn pop(&mut self) -> Option<Bytes> {
         if self.first.is_empty() {

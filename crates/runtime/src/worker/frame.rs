@@ -37,11 +37,16 @@ pub(crate) mod flag {
     pub(crate) const STDIN: u8 = 16;
     /// On a request: its client answers callbacks.
     pub(crate) const CALLBACKS: u8 = 32;
+    /// On a request: its client takes data as the answer.
+    pub(crate) const DATA: u8 = 64;
+    /// On a request: descriptors were sent for it over the data link.
+    pub(crate) const ATTACHED: u8 = 128;
 }
 
 /// Kinds of answers. The kinds of requests are the numbers of the operations.
 pub(crate) mod kind {
-    /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, its limits. With id 0: the limits of all.
+    /// Before a request, with its id: `{"handles"?, "resultBytes"?, "leaseMs"?}`, its limits. With id 0: the limits of
+    /// all, and `dataBytes` and `dataCount` of the session.
     pub(crate) const REQUEST_LIMITS: u8 = 32;
     /// Before the first request: `{"env"?, "setup"?}`, answered by an object or an exception.
     pub(crate) const SETUP: u8 = 33;
@@ -63,6 +68,10 @@ pub(crate) mod kind {
     pub(crate) const CANCELLED: u8 = 71;
     /// The first frame of a worker: `{"pid", "python"}`.
     pub(crate) const READY: u8 = 72;
+    /// `{"number", "data"}`: bytes, an array or a table, whose memory came over the data link.
+    pub(crate) const DATA: u8 = 73;
+    /// u32 length of the JSON, `{"data"}`, then the bytes: the worker could not make such memory.
+    pub(crate) const DATA_INLINE: u8 = 74;
     /// Before the answer: `{"data", "metadata"?}`, a MIME bundle.
     pub(crate) const DISPLAY: u8 = 80;
     /// Before the answer: one item of a stream, a JSON value.
@@ -79,7 +88,7 @@ pub(crate) mod kind {
     pub(crate) const HOST_ERROR: u8 = 98;
     /// On the host pair: the progress of a call, JSON; the result follows later.
     pub(crate) const HOST_PROGRESS: u8 = 99;
-    /// On the host pair: u8 operation, u8 exact, u64 id, u32 length of the limits, the limits, the request; to be run while
+    /// On the host pair: u8 operation, u8 flags, u64 id, u32 length of the limits, the limits, the request; to be run while
     /// the call waits.
     pub(crate) const NESTED: u8 = 100;
 }

@@ -1,5 +1,8 @@
 //! The memory, processor time and processes of a worker and its descendants.
 
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
@@ -20,19 +23,57 @@ pub(crate) struct ResourceUsage {
 }
 
 impl ResourceUsage {
-    /// Measures a worker and its descendants. Reads all of `/proc`: not for an async thread.
+    /// Measures a worker and its descendants. Memory that is shared with other processes counts once, mapped or not. Reads all
+    /// of `/proc`: not for an async thread.
     pub(crate) fn sample(worker: i32) -> ResourceUsage {
         let mut usage = ResourceUsage::default();
         let Some(root) = Pid::from_raw(worker) else { return usage };
+        let (mut shared, mut resident_shared) = (SharedMemory::default(), 0);
         for pid in std::iter::once(root).chain(members(root, true)) {
             let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())) else { continue };
             let Some((ticks, pages)) = ticks_and_pages(&stat) else { continue };
             usage.processes += 1;
             usage.cpu += Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64);
             usage.memory_bytes += pages * page_size() as u64;
+            shared.add_open_files_of(pid);
+            resident_shared += resident_shared_bytes(pid);
         }
+        usage.memory_bytes += shared.bytes.saturating_sub(resident_shared);
         usage
     }
+}
+
+/// Memory that processes have open as a file, which is resident in none of them until they map and touch it.
+#[derive(Default)]
+struct SharedMemory {
+    seen: HashSet<(u64, u64)>,
+    bytes: u64,
+}
+
+impl SharedMemory {
+    fn add_open_files_of(&mut self, pid: Pid) {
+        const BLOCK: u64 = 512;
+        let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())) else { return };
+        for file in open.flatten().map(|file| file.path()) {
+            let is_memory = |target: PathBuf| {
+                let target = target.into_os_string().into_encoded_bytes();
+                target.starts_with(b"/memfd:") || target.starts_with(b"/dev/shm/")
+            };
+            let named = std::fs::read_link(&file).is_ok_and(is_memory);
+            if let (true, Ok(metadata)) = (named, std::fs::metadata(&file))
+                && self.seen.insert((metadata.dev(), metadata.ino()))
+            {
+                self.bytes += metadata.blocks() * BLOCK;
+            }
+        }
+    }
+}
+
+/// What a process has mapped and touched of shared memory.
+fn resident_shared_bytes(pid: Pid) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssShmem:")?.trim().strip_suffix("kB"));
+    kilobytes.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
 /// The resident memory of one process, if it exists.

@@ -3,12 +3,15 @@
 //! [`HostMessage::encode`] and [`WorkerMessage::decode`] are the only places that know the numbers of kinds and flags.
 
 use std::fmt;
+use std::sync::Arc;
 
-use beep_python_protocol::{Capabilities, Operation, ValueForm};
+use beep_python_protocol::{Capabilities, DataDescriptor, Operation, Problem, ValueForm};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::worker::chunks::Chunks;
+use crate::worker::data_ledger::HeldMemory;
+use crate::worker::datum::{Datum, DatumMemory};
 use crate::worker::frame::{Message, encode, flag, kind};
 use crate::worker::shared_page::SLOTS;
 
@@ -44,6 +47,12 @@ pub(crate) struct RequestLimits {
     /// The lease of the handles that the request makes, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lease_ms: Option<u64>,
+    /// Of a session: the bytes of the data that it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data_bytes: Option<u64>,
+    /// Of a session: the number of such data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data_count: Option<u64>,
 }
 
 impl RequestLimits {
@@ -66,6 +75,18 @@ pub(crate) struct WireRequest {
     pub(crate) limits: Option<RequestLimits>,
     /// The JSON object that the operation takes.
     pub(crate) body: Bytes,
+    /// The data that go with it over the data link.
+    pub(crate) data: Vec<Arc<HeldMemory>>,
+    /// Whether its client takes data as the answer.
+    pub(crate) takes_data: bool,
+}
+
+impl WireRequest {
+    fn flags(&self) -> u8 {
+        let exact = if self.form == ValueForm::Exact { flag::EXACT } else { 0 };
+        let takes_data = if self.takes_data { flag::DATA } else { 0 };
+        exact | takes_data | if self.data.is_empty() { 0 } else { flag::ATTACHED }
+    }
 }
 
 /// A message of the host.
@@ -121,19 +142,19 @@ impl HostMessage {
             HostMessage::Setup(body) => encode(out, kind::SETUP, 0, 0, body),
             HostMessage::SessionLimits(limits) => encode_limits(out, WireId(0), Some(limits)),
             HostMessage::Request { request, pipelined, events } => {
-                let WireRequest { id, operation, form, limits, body } = request;
+                let WireRequest { id, operation, limits, body, .. } = request;
                 encode_limits(out, *id, limits.as_ref());
-                let mut flags = if *form == ValueForm::Exact { flag::EXACT } else { 0 };
+                let mut flags = request.flags();
                 flags |= if *pipelined { flag::PIPELINED } else { 0 };
                 flags |= events.map_or(0, capability_flags);
                 encode(out, operation.number(), flags, id.0, body);
             }
             HostMessage::Nested { host_call, request } => {
-                let WireRequest { id, operation, form, limits, body } = request;
+                let WireRequest { id, operation, limits, body, .. } = request;
                 let limits = limits.as_ref().and_then(RequestLimits::to_json).unwrap_or_default();
                 let mut nested = BytesMut::with_capacity(14 + limits.len() + body.len());
                 nested.put_u8(operation.number());
-                nested.put_u8(u8::from(*form == ValueForm::Exact));
+                nested.put_u8(request.flags());
                 nested.put_u64_le(id.0);
                 nested.put_u32_le(limits.len() as u32);
                 nested.put_slice(&limits);
@@ -176,6 +197,15 @@ pub(crate) enum WorkerAnswer {
     Exception(Chunks),
     /// `{"code", "detail"}`: the request cannot be carried out.
     Rejected(Chunks),
+    /// Data, whose memory the data link has.
+    Data {
+        /// The number of the memory on the data link.
+        number: u64,
+        /// What it is.
+        descriptor: DataDescriptor,
+    },
+    /// Data in full; or why there are none, though the worker has sent them.
+    Datum(Box<Result<Datum, Problem>>),
     /// The request was cancelled, after it had started or before.
     Cancelled {
         /// Whether it had started.
@@ -202,6 +232,8 @@ impl WorkerAnswer {
                 let results = body.strip_prefix(STARTED).map_or_else(Bytes::new, |results| body.slice_ref(results));
                 WorkerAnswer::Cancelled { started: !body.is_empty(), results }
             }
+            kind::DATA => decode_data(&body.contiguous()).unwrap_or(WorkerAnswer::Unknown(kind)),
+            kind::DATA_INLINE => decode_data_inline(body).unwrap_or(WorkerAnswer::Unknown(kind)),
             other => WorkerAnswer::Unknown(other),
         }
     }
@@ -291,6 +323,28 @@ fn decode_nested(body: Chunks) -> WorkerMessage {
     WorkerMessage::NestedAnswer { id: WireId(id), answer: WorkerAnswer::decode(kind, Chunks::from(body)) }
 }
 
+#[derive(Deserialize)]
+struct DataFrame {
+    #[serde(default)]
+    number: u64,
+    data: DataDescriptor,
+}
+
+fn decode_data(body: &[u8]) -> Option<WorkerAnswer> {
+    let DataFrame { number, data: descriptor } = serde_json::from_slice(body).ok()?;
+    Some(WorkerAnswer::Data { number, descriptor })
+}
+
+fn decode_data_inline(mut body: Chunks) -> Option<WorkerAnswer> {
+    let mut first = body.pop()?; // a frame is larger than a descriptor
+    let length = first.try_get_u32_le().ok()? as usize;
+    let json = (length <= first.len()).then(|| first.split_to(length))?;
+    let DataFrame { data: descriptor, .. } = serde_json::from_slice(&json).ok()?;
+    let bytes = std::iter::once(first).chain(std::iter::from_fn(|| body.pop())).collect();
+    let datum = Datum { descriptor, memory: DatumMemory::Inline(bytes) };
+    Some(WorkerAnswer::Datum(Box::new(Ok(datum))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,7 +352,15 @@ mod tests {
 
     fn request(limits: Option<RequestLimits>) -> WireRequest {
         let body = Bytes::from_static(br#"{"expression":"1"}"#);
-        WireRequest { id: WireId::new(1, 1), operation: Operation::Evaluate, form: ValueForm::Exact, limits, body }
+        WireRequest {
+            id: WireId::new(1, 1),
+            operation: Operation::Evaluate,
+            form: ValueForm::Exact,
+            limits,
+            body,
+            data: Vec::new(),
+            takes_data: false,
+        }
     }
 
     fn messages(message: &HostMessage) -> Vec<Message> {

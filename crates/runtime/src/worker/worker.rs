@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
@@ -12,6 +13,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
 
 use crate::worker::async_fd::register;
+use crate::worker::data_link::DataLink;
 use crate::worker::output_pipe::OutputPipe;
 use crate::worker::process_tree::{kill_orphans, kill_tree};
 use crate::worker::shared_page::SharedPage;
@@ -42,6 +44,8 @@ pub(crate) struct WorkerEnds {
     pub(crate) slots: Arc<SharedPage>,
     /// The second pair of pipes: calls from Python to the host, and their answers.
     pub(crate) host: (pipe::Receiver, pipe::Sender),
+    /// Memory, both ways.
+    pub(crate) data: DataLink,
     /// How the worker ended, once it has; an error if the zygote ended first.
     pub(crate) death: oneshot::Receiver<Death>,
 }
@@ -62,9 +66,12 @@ impl Worker {
         let (host_calls, host_out) = pipe_pair().map_err(failed)?;
         let (stdout, stdout_write) = pipe_pair().map_err(failed)?;
         let (stderr, stderr_write) = pipe_pair().map_err(failed)?;
+        let (data, data_theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(|error| failed(error.into()))?;
         let theirs = [&link_in, &link_out, &host_in, &host_out, &stdout_write, &stderr_write].map(AsFd::as_fd);
         let [a, b, c, d, e, f] = theirs;
-        let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, handles, [a, b, c, d, e, f, slots.memory()]).await?;
+        let theirs = [a, b, c, d, e, f, slots.memory(), data_theirs.as_fd()];
+        let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, handles, theirs).await?;
         let pid = Pid::from_raw(pid).ok_or(ZygoteError::Exited)?;
         Ok(WorkerEnds {
             worker: Worker::of(pid, pidfd).map_err(failed)?,
@@ -77,6 +84,7 @@ impl Worker {
             stdout: OutputPipe::new(stdout).map_err(failed)?,
             stderr: OutputPipe::new(stderr).map_err(failed)?,
             slots,
+            data: DataLink::new(data),
             death,
         })
     }

@@ -27,6 +27,7 @@ impl From<Response> for Told {
             | CallResult::Object(body)
             | CallResult::Exception(body) => body.contiguous().to_vec(),
             CallResult::Floats(body) | CallResult::FloatRows(body) => body.contiguous().to_vec(),
+            CallResult::Datum(datum) => panic!("data: {datum:?}"),
             CallResult::Problem(_) => Vec::new(),
         };
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -65,6 +66,7 @@ impl Told {
 
     pub fn problem(&self) -> &Problem {
         match &self.reply.result {
+            CallResult::Datum(datum) => panic!("data: {datum:?}"),
             CallResult::Problem(problem) => problem,
             other => panic!("no problem: {other:?} {}", self.body),
         }

@@ -21,8 +21,8 @@ impl SessionManager {
     /// Evaluates in an ephemeral worker, in the environment and with the limits of the session `template`, and keeps nothing.
     /// As many such calls run at once as the host has workers for them; others wait, which counts into their deadlines.
     pub async fn isolated(&self, template: &Session, request: Request) -> Response {
-        if request.operation != Operation::Evaluate {
-            let detail = "only eval can be isolated: other operations are about objects that a session keeps";
+        if !matches!(request.operation, Operation::Evaluate | Operation::Fetch) {
+            let detail = "only eval and fetch can be isolated: other operations are about objects that a session keeps";
             return Response::problem(Problem::new(ErrorCode::InvalidRequest, detail), 0);
         }
         let session = match self.begin_isolated(template) {

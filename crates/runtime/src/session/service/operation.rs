@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use beep_python_protocol::{CallOptions, ErrorCode, Operation, Problem};
 use bytes::Bytes;
 
-use crate::session::call::{CallResult, Request, RequestId, Response};
+use crate::session::call::{CallResult, Payload, Request, RequestId, Response};
 use crate::session::event_stream::EventStream;
 use crate::session::manager::manager::SessionManager;
 use crate::session::session::Session;
 use crate::worker::chunks::Chunks;
 
-/// Executes one operation. The body, a JSON object, goes to the worker as it is.
+/// Executes one operation. Its body, a JSON object, goes to the worker as it is.
 ///
 /// `request_id` names the call where its options do not; it is what a transport has for it on its connection.
 pub async fn execute_operation(
@@ -19,11 +19,12 @@ pub async fn execute_operation(
     operation: Operation,
     options: &CallOptions,
     request_id: Option<RequestId>,
-    body: Bytes,
+    payload: impl Into<Payload>,
 ) -> Result<Response, Problem> {
     let session = session_of(sessions, options)?;
+    let payload = payload.into();
     if operation == Operation::Answer {
-        session.answer(body, options.form())?;
+        session.answer(payload.body, options.form())?;
         let result = CallResult::Object(Chunks::from(Bytes::from_static(br#"{"success":true}"#)));
         return Ok(Response { result, output: Default::default(), epoch: session.epoch() });
     }
@@ -33,7 +34,7 @@ pub async fn execute_operation(
             "an isolated call is of no session, and not within a callback",
         ));
     }
-    let request = request(operation, options, request_id, body);
+    let request = request(operation, options, request_id, payload);
     Ok(match &options.callback {
         Some(client_request) => session.nest(client_request, request).await,
         None if options.is_isolated() => sessions.isolated(&session, request).await,
@@ -47,7 +48,7 @@ pub fn subscribe(
     operation: Operation,
     options: &CallOptions,
     request_id: Option<RequestId>,
-    body: Bytes,
+    payload: impl Into<Payload>,
 ) -> Result<EventStream, Problem> {
     if options.is_isolated() {
         let detail =
@@ -59,22 +60,22 @@ pub fn subscribe(
         let detail = "within a callback only what has no events can be asked for";
         return Err(Problem::new(ErrorCode::InvalidRequest, detail));
     }
-    let request = request(operation, options, request_id, body);
+    let request = request(operation, options, request_id, payload.into());
     Ok(session_of(sessions, options)?.subscribe(request, options.offered()))
 }
 
-fn session_of<'a>(sessions: &'a SessionManager, options: &CallOptions) -> Result<Cow<'a, Session>, Problem> {
+pub(super) fn session_of<'a>(sessions: &'a SessionManager, options: &CallOptions) -> Result<Cow<'a, Session>, Problem> {
     Ok(match &options.session {
         Some(id) => Cow::Owned(sessions.get(id)?),
         None => Cow::Borrowed(sessions.default_session()),
     })
 }
 
-fn request(operation: Operation, options: &CallOptions, request_id: Option<RequestId>, body: Bytes) -> Request {
+fn request(operation: Operation, options: &CallOptions, request_id: Option<RequestId>, payload: Payload) -> Request {
     let named = options.request_id.as_deref().map(|id| RequestId::new(Bytes::copy_from_slice(id.as_bytes())));
     Request {
         operation,
-        body,
+        payload,
         form: options.form(),
         deadline: options.timeout,
         grace: options.grace,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use crate::session::call::{CallResult, Request, RequestId, Response};
+use crate::session::call::{CallResult, Payload, Request, RequestId, Response};
 use crate::session::error::cancelled_error;
 use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
 use crate::session::output::{CaptureBuffer, CapturedOutput};
@@ -82,8 +82,8 @@ impl QueuedCall {
             stderr: CaptureBuffer::default(),
         };
         let limits = request_limits(&request);
-        let Request { operation, form, body, .. } = request;
-        (WireRequest { id, operation, form, limits, body }, in_flight)
+        let Request { operation, form, payload: Payload { body, data, takes_data }, .. } = request;
+        (WireRequest { id, operation, form, limits, body, data, takes_data }, in_flight)
     }
 
     /// Ends the call before it was sent.
@@ -126,6 +126,14 @@ impl InFlightCall {
             WorkerAnswer::Value(body) => self.bounded(body, CallResult::Value),
             WorkerAnswer::Floats(body) => self.bounded(body, CallResult::Floats),
             WorkerAnswer::FloatRows(body) => self.bounded(body, CallResult::FloatRows),
+            WorkerAnswer::Datum(datum) => match *datum {
+                Ok(datum) => CallResult::Datum(Box::new(datum)),
+                Err(problem) => problem.into(),
+            },
+            WorkerAnswer::Data { .. } => {
+                let detail = "the memory of the worker's answer was not taken from the data link";
+                Problem::new(ErrorCode::Internal, detail).into()
+            }
             WorkerAnswer::Handle(body) => CallResult::Handle(body),
             WorkerAnswer::Object(body) => CallResult::Object(body),
             WorkerAnswer::Exception(body) => CallResult::Exception(body),

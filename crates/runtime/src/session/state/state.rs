@@ -41,6 +41,8 @@ pub(crate) struct SessionState {
     pub(super) stats: SessionStats,
     /// The limits of each call.
     pub(super) limits: EffectiveLimits,
+    /// What the worker enforces for every request.
+    request_limits: RequestLimits,
     pub(super) max_waiting: usize,
 }
 
@@ -60,6 +62,7 @@ impl SessionState {
                 kill_reason: None,
             },
             limits: EffectiveLimits::from(limits),
+            request_limits: limits.of_every_request(),
             max_waiting: limits.waiting,
         }
     }
@@ -94,8 +97,7 @@ impl SessionState {
             Lifecycle::Starting | Lifecycle::Running(_) | Lifecycle::Failed(_) => Lifecycle::Running(link),
         };
         self.enter(next, effects);
-        let limits = RequestLimits { result_bytes: self.limits.result, ..RequestLimits::default() };
-        effects.push(Effect::Send(HostMessage::SessionLimits(limits)));
+        effects.push(Effect::Send(HostMessage::SessionLimits(self.request_limits.clone())));
         self.stats.idle_since = now;
         self.send_ahead(now, effects);
         true

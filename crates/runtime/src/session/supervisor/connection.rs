@@ -54,7 +54,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
     let (worker, stdio, page) = (ready.worker.clone(), ready.stdio.clone(), ready.page.clone());
     apply_kernel_limits(worker.pid(), &inner.config.limits).await;
     let (requests, host) = (Arc::new(WriteQueue::default()), Arc::new(WriteQueue::default()));
-    let link = Link { worker: worker.clone(), page, requests, host };
+    let link = Link { worker: worker.clone(), page, requests, host, data: ready.data.clone() };
     if !inner.link_up(link.clone()) {
         worker.kill();
     }
@@ -78,7 +78,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
 }
 
 fn spawn_tasks(inner: &Arc<SessionInner>, ready: ReadyWorker, link: Link) -> (WorkerTasks, oneshot::Receiver<Death>) {
-    let ReadyWorker { worker, mut requests, answers, stdio, page, host, death } = ready;
+    let ReadyWorker { worker, mut requests, answers, stdio, page, host, death, .. } = ready;
     let watched = worker.clone();
     let spin = inner.config.spin.clone();
     let mut affinity = WakeAffinity::new(worker, page);

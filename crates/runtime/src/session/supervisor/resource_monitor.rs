@@ -59,7 +59,7 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, worker: i32) {
     loop {
         wait_for_poll(inner, always).await;
         let call_before = running_call(inner).map(|call| call.call_id);
-        let usage = sample(worker).await;
+        let usage = sample(worker, inner.data.bytes()).await;
         let call = running_call(inner);
         let call_id = call.map(|call| call.call_id);
         let exceeded = limits.exceeded_by(&usage);
@@ -99,8 +99,10 @@ async fn wait_for_poll(inner: &SessionInner, always: bool) {
     let _ = timeout(POLL_INTERVAL - MIN_POLL_INTERVAL, inner.poll_requested.notified()).await;
 }
 
-async fn sample(worker: i32) -> ResourceUsage {
-    tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default()
+/// What the worker and its descendants use, and `data` bytes that this host holds of theirs.
+async fn sample(worker: i32, data: u64) -> ResourceUsage {
+    let usage = tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default();
+    ResourceUsage { memory_bytes: usage.memory_bytes + data, ..usage }
 }
 
 fn running_call(inner: &SessionInner) -> Option<RunningCall> {

@@ -1,9 +1,10 @@
 //! Starting a worker for a session.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::{ErrorCode, Problem, PythonException};
+use beep_python_protocol::{DataDescriptor, ErrorCode, Problem, PythonException};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,6 +15,9 @@ use tokio::time::timeout;
 use crate::session::shared::SessionInner;
 use crate::session::supervisor::lifecycle::closing;
 use crate::session::supervisor::stdio::StdioPump;
+use crate::worker::data_ledger::DataLedger;
+use crate::worker::data_link::DataLink;
+use crate::worker::datum::Datum;
 use crate::worker::frame::{Decoder, FrameError};
 use crate::worker::shared_page::SharedPage;
 use crate::worker::wire::{HostMessage, WorkerAnswer, WorkerMessage};
@@ -37,19 +41,22 @@ pub(crate) struct ReadyWorker {
     pub(crate) page: Arc<SharedPage>,
     /// Calls from Python to this host, and their answers.
     pub(crate) host: (pipe::Receiver, pipe::Sender),
+    pub(crate) data: Arc<DataLink>,
     pub(crate) death: oneshot::Receiver<Death>,
 }
 
 /// The worker's answers, as messages.
 pub(crate) struct AnswerPipe {
     pipe: pipe::Receiver,
+    data: Arc<DataLink>,
+    ledger: Arc<DataLedger>,
     decoder: Decoder,
     buffer: BytesMut,
 }
 
 impl AnswerPipe {
-    fn new(pipe: pipe::Receiver) -> AnswerPipe {
-        AnswerPipe { pipe, decoder: Decoder::default(), buffer: BytesMut::with_capacity(READ_BYTES) }
+    fn new(pipe: pipe::Receiver, data: Arc<DataLink>, ledger: Arc<DataLedger>) -> AnswerPipe {
+        AnswerPipe { pipe, data, ledger, decoder: Decoder::default(), buffer: BytesMut::with_capacity(READ_BYTES) }
     }
 
     /// Waits for more bytes. Returns false once the worker has closed its end, or the pipe is broken.
@@ -60,7 +67,24 @@ impl AnswerPipe {
 
     /// The next message that was read whole; an error where the worker breaks the rules of the wire.
     pub(crate) fn next(&mut self) -> Result<Option<WorkerMessage>, FrameError> {
-        Ok(self.decoder.next(&mut self.buffer)?.map(WorkerMessage::decode))
+        let message = self.decoder.next(&mut self.buffer)?.map(WorkerMessage::decode);
+        Ok(message.map(|message| self.with_memory(message)))
+    }
+
+    /// The message, with the memory that it names.
+    fn with_memory(&self, mut message: WorkerMessage) -> WorkerMessage {
+        if let WorkerMessage::Answer { answer, .. } | WorkerMessage::NestedAnswer { answer, .. } = &mut message
+            && let WorkerAnswer::Data { number, descriptor } = answer
+        {
+            *answer = WorkerAnswer::Datum(Box::new(self.datum(*number, std::mem::take(descriptor))));
+        }
+        message
+    }
+
+    fn datum(&self, number: u64, descriptor: DataDescriptor) -> Result<Datum, Problem> {
+        let lost = |error: &dyn Error| Problem::new(ErrorCode::DataLost, format!("the result is lost: {error}"));
+        let memory = self.data.take(number).map_err(|error| lost(&error))?;
+        Datum::new(descriptor, self.ledger.hold(memory)?).map_err(|error| lost(&error))
     }
 
     /// The first message.
@@ -90,9 +114,10 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
             return Err(ZygoteError::WorkerTimeout(WORKER_READY_TIMEOUT));
         }
     };
-    let WorkerEnds { worker, requests, answers, stdout, stderr, slots: page, host, death } = forked;
+    let WorkerEnds { worker, requests, answers, stdout, stderr, slots: page, host, data, death } = forked;
+    let data = Arc::new(data);
     let stdio = Arc::new(StdioPump::new(stdout, stderr));
-    let mut answers = AnswerPipe::new(answers);
+    let mut answers = AnswerPipe::new(answers, data.clone(), inner.data.clone());
     let first = timeout(WORKER_READY_TIMEOUT, answers.first()).await;
     if let Ok(Some(WorkerMessage::Ready)) = first {
         let mut requests = requests;
@@ -105,7 +130,7 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
             return Err(error);
         }
         tracing::debug!(pid = worker.pid(), epoch, took = ?began.elapsed(), "a worker is ready");
-        return Ok(ReadyWorker { worker: Arc::new(worker), requests, answers, stdio, page, host, death });
+        return Ok(ReadyWorker { worker: Arc::new(worker), requests, answers, stdio, page, host, data, death });
     }
     worker.kill();
     let _ = timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await;

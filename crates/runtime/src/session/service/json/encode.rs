@@ -7,6 +7,7 @@ use crate::session::call::{CallResult, Response};
 use crate::session::output::CapturedOutput;
 use crate::session::service::json::floats::{self, ArrayFormat};
 use crate::worker::chunks::Chunks;
+use crate::worker::datum::Datum;
 
 /// Up to this size, copying into one piece is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
@@ -22,6 +23,13 @@ pub enum EncodedResponse {
         shape: Option<(usize, usize)>,
         /// The floats, row after row.
         pieces: Chunks,
+    },
+    /// A success, as data beside JSON.
+    Datum {
+        /// `{"data":{…},…}`: what it is, and the rest of the response.
+        about: Chunks,
+        /// The data.
+        datum: Box<Datum>,
     },
     /// A Python exception: a whole problem document.
     Exception(Chunks),
@@ -42,6 +50,11 @@ pub async fn encode_response(response: Response, arrays: ArrayFormat) -> Encoded
         CallResult::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&output, epoch))),
         CallResult::Handle(object) | CallResult::Object(object) => {
             EncodedResponse::Json(join(b"", &object, 1, &extras(&output, epoch)))
+        }
+        CallResult::Datum(datum) => {
+            let descriptor = serde_json::to_vec(&datum.descriptor).unwrap_or_default();
+            let about = join(br#"{"data":"#, &Chunks::one(descriptor), 0, &extras(&output, epoch));
+            EncodedResponse::Datum { about, datum }
         }
         CallResult::Exception(object) => {
             let code = ErrorCode::PythonException;

@@ -1,0 +1,147 @@
+//! A datum: bytes, an array or a table that goes beside the JSON of an answer.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use beep_python_memory::MemoryError;
+use beep_python_protocol::DataDescriptor;
+use bytes::{Buf, Bytes};
+use rustix::fs::sendfile;
+use rustix::net::{SendFlags, send};
+
+use crate::worker::chunks::Chunks;
+use crate::worker::data_ledger::HeldMemory;
+
+/// How many bytes are read of a datum at once: so many stay in the processor's cache until they are sent.
+const PIECE_BYTES: u64 = 256 << 10;
+
+/// An answer beside JSON: bytes, an array or a table.
+#[derive(Debug)]
+pub struct Datum {
+    /// What it is.
+    pub descriptor: DataDescriptor,
+    /// Where it lies.
+    pub memory: DatumMemory,
+}
+
+/// Where a datum lies.
+#[derive(Debug)]
+pub enum DatumMemory {
+    /// In memory of the kernel, at the descriptor's offset.
+    Sealed(Arc<HeldMemory>),
+    /// In this process: the worker could not make such memory.
+    Inline(Chunks),
+}
+
+impl Datum {
+    /// A datum in the memory that came with its descriptor; an error where that is smaller than it says.
+    pub(crate) fn new(descriptor: DataDescriptor, memory: HeldMemory) -> Result<Datum, MemoryError> {
+        memory.memory().check(descriptor.offset, descriptor.byte_length, false)?;
+        Ok(Datum { descriptor, memory: DatumMemory::Sealed(Arc::new(memory)) })
+    }
+
+    /// Its bytes, a piece at a time.
+    pub fn into_pieces(self) -> DatumPieces {
+        DatumPieces { at: self.descriptor.offset, left: self.descriptor.byte_length, memory: self.memory }
+    }
+}
+
+/// The bytes of a datum that are not read yet. Reading never waits.
+#[derive(Debug)]
+pub struct DatumPieces {
+    memory: DatumMemory,
+    at: u64,
+    left: u64,
+}
+
+impl DatumPieces {
+    /// How many bytes are left.
+    pub fn remaining(&self) -> u64 {
+        self.left
+    }
+}
+
+impl DatumPieces {
+    /// Writes as much as a socket takes now; memory of the kernel goes without being copied through this process.
+    pub fn write_to(&mut self, socket: impl AsFd) -> io::Result<usize> {
+        const MOST: u64 = 1 << 20;
+        let written = match &mut self.memory {
+            DatumMemory::Sealed(held) => {
+                let mut at = self.at;
+                sendfile(socket, held.memory(), Some(&mut at), self.left.min(MOST) as usize)?
+            }
+            DatumMemory::Inline(chunks) => {
+                let mut piece = chunks.pop().unwrap_or_default();
+                let written = send(socket, &piece, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+                piece.advance(*written.as_ref().unwrap_or(&0));
+                chunks.push_front(piece);
+                written?
+            }
+        };
+        if written == 0 || written as u64 > self.left {
+            return Err(io::ErrorKind::UnexpectedEof.into()); // the worker has sent less, or more, than it said
+        }
+        (self.at, self.left) = (self.at + written as u64, self.left - written as u64);
+        Ok(written)
+    }
+}
+
+impl Iterator for DatumPieces {
+    type Item = Result<Bytes, MemoryError>;
+
+    fn next(&mut self) -> Option<Result<Bytes, MemoryError>> {
+        let length = self.left.min(PIECE_BYTES);
+        if length == 0 {
+            return None;
+        }
+        let piece = match &mut self.memory {
+            DatumMemory::Sealed(held) => held.memory().read_at(self.at, length as usize),
+            DatumMemory::Inline(chunks) => Ok(chunks.pop().unwrap_or_default()),
+        };
+        Some(piece.and_then(|piece| {
+            let read = piece.len() as u64;
+            if read == 0 || read > self.left {
+                self.left = 0;
+                let short = MemoryError::TooSmall { found: self.at, offset: self.at, length };
+                return Err(short);
+            }
+            (self.at, self.left) = (self.at + read, self.left - read);
+            Ok(piece)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use beep_python_memory::{Memory, MemoryWriter};
+
+    use super::*;
+    use crate::worker::data_ledger::DataLedger;
+
+    fn memory(length: usize) -> Memory {
+        let mut writer = MemoryWriter::create().unwrap();
+        writer.write_all(&vec![7; length]).unwrap();
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn datum_is_read_in_pieces() {
+        let ledger = Arc::new(DataLedger::new(None, 10));
+        let length = 2 * PIECE_BYTES + 5;
+        let descriptor = DataDescriptor { byte_length: length, offset: 3, ..DataDescriptor::default() };
+        let datum = Datum::new(descriptor.clone(), ledger.hold(memory(length as usize + 3)).unwrap()).unwrap();
+        let pieces: Vec<_> = datum.into_pieces().map(|piece| piece.unwrap().len() as u64).collect();
+        assert_eq!(pieces, [PIECE_BYTES, PIECE_BYTES, 5]);
+        assert_eq!(ledger.bytes(), 0, "it is freed when it is read");
+        assert!(Datum::new(descriptor, ledger.hold(memory(length as usize)).unwrap()).is_err());
+        let inline = Datum {
+            descriptor: DataDescriptor { byte_length: 9, ..DataDescriptor::default() },
+            memory: DatumMemory::Inline(Chunks::one(&b"abc"[..])),
+        };
+        let pieces: Vec<_> = inline.into_pieces().map(|piece| piece.is_ok()).collect();
+        assert_eq!(pieces, [true, false], "a worker that sends less than it says");
+    }
+}
