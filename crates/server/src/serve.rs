@@ -201,7 +201,7 @@ async fn start(
     Ok((Arc::new(server), pipe, record))
 }
 
-/// A session takes eight descriptors, and the usual soft limit of 1024 is for programs that use select(2).
+/// A session takes nine descriptors, and the usual soft limit of 1024 is for programs that use select(2).
 fn raise_descriptor_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let most = limit.maximum.map_or(MAX_DESCRIPTORS, |maximum| maximum.min(MAX_DESCRIPTORS));

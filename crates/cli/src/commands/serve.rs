@@ -72,6 +72,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
             origins: server.allow_origin,
             trust_loopback: server.trust_loopback,
             max_body_bytes: server.max_body.unwrap_or(access.max_body_bytes),
+            max_data_bytes: server.max_data.unwrap_or(access.max_data_bytes),
             ..access
         },
         log: args.log,

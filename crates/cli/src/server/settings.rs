@@ -68,6 +68,9 @@ pub(crate) struct ServerArgs {
     /// Maximum size of a request body, in bytes [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_body: Option<u64>,
+    /// Maximum size of the data of a request (arrays, tables, files), in bytes [default: 4294967296]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_data: Option<u64>,
 }
 
 impl ServerSettings {
@@ -95,6 +98,7 @@ impl ServerSettings {
         allow_host.iter().for_each(|name| say("allow-host", name));
         allow_origin.iter().for_each(|origin| say("allow-origin", origin));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
+        args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
         arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
         arguments
     }
@@ -138,6 +142,7 @@ mod tests {
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,
                 max_body: Some(1000),
+                max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
                 workers: Some(3),
                 max_sessions: Some(7),

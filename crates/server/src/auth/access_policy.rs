@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{DataFormat, ErrorCode, Problem};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use tokio::sync::Semaphore;
@@ -24,6 +24,8 @@ pub struct AccessConfig {
     pub trust_loopback: bool,
     /// The largest body.
     pub max_body_bytes: u64,
+    /// The largest datum.
+    pub max_data_bytes: u64,
     /// How many connections of other users there may be that have not authenticated yet.
     pub max_pending: usize,
     /// How long such a connection may take to authenticate.
@@ -31,13 +33,14 @@ pub struct AccessConfig {
 }
 
 impl Default for AccessConfig {
-    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, 256 unauthenticated connections for 10 seconds each.
+    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, data of at most 4 GiB, 256 unauthenticated connections for 10 seconds each.
     fn default() -> AccessConfig {
         AccessConfig {
             hosts: Vec::new(),
             origins: Vec::new(),
             trust_loopback: false,
             max_body_bytes: 64 << 20,
+            max_data_bytes: 4 << 30,
             max_pending: 256,
             auth_timeout: Duration::from_secs(10),
         }
@@ -51,6 +54,8 @@ pub enum Media {
     Json,
     /// `application/grpc`, as protobuf.
     Grpc,
+    /// Any of the formats of data.
+    Data,
 }
 
 impl Media {
@@ -81,6 +86,12 @@ pub enum AccessDenied {
     /// The body is not declared as JSON in UTF-8.
     #[error("the body must be declared as `Content-Type: application/json`")]
     ContentType,
+    /// The body is not declared as data.
+    #[error(
+        "the body must be declared as application/x-npy, application/vnd.apache.arrow.stream, \
+        application/octet-stream, image/png or application/json"
+    )]
+    DataType,
     /// The body is declared larger than the server takes.
     #[error("the body is {declared} bytes long, the server takes at most {limit}")]
     BodySize {
@@ -98,7 +109,7 @@ impl AccessDenied {
             AccessDenied::Host => ErrorCode::ForbiddenHost,
             AccessDenied::Origin => ErrorCode::ForbiddenOrigin,
             AccessDenied::Token | AccessDenied::User => ErrorCode::Unauthorized,
-            AccessDenied::ContentType => ErrorCode::UnsupportedMediaType,
+            AccessDenied::ContentType | AccessDenied::DataType => ErrorCode::UnsupportedMediaType,
             AccessDenied::BodySize { .. } => ErrorCode::BodyTooLarge,
         }
     }
@@ -151,9 +162,14 @@ impl AccessPolicy {
         self.config.max_body_bytes
     }
 
-    /// Authorizes a request of these parts with a JSON body.
-    pub fn authorize_parts(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
-        self.authorize(peer, parts.version, &parts.method, &parts.uri, &parts.headers)
+    /// The largest datum, which [`Media::Data`] may declare.
+    pub fn max_data_bytes(&self) -> u64 {
+        self.config.max_data_bytes
+    }
+
+    /// Authorizes a request of these parts.
+    pub fn authorize_parts(&self, media: Media, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
+        self.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers)
     }
 
     /// Authorizes a request with a JSON body.
@@ -238,7 +254,12 @@ impl AccessPolicy {
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
             .and_then(|length| length.parse::<u64>().ok());
-        let limit = self.config.max_body_bytes;
+        let limit = match media {
+            Media::Data => self.config.max_data_bytes,
+            // A message of gRPC may be one of many, and is counted as it is read.
+            Media::Grpc => self.config.max_data_bytes.max(self.config.max_body_bytes),
+            Media::Json => self.config.max_body_bytes,
+        };
         if let Some(declared) = declared.filter(|declared| *declared > limit) {
             return Err(AccessDenied::BodySize { declared, limit });
         }
@@ -251,6 +272,7 @@ impl AccessPolicy {
         let is_media = |kind: &HeaderValue| match media {
             Media::Json => is_json(kind.as_bytes()),
             Media::Grpc => is_grpc(kind.as_bytes()),
+            Media::Data => is_data(kind.as_bytes()),
         };
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let pass = match (types.next(), types.next()) {
@@ -258,7 +280,11 @@ impl AccessPolicy {
             (None, _) => !has_body,
             (Some(_), Some(_)) => false,
         };
-        if pass { Ok(()) } else { Err(AccessDenied::ContentType) }
+        match (pass, media) {
+            (true, _) => Ok(()),
+            (false, Media::Data) => Err(AccessDenied::DataType),
+            (false, Media::Json | Media::Grpc) => Err(AccessDenied::ContentType),
+        }
     }
 }
 
@@ -272,6 +298,12 @@ fn is_json(content_type: &[u8]) -> bool {
         !name.eq_ignore_ascii_case(b"charset=") || is_utf8
     };
     parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json")) && parts.all(is_utf8)
+}
+
+/// Whether a content type is one of the formats of data; parameters do not matter.
+fn is_data(content_type: &[u8]) -> bool {
+    let kind = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    DataFormat::ALL.into_iter().any(|format| kind.eq_ignore_ascii_case(format.media_type().as_bytes()))
 }
 
 /// Whether a content type is `application/grpc` or `application/grpc+proto`; parameters do not matter.

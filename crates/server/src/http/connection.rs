@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Operation, Problem};
 use beep_python_runtime::session::service::host_operation::execute_host_operation;
 use beep_python_runtime::session::service::json::Chunks;
 use http::request::Parts;
@@ -18,11 +18,12 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
+use crate::auth::access_policy::Media;
 use crate::auth::peer::Peer;
 use crate::auth::pending_connection::PendingConnection;
 use crate::http::body::HttpBody;
-use crate::http::operation;
 use crate::http::route::Route;
+use crate::http::{data, operation};
 use crate::rejection_log::log_disconnect;
 use crate::server_context::ServerContext;
 use crate::spans;
@@ -96,11 +97,13 @@ async fn authorize_and_route(
     body: &mut Incoming,
 ) -> Response<HttpBody> {
     let whole = |response: Response<Chunks>| response.map(HttpBody::Whole);
-    if let Err(denied) = server.access.authorize_parts(peer, parts) {
+    let path = parts.uri.path();
+    let takes_data = Route::find(path) == Some(Route::Operation(Operation::Put));
+    let media = if takes_data { Media::Data } else { Media::Json };
+    if let Err(denied) = server.access.authorize_parts(media, peer, parts) {
         return whole(response::problem(&Problem::from(denied)));
     }
     pending.mark_authenticated();
-    let path = parts.uri.path();
     let Some(route) = Route::find(path) else {
         let detail = format!("there is no route {path}");
         return whole(response::problem(&Problem::new(ErrorCode::UnknownOperation, detail)));
@@ -110,11 +113,15 @@ async fn authorize_and_route(
     if !route.methods().contains(method) {
         return whole(response::method_not_allowed(route.methods()));
     }
+    if takes_data {
+        return data::put(server, parts, body).await.unwrap_or_else(|problem| whole(response::problem(&problem)));
+    }
     let body = match read_body(body, method, server.access.max_body_bytes()).await {
         Ok(body) => body,
         Err(problem) => return whole(response::problem(&problem)),
     };
     let responded = match (route, route.host_operation(method)) {
+        (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
         (_, Some(what)) => execute_host_operation(&server.sessions, what, Route::session_id(path), &body)
             .instrument(spans::host_request(what))

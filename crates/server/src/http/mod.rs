@@ -4,6 +4,7 @@
 
 mod body;
 mod connection;
+mod data;
 mod operation;
 mod route;
 

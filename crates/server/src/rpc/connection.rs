@@ -199,7 +199,7 @@ async fn handle_request(
         let problem = Problem::from(denied);
         return match media {
             Media::Grpc => grpc::reject(&problem, &parts.headers),
-            Media::Json => response::problem(&problem).map(RpcBody::Json),
+            Media::Json | Media::Data => response::problem(&problem).map(RpcBody::Json),
         };
     }
     pending.mark_authenticated();
@@ -216,6 +216,6 @@ async fn handle_request(
             }),
             None => grpc::respond(server, &parts, body).await,
         },
-        Media::Json => pascal_json::respond(server, &parts, body).await,
+        Media::Json | Media::Data => pascal_json::respond(server, &parts, body).await,
     }
 }

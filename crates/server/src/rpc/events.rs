@@ -80,7 +80,7 @@ async fn encode_last(response: Response, form: ValueForm) -> (m::event::Event, O
             (m::event::Event::ResultJson(json(&body)), Some(HeaderMap::from_iter([status(GrpcCode::Ok)])))
         }
         EncodedResponse::Problem(problem) => failed(&problem),
-        EncodedResponse::Exception(_) | EncodedResponse::Floats { .. } => {
+        EncodedResponse::Exception(_) | EncodedResponse::Floats { .. } | EncodedResponse::Datum { .. } => {
             failed(&Problem::new(ErrorCode::Internal, "arrays are not followed"))
         }
     }

@@ -16,7 +16,7 @@ use crate::rpc::body::RpcBody;
 use crate::rpc::events::{Messages, encode_events};
 use crate::rpc::route::Rpc;
 use crate::rpc::status::{status, trailers_of};
-use crate::rpc::{host_service, reply, request};
+use crate::rpc::{data, host_service, reply, request};
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::read_body;
@@ -31,6 +31,7 @@ pub(super) async fn respond(server: &ServerContext, parts: &Parts, body: Incomin
             let trailers = HeaderMap::from_iter([status(GrpcCode::Ok)]);
             response(RpcBody::Grpc { message, trailers: Some(trailers) })
         }
+        Ok(Outcome::Data(messages)) => response(RpcBody::Events(messages)),
         Ok(Outcome::Events(events)) => {
             let mut response = response(RpcBody::Events(events));
             response.headers_mut().insert(HeaderName::from_static(EVENTS), HeaderValue::from_static("1"));
@@ -42,6 +43,7 @@ pub(super) async fn respond(server: &ServerContext, parts: &Parts, body: Incomin
 
 enum Outcome {
     Message(Chunks),
+    Data(Messages),
     Events(Messages),
 }
 
@@ -53,8 +55,13 @@ async fn execute(server: &ServerContext, parts: &Parts, mut body: Incoming) -> R
         return Err(Problem::new(ErrorCode::MethodNotAllowed, "gRPC takes POST only"));
     }
     let options = call_options::from_metadata(&parts.headers)?;
+    if rpc == Rpc::Session(Operation::Put) {
+        let kept = data::put(server, &options, body).await?;
+        return Ok(Outcome::Message(Chunks::one(kept)));
+    }
     let body = read_body(&mut body, &parts.method, server.access.max_body_bytes()).await?;
     match rpc {
+        Rpc::Session(Operation::Fetch) => data::fetch(server, &options, &body).await.map(Outcome::Data),
         Rpc::Session(operation) if !operation.has_events() => {
             if options.offered().any() {
                 let detail = "a call can be answered in events only: Execute and the rpcs of EventService have them, this one does not";

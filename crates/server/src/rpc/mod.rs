@@ -7,6 +7,8 @@
 
 mod body;
 mod connection;
+mod data;
+mod descriptor;
 mod events;
 mod grpc;
 mod health_reflection;

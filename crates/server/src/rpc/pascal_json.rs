@@ -109,7 +109,7 @@ async fn encode(outcome: SessionResponse, arrays: ArrayFormat) -> Result<Respons
             let result = CallResult::Problem(failed);
             response::respond(encode_response(SessionResponse { result, output, epoch }, arrays).await)
         }
-        result @ CallResult::Exception(_) => {
+        result @ (CallResult::Exception(_) | CallResult::Datum(_)) => {
             response::respond(encode_response(SessionResponse { result, output, epoch }, arrays).await)
         }
     })

@@ -2,7 +2,7 @@
 
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{Extras, FRAME_HEAD_BYTES, encode, frame_head};
-use beep_python_protocol::{ErrorCode, Operation, Problem, PythonException};
+use beep_python_protocol::{DataDescriptor, ErrorCode, Operation, Problem, PythonException};
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::service::json::floats::{run_blocking, take_lengths};
 use beep_python_runtime::session::{CallResult, CapturedOutput, Response};
@@ -12,6 +12,8 @@ use prost::encoding::{encode_varint, encoded_len_varint};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+
+use crate::rpc::descriptor::written;
 
 /// Up to this size a copy into one chunk is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
@@ -29,6 +31,7 @@ struct Kept {
     repr: Option<String>,
     shape: Option<Vec<u64>>,
     dtype: Option<String>,
+    data: Option<DataDescriptor>,
 }
 
 /// The message of a response, in its frame; a problem for an error.
@@ -41,15 +44,19 @@ pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chu
             Ok(field_1(&value, &extras))
         }
         CallResult::Handle(object) => {
-            let Kept { handle_id, type_name, type_module, repr, shape, dtype } = read(&object)?;
+            let Kept { handle_id, type_name, type_module, repr, shape, dtype, data } = read(&object)?;
+            let data = data.as_ref().map(written);
             let shape = shape.map(|sizes| m::Shape { sizes });
-            let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype, type_module };
+            let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype, type_module, data };
             let result = Some(m::call_method_response::Result::Handle(handle));
             // Evaluate and GetAttribute have the same fields.
             Ok(Chunks::one(encode(&m::CallMethodResponse { result, stdout, stderr, session_epoch })))
         }
         CallResult::Object(object) => {
             object_message(operation, &object, Extras { stdout, stderr, session_epoch }).map(Chunks::one)
+        }
+        CallResult::Datum(_) => {
+            Err(Problem::new(ErrorCode::Internal, "data go beside messages only where they are fetched"))
         }
         CallResult::Floats(body) => Ok(field_1(&body, &[])),
         CallResult::FloatRows(body) => run_blocking(body.len(), move || rows(&body)).await.map(Chunks::one),

@@ -127,6 +127,27 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
                 Some(stop) => object.raw("stopOnError", if stop { b"true" } else { b"false" }),
             }
         }
+        Operation::Fetch => {
+            let request: m::FetchRequest = message(body)?;
+            let m::FetchRequest { expression, locals_json, handle_id, method_name, attribute_name, .. } = request;
+            let object = match &handle_id {
+                None => Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?,
+                Some(handle_id) => Object::with("handleId", handle_id),
+            };
+            let object = match (&method_name, &attribute_name) {
+                (Some(name), _) => {
+                    object.text("methodName", name).arguments(&request.args_json, &request.kwargs_json)?
+                }
+                (None, Some(name)) => object.text("attributeName", name),
+                (None, None) => object,
+            };
+            let given = [("kind", &request.kind), ("format", &request.format)];
+            given
+                .into_iter()
+                .filter(|(_, word)| !word.is_empty())
+                .fold(object, |object, (key, word)| object.text(key, word))
+        }
+        Operation::Put => Object::new(),
         Operation::Wrap => {
             Object::new().json("value", "value_json", &message::<m::WrapValueRequest>(body)?.value_json)?
         }
@@ -140,7 +161,7 @@ pub(super) fn message<M: Message + Default>(body: &Bytes) -> Result<M, Problem> 
 }
 
 /// The problem of a body that is not one message.
-fn unreadable(error: &FrameError) -> Problem {
+pub(super) fn unreadable(error: &FrameError) -> Problem {
     let code = match error {
         FrameError::Compressed => ErrorCode::UnsupportedMediaType,
         FrameError::Length { .. } | FrameError::Message(_) => ErrorCode::InvalidRequest,

@@ -50,7 +50,9 @@ impl Rpc {
 
     /// The rpc of a path with JSON.
     pub fn find_json(path: &str) -> Option<Rpc> {
-        named(path.strip_prefix(JSON_PREFIX).filter(|name| name.starts_with(PYTHON_SERVICE))?)
+        let rpc = named(path.strip_prefix(JSON_PREFIX).filter(|name| name.starts_with(PYTHON_SERVICE))?)?;
+        // Data do not go as JSON.
+        (!matches!(rpc, Rpc::Session(Operation::Fetch | Operation::Put))).then_some(rpc)
     }
 }
 

@@ -8,30 +8,35 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_memory::receive;
+use beep_python_protocol::{DataDescriptor, ErrorCode, Problem};
+use beep_python_runtime::session::service::attach::MAX_ATTACHED;
 use beep_python_runtime::session::service::json::Chunks;
-use bytes::Buf;
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, FuturesUnordered, SelectAll};
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
-use tokio::net::unix::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::accept::shutdown_requested;
 use crate::server_context::ServerContext;
+use crate::unix_socket::descriptors::Descriptors;
 use crate::unix_socket::line_decoder::{LINE_TIMEOUT, LineDecoder, TooLong};
+use crate::unix_socket::receiving::Receiving;
 use crate::unix_socket::reply;
-use crate::unix_socket::request::{self, Command, Id, Request, RequestError};
+use crate::unix_socket::request::{self, Command, Id, LineData, Read, Request, RequestError};
 use crate::unix_socket::respond::{Client, EventLines, Response, respond, subscribe};
 use crate::unix_socket::write_buffer::WriteBuffer;
 
 /// How many requests of one client are in progress at most; further ones wait unread in the socket.
 const MAX_IN_FLIGHT: usize = 64;
 /// With so many bytes that the client has not read, nothing more is done for it.
-const WRITE_HIGH_WATER: usize = 256 << 10;
+const WRITE_HIGH_WATER: u64 = 256 << 10;
+/// How much is read at once, of lines and of data.
+const READ_BYTES: usize = 16 << 10;
+const READ_BYTES_OF_DATA: usize = 256 << 10;
 /// How long the client may take to read the last responses.
 pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -47,6 +52,9 @@ pub(super) async fn run(stream: UnixStream, server: Arc<ServerContext>, stop: wa
         gone,
         respond: move |request| respond(shared.clone(), caller.clone(), request),
         lines: LineDecoder::new(longest),
+        buffer: Vec::new(),
+        descriptors: Descriptors::default(),
+        receiving: None,
         longest,
         out: WriteBuffer::default(),
         calls: FuturesUnordered::new(),
@@ -70,6 +78,12 @@ struct Connection<R, F> {
     gone: watch::Sender<bool>,
     respond: R,
     lines: LineDecoder,
+    /// What the last read gave.
+    buffer: Vec<u8>,
+    /// Descriptors that no line has claimed yet.
+    descriptors: Descriptors,
+    /// A request whose data are coming.
+    receiving: Option<Receiving>,
     /// The longest line.
     longest: usize,
     /// What the client has not read.
@@ -99,35 +113,34 @@ where
     R: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
-    async fn run(mut self, mut stream: UnixStream, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-        let (mut from, mut to) = stream.split();
+    async fn run(mut self, stream: UnixStream, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         let mut stopping = pin!(shutdown_requested(&mut stop));
         loop {
-            let lines_left = self.accept_lines(from.as_ref())?;
+            let lines_left = self.accept_lines(&stream)?;
             let over = self.stopped || self.last_words.is_some() || (self.at_end && !lines_left);
             if over && self.calls.is_empty() && self.subscriptions.is_empty() {
                 break;
             }
             let reads = !over && !self.at_end && self.has_room();
-            let line_deadline = self.lines.deadline().filter(|_| reads);
+            let line_deadline = self.read_deadline().filter(|_| reads);
             let below_high_water = self.out.remaining() < WRITE_HIGH_WATER;
             tokio::select! {
                 biased;
                 Some(response) = self.calls.next(), if self.stopped || below_high_water => self.finish(response),
-                written = to.write_buf(&mut self.out), if self.out.has_remaining() => drop(written?),
+                written = self.out.write_to(&stream), if self.out.remaining() > 0 => written?,
                 Some(lines) = self.subscriptions.next(), if !self.subscriptions.is_empty() && below_high_water => {
                     self.publish(lines);
                 }
                 () = hung_up(self.hangup.as_ref()), if !self.subscriptions.is_empty() => {
                     return Err(io::ErrorKind::BrokenPipe.into());
                 }
-                read = from.read_buf(self.lines.room()), if reads => self.received(read?),
+                read = read(&stream, &mut self.buffer, self.receiving.is_some()), if reads => self.received(read?)?,
                 () = &mut stopping, if !self.stopped => self.stopped = true,
                 () = async { sleep_until(line_deadline.unwrap_or_else(Instant::now)).await },
                     if line_deadline.is_some() => self.last_words = Some(too_slow()),
             }
         }
-        self.close(from, to).await
+        self.close(stream).await
     }
 
     fn has_room(&self) -> bool {
@@ -138,12 +151,35 @@ where
     /// Accepts whole lines while there is room for their requests. Returns whether whole lines may be left.
     fn accept_lines(&mut self, socket: &UnixStream) -> io::Result<bool> {
         while self.last_words.is_none() && !self.stopped && self.has_room() {
+            if let Some(mut receiving) = self.receiving.take() {
+                let taken = receiving.take(self.lines.rest());
+                self.lines.skip(taken);
+                match receiving.complete() {
+                    Ok(request) => self.take(request, socket)?,
+                    Err(incomplete) => {
+                        self.receiving = Some(incomplete);
+                        return Ok(false);
+                    }
+                }
+                continue;
+            }
             match self.lines.next() {
                 Ok(Some(line)) => {
                     tracing::trace!(bytes = line.len(), "line received");
-                    match request::read(&line) {
-                        Ok(request) => self.accept(request, socket)?,
-                        Err(error) => self.reject(error),
+                    let Read { request, data } = request::read(&line);
+                    match data {
+                        LineData::None => self.take(request, socket)?,
+                        LineData::Inline(data) => self.receive(request, data),
+                        LineData::Descriptors(data) => {
+                            let request = request.and_then(|request| self.claim_descriptors(request, data));
+                            self.take(request, socket)?;
+                        }
+                        LineData::Unknown => {
+                            self.take(request, socket)?;
+                            let detail = "the line before names data that follow it, and cannot be read: \
+                                nothing tells where the next line begins; the connection ends";
+                            self.last_words = Some(Problem::new(ErrorCode::InvalidRequest, detail));
+                        }
                     }
                 }
                 Ok(None) => return Ok(false),
@@ -151,6 +187,48 @@ where
             }
         }
         Ok(true)
+    }
+
+    fn take(&mut self, request: Result<Request, RequestError>, socket: &UnixStream) -> io::Result<()> {
+        match request {
+            Ok(request) => self.accept(request, socket),
+            Err(error) => {
+                self.reject(error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Data follow the line of this request.
+    fn receive(&mut self, request: Result<Request, RequestError>, data: Vec<DataDescriptor>) {
+        let limit = self.server.access.max_data_bytes();
+        let bytes = data.iter().fold(0_u64, |sum, one| sum.saturating_add(one.byte_length));
+        if bytes > limit || data.len() > MAX_ATTACHED {
+            let detail = format!(
+                "{} data of {bytes} bytes follow the line, more than the {MAX_ATTACHED} of {limit} bytes that this server \
+                 takes at once; the connection ends",
+                data.len()
+            );
+            self.last_words = Some(Problem::new(ErrorCode::BodyTooLarge, detail));
+        } else {
+            self.receiving = Some(Receiving::new(request, data));
+        }
+    }
+
+    /// The request with the memory whose descriptors came with its line.
+    fn claim_descriptors(&mut self, request: Request, data: Vec<DataDescriptor>) -> Result<Request, RequestError> {
+        match self.descriptors.claim(data, self.server.access.max_data_bytes()) {
+            Ok(attached) => Ok(Request { attached, ..request }),
+            Err(problem) => Err(RequestError { id: request.id, problem: Box::new(problem) }),
+        }
+    }
+
+    /// When more of a line, or of data, must have come.
+    fn read_deadline(&self) -> Option<Instant> {
+        match &self.receiving {
+            Some(receiving) => Some(receiving.since + LINE_TIMEOUT),
+            None => self.lines.deadline(),
+        }
     }
 
     fn accept(&mut self, request: Request, socket: &UnixStream) -> io::Result<()> {
@@ -186,9 +264,9 @@ where
 
     /// A call has its response.
     fn finish(&mut self, response: Response) {
-        let Response { id, line } = response;
+        let Response { id, line, data } = response;
         tracing::trace!(bytes = line.len(), "line sent");
-        self.out.push(line);
+        self.out.push_with(line, data);
         match id {
             Some(id) => drop(self.ids.remove(&id)),
             None => self.ordered_busy = false,
@@ -215,32 +293,58 @@ where
         }
     }
 
-    /// Bytes have come, or the end.
-    fn received(&mut self, bytes: usize) {
+    /// Bytes and descriptors have come, or the end.
+    fn received(&mut self, read: Incoming) -> io::Result<()> {
+        let Incoming { bytes, descriptors, truncated } = read;
         if bytes == 0 {
             self.at_end = true;
             self.gone.send_replace(true);
+            return Ok(());
         }
+        self.descriptors.push(descriptors, truncated)?;
+        // Data go past the lines, without a copy.
+        let taken = match &mut self.receiving {
+            Some(receiving) if self.lines.rest().is_empty() => receiving.take(&self.buffer[..bytes]),
+            _ => 0,
+        };
+        self.lines.push(&self.buffer[taken..bytes]);
+        Ok(())
     }
 
     /// Sends what is left, and closes the connection.
-    async fn close(mut self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<()> {
+    async fn close(mut self, mut stream: UnixStream) -> io::Result<()> {
         if let Some(problem) = &self.last_words {
             self.out.push(reply::error(None, problem));
         }
-        timeout(FLUSH_TIMEOUT, to.write_all_buf(&mut self.out)).await??;
+        timeout(FLUSH_TIMEOUT, self.out.write_all_to(&stream)).await??;
         if self.last_words.is_some() {
             // A client that is still sending could not read the error if the socket were closed at once.
-            to.shutdown().await?;
+            stream.shutdown().await?;
             let _ = timeout(FLUSH_TIMEOUT, async {
-                while from.read_buf(self.lines.room()).await.is_ok_and(|read| read > 0) {
-                    self.lines.clear();
-                }
+                while read(&stream, &mut self.buffer, true).await.is_ok_and(|read| read.bytes > 0) {}
             })
             .await;
         }
         Ok(())
     }
+}
+
+/// What one read gave, beside the bytes in the buffer.
+struct Incoming {
+    bytes: usize,
+    descriptors: Vec<OwnedFd>,
+    truncated: bool,
+}
+
+/// Reads once, when there is something; more at once where it is data.
+async fn read(socket: &UnixStream, buffer: &mut Vec<u8>, is_data: bool) -> io::Result<Incoming> {
+    let room = if is_data { READ_BYTES_OF_DATA } else { READ_BYTES };
+    if buffer.len() != room {
+        *buffer = vec![0; room];
+    }
+    let mut descriptors = Vec::new();
+    let received = socket.async_io(Interest::READABLE, || receive(socket, buffer, &mut descriptors)).await?;
+    Ok(Incoming { bytes: received.bytes, descriptors, truncated: received.truncated })
 }
 
 fn watch_hangup(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {

@@ -6,7 +6,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::time::Instant;
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
-const READ_BYTES: usize = 8 << 10;
 /// A buffer that grew larger than this for a long line is freed.
 const KEPT_BYTES: usize = 256 << 10;
 /// How long a line may take to arrive, once it has begun.
@@ -33,13 +32,23 @@ impl LineDecoder {
         LineDecoder { buffer: BytesMut::new(), searched: 0, begun: false, since: None, longest }
     }
 
-    /// The buffer, with room for the next read.
-    pub(super) fn room(&mut self) -> &mut BytesMut {
+    /// Appends what has arrived.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES {
             self.buffer = BytesMut::new();
         }
-        self.buffer.reserve(READ_BYTES);
-        &mut self.buffer
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// What has arrived and belongs to no line yet. It begins with a line, or with data that follow one.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.buffer[..]
+    }
+
+    /// Removes the first bytes, which were data.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.buffer.advance(bytes);
+        (self.searched, self.since) = (0, None);
     }
 
     /// The next whole line, without its end; `None` when more bytes are needed.
@@ -76,12 +85,6 @@ impl LineDecoder {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.since.map(|since| since + LINE_TIMEOUT)
     }
-
-    /// Drops what has arrived.
-    pub(super) fn clear(&mut self) {
-        self.buffer.clear();
-        (self.searched, self.since) = (0, None);
-    }
 }
 
 #[cfg(test)]
@@ -100,7 +103,7 @@ mod tests {
                 let mut lines = LineDecoder::new(100);
                 let mut got = Vec::new();
                 for part in [&bytes[..at], &bytes[at..]] {
-                    lines.room().extend_from_slice(part);
+                    lines.push(part);
                     got.extend(all(&mut lines));
                 }
                 assert_eq!(got, ["one", "two", "", "\u{feff}three"], "cut at {at}");
@@ -113,7 +116,7 @@ mod tests {
     fn a_mark_alone_begins_no_line() {
         let mut lines = LineDecoder::new(100);
         for byte in MARK {
-            lines.room().extend_from_slice(&[*byte]);
+            lines.push(&[*byte]);
             assert_eq!(lines.next(), Ok(None));
             assert_eq!(lines.deadline(), None);
         }
@@ -123,7 +126,7 @@ mod tests {
     fn a_line_over_the_limit_is_told_with_its_end_or_before() {
         for (bytes, fits) in [("12345\n", true), ("12345\r\n", true), ("123456\n", false), ("123456", false)] {
             let mut lines = LineDecoder::new(5);
-            lines.room().extend_from_slice(bytes.as_bytes());
+            lines.push(bytes.as_bytes());
             assert_eq!(lines.next().is_ok(), fits, "{bytes:?}");
         }
     }

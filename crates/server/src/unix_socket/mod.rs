@@ -5,11 +5,14 @@
 //! `reply` writes the answer, `write_buffer` holds what the client has not read.
 
 mod connection;
+mod data;
+mod descriptors;
 mod dotnet_link;
 pub(crate) mod error;
 mod line_decoder;
 pub(crate) mod name;
 mod path;
+mod receiving;
 mod reply;
 mod request;
 mod respond;

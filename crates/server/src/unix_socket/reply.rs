@@ -24,7 +24,16 @@ pub(super) fn response(id: Option<&Id>, encoded: EncodedResponse) -> Chunks {
         EncodedResponse::Floats { .. } => {
             error(id, &Problem::new(ErrorCode::Internal, "arrays go as JSON over a pipe"))
         }
+        EncodedResponse::Datum { .. } => {
+            error(id, &Problem::new(ErrorCode::Internal, "the request did not say how data are to go"))
+        }
     }
+}
+
+/// The line of a response with data: `how` says how these go.
+pub(super) fn datum(id: Option<&Id>, about: &Chunks, how: &str) -> Chunks {
+    // What the worker says of its data was read and written anew, so it is one line.
+    framed_until(id, br#""result":"#, about.clone(), format!("{how}}}\n").into())
 }
 
 /// The line of an event, `{"id":ID,"event":"NAME",…}`, or of the response.
@@ -62,6 +71,11 @@ fn failure(id: Option<&Id>, text: &[u8], body: Chunks) -> Chunks {
 
 /// `{"id":ID,` `head` `body` `}` and the end of the line.
 fn framed(id: Option<&Id>, head: &[u8], body: Chunks) -> Chunks {
+    framed_until(id, head, body, Bytes::from_static(b"}\n"))
+}
+
+/// The same with another end.
+fn framed_until(id: Option<&Id>, head: &[u8], body: Chunks, end: Bytes) -> Chunks {
     let mut start = BytesMut::with_capacity(16 + head.len() + id.map_or(0, |id| id.len()) + 128);
     start.put_slice(b"{");
     if let Some(id) = id {
@@ -70,8 +84,7 @@ fn framed(id: Option<&Id>, head: &[u8], body: Chunks) -> Chunks {
         start.put_slice(b",");
     }
     start.put_slice(head);
-    const END: Bytes = Bytes::from_static(b"}\n");
-    std::iter::once(start.freeze()).chain(body.iter().cloned()).chain([END]).collect()
+    std::iter::once(start.freeze()).chain(body.iter().cloned()).chain([end]).collect()
 }
 
 /// A worker runs code that need not be friendly: what it sends must not pass for further answers.

@@ -3,13 +3,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use beep_python_protocol::{CallOption, CallOptions, ErrorCode, HostOperation, Operation, Problem};
+use beep_python_protocol::{CallOption, CallOptions, DataDescriptor, ErrorCode, HostOperation, Operation, Problem};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::unix_socket::data::{Attached, Described, Via};
 use crate::web::call_options::without_place;
+
+/// The command that ends a file of an answer. Only a pipe has it: elsewhere data never go as files.
+const RELEASE: &str = "release";
 
 /// The id of a request, as it was written: a JSON string or number.
 pub(super) type Id = Bytes;
@@ -21,6 +25,30 @@ pub(super) struct Request {
     pub(super) command: Command,
     pub(super) options: CallOptions,
     pub(super) payload: Bytes,
+    /// How data go; `None` where the client takes none beside the line.
+    pub(super) via: Option<Via>,
+    /// The data of the request.
+    pub(super) attached: Vec<Attached>,
+}
+
+/// What a line says: a request, and the data that belong to it. These come even where the request is wrong.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) request: Result<Request, RequestError>,
+    pub(super) data: LineData,
+}
+
+/// Data that belong to a line.
+#[derive(Debug, Default)]
+pub(super) enum LineData {
+    #[default]
+    None,
+    /// They follow it.
+    Inline(Vec<DataDescriptor>),
+    /// They came with its first byte, as so many descriptors.
+    Descriptors(Vec<DataDescriptor>),
+    /// Nobody can know where the next line begins.
+    Unknown,
 }
 
 /// An operation, of a session or of the host.
@@ -28,6 +56,8 @@ pub(super) struct Request {
 pub(super) enum Command {
     Session(Operation),
     Host(HostOperation),
+    /// End a file that an answer named.
+    Release,
 }
 
 /// A line that is no request.
@@ -38,7 +68,13 @@ pub(super) struct RequestError {
 }
 
 /// Reads a line. The payload stays as it is written.
-pub(super) fn read(line: &Bytes) -> Result<Request, RequestError> {
+pub(super) fn read(line: &Bytes) -> Read {
+    let mut data = LineData::None;
+    let request = read_request(line, &mut data);
+    Read { request, data }
+}
+
+fn read_request(line: &Bytes, line_data: &mut LineData) -> Result<Request, RequestError> {
     let failed = |id: Option<Id>, problem| RequestError { id, problem: Box::new(problem) };
     let text = std::str::from_utf8(line).map_err(|error| {
         let at = error.valid_up_to();
@@ -48,8 +84,19 @@ pub(super) fn read(line: &Bytes) -> Result<Request, RequestError> {
     if text.trim_ascii_start().starts_with(|first| first != '{') {
         return Err(failed(None, invalid("the line must be a JSON object")));
     }
-    let Line { command, payload, id, options } =
-        serde_json::from_str(text).map_err(|error| failed(only_id(line, text), not_a_request(&error)))?;
+    let Line { command, payload, id, options, via, data, fds } = serde_json::from_str(text).map_err(|error| {
+        if text.contains(r#""via""#) {
+            *line_data = LineData::Unknown;
+        }
+        failed(only_id(line, text), not_a_request(&error))
+    })?;
+    let (data, paths): (Vec<_>, Vec<_>) =
+        data.into_iter().map(|described| (described.descriptor, described.path)).unzip();
+    match via {
+        Some(Via::Inline) => *line_data = LineData::Inline(data.clone()),
+        Some(Via::Fd) => *line_data = LineData::Descriptors(data.clone()),
+        Some(Via::File) | None => {}
+    }
     let id = match id {
         None => None,
         Some(id) => Some(id_of(line, id).ok_or_else(|| failed(None, invalid("'id' must be a string or a number")))?),
@@ -61,10 +108,27 @@ pub(super) fn read(line: &Bytes) -> Result<Request, RequestError> {
         Some(payload) if payload.get().starts_with('{') => line.slice_ref(payload.get().as_bytes()),
         Some(_) => return Err(failed(invalid("'payload' must be a JSON object"))),
     };
+    let fds_said = if via == Some(Via::Fd) { data.len() as u64 } else { 0 };
+    if fds.unwrap_or_default() != fds_said {
+        let detail =
+            format!("'fds' is the number of descriptors that come with the line, one for each of 'data': {fds_said}");
+        return Err(failed(invalid(detail)));
+    }
+    let attached = match via {
+        None if !data.is_empty() => {
+            return Err(failed(invalid("'via' must say how 'data' come: inline, fd or file")));
+        }
+        Some(Via::File) => {
+            let missing = || failed(invalid("each of 'data' that comes as a file must have its 'path'"));
+            let files = data.into_iter().zip(paths);
+            files.map(|(data, path)| Ok(Attached::File(data, path.ok_or_else(missing)?))).collect::<Result<_, _>>()?
+        }
+        _ => Vec::new(),
+    };
     if id.is_none() && matches!(command, Command::Session(what) if options.has_events(what)) {
         return Err(failed(invalid("a request with events must have an 'id', which each of its lines repeats")));
     }
-    Ok(Request { id, command, options, payload })
+    Ok(Request { id, command, options, payload, via, attached })
 }
 
 /// A line, whose call options stand beside its other keys.
@@ -74,6 +138,9 @@ struct Line<'a> {
     payload: Option<&'a RawValue>,
     id: Option<&'a RawValue>,
     options: CallOptions,
+    via: Option<Via>,
+    data: Vec<Described>,
+    fds: Option<u64>,
 }
 
 impl<'de> Deserialize<'de> for Line<'de> {
@@ -100,6 +167,9 @@ impl<'de> Deserialize<'de> for Line<'de> {
                         Key::Payload => line.payload = map.next_value()?,
                         Key::Id if line.id.is_some() => return Err(A::Error::duplicate_field("id")),
                         Key::Id => line.id = map.next_value()?,
+                        Key::Via => line.via = map.next_value()?,
+                        Key::Data => line.data = map.next_value::<Option<_>>()?.unwrap_or_default(),
+                        Key::Fds => line.fds = map.next_value()?,
                         Key::Option(option) => line.options.read_entry(option, &mut map)?,
                         Key::Other => drop(map.next_value::<IgnoredAny>()?),
                     }
@@ -116,6 +186,9 @@ enum Key {
     Command,
     Payload,
     Id,
+    Via,
+    Data,
+    Fds,
     Option(CallOption),
     Other,
 }
@@ -136,6 +209,9 @@ impl<'de> Deserialize<'de> for Key {
                     "command" => Key::Command,
                     "payload" => Key::Payload,
                     "id" => Key::Id,
+                    "via" => Key::Via,
+                    "data" => Key::Data,
+                    "fds" => Key::Fds,
                     _ => CallOption::from_key(name).map_or(Key::Other, Key::Option),
                 })
             }
@@ -146,6 +222,9 @@ impl<'de> Deserialize<'de> for Key {
 }
 
 fn command_named(command: &str) -> Result<Command, Problem> {
+    if command == RELEASE {
+        return Ok(Command::Release);
+    }
     let operation = Operation::from_pipe_command(command).map(Command::Session);
     operation.or_else(|| HostOperation::from_pipe_command(command).map(Command::Host)).ok_or_else(|| match command {
         "" => invalid("'command' must name the operation; the line has none"),
@@ -199,7 +278,7 @@ mod tests {
     fn payload_stays_as_it_is_written() {
         let text = r#" { "values":"exact", "payload" : {"expression": "1", "x": 1e999} ,"command":"eval","id": "a\u0062",
             "session":"s1", "timeoutMs":5, "unknown":[1] }"#;
-        let request = read(&line(text)).unwrap();
+        let request = read(&line(text)).request.unwrap();
         assert_eq!(request.command, Command::Session(Operation::Evaluate));
         assert_eq!(request.payload, r#"{"expression": "1", "x": 1e999}"#);
         assert_eq!(request.id.as_deref(), Some(&br#""a\u0062""#[..]));
@@ -214,7 +293,7 @@ mod tests {
     #[test]
     fn null_is_the_same_as_absent() {
         for text in [r#"{"command":"ping"}"#, r#"{"command":"ping","payload":null,"id":null,"session":null}"#] {
-            let request = read(&line(text)).unwrap();
+            let request = read(&line(text)).request.unwrap();
             assert_eq!((request.command, &request.payload[..]), (Command::Host(HostOperation::Health), &b"{}"[..]));
             assert_eq!((request.id, request.options), (None, CallOptions::default()));
         }
@@ -252,11 +331,35 @@ mod tests {
             (r#"{"id":2,"command":"eval","session":7}"#, Some("2"), "cannot be read"),
             (r#"{"id":2,"command":"eval","command":"eval"}"#, Some("2"), "duplicate"),
         ] {
-            let RequestError { id: found, problem } = read(&line(text)).unwrap_err();
+            let RequestError { id: found, problem } = read(&line(text)).request.unwrap_err();
             assert_eq!(found.as_deref(), id.map(str::as_bytes), "{text}");
             assert!(problem.detail.contains(said), "{text}: {}", problem.detail);
         }
-        let bad = read(&Bytes::from_static(b"{\"command\":\"\xff\"}")).unwrap_err();
+        let bad = read(&Bytes::from_static(b"{\"command\":\"\xff\"}")).request.unwrap_err();
         assert!(bad.problem.detail.contains("not UTF-8: the byte at 12"), "{}", bad.problem.detail);
+    }
+
+    #[test]
+    fn data_are_known_even_of_a_wrong_request() {
+        let of = |text: &str| read(&line(text));
+        let wrong = of(r#"{"command":"nothing","via":"inline","data":[{"byteLength":7}]}"#);
+        assert!(wrong.request.is_err());
+        assert!(matches!(wrong.data, LineData::Inline(data) if data[0].byte_length == 7));
+        assert!(matches!(of(r#"{"command":"put","via":"inline","data":[5]}"#).data, LineData::Unknown));
+        assert!(matches!(of(r#"{"command":"put","via":"radio","data":[]}"#).data, LineData::Unknown));
+        let sent = of(r#"{"command":"put","via":"fd","fds":1,"data":[{"dtype":"<f8","shape":[2],"byteLength":16}]}"#);
+        assert!(sent.request.is_ok());
+        assert!(matches!(sent.data, LineData::Descriptors(data) if data.len() == 1));
+        for (text, said) in [
+            (r#"{"command":"put","data":[{"byteLength":7}]}"#, "'via' must say"),
+            (r#"{"command":"put","via":"fd","fds":2,"data":[{"byteLength":7}]}"#, "'fds' is the number"),
+            (r#"{"command":"put","via":"fd","data":[{"byteLength":7}]}"#, "'fds' is the number"),
+            (r#"{"command":"put","via":"file","data":[{"byteLength":7}]}"#, "'path'"),
+        ] {
+            let problem = of(text).request.unwrap_err().problem;
+            assert!(problem.detail.contains(said), "{text}: {}", problem.detail);
+        }
+        let file = of(r#"{"command":"put","via":"file","data":[{"byteLength":7,"path":"/dev/shm/x"}]}"#);
+        assert!(matches!(file.request.unwrap().attached[..], [Attached::File(..)]));
     }
 }

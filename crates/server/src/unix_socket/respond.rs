@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use beep_python_protocol::message::{CancelOutcome, CancelResponse};
-use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
-use beep_python_runtime::session::RequestId;
+use beep_python_protocol::{CallOptions, ErrorCode, HostOperation, Operation, Problem};
+use beep_python_runtime::session::service::attach::attach;
 use beep_python_runtime::session::service::host_operation::execute_host_operation;
 use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response};
 use beep_python_runtime::session::service::operation;
+use beep_python_runtime::session::{Payload, RequestId};
 use bytes::Bytes;
 use futures_util::stream;
 use futures_util::{Stream, StreamExt};
@@ -22,6 +23,7 @@ use crate::accept::shutdown_requested;
 use crate::events::batch;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::unix_socket::data::{self, Attached, Leases, Outgoing, Via};
 use crate::unix_socket::reply;
 use crate::unix_socket::request::{Command, Id, Request};
 
@@ -35,11 +37,13 @@ pub(super) struct Client {
     number: u64,
     /// Turns true when the client will send nothing more.
     gone: watch::Receiver<bool>,
+    /// What it reads as files.
+    leases: Leases,
 }
 
 impl Client {
     pub(super) fn new(gone: watch::Receiver<bool>) -> Client {
-        Client { number: CONNECTIONS.fetch_add(1, Ordering::Relaxed), gone }
+        Client { number: CONNECTIONS.fetch_add(1, Ordering::Relaxed), gone, leases: Leases::default() }
     }
 
     /// The name of a request on this connection.
@@ -52,16 +56,25 @@ impl Client {
 pub(super) struct Response {
     pub(super) id: Option<Id>,
     pub(super) line: Chunks,
+    /// What goes with the line.
+    pub(super) data: Option<Outgoing>,
 }
 
 /// Executes a request and encodes its response.
 pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, request: Request) -> Response {
-    let Request { id, command, options, payload } = request;
+    let Request { id, command, options, payload, via, attached } = request;
     let encoded = match command {
         Command::Session(what) => {
             let request_id = client.request_id(id.as_ref());
-            let executed = operation::execute_operation(&server.sessions, what, &options, request_id, payload)
-                .instrument(spans::session_request(what, &options));
+            let executed = async {
+                let payload = match attached.is_empty() {
+                    true => Payload { body: payload, takes_data: takes_data(what, via), ..Payload::default() },
+                    // Boxed: it is rare, and every request would be as large as it.
+                    false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
+                };
+                operation::execute_operation(&server.sessions, what, &options, request_id, payload).await
+            };
+            let executed = executed.instrument(spans::session_request(what, &options));
             let outcome = match options.cancels_on_disconnect() {
                 false => executed.await,
                 // Dropping such a call cancels it.
@@ -78,9 +91,53 @@ pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, requ
             }
         }
         // Boxed: it is rare and large, and every request would be as large as it.
+        Command::Release => release(&client.leases, &payload),
         Command::Host(what) => Box::pin(respond_for_host(&server, &client, what, &payload)).await,
     };
-    Response { line: reply::response(id.as_ref(), encoded), id }
+    let EncodedResponse::Datum { about, datum } = encoded else {
+        return Response { line: reply::response(id.as_ref(), encoded), id, data: None };
+    };
+    let (how, data) = data::send(*datum, via.unwrap_or(Via::Inline), &client.leases);
+    Response { line: reply::datum(id.as_ref(), &about, &how), id, data }
+}
+
+/// Whether the client takes data beside the line of its answer.
+fn takes_data(what: Operation, via: Option<Via>) -> bool {
+    via.is_some() || what == Operation::Fetch
+}
+
+async fn with_data(
+    server: &ServerContext,
+    what: Operation,
+    via: Option<Via>,
+    options: &CallOptions,
+    payload: &Bytes,
+    attached: Vec<Attached>,
+) -> Result<Payload, Problem> {
+    let mut data = Vec::with_capacity(attached.len());
+    for one in attached {
+        data.push(one.read(server.access.max_data_bytes()).await?);
+    }
+    let payload = attach(&server.sessions, options, payload, data)?;
+    Ok(Payload { takes_data: takes_data(what, via), ..payload })
+}
+
+/// Ends the file of a path that an answer named.
+fn release(leases: &Leases, payload: &Bytes) -> EncodedResponse {
+    #[derive(Deserialize)]
+    struct Named {
+        path: String,
+    }
+    match serde_json::from_slice::<Named>(payload) {
+        Ok(Named { path }) => {
+            let released = leases.release(&path);
+            EncodedResponse::Json(Chunks::one(format!(r#"{{"success":true,"released":{released}}}"#).into_bytes()))
+        }
+        Err(error) => {
+            let detail = format!("'path' must be a path that an answer named: {error}");
+            Problem::new(ErrorCode::InvalidRequest, detail).into()
+        }
+    }
 }
 
 async fn respond_for_host(

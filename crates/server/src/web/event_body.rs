@@ -49,7 +49,10 @@ pub(crate) fn named(event: EncodedEvent) -> (&'static str, Chunks) {
     match event {
         EncodedEvent::Event(name, body) => (name, body),
         EncodedEvent::Response(EncodedResponse::Json(body)) => ("result", body),
-        EncodedEvent::Response(EncodedResponse::Floats { .. }) => ("result", Chunks::one(&b"{}"[..])), // has no events
+        // Neither has events.
+        EncodedEvent::Response(EncodedResponse::Floats { .. } | EncodedResponse::Datum { .. }) => {
+            ("result", Chunks::one(&b"{}"[..]))
+        }
         EncodedEvent::Response(EncodedResponse::Exception(body)) => ("error", body),
         EncodedEvent::Response(EncodedResponse::Problem(problem)) => {
             ("error", Chunks::one(serde_json::to_vec(&problem).unwrap_or_else(|_| b"{}".to_vec())))

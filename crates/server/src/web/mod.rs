@@ -1,5 +1,6 @@
 //! What HTTP and RPC share: reading bodies and call options, making responses, and events as text.
 
+pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod call_options;
 pub(crate) mod event_body;

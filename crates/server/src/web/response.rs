@@ -54,6 +54,9 @@ pub(crate) fn respond(encoded: EncodedResponse) -> Response<Chunks> {
             shape.map(|shape| response.headers_mut().insert(SHAPE, shape));
             response
         }
+        EncodedResponse::Datum { .. } => {
+            problem(&Problem::new(ErrorCode::Internal, "data go beside JSON only where the request takes them"))
+        }
         EncodedResponse::Exception(body) => {
             let mut response = ok(PROBLEM_JSON, body);
             *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;

@@ -1,0 +1,202 @@
+//! Large data over gRPC: a message that says what they are, then their bytes in chunks.
+
+use std::io::Write;
+use std::time::Duration;
+
+use beep_python_memory::MemoryWriter;
+use beep_python_protocol::grpc::messages as m;
+use beep_python_protocol::grpc::{FRAME_HEAD_BYTES, encode, frame_head, unframe};
+use beep_python_protocol::{CallOptions, DataDescriptor, ErrorCode, GrpcCode, Operation, Problem};
+use beep_python_runtime::session::service::attach::{Attachment, attach};
+use beep_python_runtime::session::service::operation::execute_operation;
+use beep_python_runtime::session::{CallResult, CapturedOutput, Datum, DatumPieces, Payload, Response};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::stream;
+use http::HeaderMap;
+use http_body::Frame;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use prost::Message;
+use prost::encoding::encode_varint;
+use serde::Deserialize;
+use serde_json::json;
+use tracing::Instrument;
+
+use crate::rpc::descriptor::{read, written};
+use crate::rpc::events::Messages;
+use crate::rpc::reply;
+use crate::rpc::request::{json_body, unreadable};
+use crate::rpc::status::{status, trailers_of};
+use crate::server_context::ServerContext;
+use crate::spans;
+
+/// The tag of a chunk in a message: field 2 with a length.
+const CHUNK: u8 = 2 << 3 | 2;
+/// How long the next piece of a body may take to arrive.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Sends an object.
+pub(super) async fn fetch(server: &ServerContext, options: &CallOptions, body: &Bytes) -> Result<Messages, Problem> {
+    let payload = Payload { takes_data: true, ..json_body(Operation::Fetch, body)?.into() };
+    let executed = execute_operation(&server.sessions, Operation::Fetch, options, None, payload);
+    let Response { result, output, epoch } =
+        executed.instrument(spans::session_request(Operation::Fetch, options)).await?;
+    match result {
+        CallResult::Datum(datum) => Ok(messages(*datum, output, epoch)),
+        result => {
+            let refused = reply::message(Operation::Fetch, Response { result, output, epoch }).await;
+            let other =
+                || Problem::new(ErrorCode::Internal, "the session answered a fetch with something else than data");
+            Err(refused.err().unwrap_or_else(other))
+        }
+    }
+}
+
+enum Next {
+    First(Box<Datum>, CapturedOutput, u64),
+    Chunks(DatumPieces),
+    End,
+}
+
+fn messages(datum: Datum, output: CapturedOutput, epoch: u64) -> Messages {
+    let first = Next::First(Box::new(datum), output, epoch);
+    Box::pin(stream::unfold(first, |next| async move {
+        match next {
+            Next::First(datum, CapturedOutput { stdout, stderr }, session_epoch) => {
+                let part = Some(m::fetch_response::Part::Data(written(&datum.descriptor)));
+                let message = encode(&m::FetchResponse { part, stdout, stderr, session_epoch });
+                Some((Frame::data(message), Next::Chunks(datum.into_pieces())))
+            }
+            Next::Chunks(mut pieces) => match pieces.next() {
+                Some(Ok(piece)) => Some((Frame::data(chunk(&piece)), Next::Chunks(pieces))),
+                Some(Err(error)) => {
+                    let problem = Problem::new(ErrorCode::DataLost, error.to_string());
+                    Some((Frame::trailers(trailers_of(&problem)), Next::End))
+                }
+                None => Some((Frame::trailers(HeaderMap::from_iter([status(GrpcCode::Ok)])), Next::End)),
+            },
+            Next::End => None,
+        }
+    }))
+}
+
+/// The message of a chunk, in its frame.
+fn chunk(piece: &Bytes) -> Bytes {
+    let mut head = BytesMut::with_capacity(16);
+    head.put_u8(CHUNK);
+    encode_varint(piece.len() as u64, &mut head);
+    let mut frame = BytesMut::with_capacity(FRAME_HEAD_BYTES + head.len() + piece.len());
+    frame.put_slice(&frame_head(head.len() + piece.len()));
+    frame.put_slice(&head);
+    frame.put_slice(piece);
+    frame.freeze()
+}
+
+/// Keeps what the client sends. It goes into memory of the kernel chunk by chunk.
+pub(super) async fn put(server: &ServerContext, options: &CallOptions, body: Incoming) -> Result<Bytes, Problem> {
+    let invalid = |detail: &str| Problem::new(ErrorCode::InvalidRequest, detail);
+    let failed =
+        |error: &dyn std::fmt::Display| Problem::new(ErrorCode::Internal, format!("the data cannot be kept: {error}"));
+    let limit = server.access.max_data_bytes();
+    let mut requests = Requests { body, read: BytesMut::new(), longest: server.access.max_body_bytes() };
+    let Some(m::PutRequest { part: Some(m::put_request::Part::Data(described)), name }) = requests.next().await? else {
+        return Err(invalid("the first message must say what the data are: its field 'data' is missing"));
+    };
+    let descriptor = read(described)?;
+    let mut writer = MemoryWriter::create().map_err(|error| failed(&error))?;
+    let mut length = 0;
+    while let Some(request) = requests.next().await? {
+        let Some(m::put_request::Part::Chunk(chunk)) = request.part else {
+            return Err(invalid("only the first message says what the data are; the others have a 'chunk' each"));
+        };
+        length += chunk.len() as u64;
+        if length > limit {
+            let detail = format!("the data are larger than {limit} bytes, the most that this server takes");
+            return Err(Problem::new(ErrorCode::BodyTooLarge, detail));
+        }
+        writer.write_all(&chunk).map_err(|error| failed(&error))?;
+    }
+    let memory = writer.finish().map_err(|error| failed(&error))?;
+    let descriptor = DataDescriptor { byte_length: length, ..descriptor };
+    let request = name.map_or(json!({}), |name| json!({ "name": name })).to_string().into();
+    let payload = attach(&server.sessions, options, &request, vec![Attachment { descriptor, memory }])?;
+    let executed = execute_operation(&server.sessions, Operation::Put, options, None, payload);
+    kept(executed.instrument(spans::session_request(Operation::Put, options)).await?).await
+}
+
+async fn kept(response: Response) -> Result<Bytes, Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Kept {
+        handle_id: Option<String>,
+        #[serde(default)]
+        type_name: String,
+        type_module: Option<String>,
+        shape: Option<Vec<u64>>,
+        dtype: Option<String>,
+    }
+
+    let Response { result: CallResult::Handle(object) | CallResult::Object(object), output, epoch } = response else {
+        let refused = reply::message(Operation::Put, response).await;
+        let other =
+            || Problem::new(ErrorCode::Internal, "the session answered a put with something else than a handle");
+        return Err(refused.err().unwrap_or_else(other));
+    };
+    let Kept { handle_id, type_name, type_module, shape, dtype } = serde_json::from_slice(&object.contiguous())
+        .map_err(|error| Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")))?;
+    let CapturedOutput { stdout, stderr } = output;
+    let shape = shape.map(|sizes| m::Shape { sizes });
+    Ok(encode(&m::PutResponse {
+        handle_id,
+        type_name,
+        type_module,
+        shape,
+        dtype,
+        stdout,
+        stderr,
+        session_epoch: epoch,
+    }))
+}
+
+/// The messages of a client, as they come.
+struct Requests {
+    body: Incoming,
+    read: BytesMut,
+    longest: u64,
+}
+
+impl Requests {
+    async fn next(&mut self) -> Result<Option<m::PutRequest>, Problem> {
+        loop {
+            if let Some(head) = self.read.first_chunk::<FRAME_HEAD_BYTES>() {
+                let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
+                if u64::from(length) > self.longest {
+                    let detail = format!(
+                        "a message of {length} bytes is larger than {}, the most that this server takes",
+                        self.longest
+                    );
+                    return Err(Problem::new(ErrorCode::BodyTooLarge, detail));
+                }
+                let whole = FRAME_HEAD_BYTES + length as usize;
+                if self.read.len() >= whole {
+                    let message = unframe(&self.read.split_to(whole).freeze()).map_err(|error| unreadable(&error))?;
+                    let read = m::PutRequest::decode(message);
+                    return read.map(Some).map_err(|error| unreadable(&error.into()));
+                }
+                self.read.reserve(whole - self.read.len());
+            }
+            match tokio::time::timeout(PIECE_TIMEOUT, self.body.frame()).await {
+                Ok(Some(Ok(frame))) => self.read.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Ok(Some(Err(error))) => {
+                    return Err(Problem::new(ErrorCode::InvalidRequest, format!("the data did not arrive: {error}")));
+                }
+                Ok(None) if self.read.is_empty() => return Ok(None),
+                Ok(None) => return Err(Problem::new(ErrorCode::InvalidRequest, "the last message is cut off")),
+                Err(_) => {
+                    let detail = format!("no more of the data came within {} seconds", PIECE_TIMEOUT.as_secs());
+                    return Err(Problem::new(ErrorCode::RequestTimeout, detail));
+                }
+            }
+        }
+    }
+}
