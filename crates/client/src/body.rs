@@ -31,7 +31,9 @@ pub(crate) fn encode(request: &impl Serialize) -> Result<Bytes, Error> {
 pub(crate) fn decode<R: DeserializeOwned>(reply: &Reply) -> Result<R, Error> {
     match reply {
         Reply::Json(body) => decode_json(body),
-        Reply::Floats { .. } | Reply::FloatRows(_) => Err(Error::malformed("binary data where JSON was expected")),
+        Reply::Floats { .. } | Reply::FloatRows(_) | Reply::Datum { .. } => {
+            Err(Error::malformed("binary data where JSON was expected"))
+        }
     }
 }
 
@@ -44,7 +46,7 @@ pub(crate) fn session_call(
     body: Result<Bytes, Error>,
     options: CallOptions,
 ) -> Result<Call, Error> {
-    Ok(Call { target: Target::Session(operation), body: body?, options })
+    Ok(Call { target: Target::Session(operation), body: body?, options, data: Vec::new() })
 }
 
 pub(crate) fn handle_id(response: &mut CallResponse) -> Result<String, Error> {

@@ -4,6 +4,7 @@ use beep_python_protocol::{CallOptions, HostOperation, Operation, TextWire};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
+use crate::data::Datum;
 use crate::error::Error;
 use crate::http::header::header_value;
 
@@ -16,6 +17,8 @@ pub struct Call {
     pub body: Bytes,
     /// The session, deadline and other options.
     pub options: CallOptions,
+    /// The data that go with the request: one for [`Operation::Put`], else none.
+    pub data: Vec<Datum>,
 }
 
 /// The performer of an operation.
@@ -63,6 +66,14 @@ pub enum Reply {
         data: Bytes,
         /// Rows and columns, if known.
         shape: Option<(usize, usize)>,
+    },
+    /// The answer of [`Operation::Fetch`].
+    Datum {
+        /// The data.
+        datum: Datum,
+        /// The rest of the response, a JSON object with the keys `stdout`, `stderr` and `sessionEpoch` as far as the wire tells
+        /// them.
+        about: Bytes,
     },
     /// Rows of floats; only for the operation that reads rows.
     FloatRows(Vec<Vec<f32>>),

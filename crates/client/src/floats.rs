@@ -10,6 +10,7 @@ pub(crate) fn array(reply: Reply) -> Result<Vec<f32>, Error> {
     match reply {
         Reply::Floats { data, .. } => numbers(&data),
         Reply::FloatRows(_) => Err(Error::malformed("rows where one row was expected")),
+        Reply::Datum { .. } => Err(Error::malformed("data where floats were expected")),
         Reply::Json(text) => {
             let mut reader = Reader { text: &text, at: 0 };
             let row = reader.row()?;
@@ -33,6 +34,7 @@ pub(crate) fn array_2d(reply: Reply) -> Result<Vec<Vec<f32>>, Error> {
         }
         Reply::Floats { shape: None, .. } => Err(Error::malformed("the response does not say how many rows it has")),
         Reply::FloatRows(rows) => Ok(rows),
+        Reply::Datum { .. } => Err(Error::malformed("data where floats were expected")),
         Reply::Json(text) => {
             let mut reader = Reader { text: &text, at: 0 };
             let rows = reader.items(Reader::row)?;

@@ -74,7 +74,7 @@ async fn release_all<T: Transport>(transport: T, mut released: UnboundedReceiver
             let options = CallOptions { session, ..CallOptions::default() };
             let target = Target::Session(Operation::Dispose);
             // A session that is gone has released them already, and no caller is left to hear of another failure.
-            let _ = transport.call(Call { target, body: body.into(), options }).await;
+            let _ = transport.call(Call { target, body: body.into(), options, data: Vec::new() }).await;
         }
         for done in flushes {
             let _ = done.send(());

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::body::{decode, encode, handle_id, session_call};
-use crate::call::{Call, Target};
+use crate::body::{decode, decode_json, encode, handle_id, session_call};
+use crate::call::{Call, Reply, Target};
 use crate::callback_dispatcher::call_with_callbacks;
 use crate::client::Client;
 use crate::error::Error;
@@ -33,7 +33,7 @@ impl<T: Transport> Client<T> {
         let body = request.map_or(Ok(Bytes::new()), |request| encode(&request))?;
         // Nothing of this runs in the client's session, so that one need not exist.
         let options = CallOptions { session, ..self.call_options().clone() };
-        decode(&self.transport.call(Call { target: Target::Host(operation), body, options }).await?)
+        decode(&self.transport.call(Call { target: Target::Host(operation), body, options, data: Vec::new() }).await?)
     }
 
     /// Calls a session.
@@ -54,8 +54,31 @@ impl<T: Transport> Client<T> {
         options: CallOptions,
     ) -> Result<R, Error> {
         let session = options.session.clone();
+        if R::DATA.is_some() {
+            return self.fetch_result(operation, body, options).await;
+        }
         let response = self.call_session(operation, body, options).await?;
         self.decode_result(response, session)
+    }
+
+    /// The same for a type that is data: in one call where the operation has a fetch of its own, else over a handle.
+    async fn fetch_result<R: FromResponse>(
+        &self,
+        operation: Operation,
+        body: Result<Bytes, Error>,
+        options: CallOptions,
+    ) -> Result<R, Error> {
+        let (Operation::Evaluate | Operation::Call | Operation::GetAttribute | Operation::Fetch) = operation else {
+            let session = options.session.clone();
+            let held = self.handle_from(self.call_session(operation, body, options).await?, session)?;
+            return Box::pin(self.fetch(&held)).await;
+        };
+        let reply = call_with_callbacks(self, session_call(Operation::Fetch, body, options)?).await?;
+        let Reply::Datum { datum, about } = reply else {
+            return Err(Error::malformed("JSON where data were expected"));
+        };
+        let CallResponse { stdout, stderr, session_epoch, .. } = decode_json(&about)?;
+        R::from_datum(Response { value: datum, stdout, stderr, session_epoch })
     }
 
     /// A result as the type that the caller wants.

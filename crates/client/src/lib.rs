@@ -116,6 +116,7 @@ mod callback_dispatcher;
 mod client;
 mod connect;
 mod connections;
+mod data;
 mod discover;
 mod error;
 mod event;
@@ -145,13 +146,15 @@ pub use batch::{Batch, BatchResults, Object, Step};
 pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
 pub use beep_python_protocol::{
-    CallLimits, CallOptions, Debugger, HeldObject, Limits, SessionInspection, SessionOptions, StackFrame, ThreadStack,
+    CallLimits, CallOptions, DataDescriptor, DataFormat, DataKind, Debugger, HeldObject, Limits, SessionInspection,
+    SessionOptions, StackFrame, ThreadStack,
 };
 pub use beep_python_protocol::{ErrorCode, Problem, PythonException, ServerEndpoint, ServerRecord, Value};
 pub use call::{Call, Reply, Target};
 pub use callback::{Callback, CallbackCall};
 pub use client::Client;
 pub use connect::connect;
+pub use data::{Array, Buffer, Bytes, Datum, Element, Table};
 pub use discover::{RunningServer, discover, discover_in};
 pub use error::{Error, PythonError};
 pub use event::{Display, Event, EventStream};

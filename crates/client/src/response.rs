@@ -3,9 +3,10 @@
 use std::any::type_name;
 
 use beep_python_protocol::message::{RETURN_HANDLE, RETURN_JSON};
-use beep_python_protocol::{Value, from_value};
+use beep_python_protocol::{DataKind, Value, ValueError, from_value};
 use serde::de::DeserializeOwned;
 
+use crate::data::Datum;
 use crate::error::Error;
 use crate::handle::Handle;
 
@@ -31,6 +32,17 @@ pub enum Returned {
     Handle(Handle),
 }
 
+impl Returned {
+    /// The error of a result that is no data.
+    pub(crate) fn expected_data(self, wanted: &'static str) -> Error {
+        let (found, what) = match self {
+            Returned::Value(value) => (value.type_name(), "the host sent a value".to_owned()),
+            Returned::Handle(handle) => ("object", format!("the host sent a handle of {}", handle.type_name())),
+        };
+        Error::Decode { wanted, found, source: ValueError::Mismatch(what) }
+    }
+}
+
 /// A type that a call can return: any that serde can deserialize, [`Handle`], [`Returned`], or [`Response`] around one of
 /// these.
 pub trait FromResponse: Sized {
@@ -38,11 +50,22 @@ pub trait FromResponse: Sized {
     /// a handle.
     const RETURN_TYPE: Option<&'static str>;
 
+    /// Of a type that is data: the kind, in which the host sends them beside JSON.
+    const DATA: Option<DataKind> = None;
+
     /// Reads itself from a response.
     ///
     /// # Errors
     /// [`Error::Decode`], [`Error::UnexpectedHandle`] or [`Error::ExpectedHandle`] when the result is of another kind.
     fn from_response(response: Response<Returned>) -> Result<Self, Error>;
+
+    /// Reads itself from data, where [`DATA`](Self::DATA) asks for them.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] when the data are of another kind.
+    fn from_datum(response: Response<Datum>) -> Result<Self, Error> {
+        Err(response.value.mismatch(type_name::<Self>(), "it came as data"))
+    }
 }
 
 impl<T: DeserializeOwned> FromResponse for T {
@@ -83,10 +106,17 @@ impl FromResponse for Returned {
 
 impl<T: FromResponse> FromResponse for Response<T> {
     const RETURN_TYPE: Option<&'static str> = T::RETURN_TYPE;
+    const DATA: Option<DataKind> = T::DATA;
 
     fn from_response(mut response: Response<Returned>) -> Result<Response<T>, Error> {
         let (stdout, stderr) = (std::mem::take(&mut response.stdout), std::mem::take(&mut response.stderr));
         let session_epoch = response.session_epoch;
         Ok(Response { value: T::from_response(response)?, stdout, stderr, session_epoch })
+    }
+
+    fn from_datum(mut response: Response<Datum>) -> Result<Response<T>, Error> {
+        let (stdout, stderr) = (std::mem::take(&mut response.stdout), std::mem::take(&mut response.stderr));
+        let session_epoch = response.session_epoch;
+        Ok(Response { value: T::from_datum(response)?, stdout, stderr, session_epoch })
     }
 }

@@ -23,8 +23,8 @@ use crate::socket_probe::{PeerState, SocketProbe};
 /// Servers keep idle connections for 90 seconds; the client stops using them well before.
 const MAX_IDLE: Duration = Duration::from_secs(60);
 
-/// The most memory that is reserved for a response before it arrives.
-const MAX_RESERVED: usize = 64 << 20;
+/// The most memory that is reserved for a response before it arrives. What is not touched costs nothing.
+const MAX_RESERVED: usize = 8 << 30;
 
 pub(super) struct HttpConnection {
     sender: http1::SendRequest<Full<Bytes>>,

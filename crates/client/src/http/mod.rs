@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 mod connection;
+mod data;
 pub(crate) mod endpoint;
 pub(crate) mod header;
 mod subscribe;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 use super::connection::HttpConnection;
+use super::data;
 use super::endpoint::Endpoint;
 use super::header::bearer;
 use super::subscribe::subscribe;
@@ -68,13 +69,22 @@ impl HttpTransport {
                 _ => Method::POST,
             },
         };
-        let mut request = Request::new(Full::new(call.body.clone()));
+        let put = call.data.first().filter(|_| call.target == Target::Session(Operation::Put));
+        let body = match put {
+            Some(datum) => data::body(datum)?,
+            None => call.body.clone(),
+        };
+        let mut request = Request::new(Full::new(body));
         let headers = request.headers_mut();
         headers.reserve(8);
         headers.insert(HOST, self.server.host.clone());
         if method == Method::POST {
             headers.insert(CONTENT_TYPE, JSON);
             headers.insert(VALUES, EXACT);
+        }
+        put.iter().for_each(|datum| data::describe(&datum.descriptor, headers));
+        if call.target == Target::Session(Operation::Fetch) {
+            headers.insert(ACCEPT, data::accept(&call.body));
         }
         if let Target::Session(Operation::ToFloatArray | Operation::ToFloatArray2D) = call.target {
             headers.insert(ACCEPT, OCTETS);
@@ -84,7 +94,10 @@ impl HttpTransport {
         }
         call.insert_options(TextWire::Http, headers)?;
         *request.method_mut() = method;
-        *request.uri_mut() = uri(call)?;
+        *request.uri_mut() = match put {
+            Some(_) => data::put_uri(&call.body)?,
+            None => uri(call)?,
+        };
         Ok(request)
     }
 }
@@ -127,6 +140,9 @@ fn reply(target: Target, parts: &Parts, body: Bytes) -> Result<Reply, Error> {
             }
             other => other,
         });
+    }
+    if target == Target::Session(Operation::Fetch) {
+        return data::reply(parts, body);
     }
     if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(OCTETS.as_bytes())) {
         return Ok(Reply::Floats { data: body, shape: shape(&parts.headers) });

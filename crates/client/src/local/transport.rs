@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{CallOptions, ErrorCode, Problem, ValueForm};
-use beep_python_runtime::session::SessionManager;
+use beep_python_memory::Memory;
+use beep_python_protocol::{CallOptions, DataDescriptor, ErrorCode, Operation, Problem, ValueForm};
+use beep_python_runtime::session::service::attach::{Attachment, attach};
 use beep_python_runtime::session::service::host_operation;
 use beep_python_runtime::session::service::json::{
     ArrayFormat, EncodedEvent, EncodedResponse, encode_event, encode_response,
 };
 use beep_python_runtime::session::service::operation;
+use beep_python_runtime::session::{Datum as RuntimeDatum, DatumMemory, Payload, SessionManager};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -18,6 +20,7 @@ use tokio::task::AbortHandle;
 use super::embedded_host::{EmbeddedHost, Running};
 use super::options::LocalOptions;
 use crate::call::{Call, Reply, Target};
+use crate::data::{Buffer, Datum};
 use crate::error::Error;
 use crate::event::{Event, EventStream};
 use crate::transport::Transport;
@@ -112,7 +115,7 @@ impl Drop for AbortOnDrop {
 
 async fn carry_out(sessions: &SessionManager, call: Call) -> Result<Reply, Error> {
     let options = local_options(&call);
-    let Call { target, body, options: given } = call;
+    let Call { target, body, options: given, data } = call;
     match target {
         Target::Host(operation) => {
             let session = given.session.as_deref();
@@ -120,14 +123,54 @@ async fn carry_out(sessions: &SessionManager, call: Call) -> Result<Reply, Error
             answer.map(|text| Reply::Json(text.into())).map_err(Error::from_problem)
         }
         Target::Session(operation) => {
-            let answered = operation::execute_operation(sessions, operation, &options, None, body).await;
+            let mut payload = match data.is_empty() {
+                true => Payload::from(body),
+                false => attached(sessions, &options, &body, data)?,
+            };
+            payload.takes_data = operation == Operation::Fetch;
+            let answered = operation::execute_operation(sessions, operation, &options, None, payload).await;
             reply(encode_response(answered.map_err(Error::from_problem)?, ArrayFormat::Binary).await)
         }
     }
 }
 
+/// The payload of a request with data.
+fn attached(
+    sessions: &SessionManager,
+    options: &CallOptions,
+    body: &Bytes,
+    data: Vec<Datum>,
+) -> Result<Payload, Error> {
+    let unreadable = |error: &dyn std::fmt::Display| Error::malformed(format!("the data cannot be sent: {error}"));
+    let mut attachments = Vec::with_capacity(data.len());
+    for datum in data {
+        let (memory, offset) = datum.buffer.descriptor().map_err(|error| unreadable(&error))?;
+        let memory = Memory::received(memory).map_err(|error| unreadable(&error))?;
+        attachments.push(Attachment { descriptor: DataDescriptor { offset, ..datum.descriptor }, memory });
+    }
+    attach(sessions, options, body, attachments).map_err(Error::from_problem)
+}
+
+/// The data of a result, which stay where they lie.
+fn datum(datum: RuntimeDatum) -> Result<Datum, Error> {
+    let unreadable = |error: &dyn std::fmt::Display| Error::malformed(format!("the data cannot be read: {error}"));
+    let RuntimeDatum { descriptor, memory } = datum;
+    let buffer = match memory {
+        DatumMemory::Inline(pieces) => pieces.contiguous().into(),
+        DatumMemory::Sealed(held) => {
+            let memory = held.memory().try_clone_descriptor().map_err(|error| unreadable(&error))?;
+            Buffer::of_descriptor(memory, descriptor.offset, descriptor.byte_length)
+                .map_err(|error| unreadable(&error))?
+        }
+    };
+    Ok(Datum::new(descriptor, buffer))
+}
+
 fn reply(composed: EncodedResponse) -> Result<Reply, Error> {
     match composed {
+        EncodedResponse::Datum { about, datum: sent } => {
+            Ok(Reply::Datum { datum: datum(*sent)?, about: about.contiguous() })
+        }
         EncodedResponse::Json(pieces) => Ok(Reply::Json(pieces.contiguous())),
         EncodedResponse::Floats { shape, pieces } => Ok(Reply::Floats { data: pieces.contiguous(), shape }),
         EncodedResponse::Exception(pieces) => {

@@ -1,5 +1,6 @@
 //! The operations of a client, by subject.
 
+mod data;
 mod environments;
 mod evaluate;
 mod items;

@@ -1,13 +1,17 @@
 //! One connection to a Unix socket.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use beep_python_memory::{receive, send};
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
 use super::endpoint::PipeEndpoint;
+use super::line::{self, Data, PipeRequest, PipeResponse};
 use crate::connections::{Connection, ExchangeError};
+use crate::data::Buffer;
 use crate::error::Error;
 use crate::socket_probe::{PeerState, SocketProbe};
 
@@ -21,9 +25,8 @@ pub(super) struct PipeConnection {
 
 impl Connection for PipeConnection {
     type Endpoint = PipeEndpoint;
-    /// A line, with its line end.
-    type Request = Bytes;
-    type Response = Bytes;
+    type Request = PipeRequest;
+    type Response = PipeResponse;
 
     async fn open(endpoint: &PipeEndpoint) -> Result<PipeConnection, Error> {
         let stream = endpoint.connect().await?;
@@ -32,10 +35,15 @@ impl Connection for PipeConnection {
         Ok(PipeConnection { stream, probe, read: BytesMut::new() })
     }
 
-    async fn exchange(&mut self, line: Bytes) -> Result<Bytes, ExchangeError<Bytes>> {
+    async fn exchange(&mut self, request: PipeRequest) -> Result<PipeResponse, ExchangeError<PipeRequest>> {
         let mut sent = 0;
-        while sent < line.len() {
-            let error = match self.stream.write(&line[sent..]).await {
+        while sent < request.line.len() {
+            let rest = &request.line[sent..];
+            let written = match sent == 0 && !request.descriptors.is_empty() {
+                true => self.send_descriptors(rest, &request.descriptors).await,
+                false => self.stream.write(rest).await,
+            };
+            let error = match written {
                 Ok(0) => io::ErrorKind::WriteZero.into(),
                 Ok(count) => {
                     sent += count;
@@ -44,10 +52,12 @@ impl Connection for PipeConnection {
                 Err(error) => error,
             };
             // The host may have responded before it closed, for example that the line is too long.
-            let unsent = (sent == 0).then_some(line);
-            return self.answer().await.map_err(|_| ExchangeError { unsent, source: error.into() });
+            return match self.answer(false).await {
+                Ok(response) => Ok(response),
+                Err(_) => Err(ExchangeError { unsent: (sent == 0).then_some(request), source: error.into() }),
+            };
         }
-        self.answer().await.map_err(|source| ExchangeError { unsent: None, source: source.into() })
+        self.answer(request.takes_data).await.map_err(|source| ExchangeError { unsent: None, source: source.into() })
     }
 
     fn is_idle(&self) -> bool {
@@ -60,18 +70,65 @@ impl Connection for PipeConnection {
 }
 
 impl PipeConnection {
-    async fn answer(&mut self) -> io::Result<Bytes> {
+    async fn send_descriptors(&self, line: &[u8], descriptors: &[OwnedFd]) -> io::Result<usize> {
+        let descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+        self.stream.async_io(Interest::WRITABLE, || send(&self.stream, line, &descriptors)).await
+    }
+
+    async fn answer(&mut self, takes_data: bool) -> io::Result<PipeResponse> {
         let mut searched = 0;
+        let mut descriptors = Vec::new();
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.read[searched..]) {
                 let line = self.read.split_to(searched + end + 1).freeze();
-                return Ok(line);
+                let data = if takes_data { self.data_of(&line, descriptors).await? } else { None };
+                return Ok(PipeResponse { line, data });
             }
             searched = self.read.len();
-            self.read.reserve(READ_BYTES.max(searched)); // doubles the room for a long line
-            if self.stream.read_buf(&mut self.read).await? == 0 {
+            let room = READ_BYTES.max(searched); // doubles the room for a long line
+            let read = match takes_data {
+                false => {
+                    self.read.reserve(room);
+                    self.stream.read_buf(&mut self.read).await?
+                }
+                true => self.read_with_descriptors(room, &mut descriptors).await?,
+            };
+            if read == 0 {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the host closed the connection"));
             }
         }
+    }
+
+    async fn read_with_descriptors(&mut self, room: usize, descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+        let mut buffer = vec![0; room];
+        let stream = &self.stream;
+        let received = stream.async_io(Interest::READABLE, || receive(stream, &mut buffer, descriptors)).await?;
+        if received.truncated {
+            return Err(io::Error::other("the host sent a descriptor, and this process can open no more"));
+        }
+        self.read.extend_from_slice(&buffer[..received.bytes]);
+        Ok(received.bytes)
+    }
+
+    /// The data of an answer, as its line says how they come.
+    async fn data_of(&mut self, line: &[u8], mut descriptors: Vec<OwnedFd>) -> io::Result<Option<Buffer>> {
+        let Some(Data { via, descriptor }) = line::data_of(line) else { return Ok(None) };
+        let (offset, length) = (descriptor.offset, descriptor.byte_length);
+        if via == "fd" {
+            let sent = descriptors.pop().ok_or_else(|| io::Error::other("no descriptor came with the answer"))?;
+            return Buffer::of_descriptor(sent, offset, length).map(Some).map_err(io::Error::other);
+        }
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(io::Error::other)?;
+        let here = self.read.split_to(self.read.len().min(length));
+        bytes.extend_from_slice(&here);
+        while bytes.len() < length {
+            let left = (length - bytes.len()) as u64;
+            if (&mut self.stream).take(left).read_buf(&mut bytes).await? == 0 {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the host closed the connection within data"));
+            }
+        }
+        Ok(Some(bytes.into()))
     }
 }

@@ -1,19 +1,40 @@
 //! Calls and responses as lines.
 
-use beep_python_protocol::{CallOptions, HostOperation, ValueForm};
+use std::os::fd::OwnedFd;
+
+use beep_python_protocol::{CallOptions, DataDescriptor, HostOperation, Operation, ValueError, ValueForm};
 use bytes::Bytes;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::call::{Call, Reply, Target};
+use crate::data::{Buffer, Datum};
 use crate::error::Error;
 use crate::event::Event;
+
+/// A request on its way.
+pub(super) struct PipeRequest {
+    /// The line, with its line end.
+    pub(super) line: Bytes,
+    /// The descriptors that go with its first byte.
+    pub(super) descriptors: Vec<OwnedFd>,
+    /// Whether data may come with the answer.
+    pub(super) takes_data: bool,
+}
+
+/// A response.
+pub(super) struct PipeResponse {
+    pub(super) line: Bytes,
+    /// The data that came with it.
+    pub(super) data: Option<Buffer>,
+}
 
 /// The line without its payload.
 struct Request<'a> {
     command: &'static str,
     id: Option<u32>,
+    data: Option<&'a DataOnLine<'a>>,
     options: &'a CallOptions,
 }
 
@@ -23,6 +44,13 @@ impl Serialize for Request<'_> {
         map.serialize_entry("command", self.command)?;
         if let Some(id) = self.id {
             map.serialize_entry("id", &id)?;
+        }
+        if let Some(DataOnLine { via, data, fds }) = self.data {
+            map.serialize_entry("via", via)?;
+            if !data.is_empty() {
+                map.serialize_entry("data", data)?;
+                map.serialize_entry("fds", fds)?;
+            }
         }
         self.options.serialize_entries(&mut map)?;
         map.end()
@@ -35,23 +63,46 @@ struct SessionNamed<'a> {
     session_id: &'a str,
 }
 
-/// The line of a call, with its line end.
-pub(super) fn write(call: &Call) -> Bytes {
-    write_with(call, None)
+/// A call as a line, with its line end, and the descriptors of its data.
+pub(super) fn request(call: &Call) -> Result<PipeRequest, Error> {
+    let takes_data = call.target == Target::Session(Operation::Fetch);
+    if call.data.is_empty() {
+        let data = takes_data.then_some(DataOnLine { via: "fd", data: &[], fds: 0 });
+        return Ok(PipeRequest { line: write_with(call, None, data.as_ref()), descriptors: Vec::new(), takes_data });
+    }
+    let (mut descriptors, mut described) = (Vec::new(), Vec::new());
+    for datum in &call.data {
+        let failed = |error| Error::Encode {
+            what: "the data".to_owned(),
+            source: ValueError::Mismatch(format!("no memory can be made of them: {error}")),
+        };
+        let (descriptor, offset) = datum.buffer.descriptor().map_err(failed)?;
+        descriptors.push(descriptor);
+        described.push(DataDescriptor { offset, ..datum.descriptor.clone() });
+    }
+    let data = DataOnLine { via: "fd", data: &described, fds: descriptors.len() };
+    Ok(PipeRequest { line: write_with(call, None, Some(&data)), descriptors, takes_data })
+}
+
+/// How data go with a line.
+struct DataOnLine<'a> {
+    via: &'static str,
+    data: &'a [DataDescriptor],
+    fds: usize,
 }
 
 /// The line of a call with events: the only one of its connection.
 pub(super) fn write_with_events(call: &Call) -> Bytes {
-    write_with(call, Some(1))
+    write_with(call, Some(1), None)
 }
 
-fn write_with(call: &Call, id: Option<u32>) -> Bytes {
+fn write_with(call: &Call, id: Option<u32>, data: Option<&DataOnLine<'_>>) -> Bytes {
     let (command, about) = match call.target {
         Target::Session(operation) => (operation.pipe_command(), None),
         Target::Host(operation) => (operation.pipe_command(), session_in_payload(operation, call)),
     };
     let options = CallOptions { values: Some(ValueForm::Exact), ..call.options_on_wire() };
-    let request = Request { command, id, options: &options };
+    let request = Request { command, id, data, options: &options };
     let mut line = Vec::with_capacity(96 + call.body.len());
     let written = serde_json::to_writer(&mut line, &request);
     debug_assert!(written.is_ok(), "text and numbers can be written");
@@ -86,8 +137,37 @@ struct Response<'a> {
     error_info: Option<&'a RawValue>,
 }
 
+/// What a line says of the data that come with it.
+pub(super) struct Data {
+    pub(super) via: String,
+    pub(super) descriptor: DataDescriptor,
+}
+
+/// What the line of an answer says of data; `None` where none come with it.
+pub(super) fn data_of(line: &[u8]) -> Option<Data> {
+    #[derive(Deserialize)]
+    struct Line {
+        via: String,
+        result: Result,
+    }
+    #[derive(Deserialize)]
+    struct Result {
+        data: DataDescriptor,
+    }
+    let Line { via, result: Result { data } } = serde_json::from_slice(line).ok()?;
+    Some(Data { via, descriptor: data })
+}
+
 /// Reads a response.
-pub(super) fn read(line: &Bytes) -> Result<Reply, Error> {
+pub(super) fn read(response: PipeResponse) -> Result<Reply, Error> {
+    let PipeResponse { line, data } = response;
+    let reply = read_line(&line)?;
+    let (Some(buffer), Reply::Json(about)) = (data, &reply) else { return Ok(reply) };
+    let descriptor = data_of(&line).map(|data| data.descriptor).unwrap_or_default();
+    Ok(Reply::Datum { datum: Datum::new(descriptor, buffer), about: about.clone() })
+}
+
+fn read_line(line: &Bytes) -> Result<Reply, Error> {
     let answer: Response<'_> = serde_json::from_slice(line).map_err(|error| Error::unreadable(line, &error))?;
     match answer {
         Response { error: Some(error), error_info, .. } => Err(match error_info {
@@ -112,7 +192,7 @@ pub(super) fn read_event(line: &Bytes) -> Result<Option<Event>, Error> {
     let named: Named<'_> = serde_json::from_slice(line).map_err(|error| Error::unreadable(line, &error))?;
     match named.event {
         Some(name) => Event::read(&name, line),
-        None => match read(line)? {
+        None => match read_line(line)? {
             Reply::Json(answer) => Ok(Some(Event::Result(answer))),
             _ => Err(Error::malformed("binary data where JSON was expected")),
         },

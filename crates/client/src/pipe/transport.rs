@@ -31,7 +31,8 @@ impl PipeTransport {
 
 impl Transport for PipeTransport {
     async fn call(&self, call: Call) -> Result<Reply, Error> {
-        line::read(&self.connections.exchange(line::write(&call)).await?)
+        let request = line::request(&call)?;
+        line::read(self.connections.exchange(request).await?)
     }
 
     async fn subscribe(&self, call: Call) -> Result<EventStream, Error> {

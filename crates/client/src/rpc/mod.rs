@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 mod channel;
+mod data;
 mod reply;
 mod request;
 mod status;

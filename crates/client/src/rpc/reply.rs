@@ -61,6 +61,22 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
                 None => Err(Error::malformed("the answer has neither a value nor a handle")),
             }
         }
+        Operation::Put => {
+            let m::PutResponse { handle_id, type_name, shape, dtype, stdout, stderr, session_epoch, type_module } =
+                read(body)?;
+            json(&CallResponse {
+                handle_id,
+                type_name: Some(type_name),
+                type_module,
+                shape: shape.map(|shape| shape.sizes),
+                dtype,
+                stdout,
+                stderr,
+                session_epoch: Some(session_epoch),
+                ..CallResponse::default()
+            })
+        }
+        Operation::Fetch => Err(Error::malformed("one message where a stream of data was expected")),
         Operation::Import | Operation::Create | Operation::Wrap => {
             let m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch, type_module } =
                 read(body)?;

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
-use beep_python_protocol::{HostOperation, Operation, ValueError};
+use beep_python_protocol::{DataFormat, DataKind, HostOperation, Operation, ValueError};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::data::put_messages;
 use crate::call::{Call, Target};
 use crate::error::Error;
 
@@ -38,6 +39,8 @@ struct Request<'a> {
     provider_name: Option<String>,
     model_id: Option<String>,
     name: Option<String>,
+    kind: Option<DataKind>,
+    format: Option<DataFormat>,
     packages: Vec<String>,
     request_id: String,
     grace_ms: Option<u64>,
@@ -65,6 +68,9 @@ pub(super) fn message(call: &Call) -> Result<Bytes, Error> {
             source: ValueError::Mismatch(error.to_string()),
         })?,
     };
+    if call.target == Target::Session(Operation::Put) {
+        return put_messages(call, request.name.map(Cow::Owned));
+    }
     Ok(match call.target {
         Target::Session(operation) => session_message(operation, request),
         Target::Host(operation) => host_message(operation, request, call),
@@ -145,6 +151,23 @@ fn session_message(operation: Operation, request: Request<'_>) -> Bytes {
         Operation::Batch => {
             encode(&m::BatchRequest { steps_json: text(request.steps), stop_on_error: request.stop_on_error })
         }
+        Operation::Fetch => {
+            let object = (!handle_id.is_empty()).then_some(handle_id);
+            let given = |name: String| Some(name).filter(|name| !name.is_empty());
+            let kind = request.kind.map_or(return_type, |kind| kind.return_type().to_owned());
+            encode(&m::FetchRequest {
+                expression: request.expression.into_owned(),
+                locals_json: text(request.locals),
+                handle_id: object,
+                method_name: given(request.method_name),
+                args_json: text(request.args),
+                kwargs_json: text(request.kwargs),
+                attribute_name: given(attribute_name),
+                kind,
+                format: request.format.map(|format| format.as_str().to_owned()).unwrap_or_default(),
+            })
+        }
+        Operation::Put => Bytes::new(), // in several messages
         Operation::Wrap => encode(&m::WrapValueRequest { value_json: text(request.value) }),
     }
 }

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 
 use super::channel::Channel;
+use super::data::{is_fetch, read};
 use super::status::{failure, status};
 use super::subscribe::subscribe;
 use super::{reply, request};
@@ -82,7 +83,11 @@ impl RpcTransport {
 
 impl Transport for RpcTransport {
     async fn call(&self, call: Call) -> Result<Reply, Error> {
-        let response = self.channel.exchange(self.request(&call)?).await?;
+        let request = self.request(&call)?;
+        if is_fetch(call.target) {
+            return read(&self.channel.endpoint, self.channel.send(request).await?).await;
+        }
+        let response = self.channel.exchange(request).await?;
         match status(&response) {
             Some(0) => reply::reply(call.target, &response.body),
             status => Err(failure(status, &response)),
