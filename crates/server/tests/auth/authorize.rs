@@ -3,7 +3,7 @@
 use std::fs;
 
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_server::auth::{AccessConfig, AccessDenied, AccessPolicy, Peer, Token};
+use beep_python_server::auth::{AccessConfig, AccessDenied, AccessPolicy, Media, Peer, Token};
 use http::Request;
 
 struct TestHome {
@@ -34,7 +34,7 @@ impl TestHome {
             let (name, value) = header.split_once(':').unwrap();
             request = request.header(name, value.trim().replace("TOKEN", &self.token));
         }
-        self.policy.authorize_parts(peer, &request.body(()).unwrap().into_parts().0)
+        self.policy.authorize_parts(Media::Json, peer, &request.body(()).unwrap().into_parts().0)
     }
 }
 

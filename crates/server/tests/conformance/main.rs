@@ -10,6 +10,7 @@
 #![allow(unreachable_pub)] // as in any crate of tests
 
 mod clients;
+mod data;
 mod debugger;
 mod events;
 mod existing;
@@ -58,6 +59,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "operations", cases: operations::CASES },
     Subject { name: "objects", cases: objects::CASES },
     Subject { name: "values", cases: values::CASES },
+    Subject { name: "data", cases: data::CASES },
     Subject { name: "packages", cases: packages::CASES },
     Subject { name: "packages", cases: packages::EXISTING_CASES },
     Subject { name: "handles", cases: handles::CASES },

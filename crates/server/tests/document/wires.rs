@@ -34,7 +34,9 @@ fn over_http(server: &Server, example: &Example, names: &mut Names) -> Result<()
     let filled: Vec<_> = headers.iter().map(|(name, value)| (*name, names.fill(value))).collect();
     let headers: Vec<_> = filled.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let port = if path.starts_with("/rpc/") { server.rpc } else { server.http };
-    let answer = http::Connection::open(port).request(method, path, &headers, &body);
+    let is_binary = headers.iter().any(|(name, value)| *name == "Content-Type" && *value == "application/octet-stream");
+    let body = if is_binary { bytes_of(&body)? } else { body.into_bytes() };
+    let answer = http::Connection::open(port).request_bytes(method, path, &headers, &body);
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     let (status, expected) = example.got.split_first().ok_or("an answer is missing")?;
     if *status != answer.status.to_string() {
@@ -80,9 +82,19 @@ fn headers_and_body(lines: &[String]) -> (Vec<(&str, &str)>, String) {
 
 fn over_a_pipe(connection: &mut pipe::Connection, example: &Example, names: &mut Names) -> Result<(), String> {
     for line in &example.sent {
-        connection.send(format!("{}\n", names.fill(line)));
+        match line.starts_with('{') {
+            true => connection.send(format!("{}\n", names.fill(line))),
+            false => connection.send(bytes_of(line)?),
+        }
     }
-    example.got.iter().try_for_each(|expected| names.compare_bodies(expected, &connection.receive_text()))
+    example.got.iter().try_for_each(|expected| {
+        if expected.starts_with('{') {
+            return names.compare_bodies(expected, &connection.receive_text());
+        }
+        let bytes = bytes_of(expected)?;
+        let got = connection.receive_bytes(bytes.len());
+        if got == bytes { Ok(()) } else { Err(format!("expected {expected}, but got {got:02x?}")) }
+    })
 }
 
 fn over_grpc(server: &Server, example: &Example, names: &mut Names) -> Result<(), String> {
@@ -94,7 +106,7 @@ fn over_grpc(server: &Server, example: &Example, names: &mut Names) -> Result<()
     let filled: Vec<_> = metadata.iter().map(|(name, value)| (*name, names.fill(value))).collect();
     let mut headers = vec![("content-type", "application/grpc"), ("te", "trailers")];
     headers.extend(filled.iter().map(|(name, value)| (*name, value.as_str())));
-    let frame = frame(method.input(), &names.fill(&message))?;
+    let frame = frames(&method.input(), &names.fill(&message))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let answer = runtime.block_on(rpc::raw(server.rpc, &format!("{ROUTE_PREFIX}{}", example.sent[0]), &headers, frame));
     let of_errors = || pool.get_message_by_name("beep.python.runtime.ErrorDetails").expect("defined");
@@ -122,6 +134,23 @@ fn over_grpc(server: &Server, example: &Example, names: &mut Names) -> Result<()
         None if example.got.iter().all(|got| got.starts_with('{')) && status != Some("0") => Err(format!("{answer:?}")),
         None => Ok(()),
     }
+}
+
+/// Bytes that are written as hexadecimal numbers.
+fn bytes_of(text: &str) -> Result<Vec<u8>, String> {
+    let numbers = text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16));
+    numbers.collect::<Result<_, _>>().map_err(|error| format!("{text}: {error}"))
+}
+
+/// The frames of the messages that follow one another in `json`.
+fn frames(kind: &MessageDescriptor, json: &str) -> Result<Vec<u8>, String> {
+    let all = serde_json::Deserializer::from_str(json).into_iter::<serde_json::Value>();
+    let mut out = Vec::new();
+    for one in all {
+        let one = one.map_err(|error| format!("{json}: {error}"))?;
+        out.extend(frame(kind.clone(), &one.to_string())?);
+    }
+    Ok(out)
 }
 
 fn frame(kind: MessageDescriptor, json: &str) -> Result<Vec<u8>, String> {

@@ -107,6 +107,10 @@ impl Connection {
     }
 
     pub fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        self.request_bytes(method, path, headers, body.as_bytes())
+    }
+
+    pub fn request_bytes(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
         let given = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         if !given("host") {
@@ -121,7 +125,7 @@ impl Connection {
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        self.send(format!("{head}\r\n{body}").as_bytes());
+        self.send(&[head.as_bytes(), b"\r\n", body].concat());
         self.receive()
     }
 

@@ -101,6 +101,19 @@ impl Connection {
         }
     }
 
+    /// The next bytes, which are no line.
+    pub fn receive_bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            let mut chunk = vec![0; count - self.read.len()];
+            match self.stream.read(&mut chunk) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(0) => panic!("the server closed within data"),
+                read => self.read.extend_from_slice(&chunk[..read.expect("data")]),
+            }
+        }
+        self.read.drain(..count).collect()
+    }
+
     /// The next line.
     pub fn receive(&mut self) -> Value {
         let text = self.receive_text();
