@@ -45,6 +45,7 @@ pages! {
     getting_started_runs: "docs/getting-started.md",
     sessions_and_limits_run: "docs/sessions.md",
     environments_run: "docs/environments.md",
+    large_data_run: "docs/data.md",
     http_client_runs: "docs/clients/http.md",
     rust_client_runs: "docs/clients/rust.md",
     python_client_runs: "docs/clients/python.md",

@@ -189,4 +189,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../../docs/clients/rust.md")]
     mod rust {}
+    #[doc = include_str!("../../../docs/data.md")]
+    mod data {}
 }

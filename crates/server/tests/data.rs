@@ -24,3 +24,5 @@ mod descriptors;
 mod inline;
 #[path = "data/left_behind.rs"]
 mod left_behind;
+#[path = "data/programs.rs"]
+mod programs;

@@ -11,6 +11,7 @@
 
 mod clients;
 mod data;
+mod data_packages;
 mod debugger;
 mod events;
 mod existing;
@@ -60,6 +61,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "objects", cases: objects::CASES },
     Subject { name: "values", cases: values::CASES },
     Subject { name: "data", cases: data::CASES },
+    Subject { name: "data_packages", cases: data_packages::CASES },
     Subject { name: "packages", cases: packages::CASES },
     Subject { name: "packages", cases: packages::EXISTING_CASES },
     Subject { name: "handles", cases: handles::CASES },

@@ -19,7 +19,7 @@ pub const CASES: &[Case] = cases![
 pub const EXISTING_CASES: &[Case] = cases![over Transport::WIRES; existing_clients_get_what_they_ask_for];
 
 /// Imports numpy and pandas in the session; false, and a line that says so, where they are not there.
-async fn has_packages(context: &TestContext) -> bool {
+pub async fn has_packages(context: &TestContext) -> bool {
     let (major, minor) = context.version;
     let folder = std::env::var_os("BEEP_PYTHON_TEST_PACKAGES").map(PathBuf::from);
     let folder = folder.map(|folder| folder.join(format!("{major}.{minor}"))).filter(|folder| folder.is_dir());

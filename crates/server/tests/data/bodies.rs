@@ -23,6 +23,9 @@ fn accept_decides_the_form() {
     assert!(npy.body.starts_with(b"\x93NUMPY") && npy.body.ends_with(&[1, 0, 2, 0]) && npy.body.len() % 64 == 4);
     let json_text = fetch(&mut http, "application/json, application/x-npy;q=0.5", "[1, 2]");
     assert_eq!((json_text.header("content-type"), &json_text.body[..]), (Some("application/json"), &b"[1,2]"[..]));
+    let drawn =
+        fetch(&mut http, "image/*", "class Drawn:\n    def _repr_png_(self): return b'\\x89PNG drawn'\nDrawn()");
+    assert_eq!((drawn.header("content-type"), &drawn.body[..]), (Some("image/png"), &b"\x89PNG drawn"[..]));
     for accept in ["text/html", "application/octet-stream;q=0"] {
         fetch(&mut http, accept, "ran = 1").expect_problem(406, "not_acceptable");
     }
