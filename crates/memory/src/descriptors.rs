@@ -10,14 +10,14 @@ use rustix::net::{
 };
 
 /// How many descriptors go with one message at most.
-pub const MAX_DESCRIPTORS: usize = 16;
+pub const MAX_DESCRIPTORS: usize = 17;
 
 /// Sends bytes with descriptors, which belong to the first byte. Returns how many bytes went out; never waits.
 pub fn send(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "at most 16 descriptors go with one message"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "at most 17 descriptors go with one message"));
     }
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
     Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, flags)?)

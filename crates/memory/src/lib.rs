@@ -8,6 +8,7 @@ mod descriptors;
 mod error;
 mod mapping;
 mod memory;
+mod piece;
 mod writer;
 
 pub use descriptors::{MAX_DESCRIPTORS, Received, receive, send};

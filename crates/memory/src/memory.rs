@@ -8,6 +8,7 @@ use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
 use rustix::io::{Errno, pread};
 
 use crate::error::MemoryError;
+use crate::piece::{PIECE_BYTES, PieceBuffer};
 
 /// Memory that cannot shrink. It lives until its last descriptor, in any process, is closed.
 #[derive(Debug)]
@@ -29,6 +30,11 @@ impl Memory {
         }
         let length = u64::try_from(fstat(&descriptor)?.st_size).unwrap_or(0);
         Ok(Memory { descriptor, length, seals })
+    }
+
+    /// The same, which another process may have made larger since.
+    pub fn refreshed(self) -> Result<Memory, MemoryError> {
+        Memory::received(self.descriptor)
     }
 
     /// How many bytes it has.
@@ -60,14 +66,27 @@ impl Memory {
     /// A copy of up to `length` bytes at `offset`; fewer only at its end.
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Bytes, MemoryError> {
         let mut read = Vec::with_capacity(length);
-        while read.len() < length {
-            let at = offset + read.len() as u64;
-            if pread(&self.descriptor, spare_capacity(&mut read), at)? == 0 {
+        self.fill(&mut read, offset, length)?;
+        Ok(read.into())
+    }
+
+    /// The same, of at most 256 KiB, into a buffer that is used again when all clones of the copy are gone: it is still in the
+    /// processor's cache.
+    pub fn read_piece(&self, offset: u64, length: usize) -> Result<Bytes, MemoryError> {
+        let mut buffer = PieceBuffer::take();
+        self.fill(&mut buffer.0, offset, length.min(PIECE_BYTES))?;
+        Ok(Bytes::from_owner(buffer))
+    }
+
+    fn fill(&self, buffer: &mut Vec<u8>, offset: u64, length: usize) -> Result<(), MemoryError> {
+        while buffer.len() < length {
+            let at = offset + buffer.len() as u64;
+            if pread(&self.descriptor, spare_capacity(buffer), at)? == 0 {
                 break;
             }
         }
-        read.truncate(length); // the allocator may have given more than was asked for
-        Ok(read.into())
+        buffer.truncate(length); // there may be more room than was asked for
+        Ok(())
     }
 
     /// A second descriptor of the same memory.

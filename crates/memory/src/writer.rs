@@ -30,6 +30,14 @@ impl MemoryWriter {
     }
 }
 
+impl MemoryWriter {
+    /// The memory as another process may go on writing it. It cannot shrink.
+    pub fn into_growing(self) -> Result<Memory, MemoryError> {
+        fcntl_add_seals(&self.file, SealFlags::SHRINK)?;
+        Memory::received(OwnedFd::from(self.file))
+    }
+}
+
 impl Write for MemoryWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)

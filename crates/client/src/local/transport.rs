@@ -11,7 +11,7 @@ use beep_python_runtime::session::service::json::{
     ArrayFormat, EncodedEvent, EncodedResponse, encode_event, encode_response,
 };
 use beep_python_runtime::session::service::operation;
-use beep_python_runtime::session::{Datum as RuntimeDatum, DatumMemory, Payload, SessionManager};
+use beep_python_runtime::session::{Datum as RuntimeDatum, DatumMemory, Payload, SessionManager, TakesData};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
@@ -127,7 +127,9 @@ async fn carry_out(sessions: &SessionManager, call: Call) -> Result<Reply, Error
                 true => Payload::from(body),
                 false => attached(sessions, &options, &body, data)?,
             };
-            payload.takes_data = operation == Operation::Fetch;
+            if operation == Operation::Fetch {
+                payload.takes = TakesData::Memory;
+            }
             let answered = operation::execute_operation(sessions, operation, &options, None, payload).await;
             reply(encode_response(answered.map_err(Error::from_problem)?, ArrayFormat::Binary).await)
         }

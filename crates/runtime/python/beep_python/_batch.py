@@ -12,6 +12,7 @@ from ._wire import HANDLE, OBJECT, VALUE, Rejected
 
 MAX_STEPS = 100_000
 _HANDLE_FIELDS = ("handleId", "moduleHandleId")
+_CONTAINERS = (dict, list)
 
 
 class Batch:
@@ -66,13 +67,14 @@ class _Run:
         self.found = {}  # by step, what a later one gets in place of its `$result`
         self.made = []  # handles that the batch made
         self.kept = set()  # those of them that outlive it
-        self.size = 0
+        self.size, self.limit = 0, batch.limit()
 
     def to_its_end(self):
         failed = False
         try:
             for at, step in enumerate(self.steps):
-                if failed and self.stop_on_error or any([other not in self.found for other in self.references[at]]):
+                others = self.references[at]
+                if failed and self.stop_on_error or (others and any([other not in self.found for other in others])):
                     self.results.append(b'{"skipped":true}')
                     continue
                 try:
@@ -97,7 +99,7 @@ class _Run:
 
     def run(self, at, step):
         needed, keep = at in self.needed, step.get("keep") is True
-        body = {key: replaced(value, self.found) for key, value in step.items() if key not in ("operation", "keep")}
+        body = {key: replaced(value, self.found) for key, value in step.items()} if self.references[at] else step
         for field in _HANDLE_FIELDS:
             given = body.get(field)
             if type(given) is dict and type(given.get("$handle")) is str:
@@ -126,10 +128,10 @@ class _Run:
         self.add(bytes(answer))
 
     def add(self, result):
-        limit = self.batch.limit()
         size = self.size + len(result) + 1
-        if limit is not None and size > limit:
-            raise Rejected("result_too_large", "the results of the batch have more than the %d bytes that this call may send" % limit)
+        if self.limit is not None and size > self.limit:
+            detail = "the results of the batch have more than the %d bytes that this call may send"
+            raise Rejected("result_too_large", detail % self.limit)
         self.size = size
         self.results.append(result)
 
@@ -139,9 +141,9 @@ def referred(value):
     if type(value) is dict:
         if len(value) == 1 and "$result" in value:
             return [value["$result"]]
-        return [other for item in value.values() for other in referred(item)] if value else []
+        return [other for item in value.values() if type(item) in _CONTAINERS for other in referred(item)]
     if type(value) is list:
-        return [other for item in value if type(item) in (dict, list) for other in referred(item)]
+        return [other for item in value if type(item) in _CONTAINERS for other in referred(item)]
     return []
 
 
@@ -151,7 +153,7 @@ def replaced(value, found):
         if len(value) == 1 and "$result" in value:
             return found[value["$result"]]
         return {key: replaced(item, found) for key, item in value.items()}
-    if type(value) is list and any([type(item) in (dict, list) for item in value]):
+    if type(value) is list and any([type(item) in _CONTAINERS for item in value]):
         return [replaced(item, found) for item in value]
     return value
 

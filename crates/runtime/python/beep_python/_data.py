@@ -88,6 +88,8 @@ class Data:
 
     def deliver(self, datum):
         """Sends the memory of a datum; gives the type and the body of the answer. While no signal takes effect."""
+        if datum.is_in_scratch:
+            return DATA, _json({"number": 0, "data": datum.descriptor})
         if datum.fd >= 0:
             try:
                 number = self.channel.send(datum.fd)
@@ -108,8 +110,8 @@ class Data:
 
     def receive(self, request_id, exact, nested=False):
         """The data that came for a request. While no signal takes effect."""
-        fds, are_all = self.channel.take(request_id, nested)
-        return Attached(fds, are_all, lambda value: value_of(value, self.handles, exact, of_request=False))
+        fds, are_all, lent = self.channel.take(request_id, nested)
+        return Attached(fds, are_all, lent, lambda value: value_of(value, self.handles, exact, of_request=False))
 
     def put(self, body):
         """The name to be given to the datum of a request, if it shall have one, and the object that it is."""
@@ -128,8 +130,12 @@ def with_data(session, message_type, attached):
 
     def operation(body, exact):
         body = attached.described(body)
-        session.handles.attached = attached
-        return session.operations[message_type](body, exact)
+        session.handles.attached = attached if attached.descriptors else None
+        MEMORY.scratch = attached.scratch
+        try:
+            return session.operations[message_type](body, exact)
+        finally:
+            MEMORY.scratch = -1
 
     return operation
 

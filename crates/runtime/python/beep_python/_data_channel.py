@@ -1,26 +1,26 @@
 """The socket on which descriptors go between host and worker: a message comes before the frame that refers to it.
 
-Host to worker, for each request with data: its id and its descriptors. Worker to host, for each datum: its number and one
-descriptor.
+Host to worker, for each request with data: its id, how many they are, whether memory for the answer comes behind them, and the
+descriptors. Worker to host, for each datum: its number and one descriptor.
 """
 
 import sys
 
 # what is below the module `socket`, which makes an enum of each argument
 from _socket import AF_UNIX, CMSG_SPACE, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
-from _socket import MSG_CMSG_CLOEXEC, MSG_CTRUNC, MSG_DONTWAIT
+from _socket import MSG_CMSG_CLOEXEC, MSG_DONTWAIT
 from os import close
 
 from ._builtins import own as __builtins__
 from ._wire import Rejected
 
-MAX_DESCRIPTORS = 16  # of one request
+MAX_DESCRIPTORS = 17  # of one request: 16 data, and memory that the host lends
 
 
 class DataChannel:
     def __init__(self):
         self.socket = None
-        self.arrived = []  # what was read and not taken: id, descriptors, whether some were lost; in the order of arrival
+        self.arrived = []  # what was read and not taken: id, descriptors of data, whether all came, of lent memory
         self.number = 0  # of the last datum that was sent
 
     def open(self, fd):
@@ -31,11 +31,12 @@ class DataChannel:
         if self.socket is not None:
             self.socket.detach()
             self.socket = None
-        close_all([fd for _, fds, _ in self.arrived for fd in fds])
+        close_all([fd for _, fds, _, lent in self.arrived for fd in (*fds, lent)])
         self.arrived = []
 
     def take(self, request_id, nested):
-        """The descriptors that came for this request, and whether all did. While interrupts are deferred, and once only.
+        """The descriptors of data that came for this request, whether all did, and that of memory which the host lends, or -1.
+        While interrupts are deferred, and once only.
 
         What came before them was for requests that were cancelled before their start, but a nested request may overtake
         others.
@@ -43,13 +44,13 @@ class DataChannel:
         at = 0
         while True:
             if at == len(self.arrived) and not self.receive():
-                return [], False
-            found, fds, whole = self.arrived[at]
+                return [], False, -1
+            found, fds, whole, lent = self.arrived[at]
             if found == request_id:
                 skipped = [] if nested else self.arrived[:at]
                 del self.arrived[at if nested else 0 : at + 1]
-                close_all([fd for _, fds, _ in skipped for fd in fds])
-                return fds, whole
+                close_all([fd for _, fds, _, lent in skipped for fd in (*fds, lent)])
+                return fds, whole, lent
             at += 1
 
     def receive(self):
@@ -57,7 +58,7 @@ class DataChannel:
         if self.socket is None:
             return False
         try:
-            message, control, flags, _ = self.socket.recvmsg(16, CMSG_SPACE(4 * MAX_DESCRIPTORS), MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
+            message, control, _, _ = self.socket.recvmsg(16, CMSG_SPACE(4 * MAX_DESCRIPTORS), MSG_DONTWAIT | MSG_CMSG_CLOEXEC)
         except OSError:  # nothing is there, or the host is gone
             return False
         fds = [
@@ -66,9 +67,12 @@ class DataChannel:
             if level == SOL_SOCKET and kind == SCM_RIGHTS
             for at in range(0, len(data) - 3, 4)
         ]
-        if not message:
+        if len(message) < 10:
+            close_all(fds)
             return False
-        self.arrived.append((int.from_bytes(message[:8], "little"), fds, not flags & MSG_CTRUNC))
+        request_id, count = int.from_bytes(message[:8], "little"), message[8]
+        lent = fds.pop() if message[9] and len(fds) > count else -1
+        self.arrived.append((request_id, fds, len(fds) == count, lent))
         return True
 
     def send(self, fd):

@@ -11,7 +11,7 @@ import sys
 from fcntl import fcntl
 from gc import collect
 from operator import index
-from os import ftruncate, pread, write
+from os import ftruncate, lseek, pread, write
 from weakref import ref
 
 from . import _dtypes, _exceptions
@@ -86,6 +86,7 @@ class Memory:
 
     def __init__(self):
         self.limit, self.max_count = None, MAX_COUNT  # of all data together: bytes, and how many
+        self.scratch = -1  # memory that the host lends the running request for its answer
         self.gate = None  # the worker's, so that no signal comes between a descriptor and its owner
         self.held = {}  # of each mapping, by number: a weak reference, its size, and its block if it is shared
         self.addresses = {}  # the blocks, by where they begin
@@ -226,7 +227,7 @@ class Datum:
 
     def __init__(self, descriptor, keep=None):
         self.descriptor, self.keep = descriptor, keep
-        self.owner, self.parts = None, []
+        self.owner, self.parts, self.is_in_scratch = None, [], False
         self.size, self.failure = 0, None
 
     def __len__(self):
@@ -253,7 +254,7 @@ class Datum:
         self.size += len(view)
         if MEMORY.limit is not None:
             MEMORY.admit(self.size, ran=True)
-        fd, done = self.fd, 0
+        fd, done = MEMORY.scratch if self.is_in_scratch else self.fd, 0
         if fd < 0:
             self.parts.append(bytes(view))
             return len(view)
@@ -273,14 +274,19 @@ class Datum:
 
 
 def snapshot(content):
-    """A datum with a copy of the content in a memfd, filled by writing, then sealed against every change."""
+    """A datum with a copy of the content: in the memory that the host lent for it, or in a memfd that is filled by writing, then
+    sealed against every change."""
     MEMORY.admit(content.at_least or 0, ran=True)
     datum = Datum(content.descriptor)
-    try:
-        with MEMORY.undisturbed():
-            datum.owner = owner_of(new_memfd())
-    except OSError as error:
-        tell_once(error)
+    if MEMORY.scratch >= 0:  # which has its pages already, so that writing is all there is to do
+        lseek(MEMORY.scratch, 0, os.SEEK_SET)
+        datum.is_in_scratch = True
+    else:
+        try:
+            with MEMORY.undisturbed():
+                datum.owner = owner_of(new_memfd())
+        except OSError as error:
+            tell_once(error)
     try:
         content.fill(datum)
     except BaseException as error:

@@ -15,10 +15,11 @@ _INSTALL = "a table comes as an Arrow stream, which pyarrow, polars or nanoarrow
 
 
 class Attached:
-    """The data of one request. `read_value` decodes what is JSON."""
+    """The data of one request. `scratch` is memory that the host lends for a copy that is the answer, or -1; `read_value`
+    decodes what is JSON."""
 
-    def __init__(self, fds, are_all, read_value):
-        self.fds, self.are_all, self.read_value = fds, are_all, read_value
+    def __init__(self, fds, are_all, scratch, read_value):
+        self.fds, self.are_all, self.scratch, self.read_value = fds, are_all, scratch, read_value
         self.descriptors, self.objects = (), {}
 
     def described(self, data):
@@ -26,6 +27,8 @@ class Attached:
         if not self.are_all:
             raise lost()
         body = body_of(data)
+        if not self.fds:
+            return body  # there is memory for the answer alone
         described = body.get("data")
         if type(described) is not list or not all([type(one) is dict for one in described]):
             raise wrong("data", "an array of objects", described)
@@ -44,7 +47,8 @@ class Attached:
         return self.objects[at]
 
     def close(self):
-        fds, self.fds, self.objects = self.fds, [], {}
+        fds, self.fds, self.objects = [*self.fds, self.scratch], [], {}
+        self.scratch = -1
         close_all(fds)
 
 

@@ -79,8 +79,8 @@ class Ends:
         self.send_as(request_id, kind, body, flags)
         return request_id
 
-    def send_descriptors(self, request_id, fds):
-        socket.send_fds(self.data, [request_id.to_bytes(8, "little")], fds)
+    def send_descriptors(self, request_id, fds, lent=()):
+        socket.send_fds(self.data, [request_id.to_bytes(8, "little") + bytes((len(fds), len(lent)))], [*fds, *lent])
 
     def send_as(self, request_id, kind, body, flags=0):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -8,7 +8,7 @@ import struct
 
 from beep_python import _memory, _wire
 
-from .data import AWAIT, BATCH, FETCH, GETITEM, INVOKE, PUT, VALUE, DataTest, memfd
+from .data import AWAIT, BATCH, FETCH, GETITEM, INVOKE, PUT, SHRINK, VALUE, DataTest, memfd
 from .host import CALL, EVALUATE, GETATTR, SETATTR, WRAP
 
 
@@ -347,7 +347,7 @@ class Arrival(DataTest):
 
     def test_more_than_a_message_may_have(self):
         body = {"expression": "1", "data": [{"byteLength": 3}] * 17}
-        self.assertEqual(self.refused(EVALUATE, body, fds=[self.fd] * 17)[0], "data_lost")
+        self.assertEqual(self.refused(EVALUATE, body, fds=[self.fd] * 20)[0], "data_lost")
         self.assertEqual(self.host.answer(self.host.send(EVALUATE, {"expression": "1", "data": []}, 0, [self.fd] * 16))[1], b"1")
 
     def test_of_requests_that_never_came(self):
@@ -383,6 +383,48 @@ class Arrival(DataTest):
     def test_a_body_that_is_no_json(self):
         self.host.send_descriptors(self.host.last * 32 + 32 + (self.host.last + 1) % 32, [self.fd])
         self.assertEqual(self.host.call(PUT, b"{", _wire.ATTACHED)[0], _wire.REJECTED)
+
+
+class Lent(DataTest):
+    """Memory that the host lends for the answer."""
+
+    def lend(self, operation, body, flags=_wire.TAKES_DATUM, data=()):
+        request_id = self.host.next_id()
+        self.host.send_descriptors(request_id, data, [self.fd])
+        self.host.send_as(request_id, operation, body, flags | _wire.ATTACHED)
+        return self.host.answer(request_id)
+
+    def setUp(self):
+        super().setUp()
+        self.fd = memfd(b"x" * 100, SHRINK)
+        self.addCleanup(os.close, self.fd)
+
+    def test_the_copy_is_written_there(self):
+        before = self.open_descriptors()
+        for code, wanted in (("b'abc'", b"abc"), ("bytes(200)", bytes(200)), ("b'd'", b"d"), ("b''", b"")):
+            kind, answer = self.lend(FETCH, {"expression": code, "data": "a key of the client's own"})
+            told = json.loads(answer)
+            self.assertEqual((kind, told["number"], told["data"]["byteLength"]), (_wire.DATA, 0, len(wanted)))
+            self.assertEqual(os.pread(self.fd, len(wanted), 0), wanted)
+        self.assertEqual(self.open_descriptors(), before)
+
+    def test_beside_data(self):
+        given = memfd(b"given")
+        self.addCleanup(os.close, given)
+        body = {"expression": "bytes(x) + b'!'", "locals": {"x": {"$data": 0}}, "data": [{"byteLength": 5}]}
+        kind, answer = self.lend(FETCH, body, data=[given])
+        self.assertEqual((kind, os.pread(self.fd, 6, 0)), (_wire.DATA, b"given!"))
+
+    def test_what_is_no_copy_comes_as_it_is(self):
+        code = "import beep_python\nshared = beep_python.shared_array((4,), 'u1')\nshared"
+        kind, answer = self.lend(FETCH, {"expression": code, "kind": "array"})
+        self.assertEqual((kind, json.loads(answer)["number"]), (_wire.DATA, 1))
+        self.assertEqual(os.pread(self.fd, 3, 0), b"xxx")
+
+    def test_an_answer_without_data(self):
+        self.assertEqual(self.lend(EVALUATE, {"expression": "1 + 1"}), (_wire.VALUE, b"2"))
+        self.assertEqual(self.lend(FETCH, {"expression": "1 / 0"})[0], _wire.EXCEPTION)
+        self.assertEqual(self.fetch("b'abc'")[1], b"abc")
 
 
 class Fallback(DataTest):

@@ -12,6 +12,7 @@ use crate::session::output::CapturedOutput;
 use crate::worker::chunks::Chunks;
 use crate::worker::data_ledger::HeldMemory;
 use crate::worker::datum::Datum;
+use crate::worker::wire::TakesData;
 
 /// What a request is about: JSON, and the data that go beside it.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +21,8 @@ pub struct Payload {
     pub body: Bytes,
     /// The data, in the order in which the body refers to them.
     pub data: Vec<Arc<HeldMemory>>,
-    /// Whether the client takes data beside JSON as the answer; else it gets a handle of them.
-    pub takes_data: bool,
+    /// How the client takes data beside JSON as the answer.
+    pub takes: TakesData,
 }
 
 impl From<Bytes> for Payload {

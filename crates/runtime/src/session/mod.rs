@@ -38,4 +38,5 @@ pub use session::{Session, SessionInfo};
 pub use crate::worker::data_ledger::HeldMemory;
 pub use crate::worker::datum::{Datum, DatumMemory, DatumPieces};
 pub use crate::worker::package::PackageError;
+pub use crate::worker::wire::TakesData;
 pub use crate::worker::zygote_error::ZygoteError;

@@ -17,8 +17,9 @@ use crate::session::state::state::SessionState;
 use crate::session::zygote_pool::ZygoteSlot;
 use crate::worker::data_ledger::DataLedger;
 use crate::worker::data_link::DataLink;
+use crate::worker::scratch::ScratchPool;
 use crate::worker::shared_page::{SLOTS, SharedPage};
-use crate::worker::wire::{HostMessage, WireId};
+use crate::worker::wire::{HostMessage, TakesData, WireId};
 use crate::worker::worker::Worker;
 use crate::worker::write_queue::WriteQueue;
 
@@ -62,6 +63,8 @@ pub(crate) struct SessionInner {
     pub(crate) zygote: Arc<ZygoteSlot>,
     /// What its data take while this host has them.
     pub(crate) data: Arc<DataLedger>,
+    /// Memory for its answers.
+    pub(crate) scratch: Arc<ScratchPool>,
     /// Held until the session is closed: a waiting delete of its environment can go on then.
     usage_lock: Mutex<Option<Arc<UsageLock>>>,
     core: Mutex<Core>,
@@ -102,6 +105,7 @@ impl SessionInner {
             config,
             zygote,
             data: Arc::new(data),
+            scratch: Arc::default(),
             usage_lock,
             core: Mutex::new(Core { state, link: None, effects: Effects::new() }),
             inspecting: tokio::sync::Mutex::default(),
@@ -149,6 +153,7 @@ impl SessionInner {
             state.link_down(exit, |slot| has_started(link, slot), Instant::now(), effects);
         });
         core.link = None;
+        self.scratch.clear();
     }
 
     /// The worker is gone for good.
@@ -189,10 +194,17 @@ impl SessionInner {
         }
     }
 
-    fn send(&self, message: HostMessage, link: &Link) {
+    fn send(&self, mut message: HostMessage, link: &Link) {
+        if let HostMessage::Request { request, .. } = &mut message
+            && request.takes == TakesData::Bytes
+        {
+            let lent = self.scratch.lend(request.id, |memory| link.data.send(request.id, &request.data, Some(memory)));
+            request.lends = lent.is_ok();
+        }
         if let HostMessage::Request { request, .. } | HostMessage::Nested { request, .. } = &message
             && !request.data.is_empty()
-            && let Err(error) = link.data.send(request.id, &request.data)
+            && !request.lends
+            && let Err(error) = link.data.send(request.id, &request.data, None)
         {
             tracing::warn!("the data of a call cannot be sent to its worker, which will say so: {error}");
         }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use beep_python_memory::Memory;
 use beep_python_protocol::{ErrorCode, Problem};
 
+use crate::worker::scratch::ScratchPool;
+
 /// The bytes and the number of a session's data that this host has, and their limits.
 #[derive(Debug)]
 pub(crate) struct DataLedger {
@@ -33,6 +35,25 @@ impl DataLedger {
     /// Counts this memory until it is dropped; an error where that would be too much.
     pub(crate) fn hold(self: &Arc<DataLedger>, memory: Memory) -> Result<HeldMemory, Problem> {
         let bytes = if memory.is_snapshot() { memory.len() } else { 0 }; // live memory is counted where it is made
+        self.hold_bytes(memory, bytes, None)
+    }
+
+    /// The same for scratch memory of which so many bytes are used, and which goes back to its pool.
+    pub(crate) fn hold_scratch(
+        self: &Arc<DataLedger>,
+        memory: Memory,
+        bytes: u64,
+        pool: Arc<ScratchPool>,
+    ) -> Result<HeldMemory, Problem> {
+        self.hold_bytes(memory, bytes, Some(pool))
+    }
+
+    fn hold_bytes(
+        self: &Arc<DataLedger>,
+        memory: Memory,
+        bytes: u64,
+        pool: Option<Arc<ScratchPool>>,
+    ) -> Result<HeldMemory, Problem> {
         let mut held = self.held.lock().expect("no panic while held");
         let total = held.bytes.saturating_add(bytes);
         if let Some(max) = self.max_bytes.filter(|&max| total > max) {
@@ -47,28 +68,31 @@ impl DataLedger {
             return Err(Problem::new(ErrorCode::TooMuchData, detail));
         }
         (held.bytes, held.count) = (total, held.count + 1);
-        Ok(HeldMemory { memory, bytes, ledger: self.clone() })
+        Ok(HeldMemory { memory: Some(memory), bytes, ledger: self.clone(), pool })
     }
 }
 
 /// Memory that counts against its session's limits while this host has it.
 #[derive(Debug)]
 pub struct HeldMemory {
-    memory: Memory,
+    /// There until it is dropped.
+    memory: Option<Memory>,
     bytes: u64,
     ledger: Arc<DataLedger>,
+    /// Where it goes afterwards; it ends where it has no pool.
+    pool: Option<Arc<ScratchPool>>,
 }
 
 impl HeldMemory {
     /// The memory itself.
     pub fn memory(&self) -> &Memory {
-        &self.memory
+        self.memory.as_ref().expect("it is there until it is dropped")
     }
 }
 
 impl AsFd for HeldMemory {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.memory.as_fd()
+        self.memory().as_fd()
     }
 }
 
@@ -76,6 +100,10 @@ impl Drop for HeldMemory {
     fn drop(&mut self) {
         let mut held = self.ledger.held.lock().expect("no panic while held");
         (held.bytes, held.count) = (held.bytes - self.bytes, held.count - 1);
+        drop(held);
+        if let (Some(memory), Some(pool)) = (self.memory.take(), &self.pool) {
+            pool.give_back(memory);
+        }
     }
 }
 

@@ -40,17 +40,22 @@ impl DataLink {
         DataLink { socket, unclaimed: Mutex::default() }
     }
 
-    /// Sends the data of a request, whose frame has to follow.
-    pub(crate) fn send(&self, id: WireId, data: &[impl AsFd]) -> io::Result<()> {
-        let descriptors: Vec<BorrowedFd<'_>> = data.iter().map(AsFd::as_fd).collect();
-        send(&self.socket, &id.0.to_le_bytes(), &descriptors).map(drop)
+    /// Sends the data of a request, whose frame has to follow, and memory that is lent for its answer.
+    pub(crate) fn send(&self, id: WireId, data: &[impl AsFd], lent: Option<&Memory>) -> io::Result<()> {
+        let mut descriptors: Vec<BorrowedFd<'_>> = data.iter().map(AsFd::as_fd).collect();
+        let mut message = [0; 10];
+        message[..8].copy_from_slice(&id.0.to_le_bytes());
+        message[8] = data.len() as u8;
+        message[9] = u8::from(lent.is_some());
+        descriptors.extend(lent.map(AsFd::as_fd));
+        send(&self.socket, &message, &descriptors).map(drop)
     }
 
     /// The memory of this number, which an answer named.
     pub(crate) fn take(&self, number: u64) -> Result<Memory, DataLinkError> {
         let mut unclaimed = self.unclaimed.lock().expect("no panic while held");
         while !unclaimed.contains_key(&number) {
-            let (mut header, mut descriptors) = ([0; 8], Vec::new());
+            let (mut header, mut descriptors) = ([0_u8; 8], Vec::new());
             let received = receive(&self.socket, &mut header, &mut descriptors).map_err(|_| DataLinkError::Lost)?;
             if received.bytes != header.len() {
                 return Err(DataLinkError::Lost);
@@ -87,7 +92,7 @@ mod tests {
         let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         let (link, worker) = (DataLink::new(pair.0), DataLink::new(pair.1));
         for number in [1, 2, 3] {
-            worker.send(WireId(number), &[memory(&[number as u8])]).unwrap();
+            worker.send(WireId(number), &[memory(&[number as u8])], None).unwrap();
         }
         for number in [3, 1] {
             assert_eq!(link.take(number).unwrap().read_at(0, 9).unwrap(), vec![number as u8]);
@@ -95,7 +100,7 @@ mod tests {
         assert!(matches!(link.take(7), Err(DataLinkError::Lost)));
         assert!(matches!(link.take(3), Err(DataLinkError::Lost)), "it is taken once");
         let (pipe, _write) = rustix::pipe::pipe().unwrap();
-        worker.send(WireId(8), &[pipe]).unwrap();
+        worker.send(WireId(8), &[pipe], None).unwrap();
         assert!(matches!(link.take(8), Err(DataLinkError::Memory(MemoryError::NoMemfd))));
         assert!(link.take(2).is_ok());
     }

@@ -96,7 +96,7 @@ impl Iterator for DatumPieces {
             return None;
         }
         let piece = match &mut self.memory {
-            DatumMemory::Sealed(held) => held.memory().read_at(self.at, length as usize),
+            DatumMemory::Sealed(held) => held.memory().read_piece(self.at, length as usize),
             DatumMemory::Inline(chunks) => Ok(chunks.pop().unwrap_or_default()),
         };
         Some(piece.and_then(|piece| {

@@ -18,6 +18,7 @@ mod proc_stat;
 mod process_tree;
 pub(crate) mod resource_usage;
 pub(crate) mod rlimits;
+pub(crate) mod scratch;
 pub(crate) mod shared_page;
 pub(crate) mod wire;
 pub(crate) mod worker;

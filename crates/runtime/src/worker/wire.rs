@@ -62,6 +62,18 @@ impl RequestLimits {
     }
 }
 
+/// How a client takes data as the answer of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TakesData {
+    /// Not at all: it gets a handle of them.
+    #[default]
+    No,
+    /// As bytes, which this host reads: they may lie in memory that is used again.
+    Bytes,
+    /// As memory, which it keeps.
+    Memory,
+}
+
 /// A request, as it is sent.
 #[derive(Clone, Debug)]
 pub(crate) struct WireRequest {
@@ -77,15 +89,18 @@ pub(crate) struct WireRequest {
     pub(crate) body: Bytes,
     /// The data that go with it over the data link.
     pub(crate) data: Vec<Arc<HeldMemory>>,
-    /// Whether its client takes data as the answer.
-    pub(crate) takes_data: bool,
+    /// How its client takes data as the answer.
+    pub(crate) takes: TakesData,
+    /// Whether memory for the answer was sent over the data link.
+    pub(crate) lends: bool,
 }
 
 impl WireRequest {
     fn flags(&self) -> u8 {
         let exact = if self.form == ValueForm::Exact { flag::EXACT } else { 0 };
-        let takes_data = if self.takes_data { flag::DATA } else { 0 };
-        exact | takes_data | if self.data.is_empty() { 0 } else { flag::ATTACHED }
+        let takes_data = if self.takes == TakesData::No { 0 } else { flag::DATA };
+        let is_attached = self.lends || !self.data.is_empty();
+        exact | takes_data | if is_attached { flag::ATTACHED } else { 0 }
     }
 }
 
@@ -199,7 +214,7 @@ pub(crate) enum WorkerAnswer {
     Rejected(Chunks),
     /// Data, whose memory the data link has.
     Data {
-        /// The number of the memory on the data link.
+        /// The number of the memory on the data link; 0 where it is what was lent for the answer.
         number: u64,
         /// What it is.
         descriptor: DataDescriptor,
@@ -359,7 +374,8 @@ mod tests {
             limits,
             body,
             data: Vec::new(),
-            takes_data: false,
+            takes: TakesData::No,
+            lends: false,
         }
     }
 

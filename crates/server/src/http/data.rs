@@ -8,7 +8,7 @@ use beep_python_protocol::{DataDescriptor, DataFormat, DataKind, ErrorCode, Oper
 use beep_python_runtime::session::service::attach::{Attachment, attach};
 use beep_python_runtime::session::service::json::{ArrayFormat, EncodedResponse, encode_response};
 use beep_python_runtime::session::service::operation::execute_operation;
-use beep_python_runtime::session::{Datum, Payload, Response as SessionResponse};
+use beep_python_runtime::session::{Datum, Payload, Response as SessionResponse, TakesData};
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -36,7 +36,8 @@ pub(super) async fn fetch(
     body: Bytes,
 ) -> Result<Response<HttpBody>, Problem> {
     let options = call_options::from_http(headers, &body)?;
-    let payload = Payload { body: with_formats(&body, &accept::formats(headers)?), data: Vec::new(), takes_data: true };
+    let body = with_formats(&body, &accept::formats(headers)?);
+    let payload = Payload { takes: TakesData::Bytes, ..body.into() };
     let span = spans::session_request(Operation::Fetch, &options);
     let executed = execute_operation(&server.sessions, Operation::Fetch, &options, None, payload);
     let outcome = executed.instrument(span).await?;

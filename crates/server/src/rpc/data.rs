@@ -9,7 +9,7 @@ use beep_python_protocol::grpc::{FRAME_HEAD_BYTES, encode, frame_head, unframe};
 use beep_python_protocol::{CallOptions, DataDescriptor, ErrorCode, GrpcCode, Operation, Problem};
 use beep_python_runtime::session::service::attach::{Attachment, attach};
 use beep_python_runtime::session::service::operation::execute_operation;
-use beep_python_runtime::session::{CallResult, CapturedOutput, Datum, DatumPieces, Payload, Response};
+use beep_python_runtime::session::{CallResult, CapturedOutput, Datum, DatumPieces, Payload, Response, TakesData};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream;
 use http::HeaderMap;
@@ -37,7 +37,7 @@ const PIECE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends an object.
 pub(super) async fn fetch(server: &ServerContext, options: &CallOptions, body: &Bytes) -> Result<Messages, Problem> {
-    let payload = Payload { takes_data: true, ..json_body(Operation::Fetch, body)?.into() };
+    let payload = Payload { takes: TakesData::Bytes, ..json_body(Operation::Fetch, body)?.into() };
     let executed = execute_operation(&server.sessions, Operation::Fetch, options, None, payload);
     let Response { result, output, epoch } =
         executed.instrument(spans::session_request(Operation::Fetch, options)).await?;

@@ -10,7 +10,7 @@ use beep_python_runtime::session::service::attach::attach;
 use beep_python_runtime::session::service::host_operation::execute_host_operation;
 use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response};
 use beep_python_runtime::session::service::operation;
-use beep_python_runtime::session::{Payload, RequestId};
+use beep_python_runtime::session::{Payload, RequestId, TakesData};
 use bytes::Bytes;
 use futures_util::stream;
 use futures_util::{Stream, StreamExt};
@@ -68,7 +68,7 @@ pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, requ
             let request_id = client.request_id(id.as_ref());
             let executed = async {
                 let payload = match attached.is_empty() {
-                    true => Payload { body: payload, takes_data: takes_data(what, via), ..Payload::default() },
+                    true => Payload { body: payload, takes: takes_data(what, via), ..Payload::default() },
                     // Boxed: it is rare, and every request would be as large as it.
                     false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
                 };
@@ -101,9 +101,14 @@ pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, requ
     Response { line: reply::datum(id.as_ref(), &about, &how), id, data }
 }
 
-/// Whether the client takes data beside the line of its answer.
-fn takes_data(what: Operation, via: Option<Via>) -> bool {
-    via.is_some() || what == Operation::Fetch
+/// How the client takes data beside the line of its answer.
+fn takes_data(what: Operation, via: Option<Via>) -> TakesData {
+    match via {
+        Some(Via::Inline) => TakesData::Bytes,
+        Some(Via::Fd | Via::File) => TakesData::Memory,
+        None if what == Operation::Fetch => TakesData::Bytes,
+        None => TakesData::No,
+    }
 }
 
 async fn with_data(
@@ -119,7 +124,7 @@ async fn with_data(
         data.push(one.read(server.access.max_data_bytes()).await?);
     }
     let payload = attach(&server.sessions, options, payload, data)?;
-    Ok(Payload { takes_data: takes_data(what, via), ..payload })
+    Ok(Payload { takes: takes_data(what, via), ..payload })
 }
 
 /// Ends the file of a path that an answer named.

@@ -11,7 +11,7 @@ use crate::session::manager::manager::SessionManager;
 use crate::session::service::operation::session_of;
 
 /// How many data go with one request at most.
-pub const MAX_ATTACHED: usize = beep_python_memory::MAX_DESCRIPTORS;
+pub const MAX_ATTACHED: usize = beep_python_memory::MAX_DESCRIPTORS - 1; // one is left for memory of the answer
 
 /// A datum of a client.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub fn attach(
         data.push(Arc::new(session.inner.data.hold(memory)?));
         descriptors.push(descriptor);
     }
-    Ok(Payload { body: with_descriptors(body, &descriptors), data, takes_data: false })
+    Ok(Payload { body: with_descriptors(body, &descriptors), data, ..Payload::default() })
 }
 
 /// The body, a JSON object, with the key `data`.

@@ -82,8 +82,8 @@ impl QueuedCall {
             stderr: CaptureBuffer::default(),
         };
         let limits = request_limits(&request);
-        let Request { operation, form, payload: Payload { body, data, takes_data }, .. } = request;
-        (WireRequest { id, operation, form, limits, body, data, takes_data }, in_flight)
+        let Request { operation, form, payload: Payload { body, data, takes }, .. } = request;
+        (WireRequest { id, operation, form, limits, body, data, takes, lends: false }, in_flight)
     }
 
     /// Ends the call before it was sent.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use beep_python_memory::Memory;
 use beep_python_protocol::{DataDescriptor, ErrorCode, Problem, PythonException};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
@@ -19,6 +20,7 @@ use crate::worker::data_ledger::DataLedger;
 use crate::worker::data_link::DataLink;
 use crate::worker::datum::Datum;
 use crate::worker::frame::{Decoder, FrameError};
+use crate::worker::scratch::ScratchPool;
 use crate::worker::shared_page::SharedPage;
 use crate::worker::wire::{HostMessage, WorkerAnswer, WorkerMessage};
 use crate::worker::worker::{Worker, WorkerEnds};
@@ -50,13 +52,22 @@ pub(crate) struct AnswerPipe {
     pipe: pipe::Receiver,
     data: Arc<DataLink>,
     ledger: Arc<DataLedger>,
+    scratch: Arc<ScratchPool>,
     decoder: Decoder,
     buffer: BytesMut,
 }
 
 impl AnswerPipe {
-    fn new(pipe: pipe::Receiver, data: Arc<DataLink>, ledger: Arc<DataLedger>) -> AnswerPipe {
-        AnswerPipe { pipe, data, ledger, decoder: Decoder::default(), buffer: BytesMut::with_capacity(READ_BYTES) }
+    fn new(pipe: pipe::Receiver, data: Arc<DataLink>, inner: &SessionInner) -> AnswerPipe {
+        let (ledger, scratch) = (inner.data.clone(), inner.scratch.clone());
+        AnswerPipe {
+            pipe,
+            data,
+            ledger,
+            scratch,
+            decoder: Decoder::default(),
+            buffer: BytesMut::with_capacity(READ_BYTES),
+        }
     }
 
     /// Waits for more bytes. Returns false once the worker has closed its end, or the pipe is broken.
@@ -73,18 +84,34 @@ impl AnswerPipe {
 
     /// The message, with the memory that it names.
     fn with_memory(&self, mut message: WorkerMessage) -> WorkerMessage {
-        if let WorkerMessage::Answer { answer, .. } | WorkerMessage::NestedAnswer { answer, .. } = &mut message
-            && let WorkerAnswer::Data { number, descriptor } = answer
-        {
-            *answer = WorkerAnswer::Datum(Box::new(self.datum(*number, std::mem::take(descriptor))));
+        let (answer, lent) = match &mut message {
+            WorkerMessage::Answer { id, answer } => (answer, self.scratch.take(*id)),
+            WorkerMessage::NestedAnswer { answer, .. } => (answer, None),
+            _ => return message,
+        };
+        match answer {
+            WorkerAnswer::Data { number, descriptor } => {
+                let datum = self.datum(*number, std::mem::take(descriptor), lent);
+                *answer = WorkerAnswer::Datum(Box::new(datum));
+            }
+            _ => lent.into_iter().for_each(|unused| self.scratch.give_back(unused)),
         }
         message
     }
 
-    fn datum(&self, number: u64, descriptor: DataDescriptor) -> Result<Datum, Problem> {
+    fn datum(&self, number: u64, descriptor: DataDescriptor, lent: Option<Memory>) -> Result<Datum, Problem> {
         let lost = |error: &dyn Error| Problem::new(ErrorCode::DataLost, format!("the result is lost: {error}"));
-        let memory = self.data.take(number).map_err(|error| lost(&error))?;
-        Datum::new(descriptor, self.ledger.hold(memory)?).map_err(|error| lost(&error))
+        let memory = match (number, lent) {
+            (0, Some(lent)) => {
+                let lent = lent.refreshed().map_err(|error| lost(&error))?;
+                self.ledger.hold_scratch(lent, descriptor.byte_length, self.scratch.clone())?
+            }
+            (_, unused) => {
+                unused.into_iter().for_each(|unused| self.scratch.give_back(unused));
+                self.ledger.hold(self.data.take(number).map_err(|error| lost(&error))?)?
+            }
+        };
+        Datum::new(descriptor, memory).map_err(|error| lost(&error))
     }
 
     /// The first message.
@@ -117,7 +144,7 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
     let WorkerEnds { worker, requests, answers, stdout, stderr, slots: page, host, data, death } = forked;
     let data = Arc::new(data);
     let stdio = Arc::new(StdioPump::new(stdout, stderr));
-    let mut answers = AnswerPipe::new(answers, data.clone(), inner.data.clone());
+    let mut answers = AnswerPipe::new(answers, data.clone(), inner);
     let first = timeout(WORKER_READY_TIMEOUT, answers.first()).await;
     if let Ok(Some(WorkerMessage::Ready)) = first {
         let mut requests = requests;
