@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = files![
     "_arrays.py",
     "_batch.py",
     "_builtins.py",
+    "_callbacks.py",
     "_classes.py",
     "_client.py",
     "_compiler.py",
