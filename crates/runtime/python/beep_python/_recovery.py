@@ -12,6 +12,13 @@ from ._builtins import own as __builtins__
 MAX_STRIKES = 100  # without a request that was answered in between; then the request has something in it that always raises
 
 
+def ends_worker(error):
+    """Whether the link broke or memory ran out, and it was none that code raised."""
+    if isinstance(error, OSError):
+        return error.errno is not None
+    return isinstance(error, (MemoryError, _wire.BrokenLink))
+
+
 class Recovery:
     def __init__(self, worker):
         self.worker = worker
@@ -28,7 +35,10 @@ class Recovery:
         if not worker.inbox or worker.inbox[0] is worker.shortened:
             worker.at = 0
         worker.shortened = None
+        worker.outbox.put_back()
+        worker.outbox.has_long = True
         request_id, end = self.unfinished()
+        is_of_request = False
         if request_id is not None:
             self.strikes = self.strikes + 1 if request_id == self.last else 0
             self.last = request_id
@@ -38,12 +48,13 @@ class Recovery:
                 else:
                     kind, answer = worker.failed(request_id, error)
                     worker.answers += _wire.frames(kind, request_id, answer)
+                    is_of_request = True
         if request_id is not None:
             worker.session.handles.request_limits = None
             worker.partial.pop(request_id, None)
             worker.at = end
-        worker.outbox.put_back()
-        _exceptions.report("an exception came from outside of every call", error)
+        if not is_of_request:
+            _exceptions.report("an exception came from outside of every call", error)
 
     def unfinished(self):
         """The id of the request that was being handled, and where it ends in what was read; None if there is none."""

@@ -20,7 +20,7 @@ from ._exit import exit_child, flush_current, flush_each
 from ._interrupts import InterruptGate, is_cancel
 from ._limits import RequestLimits
 from ._pipes import PIPE_BUF, Outbox, reading
-from ._recovery import Recovery
+from ._recovery import Recovery, ends_worker
 from ._session import Session
 from ._streams import Streams
 from ._wire import Rejected
@@ -249,6 +249,7 @@ class Worker:
         self.gate.slot = -1
         _host_rpc.connect(host)
         self.flush_output()
+        self.outbox.has_long = True
         self.answers += _wire.frames(kind, 0, answer)
 
     def apply_limits(self, request_id, limits):
@@ -404,13 +405,6 @@ class Worker:
     def flush(self):
         if self.answers:
             self.outbox.flush()
-
-
-def ends_worker(error):
-    """Whether the link broke or memory ran out, and it was none that code raised."""
-    if isinstance(error, OSError):
-        return error.errno is not None
-    return isinstance(error, (MemoryError, _wire.BrokenLink))
 
 
 def rejection(rejected):
