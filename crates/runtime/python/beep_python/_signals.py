@@ -19,7 +19,7 @@ def guard(gate):
 
     @functools.wraps(set_handler)
     def signal_(signalnum, handler):
-        if signalnum == INTERRUPT:
+        if signalnum == INTERRUPT and (callable(handler) or handler in (signal.SIG_DFL, signal.SIG_IGN)):
             before, hosts[0] = hosts[0], handler
             return before
         if callable(handler) and not isinstance(handler, signal.Handlers):
