@@ -297,6 +297,7 @@ def main():
             "- Appose NDArray, copied": lambda: appose(SMALL, True),
             "- beep-python HTTP": lambda: ours.fetch_http("small", into),
             "- FastAPI, raw bytes": of_fastapi,
+            "- the same bytes over a bare TCP socket ": lambda: bare.out(into[:SMALL]),
             "- beep-python gRPC (grpcio client)": fetch_mine,
             "- grpcio, one bytes field": fetch_theirs,
             "200 MB of float64 out: beep-python HTTP": lambda: ours.fetch_http("large", into),

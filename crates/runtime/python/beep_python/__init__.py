@@ -11,7 +11,7 @@ thread of a session's code:
 Modules whose names begin with an underscore are private: `_zygote` forks workers, `_worker` runs one.
 """
 
-from ._client import Callback, CallbackError
+from ._callbacks import Callback, CallbackError
 from ._handles import handles
 from ._host_rpc import HostError
 from ._managers import PythonRuntimeManager, VenvManager, VirtualEnvManager

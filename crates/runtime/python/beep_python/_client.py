@@ -4,30 +4,10 @@ import threading
 
 from . import _matplotlib, _host_rpc, _mime, _wire
 from ._builtins import own as __builtins__
+from ._callbacks import Callback, CallbackError, error_of
 from ._decode import body_of, value_of
 from ._encode import dumps, encode
 from ._wire import Rejected
-
-
-class CallbackError(RuntimeError):
-    """A callback failed on the client; the message is the client's."""
-
-
-CallbackError.__module__ = "beep_python"  # where users find it
-
-
-class Callback:
-    """A function on the client, by its name there. Any thread may call it, and waits for the answer."""
-
-    def __init__(self, name, client):
-        self.name = name
-        self._client = client
-
-    def __call__(self, *args, **kwargs):
-        return self._client.call_back(self.name, args, kwargs)
-
-    def __repr__(self):
-        return "<callback %r of the client>" % self.name
 
 
 class ClientProxy:
@@ -116,15 +96,15 @@ class ClientProxy:
             raise CallbackError("the client answered input() with what is no text")
         return line[:-1] if line.endswith("\n") else line
 
-    def callback(self, name):
-        """Returns the callback of this name, for the arguments of a request."""
+    def callback(self, name, doc=None, signature=None):
+        """Returns the callback of this name, for the arguments of a request; documentation and signature are the client's."""
         if not self.flags & _wire.CALLBACKS:
             raise Rejected(
                 "invalid_request",
                 "the arguments name the callback '%s', and nothing of this request could ask the client for its answer: "
                 "make the request with 'callbacks' among its capabilities and take its events" % name,
             )
-        return Callback(name, self)
+        return Callback(name, self, doc, signature)
 
     def call_back(self, name, args, kwargs):
         exact = self.flags & _wire.EXACT
@@ -159,6 +139,9 @@ class ClientProxy:
 
     def value_in(self, answer):
         error = answer.get("error")
+        if type(error) is dict:
+            message = error.get("message")
+            raise error_of(error.get("type"), message if type(message) is str else "")
         if error is not None:
             raise CallbackError(error if type(error) is str else str(error))
         return value_of(answer.get("value"), self.handles, answer["exact"], of_request=False)

@@ -51,8 +51,8 @@ class Compiler:
         self.size += program.size
         while self.programs and (len(self.programs) >= MAX_CACHED or self.size > MAX_TEXT):
             self.forget(next(iter(self.programs)))
-        self.programs[source] = program
         linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+        self.programs[source] = program
         return program
 
     def forget(self, source):
@@ -71,10 +71,10 @@ class Compiler:
             evicted = self.prepared.pop(oldest)
             evicted.bodies.remove(oldest)
             evicted.asked.pop(oldest, None)
-        self.prepared[body] = program
-        program.bodies.append(body)
         if parsed.get("returnType") is not None or parsed.get("repr"):
             program.asked[body] = parsed
+        program.bodies.append(body)
+        self.prepared[body] = program  # the last step, should an exception from outside come in between
 
 
 def compile_source(source, name):

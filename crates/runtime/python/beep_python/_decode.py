@@ -16,6 +16,7 @@ _scan = JSONDecoder(strict=False).scan_once
 _space = WHITESPACE.match
 _SCALARS = frozenset((str, int, bool, type(None), float))
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_CALLBACK = frozenset(("$callback", "doc", "signature"))
 # how existing clients write a handle among arguments
 _FOREIGN = (
     (frozenset(("handleId", "typeName", "isValid")), "handleId"),
@@ -135,8 +136,8 @@ def _resolver(handles, exact, tags=None, attached=None):
         if type(handle_id) is str and len(value) == 1:
             return handles.get(handle_id)
         name = value.get("$callback")
-        if type(name) is str and len(value) == 1:
-            return handles.callback(name)
+        if type(name) is str and value.keys() <= _CALLBACK:
+            return handles.callback(name, *[text(value, key) if key in value else None for key in ("doc", "signature")])
         if attached is not None and len(value) == 1 and "$data" in value:
             return attached.get(value["$data"])
         if exact:

@@ -1,6 +1,8 @@
 """The session's asyncio loop: created when code first awaits, and run whenever the session is idle."""
 
+import os
 import select
+import sys
 
 from . import _exceptions
 from ._builtins import own as __builtins__
@@ -21,18 +23,29 @@ class SessionLoop:
         loop = self.loop
         if loop is None or loop.is_closed():
             loop = self.create()
-        task = self.gate.start_task(loop, coroutine)
+        outcome = _Outcome()
+        task = self.gate.start_task(loop, _settle(coroutine, outcome))
         try:
-            return loop.run_until_complete(task)
+            loop.run_until_complete(task)
+        except BaseException:
+            if outcome.error is None:
+                raise
         finally:
             self.gate.task = None
             if not task.done():  # a KeyboardInterrupt left it pending
+                outcome.is_abandoned = True
                 task.cancel()
+            else:
+                coroutine.close()  # one that was cancelled before its first step
+            del coroutine, task  # this frame becomes a part of the exception's traceback
+        return outcome.take()
 
     def finish(self, closing):
         """Awaits clean-up that must run although the request was cancelled, such as closing a generator."""
+        outcome = _Outcome()
         try:
-            self.loop.run_until_complete(closing)
+            self.loop.run_until_complete(_settle(closing, outcome))
+            outcome.take()
         except RuntimeError:  # it still runs in a cancelled task, which ends on its own
             pass
 
@@ -85,6 +98,65 @@ class SessionLoop:
         if self.idling:
             self.idling = False
             self.loop.stop()
+
+
+class _Outcome:
+    """How a coroutine ended.
+
+    A task keeps its exception, whose traceback keeps the frames, and nearly all of them lead to the task again: of the loop, of the
+    code that awaits. Such a circle holds on to the variables of the code that failed until a collection. So the task never
+    learns of the exception.
+    """
+
+    __slots__ = ("value", "error", "is_abandoned")
+
+    def __init__(self):
+        self.value = self.error = None
+        self.is_abandoned = False  # nobody waits for it any more
+
+    def take(self):
+        """Returns the value or raises the exception, and keeps neither."""
+        value, error = self.value, self.error
+        self.value = self.error = None
+        if error is None:
+            return value
+        clear_frames_of_asyncio(error)
+        try:
+            raise error
+        finally:
+            del error, value
+
+
+def clear_frames_of_asyncio(error):
+    """Takes from the frames of asyncio that an exception went through their variables: among them are tasks that have it,
+    as in `wait_for` before 3.12."""
+    folder = os.path.dirname(sys.modules["asyncio"].__file__) + os.sep
+    errors, seen = [error], set()
+    while errors:
+        error = errors.pop()
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        errors += [other for other in (error.__cause__, error.__context__) if other is not None]
+        traceback = error.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename.startswith(folder):
+                try:
+                    traceback.tb_frame.clear()
+                except RuntimeError:  # it still runs
+                    pass
+            traceback = traceback.tb_next
+
+
+async def _settle(coroutine, outcome):
+    try:
+        outcome.value = await coroutine
+    except BaseException as error:
+        if outcome.is_abandoned:
+            raise  # asyncio tells of it
+        outcome.error = error
+    finally:
+        del coroutine, outcome  # this frame is in the traceback too
 
 
 class _IdlePoll:

@@ -103,9 +103,9 @@ def _number(obj):
     return obj if type(obj) is int else 0
 
 
-def report(where):
-    """Writes the exception being handled to standard error, for failures outside of any call."""
-    error = exc_info()[1]
+def report(where, error=None):
+    """Writes the exception, or the one being handled, to standard error, for failures outside of any call."""
+    error = exc_info()[1] if error is None else error
     write_stderr("%s: %s: %s" % (where, type_name(type(error)), message_of(error)))
 
 

@@ -72,8 +72,8 @@ class Handles:
         handle_id = self.prefix + str(self.last)
         if leased and self.request_limits is not None and self.request_limits.lease is not None:
             self.leases.begin(handle_id, self.request_limits.lease)
-        self.held[handle_id] = obj
         self.born[handle_id] = monotonic()
+        self.held[handle_id] = obj  # the last step, should an exception from outside come in between
         return handle_id
 
     def add_module(self, module):

@@ -8,10 +8,10 @@ import itertools
 import select
 import threading
 from json import dumps, loads
-from os import read
 
 from . import _wire
 from ._builtins import own as __builtins__
+from ._pipes import reading
 
 CALL = 96  # {"method", "params", "progress"}; progress is true if the caller wants it
 RESULT = 97  # a JSON value
@@ -42,13 +42,15 @@ class HostConnection:
         self.reader = None  # the thread that is reading
         self.partial = {}  # parts of unfinished messages, by id
         self.inboxes = {}  # messages for each waiting call, by its id; others are dropped
-        self.unparsed = b""
+        self.unparsed = [b""]  # the rest of what was read, and what was read since then
+        self.reads = iter(())
         self.nested = None  # handles a request that arrives for a waiting thread
         self.poll = select.poll()
 
     def open(self, source, sink):
         self.source, self.sink = source, sink
         self.poll.register(source, select.POLLIN)
+        self.reads = reading(source, READ, self.unparsed)
 
     def call(self, method, params, progress=None):
         """Returns the host's answer or raises HostError. `progress` is called with a dict for each step."""
@@ -80,8 +82,9 @@ class HostConnection:
 
     def send(self, message_type, request_id, body):
         with self.writing, self.gate.defer_interrupts():  # half a frame would break the link
-            for part in _wire.frames(message_type, request_id, body):
-                _wire.write_all(self.sink, part)
+            parts = _wire.frames(message_type, request_id, body)
+            for head, part in zip(parts[::2], parts[1::2]):
+                _wire.write_all(self.sink, b"".join((head, part)))
 
     def wait(self, inbox):
         """Waits until this inbox has a message; reads for all callers meanwhile."""
@@ -93,7 +96,8 @@ class HostConnection:
                 if inbox:
                     return
                 self.reader = me
-            self.poll.poll()  # interruptible: nothing is read yet
+            if len(self.unparsed) == 1:  # else an exception struck the one that has read it
+                self.poll.poll()  # interruptible: nothing is read yet
             with self.gate.defer_interrupts():
                 self.read()
         finally:
@@ -103,10 +107,12 @@ class HostConnection:
                     self.changed.notify_all()
 
     def read(self):
-        data = read(self.source, READ)
-        if not data:
+        if len(self.unparsed) == 1:
+            next(self.reads)
+        if not self.unparsed[-1]:
+            self.unparsed.pop()
             raise HostError("internal", "the host has closed its link")
-        data = self.unparsed + data
+        data = b"".join(self.unparsed)
         at = 0
         while len(data) - at >= _wire.HEADER_BYTES:
             size, message_type, flags, _, request_id = _wire.HEADER.unpack_from(data, at)
@@ -122,7 +128,7 @@ class HostConnection:
             inbox = self.inboxes.get(request_id)
             if inbox is not None:
                 inbox.append((message_type, b"".join(parts)))
-        self.unparsed = data[at:]
+        self.unparsed[:] = (data[at:],)
 
 
 _link = None

@@ -1,16 +1,59 @@
-"""How the host interrupts exactly one request: it sets the request's cancel byte, then sends SIGINT.
+"""How the host interrupts exactly one request: it sets the request's cancel byte, then sends INTERRUPT.
 
 A signal that arrives late finds another request running, whose byte is not set, and does nothing.
+
+SIGINT itself is the user's: libraries look for Python's own handler, put theirs in its place, and know nothing of marks. So the host
+has a signal of its own, and its handler makes of it what Ctrl-C would be to the code.
 """
 
 import sys
+from _thread import interrupt_main
 from threading import get_ident
 
 # the module `signal` converts their arguments and results to enums, which takes longer than all the rest
-from _signal import SIGINT, default_int_handler, getsignal, signal
+from _signal import SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGINT, default_int_handler, getsignal, pthread_sigmask, signal
 
-from . import _shared_page
+from . import _exceptions, _shared_page
 from ._builtins import own as __builtins__
+
+# A real-time signal in the middle of their range, which nobody is known to use: the C library has the first two or three, .NET takes
+# SIGRTMIN (34), Mono one that is free, Android's C library those up to 41, Valgrind the last (64). The classic ones are all
+# somebody's: SIGPWR and SIGXCPU the collectors' of Boehm and Mono, SIGURG Go's, SIGVTALRM and SIGPROF those of profilers, SIGUSR1
+# and SIGUSR2 the user's.
+INTERRUPT = 50
+
+
+class Guarded:
+    """A signal handler of the user's code, whose exceptions reach the running call, never the worker's own loop."""
+
+    def __init__(self, handler, gate):
+        self.handler = handler
+        self.gate = gate
+        self.running = False  # outside of a call
+
+    def __call__(self, signum, frame):
+        gate = self.gate
+        if gate.slot >= 0:
+            if gate.deferrals:
+                gate.postpone(self.handler, signum, frame)
+                return None
+            return self.handler(signum, frame)
+        if self.running:
+            return None  # a timer faster than its handler would nest until RecursionError strikes the worker's loop
+        self.running = True
+        try:
+            if gate.leave_idle is not None:
+                gate.leave_idle()
+            self.handler(signum, frame)
+        except BaseException:
+            _exceptions.report("a signal handler raised while the session was idle")
+        finally:
+            self.running = False
+
+
+def own_handler(handler):
+    """The user's handler, without its guard."""
+    return handler.handler if isinstance(handler, Guarded) else handler
 
 
 class _Deferral:
@@ -28,15 +71,14 @@ class _Deferral:
         if gate is not None:
             gate.deferrals -= 1
             if gate.deferred and not gate.deferrals:
-                gate.deferred = False
-                gate.interrupt(None, None)
+                gate.catch_up()
 
 
 NO_DEFERRAL = _Deferral(None)
 
 
 class InterruptGate:
-    """Lets interrupts through only between `begin` and `end`; outside, while frames are moved, SIGINT does nothing."""
+    """Lets interrupts through only between `begin` and `end`; outside, while frames are moved, INTERRUPT does nothing."""
 
     def __init__(self, page=None, running=None):
         self.page = page
@@ -44,36 +86,74 @@ class InterruptGate:
         self.slot = -1
         self.task = None  # the asyncio task that the request awaits
         self.loop = None
-        self.cancel_requested = False  # whether that task was already cancelled
-        self.nested = []  # nested calls: the slot, and the task and cancel_requested of the call around it
+        self.asked = False  # whether the request was asked to stop in its own way: its task, or its handler of SIGINT
+        self.nested = []  # nested calls: the slot, and the task and `asked` of the call around it
         self.main = get_ident()
         self.deferrals = 0
         self.deferral = _Deferral(self)
         self.deferred = False  # whether a signal arrived while interrupts were deferred
+        self.postponed = []  # handlers of the user's code, with their arguments, that wait for the same
         self.leave_idle = None  # called before the user's code runs outside of a request
-        self.handler = self.interrupt  # bound once: `install` compares identity
 
     def install(self):
-        """Takes SIGINT, also back from user code that replaced the handler."""
-        if getsignal(SIGINT) is not self.handler:
-            signal(SIGINT, self.handler)
+        """Takes the host's signal, and makes the others what they are to a program that a shell starts: the server's parent may
+        have blocked or ignored them."""
+        signal(INTERRUPT, self.interrupt)
+        signal(SIGINT, Guarded(default_int_handler, self))
+        pthread_sigmask(SIG_SETMASK, ())
 
     def uninstall(self):
-        """Gives SIGINT its usual meaning, in a forked child."""
-        if getsignal(SIGINT) is self.handler:
+        """Gives signals their usual meaning, in a forked child."""
+        signal(INTERRUPT, SIG_DFL)
+        if own_handler(getsignal(SIGINT)) is default_int_handler:
             signal(SIGINT, default_int_handler)
+        self.slot, self.deferrals = 0, 0  # exceptions of handlers are the child's
 
     def interrupt(self, signum, frame):
+        """Does what Ctrl-C does where code has a handler for that, else cancels the task that is awaited, at first. Whatever
+        became of that, the next signal raises KeyboardInterrupt."""
         if self.slot < 0 or not self.is_stopping():
             return
         if self.deferrals:
             self.deferred = True
             return
-        if self.task is not None and not self.cancel_requested:
-            self.cancel_requested = True
-            self.loop.call_soon_threadsafe(self.task.cancel)
-            return
+        if not self.asked:
+            if self.has_users_handler():
+                self.asked = True
+                interrupt_main()  # as if SIGINT had come, also to event loops that wait for it, and where C code ignores it
+                return
+            if self.task is not None:
+                self.asked = True
+                self.loop.call_soon_threadsafe(self.task.cancel)
+                return
         raise KeyboardInterrupt
+
+    def has_users_handler(self):
+        """Whether SIGINT would reach a handler that is not Python's own."""
+        handler = own_handler(getsignal(SIGINT))
+        if handler is default_int_handler or handler in (None, SIG_DFL, SIG_IGN):
+            return False
+        return SIGINT not in pthread_sigmask(SIG_BLOCK, ())
+
+    def postpone(self, handler, signum, frame):
+        self.postponed.append((handler, signum, frame))
+        self.deferred = True
+
+    def catch_up(self):
+        """Handles the signals that came while they were deferred."""
+        self.deferred = False
+        try:
+            while self.postponed:
+                handler, signum, frame = self.postponed.pop(0)
+                handler(signum, frame)
+        finally:
+            self.interrupt(None, None)
+
+    def reset(self):
+        """After an exception that struck outside of every request, wherever."""
+        self.slot, self.task, self.deferrals, self.deferred = -1, None, 0, False
+        self.nested.clear()
+        self.postponed.clear()
 
     def defer_interrupts(self):
         """Delays a signal until the `with` block ends, while bytes are moved. Only the main thread receives signals."""
@@ -86,7 +166,7 @@ class InterruptGate:
         # cancelled at this moment, either the host sees that it started or we see that it must not.
         self.page[_shared_page.STARTED + slot] = 1
         self.running[0] = request_id
-        self.cancel_requested = False
+        self.asked = False
         self.slot = slot  # from here on no signal is lost
         return not self.page[_shared_page.CANCEL + slot]
 
@@ -101,15 +181,15 @@ class InterruptGate:
     def enter_nested(self, slot):
         """Begins a call nested in the request; False if it was cancelled before its start."""
         self.page[_shared_page.STARTED + slot] = 1
-        around = slot, self.task, self.cancel_requested
-        self.task, self.cancel_requested = None, False
+        around = slot, self.task, self.asked
+        self.task, self.asked = None, False
         self.nested.append(around)  # from here on no signal is lost
         return not self.page[_shared_page.CANCEL + slot]
 
     def leave_nested(self, slot):
         """Ends it; a second time does nothing."""
         if self.nested and self.nested[-1][0] == slot:
-            _, self.task, self.cancel_requested = self.nested[-1]
+            _, self.task, self.asked = self.nested[-1]
             self.nested.pop()
 
     def start_task(self, loop, coroutine):
@@ -128,9 +208,12 @@ class InterruptGate:
         return self.page[_shared_page.CANCEL + (request_id & _shared_page.SLOTS - 1)] != 0
 
 
-def is_cancel(error):
-    """Whether a cancelled request may end so."""
+def is_cancel(error, depth=10):
+    """Whether a cancelled request may end so: also with a group of nothing else, as trio's nurseries make it."""
     if isinstance(error, KeyboardInterrupt):
         return True
+    members = None if isinstance(error, Exception) else getattr(error, "exceptions", None)
+    if type(members) is tuple and members and depth:
+        return all([is_cancel(member, depth - 1) for member in members])
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and isinstance(error, asyncio.CancelledError)

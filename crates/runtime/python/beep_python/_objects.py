@@ -57,8 +57,8 @@ class Objects:
 
     def wait(self, body, exact):
         """Awaits a coroutine, a Task, a Future, or an object with `__await__`."""
-        return self.answer(self.session_loop.run(_awaited(self.of(body))), exact, body, CALL)
+        return self.answer(self.session_loop.run(_awaited([self.of(body)])), exact, body, CALL)
 
 
-async def _awaited(obj):
-    return await obj
+async def _awaited(held):
+    return await held.pop()  # a Task that failed would lead to this frame, and this frame to it

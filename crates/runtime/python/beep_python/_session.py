@@ -181,8 +181,9 @@ class Session:
         body = body_of(data)
         credit = _credit(body)
         handle_id = text(body, "handleId")
-        stream = self.handles.get(handle_id)
-        if type(stream) is not Stream:
+        self.handles.get(handle_id)
+        stream = self.streams.open.get(handle_id)
+        if stream is None:
             raise Rejected("invalid_request", "the object of handle '%s' is no stream; open one on it" % handle_id)
         return _object(self.streams.run(stream, handle_id, credit, exact))
 
@@ -285,9 +286,10 @@ class Session:
             self.release(handle_id)
 
     def release(self, handle_id):
-        obj = self.handles.drop(handle_id)
-        if type(obj) is Stream:
-            self.streams.end(obj, handle_id)
+        self.handles.drop(handle_id)
+        stream = self.streams.open.get(handle_id)
+        if stream is not None:
+            self.streams.end(stream, handle_id)
 
     def to_float_array(self, data, exact):
         return _wire.FLOATS, _arrays.one_row(self.handles.get(text(body_of(data), "handleId")))

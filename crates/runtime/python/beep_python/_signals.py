@@ -8,49 +8,26 @@ only reported. `signal.getsignal` still returns the user's own handler.
 import functools
 import signal
 
-from . import _exceptions
 from ._builtins import own as __builtins__
-
-
-class _Guarded:
-    def __init__(self, handler, gate):
-        self.handler = handler
-        self.gate = gate
-        self.running = False  # outside of a call
-
-    def __call__(self, signum, frame):
-        gate = self.gate
-        if gate.slot >= 0 and not gate.deferrals:
-            return self.handler(signum, frame)
-        if self.running:
-            return  # a timer faster than its handler would nest until RecursionError strikes the worker's loop
-        self.running = True
-        try:
-            if gate.leave_idle is not None:
-                gate.leave_idle()
-            self.handler(signum, frame)
-        except BaseException:
-            _exceptions.report("a signal handler raised while the session was idle")
-        finally:
-            self.running = False
-
-
-def _own(handler):
-    return handler.handler if isinstance(handler, _Guarded) else handler
+from ._interrupts import INTERRUPT, Guarded, own_handler
 
 
 def guard(gate):
     """Wraps `signal.signal` and `signal.getsignal`."""
     set_handler, get_handler = signal.signal, signal.getsignal
+    hosts = [signal.SIG_DFL]  # what code takes for the handler of the host's signal, which it cannot have
 
     @functools.wraps(set_handler)
     def signal_(signalnum, handler):
-        if callable(handler) and not isinstance(handler, signal.Handlers) and handler is not signal.default_int_handler:
-            handler = _Guarded(handler, gate)
-        return _own(set_handler(signalnum, handler))
+        if signalnum == INTERRUPT and (callable(handler) or handler in (signal.SIG_DFL, signal.SIG_IGN)):
+            before, hosts[0] = hosts[0], handler
+            return before
+        if callable(handler) and not isinstance(handler, signal.Handlers):
+            handler = Guarded(handler, gate)
+        return own_handler(set_handler(signalnum, handler))
 
     @functools.wraps(get_handler)
     def getsignal(signalnum):
-        return _own(get_handler(signalnum))
+        return hosts[0] if signalnum == INTERRUPT else own_handler(get_handler(signalnum))
 
     signal.signal, signal.getsignal = signal_, getsignal

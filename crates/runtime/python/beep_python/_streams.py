@@ -18,7 +18,7 @@ ALONE = 1e-3  # seconds that a batch may take while other calls of the session w
 
 
 class Stream:
-    """An iterator that a session keeps for a client."""
+    """What a session knows of an iterator that goes to a client item by item. Its handle is that of the iterator itself."""
 
     def __init__(self, obj, keep=False):
         self.keep = keep  # whether the handles of its items outlive it
@@ -37,6 +37,8 @@ class Streams:
         self.source, self.busy = source, busy
         self.now = time.monotonic
         self.result_bytes = None  # the limit of an item
+        self.open = {}  # the streams between their batches, by handle
+        self.stream = None  # the one that sends its batch
 
     def run(self, stream, handle_id, credit, exact):
         """Sends one batch of items and returns the answer. A stream that ends is forgotten."""
@@ -56,12 +58,18 @@ class Streams:
             # It failed, or was cancelled because its client no longer waits for items.
             self.end(stream, handle_id)
             raise
+        finally:
+            self.stream = None
         if done:
-            self.handles.forget(handle_id)
-            self.handles.end_passing(stream.made)
+            self.forget(stream, handle_id)
             return {"done": True, "count": count}
         if handle_id is None:
-            handle_id = self.handles.add(stream)
+            try:
+                handle_id = self.handles.add(stream.iterator)
+            except Rejected:  # the session holds as many objects as it may
+                self.end(stream, None)
+                raise
+            self.open[handle_id] = stream
         return {"handleId": handle_id, **stream.named, "done": False, "count": count}
 
     def result_limit(self):
@@ -124,10 +132,14 @@ class Streams:
         ioctl(self.source, FIONREAD, count)
         return int.from_bytes(count, sys.byteorder) > 0
 
-    def end(self, stream, handle_id):
-        """Closes a stream, and runs its clean-up code before returning."""
+    def forget(self, stream, handle_id):
+        self.open.pop(handle_id, None)
         self.handles.forget(handle_id)
         self.handles.end_passing(stream.made)
+
+    def end(self, stream, handle_id):
+        """Closes a stream, and runs its clean-up code before returning."""
+        self.forget(stream, handle_id)
         iterator = stream.iterator
         if stream.asynchronous:
             close = getattr(iterator, "aclose", None)

@@ -19,12 +19,14 @@ def warm_up(worker):
     gate, session = worker.gate, worker.session
     gate.page, gate.running = page, page[: _shared_page.CANCEL // 8].cast("Q")
     source, worker.sink = os.pipe()
+    worker.outbox.open(worker.sink)
     try:
         for number in range(ROUNDS):
             for call in CALLS:
                 session.prepared.clear()  # a first call is not prepared
                 body = b'{"expression":"%s"}' % call
-                worker.handle_frames(_wire.HEADER.pack(len(body), 1, 0, _wire.VERSION, number) + body)
+                worker.inbox.append(_wire.HEADER.pack(len(body), 1, 0, _wire.VERSION, number) + body)
+                worker.handle_frames()
                 os.read(source, 1 << 16)
     finally:
         os.close(source)

@@ -58,6 +58,10 @@ class Rejected(Exception):
         self.ran = ran  # whether the code ran, and only its result was refused
 
 
+class BrokenLink(Exception):
+    """What the host sends cannot be understood, or has ended within a frame."""
+
+
 def frames(message_type, request_id, body):
     """Splits a message into frames; returns the buffers to write."""
     size = len(body)

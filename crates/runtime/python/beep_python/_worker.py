@@ -5,10 +5,9 @@ import faulthandler
 import functools
 import os
 import select
-import struct
 import sys
 import time
-from os import close, read
+from os import close
 
 from . import _exceptions, _host_rpc, _output, _process, _shared_page, _wire
 from ._affinity import AffinityRestorer
@@ -21,6 +20,9 @@ from ._exit import exit_child, flush_current, flush_each
 from ._interrupts import InterruptGate, is_cancel
 from ._limits import RequestLimits
 from ._memory import MEMORY
+from ._nested import NestedCalls
+from ._pipes import PIPE_BUF, Outbox, reading
+from ._recovery import Recovery, ends_worker
 from ._session import Session
 from ._streams import Streams
 from ._wire import Rejected
@@ -29,9 +31,8 @@ from ._wire import Rejected
 DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page", "data")
 STACK_DUMP = 16  # SIGSTKFLT, which only the host sends: faulthandler writes the stacks of all threads
 READ = 1 << 16
-NESTED = struct.Struct("<BBQI")  # operation, flags, id, length of the limits
-NESTED_FLAGS = _wire.EXACT | _wire.TAKES_DATUM | _wire.ATTACHED  # of its own; the others are those of the call around it
-WITH_EVENTS = (12, 13, 14)  # operations that send events before their answer
+pack = _wire.HEADER.pack
+SHORT = PIPE_BUF - _wire.HEADER_BYTES
 LONG_CALL = 1.0  # seconds; a longer call does not use up leases, since their renewals wait behind it
 OVERDUE = 1.0  # seconds that back-to-back requests may delay the expiry of leases
 MAX_WAIT = 3600.0  # seconds of one wait
@@ -48,7 +49,7 @@ class Worker:
         self.gate = InterruptGate()
         self.session_loop = SessionLoop(self.gate)
         self.link = _host_rpc.HostConnection(self.gate)
-        self.link.nested = self.run_nested
+        self.link.nested = NestedCalls(self).run
         self.client = ClientProxy(self.send_event, self.flush_output)
         self.buffered = False  # whether requests were read that have not begun
         self.session = Session(self.session_loop, self.client, functools.partial(Streams, busy=lambda: self.buffered))
@@ -61,13 +62,21 @@ class Worker:
         self.private = ()  # the descriptors that only the worker uses
         self.output_drain = _output.OutputDrain()
         self.affinity = AffinityRestorer()
-        self.answers = []  # frames not written yet
-        self.partial = {}  # parts of unfinished messages, by request id
+        self.outbox = Outbox()
+        self.answers = self.outbox.waiting  # frames not written yet
+        self.inbox = []  # what was read and is not handled, in pieces
+        self.reads = self.reads_more = iter(())
+        self.at = 0  # how much of the first piece is handled
+        self.shortened = None  # that piece without what is handled, while it takes its place
+        self.begun = -1  # the request whose code was begun last
+        self.partial = {}  # parts of unfinished messages, by request id; a tuple once they are joined
         self.forked = False  # whether this process is a child that the user's code forked
 
     def connect(self, fd, lifeline, request):
         """Makes this process the worker. `fd` maps names to descriptors."""
         self.source, self.sink, self.lifeline = fd["link_in"], fd["link_out"], lifeline
+        self.outbox.open(self.sink)
+        self.reads, self.reads_more = (reading(self.source, size, self.inbox) for size in (READ, _wire.MAX_BODY))
         self.output_drain.fds = (fd["stdout"], fd["stderr"])
         self.private = list(fd.values())
         self.gate.page, self.gate.running = _shared_page.open_page(fd["page"])
@@ -108,42 +117,48 @@ class Worker:
 
     def serve(self):
         """Runs until the host closes the link."""
-        gate, session_loop, source = self.gate, self.session_loop, self.source
-        leases = self.leases
-        page, idle, affinity_restore = gate.page, _shared_page.IDLE, _shared_page.AFFINITY_RESTORE
-        gate.install()
+        self.gate.install()
         ready = {"pid": os.getpid(), "python": sys.version.split()[0]}
         self.answers += _wire.frames(_wire.READY, 0, dumps(ready).encode())
-        self.flush()
-        rest = b""
+        recovery, stray = Recovery(self), None
         while True:
-            data = None
             try:
-                if leases.due is not None:
-                    self.wait_with_leases()
-                elif session_loop.loop is not None:
-                    session_loop.run_while_idle(source)
-                    if self.forked:  # by a background task
-                        exit_child(None)
-                page[idle] = 1
-                data = read(source, READ)
-                page[idle] = 0
+                if stray is not None:
+                    recovery.after(stray)
+                    stray = None
+                return self.serve_calls()
             except BaseException as error:
                 if self.forked:  # by a signal handler
                     exit_child(None)
-                if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+                if ends_worker(error):
                     raise
-                page[idle] = 0
-                _exceptions.report("a signal handler raised while the session was idle")
+                stray = error
+
+    def serve_calls(self):
+        """Between two instructions here an exception may come from outside: a thread raised it in this one, or a trace function
+        did, for a call that has ended meanwhile. So whatever is read or answered is noted by the instruction that does it."""
+        gate, session_loop, source, leases = self.gate, self.session_loop, self.source, self.leases
+        reads, inbox = self.reads, self.inbox
+        page, idle, affinity_restore = gate.page, _shared_page.IDLE, _shared_page.AFFINITY_RESTORE
+        if inbox:
+            self.handle_frames()
+        self.flush()
+        while True:
+            if leases.due is not None:
+                self.wait_with_leases()
+            elif session_loop.loop is not None:
+                session_loop.run_while_idle(source)
+                if self.forked:  # by a background task
+                    exit_child(None)
+            page[idle] = 1
+            next(reads)
+            page[idle] = 0
             if page[affinity_restore]:
                 gate.leave_idle()
-            if data is None:
-                continue
-            if not data:
+            if not inbox[-1]:
                 self.session.handles.report()
                 return
-            gate.install()
-            rest = self.handle_frames(rest + data if rest else data)
+            self.handle_frames()
 
     def wait_with_leases(self):
         """Waits for a request; meanwhile leases expire, and background tasks run.
@@ -172,50 +187,73 @@ class Worker:
             if self.forked:
                 exit_child(None)
 
-    def handle_frames(self, buffer):
-        """Handles every complete request in the buffer; returns what is left over."""
-        at, end = 0, len(buffer)
-        handles = self.session.handles
-        while end - at >= _wire.HEADER_BYTES:
-            size, message_type, flags, version, request_id = _wire.HEADER.unpack_from(buffer, at)
-            if version != _wire.VERSION or size > _wire.MAX_BODY:
-                raise ValueError("the host sent a frame of version %d with %d bytes" % (version, size))
-            start = at + _wire.HEADER_BYTES
-            if start + size > end:
-                self.flush()
-                buffer = buffer[at:] + self.read_exactly(start + size - end)
-                at, end = 0, len(buffer)
-                continue
-            at = start + size
-            self.buffered = at < end
-            if flags & _wire.MORE:
-                self.partial.setdefault(request_id, []).append(buffer[start:at])
-                continue
-            body = buffer[start:at]
-            if message_type == _wire.REQUEST_LIMITS:
-                self.apply_limits(request_id, RequestLimits(body))
-                continue
-            if self.partial and request_id in self.partial:
-                body = b"".join((*self.partial.pop(request_id), body))
-            if message_type == _wire.SETUP:
-                self.set_up(body)
-                continue
-            self.handle_request(message_type, flags, request_id, body)
-            if handles.request_limits is not None:
-                handles.request_limits = None
-        self.flush()
-        return buffer[at:]
+    def handle_frames(self):
+        """Handles every complete request that was read."""
+        inbox, handles, missing = self.inbox, self.session.handles, 1
+        while missing:
+            buffer, missing = inbox[0], 0
+            if len(inbox) > 1:
+                buffer = self.shortened = b"".join((buffer[self.at :], *inbox[1:]))
+                inbox[:] = (buffer,)
+                self.at, self.shortened = 0, None
+            at, end = self.at, len(buffer)
+            while end - at >= _wire.HEADER_BYTES:
+                size, message_type, flags, version, request_id = _wire.HEADER.unpack_from(buffer, at)
+                if version != _wire.VERSION or size > _wire.MAX_BODY:
+                    raise _wire.BrokenLink("the host sent a frame of version %d with %d bytes" % (version, size))
+                start = at + _wire.HEADER_BYTES
+                if start + size > end:
+                    missing = start + size - end
+                    self.flush()
+                    self.read_more(missing)
+                    break
+                at = start + size
+                self.buffered = at < end
+                if flags & _wire.MORE:
+                    self.partial.setdefault(request_id, []).append(buffer[start:at])
+                    self.at = at
+                    continue
+                body = buffer[start:at]
+                if message_type == _wire.REQUEST_LIMITS:
+                    self.apply_limits(request_id, RequestLimits(body))
+                    continue
+                if self.partial and request_id in self.partial:
+                    body = self.whole(request_id, body)
+                if message_type == _wire.SETUP:
+                    self.set_up(body)
+                else:
+                    self.handle_request(message_type, flags, request_id, body)
+                self.at = at
+                if handles.request_limits is not None:
+                    handles.request_limits = None
+                if self.partial:
+                    self.partial.pop(request_id, None)
+        if at == end:
+            inbox.clear()
+            self.at = 0
+        if self.answers:
+            self.outbox.flush()
+
+    def whole(self, request_id, last):
+        """Joins the parts of a message; of one whose request could not begin, again."""
+        parts = self.partial[request_id]
+        if type(parts) is list:
+            parts = self.partial[request_id] = (b"".join((*parts, last)),)
+        return parts[0]
 
     def set_up(self, body):
         """Makes the session what its options say. No client's call runs yet, so its code cannot reach the host."""
         host = _host_rpc.disconnect()
         try:
+            self.gate.slot = _shared_page.SLOTS * 2 - 1  # signals are the code's; none of the host's, which names no call
             self.session.set_up(body)
             kind, answer = _wire.OBJECT, b'{"success":true}'
         except BaseException as error:
             kind, answer = _wire.EXCEPTION, _exceptions.encode(error)
+        self.gate.slot = -1
         _host_rpc.connect(host)
         self.flush_output()
+        self.outbox.has_long = True
         self.answers += _wire.frames(kind, 0, answer)
 
     def apply_limits(self, request_id, limits):
@@ -226,15 +264,13 @@ class Worker:
         else:
             self.session.handles.request_limits = limits
 
-    def read_exactly(self, size):
-        parts = []
-        while size:
-            data = read(self.source, size)
-            if not data:
-                raise EOFError("the host closed the link inside a frame")
-            parts.append(data)
-            size -= len(data)
-        return b"".join(parts)
+    def read_more(self, size):
+        """Reads at least so many bytes."""
+        while size > 0:
+            next(self.reads_more)
+            if not self.inbox[-1]:
+                raise _wire.BrokenLink("the host closed the link inside a frame")
+            size -= len(self.inbox[-1])
 
     def handle_request(self, message_type, flags, request_id, body):
         program = self.session.prepared.get(body) if message_type == 1 else None
@@ -249,12 +285,11 @@ class Worker:
                 message_type, answer = self.run_attached(message_type, flags & _wire.EXACT, request_id, body)
             else:
                 message_type, answer = self.run(self.session.operations, message_type, flags & _wire.EXACT, request_id, body)
-        except KeyboardInterrupt:  # a second one, while the first was propagating
+        except BaseException as error:  # a second one, while the first was propagating or the call was ending
             self.gate.slot = -1
-            message_type, answer = _wire.CANCELLED, b"started"
-        except BaseException as error:  # of a signal handler, while the call was ending
-            self.gate.slot = -1
-            message_type, answer = _wire.EXCEPTION, _exceptions.encode(error)
+            if self.begun != request_id:
+                raise
+            message_type, answer = self.failed(request_id, error)
         if program is not None:
             program.quick = self.now() - began < QUICK
         leases = self.leases
@@ -263,17 +298,16 @@ class Worker:
         self.flush_output()
         if self.forked:
             exit_child(None)
-        if len(answer) > READ:
-            self.flush()
+        if len(answer) <= SHORT:
+            self.answers += (pack(len(answer), message_type, 0, _wire.VERSION, request_id), answer)
+        else:
             if message_type == _wire.DATA:
                 message_type, answer = self.session.data.deliver(answer)
             if len(answer) > _wire.MAX_MESSAGE:
                 message_type, answer = _wire.REJECTED, _exceptions.rejection(
                     Rejected("not_representable", "an answer of %d bytes is too large to be sent" % len(answer))
                 )
-            for part in _wire.frames(message_type, request_id, answer):
-                _wire.write_all(self.sink, part)
-        else:
+            self.outbox.has_long = True
             self.answers += _wire.frames(message_type, request_id, answer)
 
     def run_attached(self, message_type, exact, request_id, body):
@@ -291,19 +325,29 @@ class Worker:
             try:
                 if not gate.begin(request_id):
                     return _wire.CANCELLED, b""
+                self.begun = request_id
                 return operations[message_type](body, exact)
             finally:
                 gate.slot = -1  # as `end` does; a call would let one more signal in
         except BaseException as error:
             gate.slot = -1  # a signal may have prevented it above
+            gate.deferrals = 0  # one from outside may have struck where a deferral began or ended
             if self.forked:
                 exit_child(error)
             if isinstance(error, Rejected):
                 return _wire.REJECTED, _exceptions.rejection(error)
-            interrupted = self.session.batch.take_interrupted()
+            if self.begun == request_id:
+                return self.failed(request_id, error)
             if gate.is_cancelled(request_id) and is_cancel(error):
-                return _wire.CANCELLED, b"started" + interrupted
-            return _wire.EXCEPTION, _exceptions.encode(error)
+                return _wire.CANCELLED, b""
+            raise  # it is of an earlier call
+
+    def failed(self, request_id, error):
+        """The answer to a request whose code, or what followed it, raised this."""
+        interrupted = self.session.batch.take_interrupted()
+        if self.gate.is_cancelled(request_id) and is_cancel(error):
+            return _wire.CANCELLED, b"started" + interrupted
+        return _wire.EXCEPTION, _exceptions.encode(error)
 
     def flush_output(self):
         try:
@@ -329,68 +373,8 @@ class Worker:
         finally:
             gate.deferrals -= 1
             if gate.deferred and not gate.deferrals:
-                gate.deferred = False
-                gate.interrupt(None, None)
-
-    def run_nested(self, message):
-        """Handles a request that arrived while the main thread waits for the client's answer to a callback.
-
-        Cancelling it ends it alone; cancelling a call around it ends it too, then that call.
-        """
-        message_type, flags, request_id, size = NESTED.unpack_from(message)
-        limits, body = message[NESTED.size : NESTED.size + size], message[NESTED.size + size :]
-        gate, client, handles = self.gate, self.client, self.session.handles
-        slot = _shared_page.SLOTS + (request_id & _shared_page.SLOTS - 1)
-        before = client.flags, handles.request_limits, handles.attached
-        client.flags = client.flags & ~NESTED_FLAGS | flags & NESTED_FLAGS
-        handles.request_limits, handles.attached = RequestLimits(limits) if size else None, None
-        attached = None
-        try:
-            operations = self.session.operations
-            if flags & _wire.ATTACHED:
-                with gate.defer_interrupts():
-                    attached = self.session.data.receive(request_id, flags & _wire.EXACT, nested=True)
-                operations = {message_type: with_data(self.session, message_type, attached)}
-            message_type, answer = self.nested_answer(operations, message_type, flags & _wire.EXACT, slot, body)
-        except KeyboardInterrupt:  # a second one, while the first was propagating
-            gate.leave_nested(slot)
-            message_type, answer = _wire.CANCELLED, b"started"
-        finally:
-            client.flags, handles.request_limits, handles.attached = before
-            if attached is not None:
-                with gate.defer_interrupts():
-                    attached.close()
-        self.flush_output()
-        with gate.defer_interrupts():  # what goes on the socket of data is followed by its frame
-            if message_type == _wire.DATA:
-                message_type, answer = self.session.data.deliver(answer)
-            self.send_event(_wire.NESTED_ANSWER, request_id.to_bytes(8, "little") + bytes((message_type,)) + answer)
-        gate.interrupt(None, None)  # in case a call around this one is cancelled
-
-    def nested_answer(self, operations, message_type, exact, slot, body):
-        gate = self.gate
-        try:
-            try:
-                if message_type in WITH_EVENTS:
-                    raise Rejected("invalid_request", "within a callback only what has no events can be asked for")
-                if not gate.enter_nested(slot):
-                    return _wire.CANCELLED, b""
-                return operations[message_type](body, exact)
-            finally:
-                stopping = gate.is_stopping()
-                gate.leave_nested(slot)
-        except BaseException as error:
-            gate.leave_nested(slot)
-            if self.forked:
-                raise
-            if isinstance(error, Rejected):
-                return _wire.REJECTED, _exceptions.rejection(error)
-            interrupted = self.session.batch.take_interrupted()
-            if stopping and is_cancel(error):
-                return _wire.CANCELLED, b"started" + interrupted
-            return _wire.EXCEPTION, _exceptions.encode(error)
+                gate.catch_up()
 
     def flush(self):
         if self.answers:
-            _wire.write_all(self.sink, b"".join(self.answers))
-            self.answers.clear()
+            self.outbox.flush()

@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from beep_python import _process, _shared_page, _wire, _zygote
+from beep_python import _interrupts, _process, _shared_page, _wire, _zygote
 
 PATIENCE = 30  # seconds after which a test fails instead of hanging
 EVALUATE, IMPORT, CREATE, CALL, GETATTR, SETATTR, DISPOSE, FLOATS, FLOATS_2D, AVAILABLE, WRAP = range(1, 12)
@@ -222,7 +222,7 @@ class Host(Ends):
         assert kind == _wire.READY, kind
 
     def interrupt(self):
-        os.kill(self.pid, signal.SIGINT)
+        os.kill(self.pid, _interrupts.INTERRUPT)
 
     def cancel(self, request_id):
         self.mark_cancelled(request_id)

@@ -94,7 +94,7 @@ class Events(WorkerTest):
         go = os.path.join(folder, "go")
         self.host.evaluate(
             "import os, signal, time\nfrom beep_python._handles import Handles\nadd = Handles.add\n"
-            "def then_signal(self, thing):\n    hid = add(self, thing)\n    os.kill(os.getpid(), signal.SIGINT)\n    return hid\n"
+            "def then_signal(self, thing):\n    hid = add(self, thing)\n    os.kill(os.getpid(), 50)\n    return hid\n"
             "Handles.add = then_signal\n"
             "def g():\n    print('on')\n    while not os.path.exists(%r): time.sleep(0.001)\n    yield 1\n    yield 2" % go
         )

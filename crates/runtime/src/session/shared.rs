@@ -198,7 +198,8 @@ impl SessionInner {
         if let HostMessage::Request { request, .. } = &mut message
             && request.takes == TakesData::Bytes
         {
-            let lent = self.scratch.lend(request.id, |memory| link.data.send(request.id, &request.data, Some(memory)));
+            let lent =
+                self.scratch.lend(request.id.0, |memory| link.data.send(request.id, &request.data, Some(memory)));
             request.lends = lent.is_ok();
         }
         if let HostMessage::Request { request, .. } | HostMessage::Nested { request, .. } = &message

@@ -87,28 +87,39 @@ impl DatumPieces {
     }
 }
 
-impl Iterator for DatumPieces {
-    type Item = Result<Bytes, MemoryError>;
-
-    fn next(&mut self) -> Option<Result<Bytes, MemoryError>> {
-        let length = self.left.min(PIECE_BYTES);
+impl DatumPieces {
+    /// The next piece, of at most so many bytes.
+    pub fn next_up_to(&mut self, most: u64) -> Option<Result<Bytes, MemoryError>> {
+        let length = self.left.min(PIECE_BYTES).min(most);
         if length == 0 {
             return None;
         }
         let piece = match &mut self.memory {
             DatumMemory::Sealed(held) => held.memory().read_piece(self.at, length as usize),
-            DatumMemory::Inline(chunks) => Ok(chunks.pop().unwrap_or_default()),
+            DatumMemory::Inline(chunks) => {
+                let mut chunk = chunks.pop().unwrap_or_default();
+                let piece = chunk.split_to(chunk.len().min(length as usize));
+                chunks.push_front(chunk);
+                Ok(piece)
+            }
         };
         Some(piece.and_then(|piece| {
             let read = piece.len() as u64;
-            if read == 0 || read > self.left {
+            if read == 0 {
                 self.left = 0;
-                let short = MemoryError::TooSmall { found: self.at, offset: self.at, length };
-                return Err(short);
+                return Err(MemoryError::TooSmall { found: self.at, offset: self.at, length });
             }
             (self.at, self.left) = (self.at + read, self.left - read);
             Ok(piece)
         }))
+    }
+}
+
+impl Iterator for DatumPieces {
+    type Item = Result<Bytes, MemoryError>;
+
+    fn next(&mut self) -> Option<Result<Bytes, MemoryError>> {
+        self.next_up_to(PIECE_BYTES)
     }
 }
 
@@ -141,7 +152,10 @@ mod tests {
             descriptor: DataDescriptor { byte_length: 9, ..DataDescriptor::default() },
             memory: DatumMemory::Inline(Chunks::one(&b"abc"[..])),
         };
-        let pieces: Vec<_> = inline.into_pieces().map(|piece| piece.is_ok()).collect();
-        assert_eq!(pieces, [true, false], "a worker that sends less than it says");
+        let mut pieces = inline.into_pieces();
+        assert_eq!(pieces.next_up_to(2).unwrap().unwrap(), "ab");
+        assert_eq!(pieces.next().unwrap().unwrap(), "c");
+        assert!(pieces.next().unwrap().is_err(), "a worker that sends less than it says");
+        assert!(pieces.next().is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! Memory that the host lends a worker for the copy that is its answer, and takes back when that is delivered.
 //!
 //! Memory that has been written before has its pages: writing it again takes half as long as new memory. What lies unused for
-//! a second is freed.
+//! a few seconds is freed.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,12 +10,10 @@ use std::time::Duration;
 
 use beep_python_memory::{Memory, MemoryError, MemoryWriter};
 
-use crate::worker::wire::WireId;
-
 /// What a session keeps of unused memory at most; a larger block is not kept at all.
 const MAX_KEPT: u64 = 256 << 20;
 /// How long memory is kept unused.
-const KEPT_FOR: Duration = Duration::from_secs(1);
+const KEPT_FOR: Duration = Duration::from_secs(5);
 
 /// The scratch memory of one session. Only its own worker ever writes it.
 #[derive(Debug, Default)]
@@ -35,24 +33,24 @@ struct State {
 
 impl ScratchPool {
     /// Lends memory to a request; `send` sends its descriptor, and nothing is lent where that fails.
-    pub(crate) fn lend(&self, id: WireId, send: impl FnOnce(&Memory) -> io::Result<()>) -> Result<(), MemoryError> {
+    pub(crate) fn lend(&self, id: u64, send: impl FnOnce(&Memory) -> io::Result<()>) -> Result<(), MemoryError> {
         let mut state = self.state.lock().expect("no panic while held");
         let memory = match state.unused.pop() {
             Some(memory) => memory,
             None => MemoryWriter::create()?.into_growing()?,
         };
         send(&memory)?;
-        state.lent.insert(id.0, memory);
+        state.lent.insert(id, memory);
         Ok(())
     }
 
     /// Takes back what the request has, which has its answer; `None` where it has none.
-    pub(crate) fn take(&self, id: WireId) -> Option<Memory> {
+    pub(crate) fn take(&self, id: u64) -> Option<Memory> {
         let mut state = self.state.lock().expect("no panic while held");
         if state.lent.is_empty() {
             return None;
         }
-        state.lent.remove(&id.0)
+        state.lent.remove(&id)
     }
 
     /// Keeps memory that nobody uses any more, for a while.
@@ -103,7 +101,7 @@ mod tests {
     use super::*;
 
     fn lend(pool: &ScratchPool, id: u64) {
-        pool.lend(WireId(id), |_| Ok(())).unwrap();
+        pool.lend(id, |_| Ok(())).unwrap();
     }
 
     #[tokio::test(start_paused = true)]
@@ -111,25 +109,25 @@ mod tests {
         let pool = Arc::new(ScratchPool::default());
         lend(&pool, 1);
         lend(&pool, 2);
-        let first = pool.take(WireId(1)).unwrap();
+        let first = pool.take(1).unwrap();
         let same = rustix::fs::fstat(&first).unwrap().st_ino;
-        assert!(pool.take(WireId(1)).is_none(), "it is taken once");
+        assert!(pool.take(1).is_none(), "it is taken once");
         pool.give_back(first);
         lend(&pool, 3);
-        let again = pool.take(WireId(3)).unwrap();
+        let again = pool.take(3).unwrap();
         assert_eq!(rustix::fs::fstat(&again).unwrap().st_ino, same);
         pool.give_back(again);
         assert_eq!(pool.state.lock().unwrap().unused.len(), 1);
         tokio::time::sleep(3 * KEPT_FOR).await;
         assert!(pool.state.lock().unwrap().unused.is_empty());
         pool.clear();
-        assert!(pool.take(WireId(2)).is_none());
+        assert!(pool.take(2).is_none());
     }
 
     #[test]
     fn nothing_is_lent_that_cannot_be_sent() {
         let pool = ScratchPool::default();
-        assert!(pool.lend(WireId(1), |_| Err(io::ErrorKind::WouldBlock.into())).is_err());
-        assert!(pool.take(WireId(1)).is_none());
+        assert!(pool.lend(1, |_| Err(io::ErrorKind::WouldBlock.into())).is_err());
+        assert!(pool.take(1).is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, pidfd_send_signal};
+use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
@@ -19,6 +19,11 @@ use crate::worker::process_tree::{kill_orphans, kill_tree};
 use crate::worker::shared_page::SharedPage;
 use crate::worker::zygote::{Death, Forked, Zygote};
 use crate::worker::zygote_error::ZygoteError;
+
+/// What interrupts a worker: a signal of the host's own, since SIGINT is the user's. `_interrupts.py` says why this one.
+// SAFETY: it is a signal of Linux, and above those that C libraries keep for themselves; it is only sent, and to another
+// process, which handles it. rustix has names for the classic signals only.
+const INTERRUPT: Signal = unsafe { Signal::from_raw_unchecked(50) };
 
 /// A worker process.
 #[derive(Debug)]
@@ -104,13 +109,13 @@ impl Worker {
 
     /// Interrupts the running request if it is cancelled in the shared page; does nothing otherwise.
     pub(crate) fn interrupt(&self) {
-        let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::INT);
+        let _ = pidfd_send_signal(self.pidfd.get_ref(), INTERRUPT);
     }
 
     /// Makes its fault handler write the stacks of all threads behind the shared page.
     pub(crate) fn request_stack_dump(&self) {
         // A signal that neither the kernel nor any other program sends; `_worker.py` registers it.
-        let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::STKFLT);
+        let _ = pidfd_send_signal(self.pidfd.get_ref(), Signal::STKFLT);
     }
 
     /// Whether the process has ended, and its pid may belong to another.
@@ -134,7 +139,7 @@ impl Worker {
             }
             // Out of descriptors: its descendants are killed once it has ended.
             Err(_) => {
-                let _ = pidfd_send_signal(self.pidfd.get_ref(), rustix::process::Signal::KILL);
+                let _ = pidfd_send_signal(self.pidfd.get_ref(), Signal::KILL);
             }
         }
     }

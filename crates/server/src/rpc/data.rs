@@ -32,6 +32,8 @@ use crate::spans;
 
 /// The tag of a chunk in a message: field 2 with a length.
 const CHUNK: u8 = 2 << 3 | 2;
+/// How much of the data one message has: a whole number of pieces. Every client takes messages of 4 MiB.
+const MESSAGE_BYTES: u64 = 1 << 20;
 /// How long the next piece of a body may take to arrive.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -54,7 +56,10 @@ pub(super) async fn fetch(server: &ServerContext, options: &CallOptions, body: &
 
 enum Next {
     First(Box<Datum>, CapturedOutput, u64),
-    Chunks(DatumPieces),
+    /// The next message begins, or there is none.
+    Message(DatumPieces),
+    /// So much of the message's chunk is left.
+    Chunk(DatumPieces, u64),
     End,
 }
 
@@ -65,31 +70,42 @@ fn messages(datum: Datum, output: CapturedOutput, epoch: u64) -> Messages {
             Next::First(datum, CapturedOutput { stdout, stderr }, session_epoch) => {
                 let part = Some(m::fetch_response::Part::Data(written(&datum.descriptor)));
                 let message = encode(&m::FetchResponse { part, stdout, stderr, session_epoch });
-                Some((Frame::data(message), Next::Chunks(datum.into_pieces())))
+                Some((Frame::data(message), Next::Message(datum.into_pieces())))
             }
-            Next::Chunks(mut pieces) => match pieces.next() {
-                Some(Ok(piece)) => Some((Frame::data(chunk(&piece)), Next::Chunks(pieces))),
-                Some(Err(error)) => {
-                    let problem = Problem::new(ErrorCode::DataLost, error.to_string());
+            Next::Message(pieces) => {
+                let length = pieces.remaining().min(MESSAGE_BYTES);
+                match length {
+                    0 => Some((Frame::trailers(HeaderMap::from_iter([status(GrpcCode::Ok)])), Next::End)),
+                    _ => Some((Frame::data(chunk_head(length)), Next::Chunk(pieces, length))),
+                }
+            }
+            Next::Chunk(mut pieces, left) => match pieces.next_up_to(left) {
+                Some(Ok(piece)) => {
+                    let left = left - piece.len() as u64;
+                    let next = if left == 0 { Next::Message(pieces) } else { Next::Chunk(pieces, left) };
+                    Some((Frame::data(piece), next))
+                }
+                failed => {
+                    let reason =
+                        failed.and_then(Result::err).map_or("it ended early".to_owned(), |error| error.to_string());
+                    let problem = Problem::new(ErrorCode::DataLost, format!("the data cannot be read: {reason}"));
                     Some((Frame::trailers(trailers_of(&problem)), Next::End))
                 }
-                None => Some((Frame::trailers(HeaderMap::from_iter([status(GrpcCode::Ok)])), Next::End)),
             },
             Next::End => None,
         }
     }))
 }
 
-/// The message of a chunk, in its frame.
-fn chunk(piece: &Bytes) -> Bytes {
-    let mut head = BytesMut::with_capacity(16);
-    head.put_u8(CHUNK);
-    encode_varint(piece.len() as u64, &mut head);
-    let mut frame = BytesMut::with_capacity(FRAME_HEAD_BYTES + head.len() + piece.len());
-    frame.put_slice(&frame_head(head.len() + piece.len()));
-    frame.put_slice(&head);
-    frame.put_slice(piece);
-    frame.freeze()
+/// What stands before the bytes of a chunk: the head of the frame, and of the field.
+fn chunk_head(length: u64) -> Bytes {
+    let mut field = BytesMut::with_capacity(16);
+    field.put_u8(CHUNK);
+    encode_varint(length, &mut field);
+    let mut head = BytesMut::with_capacity(FRAME_HEAD_BYTES + field.len());
+    head.put_slice(&frame_head(field.len() + length as usize));
+    head.put_slice(&field);
+    head.freeze()
 }
 
 /// Keeps what the client sends. It goes into memory of the kernel chunk by chunk.

@@ -186,7 +186,7 @@ async fn deadline_keeps_session_state(context: &TestContext) {
 async fn code_that_ignores_interrupts_is_killed(context: &TestContext) {
     // Held in one call into C, which no signal interrupts; from before its time begins.
     let python = &context.python;
-    let deaf = "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone";
+    let deaf = "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\nNone";
     python.evaluate::<()>(deaf).await.expect("done");
     let code = "while True: ctypes.CDLL(None).sleep(60)";
     let problem = late(async |time| problem(python.with_timeout(time).evaluate::<()>(code).await, code)).await;

@@ -180,14 +180,16 @@ async fn worker_killed_between_stream_batches_is_reported(context: &TestContext)
 async fn worker_killed_during_a_large_response_is_reported(context: &TestContext) {
     let python = &context.python;
     // More than a pipe holds, so that the host has read a part of it.
-    let dies = "import array, os, signal\nimport beep_python._wire as wire\nwrite = wire._write\n\
-                def part(fd, data):\n    if len(data) < 200_000: return write(fd, data)\n    \
-                write(fd, bytes(data[:200_000]))\n    os.kill(os.getpid(), signal.SIGKILL)\nwire._write = part\n\
-                array.array('f', [1.5]) * 1_000_000";
+    let dies = "import array, os, signal, sys\nframe = sys._getframe()\n\
+                while type(frame.f_locals.get('self')).__name__ != 'Worker': frame = frame.f_back\n\
+                worker = frame.f_locals['self']\nflush = worker.outbox.flush\n\
+                def part():\n    data = b''.join(worker.outbox.waiting)\n    if len(data) < 200_000: return flush()\n    \
+                os.write(worker.sink, data[:200_000])\n    os.kill(os.getpid(), signal.SIGKILL)\n\
+                worker.outbox.flush = part\narray.array('f', [1.5]) * 1_000_000";
     for (epoch, as_floats) in [(2, true), (3, false)] {
         let large: Handle = python.evaluate(dies).await.expect("made");
         let told = match as_floats {
-            true => problem(python.to_float_array(&large).await),
+            true => problem(python.to_float_array(&large).await.map(|floats| floats.len())),
             false => problem(python.evaluate::<String>("'x' * 4_000_000").await),
         };
         assert_eq!((told.code, told.started), (ErrorCode::WorkerDied, Some(true)), "{told:?}");

@@ -85,7 +85,7 @@ impl AnswerPipe {
     /// The message, with the memory that it names.
     fn with_memory(&self, mut message: WorkerMessage) -> WorkerMessage {
         let (answer, lent) = match &mut message {
-            WorkerMessage::Answer { id, answer } => (answer, self.scratch.take(*id)),
+            WorkerMessage::Answer { id, answer } => (answer, self.scratch.take(id.0)),
             WorkerMessage::NestedAnswer { answer, .. } => (answer, None),
             _ => return message,
         };
