@@ -50,8 +50,7 @@ fn main() -> ExitCode {
     };
     match status {
         Ok(status) => match context.printer.write_error() {
-            None if status == ExitStatus::Success => ExitCode::SUCCESS,
-            None => ExitCode::from(1),
+            None => ExitCode::from(status.code()),
             Some(error) => {
                 eprintln!("error: the result could not be written to standard output\ncaused by: {error}");
                 ExitCode::from(1)

@@ -24,6 +24,9 @@ pub struct PythonException {
     /// For a `SyntaxError`: where in the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syntax: Option<SyntaxLocation>,
+    /// Of a `SystemExit`: the status with which Python would exit; absent where it would print the message, and exit with 1.
+    #[serde(rename = "exitStatus", skip_serializing_if = "Option::is_none")]
+    pub exit_status: Option<u8>,
     /// The members of an exception group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<PythonException>,

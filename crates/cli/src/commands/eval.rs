@@ -126,9 +126,14 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
             context.printer.result(json, || {
                 context.printer.raw(&raised.stdout);
                 context.printer.raw_note(&raised.stderr);
-                context.printer.note(format_args!("{exception:#}"));
+                match (exception.kind.as_str(), exception.exit_status) {
+                    ("SystemExit", Some(_)) => {}
+                    // As Python ends a program: with what the exception holds, and no traceback.
+                    ("SystemExit", None) => context.printer.note(&exception.message),
+                    _ => context.printer.note(format_args!("{exception:#}")),
+                }
             });
-            ExitStatus::Failure
+            exception.exit_status.map_or(ExitStatus::Failure, ExitStatus::Code)
         }
         Err(error) => {
             let (stdout, stderr) = error.output().unwrap_or_default();

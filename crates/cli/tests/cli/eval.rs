@@ -42,6 +42,29 @@ fn results_are_printed_as_repr_and_strings_as_they_are() {
 }
 
 #[test]
+fn code_that_exits_ends_the_command_as_python_ends() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    for code in [
+        "import sys; sys.exit(3)",
+        "raise SystemExit",
+        "import sys; sys.exit('why')",
+        "exit(0)",
+        "import sys; sys.exit(-1)",
+        "import sys; sys.exit(256 + 7)",
+        "import sys; sys.exit(True)",
+        "import sys; sys.exit((1, 2))",
+        "print('before'); raise SystemExit(4)",
+    ] {
+        let ours = eval(&home, code);
+        let theirs = std::process::Command::new(python()).args(["-c", code]).output().unwrap();
+        let (stdout, stderr) = (String::from_utf8(theirs.stdout).unwrap(), String::from_utf8(theirs.stderr).unwrap());
+        let expected = (stdout.as_str(), stderr.as_str(), theirs.status.code());
+        assert_eq!((ours.stdout.as_str(), ours.stderr.as_str(), ours.code), expected, "{code}");
+    }
+}
+
+#[test]
 fn session_keeps_names_and_code_is_read_from_standard_input() {
     let home = TestHome::with_runtime();
     home.start(&[]);

@@ -30,6 +30,12 @@ def encode(error):
     return dumps({"detail": detail, "exception": described}).encode("utf-8", "replace")
 
 
+def exit_status(error):
+    """The status with which Python would exit; None where it would print what the exception holds, and exit with 1."""
+    code = error.code
+    return 0 if code is None else int(code) & 0xFF if isinstance(code, int) else None
+
+
 def describe(error, depth=0, budget=None):
     budget = [MAX_EXCEPTIONS] if budget is None else budget
     budget[0] -= 1
@@ -38,6 +44,10 @@ def describe(error, depth=0, budget=None):
         "message": message_of(error),
         "traceback": frames(error.__traceback__),
     }
+    if isinstance(error, SystemExit):
+        status = exit_status(error)
+        if status is not None:
+            out["exitStatus"] = status
     cause = error.__cause__
     if cause is None and not error.__suppress_context__:
         cause = error.__context__

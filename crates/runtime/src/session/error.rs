@@ -9,6 +9,19 @@ const LINK_BROKEN: i32 = 70;
 /// The exit status of a worker whose own loop failed; the Python side has it too.
 const LOOP_BROKEN: i32 = 71;
 
+/// What is said of a session that goes on without what it had.
+const RESTARTED: &str = "; the session was restarted empty";
+const KILLED: &str = "did not stop when interrupted, so its worker was killed";
+const EMPTY_NOW: &str = "; the session is empty now";
+
+/// The same problem of an isolated call: there is no session that goes on.
+pub(crate) fn tell_of_isolated_call(problem: &mut Problem) {
+    for told in [RESTARTED, EMPTY_NOW] {
+        problem.detail = problem.detail.replace(told, "");
+    }
+    problem.detail = problem.detail.replace("the session's worker", "its worker");
+}
+
 /// Why this host killed a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KillReason {
@@ -59,10 +72,13 @@ pub(crate) fn cancelled_error(why: ErrorCode, outcome: Outcome) -> Problem {
         }
         Outcome::StateKept => "and it was interrupted; the session keeps its state",
         Outcome::StateLost => {
-            "and it did not stop when interrupted, so its worker was killed; the session is empty now"
+            return with_outcome(Problem::new(why, format!("{what} and it {KILLED}{EMPTY_NOW}")), outcome);
         }
     };
-    let mut problem = Problem::new(why, format!("{what} {became}"));
+    with_outcome(Problem::new(why, format!("{what} {became}")), outcome)
+}
+
+fn with_outcome(mut problem: Problem, outcome: Outcome) -> Problem {
     problem.started = Some(outcome != Outcome::NotStarted);
     problem.outcome = Some(outcome);
     problem
@@ -100,7 +116,7 @@ pub(crate) fn worker_lost_error(death: &WorkerDeath, started: bool, kill_reason:
             (ErrorCode::WorkerDied, format!("the session's {death}{hint}"))
         }
     };
-    let restarted = if kill_reason == Some(KillReason::Closing) { "" } else { "; the session was restarted empty" };
+    let restarted = if kill_reason == Some(KillReason::Closing) { "" } else { RESTARTED };
     let mut problem = Problem::new(code, format!("{why}; {ran}{restarted}"));
     problem.started = Some(started);
     problem.death = Some(death.clone());

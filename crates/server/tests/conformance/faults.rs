@@ -215,6 +215,7 @@ async fn killed_isolated_worker_affects_no_session(context: &TestContext) {
     let (told, pid) = tokio::join!(apart.evaluate_with::<()>(code, [("mark", &mark)]), killing);
     let told = problem(told);
     assert_eq!((told.code, told.started), (ErrorCode::WorkerDied, Some(true)), "{told:?}");
+    assert!(!told.detail.contains("restarted"), "no session was: {}", told.detail);
     gone(pid).await;
     assert_eq!(apart.evaluate::<i64>("1 + 1").await.expect("others run"), 2);
     assert_eq!(context.python.evaluate::<i64>("kept").await.expect("kept"), 1);

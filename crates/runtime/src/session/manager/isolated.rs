@@ -7,6 +7,7 @@ use beep_python_protocol::{ErrorCode, Operation, Problem};
 use serde::Deserialize;
 
 use crate::session::call::{CallResult, Request, Response};
+use crate::session::error::tell_of_isolated_call;
 use crate::session::manager::close_on_drop::CloseOnDrop;
 use crate::session::manager::manager::SessionManager;
 use crate::session::session::Session;
@@ -86,13 +87,20 @@ impl SessionManager {
 }
 
 /// A handle of a session that ends is of no use.
+fn of_isolated(mut reply: Response) -> Response {
+    if let CallResult::Problem(problem) = &mut reply.result {
+        tell_of_isolated_call(problem);
+    }
+    reply
+}
+
 fn without_handle(reply: Response) -> Response {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Described {
         type_name: String,
     }
-    let CallResult::Handle(body) = &reply.result else { return reply };
+    let CallResult::Handle(body) = &reply.result else { return of_isolated(reply) };
     let described = serde_json::from_slice::<Described>(&body.contiguous());
     let kind = described.map_or_else(|_| "object".to_owned(), |described| described.type_name);
     let detail = format!(

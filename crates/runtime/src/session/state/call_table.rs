@@ -30,6 +30,12 @@ impl CallTable {
         self.queued.len() + self.in_flight_count
     }
 
+    /// How many of them have no answer that their caller knows. Those that will not start any more have one, though their worker
+    /// has not passed them by.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.queued.len() + self.in_flight().filter(|(_, call)| call.reply.is_some()).count()
+    }
+
     pub(crate) fn push(&mut self, call: QueuedCall) {
         self.queued.push_back(call);
     }

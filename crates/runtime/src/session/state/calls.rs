@@ -66,7 +66,7 @@ impl SessionState {
             return Err(closing_error());
         }
         let max = self.max_waiting;
-        if self.calls.len() >= max {
+        if self.calls.len() >= max && self.calls.unanswered() >= max {
             let detail = format!("{max} calls wait for this session already; try again when some are done");
             return Err(Problem::new(ErrorCode::QueueFull, detail));
         }
@@ -167,7 +167,12 @@ impl SessionState {
         effects: &mut Effects,
     ) -> StopResult {
         if let Some(call) = self.calls.take_queued(call_id) {
-            call.reject(cancelled_error(why, Outcome::NotStarted), self.stats.epoch, effects);
+            let mut problem = cancelled_error(why, Outcome::NotStarted);
+            if let Some(pause) = &self.pause {
+                problem.detail.push_str("; it waited for a worker: ");
+                problem.detail.push_str(pause);
+            }
+            call.reject(problem, self.stats.epoch, effects);
             self.note_drained(effects);
             return StopResult::Answered;
         }

@@ -23,7 +23,7 @@ pub(crate) struct SessionStats {
     /// Since when no call is in progress.
     pub(super) idle_since: Instant,
     /// When a call ended last.
-    pub(super) last_call_ended_at: Option<Instant>,
+    pub(crate) last_call_ended_at: Option<Instant>,
     /// How the last worker ended.
     pub(crate) last_exit: Option<WorkerDeath>,
     /// Why this host has killed the worker, if it has.
@@ -44,6 +44,8 @@ pub(crate) struct SessionState {
     /// What the worker enforces for every request.
     request_limits: RequestLimits,
     pub(super) max_waiting: usize,
+    /// Why there is no worker for a while.
+    pub(super) pause: Option<String>,
 }
 
 impl SessionState {
@@ -64,6 +66,7 @@ impl SessionState {
             limits: EffectiveLimits::from(limits),
             request_limits: limits.of_every_request(),
             max_waiting: limits.waiting,
+            pause: None,
         }
     }
 
@@ -99,6 +102,7 @@ impl SessionState {
         self.enter(next, effects);
         effects.push(Effect::Send(HostMessage::SessionLimits(self.request_limits.clone())));
         self.stats.idle_since = now;
+        self.pause = None;
         self.send_ahead(now, effects);
         true
     }
@@ -169,7 +173,15 @@ impl SessionState {
     pub(crate) fn restart(&mut self, effects: &mut Effects) -> Option<LinkId> {
         self.kill(KillReason::Restarting, effects);
         self.start_if_failed(effects);
+        if self.pause.is_some() {
+            effects.push(Effect::StartWorker); // at once
+        }
         self.lifecycle.link()
+    }
+
+    /// The next worker starts after a pause, for this reason.
+    pub(crate) fn pause(&mut self, why: String) {
+        self.pause = Some(why);
     }
 
     /// The calls in progress of a session that closes have had their time.

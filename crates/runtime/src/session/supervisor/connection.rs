@@ -1,7 +1,7 @@
 //! One worker's time: its calls are passed on until it exits, and its exit is explained.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, WorkerDeath};
 use tokio::sync::oneshot;
@@ -52,6 +52,7 @@ pub(crate) async fn run_worker(inner: &Arc<SessionInner>, ready: ReadyWorker) ->
 
 async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit {
     let (worker, stdio, page) = (ready.worker.clone(), ready.stdio.clone(), ready.page.clone());
+    let began = Instant::now();
     apply_kernel_limits(worker.pid(), &inner.config.limits).await;
     let (requests, host) = (Arc::new(WriteQueue::default()), Arc::new(WriteQueue::default()));
     let link = Link { worker: worker.clone(), page, requests, host, data: ready.data.clone() };
@@ -74,7 +75,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
     stop_tasks(inner, &worker, &stdio, &mut tasks).await;
     let death = timeout(EXIT_REPORT_TIMEOUT, death).await.ok().and_then(Result::ok);
     worker.kill_orphans();
-    report_exit(inner, &worker, death, &stdio)
+    report_exit(inner, &worker, death, &stdio, began)
 }
 
 fn spawn_tasks(inner: &Arc<SessionInner>, ready: ReadyWorker, link: Link) -> (WorkerTasks, oneshot::Receiver<Death>) {
@@ -116,7 +117,14 @@ async fn stop_tasks(inner: &SessionInner, worker: &Worker, stdio: &StdioPump, ta
 }
 
 /// Answers the calls that the worker had. Returns how it ended.
-fn report_exit(inner: &SessionInner, worker: &Worker, death: Option<Death>, stdio: &StdioPump) -> WorkerExit {
+fn report_exit(
+    inner: &SessionInner,
+    worker: &Worker,
+    death: Option<Death>,
+    stdio: &StdioPump,
+    began: Instant,
+) -> WorkerExit {
+    let has_answered = inner.read(|state, _| state.stats().last_call_ended_at.is_some_and(|ended| ended >= began));
     let (kill_reason, closing) = inner.read(|state, _| (state.stats().kill_reason, state.lifecycle().is_closing()));
     let exit = describe_exit(worker.pid(), death, stdio.stderr_tail(), kill_reason.is_some());
     // What exceeds a limit while nothing runs will do so again as soon as it is replaced.
@@ -128,13 +136,15 @@ fn report_exit(inner: &SessionInner, worker: &Worker, death: Option<Death>, stdi
         Some(KillReason::LimitExceeded(limit)) => Some(limit),
         _ => None,
     };
-    WorkerExit { is_unexpected, limit }
+    WorkerExit { is_unexpected, has_answered, limit }
 }
 
 /// How a worker ended, as far as the next one is concerned.
 pub(crate) struct WorkerExit {
     /// Neither the host nor a client wanted it.
     pub(crate) is_unexpected: bool,
+    /// It had answered a call.
+    pub(crate) has_answered: bool,
     /// The limit that it had passed while no call ran.
     pub(crate) limit: Option<ErrorCode>,
 }

@@ -16,9 +16,15 @@ pub(crate) struct CrashLoop {
 }
 
 impl CrashLoop {
-    /// A worker has exited that ran for `uptime`.
-    pub(crate) fn exited(&mut self, unexpectedly: bool, uptime: Duration) {
-        self.streak = if unexpectedly && uptime < CRASH_LOOP_WINDOW { self.streak + 1 } else { 0 };
+    /// A worker has exited that ran for `uptime`, and has answered a call or not: one that has did what it was there for.
+    pub(crate) fn exited(&mut self, unexpectedly: bool, uptime: Duration, has_answered: bool) {
+        let as_it_began = unexpectedly && !has_answered && uptime < CRASH_LOOP_WINDOW;
+        self.streak = if as_it_began { self.streak + 1 } else { 0 };
+    }
+
+    /// The next worker is wanted at once.
+    pub(crate) fn forgive(&mut self) {
+        self.streak = 0;
     }
 
     /// The pause before the next worker starts; `None` as a rule.
@@ -34,7 +40,7 @@ mod tests {
 
     fn after(crashes: u32) -> Option<Duration> {
         let mut crash_loop = CrashLoop::default();
-        (0..crashes).for_each(|_| crash_loop.exited(true, Duration::ZERO));
+        (0..crashes).for_each(|_| crash_loop.exited(true, Duration::ZERO, false));
         crash_loop.backoff()
     }
 
@@ -52,9 +58,11 @@ mod tests {
 
     #[test]
     fn worker_that_ran_for_a_while_or_was_ended_on_purpose_ends_the_streak() {
-        for (unexpectedly, uptime) in [(true, CRASH_LOOP_WINDOW), (false, Duration::ZERO)] {
+        for (unexpectedly, uptime, has_answered) in
+            [(true, CRASH_LOOP_WINDOW, false), (false, Duration::ZERO, false), (true, Duration::ZERO, true)]
+        {
             let mut crash_loop = CrashLoop { streak: 9 };
-            crash_loop.exited(unexpectedly, uptime);
+            crash_loop.exited(unexpectedly, uptime, has_answered);
             assert_eq!(crash_loop.backoff(), None);
         }
     }

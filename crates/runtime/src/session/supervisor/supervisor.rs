@@ -43,7 +43,7 @@ async fn supervise_within(inner: &Arc<SessionInner>) {
                 let started_at = Instant::now();
                 let exit = run_worker(inner, ready).await;
                 limit = exit.limit;
-                crash_loop.exited(exit.is_unexpected, started_at.elapsed());
+                crash_loop.exited(exit.is_unexpected, started_at.elapsed(), exit.has_answered);
             }
             Err(error) => {
                 let problem = match error {
@@ -69,14 +69,19 @@ async fn supervise_within(inner: &Arc<SessionInner>) {
             break;
         }
         if let Some(pause) = crash_loop.backoff() {
-            match limit {
-                Some(limit) => tracing::warn!(
-                    %limit,
-                    "workers pass a limit of the session as soon as they begin; the next one begins in {pause:?}"
+            let why = match limit {
+                Some(limit) => format!(
+                    "workers pass a limit of the session ({limit}) as soon as they begin; the next one begins in {pause:?}"
                 ),
-                None => tracing::warn!("workers die as soon as they begin; the next one begins in {pause:?}"),
+                None => format!("workers die as soon as they begin; the next one begins in {pause:?}"),
+            };
+            tracing::warn!("{why}");
+            inner.update(|state, _, _| state.pause(why));
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = closing(inner) => {}
+                () = inner.start_requested.notified() => crash_loop.forgive(),
             }
-            let _ = timeout(pause, closing(inner)).await;
         }
     }
     inner.closed();

@@ -37,6 +37,35 @@ fn call_beyond_the_queue_is_rejected() {
 }
 
 #[test]
+fn call_whose_caller_has_its_answer_leaves_the_queue() {
+    let mut session = Fixture::with_limits(SessionLimits { waiting: 3, ..SessionLimits::default() });
+    session.link_up();
+    let (_runaway, calls) = (session.call(eval("busy")), [session.call(eval("1")), session.call(eval("2"))]);
+    let _running = session.start_next().expect("the first");
+    assert_eq!(session.call(eval("3")).0, None, "the queue is full");
+    for (call_id, mut receiver) in calls {
+        assert_eq!(session.stop(call_id.expect("taken"), true), StopResult::NotStarted);
+        assert_eq!(problem(&mut receiver).outcome, Some(Outcome::NotStarted));
+    }
+    assert!(session.call(eval("3")).0.is_some() && session.call(eval("4")).0.is_some(), "their places are free");
+    assert_eq!(session.call(eval("5")).0, None, "and taken again");
+}
+
+#[test]
+fn call_that_waits_for_a_worker_says_what_for() {
+    let mut session = Fixture::new();
+    let (call_id, mut receiver) = session.call(eval("1"));
+    session.apply(|state, _| state.pause("workers die as soon as they begin".to_owned()));
+    session.stop(call_id.expect("taken"), true);
+    assert!(problem(&mut receiver).detail.ends_with("it waited for a worker: workers die as soon as they begin"));
+    session.apply(|state, effects| state.restart(effects));
+    assert_eq!(session.starts, 1, "a restart on request ends the pause");
+    session.link_up();
+    session.apply(|state, effects| state.restart(effects));
+    assert_eq!(session.starts, 1);
+}
+
+#[test]
 fn answer_that_belongs_to_no_call_changes_nothing() {
     let mut session = Fixture::running();
     let (_, mut receiver) = session.call(eval("1"));
