@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 
 from beep_python import _wire
 
@@ -133,6 +134,24 @@ class Pyarrow(TableTest):
         text[at : at + 3] = b"\xff\xff\xff"
         self.assertIn("UTF8", self.put_refused(bytes(text), format="arrow-stream").upper().replace("-", ""))
         self.assertEqual(self.open_descriptors(), before)
+
+    def test_streams_that_were_damaged(self):
+        """Whatever a bit says that it should not, the worker lives, and the session goes on."""
+        code = "pa.table({'n': list(range(50)), 's': ['x' * (i % 7) for i in range(50)], 'l': [[i, None] for i in range(50)]})"
+        data = self.fetch(code)[1]
+        generator = random.Random(20261130)
+        for _ in range(400):
+            damaged = bytearray(data)
+            for _ in range(generator.choice((1, 1, 2, 8))):
+                damaged[generator.randrange(len(damaged))] ^= 1 << generator.randrange(8)
+            damaged = damaged[: generator.choice((len(data), generator.randrange(len(data))))]
+            body = {"name": "x"}
+            kind, answer = self.send(PUT, body, (bytes(damaged), {"format": "arrow-stream"}))
+            self.assertIn(kind, (_wire.OBJECT, _wire.REJECTED), answer)
+            if kind == _wire.OBJECT:
+                self.evaluate("x.to_pydict() and None")
+        self.put(data, format="arrow-stream")
+        self.assertEqual(self.evaluate("x.num_rows"), 50)
 
     def test_it_lives_in_the_memory_that_came(self):
         self.there_and_back("pa.table({'a': list(range(100_000))})")

@@ -10,6 +10,7 @@ pub const CASES: &[Case] = cases![
     the_time_of_a_sessions_calls_is_limited,
     processor_time_is_limited,
     memory_is_limited,
+    memory_outside_of_every_process_is_limited_too,
     limits_count_each_call_alone,
     processes_are_limited,
     handles_are_limited,
@@ -85,6 +86,19 @@ async fn memory_is_limited(context: &TestContext) {
     });
     let told = told.await;
     assert_eq!((told.code, told.outcome), (ErrorCode::MemoryExceeded, Some(Outcome::StateKept)));
+}
+
+async fn memory_outside_of_every_process_is_limited_too(context: &TestContext) {
+    // Resident in no process, since nothing maps it.
+    let holds = "import os, time\nfd = os.memfd_create('x') if hasattr(os, 'memfd_create') else os.open('/dev/shm', os.O_TMPFILE | os.O_RDWR)\n\
+                 [os.write(fd, bytes(4 << 20)) for _ in range(50)]\ntime.sleep(1000)";
+    let told = stopped_in_time(async || {
+        let (there, session) = limited(context, Limits { memory_bytes: Some(100 << 20), ..Limits::default() }).await;
+        let told = problem(there.evaluate::<()>(holds).await);
+        end(context, &session).await;
+        told
+    });
+    assert_eq!(told.await.code, ErrorCode::MemoryExceeded);
 }
 
 /// What a call is told that is over its memory. It has half a second to stop, and not longer: where the system did not let it
