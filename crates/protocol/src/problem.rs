@@ -16,6 +16,8 @@ pub enum Outcome {
     StateKept,
     /// Its worker was killed; the session was restarted empty.
     StateLost,
+    /// It was interrupted, caught that, and went on to its end; the session keeps its state.
+    Finished,
 }
 
 /// An error response.
@@ -45,6 +47,9 @@ pub struct Problem {
     /// The results so far, of a batch that was interrupted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<serde_json::Value>,
+    /// Of a call that finished although it was to stop: the keys of its answer, `value` or those of a handle.
+    #[serde(flatten)]
+    pub answer: serde_json::Map<String, serde_json::Value>,
     /// How the worker ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub death: Option<WorkerDeath>,
@@ -72,6 +77,7 @@ impl Problem {
             ran: false,
             outcome: None,
             results: None,
+            answer: serde_json::Map::new(),
             death: None,
             stdout: String::new(),
             stderr: String::new(),

@@ -77,7 +77,9 @@ fn outcomes_are_told_apart_to_both_sides() {
         let running = start(session, "d", &format!("{}\n7", catches(&runs("while True: pass"), "break")), None);
         marked(&mark).await;
         assert_eq!(cancel(sessions, "d").await, CancelOutcome::Finished);
-        assert_eq!(running.await.expect("told").value(), &json!(7));
+        let told = running.await.expect("told");
+        assert_eq!((told.problem().code, told.problem().outcome), (ErrorCode::Cancelled, Some(Outcome::Finished)));
+        assert_eq!(told.problem().answer["value"], 7);
     });
 }
 

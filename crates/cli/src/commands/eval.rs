@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::protocol::Limits;
+use beep_python_client::protocol::{ErrorCode, Limits};
 use beep_python_client::{AnyBackend, Error, Response, Returned, SessionOptions};
 use serde_json::json;
 
@@ -14,12 +14,16 @@ use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
+use crate::hints::hint_for;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
 use crate::server::settings::seconds;
 
 /// In place of the code: read it from standard input.
 const FROM_INPUT: &str = "-";
+
+/// The exit status of code that exceeded `--timeout`, as `timeout` of the coreutils has it.
+const TIMED_OUT: u8 = 124;
 
 /// How long to wait for the server to delete the session; it will in any case.
 const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -49,7 +53,7 @@ pub(crate) struct Args {
     /// Evaluate in this session of the server
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
-    /// Time limit, in seconds
+    /// Time limit, in seconds; code that exceeds it ends the command with status 124
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
 }
@@ -139,7 +143,12 @@ async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args
             let (stdout, stderr) = error.output().unwrap_or_default();
             context.printer.raw_note(stdout);
             context.printer.raw_note(stderr);
-            return Err(error.into());
+            if args.timeout.is_none() || error.code() != Some(ErrorCode::DeadlineExceeded) {
+                return Err(error.into());
+            }
+            let error = error.into();
+            context.printer.error(&error, hint_for(&error, context).as_deref());
+            ExitStatus::Code(TIMED_OUT)
         }
     };
     // Also releases the handle of the response, which nothing uses any more.

@@ -247,9 +247,12 @@ fn worker_death_and_deadline_are_errors_with_a_hint() {
         output.stderr.ends_with("hint: the session continues, empty; the server's log may say more\n"),
         "{output:?}"
     );
-    let output = home.run(&["eval", "while True: pass", "--timeout", "0.2"]);
-    assert_eq!(output.code, Some(1));
-    assert!(output.stderr.ends_with("hint: --timeout sets a longer limit\n"), "{output:?}");
+    let swallowed = "import time\ntry: time.sleep(60)\nexcept: print('caught')\n1";
+    for (code, printed) in [("while True: pass", ""), (swallowed, "caught\n")] {
+        let output = home.run(&["eval", code, "--timeout", "0.5"]);
+        assert_eq!((output.code, output.stdout.as_str()), (Some(124), printed), "{output:?}");
+        assert!(output.stderr.ends_with("hint: --timeout sets a longer limit\n"), "{output:?}");
+    }
     assert_eq!(home.success(&["eval", "1 + 1"]), "2\n", "the server goes on");
 }
 

@@ -80,6 +80,7 @@ fn shortened(problem: &Problem) -> Problem {
                 if let Some(death) = &mut short.death {
                     death.stderr_tail = end(&death.stderr_tail, 200);
                 }
+                short.answer.clear();
             }
             2 => {
                 short.detail = beginning(&short.detail, MAX_MESSAGE_BYTES);

@@ -87,6 +87,7 @@ class InterruptGate:
         self.task = None  # the asyncio task that the request awaits
         self.loop = None
         self.asked = False  # whether the request was asked to stop in its own way: its task, or its handler of SIGINT
+        self.delivered = False  # whether an interrupt reached the code of the request, or of one nested in it
         self.nested = []  # nested calls: the slot, and the task and `asked` of the call around it
         self.main = get_ident()
         self.deferrals = 0
@@ -119,13 +120,14 @@ class InterruptGate:
             return
         if not self.asked:
             if self.has_users_handler():
-                self.asked = True
+                self.asked = self.delivered = True
                 interrupt_main()  # as if SIGINT had come, also to event loops that wait for it, and where C code ignores it
                 return
             if self.task is not None:
                 self.asked = True
-                self.loop.call_soon_threadsafe(self.task.cancel)
+                self.loop.call_soon_threadsafe(self.cancel_task, self.task)
                 return
+        self.delivered = True
         raise KeyboardInterrupt
 
     def has_users_handler(self):
@@ -166,7 +168,7 @@ class InterruptGate:
         # cancelled at this moment, either the host sees that it started or we see that it must not.
         self.page[_shared_page.STARTED + slot] = 1
         self.running[0] = request_id
-        self.asked = False
+        self.asked = self.delivered = False
         self.slot = slot  # from here on no signal is lost
         return not self.page[_shared_page.CANCEL + slot]
 
@@ -201,8 +203,12 @@ class InterruptGate:
         task = loop.create_task(coroutine)
         self.loop, self.task, self.slot = loop, task, slot
         if self.is_stopping():
-            task.cancel()
+            self.cancel_task(task)
         return task
+
+    def cancel_task(self, task):
+        if task.cancel():  # one that is over has no interrupt
+            self.delivered = True
 
     def is_cancelled(self, request_id):
         return self.page[_shared_page.CANCEL + (request_id & _shared_page.SLOTS - 1)] != 0

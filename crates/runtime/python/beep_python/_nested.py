@@ -33,6 +33,8 @@ class NestedCalls:
         client.flags = client.flags & ~NESTED_FLAGS | flags & NESTED_FLAGS
         handles.request_limits, handles.attached = RequestLimits(limits) if size else None, None
         attached = None
+        around, gate.delivered = gate.delivered, False
+        was_delivered = False
         try:
             operations = session.operations
             if flags & _wire.ATTACHED:
@@ -44,11 +46,14 @@ class NestedCalls:
             gate.leave_nested(slot)
             message_type, answer = _wire.CANCELLED, b"started"
         finally:
+            was_delivered, gate.delivered = gate.delivered, around
             client.flags, handles.request_limits, handles.attached = before
             if attached is not None:
                 with gate.defer_interrupts():
                     attached.close()
         worker.flush_output()
+        if was_delivered and message_type in _wire.FINISHED:
+            message_type, answer = _wire.late(message_type, answer)
         with gate.defer_interrupts():  # what goes on the socket of data is followed by its frame
             if message_type == _wire.DATA:
                 message_type, answer = session.data.deliver(answer)

@@ -38,12 +38,16 @@ CANCELLED = 71  # b"started" or b""; of a batch, b"started" and the results so f
 READY = 72  # the first frame of a worker: {"pid", "python"}
 DATA = 73  # {"number", "data"}: a datum, whose memory went before, on the socket of data
 DATA_INLINE = 74  # u32 length of {"data"}, that, then the bytes: where no descriptor can be sent
+LATE = 75  # u8 type, then the answer of that type: an interrupt reached its code, which went on
 
 # events, before an answer
 DISPLAY = 80  # {"data", "metadata"}
 ITEM = 81  # a JSON value
 ITEM_HANDLE = 82  # a JSON object that describes a new handle
 NESTED_ANSWER = 83  # u64 id, u8 type, body: the answer to a nested call
+
+# what a call answers that has run to its end
+FINISHED = frozenset((VALUE, HANDLE, OBJECT, FLOATS, FLOAT_ROWS, EXCEPTION, REJECTED, DATA))
 
 _write = os.write  # bound here, out of reach of user code that patches os
 
@@ -60,6 +64,14 @@ class Rejected(Exception):
 
 class BrokenLink(Exception):
     """What the host sends cannot be understood, or has ended within a frame."""
+
+
+def late(message_type, answer):
+    """The answer of a call that went on although it was interrupted."""
+    if message_type == DATA:  # whoever wanted it has an error instead
+        answer.close()
+        message_type, answer = OBJECT, b"{}"
+    return LATE, bytes((message_type,)) + bytes(answer)
 
 
 def frames(message_type, request_id, body):

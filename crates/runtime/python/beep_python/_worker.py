@@ -298,6 +298,8 @@ class Worker:
         self.flush_output()
         if self.forked:
             exit_child(None)
+        if self.gate.delivered and message_type in _wire.FINISHED:
+            message_type, answer = _wire.late(message_type, answer)
         if len(answer) <= SHORT:
             self.answers += (pack(len(answer), message_type, 0, _wire.VERSION, request_id), answer)
         else:

@@ -73,15 +73,17 @@ class Cancel(WorkerTest):
         self.host.cancel_at_rest(request_id)
         self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
 
-    def test_code_that_swallows_it_and_ends_has_its_value(self):
+    def test_code_that_swallows_it_and_ends_has_its_value_late(self):
         request_id = self.start("try:\n    print('on')\n    while True: pass\nexcept KeyboardInterrupt: n = 5\nn")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b"5"))
+        self.assertEqual(self.host.answer(request_id), (_wire.LATE, _wire.VALUE.to_bytes(1, "little") + b"5"))
+        self.assertEqual(self.host.evaluate("n"), 5)  # what follows is in time
 
-    def test_code_that_makes_another_exception_of_it_has_that(self):
+    def test_code_that_makes_another_exception_of_it_has_that_late(self):
         request_id = self.start("try:\n    print('on')\n    while True: pass\nexcept KeyboardInterrupt: raise ValueError(1) from None")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id)[0], _wire.EXCEPTION)
+        kind, answer = self.host.answer(request_id)
+        self.assertEqual((kind, answer[0]), (_wire.LATE, _wire.EXCEPTION))
 
     def test_a_keyboard_interrupt_of_its_own_is_an_exception(self):
         self.assertEqual(self.host.fails("raise KeyboardInterrupt")["type"], "KeyboardInterrupt")

@@ -9,6 +9,7 @@ from beep_python import _interrupts, _wire
 from .host import EVALUATE, Host, WorkerTest
 
 CANCELLED = (_wire.CANCELLED, b"started")
+LATE_VALUE = bytes((_wire.VALUE,))
 
 
 class Sigint(WorkerTest):
@@ -58,7 +59,7 @@ class Sigint(WorkerTest):
         self.host.evaluate("got = []\nsignal.signal(signal.SIGINT, lambda *arguments: got.append(arguments))\nNone")
         request_id = self.start("print('on')\nwhile not got: pass\n'stopped'")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b'"stopped"'))
+        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
         self.assertEqual(self.host.evaluate("[(number, frame.f_code.co_name != 'interrupt') for number, frame in got]")[0][0], 2)
 
     def test_a_handler_that_does_nothing_has_the_first_one_only(self):
@@ -73,7 +74,7 @@ class Sigint(WorkerTest):
         self.host.evaluate("class Stop(Exception): pass\ndef stop(*_): raise Stop\nsignal.signal(signal.SIGINT, stop)\nNone")
         request_id = self.start("try:\n    print('on')\n    while True: pass\nexcept Stop: r = 'stopped'\nr")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b'"stopped"'))
+        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
 
     def test_where_it_is_ignored_or_blocked_or_has_its_default(self):
         ignored = "import ctypes\nctypes.CDLL(None).signal(2, ctypes.c_void_p(1))"
@@ -92,7 +93,7 @@ class Sigint(WorkerTest):
         group = "BaseExceptionGroup" if self.host.evaluate("sys.version_info >= (3, 11)") else "Group"
         self.host.evaluate("class Group(BaseException):\n    def __init__(self, text, members): self.exceptions = tuple(members)\nNone")
         code = "try:\n    print('on')\n    while True: pass\nexcept KeyboardInterrupt as e: raise %s('g', [e, %s('h', [%s])]) from None"
-        for inner, kind in (("KeyboardInterrupt()", _wire.CANCELLED), ("asyncio.CancelledError()", _wire.CANCELLED), ("ValueError()", _wire.EXCEPTION)):
+        for inner, kind in (("KeyboardInterrupt()", _wire.CANCELLED), ("asyncio.CancelledError()", _wire.CANCELLED), ("ValueError()", _wire.LATE)):
             request_id = self.start(code % (group, group, inner))
             self.host.cancel(request_id)
             self.assertEqual(self.host.answer(request_id)[0], kind)
@@ -117,7 +118,7 @@ class Sigint(WorkerTest):
             "    print('on')\n    await stop.wait()\n    return 'stopped'\nawait f()"
         )
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b'"stopped"'))
+        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
 
     def test_a_loop_of_its_own(self):
         code = (
@@ -134,7 +135,7 @@ class Sigint(WorkerTest):
         self.host.evaluate("r, w = os.pipe()\nos.set_blocking(w, False)\nsignal.set_wakeup_fd(w)\nsignal.signal(signal.SIGINT, lambda *_: None)\nNone")
         request_id = self.start("print('on')\nseen = set()\nwhile 2 not in seen: seen |= set(os.read(r, 10))\n'woken'")
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b'"woken"'))
+        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"woken"'))
 
     def test_a_handler_for_other_signals_within_the_call(self):
         self.host.evaluate("def rang(*_): raise TimeoutError('rang')\nsignal.signal(signal.SIGALRM, rang)\nNone")

@@ -144,6 +144,7 @@ impl CallResult {
             Some(Outcome::NotStarted) => CancelOutcome::NotStarted,
             Some(Outcome::StateKept) => CancelOutcome::StateKept,
             Some(Outcome::StateLost) => CancelOutcome::StateLost,
+            Some(Outcome::Finished) => CancelOutcome::Finished,
             None if problem.death.is_some() => CancelOutcome::StateLost,
             None => CancelOutcome::Finished,
         }

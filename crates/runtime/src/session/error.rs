@@ -1,7 +1,10 @@
 //! The errors that callers get when no answer of the worker stands behind them: their call was stopped, or their worker
 //! is gone.
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem, WorkerDeath};
+use beep_python_protocol::{ErrorCode, Outcome, Problem, PythonException, WorkerDeath};
+use serde::Deserialize;
+
+use crate::session::call::CallResult;
 
 /// The exit status of a worker that cannot reach its host any more; the Python side has it too.
 const LINK_BROKEN: i32 = 70;
@@ -71,11 +74,41 @@ pub(crate) fn cancelled_error(why: ErrorCode, outcome: Outcome) -> Problem {
              its worker is replaced"
         }
         Outcome::StateKept => "and it was interrupted; the session keeps its state",
+        Outcome::Finished => {
+            "and it was interrupted, which its code caught: it went on to its end, and has what it then gave"
+        }
         Outcome::StateLost => {
             return with_outcome(Problem::new(why, format!("{what} and it {KILLED}{EMPTY_NOW}")), outcome);
         }
     };
     with_outcome(Problem::new(why, format!("{what} {became}")), outcome)
+}
+
+/// What is told of a call that caught its interrupt and went on to its end: why it was to stop, and its result.
+pub(crate) fn late_result(why: ErrorCode, result: CallResult) -> CallResult {
+    let mut problem = cancelled_error(why, Outcome::Finished);
+    match result {
+        CallResult::Value(value) => {
+            let value = serde_json::from_slice(&value.contiguous()).unwrap_or_default();
+            problem.answer.insert("value".to_owned(), value);
+        }
+        CallResult::Handle(object) | CallResult::Object(object) => {
+            problem.answer = serde_json::from_slice(&object.contiguous()).unwrap_or_default();
+        }
+        CallResult::Exception(object) => {
+            #[derive(Deserialize)]
+            struct Raised {
+                exception: PythonException,
+            }
+            problem.exception =
+                serde_json::from_slice::<Raised>(&object.contiguous()).ok().map(|raised| raised.exception);
+        }
+        // It ran, and its result has no form that was asked for.
+        CallResult::Problem(problem) if problem.ran => {}
+        CallResult::Problem(problem) => return CallResult::Problem(problem),
+        CallResult::Floats(_) | CallResult::FloatRows(_) | CallResult::Datum(_) => {}
+    }
+    problem.into()
 }
 
 fn with_outcome(mut problem: Problem, outcome: Outcome) -> Problem {

@@ -72,6 +72,8 @@ pub(crate) mod kind {
     pub(crate) const DATA: u8 = 73;
     /// u32 length of the JSON, `{"data"}`, then the bytes: the worker could not make such memory.
     pub(crate) const DATA_INLINE: u8 = 74;
+    /// u8 kind, then the answer of that kind: an interrupt reached its code, which caught it and went on.
+    pub(crate) const LATE: u8 = 75;
     /// Before the answer: `{"data", "metadata"?}`, a MIME bundle.
     pub(crate) const DISPLAY: u8 = 80;
     /// Before the answer: one item of a stream, a JSON value.

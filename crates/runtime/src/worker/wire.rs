@@ -228,6 +228,8 @@ pub(crate) enum WorkerAnswer {
         /// The results so far of a batch, a JSON array; else nothing.
         results: Bytes,
     },
+    /// The answer of a call whose code an interrupt has reached, and which went on to its end.
+    Late(Box<WorkerAnswer>),
     /// An answer of a kind that this host does not know.
     Unknown(u8),
 }
@@ -249,6 +251,7 @@ impl WorkerAnswer {
             }
             kind::DATA => decode_data(&body.contiguous()).unwrap_or(WorkerAnswer::Unknown(kind)),
             kind::DATA_INLINE => decode_data_inline(body).unwrap_or(WorkerAnswer::Unknown(kind)),
+            kind::LATE => decode_late(body).unwrap_or(WorkerAnswer::Unknown(kind)),
             other => WorkerAnswer::Unknown(other),
         }
     }
@@ -343,6 +346,13 @@ struct DataFrame {
     #[serde(default)]
     number: u64,
     data: DataDescriptor,
+}
+
+fn decode_late(mut body: Chunks) -> Option<WorkerAnswer> {
+    let mut first = body.pop()?;
+    let kind = first.try_get_u8().ok().filter(|kind| *kind != kind::LATE)?;
+    body.push_front(first);
+    Some(WorkerAnswer::Late(Box::new(WorkerAnswer::decode(kind, body))))
 }
 
 fn decode_data(body: &[u8]) -> Option<WorkerAnswer> {

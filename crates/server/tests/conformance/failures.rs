@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beep_python_client::{Error, ErrorCode, Handle, PythonException, Response, Value};
+use beep_python_client::{Error, ErrorCode, Handle, PythonException, Response, Returned, Value};
 use beep_python_protocol::{Outcome, Problem};
 
 use crate::test_context::{Case, TestContext, cases, late};
@@ -15,6 +15,7 @@ pub const CASES: &[Case] = cases![
     exceptions_of_every_operation_are_results,
     exits_and_interrupts_are_exceptions,
     deadline_keeps_session_state,
+    code_that_catches_its_interrupt_is_told_of_as_late,
     code_that_ignores_interrupts_is_killed,
     worker_death_is_explained_and_the_session_continues,
     arguments_that_cannot_be_written_are_not_sent,
@@ -181,6 +182,33 @@ async fn deadline_keeps_session_state(context: &TestContext) {
     std::fs::write(format!("{}.go", flag.display()), "").expect("a file");
     busy.await.expect("no panic").expect("done");
     assert!(!python.evaluate::<bool>("'waited' in globals()").await.expect("asked"));
+}
+
+async fn code_that_catches_its_interrupt_is_told_of_as_late(context: &TestContext) {
+    let python = &context.python;
+    let caught = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: ";
+    for (code, answer) in [
+        (format!("r = [1]\n{caught}r.append(None)\nr"), "value"),
+        (format!("{caught}pass\nobject()"), "handleId"),
+        (format!("{caught}raise ValueError('torn') from None"), ""),
+    ] {
+        let problem =
+            late(async |time| problem(python.with_timeout(time).evaluate::<Returned>(&code).await, &code)).await;
+        assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::Finished)), "{code}");
+        let exception = problem.exception.map(|exception| exception.kind);
+        assert_eq!(exception.as_deref(), answer.is_empty().then_some("ValueError"), "{code}");
+        assert_eq!(answer.is_empty(), problem.answer.is_empty(), "{code}");
+        assert!(answer.is_empty() || problem.answer.contains_key(answer), "{code}: {:?}", problem.answer);
+    }
+    // Also where its result has not the form that was asked for, and had none.
+    let code = format!("{caught}pass\nobject()");
+    let problem = late(async |time| problem(python.with_timeout(time).evaluate::<i64>(&code).await, &code)).await;
+    assert_eq!((problem.code, problem.outcome), (ErrorCode::DeadlineExceeded, Some(Outcome::Finished)));
+    let after: Response<Vec<Option<i64>>> = python.evaluate("r").await.expect("goes on");
+    assert_eq!((after.value, after.session_epoch), (vec![Some(1), None], Some(1)));
+    // An interrupt that comes after the end is none.
+    let ended: i64 = python.with_timeout(Duration::from_secs(60)).evaluate("2").await.expect("in time");
+    assert_eq!(ended, 2);
 }
 
 async fn code_that_ignores_interrupts_is_killed(context: &TestContext) {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::session::call::{CallResult, Payload, Request, RequestId, Response};
-use crate::session::error::cancelled_error;
+use crate::session::error::{cancelled_error, late_result};
 use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
 use crate::session::output::{CaptureBuffer, CapturedOutput};
 use crate::session::state::effect::{Effect, Effects};
@@ -143,6 +143,10 @@ impl InFlightCall {
                 let problem = cancelled_error(self.stopping.unwrap_or(ErrorCode::Cancelled), outcome);
                 Problem { results: serde_json::from_slice(&results).ok(), ..problem }.into()
             }
+            WorkerAnswer::Late(answer) => match (self.stopping, self.result(*answer)) {
+                (Some(why), result) => late_result(why, result),
+                (None, result) => result, // its caller takes the answer as it is
+            },
             WorkerAnswer::Unknown(kind) => {
                 let detail = format!("the worker sent an answer of the unknown kind {kind}");
                 Problem::new(ErrorCode::Internal, detail).into()
