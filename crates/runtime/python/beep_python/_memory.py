@@ -20,6 +20,7 @@ from ._interrupts import NO_DEFERRAL
 from ._wire import MAX_MESSAGE, Rejected
 
 MAX_COUNT = 1000  # data that a session holds, unless its limits say otherwise
+MAX_COPY = 4 << 30  # bytes of one copy that is sent
 PIECE = 16 << 20  # bytes that are written at once: a cancel waits no longer than that takes
 ADD_SEALS, GET_SEALS = 1033, 1034  # Linux; the module fcntl has no names for them in every build
 SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE = 1, 2, 4, 8, 16
@@ -252,8 +253,8 @@ class Datum:
     def _write(self, view):
         view = view if view.format == "B" and view.ndim == 1 else view.cast("B")
         self.size += len(view)
-        if MEMORY.limit is not None:
-            MEMORY.admit(self.size, ran=True)
+        if MEMORY.limit is not None or self.size > MAX_COPY:
+            admit_copy(self.size)
         fd, done = MEMORY.scratch if self.is_in_scratch else self.fd, 0
         if fd < 0:
             self.parts.append(bytes(view))
@@ -273,10 +274,17 @@ class Datum:
         return parts
 
 
+def admit_copy(size):
+    if size > MAX_COPY:
+        detail = "a copy of %d bytes is larger than the %d that one may have; take it in parts, or from an array of shared_array"
+        raise Rejected("too_much_data", detail % (size, MAX_COPY), ran=True)
+    MEMORY.admit(size, ran=True)
+
+
 def snapshot(content):
     """A datum with a copy of the content: in the memory that the host lent for it, or in a memfd that is filled by writing, then
     sealed against every change."""
-    MEMORY.admit(content.at_least or 0, ran=True)
+    admit_copy(content.at_least or 0)
     datum = Datum(content.descriptor)
     if MEMORY.scratch >= 0:  # which has its pages already, so that writing is all there is to do
         lseek(MEMORY.scratch, 0, os.SEEK_SET)

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use beep_python_memory::MemoryError;
 use beep_python_protocol::DataDescriptor;
 use bytes::{Buf, Bytes};
-use rustix::fs::sendfile;
 use rustix::net::{SendFlags, send};
 
 use crate::worker::chunks::Chunks;
@@ -43,7 +42,8 @@ impl Datum {
 
     /// Its bytes, a piece at a time.
     pub fn into_pieces(self) -> DatumPieces {
-        DatumPieces { at: self.descriptor.offset, left: self.descriptor.byte_length, memory: self.memory }
+        let DataDescriptor { offset, byte_length, .. } = self.descriptor;
+        DatumPieces { at: offset, left: byte_length, memory: self.memory, unsent: Bytes::new() }
     }
 }
 
@@ -53,36 +53,24 @@ pub struct DatumPieces {
     memory: DatumMemory,
     at: u64,
     left: u64,
+    /// A piece that a socket has not taken yet.
+    unsent: Bytes,
 }
 
 impl DatumPieces {
     /// How many bytes are left.
     pub fn remaining(&self) -> u64 {
-        self.left
+        self.unsent.len() as u64 + self.left
     }
-}
 
-impl DatumPieces {
-    /// Writes as much as a socket takes now; memory of the kernel goes without being copied through this process.
+    /// Writes as much as a socket takes now. The bytes are copied, not lent as `sendfile` does: what a client has not read yet
+    /// must not change when the memory is used again.
     pub fn write_to(&mut self, socket: impl AsFd) -> io::Result<usize> {
-        const MOST: u64 = 1 << 20;
-        let written = match &mut self.memory {
-            DatumMemory::Sealed(held) => {
-                let mut at = self.at;
-                sendfile(socket, held.memory(), Some(&mut at), self.left.min(MOST) as usize)?
-            }
-            DatumMemory::Inline(chunks) => {
-                let mut piece = chunks.pop().unwrap_or_default();
-                let written = send(socket, &piece, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-                piece.advance(*written.as_ref().unwrap_or(&0));
-                chunks.push_front(piece);
-                written?
-            }
-        };
-        if written == 0 || written as u64 > self.left {
-            return Err(io::ErrorKind::UnexpectedEof.into()); // the worker has sent less, or more, than it said
+        if self.unsent.is_empty() {
+            self.unsent = self.next().ok_or(io::ErrorKind::UnexpectedEof)?.map_err(io::Error::other)?;
         }
-        (self.at, self.left) = (self.at + written as u64, self.left - written as u64);
+        let written = send(socket, &self.unsent, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+        self.unsent.advance(written);
         Ok(written)
     }
 }

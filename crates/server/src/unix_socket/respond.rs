@@ -12,8 +12,8 @@ use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedRe
 use beep_python_runtime::session::service::operation;
 use beep_python_runtime::session::{Payload, RequestId, TakesData};
 use bytes::Bytes;
-use futures_util::stream;
-use futures_util::{Stream, StreamExt};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, Stream, StreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -192,20 +192,41 @@ pub(super) enum EventLines {
 
 /// The lines of a request with events: one for each, and the response; a single error where there is no such call.
 pub(super) fn subscribe(
-    server: &ServerContext,
+    server: &Arc<ServerContext>,
     client: &Client,
     what: Operation,
-    request: Request,
+    mut request: Request,
 ) -> impl Stream<Item = EventLines> + Send + use<> {
-    let Request { id, options, payload, .. } = request;
+    let id = request.id.clone();
     let request_id = client.request_id(id.as_ref());
-    let span = spans::session_request(what, &options);
-    let lines = match span.in_scope(|| operation::subscribe(&server.sessions, what, &options, request_id, payload)) {
-        Ok(events) => {
-            let id = id.clone();
-            batch(events, options.form(), move |event, out| reply::event(id.as_ref(), event, out)).boxed()
-        }
-        Err(problem) => stream::iter([reply::error(id.as_ref(), &problem).contiguous()]).boxed(),
+    let attached = std::mem::take(&mut request.attached);
+    let lines = if attached.is_empty() {
+        let payload = Payload::from(request.payload.clone());
+        event_lines(server, what, request, request_id, Ok(payload))
+    } else {
+        let server = server.clone();
+        let begun = async move {
+            let Request { options, payload, .. } = &request;
+            let payload = with_data(&server, what, None, options, payload, attached).await;
+            event_lines(&server, what, request, request_id, payload)
+        };
+        begun.into_stream().flatten().boxed()
     };
     lines.map(EventLines::Some).chain(stream::iter([EventLines::End(id)]))
+}
+
+fn event_lines(
+    server: &ServerContext,
+    what: Operation,
+    request: Request,
+    request_id: Option<RequestId>,
+    payload: Result<Payload, Problem>,
+) -> BoxStream<'static, Bytes> {
+    let Request { id, options, .. } = request;
+    let subscribe = |payload| operation::subscribe(&server.sessions, what, &options, request_id, payload);
+    let subscribed = payload.and_then(|payload| spans::session_request(what, &options).in_scope(|| subscribe(payload)));
+    match subscribed {
+        Ok(events) => batch(events, options.form(), move |event, out| reply::event(id.as_ref(), event, out)).boxed(),
+        Err(problem) => stream::iter([reply::error(id.as_ref(), &problem).contiguous()]).boxed(),
+    }
 }

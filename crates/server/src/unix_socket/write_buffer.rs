@@ -53,8 +53,10 @@ impl WriteBuffer {
             Some(Outgoing::Inline(datum)) => {
                 self.push(line);
                 self.end_tail();
-                self.bytes += datum.remaining();
-                self.pieces.push_back(Piece::Datum(datum));
+                if datum.remaining() > 0 {
+                    self.bytes += datum.remaining();
+                    self.pieces.push_back(Piece::Datum(datum));
+                }
             }
         }
     }

@@ -91,3 +91,66 @@ fn data_over_the_limit_are_refused() {
     pipe.send(format!("{}\n", json!({ "command": "put", "via": "inline", "data": many })));
     expect_problem(&pipe.receive(), "body_too_large");
 }
+
+/// What a client has not read yet lies in the socket, and must not change when the memory is used for the next answer.
+#[test]
+fn data_that_are_not_read_yet_stay_what_they_were() {
+    let server = Server::start();
+    let fetch =
+        |letter: char| json!({ "command": "fetch", "payload": { "expression": format!("b'{letter}' * size") } });
+    for size in [1, 5_000, 50_000, 150_000, 3_000_000] {
+        let code = format!("size = {size}");
+        server.connect().ask("eval", json!({ "expression": code }));
+        let (mut slow, mut quick) = (server.connect(), server.connect());
+        slow.send(format!("{}\n", fetch('A')));
+        assert_eq!(slow.receive()["result"]["data"]["byteLength"], size);
+        for _ in 0..3 {
+            assert_eq!(quick.line(fetch('B').to_string())["via"], "inline");
+            assert!(quick.receive_bytes(size).iter().all(|byte| *byte == b'B'), "{size}");
+        }
+        assert!(slow.receive_bytes(size).iter().all(|byte| *byte == b'A'), "{size} other bytes came");
+    }
+}
+
+#[test]
+fn empty_data_are_data() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    for _ in 0..3 {
+        let line = pipe.line(json!({ "command": "fetch", "payload": { "expression": "b''" } }).to_string());
+        assert_eq!((&line["via"], &line["result"]["data"]["byteLength"]), (&json!("inline"), &json!(0)));
+        let code = json!({ "expression": "b''", "returnType": "bytes" });
+        let line = pipe.line(json!({ "command": "eval", "payload": code, "via": "inline" }).to_string());
+        assert_eq!(line["via"], "inline");
+        assert_eq!(pipe.ask("eval", json!({ "expression": "1" }))["value"], 1);
+    }
+}
+
+#[test]
+fn data_go_with_requests_that_have_events_too() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    for (command, payload) in [
+        ("execute", json!({ "expression": "print(sum(a), end='')", "locals": { "a": { "$data": 0 } } })),
+        ("stream", json!({ "expression": "(n for n in a)", "locals": { "a": { "$data": 0 } } })),
+    ] {
+        let data = json!([{ "byteLength": 3 }]);
+        let line = json!({ "id": 1, "command": command, "payload": payload, "via": "inline", "data": data });
+        pipe.send(format!("{line}\n\u{1}\u{2}\u{3}"));
+        let mut told = String::new();
+        loop {
+            let line = pipe.receive();
+            told += &line.to_string();
+            if line.get("event").is_none() {
+                break;
+            }
+        }
+        assert!(told.contains(r#""text":"6""#) || told.contains(r#""value":3"#), "{command}: {told}");
+    }
+    let answer = json!({ "request": "x", "question": 1, "value": { "$data": 0 } });
+    pipe.send(format!(
+        "{}\nabc",
+        json!({ "command": "answer", "payload": answer, "via": "inline", "data": [{ "byteLength": 3 }] })
+    ));
+    expect_problem(&pipe.receive(), "invalid_request");
+}

@@ -24,6 +24,10 @@ pub async fn execute_operation(
     let session = session_of(sessions, options)?;
     let payload = payload.into();
     if operation == Operation::Answer {
+        if !payload.data.is_empty() {
+            let detail = "data cannot go with an answer: put them within the callback, and answer with their handle";
+            return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+        }
         session.answer(payload.body, options.form())?;
         let result = CallResult::Object(Chunks::from(Bytes::from_static(br#"{"success":true}"#)));
         return Ok(Response { result, output: Default::default(), epoch: session.epoch() });

@@ -59,9 +59,10 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, worker: i32) {
     loop {
         wait_for_poll(inner, always).await;
         let call_before = running_call(inner).map(|call| call.call_id);
-        let usage = sample(worker, inner.data.bytes()).await;
+        let of_processes = sample(worker).await;
         let call = running_call(inner);
         let call_id = call.map(|call| call.call_id);
+        let usage = counted(of_processes, inner.data.bytes(), call.is_some());
         let exceeded = limits.exceeded_by(&usage);
         let still_exceeded = was_exceeded && exceeded.is_some();
         was_exceeded = exceeded.is_some();
@@ -99,10 +100,16 @@ async fn wait_for_poll(inner: &SessionInner, always: bool) {
     let _ = timeout(POLL_INTERVAL - MIN_POLL_INTERVAL, inner.poll_requested.notified()).await;
 }
 
-/// What the worker and its descendants use, and `data` bytes that this host holds of theirs.
-async fn sample(worker: i32, data: u64) -> ResourceUsage {
-    let usage = tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default();
-    ResourceUsage { memory_bytes: usage.memory_bytes + data, ..usage }
+/// What the worker and its descendants use.
+async fn sample(worker: i32) -> ResourceUsage {
+    tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default()
+}
+
+/// With what this host holds of the session's data. While no call runs, data that wait for a slow reader count against the
+/// limits of data alone: they end no session.
+fn counted(of_processes: ResourceUsage, data: u64, is_running: bool) -> ResourceUsage {
+    let data = if is_running { data } else { 0 };
+    ResourceUsage { memory_bytes: of_processes.memory_bytes + data, ..of_processes }
 }
 
 fn running_call(inner: &SessionInner) -> Option<RunningCall> {
@@ -117,4 +124,17 @@ fn stop_call(inner: &Arc<SessionInner>, call: RunningCall, code: ErrorCode) {
     };
     let inner = inner.clone();
     tokio::spawn(async move { interrupt_then_kill(&inner, call.call_id, code, grace).await });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_for_a_slow_reader_end_no_idle_session() {
+        let usage = ResourceUsage { memory_bytes: 70, ..ResourceUsage::default() };
+        let limits = SessionLimits { memory_bytes: Some(100), ..SessionLimits::default() };
+        assert_eq!(limits.exceeded_by(&counted(usage, 40, true)), Some(ErrorCode::MemoryExceeded));
+        assert_eq!(limits.exceeded_by(&counted(usage, 40, false)), None);
+    }
 }
