@@ -8,6 +8,9 @@ pub enum MemoryError {
     /// It is no memory of the kernel that can be sealed.
     #[error("the descriptor is no memfd: make one with memfd_create and MFD_ALLOW_SEALING")]
     NoMemfd,
+    /// It is open for writing only.
+    #[error("the memfd is open for writing only: send a descriptor that can be read")]
+    NotReadable,
     /// It may still shrink, which would kill a process that maps it.
     #[error("the memfd is not sealed: add F_SEAL_SHRINK before it is sent")]
     NotSealed,

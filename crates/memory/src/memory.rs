@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{SealFlags, fcntl_get_seals, fstat};
+use rustix::fs::{OFlags, SealFlags, fcntl_get_seals, fcntl_getfl, fstat};
 use rustix::io::{Errno, pread};
 
 use crate::error::MemoryError;
@@ -21,6 +21,9 @@ pub struct Memory {
 impl Memory {
     /// Memory that another process made; an error unless it is a memfd that is sealed against shrinking.
     pub fn received(descriptor: OwnedFd) -> Result<Memory, MemoryError> {
+        if fcntl_getfl(&descriptor)? & OFlags::ACCMODE == OFlags::WRONLY {
+            return Err(MemoryError::NotReadable);
+        }
         let seals = fcntl_get_seals(&descriptor).map_err(|error| match error {
             Errno::INVAL => MemoryError::NoMemfd,
             other => other.into(),

@@ -10,7 +10,7 @@ use beep_python_runtime::session::service::json::{ArrayFormat, EncodedResponse, 
 use beep_python_runtime::session::service::operation::execute_operation;
 use beep_python_runtime::session::{Datum, Payload, Response as SessionResponse, TakesData};
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::BodyExt;
@@ -113,6 +113,10 @@ fn put_request(query: Option<&str>) -> Result<Bytes, Problem> {
 /// What the headers say of the body.
 fn described(headers: &HeaderMap) -> Result<DataDescriptor, Problem> {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim());
+    if let Some(coding) = text(&CONTENT_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        let detail = format!("the body is encoded as {coding:?}; data are taken as they are, without Content-Encoding");
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType, detail));
+    }
     let media = text(&CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let format = DataFormat::from_media_type(media).ok_or_else(|| {
         let known = DataFormat::ALL.map(DataFormat::media_type).join(", ");

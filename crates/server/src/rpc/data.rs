@@ -132,6 +132,12 @@ pub(super) async fn put(server: &ServerContext, options: &CallOptions, body: Inc
         }
         writer.write_all(&chunk).map_err(|error| failed(&error))?;
     }
+    if ![0, length].contains(&descriptor.byte_length) {
+        let said = descriptor.byte_length;
+        return Err(invalid(&format!(
+            "the data have {length} bytes, and their description says {said}: some are missing"
+        )));
+    }
     let memory = writer.finish().map_err(|error| failed(&error))?;
     let descriptor = DataDescriptor { byte_length: length, ..descriptor };
     let request = name.map_or(json!({}), |name| json!({ "name": name })).to_string().into();

@@ -18,7 +18,7 @@ pub(super) fn written(descriptor: &DataDescriptor) -> m::DataDescriptor {
 
 /// What a message says of data that come; an error where it names no kind or format.
 pub(super) fn read(message: m::DataDescriptor) -> Result<DataDescriptor, Problem> {
-    let m::DataDescriptor { kind, dtype, shape, format, .. } = message;
+    let m::DataDescriptor { kind, dtype, shape, byte_length, format } = message;
     let named = |what: &str, name: String, default: &str| json!({ what: if name.is_empty() { default.to_owned() } else { name } });
     let mut said = named("kind", kind, "bytes");
     said["format"] = named("format", format, "raw")["format"].take();
@@ -26,5 +26,5 @@ pub(super) fn read(message: m::DataDescriptor) -> Result<DataDescriptor, Problem
         Problem::new(ErrorCode::InvalidRequest, format!("the data are not described right: {error}"))
     })?;
     let dtype = Some(dtype).filter(|dtype| !dtype.is_empty());
-    Ok(DataDescriptor { dtype, shape: shape.map(|shape| shape.sizes), ..descriptor })
+    Ok(DataDescriptor { dtype, shape: shape.map(|shape| shape.sizes), byte_length, ..descriptor })
 }

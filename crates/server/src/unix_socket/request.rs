@@ -114,6 +114,10 @@ fn read_request(line: &Bytes, line_data: &mut LineData) -> Result<Request, Reque
             format!("'fds' is the number of descriptors that come with the line, one for each of 'data': {fds_said}");
         return Err(failed(invalid(detail)));
     }
+    if via != Some(Via::Fd) && data.iter().any(|descriptor| descriptor.shared) {
+        let detail = "only memory that comes as a descriptor can be shared: \"via\": \"fd\"";
+        return Err(failed(invalid(detail)));
+    }
     let attached = match via {
         None if !data.is_empty() => {
             return Err(failed(invalid("'via' must say how 'data' come: inline, fd or file")));

@@ -1,7 +1,7 @@
 //! Data as descriptors, and as files.
 
 use std::io::Write;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use beep_python_memory::{Memory, MemoryWriter, receive, send};
@@ -89,7 +89,10 @@ fn bad_descriptors_are_refused_and_cost_nothing_else() {
     let (pipe_end, _other) = rustix::pipe::pipe().expect("a pipe");
     let shrinks_not = memfd_create("x", MemfdFlags::ALLOW_SEALING).expect("memory");
     fcntl_add_seals(&shrinks_not, SealFlags::SHRINK).expect("sealed");
+    let path = format!("/proc/self/fd/{}", shrinks_not.as_raw_fd());
+    let written_only = std::fs::OpenOptions::new().write(true).open(path).expect("the memory");
     for (descriptor, data, said) in [
+        (written_only.as_fd(), json!({ "byteLength": 0 }), "writing only"),
         (good.as_fd(), json!({ "byteLength": 5 }), "has 4 bytes"),
         (good.as_fd(), json!({ "byteLength": 1, "offset": u64::MAX }), "has 4 bytes"),
         (unsealed.as_fd(), json!({ "byteLength": 0 }), "not sealed"),

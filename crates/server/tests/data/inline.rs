@@ -87,6 +87,10 @@ fn data_over_the_limit_are_refused() {
     let mut pipe = server.connect();
     pipe.send(format!("{}\n{}", put("x", 1000), "y".repeat(1000)));
     assert_eq!(pipe.receive()["result"]["success"], true);
+    let mut shared = put("x", 4);
+    shared["data"][0]["shared"] = true.into();
+    pipe.send(format!("{shared}\n0123"));
+    expect_problem(&pipe.receive(), "invalid_request");
     let many: Vec<_> = (0..17).map(|_| json!({ "byteLength": 0 })).collect();
     pipe.send(format!("{}\n", json!({ "command": "put", "via": "inline", "data": many })));
     expect_problem(&pipe.receive(), "body_too_large");

@@ -61,6 +61,22 @@ async fn malformed_message_is_an_invalid_argument() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn data_that_are_cut_off_are_not_kept() {
+    const PUT: &str = "/beep.python.runtime.PythonService/Put";
+    let server = Server::start();
+    let described = |byte_length| {
+        let data = m::DataDescriptor { kind: "bytes".into(), byte_length, format: "raw".into(), ..Default::default() };
+        encode(&m::PutRequest { part: Some(m::put_request::Part::Data(data)), name: Some("x".into()) })
+    };
+    let chunk = encode(&m::PutRequest { part: Some(m::put_request::Part::Chunk(vec![b'x'; 8].into())), name: None });
+    for (said, status) in [(16, "3"), (4, "3"), (8, "0"), (0, "0")] {
+        let body = Bytes::from([&described(said)[..], &chunk].concat());
+        let answer = server.raw(PUT, &[GRPC], body).await;
+        assert_eq!(answer.grpc_status(), Some(status), "{said}: {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_rpcs_are_unimplemented() {
     let server = Server::start();
     for path in [
