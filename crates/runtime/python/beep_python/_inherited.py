@@ -45,8 +45,17 @@ def begin():
 
 
 def modules_of_session():
-    """The names and modules that were imported since, in the order of their import."""
-    return [(name, module) for name, module in list(sys.modules.items()) if _modules.get(name) is not module]
+    """The names and modules that were imported since, in the order of their import. Those from before are not touched, which would
+    unshare the pages that have their reference counts."""
+    found, main = [], sys.modules.get("__main__")
+    for name in reversed(sys.modules):
+        module = sys.modules[name]
+        if _modules.get(name) is module:
+            break
+        found.append((name, module))
+    if ("__main__", main) not in found and main is not None and _modules.get("__main__") is not main:
+        found.append(("__main__", main))
+    return found[::-1]
 
 
 def flush_all(objects):

@@ -17,7 +17,7 @@ import sys
 # the module `signal` builds enums, which a worker does not need
 import _signal
 
-from . import _crash, _dotnet, _exceptions, _inherited, _open_files, _process, _warmup, _signals
+from . import _attached, _crash, _dotnet, _exceptions, _inherited, _open_files, _process, _warmup, _signals
 from ._builtins import own as __builtins__
 from ._exit import flush_current, leave_process
 from ._orphans import Orphans
@@ -75,6 +75,7 @@ def prepare():
     worker = Worker()
     _signals.guard(worker.gate)
     _dotnet.install()
+    _attached.install()
     return worker
 
 

@@ -5,7 +5,10 @@ import signal
 import tempfile
 import textwrap
 
+from beep_python import _process
+
 from .host import EVALUATE, WorkerTest
+from .zygotes import ZygoteTest, gone
 
 
 class EndTest(WorkerTest):
@@ -280,3 +283,46 @@ class Processes(EndTest):
         """
         self.run_to_the_end(code)
         self.assertEqual(self.text("child"), "abc")
+
+
+class SharedMemory(ZygoteTest):
+    def ended(self, code, kill=False):
+        """The names in /dev/shm that the code printed, and which of them are left when everything has ended."""
+        zygote = self.zygote()
+        worker = zygote.fork()
+        code = "from multiprocessing import shared_memory as s, resource_tracker as r\n%s\nr.ensure_running()\nr._resource_tracker._pid" % code
+        tracker = _process.open_pidfd(worker.evaluate(code))
+        if kill:
+            os.kill(worker.pid, signal.SIGKILL)
+        else:
+            worker.close_link()
+        self.assertEqual(zygote.told()[0]["died"], worker.pid)
+        gone(tracker)
+        errors = worker.output(worker.stderr)
+        self.assertNotIn("KeyError", errors)
+        return errors
+
+    def test_what_a_session_made_is_removed(self):
+        for kill in (False, True):
+            name = "/beep-test-%d-%d" % (os.getpid(), kill)
+            errors = self.ended("a = s.SharedMemory(%r, True, 10); b = s.SharedMemory(%r)" % (name, name), kill)
+            self.assertFalse(os.path.exists("/dev/shm" + name))
+            self.assertIn("leaked", errors)
+
+    def test_what_it_only_attached_stays(self):
+        name = "/beep-test-%d" % os.getpid()
+        with open("/dev/shm" + name, "wb") as file:
+            file.write(bytes(100))
+        self.addCleanup(os.remove, "/dev/shm" + name)
+        for kill in (False, True):
+            self.assertEqual(self.ended("a = s.SharedMemory(%r)" % name, kill), "")
+            self.assertTrue(os.path.exists("/dev/shm" + name))
+
+    def test_what_it_attached_and_removed_is_gone_without_a_word(self):
+        name = "/beep-test-%d" % os.getpid()
+        with open("/dev/shm" + name, "wb") as file:
+            file.write(bytes(100))
+        self.assertEqual(self.ended("a = s.SharedMemory(%r); a.unlink()" % name), "")
+        self.assertFalse(os.path.exists("/dev/shm" + name))
+        both = "a = s.SharedMemory(%r, True, 10); b = s.SharedMemory(%r); b.unlink(); a.close()"
+        self.assertEqual(self.ended(both % (name, name)), "")

@@ -228,3 +228,21 @@ class RandomNumbers(ZygoteTest):
         self.assertNotEqual(*free)
         self.module("torch", text + "default_generator = Generator(5)  #")
         self.assertEqual(self.draws("torch", "m.default_generator.value")[0], (5, 5))
+
+
+class Spawned(ZygoteTest):
+    def test_what_modules_of_a_spawned_worker_made_ends_with_it(self):
+        module = self.module(
+            "spawned",
+            "import tempfile, threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+            "folder = tempfile.TemporaryDirectory(dir='.')\nfile = open('written-%s' % folder.name[-8:], 'w')\nfile.write('abc')\n",
+        )
+        zygote = self.zygote(module)
+        worker = zygote.fork()
+        folder = worker.evaluate("import os, spawned\nos.path.abspath(spawned.folder.name)")
+        worker.close_link()
+        self.assertEqual(zygote.told()[0]["status"], 0)
+        self.assertEqual(worker.output(worker.stderr), "")
+        self.assertFalse(os.path.exists(folder))
+        with open(os.path.join(self.folder, "written-" + folder[-8:])) as file:
+            self.assertEqual(file.read(), "abc")

@@ -22,6 +22,7 @@ const FILES: &[(&str, &str)] = files![
     "_answers.py",
     "_array_sources.py",
     "_arrays.py",
+    "_attached.py",
     "_batch.py",
     "_builtins.py",
     "_callbacks.py",
