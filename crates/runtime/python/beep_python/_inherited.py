@@ -81,7 +81,7 @@ def disown():
     finalize._registered_with_atexit = False
     for info in finalize._registry.values():
         info.atexit = False
-    for step in (_own_logging, _own_multiprocessing, _own_trackers):
+    for step in (_own_logging, _own_multiprocessing, leave_trackers):
         try:
             step()
         except Exception:  # a Python whose internals are others
@@ -107,8 +107,8 @@ def _own_multiprocessing():
         atexit.register(util._exit_function)
 
 
-def _own_trackers():
-    """A tracker that runs cleans up when the zygote has ended; a session that needs one starts its own."""
+def leave_trackers():
+    """A tracker that runs cleans up when the zygote has left it too; a session that needs one starts its own."""
     for name in TRACKERS:
         tracker = getattr(sys.modules.get(name), "_resource_tracker", None)
         if getattr(tracker, "_fd", None) is not None:

@@ -208,6 +208,7 @@ class Zygote:
             _exceptions.report("what preloaded modules do at their end failed")
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         flush_current()
+        _inherited.leave_trackers()
         self.orphans.end_all()
         os._exit(0)
 

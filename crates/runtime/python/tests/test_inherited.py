@@ -121,6 +121,23 @@ class Inherited(ZygoteTest):
                 self.assertEqual(file.read(), "abb", name)
 
 
+    def test_shared_memory_of_a_preloaded_module_stays_for_all_sessions(self):
+        name = "/beep-made-%d" % os.getpid()
+        module = self.module("sharing", "from multiprocessing import shared_memory\nm = shared_memory.SharedMemory(%r, True, 10)" % name)
+        zygote = self.zygote(module)
+        worker = zygote.fork(1)
+        worker.evaluate("import sharing\nsharing.m.buf[0] = 7\nown = sharing.shared_memory.SharedMemory(create=True, size=10)\nown.name")
+        own = worker.evaluate("own.name")
+        tracker = _process.open_pidfd(worker.evaluate("from multiprocessing import resource_tracker as r\nr._resource_tracker._pid"))
+        self.end(zygote, worker)
+        gone(tracker)
+        self.assertFalse(os.path.exists("/dev/shm/" + own))
+        self.assertEqual(zygote.fork(2).evaluate("import sharing\nsharing.m.buf[0]"), 7)
+        zygote.control.close()
+        self.assertEqual(zygote.process.wait(30), 0)
+        self.assertFalse(os.path.exists("/dev/shm" + name))
+
+
 class Files(ZygoteTest):
     def test_those_that_are_read_have_a_position_for_each_session(self):
         with open(os.path.join(self.folder, "records"), "w") as file:
