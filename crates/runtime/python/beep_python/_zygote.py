@@ -200,12 +200,15 @@ class Zygote:
     def end(self):
         """The host has ended: so does everything, and last what preloaded modules made, which no session ended."""
         self.orphans.end_all(besides=self.orphans.helpers)
-        signal.signal(signal.SIGALRM, lambda signum, frame: os._exit(0))
+        signal.signal(signal.SIGALRM, lambda signum, frame: self.leave())
         signal.setitimer(signal.ITIMER_REAL, EXIT_TIME)
         try:
             atexit._run_exitfuncs()
         except BaseException:
             _exceptions.report("what preloaded modules do at their end failed")
+        self.leave()
+
+    def leave(self):
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         flush_current()
         _inherited.leave_trackers()

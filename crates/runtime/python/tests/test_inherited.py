@@ -47,9 +47,12 @@ class Inherited(ZygoteTest):
         self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("tmp")][1:], [])
 
     def test_one_that_hangs_at_its_end_does_not_keep_the_zygote(self):
-        zygote = self.zygote(self.module("hangs", "import atexit, time\natexit.register(time.sleep, 1000)"))
+        module = self.module("hangs", "import atexit, subprocess, time\nhelper = subprocess.Popen(['sleep', '1000'])\natexit.register(time.sleep, 1000)")
+        zygote = self.zygote(module)
+        helper = _process.open_pidfd(zygote.fork().evaluate("import hangs\nhangs.helper.pid"))
         zygote.control.close()
         self.assertEqual(zygote.process.wait(30), 0)
+        gone(helper)
 
     def test_helper_processes_live_until_the_host_ends(self):
         module = self.module("helped", "import subprocess\nhelper = subprocess.Popen(['sh', '-c', 'sleep 1000; true'], stdin=subprocess.PIPE)")
@@ -82,7 +85,10 @@ class Inherited(ZygoteTest):
         gone(own)
         with self.assertRaises(AssertionError):
             readable(pidfd, 0)
-        os.close(pidfd)
+        zygote.close_lifeline()
+        zygote.control.close()
+        self.assertEqual(zygote.process.wait(30), 0)
+        gone(pidfd)
 
     def test_a_preloaded_logging_still_flushes_the_sessions_handlers(self):
         module = self.module("logs", "import logging.handlers\nclass Ours(logging.NullHandler):\n    def close(self): print('closed', flush=True)\nours = Ours()")
