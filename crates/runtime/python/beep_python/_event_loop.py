@@ -8,6 +8,7 @@ from . import _exceptions
 from ._builtins import own as __builtins__
 
 MAX_WAIT = 3600  # seconds of one wait; poll has a limit
+END_TIME = 2  # seconds that tasks have for their clean-up at the end of the session
 
 
 class SessionLoop:
@@ -58,6 +59,30 @@ class SessionLoop:
         asyncio.set_event_loop(self.loop)
         self.idle_poll = None
         return self.loop
+
+    def end(self):
+        """Ends the loop as `asyncio.run` does: tasks are cancelled and have time for their clean-up, generators are closed, and pools of
+        threads end."""
+        loop = self.loop
+        if loop is None or loop.is_closed():
+            return
+        asyncio, self.loop = self.asyncio, None
+        asyncio.set_event_loop(loop)
+        tasks = asyncio.all_tasks(loop)
+        try:
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks, timeout=END_TIME))
+            for task in tasks:
+                if task.done() and not task.cancelled() and task.exception() is not None:
+                    about = {"message": "a task raised at the end of the session", "exception": task.exception(), "task": task}
+                    loop.call_exception_handler(about)
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
 
     def run_while_idle(self, fd, timeout=None):
         """Runs background tasks until `fd` is readable, the loop cannot run, or `timeout` seconds have passed."""

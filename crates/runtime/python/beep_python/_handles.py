@@ -97,6 +97,12 @@ class Handles:
             more = ", and others" if len(types) > 10 else ""
             _exceptions.write_stderr("objects were still held at the end of the session: %s%s" % (detail, more))
 
+    def clear(self):
+        """Releases everything at the end of the session, modules too."""
+        held, self.held = self.held, {}
+        while held:
+            held.popitem()
+
     def get(self, handle_id):
         try:
             obj = self.held[handle_id]

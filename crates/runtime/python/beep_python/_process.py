@@ -59,7 +59,8 @@ def raise_oom_score():
 
 
 def detach_lifeline(fd):
-    """Undoes `kill_on_host_exit`."""
+    """Undoes `kill_on_host_exit`, also where a process that was forked meanwhile has the descriptor too."""
+    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_ASYNC)
     os.close(fd)
 
 

@@ -59,9 +59,8 @@ class Session:
         self.compiler = Compiler()
         self.prepared = self.compiler.prepared
         self.session_loop = session_loop
-        self.module = types.ModuleType("__main__")
-        self.namespace = self.module.__dict__
-        self.namespace["__builtins__"] = sys.modules["builtins"]
+        self.module = self.namespace = None
+        self.begin()
         objects = Objects(self.handles, session_loop, self.answer, self.invoke, _object)
         self.operations = Operations(
             {
@@ -98,10 +97,23 @@ class Session:
         steps = {name: self.operations[number] for name, number in _STEPS.items()}
         self.batch = Batch(steps, self.release_if_held, self.streams.result_limit)
 
+    def begin(self):
+        self.module = types.ModuleType("__main__")
+        self.namespace = self.module.__dict__
+        self.namespace["__builtins__"] = sys.modules["builtins"]
+
     def enter(self, tag, epoch, handle_limit=None):
         """Makes this the session of the process."""
         self.handles.enter(tag, epoch, handle_limit)
+        self.begin()  # once more: what was made before a fork is never collected
         sys.modules["__main__"] = self.module
+
+    def end(self):
+        """Gives up everything that it holds, but for its modules, `__main__` among them."""
+        self.module = self.namespace = None
+        self.client.shown.clear()
+        self.streams.open.clear()
+        self.handles.clear()
 
     def set_up(self, data):
         """Sets variables of the environment, and runs the code that begins every worker of this session."""

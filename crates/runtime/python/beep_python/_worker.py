@@ -9,7 +9,7 @@ import sys
 import time
 from os import close
 
-from . import _exceptions, _host_rpc, _output, _process, _shared_page, _wire
+from . import _exceptions, _exit, _host_rpc, _output, _process, _shared_page, _wire
 from ._affinity import AffinityRestorer
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
@@ -94,6 +94,7 @@ class Worker:
         sys.stdout = sys.__stdout__ = self.stdout
         sys.stderr = sys.__stderr__ = self.stderr
         os.register_at_fork(after_in_child=self.after_fork_in_child)
+        _exit.enter(self.forget)
 
     def after_fork_in_child(self):
         """A child that the user's code forked must never answer, nor keep the link open."""
@@ -114,6 +115,22 @@ class Worker:
         self.gate.leave_idle = None  # the page is the parent's
         self.session_loop.stop_idle_run()  # a child forked by a background task ends after that step
         self.gate.uninstall()
+
+    def leave(self):
+        """The host has closed the link. From here on signals are the code's, as in any program."""
+        self.gate.slot = _shared_page.SLOTS * 2 - 1
+        self.gate.page[_shared_page.CANCEL + self.gate.slot] = 0  # of a nested call that was the last to have it
+        try:
+            self.session_loop.end()
+        except BaseException:
+            _exceptions.report("the session's event loop raised at its end")
+
+    def forget(self):
+        """Gives up what the session holds."""
+        self.reads = self.reads_more = iter(())
+        self.inbox.clear()
+        self.partial.clear()
+        self.session.end()
 
     def serve(self):
         """Runs until the host closes the link."""

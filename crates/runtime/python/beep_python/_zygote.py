@@ -3,9 +3,9 @@
 It exchanges JSON messages and descriptors with the host over a SOCK_SEQPACKET socket. WORKER.md shows them.
 """
 
+import atexit
 import errno
 import faulthandler
-import gc
 import importlib
 import json
 import os
@@ -13,18 +13,20 @@ import select
 import signal
 import socket
 import sys
-import time
 
 # the module `signal` builds enums, which a worker does not need
 import _signal
 
-from . import _dotnet, _exceptions, _process, _warmup, _signals
+from . import _attached, _crash, _dotnet, _exceptions, _inherited, _open_files, _process, _warmup, _signals
 from ._builtins import own as __builtins__
-from ._exit import leave_process
+from ._exit import flush_current, leave_process
+from ._orphans import Orphans
+from ._random_seeds import RandomSeeds
 from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
 
 LINK_BROKEN = 70  # exit status of a worker whose link descriptors were closed
+EXIT_TIME = 1.0  # seconds that exit functions of preloaded modules may take
 LOOP_BROKEN = 71  # exit status of a worker whose loop failed for another reason
 
 
@@ -36,15 +38,19 @@ def main(control_fd, lifeline, modules):
     _process.become_subreaper()
     _process.line_buffer_c_output()
     guard = _process.kill_on_host_exit(lifeline)
+    seeds, before = RandomSeeds() if modules else None, _open_files.numbers()
     failures, fork_unsafe = preload(modules)
     _process.detach_lifeline(guard)
+    renew = []  # what a forked worker does with what modules made
+    if modules and not fork_unsafe:
+        seeds.find()
+        renew += seeds.renew, _open_files.OpenFiles(before).reopen
     worker = None if fork_unsafe else prepare()
-    gc.collect()
-    gc.freeze()  # never collect these objects, so that workers keep sharing their pages
+    _inherited.keep()
     control = socket.socket(fileno=control_fd)
     spawn = {"command": command, "modules": modules}
     hello = {"python": sys.version.split()[0], "failures": failures, "fork_unsafe": fork_unsafe}
-    Zygote(control, lifeline, spawn, worker).serve(hello)
+    Zygote(control, lifeline, spawn, worker, renew).serve(hello)
 
 
 def preload(modules):
@@ -64,10 +70,12 @@ def preload(modules):
 
 def prepare():
     """Makes a worker that needs only its descriptors. All forked workers share its memory."""
+    _crash.prepare()
     _warmup.warm_up(Worker())
     worker = Worker()
     _signals.guard(worker.gate)
     _dotnet.install()
+    _attached.install()
     return worker
 
 
@@ -93,12 +101,14 @@ class Zygote:
     """`worker` is the template of forked workers. If it is None, workers are spawned: `spawn` has the command and the
     modules that each imports itself."""
 
-    def __init__(self, control, lifeline, spawn, worker):
+    def __init__(self, control, lifeline, spawn, worker, renew):
         self.control = control
         self.lifeline = lifeline
         self.spawn = spawn
         self.worker = worker
+        self.renew = renew
         self.workers = set()
+        self.orphans = Orphans()
         self.wake_in, self.wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self, hello):
@@ -109,7 +119,8 @@ class Zygote:
         poll.register(self.control, select.POLLIN)
         poll.register(self.wake_in, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poll.poll()}
+            ready = {fd for fd, _ in poll.poll(self.orphans.next_kill())}
+            self.orphans.kill_overdue()
             if self.wake_in in ready:
                 os.read(self.wake_in, 4096)
                 self.reap()
@@ -124,8 +135,7 @@ class Zygote:
         except ConnectionError:
             message = b""
         if not message:
-            end_descendants()
-            os._exit(0)
+            self.end()
         fds = [
             int.from_bytes(data[at : at + 4], sys.byteorder)
             for level, cmsg_type, data in control
@@ -133,6 +143,7 @@ class Zygote:
             for at in range(0, len(data), 4)
         ]
         request = json.loads(message)
+        _crash.flush_c()
         try:
             pid = os.fork()
         except OSError as error:
@@ -160,6 +171,9 @@ class Zygote:
                     os.set_inheritable(fd, True)
                 start = {"fds": fds, "lifeline": lifeline, "request": request, "modules": self.spawn["modules"]}
                 os.execv(sys.executable, [*self.spawn["command"], "worker", json.dumps(start)])
+            _inherited.disown()
+            for step in self.renew:
+                step()
             work(fds, lifeline, request, self.worker)
         except BaseException:
             _exceptions.report("the worker could not start")
@@ -175,13 +189,31 @@ class Zygote:
                 return
             if pid == 0:
                 break
+            self.orphans.reaped(pid)
             if pid in self.workers:
                 died = True
                 self.workers.discard(pid)
                 self.send({"died": pid, "status": status, "maxrss": usage.ru_maxrss * 1024})
         if died:
-            # A live worker adopts its orphans itself, so any other child here is an orphan of a dead worker.
-            kill_all(descendants(os.getpid(), self.workers))
+            self.orphans.end(self.workers)
+
+    def end(self):
+        """The host has ended: so does everything, and last what preloaded modules made, which no session ended."""
+        self.orphans.end_all(besides=self.orphans.helpers)
+        signal.signal(signal.SIGALRM, lambda signum, frame: self.leave())
+        signal.setitimer(signal.ITIMER_REAL, EXIT_TIME)
+        try:
+            atexit._run_exitfuncs()
+        except BaseException:
+            _exceptions.report("what preloaded modules do at their end failed")
+        self.leave()
+
+    def leave(self):
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        flush_current()
+        _inherited.leave_trackers()
+        self.orphans.end_all()
+        os._exit(0)
 
     def send(self, message, fds=()):
         try:
@@ -209,14 +241,16 @@ def main_worker(text):
     faulthandler.enable(file=2)
     use_headless_plots()
     _process.line_buffer_c_output()
-    preload(started["modules"])
-    work(started["fds"], started["lifeline"], started["request"])
+    worker = prepare()
+    _inherited.begin()
+    preload(started["modules"])  # these are the session's own, and end with it
+    work(started["fds"], started["lifeline"], started["request"], worker)
 
 
-def work(fds, lifeline, request, worker=None):
+def work(fds, lifeline, request, worker):
     """Serves one session to its end, then exits."""
     try:
-        serve(fds, lifeline, request, worker or prepare())
+        serve(fds, lifeline, request, worker)
     except BaseException as error:
         closed = isinstance(error, OSError) and error.errno == errno.EBADF
         _exceptions.report("the worker's link to the host broke" if closed else "the worker's loop failed")
@@ -230,51 +264,6 @@ def serve(fds, lifeline, request, worker):
     _process.raise_oom_score()
     _process.become_subreaper()  # a daemonized descendant stays a child of this worker, and ends with it
     _process.redirect_output(fd["stdout"], fd["stderr"])
-    reseed()
     worker.connect(fd, lifeline, request)
     worker.serve()
-
-
-def reseed():
-    """Python's own generator reseeds itself after a fork; numpy's global one does not."""
-    numpy_random = sys.modules.get("numpy.random")
-    if hasattr(numpy_random, "seed"):
-        numpy_random.seed()
-
-
-def end_descendants():
-    """Kills all descendants after the host ended. Workers die by their lifeline; their orphans are adopted and killed here."""
-    for _ in range(100):
-        kill_all(descendants(os.getpid()))
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        time.sleep(0.005)
-
-
-def kill_all(pids):
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-
-
-def descendants(root, besides=()):
-    """All descendants of `root`, without the processes in `besides` and their descendants."""
-    children = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open("/proc/%s/stat" % name) as file:
-                    parent = int(file.read().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(name))
-    found, level = [], [root]
-    while level:
-        level = [pid for parent in level for pid in children.get(parent, ()) if pid not in besides]
-        found += level
-    return found
+    worker.leave()

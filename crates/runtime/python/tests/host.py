@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from beep_python import _interrupts, _process, _shared_page, _wire, _zygote
+from beep_python import _inherited, _interrupts, _process, _shared_page, _wire, _zygote
 
 PATIENCE = 30  # seconds after which a test fails instead of hanging
 EVALUATE, IMPORT, CREATE, CALL, GETATTR, SETATTR, DISPOSE, FLOATS, FLOATS_2D, AVAILABLE, WRAP = range(1, 12)
@@ -210,7 +210,10 @@ class Host(Ends):
                 os.setsid()
                 become_fresh(*self.theirs[4:6])
                 *fds, lifeline = _process.dup_high([*self.theirs, lifeline])
-                _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch})
+                worker = _zygote.prepare()
+                _inherited.begin()
+                _inherited.disown()
+                _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch}, worker)
             finally:
                 os._exit(99)
         os.close(lifeline)
