@@ -14,6 +14,8 @@ from ._memory import address_of_view
 BLOCK = 8 << 20  # bytes that are made contiguous at once
 BIG_ENDIAN = sys.byteorder == "big"
 _OBJECTS = "its elements are Python objects; ask for json%s, or convert them first, as by .astype('f8')"
+_MISSING_BOOLS = "its dtype is %s and some are missing, which arrays do not have; ask for json or table"
+_INEXACT = "some of its integers are missing, and as a float, which has NaN for these, %d would be rounded; ask for table or json"
 
 
 class ArraySource:
@@ -171,13 +173,33 @@ def of_column(value):
         return of_numpy(array)
     if isinstance(dtype, pandas.CategoricalDtype) or dtype.kind not in "iufbMm":
         raise Unfit("its dtype is %s, which arrays do not have; ask for json or table" % dtype)
-    if dtype.kind in "Mm":  # with a time zone, or of Arrow
-        return of_numpy(numpy.asarray(value, dtype="%s8[ns]" % dtype.kind))
     if isinstance(dtype, getattr(pandas, "SparseDtype", ())):
         return of_numpy(numpy.asarray(value))
-    if value.isna().any():
-        return of_numpy(value.to_numpy(dtype="float64", na_value=float("nan")))
-    return of_numpy(value.to_numpy(dtype=dtype.numpy_dtype))
+    # moments keep their unit: in another they may wrap, and nothing says so
+    if isinstance(dtype, pandas.DatetimeTZDtype):
+        return of_numpy(numpy.asarray(value, dtype="M8[%s]" % dtype.unit))
+    if dtype.kind in "Mm":  # of Arrow
+        return of_arrow(getattr(value, "array", value).__arrow_array__())
+    if not value.isna().any():
+        return of_numpy(value.to_numpy(dtype=dtype.numpy_dtype))
+    if dtype.kind == "b":
+        raise Unfit(_MISSING_BOOLS % dtype)
+    if dtype.kind in "iu":
+        _check_exact(numpy, value.dropna().to_numpy(dtype=dtype.numpy_dtype))
+    return of_numpy(value.to_numpy(dtype="float64", na_value=float("nan")))
+
+
+def _check_exact(numpy, ints):
+    """Integers become floats where others beside them are missing, since only floats have NaN for these."""
+    if ints.dtype.itemsize <= 4:
+        return
+    floats = ints.astype("f8")
+    limit = 2.0 ** (63 if ints.dtype.kind == "i" else 64)
+    with numpy.errstate(invalid="ignore"):
+        # what was rounded up to the limit is no integer of this type, and may come back as any
+        rounded = (floats >= limit) | (floats.astype(ints.dtype) != ints)
+    if rounded.any():
+        raise Unfit(_INEXACT % ints[rounded][0])
 
 
 def of_polars(value):
@@ -186,18 +208,35 @@ def of_polars(value):
     if value.dtype == polars.Boolean and value.null_count():
         value = value.cast(polars.Float64)
     array = value.to_numpy()
+    if array.dtype.kind == "f":
+        ints = value
+        while ints.dtype == getattr(polars, "Array", None):
+            ints = ints.explode()
+        if ints.null_count():
+            ints = ints.drop_nulls().to_numpy()
+            if ints.dtype.kind in "iu":
+                _check_exact(sys.modules["numpy"], ints)
     if array.dtype.kind == "O":
         raise Unfit("its dtype is %s, which arrays do not have; ask for json or table" % value.dtype)
     return of_numpy(array)
 
 
 def of_arrow(value):
-    _numpy("an array of pyarrow")
-    chunked = isinstance(value, sys.modules["pyarrow"].ChunkedArray)
-    array = value.to_numpy() if chunked else value.to_numpy(zero_copy_only=False)
+    numpy, types = _numpy("an array of pyarrow"), sys.modules["pyarrow"].types
+    array = _of_arrow(value)
+    if array.dtype.kind == "f" and not types.is_floating(value.type):  # integers, some of which are missing
+        plain = value.cast(value.type.value_type) if types.is_dictionary(value.type) else value
+        ints = _of_arrow(plain.drop_null())
+        if ints.dtype.kind in "iu":
+            _check_exact(numpy, ints)
     if array.dtype.kind == "O":
         raise Unfit("its type is %s, which arrays do not have; ask for json, or put it into a table" % value.type)
     return of_numpy(array)
+
+
+def _of_arrow(value):
+    chunked = isinstance(value, sys.modules["pyarrow"].ChunkedArray)
+    return value.to_numpy() if chunked else value.to_numpy(zero_copy_only=False)
 
 
 def of_tensor(value):

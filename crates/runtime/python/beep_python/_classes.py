@@ -117,6 +117,10 @@ def _bool(walk, value):
     return bool(value)
 
 
+def _scalar(walk, value):
+    return value.item()
+
+
 def _datetime64(walk, value):
     numpy = sys.modules["numpy"]
     if numpy.isnat(value):
@@ -168,6 +172,8 @@ def _ndarray(walk, value):
         # Of a masked record `[()]` would be masked as a whole.
         return {name: value[name] for name in value.dtype.names} if value.dtype.names else value[()]
     walk.reserve(value.size)
+    if value.dtype.isbuiltin == 2:  # of another package, which knows what they are
+        return value.tolist()
     if value.dtype.kind in "biufUSO" and not (value.dtype.kind == "f" and value.dtype.itemsize > 8):
         return value.tolist()
     return list(value)  # scalars, or arrays of one dimension less, which have rules of their own
@@ -267,6 +273,7 @@ _MODULES = {
         m.datetime64: _datetime64,
         m.timedelta64: _timedelta64,
         m.void: _void,
+        m.generic: _scalar,  # of another package, such as ml_dtypes
         m.ndarray: _ndarray,
     },
     "numpy.ma": _masked_constant,

@@ -6,7 +6,7 @@ from . import _images
 from ._builtins import own as __builtins__
 from ._content import Unfit, whole
 from ._data_channel import DataChannel
-from ._decode import value_of, wrong
+from ._decode import code_name, value_of, wrong
 from ._encode import dumps
 from ._memory import MEMORY, in_place, snapshot, tell_once
 from ._received import FORMATS, Attached
@@ -116,6 +116,8 @@ class Data:
     def put(self, body):
         """The name to be given to the datum of a request, if it shall have one, and the object that it is."""
         name = body.get("name")
+        if type(name) is str:
+            name = code_name(name)
         if name is not None and (type(name) is not str or not name.isidentifier() or keyword.iskeyword(name)):
             detail = "'name' must be an identifier of Python and no keyword; the request has %s" % dumps(name)
             raise Rejected("invalid_request", detail)

@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from json.decoder import WHITESPACE, JSONDecodeError, JSONDecoder
+from unicodedata import normalize
 
 from ._builtins import own as __builtins__
 from ._wire import Rejected
@@ -116,6 +117,11 @@ def value_of(value, handles, exact, of_request=True):
 def values_of(values, handles, exact):
     """Decodes values by name; the object that holds them is not itself a value."""
     return {key: value_of(value, handles, exact) for key, value in values.items()}
+
+
+def code_name(name):
+    """The name by which code finds what has this one: Python normalises the identifiers in it."""
+    return name if name.isascii() or not name.isidentifier() else normalize("NFKC", name)
 
 
 def _resolver(handles, exact, tags=None, attached=None):

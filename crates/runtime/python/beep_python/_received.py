@@ -55,7 +55,7 @@ class Attached:
 class _Received:
     def __init__(self, about, fd, read_value):
         self.about, self.fd, self.read_value = about, fd, read_value
-        self.format = about.get("format", "raw")
+        self.kind, self.format = about.get("kind"), about.get("format", "raw")
         self.offset, self.size = self.length("offset", 0), self.length("byteLength", None)
         self.shared = about.get("shared") is True
 
@@ -68,6 +68,7 @@ class _Received:
     def object(self):
         if self.format not in FORMATS:
             raise _bad("its format is %r; known are %s" % (self.format, ", ".join(FORMATS)))
+        self.check_kind()
         seals = seals_of(self.fd)
         if not seals & SHRINK:
             raise _bad("its descriptor is no sealed memfd: seal it with F_SEAL_SHRINK, so that nobody can take its memory away")
@@ -80,11 +81,23 @@ class _Received:
             return self.raw()
         if self.format == "npy":
             return self.npy()
-        if self.format == "arrow-stream":
+        if self.format == "arrow-stream" or self.kind == "table":
             return self.table()
         if self.format == "json":
             return self.value()
         return self.bytes()
+
+    def check_kind(self):
+        """Refuses what would not become what its kind says. Bytes, which gRPC says for none, may be any."""
+        if self.kind is not None and self.kind not in ("array", "table", "bytes"):
+            raise _bad("its kind is %r; known are array, table, bytes" % (self.kind,))
+        has_dtype = self.about.get("dtype") is not None
+        if self.kind == "table" and (self.format not in ("arrow-stream", "raw") or has_dtype):
+            raise _bad("its kind is table, which comes as an arrow-stream and has no dtype, and its format is %s" % self.format)
+        if self.kind == "array" and self.format not in ("raw", "npy"):
+            raise _bad("its kind is array, which comes as raw or npy, and its format is %s" % self.format)
+        if self.kind == "array" and self.format == "raw" and not has_dtype:
+            raise _bad("its kind is array, and it has no 'dtype', as raw arrays need")
 
     def raw(self):
         name = self.about["dtype"]
@@ -119,6 +132,8 @@ class _Received:
             raise _bad(detail % (list(shape), itemsize, itemsize * _dtypes.count_of(shape), size))
         if numpy is None and order == "F" and len(shape) > 1:
             raise _bad("it is in Fortran's order, which only numpy reads; send it in C order, or install numpy")
+        if numpy is None and not size and len(shape) > 1:  # a view has no length 0 but as its only one
+            raise _bad("it is empty and has the shape %s, which only numpy has; install numpy" % list(shape))
         try:
             if not size:
                 return _dtypes.over(numpy, bytearray(), dtype, shape, 0, 0)

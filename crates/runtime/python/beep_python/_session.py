@@ -12,7 +12,7 @@ from . import _arrays, _exceptions, _type_name, _wire
 from ._answers import ATTRIBUTE, CALL, Answers
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
-from ._decode import arguments, body_of, text, value_of, values_of, wrong
+from ._decode import arguments, body_of, code_name, text, value_of, values_of, wrong
 from ._batch import Batch
 from ._compiler import Compiler
 from ._encode import dumps
@@ -156,7 +156,8 @@ class Session:
         namespace = self.namespace
         if given:
             # a separate locals dict would be invisible to functions, lambdas and comprehensions
-            namespace = {**namespace, **values_of(given, self.handles, exact)}
+            given = values_of(given, self.handles, exact)
+            namespace = {**namespace, **{code_name(name): value for name, value in given.items()}}
         elif data is not None:
             self.compiler.prepare(data, program, body)
         if program.is_async:
@@ -230,7 +231,7 @@ class Session:
             raise Rejected("invalid_request", "'moduleName' must not be empty")
         module = importlib.import_module(name)
         root = name.partition(".")[0]
-        self.namespace[root] = sys.modules.get(root, module)
+        self.namespace[code_name(root)] = sys.modules.get(root, module)
         return _object({"handleId": self.handles.add_module(module), "moduleName": name, "typeName": "module"})
 
     def create(self, data, exact):

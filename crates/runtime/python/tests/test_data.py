@@ -184,7 +184,7 @@ class Put(DataTest):
         self.assertEqual(self.evaluate("x[0, 0] = 7\nx.tolist()[0]"), [7, 1, 2])
         self.put(struct.pack("<3d", 1, 2, 3), dtype="<f8")
         self.assertEqual(self.evaluate("x.tolist()"), [1, 2, 3])
-        self.put(b"", dtype="<f8", shape=[0, 3])
+        self.put(b"", dtype="<f8", shape=[0])
         self.assertEqual(self.evaluate("x.nbytes"), 0)
         self.put(self.fetch("import array\narray.array('i', [1, 2])", format="npy")[1], format="npy")
         self.assertEqual(self.evaluate("x.tolist()"), [1, 2])

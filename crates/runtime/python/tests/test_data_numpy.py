@@ -179,7 +179,7 @@ class Pandas(ArrayTest):
         ):
             with self.subTest(code=code):
                 self.assertEqual(self.items(code).tolist(), items)
-        for code in ("pd.Series([1, None], dtype='Int64')", "pd.Series([True, None], dtype='boolean')", "pd.Series([1, None])"):
+        for code in ("pd.Series([1, None], dtype='Int64')", "pd.Series([1, None])"):
             items = self.items(code)
             self.assertEqual((items.dtype, items[0]), ("f8", 1))
             self.assertTrue(numpy.isnan(items[1]))
@@ -187,7 +187,7 @@ class Pandas(ArrayTest):
     def test_moments(self):
         for code in ("pd.Series(pd.to_datetime(['2020-01-01T12:00+02:00']))", "pd.to_datetime(['2020-01-01T12:00+02:00'])"):
             self.assertEqual(self.items(code), numpy.array(["2020-01-01T10:00"], "M8[ns]"))
-            self.assertEqual(self.items(code).dtype, "M8[ns]")
+            self.assertEqual(self.items(code).dtype, "M8[%s]" % self.evaluate("(%s).dtype.unit" % code))
         self.assertEqual(self.items("pd.Series([pd.Timedelta('1s')])").dtype.kind, "m")
 
     def test_what_is_no_array(self):

@@ -13,7 +13,7 @@ use crate::worker::zygote_error::ZygoteError;
 /// How many zygotes without a session are kept for later ones.
 const MAX_IDLE: usize = 4;
 /// How long a zygote may take to exit.
-const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The zygote of one environment, started when it is needed and again when it is gone.
 ///

@@ -16,7 +16,7 @@ use crate::session::supervisor::lifecycle::closing;
 use crate::session::supervisor::supervisor::supervise;
 
 /// How long an ephemeral worker may take to exit by itself.
-const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl SessionManager {
     /// Evaluates in an ephemeral worker, in the environment and with the limits of the session `template`, and keeps nothing.

@@ -24,7 +24,8 @@ use crate::worker::write_queue::WriteQueue;
 use crate::worker::zygote::Death;
 
 const EXIT_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
-const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a worker may take to end as a program does: its threads are joined, its functions of `atexit` run.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The tasks of one worker.
 struct WorkerTasks {
