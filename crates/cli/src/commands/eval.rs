@@ -87,8 +87,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
                 let client = client.with_session(&client.create_session_with(&streamed()).await?);
                 evaluate(context, client, &code, &args).await
             };
-            let status = unless_interrupted(in_session, interruption).await?;
-            server.stop()?;
+            let status = unless_interrupted(in_session, interruption).await;
+            // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
+            let stopped = tokio::task::spawn_blocking(move || server.stop()).await?;
+            let status = status?;
+            stopped?;
             Ok(status)
         }
     }

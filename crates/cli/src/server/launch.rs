@@ -4,7 +4,6 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_runtime::environment::Environment;
@@ -51,9 +50,8 @@ impl TemporaryServer {
     /// The launch blocks a thread of its own, so that the command can react to an interruption meanwhile.
     async fn launch(home: &Home, environment: &Environment, all: bool) -> Result<TemporaryServer> {
         let launcher = launcher(home)?;
-        let mut settings = ServerSettings::in_environment(environment);
-        // Nobody waits for calls that still run when the command stops its server.
-        settings.args.drain = Some(Duration::from_millis(100));
+        // With the drain of every server: its session ends as a program does, with its functions of `atexit`.
+        let settings = ServerSettings::in_environment(environment);
         let (ours, lifeline) = lifeline()?;
         let mut plan = LaunchPlan {
             http: Some(0),

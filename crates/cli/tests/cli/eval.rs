@@ -367,3 +367,28 @@ fn killed_eval_leaves_nothing() {
     let own = sessions().into_iter().filter(|session| session["sessionId"] != "default");
     assert!(own.count() <= 1);
 }
+
+/// As under Python: functions of `atexit` have their time, and Ctrl-C lets `finally` run.
+#[test]
+fn server_of_its_own_ends_its_session_as_a_program_ends() {
+    let home = TestHome::with_runtime();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let code = "import atexit, time\natexit.register(lambda: (time.sleep(0.3), open(left, 'w').write('at exit')))\n\
+                kept = open(left + '-kept', 'w'); kept.write('kept')"
+        .replace("left", &format!("{:?}", at("left")));
+    home.success(&["eval", &code]);
+    assert_eq!(fs::read_to_string(at("left")).unwrap(), "at exit");
+    assert_eq!(fs::read_to_string(at("left-kept")).unwrap(), "kept");
+
+    let code =
+        "import time\ntry:\n    print('on', flush=True)\n    time.sleep(60)\nfinally: open(left, 'w').write('finally')"
+            .replace("left", &format!("{:?}", at("left")));
+    let mut command = home.command(&["eval", &code]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    signal(child.id().into(), Signal::INT);
+    child.wait().unwrap();
+    assert_eq!(fs::read_to_string(at("left")).unwrap(), "finally");
+}
