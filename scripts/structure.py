@@ -27,9 +27,9 @@ SESSION_FLOORS = [
     ["event_channel"],
     ["state"],
     ["shared"],
-    ["interrupt"],
+    ["interrupt", "unfinished_lines"],
     ["session", "supervisor"],
-    ["event_stream", "inspect"],
+    ["event_stream", "session_events", "inspect"],
     ["manager"],
     ["service"],
 ]
@@ -41,6 +41,7 @@ MAX_FUNCTION_LINES = 100
 # Files and functions that are longer, and why.
 LONG_FILES = {}
 LONG_FUNCTIONS = {
+    "crates/client/src/rpc/reply.rs session": "an arm for each kind of answer, which names its fields",
     "crates/server/src/rpc/request.rs json_body": "an arm of two or three lines for each operation",
 }
 

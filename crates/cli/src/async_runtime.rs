@@ -1,7 +1,6 @@
 //! Asynchronous work in commands: running it, and noticing that the user interrupts it.
 
 use std::future::Future;
-use std::pin::Pin;
 
 use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,17 +19,6 @@ pub(crate) async fn interrupted() -> Result<CliError> {
         ended = terminated() => ended?,
     }
     Ok(CliError::Interrupted)
-}
-
-/// Runs `work` to its end, or fails when the command is interrupted before.
-pub(crate) async fn unless_interrupted<T>(
-    work: impl Future<Output = Result<T>>,
-    interruption: Pin<&mut impl Future<Output = Result<CliError>>>,
-) -> Result<T> {
-    tokio::select! {
-        outcome = work => outcome,
-        interruption = interruption => Err(interruption?.into()),
-    }
 }
 
 /// Waits for SIGTERM or SIGHUP.

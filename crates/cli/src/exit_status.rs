@@ -8,6 +8,8 @@ pub(crate) enum ExitStatus {
     Failure,
     /// The code that the command ran asked for this status.
     Code(u8),
+    /// The command ends by this signal, as it would if it did not handle it.
+    Signal(i32),
 }
 
 impl ExitStatus {
@@ -17,6 +19,8 @@ impl ExitStatus {
             ExitStatus::Success => 0,
             ExitStatus::Failure => 1,
             ExitStatus::Code(code) => code,
+            // What a shell makes of it.
+            ExitStatus::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         }
     }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod completion;
 mod console;
 mod context;
+mod ctrl_c;
 mod environment;
 mod environment_variables;
 mod error;
@@ -21,6 +22,7 @@ mod printer;
 mod progress;
 mod prompt;
 mod server;
+mod signals;
 mod terminal;
 
 use std::process::ExitCode;
@@ -49,6 +51,10 @@ fn main() -> ExitCode {
         None => Cli::command().print_help().map(|()| ExitStatus::Success).map_err(Into::into),
     };
     match status {
+        Ok(ExitStatus::Signal(number)) => {
+            signals::die_by(number);
+            ExitCode::from(ExitStatus::Signal(number).code())
+        }
         Ok(status) => match context.printer.write_error() {
             None => ExitCode::from(status.code()),
             Some(error) => {

@@ -8,6 +8,7 @@ mod cli {
     mod certificates;
     mod completions;
     mod console;
+    mod ctrl_c;
     mod debug;
     mod environments;
     mod errors;

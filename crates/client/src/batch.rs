@@ -221,10 +221,13 @@ impl BatchResults {
     /// others refer to is None, unless the batch was told to [`keep`](Batch::keep) it.
     pub fn get<R: FromResponse>(&self, step: Step) -> Result<R, Error> {
         match self.0.get(step.0 as usize) {
-            Some(StepOutcome::Returned(value)) => {
-                let (stdout, stderr) = (String::new(), String::new());
-                R::from_response(Response { value: value.clone(), stdout, stderr, session_epoch: None })
-            }
+            Some(StepOutcome::Returned(value)) => R::from_response(Response {
+                value: value.clone(),
+                stdout: String::new(),
+                stderr: String::new(),
+                omitted_output_bytes: 0,
+                session_epoch: None,
+            }),
             Some(StepOutcome::Failed(problem)) => Err(Error::from_problem(problem.clone())),
             Some(StepOutcome::Skipped) => {
                 let detail = "the step was skipped, since an earlier one failed";

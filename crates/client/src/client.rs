@@ -87,7 +87,7 @@ impl<T: Transport> Client<T> {
         self.with_options(|options| options.lease = Some(lease))
     }
 
-    /// Lets the host cancel a call when its future is dropped or this process ends.
+    /// Lets the host cancel a call when its future is dropped or this process ends. Without it a call runs on, over gRPC too.
     #[must_use]
     pub fn with_cancel_on_disconnect(&self) -> Self {
         self.with_options(|options| options.cancel_on_disconnect = Some(true))
@@ -107,6 +107,32 @@ impl<T: Transport> Client<T> {
         let mut client = self.clone();
         client.state.reprs = true;
         client
+    }
+
+    /// Tells of the records that reach Python's root logger, in what [`execute`](Self::execute) and
+    /// [`evaluate_streaming`](Self::evaluate_streaming) follow: [`ExecutionEvent::Log`](crate::ExecutionEvent::Log). Levels are
+    /// those of the session.
+    #[must_use]
+    pub fn with_log_records(&self) -> Self {
+        let mut client = self.clone();
+        client.state.log_records = true;
+        client
+    }
+
+    /// Tells how far code is, in what [`execute`](Self::execute) and [`evaluate_streaming`](Self::evaluate_streaming) follow:
+    /// [`ExecutionEvent::Progress`](crate::ExecutionEvent::Progress), as often as it calls `beep_python.progress`.
+    #[must_use]
+    pub fn with_progress(&self) -> Self {
+        let mut client = self.clone();
+        client.state.progress = true;
+        client
+    }
+
+    /// Sends the variables of each frame with the traceback of an exception, as shortened texts:
+    /// [`Frame::locals`](beep_python_protocol::Frame::locals). It calls the `repr` of all these objects.
+    #[must_use]
+    pub fn with_traceback_locals(&self) -> Self {
+        self.with_options(|options| options.traceback_locals = Some(true))
     }
 
     /// Registers a function that Python code can call. Where a call has [`Callback`](crate::Callback) of this name among

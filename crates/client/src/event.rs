@@ -6,8 +6,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use beep_python_protocol::Value;
 use beep_python_protocol::message::CallResponse;
+use beep_python_protocol::{PythonException, Value, WorkerDeath};
 use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
@@ -25,6 +25,10 @@ pub enum Event {
     Stderr(String),
     /// It displayed an object.
     Display(Display),
+    /// It logged a record.
+    Log(LogRecord),
+    /// It told how far it is.
+    Progress(Progress),
     /// It yielded an item of a stream: a value, or the description of a new handle.
     Item(Box<CallResponse>),
     /// `input()` waits for a line.
@@ -33,6 +37,8 @@ pub enum Event {
         question_id: String,
         /// The prompt to show.
         prompt: String,
+        /// Whether the line is a password, which is not to be shown.
+        password: bool,
     },
     /// A callback waits for its result.
     Callback {
@@ -47,25 +53,81 @@ pub enum Event {
         /// Keyword arguments.
         kwargs: Vec<(String, CallResponse)>,
     },
+    /// What it has shown is to be cleared.
+    ClearOutput {
+        /// Not before it shows something else.
+        wait: bool,
+    },
+    /// The session has this epoch from now on. Only among the events of a session.
+    Session(SessionEpoch),
     /// The response of the operation, a JSON object, as a call without events returns it. It is the last event.
     Result(Bytes),
 }
 
+/// The epoch of a session: 1 at first, one more after each restart. A restart loses the session's names and objects.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SessionEpoch {
+    /// The session.
+    pub session_id: String,
+    /// Its epoch.
+    pub session_epoch: u64,
+    /// How the worker of the epoch before ended, after a restart.
+    pub death: Option<WorkerDeath>,
+}
+
 /// The forms of a displayed object by MIME type, as a notebook takes them. Binary data is base64.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Display {
     /// Usually `text/plain`, and the richer forms that the object has: `text/html`, `image/png`, `application/json`.
     pub data: BTreeMap<String, serde_json::Value>,
     /// Metadata of each form.
     #[serde(default)]
     pub metadata: BTreeMap<String, serde_json::Value>,
+    /// What updates name. With no `data` the display is only a place for them.
+    pub display_id: Option<String>,
+    /// Whether it takes the place of all displays of this id.
+    #[serde(default)]
+    pub is_update: bool,
+    /// Whether it is the value of the last expression.
+    #[serde(default)]
+    pub is_result: bool,
+}
+
+/// A record that reached the root logger of Python's `logging`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct LogRecord {
+    /// The name of its level: `WARNING`.
+    pub level: String,
+    /// The logger: `urllib3.connectionpool`, or `root`.
+    pub logger: String,
+    /// The message, with its arguments.
+    pub message: String,
+    /// The exception that it is about, if there is one.
+    pub exception: Option<PythonException>,
+}
+
+/// How far code is, as it tells by `beep_python.progress`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// How much is done.
+    pub done: f64,
+    /// How much there is to do, if the code knows.
+    pub total: Option<f64>,
+    /// What it does.
+    pub message: Option<String>,
 }
 
 impl Display {
-    /// The text to show where only text can be shown: the `text/plain` form, or else the list of its forms.
+    /// The text to show where only text can be shown: the `text/plain` form, or else the list of its forms; empty where it has none.
     pub fn text(&self) -> Cow<'_, str> {
         match self.data.get("text/plain").and_then(|text| text.as_str()) {
             Some(text) => text.into(),
+            None if self.data.is_empty() => "".into(),
             None => format!("<{}>", self.data.keys().map(String::as_str).collect::<Vec<_>>().join(", ")).into(),
         }
     }
@@ -105,6 +167,10 @@ struct Keys<'a> {
     question_id: String,
     #[serde(borrow, default)]
     prompt: Cow<'a, str>,
+    #[serde(default)]
+    password: bool,
+    #[serde(default)]
+    wait: bool,
     #[serde(borrow, default)]
     name: Cow<'a, str>,
     #[serde(default)]
@@ -125,15 +191,20 @@ impl Event {
             "stdout" => Event::Stdout(keys()?.text),
             "stderr" => Event::Stderr(keys()?.text),
             "display" => Event::Display(serde_json::from_slice(object).map_err(unreadable)?),
+            "log" => Event::Log(serde_json::from_slice(object).map_err(unreadable)?),
+            "progress" => Event::Progress(serde_json::from_slice(object).map_err(unreadable)?),
+            "session" => Event::Session(serde_json::from_slice(object).map_err(unreadable)?),
             "input_request" => {
                 let keys = keys()?;
-                Event::InputRequest { question_id: keys.question_id, prompt: keys.prompt.into_owned() }
+                let (prompt, password) = (keys.prompt.into_owned(), keys.password);
+                Event::InputRequest { question_id: keys.question_id, prompt, password }
             }
             "callback" => {
                 let Keys { question_id, name, nested, args, kwargs, .. } = keys()?;
                 let kwargs = kwargs.into_iter().collect();
                 Event::Callback { question_id, name: name.into_owned(), nested, args, kwargs }
             }
+            "clear_output" => Event::ClearOutput { wait: keys()?.wait },
             "result" => Event::Result(object.clone()),
             _ => return Ok(None),
         }))

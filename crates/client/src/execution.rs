@@ -13,7 +13,7 @@ use crate::body::{decode_json, encode, session_call};
 use crate::callback_dispatcher::{CallbackDispatcher, send_reply};
 use crate::client::Client;
 use crate::error::Error;
-use crate::event::{Display, Event};
+use crate::event::{Display, Event, LogRecord, Progress};
 use crate::response::FromResponse;
 use crate::transport::Transport;
 
@@ -27,16 +27,27 @@ pub enum ExecutionEvent {
     Stderr(String),
     /// It displayed an object: by `display`, as the value of its last expression, or as a figure of matplotlib.
     Display(Display),
-    /// `input()` waits for a line: [`Execution::send_input`].
+    /// It logged a record; for clients made [`with_log_records`](Client::with_log_records).
+    Log(LogRecord),
+    /// It told how far it is, by `beep_python.progress`; for clients made [`with_progress`](Client::with_progress).
+    Progress(Progress),
+    /// `input()` or `getpass()` waits for a line: [`Execution::send_input`].
     InputRequest(InputRequest),
+    /// What it has shown is to be cleared.
+    ClearOutput {
+        /// Not before it shows something else.
+        wait: bool,
+    },
 }
 
-/// A line that `input()` waits for.
+/// A line that `input()` or `getpass()` waits for.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct InputRequest {
     /// The prompt to show.
     pub prompt: String,
+    /// Whether the line is a password, which is not to be shown.
+    pub password: bool,
     id: String,
 }
 
@@ -58,11 +69,13 @@ impl<T: Transport> Execution<T> {
         return_type: Option<&str>,
     ) -> Result<Execution<T>, Error> {
         let repr = client.state.reprs;
-        let body = locals
-            .into_values()
-            .and_then(|locals| encode(&EvaluateRequest { expression: code, locals: &locals, return_type, repr }));
+        let body = locals.into_values().and_then(|locals| {
+            encode(&EvaluateRequest { expression: code, locals: &locals, return_type, repr, outputs: None })
+        });
         let mut call = session_call(operation, body, client.call_options().clone())?;
-        call.options.capabilities.get_or_insert_default().stdin = true;
+        let capabilities = call.options.capabilities.get_or_insert_default();
+        capabilities.stdin = true;
+        (capabilities.log, capabilities.progress) = (client.state.log_records, client.state.progress);
         let events = CallbackDispatcher::subscribe(client, call).await?;
         Ok(Execution { events, client: client.clone(), end: None })
     }
@@ -106,9 +119,12 @@ impl<T: Transport> Stream for Execution<T> {
                 Some(Ok(Event::Stdout(text))) => ExecutionEvent::Stdout(text),
                 Some(Ok(Event::Stderr(text))) => ExecutionEvent::Stderr(text),
                 Some(Ok(Event::Display(display))) => ExecutionEvent::Display(display),
-                Some(Ok(Event::InputRequest { question_id: id, prompt })) => {
-                    ExecutionEvent::InputRequest(InputRequest { prompt, id })
+                Some(Ok(Event::Log(record))) => ExecutionEvent::Log(record),
+                Some(Ok(Event::Progress(progress))) => ExecutionEvent::Progress(progress),
+                Some(Ok(Event::InputRequest { question_id: id, prompt, password })) => {
+                    ExecutionEvent::InputRequest(InputRequest { prompt, password, id })
                 }
+                Some(Ok(Event::ClearOutput { wait })) => ExecutionEvent::ClearOutput { wait },
                 Some(Ok(Event::Result(response))) => {
                     self.end = Some(Ok(response));
                     continue;
@@ -117,7 +133,7 @@ impl<T: Transport> Stream for Execution<T> {
                     self.end = Some(Err(error));
                     continue;
                 }
-                Some(Ok(Event::Item(_) | Event::Callback { .. })) => continue,
+                Some(Ok(Event::Item(_) | Event::Callback { .. } | Event::Session(_))) => continue,
                 None => return Poll::Ready(None),
             };
             return Poll::Ready(Some(event));

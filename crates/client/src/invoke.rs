@@ -77,8 +77,8 @@ impl<T: Transport> Client<T> {
         let Reply::Datum { datum, about } = reply else {
             return Err(Error::malformed("JSON where data were expected"));
         };
-        let CallResponse { stdout, stderr, session_epoch, .. } = decode_json(&about)?;
-        R::from_datum(Response { value: datum, stdout, stderr, session_epoch })
+        let CallResponse { stdout, stderr, omitted_output_bytes, session_epoch, .. } = decode_json(&about)?;
+        R::from_datum(Response { value: datum, stdout, stderr, omitted_output_bytes, session_epoch })
     }
 
     /// A result as the type that the caller wants.
@@ -89,12 +89,12 @@ impl<T: Transport> Client<T> {
     ) -> Result<R, Error> {
         let stdout = std::mem::take(&mut response.stdout);
         let stderr = std::mem::take(&mut response.stderr);
-        let session_epoch = response.session_epoch;
+        let CallResponse { session_epoch, omitted_output_bytes, .. } = response;
         let value = match response.is_handle {
             true => Returned::Handle(self.handle_from(response, session)?),
             false => Returned::Value(response.value),
         };
-        R::from_response(Response { value, stdout, stderr, session_epoch })
+        R::from_response(Response { value, stdout, stderr, omitted_output_bytes, session_epoch })
     }
 
     /// The object that a response must have, which is released when its handle is dropped.

@@ -135,6 +135,7 @@ mod pipe;
 mod response;
 #[cfg(feature = "rpc")]
 mod rpc;
+mod session_events;
 mod socket_probe;
 mod state;
 mod transport;
@@ -144,7 +145,9 @@ pub use any_transport::{AnyBackend, AnyTransport};
 pub use args::{Args, Locals};
 pub use batch::{Batch, BatchResults, Object, Step};
 pub use beep_python_protocol as protocol;
-pub use beep_python_protocol::message::{CancelOutcome, EnvironmentInfo, Health, SessionInfo};
+pub use beep_python_protocol::message::{
+    CancelOutcome, EnvironmentInfo, Health, InterruptRequest, InterruptResponse, SessionInfo,
+};
 pub use beep_python_protocol::{
     CallLimits, CallOptions, DataDescriptor, DataFormat, DataKind, Debugger, HeldObject, Limits, SessionInspection,
     SessionOptions, StackFrame, ThreadStack,
@@ -157,7 +160,7 @@ pub use connect::connect;
 pub use data::{Array, Buffer, Bytes, Datum, Element, Table};
 pub use discover::{RunningServer, discover, discover_in};
 pub use error::{Error, PythonError};
-pub use event::{Display, Event, EventStream};
+pub use event::{Display, Event, EventStream, LogRecord, Progress, SessionEpoch};
 pub use execution::{Execution, ExecutionEvent, InputRequest};
 pub use handle::Handle;
 pub use host_backend::PythonHostBackend;
@@ -179,6 +182,7 @@ pub use response::{FromResponse, Response, Returned};
 pub use rpc::backend::RpcBackend;
 #[cfg(feature = "rpc")]
 pub use rpc::transport::RpcTransport;
+pub use session_events::{SessionEvent, SessionEvents};
 pub use transport::Transport;
 pub use value_stream::ValueStream;
 

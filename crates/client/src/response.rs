@@ -19,6 +19,8 @@ pub struct Response<T> {
     pub stdout: String,
     /// What the call wrote to standard error.
     pub stderr: String,
+    /// How many bytes of the output were left out, since they were more than the call may keep.
+    pub omitted_output_bytes: u64,
     /// The session's epoch: 1 at first, one more after each restart. A restart loses the session's names and objects.
     pub session_epoch: Option<u64>,
 }
@@ -110,13 +112,13 @@ impl<T: FromResponse> FromResponse for Response<T> {
 
     fn from_response(mut response: Response<Returned>) -> Result<Response<T>, Error> {
         let (stdout, stderr) = (std::mem::take(&mut response.stdout), std::mem::take(&mut response.stderr));
-        let session_epoch = response.session_epoch;
-        Ok(Response { value: T::from_response(response)?, stdout, stderr, session_epoch })
+        let Response { session_epoch, omitted_output_bytes, .. } = response;
+        Ok(Response { value: T::from_response(response)?, stdout, stderr, omitted_output_bytes, session_epoch })
     }
 
     fn from_datum(mut response: Response<Datum>) -> Result<Response<T>, Error> {
         let (stdout, stderr) = (std::mem::take(&mut response.stdout), std::mem::take(&mut response.stderr));
-        let session_epoch = response.session_epoch;
-        Ok(Response { value: T::from_datum(response)?, stdout, stderr, session_epoch })
+        let Response { session_epoch, omitted_output_bytes, .. } = response;
+        Ok(Response { value: T::from_datum(response)?, stdout, stderr, omitted_output_bytes, session_epoch })
     }
 }

@@ -17,6 +17,10 @@ pub(crate) struct ClientState {
     pub(crate) callbacks: Callbacks,
     /// Whether handles come with the `repr` of their object.
     pub(crate) reprs: bool,
+    /// Whether what is followed tells of log records.
+    pub(crate) log_records: bool,
+    /// Whether what is followed tells how far it is.
+    pub(crate) progress: bool,
     /// Lives as long as the caller's clients. The reaper's task, which outlives them, does not have it.
     #[cfg(feature = "local")]
     #[allow(dead_code, reason = "it is kept, not read")]

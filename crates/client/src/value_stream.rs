@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use beep_python_protocol::Operation;
-use beep_python_protocol::message::{RETURN_JSON, StreamRequest};
+use beep_python_protocol::message::{CallResponse, RETURN_JSON, StreamRequest};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 use crate::args::Locals;
-use crate::body::{encode, session_call};
+use crate::body::{decode_json, encode, session_call};
 use crate::callback_dispatcher::CallbackDispatcher;
 use crate::client::Client;
 use crate::error::Error;
@@ -29,6 +29,7 @@ pub struct ValueStream<T, R> {
     client: Client<T>,
     session: Option<Arc<str>>,
     ended: bool,
+    returned: Option<Box<CallResponse>>,
     items: PhantomData<fn() -> R>,
 }
 
@@ -50,7 +51,19 @@ impl<T: Transport, R: FromResponse> ValueStream<T, R> {
     async fn start(client: &Client<T>, body: Result<Bytes, Error>, options: CallOptions) -> Result<Self, Error> {
         let session = options.session.clone();
         let events = CallbackDispatcher::subscribe(client, session_call(Operation::Stream, body, options)?).await?;
-        Ok(ValueStream { events, client: client.clone(), session, ended: false, items: PhantomData })
+        Ok(ValueStream { events, client: client.clone(), session, ended: false, returned: None, items: PhantomData })
+    }
+}
+
+impl<T: Transport, R> ValueStream<T, R> {
+    /// What the generator has returned, once the stream is over; None if that is Python's None, or there is no generator. A
+    /// second time it gives None.
+    ///
+    /// # Errors
+    /// As of any result that is of another type.
+    pub fn take_returned<V: FromResponse>(&mut self) -> Result<Option<V>, Error> {
+        let Some(returned) = self.returned.take() else { return Ok(None) };
+        self.client.decode_result(*returned, self.session.clone()).map(Some)
     }
 }
 
@@ -75,7 +88,14 @@ impl<T: Transport, R: FromResponse> Stream for ValueStream<T, R> {
                     let item = self.client.decode_result(*item, self.session.clone());
                     return Poll::Ready(Some(item));
                 }
-                Some(Ok(Event::Result(_))) | None => self.ended = true,
+                Some(Ok(Event::Result(response))) => {
+                    self.ended = true;
+                    match decode_json::<CallResponse>(&response) {
+                        Ok(response) => self.returned = response.returned,
+                        Err(error) => return Poll::Ready(Some(Err(error))),
+                    }
+                }
+                None => self.ended = true,
                 Some(Err(error)) => {
                     self.ended = true;
                     return Poll::Ready(Some(Err(error)));

@@ -14,7 +14,7 @@ pub enum MemoryError {
     /// It may still shrink, which would kill a process that maps it.
     #[error("the memfd is not sealed: add F_SEAL_SHRINK before it is sent")]
     NotSealed,
-    /// It may still grow or shrink, and is to be shared.
+    /// It may still grow or shrink, so it cannot be shared.
     #[error("memory that both sides write must be sealed: add F_SEAL_SHRINK and F_SEAL_GROW before it is sent")]
     NotShareable,
     /// It has fewer bytes than its description says.

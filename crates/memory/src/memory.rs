@@ -55,7 +55,7 @@ impl Memory {
         self.seals.contains(SealFlags::WRITE)
     }
 
-    /// An error unless `length` bytes lie at `offset`, and it is of one size for good where it is to be `shared`.
+    /// An error unless `length` bytes lie at `offset`, and its size is sealed where it will be `shared`.
     pub fn check(&self, offset: u64, length: u64, shared: bool) -> Result<(), MemoryError> {
         if offset.checked_add(length).is_none_or(|end| end > self.length) {
             return Err(MemoryError::TooSmall { found: self.length, offset, length });

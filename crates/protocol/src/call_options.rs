@@ -37,6 +37,8 @@ pub struct CallOptions {
     pub values: Option<ValueForm>,
     /// What the client can do for the code while it runs.
     pub capabilities: Option<Capabilities>,
+    /// Whether an exception comes with the variables of the frames in its traceback.
+    pub traceback_locals: Option<bool>,
     /// The client request that the call is nested in: it runs while the code waits for the reply to that request.
     pub callback: Option<Arc<str>>,
 }
@@ -55,6 +57,7 @@ pub enum CallOption {
     Isolated,
     Values,
     Capabilities,
+    TracebackLocals,
     Callback,
 }
 
@@ -78,7 +81,7 @@ struct Names {
 }
 
 /// The names of all options, in the order of [`CallOption`].
-const NAMES: [Names; 11] = {
+const NAMES: [Names; 12] = {
     use CallOption::*;
     const fn row(option: CallOption, key: &'static str, header: &'static str, metadata: &'static str) -> Names {
         Names { option, key, header, metadata }
@@ -94,6 +97,7 @@ const NAMES: [Names; 11] = {
         row(Isolated, "isolated", "x-beep-isolated", "beep-isolated"),
         row(Values, "values", "x-beep-values", "beep-values"),
         row(Capabilities, "capabilities", "x-beep-capabilities", "beep-capabilities"),
+        row(TracebackLocals, "tracebackLocals", "x-beep-traceback-locals", "beep-traceback-locals"),
         row(Callback, "callback", "x-beep-callback", "beep-callback"),
     ]
 };
@@ -147,6 +151,10 @@ macro_rules! with_field {
             }
             CallOption::Capabilities => {
                 let $field = $($borrow)+ $options.capabilities;
+                $run
+            }
+            CallOption::TracebackLocals => {
+                let $field = $($borrow)+ $options.traceback_locals;
                 $run
             }
             CallOption::Callback => {
@@ -220,6 +228,11 @@ impl CallOptions {
     /// Whether the call is cancelled when its client disconnects.
     pub fn cancels_on_disconnect(&self) -> bool {
         self.cancel_on_disconnect == Some(true)
+    }
+
+    /// Whether an exception comes with the variables of its frames.
+    pub fn tells_traceback_locals(&self) -> bool {
+        self.traceback_locals == Some(true)
     }
 
     /// Whether events precede the response: the operation has some, or the client has capabilities. A nested call has
@@ -394,7 +407,8 @@ mod tests {
             cancel_on_disconnect: Some(true),
             isolated: Some(false),
             values: Some(ValueForm::Exact),
-            capabilities: Some(Capabilities { stdin: true, callbacks: true }),
+            capabilities: Some(Capabilities { stdin: true, callbacks: true, log: true, progress: true }),
+            traceback_locals: Some(true),
             callback: Some("q".into()),
         }
     }
@@ -415,8 +429,8 @@ mod tests {
         let text = serde_json::to_string(&all()).unwrap();
         let expected = concat!(
             r#"{"session":"s","requestId":"r","timeoutMs":1500,"graceMs":0,"limits":{"cpuMs":500},"leaseMs":60000,"#,
-            r#""cancelOnDisconnect":true,"isolated":false,"values":"exact","capabilities":["stdin","callbacks"],"#,
-            r#""callback":"q"}"#
+            r#""cancelOnDisconnect":true,"isolated":false,"values":"exact","capabilities":["stdin","callbacks","log","progress"],"#,
+            r#""tracebackLocals":true,"callback":"q"}"#
         );
         assert_eq!(text, expected);
         assert_eq!(serde_json::from_str::<CallOptions>(&text).unwrap(), all());
@@ -474,7 +488,10 @@ mod tests {
             (r#"{"limits":[5]}"#, "'limits': invalid type: sequence, expected an object"),
             (r#"{"session":5}"#, "string"),
             (r#"{"values":"other"}"#, "values must be 'plain' or 'exact', not 'other'"),
-            (r#"{"capabilities":["stdin","x"]}"#, "capabilities are 'stdin' and 'callbacks', not 'x'"),
+            (
+                r#"{"capabilities":["stdin","x"]}"#,
+                "capabilities are 'stdin', 'callbacks', 'log' and 'progress', not 'x'",
+            ),
             (r#"{"limits":{"cpu":1}}"#, "unknown field `cpu`"),
             (r#"{"session":"a","session":"b"}"#, "duplicate field `session`"),
             (r#"["a"]"#, "expected a JSON object"),
@@ -495,7 +512,7 @@ mod tests {
             (Http, Isolated, "yes", "the header X-Beep-Isolated must be true or false"),
             (Http, Limits, "1", "the limits of a call must be a JSON object such as {\"cpuMs\":500}"),
             (Http, Values, "other", "values must be 'plain' or 'exact', not 'other'"),
-            (Grpc, Capabilities, "stdin,x", "capabilities are 'stdin' and 'callbacks', not 'x'"),
+            (Grpc, Capabilities, "stdin,x", "capabilities are 'stdin', 'callbacks', 'log' and 'progress', not 'x'"),
         ] {
             let problem = CallOptions::default().read_text(wire, option, text).unwrap_err();
             assert_eq!(problem.code, ErrorCode::InvalidRequest);

@@ -1,20 +1,24 @@
 //! What a client can do while its call runs.
 
-/// What Python code may request from the client that called it. A client with any capability receives the call's events
-/// and replies to the requests among them.
+/// What Python code may request from, and tell, the client that called it. A client with any capability receives the call's
+/// events and replies to the requests among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Capabilities {
     /// Lines for `input()`.
     pub stdin: bool,
     /// Results of named callbacks.
     pub callbacks: bool,
+    /// It is told of log records.
+    pub log: bool,
+    /// It is told how far the code is.
+    pub progress: bool,
 }
 
 impl Capabilities {
     /// No capabilities.
-    pub const NONE: Capabilities = Capabilities { stdin: false, callbacks: false };
+    pub const NONE: Capabilities = Capabilities { stdin: false, callbacks: false, log: false, progress: false };
 
-    /// Reads the words `stdin` and `callbacks`.
+    /// Reads the words `stdin`, `callbacks`, `log` and `progress`.
     ///
     /// # Errors
     /// The first unknown word.
@@ -24,6 +28,8 @@ impl Capabilities {
             match word {
                 "stdin" => capabilities.stdin = true,
                 "callbacks" => capabilities.callbacks = true,
+                "log" => capabilities.log = true,
+                "progress" => capabilities.progress = true,
                 unknown => return Err(unknown),
             }
         }
@@ -32,7 +38,7 @@ impl Capabilities {
 
     /// Their words.
     pub fn words(self) -> Vec<&'static str> {
-        [("stdin", self.stdin), ("callbacks", self.callbacks)]
+        [("stdin", self.stdin), ("callbacks", self.callbacks), ("log", self.log), ("progress", self.progress)]
             .into_iter()
             .filter(|(_, is)| *is)
             .map(|(w, _)| w)

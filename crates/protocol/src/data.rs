@@ -103,7 +103,7 @@ pub struct DataDescriptor {
     pub shared: bool,
 }
 
-fn is_zero(number: &u64) -> bool {
+pub(crate) fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 

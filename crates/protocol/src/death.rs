@@ -40,9 +40,9 @@ pub enum DeathCause {
     Exit,
     /// It crashed: a fault in native code, or an abort.
     Crash,
-    /// The kernel killed it because the machine or its control group ran out of memory.
+    /// The kernel killed it because its own control group ran out of memory.
     OutOfMemory,
-    /// A signal from elsewhere ended it.
+    /// A signal from elsewhere ended it; whose is not known. It may be the kernel's, where the machine ran out of memory.
     Killed,
     /// The host ended it: for a limit, a call that did not stop, a restart or a shutdown.
     Host,
@@ -59,8 +59,11 @@ impl std::fmt::Display for WorkerDeath {
             },
             _ => f.write_str("ended; how is not known")?,
         }
-        if self.cause == Some(DeathCause::OutOfMemory) {
-            f.write_str(" since the system ran out of memory")?;
+        match self.cause {
+            Some(DeathCause::OutOfMemory) => f.write_str(" since its control group ran out of memory")?,
+            // Another process, or the kernel for want of memory: nothing tells them apart.
+            Some(DeathCause::Killed) => f.write_str("; by whom is not known")?,
+            _ => {}
         }
         if let Some(bytes) = self.peak_memory_bytes {
             write!(f, ", peak memory {:.1} MiB", bytes as f64 / (1024.0 * 1024.0))?;

@@ -73,6 +73,8 @@ codes! {
     UnknownQuestion = "unknown_question", 404, NotFound, "No such question";
     /// There is no such session.
     UnknownSession = "unknown_session", 404, NotFound, "No such session";
+    /// The session ended after it had been idle for as long as it may.
+    SessionExpired = "session_expired", 410, NotFound, "The session has expired";
     /// The value cannot be sent in the requested form.
     NotRepresentable = "not_representable", 422, FailedPrecondition, "The value cannot be represented";
     /// The worker process ended by itself; `death` says how.

@@ -1,5 +1,6 @@
 //! Python exceptions on the wire.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,12 @@ pub struct PythonException {
     /// For a `SyntaxError`: where in the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syntax: Option<SyntaxLocation>,
-    /// Of a `SystemExit`: the status with which Python would exit; absent where it would print the message, and exit with 1.
+    /// Of a `SystemExit`, or of a class that derives from it: the status with which Python would exit.
     #[serde(rename = "exitStatus", skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<u8>,
+    /// What Python would print before, without a traceback.
+    #[serde(rename = "exitMessage", skip_serializing_if = "Option::is_none")]
+    pub exit_message: Option<String>,
     /// The members of an exception group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<PythonException>,
@@ -55,15 +59,7 @@ impl PythonException {
             cause.write_report(f, indent)?;
             write!(f, "\n\n{indent}That led to the following exception:\n\n")?;
         }
-        if !self.traceback.is_empty() {
-            writeln!(f, "{indent}Traceback (most recent call last):")?;
-        }
-        for frame in &self.traceback {
-            writeln!(f, "{indent}  File \"{}\", line {}, in {}", frame.file, frame.line, frame.function)?;
-            if let Some(code) = &frame.code {
-                writeln!(f, "{indent}    {}", code.trim())?;
-            }
-        }
+        write_traceback(f, &self.traceback, indent)?;
         if let Some(syntax) = &self.syntax {
             writeln!(f, "{indent}  line {}", syntax.line)?;
             for line in [&syntax.text, &syntax.caret] {
@@ -84,6 +80,27 @@ impl PythonException {
     }
 }
 
+fn write_traceback(f: &mut impl fmt::Write, traceback: &[Frame], indent: &str) -> fmt::Result {
+    if !traceback.is_empty() {
+        writeln!(f, "{indent}Traceback (most recent call last):")?;
+    }
+    for frame in traceback {
+        writeln!(f, "{indent}  File \"{}\", line {}, in {}", frame.file, frame.line, frame.function)?;
+        if let Some(code) = &frame.code {
+            writeln!(f, "{indent}    {}", code.trim())?;
+        }
+    }
+    Ok(())
+}
+
+/// A traceback without an exception, as Python writes it, without a final line end.
+pub(crate) fn report(traceback: &[Frame]) -> String {
+    let mut out = String::new();
+    let _ = write_traceback(&mut out, traceback, ""); // a string takes all
+    out.truncate(out.trim_end().len());
+    out
+}
+
 /// One frame of a traceback.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -96,6 +113,9 @@ pub struct Frame {
     pub function: String,
     /// The text of the line, if it is known.
     pub code: Option<String>,
+    /// The variables of the frame, as the shortened `repr` of each, if the call asked for them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub locals: BTreeMap<String, String>,
 }
 
 /// The place of a `SyntaxError` in the source. Lines and columns count from 1.

@@ -15,10 +15,14 @@ pub enum HostOperation {
     GetSession,
     /// Describe a session, which may be busy, with the stacks of its threads.
     InspectSession,
+    /// Follow what happens in a session while no call runs that it belongs to: an operation with events.
+    SessionEvents,
     /// List the handles of a session.
     ListHandles,
     /// Start a debug server in a session.
     DebugSession,
+    /// Interrupt the running call of a session.
+    InterruptSession,
     /// Replace a session's worker, whatever it is doing, with an empty one.
     RestartSession,
     /// End a session and release all that it keeps.
@@ -37,15 +41,17 @@ pub enum HostOperation {
 
 impl HostOperation {
     /// Every operation.
-    pub const ALL: [HostOperation; 15] = [
+    pub const ALL: [HostOperation; 17] = [
         HostOperation::Health,
         HostOperation::Cancel,
         HostOperation::CreateSession,
         HostOperation::ListSessions,
         HostOperation::GetSession,
         HostOperation::InspectSession,
+        HostOperation::SessionEvents,
         HostOperation::ListHandles,
         HostOperation::DebugSession,
+        HostOperation::InterruptSession,
         HostOperation::RestartSession,
         HostOperation::DeleteSession,
         HostOperation::CreateEnvironment,
@@ -63,8 +69,10 @@ impl HostOperation {
             HostOperation::CreateSession | HostOperation::ListSessions => "/api/sessions",
             HostOperation::GetSession | HostOperation::DeleteSession => "/api/sessions/{sessionId}",
             HostOperation::InspectSession => "/api/sessions/{sessionId}/inspect",
+            HostOperation::SessionEvents => "/api/sessions/{sessionId}/events",
             HostOperation::ListHandles => "/api/sessions/{sessionId}/handles",
             HostOperation::DebugSession => "/api/sessions/{sessionId}/debug",
+            HostOperation::InterruptSession => "/api/sessions/{sessionId}/interrupt",
             HostOperation::RestartSession => "/api/sessions/{sessionId}/restart",
             HostOperation::CreateEnvironment => "/api/venv/create",
             HostOperation::ListEnvironments => "/api/venv/list",
@@ -81,6 +89,7 @@ impl HostOperation {
             | HostOperation::ListSessions
             | HostOperation::GetSession
             | HostOperation::InspectSession
+            | HostOperation::SessionEvents
             | HostOperation::ListHandles
             | HostOperation::ListEnvironments => "GET",
             HostOperation::DeleteSession => "DELETE",
@@ -97,8 +106,10 @@ impl HostOperation {
             HostOperation::ListSessions => "session_list",
             HostOperation::GetSession => "session_get",
             HostOperation::InspectSession => "session_inspect",
+            HostOperation::SessionEvents => "session_events",
             HostOperation::ListHandles => "session_handles",
             HostOperation::DebugSession => "session_debug",
+            HostOperation::InterruptSession => "session_interrupt",
             HostOperation::RestartSession => "session_restart",
             HostOperation::DeleteSession => "session_delete",
             HostOperation::CreateEnvironment => "venv_create",
@@ -123,8 +134,10 @@ impl HostOperation {
             HostOperation::ListSessions => "SessionService/ListSessions",
             HostOperation::GetSession => "SessionService/GetSession",
             HostOperation::InspectSession => "SessionService/InspectSession",
+            HostOperation::SessionEvents => "SessionService/SessionEvents",
             HostOperation::ListHandles => "SessionService/ListHandles",
             HostOperation::DebugSession => "SessionService/DebugSession",
+            HostOperation::InterruptSession => "SessionService/InterruptSession",
             HostOperation::RestartSession => "SessionService/RestartSession",
             HostOperation::DeleteSession => "SessionService/DeleteSession",
             HostOperation::CreateEnvironment => "VenvService/CreateEnvironment",

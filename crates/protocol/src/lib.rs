@@ -34,7 +34,7 @@ pub use exception::{Frame, PythonException, SyntaxLocation};
 pub use form::ValueForm;
 pub use grpc_code::GrpcCode;
 pub use host_operation::HostOperation;
-pub use inspection::{HandleList, HeldObject, SessionInspection, StackFrame, ThreadStack};
+pub use inspection::{CallInfo, HandleList, HeldObject, SessionInspection, StackFrame, ThreadStack};
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{ServerEndpoint, ServerRecord, ServerState, start_time};

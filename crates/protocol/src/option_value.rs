@@ -211,8 +211,9 @@ fn form(word: &str) -> Result<ValueForm, String> {
 }
 
 fn capabilities<'a>(words: impl Iterator<Item = &'a str>) -> Result<Capabilities, String> {
-    Capabilities::parse(words)
-        .map_err(|word| format!("capabilities are 'stdin' and 'callbacks', not '{}'", shortened(word)))
+    Capabilities::parse(words).map_err(|word| {
+        format!("capabilities are 'stdin', 'callbacks', 'log' and 'progress', not '{}'", shortened(word))
+    })
 }
 
 fn shortened(word: &str) -> String {

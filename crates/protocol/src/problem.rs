@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::death::WorkerDeath;
 use crate::error::ErrorCode;
-use crate::exception::PythonException;
+use crate::exception::{Frame, PythonException, report};
 
 /// What became of a call that was cancelled or ran out of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Problem {
     pub code: ErrorCode,
     /// What failed, on what, why, and what to do next.
     pub detail: String,
-    /// The exception, if Python raised one.
+    /// The exception, if Python raised one; of a call that was interrupted, the one that ended it, as a rule the `KeyboardInterrupt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<PythonException>,
     /// Whether the call may have run; absent where that is certain.
@@ -44,6 +44,10 @@ pub struct Problem {
     /// What became of a cancelled call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// Where the code was, outermost frame first: when the interrupt reached a call that finished all the same, or before the worker was
+    /// killed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub traceback: Vec<Frame>,
     /// The results so far, of a batch that was interrupted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<serde_json::Value>,
@@ -52,13 +56,16 @@ pub struct Problem {
     pub answer: serde_json::Map<String, serde_json::Value>,
     /// How the worker ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub death: Option<WorkerDeath>,
+    pub death: Option<Box<WorkerDeath>>,
     /// What the call wrote to standard output before it failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stdout: String,
     /// What the call wrote to standard error before it failed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+    /// How many bytes of the output were left out.
+    #[serde(default, skip_serializing_if = "crate::data::is_zero")]
+    pub omitted_output_bytes: u64,
     /// The session's epoch: 1 at first, one more after each restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_epoch: Option<u64>,
@@ -76,12 +83,25 @@ impl Problem {
             started: None,
             ran: false,
             outcome: None,
+            traceback: Vec::new(),
             results: None,
             answer: serde_json::Map::new(),
             death: None,
             stdout: String::new(),
             stderr: String::new(),
+            omitted_output_bytes: 0,
             session_epoch: None,
+        }
+    }
+}
+
+impl Problem {
+    /// Where the code was when it was interrupted or killed, as Python writes a traceback; `None` where it is not known.
+    pub fn place(&self) -> Option<String> {
+        match &self.exception {
+            Some(exception) => Some(format!("{exception:#}")),
+            None if self.traceback.is_empty() => None,
+            None => Some(report(&self.traceback)),
         }
     }
 }

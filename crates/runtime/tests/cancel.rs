@@ -207,3 +207,23 @@ fn a_cancel_that_races_with_the_end_hits_nobody_else() {
         assert_eq!(session.info().epoch, 1, "no worker died");
     });
 }
+
+#[test]
+fn a_call_that_does_not_finish_while_the_host_shuts_down_is_interrupted() {
+    on_one_python(async |sessions| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mark = folder.path().join("mark");
+        let session = sessions.default_session();
+        let code = format!(
+            "import os\nos.chdir({:?})\nimport atexit\natexit.register(lambda: open('ended', 'w').close())\n\
+             try:\n    open('mark', 'w').close()\n    while True: pass\nfinally: open('interrupted', 'w').close()",
+            folder.path().to_str().expect("UTF-8")
+        );
+        let running = start(session, "a", &code, None);
+        marked(&mark).await;
+        sessions.shut_down(Duration::from_millis(50)).await;
+        let told = running.await.expect("told");
+        assert_eq!((told.problem().code, told.problem().started), (ErrorCode::ShuttingDown, Some(true)));
+        assert!(folder.path().join("interrupted").exists() && folder.path().join("ended").exists());
+    });
+}

@@ -50,7 +50,7 @@ fn unkind_code_harms_its_own_session_only() {
             assert_eq!(told.value(), &json!(2), "after {code}");
             assert!(!must_live || session.info().epoch == 1, "the worker died of {code}");
             let last = session.info().pid;
-            sessions.delete(session.id(), std::time::Duration::from_millis(500)).await.expect("ended");
+            sessions.delete(session.id()).await.expect("ended");
             for pid in [Some(first), last].into_iter().flatten() {
                 gone(pid as u32).await;
             }

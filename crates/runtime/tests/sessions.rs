@@ -4,10 +4,12 @@
 #[allow(unreachable_pub)]
 mod support;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::{ErrorCode, Operation, Outcome, SessionOptions};
-use beep_python_runtime::session::{CallResult, Request, Session};
+use beep_python_protocol::{Capabilities, ErrorCode, Operation, Outcome, SessionOptions};
+use beep_python_runtime::session::{CallResult, Event, Request, Session, SessionManagerOptions};
 use rustix::process::Pid;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use serde_json::{Value, json};
@@ -178,7 +180,8 @@ fn output_without_end_is_cut_and_marked() {
         let told = eval(sessions.default_session(), "for _ in range(1000): print('x' * 100_000)").await;
         let stdout = &told.reply.output.stdout;
         assert!(stdout.len() < 1_100_000, "{} bytes were kept", stdout.len());
-        assert!(stdout.ends_with("more bytes]\n"), "the cut is marked");
+        let mark = format!("\n[output cut here: {} bytes left out]\n", told.reply.output.omitted_bytes);
+        assert!(stdout.contains(&mark) && stdout.ends_with("x\n"), "the cut is marked, and the end is kept");
     });
 }
 
@@ -426,6 +429,41 @@ fn a_worker_that_is_stuck_outside_of_any_call_is_replaced() {
 }
 
 #[test]
+fn a_worker_that_is_stopped_for_a_while_keeps_its_state() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        eval(session, "kept = 1").await;
+        let pid = Pid::from_raw(session.info().pid.expect("a worker")).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).expect("stopped");
+        let waiting = eval_within(session, "kept = 2", 50, Some(50)).await;
+        assert_eq!(waiting.problem().outcome, Some(Outcome::NotStarted));
+        tokio::time::sleep(Duration::from_millis(300)).await; // its grace is over
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("it is there");
+        assert_eq!(eval(session, "kept").await.value(), &json!(1));
+    });
+}
+
+#[test]
+fn a_worker_that_a_thread_kept_from_starting_calls_is_replaced_and_the_next_call_is_told() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        // The thread holds the interpreter's lock.
+        let hold = "import ctypes, threading, time\nc = ctypes.PyDLL(None)\n\
+                    threading.Thread(target=lambda: (time.sleep(0.1), print('holds', flush=True), c.sleep(60)), daemon=True).start()";
+        eval(session, hold).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting = eval_within(session, "1", 100, Some(100)).await;
+        assert_eq!(waiting.problem().outcome, Some(Outcome::NotStarted));
+        while session.epoch() == 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let told = eval(session, "2").await;
+        assert_eq!((told.problem().code, told.problem().started), (ErrorCode::SessionRestarted, Some(false)));
+        assert_eq!(eval(session, "3").await.value(), &json!(3));
+    });
+}
+
+#[test]
 fn a_background_thread_that_prints_for_ever_harms_nobody() {
     on_one_python(async |sessions| {
         let session = sessions.default_session();
@@ -453,7 +491,7 @@ fn sessions_are_apart_and_outlive_their_zygote() {
         assert_eq!(eval(&one, "name").await.value(), "one");
         let three = sessions.create(Default::default()).await.expect("a new zygote is started");
         assert_ne!(eval(&three, "import os; os.getppid()").await.value().as_i64(), Some(zygote));
-        sessions.delete(three.id(), Duration::from_secs(1)).await.expect("deleted");
+        sessions.delete(three.id()).await.expect("deleted");
         assert_eq!(sessions.get(three.id()).expect_err("gone").code, ErrorCode::UnknownSession);
         assert_eq!(eval(&three, "1").await.problem().code, ErrorCode::ShuttingDown);
     });
@@ -491,6 +529,33 @@ fn closing_lets_calls_finish() {
 }
 
 #[test]
+fn closing_lets_an_open_stream_finish() {
+    on_one_python(async |sessions| {
+        let session = sessions.create(Default::default()).await.expect("a session");
+        let body = json!({ "expression": "('x' * 600_000 for _ in range(7))" }).to_string();
+        let mut stream = session.subscribe(Request::new(Operation::Stream, body), Capabilities::NONE);
+        assert!(matches!(stream.next().await, Some(Event::Item(_))));
+        let closing = tokio::spawn({
+            let session = session.clone();
+            async move { session.close(Duration::from_secs(60)).await }
+        });
+        while !matches!(&eval(&session, "1").await.reply.result, CallResult::Problem(told) if told.code == ErrorCode::ShuttingDown)
+        {
+        }
+        let mut items = 1;
+        while let Some(event) = stream.next().await {
+            match event {
+                Event::Item(_) => items += 1,
+                Event::Response(response) => assert_eq!(Told::from(*response).object()["count"], 7),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(items, 7);
+        closing.await.expect("closed");
+    });
+}
+
+#[test]
 fn modules_that_leave_threads_make_workers_spawned() {
     let folder = tempfile::tempdir().expect("a folder");
     let module =
@@ -509,6 +574,61 @@ fn modules_that_leave_threads_make_workers_spawned() {
             assert_eq!(eval(session, "6 * 7").await.value(), &json!(42));
         },
     );
+}
+
+/// A virtual environment of this Python. Returns its interpreter, and where its packages are.
+fn virtual_environment(python: &Path, folder: &Path) -> (PathBuf, PathBuf) {
+    let code = "import sys, venv, sysconfig\nvenv.create(sys.argv[1], symlinks=True)\n\
+                print(sysconfig.get_path('purelib', vars={'base': sys.argv[1]}))";
+    let ran = Command::new(python).args(["-c", code]).arg(folder).output().expect("ran");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    (folder.join("bin/python"), PathBuf::from(String::from_utf8(ran.stdout).expect("UTF-8").trim()))
+}
+
+#[test]
+fn session_that_starts_gets_what_its_environment_holds() {
+    let pythons = support::pythons();
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("environment");
+    let (python, packages) = virtual_environment(pythons.last().expect("a Python"), &place);
+    let write = |name: &str, text: &str| {
+        std::fs::write(packages.join("new"), text).expect("written");
+        std::fs::rename(packages.join("new"), packages.join(name)).expect("in place");
+    };
+    write("preloaded.py", "value = 1");
+    std::fs::write(folder.path().join("editable.py"), "").expect("written");
+    let change = |options: &mut SessionManagerOptions| {
+        options.preload = vec!["preloaded".into()];
+        options.python = python.clone();
+    };
+    with_options(change, async |sessions| {
+        let create = async || sessions.create(SessionOptions::default()).await;
+        let value = async |session: &Session| {
+            eval(session, "import preloaded\npreloaded.value").await.value().as_i64().expect("a number")
+        };
+        let first = create().await.expect("a session");
+        assert_eq!(value(&first).await, 1);
+        write("preloaded.py", "value = 22");
+        let second = create().await.expect("a session");
+        assert_eq!((value(&first).await, value(&second).await), (1, 22), "a session keeps what it has");
+        assert_eq!(eval(&second, "import editable").await.exception()["type"], "ModuleNotFoundError");
+        first.restart().await.expect("restarted");
+        assert_eq!(value(&first).await, 22);
+        write("__editable__.pth", &folder.path().display().to_string());
+        let third = create().await.expect("a session");
+        eval(&third, "import editable").await.value();
+        eval(&second, "import os; os._exit(1)").await.problem();
+        eval(&second, "import editable").await.value();
+        let version = "import sys\nlist(sys.version_info[:2])";
+        let before = eval(&third, version).await.value().clone();
+        std::fs::remove_dir_all(&place).expect("removed");
+        let told = create().await.expect_err("no Python").detail;
+        assert!(told.contains("cannot start"), "{told}");
+        virtual_environment(&pythons[0], &place);
+        let other = create().await.expect("a session");
+        assert_eq!(eval(&third, version).await.value(), &before);
+        assert_eq!(eval(&other, version).await.value() == &before, pythons.len() == 1);
+    });
 }
 
 #[test]
@@ -604,7 +724,7 @@ fn calls_that_ended_badly_are_no_longer_under_way() {
             });
             other.restart().await.expect("restarted");
             call.await.expect("it ended");
-            sessions.delete(other.id(), Duration::ZERO).await.expect("deleted");
+            sessions.delete(other.id()).await.expect("deleted");
         };
         // Only a call that is the only one under way draws its worker near.
         died().await;

@@ -1,21 +1,21 @@
 //! Events on any wire: those that are ready travel together.
 
 use beep_python_protocol::ValueForm;
+use beep_python_runtime::session::Event;
 use beep_python_runtime::session::service::json::{Chunks, EncodedEvent, encode_event};
-use beep_python_runtime::session::{Event, EventStream};
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::{FutureExt, Stream, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 /// The size from which a batch of events is sent.
 pub(crate) const BATCH_BYTES: usize = 32 << 10;
 
 /// Encodes all events, as they come, each with `write`; those that are ready go together.
 pub(crate) fn batch(
-    events: EventStream,
+    events: impl Stream<Item = Event> + Send,
     form: ValueForm,
     write: impl Fn(EncodedEvent, &mut BytesMut) + Send + Sync,
 ) -> impl Stream<Item = Bytes> + Send {
-    stream::unfold((events, write), move |(mut events, write)| async move {
+    stream::unfold((Box::pin(events), write), move |(mut events, write)| async move {
         let mut next: Option<Event> = Some(events.next().await?);
         let mut out = BytesMut::new();
         while let Some(event) = next {

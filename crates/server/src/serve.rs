@@ -167,6 +167,7 @@ async fn start(
         directory: None,
         limits: SessionLimits::default().with_overrides(&options.limits),
         capacity: options.capacity,
+        drain: options.drain,
         dedicated_thread: true,
     })
     .await?;

@@ -15,5 +15,6 @@ mod pipe;
 mod event {
     pub mod callbacks;
     pub mod execute;
+    pub mod origin;
     pub mod streams;
 }

@@ -6,6 +6,9 @@ mod gate;
 #[path = "support/host.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod host;
+#[path = "support/http2.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod http2;
 #[path = "support/port.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod port;
@@ -15,6 +18,8 @@ mod support;
 
 #[path = "rpc/bad_input.rs"]
 mod bad_input;
+#[path = "rpc/cancel.rs"]
+mod cancel;
 #[path = "rpc/client.rs"]
 mod client;
 #[path = "rpc/grpc.rs"]

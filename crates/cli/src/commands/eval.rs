@@ -1,16 +1,18 @@
 //! `eval`: code in, result out.
 
 use std::io::Read;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::protocol::{ErrorCode, Limits};
-use beep_python_client::{AnyBackend, Error, Response, Returned, SessionOptions};
+use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, SessionOptions};
 use serde_json::json;
+use signal_hook::consts::SIGINT;
 
 use super::streaming::{self, WRITE_LIMIT};
-use crate::async_runtime::{interrupted, unless_interrupted};
 use crate::context::Context;
+use crate::ctrl_c::CtrlC;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
@@ -18,6 +20,7 @@ use crate::hints::hint_for;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
 use crate::server::settings::seconds;
+use crate::signals::Signals;
 
 /// In place of the code: read it from standard input.
 const FROM_INPUT: &str = "-";
@@ -40,7 +43,10 @@ everything is printed as JSON at the end, and input() gets no line.
 With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
 --server, or in the only running one; if there is none, or more than one, in a server of its own.
 Without --session the code runs in a new session, which ends with the command; `--session default` is
-the session that clients share.")]
+the session that clients share.
+
+Ctrl-C is the code's, as under python: it may catch KeyboardInterrupt and go on. The third one kills the
+code's worker.")]
 pub(crate) struct Args {
     /// An expression, or statements whose last expression is the result; `-` reads standard input
     #[arg(allow_negative_numbers = true)]
@@ -62,32 +68,28 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let code = code(&args.code)?;
     let home = context.home()?;
     let server = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
-    let mut interruption = std::pin::pin!(interrupted());
     match (server, &args.session) {
-        (Some(record), Some(session)) => {
-            let client = connect(&record)?.with_session(session);
-            unless_interrupted(evaluate(context, client, &code, &args), interruption).await
-        }
+        (Some(record), Some(session)) => evaluate(context, connect(&record)?.with_session(session), &code, &args).await,
         (Some(record), None) => {
             // A session of its own, which ends with this command, whatever it is doing. The idle timeout ends it where the
             // command is killed.
             let client = connect(&record)?;
             let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
             let session = client.create_session_with(&options).await?;
-            let evaluated = evaluate(context, client.with_session(&session), &code, &args);
-            let status = unless_interrupted(evaluated, interruption).await;
+            let status = evaluate(context, client.with_session(&session), &code, &args).await;
             let _ = tokio::time::timeout(DELETE_TIMEOUT, client.delete_session(&session)).await;
             status
         }
         (None, _) => {
             let environment = args.environment.resolve(context)?;
-            let server = TemporaryServer::start(&home, &environment, false, interruption.as_mut()).await??;
+            // A signal ends this command at once until the code runs, and again after it: its server then ends by itself.
+            let server = TemporaryServer::start(&home, &environment, false, pin!(std::future::pending())).await??;
             let client = connect(&server.record)?;
-            let in_session = async {
+            let status = async {
                 let client = client.with_session(&client.create_session_with(&streamed()).await?);
                 evaluate(context, client, &code, &args).await
             };
-            let status = unless_interrupted(in_session, interruption).await;
+            let status = status.await;
             // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await?;
             let status = status?;
@@ -103,64 +105,114 @@ fn streamed() -> SessionOptions {
     SessionOptions { limits, ..SessionOptions::default() }
 }
 
+/// Evaluates, and prints the result. Meanwhile Ctrl-C is the code's.
 async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<ExitStatus> {
-    let mut client = client.with_cancel_on_disconnect();
+    let signals = Signals::listen()?;
+    let ctrl_c = CtrlC::new(&client);
+    let mut client = client.with_request_id(&ctrl_c.request_id).with_cancel_on_disconnect();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let printer = &context.printer;
-    // Whether anything still reads the output.
-    let answered = if printer.is_json() {
-        let answered = client.with_reprs().evaluate::<Response<Returned>>(code).await;
-        answered.map(|answer| {
-            print_json(context, answer);
-            true
-        })
-    } else {
-        let answered = streaming::run(printer, &client, code, args.code != FROM_INPUT).await;
-        answered.map(|answer| {
-            let is_read = answer.is_some();
-            answer.into_iter().for_each(|answer| print_text(context, answer));
-            is_read
-        })
+    let run = run_code(context, &client, code, args, &ctrl_c, signals.let_go());
+    let ended = match ctrl_c.pass_on(signals, run).await {
+        Ok(answered) => print(context, answered, args, ctrl_c.presses.get() > 0),
+        Err(signal) => Ok(ExitStatus::Signal(signal)),
     };
-    let ended = match answered {
-        Ok(true) => ExitStatus::Success,
-        Ok(false) => ExitStatus::Failure,
-        Err(Error::Python(raised)) => {
-            let exception = &raised.exception;
-            let json = json!({"exception": exception, "stdout": raised.stdout, "stderr": raised.stderr});
-            context.printer.result(json, || {
-                context.printer.raw(&raised.stdout);
-                context.printer.raw_note(&raised.stderr);
-                match (exception.kind.as_str(), exception.exit_status) {
-                    ("SystemExit", Some(_)) => {}
-                    // As Python ends a program: with what the exception holds, and no traceback.
-                    ("SystemExit", None) => context.printer.note(&exception.message),
-                    _ => context.printer.note(format_args!("{exception:#}")),
-                }
-            });
-            exception.exit_status.map_or(ExitStatus::Failure, ExitStatus::Code)
-        }
+    // Also releases the handle of the response, which nothing uses any more.
+    client.release_dropped().await;
+    ended
+}
+
+/// What running code came to.
+enum Answer {
+    Json(Response<Returned>),
+    Text(Response<Option<String>>),
+    /// Nothing reads its output any more.
+    Unread,
+}
+
+/// Runs the code to its end, and then lets go of the signals.
+async fn run_code(
+    context: &Context,
+    client: &AnyBackend,
+    code: &str,
+    args: &Args,
+    ctrl_c: &CtrlC,
+    let_go: impl Fn(),
+) -> Result<Answer, Error> {
+    if context.printer.is_json() {
+        let answered = client.with_reprs().evaluate::<Response<Returned>>(code).await;
+        let_go();
+        return answered.map(Answer::Json);
+    }
+    let has_input = args.code != FROM_INPUT;
+    let answered = streaming::run(&context.printer, client, code, has_input, &ctrl_c.presses, let_go).await?;
+    Ok(answered.map_or(Answer::Unread, Answer::Text))
+}
+
+/// Prints what the code came to. `pressed`: whether the user has pressed Ctrl-C.
+fn print(context: &Context, answered: Result<Answer, Error>, args: &Args, pressed: bool) -> Result<ExitStatus> {
+    match answered {
+        Ok(Answer::Json(answer)) => print_json(context, answer),
+        Ok(Answer::Text(answer)) => print_text(context, answer),
+        Ok(Answer::Unread) => return Ok(ExitStatus::Failure),
+        Err(Error::Python(raised)) => return Ok(print_exception(context, &raised)),
         Err(error) => {
             let (stdout, stderr) = error.output().unwrap_or_default();
             context.printer.raw_note(stdout);
             context.printer.raw_note(stderr);
-            if args.timeout.is_none() || error.code() != Some(ErrorCode::DeadlineExceeded) {
-                return Err(error.into());
+            if let Error::Host(problem) = &error
+                && let Some(place) = problem.place()
+            {
+                context.printer.note(place);
             }
+            let status = match error.code() {
+                Some(ErrorCode::DeadlineExceeded) if args.timeout.is_some() => ExitStatus::Code(TIMED_OUT),
+                // It died where code had given SIGINT its default action.
+                Some(ErrorCode::Cancelled | ErrorCode::WorkerDied) if pressed => ExitStatus::Signal(SIGINT),
+                _ => match status_of_death(&error) {
+                    Some(status) => status,
+                    None => return Err(error.into()),
+                },
+            };
             let error = error.into();
             context.printer.error(&error, hint_for(&error, context).as_deref());
-            ExitStatus::Code(TIMED_OUT)
+            return Ok(status);
         }
-    };
-    // Also releases the handle of the response, which nothing uses any more.
-    client.release_dropped().await;
-    Ok(ended)
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// The status of code that ended its process without an exception, as a shell tells it: `os._exit`, a signal, a crash.
+fn status_of_death(error: &Error) -> Option<ExitStatus> {
+    let Error::Host(problem) = error else { return None };
+    let death = problem.death.as_ref().filter(|_| problem.code == ErrorCode::WorkerDied)?;
+    let status = death.exit_code.or_else(|| death.signal.map(|signal| 128 + signal))?;
+    Some(ExitStatus::Code(u8::try_from(status & 0xff).unwrap_or(1)))
+}
+
+/// Prints an exception as Python does that ends a program. Returns the status that it ends with.
+fn print_exception(context: &Context, raised: &PythonError) -> ExitStatus {
+    let exception = &raised.exception;
+    let json = json!({"exception": exception, "stdout": raised.stdout, "stderr": raised.stderr});
+    context.printer.result(json, || {
+        context.printer.raw(&raised.stdout);
+        context.printer.raw_note(&raised.stderr);
+        // As Python ends a program: with what a SystemExit holds, and no traceback.
+        match (exception.exit_status, &exception.exit_message) {
+            (Some(_), None) => {}
+            (Some(_), Some(message)) => context.printer.note(message),
+            (None, _) => context.printer.note(format_args!("{exception:#}")),
+        }
+    });
+    match exception.kind.as_str() {
+        "KeyboardInterrupt" => ExitStatus::Signal(SIGINT),
+        _ => exception.exit_status.map_or(ExitStatus::Failure, ExitStatus::Code),
+    }
 }
 
 fn print_json(context: &Context, answer: Response<Returned>) {
-    let Response { value, stdout, stderr, session_epoch } = answer;
+    let Response { value, stdout, stderr, omitted_output_bytes, session_epoch } = answer;
     let mut json = match &value {
         Returned::Value(value) => json!({"value": value.to_plain()}),
         Returned::Handle(handle) => {
@@ -169,6 +221,9 @@ fn print_json(context: &Context, answer: Response<Returned>) {
     };
     json["stdout"] = stdout.as_str().into();
     json["stderr"] = stderr.as_str().into();
+    if omitted_output_bytes > 0 {
+        json["omittedOutputBytes"] = omitted_output_bytes.into();
+    }
     json["sessionEpoch"] = session_epoch.into();
     context.printer.result(json, || {});
 }

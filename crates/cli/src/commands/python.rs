@@ -26,7 +26,7 @@ With --venv or --python the prompt has a server of its own. Otherwise it uses th
 the only running one, or a server of its own if none is running. Without SESSION the prompt has a new
 session, which ends with it; `default` is the session that clients share.
 
-Tab completes, `_` is the last value, Ctrl-C cancels the running code and keeps the session's state,
+Tab completes, `_` is the last value, Ctrl-C interrupts the running code and keeps the session's state,
 Ctrl-D leaves.")]
 pub(crate) struct Args {
     /// The session, on a running server

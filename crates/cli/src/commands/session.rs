@@ -1,7 +1,11 @@
 //! `session`: the sessions of a server.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use beep_python_client::{AnyBackend, Limits, SessionInfo, SessionOptions};
+use beep_python_client::protocol::CallInfo;
+use beep_python_client::protocol::message::{CancelOutcome, InterruptRequest, InterruptResponse};
+use beep_python_client::{AnyBackend, Limits, SessionInfo, SessionInspection, SessionOptions};
 use beep_python_runtime::interpreter::VersionRequest;
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use serde_json::json;
@@ -9,7 +13,9 @@ use serde_json::json;
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::exit_status::ExitStatus;
+use crate::printer::Printer;
 use crate::server::lookup::{connect, find_server};
+use crate::server::settings::seconds;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -21,6 +27,8 @@ pub(crate) enum Command {
     Show(Named),
     /// List the objects that a session holds for its clients
     Handles(Named),
+    /// Interrupt the running call of a session; the session keeps its state if the call stops in time
+    Interrupt(Interrupt),
     /// Kill a session's worker, whatever it does; the session continues, empty
     Restart(Named),
     /// Delete a session
@@ -40,6 +48,21 @@ pub(crate) struct Named {
     session: String,
     #[command(flatten)]
     server: Server,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Interrupt {
+    #[command(flatten)]
+    named: Named,
+    /// Cancel the calls that wait behind it, too
+    #[arg(long)]
+    abort_queued: bool,
+    /// Interrupt once, as Ctrl-C does: the call goes on if its code catches that
+    #[arg(long, conflicts_with = "grace")]
+    once: bool,
+    /// How long the call may take to stop before its worker is killed, in seconds [default: the call's own grace]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    grace: Option<Duration>,
 }
 
 #[derive(clap::Args)]
@@ -106,33 +129,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
         }
         Command::Show(Named { session, server }) => {
             let told = client(context, &server)?.inspect_session(&session).await?;
-            let info = &told.session;
-            printer.result(json!(told), || {
-                printer.line(format_args!(
-                    "Session {session}: Python {} in {}",
-                    info.python.as_deref().unwrap_or("?"),
-                    info.environment
-                ));
-                let running =
-                    told.running_ms.map_or("idle".to_owned(), |ms| format!("a call has been running for {ms} ms"));
-                printer.line(format_args!("  {running}, {} under way, memory {}", info.calls, memory(info)));
-                for thread in &told.threads {
-                    printer.line(format_args!(
-                        "  thread {}{}",
-                        thread.thread,
-                        if thread.main { ", which runs the calls" } else { "" }
-                    ));
-                    for frame in &thread.frames {
-                        printer.line(format_args!("    {}:{} in {}", frame.file, frame.line, frame.function));
-                    }
-                }
-                if let Some(death) = &info.last_death {
-                    printer.line(format_args!("  restarted: its last {death}"));
-                    for line in death.fault.as_deref().unwrap_or(&death.stderr_tail).lines() {
-                        printer.line(format_args!("  | {line}"));
-                    }
-                }
-            });
+            printer.result(json!(told), || show(printer, &told));
         }
         Command::Handles(Named { session, server }) => {
             let held = client(context, &server)?.list_handles(&session).await?;
@@ -150,6 +147,28 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
                 printer.table(&["HANDLE", "TYPE", "BYTES", "AGE", "REPR"], rows.collect());
             });
         }
+        Command::Interrupt(Interrupt { named: Named { session, server }, abort_queued, once, grace }) => {
+            let grace_ms = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+            let asked = InterruptRequest { grace_ms, abort_queued, once };
+            let InterruptResponse { outcome, aborted } =
+                client(context, &server)?.interrupt_session(&session, &asked).await?;
+            printer.result(json!({"sessionId": session, "outcome": outcome, "aborted": aborted}), || {
+                let told = match outcome {
+                    CancelOutcome::NotFound => "No call was running",
+                    CancelOutcome::Finished => "The call had ended, or caught the interrupt and went on to its end",
+                    CancelOutcome::NotStarted => "The call had not started, and will not",
+                    CancelOutcome::Interrupted => "Interrupted the call; it goes on if its code caught that",
+                    CancelOutcome::StateKept => "Interrupted the call; the session keeps its state",
+                    CancelOutcome::StateLost => {
+                        "The call did not stop: its worker was killed, and the session is empty now"
+                    }
+                };
+                printer.line(told);
+                if aborted > 0 {
+                    printer.line(format_args!("Cancelled {aborted} that waited"));
+                }
+            });
+        }
         Command::Restart(Named { session, server }) => {
             let epoch = client(context, &server)?.restart_session(&session).await?;
             printer.result(json!({"sessionId": session, "sessionEpoch": epoch}), || {
@@ -158,12 +177,47 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
         }
         Command::Delete(Named { session, server }) => {
             client(context, &server)?.delete_session(&session).await?;
-            printer.result(json!({"sessionId": session}), || {
-                printer.line(format_args!("ExitStatus the session {session}"))
-            });
+            printer
+                .result(json!({"sessionId": session}), || printer.line(format_args!("Deleted the session {session}")));
         }
     }
     Ok(ExitStatus::Success)
+}
+
+/// Prints what a session does.
+fn show(printer: &Printer, told: &SessionInspection) {
+    let info = &told.session;
+    printer.line(format_args!(
+        "Session {}: Python {} in {}",
+        info.session_id,
+        info.python.as_deref().unwrap_or("?"),
+        info.environment
+    ));
+    let running = match (&told.running, told.running_ms) {
+        (Some(call), Some(ms)) => format!("{} has been running for {ms} ms", named(call)),
+        (None, Some(ms)) => format!("a call has been running for {ms} ms"),
+        (_, None) => "idle".to_owned(),
+    };
+    printer.line(format_args!("  {running}, {} under way, memory {}", info.calls, memory(info)));
+    for call in &told.waiting {
+        printer.line(format_args!("  {} has waited for {} ms", named(call), call.age_ms));
+    }
+    for thread in &told.threads {
+        printer.line(format_args!(
+            "  thread {}{}",
+            thread.thread,
+            if thread.main { ", which runs the calls" } else { "" }
+        ));
+        for frame in &thread.frames {
+            printer.line(format_args!("    {}:{} in {}", frame.file, frame.line, frame.function));
+        }
+    }
+    if let Some(death) = &info.last_death {
+        printer.line(format_args!("  restarted: its last {death}"));
+        for line in death.fault.as_deref().unwrap_or(&death.stderr_tail).lines() {
+            printer.line(format_args!("  | {line}"));
+        }
+    }
 }
 
 fn client(context: &Context, server: &Server) -> Result<AnyBackend> {
@@ -181,6 +235,12 @@ fn row(info: &SessionInfo) -> Vec<String> {
         info.session_epoch.to_string(),
         info.environment.clone(),
     ]
+}
+
+/// The call by its operation, its number, and the id that its client gave it.
+fn named(call: &CallInfo) -> String {
+    let request = call.request_id.as_ref().map_or_else(String::new, |id| format!(" {id:?}"));
+    format!("call {} ({}{request})", call.call_id, call.operation)
 }
 
 fn memory(info: &SessionInfo) -> String {

@@ -1,5 +1,6 @@
 //! `eval` without `--json`: streams the code's output as it comes, and answers its `input()` from standard input.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
@@ -11,45 +12,77 @@ use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::printer::Printer;
+use crate::terminal::detect::clear_line;
+use crate::terminal::hidden_input::{CtrlC, HiddenInput, read_line};
+use crate::terminal::line_editor::ReadLine;
 
 /// How many bytes are buffered where the reader is slower than the code prints.
 pub(super) const WRITE_LIMIT: usize = 64 << 20;
 
 /// Runs code to its end and returns its value as text; `None`, and the code is cancelled, when nothing reads its output any more.
+/// `ctrl_c` counts how often that was pressed, `ended` is called when the code has ended.
 pub(super) async fn run(
     printer: &Printer,
     client: &AnyBackend,
     code: &str,
     has_input: bool,
+    ctrl_c: &Cell<u32>,
+    ended: impl FnOnce(),
 ) -> Result<Option<Response<Option<String>>>, Error> {
     let mut execution = client.evaluate_streaming_to_text(code).await?;
     let (writer, written) = Writer::start();
     // Several threads may wait for a line. Meanwhile the code may print, or end, by its deadline for example.
     let mut waiting = VecDeque::new();
     let mut reading: Option<oneshot::Receiver<Option<String>>> = None;
+    let mut hidden: Option<HiddenInput> = None;
+    let mut seen = ctrl_c.get();
     loop {
         tokio::select! {
             shown = execution.next() => match shown {
                 Some(ExecutionEvent::Stdout(text)) => writer.write(Stream::Output, text).await,
                 Some(ExecutionEvent::Stderr(text)) => writer.write(Stream::Errors, text).await,
+                Some(ExecutionEvent::Display(display)) if display.data.is_empty() => {} // a place for updates
                 Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, format!("{}\n", display.text())).await,
+                Some(ExecutionEvent::ClearOutput { .. }) => writer.write(Stream::Output, clear_line().to_owned()).await,
+                // Ctrl-C has ended what waited at the prompt, and the next line is this one's.
+                Some(ExecutionEvent::InputRequest(input)) if ctrl_c.get() != seen && reading.is_some() => {
+                    seen = ctrl_c.get();
+                    drop(hidden.take()); // first the modes that the terminal had
+                    hidden = ask(&writer, &input).await;
+                    waiting.pop_front();
+                    waiting.push_front(input);
+                }
                 Some(ExecutionEvent::InputRequest(input)) => waiting.push_back(input),
                 Some(_) => {}
                 None => break,
             },
             line = async { reading.as_mut().expect("it is there").await }, if reading.is_some() => {
                 reading = None;
-                if let Some(input) = waiting.pop_front() {
-                    answer(&execution, &input, line.ok().flatten().as_deref()).await?;
+                hidden = None;
+                let line = line.ok().flatten();
+                while let Some(input) = waiting.pop_front() {
+                    if answer(&execution, &input, line.as_deref()).await? {
+                        break;
+                    }
                 }
             }
             () = writer.pieces.closed() => break,
         }
         if let Some(input) = waiting.front().filter(|_| reading.is_none()) {
-            writer.write(Stream::Output, input.prompt.clone()).await;
-            reading = Some(spawn_detached(move || if has_input { line() } else { None }));
+            hidden = ask(&writer, input).await;
+            let terminal = hidden.as_ref().and_then(|hidden| hidden.reader().ok());
+            reading = Some(spawn_detached(move || match terminal {
+                Some(terminal) => match read_line(terminal) {
+                    ReadLine::Line(line) => Some(line),
+                    ReadLine::Interrupted | ReadLine::EndOfInput => None,
+                },
+                None if has_input => line(),
+                None => None,
+            }));
         }
     }
+    drop(hidden);
+    ended();
     drop(writer);
     printer.record_write(written.await.unwrap_or(Ok(())));
     if printer.is_closed() {
@@ -58,11 +91,24 @@ pub(super) async fn run(
     execution.result().await.map(Some)
 }
 
-/// Answers `input()`. If it no longer waits, the code has ended, and its result says how.
-async fn answer(execution: &Execution<AnyTransport>, input: &InputRequest, line: Option<&str>) -> Result<(), Error> {
+/// Shows what `input()` asks, and hides what is typed where `getpass()` asks.
+async fn ask(writer: &Writer, input: &InputRequest) -> Option<HiddenInput> {
+    let mut hidden = None;
+    if input.password {
+        writer.written().await; // to the same terminal, perhaps
+        hidden = HiddenInput::begin(&input.prompt, CtrlC::Signal);
+    }
+    if hidden.is_none() {
+        writer.write(Stream::Output, input.prompt.clone()).await;
+    }
+    hidden
+}
+
+/// Answers `input()`. Returns false if it no longer waits: the code was interrupted, or has ended, and its result says how.
+async fn answer(execution: &Execution<AnyTransport>, input: &InputRequest, line: Option<&str>) -> Result<bool, Error> {
     match execution.send_input(input, line).await {
-        Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(()),
-        answered => answered,
+        Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(false),
+        answered => answered.map(|()| true),
     }
 }
 
@@ -101,6 +147,11 @@ impl Writer {
             // The caller notices by `closed` when the writer has stopped.
             let _ = self.pieces.send((stream, text, room));
         }
+    }
+
+    /// Returns once all of it is written.
+    async fn written(&self) {
+        let _ = self.room.acquire_many(u32::try_from(WRITE_LIMIT).unwrap_or(u32::MAX)).await;
     }
 }
 

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use beep_python_client::protocol::message::CancelOutcome;
 use beep_python_client::{AnyBackend, Args, Error, ErrorCode, ExecutionEvent, FromResponse, Handle, Response};
 use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use super::screen::Screen;
+use crate::ctrl_c::{INTERRUPTS, pass};
 use crate::terminal::line_editor::ReadLine;
 
 /// Creates the object in the session that helps the prompt.
@@ -24,15 +26,15 @@ const COMPLETION_TIMEOUT: Duration = Duration::from_secs(2);
 /// Long enough that pressing Tab never costs a session its state.
 const LONG_GRACE: Duration = Duration::from_secs(24 * 3600);
 
-/// A cancelled call that takes longer is unresponsive; the user is told how to end it.
-const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(1);
+/// When code still runs so long after Ctrl-C, the user is told how to end it.
+const GOES_ON_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) struct Remote {
     runtime: Runtime,
     client: AnyBackend,
     helper: Mutex<Option<Handle>>,
     calls: AtomicU64,
-    /// Ctrl-C was interrupted_input while the code waits for a line.
+    /// Ctrl-C was pressed while the code waits for a line.
     interrupted_input: Notify,
 }
 
@@ -57,15 +59,15 @@ impl Remote {
         self.runtime.block_on(self.ask(&client, method, || Args::new().arg(text)))
     }
 
-    /// Runs a text, prints its output as it comes, and returns its result as text. Ctrl-C cancels it.
+    /// Runs a text, prints its output as it comes, and returns its result as text. Ctrl-C is its own.
     pub(super) fn run(&self, text: &str, screen: &Screen<'_>) -> Result<Option<String>, Error> {
         self.runtime.block_on(async {
-            let value = self.cancellable(async |client| self.follow(client, text, screen).await, screen).await?;
+            let value = self.interruptible(async |client| self.follow(client, text, screen).await, screen).await?;
             if value.type_name() == "NoneType" {
                 return Ok(None);
             }
-            let show = async |client: &AnyBackend| self.ask(client, "show", || Args::new().arg(&value)).await;
-            let shown: Response<Option<String>> = self.cancellable(show, screen).await?;
+            let show = async |client: &AnyBackend| self.ask(client, "show", || Args::new().arg(&value).arg(text)).await;
+            let shown: Response<Option<String>> = self.interruptible(show, screen).await?;
             screen.output(&shown.stdout, &shown.stderr);
             Ok(shown.value)
         })
@@ -78,8 +80,9 @@ impl Remote {
             match shown {
                 ExecutionEvent::Stdout(text) => screen.output(&text, ""),
                 ExecutionEvent::Stderr(text) => screen.output("", &text),
-                ExecutionEvent::Display(display) => screen.display(&display.text()),
-                ExecutionEvent::InputRequest(input) => match screen.ask(&input.prompt) {
+                ExecutionEvent::Display(display) => screen.display(&display),
+                ExecutionEvent::ClearOutput { .. } => screen.clear(),
+                ExecutionEvent::InputRequest(input) => match screen.ask(&input) {
                     Some(ReadLine::Line(line)) => execution.send_input(&input, Some(&line)).await?,
                     Some(ReadLine::Interrupted) => self.interrupted_input.notify_one(),
                     Some(ReadLine::EndOfInput) | None => execution.send_input(&input, None).await?,
@@ -109,8 +112,9 @@ impl Remote {
         client.call_method(&helper, method, args()).await
     }
 
-    /// Performs a call that Ctrl-C cancels. If the call does not end, a second Ctrl-C kills the worker.
-    async fn cancellable<T>(
+    /// Performs a call to which Ctrl-C belongs, as under Python: it may catch `KeyboardInterrupt` and go on. The third one kills its
+    /// worker.
+    async fn interruptible<T>(
         &self,
         call: impl AsyncFnOnce(&AnyBackend) -> Result<T, Error>,
         screen: &Screen<'_>,
@@ -119,41 +123,22 @@ impl Remote {
         let client = self.client.with_request_id(&id).with_cancel_on_disconnect();
         let mut call = pin!(call(&client));
         let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return call.await };
-        tokio::select! {
-            biased;
-            ended = &mut call => return ended,
-            _ = interrupts.recv() => {}
-            () = self.interrupted_input.notified() => {}
-        }
-        // Kill only when the user asks for it.
-        let (patient, at_once) = (self.client.with_grace(LONG_GRACE), self.client.with_grace(Duration::ZERO));
-        tokio::select! {
-            ended = &mut call => return ended,
-            () = cancel(&patient, &id) => {}
-            () = tokio::time::sleep(UNRESPONSIVE_AFTER) => {}
-        }
-        screen.unresponsive();
-        tokio::select! {
-            ended = &mut call => return ended,
-            _ = interrupts.recv() => {}
-        }
-        tokio::select! {
-            ended = &mut call => return ended,
-            () = cancel(&at_once, &id) => {}
-        }
-        call.await
-    }
-}
-
-/// Cancels a call, which may not have arrived yet. Returns only if it cannot be cancelled.
-async fn cancel(client: &AnyBackend, id: &str) {
-    const RETRY_INTERVAL: Duration = Duration::from_millis(20);
-    loop {
-        match client.cancel(id).await {
-            Ok(CancelOutcome::NotFound) => tokio::time::sleep(RETRY_INTERVAL).await,
-            // Its response is coming.
-            Ok(_) => std::future::pending().await,
-            Err(_) => return,
+        let (mut presses, mut passing, mut hint) = (0, FuturesUnordered::new(), None);
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut call => return ended,
+                _ = interrupts.recv() => presses += 1,
+                () = self.interrupted_input.notified() => presses += 1,
+                Some(_) = passing.next() => continue,
+                () = async { hint.as_mut().expect("it is there").await }, if hint.is_some() => {
+                    screen.goes_on();
+                    hint = None;
+                    continue;
+                }
+            }
+            passing.push(pass(&self.client, &id, presses > INTERRUPTS));
+            hint = (presses == 1).then(|| Box::pin(sleep(GOES_ON_AFTER)));
         }
     }
 }

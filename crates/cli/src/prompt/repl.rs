@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
         },
     };
     let mut lines = LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors);
-    printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C cancels, Ctrl-D leaves")));
+    printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C interrupts, Ctrl-D leaves")));
     loop {
         let text = match lines.read(">>> ", "... ")? {
             ReadLine::Line(text) => text,
@@ -78,9 +78,8 @@ fn failed(context: &Context, error: Error) -> Next {
     let printer = &context.printer;
     let colors = printer.colors.stderr;
     match &error {
-        Error::Python(raised) if raised.exception.kind == "SystemExit" => {
-            let message = &raised.exception.message;
-            if !matches!(message.as_str(), "" | "None") && message.parse::<i64>().is_err() {
+        Error::Python(raised) if raised.exception.exit_status.is_some() => {
+            if let Some(message) = &raised.exception.exit_message {
                 printer.note(message);
             }
             return Next::Leave;

@@ -1,10 +1,15 @@
 //! The output of running code, and the lines that it reads.
 
+use beep_python_client::{Display, InputRequest};
+
 use crate::color::{FAINT, paint};
 use crate::printer::Printer;
+use crate::terminal::detect::clear_line;
+use crate::terminal::hidden_input::{CtrlC, HiddenInput, read_line};
 use crate::terminal::line_editor::{LineEditor, ReadLine};
 
-const UNRESPONSIVE: &str = "the code does not react; Ctrl-C again kills its worker, and the session loses its state";
+const GOES_ON: &str =
+    "the code goes on; Ctrl-C interrupts it again, the third one kills its worker, and the session loses its state";
 
 pub(super) struct Screen<'a>(pub(super) &'a Printer);
 
@@ -14,12 +19,24 @@ impl Screen<'_> {
         self.0.raw_note(stderr);
     }
 
-    pub(super) fn display(&self, text: &str) {
-        self.0.line(text);
+    pub(super) fn display(&self, display: &Display) {
+        if !display.data.is_empty() {
+            self.0.line(display.text());
+        }
     }
 
-    /// Reads a line for `input()`; none if that fails.
-    pub(super) fn ask(&self, prompt: &str) -> Option<ReadLine> {
+    pub(super) fn clear(&self) {
+        self.0.raw(clear_line());
+    }
+
+    /// Reads a line for `input()`, or for `getpass()` without showing it; none if that fails.
+    pub(super) fn ask(&self, input: &InputRequest) -> Option<ReadLine> {
+        if input.password
+            && let Some(hidden) = HiddenInput::begin(&input.prompt, CtrlC::Key)
+        {
+            return hidden.reader().ok().map(read_line);
+        }
+        let prompt = &*input.prompt;
         // Only the last line is the prompt.
         let (above, prompt) = prompt.rsplit_once('\n').map_or(("", prompt), |(above, prompt)| (above, prompt));
         if !above.is_empty() {
@@ -28,7 +45,7 @@ impl Screen<'_> {
         LineEditor::bare(self.0.colors.stdout).read(prompt, "").ok()
     }
 
-    pub(super) fn unresponsive(&self) {
-        self.0.note(paint(self.0.colors.stderr, FAINT, UNRESPONSIVE));
+    pub(super) fn goes_on(&self) {
+        self.0.note(paint(self.0.colors.stderr, FAINT, GOES_ON));
     }
 }

@@ -62,8 +62,13 @@ mod tests {
 
     #[test]
     fn colors_leave_the_text_unchanged() {
-        let frame =
-            Frame { file: "<session 1>".into(), line: 2, function: "f".into(), code: Some("x = {1: [a | b]}".into()) };
+        let frame = Frame {
+            file: "<session 1>".into(),
+            line: 2,
+            function: "f".into(),
+            code: Some("x = {1: [a | b]}".into()),
+            ..Frame::default()
+        };
         let inner = PythonException {
             kind: "json.decoder.JSONDecodeError".into(),
             message: "Expecting value: line 1\n  second line".into(),

@@ -69,29 +69,34 @@ impl TemporaryServer {
 
     /// Stops the server.
     pub(crate) fn stop(self) -> Result<(), RecordError> {
-        let stopped = stop(&self.home, &self.record, stop_grace(&self.record)).map(drop);
-        self.remove_log();
+        let stopped = self.end();
         std::mem::forget(self); // and with it the lifeline, which closes when this process ends
         stopped
     }
 
-    /// Removes the server's log, and prints it where logs were asked for: nothing else has it afterwards.
-    fn remove_log(&self) {
-        let Some(log) = &self.record.log else { return };
-        if logging::is_requested()
-            && let Ok(text) = std::fs::read(log)
-        {
-            let _ = std::io::stderr().write_all(&text);
+    /// Stops the server and removes its log; prints it where logs were asked for, since nothing else has it afterwards. One that
+    /// nobody reads is removed first: this process may be killed while it waits for the server.
+    fn end(&self) -> Result<(), RecordError> {
+        let log = self.record.log.as_ref();
+        let is_read = logging::is_requested();
+        let remove = || log.into_iter().for_each(|log| drop(std::fs::remove_file(log)));
+        if !is_read {
+            remove();
         }
-        let _ = std::fs::remove_file(log);
+        let stopped = stop(&self.home, &self.record, stop_grace(&self.record)).map(drop);
+        if is_read {
+            let text = log.and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
+            let _ = std::io::stderr().write_all(&text);
+            remove();
+        }
+        stopped
     }
 }
 
 impl Drop for TemporaryServer {
     fn drop(&mut self) {
         // An earlier error is worth reporting, this one is not.
-        let _ = stop(&self.home, &self.record, stop_grace(&self.record));
-        self.remove_log();
+        let _ = self.end();
     }
 }
 

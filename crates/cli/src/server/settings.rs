@@ -29,7 +29,7 @@ pub(crate) struct ServerArgs {
     /// Time limit of a call that sets none itself, in seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
-    /// How long running calls may take when the server stops, in seconds [default: 5]
+    /// How long running calls may take when the server stops, and the end of a session, in seconds [default: 5]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) drain: Option<Duration>,
     /// How long an interrupted call may take to stop before its worker is killed, in seconds [default: 5]

@@ -7,6 +7,11 @@ pub(crate) fn is_interactive() -> bool {
     stdin().is_terminal() && stdout().is_terminal()
 }
 
+/// What clears the line with the cursor; nothing where standard output is no terminal that can do that.
+pub(crate) fn clear_line() -> &'static str {
+    if stdout().is_terminal() && !is_dumb() { "\r\x1b[2K" } else { "" }
+}
+
 /// Whether the terminal can only write one line after another.
 pub(crate) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")

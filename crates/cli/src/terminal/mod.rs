@@ -4,6 +4,7 @@ pub(crate) mod completer;
 pub(crate) mod confirm;
 pub(crate) mod detect;
 pub(crate) mod echo_guard;
+pub(crate) mod hidden_input;
 pub(crate) mod line_editor;
 pub(crate) mod select;
 pub(crate) mod shell_words;

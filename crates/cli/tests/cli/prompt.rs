@@ -180,6 +180,53 @@ fn prompt_streams_output() {
 }
 
 #[test]
+fn semicolon_keeps_a_result_quiet() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
+    terminal.command(PROMPT, "1");
+    terminal.command(PROMPT, "print('out'); 2;");
+    assert_eq!(below(&terminal, ">>> print("), "out\n>>> ");
+    terminal.command(PROMPT, "_, ';'");
+    assert_eq!(below(&terminal, ">>> _, ';'"), "(1, ';')\n>>> ");
+}
+
+#[test]
+fn password_is_not_shown_at_the_prompt() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
+    terminal.begin(PROMPT, "import getpass; key = getpass.getpass('Key? ')");
+    terminal.wait_for_line("Key?");
+    terminal.keys("hidden\r");
+    terminal.command(PROMPT, "len(key), key[::-1]");
+    assert_eq!(below(&terminal, ">>> len("), "(6, 'neddih')\n>>> ");
+    assert!(!terminal.screen().contains("hidden"), "{}", terminal.screen());
+    for (key, ends) in [(CTRL_D, "EOFError"), (CTRL_C, "KeyboardInterrupt")] {
+        terminal.begin(PROMPT, "getpass.getpass('Again? ')");
+        terminal.wait_for_line("Again?");
+        terminal.keys(key);
+        terminal.wait_for(ends);
+    }
+    terminal.begin(PROMPT, "input('name? ')");
+    terminal.wait_for_line("name?");
+    terminal.keys("shown");
+    terminal.wait_for_line("name? shown");
+    terminal.keys(ENTER);
+    terminal.wait_for("'shown'\n>>> ");
+}
+
+#[test]
+fn cleared_line_is_gone_from_the_terminal() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
+    terminal.command(PROMPT, "import beep_python");
+    terminal.command(PROMPT, "print('go', 'ne', sep='', end=''); beep_python.clear_output(); print('stays')");
+    assert_eq!(below(&terminal, ">>> print("), "stays\n>>> ");
+}
+
+#[test]
 fn input_reads_a_line_at_the_prompt() {
     let home = TestHome::with_runtime();
     home.start(&[]);
@@ -203,20 +250,37 @@ fn input_reads_a_line_at_the_prompt() {
 }
 
 #[test]
-fn second_ctrl_c_kills_an_unresponsive_call() {
+fn third_ctrl_c_kills_a_call_that_goes_on() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let mut terminal = prompt(&home, &[]);
     terminal.command(PROMPT, "import time; kept = 1");
-    let stubborn = r"while True:\n try: open('began', 'w').close(); time.sleep(600)\n except KeyboardInterrupt: pass";
+    let stubborn = r"while True:\n try: print('waits'); time.sleep(600)\n except KeyboardInterrupt: print('no')";
     terminal.begin(PROMPT, &format!("exec(\"{stubborn}\")"));
-    wait_until("the code runs", || home.directory().join("began").exists());
+    terminal.wait_for("\nwaits");
     terminal.keys(CTRL_C);
-    terminal.wait_for("Ctrl-C again kills its worker");
+    terminal.wait_for("\nno\nwaits\nthe code goes on; Ctrl-C interrupts it again, the third one kills its worker");
+    terminal.keys(CTRL_C);
+    terminal.wait_for("loses its state\nno\nwaits");
     terminal.keys(CTRL_C);
     terminal.wait_for("the session is empty now");
     terminal.command(PROMPT, "'kept' in globals()");
     terminal.wait_for("\nFalse");
+}
+
+/// As under IPython.
+#[test]
+fn code_that_catches_ctrl_c_goes_on() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
+    terminal.begin(PROMPT, "import time");
+    let caught = r"try: print('waits'); time.sleep(600)\nexcept KeyboardInterrupt: print('caught')";
+    terminal.begin(PROMPT, &format!("exec(\"{caught}\"); 'went' + ' on'"));
+    terminal.wait_for("\nwaits");
+    terminal.keys(CTRL_C);
+    terminal.wait_for("\ncaught\n'went on'");
+    terminal.command(PROMPT, "1 + 1");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! `session`: create, list, show a busy one, restart, delete.
+//! `session`: create, list, show a busy one, interrupt, restart, delete.
 
 use serde_json::json;
 
 use super::test_home::{TestHome, wait_until};
 
 #[test]
-fn session_is_created_shown_restarted_and_deleted() {
+fn session_is_created_shown_interrupted_restarted_and_deleted() {
     let home = TestHome::with_runtime();
     home.start(&[]);
     let options = ["session", "create", "--label", "team=a", "--idle", "600", "--max-memory", "1000000000"];
@@ -16,6 +16,17 @@ fn session_is_created_shown_restarted_and_deleted() {
     assert_eq!((&mine["labels"], &mine["sessionEpoch"]), (&json!({"team": "a"}), &json!(1)));
 
     let mut busy = home.command(&["eval", "--session", &id, "import time\ndef nap(): time.sleep(600)\nnap()"]);
+    let mut busy = busy.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_until("the call is seen", || home.success(&["session", "show", &id]).contains(" in nap\n"));
+    let waiting =
+        home.command(&["eval", "--session", &id, "kept"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    wait_until("the next call waits", || home.success(&["session", "show", &id]).contains(") has waited for "));
+    assert!(home.success(&["session", "interrupt", &id]).contains("keeps its state"));
+    assert_ne!(busy.wait().unwrap().code(), Some(0), "the call was interrupted");
+    assert_eq!(waiting.wait_with_output().unwrap().stdout, b"1\n", "the next one runs");
+    assert!(home.success(&["session", "interrupt", "--abort-queued", &id]).contains("No call was running"));
+
+    let mut busy = home.command(&["eval", "--session", &id, "nap()"]);
     let mut busy = busy.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
     wait_until("the call is seen", || home.success(&["session", "show", &id]).contains(" in nap\n"));
     home.success(&["session", "restart", &id]);

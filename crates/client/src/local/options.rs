@@ -10,6 +10,9 @@ use beep_python_runtime::interpreter::query;
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManagerOptions};
 
+/// How long the end of a session may take, as where a server is not told otherwise.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// The options of a [`LocalBackend`](crate::LocalBackend).
 ///
 /// ```no_run
@@ -122,6 +125,7 @@ pub(super) fn session_manager_options(
         directory: options.directory.clone(),
         limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
         capacity: Capacity::default(),
+        drain: DRAIN,
         dedicated_thread: false, // the thread is its owner's
     })
 }

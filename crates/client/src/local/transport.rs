@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_memory::Memory;
-use beep_python_protocol::{CallOptions, DataDescriptor, ErrorCode, Operation, Problem, ValueForm};
+use beep_python_protocol::{CallOptions, DataDescriptor, ErrorCode, HostOperation, Operation, Problem, ValueForm};
 use beep_python_runtime::session::service::attach::{Attachment, attach};
 use beep_python_runtime::session::service::host_operation;
 use beep_python_runtime::session::service::json::{
     ArrayFormat, EncodedEvent, EncodedResponse, encode_event, encode_response,
 };
-use beep_python_runtime::session::service::operation;
-use beep_python_runtime::session::{Datum as RuntimeDatum, DatumMemory, Payload, SessionManager, TakesData};
+use beep_python_runtime::session::service::operation::{self, Caller};
+use beep_python_runtime::session::{
+    Datum as RuntimeDatum, DatumMemory, Event as RuntimeEvent, Payload, SessionManager, TakesData,
+};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
@@ -62,14 +64,26 @@ impl Transport for LocalTransport {
 const EVENT_BUFFER: usize = 64;
 
 fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
-    let Target::Session(operation) = call.target else {
-        return Err(Error::Unsupported { what: "events of an operation of the host" });
-    };
-    let (sender, receiver) = mpsc::channel(EVENT_BUFFER);
     let _inside = running.runtime.enter();
     let options = local_options(&call);
-    let mut events =
-        operation::subscribe(&running.sessions, operation, &options, None, call.body).map_err(Error::from_problem)?;
+    match call.target {
+        Target::Session(operation) => {
+            let events = operation::subscribe(&running.sessions, operation, &options, None, call.body);
+            Ok(forward(running, events.map_err(Error::from_problem)?))
+        }
+        Target::Host(HostOperation::SessionEvents) => {
+            let session = call.options.session.as_deref();
+            let events = host_operation::session_events(&running.sessions, session, &options, None, &call.body);
+            Ok(forward(running, events.map_err(Error::from_problem)?))
+        }
+        Target::Host(_) => Err(Error::Unsupported { what: "events of this operation of the host" }),
+    }
+}
+
+/// Moves events to the reader's thread.
+fn forward(running: &Running, events: impl Stream<Item = RuntimeEvent> + Send + 'static) -> EventStream {
+    let (sender, receiver) = mpsc::channel(EVENT_BUFFER);
+    let mut events = Box::pin(events);
     running.runtime.spawn(async move {
         loop {
             let event = tokio::select! {
@@ -92,9 +106,9 @@ fn subscribe(running: &Running, call: Call) -> Result<EventStream, Error> {
             }
         }
     });
-    Ok(EventStream::new(stream::unfold(receiver, |mut receiver| async move {
+    EventStream::new(stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|event| (event, receiver))
-    })))
+    }))
 }
 
 /// The options of a call in this process: a deadline of zero would be read as none.
@@ -130,7 +144,8 @@ async fn carry_out(sessions: &SessionManager, call: Call) -> Result<Reply, Error
             if operation == Operation::Fetch {
                 payload.takes = TakesData::Memory;
             }
-            let answered = operation::execute_operation(sessions, operation, &options, None, payload).await;
+            let answered =
+                operation::execute_operation(sessions, operation, &options, Caller::default(), payload).await;
             reply(encode_response(answered.map_err(Error::from_problem)?, ArrayFormat::Binary).await)
         }
     }

@@ -1,5 +1,6 @@
 //! Running code.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use beep_python_protocol::Operation;
@@ -11,7 +12,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::execution::Execution;
 use crate::handle::Handle;
-use crate::response::FromResponse;
+use crate::response::{FromResponse, Returned};
 use crate::transport::Transport;
 use crate::value_stream::ValueStream;
 
@@ -30,9 +31,45 @@ impl<T: Transport> Client<T> {
     ) -> impl Future<Output = Result<R, Error>> + Send {
         let repr = self.state.reprs;
         let body = locals.into().into_values().and_then(|locals| {
-            encode(&EvaluateRequest { expression: code, locals: &locals, return_type: R::RETURN_TYPE, repr })
+            encode(&EvaluateRequest {
+                expression: code,
+                locals: &locals,
+                return_type: R::RETURN_TYPE,
+                repr,
+                outputs: None,
+            })
         });
         self.invoke(Operation::Evaluate, body, self.call_options().clone())
+    }
+
+    /// Evaluates as [`evaluate_with`](Self::evaluate_with) does, and gives beside the value the objects of those of these names
+    /// that are bound then, also where they are gone after the call.
+    ///
+    /// ```no_run
+    /// # use beep_python_client::{Error, HttpBackend, Returned};
+    /// # async fn example(python: HttpBackend) -> Result<(), Error> {
+    /// let (value, outputs) = python.evaluate_outputs::<i64>("y = x * 2\ny + 1", [("x", 4)], &["y"]).await?;
+    /// assert!(value == 9 && matches!(&outputs["y"], Returned::Value(value) if *value == 8.into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn evaluate_outputs<R: FromResponse>(
+        &self,
+        code: &str,
+        locals: impl Into<Locals>,
+        outputs: &[&str],
+    ) -> Result<(R, BTreeMap<String, Returned>), Error> {
+        let (repr, return_type, outputs) = (self.state.reprs, R::RETURN_TYPE, Some(outputs));
+        let body = locals.into().into_values().and_then(|locals| {
+            encode(&EvaluateRequest { expression: code, locals: &locals, return_type, repr, outputs })
+        });
+        let options = self.call_options().clone();
+        let session = options.session.clone();
+        let mut response = self.call_session(Operation::Evaluate, body, options).await?;
+        let outputs = std::mem::take(&mut response.outputs).into_iter();
+        let outputs = outputs.map(|(name, object)| Ok((name, self.decode_result(object, session.clone())?)));
+        let outputs = outputs.collect::<Result<_, Error>>()?;
+        Ok((self.decode_result(response, session)?, outputs))
     }
 
     /// Evaluates as [`evaluate`](Self::evaluate) does, and streams its output, what it passes to `display`, and its calls

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use beep_python_protocol::message::{
-    CancelOutcome, CancelRequest, CancelResponse, Health, SessionCreated, SessionInfo, SessionList, SessionRestarted,
+    CancelOutcome, CancelRequest, CancelResponse, Health, InterruptRequest, InterruptResponse, SessionCreated,
+    SessionInfo, SessionList, SessionRestarted,
 };
 use beep_python_protocol::{
-    DebugRequest, Debugger, HandleList, HeldObject, HostOperation, SessionInspection, SessionOptions,
+    CallOptions, DebugRequest, Debugger, HandleList, HeldObject, HostOperation, SessionInspection, SessionOptions,
 };
+use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use crate::body::{Empty, NO_REQUEST};
+use crate::call::{Call, Target};
 use crate::client::Client;
 use crate::error::Error;
+use crate::session_events::SessionEvents;
 use crate::transport::Transport;
 
 impl<T: Transport> Client<T> {
@@ -24,8 +28,18 @@ impl<T: Transport> Client<T> {
     /// Cancels the call of this [`request id`](Self::with_request_id), whichever client made it, and returns when the call
     /// has ended. The call's own grace applies unless this client has one. The caller of the cancelled call gets an error.
     pub async fn cancel(&self, request_id: &str) -> Result<CancelOutcome, Error> {
-        let grace_ms = self.call_options().grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
-        let request = CancelRequest { request_id: request_id.to_owned(), grace_ms };
+        self.cancel_with(request_id, false).await
+    }
+
+    /// Interrupts the call of this [`request id`](Self::with_request_id) once, as Ctrl-C does: `KeyboardInterrupt`, or whatever its
+    /// code has for SIGINT. The call goes on if its code catches that. Returns at once, with
+    /// [`CancelOutcome::Interrupted`]; a call that had not started is cancelled.
+    pub async fn press_ctrl_c(&self, request_id: &str) -> Result<CancelOutcome, Error> {
+        self.cancel_with(request_id, true).await
+    }
+
+    async fn cancel_with(&self, request_id: &str, once: bool) -> Result<CancelOutcome, Error> {
+        let request = CancelRequest { request_id: request_id.to_owned(), grace_ms: self.grace_ms(), once };
         let response: CancelResponse = self.call_host(HostOperation::Cancel, Some(request), None).await?;
         Ok(response.outcome)
     }
@@ -60,6 +74,16 @@ impl<T: Transport> Client<T> {
         self.call_host(HostOperation::InspectSession, NO_REQUEST, Some(Arc::from(session))).await
     }
 
+    /// Follows a session: what happens in it from now on and belongs to no call that runs, such as the output of threads that earlier
+    /// calls started, and restarts. The stream ends with the session, with an error unless that was to end; dropping it ends the
+    /// subscription.
+    pub async fn session_events(&self, session: &str) -> Result<SessionEvents, Error> {
+        let options = CallOptions { session: Some(Arc::from(session)), timeout: None, ..self.call_options().clone() };
+        let target = Target::Host(HostOperation::SessionEvents);
+        let call = Call { target, body: Bytes::new(), options, data: Vec::new() };
+        SessionEvents::read(self.transport.subscribe(call).await?).await
+    }
+
     /// Lists the objects that a session keeps for its clients. Waits for its turn in the session.
     pub async fn list_handles(&self, session: &str) -> Result<Vec<HeldObject>, Error> {
         let session = Some(Arc::from(session));
@@ -73,6 +97,21 @@ impl<T: Transport> Client<T> {
     pub async fn debug_session(&self, session: &str, install: bool) -> Result<Debugger, Error> {
         let session = Some(Arc::from(session));
         self.call_host(HostOperation::DebugSession, Some(DebugRequest { install }), session).await
+    }
+
+    /// Interrupts the running call of a session, whichever client made it, and returns when that call has ended. The call's
+    /// own grace applies unless the request or this client has one.
+    pub async fn interrupt_session(
+        &self,
+        session: &str,
+        request: &InterruptRequest,
+    ) -> Result<InterruptResponse, Error> {
+        let request = InterruptRequest { grace_ms: request.grace_ms.or(self.grace_ms()), ..*request };
+        self.call_host(HostOperation::InterruptSession, Some(request), Some(Arc::from(session))).await
+    }
+
+    fn grace_ms(&self) -> Option<u64> {
+        self.call_options().grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Ends the worker of a session, whatever it is doing, and returns the new epoch. The session goes on empty.

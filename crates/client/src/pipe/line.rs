@@ -117,13 +117,19 @@ fn write_with(call: &Call, id: Option<u32>, data: Option<&DataOnLine<'_>>) -> By
     line.into()
 }
 
-/// The payload of an operation whose session is part of the route over HTTP.
+/// The payload of an operation whose session is part of the route over HTTP: its body, with the session in front.
 fn session_in_payload(operation: HostOperation, call: &Call) -> Option<Vec<u8>> {
     if !operation.http_path().contains("{sessionId}") {
         return None;
     }
     let session_id = call.options.session.as_deref().unwrap_or_default();
-    serde_json::to_vec(&SessionNamed { session_id }).ok()
+    let mut payload = serde_json::to_vec(&SessionNamed { session_id }).ok()?;
+    if let Some(rest) = call.body.trim_ascii().strip_prefix(b"{").filter(|rest| rest.trim_ascii() != b"}") {
+        payload.pop();
+        payload.push(b',');
+        payload.extend_from_slice(rest);
+    }
+    Some(payload)
 }
 
 #[derive(Deserialize)]

@@ -80,12 +80,16 @@ pub(super) async fn read(endpoint: &Endpoint, response: Response<Incoming>) -> R
                     part: Some(m::fetch_response::Part::Data(data)),
                     stdout,
                     stderr,
+                    omitted_output_bytes,
                     session_epoch,
                 }) if first.is_none() => {
                     let length = usize::try_from(data.byte_length).unwrap_or(usize::MAX);
                     bytes.try_reserve_exact(length).map_err(|error| Error::malformed(error.to_string()))?;
                     let session_epoch = Some(session_epoch);
-                    first = Some((data, CallResponse { stdout, stderr, session_epoch, ..CallResponse::default() }));
+                    first = Some((
+                        data,
+                        CallResponse { stdout, stderr, omitted_output_bytes, session_epoch, ..CallResponse::default() },
+                    ));
                 }
                 _ => refused = Some(message), // the details of an error
             }

@@ -1,7 +1,10 @@
 //! Replies: from messages to the JSON that all transports return.
 
+use std::collections::BTreeMap;
+
 use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::messages::call_method_response::Result as Returned;
+use beep_python_protocol::grpc::messages::evaluate_response::Result as Evaluated;
 use beep_python_protocol::grpc::{FrameError, decode};
 use beep_python_protocol::message::{
     CallResponse, EnvironmentCreated, EnvironmentInfo, EnvironmentList, EnvironmentOrigin, InstalledPackage,
@@ -33,8 +36,29 @@ pub(super) fn reply(target: Target, body: &Bytes) -> Result<Reply, Error> {
 
 fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
     match operation {
-        Operation::Evaluate
-        | Operation::Call
+        Operation::Evaluate => {
+            let m::EvaluateResponse { result, stdout, stderr, omitted_output_bytes, session_epoch, outputs_json } =
+                read(body)?;
+            let outputs = match &outputs_json[..] {
+                "" => BTreeMap::new(),
+                json => serde_json::from_str(json).map_err(|error| Error::malformed(error.to_string()))?,
+            };
+            let session_epoch = Some(session_epoch);
+            let extras = CallResponse {
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch,
+                outputs,
+                ..CallResponse::default()
+            };
+            match result {
+                Some(Evaluated::ValueJson(value)) => with_value(&value, &extras),
+                Some(Evaluated::Handle(handle)) => with_handle(handle, extras),
+                None => Err(Error::malformed("the answer has neither a value nor a handle")),
+            }
+        }
+        Operation::Call
         | Operation::GetAttribute
         | Operation::GetItem
         | Operation::Length
@@ -44,26 +68,32 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
         | Operation::Value
         | Operation::Await => {
             // All have the same fields.
-            let m::CallMethodResponse { result, stdout, stderr, session_epoch } = read(body)?;
-            let extras = CallResponse { stdout, stderr, session_epoch: Some(session_epoch), ..CallResponse::default() };
+            let m::CallMethodResponse { result, stdout, stderr, omitted_output_bytes, session_epoch } = read(body)?;
+            let extras = CallResponse {
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch: Some(session_epoch),
+                ..CallResponse::default()
+            };
             match result {
                 Some(Returned::ValueJson(value)) => with_value(&value, &extras),
-                Some(Returned::Handle(handle)) => json(&CallResponse {
-                    is_handle: true,
-                    handle_id: Some(handle.handle_id),
-                    type_name: Some(handle.type_name),
-                    type_module: handle.type_module,
-                    repr: handle.repr,
-                    shape: handle.shape.map(|shape| shape.sizes),
-                    dtype: handle.dtype,
-                    ..extras
-                }),
+                Some(Returned::Handle(handle)) => with_handle(handle, extras),
                 None => Err(Error::malformed("the answer has neither a value nor a handle")),
             }
         }
         Operation::Put => {
-            let m::PutResponse { handle_id, type_name, shape, dtype, stdout, stderr, session_epoch, type_module } =
-                read(body)?;
+            let m::PutResponse {
+                handle_id,
+                type_name,
+                shape,
+                dtype,
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch,
+                type_module,
+            } = read(body)?;
             json(&CallResponse {
                 handle_id,
                 type_name: Some(type_name),
@@ -72,20 +102,29 @@ fn session(operation: Operation, body: &Bytes) -> Result<Reply, Error> {
                 dtype,
                 stdout,
                 stderr,
+                omitted_output_bytes,
                 session_epoch: Some(session_epoch),
                 ..CallResponse::default()
             })
         }
         Operation::Fetch => Err(Error::malformed("one message where a stream of data was expected")),
         Operation::Import | Operation::Create | Operation::Wrap => {
-            let m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch, type_module } =
-                read(body)?;
+            let m::CreateObjectResponse {
+                handle_id,
+                type_name,
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch,
+                type_module,
+            } = read(body)?;
             json(&CallResponse {
                 handle_id: Some(handle_id),
                 type_name: Some(type_name),
                 type_module,
                 stdout,
                 stderr,
+                omitted_output_bytes,
                 session_epoch: Some(session_epoch),
                 ..CallResponse::default()
             })
@@ -147,6 +186,7 @@ fn host(operation: HostOperation, body: &Bytes) -> Result<Reply, Error> {
         HostOperation::InspectSession => {
             Ok(Reply::Json(read::<m::InspectSessionResponse>(body)?.inspection_json.into()))
         }
+        HostOperation::SessionEvents => Err(Error::Unsupported { what: "this operation without its events" }),
         HostOperation::ListHandles => {
             let handles = read::<m::ListHandlesResponse>(body)?.handles_json;
             Ok(Reply::Json(format!(r#"{{"handles":{handles}}}"#).into()))
@@ -154,6 +194,10 @@ fn host(operation: HostOperation, body: &Bytes) -> Result<Reply, Error> {
         HostOperation::DebugSession => {
             let m::DebugSessionResponse { host, port, debugpy } = read(body)?;
             json(&json!({ "host": host, "port": port, "debugpy": debugpy }))
+        }
+        HostOperation::InterruptSession => {
+            let m::InterruptSessionResponse { outcome, aborted } = read(body)?;
+            json(&json!({ "outcome": outcome, "aborted": aborted }))
         }
         HostOperation::RestartSession => {
             let m::RestartSessionResponse { success, session_epoch } = read(body)?;
@@ -205,6 +249,19 @@ fn with_value(value: &str, extras: &CallResponse) -> Result<Reply, Error> {
     out.push(b',');
     out.extend_from_slice(&extras[1..]);
     Ok(Reply::Json(out.into()))
+}
+
+fn with_handle(handle: m::HandleResult, extras: CallResponse) -> Result<Reply, Error> {
+    json(&CallResponse {
+        is_handle: true,
+        handle_id: Some(handle.handle_id),
+        type_name: Some(handle.type_name),
+        type_module: handle.type_module,
+        repr: handle.repr,
+        shape: handle.shape.map(|shape| shape.sizes),
+        dtype: handle.dtype,
+        ..extras
+    })
 }
 
 fn read<M: Message + Default>(body: &Bytes) -> Result<M, Error> {

@@ -23,6 +23,7 @@ struct Request<'a> {
     locals: Option<&'a RawValue>,
     return_type: String,
     repr: bool,
+    outputs: Vec<String>,
     module_name: String,
     module_handle_id: String,
     class_name: String,
@@ -44,6 +45,8 @@ struct Request<'a> {
     packages: Vec<String>,
     request_id: String,
     grace_ms: Option<u64>,
+    abort_queued: bool,
+    once: bool,
     credit: Option<u64>,
     question_id: String,
     #[serde(borrow)]
@@ -85,6 +88,7 @@ fn session_message(operation: Operation, request: Request<'_>) -> Bytes {
             locals_json: text(request.locals),
             return_type,
             repr,
+            outputs: request.outputs,
         }),
         Operation::Stream => {
             let object = (!handle_id.is_empty()).then_some(handle_id);
@@ -178,7 +182,8 @@ fn host_message(operation: HostOperation, request: Request<'_>, call: &Call) -> 
     match operation {
         HostOperation::Health => encode(&m::HealthRequest {}),
         HostOperation::Cancel => {
-            encode(&m::CancelRequest { request_id: request.request_id, grace_ms: request.grace_ms })
+            let Request { request_id, grace_ms, once, .. } = request;
+            encode(&m::CancelRequest { request_id, grace_ms, once })
         }
         HostOperation::CreateSession => {
             encode(&m::CreateSessionRequest { options_json: String::from_utf8_lossy(&call.body).into_owned() })
@@ -186,11 +191,18 @@ fn host_message(operation: HostOperation, request: Request<'_>, call: &Call) -> 
         HostOperation::DebugSession => {
             encode(&m::DebugSessionRequest { session_id: session_id(), install: request.install })
         }
+        HostOperation::InterruptSession => encode(&m::InterruptSessionRequest {
+            session_id: session_id(),
+            grace_ms: request.grace_ms,
+            abort_queued: request.abort_queued,
+            once: request.once,
+        }),
         HostOperation::RestartSession => encode(&m::RestartSessionRequest { session_id: session_id() }),
         HostOperation::ListSessions => encode(&m::ListSessionsRequest {}),
-        HostOperation::GetSession | HostOperation::InspectSession | HostOperation::ListHandles => {
-            encode(&m::GetSessionRequest { session_id: session_id() })
-        }
+        HostOperation::GetSession
+        | HostOperation::InspectSession
+        | HostOperation::SessionEvents
+        | HostOperation::ListHandles => encode(&m::GetSessionRequest { session_id: session_id() }),
         HostOperation::DeleteSession => encode(&m::DeleteSessionRequest { session_id: session_id() }),
         HostOperation::CreateEnvironment => {
             encode(&m::CreateEnvironmentRequest { provider_name: provider_name.unwrap_or_default(), model_id })

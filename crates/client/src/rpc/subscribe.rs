@@ -88,9 +88,13 @@ fn event(message: m::Event) -> Result<Option<Event>, Error> {
         Some(E::Stdout(text)) => Ok(Some(Event::Stdout(text))),
         Some(E::Stderr(text)) => Ok(Some(Event::Stderr(text))),
         Some(E::DisplayJson(json)) => Event::read("display", &json.into()),
+        Some(E::LogJson(json)) => Event::read("log", &json.into()),
+        Some(E::ProgressJson(json)) => Event::read("progress", &json.into()),
+        Some(E::SessionJson(json)) => Event::read("session", &json.into()),
         Some(E::ItemJson(json)) => Event::read("item", &json.into()),
         Some(E::InputRequestJson(json)) => Event::read("input_request", &json.into()),
         Some(E::CallbackJson(json)) => Event::read("callback", &json.into()),
+        Some(E::ClearOutputJson(json)) => Event::read("clear_output", &json.into()),
         Some(E::ResultJson(json)) => Event::read("result", &json.into()),
         Some(E::Error(details)) => Err(Error::from_body(500, details.problem_json.as_bytes())),
     }

@@ -24,6 +24,8 @@ const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 const EXACT: HeaderValue = HeaderValue::from_static(ValueForm::Exact.as_str());
 const AS_MESSAGE: HeaderValue = HeaderValue::from_static(ERRORS_AS_MESSAGE);
+const FALSE: HeaderValue = HeaderValue::from_static("false");
+const CANCEL_ON_DISCONNECT: HeaderName = HeaderName::from_static(CallOption::CancelOnDisconnect.metadata());
 const VALUES: HeaderName = HeaderName::from_static(CallOption::Values.metadata());
 
 /// The way to a host over gRPC. Clones share its connection, on which all their calls run at the same time.
@@ -53,7 +55,7 @@ impl RpcTransport {
     fn request(&self, call: &Call) -> Result<Request<Full<bytes::Bytes>>, Error> {
         let mut request = Request::new(Full::new(request::message(call)?));
         let headers = request.headers_mut();
-        headers.reserve(9);
+        headers.reserve(10);
         headers.insert(CONTENT_TYPE, GRPC);
         headers.insert(TE, TRAILERS);
         headers.insert(VALUES, EXACT);
@@ -62,6 +64,10 @@ impl RpcTransport {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         call.insert_options(TextWire::Grpc, headers)?;
+        // A future that is dropped resets its stream, which would cancel the call. It means the same on each transport.
+        if call.options.cancel_on_disconnect.is_none() && matches!(call.target, Target::Session(_)) {
+            headers.insert(CANCEL_ON_DISCONNECT, FALSE);
+        }
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri(call.target);
         Ok(request)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::messages::ErrorDetails;
-use crate::exception::PythonException;
+use crate::exception::{Frame, PythonException};
 use crate::problem::Problem;
 
 /// Many clients accept no more than 8 KiB of headers, and base64 makes the details a third longer.
@@ -75,16 +75,19 @@ fn shortened(problem: &Problem) -> Problem {
         }
         match step {
             0 => (short.stdout, short.stderr) = (end(&short.stdout, 200), end(&short.stderr, 200)),
-            1 => {
+            1 => short.exception.iter_mut().for_each(drop_locals),
+            2 => {
                 short.exception = short.exception.map(|exception| without_family(exception, 4));
                 if let Some(death) = &mut short.death {
                     death.stderr_tail = end(&death.stderr_tail, 200);
                 }
                 short.answer.clear();
+                keep_last(&mut short.traceback, 4);
             }
-            2 => {
+            3 => {
                 short.detail = beginning(&short.detail, MAX_MESSAGE_BYTES);
                 short.exception = short.exception.map(|exception| without_family(exception, 0));
+                short.traceback.clear();
             }
             _ => {
                 let detail = beginning(&problem.detail, MAX_MESSAGE_BYTES);
@@ -95,12 +98,25 @@ fn shortened(problem: &Problem) -> Problem {
     short
 }
 
+/// Of the variables those of the innermost frame are left.
+fn drop_locals(exception: &mut PythonException) {
+    let outer = exception.traceback.len().saturating_sub(1);
+    exception.traceback[..outer].iter_mut().for_each(|frame| frame.locals.clear());
+    exception.cause.iter_mut().for_each(|cause| drop_locals(cause));
+    exception.exceptions.iter_mut().for_each(drop_locals);
+}
+
 /// The exception alone, with the innermost of its frames.
 fn without_family(exception: PythonException, frames: usize) -> PythonException {
     let PythonException { kind, mut message, mut traceback, syntax, .. } = exception;
     message = beginning(&message, 2 * MAX_MESSAGE_BYTES);
-    traceback.drain(..traceback.len().saturating_sub(frames));
+    keep_last(&mut traceback, frames);
+    traceback.iter_mut().for_each(|frame| frame.locals.clear());
     PythonException { kind, message, traceback, syntax, ..PythonException::default() }
+}
+
+fn keep_last(traceback: &mut Vec<Frame>, frames: usize) {
+    traceback.drain(..traceback.len().saturating_sub(frames));
 }
 
 fn bare(exception: PythonException) -> PythonException {
@@ -126,7 +142,7 @@ fn end(text: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorCode, Frame};
+    use crate::ErrorCode;
 
     #[test]
     fn a_problem_comes_back_as_it_was() {
@@ -142,7 +158,13 @@ mod tests {
 
     #[test]
     fn a_long_problem_is_shortened_to_what_headers_carry() {
-        let frame = Frame { file: "f".repeat(200), line: 1, function: "g".repeat(200), code: Some("c".repeat(200)) };
+        let frame = Frame {
+            file: "f".repeat(200),
+            line: 1,
+            function: "g".repeat(200),
+            code: Some("c".repeat(200)),
+            ..Frame::default()
+        };
         let long = PythonException {
             kind: "ValueError".into(),
             message: "\u{1}ß".repeat(10_000),

@@ -37,6 +37,9 @@ pub struct Extras {
     /// The session's epoch.
     #[prost(uint64, tag = "18")]
     pub session_epoch: u64,
+    /// How many bytes of the output were left out.
+    #[prost(uint64, tag = "24")]
+    pub omitted_output_bytes: u64,
 }
 
 /// The head of the frame of a message that is `length` bytes long.

@@ -34,6 +34,8 @@ pub const ISOLATED: &str = CallOption::Isolated.metadata();
 pub const VALUES: &str = CallOption::Values.metadata();
 /// Metadata says what the client offers to do meanwhile: `stdin,callbacks`.
 pub const CAPABILITIES: &str = CallOption::Capabilities.metadata();
+/// Metadata asks (`true`) for the variables of the frames of an exception.
+pub const TRACEBACK_LOCALS: &str = CallOption::TracebackLocals.metadata();
 /// A header of the answer: its messages are events.
 pub const EVENTS: &str = "beep-events";
 /// Metadata names the question that a call belongs to.

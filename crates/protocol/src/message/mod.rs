@@ -17,5 +17,6 @@ pub use request::{
 };
 pub use response::{CallResponse, ModuleAvailableResponse};
 pub use session::{
-    CancelOutcome, CancelRequest, CancelResponse, Health, SessionCreated, SessionInfo, SessionList, SessionRestarted,
+    CancelOutcome, CancelRequest, CancelResponse, Health, InterruptRequest, InterruptResponse, SessionCreated,
+    SessionInfo, SessionList, SessionRestarted,
 };

@@ -32,6 +32,9 @@ pub struct EvaluateRequest<'a> {
     /// Whether a handle comes with the object's `repr`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub repr: bool,
+    /// Names whose objects come beside the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<&'a [&'a str]>,
 }
 
 /// The body of [`Operation::Import`](crate::Operation::Import) and

@@ -1,5 +1,7 @@
 //! The responses of a session's operations.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::value::kinds::Value;
@@ -38,9 +40,18 @@ pub struct CallResponse {
     /// What the call wrote to standard error. Absent if it wrote nothing.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stderr: String,
+    /// How many bytes of the output were left out. Absent if none were.
+    #[serde(skip_serializing_if = "crate::data::is_zero")]
+    pub omitted_output_bytes: u64,
     /// The session's epoch: 1 at first, one more after each restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_epoch: Option<u64>,
+    /// The objects of the names that the request asked for, and that are bound.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub outputs: BTreeMap<String, CallResponse>,
+    /// What the generator of a stream has returned, unless that is None.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Box<CallResponse>>,
 }
 
 /// The response of [`Operation::ModuleAvailable`](crate::Operation::ModuleAvailable).

@@ -25,6 +25,9 @@ pub struct CancelRequest {
     /// How long the call may take to stop before its worker is killed, in milliseconds; the call's own grace when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<u64>,
+    /// Whether it is only interrupted once, as by Ctrl-C: it goes on if its code catches that, and no grace begins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
 }
 
 /// The response of `POST /api/cancel`.
@@ -44,6 +47,8 @@ pub enum CancelOutcome {
     Finished,
     /// The call had not started; nothing of it ran.
     NotStarted,
+    /// The call was interrupted once; its code decides what becomes of it.
+    Interrupted,
     /// The call was interrupted; the session keeps its state.
     StateKept,
     /// The call's worker was killed; its session was restarted empty.
@@ -57,10 +62,35 @@ impl CancelOutcome {
             CancelOutcome::NotFound => "not_found",
             CancelOutcome::Finished => "finished",
             CancelOutcome::NotStarted => "not_started",
+            CancelOutcome::Interrupted => "interrupted",
             CancelOutcome::StateKept => "state_kept",
             CancelOutcome::StateLost => "state_lost",
         }
     }
+}
+
+/// The body of `POST /api/sessions/{sessionId}/interrupt`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InterruptRequest {
+    /// How long the call may take to stop before its worker is killed, in milliseconds; the call's own grace when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_ms: Option<u64>,
+    /// Whether the calls that wait behind it are cancelled as well.
+    #[serde(default)]
+    pub abort_queued: bool,
+    /// Whether it is only interrupted once, as by Ctrl-C: it goes on if its code catches that, and no grace begins.
+    #[serde(default)]
+    pub once: bool,
+}
+
+/// The response of `POST /api/sessions/{sessionId}/interrupt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterruptResponse {
+    /// What became of the running call; [`CancelOutcome::NotFound`] where none was running.
+    pub outcome: CancelOutcome,
+    /// How many calls that waited were cancelled with it.
+    pub aborted: u64,
 }
 
 /// The response of `POST /api/sessions`.

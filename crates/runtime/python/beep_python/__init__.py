@@ -6,24 +6,30 @@ thread of a session's code:
     from beep_python import VenvManager
     path = VenvManager().ensure_provider_environment("my-provider")
 
-`shared_array` makes an array in memory that the client maps too.
+`shared_array` makes an array in memory that the client maps too. `progress` tells the client how far a call is, and `clear_output`
+has it clear what the call has shown.
 
 Modules whose names begin with an underscore are private: `_zygote` forks workers, `_worker` runs one.
 """
 
 from ._callbacks import Callback, CallbackError
+from ._display import DisplayHandle, clear_output
 from ._handles import handles
 from ._host_rpc import HostError
 from ._managers import PythonRuntimeManager, VenvManager, VirtualEnvManager
 from ._memory import shared_array
+from ._told import progress
 
 __all__ = [
     "Callback",
     "CallbackError",
+    "DisplayHandle",
     "HostError",
     "PythonRuntimeManager",
     "VenvManager",
     "VirtualEnvManager",
+    "clear_output",
     "handles",
+    "progress",
     "shared_array",
 ]

@@ -100,6 +100,35 @@ class Answers:
         wants_repr = body is not None and body.get("repr") is True
         return _wire.HANDLE, dumps(self.handles.keep(value, wants_repr)).encode("utf-8", "replace")
 
+    def described(self, value, exact, made):
+        """An object beside others: its value, else a new handle, which `made` gets."""
+        encoded = encode(value, exact, ARRAYS, self.limit)
+        if encoded is not None:
+            return b'{"value":%s}' % encoded
+        told = self.handles.keep(value)
+        made.append(told["handleId"])
+        return dumps(told).encode("utf-8", "replace")
+
+    def with_outputs(self, answer, found, exact):
+        """The answer of a call with these objects beside it, by name: as values, else as handles."""
+        message_type, body = answer
+        limit, made = self.byte_limit(), []
+        try:
+            outputs = []
+            for name, value in found.items():
+                told = self.described(value, exact, made)
+                outputs.append(encode(name, False) + b":" + told)
+            head = b'{"value":%s' % body if message_type == _wire.VALUE else bytes(body)[:-1]
+            whole = b'%s,"outputs":{%s}}' % (head, b",".join(outputs))
+            if limit is not None and len(whole) > limit:
+                detail = "the result and the outputs have %d bytes, more than the %d that this call may send"
+                raise Rejected("result_too_large", detail % (len(whole), limit), ran=True)
+            return _wire.OBJECT, whole
+        except BaseException:
+            for handle_id in made:
+                self.handles.forget(handle_id)
+            raise
+
     def collect(self, value):
         """The items of an iterator, asynchronous or not, which is read to its end; None if it is none."""
         kind = type(value)

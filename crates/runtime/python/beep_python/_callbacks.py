@@ -23,19 +23,19 @@ class CallbackError(RuntimeError):
 
 
 class Callback:
-    """A function on the client, by its name there. Any thread may call it, and waits for the answer."""
+    """A function on the client, by its name there. Any thread may call it, and waits for the answer. It ends with its call."""
 
-    def __init__(self, name, client, doc=None, signature=None):
+    def __init__(self, name, client, doc=None, signature=None, call=None):
         self.name = self.__name__ = self.__qualname__ = name
         self.__doc__ = doc
         self.__annotations__ = {}
-        self._client = client
+        self._client, self._call = client, call
         if signature is not None:
             self.__signature__ = signature_of(signature)
             self.__annotations__ = annotations_of(self.__signature__)
 
     def __call__(self, /, *args, **kwargs):
-        return self._client.call_back(self.name, args, kwargs)
+        return self._client.call_back(self, args, kwargs)
 
     def __get__(self, instance, owner=None):
         """In a class it is a method, as any function."""

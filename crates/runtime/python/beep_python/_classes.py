@@ -331,7 +331,9 @@ def known():
                     _timestamp = module.Timestamp
                 _known.update({kind: convert for kind, convert in classes(module).items() if isinstance(kind, type)})
                 _loaded[name] = module
-            except Exception:  # half imported, or no module of that kind at all
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # half imported, or no module of that kind at all
                 _seen = 0
     return _known
 
@@ -364,11 +366,11 @@ def _by_interface(kind):
     try:
         if issubclass(kind, abc.Mapping):
             return _mapping
-        if issubclass(kind, abc.Sequence) or issubclass(kind, abc.Set):
-            return _list
-    except Exception:  # a metaclass of the user's raised
-        pass
-    return None
+        return _list if issubclass(kind, (abc.Sequence, abc.Set)) else None
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a metaclass of the user's raised
+        return None
 
 
 def is_missing(value):

@@ -2,20 +2,25 @@
 
 import threading
 
-from . import _matplotlib, _host_rpc, _mime, _wire
+from . import _display, _exceptions, _matplotlib, _host_rpc, _mime, _wire
 from ._builtins import own as __builtins__
 from ._callbacks import Callback, CallbackError, error_of
 from ._decode import body_of, value_of
 from ._encode import dumps, encode
+from ._told import Teller
 from ._wire import Rejected
 
 
 class ClientProxy:
-    """`flags` are those of the running request; `write` sends a frame with its id; `flush` flushes the output streams."""
+    """`flags` are those of the running request; `write` sends a frame with its id; `flush` flushes the output streams. `origin`
+    knows which call code belongs to; `is_stopping` says whether the request, or one nested in it, was cancelled."""
 
-    def __init__(self, write=None, flush=lambda: None):
+    def __init__(self, origin, write=None, flush=lambda: None, is_stopping=lambda: False):
+        self.origin = origin
+        self.teller = Teller(origin)
         self.write = write
         self.flush = flush
+        self.is_stopping = is_stopping
         self.flags = 0
         self.handles = None
         self.main = threading.get_ident()
@@ -23,49 +28,73 @@ class ClientProxy:
 
     # displays
 
-    def display(self, *objects, raw=False, metadata=None):
+    def display(
+        self, *objects, include=None, exclude=None, metadata=None, transient=None, display_id=None, raw=False, clear=False, update=False, **_
+    ):
         """Shows objects to the client, in order with the output: as HTML or images where they support it.
 
-        With `raw=True` each is already a dict by MIME type. A client without display support gets text.
+        `include` and `exclude` are MIME types. With `raw=True` each object is already a dict by MIME type. `clear=True` clears what
+        was shown before. With a `display_id`, or True for a new one, this returns a handle, whose `update` shows something else in
+        the same place. A client without display support gets text.
         """
+        shown_as = _display.id_of(display_id, transient)
+        if update and shown_as is None:
+            raise TypeError("an update needs the display_id of what it updates")
+        if clear:
+            self.clear_output(wait=True)
+        if display_id and not objects:
+            objects, raw = ({},), True  # a place for updates
         for obj in objects:
-            if raw:
-                data, about = dict(obj), {}
-            elif _matplotlib.is_figure(obj):
-                data, about = _matplotlib.bundle_of(obj)
-                self.shown.append(obj)
-            else:
-                data, about = _mime.bundle_of(obj)
+            data, about = (dict(obj), {}) if raw else self.bundle_of(obj, include, exclude)
+            if not data and not raw:
+                continue
             if metadata:
-                about = {**about, **metadata}
+                about = _display.merged(about, metadata)
             self.flush()
-            if not (self.takes_events() and self.send_display(_mime.write(data, about))):
+            if not self.tell("display", _mime.write(data, about, displayId=shown_as, isUpdate=bool(update))) and data:
                 print(data.get("text/plain", "<%s>" % ", ".join(map(str, data))))
+        return _display.DisplayHandle(shown_as) if display_id else None
+
+    def clear_output(self, wait=False):
+        """Has the client clear what the call has shown: at once, or as soon as it shows something else."""
+        self.flush()
+        self.tell("clear_output", b'{"wait":true}' if wait else b'{"wait":false}')
+
+    def bundle_of(self, obj, include=None, exclude=None):
+        """How an object is shown: data and metadata by MIME type, none where it has shown itself."""
+        if _mime.shows_itself(obj):
+            return {}, {}
+        if _matplotlib.is_figure(obj):
+            self.shown.append(obj)
+            return _mime.chosen(_matplotlib.bundle_of(obj), include, exclude)
+        return _mime.bundle_of(obj, include, exclude)
 
     def takes_events(self):
         return self.flags & _wire.EVENTS
 
-    def send_display(self, bundle):
-        """Whether it was shown. Waits for the host's answer, so that later output comes after it."""
+    def tell(self, event, params):
+        """Whether the client is told of the event. Waits for the host's answer, so that later output comes after it."""
+        call = self.origin.caller()  # of a call that has ended, the host knows who follows the session
+        if not call or (self.origin.alive(call) and not self.takes_events()):
+            return False
         try:
-            return _host_rpc.request("display", bundle) == b"true"
+            return _host_rpc.request(event, params, call) == b"true"
         except _host_rpc.HostError:  # in a child that the user's code forked
             return False
 
-    def show(self, bundle):
+    def show(self, bundle, is_result=False):
         """Shows the last display of a call, directly before its answer."""
         self.flush()
-        self.write(_wire.DISPLAY, _mime.write(*bundle))
+        self.write(_wire.DISPLAY, _mime.write(*bundle, isResult=is_result))
 
-    def show_last(self, value, held):
-        """Shows the value of a call, unless the client asked for a handle to it, and all open figures."""
-        if held:
+    def show_last(self, value, is_held, is_quiet):
+        """Shows the value of a call, unless the client asked for a handle to it or a semicolon ends the code, and all open figures."""
+        if is_held:
             self.shown.append(value)
-        elif _matplotlib.is_figure(value):
-            self.show(_matplotlib.bundle_of(value))
-            self.shown.append(value)
-        elif value is not None:
-            self.show(_mime.bundle_of(value))
+        elif value is not None and not is_quiet:
+            bundle = self.bundle_of(value)
+            if bundle[0]:
+                self.show(bundle, is_result=True)
         self.show_figures()
 
     def show_figures(self):
@@ -73,27 +102,46 @@ class ClientProxy:
         try:
             for figure in figures:
                 if not any(figure is shown for shown in self.shown):
-                    self.show(_matplotlib.bundle_of(figure))
+                    self.show_figure(figure)
         finally:
-            self.drop_figures(figures)
+            self.shown.clear()
+            _matplotlib.close(figures)
 
-    def drop_figures(self, figures=None):
-        self.shown.clear()
-        _matplotlib.close(_matplotlib.open_figures() if figures is None else figures)
+    def show_figure(self, figure):
+        try:
+            self.show(_matplotlib.bundle_of(figure))
+        except Exception:  # the answer of the call is another thing
+            _exceptions.report("a figure could not be shown")
 
     # requests
 
     def input(self, prompt=""):
         """Reads a line from the client's standard input; raises EOFError if the client has no such capability."""
+        return self.read_line("input", {"prompt": str(prompt)})
+
+    def getpass(self, prompt):
+        """The same, of a line that the client does not show."""
+        return self.read_line("getpass", {"prompt": str(prompt), "password": True})
+
+    def read_line(self, asked_by, params):
+        call = self.origin.current()
+        if not call:
+            raise EOFError("%s() was called by code whose call has ended, so that no client reads for it" % asked_by)
         if not self.flags & _wire.STDIN:
-            raise EOFError("input() was called, and this client has no standard input to read from: it must ask with 'stdin' among its capabilities")
+            detail = "%s() was called, and this client has no standard input to read from: it must ask with 'stdin' among its capabilities"
+            raise EOFError(detail % asked_by)
         self.flush()
-        answer = self.request("input", b'{"prompt":%s}' % dumps(str(prompt)).encode("utf-8", "replace"))
+        try:
+            answer = self.request(call, "input", dumps(params).encode("utf-8", "replace"))
+        except _host_rpc.HostError as error:
+            if error.code != "cancelled":
+                raise
+            raise EOFError(str(error)) from None  # what loops around `input` end with
         if answer.get("eof") is True:
             raise EOFError("the client's standard input has ended")
         line = self.value_in(answer)
         if type(line) is not str:
-            raise CallbackError("the client answered input() with what is no text")
+            raise CallbackError("the client answered %s() with what is no text" % asked_by)
         return line[:-1] if line.endswith("\n") else line
 
     def callback(self, name, doc=None, signature=None):
@@ -104,20 +152,24 @@ class ClientProxy:
                 "the arguments name the callback '%s', and nothing of this request could ask the client for its answer: "
                 "make the request with 'callbacks' among its capabilities and take its events" % name,
             )
-        return Callback(name, self, doc, signature)
+        return Callback(name, self, doc, signature, self.origin.current())
 
-    def call_back(self, name, args, kwargs):
+    def call_back(self, callback, args, kwargs):
+        call = self.origin.alive(callback._call)
+        if not call:
+            detail = "the callback '%s' belongs to a call that has ended, and its client with it: pass it again with the call that needs it"
+            raise _host_rpc.HostError("invalid_request", detail % callback.name)
         exact = self.flags & _wire.EXACT
         made = []
         try:
             reply = b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
-                encode(name, False),
+                encode(callback.name, False),
                 b"true" if threading.get_ident() == self.main else b"false",
                 b",".join([self.argument(value, exact, made) for value in args]),
                 b",".join([encode(key, False) + b":" + self.argument(value, exact, made) for key, value in kwargs.items()]),
             )
             self.flush()
-            return self.value_in(self.request("callback", reply))
+            return self.value_in(self.request(call, "callback", reply))
         finally:
             self.handles.end_passing(made)
 
@@ -130,9 +182,12 @@ class ClientProxy:
         made.append(told["handleId"])
         return dumps(told).encode("utf-8", "replace")
 
-    def request(self, method, params):
-        """Returns the client's answer: an object."""
-        reply = body_of(_host_rpc.request(method, params))
+    def request(self, call, method, params):
+        """Returns the answer of the call's client: an object. A request that has to stop has no more questions; what other threads ask,
+        the host knows."""
+        if threading.get_ident() == self.main and self.is_stopping():
+            raise _host_rpc.HostError("cancelled", "the call has to stop, so its client is not asked any more")
+        reply = body_of(_host_rpc.request(method, params, call))
         answer = reply["answer"]
         answer["exact"] = reply["exact"]
         return answer

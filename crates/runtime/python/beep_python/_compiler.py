@@ -1,6 +1,7 @@
 """Compiles source text, once for each text."""
 
 import ast
+import io
 import linecache
 import textwrap
 
@@ -17,17 +18,24 @@ _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 class Program:
     """Compiled source: an optional block to execute, then an optional expression for the value."""
 
-    __slots__ = ("block", "tail", "is_async", "quick", "file", "size", "bodies", "asked")
+    __slots__ = ("block", "tail", "is_async", "is_quiet", "quick", "file", "size", "bodies", "asked", "is_inert")
 
-    def __init__(self, block, tail):
+    def __init__(self, block, tail, is_quiet=False):
         self.block = block
         self.tail = tail
+        self.is_quiet = is_quiet  # whether a semicolon keeps its value from being shown
         self.is_async = any(part is not None and part.co_flags & ASYNC for part in (block, tail))
+        self.is_inert = is_inert(block) and is_inert(tail)
         self.quick = False  # whether its last run was short; set by the worker
         self.file = None  # the file name in tracebacks
         self.size = 0
         self.bodies = []  # the request bodies prepared with it
         self.asked = {}  # those of them that say how the result should be, parsed
+
+
+def is_inert(code):
+    """Whether it runs nothing but operators of constants."""
+    return code is None or not (code.co_names or code.co_freevars or any([type(constant) is type(code) for constant in code.co_consts]))
 
 
 class Compiler:
@@ -94,9 +102,17 @@ def _compile(source, name):
     except SyntaxError:
         pass  # statements, or an error that the next line raises
     tree = compile(source, name, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
-    tail = None
+    tail, is_quiet = None, False
     if tree.body and isinstance(tree.body[-1], ast.Expr):
         tail = ast.Expression(tree.body.pop().value)
+        is_quiet = ";" in source and _ends_in_semicolon(source, tail.body)
         tail = compile(tail, name, "eval", _FLAGS, dont_inherit=True)
     block = compile(tree, name, "exec", _FLAGS, dont_inherit=True) if tree.body else None
-    return Program(block, tail)
+    return Program(block, tail, is_quiet)
+
+
+def _ends_in_semicolon(source, tail):
+    """Whether a semicolon follows the last expression, as in IPython. Behind that there are no strings: only brackets and comments."""
+    lines = io.StringIO(source, newline=None).readlines()[tail.end_lineno - 1 :]
+    lines[0] = lines[0].encode()[tail.end_col_offset :].decode(errors="replace")
+    return any([";" in line.partition("#")[0] for line in lines])

@@ -66,7 +66,9 @@ def _hints(function):
     for source in (function, getattr(function, "__init__", None) if isinstance(function, type) else None):
         try:
             hints = typing.get_type_hints(source)
-        except Exception:  # a name that is not defined, or no function at all
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # a name that is not defined, or no function at all; annotations may do anything
             continue
         if hints:
             return hints

@@ -11,7 +11,7 @@ from ._builtins import own as __builtins__
 
 def flush_files():
     """Flushes the session's files. Python itself loses what is buffered of a file in a circle of references."""
-    _inherited.flush_all(gc.get_objects())
+    _inherited.flush_all(_inherited.objects_of_session())
 
 
 def destroy(forget):
@@ -50,7 +50,7 @@ def clear(variables):
 def finalise_what_is_left():
     """Finalises the session's objects that something of the zygote's holds, such as a list of a preloaded module, which Python would
     have destroyed with that."""
-    objects = gc.get_objects()
+    objects = _inherited.objects_of_session()
     with_end = {kind for kind in set(map(type, objects)) if hasattr(kind, "__del__")}
     left = [obj for obj in objects if type(obj) in with_end and not gc.is_finalized(obj)] if with_end else []
     del objects

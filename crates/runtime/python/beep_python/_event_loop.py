@@ -3,6 +3,7 @@
 import os
 import select
 import sys
+from contextvars import copy_context
 
 from . import _exceptions
 from ._builtins import own as __builtins__
@@ -12,8 +13,9 @@ END_TIME = 2  # seconds that tasks have for their clean-up at the end of the ses
 
 
 class SessionLoop:
-    def __init__(self, gate):
+    def __init__(self, gate, on_create=lambda: None):
         self.gate = gate
+        self.on_create = on_create
         self.loop = None
         self.asyncio = None
         self.idling = False
@@ -33,12 +35,17 @@ class SessionLoop:
                 raise
         finally:
             self.gate.task = None
+            if outcome.context is not None:
+                adopt(outcome.context)
             if not task.done():  # a KeyboardInterrupt left it pending
                 outcome.is_abandoned = True
                 task.cancel()
             else:
                 coroutine.close()  # one that was cancelled before its first step
             del coroutine, task  # this frame becomes a part of the exception's traceback
+        if self.gate.ends_in_ctrl_c:
+            self.gate.ends_in_ctrl_c = False
+            outcome.end_in_ctrl_c(self.asyncio.CancelledError)
         return outcome.take()
 
     def finish(self, closing):
@@ -54,6 +61,7 @@ class SessionLoop:
         with self.gate.defer_interrupts():  # an interrupt would leave a half-imported module
             import asyncio
 
+        self.on_create()
         self.asyncio = asyncio
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
@@ -87,7 +95,10 @@ class SessionLoop:
     def run_while_idle(self, fd, timeout=None):
         """Runs background tasks until `fd` is readable, the loop cannot run, or `timeout` seconds have passed."""
         loop = self.loop
-        self.asyncio.set_event_loop(loop)  # asyncio.run unsets it
+        try:
+            self.asyncio.set_event_loop(loop)  # asyncio.run unsets it
+        except BaseException:  # of a policy of the user's; it would keep the session from its next call
+            _exceptions.report("the session's event loop could not be set")
         if loop.is_closed():
             return
         if self.idle_poll is None:
@@ -125,6 +136,14 @@ class SessionLoop:
             self.loop.stop()
 
 
+def adopt(context):
+    """Sets the context variables that a task has changed in its own context. Code that awaits leaves them as code that does not."""
+    unset = object()
+    for variable, value in context.items():
+        if variable.get(unset) is not value:
+            variable.set(value)
+
+
 class _Outcome:
     """How a coroutine ended.
 
@@ -133,11 +152,19 @@ class _Outcome:
     learns of the exception.
     """
 
-    __slots__ = ("value", "error", "is_abandoned")
+    __slots__ = ("value", "error", "context", "is_abandoned")
 
     def __init__(self):
         self.value = self.error = None
+        self.context = None  # the variables of its context, as its code left them
         self.is_abandoned = False  # nobody waits for it any more
+
+    def end_in_ctrl_c(self, cancelled):
+        """Makes of a cancel what `asyncio.run` makes of it after Ctrl-C."""
+        if isinstance(self.error, cancelled):
+            interrupt = KeyboardInterrupt()
+            interrupt.__cause__ = self.error
+            self.error = interrupt
 
     def take(self):
         """Returns the value or raises the exception, and keeps neither."""
@@ -181,6 +208,7 @@ async def _settle(coroutine, outcome):
             raise  # asyncio tells of it
         outcome.error = error
     finally:
+        outcome.context = copy_context()
         del coroutine, outcome  # this frame is in the traceback too
 
 
@@ -195,7 +223,7 @@ class _IdlePoll:
             self.ready, _ = loop._ready, loop._scheduled
             # readable once anything the loop waits for is ready, including calls from other threads
             self.poll.register(loop._selector.fileno(), select.POLLIN)
-        except Exception:  # another kind of loop, set by the user's code
+        except BaseException:  # another kind of loop, set by the user's code
             self.poll = None
 
     def until_readable(self):

@@ -7,6 +7,7 @@ from sys import exc_info
 
 from ._builtins import own as __builtins__
 from ._encode import dumps
+from ._frame_locals import FrameLocals
 from ._repr import clip, message_of, type_name
 
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -19,10 +20,10 @@ MAX_EXCEPTIONS = 200  # causes and members of one exception together
 MAX_LINE = 1000
 
 
-def encode(error):
-    """The body of an EXCEPTION frame."""
+def encode(error, limits=None):
+    """The body of an EXCEPTION frame. `limits` are those of the request."""
     try:
-        described = describe(error)
+        described = describe(error, variables=FrameLocals() if limits is not None and limits.locals else None)
     except BaseException:  # its class misbehaves
         described = {"type": type_name(type(error)), "message": message_of(error), "traceback": []}
     message = described["message"]
@@ -30,29 +31,31 @@ def encode(error):
     return dumps({"detail": detail, "exception": described}).encode("utf-8", "replace")
 
 
-def exit_status(error):
-    """The status with which Python would exit; None where it would print what the exception holds, and exit with 1."""
+def exit_of(error):
+    """How Python ends at a SystemExit: the status, and what it prints before."""
     code = error.code
-    return 0 if code is None else int(code) & 0xFF if isinstance(code, int) else None
+    if code is None:
+        return {"exitStatus": 0}
+    if isinstance(code, int):
+        return {"exitStatus": int(code) & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF}  # as C's `long` is cut
+    return {"exitStatus": 1, "exitMessage": message_of(code)}
 
 
-def describe(error, depth=0, budget=None):
+def describe(error, depth=0, budget=None, variables=None):
     budget = [MAX_EXCEPTIONS] if budget is None else budget
     budget[0] -= 1
     out = {
         "type": type_name(type(error)),
         "message": message_of(error),
-        "traceback": frames(error.__traceback__),
+        "traceback": frames(error.__traceback__, variables),
     }
     if isinstance(error, SystemExit):
-        status = exit_status(error)
-        if status is not None:
-            out["exitStatus"] = status
+        out.update(exit_of(error))
     cause = error.__cause__
     if cause is None and not error.__suppress_context__:
         cause = error.__context__
     if cause is not None and depth < MAX_DEPTH and budget[0] > 0:
-        out["cause"] = describe(cause, depth + 1, budget)
+        out["cause"] = describe(cause, depth + 1, budget, variables)
     notes = getattr(error, "__notes__", None)
     if type(notes) is list and notes:
         out["notes"] = [message_of(note) for note in notes[:MAX_MEMBERS]]
@@ -61,34 +64,47 @@ def describe(error, depth=0, budget=None):
     members = getattr(error, "exceptions", None)
     if type(members) is tuple and depth < MAX_DEPTH:
         out["exceptions"] = [
-            describe(member, depth + 1, budget)
+            describe(member, depth + 1, budget, variables)
             for member in members[:MAX_MEMBERS]
             if isinstance(member, BaseException) and budget[0] > 0
         ]
     return out
 
 
-def frames(traceback):
+def frames(traceback, variables=None):
     out = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
         name = code.co_filename
-        if not (name.startswith(OWN) or (not out and any(part in name for part in MACHINERY))):
+        if not is_left_out(name, out):
             out.append((code, traceback.tb_lineno, traceback.tb_frame))
         traceback = traceback.tb_next
     left_out = len(out) - MAX_FRAMES
     if left_out > 0:
         half = MAX_FRAMES // 2
         between = {"file": "", "line": 0, "function": "(%d frames left out)" % left_out, "code": None}
-        return [frame(*f) for f in out[:half]] + [between] + [frame(*f) for f in out[-half:]]
-    return [frame(*f) for f in out]
+        last = [frame(*f, variables) for f in out[-half:]]  # first: where the room for variables is worth most
+        return [frame(*f, variables) for f in out[:half]] + [between] + last
+    return [frame(*f, variables) for f in reversed(out)][::-1]
 
 
-def frame(code, line, of):
+def is_left_out(file, before):
+    """Whether a frame is of the host's own code, or of what runs the user's and comes before it."""
+    return file.startswith(OWN) or (not before and any([part in file for part in MACHINERY]))
+
+
+def frame(code, line, of, variables=None):
+    told = place(code, line, of.f_globals)
+    if variables is not None:
+        told["locals"] = variables.of(of)
+    return told
+
+
+def place(code, line, namespace):
     line = line or 0
     try:
-        text = linecache.getline(code.co_filename, line, of.f_globals).strip()
-    except Exception:  # the loader of the module raised
+        text = linecache.getline(code.co_filename, line, namespace).strip()
+    except BaseException:  # the loader of the module raised
         text = ""
     return {"file": code.co_filename, "line": line, "function": code.co_name, "code": clip(text, MAX_LINE) or None}
 

@@ -66,28 +66,41 @@ def _tell_of_threads():
 
 def exit_child(error):
     """Ends a process that the user's code forked, as any Python ends after this exception or none."""
-    status = 0
+    status = 0 if error is None else 1
     try:
+        if error is not None and not isinstance(error, SystemExit):
+            error = call_excepthook(error)
         if isinstance(error, SystemExit):
             code = error.code
             status = 0 if code is None else code & 0xFF if isinstance(code, int) else 1
             if code is not None and not isinstance(code, int):
                 print(code, file=sys.stderr)
-        elif error is not None:
-            status = 1
-            sys.excepthook(type(error), error, error.__traceback__)
     finally:
         leave_process(status)
 
 
-def flush_current():
+def call_excepthook(error):
+    """Returns what a hook of the user's raised, which says how the process ends if it is SystemExit."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as raised:
+        if not isinstance(raised, SystemExit):
+            print("Error in sys.excepthook:", file=sys.stderr)
+            sys.__excepthook__(type(raised), raised, raised.__traceback__)
+            print("\nOriginal exception was:", file=sys.stderr)
+            sys.__excepthook__(type(error), error, error.__traceback__)
+        return raised
+    return None
+
+
+def flush_current(ignored=BaseException):
     """Flushes `sys.stdout` and `sys.stderr`, which the user's code may have replaced with anything."""
-    flush_each((lambda: sys.stdout.flush(), lambda: sys.stderr.flush()))
+    flush_each((lambda: sys.stdout.flush(), lambda: sys.stderr.flush()), ignored)
 
 
-def flush_each(flushes):
+def flush_each(flushes, ignored=BaseException):
     for flush in flushes:
         try:
             flush()
-        except Exception:
+        except ignored:
             pass

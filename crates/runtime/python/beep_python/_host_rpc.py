@@ -7,6 +7,7 @@ import collections
 import itertools
 import select
 import threading
+from _thread import get_ident
 from json import dumps, loads
 
 from . import _wire
@@ -17,6 +18,9 @@ CALL = 96  # {"method", "params", "progress"}; progress is true if the caller wa
 RESULT = 97  # a JSON value
 ERROR = 98  # {"code", "detail"}
 PROGRESS = 99  # {"stage", "message", ...}; the result follows later
+CLIENT_CALL = 101  # u64 id of the request that it belongs to, then as CALL: what concerns the client of that request
+OUTPUT = 102  # its id is that of a request: u8 descriptor, text. It has no answer
+WITHDRAW = 103  # from the worker: nobody waits for the answer to this call any more
 NESTED = 100  # u8 operation, u8 flags, u64 id, u32 length of limits, limits, request: run while the call waits
 READ = 1 << 16
 
@@ -44,6 +48,8 @@ class HostConnection:
         self.inboxes = {}  # messages for each waiting call, by its id; others are dropped
         self.unparsed = [b""]  # the rest of what was read, and what was read since then
         self.reads = iter(())
+        self.sender = None  # the thread that writes
+        self.untold = collections.deque()  # messages without an answer that are not written yet
         self.nested = None  # handles a request that arrives for a waiting thread
         self.poll = select.poll()
 
@@ -56,17 +62,23 @@ class HostConnection:
         """Returns the host's answer or raises HostError. `progress` is called with a dict for each step."""
         return loads(self.request(method, dumps(params).encode(), progress))
 
-    def request(self, method, params, progress=None):
-        """As `call`, with parameters and result as JSON text."""
+    def request(self, method, params, progress=None, of=None):
+        """As `call`, with parameters and result as JSON text. `of` is the call whose client it concerns."""
         request_id = next(self.ids)
         inbox = self.inboxes[request_id] = collections.deque()
+        answered = False
         try:
             wants = b"true" if progress is not None else b"false"
-            self.send(CALL, request_id, b'{"method":"%s","params":%s,"progress":%s}' % (method.encode(), params, wants))
+            body = b'{"method":"%s","params":%s,"progress":%s}' % (method.encode(), params, wants)
+            if of is None:
+                self.send(CALL, request_id, body)
+            else:
+                self.send(CLIENT_CALL, request_id, of.to_bytes(8, "little") + body)
             while True:
                 self.wait(inbox)
                 while inbox:
                     message_type, body = inbox.popleft()
+                    answered = message_type in (RESULT, ERROR)
                     if message_type == RESULT:
                         return body
                     if message_type == NESTED:
@@ -79,12 +91,34 @@ class HostConnection:
                         progress(reply)
         finally:
             self.inboxes.pop(request_id, None)
+            if not answered and self.sink >= 0:
+                self.send(WITHDRAW, request_id, b"")  # a question of this call's has no use for an answer
 
     def send(self, message_type, request_id, body):
         with self.writing, self.gate.defer_interrupts():  # half a frame would break the link
-            parts = _wire.frames(message_type, request_id, body)
-            for head, part in zip(parts[::2], parts[1::2]):
-                _wire.write_all(self.sink, b"".join((head, part)))
+            self.sender = get_ident()
+            try:
+                parts = _wire.frames(message_type, request_id, body)
+                for head, part in zip(parts[::2], parts[1::2]):
+                    _wire.write_all(self.sink, b"".join((head, part)))
+            finally:
+                self.sender = None
+        if self.untold:
+            self.tell_all()
+
+    def tell(self, message_type, request_id, body):
+        """Sends a message that has no answer. A finalizer may do so while its thread writes another one, which goes first."""
+        self.untold.append((message_type, request_id, body))
+        if self.sender != get_ident():
+            self.tell_all()
+
+    def tell_all(self):
+        while self.untold:
+            try:
+                message = self.untold.popleft()
+            except IndexError:  # a thread was faster
+                return
+            self.send(*message)
 
     def wait(self, inbox):
         """Waits until this inbox has a message; reads for all callers meanwhile."""
@@ -153,8 +187,19 @@ def call(method, params, progress=None):
     return _link.call(method, params, progress)
 
 
-def request(method, params):
-    """As `call`, with parameters and result as JSON text."""
+def request(method, params, of):
+    """As `call`, with parameters and result as JSON text, for the client of a call."""
     if _link is None:
         raise HostError("internal", "this process has no host: it was forked, or runs outside a session")
-    return _link.request(method, params)
+    return _link.request(method, params, of=of)
+
+
+def is_sending():
+    """Whether this thread is about to send: it runs a finalizer meanwhile."""
+    return _link is not None and _link.sender == get_ident()
+
+
+def tell(message_type, request_id, body):
+    """Sends a message that has no answer."""
+    if _link is not None:
+        _link.tell(message_type, request_id, body)

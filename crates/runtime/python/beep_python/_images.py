@@ -17,7 +17,7 @@ def may_be_drawn(value):
 
 def png(value):
     if _matplotlib.is_figure(value):
-        return whole("bytes", "png", _matplotlib.bundle_of(value)[0]["image/png"])
+        return whole("bytes", "png", _matplotlib.png(value))
     if _is_image(type(value)):
         return whole("bytes", "png", _saved(value))
     if defines(type(value), "_repr_png_"):

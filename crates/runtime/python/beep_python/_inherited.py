@@ -44,6 +44,15 @@ def begin():
     gc.freeze()
 
 
+def objects_of_session():
+    """The objects that the collector knows, without those from before the first fork."""
+    objects = gc.get_objects()
+    if not _kept or gc.get_freeze_count() >= len(_kept[0]):
+        return objects
+    before = set(map(id, _kept[0]))  # the session's code has called `gc.unfreeze()`
+    return [obj for obj in objects if id(obj) not in before]
+
+
 def modules_of_session():
     """The names and modules that were imported since, in the order of their import. Those from before are not touched, which would
     unshare the pages that have their reference counts."""
@@ -70,7 +79,7 @@ def flush_all(objects):
                 try:
                     if not file.closed and file.writable():
                         file.flush()
-                except Exception:  # the pipe's reader is gone, or the disk is full: nobody is left to be told
+                except BaseException:  # the class is the user's, the pipe's reader is gone, or the disk is full: nobody is left to be told
                     pass
 
 
@@ -84,7 +93,7 @@ def disown():
     for step in (_own_logging, _own_multiprocessing, leave_trackers):
         try:
             step()
-        except Exception:  # a Python whose internals are others
+        except BaseException:  # a preloaded module's function, or a Python whose internals are others
             _exceptions.report("a session could not be told apart from what was preloaded")
 
 

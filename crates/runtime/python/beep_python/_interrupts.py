@@ -7,18 +7,30 @@ has a signal of its own, and its handler makes of it what Ctrl-C would be to the
 """
 
 import sys
+from sys import _getframe
 from _thread import interrupt_main
 from threading import get_ident
 
 # the module `signal` converts their arguments and results to enums, which takes longer than all the rest
-from _signal import SIG_BLOCK, SIG_DFL, SIG_IGN, SIG_SETMASK, SIGINT, default_int_handler, getsignal, pthread_sigmask, signal
+from _signal import (
+    SIG_BLOCK,
+    SIG_DFL,
+    SIG_IGN,
+    SIG_SETMASK,
+    SIGINT,
+    default_int_handler,
+    getsignal,
+    pthread_sigmask,
+    raise_signal,
+    signal,
+)
 
-from . import _exceptions, _shared_page
+from . import _exceptions, _shared_page, _stopped
 from ._builtins import own as __builtins__
 
 # A real-time signal in the middle of their range, which nobody is known to use: the C library has the first two or three, .NET takes
 # SIGRTMIN (34), Mono one that is free, Android's C library those up to 41, Valgrind the last (64). The classic ones are all
-# somebody's: SIGPWR and SIGXCPU the collectors' of Boehm and Mono, SIGURG Go's, SIGVTALRM and SIGPROF those of profilers, SIGUSR1
+# taken: SIGPWR and SIGXCPU the collectors' of Boehm and Mono, SIGURG Go's, SIGVTALRM and SIGPROF those of profilers, SIGUSR1
 # and SIGUSR2 the user's.
 INTERRUPT = 50
 
@@ -88,6 +100,8 @@ class InterruptGate:
         self.loop = None
         self.asked = False  # whether the request was asked to stop in its own way: its task, or its handler of SIGINT
         self.delivered = False  # whether an interrupt reached the code of the request, or of one nested in it
+        self.at = ()  # where the last one reached it
+        self.ends_in_ctrl_c = False  # whether the task was cancelled by Ctrl-C: then KeyboardInterrupt is what comes of it
         self.nested = []  # nested calls: the slot, and the task and `asked` of the call around it
         self.main = get_ident()
         self.deferrals = 0
@@ -95,6 +109,7 @@ class InterruptGate:
         self.deferred = False  # whether a signal arrived while interrupts were deferred
         self.postponed = []  # handlers of the user's code, with their arguments, that wait for the same
         self.leave_idle = None  # called before the user's code runs outside of a request
+        self.flush = lambda: None  # writes the text that the streams keep
 
     def install(self):
         """Takes the host's signal, and makes the others what they are to a program that a shell starts: the server's parent may
@@ -111,15 +126,36 @@ class InterruptGate:
         self.slot, self.deferrals = 0, 0  # exceptions of handlers are the child's
 
     def interrupt(self, signum, frame):
-        """Does what Ctrl-C does where code has a handler for that, else cancels the task that is awaited, at first. Whatever
-        became of that, the next signal raises KeyboardInterrupt."""
-        if self.slot < 0 or not self.is_stopping():
+        """The handler of INTERRUPT."""
+        if self.page[_shared_page.FLUSH]:
+            if self.deferrals:
+                self.deferred = True
+                return
+            self.page[_shared_page.FLUSH] = 0
+            self.flush()
+        if self.slot < 0:
+            return
+        if not self.page[_shared_page.INTERRUPT]:  # the signal is the repetition of one that was taken
             return
         if self.deferrals:
             self.deferred = True
             return
+        self.page[_shared_page.INTERRUPT] = 0  # before the bytes of requests are read, which the host writes before this one
+        self.take(frame)
+
+    def take(self, frame):
+        """Takes the interrupt that the bytes of requests tell of, if they do: does what Ctrl-C does where code has a handler for that,
+        else cancels the task that is awaited, at first. Whatever became of that, the next one raises KeyboardInterrupt."""
+        pressed, stopping = self.has_ctrl_c(), self.is_stopping()
+        if not (pressed or stopping):
+            return
+        if pressed:
+            self.take_ctrl_c()
+            if not stopping:
+                return self.press_ctrl_c()
         if not self.asked:
             if self.has_users_handler():
+                self.note(_stopped.running, frame)
                 self.asked = self.delivered = True
                 interrupt_main()  # as if SIGINT had come, also to event loops that wait for it, and where C code ignores it
                 return
@@ -127,8 +163,35 @@ class InterruptGate:
                 self.asked = True
                 self.loop.call_soon_threadsafe(self.cancel_task, self.task)
                 return
+        self.note(_stopped.running, frame)
         self.delivered = True
         raise KeyboardInterrupt
+
+    def note(self, places, code):
+        """Notes where the code is that an interrupt reaches. Nothing that fails here, as deep in a recursion, keeps it from that."""
+        try:
+            self.at = places(code)
+        except BaseException:
+            self.at = ()
+
+    def press_ctrl_c(self):
+        """Lets the code have what a terminal sends: SIGINT, with all that the code has made of that. What awaits is cancelled, the
+        first time, as `asyncio.run` does it."""
+        self.delivered = True
+        if self.task is not None and not self.asked and not self.has_users_handler():
+            self.asked = self.ends_in_ctrl_c = True
+            self.loop.call_soon_threadsafe(self.cancel_task, self.task)
+        else:
+            raise_signal(SIGINT)
+
+    def has_ctrl_c(self):
+        """Whether a Ctrl-C waits for the request, or for a call nested in it."""
+        page, ctrl_c = self.page, _shared_page.CTRL_C
+        return page[ctrl_c + self.slot] != 0 or any([page[ctrl_c + nested[0]] for nested in self.nested])
+
+    def take_ctrl_c(self):
+        for slot in (self.slot, *[nested[0] for nested in self.nested]):
+            self.page[_shared_page.CTRL_C + slot] = 0
 
     def has_users_handler(self):
         """Whether SIGINT would reach a handler that is not Python's own."""
@@ -149,7 +212,7 @@ class InterruptGate:
                 handler, signum, frame = self.postponed.pop(0)
                 handler(signum, frame)
         finally:
-            self.interrupt(None, None)
+            self.interrupt(None, _getframe(1))
 
     def reset(self):
         """After an exception that struck outside of every request, wherever."""
@@ -168,12 +231,24 @@ class InterruptGate:
         # cancelled at this moment, either the host sees that it started or we see that it must not.
         self.page[_shared_page.STARTED + slot] = 1
         self.running[0] = request_id
-        self.asked = self.delivered = False
+        self.asked = self.delivered = self.ends_in_ctrl_c = False
         self.slot = slot  # from here on no signal is lost
         return not self.page[_shared_page.CANCEL + slot]
 
     def end(self):
         self.slot = -1
+
+    def interruptible(self, request_id, run, otherwise=lambda: None):
+        """Runs what calls the user's code after a request has ended; if it is interrupted, the other."""
+        try:
+            try:
+                self.slot = request_id & _shared_page.SLOTS - 1
+                return run()
+            finally:
+                self.slot = -1
+        except KeyboardInterrupt:
+            self.slot = -1
+            return otherwise()
 
     def is_stopping(self):
         """Whether the request, or a call nested in it, is cancelled."""
@@ -207,6 +282,7 @@ class InterruptGate:
         return task
 
     def cancel_task(self, task):
+        self.note(_stopped.awaiting, task.get_coro())
         if task.cancel():  # one that is over has no interrupt
             self.delivered = True
 
@@ -218,7 +294,10 @@ def is_cancel(error, depth=10):
     """Whether a cancelled request may end so: also with a group of nothing else, as trio's nurseries make it."""
     if isinstance(error, KeyboardInterrupt):
         return True
-    members = None if isinstance(error, Exception) else getattr(error, "exceptions", None)
+    try:
+        members = None if isinstance(error, Exception) else getattr(error, "exceptions", None)
+    except BaseException:  # a property of the user's class
+        return False
     if type(members) is tuple and members and depth:
         return all([is_cancel(member, depth - 1) for member in members])
     asyncio = sys.modules.get("asyncio")

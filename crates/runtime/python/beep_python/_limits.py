@@ -18,6 +18,8 @@ class RequestLimits:
         lease = body.get("leaseMs")
         self.lease = None if lease is None else lease / 1000
         self.handles_created = 0
+        self.log, self.progress = body.get("log") is True, body.get("progress") is True  # what its client wants to hear of
+        self.locals = body.get("locals") is True  # whether its exceptions tell of the variables of their frames
 
     def count_handle(self):
         """Counts one more handle; raises Rejected above the limit."""

@@ -17,6 +17,7 @@ from weakref import ref
 from . import _dtypes, _exceptions
 from ._builtins import own as __builtins__
 from ._interrupts import NO_DEFERRAL
+from ._std_descriptors import above
 from ._wire import MAX_MESSAGE, Rejected
 
 MAX_COUNT = 1000  # data that a session holds, unless its limits say otherwise
@@ -33,7 +34,7 @@ _memfd_create = getattr(os, "memfd_create", None)
 def new_memfd():
     """An empty memfd. Pythons built against old headers, as portable ones are, lack `os.memfd_create`."""
     if _memfd_create is not None:
-        return _memfd_create("beep-python-data", _CLOSE_ON_EXEC | _ALLOW_SEALING)
+        return above(_memfd_create("beep-python-data", _CLOSE_ON_EXEC | _ALLOW_SEALING))
     try:
         import ctypes
 
@@ -43,7 +44,7 @@ def new_memfd():
     fd = create(b"beep-python-data", _CLOSE_ON_EXEC | _ALLOW_SEALING)
     if fd < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return fd
+    return above(fd)
 
 
 def owner_of(fd):

@@ -1,8 +1,9 @@
 """Calls within a callback: they run on the thread that waits for the client's answer to it."""
 
 import struct
+from sys import _getframe
 
-from . import _exceptions, _shared_page, _wire
+from . import _exceptions, _shared_page, _stopped, _wire
 from ._builtins import own as __builtins__
 from ._data import with_data
 from ._interrupts import is_cancel
@@ -42,23 +43,23 @@ class NestedCalls:
                     attached = session.data.receive(request_id, flags & _wire.EXACT, nested=True)
                 operations = {message_type: with_data(session, message_type, attached)}
             message_type, answer = self.answer(operations, message_type, flags & _wire.EXACT, slot, body)
-        except KeyboardInterrupt:  # a second one, while the first was propagating
+        except KeyboardInterrupt as error:  # a second one, while the first was propagating
             gate.leave_nested(slot)
-            message_type, answer = _wire.CANCELLED, b"started"
+            message_type, answer = _stopped.cancelled(error)
         finally:
             was_delivered, gate.delivered = gate.delivered, around
             client.flags, handles.request_limits, handles.attached = before
             if attached is not None:
                 with gate.defer_interrupts():
                     attached.close()
-        worker.flush_output()
-        if was_delivered and message_type in _wire.FINISHED:
-            message_type, answer = _wire.late(message_type, answer)
+        worker.std_streams.flush(BaseException)
+        if was_delivered:
+            message_type, answer = _stopped.late(gate, message_type, answer)
         with gate.defer_interrupts():  # what goes on the socket of data is followed by its frame
             if message_type == _wire.DATA:
                 message_type, answer = session.data.deliver(answer)
             worker.send_event(_wire.NESTED_ANSWER, request_id.to_bytes(8, "little") + bytes((message_type,)) + answer)
-        gate.interrupt(None, None)  # in case a call around this one is cancelled
+        gate.take(_getframe())  # in case a call around this one is cancelled
 
     def answer(self, operations, message_type, exact, slot, body):
         gate = self.worker.gate
@@ -80,5 +81,5 @@ class NestedCalls:
                 return _wire.REJECTED, _exceptions.rejection(error)
             interrupted = self.worker.session.batch.take_interrupted()
             if stopping and is_cancel(error):
-                return _wire.CANCELLED, b"started" + interrupted
-            return _wire.EXCEPTION, _exceptions.encode(error)
+                return _stopped.cancelled(error, interrupted)
+            return _wire.EXCEPTION, _exceptions.encode(error, self.worker.session.handles.request_limits)

@@ -6,24 +6,33 @@ import time
 from time import monotonic
 
 from . import _inherited
+from ._process import mark_of
 from ._builtins import own as __builtins__
 
-TRACKER_TIME = 1.0  # seconds for a resource tracker, which removes shared memory that its program left
+# Seconds for a resource tracker, which removes shared memory that its program left: on a busy machine one was not always enough.
+TRACKER_TIME = 5.0
 STEP = 0.005  # seconds
 
 
 class Orphans:
+    """What has lost its parent falls to the zygote, which reaps it: a worker sees no children but its own. Its mark tells whose it is."""
+
     def __init__(self):
         self.helpers = set(descendants(os.getpid()))  # processes that preloaded modules started, for all sessions
+        self.killed = set()
         self.ending = {}  # resource trackers, and when they are killed
 
     def end(self, workers):
-        """After the death of a worker. A live one adopts its orphans itself, so any other child here is an orphan of a dead one."""
-        for pid in descendants(os.getpid(), workers | self.helpers):
+        """After the death of a worker: any child here is an orphan of a dead one, unless a living one has its mark. `workers` has their
+        marks by their pids."""
+        of, marks = children(), set(workers.values()) - {None}  # one look: what falls to this process meanwhile was not judged
+        others = {pid for pid in of.get(os.getpid(), ()) if mark_of(pid) in marks}
+        for pid in descendants(os.getpid(), others.union(workers, self.helpers), of):
             if pid not in self.ending:
                 if is_tracker(pid):
                     self.ending[pid] = monotonic() + TRACKER_TIME
                 else:
+                    self.killed.add(pid)
                     kill(pid)
 
     def next_kill(self):
@@ -37,8 +46,12 @@ class Orphans:
             kill(pid)
 
     def reaped(self, pid):
+        """Returns whether it was killed, so that what it forked meanwhile may have fallen to this process."""
         self.ending.pop(pid, None)
         self.helpers.discard(pid)
+        was_killed = pid in self.killed
+        self.killed.discard(pid)
+        return was_killed
 
     def end_all(self, besides=()):
         """Kills all descendants after the host ended. Workers die by their lifeline; their orphans are adopted and killed here."""
@@ -74,19 +87,25 @@ def kill(pid):
         pass
 
 
-def descendants(root, besides=()):
-    """All descendants of `root`, without the processes in `besides` and their descendants."""
-    children = {}
+def descendants(root, besides=(), of=None):
+    """All descendants of `root`, without the processes in `besides` and their descendants. `of` has the children of each process."""
+    of, found, level = of or children(), [], [root]
+    while level:
+        level = [pid for parent in level for pid in of.get(parent, ()) if pid not in besides]
+        found += level
+    return found
+
+
+def children():
+    """The children of each process, without those that have ended."""
+    found = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
                 with open("/proc/%s/stat" % name) as file:
-                    parent = int(file.read().rpartition(")")[2].split()[1])
+                    state, parent = file.read().rpartition(")")[2].split()[:2]
             except OSError:
                 continue
-            children.setdefault(parent, []).append(int(name))
-    found, level = [], [root]
-    while level:
-        level = [pid for parent in level for pid in children.get(parent, ()) if pid not in besides]
-        found += level
+            if state not in "ZX":
+                found.setdefault(int(parent), []).append(int(name))
     return found

@@ -4,15 +4,19 @@ import io
 import sys
 import time
 from fcntl import ioctl
+from os import set_blocking
 from termios import FIONREAD
 
+from . import _shared_page
 from ._builtins import own as __builtins__
+from ._std_descriptors import is_ours
 
 STEP = 20e-6  # seconds between checks whether the host has read a pipe
 STEPS = 700  # some 14 ms at least; then the other descriptor is no longer a pipe of the host's
 DRAIN_STEPS = 700  # some 50 ms in all, while more output keeps coming
 DRAIN_STEPS_SLOW = 70_000  # some 5 s, while the host has not read it yet
 NOTHING = bytes(4)
+NAMES = {1: "<stdout>", 2: "<stderr>"}
 
 
 class OrderedStream(io.FileIO):
@@ -22,16 +26,35 @@ class OrderedStream(io.FileIO):
     """
 
     client = None  # of the running call
+    page = bytearray(_shared_page.PAGE)  # in a worker, the one that it shares with the host
 
     def __init__(self, fd, name):
         super().__init__(fd, "w", closefd=False)
         self.name = name
         self.other = 3 - fd
+        self.unfinished = _shared_page.UNFINISHED + fd - 1
 
     def write(self, data):
         if OrderedStream.client is not None and OrderedStream.client.takes_events() and self.other is not None:
             self.wait_for_other_pipe()
-        return super().write(data)
+        size = super().write(data)
+        if size is None and is_ours(self.fileno()):  # code, or a child that has the pipe too, has made it non-blocking
+            set_blocking(self.fileno(), True)
+            size = super().write(data)
+        self.page[self.unfinished] = 0
+        return size
+
+    def noting(self, write):
+        """Writes to a buffer above, and notes on the page that it has something: the host asks for it before long."""
+        unfinished = self.unfinished
+
+        def write_and_note(data):
+            size = write(data)
+            if size:
+                OrderedStream.page[unfinished] = 1
+            return size
+
+        return write_and_note
 
     def wait_for_other_pipe(self):
         count = bytearray(4)
@@ -48,14 +71,29 @@ class OrderedStream(io.FileIO):
 
 def streams():
     """The worker's `sys.stdout` and `sys.stderr`; they write to descriptors 1 and 2, whatever those are then."""
-    return _text_stream(1, "<stdout>"), _text_stream(2, "<stderr>")
+    return _text_stream(1), _text_stream(2)
 
 
-def _text_stream(fd, name):
-    buffer = io.BufferedWriter(OrderedStream(fd, name))
-    stream = io.TextIOWrapper(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+def _text_stream(fd):
+    stream = io.TextIOWrapper.__new__(io.TextIOWrapper)
+    open_stream(stream, fd)
     stream.mode = "w"
     return stream
+
+
+def open_stream(stream, fd):
+    """Opens a text stream for this descriptor, again where it was closed or detached."""
+    raw = OrderedStream(fd, NAMES[fd])
+    buffer = io.BufferedWriter(raw)
+    buffer.write = raw.noting(buffer.write)
+    # Text goes to the buffer at once: what the stream keeps to itself would be lost if a signal struck while it is flushed.
+    stream.__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True)
+
+
+def keep_order(stream, fd):
+    """The other descriptor is a pipe again; a stream that found it to be none has forgotten it."""
+    if type(stream.buffer) is io.BufferedWriter and type(stream.buffer.raw) is OrderedStream:  # code may have opened it for something else
+        stream.buffer.raw.other = 3 - fd
 
 
 class OutputDrain:

@@ -9,7 +9,7 @@ import warnings
 
 from ._builtins import own as __builtins__
 
-_prctl = None  # libc's; loaded in the zygote, so that workers inherit it
+_RLIMIT_LOCKS = 10  # Linux; the resource module has no name for it
 _F_SETSIG = 10  # Linux; the fcntl module has no name for it before 3.13
 
 
@@ -99,16 +99,34 @@ def line_buffer_c_output():
 
 def become_subreaper():
     """Makes this process the parent of orphaned descendants, so that it can end them."""
-    global _prctl
     try:
-        if _prctl is None:
-            import ctypes
+        import ctypes
 
-            _prctl = ctypes.CDLL(None).prctl
         pr_set_child_subreaper = 36
-        _prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
     except (ImportError, OSError, AttributeError):
         pass
+
+
+def set_mark(mark):
+    """Marks this process and all that it starts as one session's, wherever they go: the soft limit of file locks is passed on over fork
+    and exec, and Linux uses it for nothing."""
+    try:
+        resource.setrlimit(_RLIMIT_LOCKS, (mark, resource.getrlimit(_RLIMIT_LOCKS)[1]))
+    except (OSError, ValueError, TypeError):
+        become_subreaper()  # where there is no such limit: descendants stay its own, and those that ended wait for it
+
+
+def mark_of(pid):
+    """The mark of a process; None where it has ended, or is another user's."""
+    try:
+        if hasattr(resource, "prlimit"):
+            return resource.prlimit(pid, _RLIMIT_LOCKS)[0]
+        with open("/proc/%d/limits" % pid) as limits:
+            soft = next(line for line in limits if line.startswith("Max file locks")).split()[3]
+        return int(soft) if soft.isdigit() else None
+    except (OSError, StopIteration):
+        return None
 
 
 def threads_that_survive_a_fork():

@@ -11,6 +11,7 @@ import tokenize
 import warnings
 
 from ._builtins import own as __builtins__
+from ._compiler import compile_source
 
 MAX_SHOWN = 1 << 20  # characters of a repr
 MAX_OFFERED = 500
@@ -72,9 +73,9 @@ class Prompt:
                 names.append(name)
         return [len(before) - len(word), sorted({name.rstrip(" :") for name in names})]
 
-    def show(self, value):
-        """The text of a result, which becomes `_`; None if there is nothing to show."""
-        if value is None:
+    def show(self, value, source=""):
+        """The text of the result of this source, which becomes `_`; None if there is nothing to show."""
+        if value is None or _is_quiet(source):
             return None
         if sys.displayhook is not sys.__displayhook__:
             return sys.displayhook(value)
@@ -84,6 +85,15 @@ class Prompt:
         if len(text) > MAX_SHOWN:
             text = "%s... (%d characters more)" % (text[:MAX_SHOWN], len(text) - MAX_SHOWN)
         return text
+
+
+def _is_quiet(source):
+    """Whether a semicolon keeps the result from being shown."""
+    if ";" not in source:
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # running it has warned
+        return compile_source(source, "<prompt>")[0].is_quiet
 
 
 def _indent(source):

@@ -1,7 +1,7 @@
 """Random generators that preloaded modules hold: sessions that inherit one would all draw the same numbers.
 
 A generator that was made without a seed is seeded anew in each worker; one with a seed repeats, as in any program. So while modules are
-preloaded, it is noted which seeds are somebody's: `random` tells by its methods, numpy by whether it drew the seed itself, from
+preloaded, it is noted which seeds a program gave: `random` tells by its methods, numpy by whether it drew the seed itself, from
 `secrets`.
 """
 
@@ -13,7 +13,7 @@ import sys
 from . import _exceptions
 from ._builtins import own as __builtins__
 
-# Without a seed torch takes 53 random bits: it is hardly ever less than this, and a seed that somebody thought of is hardly ever more.
+# Without a seed torch takes 53 random bits: it is hardly ever less than this, and a seed that a person chose is hardly ever more.
 MAX_SEED_OF_PEOPLE = 1 << 32
 
 
@@ -100,5 +100,5 @@ class RandomSeeds:
         for generator in self.python + self.torch:
             try:
                 generator.seed()
-            except Exception:  # a class of the module's own
+            except BaseException:  # a class of the module's own
                 _exceptions.report("a random generator of a preloaded module gives all sessions the same numbers")

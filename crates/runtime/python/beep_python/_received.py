@@ -148,7 +148,7 @@ class _Received:
         try:
             with MEMORY.undisturbed():
                 mapping, base, start = map_pages(self.fd, self.offset + begin, size, self.shared)
-                owner = owner_of(fcntl(self.fd, F_DUPFD_CLOEXEC, 0)) if self.shared else None
+                owner = owner_of(fcntl(self.fd, F_DUPFD_CLOEXEC, 3)) if self.shared else None
                 MEMORY.hold(mapping, size, owner, base)
         except PermissionError:
             raise _bad("its memfd is sealed against writing, so it cannot be shared; send it without 'shared'") from None

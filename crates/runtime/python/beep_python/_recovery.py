@@ -29,6 +29,8 @@ class Recovery:
         worker = self.worker
         gate = worker.gate
         gate.reset()
+        if worker.origin.tracking:
+            worker.origin.end()
         gate.page[_shared_page.IDLE] = 0
         if gate.page[_shared_page.AFFINITY_RESTORE]:
             gate.leave_idle()

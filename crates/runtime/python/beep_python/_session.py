@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import types
+from contextlib import ExitStack
 
 from . import _arrays, _exceptions, _type_name, _wire
 from ._answers import ATTRIBUTE, CALL, Answers
@@ -19,6 +20,7 @@ from ._encode import dumps
 from ._handles import Handles, describe
 from ._exec import run, run_async
 from ._objects import Objects
+from ._origin import Origin
 from ._streams import Stream, Streams
 from ._repr import named
 from ._wire import Rejected
@@ -49,7 +51,7 @@ class Session:
 
     def __init__(self, session_loop, client=None, streams=Streams):
         self.handles = Handles()
-        self.client = client or ClientProxy()
+        self.client = client or ClientProxy(Origin(session_loop.gate))
         self.client.handles = self.handles
         self.handles.callback = self.client.callback
         self.streams = streams(self.handles, session_loop, self.client)
@@ -128,11 +130,7 @@ class Session:
         paths = (body.get("env") or {}).get("PYTHONPATH")
         sys.path[:0] = [path for path in paths.split(os.pathsep) if path] if paths else []
         if body.get("setup"):
-            program = self.compiler.program(body["setup"])
-            if program.is_async:
-                self.session_loop.run(run_async(program, self.namespace))
-            else:
-                run(program, self.namespace)
+            self.run(self.compiler.program(body["setup"]), self.namespace)
 
     # Each operation takes the raw request body and whether the answer is exact; it returns the answer's type and body.
 
@@ -144,40 +142,72 @@ class Session:
                 return self.answer(self.session_loop.run(run_async(program, self.namespace)), exact, asked)
             return self.answer(run(program, self.namespace), exact, asked)
         body = body_of(data)
-        return self.answer(self.value_from(body, exact, data if type(data) is not dict else None), exact, body)
+        outputs = self.outputs_of(body)
+        if outputs is not None or type(data) is dict:
+            data = None
+        return self.answer_with(self.value_from(body, exact, data, outputs), exact, body, outputs)
 
-    def value_from(self, body, exact, data=None):
-        """Runs the code of a request. `data` is the raw body, given if the request may be prepared for next time."""
+    def outputs_of(self, body):
+        """The names whose objects the request wants beside the value; None if it wants none."""
+        names = body.get("outputs")
+        if names is None:
+            return None
+        if type(names) is not list or not all([type(name) is str for name in names]):
+            raise wrong("outputs", "a list of names", names)
+        self.client.flags &= ~_wire.TAKES_DATUM  # data beside others would have no place: a handle instead
+        return dict.fromkeys(names)
+
+    def answer_with(self, value, exact, body, outputs):
+        answer = self.answer(value, exact, body)
+        return answer if outputs is None else self.answers.with_outputs(answer, outputs, exact)
+
+    def value_from(self, body, exact, data=None, outputs=None):
+        """Runs the code of a request. `data` is the raw body, given if the request may be prepared for next time. Of the names in
+        `outputs` those stay that are bound then, with their objects."""
         source = text(body, "expression")
         given = body.get("locals")
         if given is not None and type(given) is not dict:
             raise wrong("locals", "an object", given)
         program = self.compiler.program(source)
-        namespace = self.namespace
         if given:
-            # a separate locals dict would be invisible to functions, lambdas and comprehensions
             given = values_of(given, self.handles, exact)
-            namespace = {**namespace, **{code_name(name): value for name, value in given.items()}}
-        elif data is not None:
+            return self.run_apart(program, {code_name(name): value for name, value in given.items()}, outputs)
+        if data is not None:
             self.compiler.prepare(data, program, body)
-        if program.is_async:
-            return self.session_loop.run(run_async(program, namespace))
-        return run(program, namespace)
+        return self.run(program, self.namespace, outputs)
+
+    def run(self, program, namespace, outputs=None):
+        value = self.session_loop.run(run_async(program, namespace)) if program.is_async else run(program, namespace)
+        if outputs:
+            bound = [(name, code_name(name)) for name in outputs]
+            outputs.clear()
+            outputs.update([(name, namespace[key]) for name, key in bound if key in namespace])
+        return value
+
+    def run_apart(self, program, given, outputs):
+        """Runs code with names of its own, in a copy: a separate dict of locals would be invisible to functions and comprehensions.
+        While it runs, the copy is `__main__`, where pickle, dataclasses and type hints look for what the code defines."""
+        module = types.ModuleType("__main__")
+        module.__dict__.update(self.namespace)
+        module.__dict__.update(given)
+        before, sys.modules["__main__"] = sys.modules.get("__main__", self.module), module
+        try:
+            return self.run(program, module.__dict__, outputs)
+        finally:
+            sys.modules["__main__"] = before
 
     def execute(self, data, exact):
         body = body_of(data)
+        outputs = self.outputs_of(body)
         client = self.client
         client.shown.clear()
         try:
-            value = self.value_from(body, exact)
-        except Exception:
-            client.show_figures()
-            raise
+            value = self.value_from(body, exact, None, outputs)
         except BaseException:
-            client.drop_figures()
+            client.show_figures()  # of an interrupted call too
             raise
-        client.show_last(value, _is_held(body.get("returnType")))
-        return self.answer(value, exact, body)
+        client.show_last(value, _is_held(body.get("returnType")), self.compiler.program(body["expression"]).is_quiet)
+        return self.answer_with(value, exact, body, outputs)
 
     def stream(self, data, exact):
         body = body_of(data)
@@ -188,7 +218,7 @@ class Session:
             obj = self.handles.get(text(body, "handleId"))
             if body.get("methodName") is not None:
                 obj = self.invoke(_attribute(obj, text(body, "methodName")), body, exact)
-        return _object(self.streams.run(Stream(obj, body.get("keep") is True), None, credit, exact))
+        return _wire.OBJECT, self.streams.run(Stream(obj, body.get("keep") is True), None, credit, exact)
 
     def next_items(self, data, exact):
         body = body_of(data)
@@ -198,7 +228,7 @@ class Session:
         stream = self.streams.open.get(handle_id)
         if stream is None:
             raise Rejected("invalid_request", "the object of handle '%s' is no stream; open one on it" % handle_id)
-        return _object(self.streams.run(stream, handle_id, credit, exact))
+        return _wire.OBJECT, self.streams.run(stream, handle_id, credit, exact)
 
     def run_batch(self, data, exact):
         self.client.flags &= ~_wire.TAKES_DATUM  # a step gives a handle instead
@@ -269,8 +299,9 @@ class Session:
             self.release(text(body, "handleId"))
             return _wire.OBJECT, b'{"success":true}'
         held = self.handles.held.keys() & _handle_ids(body)
-        for handle_id in held:
-            self.release(handle_id)
+        with ExitStack() as releases:  # all of them, also where the end of one raises
+            for handle_id in held:
+                releases.callback(self.release, handle_id)
         return _object({"success": True, "disposed": len(held)})
 
     def renew(self, data, exact):

@@ -9,10 +9,15 @@ RUNNING = 0  # u64: id of the running request, or of the last that ran
 CANCEL = 64  # u8 per slot, written by the host
 STARTED = 128  # u8 per slot, written by the worker
 IDLE = 192  # u8, non-zero while the worker only waits for requests; written by the worker
-AFFINITY_RESTORE = 193  # u8: one of the next three, else 0; written by both
-RESTORE_REQUESTED, RESTORE_IN_PROGRESS, RESTORE_FAILED = 1, 2, 3
+AFFINITY_RESTORE = 193  # u8: one of the next four, else 0; written by both
+LAST_WORDS = 194  # u8: how long an interrupted request waits for the end of the processes that were interrupted with it; by the host
+INTERRUPT = 195  # u8, non-zero while there is an interrupt to take; written by both
+FLUSH = 196  # u8, non-zero while the host asks for text that was not written yet; written by both
+UNFINISHED = 197  # u8 for each of standard output, standard error, and what is sent for earlier calls: non-zero while it has such text
+RESTORE_REQUESTED, RESTORE_IN_PROGRESS, RESTORE_FAILED, RESTORE_REFUSED = 1, 2, 3, 4
 CPUS = 256  # the CPUs to restore, one bit each; written by the host
 CPUS_BYTES = 128
+CTRL_C = 384  # u8 per slot, non-zero while the request has a Ctrl-C to take; written by both
 PAGE = 4096
 
 

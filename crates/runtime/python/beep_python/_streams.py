@@ -27,6 +27,7 @@ class Stream:
         self.asynchronous = hasattr(message_type, "__aiter__") and not hasattr(message_type, "__iter__")
         self.iterator = message_type.__aiter__(obj) if self.asynchronous else iter(obj)
         self.named = named(type(self.iterator))
+        self.call = None  # the one that opened it
 
 
 class Streams:
@@ -41,16 +42,21 @@ class Streams:
         self.stream = None  # the one that sends its batch
 
     def run(self, stream, handle_id, credit, exact):
-        """Sends one batch of items and returns the answer. A stream that ends is forgotten."""
+        """Sends one batch of items and returns the answer, a JSON object. A stream that ends is forgotten."""
         limit = MAX_ITEMS if credit is None else credit
         byte_limit = self.result_limit()
+        if stream.call is None:
+            stream.call = self.client.origin.current()
+        pause = self.client.origin.continue_as(stream.call)
         self.stream = stream
         self.byte_limit = sys.maxsize if byte_limit is None else byte_limit
         try:
             if stream.asynchronous:
-                done, count = self.session_loop.run(self.send_items_async(stream.iterator, limit, exact))
+                done, count, returned = self.session_loop.run(self.send_items_async(stream.iterator, limit, exact))
             else:
-                done, count = self.send_items(stream.iterator, limit, exact)
+                done, count, returned = self.send_items(stream.iterator, limit, exact)
+            if done:
+                answer = self.last_answer(count, returned, exact)
             # From here on a cancel is too late: after the stream got its handle, and before the client learned of it, a
             # cancel would leave the stream open forever.
             self.session_loop.gate.end()
@@ -60,17 +66,31 @@ class Streams:
             raise
         finally:
             self.stream = None
+            pause()
         if done:
             self.forget(stream, handle_id)
-            return {"done": True, "count": count}
+            return answer
         if handle_id is None:
             try:
-                handle_id = self.handles.add(stream.iterator)
+                # Without credit the host goes on by itself, and disposes of it when its client goes: it needs no lease.
+                handle_id = self.handles.add(stream.iterator, leased=credit is not None)
             except Rejected:  # the session holds as many objects as it may
                 self.end(stream, None)
                 raise
             self.open[handle_id] = stream
-        return {"handleId": handle_id, **stream.named, "done": False, "count": count}
+        return _json({"handleId": handle_id, **stream.named, "done": False, "count": count})
+
+    def last_answer(self, count, returned, exact):
+        """That of a stream which is over, with what its generator has returned."""
+        answer = _json({"done": True, "count": count})
+        if returned is None:
+            return answer
+        body = encode(returned, exact)
+        told = _json(self.handles.keep(returned)) if body is None else b'{"value":%s}' % body
+        if len(told) > self.byte_limit:
+            detail = "what the stream's generator returned has %d bytes, more than the %d that this call may send"
+            raise Rejected("result_too_large", detail % (len(told), self.byte_limit), ran=True)
+        return answer[:-1] + b',"returned":%s}' % told
 
     def result_limit(self):
         """How many bytes a result, or an item, of the running call may have; None if any number."""
@@ -83,13 +103,13 @@ class Streams:
         while count < limit:
             try:
                 item = advance(iterator)
-            except StopIteration:
-                return True, count
+            except StopIteration as end:
+                return True, count, end.value
             left -= self.send_item(item, exact)
             count += 1
             if left <= 0 or (self.now() - began > ALONE and self.others_wait()):
                 break
-        return False, count
+        return False, count, None
 
     async def send_items_async(self, iterator, limit, exact):
         advance = type(iterator).__anext__
@@ -98,18 +118,18 @@ class Streams:
             try:
                 item = await advance(iterator)
             except StopAsyncIteration:
-                return True, count
+                return True, count, None
             left -= self.send_item(item, exact)
             count += 1
             if left <= 0 or (self.now() - began > ALONE and self.others_wait()):
                 break
-        return False, count
+        return False, count, None
 
     def send_item(self, item, exact):
         """Sends one item at once, since the next one may take long. Returns its size."""
         body, message_type = encode(item, exact), _wire.ITEM
         if body is None:
-            body, message_type = dumps(self.keep_item(item)).encode("utf-8", "replace"), _wire.ITEM_HANDLE
+            body, message_type = _json(self.keep_item(item)), _wire.ITEM_HANDLE
         elif len(body) > self.byte_limit:
             detail = "an item of the stream has %d bytes, more than the %d that this call may send" % (len(body), self.byte_limit)
             raise Rejected("result_too_large", detail)
@@ -149,3 +169,7 @@ class Streams:
             close = getattr(iterator, "close", None)
             if callable(close) and hasattr(type(iterator), "send"):  # a generator; a file belongs to its owner
                 close()
+
+
+def _json(value):
+    return dumps(value).encode("utf-8", "replace")

@@ -34,11 +34,11 @@ FLOATS = 67  # 32-bit floats
 FLOAT_ROWS = 68  # u32 rows, u32 length of each, then the floats of all
 EXCEPTION = 69  # {"detail", "exception"}: Python raised
 REJECTED = 70  # {"code", "detail"}: the request is invalid or exceeds a limit
-CANCELLED = 71  # b"started" or b""; of a batch, b"started" and the results so far, a JSON array
+CANCELLED = 71  # {"detail", "exception", "results"}, the last of a batch; nothing where it did not start
 READY = 72  # the first frame of a worker: {"pid", "python"}
 DATA = 73  # {"number", "data"}: a datum, whose memory went before, on the socket of data
 DATA_INLINE = 74  # u32 length of {"data"}, that, then the bytes: where no descriptor can be sent
-LATE = 75  # u8 type, then the answer of that type: an interrupt reached its code, which went on
+LATE = 75  # u8 type, u32 length of a JSON list of frames, that list, then the answer of that type: an interrupt reached its code there, which went on
 
 # events, before an answer
 DISPLAY = 80  # {"data", "metadata"}
@@ -64,14 +64,6 @@ class Rejected(Exception):
 
 class BrokenLink(Exception):
     """What the host sends cannot be understood, or has ended within a frame."""
-
-
-def late(message_type, answer):
-    """The answer of a call that went on although it was interrupted."""
-    if message_type == DATA:  # whoever wanted it has an error instead
-        answer.close()
-        message_type, answer = OBJECT, b"{}"
-    return LATE, bytes((message_type,)) + bytes(answer)
 
 
 def frames(message_type, request_id, body):

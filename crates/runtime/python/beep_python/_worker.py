@@ -4,26 +4,29 @@ import builtins
 import faulthandler
 import functools
 import os
-import select
 import sys
 import time
 from os import close
 
-from . import _exceptions, _exit, _host_rpc, _output, _process, _shared_page, _wire
+from . import _current, _exceptions, _exit, _host_rpc, _output, _process, _shared_page, _stopped, _wire
 from ._affinity import AffinityRestorer
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
 from ._data import with_data
 from ._encode import dumps
 from ._event_loop import SessionLoop
-from ._exit import exit_child, flush_current, flush_each
+from ._exit import exit_child, flush_each
 from ._interrupts import InterruptGate, is_cancel
+from ._lease_wait import wait_with_leases
 from ._limits import RequestLimits
 from ._memory import MEMORY
 from ._nested import NestedCalls
+from ._origin import Origin
 from ._pipes import PIPE_BUF, Outbox, reading
 from ._recovery import Recovery, ends_worker
+from ._routed_output import RoutedOutput
 from ._session import Session
+from ._std_streams import StdStreams
 from ._streams import Streams
 from ._wire import Rejected
 
@@ -34,8 +37,6 @@ READ = 1 << 16
 pack = _wire.HEADER.pack
 SHORT = PIPE_BUF - _wire.HEADER_BYTES
 LONG_CALL = 1.0  # seconds; a longer call does not use up leases, since their renewals wait behind it
-OVERDUE = 1.0  # seconds that back-to-back requests may delay the expiry of leases
-MAX_WAIT = 3600.0  # seconds of one wait
 QUICK = 50e-6  # seconds; answers are batched only behind calls that take less
 
 
@@ -47,16 +48,21 @@ class Worker:
 
     def __init__(self):
         self.gate = InterruptGate()
-        self.session_loop = SessionLoop(self.gate)
+        self.origin = Origin(self.gate)
+        self.session_loop = SessionLoop(self.gate, self.before_loop)
         self.link = _host_rpc.HostConnection(self.gate)
         self.link.nested = NestedCalls(self).run
-        self.client = ClientProxy(self.send_event, self.flush_output)
+        self.stdout, self.stderr = _output.streams()
+        self.routed_output = RoutedOutput(self.origin, self.stdout, self.stderr)
+        self.std_streams = StdStreams(self.stdout, self.stderr, self.routed_output.watch_buffer)
+        self.client = ClientProxy(self.origin, self.send_event, self.std_streams.flush, self.gate.is_stopping)
         self.buffered = False  # whether requests were read that have not begun
         self.session = Session(self.session_loop, self.client, functools.partial(Streams, busy=lambda: self.buffered))
         self.leases = self.session.handles.leases
-        self.stdout, self.stderr = _output.streams()
         self.before = sys.stdout, sys.stderr  # kept alive: freeing them in each worker would unshare memory
-        self.flush_stdout, self.flush_stderr = self.stdout.flush, self.stderr.flush
+        self.flush_stdout, self.flush_stderr = self.std_streams.flushes
+        # Between two instructions of the user's code. Where that is within a flush, its text is on the way, and another flush is an error.
+        self.gate.flush = functools.partial(flush_each, (*self.std_streams.flushes, self.routed_output.finish_all), Exception)
         self.now = time.monotonic
         self.source = self.sink = self.lifeline = -1
         self.private = ()  # the descriptors that only the worker uses
@@ -90,15 +96,25 @@ class Worker:
         self.session.streams.source = self.source
         self.session.enter(request["tag"], request["epoch"], request.get("handles"))
         builtins.input, builtins.display = self.client.input, self.client.display
-        _output.OrderedStream.client = self.client
-        sys.stdout = sys.__stdout__ = self.stdout
-        sys.stderr = sys.__stderr__ = self.stderr
+        _output.OrderedStream.client = _current.client = self.client
+        _output.OrderedStream.page = self.gate.page
+        self.private.append(self.std_streams.enter(fd["stdout"], fd["stderr"]))
+        self.origin.enter()
+        self.client.teller.enter()
         os.register_at_fork(after_in_child=self.after_fork_in_child)
         _exit.enter(self.forget)
+
+    def before_loop(self):
+        """Its tasks outlive calls, and so do its descriptors."""
+        self.origin.track()
+        self.std_streams.descriptors.fill()
 
     def after_fork_in_child(self):
         """A child that the user's code forked must never answer, nor keep the link open."""
         self.forked = True
+        self.std_streams.forget()
+        self.origin.forget()
+        self.client.teller.forget()
         for fd in self.private:
             try:
                 close(fd)
@@ -112,12 +128,14 @@ class Worker:
         except OSError:  # closed by the user's code
             pass
         _host_rpc.disconnect()
+        self.link.sink = -1  # nor does a call that this child was forked in
         self.gate.leave_idle = None  # the page is the parent's
         self.session_loop.stop_idle_run()  # a child forked by a background task ends after that step
         self.gate.uninstall()
 
     def leave(self):
         """The host has closed the link. From here on signals are the code's, as in any program."""
+        self.origin.leave()
         self.gate.slot = _shared_page.SLOTS * 2 - 1
         self.gate.page[_shared_page.CANCEL + self.gate.slot] = 0  # of a nested call that was the last to have it
         try:
@@ -162,7 +180,7 @@ class Worker:
         self.flush()
         while True:
             if leases.due is not None:
-                self.wait_with_leases()
+                wait_with_leases(self)
             elif session_loop.loop is not None:
                 session_loop.run_while_idle(source)
                 if self.forked:  # by a background task
@@ -176,33 +194,6 @@ class Worker:
                 self.session.handles.report()
                 return
             self.handle_frames()
-
-    def wait_with_leases(self):
-        """Waits for a request; meanwhile leases expire, and background tasks run.
-
-        Requests go first, for they may renew a lease, but back-to-back requests do not delay expiry forever.
-        """
-        leases, ready = self.leases, select.poll()
-        ready.register(self.source, select.POLLIN)
-        while leases.due is not None:
-            left = leases.due - self.now()
-            if left > -OVERDUE and ready.poll(0):
-                return
-            if left <= 0:
-                self.session.release_expired()
-                continue
-            left = min(left, MAX_WAIT)
-            if self.session_loop.loop is not None:
-                self.session_loop.run_while_idle(self.source, left)
-                if self.forked:  # by a background task
-                    exit_child(None)
-                left = min(max(0, leases.due - self.now()), MAX_WAIT)
-            if ready.poll(left * 1000):
-                return
-        if self.session_loop.loop is not None:
-            self.session_loop.run_while_idle(self.source)
-            if self.forked:
-                exit_child(None)
 
     def handle_frames(self):
         """Handles every complete request that was read."""
@@ -269,7 +260,7 @@ class Worker:
             kind, answer = _wire.EXCEPTION, _exceptions.encode(error)
         self.gate.slot = -1
         _host_rpc.connect(host)
-        self.flush_output()
+        self.std_streams.finish()
         self.outbox.has_long = True
         self.answers += _wire.frames(kind, 0, answer)
 
@@ -280,6 +271,7 @@ class Worker:
             MEMORY.set_limits(limits.data_bytes, limits.data_count)
         else:
             self.session.handles.request_limits = limits
+            self.client.teller.follow(request_id, limits)
 
     def read_more(self, size):
         """Reads at least so many bytes."""
@@ -295,6 +287,9 @@ class Worker:
             self.flush()  # a finished answer must not wait for a call that may be slow
         if flags & _wire.PIPELINED:
             self.output_drain.wait()
+        may_run_between = self.origin.tracking and (self.origin.has_threads or self.session_loop.loop is not None)
+        if may_run_between and not (self.std_streams.are_open() and self.std_streams.are_whole()):
+            self.gate.interruptible(request_id, self.std_streams.renew)
         self.client.flags = flags
         began = self.now()
         try:
@@ -309,14 +304,25 @@ class Worker:
             message_type, answer = self.failed(request_id, error)
         if program is not None:
             program.quick = self.now() - began < QUICK
+        elif not self.origin.tracking:
+            self.origin.look()
         leases = self.leases
         if leases.due is not None and self.now() - began > LONG_CALL:
             leases.extend_all(self.now() - began)
-        self.flush_output()
+        try:
+            self.flush_stdout()
+            self.flush_stderr()
+            flushed = sys.stdout is self.stdout and sys.stderr is self.stderr
+        except BaseException:  # the user's code closed or deleted a stream, or gave its buffer a flush that raises
+            flushed = False
+        if not flushed or ((program is None or not program.is_inert) and not self.std_streams.are_whole()):
+            self.gate.interruptible(request_id, self.std_streams.finish)
+        if self.origin.tracking:
+            self.origin.end()
         if self.forked:
             exit_child(None)
-        if self.gate.delivered and message_type in _wire.FINISHED:
-            message_type, answer = _wire.late(message_type, answer)
+        if self.gate.delivered:
+            message_type, answer = _stopped.answer(self.gate, message_type, answer)
         if len(answer) <= SHORT:
             self.answers += (pack(len(answer), message_type, 0, _wire.VERSION, request_id), answer)
         else:
@@ -342,6 +348,8 @@ class Worker:
         gate = self.gate
         try:
             try:
+                if self.origin.tracking:
+                    self.origin.begin(request_id)
                 if not gate.begin(request_id):
                     return _wire.CANCELLED, b""
                 self.begun = request_id
@@ -365,18 +373,11 @@ class Worker:
         """The answer to a request whose code, or what followed it, raised this."""
         interrupted = self.session.batch.take_interrupted()
         if self.gate.is_cancelled(request_id) and is_cancel(error):
-            return _wire.CANCELLED, b"started" + interrupted
-        return _wire.EXCEPTION, _exceptions.encode(error)
-
-    def flush_output(self):
-        try:
-            self.flush_stdout()
-            self.flush_stderr()
-            if sys.stdout is not self.stdout or sys.stderr is not self.stderr:
-                flush_current()
-        except Exception:  # the user's code closed or deleted a stream
-            flush_each((self.flush_stdout, self.flush_stderr))
-            flush_current()
+            return _stopped.cancelled(error, interrupted)
+        limits = self.session.handles.request_limits
+        if limits is None or not limits.locals:
+            return _wire.EXCEPTION, _exceptions.encode(error)
+        return _wire.EXCEPTION, self.gate.interruptible(request_id, lambda: _exceptions.encode(error, limits), lambda: _exceptions.encode(error))
 
     def send_event(self, message_type, body):
         """Sends an event of the running request, before its answer. On the main thread only."""

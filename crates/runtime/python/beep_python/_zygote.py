@@ -17,9 +17,10 @@ import sys
 # the module `signal` builds enums, which a worker does not need
 import _signal
 
-from . import _attached, _crash, _dotnet, _exceptions, _inherited, _open_files, _process, _warmup, _signals
+from . import _attached, _crash, _dotnet, _exceptions, _getpass, _inherited, _ipython, _matplotlib, _open_files, _plotly, _process, _warmup, _signals
 from ._builtins import own as __builtins__
 from ._exit import flush_current, leave_process
+from ._freshness import Freshness
 from ._orphans import Orphans
 from ._random_seeds import RandomSeeds
 from ._repr import message_of, type_name
@@ -34,7 +35,8 @@ def main(control_fd, lifeline, modules):
     command = startup_command()  # read before a module can overwrite it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the host to handle
     faulthandler.enable(file=2)
-    use_headless_plots()
+    shows_figures = _matplotlib.use_own_backend()
+    hook_modules()
     _process.become_subreaper()
     _process.line_buffer_c_output()
     guard = _process.kill_on_host_exit(lifeline)
@@ -46,11 +48,18 @@ def main(control_fd, lifeline, modules):
         seeds.find()
         renew += seeds.renew, _open_files.OpenFiles(before).reopen
     worker = None if fork_unsafe else prepare()
+    freshness = Freshness(modules)
     _inherited.keep()
     control = socket.socket(fileno=control_fd)
-    spawn = {"command": command, "modules": modules}
+    spawn = {"command": command, "modules": modules, "shows_figures": shows_figures}
     hello = {"python": sys.version.split()[0], "failures": failures, "fork_unsafe": fork_unsafe}
-    Zygote(control, lifeline, spawn, worker, renew).serve(hello)
+    Zygote(control, lifeline, spawn, worker, renew, freshness).serve(hello)
+
+
+def hook_modules():
+    """Lets what sessions import show and ask through their client."""
+    for hooks in (_getpass, _ipython, _plotly):
+        hooks.install()
 
 
 def preload(modules):
@@ -74,14 +83,10 @@ def prepare():
     _warmup.warm_up(Worker())
     worker = Worker()
     _signals.guard(worker.gate)
+    worker.origin.follow()
     _dotnet.install()
     _attached.install()
     return worker
-
-
-def use_headless_plots():
-    """There is no screen: matplotlib draws into memory, and the client gets the figures."""
-    os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 def thread_count():
@@ -93,7 +98,7 @@ def cuda_is_initialised():
     torch = sys.modules.get("torch")
     try:
         return torch is not None and torch.cuda.is_initialized()
-    except Exception:
+    except BaseException:  # a preloaded module may do anything
         return False
 
 
@@ -101,13 +106,14 @@ class Zygote:
     """`worker` is the template of forked workers. If it is None, workers are spawned: `spawn` has the command and the
     modules that each imports itself."""
 
-    def __init__(self, control, lifeline, spawn, worker, renew):
+    def __init__(self, control, lifeline, spawn, worker, renew, freshness):
         self.control = control
         self.lifeline = lifeline
         self.spawn = spawn
         self.worker = worker
         self.renew = renew
-        self.workers = set()
+        self.freshness = freshness
+        self.workers = {}  # the marks of living workers, by pid
         self.orphans = Orphans()
         self.wake_in, self.wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -143,24 +149,32 @@ class Zygote:
             for at in range(0, len(data), 4)
         ]
         request = json.loads(message)
+        changed = self.freshness.changed() if request["check"] else None
+        if changed is None:
+            self.fork(fds, request)
+        else:
+            self.send({"fork": request["fork"], "changed": changed})
+        for fd in fds:
+            os.close(fd)
+
+    def fork(self, fds, request):
         _crash.flush_c()
         try:
             pid = os.fork()
         except OSError as error:
             self.send({"fork": request["fork"], "error": str(error)})
-        else:
-            if pid == 0:
-                self.become_worker(fds, request)
-            self.workers.add(pid)
-            pidfd = _process.open_pidfd(pid)
-            self.send({"fork": request["fork"], "pid": pid}, [pidfd])
-            os.close(pidfd)
-        for fd in fds:
-            os.close(fd)
+            return
+        if pid == 0:
+            self.become_worker(fds, request)
+        self.workers[pid] = request.get("mark")
+        pidfd = _process.open_pidfd(pid)
+        self.send({"fork": request["fork"], "pid": pid}, [pidfd])
+        os.close(pidfd)
 
     def become_worker(self, fds, request):
         try:
             os.setsid()
+            _process.set_mark(request.get("mark"))
             _signal.set_wakeup_fd(-1)
             _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
             for fd in (self.control.detach(), self.wake_in, self.wake_out):
@@ -169,8 +183,8 @@ class Zygote:
             if self.worker is None:
                 for fd in (*fds, lifeline):
                     os.set_inheritable(fd, True)
-                start = {"fds": fds, "lifeline": lifeline, "request": request, "modules": self.spawn["modules"]}
-                os.execv(sys.executable, [*self.spawn["command"], "worker", json.dumps(start)])
+                start = {"fds": fds, "lifeline": lifeline, "request": request, **self.spawn}
+                os.execv(sys.executable, [*start.pop("command"), "worker", json.dumps(start)])
             _inherited.disown()
             for step in self.renew:
                 step()
@@ -181,20 +195,20 @@ class Zygote:
             os._exit(LINK_BROKEN)  # never return into the zygote's loop
 
     def reap(self):
-        died = False
+        left = False  # something may have been left behind
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
                 break
-            self.orphans.reaped(pid)
+            left |= self.orphans.reaped(pid)
             if pid in self.workers:
-                died = True
-                self.workers.discard(pid)
+                left = True
+                del self.workers[pid]
                 self.send({"died": pid, "status": status, "maxrss": usage.ru_maxrss * 1024})
-        if died:
+        if left:
             self.orphans.end(self.workers)
 
     def end(self):
@@ -239,7 +253,9 @@ def main_worker(text):
     for fd in (*started["fds"], started["lifeline"]):
         os.set_inheritable(fd, False)
     faulthandler.enable(file=2)
-    use_headless_plots()
+    if started["shows_figures"]:
+        _matplotlib.use_own_backend()
+    hook_modules()
     _process.line_buffer_c_output()
     worker = prepare()
     _inherited.begin()
@@ -262,7 +278,6 @@ def serve(fds, lifeline, request, worker):
     fd = dict(zip(DESCRIPTORS, fds))
     _process.kill_on_host_exit(lifeline)
     _process.raise_oom_score()
-    _process.become_subreaper()  # a daemonized descendant stays a child of this worker, and ends with it
     _process.redirect_output(fd["stdout"], fd["stderr"])
     worker.connect(fd, lifeline, request)
     worker.serve()

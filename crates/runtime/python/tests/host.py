@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from beep_python import _inherited, _interrupts, _process, _shared_page, _wire, _zygote
+from beep_python import _host_rpc, _inherited, _interrupts, _process, _shared_page, _wire, _zygote
 
 PATIENCE = 30  # seconds after which a test fails instead of hanging
 EVALUATE, IMPORT, CREATE, CALL, GETATTR, SETATTR, DISPOSE, FLOATS, FLOATS_2D, AVAILABLE, WRAP = range(1, 12)
@@ -44,7 +44,7 @@ class Ends:
         self.ours = [self.requests, self.answers, self.host_answers, self.host_calls, self.stdout, self.stderr]
         self.last = 0
         self.buffer = b""
-        self.written = {self.stdout: b"", self.stderr: b""}
+        self.written = {self.stdout: b"", self.stderr: b"", self.host_calls: b""}
 
     def started(self):
         for fd in self.theirs:
@@ -67,7 +67,8 @@ class Ends:
         self.last += 1
         request_id = self.last * _shared_page.SLOTS + self.last % _shared_page.SLOTS
         slot = request_id % _shared_page.SLOTS
-        self.page[_shared_page.CANCEL + slot] = self.page[_shared_page.STARTED + slot] = 0
+        for table in (_shared_page.CANCEL, _shared_page.STARTED, _shared_page.CTRL_C):
+            self.page[table + slot] = 0
         return request_id
 
     def send(self, kind, body, flags=0, attach=()):
@@ -129,6 +130,19 @@ class Ends:
             if not flags & _wire.MORE:
                 return kind, b"".join(parts)
 
+    def outcome(self, request_id):
+        """As `answer`, without where an interrupt reached the request: `started` stands for what ended it, and a late answer is
+        a type and that answer."""
+        kind, body = self.answer(request_id)
+        if kind == _wire.CANCELLED and body:
+            assert set(json.loads(body)) <= {"detail", "exception", "results"}, body
+            return kind, b"started"
+        if kind == _wire.LATE:
+            size = int.from_bytes(body[1:5], "little")
+            assert all(frame["file"] and frame["line"] for frame in json.loads(body[5 : 5 + size])), body
+            return kind, body[:1] + body[5 + size :]
+        return kind, body
+
     def call(self, kind, body, flags=0):
         return self.answer(self.send(kind, body, flags))
 
@@ -164,6 +178,23 @@ class Ends:
         assert kind == _wire.EXCEPTION, (kind, body)
         return json.loads(body)["exception"]
 
+    # messages of the pair host
+
+    def message(self):
+        """The next message: kind, flags, id, body."""
+        size, kind, flags, version, request_id = _wire.HEADER.unpack(self.message_bytes(_wire.HEADER_BYTES))
+        assert version == _wire.VERSION, version
+        return kind, flags, request_id, self.message_bytes(size)
+
+    def message_bytes(self, size):
+        data = b""
+        while len(data) < size:
+            readable(self.host_calls)
+            more = os.read(self.host_calls, size - len(data))
+            assert more, "the worker closed its end"
+            data += more
+        return data
+
     # output
 
     def output(self, fd):
@@ -177,11 +208,17 @@ class Ends:
         return out.decode("utf-8", "replace")
 
     def until(self, text, fd=None):
-        """Waits until the text was written, and gives what was written up to its end."""
+        """Waits until the text was written, by whatever call, and gives what was written up to its end."""
         fd = self.stdout if fd is None else fd
         text = text.encode()
         while text not in self.written[fd]:
-            readable(fd)
+            ready = select.select([fd, self.host_calls], [], [], PATIENCE)[0]
+            if ready == [self.host_calls]:
+                kind, _, _, body = self.message()
+                assert kind == _host_rpc.OUTPUT, (kind, body)
+                self.written[self.stdout if body[0] == 1 else self.stderr] += body[1:]
+                continue
+            assert ready, "nothing came within %s s; before, there was %r" % (PATIENCE, self.written[fd])
             data = os.read(fd, 1 << 16)
             assert data, "the output ended with %r" % self.written[fd]
             self.written[fd] += data
@@ -225,10 +262,28 @@ class Host(Ends):
         assert kind == _wire.READY, kind
 
     def interrupt(self):
+        self.page[_shared_page.INTERRUPT] = 1
+        self.repeat_interrupt()
+
+    def ask_for_unfinished(self):
+        """Asks for text that was not written yet, as the host does while a subscriber waits."""
+        self.page[_shared_page.FLUSH] = 1
+        self.repeat_interrupt()
+
+    def unfinished(self):
+        """Whether each of standard output, standard error and what is sent for earlier calls has text that was not written yet."""
+        return [byte != 0 for byte in self.page[_shared_page.UNFINISHED : _shared_page.UNFINISHED + 3]]
+
+    def repeat_interrupt(self):
         os.kill(self.pid, _interrupts.INTERRUPT)
 
     def cancel(self, request_id):
         self.mark_cancelled(request_id)
+        self.interrupt()
+
+    def press_ctrl_c(self, request_id):
+        """An interrupt that leaves it to the code whether the request stops."""
+        self.page[_shared_page.CTRL_C + request_id % _shared_page.SLOTS] = 1
         self.interrupt()
 
     def cancel_at_rest(self, request_id):
@@ -244,10 +299,12 @@ class Host(Ends):
             self.status = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
         return self.status
 
-    def until_at_rest(self, pid=None):
-        """Waits until the worker, or another process, sleeps: of that there is no event."""
+    def until_at_rest(self, has_come=lambda: True, pid=None):
+        """Waits until the worker, or another process, sleeps, and something has come: of that there is no event."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
+            if not has_come():
+                continue
             with open("/proc/%d/stat" % (pid or self.pid)) as file:
                 if file.read().rpartition(")")[2].split()[0] == "S":
                     return
@@ -269,6 +326,7 @@ def become_fresh(stdout, stderr):
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     sys.stdin, sys.stdout, sys.stderr = (open(fd, mode, closefd=False) for fd, mode in ((0, "r"), (1, "w"), (2, "w")))
+    sys.__stdin__ = sys.stdin
 
 
 class WorkerTest(unittest.TestCase):

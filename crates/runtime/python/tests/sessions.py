@@ -20,6 +20,7 @@ class SessionTest(unittest.TestCase):
         self.addCleanup(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
         self.session = Session(SessionLoop(InterruptGate(bytearray(4096), [0])))
         self.session.enter("s1", 2)
+        self.session.session_loop.gate.begin(32)
         self.addCleanup(self.close_loop)
 
     def close_loop(self):

@@ -22,7 +22,7 @@ class CallbackTest(SessionTest):
         self.asked = []
         self.answer = {"value": 7}
 
-    def request(self, method, params):
+    def request(self, method, params, of):
         self.asked.append((method, json.loads(params)))
         return json.dumps({"exact": False, "answer": self.answer}).encode()
 

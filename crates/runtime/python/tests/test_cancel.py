@@ -1,3 +1,5 @@
+import os
+import tempfile
 import time
 
 from beep_python import _wire
@@ -19,8 +21,8 @@ class Cancel(WorkerTest):
         second = self.host.send(EVALUATE, {"expression": "ran = True"})
         self.host.mark_cancelled(second)
         self.host.cancel_at_rest(first)
-        self.assertEqual(self.host.answer(first), CANCELLED_AFTER_ITS_START)
-        self.assertEqual(self.host.answer(second), (_wire.CANCELLED, b""))
+        self.assertEqual(self.host.outcome(first), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(second), (_wire.CANCELLED, b""))
         self.assertFalse(self.host.evaluate("'ran' in globals()"))
 
     def test_while_it_runs(self):
@@ -28,7 +30,7 @@ class Cancel(WorkerTest):
         self.assertTrue(self.host.has_started(request_id))
         self.assertEqual(self.host.running(), request_id)
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
 
     def test_while_it_waits(self):
         locked = "import threading\nlock = threading.Lock()\nlock.acquire()\nprint('on')\nlock.acquire()"
@@ -36,7 +38,7 @@ class Cancel(WorkerTest):
             with self.subTest(code=code):
                 request_id = self.start(code)
                 self.host.cancel_at_rest(request_id)
-                self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+                self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
 
     def test_the_session_keeps_its_state(self):
         self.host.evaluate("kept = 5")
@@ -63,6 +65,21 @@ class Cancel(WorkerTest):
             self.host.cancel(request_id)
             self.assertEqual(self.host.evaluate("2+2"), 4)
 
+    def test_a_repetition_of_a_signal_that_was_taken_does_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            gate = os.path.join(folder, "gate")
+            os.mkfifo(gate)
+            request_id = self.start(
+                "import time\ntry:\n    print('on')\n    time.sleep(1000)\nfinally:\n    print('cleans')\n    open(%r).close()\n    print('cleaned')" % gate
+            )
+            self.host.cancel_at_rest(request_id)
+            self.host.until("cleans\n")
+            self.host.until_at_rest()
+            self.host.repeat_interrupt()
+            open(gate, "w").close()
+        self.host.until("cleaned\n")
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
+
     def test_the_second_signal_when_the_first_is_swallowed(self):
         request_id = self.start(
             "import time\ntry:\n    print('on')\n    while True: time.sleep(1000)\n"
@@ -71,12 +88,12 @@ class Cancel(WorkerTest):
         self.host.cancel_at_rest(request_id)
         self.host.until("swallowed\n")
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
 
     def test_code_that_swallows_it_and_ends_has_its_value_late(self):
         request_id = self.start("try:\n    print('on')\n    while True: pass\nexcept KeyboardInterrupt: n = 5\nn")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.LATE, _wire.VALUE.to_bytes(1, "little") + b"5"))
+        self.assertEqual(self.host.outcome(request_id), (_wire.LATE, _wire.VALUE.to_bytes(1, "little") + b"5"))
         self.assertEqual(self.host.evaluate("n"), 5)  # what follows is in time
 
     def test_code_that_makes_another_exception_of_it_has_that_late(self):
@@ -94,13 +111,13 @@ class Cancel(WorkerTest):
             "        while True: pass\n    __iter__ = __contains__ = __len__\nA()"
         )
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
 
     def test_code_that_took_the_signal_has_it_for_itself_only(self):
         self.host.evaluate("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nNone")
         request_id = self.start("print('on')\nwhile True: pass")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
 
     def test_cancels_without_pause(self):
         for _ in range(300):
@@ -108,7 +125,7 @@ class Cancel(WorkerTest):
             self.host.mark_cancelled(request_id)
             for _ in range(3):
                 self.host.interrupt()
-            kind, body = self.host.answer(request_id)
+            kind, body = self.host.outcome(request_id)
             self.assertIn((kind, body), ((_wire.CANCELLED, b""), CANCELLED_AFTER_ITS_START, (_wire.VALUE, b"499500")))
         self.assertEqual(self.host.evaluate("1+1"), 2)
 
@@ -128,7 +145,7 @@ class CancelAwaited(Cancel):
             )
             self.host.cancel_at_rest(request_id)
             self.host.until("cleaned up\n")
-            self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+            self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
 
     def test_then_it_is_interrupted(self):
         request_id = self.start(
@@ -138,7 +155,7 @@ class CancelAwaited(Cancel):
         self.host.cancel_at_rest(request_id)
         self.host.until("swallowed\n")
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
 
     def test_busy_code_in_a_coroutine(self):
         request_id = self.start("async def f():\n    print('on')\n    while True: pass\nawait f()")
@@ -148,7 +165,7 @@ class CancelAwaited(Cancel):
         while not self.host.has_answer():
             self.assertLess(time.monotonic(), end, "there is no answer")
             self.host.interrupt()
-        self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
         self.assertEqual(self.host.output(self.host.stderr), "")
 
     def test_what_an_interrupt_left_behind_is_cancelled(self):
@@ -160,5 +177,5 @@ class CancelAwaited(Cancel):
         self.host.cancel_at_rest(request_id)
         self.host.until("once\n")
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED_AFTER_ITS_START)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED_AFTER_ITS_START)
         self.host.until("left\n")  # while the session is idle

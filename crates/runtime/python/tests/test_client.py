@@ -1,5 +1,8 @@
 """What a client that follows its calls is shown and asked."""
 
+import contextlib
+import datetime
+import io
 import json
 import os
 import shutil
@@ -33,6 +36,23 @@ class Mime(unittest.TestCase):
         data = {"text/plain": "p", "application/json": {"a": object()}, 5: "x", "image/png": b"\x00"}
         self.assertEqual(json.loads(_mime.write(data, {})), {"data": {"text/plain": "p", "image/png": "AA=="}})
 
+    def test_a_method_that_gives_something_else_is_passed_over(self):
+        class Odd:
+            def __repr__(self): return "odd"
+            def _repr_html_(self): return 5
+            def _repr_svg_(self): return b"<svg/>"
+            def _repr_png_(self): return {"a": 1}
+            def _repr_json_(self): return "text"
+            def _repr_latex_(self): return ("$x$", {"a": 1})
+            def _repr_mimebundle_(self, include=None, exclude=None): return ["no", "bundle"]
+
+        data, metadata = _mime.bundle_of(Odd())
+        self.assertEqual((data, metadata), ({"text/latex": "$x$", "text/plain": "odd"}, {"text/latex": {"a": 1}}))
+
+    def test_dates_in_json(self):
+        data = {"application/json": {"a": datetime.date(2026, 1, 2), "b": [1, 2.5]}}
+        self.assertEqual(json.loads(_mime.write(data, {}))["data"], {"application/json": {"a": "2026-01-02", "b": [1, 2.5]}})
+
     def test_a_bundle_that_is_too_large(self):
         told = json.loads(_mime.write({"text/html": "x" * (_mime.MAX_DISPLAY + 1)}, {}))
         self.assertIn("display cut here", told["data"]["text/plain"])
@@ -47,6 +67,15 @@ class Rounds(SessionTest):
     def round(self, operation, **body):
         self.sent.clear()
         return self.read(operation, **body)
+
+    def test_what_shows_itself(self):
+        code = "class Itself:\n    def _ipython_display_(self): print('shown')\n    def _repr_html_(self): return '<b>'\n"
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            self.assertEqual(self.session.operations[EXECUTE](json.dumps({"expression": code + "Itself()"}).encode(), False)[0], _wire.HANDLE)
+        self.assertEqual((out.getvalue(), self.sent), ("shown\n", []))
+        declines = "class Declines:\n    def _ipython_display_(self): raise NotImplementedError\n    def __repr__(self): return 'text'\nDeclines()"
+        self.session.operations[EXECUTE](json.dumps({"expression": declines}).encode(), False)
+        self.assertEqual(json.loads(self.sent[-1][1]), {"data": {"text/plain": "text"}, "isResult": True})
 
     def test_rounds(self):
         told = self.round(STREAM, expression="(n for n in range(3))", credit=2)
@@ -69,7 +98,7 @@ class Rounds(SessionTest):
 class Events(WorkerTest):
     def test_the_value_is_shown_before_the_answer(self):
         request_id = self.host.send(EXECUTE, {"expression": "1+1"}, _wire.EVENTS)
-        self.assertEqual(self.host.answer(request_id), (_wire.DISPLAY, b'{"data":{"text/plain":"2"}}'))
+        self.assertEqual(self.host.answer(request_id), (_wire.DISPLAY, b'{"data":{"text/plain":"2"},"isResult":true}'))
         self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b"2"))
 
     def test_input_without_a_client_that_answers(self):
@@ -80,7 +109,7 @@ class Events(WorkerTest):
         request_id = self.host.send(STREAM, {"expression": "g()"}, _wire.EVENTS)
         self.assertEqual(self.host.answer(request_id), (_wire.ITEM, b"1"))
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.CANCELLED, b"started"))
+        self.assertEqual(self.host.outcome(request_id), (_wire.CANCELLED, b"started"))
         self.assertEqual(self.host.evaluate("log"), [1])
 
     def test_plain_calls_have_no_events(self):
@@ -94,7 +123,7 @@ class Events(WorkerTest):
         go = os.path.join(folder, "go")
         self.host.evaluate(
             "import os, signal, time\nfrom beep_python._handles import Handles\nadd = Handles.add\n"
-            "def then_signal(self, thing):\n    hid = add(self, thing)\n    os.kill(os.getpid(), 50)\n    return hid\n"
+            "def then_signal(self, thing, **how):\n    hid = add(self, thing, **how)\n    os.kill(os.getpid(), 50)\n    return hid\n"
             "Handles.add = then_signal\n"
             "def g():\n    print('on')\n    while not os.path.exists(%r): time.sleep(0.001)\n    yield 1\n    yield 2" % go
         )

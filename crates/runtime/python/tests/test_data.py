@@ -362,9 +362,9 @@ class Arrival(DataTest):
         for request_id in waiting[:2]:
             self.host.mark_cancelled(request_id)
         self.host.cancel_at_rest(slow)
-        self.assertEqual(self.host.answer(slow), (_wire.CANCELLED, b"started"))
+        self.assertEqual(self.host.outcome(slow), (_wire.CANCELLED, b"started"))
         for request_id in waiting[:2]:
-            self.assertEqual(self.host.answer(request_id), (_wire.CANCELLED, b""))
+            self.assertEqual(self.host.outcome(request_id), (_wire.CANCELLED, b""))
         self.assertEqual(self.host.answer(waiting[2])[0], _wire.OBJECT)
 
     def test_of_one_that_fails_or_is_cancelled(self):
@@ -375,7 +375,7 @@ class Arrival(DataTest):
         while not self.host.has_started(request_id):
             pass
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id)[0], _wire.CANCELLED)
+        self.assertEqual(self.host.outcome(request_id)[0], _wire.CANCELLED)
         self.assertEqual(self.refused(PUT, {"name": 5, "data": [{}]}, fds=[self.fd])[0], "invalid_request")
         self.assertEqual(self.refused(EVALUATE, {"expression": "1"}, fds=[self.fd])[0], "invalid_request")
         self.assertEqual(self.refused(99, {"data": []}, fds=[self.fd])[0], "unknown_operation")
@@ -479,7 +479,7 @@ class Cancel(DataTest):
         while not self.host.has_started(request_id):
             pass
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id)[0], _wire.CANCELLED)
+        self.assertEqual(self.host.outcome(request_id)[0], _wire.CANCELLED)
         for _ in range(20):
             request_id = self.host.send(FETCH, {"expression": "b"})
             while not self.host.has_started(request_id):

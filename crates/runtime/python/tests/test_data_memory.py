@@ -7,11 +7,10 @@ import os
 import struct
 import time
 
-from beep_python import _wire
+from beep_python import _host_rpc, _wire
 
 from .data import FETCH, GROW, PUT, SHRINK, DataTest, memfd, needs
 from .host import EVALUATE, readable
-from .test_host_rpc import CALL as HOST_CALL
 
 
 class Shared(DataTest):
@@ -203,7 +202,7 @@ class Nested(DataTest):
         code = {"expression": "f()\n'done'", "locals": {"f": {"$callback": "f"}}}
         self.outer = self.host.send(EVALUATE, code, _wire.CALLBACKS | _wire.EVENTS)
         size, kind, _, _, self.call_id = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
-        self.assertEqual((kind, json.loads(self.exactly(size))["method"]), (HOST_CALL, "callback"))
+        self.assertEqual((kind, json.loads(self.exactly(size)[8:])["method"]), (_host_rpc.CLIENT_CALL, "callback"))
 
     def reply(self, kind, body):
         for part in _wire.frames(kind, self.call_id, body):

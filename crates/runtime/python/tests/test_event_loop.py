@@ -1,6 +1,8 @@
+import json
 import socket
 
-from .host import WorkerTest
+from .data import needs
+from .host import CALL, EVALUATE, WorkerTest
 
 
 class Await(WorkerTest):
@@ -34,6 +36,69 @@ class Await(WorkerTest):
         self.host.evaluate("loop.close()")
         self.assertEqual(self.host.evaluate("1+1"), 2)
         self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 5)"), 5)
+
+
+class Contexts(WorkerTest):
+    """What code sets beside an `await` it finds again, as it does without one."""
+
+    def setUp(self):
+        super().setUp()
+        self.host.evaluate("import asyncio, contextvars, decimal\nvar = contextvars.ContextVar('var', default=0)")
+
+    def check(self, code, expression, expected):
+        self.host.evaluate(code + "\nNone")
+        for read in (expression, "await asyncio.sleep(0, %s)" % expression):
+            with self.subTest(code=code, read=read):
+                self.assertEqual(self.host.evaluate(read), expected)
+
+    def test_variables(self):
+        self.check("await asyncio.sleep(0)\nvar.set(1)", "var.get()", 1)
+        self.check("var.set(2)\nawait asyncio.sleep(0)", "var.get()", 2)
+        self.check("async def inner():\n    await asyncio.sleep(0)\n    var.set(3)\nawait inner()", "var.get()", 3)
+        self.check("async with asyncio.Lock():\n    var.set(4)", "var.get()", 4)
+        self.check("var.set(await asyncio.sleep(0, 5))", "var.get()", 5)
+        self.check("token = var.set(6); await asyncio.sleep(0); var.reset(token)", "var.get()", 5)
+
+    def test_variables_without_a_default(self):
+        self.check("bare = contextvars.ContextVar('bare')\nawait asyncio.sleep(0)\nbare.set(None)", "bare.get()", None)
+
+    def test_objects_that_say_that_they_are_equal_to_all(self):
+        code = "class Same:\n    def __eq__(self, other): return True\n    def __init__(self, n): self.n = n\n"
+        self.check(code + "var.set(Same(1))", "var.get().n", 1)
+        self.check("await asyncio.sleep(0)\nvar.set(Same(2))", "var.get().n", 2)
+
+    def test_decimal(self):
+        self.check("await asyncio.sleep(0)\ndecimal.getcontext().prec = 5", "decimal.getcontext().prec", 5)
+        self.check("await asyncio.sleep(0)\ndecimal.setcontext(decimal.Context(prec=7))", "str(decimal.Decimal(1) / 3)", "0.3333333")
+        self.check("with decimal.localcontext() as c:\n    c.prec = 3\n    await asyncio.sleep(0)", "decimal.getcontext().prec", 7)
+
+    @needs("numpy")
+    def test_numpy(self):
+        self.host.evaluate("import numpy as np")
+        self.check("await asyncio.sleep(0)\nnp.seterr(divide='ignore', over='raise')", "np.geterr()['over']", "raise")
+        self.check("await asyncio.sleep(0)\nnp.set_printoptions(precision=2)", "str(np.array([1.23456]))", "[1.23]")
+        self.check("with np.errstate(over='print'), np.printoptions(precision=1):\n    await asyncio.sleep(0)", "[np.geterr()['over'], str(np.array([1.23456]))]", ["raise", "[1.23]"])
+
+    def test_calls_that_fail(self):
+        self.host.fails("await asyncio.sleep(0)\nvar.set(1)\n1/0")
+        self.assertEqual(self.host.evaluate("var.get()"), 1)
+
+    def test_calls_that_are_interrupted(self):
+        request_id = self.host.send(EVALUATE, {"expression": "var.set(1)\nprint('waits')\nawait asyncio.sleep(600)"})
+        self.host.until("waits\n")
+        self.host.cancel_at_rest(request_id)
+        self.host.answer(request_id)
+        self.assertEqual(self.host.evaluate("var.get()"), 1)
+
+    def test_coroutines_that_an_operation_gives(self):
+        kept = "class Thing:\n    async def set(self, n):\n        await asyncio.sleep(0)\n        var.set(n)\nthing = Thing()\nthing"
+        handle = json.loads(self.host.call(EVALUATE, {"expression": kept})[1])["handleId"]
+        self.host.call(CALL, {"handleId": handle, "methodName": "set", "args": [7]})
+        self.assertEqual(self.host.evaluate("var.get()"), 7)
+
+    def test_tasks_keep_theirs_to_themselves(self):
+        code = "async def other():\n    var.set(1)\nawait asyncio.create_task(other())\nawait asyncio.gather(other(), other())"
+        self.check(code, "var.get()", 0)
 
 
 class Idle(WorkerTest):

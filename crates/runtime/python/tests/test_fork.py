@@ -59,7 +59,7 @@ class Fork(WorkerTest):
         )
         child = self.host.evaluate(code)
         self.host.until("on\n")
-        self.host.until_at_rest(child)
+        self.host.until_at_rest(pid=child)
         os.kill(child, 2)
         self.assertEqual(self.host.evaluate("os.waitpid(pid, 0)[1] >> 8"), 7)
 
@@ -102,7 +102,7 @@ class Multiprocessing(WorkerTest):
         request_id = self.host.send(EVALUATE, {"expression": code})
         self.host.until("on\n")
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id)[1], b"started")
+        self.assertEqual(self.host.outcome(request_id)[1], b"started")
         self.assertEqual(self.host.evaluate("p.terminate()\np.join()\np.exitcode"), -15)
 
 

@@ -9,7 +9,7 @@ from beep_python._interrupts import InterruptGate
 
 from .host import EVALUATE, PATIENCE, WorkerTest, readable
 
-CALL, RESULT, ERROR, PROGRESS = 96, 97, 98, 99
+CALL, RESULT, ERROR, PROGRESS, WITHDRAW = 96, 97, 98, 99, 103
 
 
 class HostCalls(WorkerTest):
@@ -17,6 +17,7 @@ class HostCalls(WorkerTest):
 
     def setUp(self):
         super().setUp()
+        self.withdrawn = []
         self.host.evaluate("import beep_python, threading\nmanager = beep_python.VenvManager('ignored', logger=None)\nNone")
 
     def start(self, code):
@@ -32,11 +33,20 @@ class HostCalls(WorkerTest):
             data += more
         return data
 
-    def next_request(self):
-        """Id, method and parameters of the next call."""
+    def next_message(self):
+        """Type, id and body of what comes next."""
         size, message_type, flags, version, request_id = _wire.HEADER.unpack(self.exactly(_wire.HEADER_BYTES))
-        self.assertEqual((message_type, flags, version), (CALL, 0, _wire.VERSION))
-        call = json.loads(self.exactly(size))
+        self.assertEqual((flags, version), (0, _wire.VERSION))
+        return message_type, request_id, self.exactly(size)
+
+    def next_request(self):
+        """Id, method and parameters of the next call. What is withdrawn by then is noted."""
+        message_type, request_id, body = self.next_message()
+        while message_type == WITHDRAW:
+            self.withdrawn.append(request_id)
+            message_type, request_id, body = self.next_message()
+        self.assertEqual(message_type, CALL)
+        call = json.loads(body)
         return request_id, call["method"], call["params"]
 
     def reply(self, request_id, message_type, body):
@@ -95,9 +105,10 @@ class HostCalls(WorkerTest):
         request_id = self.start("manager.create('first')")
         late = self.next_request()[0]
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.CANCELLED, b"started"))
+        self.assertEqual(self.host.outcome(request_id), (_wire.CANCELLED, b"started"))
         request_id = self.start("manager.create('second')")
         call = self.next_request()[0]
+        self.assertEqual(self.withdrawn, [late])
         self.reply(late, RESULT, {"path": "/first"})
         self.reply(call, RESULT, {"path": "/second"})
         self.assertEqual(self.value(request_id), "/second")
@@ -110,10 +121,13 @@ class HostCalls(WorkerTest):
             while not self.host.has_answer():
                 self.assertLess(time.monotonic(), end, "there is no answer")
                 if readable_now(self.host.host_calls):
-                    self.reply(self.next_request()[0], RESULT, {"path": "/"})
+                    message_type, call, _ = self.next_message()
+                    if message_type == CALL:
+                        self.reply(call, RESULT, {"path": "/"})
             self.host.answer(request_id)
+        self.host.evaluate("0")  # calls that nobody heard of are still to be read, and withdrawn
         while readable_now(self.host.host_calls):
-            self.next_request()
+            self.next_message()
         request_id = self.start("manager.create('end')")
         self.reply(self.next_request()[0], RESULT, {"path": "/end"})
         self.assertEqual(self.value(request_id), "/end")

@@ -51,7 +51,7 @@ class Output(WorkerTest):
     def test_what_comes_while_the_session_is_idle(self):
         self.host.evaluate("import threading\ngo = threading.Event()\nthreading.Thread(target=lambda: go.wait() and print('late')).start()")
         self.host.evaluate("go.set()")
-        self.host.until("late\n")
+        self.assertEqual(self.host.message()[2:], (32 + 1, b"\x01late\n"))
 
     def test_threads_that_print_for_ever(self):
         self.host.evaluate(
@@ -61,9 +61,11 @@ class Output(WorkerTest):
         for _ in range(20):
             request_id = self.host.send(EVALUATE, {"expression": "1+1"}, _wire.PIPELINED)
             self.host.output(self.host.stdout)
+            self.host.output(self.host.host_calls)
             self.assertEqual(self.host.answer(request_id), (_wire.VALUE, b"2"))
-        os.close(self.host.stdout)  # as a host that is gone
-        self.host.ours.remove(self.host.stdout)
+        for fd in (self.host.stdout, self.host.host_calls):  # as a host that is gone
+            os.close(fd)
+            self.host.ours.remove(fd)
         self.host.close_link()
         self.host.wait()
 

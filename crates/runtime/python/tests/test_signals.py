@@ -59,7 +59,7 @@ class Sigint(WorkerTest):
         self.host.evaluate("got = []\nsignal.signal(signal.SIGINT, lambda *arguments: got.append(arguments))\nNone")
         request_id = self.start("print('on')\nwhile not got: pass\n'stopped'")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
+        self.assertEqual(self.host.outcome(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
         self.assertEqual(self.host.evaluate("[(number, frame.f_code.co_name != 'interrupt') for number, frame in got]")[0][0], 2)
 
     def test_a_handler_that_does_nothing_has_the_first_one_only(self):
@@ -68,13 +68,13 @@ class Sigint(WorkerTest):
         self.host.cancel_at_rest(request_id)
         self.host.until("first\n")
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED)
 
     def test_a_handler_that_raises(self):
         self.host.evaluate("class Stop(Exception): pass\ndef stop(*_): raise Stop\nsignal.signal(signal.SIGINT, stop)\nNone")
         request_id = self.start("try:\n    print('on')\n    while True: pass\nexcept Stop: r = 'stopped'\nr")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
+        self.assertEqual(self.host.outcome(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
 
     def test_where_it_is_ignored_or_blocked_or_has_its_default(self):
         ignored = "import ctypes\nctypes.CDLL(None).signal(2, ctypes.c_void_p(1))"
@@ -87,7 +87,7 @@ class Sigint(WorkerTest):
                 for body in ("while True: pass", "time.sleep(1000)"):
                     request_id = self.start("print('on')\n" + body)
                     self.host.cancel_at_rest(request_id) if "sleep" in body else self.host.cancel(request_id)
-                    self.assertEqual(self.host.answer(request_id), CANCELLED)
+                    self.assertEqual(self.host.outcome(request_id), CANCELLED)
 
     def test_a_group_of_interrupts(self):
         group = "BaseExceptionGroup" if self.host.evaluate("sys.version_info >= (3, 11)") else "Group"
@@ -102,13 +102,13 @@ class Sigint(WorkerTest):
         self.host.evaluate("signal.signal(signal.SIGINT, lambda *_: print('wrong'))\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nNone")
         request_id = self.start("print('on')\nwhile True: pass")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED)
 
     def test_handlers_for_every_signal(self):
         self.host.evaluate("for n in range(1, signal.NSIG):\n    try: signal.signal(n, signal.SIG_IGN)\n    except (OSError, ValueError): pass")
         request_id = self.start("print('on')\nwhile True: pass")
         self.host.cancel(request_id)
-        self.assertEqual(self.host.answer(request_id), CANCELLED)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED)
         code = "n = %d\nbefore = signal.signal(n, print)\n(before is signal.SIG_IGN, signal.getsignal(n) is print)" % _interrupts.INTERRUPT
         self.assertEqual(self.host.evaluate(code), [True, True])
 
@@ -118,7 +118,7 @@ class Sigint(WorkerTest):
             "    print('on')\n    await stop.wait()\n    return 'stopped'\nawait f()"
         )
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
+        self.assertEqual(self.host.outcome(request_id), (_wire.LATE, LATE_VALUE + b'"stopped"'))
 
     def test_a_loop_of_its_own(self):
         code = (
@@ -128,14 +128,14 @@ class Sigint(WorkerTest):
         request_id = self.start(code)
         self.host.cancel_at_rest(request_id)
         self.host.until("cleaned up\n")
-        self.assertEqual(self.host.answer(request_id), CANCELLED)
+        self.assertEqual(self.host.outcome(request_id), CANCELLED)
         self.assertTrue(self.host.evaluate("signal.getsignal(signal.SIGINT) is signal.default_int_handler"))
 
     def test_the_descriptor_that_is_woken(self):
         self.host.evaluate("r, w = os.pipe()\nos.set_blocking(w, False)\nsignal.set_wakeup_fd(w)\nsignal.signal(signal.SIGINT, lambda *_: None)\nNone")
         request_id = self.start("print('on')\nseen = set()\nwhile 2 not in seen: seen |= set(os.read(r, 10))\n'woken'")
         self.host.cancel_at_rest(request_id)
-        self.assertEqual(self.host.answer(request_id), (_wire.LATE, LATE_VALUE + b'"woken"'))
+        self.assertEqual(self.host.outcome(request_id), (_wire.LATE, LATE_VALUE + b'"woken"'))
 
     def test_a_handler_for_other_signals_within_the_call(self):
         self.host.evaluate("def rang(*_): raise TimeoutError('rang')\nsignal.signal(signal.SIGALRM, rang)\nNone")
@@ -204,6 +204,6 @@ class Started(unittest.TestCase):
         request_id = host.send(EVALUATE, {"expression": "print('on')\nwhile True: pass"})
         host.until("on\n")
         host.cancel(request_id)
-        self.assertEqual(host.answer(request_id), CANCELLED)
+        self.assertEqual(host.outcome(request_id), CANCELLED)
         self.assertEqual(host.fails("import signal\nsignal.raise_signal(2)")["type"], "KeyboardInterrupt")
         self.assertEqual(host.evaluate("import subprocess\nsubprocess.run(['sh', '-c', 'kill -INT $$'], timeout=30).returncode"), -2)

@@ -119,7 +119,7 @@ class FromThreads(Strays):
         self.host.until_at_rest()
         self.host.mark_cancelled(request_id)
         self.host.interrupt()
-        self.assertEqual(self.host.answer(request_id), (_wire.CANCELLED, b"started"))
+        self.assertEqual(self.host.outcome(request_id), (_wire.CANCELLED, b"started"))
         self.assert_alive()
 
 

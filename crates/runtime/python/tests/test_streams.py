@@ -3,6 +3,7 @@
 import json
 
 from beep_python import _wire
+from beep_python._limits import RequestLimits
 
 from .sessions import CALL, DISPOSE, EVALUATE, GETATTR, SETATTR, WRAP, SessionTest
 
@@ -160,3 +161,11 @@ class Leases(SessionTest):
         self.assertEqual(self.evaluate("closed"), [[]])
         self.assertEqual(self.refused(NEXT, handleId=stream)[0], "handle_expired")
         self.assertEqual(_wire.VALUE, self.ask(EVALUATE, expression="1")[0])
+
+    def test_a_stream_without_credit_has_none(self):
+        self.session.client.write = lambda kind, body: None
+        self.evaluate(ECHO)
+        self.session.handles.request_limits = RequestLimits(b'{"leaseMs": 50}')
+        leased = {credit: self.read(STREAM, expression="echo()", credit=credit)["handleId"] for credit in (1, None)}
+        self.session.handles.request_limits = None
+        self.assertEqual(set(self.session.handles.leases.ends), {leased[1]})

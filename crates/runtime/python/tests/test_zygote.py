@@ -8,7 +8,7 @@ from unittest import mock
 
 from beep_python import _process
 
-from .host import EVALUATE
+from .host import EVALUATE, readable
 from .zygotes import BOOT, ROOT, ZygoteTest, gone
 
 
@@ -83,6 +83,43 @@ class Forking(ZygoteTest):
         other.close_link()
         self.assertEqual(zygote.told()[0]["died"], other.pid)
         self.assertFalse(os.path.exists("/proc/%d" % orphan))
+
+    def test_a_mark_is_passed_on_to_all_that_a_worker_starts(self):
+        zygote = self.zygote()
+        workers = zygote.fork(1), zygote.fork(2)
+        start = "import subprocess\nsubprocess.Popen(['env', '-i', '/bin/sleep', '1000'], start_new_session=True).pid"
+        marks = [_process.mark_of(worker.evaluate(start)) for worker in workers]
+        self.assertEqual(marks, [(1 << 62) + 1, (1 << 62) + 2])
+        self.assertEqual(_process.mark_of(2**22 + 1), None)
+
+    def test_marks_without_prlimit(self):
+        with mock.patch.object(_process.resource, "prlimit", None):
+            del _process.resource.prlimit
+            self.assertEqual(_process.mark_of(self.zygote().fork(7).pid), (1 << 62) + 7)
+            self.assertEqual(_process.mark_of(2**22 + 1), None)
+
+    def test_where_nothing_can_be_marked_a_worker_adopts_its_orphans(self):
+        module = self.module("refused", "import resource\ndef setrlimit(*given): raise OSError(22, 'no')\nresource.setrlimit = setrlimit")
+        zygote = self.zygote(module)
+        worker = zygote.fork()
+        worker.evaluate("import os\ntold, tells = os.pipe()")
+        worker.evaluate("if os.fork() == 0:\n    os.setsid()\n    if os.fork(): os._exit(0)\n    os.write(tells, b'x')\n    import signal; signal.pause()")
+        orphan = worker.evaluate("os.wait(); os.read(told, 1)\nint(open('/proc/self/task/%d/children' % os.getpid()).read())")
+        pidfd = _process.open_pidfd(orphan)
+        os.kill(worker.pid, signal.SIGKILL)
+        gone(pidfd)
+
+    def test_what_is_left_of_one_worker_is_not_taken_for_that_of_another(self):
+        zygote = self.zygote()
+        dead, live = zygote.fork(1), zygote.fork(2)
+        daemon = "import os, subprocess, sys\nint(subprocess.run(['sh', '-c', 'setsid sleep 1000 >&- & echo $!'], stdout=-1).stdout)"
+        pidfds = [_process.open_pidfd(worker.evaluate(daemon)) for worker in (dead, live)]
+        os.kill(dead.pid, signal.SIGKILL)
+        gone(pidfds[0])
+        with self.assertRaises(AssertionError):
+            readable(pidfds[1], 0)
+        live.close_link()
+        gone(pidfds[1])
 
     def test_a_fork_that_fails_is_told(self):
         module = self.module("limited", "import os\ndef fail(): raise BlockingIOError(11, 'no more')\nos.fork = fail")

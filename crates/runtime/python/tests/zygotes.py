@@ -67,7 +67,7 @@ class Zygote:
         worker = Ends()
         worker.pidfd = None
         self.workers.append(worker)
-        request = {"fork": number, "tag": tag, "epoch": epoch}
+        request = {"fork": number, "tag": tag, "epoch": epoch, "mark": (1 << 62) + number, "check": True}
         socket.send_fds(self.control, [json.dumps(request).encode()], worker.theirs)
         worker.started()
         told, fds = self.told()

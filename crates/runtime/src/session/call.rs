@@ -49,11 +49,17 @@ pub struct Request {
     pub limits: Option<Box<CallLimits>>,
     /// How long the handles that it makes may stay unused before they are released; for ever when not given.
     pub lease: Option<Duration>,
+    /// Whether an exception comes with the variables of its frames.
+    pub traceback_locals: bool,
     /// The id by which its client can cancel it.
     pub request_id: Option<RequestId>,
     /// Whether it is cancelled when its caller stops waiting for the response.
     pub cancel_on_disconnect: bool,
 }
+
+/// The number of a call in its session, in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CallId(pub(crate) u64);
 
 /// The id that a client gave to one of its calls, to cancel it by.
 #[derive(Clone, PartialEq, Eq)]
@@ -71,6 +77,13 @@ impl RequestId {
     /// An id that is valid on one connection only: the one of this number, which is not 0.
     pub fn on_connection(connection: u64, id: impl Into<Bytes>) -> RequestId {
         RequestId { connection, id: id.into() }
+    }
+}
+
+impl RequestId {
+    /// The text of an id that any client of the host can use.
+    pub(crate) fn of_host(&self) -> Option<String> {
+        (self.connection == 0).then(|| String::from_utf8_lossy(&self.id).into_owned())
     }
 }
 
@@ -92,6 +105,7 @@ impl Request {
             grace: None,
             limits: None,
             lease: None,
+            traceback_locals: false,
             request_id: None,
             cancel_on_disconnect: false,
         }

@@ -1,7 +1,9 @@
 //! The errors that callers get when no answer of the worker stands behind them: their call was stopped, or their worker
 //! is gone.
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem, PythonException, WorkerDeath};
+use std::time::Duration;
+
+use beep_python_protocol::{ErrorCode, Frame, Outcome, Problem, PythonException, WorkerDeath};
 use serde::Deserialize;
 
 use crate::session::call::CallResult;
@@ -36,11 +38,19 @@ pub(crate) enum KillReason {
     Closing,
     /// The session was restarted on request.
     Restarting,
-    /// It exceeded a limit while no call ran.
+    /// The session was beyond a limit while no call ran, or still after one was stopped for it.
     LimitExceeded(ErrorCode),
 }
 
 impl KillReason {
+    /// What its calls are told that are stopped for it.
+    pub(crate) fn code(self) -> ErrorCode {
+        match self {
+            KillReason::Closing => ErrorCode::ShuttingDown,
+            _ => ErrorCode::SessionRestarted,
+        }
+    }
+
     /// The reason in a few words, for the log.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -58,8 +68,20 @@ pub(crate) fn closing_error() -> Problem {
     Problem::new(ErrorCode::ShuttingDown, "the session is closing and takes no more calls")
 }
 
+/// A session that was idle for as long as it may.
+pub(crate) fn expired_error(id: &str, idle: Duration) -> Problem {
+    let detail = format!(
+        "session '{id}' expired: it ended after {idle:?} without a call, the longest that it may be idle ('idleTimeoutMs'); \
+         make another one"
+    );
+    Problem::new(ErrorCode::SessionExpired, detail)
+}
+
 /// A call that was stopped.
 pub(crate) fn cancelled_error(why: ErrorCode, outcome: Outcome) -> Problem {
+    if matches!(why, ErrorCode::ShuttingDown | ErrorCode::SessionRestarted) {
+        return ended_error(why, outcome);
+    }
     let what = match why {
         ErrorCode::DeadlineExceeded => "the call's deadline passed",
         ErrorCode::CpuTimeExceeded => "the call used up its processor time",
@@ -69,10 +91,6 @@ pub(crate) fn cancelled_error(why: ErrorCode, outcome: Outcome) -> Problem {
     };
     let became = match outcome {
         Outcome::NotStarted => "before it had started; nothing of it ran",
-        Outcome::StateKept if why == ErrorCode::MemoryExceeded => {
-            "and it was interrupted; the session keeps its state, unless what it holds is beyond the session's own limit: then \
-             its worker is replaced"
-        }
         Outcome::StateKept => "and it was interrupted; the session keeps its state",
         Outcome::Finished => {
             "and it was interrupted, which its code caught: it went on to its end, and has what it then gave"
@@ -84,9 +102,36 @@ pub(crate) fn cancelled_error(why: ErrorCode, outcome: Outcome) -> Problem {
     with_outcome(Problem::new(why, format!("{what} {became}")), outcome)
 }
 
-/// What is told of a call that caught its interrupt and went on to its end: why it was to stop, and its result.
-pub(crate) fn late_result(why: ErrorCode, result: CallResult) -> CallResult {
-    let mut problem = cancelled_error(why, Outcome::Finished);
+/// A call that was stopped with its session. What became of the session the code says.
+fn ended_error(why: ErrorCode, outcome: Outcome) -> Problem {
+    let what = if why == ErrorCode::ShuttingDown { "closed" } else { "restarted on request" };
+    let became = match outcome {
+        Outcome::NotStarted => "before this call had started; nothing of it ran",
+        Outcome::StateKept => "and this call was interrupted",
+        Outcome::Finished => {
+            "and this call was interrupted, which its code caught: it went on to its end, and has what it then gave"
+        }
+        Outcome::StateLost => "and this call did not stop when interrupted, so its worker was killed",
+    };
+    let problem = with_outcome(Problem::new(why, format!("the session was {what}, {became}")), outcome);
+    let outcome = Some(outcome).filter(|outcome| matches!(outcome, Outcome::NotStarted | Outcome::Finished));
+    Problem { outcome, ..problem }
+}
+
+/// What is added for a call that took too much memory and stopped, and left a session that still has too much.
+pub(crate) fn kept_for_now(detail: &str, held: u64, limit: u64, time: Duration) -> String {
+    let megabytes = |bytes| bytes as f64 / f64::from(1 << 20);
+    let (held, limit) = (megabytes(held), megabytes(limit));
+    format!(
+        "{detail} for now, but it holds {held:.1} MiB, more than the {limit:.1} MiB that it may; unless that is freed within \
+         {time:?}, its worker is replaced, and the call after that is told so"
+    )
+}
+
+/// What is told of a call that caught its interrupt and went on to its end: why it was to stop, where the interrupt reached it, and its
+/// result.
+pub(crate) fn late_result(why: ErrorCode, result: CallResult, at: Vec<Frame>) -> CallResult {
+    let mut problem = Problem { traceback: at, ..cancelled_error(why, Outcome::Finished) };
     match result {
         CallResult::Value(value) => {
             let value = serde_json::from_slice(&value.contiguous()).unwrap_or_default();
@@ -133,7 +178,7 @@ pub(crate) fn worker_lost_error(death: &WorkerDeath, started: bool, kill_reason:
         }
         Some(KillReason::LimitExceeded(code)) => (
             ErrorCode::SessionRestarted,
-            format!("the session's worker was killed, for it passed a limit while idle ({code})"),
+            format!("the session's worker was killed, for the session was beyond its limit while no call ran ({code})"),
         ),
         Some(KillReason::Closing) => {
             (ErrorCode::ShuttingDown, "the session was closed and its worker ended".to_owned())
@@ -152,6 +197,6 @@ pub(crate) fn worker_lost_error(death: &WorkerDeath, started: bool, kill_reason:
     let restarted = if kill_reason == Some(KillReason::Closing) { "" } else { RESTARTED };
     let mut problem = Problem::new(code, format!("{why}; {ran}{restarted}"));
     problem.started = Some(started);
-    problem.death = Some(death.clone());
+    problem.death = Some(Box::new(death.clone()));
     problem
 }

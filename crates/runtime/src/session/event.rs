@@ -3,24 +3,36 @@
 use bytes::Bytes;
 
 use crate::session::call::Response;
+use crate::session::output::OutputText;
 use crate::worker::chunks::Chunks;
 
 /// One event of a call, in the order in which it happened. [`Event::Response`] is the last one.
 #[derive(Debug)]
 pub enum Event {
     /// Text on standard output; bytes that are not UTF-8 are replaced.
-    Stdout(String),
+    Stdout(OutputText),
     /// Text on standard error.
-    Stderr(String),
-    /// Display data of an object: `{"data": {MIME: VALUE}, "metadata"?}`.
+    Stderr(OutputText),
+    /// Display data of an object: `{"data": {MIME: VALUE}, "metadata"?, "displayId"?, "isUpdate"?, "isResult"?}`.
     Display(Chunks),
+    /// A log record: `{"level", "logger", "message", "exception"?}`.
+    Log(Chunks),
+    /// How far the code is: `{"done", "total"?, "message"?}`.
+    Progress(Chunks),
     /// One item of a stream: a JSON value.
     Item(Chunks),
     /// One item of a stream: a JSON object that describes a new handle.
     ItemHandle(Chunks),
     /// The code waits for an answer of the client.
     ClientRequest(ClientRequest),
-    /// The call has ended.
+    /// What the call has shown is to be cleared.
+    ClearOutput {
+        /// Not before it shows something else.
+        wait: bool,
+    },
+    /// The session has this epoch from now on: `{"sessionId", "sessionEpoch", "death"?}`. Among a session's events only.
+    Session(Chunks),
+    /// The call, or the session, has ended.
     Response(Box<Response>),
 }
 
@@ -31,7 +43,7 @@ pub struct ClientRequest {
     pub id: String,
     /// Its kind.
     pub kind: ClientRequestKind,
-    /// A JSON object: `{"prompt"}` for input, `{"name", "nested", "args", "kwargs"}` for a callback.
+    /// A JSON object: `{"prompt", "password"?}` for input, `{"name", "nested", "args", "kwargs"}` for a callback.
     pub body: Bytes,
 }
 

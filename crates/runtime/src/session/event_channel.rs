@@ -6,8 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use crate::session::call::Response;
+use crate::session::call::{CallId, Response};
 use crate::session::event::Event;
+use crate::session::output::{OutputText, Tail, incomplete_suffix};
 use crate::worker::chunks::Chunks;
 
 /// How many bytes of displays wait for a client that does not read; one display is always kept.
@@ -36,7 +37,8 @@ struct Text {
     /// The first bytes of a character that is not complete yet.
     partial: Vec<u8>,
     unread: usize,
-    truncated_bytes: usize,
+    /// What came while too much was unread.
+    gap: Tail,
 }
 
 impl EventChannel {
@@ -44,7 +46,7 @@ impl EventChannel {
         self.0.lock().expect("no panic while held")
     }
 
-    /// Output of the call, at most `cap` unread bytes of it.
+    /// Output of the call. Of unread output `cap` bytes are kept, the first ones and the last.
     pub(crate) fn write(&self, stderr: bool, bytes: &[u8], cap: usize) {
         let mut state = self.state();
         if !state.detached {
@@ -59,16 +61,19 @@ impl EventChannel {
         if state.detached {
             return false;
         }
-        if let Event::Display(body) = &event {
-            if state.unread_displays > 0 && state.unread_displays + body.len() > MAX_UNREAD_DISPLAYS {
-                let mark = format!("[display cut here: {} bytes]", body.len());
-                let mark = serde_json::json!({ "data": { "text/plain": mark } }).to_string();
-                state.unread.push_back(Event::Display(Chunks::from(Bytes::from(mark))));
-                state.wake();
+        let event = match (event, state.unread.back_mut()) {
+            // Only the last is of interest to a client that reads slowly.
+            (event @ Event::Progress(_), Some(last @ Event::Progress(_))) => {
+                *last = event;
                 return true;
             }
-            state.unread_displays += body.len();
-        }
+            (Event::ClearOutput { wait }, Some(Event::ClearOutput { wait: waits })) => {
+                *waits &= wait;
+                return true;
+            }
+            (event @ (Event::Display(_) | Event::Log(_)), _) => state.within_bounds(event),
+            (event, _) => event,
+        };
         state.unread.push_back(event);
         state.wake();
         true
@@ -81,20 +86,16 @@ impl EventChannel {
             return;
         }
         for stderr in [false, true] {
-            let text = &mut state.texts[usize::from(stderr)];
-            let partial = std::mem::take(&mut text.partial);
-            if !partial.is_empty() && !state.detached {
-                state.push_text(stderr, String::from_utf8_lossy(&partial).into_owned());
+            if state.detached {
+                continue;
             }
-            state.mark_truncation(stderr);
+            let partial = std::mem::take(&mut state.texts[usize::from(stderr)].partial);
+            let text = String::from_utf8_lossy(&partial).into_owned();
+            state.push_text(stderr, OutputText { text, omitted_bytes: 0 });
+            state.close_gap(stderr);
         }
         state.response = Some(response);
         state.wake();
-    }
-
-    /// Changes the response, unless it was read already.
-    pub(crate) fn revise<T>(&self, revise: impl FnOnce(&mut Response) -> T) -> Option<T> {
-        self.state().response.as_mut().map(revise)
     }
 
     /// The subscriber goes: what is unread, and what comes, is dropped.
@@ -104,13 +105,22 @@ impl EventChannel {
         state.unread.clear();
     }
 
+    pub(crate) fn is_detached(&self) -> bool {
+        self.state().detached
+    }
+
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Event> {
         let mut state = self.state();
+        if state.unread.is_empty() {
+            [false, true].into_iter().for_each(|stderr| state.close_gap(stderr));
+        }
         if let Some(event) = state.unread.pop_front() {
             match &event {
-                Event::Stdout(text) => state.texts[0].unread -= text.len(),
-                Event::Stderr(text) => state.texts[1].unread -= text.len(),
-                Event::Display(body) => state.unread_displays = state.unread_displays.saturating_sub(body.len()),
+                Event::Stdout(output) => state.texts[0].unread -= output.text.len(),
+                Event::Stderr(output) => state.texts[1].unread -= output.text.len(),
+                Event::Display(body) | Event::Log(body) => {
+                    state.unread_displays = state.unread_displays.saturating_sub(body.len())
+                }
                 _ => {}
             }
             return Poll::Ready(event);
@@ -128,6 +138,26 @@ impl EventChannel {
 }
 
 impl State {
+    /// A display or log record, or a mark in its place where too many wait already.
+    fn within_bounds(&mut self, event: Event) -> Event {
+        let (Event::Display(body) | Event::Log(body)) = &event else { return event };
+        let size = body.len();
+        if self.unread_displays == 0 || self.unread_displays + size <= MAX_UNREAD_DISPLAYS {
+            self.unread_displays += size;
+            return event;
+        }
+        let mark = |mark: serde_json::Value| Chunks::from(Bytes::from(mark.to_string()));
+        match event {
+            Event::Log(_) => Event::Log(mark(serde_json::json!({
+                "level": "WARNING", "logger": "beep_python", "message": format!("[log record cut here: {size} bytes]")
+            }))),
+            _ => {
+                let text = format!("[display cut here: {size} bytes]");
+                Event::Display(mark(serde_json::json!({ "data": { "text/plain": text } })))
+            }
+        }
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -136,69 +166,60 @@ impl State {
 
     fn write(&mut self, stderr: bool, bytes: &[u8], cap: usize) {
         let text = &mut self.texts[usize::from(stderr)];
-        let room = cap.saturating_sub(text.unread).min(bytes.len());
-        if room < bytes.len() && (text.truncated_bytes > 0 || room == 0) {
-            text.truncated_bytes += bytes.len(); // the gap lasts until a whole write fits again
-            return;
+        let room = (cap - cap / 2).saturating_sub(text.unread).min(bytes.len());
+        if !text.gap.is_empty() || room == 0 {
+            return text.gap.push(bytes, cap / 2); // until all before it is read
         }
-        self.mark_truncation(stderr);
-        let text = &mut self.texts[usize::from(stderr)];
-        let kept = &bytes[..room];
         let joined;
-        let kept = if text.partial.is_empty() {
-            kept
-        } else {
+        let mut kept = &bytes[..room];
+        if !text.partial.is_empty() {
             joined = [&std::mem::take(&mut text.partial), kept].concat();
-            &joined[..]
-        };
-        let whole = kept.len() - incomplete_suffix(kept);
-        text.partial = kept[whole..].to_vec();
-        text.truncated_bytes = bytes.len() - room;
-        let text = String::from_utf8_lossy(&kept[..whole]).into_owned();
-        self.push_text(stderr, text);
+            kept = &joined[..];
+        }
+        let (whole, partial) = kept.split_at(kept.len() - incomplete_suffix(kept));
+        if room == bytes.len() {
+            text.partial = partial.to_vec();
+        } else {
+            text.gap.push(partial, cap / 2);
+            text.gap.push(&bytes[room..], cap / 2);
+        }
+        let text = String::from_utf8_lossy(whole).into_owned();
+        self.push_text(stderr, OutputText { text, omitted_bytes: 0 });
     }
 
-    /// Marks where output was truncated, with the number of bytes.
-    fn mark_truncation(&mut self, stderr: bool) {
-        let truncated_bytes = std::mem::take(&mut self.texts[usize::from(stderr)].truncated_bytes);
-        if truncated_bytes > 0 && !self.detached {
-            self.push_text(stderr, format!("\n[output cut here: {truncated_bytes} more bytes]\n"));
+    /// Gives what waited until all output before it was read.
+    fn close_gap(&mut self, stderr: bool) {
+        let gap = &mut self.texts[usize::from(stderr)].gap;
+        if !gap.is_empty() {
+            let text = gap.take();
+            self.push_text(stderr, text);
         }
     }
 
-    fn push_text(&mut self, stderr: bool, new: String) {
-        if new.is_empty() {
+    fn push_text(&mut self, stderr: bool, new: OutputText) {
+        if new.text.is_empty() {
             return;
         }
-        self.texts[usize::from(stderr)].unread += new.len();
+        self.texts[usize::from(stderr)].unread += new.text.len();
         match (self.unread.back_mut(), stderr) {
-            (Some(Event::Stdout(last)), false) | (Some(Event::Stderr(last)), true) => last.push_str(&new),
+            (Some(Event::Stdout(last)), false) | (Some(Event::Stderr(last)), true) => {
+                last.text.push_str(&new.text);
+                last.omitted_bytes += new.omitted_bytes;
+            }
             (_, false) => self.unread.push_back(Event::Stdout(new)),
             (_, true) => self.unread.push_back(Event::Stderr(new)),
         }
     }
 }
 
-/// How many bytes at the end begin a character that later bytes may complete.
-fn incomplete_suffix(bytes: &[u8]) -> usize {
-    for back in 1..=bytes.len().min(3) {
-        let needs = match bytes[bytes.len() - back] {
-            0x80..=0xbf => continue,
-            0xc2..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xf4 => 4,
-            _ => 1,
-        };
-        return if needs > back { back } else { 0 };
-    }
-    0
-}
-
 /// One batch of a stream's items, which is one call to the worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Batch {
     First,
-    Continuation,
+    Continuation {
+        /// The call of the batch before.
+        after: CallId,
+    },
 }
 
 /// The session's end of a channel: when it is dropped, the channel ends with a response in any case.
@@ -226,12 +247,29 @@ mod tests {
         let mut all = Vec::new();
         while let Poll::Ready(event) = channel.poll_next(&mut cx) {
             match event {
-                Event::Stdout(text) => all.push((false, text)),
-                Event::Stderr(text) => all.push((true, text)),
+                Event::Stdout(output) => all.push((false, output.text)),
+                Event::Stderr(output) => all.push((true, output.text)),
                 _ => {}
             }
         }
         all
+    }
+
+    fn ended(channel: &EventChannel) {
+        let problem = beep_python_protocol::Problem::new(beep_python_protocol::ErrorCode::Internal, "");
+        channel.end(Response::problem(problem, 1));
+    }
+
+    #[test]
+    fn what_is_cleared_again_is_one_event() {
+        let channel = EventChannel::default();
+        for waits in [[true, false], [false, true], [true, true]] {
+            waits.iter().for_each(|&wait| assert!(channel.emit(Event::ClearOutput { wait })));
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(Event::ClearOutput { wait }) = channel.poll_next(&mut cx) else { panic!("{waits:?}") };
+            assert_eq!(wait, waits[0] && waits[1]);
+            assert!(channel.poll_next(&mut cx).is_pending());
+        }
     }
 
     #[test]
@@ -248,27 +286,43 @@ mod tests {
         }
         let channel = EventChannel::default();
         channel.write(false, b"a\xe2\x82", 100);
-        channel.end(Response::problem(
-            beep_python_protocol::Problem::new(beep_python_protocol::ErrorCode::Internal, ""),
-            1,
-        ));
+        ended(&channel);
         assert_eq!(texts(&channel), [(false, "a\u{fffd}".to_owned())]);
     }
 
     #[test]
-    fn only_unread_output_is_truncated() {
-        let channel = EventChannel::default();
-        channel.write(false, b"12345", 8);
-        channel.write(true, b"error", 8);
-        channel.write(false, b"67890", 8);
-        channel.write(false, b"x", 8);
+    fn of_unread_output_the_first_and_the_last_bytes_are_kept() {
         let stdout = |text: &str| (false, text.to_owned());
-        assert_eq!(texts(&channel), [stdout("12345"), (true, "error".to_owned()), stdout("678")]);
-        channel.write(false, b"more", 8);
-        assert_eq!(texts(&channel), [stdout("\n[output cut here: 3 more bytes]\nmore")]);
+        for end in [false, true] {
+            let channel = EventChannel::default();
+            for part in ["12345", "67890", "x", "é"] {
+                channel.write(false, part.as_bytes(), 8);
+                channel.write(true, b"e", 8);
+            }
+            if end {
+                ended(&channel);
+            }
+            let error = (true, "eeee".to_owned());
+            let cut = "\n[output cut here: 5 bytes left out]\n0xé";
+            assert_eq!(texts(&channel), [stdout("1234"), error, stdout(cut)]);
+            assert_eq!(texts(&channel), []);
+        }
+        let channel = EventChannel::default();
         for _ in 0..10 {
             channel.write(false, b"1234567", 8);
-            assert_eq!(texts(&channel), [stdout("1234567")]);
+            assert_eq!(texts(&channel).iter().map(|(_, text)| text.as_str()).collect::<String>(), "1234567");
+        }
+    }
+
+    #[test]
+    fn no_character_is_split_where_output_is_left_out() {
+        let all = "aé€𝄞".repeat(10);
+        for cap in 0..=all.len() {
+            let channel = EventChannel::default();
+            channel.write(false, all.as_bytes(), cap);
+            let text: String = texts(&channel).into_iter().map(|(_, text)| text).collect();
+            assert!(!text.contains('\u{fffd}'), "{cap}: {text}");
+            assert!(cap < all.len() || text == all, "{cap}: {text}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Subscribing to a call: its events, batch after batch where it is a stream, and what happens when the subscriber goes.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,15 +12,15 @@ use bytes::Bytes;
 use futures_util::Stream;
 use serde::Deserialize;
 
-use crate::session::call::{CallResult, Payload, Request, RequestId, Response};
+use crate::session::call::{CallId, CallResult, Payload, Request, Response};
 use crate::session::error::{cancelled_error, closing_error};
 use crate::session::event::Event;
 use crate::session::event_channel::{Batch, EventChannel, EventSender};
 use crate::session::interrupt::interrupt_then_kill;
 use crate::session::session::Session;
-use crate::session::state::call_record::CallId;
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::streams::{BatchEnd, dispose_request};
+use crate::session::unfinished_lines::UnfinishedLines;
 use crate::worker::chunks::Chunks;
 
 impl Session {
@@ -40,6 +41,8 @@ impl Session {
             handle_id: None,
             count: 0,
             ended: false,
+            cancelled: None,
+            unfinished: UnfinishedLines::default(),
         };
         stream.start_batch(request);
         stream
@@ -49,7 +52,7 @@ impl Session {
 /// The events of one call, in order, as they come; [`Event::Response`] is the last one.
 ///
 /// When it is dropped, client requests of the call get no reply any more. A stream ends with it; any other call goes on, unless
-/// its request says that it is to be cancelled then.
+/// its request has `cancel_on_disconnect`.
 #[derive(Debug)]
 pub struct EventStream {
     session: Session,
@@ -67,6 +70,17 @@ pub struct EventStream {
     /// The items of the batches before.
     count: u64,
     ended: bool,
+    cancelled: Option<Cancelled>,
+    unfinished: UnfinishedLines,
+}
+
+/// Whether the subscriber has cancelled the call by going.
+struct Cancelled(Box<dyn FnOnce() -> bool + Send>);
+
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cancelled")
+    }
 }
 
 impl EventStream {
@@ -75,14 +89,27 @@ impl EventStream {
         poll_fn(|cx| self.poll(cx)).await
     }
 
+    /// Asks, when this is dropped before its end, whether the subscriber has cancelled the call by going.
+    pub fn cancel_on_drop_if(&mut self, cancelled: impl FnOnce() -> bool + Send + 'static) {
+        self.cancelled = Some(Cancelled(Box::new(cancelled)));
+    }
+
     fn start_batch(&mut self, request: Request) {
-        let batch = if self.handle_id.is_none() { Batch::First } else { Batch::Continuation };
+        let before = self.call_id;
+        let batch = before.map_or(Batch::First, |after| Batch::Continuation { after });
         let sender = EventSender {
             channel: self.channel.clone(),
             batch: self.auto_continue.then_some(batch),
             fallback: || Response::problem(closing_error(), 0),
         };
         self.call_id = self.session.enqueue(request, ReplySink::Stream(sender, self.capabilities));
+        if let (None, Some(before)) = (self.call_id, before) {
+            self.detach(before); // no time was left for another batch
+        }
+    }
+
+    fn detach(&self, call_id: CallId) {
+        self.session.inner.update(|state, _, effects| state.detach_subscriber(call_id, Instant::now(), effects));
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
@@ -90,7 +117,7 @@ impl EventStream {
             if self.ended {
                 return Poll::Ready(None);
             }
-            let event = ready!(self.channel.poll_next(cx));
+            let event = ready!(self.unfinished.poll_next(cx, &self.channel, &self.session.inner));
             let Event::Response(response) = event else { return Poll::Ready(Some(event)) };
             if let Some(response) = self.end_batch(*response) {
                 return Poll::Ready(Some(Event::Response(Box::new(response))));
@@ -111,7 +138,8 @@ impl EventStream {
                 self.start_batch(self.next_request(Operation::Next, body));
                 return None;
             }
-            let end = format!(r#"{{"done":true,"count":{}}}"#, self.count);
+            let returned = end.returned.map(|returned| format!(r#","returned":{returned}"#)).unwrap_or_default();
+            let end = format!(r#"{{"done":true,"count":{}{returned}}}"#, self.count);
             response.result = CallResult::Object(Chunks::from(Bytes::from(end)));
         }
         self.ended = true;
@@ -147,10 +175,13 @@ impl Drop for EventStream {
         }
         self.channel.detach();
         if let Some(call_id) = self.call_id {
-            self.session.inner.update(|state, _, _| state.detach_subscriber(call_id));
+            self.detach(call_id);
         }
         let is_stream = matches!(self.template.operation, Operation::Stream | Operation::Next);
-        if !(self.template.cancel_on_disconnect || is_stream) || tokio::runtime::Handle::try_current().is_err() {
+        let cancelled = self.cancelled.take().is_some_and(|Cancelled(ask)| ask());
+        if !(self.template.cancel_on_disconnect || is_stream || cancelled)
+            || tokio::runtime::Handle::try_current().is_err()
+        {
             return;
         }
         let (session, channel, call_id) = (self.session.clone(), self.channel.clone(), self.call_id);
@@ -193,20 +224,8 @@ async fn end_stream(
 }
 
 /// Disposes of a stream between two batches, which closes its generator. One that is closed already is passed over.
-async fn dispose(session: &Session, handle_id: String) -> Response {
+pub(crate) async fn dispose(session: &Session, handle_id: String) -> Response {
     session.call(dispose_request(&handle_id)).await
-}
-
-/// Cancels the streams of this id that are between two batches; false where there are none. Their subscribers read that next,
-/// and their generators are closed as soon as no other call runs.
-pub(crate) fn cancel_paused(session: &Session, request_id: &RequestId) -> bool {
-    let handles = session.inner.update(|state, _, _| state.cancel_paused(request_id));
-    let any = !handles.is_empty();
-    for handle_id in handles {
-        let session = session.clone();
-        tokio::spawn(async move { dispose(&session, handle_id).await });
-    }
-    any
 }
 
 fn has_credit(body: &[u8]) -> bool {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::{CallLimits, ErrorCode, Limits};
+use beep_python_protocol::{CallLimits, Capabilities, ErrorCode, Limits};
 
 use crate::session::call::Request;
+use crate::worker::request_limits::RequestLimits;
 use crate::worker::resource_usage::ResourceUsage;
-use crate::worker::wire::RequestLimits;
 
 /// The smallest limit to a session's memory: below it, the interpreter alone would exceed the limit.
 pub const LEAST_MEMORY_BYTES: u64 = 32 << 20;
@@ -22,7 +22,7 @@ pub struct SessionLimits {
     pub grace: Duration,
     /// The processor time that a call may take, in all threads and processes of the session.
     pub cpu: Option<Duration>,
-    /// The resident memory of the session, all its processes together.
+    /// The memory that is the session's own, all its processes together.
     pub memory_bytes: Option<u64>,
     /// The number of processes of the session, its worker included.
     pub processes: Option<u64>,
@@ -120,7 +120,8 @@ pub(crate) struct EffectiveLimits {
     /// The size of the result in bytes.
     pub(crate) result: Option<u64>,
     cpu: Option<Duration>,
-    memory_growth: Option<u64>,
+    /// How much the session's memory may grow.
+    pub(crate) memory_growth: Option<u64>,
 }
 
 impl From<&SessionLimits> for EffectiveLimits {
@@ -164,15 +165,19 @@ pub(crate) fn needs_polling(request: &Request) -> bool {
     request.limits.as_ref().is_some_and(|limits| limits.cpu_ms.or(limits.memory_growth_bytes).is_some())
 }
 
-/// The limits of a request that its worker enforces; `None` as a rule.
-pub(crate) fn request_limits(request: &Request) -> Option<RequestLimits> {
-    if request.limits.is_none() && request.lease.is_none() {
+/// What its worker heeds of a request; `None` as a rule.
+pub(crate) fn request_limits(request: &Request, capabilities: Option<Capabilities>) -> Option<RequestLimits> {
+    let Capabilities { log, progress, .. } = capabilities.unwrap_or_default();
+    if request.limits.is_none() && request.lease.is_none() && !(log || progress || request.traceback_locals) {
         return None;
     }
     let limits = request.limits.as_deref();
     Some(RequestLimits {
         handles: limits.and_then(|limits| limits.handles),
         result_bytes: limits.and_then(|limits| limits.result_bytes),
+        log,
+        progress,
+        locals: request.traceback_locals,
         lease_ms: request.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
         ..RequestLimits::default()
     })

@@ -17,10 +17,12 @@ mod manager;
 mod output;
 pub mod service;
 mod session;
+mod session_events;
 mod shared;
 mod spin;
 mod state;
 mod supervisor;
+mod unfinished_lines;
 mod zygote_pool;
 
 pub use call::{CallResult, Payload, Request, RequestId, Response};
@@ -31,9 +33,10 @@ pub use event_stream::EventStream;
 pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
 pub use manager::manager::SessionManager;
 pub use manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
-pub use output::CapturedOutput;
+pub use output::{CapturedOutput, OutputText};
 pub use service::debugger::debug;
 pub use session::{Session, SessionInfo};
+pub use session_events::SessionEvents;
 
 pub use crate::worker::data_ledger::HeldMemory;
 pub use crate::worker::datum::{Datum, DatumMemory, DatumPieces};

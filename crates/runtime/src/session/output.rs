@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-const TAIL_BYTES: usize = 8 << 10;
 const IDLE_BYTES_PER_SECOND: usize = 16 << 10;
 
 /// The output of one call, as text; bytes that are not UTF-8 are replaced.
@@ -13,52 +12,109 @@ pub struct CapturedOutput {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// How many bytes of both were left out, since they were more than the call may keep.
+    pub omitted_bytes: u64,
 }
 
-/// The output of one call on one of the two: the first bytes are kept, the rest is counted.
+impl CapturedOutput {
+    pub(crate) fn of(stdout: CaptureBuffer, stderr: CaptureBuffer) -> CapturedOutput {
+        let (stdout, stderr) = (stdout.into_text(), stderr.into_text());
+        let omitted_bytes = stdout.omitted_bytes + stderr.omitted_bytes;
+        CapturedOutput { stdout: stdout.text, stderr: stderr.text, omitted_bytes }
+    }
+}
+
+/// A piece of text that code wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutputText {
+    /// The text, with a mark where bytes were left out.
+    pub text: String,
+    /// How many bytes were left out.
+    pub omitted_bytes: u64,
+}
+
+/// The output of one call on one of the two: the first bytes and the last are kept, those between them are counted.
 #[derive(Debug, Default)]
 pub(crate) struct CaptureBuffer {
-    kept: Vec<u8>,
-    truncated_bytes: u64,
+    head: Vec<u8>,
+    tail: Tail,
 }
 
 impl CaptureBuffer {
     pub(crate) fn push(&mut self, bytes: &[u8], cap: usize) {
-        let room = cap.saturating_sub(self.kept.len()).min(bytes.len());
-        self.kept.extend_from_slice(&bytes[..room]);
-        self.truncated_bytes += (bytes.len() - room) as u64;
+        let room = (cap - cap / 2).saturating_sub(self.head.len()).min(bytes.len());
+        self.head.extend_from_slice(&bytes[..room]);
+        self.tail.push(&bytes[room..], cap / 2);
     }
 
-    pub(crate) fn into_text(self) -> String {
-        if self.kept.is_empty() && self.truncated_bytes == 0 {
-            return String::new();
+    pub(crate) fn into_text(mut self) -> OutputText {
+        if self.tail.omitted_bytes == 0 {
+            self.head.extend(self.tail.ring);
+            return OutputText { text: into_text(self.head), omitted_bytes: 0 };
         }
-        let mut text =
-            String::from_utf8(self.kept).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        if self.truncated_bytes > 0 {
-            text.push_str(&format!("\n[output cut here: {} more bytes]\n", self.truncated_bytes));
-        }
-        text
+        let whole = self.head.len() - incomplete_suffix(&self.head);
+        self.tail.omitted_bytes += (self.head.len() - whole) as u64;
+        self.head.truncate(whole);
+        let mut text = into_text(self.head);
+        let rest = self.tail.take();
+        text.push_str(&rest.text);
+        OutputText { text, omitted_bytes: rest.omitted_bytes }
     }
 }
 
-/// The last bytes on a worker's standard error, which often say why it died.
+/// The last bytes of output; those before them are counted.
 #[derive(Debug, Default)]
-pub(crate) struct StderrTail {
-    bytes: VecDeque<u8>,
+pub(crate) struct Tail {
+    ring: VecDeque<u8>,
+    omitted_bytes: u64,
 }
 
-impl StderrTail {
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]);
-        let over = self.bytes.len().saturating_sub(TAIL_BYTES);
-        self.bytes.drain(..over);
+impl Tail {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ring.is_empty() && self.omitted_bytes == 0
     }
 
-    pub(crate) fn text(&self) -> String {
-        let (head, tail) = self.bytes.as_slices();
-        String::from_utf8_lossy(&[head, tail].concat()).trim().to_owned()
+    /// Keeps the last `cap` bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8], cap: usize) {
+        let kept = &bytes[bytes.len() - bytes.len().min(cap)..];
+        let over = (self.ring.len() + kept.len()).saturating_sub(cap);
+        self.ring.drain(..over);
+        self.omitted_bytes += (over + bytes.len() - kept.len()) as u64;
+        self.ring.extend(kept);
     }
+
+    /// The bytes as text, behind a mark where others were left out.
+    pub(crate) fn take(&mut self) -> OutputText {
+        let Tail { ring, mut omitted_bytes } = std::mem::take(self);
+        let mut bytes = Vec::from(ring);
+        if omitted_bytes == 0 {
+            return OutputText { text: into_text(bytes), omitted_bytes };
+        }
+        let cut = bytes.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
+        bytes.drain(..cut);
+        omitted_bytes += cut as u64;
+        let text = format!("\n[output cut here: {omitted_bytes} bytes left out]\n{}", into_text(bytes));
+        OutputText { text, omitted_bytes }
+    }
+}
+
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// How many bytes at the end begin a character that later bytes may complete.
+pub(crate) fn incomplete_suffix(bytes: &[u8]) -> usize {
+    for back in 1..=bytes.len().min(3) {
+        let needs = match bytes[bytes.len() - back] {
+            0x80..=0xbf => continue,
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
+        };
+        return if needs > back { back } else { 0 };
+    }
+    0
 }
 
 /// The log of output that no call wrote. A thread that prints for ever must not fill the disk, so the log is capped.
@@ -91,21 +147,35 @@ impl UnattributedOutputLog {
 mod tests {
     use super::*;
 
-    #[test]
-    fn output_over_the_cap_is_cut_and_marked() {
+    fn captured(parts: &[&str], cap: usize) -> OutputText {
         let mut capture = CaptureBuffer::default();
-        capture.push(b"12345", 8);
-        capture.push(b"67890", 8);
-        assert_eq!(capture.into_text(), "12345678\n[output cut here: 2 more bytes]\n");
+        parts.iter().for_each(|part| capture.push(part.as_bytes(), cap));
+        capture.into_text()
     }
 
     #[test]
-    fn the_tail_keeps_the_last_bytes() {
-        let mut tail = StderrTail::default();
-        tail.push(&vec![b'a'; TAIL_BYTES]);
-        tail.push(b"the end");
-        let text = tail.text();
-        assert_eq!(text.len(), TAIL_BYTES);
-        assert!(text.ends_with("athe end"));
+    fn the_first_and_the_last_bytes_are_kept() {
+        for parts in [&["12345", "67890"][..], &["1234567890"], &["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"]] {
+            let OutputText { text, omitted_bytes } = captured(parts, 8);
+            assert_eq!(
+                (text.as_str(), omitted_bytes),
+                ("1234\n[output cut here: 2 bytes left out]\n7890", 2),
+                "{parts:?}"
+            );
+            assert_eq!(captured(parts, 10).text, "1234567890");
+            assert_eq!(captured(parts, 0).text, "\n[output cut here: 10 bytes left out]\n");
+        }
+    }
+
+    #[test]
+    fn no_character_is_split() {
+        let all = "aé€𝄞".repeat(10);
+        for cap in 0..=all.len() {
+            let OutputText { text, omitted_bytes } = captured(&[&all], cap);
+            assert!(!text.contains('\u{fffd}'), "{cap}: {text}");
+            let kept = text.replace(&format!("\n[output cut here: {omitted_bytes} bytes left out]\n"), "");
+            assert_eq!(kept.len() as u64 + omitted_bytes, all.len() as u64, "{cap}");
+            assert!(kept.len() <= cap && kept.len() + 6 >= cap, "{cap}: {}", kept.len());
+        }
     }
 }

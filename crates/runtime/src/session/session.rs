@@ -3,25 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
-use crate::session::call::{Request, Response};
-use crate::session::error::{cancelled_error, closing_error};
-use crate::session::interrupt::{CancelOnDrop, deadline_watchdog};
+use crate::session::call::{CallId, Request, Response};
+use crate::session::error::{KillReason, cancelled_error, closing_error};
+use crate::session::interrupt::{CancelOnDrop, deadline_watchdog, interrupt_then_kill, keep_from_starting};
 use crate::session::limits::needs_polling;
 use crate::session::shared::SessionInner;
-use crate::session::state::call_record::{CallId, Watchdog};
+use crate::session::state::call_record::Watchdog;
 use crate::session::state::calls::NewCall;
 use crate::session::state::client_requests::ClientReply;
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
+use crate::worker::process_group::ProcessMark;
 use crate::worker::resource_usage::resident_bytes;
+
+/// How long the end of a session may take whose calls had their time to finish.
+const LAST_TIME: Duration = Duration::from_secs(3);
 
 /// How long a worker that was killed may take to be gone.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,24 +94,34 @@ impl Session {
 
     /// Carries out one operation. Calls run one at a time, in order of arrival.
     ///
-    /// The call goes on when the future is dropped, unless its request says that it is to be cancelled then.
+    /// The call goes on when the future is dropped, unless its request has `cancel_on_disconnect`.
     pub async fn call(&self, request: Request) -> Response {
-        let cancel_on_disconnect = request.cancel_on_disconnect;
+        self.call_cancellable(request, None).await
+    }
+
+    /// As [`call`](Session::call); when the future is dropped, the call is also cancelled if `cancelled` is true by then.
+    pub(crate) async fn call_cancellable(&self, request: Request, cancelled: Option<&AtomicBool>) -> Response {
+        let end = End::of(&request, cancelled);
         let grace = self.grace_of(&request);
         let (sender, response) = oneshot::channel();
         let call_id = self.enqueue(request, ReplySink::Oneshot(sender));
-        self.wait(response, call_id.filter(|_| cancel_on_disconnect), grace).await
+        self.wait(response, call_id, end, grace).await
     }
 
     /// Carries out one operation on the thread that waits for the reply to a client request. The call ends by itself: when it
-    /// is stopped, the call around it goes on.
-    pub async fn nest(&self, client_request: &str, request: Request) -> Response {
+    /// is stopped, the call around it goes on. `cancelled` as in [`call_cancellable`](Session::call_cancellable).
+    pub(crate) async fn nest(
+        &self,
+        client_request: &str,
+        request: Request,
+        cancelled: Option<&AtomicBool>,
+    ) -> Response {
         if needs_polling(&request) {
             let detail = "a call within a callback has the processor time and the memory of the call around it: \
                 it takes no limits of its own for them";
             return Response::problem(Problem::new(ErrorCode::InvalidRequest, detail), self.epoch());
         }
-        let cancel_on_disconnect = request.cancel_on_disconnect;
+        let end = End::of(&request, cancelled);
         let grace = self.grace_of(&request);
         let limit = match self.time_of(&request) {
             Ok(limit) => limit,
@@ -114,20 +129,31 @@ impl Session {
         };
         let (sender, response) = oneshot::channel();
         let call = NewCall { request, grace, reply: ReplySink::Oneshot(sender) };
-        let mut taken = None;
+        let (mut taken, began) = (None, ProcessMark::now());
         self.inner.update(|state, _, effects| {
             let watchdog = |call_id| {
                 taken = Some(call_id);
                 self.watchdog(call_id, limit, grace)
             };
-            state.nest(client_request, call, watchdog, Instant::now(), effects);
+            state.nest(client_request, call, watchdog, (Instant::now(), began), effects);
         });
-        self.wait(response, taken.filter(|_| cancel_on_disconnect), grace).await
+        self.wait(response, taken, end, grace).await
     }
 
-    /// Waits for a response; while it does, this call is cancelled when the future is dropped.
-    async fn wait(&self, response: oneshot::Receiver<Response>, cancel: Option<CallId>, grace: Duration) -> Response {
-        let guard = cancel.map(|call_id| CancelOnDrop::new(self.inner.clone(), call_id, grace));
+    /// Waits for a response; `end` says what becomes of the call when the future is dropped before.
+    async fn wait(
+        &self,
+        response: oneshot::Receiver<Response>,
+        call_id: Option<CallId>,
+        end: End<'_>,
+        grace: Duration,
+    ) -> Response {
+        let cancel = |call_id, cancelled| CancelOnDrop::new(self.inner.clone(), call_id, grace, cancelled);
+        let guard = match end {
+            End::Never => None,
+            End::WithCaller => call_id.map(|call_id| cancel(call_id, None)),
+            End::If(cancelled) => call_id.map(|call_id| cancel(call_id, Some(cancelled))),
+        };
         let response = response.await.unwrap_or_else(|_| Response::problem(closing_error(), 0));
         if let Some(guard) = guard {
             guard.disarm();
@@ -189,21 +215,51 @@ impl Session {
         self.inner.update(|state, _, _| state.answer_client_request(&named.question_id, ClientReply { body, form }))
     }
 
-    /// Rejects new calls, waits for those in progress, at most for `grace`, and ends the worker.
-    pub async fn close(&self, grace: Duration) {
-        let inner = &self.inner;
-        let mut lifecycle = inner.observe();
-        inner.update(|state, _, effects| state.close(effects));
-        if timeout(grace, until_closed(&mut lifecycle)).await.is_err() {
-            inner.update(|state, _, effects| state.abandon(effects));
+    /// Rejects new calls, and lets those in progress finish, at most for `patience`. What is left then is interrupted, and the worker
+    /// ends.
+    pub async fn close(&self, patience: Duration) {
+        let mut lifecycle = self.inner.observe();
+        self.inner.update(|state, _, effects| state.close(effects));
+        if timeout(patience, until_closed(&mut lifecycle)).await.is_err() {
+            self.end_within(LAST_TIME.min(self.inner.config.drain)).await;
+        }
+    }
+
+    /// Rejects new calls, interrupts those in progress, and ends the worker; returns when it is gone.
+    pub(crate) async fn end(&self) {
+        self.end_within(self.inner.config.drain).await;
+    }
+
+    async fn end_within(&self, time: Duration) {
+        let mut lifecycle = self.inner.observe();
+        self.inner.update(|state, _, effects| state.close(effects));
+        if !self.end_worker(KillReason::Closing, time, |lifecycle| matches!(lifecycle, Lifecycle::Closed)).await {
+            self.inner.update(|state, _, effects| state.abandon(effects));
             let _ = timeout(KILL_TIMEOUT, until_closed(&mut lifecycle)).await;
         }
     }
 
-    /// Ends the worker, whatever it does, and returns the epoch of the next one once that is ready.
+    /// Interrupts the calls of the worker, which then ends as a program does. Says whether it has ended in this time.
+    async fn end_worker(&self, why: KillReason, time: Duration, has_ended: impl Fn(&Lifecycle) -> bool) -> bool {
+        let (mut lifecycle, by) = (self.inner.observe(), Instant::now() + time);
+        let calls = self.inner.update(|state, _, effects| state.end(why, by, effects));
+        // The last one first: none starts because the one before it was interrupted.
+        calls.iter().rev().for_each(|(call_id, _)| keep_from_starting(&self.inner, *call_id, why.code()));
+        for (call_id, grace) in calls {
+            let inner = self.inner.clone();
+            tokio::spawn(async move { interrupt_then_kill(&inner, call_id, why.code(), grace.min(time)).await });
+        }
+        timeout_at(by.into(), lifecycle.wait_for(has_ended)).await.is_ok()
+    }
+
+    /// Interrupts the calls of the worker and ends it, and returns the epoch of the next one once that is ready.
     pub async fn restart(&self) -> Result<u64, Problem> {
         let mut lifecycle = self.inner.observe();
-        let before = self.inner.update(|state, _, effects| state.restart(effects));
+        let before = self.inner.read(|state, _| state.lifecycle().link());
+        let is_gone = |lifecycle: &Lifecycle| lifecycle.link() != before;
+        if before.is_none() || !self.end_worker(KillReason::Restarting, self.inner.config.drain, is_gone).await {
+            self.inner.update(|state, _, effects| state.restart(effects));
+        }
         let next = lifecycle.wait_for(|lifecycle| match lifecycle {
             Lifecycle::Running(link) => Some(*link) != before,
             Lifecycle::Starting => false,
@@ -214,6 +270,11 @@ impl Session {
             Lifecycle::Failed(problem) => Err(problem.clone()),
             Lifecycle::Starting | Lifecycle::Closing(_) | Lifecycle::Closed => Err(closing_error()),
         }
+    }
+
+    /// The time for which it was idle, if it ended since it may be idle no longer.
+    pub(crate) fn expired_after(&self) -> Option<Duration> {
+        self.inner.config.idle_timeout.filter(|_| self.inner.read(|state, _| state.has_expired()))
     }
 
     /// Whether it has ended, or is about to.
@@ -234,6 +295,25 @@ impl Session {
             Lifecycle::Failed(problem) => Err(problem.clone()),
             Lifecycle::Closing(_) | Lifecycle::Closed => Err(closing_error()),
             Lifecycle::Starting | Lifecycle::Running(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether a call is cancelled when its caller stops waiting.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Never,
+    WithCaller,
+    /// If this is true by then.
+    If(&'a AtomicBool),
+}
+
+impl<'a> End<'a> {
+    fn of(request: &Request, cancelled: Option<&'a AtomicBool>) -> End<'a> {
+        match cancelled {
+            _ if request.cancel_on_disconnect => End::WithCaller,
+            Some(cancelled) => End::If(cancelled),
+            None => End::Never,
         }
     }
 }

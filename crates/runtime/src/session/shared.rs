@@ -27,6 +27,8 @@ use crate::worker::write_queue::WriteQueue;
 #[derive(Clone, Debug)]
 pub(crate) struct SessionConfig {
     pub(crate) limits: SessionLimits,
+    /// How long its end may take.
+    pub(crate) drain: Duration,
     /// What each worker does before its first call: a JSON object, `{"env", "setup"}`.
     pub(crate) setup: Option<Bytes>,
     /// The session ends after so long without a call.
@@ -70,7 +72,7 @@ pub(crate) struct SessionInner {
     core: Mutex<Core>,
     /// Held while the stacks of the worker are written and read.
     pub(crate) inspecting: tokio::sync::Mutex<()>,
-    /// A worker is to be started though the last start failed.
+    /// Asks for a worker though the last start failed.
     pub(crate) start_requested: Notify,
     /// No call is left in a session that closes.
     pub(crate) drained: Notify,
@@ -150,7 +152,7 @@ impl SessionInner {
     pub(crate) fn link_down(&self, exit: &beep_python_protocol::WorkerDeath) {
         let mut core = self.core();
         core.update(self, |state, link, effects| {
-            state.link_down(exit, |slot| has_started(link, slot), Instant::now(), effects);
+            state.link_down(&self.id, exit, |slot| has_started(link, slot), Instant::now(), effects);
         });
         core.link = None;
         self.scratch.clear();
@@ -160,6 +162,17 @@ impl SessionInner {
     pub(crate) fn closed(&self) {
         self.usage_lock.lock().expect("no panic while held").take();
         self.update(|state, _, effects| state.closed(effects));
+    }
+
+    /// Asks the worker for text that it has not written yet, if there is some. Returns false where it has not reacted to the last time.
+    pub(crate) fn flush_unfinished(&self) -> bool {
+        let asked = self.read(|_, link| {
+            let link = link?;
+            link.page.has_unfinished().then(|| (link.worker.clone(), link.page.request_flush()))
+        });
+        let Some((worker, reacts)) = asked else { return true };
+        worker.send_interrupt();
+        reacts
     }
 
     /// Watches the lifecycle.
@@ -185,7 +198,8 @@ impl SessionInner {
                     spin.ended(calls);
                 }
             }
-            Effect::Interrupt => link.iter().for_each(|link| link.worker.interrupt()),
+            Effect::Interrupt { since } => link.iter().for_each(|link| link.worker.interrupt(link.page.clone(), since)),
+            Effect::EndRequests(requests) => drop(requests),
             Effect::Kill => link.iter().for_each(|link| link.worker.kill()),
             Effect::StartWorker => self.start_requested.notify_one(),
             Effect::Drained => self.drained.notify_one(),
@@ -247,6 +261,13 @@ impl Core {
 /// The id of the request that the worker runs, or ran last.
 pub(crate) fn running(link: Option<&Link>) -> WireId {
     WireId(link.map_or(0, |link| link.page.running()))
+}
+
+/// Keeps the request in this slot from starting. Returns whether it has started already.
+pub(crate) fn cancel_slot(link: Option<&Link>, slot: usize) -> bool {
+    // In this order, and the worker does it the other way round: it marks the start, then looks for the cancel.
+    link.iter().for_each(|link| link.page.cancel(slot));
+    has_started(link, slot)
 }
 
 /// Whether the request in this slot has started.

@@ -89,7 +89,7 @@ impl State {
         self.in_flight += 1;
     }
 
-    /// Whether the next call is to be expected soon.
+    /// Whether the next call is likely soon.
     fn ended(&mut self, calls: usize, now: Instant) -> bool {
         self.in_flight -= calls;
         if self.in_flight > 0 || calls == 0 {

@@ -88,7 +88,7 @@ mod tests {
         fn new() -> Waiting {
             let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
             let pid = Pid::from_child(&child);
-            let worker = Worker::of(pid, pidfd_open(pid, PidfdFlags::empty()).unwrap()).unwrap();
+            let worker = Worker::of(pid, 1, 1, pidfd_open(pid, PidfdFlags::empty()).unwrap()).unwrap();
             Waiting { child, affinity: WakeAffinity::new(Arc::new(worker), Arc::new(SharedPage::new().unwrap())) }
         }
 
@@ -156,7 +156,7 @@ mod tests {
         let mut ended = Command::new("true").spawn().unwrap();
         let pidfd = pidfd_open(Pid::from_child(&ended), PidfdFlags::empty()).unwrap();
         ended.wait().unwrap();
-        waiting.affinity.worker = Arc::new(Worker::of(waiting.affinity.worker.process(), pidfd).unwrap());
+        waiting.affinity.worker = Arc::new(Worker::of(waiting.affinity.worker.process(), 1, 1, pidfd).unwrap());
         waiting.affinity.pin_to_current_cpu();
         assert_eq!((waiting.cpus(), waiting.restore()), (all, AffinityRestore::None));
     }

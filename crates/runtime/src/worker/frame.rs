@@ -84,6 +84,7 @@ pub(crate) mod kind {
     pub(crate) const NESTED_ANSWER: u8 = 83;
     /// On the host pair: `{"method", "params", "progress"}`, a call from Python.
     pub(crate) const HOST_CALL: u8 = 96;
+    pub(crate) const WITHDRAW: u8 = 103;
     /// On the host pair: the answer to a call from Python, a JSON value.
     pub(crate) const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.
@@ -93,6 +94,10 @@ pub(crate) mod kind {
     /// On the host pair: u8 operation, u8 flags, u64 id, u32 length of the limits, the limits, the request; to be run while
     /// the call waits.
     pub(crate) const NESTED: u8 = 100;
+    /// On the host pair: u64 id of a request, then as a call from Python: one that concerns the client of that request.
+    pub(crate) const CLIENT_CALL: u8 = 101;
+    /// On the host pair, with the id of a request: u8 descriptor, the bytes that code of that request wrote to it.
+    pub(crate) const OUTPUT: u8 = 102;
 }
 
 /// A frame that violates the wire protocol; the worker that sent it cannot be trusted with further ones.

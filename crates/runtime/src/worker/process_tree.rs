@@ -1,93 +1,156 @@
-//! Killing a worker with all processes that it started.
+//! The processes of a session: its worker, and all that it started, wherever they are by now.
+//!
+//! Three things tell that a process belongs to a session: it descends from the worker, it is in the process session that the
+//! worker leads, or it bears the worker's mark. A process that left both its parent and its process session, as a daemon does,
+//! has the mark alone. The mark is the soft limit of file locks (`RLIMIT_LOCKS`), which Linux passes on over fork and exec and
+//! has not used for anything since 2.4.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, pidfd_send_signal};
 
-use crate::worker::proc_stat::field;
+use crate::worker::proc_stat::ProcStat;
 
-/// Stops the worker, then kills its descendants, every process of its process session, and the worker itself.
-///
-/// Stopping first keeps a fork bomb from outrunning the walk. Reads all of `/proc`, a millisecond or so: not for an async
-/// thread.
-pub(crate) fn kill_tree(worker: Pid, pidfd: &OwnedFd) {
-    // By its pidfd: the pid may belong to another process by the time this thread runs.
-    if pidfd_send_signal(pidfd, Signal::STOP).is_err() {
-        return;
-    }
-    let _ = kill_process_group(worker, Signal::STOP); // at once, so that no member forks meanwhile
-    let mut stopped = HashSet::new();
-    loop {
-        let mut new = 0;
-        for pid in members(worker, true) {
-            if stopped.insert(pid) {
-                new += 1;
-                let _ = kill_process(pid, Signal::STOP);
-            }
-        }
-        if new == 0 {
-            break;
-        }
-    }
-    let _ = kill_process_group(worker, Signal::KILL);
-    tracing::debug!(pid = worker.as_raw_nonzero(), descendants = stopped.len(), "killing the worker's process tree");
-    for pid in stopped {
-        let _ = kill_process(pid, Signal::KILL);
-    }
-    let _ = pidfd_send_signal(pidfd, Signal::KILL);
-}
-
+/// The time that a resource tracker has, which removes the shared memory that its program left. `_orphans.py` has it too.
+const TRACKER_TIME: Duration = Duration::from_secs(5);
+/// How long to wait before looking again for what is left.
+const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 /// How often to look for orphans: a process that forks during one sweep is found by the next.
-const MAX_SWEEPS: usize = 100;
+const MAX_SWEEPS: usize = 1100;
+/// What a resource tracker of `multiprocessing` or loky has in its command line.
+const TRACKER: &str = "resource_tracker import";
 
-/// Kills the processes that an ended worker left in its process session.
-pub(crate) fn kill_orphans(worker: Pid) {
-    let mut killed = 0;
-    for _ in 0..MAX_SWEEPS {
-        let left = members(worker, false);
-        if left.is_empty() {
-            break;
-        }
-        // A session id is not reused while a member lives, so this cannot hit an unrelated process.
-        let _ = kill_process_group(worker, Signal::KILL);
-        killed += left.len();
-        for pid in left {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
-    if killed > 0 {
-        tracing::debug!(pid = worker.as_raw_nonzero(), killed, "killed processes that the worker left behind");
-    }
+/// A mark that no other session on this machine has, also where several containers share it.
+pub(super) fn new_mark() -> u64 {
+    // Large, so that programs that respect the limit see none; below infinity, and within what is signed.
+    (1 << 62) | (RandomState::new().hash_one(0) >> 2)
 }
 
-/// The members of the process session that `root` leads and, if `root` is alive, all descendants of it and of them.
-pub(super) fn members(root: Pid, alive: bool) -> Vec<Pid> {
-    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-    let mut found = HashSet::new();
-    let root = root.as_raw_nonzero().get();
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    for entry in entries.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Some((parent, session)) = parent_and_session(pid) else { continue };
-        children.entry(parent).or_default().push(pid);
-        if session == root {
-            found.insert(pid);
-        }
+/// The processes of one session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProcessTree {
+    worker: Pid,
+    mark: u64,
+    /// When the worker started, in ticks since boot: what is older is none of its descendants.
+    started: u64,
+}
+
+impl ProcessTree {
+    /// That of a worker which was just forked, and bears this mark.
+    pub(super) fn new(worker: Pid, mark: u64) -> ProcessTree {
+        let started = ProcStat::read(worker.as_raw_nonzero().get()).map_or(0, |stat| stat.started);
+        ProcessTree { worker, mark, started }
     }
-    let mut level: Vec<i32> = found.iter().copied().chain(alive.then_some(root)).collect();
-    while let Some(parent) = level.pop() {
-        for &child in children.get(&parent).into_iter().flatten() {
-            if found.insert(child) {
-                level.push(child);
+
+    /// All that live, without the worker; `alive` says whether it does, so that its pid is its own.
+    fn others(&self, alive: bool) -> Vec<Pid> {
+        let living = self.members(alive).filter(|stat| !stat.is_zombie() && stat.pid != self.pid());
+        living.filter_map(|stat| Pid::from_raw(stat.pid)).collect()
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.worker.as_raw_nonzero().get()
+    }
+
+    /// All, the worker too if it is `alive`; also those that have ended and only their parent has not looked yet.
+    pub(super) fn members(&self, alive: bool) -> impl Iterator<Item = ProcStat> + use<> {
+        let mut all: HashMap<i32, ProcStat> = younger_than(self.started).map(|stat| (stat.pid, stat)).collect();
+        let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+        for stat in all.values() {
+            children.entry(stat.parent).or_default().push(stat.pid);
+        }
+        let root = self.pid();
+        let is_root = |stat: &&ProcStat| stat.session == root || has_mark(stat.pid, self.mark);
+        let mut found: HashSet<i32> = all.values().filter(is_root).map(|stat| stat.pid).collect();
+        let mut level: Vec<i32> = found.iter().copied().chain(alive.then_some(root)).collect();
+        while let Some(parent) = level.pop() {
+            for &child in children.get(&parent).into_iter().flatten() {
+                if found.insert(child) {
+                    level.push(child);
+                }
             }
         }
+        if alive {
+            found.insert(root);
+        } else {
+            found.remove(&root);
+        }
+        found.into_iter().filter_map(move |pid| all.remove(&pid))
     }
-    found.remove(&root);
-    found.into_iter().filter_map(Pid::from_raw).collect()
+
+    /// Stops the worker, then kills all other processes, and the worker itself. Resource trackers go on: once the worker is
+    /// gone they are orphans, and end as such.
+    ///
+    /// Stopping first keeps a fork bomb from outrunning the walk. Reads all of `/proc`, a millisecond or so: not for an async
+    /// thread.
+    pub(crate) fn kill(&self, pidfd: &OwnedFd) {
+        // By its pidfd: the pid may belong to another process by the time this thread runs.
+        if pidfd_send_signal(pidfd, Signal::STOP).is_err() {
+            return;
+        }
+        let _ = kill_process_group(self.worker, Signal::STOP); // at once, so that no member forks meanwhile
+        let mut stopped = HashSet::new();
+        loop {
+            let mut new = 0;
+            for pid in self.others(true) {
+                if stopped.insert(pid) {
+                    new += 1;
+                    let _ = kill_process(pid, Signal::STOP);
+                }
+            }
+            if new == 0 {
+                break;
+            }
+        }
+        let pid = self.pid();
+        tracing::debug!(pid, descendants = stopped.len(), "killing the worker's process tree");
+        for pid in stopped {
+            let _ = kill_process(pid, if is_tracker(pid) { Signal::CONT } else { Signal::KILL });
+        }
+        let _ = pidfd_send_signal(pidfd, Signal::KILL);
+    }
+
+    /// Kills what an ended worker left behind, where its zygote is not there to do so. Not for an async thread.
+    pub(crate) fn kill_orphans(&self) {
+        let (began, mut killed) = (Instant::now(), HashSet::new());
+        for _ in 0..MAX_SWEEPS {
+            let left = self.others(false);
+            if left.is_empty() {
+                break;
+            }
+            let patient = began.elapsed() < TRACKER_TIME;
+            for pid in left.into_iter().filter(|&pid| !(patient && is_tracker(pid))) {
+                killed.insert(pid);
+                let _ = kill_process(pid, Signal::KILL);
+            }
+            std::thread::sleep(SWEEP_PAUSE);
+        }
+        if !killed.is_empty() {
+            let pid = self.pid();
+            tracing::debug!(pid, killed = killed.len(), "killed processes that the worker left behind");
+        }
+    }
 }
 
-fn parent_and_session(pid: i32) -> Option<(i32, i32)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    Some((field(&stat, 4)?.try_into().ok()?, field(&stat, 6)?.try_into().ok()?))
+/// The processes of the machine that started then or later.
+fn younger_than(started: u64) -> impl Iterator<Item = ProcStat> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(ProcStat::read).filter(move |stat| stat.started >= started)
+}
+
+/// Whether the soft limit of file locks of this process is the mark.
+fn has_mark(pid: i32, mark: u64) -> bool {
+    let Ok(limits) = fs::read_to_string(format!("/proc/{pid}/limits")) else { return false };
+    let soft = limits.lines().find_map(|line| line.strip_prefix("Max file locks")?.split_ascii_whitespace().next());
+    soft.and_then(|soft| soft.parse().ok()) == Some(mark)
+}
+
+fn is_tracker(pid: Pid) -> bool {
+    let command = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+    String::from_utf8_lossy(&command).contains(TRACKER)
 }

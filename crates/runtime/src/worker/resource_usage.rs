@@ -1,20 +1,19 @@
 //! The memory, processor time and processes of a worker and its descendants.
 
-use std::collections::HashSet;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use rustix::param::{clock_ticks_per_second, page_size};
-use rustix::process::Pid;
 
-use crate::worker::proc_stat::field;
-use crate::worker::process_tree::members;
+use crate::worker::memory_meter::MemoryMeter;
+use crate::worker::proc_stat::ProcStat;
+use crate::worker::process_tree::ProcessTree;
 
 /// The resources of a worker and its descendants together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ResourceUsage {
-    /// Resident memory.
+    /// Memory of their own, see `memory_meter.rs`. Exact where a limit may be passed, and there is time to measure; otherwise
+    /// no more than it is where a limit may be passed, and no less where none is.
     pub(crate) memory_bytes: u64,
     /// Processor time, including that of ended children.
     pub(crate) cpu: Duration,
@@ -22,69 +21,85 @@ pub(crate) struct ResourceUsage {
     pub(crate) processes: u64,
 }
 
-impl ResourceUsage {
-    /// Measures a worker and its descendants. Memory that is shared with other processes counts once, mapped or not. Reads all
-    /// of `/proc`: not for an async thread.
-    pub(crate) fn sample(worker: i32) -> ResourceUsage {
-        let mut usage = ResourceUsage::default();
-        let Some(root) = Pid::from_raw(worker) else { return usage };
-        let (mut shared, mut resident_shared) = (SharedMemory::default(), 0);
-        for pid in std::iter::once(root).chain(members(root, true)) {
-            let Ok(stat) = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())) else { continue };
-            let Some((ticks, pages)) = ticks_and_pages(&stat) else { continue };
-            usage.processes += 1;
-            usage.cpu += Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64);
-            usage.memory_bytes += pages * page_size() as u64;
-            shared.add_open_files_of(pid);
-            resident_shared += resident_shared_bytes(pid);
-        }
-        usage.memory_bytes += shared.bytes.saturating_sub(resident_shared);
-        usage
+/// What to find out about the memory of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryQuestion {
+    /// Nothing.
+    Unlimited,
+    /// Whether it has more than so many bytes.
+    IsAbove(u64),
+    /// How much it has, if there is time to measure.
+    HowMuch,
+    /// How much it has, however long that takes.
+    Exactly,
+}
+
+/// Measures a worker and its descendants, again and again.
+#[derive(Debug)]
+pub(crate) struct Sampler {
+    processes: ProcessTree,
+    zygote: i32,
+    /// Made when memory is asked for.
+    memory: Option<MemoryMeter>,
+    /// Processor time, in ticks, of orphans that have ended: their parent is no part of the session.
+    ended: u64,
+    /// The ticks of orphans at the last sample, by pid and start.
+    orphans: HashMap<(i32, u64), u64>,
+}
+
+impl Sampler {
+    /// One for the worker that this zygote started.
+    pub(crate) fn new(processes: ProcessTree, zygote: i32) -> Sampler {
+        Sampler { processes, zygote, memory: None, ended: 0, orphans: HashMap::new() }
     }
-}
 
-/// Memory that processes have open as a file, which is resident in none of them until they map and touch it.
-#[derive(Default)]
-struct SharedMemory {
-    seen: HashSet<(u64, u64)>,
-    bytes: u64,
-}
+    /// Reads all of `/proc`: not for an async thread.
+    pub(crate) fn sample(&mut self, question: MemoryQuestion) -> ResourceUsage {
+        let members: Vec<ProcStat> = self.processes.members(true).collect();
+        ResourceUsage {
+            memory_bytes: self.memory_bytes(&members, question),
+            cpu: Duration::from_secs_f64(self.ticks(&members) as f64 / clock_ticks_per_second() as f64),
+            processes: members.iter().filter(|stat| !stat.is_zombie()).count() as u64,
+        }
+    }
 
-impl SharedMemory {
-    fn add_open_files_of(&mut self, pid: Pid) {
-        const BLOCK: u64 = 512;
-        let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())) else { return };
-        for file in open.flatten().map(|file| file.path()) {
-            let is_memory = |target: PathBuf| {
-                let target = target.into_os_string().into_encoded_bytes();
-                target.starts_with(b"/memfd:") || target.starts_with(b"/dev/shm/")
-            };
-            let named = std::fs::read_link(&file).is_ok_and(is_memory);
-            if let (true, Ok(metadata)) = (named, std::fs::metadata(&file))
-                && self.seen.insert((metadata.dev(), metadata.ino()))
-            {
-                self.bytes += metadata.blocks() * BLOCK;
+    fn memory_bytes(&mut self, members: &[ProcStat], question: MemoryQuestion) -> u64 {
+        if question == MemoryQuestion::Unlimited {
+            return 0;
+        }
+        let meter = self.memory.get_or_insert_with(|| MemoryMeter::new(self.zygote));
+        let look = meter.look(members);
+        let at_most = meter.at_most(&look).max(meter.at_least(&look));
+        let may_measure = meter.may_measure();
+        match question {
+            MemoryQuestion::IsAbove(limit) if at_most <= limit => at_most,
+            MemoryQuestion::IsAbove(_) if !may_measure => meter.at_least(&look),
+            MemoryQuestion::HowMuch if !may_measure => meter.about(&look),
+            _ => {
+                let processes = self.processes;
+                meter.measure(&look, || processes.members(true).collect()).max(meter.at_least(&look))
             }
         }
     }
-}
 
-/// What a process has mapped and touched of shared memory.
-fn resident_shared_bytes(pid: Pid) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
-    let kilobytes = status.lines().find_map(|line| line.strip_prefix("RssShmem:")?.trim().strip_suffix("kB"));
-    kilobytes.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0) << 10
+    /// The processor time of all, also of those that have ended. A parent takes over the time of its children; that of orphans goes
+    /// to the zygote.
+    fn ticks(&mut self, members: &[ProcStat]) -> u64 {
+        let pids: HashSet<i32> = members.iter().map(|stat| stat.pid).collect();
+        let key = |stat: &ProcStat| (stat.pid, stat.started);
+        let is_orphan = |stat: &&ProcStat| stat.pid != self.processes.pid() && !pids.contains(&stat.parent);
+        let orphans: HashMap<_, _> = members.iter().filter(is_orphan).map(|stat| (key(stat), stat.ticks)).collect();
+        let before = std::mem::replace(&mut self.orphans, orphans);
+        let gone = before.iter().filter(|(orphan, _)| !members.iter().any(|stat| key(stat) == **orphan));
+        self.ended += gone.map(|(_, ticks)| ticks).sum::<u64>();
+        self.ended + members.iter().map(|stat| stat.ticks).sum::<u64>()
+    }
 }
 
 /// The resident memory of one process, if it exists.
 pub(crate) fn resident_bytes(pid: i32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    ticks_and_pages(&stat).map(|(_, pages)| pages * page_size() as u64)
-}
-
-/// User and system time, its own and that of ended children, in ticks; and resident pages.
-fn ticks_and_pages(stat: &str) -> Option<(u64, u64)> {
-    Some((field(stat, 14)? + field(stat, 15)? + field(stat, 16)? + field(stat, 17)?, field(stat, 24)?))
+    let sizes = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    Some(sizes.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * page_size() as u64)
 }
 
 #[cfg(test)]
@@ -92,14 +107,9 @@ mod tests {
     use std::io::{Read, Write};
     use std::process::{Command, Stdio};
 
-    use super::*;
+    use rustix::process::Pid;
 
-    #[test]
-    fn stat_fields_are_counted_from_the_end_of_the_name() {
-        let stat = "71 (a ) b) S 1 71 71 0 -1 4194560 100 200 0 0 7 3 2 1 20 0 1 0 500 9000 321 18446744073709551615";
-        assert_eq!(ticks_and_pages(stat), Some((13, 321)));
-        assert_eq!(ticks_and_pages(""), None);
-    }
+    use super::*;
 
     /// Measures a process that is idle: the memory of a busy one changes between two samples.
     #[test]
@@ -109,9 +119,10 @@ mod tests {
         input.write_all(b"x").expect("written");
         output.read_exact(&mut [0]).expect("it runs, and waits for more");
         let pid = i32::try_from(child.id()).expect("a pid");
-        let usage = ResourceUsage::sample(pid);
-        assert!(usage.processes == 1 && usage.memory_bytes > 100 << 10, "{usage:?}");
-        assert!(resident_bytes(pid).is_some_and(|bytes| bytes > 100 << 10 && bytes <= usage.memory_bytes * 2));
+        let usage =
+            Sampler::new(ProcessTree::new(Pid::from_raw(pid).expect("a pid"), 1), 1).sample(MemoryQuestion::Exactly);
+        assert!(usage.processes == 1 && usage.memory_bytes > 40 << 10, "{usage:?}");
+        assert!(resident_bytes(pid).is_some_and(|bytes| bytes > usage.memory_bytes), "with the files that it maps");
         drop(input);
         child.wait().expect("it ends");
     }

@@ -4,10 +4,13 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
-use crate::worker::proc_stat::field;
+use crate::worker::proc_stat::ProcStat;
+use crate::worker::process_memory::Resident;
 
-/// Limits the writable memory of the worker, and of each process that it starts from now on; then allocations fail.
-pub(crate) fn limit_data(worker: i32, bytes: u64) {
+/// Limits the writable memory of the worker to so much more than it has, and of each process that it starts from now on; then
+/// allocations fail.
+pub(crate) fn limit_data(worker: i32, more: u64) {
+    let bytes = Resident::read(worker).map_or(0, |resident| resident.data).saturating_add(more);
     let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
     if let Err(error) = prlimit(Pid::from_raw(worker), Resource::Data, limit) {
         tracing::warn!("cannot limit the memory of worker process {worker}: {error}");
@@ -40,9 +43,6 @@ pub(crate) fn limit_tasks(worker: i32, more: u64) {
 fn tasks_of(user: u32) -> u64 {
     let Ok(entries) = std::fs::read_dir("/proc") else { return 0 };
     let of_user = |entry: &std::fs::DirEntry| entry.metadata().is_ok_and(|metadata| metadata.uid() == user);
-    let threads = |entry: std::fs::DirEntry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        field(&stat, 20)
-    };
+    let threads = |entry: std::fs::DirEntry| Some(ProcStat::read(entry.file_name().to_str()?.parse().ok()?)?.threads);
     entries.flatten().filter(of_user).filter_map(threads).sum()
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SeekFrom, fstat, ftruncate, memfd_create, seek};
 use rustix::io::pread;
@@ -16,9 +17,16 @@ const CANCEL: usize = 64;
 const STARTED: usize = 128;
 const IDLE: usize = 192;
 const AFFINITY_RESTORE: usize = 193;
+const LAST_WORDS: usize = 194;
+const INTERRUPT: usize = 195;
+const FLUSH: usize = 196;
+const UNFINISHED: usize = 197;
+const LAST_WORDS_STEP: Duration = Duration::from_millis(2);
 const RESTORE_REQUESTED: u8 = 1;
 const RESTORE_FAILED: u8 = 3;
+const RESTORE_REFUSED: u8 = 4;
 const CPUS: usize = 256;
+const CTRL_C: usize = 384;
 /// The bytes of the page for CPUs, eight CPUs in each.
 pub(super) const CPUS_BYTES: usize = 128;
 const MAX_STACK_DUMP: u64 = 1 << 20;
@@ -32,7 +40,12 @@ const MAX_STACK_DUMP: u64 = 1 << 20;
 /// | 128 + slot | u8: non-zero once the request has started | worker |
 /// | 192 | u8: non-zero while the worker only waits for requests | worker |
 /// | 193 | u8: [`AffinityRestore`] | both |
+/// | 194 | u8: how long an interrupted call waits for the last words of the processes that were interrupted with it, in steps of 2 ms | host |
+/// | 195 | u8: non-zero while there is an interrupt to take | both |
+/// | 196 | u8: non-zero while the host asks for text that the streams have not written yet | both |
+/// | 197 | 3 × u8: non-zero while standard output, standard error, or what is sent for earlier calls, has such text | worker |
 /// | 256 | 128 bytes: one bit for each of 1024 CPUs | host |
+/// | 384 + slot | u8: non-zero while the request has a Ctrl-C to take | both |
 #[derive(Debug)]
 pub(crate) struct SharedPage {
     page: NonNull<u8>,
@@ -55,6 +68,8 @@ pub(crate) enum AffinityRestore {
     InProgress,
     /// The worker is not allowed to.
     Failed,
+    /// It may not be pinned: other code of the session runs while the worker is idle, and would see that.
+    Refused,
 }
 
 impl SharedPage {
@@ -79,11 +94,43 @@ impl SharedPage {
     pub(crate) fn clear(&self, slot: usize) {
         self.byte(CANCEL, slot).store(0, Ordering::SeqCst);
         self.byte(STARTED, slot).store(0, Ordering::SeqCst);
+        self.byte(CTRL_C, slot).store(0, Ordering::SeqCst);
+    }
+
+    /// Gives the slot's request a Ctrl-C, which it takes when a signal follows; it stops only if its code does.
+    pub(crate) fn press_ctrl_c(&self, slot: usize) {
+        self.byte(CTRL_C, slot).store(1, Ordering::SeqCst);
     }
 
     /// Cancels the slot's request: it does not start or, if a signal follows, it stops.
     pub(crate) fn cancel(&self, slot: usize) {
         self.byte(CANCEL, slot).store(1, Ordering::SeqCst);
+    }
+
+    /// An interrupted call may wait so long for the end of the processes that are interrupted with it, half a second at most.
+    pub(crate) fn set_time_for_last_words(&self, time: Duration) {
+        let steps = time.as_micros() / LAST_WORDS_STEP.as_micros();
+        self.at(LAST_WORDS).store(u8::try_from(steps).unwrap_or(u8::MAX), Ordering::SeqCst);
+    }
+
+    /// Gives the worker an interrupt, which it takes when a signal follows while a request runs.
+    pub(super) fn set_interrupt(&self) {
+        self.at(INTERRUPT).store(1, Ordering::SeqCst);
+    }
+
+    /// Whether the worker has not taken the interrupt yet.
+    pub(super) fn has_interrupt(&self) -> bool {
+        self.at(INTERRUPT).load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether the worker has text that it has not written yet.
+    pub(crate) fn has_unfinished(&self) -> bool {
+        (UNFINISHED..UNFINISHED + 3).any(|offset| self.at(offset).load(Ordering::SeqCst) != 0)
+    }
+
+    /// Asks for such text, which the worker writes when a signal follows. Returns false where it was asked before and has not reacted.
+    pub(crate) fn request_flush(&self) -> bool {
+        self.at(FLUSH).swap(1, Ordering::SeqCst) == 0
     }
 
     /// Whether the slot's request has started.
@@ -108,6 +155,7 @@ impl SharedPage {
             0 => AffinityRestore::None,
             RESTORE_REQUESTED => AffinityRestore::Requested,
             RESTORE_FAILED => AffinityRestore::Failed,
+            RESTORE_REFUSED => AffinityRestore::Refused,
             _ => AffinityRestore::InProgress,
         }
     }

@@ -7,16 +7,14 @@ use std::sync::Arc;
 
 use beep_python_protocol::{Capabilities, DataDescriptor, Operation, Problem, ValueForm};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::worker::chunks::Chunks;
 use crate::worker::data_ledger::HeldMemory;
 use crate::worker::datum::{Datum, DatumMemory};
 use crate::worker::frame::{Message, encode, flag, kind};
+use crate::worker::request_limits::RequestLimits;
 use crate::worker::shared_page::SLOTS;
-
-/// How the answer of a cancelled request begins if it had started.
-const STARTED: &[u8] = b"started";
 
 /// The id of a request on the wire. Its low bits are the request's slot on the shared page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,34 +29,6 @@ impl WireId {
     /// The slot: below [`SLOTS`], of a nested request without the offset that nested slots have on the page.
     pub(crate) fn slot(self) -> usize {
         (self.0 % SLOTS as u64) as usize
-    }
-}
-
-/// The limits that the worker itself enforces: of one request, or of all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RequestLimits {
-    /// How many handles the request may make.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) handles: Option<u64>,
-    /// The largest result, or item of a stream, in bytes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) result_bytes: Option<u64>,
-    /// The lease of the handles that the request makes, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lease_ms: Option<u64>,
-    /// Of a session: the bytes of the data that it holds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) data_bytes: Option<u64>,
-    /// Of a session: the number of such data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) data_count: Option<u64>,
-}
-
-impl RequestLimits {
-    /// As JSON; `None` where nothing is limited.
-    fn to_json(&self) -> Option<Vec<u8>> {
-        (*self != RequestLimits::default()).then(|| serde_json::to_vec(self).ok()).flatten()
     }
 }
 
@@ -223,13 +193,16 @@ pub(crate) enum WorkerAnswer {
     Datum(Box<Result<Datum, Problem>>),
     /// The request was cancelled, after it had started or before.
     Cancelled {
-        /// Whether it had started.
-        started: bool,
-        /// The results so far of a batch, a JSON array; else nothing.
-        results: Bytes,
+        /// `{"detail", "exception", "results"?}`; nothing if it had not started.
+        told: Bytes,
     },
     /// The answer of a call whose code an interrupt has reached, and which went on to its end.
-    Late(Box<WorkerAnswer>),
+    Late {
+        /// The answer.
+        answer: Box<WorkerAnswer>,
+        /// Where the interrupt reached it: a JSON list of frames.
+        at: Bytes,
+    },
     /// An answer of a kind that this host does not know.
     Unknown(u8),
 }
@@ -244,11 +217,7 @@ impl WorkerAnswer {
             kind::FLOAT_ROWS => WorkerAnswer::FloatRows(body),
             kind::EXCEPTION => WorkerAnswer::Exception(body),
             kind::REJECTED => WorkerAnswer::Rejected(body),
-            kind::CANCELLED => {
-                let body = body.contiguous();
-                let results = body.strip_prefix(STARTED).map_or_else(Bytes::new, |results| body.slice_ref(results));
-                WorkerAnswer::Cancelled { started: !body.is_empty(), results }
-            }
+            kind::CANCELLED => WorkerAnswer::Cancelled { told: body.contiguous() },
             kind::DATA => decode_data(&body.contiguous()).unwrap_or(WorkerAnswer::Unknown(kind)),
             kind::DATA_INLINE => decode_data_inline(body).unwrap_or(WorkerAnswer::Unknown(kind)),
             kind::LATE => decode_late(body).unwrap_or(WorkerAnswer::Unknown(kind)),
@@ -299,6 +268,29 @@ pub(crate) enum WorkerMessage {
         /// `{"method", "params", "progress"}`.
         body: Bytes,
     },
+    /// On the host pair: nobody waits any more for the result of a call from Python.
+    Withdraw {
+        /// The id of the call.
+        id: u64,
+    },
+    /// On the host pair: a call from Python that concerns the client of a request.
+    ClientCall {
+        /// The id of the call.
+        id: u64,
+        /// The request that the calling code belongs to.
+        of: WireId,
+        /// `{"method", "params"}`.
+        body: Bytes,
+    },
+    /// On the host pair: what code has written that belongs to another request than the one that runs.
+    Output {
+        /// That request.
+        of: WireId,
+        /// Whether it was written to standard error.
+        stderr: bool,
+        /// The bytes.
+        bytes: Bytes,
+    },
 }
 
 impl WorkerMessage {
@@ -312,7 +304,14 @@ impl WorkerMessage {
             kind::ITEM => WorkerMessage::Item { id, body, is_handle: false },
             kind::ITEM_HANDLE => WorkerMessage::Item { id, body, is_handle: true },
             kind::NESTED_ANSWER => decode_nested(body),
+            kind::WITHDRAW => WorkerMessage::Withdraw { id: number },
             kind::HOST_CALL => WorkerMessage::HostCall { id: number, body: body.contiguous() },
+            kind::CLIENT_CALL => decode_client_call(number, body),
+            kind::OUTPUT => {
+                let mut bytes = body.contiguous();
+                let stderr = bytes.try_get_u8() == Ok(2);
+                WorkerMessage::Output { of: id, stderr, bytes }
+            }
             _ => WorkerMessage::Answer { id, answer: WorkerAnswer::decode(kind, body) },
         }
     }
@@ -327,7 +326,12 @@ impl fmt::Display for WorkerMessage {
             WorkerMessage::NestedAnswer { id, .. } => write!(f, "nested answer {}", id.0),
             WorkerMessage::Display { id, body } => write!(f, "display of {}, {} bytes", id.0, body.len()),
             WorkerMessage::Item { id, body, .. } => write!(f, "item of {}, {} bytes", id.0, body.len()),
+            WorkerMessage::Withdraw { id } => write!(f, "host call {id} is withdrawn"),
             WorkerMessage::HostCall { id, body } => write!(f, "host call {id}, {} bytes", body.len()),
+            WorkerMessage::ClientCall { id, of, body } => {
+                write!(f, "host call {id} for the client of {}, {} bytes", of.0, body.len())
+            }
+            WorkerMessage::Output { of, bytes, .. } => write!(f, "output of {}, {} bytes", of.0, bytes.len()),
         }
     }
 }
@@ -341,6 +345,13 @@ fn decode_nested(body: Chunks) -> WorkerMessage {
     WorkerMessage::NestedAnswer { id: WireId(id), answer: WorkerAnswer::decode(kind, Chunks::from(body)) }
 }
 
+/// u64 id of the request, then the call. One that is cut short belongs to no request.
+fn decode_client_call(id: u64, body: Chunks) -> WorkerMessage {
+    let mut body = body.contiguous();
+    let of = WireId(body.try_get_u64_le().unwrap_or_default());
+    WorkerMessage::ClientCall { id, of, body }
+}
+
 #[derive(Deserialize)]
 struct DataFrame {
     #[serde(default)]
@@ -351,8 +362,10 @@ struct DataFrame {
 fn decode_late(mut body: Chunks) -> Option<WorkerAnswer> {
     let mut first = body.pop()?;
     let kind = first.try_get_u8().ok().filter(|kind| *kind != kind::LATE)?;
+    let length = first.try_get_u32_le().ok()? as usize;
+    let at = (length <= first.len()).then(|| first.split_to(length))?;
     body.push_front(first);
-    Some(WorkerAnswer::Late(Box::new(WorkerAnswer::decode(kind, body))))
+    Some(WorkerAnswer::Late { answer: Box::new(WorkerAnswer::decode(kind, body)), at })
 }
 
 fn decode_data(body: &[u8]) -> Option<WorkerAnswer> {
@@ -397,7 +410,7 @@ mod tests {
 
     #[test]
     fn request_carries_its_flags() {
-        let events = Some(Capabilities { stdin: true, callbacks: false });
+        let events = Some(Capabilities { stdin: true, ..Capabilities::NONE });
         let message = HostMessage::Request { request: request(None), pipelined: true, events };
         let sent = messages(&message);
         assert_eq!(sent.len(), 1, "a request without limits is one message");
@@ -431,11 +444,16 @@ mod tests {
         assert!(matches!(decode(kind::ITEM_HANDLE, b"{}"), WorkerMessage::Item { is_handle: true, .. }));
         assert!(matches!(
             decode(kind::CANCELLED, b""),
-            WorkerMessage::Answer { id: WireId(33), answer: WorkerAnswer::Cancelled { started: false, .. } }
+            WorkerMessage::Answer { id: WireId(33), answer: WorkerAnswer::Cancelled { told } } if told.is_empty()
         ));
         assert!(matches!(
-            decode(kind::CANCELLED, b"started"),
-            WorkerMessage::Answer { answer: WorkerAnswer::Cancelled { started: true, .. }, .. }
+            decode(kind::LATE, b"\x40\x02\0\0\0[]7"),
+            WorkerMessage::Answer { answer: WorkerAnswer::Late { answer, at }, .. }
+                if at == "[]" && matches!(*answer, WorkerAnswer::Value(_))
+        ));
+        assert!(matches!(
+            decode(kind::LATE, b"\x40\x09\0\0\0[]7"),
+            WorkerMessage::Answer { answer: WorkerAnswer::Unknown(kind::LATE), .. }
         ));
         assert!(matches!(
             decode(kind::NESTED_ANSWER, b"\x41\0\0\0\0\0\0\0\x407"),
@@ -444,6 +462,15 @@ mod tests {
         assert!(matches!(
             decode(kind::NESTED_ANSWER, b"\x41"),
             WorkerMessage::NestedAnswer { id: WireId(0), answer: WorkerAnswer::Unknown(0) }
+        ));
+        assert!(matches!(
+            decode(kind::CLIENT_CALL, b"\x41\0\0\0\0\0\0\0{}"),
+            WorkerMessage::ClientCall { id: 33, of: WireId(65), .. }
+        ));
+        assert!(matches!(decode(kind::CLIENT_CALL, b"{}"), WorkerMessage::ClientCall { of: WireId(0), .. }));
+        assert!(matches!(
+            decode(kind::OUTPUT, b"\x02a"),
+            WorkerMessage::Output { of: WireId(33), stderr: true, bytes } if bytes == "a"
         ));
         assert!(matches!(decode(250, b""), WorkerMessage::Answer { answer: WorkerAnswer::Unknown(250), .. }));
     }

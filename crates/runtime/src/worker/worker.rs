@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -11,13 +12,17 @@ use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::worker::async_fd::register;
 use crate::worker::data_link::DataLink;
 use crate::worker::output_pipe::OutputPipe;
-use crate::worker::process_tree::{kill_orphans, kill_tree};
+use crate::worker::proc_stat::ProcStat;
+use crate::worker::process_group::{ProcessMark, interrupt, others};
+use crate::worker::process_tree::{ProcessTree, new_mark};
+use crate::worker::resource_usage::Sampler;
 use crate::worker::shared_page::SharedPage;
-use crate::worker::zygote::{Death, Forked, Zygote};
+use crate::worker::zygote::{Death, ForkRequest, Forked, Zygote};
 use crate::worker::zygote_error::ZygoteError;
 
 /// What interrupts a worker: a signal of the host's own, since SIGINT is the user's. `_interrupts.py` says why this one.
@@ -25,10 +30,16 @@ use crate::worker::zygote_error::ZygoteError;
 // process, which handles it. rustix has names for the classic signals only.
 const INTERRUPT: Signal = unsafe { Signal::from_raw_unchecked(50) };
 
+/// When the signal is sent again, after that twice as long each time, until that would be as long as the last.
+const FIRST_REPEAT: Duration = Duration::from_millis(10);
+const LAST_REPEAT: Duration = Duration::from_secs(1);
+
 /// A worker process.
 #[derive(Debug)]
 pub(crate) struct Worker {
     pid: Pid,
+    processes: ProcessTree,
+    zygote: i32,
     pidfd: AsyncFd<OwnedFd>,
 }
 
@@ -56,13 +67,8 @@ pub(crate) struct WorkerEnds {
 }
 
 impl Worker {
-    /// Forks a worker for a session. The tag and epoch go into its handle ids; `handles` limits how many it may hold.
-    pub(crate) async fn fork(
-        zygote: &Zygote,
-        tag: &str,
-        epoch: u64,
-        handles: Option<u64>,
-    ) -> Result<WorkerEnds, ZygoteError> {
+    /// Forks a worker for a session.
+    pub(crate) async fn fork(zygote: &Zygote, request: &ForkRequest<'_>) -> Result<WorkerEnds, ZygoteError> {
         let failed = |source: io::Error| ZygoteError::Channel { what: "making a worker's pipes", source };
         let slots = Arc::new(SharedPage::new().map_err(failed)?);
         let (link_in, requests) = pipe_pair().map_err(failed)?;
@@ -76,10 +82,11 @@ impl Worker {
         let theirs = [&link_in, &link_out, &host_in, &host_out, &stdout_write, &stderr_write].map(AsFd::as_fd);
         let [a, b, c, d, e, f] = theirs;
         let theirs = [a, b, c, d, e, f, slots.memory(), data_theirs.as_fd()];
-        let Forked { pid, pidfd, death } = zygote.fork(tag, epoch, handles, theirs).await?;
+        let mark = new_mark();
+        let Forked { pid, pidfd, death } = zygote.fork(request, mark, theirs).await?;
         let pid = Pid::from_raw(pid).ok_or(ZygoteError::Exited)?;
         Ok(WorkerEnds {
-            worker: Worker::of(pid, pidfd).map_err(failed)?,
+            worker: Worker::of(pid, mark, zygote.pid(), pidfd).map_err(failed)?,
             requests: pipe::Sender::from_owned_fd(requests).map_err(failed)?,
             answers: pipe::Receiver::from_owned_fd(answers).map_err(failed)?,
             host: (
@@ -94,8 +101,8 @@ impl Worker {
         })
     }
 
-    pub(super) fn of(pid: Pid, pidfd: OwnedFd) -> io::Result<Worker> {
-        Ok(Worker { pid, pidfd: register(pidfd)? })
+    pub(super) fn of(pid: Pid, mark: u64, zygote: i32, pidfd: OwnedFd) -> io::Result<Worker> {
+        Ok(Worker { pid, processes: ProcessTree::new(pid, mark), zygote, pidfd: register(pidfd)? })
     }
 
     pub(super) fn process(&self) -> Pid {
@@ -107,8 +114,39 @@ impl Worker {
         self.pid.as_raw_nonzero().get()
     }
 
-    /// Interrupts the running request if it is cancelled in the shared page; does nothing otherwise.
-    pub(crate) fn interrupt(&self) {
+    /// Interrupts the running request if it is cancelled in the shared page; does nothing otherwise. The other processes of the
+    /// worker's group are interrupted too; where there is a mark, those that began after it.
+    pub(crate) fn interrupt(self: &Arc<Worker>, page: Arc<SharedPage>, since: Option<ProcessMark>) {
+        let (worker, until) = (self.clone(), ProcessMark::now());
+        page.set_interrupt();
+        self.send_interrupt();
+        tokio::spawn(self.clone().repeat_interrupt(page));
+        // The worker first: it knows of its interrupt by the time that what it waits for has ended.
+        tokio::task::spawn_blocking(move || {
+            let others = others(worker.pid, since, until);
+            // A group's id is that of its leader, and not given anew before the leader has ended.
+            if !worker.has_ended() {
+                interrupt(&others);
+            }
+        });
+    }
+
+    /// Sends the signal again until the interrupt is taken, for a second. Python looks for signals between two instructions: one that
+    /// comes as an instruction begins to wait, as that of `time.sleep` does, would be seen when the wait is over.
+    async fn repeat_interrupt(self: Arc<Worker>, page: Arc<SharedPage>) {
+        let mut pause = FIRST_REPEAT;
+        while pause < LAST_REPEAT {
+            sleep(pause).await;
+            if !page.has_interrupt() || page.is_idle() || self.has_ended() {
+                return;
+            }
+            self.send_interrupt();
+            pause *= 2;
+        }
+    }
+
+    /// Sends the signal with which a worker looks at the shared page.
+    pub(crate) fn send_interrupt(&self) {
         let _ = pidfd_send_signal(self.pidfd.get_ref(), INTERRUPT);
     }
 
@@ -116,6 +154,11 @@ impl Worker {
     pub(crate) fn request_stack_dump(&self) {
         // A signal that neither the kernel nor any other program sends; `_worker.py` registers it.
         let _ = pidfd_send_signal(self.pidfd.get_ref(), Signal::STKFLT);
+    }
+
+    /// Whether it is stopped, by a signal or a debugger.
+    pub(crate) fn is_stopped(&self) -> bool {
+        ProcStat::read(self.pid()).is_some_and(|stat| stat.is_stopped())
     }
 
     /// Whether the process has ended, and its pid may belong to another.
@@ -132,10 +175,10 @@ impl Worker {
 
     /// Kills it and everything it started, on a thread that may block.
     pub(crate) fn kill(&self) {
-        let pid = self.pid;
+        let processes = self.processes;
         match self.pidfd.get_ref().try_clone() {
             Ok(pidfd) => {
-                tokio::task::spawn_blocking(move || kill_tree(pid, &pidfd));
+                tokio::task::spawn_blocking(move || processes.kill(&pidfd));
             }
             // Out of descriptors: its descendants are killed once it has ended.
             Err(_) => {
@@ -144,13 +187,46 @@ impl Worker {
         }
     }
 
-    /// Kills what it left in its process session, once it has ended.
+    /// Kills what it left behind, once it has ended, where its zygote has ended too.
     pub(crate) fn kill_orphans(&self) {
-        let pid = self.pid;
-        tokio::task::spawn_blocking(move || kill_orphans(pid));
+        let processes = self.processes;
+        tokio::task::spawn_blocking(move || processes.kill_orphans());
+    }
+
+    /// What measures it and all that it started.
+    pub(crate) fn sampler(&self) -> Sampler {
+        Sampler::new(self.processes, self.zygote)
     }
 }
 
 fn pipe_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    /// The first signal is lost to Python where an instruction begins to wait just then.
+    #[tokio::test]
+    async fn an_interrupt_is_repeated_until_it_is_taken() {
+        let counts = "import signal\nsignal.signal(50, lambda *_: print('signal', flush=True))\nprint('on', flush=True)\nwhile True: signal.pause()";
+        let mut child = Command::new("python3").args(["-c", counts]).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+        assert_eq!(lines.next().as_deref(), Some("on"));
+        let pid = Pid::from_child(&child);
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).expect("it runs");
+        let worker = Arc::new(Worker::of(pid, 1, 1, pidfd).expect("it is registered"));
+        let page = Arc::new(SharedPage::new().expect("there is memory"));
+        worker.interrupt(page.clone(), None);
+        let read = tokio::task::spawn_blocking(move || lines.take(3).count());
+        assert_eq!(read.await.expect("it is read"), 3);
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+    }
 }

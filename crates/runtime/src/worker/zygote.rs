@@ -50,6 +50,18 @@ pub(crate) struct Death {
     pub(crate) peak_memory_bytes: u64,
 }
 
+/// A worker to fork.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForkRequest<'a> {
+    /// It goes into handle ids, with the epoch.
+    pub(crate) tag: &'a str,
+    pub(crate) epoch: u64,
+    /// How many handles it may hold.
+    pub(crate) handles: Option<u64>,
+    /// Whether the zygote must have what its environment holds now.
+    pub(crate) check: bool,
+}
+
 /// A worker just forked.
 #[derive(Debug)]
 pub(super) struct Forked {
@@ -102,6 +114,7 @@ struct ZygoteHello {
 enum ZygoteMessage {
     Forked { fork: u64, pid: i32 },
     Failed { fork: u64, error: String },
+    Changed { fork: u64, changed: String },
     Died { died: i32, status: i32, maxrss: u64 },
 }
 
@@ -161,6 +174,11 @@ impl Zygote {
         &self.python
     }
 
+    /// The id of its process.
+    pub(super) fn pid(&self) -> i32 {
+        i32::try_from(self.pid).unwrap_or(0)
+    }
+
     /// Whether it has ended.
     pub(crate) fn has_exited(&self) -> bool {
         self.shared.state.lock().expect("no panic while held").exited
@@ -177,12 +195,11 @@ impl Zygote {
         let _ = rustix::net::shutdown(self.shared.control.get_ref(), rustix::net::Shutdown::Both);
     }
 
-    /// Asks for a worker, which gets these descriptors.
+    /// Asks for a worker, which gets these descriptors and bears this mark.
     pub(super) async fn fork(
         &self,
-        tag: &str,
-        epoch: u64,
-        handles: Option<u64>,
+        request: &ForkRequest<'_>,
+        mark: u64,
         descriptors: [BorrowedFd<'_>; DESCRIPTORS],
     ) -> Result<Forked, ZygoteError> {
         let began = Instant::now();
@@ -197,7 +214,9 @@ impl Zygote {
             state.pending.insert(number, sender);
             number
         };
-        let message = serde_json::json!({ "fork": number, "tag": tag, "epoch": epoch, "handles": handles }).to_string();
+        let ForkRequest { tag, epoch, handles, check } = *request;
+        let message = serde_json::json!({ "fork": number, "tag": tag, "epoch": epoch, "handles": handles, "check": check, "mark": mark });
+        let message = message.to_string();
         let sent = self
             .shared
             .control
@@ -301,6 +320,11 @@ fn handle_message(shared: &Shared, zygote: u32, message: &[u8], mut descriptors:
         Ok(ZygoteMessage::Failed { fork, error }) => {
             if let Some(request) = state.pending.remove(&fork) {
                 let _ = request.send(Err(ZygoteError::Fork(error)));
+            }
+        }
+        Ok(ZygoteMessage::Changed { fork, changed }) => {
+            if let Some(request) = state.pending.remove(&fork) {
+                let _ = request.send(Err(ZygoteError::Outdated(changed)));
             }
         }
         Ok(ZygoteMessage::Died { died, status, maxrss }) => {

@@ -51,6 +51,9 @@ pub enum ZygoteError {
     /// The zygote could not fork.
     #[error("the zygote cannot fork: {0}")]
     Fork(String),
+    /// The environment holds something else by now: this path has changed.
+    #[error("{0} has changed since the zygote started")]
+    Outdated(String),
     /// The worker was not ready in time.
     #[error("the worker was not ready within {0:?}")]
     WorkerTimeout(Duration),

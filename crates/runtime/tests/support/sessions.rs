@@ -118,6 +118,7 @@ fn run(python: PathBuf, change: impl FnOnce(&mut SessionManagerOptions), test: &
         directory: None,
         limits: SessionLimits { grace: Duration::from_secs(5), ..SessionLimits::default() },
         capacity: Capacity::default(),
+        drain: Duration::from_secs(5),
         dedicated_thread: true,
     };
     change(&mut options);

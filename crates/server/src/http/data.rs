@@ -7,7 +7,7 @@ use beep_python_memory::{Memory, MemoryWriter};
 use beep_python_protocol::{DataDescriptor, DataFormat, DataKind, ErrorCode, Operation, Problem};
 use beep_python_runtime::session::service::attach::{Attachment, attach};
 use beep_python_runtime::session::service::json::{ArrayFormat, EncodedResponse, encode_response};
-use beep_python_runtime::session::service::operation::execute_operation;
+use beep_python_runtime::session::service::operation::{Caller, execute_operation};
 use beep_python_runtime::session::{Datum, Payload, Response as SessionResponse, TakesData};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -39,7 +39,7 @@ pub(super) async fn fetch(
     let body = with_formats(&body, &accept::formats(headers)?);
     let payload = Payload { takes: TakesData::Bytes, ..body.into() };
     let span = spans::session_request(Operation::Fetch, &options);
-    let executed = execute_operation(&server.sessions, Operation::Fetch, &options, None, payload);
+    let executed = execute_operation(&server.sessions, Operation::Fetch, &options, Caller::default(), payload);
     let outcome = executed.instrument(span).await?;
     let epoch = outcome.epoch;
     let mut response = respond(outcome, ArrayFormat::of(options.form())).await;
@@ -91,7 +91,7 @@ pub(super) async fn put(
     let descriptor = DataDescriptor { byte_length: memory.len(), ..descriptor };
     let payload = attach(&server.sessions, &options, &request, vec![Attachment { descriptor, memory }])?;
     let span = spans::session_request(Operation::Put, &options);
-    let executed = execute_operation(&server.sessions, Operation::Put, &options, None, payload);
+    let executed = execute_operation(&server.sessions, Operation::Put, &options, Caller::default(), payload);
     let outcome = executed.instrument(span).await?;
     Ok(respond(outcome, ArrayFormat::of(options.form())).await)
 }

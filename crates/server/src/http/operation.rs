@@ -1,17 +1,19 @@
 //! Operations of a session over HTTP.
 
-use beep_python_protocol::{ErrorCode, Operation, Problem};
+use beep_python_protocol::{ErrorCode, HostOperation, Operation, Problem};
+use beep_python_runtime::session::service::host_operation::session_events;
 use beep_python_runtime::session::service::json::{ArrayFormat, encode_response};
-use beep_python_runtime::session::service::operation::{execute_operation, subscribe};
+use beep_python_runtime::session::service::operation::{Caller, execute_operation, subscribe};
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderMap, Response};
 use tracing::Instrument;
 
 use crate::http::body::HttpBody;
+use crate::http::route::Route;
 use crate::server_context::ServerContext;
 use crate::spans;
-use crate::web::event_body::{Framing, encode_events};
+use crate::web::event_body::{Framing, encode_events, keep_alive};
 use crate::web::{call_options, response};
 
 /// Responds to one operation.
@@ -39,16 +41,33 @@ pub(super) async fn respond(
         ArrayFormat::of(options.form())
     };
     let span = spans::session_request(operation, &options);
-    let outcome = execute_operation(&server.sessions, operation, &options, None, body).instrument(span).await?;
+    let executed = execute_operation(&server.sessions, operation, &options, Caller::default(), body);
+    let outcome = executed.instrument(span).await?;
     Ok(response::respond(encode_response(outcome, arrays).await).map(HttpBody::Whole))
+}
+
+/// Responds with what happens in a session.
+pub(super) fn follow_session(
+    server: &ServerContext,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Response<HttpBody>, Problem> {
+    let options = call_options::from_http(headers, &Bytes::new())?;
+    let framing = lines_or_server_sent(headers);
+    let _entered = spans::host_request(HostOperation::SessionEvents).entered();
+    let events = session_events(&server.sessions, Route::session_id(path), &options, None, b"")?;
+    let events = keep_alive(encode_events(events, options.form(), framing), framing);
+    Ok(response::event_stream(HttpBody::Events(events), framing))
 }
 
 /// The framing of events, where the client takes events or the operation has some.
 fn framing(operation: Operation, headers: &HeaderMap) -> Option<Framing> {
-    if accepts(headers, "application/x-ndjson") {
-        return Some(Framing::Lines);
-    }
-    (operation.has_events() || accepts(headers, "text/event-stream")).then_some(Framing::ServerSent)
+    let events = operation.has_events() || accepts(headers, "text/event-stream");
+    (events || accepts(headers, "application/x-ndjson")).then(|| lines_or_server_sent(headers))
+}
+
+fn lines_or_server_sent(headers: &HeaderMap) -> Framing {
+    if accepts(headers, "application/x-ndjson") { Framing::Lines } else { Framing::ServerSent }
 }
 
 fn accepts(headers: &HeaderMap, media: &str) -> bool {

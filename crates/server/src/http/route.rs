@@ -16,12 +16,16 @@ pub enum Route {
     Sessions,
     /// Describe one session, or delete it: `/api/sessions/ID`.
     Session,
+    /// Interrupt the running call of a session.
+    InterruptSession,
     /// Restart a session.
     RestartSession,
     /// Start a debugger in a session.
     DebugSession,
     /// Inspect a session: its stacks and threads.
     InspectSession,
+    /// Follow a session.
+    SessionEvents,
     /// List the handles of a session.
     Handles,
     /// Create an environment for a provider.
@@ -47,9 +51,11 @@ impl Route {
             ("/api/cancel", Route::Cancel),
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
+            ("/api/sessions/default/interrupt", Route::InterruptSession),
             ("/api/sessions/default/restart", Route::RestartSession),
             ("/api/sessions/default/debug", Route::DebugSession),
             ("/api/sessions/default/inspect", Route::InspectSession),
+            ("/api/sessions/default/events", Route::SessionEvents),
             ("/api/sessions/default/handles", Route::Handles),
             ("/api/venv/create", Route::VenvCreate),
             ("/venv/create", Route::VenvCreate),
@@ -75,9 +81,11 @@ impl Route {
             _ => match path.strip_prefix(SESSION_PREFIX).map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
                 Some(("", _)) => None,
                 Some((_, "")) if !path.ends_with('/') => Some(Route::Session),
+                Some((_, "interrupt")) => Some(Route::InterruptSession),
                 Some((_, "restart")) => Some(Route::RestartSession),
                 Some((_, "debug")) => Some(Route::DebugSession),
                 Some((_, "inspect")) => Some(Route::InspectSession),
+                Some((_, "events")) => Some(Route::SessionEvents),
                 Some((_, "handles")) => Some(Route::Handles),
                 Some(_) => None,
                 None => Operation::from_http_path(path).map(Route::Operation),
@@ -88,10 +96,13 @@ impl Route {
     /// The methods of the route.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Route::Health | Route::VenvList | Route::InspectSession | Route::Handles => &[Method::GET],
+            Route::Health | Route::VenvList | Route::InspectSession | Route::SessionEvents | Route::Handles => {
+                &[Method::GET]
+            }
             Route::Sessions => &[Method::GET, Method::POST],
             Route::Session => &[Method::GET, Method::DELETE],
             Route::Cancel
+            | Route::InterruptSession
             | Route::RestartSession
             | Route::DebugSession
             | Route::Operation(_)
@@ -112,9 +123,11 @@ impl Route {
             Route::Sessions => HostOperation::ListSessions,
             Route::Session if method == Method::DELETE => HostOperation::DeleteSession,
             Route::Session => HostOperation::GetSession,
+            Route::InterruptSession => HostOperation::InterruptSession,
             Route::RestartSession => HostOperation::RestartSession,
             Route::DebugSession => HostOperation::DebugSession,
             Route::InspectSession => HostOperation::InspectSession,
+            Route::SessionEvents => HostOperation::SessionEvents,
             Route::Handles => HostOperation::ListHandles,
             Route::VenvCreate => HostOperation::CreateEnvironment,
             Route::VenvList => HostOperation::ListEnvironments,

@@ -8,11 +8,10 @@ use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{FRAME_HEAD_BYTES, encode, frame_head, unframe};
 use beep_python_protocol::{CallOptions, DataDescriptor, ErrorCode, GrpcCode, Operation, Problem};
 use beep_python_runtime::session::service::attach::{Attachment, attach};
-use beep_python_runtime::session::service::operation::execute_operation;
 use beep_python_runtime::session::{CallResult, CapturedOutput, Datum, DatumPieces, Payload, Response, TakesData};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::stream;
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -26,6 +25,7 @@ use crate::rpc::descriptor::{read, written};
 use crate::rpc::events::Messages;
 use crate::rpc::reply;
 use crate::rpc::request::{json_body, unreadable};
+use crate::rpc::reset::ReadRequest;
 use crate::rpc::status::{status, trailers_of};
 use crate::server_context::ServerContext;
 use crate::spans;
@@ -38,9 +38,14 @@ const MESSAGE_BYTES: u64 = 1 << 20;
 const PIECE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends an object.
-pub(super) async fn fetch(server: &ServerContext, options: &CallOptions, body: &Bytes) -> Result<Messages, Problem> {
+pub(super) async fn fetch(
+    server: &ServerContext,
+    options: &CallOptions,
+    request: &mut ReadRequest,
+    body: &Bytes,
+) -> Result<Messages, Problem> {
     let payload = Payload { takes: TakesData::Bytes, ..json_body(Operation::Fetch, body)?.into() };
-    let executed = execute_operation(&server.sessions, Operation::Fetch, options, None, payload);
+    let executed = request.execute(server, Operation::Fetch, options, payload);
     let Response { result, output, epoch } =
         executed.instrument(spans::session_request(Operation::Fetch, options)).await?;
     match result {
@@ -67,9 +72,13 @@ fn messages(datum: Datum, output: CapturedOutput, epoch: u64) -> Messages {
     let first = Next::First(Box::new(datum), output, epoch);
     Box::pin(stream::unfold(first, |next| async move {
         match next {
-            Next::First(datum, CapturedOutput { stdout, stderr }, session_epoch) => {
+            Next::First(
+                datum,
+                CapturedOutput { stdout, stderr, omitted_bytes: omitted_output_bytes },
+                session_epoch,
+            ) => {
                 let part = Some(m::fetch_response::Part::Data(written(&datum.descriptor)));
-                let message = encode(&m::FetchResponse { part, stdout, stderr, session_epoch });
+                let message = encode(&m::FetchResponse { part, stdout, stderr, omitted_output_bytes, session_epoch });
                 Some((Frame::data(message), Next::Message(datum.into_pieces())))
             }
             Next::Message(pieces) => {
@@ -142,7 +151,8 @@ pub(super) async fn put(server: &ServerContext, options: &CallOptions, body: Inc
     let descriptor = DataDescriptor { byte_length: length, ..descriptor };
     let request = name.map_or(json!({}), |name| json!({ "name": name })).to_string().into();
     let payload = attach(&server.sessions, options, &request, vec![Attachment { descriptor, memory }])?;
-    let executed = execute_operation(&server.sessions, Operation::Put, options, None, payload);
+    let mut read = ReadRequest::new(Version::HTTP_2, requests.body);
+    let executed = read.execute(server, Operation::Put, options, payload);
     kept(executed.instrument(spans::session_request(Operation::Put, options)).await?).await
 }
 
@@ -166,7 +176,7 @@ async fn kept(response: Response) -> Result<Bytes, Problem> {
     };
     let Kept { handle_id, type_name, type_module, shape, dtype } = serde_json::from_slice(&object.contiguous())
         .map_err(|error| Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")))?;
-    let CapturedOutput { stdout, stderr } = output;
+    let CapturedOutput { stdout, stderr, omitted_bytes: omitted_output_bytes } = output;
     let shape = shape.map(|sizes| m::Shape { sizes });
     Ok(encode(&m::PutResponse {
         handle_id,
@@ -176,6 +186,7 @@ async fn kept(response: Response) -> Result<Bytes, Problem> {
         dtype,
         stdout,
         stderr,
+        omitted_output_bytes,
         session_epoch: epoch,
     }))
 }

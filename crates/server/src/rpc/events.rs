@@ -6,9 +6,9 @@ use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{encode, full_details};
 use beep_python_protocol::{ErrorCode, GrpcCode, Problem, ValueForm};
 use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response, event_json};
-use beep_python_runtime::session::{CallResult, ClientRequestKind, Event, EventStream, Response};
+use beep_python_runtime::session::{CallResult, ClientRequestKind, Event, Response};
 use bytes::{Bytes, BytesMut};
-use futures_util::{FutureExt, Stream, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use http::HeaderMap;
 use http_body::Frame;
 
@@ -20,8 +20,8 @@ use crate::rpc::status::{status, trailers_of};
 pub(super) type Messages = Pin<Box<dyn Stream<Item = Frame<Bytes>> + Send>>;
 
 /// Encodes all events, as they come.
-pub(super) fn encode_events(events: EventStream, form: ValueForm) -> Messages {
-    Box::pin(stream::unfold(Next::Event(Box::new(events)), move |next| async move {
+pub(super) fn encode_events(events: impl Stream<Item = Event> + Send + 'static, form: ValueForm) -> Messages {
+    Box::pin(stream::unfold(Next::Event(Box::pin(events)), move |next| async move {
         let mut events = match next {
             Next::Event(events) => events,
             Next::Trailers(trailers) => return Some((Frame::trailers(trailers), Next::End)),
@@ -30,8 +30,12 @@ pub(super) fn encode_events(events: EventStream, form: ValueForm) -> Messages {
         let mut next: Option<Event> = Some(events.next().await?);
         let mut out = BytesMut::new();
         while let Some(event) = next {
+            let omitted_bytes = match &event {
+                Event::Stdout(output) | Event::Stderr(output) => output.omitted_bytes,
+                _ => 0,
+            };
             let (message, trailers) = encode_event(event, form).await;
-            out.extend_from_slice(&encode(&m::Event { event: Some(message) }));
+            out.extend_from_slice(&encode(&m::Event { event: Some(message), omitted_bytes }));
             if let Some(trailers) = trailers {
                 return Some((Frame::data(out.freeze()), Next::Trailers(trailers)));
             }
@@ -44,8 +48,8 @@ pub(super) fn encode_events(events: EventStream, form: ValueForm) -> Messages {
     }))
 }
 
-enum Next {
-    Event(Box<EventStream>),
+enum Next<S> {
+    Event(Pin<Box<S>>),
     Trailers(HeaderMap),
     End,
 }
@@ -55,10 +59,14 @@ async fn encode_event(event: Event, form: ValueForm) -> (m::event::Event, Option
     use m::event::Event as E;
 
     let event = match event {
-        Event::Stdout(text) => E::Stdout(text),
-        Event::Stderr(text) => E::Stderr(text),
+        Event::Stdout(output) => E::Stdout(output.text),
+        Event::Stderr(output) => E::Stderr(output.text),
         Event::Response(response) => return encode_last(*response, form).await,
         Event::Display(_) => E::DisplayJson(json(&event_json(&event))),
+        Event::Log(_) => E::LogJson(json(&event_json(&event))),
+        Event::Progress(_) => E::ProgressJson(json(&event_json(&event))),
+        Event::ClearOutput { .. } => E::ClearOutputJson(json(&event_json(&event))),
+        Event::Session(_) => E::SessionJson(json(&event_json(&event))),
         Event::Item(_) | Event::ItemHandle(_) => E::ItemJson(json(&event_json(&event))),
         Event::ClientRequest(ref request) => {
             let json = json(&event_json(&event));

@@ -1,9 +1,11 @@
 //! gRPC: one message in, one message out, and the status in the trailers.
 
+use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::grpc::{ERRORS, ERRORS_AS_MESSAGE, EVENTS, encode, full_details};
-use beep_python_protocol::{CallOptions, ErrorCode, GrpcCode, Operation, Problem};
+use beep_python_protocol::{CallOptions, ErrorCode, GrpcCode, HostOperation, Operation, Problem};
+use beep_python_runtime::session::service::host_operation::session_events;
 use beep_python_runtime::session::service::json::Chunks;
-use beep_python_runtime::session::service::operation::{execute_operation, subscribe};
+use beep_python_runtime::session::service::operation::subscribe;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -14,9 +16,11 @@ use tracing::Instrument;
 use crate::rejection_log::log_rejection;
 use crate::rpc::body::RpcBody;
 use crate::rpc::events::{Messages, encode_events};
+use crate::rpc::request::{json_body, message};
+use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::rpc::status::{status, trailers_of};
-use crate::rpc::{data, host_service, reply, request};
+use crate::rpc::{data, host_service, reply};
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::read_body;
@@ -59,21 +63,30 @@ async fn execute(server: &ServerContext, parts: &Parts, mut body: Incoming) -> R
         let kept = data::put(server, &options, body).await?;
         return Ok(Outcome::Message(Chunks::one(kept)));
     }
-    let body = read_body(&mut body, &parts.method, server.access.max_body_bytes()).await?;
+    let read = read_body(&mut body, &parts.method, server.access.max_body_bytes()).await?;
+    let (mut request, body) = (ReadRequest::new(parts.version, body), read);
     match rpc {
-        Rpc::Session(Operation::Fetch) => data::fetch(server, &options, &body).await.map(Outcome::Data),
+        Rpc::Session(Operation::Fetch) => data::fetch(server, &options, &mut request, &body).await.map(Outcome::Data),
         Rpc::Session(operation) if !operation.has_events() => {
             if options.offered().any() {
                 let detail = "a call can be answered in events only: Execute and the rpcs of EventService have them, this one does not";
                 return Err(Problem::new(ErrorCode::InvalidRequest, detail));
             }
             let span = spans::session_request(operation, &options);
-            execute_session(server, operation, &options, body).instrument(span).await.map(Outcome::Message)
+            let executed = execute_session(server, operation, &options, &mut request, body);
+            executed.instrument(span).await.map(Outcome::Message)
         }
         Rpc::Session(operation) | Rpc::Events(operation) => {
-            let body = request::json_body(operation, &body)?;
+            let body = json_body(operation, &body)?;
             let _entered = spans::session_request(operation, &options).entered();
-            let events = subscribe(&server.sessions, operation, &options, None, body)?;
+            let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
+            request.cancel(&options, &mut events);
+            Ok(Outcome::Events(encode_events(events, options.form())))
+        }
+        Rpc::Host(HostOperation::SessionEvents) => {
+            let m::GetSessionRequest { session_id } = message(&body)?;
+            let _entered = spans::host_request(HostOperation::SessionEvents).entered();
+            let events = session_events(&server.sessions, Some(&session_id), &options, None, b"")?;
             Ok(Outcome::Events(encode_events(events, options.form())))
         }
         Rpc::Host(operation) => {
@@ -87,10 +100,11 @@ async fn execute_session(
     server: &ServerContext,
     operation: Operation,
     options: &CallOptions,
+    request: &mut ReadRequest,
     body: Bytes,
 ) -> Result<Chunks, Problem> {
-    let body = request::json_body(operation, &body)?;
-    reply::message(operation, execute_operation(&server.sessions, operation, options, None, body).await?).await
+    let body = json_body(operation, &body)?;
+    reply::message(operation, request.execute(server, operation, options, body).await?).await
 }
 
 /// An error status. All that is said goes into the headers, unless the client takes a message before them.

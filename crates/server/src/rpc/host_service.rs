@@ -2,12 +2,14 @@
 
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
-use beep_python_protocol::message::{CancelRequest, CancelResponse, EnvironmentInfo};
+use beep_python_protocol::message::{
+    CancelRequest, CancelResponse, EnvironmentInfo, InterruptRequest, InterruptResponse,
+};
 use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem, SessionOptions};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::EnvironmentService;
 use beep_python_runtime::session::service::host_operation::{
-    EnvironmentRef, cancel, delete_session, handles, inspect, session_to_json,
+    EnvironmentRef, NEEDS_EVENTS, cancel, delete_session, handles, inspect, session_to_json,
 };
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{SessionInfo, debug};
@@ -25,8 +27,9 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
             encode(&health(server))
         }
         HostOperation::Cancel => {
-            let m::CancelRequest { request_id, grace_ms } = message(body)?;
-            let CancelResponse { outcome } = cancel(&server.sessions, CancelRequest { request_id, grace_ms }).await;
+            let m::CancelRequest { request_id, grace_ms, once } = message(body)?;
+            let asked = CancelRequest { request_id, grace_ms, once };
+            let CancelResponse { outcome } = cancel(&server.sessions, asked).await;
             encode(&m::CancelResponse { outcome: outcome.as_str().to_owned() })
         }
         HostOperation::CreateSession => {
@@ -54,6 +57,7 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
             let told = inspect(&server.sessions.get(&named.session_id)?).await;
             encode(&m::InspectSessionResponse { inspection_json: told.to_string() })
         }
+        HostOperation::SessionEvents => return Err(Problem::new(ErrorCode::InvalidRequest, NEEDS_EVENTS)),
         HostOperation::ListHandles => {
             let named: m::GetSessionRequest = message(body)?;
             let list = handles(&server.sessions.get(&named.session_id)?).await?;
@@ -63,6 +67,12 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
             let m::DebugSessionRequest { session_id, install } = message(body)?;
             let Debugger { host, port, debugpy } = debug(&server.sessions.get(&session_id)?, install).await?;
             encode(&m::DebugSessionResponse { host, port: port.into(), debugpy })
+        }
+        HostOperation::InterruptSession => {
+            let m::InterruptSessionRequest { session_id, grace_ms, abort_queued, once } = message(body)?;
+            let asked = InterruptRequest { grace_ms, abort_queued, once };
+            let InterruptResponse { outcome, aborted } = server.sessions.get(&session_id)?.interrupt(asked).await;
+            encode(&m::InterruptSessionResponse { outcome: outcome.as_str().to_owned(), aborted })
         }
         HostOperation::RestartSession => {
             let named: m::RestartSessionRequest = message(body)?;

@@ -6,7 +6,7 @@ use beep_python_runtime::session::service::json::floats::{Rows, row_to_json, row
 use beep_python_runtime::session::service::json::{
     ArrayFormat, Chunks, EncodedEvent, EncodedResponse, encode_response,
 };
-use beep_python_runtime::session::service::operation::{execute_operation, subscribe};
+use beep_python_runtime::session::service::operation::subscribe;
 use beep_python_runtime::session::{CallResult, CapturedOutput, Response as SessionResponse};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -17,6 +17,7 @@ use tracing::Instrument;
 use crate::events::batch;
 use crate::rpc::body::RpcBody;
 use crate::rpc::pascal_case::{camel_case, open_pascal_object, pascal_object, rename_detail_key};
+use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::server_context::ServerContext;
 use crate::spans;
@@ -43,11 +44,12 @@ pub(super) async fn respond(server: &ServerContext, parts: &Parts, mut body: Inc
     if parts.method != Method::POST {
         return whole(method_not_allowed(&[Method::POST]));
     }
-    let body = match read_body(&mut body, &parts.method, server.access.max_body_bytes()).await {
-        Ok(body) => body,
+    let read = match read_body(&mut body, &parts.method, server.access.max_body_bytes()).await {
+        Ok(read) => read,
         Err(failed) => return whole(problem(&failed)),
     };
-    execute(server, rpc, &parts.headers, &body).await.unwrap_or_else(|mut failed| {
+    let request = ReadRequest::new(parts.version, body);
+    execute(server, rpc, &parts.headers, request, &read).await.unwrap_or_else(|mut failed| {
         rename_detail_key(&mut failed);
         whole(problem(&failed))
     })
@@ -57,6 +59,7 @@ async fn execute(
     server: &ServerContext,
     rpc: Rpc,
     headers: &HeaderMap,
+    mut request: ReadRequest,
     body: &[u8],
 ) -> Result<Response<RpcBody>, Problem> {
     let operation = match rpc {
@@ -75,12 +78,13 @@ async fn execute(
     let options = call_options::from_http(headers, &body)?;
     if options.has_events(operation) {
         let _entered = spans::session_request(operation, &options).entered();
-        let events = subscribe(&server.sessions, operation, &options, None, body)?;
+        let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
+        request.cancel(&options, &mut events);
         let events = RpcBody::Text(Box::pin(batch(events, options.form(), put_event)));
         return Ok(response::event_stream(events, Framing::Lines));
     }
     let span = spans::session_request(operation, &options);
-    let outcome = execute_operation(&server.sessions, operation, &options, None, body).instrument(span).await?;
+    let outcome = request.execute(server, operation, &options, body).instrument(span).await?;
     Ok(encode(outcome, ArrayFormat::of(options.form())).await?.map(RpcBody::Json))
 }
 
@@ -131,6 +135,9 @@ fn end_object(out: &mut Vec<u8>, output: &CapturedOutput, epoch: u64) {
             out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
             let _ = serde_json::to_writer(&mut *out, text); // into memory: it cannot fail
         }
+    }
+    if output.omitted_bytes > 0 {
+        out.extend_from_slice(format!(r#","OmittedOutputBytes":{}"#, output.omitted_bytes).as_bytes());
     }
     out.extend_from_slice(format!(r#","SessionEpoch":{epoch}}}"#).as_bytes());
 }

@@ -9,8 +9,8 @@ use beep_python_runtime::session::{CallResult, CapturedOutput, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::rpc::descriptor::written;
@@ -36,34 +36,45 @@ struct Kept {
 
 /// The message of a response, in its frame; a problem for an error.
 pub(super) async fn message(operation: Operation, reply: Response) -> Result<Chunks, Problem> {
-    let Response { result, output: CapturedOutput { stdout, stderr }, epoch: session_epoch } = reply;
+    let Response {
+        result,
+        output: CapturedOutput { stdout, stderr, omitted_bytes: omitted_output_bytes },
+        epoch: session_epoch,
+    } = reply;
     match result {
         CallResult::Value(value) => {
             // In `value_json`, which is field 1 of all that answer with a value; so are the numbers of the rest the same.
-            let extras = Extras { stdout, stderr, session_epoch }.encode_to_vec();
+            let extras = Extras { stdout, stderr, omitted_output_bytes, session_epoch }.encode_to_vec();
             Ok(field_1(&value, &extras))
         }
         CallResult::Handle(object) => {
-            let Kept { handle_id, type_name, type_module, repr, shape, dtype, data } = read(&object)?;
-            let data = data.as_ref().map(written);
-            let shape = shape.map(|sizes| m::Shape { sizes });
-            let handle = m::HandleResult { handle_id, type_name, repr, shape, dtype, type_module, data };
-            let result = Some(m::call_method_response::Result::Handle(handle));
+            let result = Some(m::call_method_response::Result::Handle(handle(read(&object)?)));
             // Evaluate and GetAttribute have the same fields.
-            Ok(Chunks::one(encode(&m::CallMethodResponse { result, stdout, stderr, session_epoch })))
+            Ok(Chunks::one(encode(&m::CallMethodResponse {
+                result,
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch,
+            })))
         }
         CallResult::Object(object) => {
-            object_message(operation, &object, Extras { stdout, stderr, session_epoch }).map(Chunks::one)
+            object_message(operation, &object, Extras { stdout, stderr, omitted_output_bytes, session_epoch })
+                .map(Chunks::one)
         }
         CallResult::Datum(_) => {
             Err(Problem::new(ErrorCode::Internal, "data go beside messages only where they are fetched"))
         }
         CallResult::Floats(body) => Ok(field_1(&body, &[])),
         CallResult::FloatRows(body) => run_blocking(body.len(), move || rows(&body)).await.map(Chunks::one),
-        CallResult::Exception(object) => Err(exception(&object, CapturedOutput { stdout, stderr }, session_epoch)?),
+        CallResult::Exception(object) => Err(exception(
+            &object,
+            CapturedOutput { stdout, stderr, omitted_bytes: omitted_output_bytes },
+            session_epoch,
+        )?),
         CallResult::Problem(problem) => {
             let session_epoch = (session_epoch > 0).then_some(session_epoch);
-            Err(Problem { stdout, stderr, session_epoch, ..*problem })
+            Err(Problem { stdout, stderr, omitted_output_bytes, session_epoch, ..*problem })
         }
     }
 }
@@ -78,9 +89,16 @@ pub(super) fn exception(object: &Chunks, output: CapturedOutput, epoch: u64) -> 
     }
 
     let Raised { detail, exception } = read(object)?;
-    let CapturedOutput { stdout, stderr } = output;
+    let CapturedOutput { stdout, stderr, omitted_bytes: omitted_output_bytes } = output;
     let problem = Problem::new(ErrorCode::PythonException, detail);
-    Ok(Problem { exception: Some(exception), stdout, stderr, session_epoch: Some(epoch), ..problem })
+    Ok(Problem {
+        exception: Some(exception),
+        stdout,
+        stderr,
+        omitted_output_bytes,
+        session_epoch: Some(epoch),
+        ..problem
+    })
 }
 
 fn object_message(operation: Operation, object: &Chunks, extras: Extras) -> Result<Bytes, Problem> {
@@ -100,15 +118,32 @@ fn object_message(operation: Operation, object: &Chunks, extras: Extras) -> Resu
         renewed: u64,
     }
 
-    let Extras { stdout, stderr, session_epoch } = extras;
+    // An evaluation that was asked for outputs.
+    #[derive(Deserialize)]
+    struct Evaluated {
+        #[serde(default, deserialize_with = "present")]
+        value: Option<Box<RawValue>>,
+        outputs: Box<RawValue>,
+    }
+
+    let Extras { stdout, stderr, omitted_output_bytes, session_epoch } = extras;
     Ok(match operation {
+        Operation::Evaluate => {
+            let Evaluated { value, outputs } = read(object)?;
+            let result = Some(match value {
+                Some(value) => m::evaluate_response::Result::ValueJson(Box::<str>::from(value).into_string()),
+                None => m::evaluate_response::Result::Handle(handle(read(object)?)),
+            });
+            let outputs_json = Box::<str>::from(outputs).into_string();
+            encode(&m::EvaluateResponse { result, stdout, stderr, omitted_output_bytes, session_epoch, outputs_json })
+        }
         Operation::ModuleAvailable => {
             let Available { available } = read(object)?;
-            encode(&m::IsModuleAvailableResponse { available, stdout, stderr, session_epoch })
+            encode(&m::IsModuleAvailableResponse { available, stdout, stderr, omitted_output_bytes, session_epoch })
         }
         Operation::Describe => {
             let description_json = String::from_utf8_lossy(&object.contiguous()).into_owned();
-            encode(&m::DescribeResponse { description_json, stdout, stderr, session_epoch })
+            encode(&m::DescribeResponse { description_json, stdout, stderr, omitted_output_bytes, session_epoch })
         }
         Operation::Batch => {
             #[derive(Deserialize)]
@@ -117,25 +152,58 @@ fn object_message(operation: Operation, object: &Chunks, extras: Extras) -> Resu
             }
             let Results { results } = read(object)?;
             let results_json = Box::<str>::from(results).into_string();
-            encode(&m::BatchResponse { results_json, stdout, stderr, session_epoch })
+            encode(&m::BatchResponse { results_json, stdout, stderr, omitted_output_bytes, session_epoch })
         }
         Operation::SetAttribute | Operation::SetItem | Operation::DeleteItem | Operation::Answer => {
-            encode(&m::SetAttributeResponse { success: true, stdout, stderr, session_epoch })
+            encode(&m::SetAttributeResponse { success: true, stdout, stderr, omitted_output_bytes, session_epoch })
         }
         Operation::Dispose => {
             let Disposed { disposed } = read(object)?;
-            encode(&m::DisposeHandleResponse { success: true, disposed, stdout, stderr, session_epoch })
+            encode(&m::DisposeHandleResponse {
+                success: true,
+                disposed,
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch,
+            })
         }
         Operation::Renew => {
             let Renewed { renewed } = read(object)?;
-            encode(&m::RenewHandleResponse { success: true, renewed, stdout, stderr, session_epoch })
+            encode(&m::RenewHandleResponse {
+                success: true,
+                renewed,
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch,
+            })
         }
         _ => {
             // ImportModule and WrapValue have the same fields.
             let Kept { handle_id, type_name, type_module, .. } = read(object)?;
-            encode(&m::CreateObjectResponse { handle_id, type_name, stdout, stderr, session_epoch, type_module })
+            encode(&m::CreateObjectResponse {
+                handle_id,
+                type_name,
+                stdout,
+                stderr,
+                omitted_output_bytes,
+                session_epoch,
+                type_module,
+            })
         }
     })
+}
+
+/// A key that is there, also with null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+fn handle(kept: Kept) -> m::HandleResult {
+    let Kept { handle_id, type_name, type_module, repr, shape, dtype, data } = kept;
+    let (shape, data) = (shape.map(|sizes| m::Shape { sizes }), data.as_ref().map(written));
+    m::HandleResult { handle_id, type_name, repr, shape, dtype, type_module, data }
 }
 
 fn read<T: DeserializeOwned>(object: &Chunks) -> Result<T, Problem> {

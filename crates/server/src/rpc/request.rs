@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Problem> {
     let object = match operation {
         Operation::Evaluate => {
-            let m::EvaluateRequest { expression, locals_json, return_type, repr } = message(body)?;
+            let m::EvaluateRequest { expression, locals_json, return_type, repr, outputs } = message(body)?;
             let object = Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?;
-            object.hint(&return_type, repr)
+            object.hint(&return_type, repr).names("outputs", &outputs)
         }
         Operation::Import => Object::with("moduleName", &message::<m::ImportModuleRequest>(body)?.module_name),
         Operation::Create => {
@@ -57,9 +57,9 @@ pub(super) fn json_body(operation: Operation, body: &Bytes) -> Result<Bytes, Pro
             Object::with("moduleName", &message::<m::IsModuleAvailableRequest>(body)?.module_name)
         }
         Operation::Execute => {
-            let m::EvaluateRequest { expression, locals_json, return_type, repr } = message(body)?;
+            let m::EvaluateRequest { expression, locals_json, return_type, repr, outputs } = message(body)?;
             let object = Object::with("expression", &expression).json("locals", "locals_json", &locals_json)?;
-            object.hint(&return_type, repr)
+            object.hint(&return_type, repr).names("outputs", &outputs)
         }
         Operation::Stream => {
             let request: m::StreamRequest = message(body)?;
@@ -213,6 +213,11 @@ impl Object {
 
     fn credit(self, credit: Option<u64>) -> Object {
         credit.into_iter().fold(self, |object, credit| object.raw("credit", credit.to_string().as_bytes()))
+    }
+
+    /// A list of names, if there are any.
+    fn names(self, name: &str, names: &[String]) -> Object {
+        if names.is_empty() { self } else { self.raw(name, &serde_json::to_vec(names).unwrap_or_default()) }
     }
 
     /// How the result should be.

@@ -24,9 +24,10 @@ use crate::accept::shutdown_requested;
 use crate::server_context::ServerContext;
 use crate::unix_socket::descriptors::Descriptors;
 use crate::unix_socket::line_decoder::{LINE_TIMEOUT, LineDecoder, TooLong};
+use crate::unix_socket::readiness::when_readable;
 use crate::unix_socket::receiving::Receiving;
 use crate::unix_socket::reply;
-use crate::unix_socket::request::{self, Command, Id, LineData, Read, Request, RequestError};
+use crate::unix_socket::request::{self, Id, LineData, Read, Request, RequestError};
 use crate::unix_socket::respond::{Client, EventLines, Response, respond, subscribe};
 use crate::unix_socket::write_buffer::WriteBuffer;
 
@@ -239,11 +240,11 @@ where
             return Ok(());
         }
         match request.command {
-            Command::Session(what) if request.options.has_events(what) => {
+            _ if request.command.has_events(&request.options) => {
                 if self.hangup.is_none() {
                     self.hangup = Some(watch_hangup(socket.as_fd().try_clone_to_owned()?)?);
                 }
-                self.subscriptions.push(subscribe(&self.server, &self.client, what, request).boxed());
+                self.subscriptions.push(subscribe(&self.server, &self.client, request).boxed());
             }
             _ if request.id.is_some() => self.calls.push((self.respond)(request)),
             _ if self.ordered_busy => self.ordered_queue.push_back(Ok(request)),
@@ -343,7 +344,7 @@ async fn read(socket: &UnixStream, buffer: &mut Vec<u8>, is_data: bool) -> io::R
         *buffer = vec![0; room];
     }
     let mut descriptors = Vec::new();
-    let received = socket.async_io(Interest::READABLE, || receive(socket, buffer, &mut descriptors)).await?;
+    let received = when_readable(socket, || receive(socket, buffer, &mut descriptors)).await?;
     Ok(Incoming { bytes: received.bytes, descriptors, truncated: received.truncated })
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod error;
 mod line_decoder;
 pub(crate) mod name;
 mod path;
+mod readiness;
 mod receiving;
 mod reply;
 mod request;

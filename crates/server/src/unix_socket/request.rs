@@ -60,6 +60,17 @@ pub(super) enum Command {
     Release,
 }
 
+impl Command {
+    /// Whether events come before the answer.
+    pub(super) fn has_events(self, options: &CallOptions) -> bool {
+        match self {
+            Command::Session(what) => options.has_events(what),
+            Command::Host(what) => what == HostOperation::SessionEvents,
+            Command::Release => false,
+        }
+    }
+}
+
 /// A line that is no request.
 #[derive(Debug)]
 pub(super) struct RequestError {
@@ -129,7 +140,7 @@ fn read_request(line: &Bytes, line_data: &mut LineData) -> Result<Request, Reque
         }
         _ => Vec::new(),
     };
-    if id.is_none() && matches!(command, Command::Session(what) if options.has_events(what)) {
+    if id.is_none() && command.has_events(&options) {
         return Err(failed(invalid("a request with events must have an 'id', which each of its lines repeats")));
     }
     Ok(Request { id, command, options, payload, via, attached })

@@ -1,16 +1,17 @@
 //! Responding to one request.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use beep_python_protocol::message::{CancelOutcome, CancelResponse};
-use beep_python_protocol::{CallOptions, ErrorCode, HostOperation, Operation, Problem};
+use beep_python_protocol::{CallOptions, ErrorCode, HostOperation, Operation, Problem, ValueForm};
 use beep_python_runtime::session::service::attach::attach;
-use beep_python_runtime::session::service::host_operation::execute_host_operation;
+use beep_python_runtime::session::service::host_operation::{execute_host_operation, session_events};
 use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response};
-use beep_python_runtime::session::service::operation;
-use beep_python_runtime::session::{Payload, RequestId, TakesData};
+use beep_python_runtime::session::service::operation::{self, Caller};
+use beep_python_runtime::session::{Event, Payload, RequestId, TakesData};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, Stream, StreamExt};
@@ -65,21 +66,22 @@ pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, requ
     let Request { id, command, options, payload, via, attached } = request;
     let encoded = match command {
         Command::Session(what) => {
-            let request_id = client.request_id(id.as_ref());
+            let caller = Caller { request_id: client.request_id(id.as_ref()), cancelled: None };
             let executed = async {
                 let payload = match attached.is_empty() {
                     true => Payload { body: payload, takes: takes_data(what, via), ..Payload::default() },
                     // Boxed: it is rare, and every request would be as large as it.
                     false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
                 };
-                operation::execute_operation(&server.sessions, what, &options, request_id, payload).await
+                operation::execute_operation(&server.sessions, what, &options, caller, payload).await
             };
-            let executed = executed.instrument(spans::session_request(what, &options));
+            // Pinned here: each place that awaits it would hold it once more.
+            let mut executed = pin!(executed.instrument(spans::session_request(what, &options)));
             let outcome = match options.cancels_on_disconnect() {
                 false => executed.await,
                 // Dropping such a call cancels it.
                 true => tokio::select! {
-                    outcome = executed => outcome,
+                    outcome = &mut executed => outcome,
                     () = shutdown_requested(&mut client.gone) => {
                         Err(Problem::new(ErrorCode::Cancelled, "the client is gone"))
                     }
@@ -172,10 +174,15 @@ async fn cancel(server: &ServerContext, client: &Client, payload: &Bytes) -> Res
         request_id: &'a RawValue,
         #[serde(default)]
         grace_ms: Option<u64>,
+        #[serde(default)]
+        once: bool,
     }
-    if let Ok(Named { request_id, grace_ms }) = serde_json::from_slice(payload) {
+    if let Ok(Named { request_id, grace_ms, once }) = serde_json::from_slice(payload) {
         let name = RequestId::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
-        let outcome = server.sessions.cancel(&name, grace_ms.map(Duration::from_millis)).await;
+        let outcome = match once {
+            true => server.sessions.press_ctrl_c(&name),
+            false => server.sessions.cancel(&name, grace_ms.map(Duration::from_millis)).await,
+        };
         if outcome != CancelOutcome::NotFound || !request_id.get().starts_with('"') {
             return Ok(serde_json::to_vec(&CancelResponse { outcome }).unwrap_or_default());
         }
@@ -194,23 +201,26 @@ pub(super) enum EventLines {
 pub(super) fn subscribe(
     server: &Arc<ServerContext>,
     client: &Client,
-    what: Operation,
     mut request: Request,
 ) -> impl Stream<Item = EventLines> + Send + use<> {
     let id = request.id.clone();
     let request_id = client.request_id(id.as_ref());
     let attached = std::mem::take(&mut request.attached);
-    let lines = if attached.is_empty() {
-        let payload = Payload::from(request.payload.clone());
-        event_lines(server, what, request, request_id, Ok(payload))
-    } else {
-        let server = server.clone();
-        let begun = async move {
-            let Request { options, payload, .. } = &request;
-            let payload = with_data(&server, what, None, options, payload, attached).await;
-            event_lines(&server, what, request, request_id, payload)
-        };
-        begun.into_stream().flatten().boxed()
+    let lines = match request.command {
+        Command::Session(what) if attached.is_empty() => {
+            let payload = Payload::from(request.payload.clone());
+            event_lines(server, what, request, request_id, Ok(payload))
+        }
+        Command::Session(what) => {
+            let server = server.clone();
+            let begun = async move {
+                let Request { options, payload, .. } = &request;
+                let payload = with_data(&server, what, None, options, payload, attached).await;
+                event_lines(&server, what, request, request_id, payload)
+            };
+            begun.into_stream().flatten().boxed()
+        }
+        Command::Host(_) | Command::Release => session_lines(server, request, request_id),
     };
     lines.map(EventLines::Some).chain(stream::iter([EventLines::End(id)]))
 }
@@ -225,8 +235,23 @@ fn event_lines(
     let Request { id, options, .. } = request;
     let subscribe = |payload| operation::subscribe(&server.sessions, what, &options, request_id, payload);
     let subscribed = payload.and_then(|payload| spans::session_request(what, &options).in_scope(|| subscribe(payload)));
-    match subscribed {
-        Ok(events) => batch(events, options.form(), move |event, out| reply::event(id.as_ref(), event, out)).boxed(),
+    lines_of(subscribed, id, options.form())
+}
+
+fn session_lines(server: &ServerContext, request: Request, request_id: Option<RequestId>) -> BoxStream<'static, Bytes> {
+    let Request { id, options, payload, .. } = request;
+    let subscribe = || session_events(&server.sessions, None, &options, request_id, &payload);
+    let subscribed = spans::host_request(HostOperation::SessionEvents).in_scope(subscribe);
+    lines_of(subscribed, id, options.form())
+}
+
+fn lines_of(
+    events: Result<impl Stream<Item = Event> + Send + 'static, Problem>,
+    id: Option<Id>,
+    form: ValueForm,
+) -> BoxStream<'static, Bytes> {
+    match events {
+        Ok(events) => batch(events, form, move |event, out| reply::event(id.as_ref(), event, out)).boxed(),
         Err(problem) => stream::iter([reply::error(id.as_ref(), &problem).contiguous()]).boxed(),
     }
 }

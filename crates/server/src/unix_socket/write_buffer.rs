@@ -9,10 +9,10 @@ use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{DatumPieces, HeldMemory};
 use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::{SendFlags, send};
-use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 use crate::unix_socket::data::Outgoing;
+use crate::unix_socket::readiness::when_writable;
 
 /// Up to this size a copy is cheaper than a chunk of its own.
 const COPY_BYTES: usize = 16 << 10;
@@ -81,7 +81,7 @@ impl WriteBuffer {
 
     /// Writes once, when the socket takes something.
     pub(super) async fn write_to(&mut self, socket: &UnixStream) -> io::Result<()> {
-        socket.async_io(Interest::WRITABLE, || self.write(socket)).await
+        when_writable(socket, || self.write(socket)).await
     }
 
     /// Writes all that is left.

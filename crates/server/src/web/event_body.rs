@@ -1,12 +1,14 @@
 //! Events as text: server-sent events, or one JSON object a line.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use beep_python_protocol::ValueForm;
-use beep_python_runtime::session::EventStream;
+use beep_python_runtime::session::Event;
 use beep_python_runtime::session::service::json::{Chunks, EncodedEvent, EncodedResponse};
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::time::timeout;
 
 use crate::events::{batch, splice_object};
 
@@ -23,7 +25,11 @@ pub(crate) enum Framing {
 pub(crate) type EventBody = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// Encodes all events, as they come.
-pub(crate) fn encode_events(events: EventStream, form: ValueForm, framing: Framing) -> EventBody {
+pub(crate) fn encode_events(
+    events: impl Stream<Item = Event> + Send + 'static,
+    form: ValueForm,
+    framing: Framing,
+) -> EventBody {
     Box::pin(batch(events, form, move |event, out| {
         let (name, body) = named(event);
         match framing {
@@ -33,6 +39,23 @@ pub(crate) fn encode_events(events: EventStream, form: ValueForm, framing: Frami
                 out.put_slice(b"\n\n");
             }
             Framing::Lines => put_line("event", name, &body, out),
+        }
+    }))
+}
+
+/// How long nothing is sent at most: proxies and clients end a connection on which nothing comes.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// The same, with something that means nothing to a client whenever there was no event for a while: a comment, or an event without content.
+pub(crate) fn keep_alive(events: EventBody, framing: Framing) -> EventBody {
+    let nothing = match framing {
+        Framing::ServerSent => ":\n\n",
+        Framing::Lines => "{\"event\":\"keep_alive\"}\n",
+    };
+    Box::pin(stream::unfold(events, move |mut events| async move {
+        match timeout(KEEP_ALIVE, events.next()).await {
+            Ok(event) => Some((event?, events)),
+            Err(_) => Some((Bytes::from_static(nothing.as_bytes()), events)),
         }
     }))
 }

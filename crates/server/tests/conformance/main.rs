@@ -9,15 +9,18 @@
 
 #![allow(unreachable_pub)] // as in any crate of tests
 
+mod children;
 mod clients;
 mod data;
 mod data_packages;
 mod debugger;
+mod ends;
 mod events;
 mod existing;
 mod existing_client;
 mod failures;
 mod faults;
+mod grpcio;
 mod handles;
 mod infrastructure;
 mod leases;
@@ -28,11 +31,16 @@ mod operations;
 mod packages;
 mod processes;
 mod server;
+mod session_events;
 mod sessions;
 mod stock_grpc;
+mod stopping;
 mod test_context;
 mod values;
 
+#[path = "../support/gate.rs"]
+#[allow(dead_code)]
+mod gate;
 #[path = "../support/host.rs"]
 #[allow(dead_code)]
 mod host;
@@ -72,13 +80,18 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "leases", cases: leases::CASES },
     Subject { name: "limits", cases: limits::CASES },
     Subject { name: "nested", cases: nested::CASES },
+    Subject { name: "children", cases: children::CASES },
+    Subject { name: "stopping", cases: stopping::CASES },
+    Subject { name: "ends", cases: ends::CASES },
     Subject { name: "debugger", cases: debugger::CASES },
     Subject { name: "events", cases: events::CASES },
+    Subject { name: "session_events", cases: session_events::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
     Subject { name: "existing", cases: existing::CASES },
     Subject { name: "existing", cases: existing::HTTP_CASES },
     Subject { name: "existing", cases: existing::PIPE_CASES },
     Subject { name: "stock_grpc", cases: stock_grpc::CASES },
+    Subject { name: "grpcio", cases: grpcio::CASES },
 ];
 
 /// How many cases run at once: they wait for their servers most of the time.

@@ -10,6 +10,8 @@ pub const CASES: &[Case] = cases![
     locals_are_for_one_call_and_leave_nothing,
     code_may_be_indented_and_may_await,
     output_comes_with_the_answer,
+    streams_outlive_what_code_does_to_them,
+    streams_that_raise_end_no_session,
     modules_are_imported_once_and_bind_their_root,
     objects_are_made_called_and_asked,
     names_may_be_dotted,
@@ -79,8 +81,13 @@ async fn output_comes_with_the_answer(context: &TestContext) {
     let python = &context.python;
     let code = "import os, sys\nprint('out ä')\nprint('err', file=sys.stderr)\nos.write(1, b'raw\\n')\nos.system('echo child')\n7";
     let answer: Response<i64> = python.evaluate(code).await.expect("answered");
-    let expected =
-        Response { value: 7, stdout: "out ä\nraw\nchild\n".into(), stderr: "err\n".into(), session_epoch: Some(1) };
+    let expected = Response {
+        value: 7,
+        stdout: "out ä\nraw\nchild\n".into(),
+        stderr: "err\n".into(),
+        omitted_output_bytes: 0,
+        session_epoch: Some(1),
+    };
     assert_eq!(answer, expected);
     let silent: Response<i64> = python.evaluate("8").await.expect("answered");
     assert_eq!((silent.stdout.as_str(), silent.stderr.as_str()), ("", ""), "none of it comes twice");
@@ -88,6 +95,48 @@ async fn output_comes_with_the_answer(context: &TestContext) {
     assert_eq!(failed.output(), Some(("before\n", "")));
     let bytes: Response<()> = python.evaluate("os.write(1, b'a\\xff\\xfeb\\x00'); None").await.expect("answered");
     assert_eq!(bytes.stdout, "a\u{fffd}\u{fffd}b\0", "whatever is written, text comes");
+}
+
+async fn streams_outlive_what_code_does_to_them(context: &TestContext) {
+    let (python, other) = (&context.python, context.companion());
+    python.evaluate::<()>("import io, os, sys, tempfile\nkept = None").await.expect("imported");
+    for code in [
+        "exit()",
+        "quit()",
+        "sys.stdin.close()",
+        "sys.stdout.close(); sys.stderr.close()",
+        "sys.stdout = io.TextIOWrapper(sys.stdout.buffer)\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer)",
+        "sys.stdout.detach()",
+        "sys.stdout = sys.__stderr__ = None; del sys.stderr",
+        "with open(1, 'w'): pass",
+        "open(0).read()",
+        "kept = [os.close(fd) for fd in range(3)]",
+        "os.close(1)\nkept = tempfile.TemporaryFile()",
+        "kept = tempfile.TemporaryFile()\nos.dup2(kept.fileno(), 1)\nos.dup2(kept.fileno(), 2)",
+    ] {
+        let _ = other.evaluate::<()>(&format!("{code}\nNone")).await; // it may raise, as in any Python
+        let checks = "print('out')\nprint('err', file=sys.stderr)\nos.system('echo child')\nsys.stdin.read()";
+        let answer: Response<String> =
+            python.evaluate(checks).await.unwrap_or_else(|error| panic!("{code}: {error:?}"));
+        let seen = (answer.value.as_str(), answer.stdout.as_str(), answer.stderr.as_str(), answer.session_epoch);
+        assert_eq!(seen, ("", "out\nchild\n", "err\n", Some(1)), "{code}");
+        python.evaluate::<()>("kept = None").await.expect("freed, and with it what has a descriptor of the three");
+    }
+}
+
+async fn streams_that_raise_end_no_session(context: &TestContext) {
+    let python = &context.python;
+    let code = "import sys\nclass Stream:\n    def write(self, text): return len(text)\n    def flush(self): raise raised\nkept = 7";
+    python.evaluate::<()>(code).await.expect("defined");
+    for raised in ["SystemExit(3)", "KeyboardInterrupt()", "GeneratorExit()", "ValueError()"] {
+        let replace = format!("raised = {raised}\nsys.stdout = sys.stderr = Stream()");
+        python.evaluate::<()>(&replace).await.unwrap_or_else(|error| panic!("{raised}: {error:?}"));
+        for _ in 0..3 {
+            let answer: Response<i64> =
+                python.evaluate("kept").await.unwrap_or_else(|error| panic!("{raised}: {error:?}"));
+            assert_eq!((answer.value, answer.session_epoch), (7, Some(1)), "{raised}");
+        }
+    }
 }
 
 async fn modules_are_imported_once_and_bind_their_root(context: &TestContext) {

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use beep_python_client::{AnyBackend, Callback, CancelOutcome, Error, ErrorCode, SessionOptions, Value};
+use beep_python_client::{
+    AnyBackend, Callback, CancelOutcome, Error, ErrorCode, InterruptRequest, SessionInspection, SessionOptions, Value,
+};
 use beep_python_protocol::{DeathCause, Outcome, Problem};
+use futures_util::{Stream, StreamExt};
 
 use crate::test_context::{Case, TestContext, cases};
 
@@ -14,12 +17,22 @@ pub const CASES: &[Case] = cases![
     dropped_call_is_cancelled_if_it_asked,
     a_session_is_made_as_asked,
     a_restart_ends_what_runs_and_begins_empty,
+    a_restart_ends_an_open_stream,
+    an_open_stream_keeps_its_session,
+    a_session_that_expired_is_told_from_one_that_never_was,
     isolated_calls_keep_nothing,
     deaths_say_their_cause,
     busy_session_can_be_inspected,
+    running_call_is_interrupted_without_its_id,
+    interrupt_ends_a_stream_that_rests,
+    interrupt_can_abort_what_waits,
+    single_interrupt_is_the_codes_to_catch,
+    interrupt_of_code_that_does_not_stop_takes_the_worker,
     handles_of_a_session_are_listed,
     sessions_are_set_up_again_after_each_start,
 ];
+
+const ABORTING: InterruptRequest = InterruptRequest { grace_ms: None, abort_queued: true, once: false };
 
 /// Code that marks a file when it runs, and never ends. The file is opened raw: one for text would exist before Python's own
 /// code that makes its encoder is over, which an `inspect` would then find on top.
@@ -117,6 +130,46 @@ async fn a_restart_ends_what_runs_and_begins_empty(context: &TestContext) {
     assert!(context.python.get_session(&context.session).await.expect("known").restarted);
 }
 
+/// A stream that waits for its reader between two rounds.
+async fn open_stream(python: &AnyBackend) -> impl Stream<Item = Result<String, Error>> + use<> {
+    let mut stream = python.stream("('x' * 200_000 for _ in range(30))").await.expect("opened");
+    let first: String = stream.next().await.expect("an item").expect("a value");
+    assert_eq!(first.len(), 200_000);
+    stream
+}
+
+async fn a_restart_ends_an_open_stream(context: &TestContext) {
+    let stream = open_stream(&context.python).await;
+    context.stranger().restart_session(&context.session).await.expect("restarted");
+    let last = stream.collect::<Vec<_>>().await.pop().expect("an end");
+    let told = problem(last);
+    assert_eq!((told.code, told.started), (ErrorCode::SessionRestarted, Some(true)));
+}
+
+async fn an_open_stream_keeps_its_session(context: &TestContext) {
+    let brief = SessionOptions { idle_timeout_ms: Some(200), ..SessionOptions::default() };
+    let session = context.python.create_session_with(&brief).await.expect("a session");
+    let stream = open_stream(&context.python.with_session(&session)).await;
+    assert_eq!(context.python.get_session(&session).await.expect("there").calls, 1);
+    let idle = context.python.create_session_with(&brief).await.expect("a session");
+    while context.python.get_session(&idle).await.is_ok() {}
+    assert_eq!(stream.map(|item| item.expect("a value").len()).collect::<Vec<_>>().await, [200_000; 29]);
+    while context.python.get_session(&session).await.is_ok() {}
+}
+
+async fn a_session_that_expired_is_told_from_one_that_never_was(context: &TestContext) {
+    let options = SessionOptions { idle_timeout_ms: Some(150), ..SessionOptions::default() };
+    let session = context.python.create_session_with(&options).await.expect("a session");
+    while context.python.list_sessions().await.expect("a list").iter().any(|other| other.session_id == session) {
+        tokio::task::yield_now().await;
+    }
+    let there = context.python.with_session(&session);
+    for told in [problem(there.evaluate::<()>("1").await), problem(context.python.delete_session(&session).await)] {
+        assert_eq!((told.code, told.status), (ErrorCode::SessionExpired, 410));
+        assert!(told.detail.contains("150ms"), "{}", told.detail);
+    }
+}
+
 async fn isolated_calls_keep_nothing(context: &TestContext) {
     context.python.evaluate::<()>("mine = 1").await.expect("done");
     let apart = context.python.with_isolation();
@@ -148,7 +201,7 @@ async fn deaths_say_their_cause(context: &TestContext) {
         assert_eq!(death.cause, Some(cause), "{code}");
         assert_eq!(death.fault.is_some(), cause == DeathCause::Crash, "{death:?}");
         let info = context.python.get_session(&context.session).await.expect("known");
-        assert_eq!(info.last_death, Some(death));
+        assert_eq!(info.last_death, Some(*death));
     }
 }
 
@@ -176,6 +229,130 @@ async fn busy_session_can_be_inspected(context: &TestContext) {
     assert!(told.running_ms.is_some());
     let main = told.threads.iter().find(|thread| thread.main).expect("the thread of the call");
     assert_eq!(main.frames[0].function, "inner");
+}
+
+async fn running_call_is_interrupted_without_its_id(context: &TestContext) {
+    let none = context.stranger().interrupt_session(&context.session, &ABORTING).await.expect("told");
+    assert_eq!((none.outcome, none.aborted), (CancelOutcome::NotFound, 0), "nothing runs");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let code = endless(&mark);
+    let behind = async {
+        marked(&mark).await;
+        let waiting = async { context.companion().evaluate::<i64>("kept + 1").await };
+        let interrupting = async {
+            let told = calls_of(context, 2).await;
+            assert_eq!(told.running.expect("it runs").operation, "eval");
+            assert_eq!(told.waiting.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>(), ["eval"]);
+            context.stranger().interrupt_session(&context.session, &InterruptRequest::default()).await.expect("told")
+        };
+        tokio::join!(waiting, interrupting)
+    };
+    let (answered, (next, told)) = tokio::join!(context.python.evaluate::<()>(&code), behind);
+    let answered = problem(answered);
+    assert_eq!((answered.code, answered.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+    assert_eq!((told.outcome, told.aborted), (CancelOutcome::StateKept, 0));
+    assert_eq!(next.expect("what waited runs"), 2);
+    let missing = context.stranger().interrupt_session("no-such-session", &ABORTING).await.expect_err("missing");
+    assert_eq!(missing.code(), Some(ErrorCode::UnknownSession));
+}
+
+/// The session's calls, once it has so many.
+async fn calls_of(context: &TestContext, number: u64) -> SessionInspection {
+    loop {
+        let told = context.stranger().inspect_session(&context.session).await.expect("told");
+        if told.session.calls == number {
+            return told;
+        }
+    }
+}
+
+async fn interrupt_ends_a_stream_that_rests(context: &TestContext) {
+    let stream = open_stream(&context.python).await;
+    while context.python.list_handles(&context.session).await.expect("a list").is_empty() {}
+    let told =
+        context.stranger().interrupt_session(&context.session, &InterruptRequest::default()).await.expect("told");
+    assert_eq!(told.outcome, CancelOutcome::StateKept);
+    let last = problem(stream.collect::<Vec<_>>().await.pop().expect("an end"));
+    assert_eq!((last.code, last.outcome), (ErrorCode::Cancelled, Some(Outcome::StateKept)));
+    while !context.python.list_handles(&context.session).await.expect("a list").is_empty() {}
+}
+
+async fn interrupt_can_abort_what_waits(context: &TestContext) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mark, ran) = (folder.path().join("mark"), folder.path().join("ran"));
+    let code = endless(&mark);
+    // More than are sent ahead, so that some wait in the host and some in the worker's pipe.
+    let waiting = 40;
+    let behind = async {
+        marked(&mark).await;
+        let companion = context.companion();
+        let code = format!("open({:?}, 'w').close()", ran.to_str().expect("UTF-8"));
+        let calls = futures_util::future::join_all((0..waiting).map(|_| companion.evaluate::<()>(&code)));
+        let interrupting = async {
+            calls_of(context, waiting + 1).await;
+            context.stranger().interrupt_session(&context.session, &ABORTING).await.expect("told")
+        };
+        tokio::join!(calls, interrupting)
+    };
+    let named = context.python.with_request_id(&context.name());
+    let (answered, (aborted, told)) = tokio::join!(named.evaluate::<()>(&code), behind);
+    assert_eq!(problem(answered).outcome, Some(Outcome::StateKept));
+    assert_eq!((told.outcome, told.aborted), (CancelOutcome::StateKept, waiting));
+    for call in aborted {
+        let call = problem(call);
+        assert_eq!((call.code, call.outcome), (ErrorCode::Cancelled, Some(Outcome::NotStarted)));
+    }
+    assert_eq!(context.python.evaluate::<i64>("kept").await.expect("kept"), 1);
+    assert!(!ran.exists());
+}
+
+async fn single_interrupt_is_the_codes_to_catch(context: &TestContext) {
+    let once = InterruptRequest { once: true, ..InterruptRequest::default() };
+    let idle = context.stranger().interrupt_session(&context.session, &once).await.expect("told");
+    assert_eq!(idle.outcome, CancelOutcome::NotFound);
+    assert_eq!(context.stranger().press_ctrl_c("nobody's").await.expect("told"), CancelOutcome::NotFound);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let code = format!(
+        "import time\ndef wait():\n    while True: time.sleep(0.01)\ncaught = 0\n\
+         try:\n    open({first:?}, 'w').close()\n    wait()\nexcept KeyboardInterrupt: caught += 1\n\
+         try:\n    open({second:?}, 'w').close()\n    wait()\nexcept KeyboardInterrupt: caught += 1\ncaught"
+    );
+    let named = context.python.with_request_id(&context.name());
+    let pressing = async {
+        marked(&first).await;
+        let told = context.stranger().interrupt_session(&context.session, &once).await.expect("told");
+        assert_eq!((told.outcome, told.aborted), (CancelOutcome::Interrupted, 0));
+        marked(&second).await;
+        assert_eq!(context.stranger().press_ctrl_c(&context.name()).await.expect("told"), CancelOutcome::Interrupted);
+    };
+    let (answered, ()) = tokio::join!(named.evaluate::<i64>(&code), pressing);
+    assert_eq!(answered.expect("it went on, and ended as it does"), 2);
+    let third = folder.path().join("third");
+    let code = format!("def third():\n    open({third:?}, 'w').close()\n    wait()\nthird()");
+    let pressing = async {
+        marked(&third).await;
+        context.stranger().press_ctrl_c(&context.name()).await.expect("told")
+    };
+    let (answered, outcome) = tokio::join!(named.evaluate::<()>(&code), pressing);
+    let Err(Error::Python(raised)) = answered else { panic!("{answered:?}") };
+    assert_eq!((raised.exception.kind.as_str(), outcome), ("KeyboardInterrupt", CancelOutcome::Interrupted));
+    assert!(raised.exception.traceback.iter().any(|frame| frame.function == "third"), "it says where: {raised:?}");
+}
+
+async fn interrupt_of_code_that_does_not_stop_takes_the_worker(context: &TestContext) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mark = folder.path().join("mark");
+    let code = endless(&mark);
+    let interrupting = async {
+        marked(&mark).await;
+        let impatient = context.stranger().with_grace(std::time::Duration::ZERO);
+        impatient.interrupt_session(&context.session, &InterruptRequest::default()).await.expect("told")
+    };
+    let (answered, told) = tokio::join!(context.python.evaluate::<()>(&code), interrupting);
+    assert_eq!((problem(answered).outcome, told.outcome), (Some(Outcome::StateLost), CancelOutcome::StateLost));
+    assert!(!context.python.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
 }
 
 async fn sessions_are_set_up_again_after_each_start(context: &TestContext) {

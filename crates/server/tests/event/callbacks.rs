@@ -87,7 +87,7 @@ fn a_call_with_the_token_runs_nested_and_any_other_waits() {
 fn a_nested_call_may_call_back_itself() {
     let server = Server::start();
     let mut pipe = server.connect();
-    call(&mut pipe, "globals()['g'] = f\nimport __main__\n__main__.g = f\nf('outer')", "plain");
+    call(&mut pipe, "import builtins\nbuiltins.g = f\nf('outer')", "plain");
     let outer = pipe.receive();
     let mut inner = server.connect();
     let request =
@@ -146,4 +146,35 @@ fn callback_without_the_capability_is_an_error() {
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("'add'")), "{problem}");
     let (_, text) = body_of(&server, "/api/execute", &[("accept", "application/x-ndjson")], &body);
     assert!(text.contains("invalid_request"), "{text}");
+}
+
+#[test]
+fn callbacks_nest_32_deep_and_their_questions_come_to_the_outermost_call() {
+    let server = Server::start();
+    let mut pipe = server.connect();
+    call(&mut pipe, "import builtins\nbuiltins.g = f\nf(0)", "plain");
+    let mut asked = vec![pipe.receive()];
+    let mut nested: Vec<Connection> = Vec::new();
+    for depth in 1..=32 {
+        let around = asked.last().expect("there is one")["questionId"].clone();
+        let mut connection = server.connect();
+        let payload = json!({ "expression": format!("g({depth}) + 1") });
+        send(&mut connection, json!({"id": depth, "command": "eval", "payload": payload, "callback": around}));
+        nested.push(connection);
+        let question = pipe.receive();
+        assert_eq!((&question["id"], &question["event"]), (&json!(1), &json!("callback")), "{question}");
+        assert_eq!(question["args"], json!([{ "value": depth }]));
+        asked.push(question);
+    }
+    let innermost = asked.last().expect("there is one")["questionId"].clone();
+    let too_deep = json!({"id": 33, "command": "eval", "payload": {"expression": "g(33)"}, "callback": innermost});
+    let told = server.connect().line(too_deep.to_string());
+    assert_eq!(told["errorInfo"]["code"], "queue_full", "{told}");
+    assert!(told["error"].as_str().is_some_and(|told| told.contains("nest no deeper")), "{told}");
+    answer(&server, &asked[32], json!(100));
+    for (depth, mut connection) in (1..=32).rev().zip(nested.into_iter().rev()) {
+        assert_eq!(connection.receive()["result"]["value"], 101, "{depth}");
+        answer(&server, &asked[depth - 1], json!(100));
+    }
+    assert_eq!(pipe.receive()["result"]["value"], 100);
 }

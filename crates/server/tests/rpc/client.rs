@@ -19,7 +19,8 @@ async fn every_operation_works() {
     let health = python.health().await.expect("there");
     assert_eq!((health.status.as_str(), &health.details["pid"]), ("ok", &std::process::id().into()));
     let answer: Response<i64> = python.evaluate_with("print('out') or n + 1", [("n", 1)]).await.expect("answered");
-    assert_eq!(answer, Response { value: 2, stdout: "out\n".into(), stderr: String::new(), session_epoch: Some(1) });
+    assert_eq!((answer.value, &answer.stdout[..], &answer.stderr[..], answer.session_epoch), (2, "out\n", "", Some(1)));
+    assert_eq!(answer.omitted_output_bytes, 0);
     let exact: Value = python.evaluate("(1, {2: b'x'}, 2**100, float('-inf'))").await.expect("exact");
     let again: Value = python.evaluate_with("v", Locals::new().local("v", exact.clone())).await.expect("exact");
     assert_eq!(exact, again);

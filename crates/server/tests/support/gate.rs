@@ -35,7 +35,7 @@ impl Gate {
         std::fs::write(self.file("open"), "").expect("a file");
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }

@@ -104,6 +104,7 @@ impl Running {
                     directory: None,
                     limits: SessionLimits::default(),
                     capacity,
+                    drain: Duration::from_secs(5),
                     dedicated_thread: true,
                 })
                 .await

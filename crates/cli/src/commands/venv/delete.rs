@@ -60,7 +60,7 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
             context.printer.line(format_args!("Stopped the server {id}"));
         }
         for (record, session) in &guests {
-            context.printer.line(format_args!("ExitStatus the session {session} of the server {}", record.id));
+            context.printer.line(format_args!("Deleted the session {session} of the server {}", record.id));
         }
         context.printer.line(format_args!("Deleted the environment {name}"));
     });

@@ -1,7 +1,5 @@
 //! A session that is closed again unless its maker takes it.
 
-use std::time::Duration;
-
 use tokio::runtime::Handle;
 
 use crate::session::session::Session;
@@ -25,7 +23,7 @@ impl CloseOnDrop {
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         if let (Some(session), Ok(runtime)) = (self.session.take(), Handle::try_current()) {
-            runtime.spawn(async move { session.close(Duration::ZERO).await });
+            runtime.spawn(async move { session.end().await });
         }
     }
 }

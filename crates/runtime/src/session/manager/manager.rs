@@ -13,13 +13,13 @@ use tokio::sync::Semaphore;
 use crate::session::call::RequestId;
 use crate::session::environment_service::service::EnvironmentService;
 use crate::session::limits::{LEAST_MEMORY_BYTES, LEAST_OPEN_FILES};
-use crate::session::manager::cancel::cancel;
+use crate::session::manager::cancel::{cancel, press_ctrl_c_by_id};
 use crate::session::manager::close_on_drop::CloseOnDrop;
+use crate::session::manager::expired::ExpiredSessions;
 use crate::session::manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
 use crate::session::session::{Session, SessionInfo};
 use crate::session::shared::{SessionConfig, SessionInner};
 use crate::session::spin::AdaptiveSpin;
-use crate::session::supervisor::exit_report::note_out_of_memory_kills;
 use crate::session::supervisor::supervisor::supervise;
 use crate::session::zygote_pool::{ZygotePool, ZygoteSlot};
 use crate::worker::lifeline::Lifeline;
@@ -37,6 +37,7 @@ pub struct SessionManager {
     started_at: Instant,
     last_id: AtomicU64,
     sessions: Mutex<HashMap<String, Session>>,
+    expired: Mutex<ExpiredSessions>,
     /// The sessions of isolated calls, each of which ends with its call.
     pub(crate) isolated: Arc<Mutex<HashMap<String, Session>>>,
     /// One for each isolated call that runs.
@@ -47,12 +48,22 @@ impl SessionManager {
     /// Starts the zygote and the default session; returns when its worker is ready.
     pub async fn start(options: SessionManagerOptions) -> Result<SessionManager, SessionManagerError> {
         let package = unpack_package(&options.home.cache()?)?;
-        let SessionManagerOptions { python, environment, home, preload, directory, limits, capacity, dedicated_thread } =
-            options;
+        let SessionManagerOptions {
+            python,
+            environment,
+            home,
+            preload,
+            directory,
+            limits,
+            capacity,
+            drain,
+            dedicated_thread,
+        } = options;
         let spin = dedicated_thread.then(|| Arc::new(AdaptiveSpin::new()));
         let environments = EnvironmentService::new(home, environment);
         let config = SessionConfig {
             limits,
+            drain,
             setup: None,
             idle_timeout: None,
             spin,
@@ -62,7 +73,6 @@ impl SessionManager {
         };
         let ready_timeout = Duration::from_secs(60);
         let zygote = ZygoteConfig { python, package, preload, directory, ready_timeout };
-        note_out_of_memory_kills();
         let zygotes = ZygotePool::new(zygote, Lifeline::new().map_err(SessionManagerError::Lifeline)?);
         let own = zygotes.slot(None, None);
         let python_version = own.get().await?.python_version().to_owned();
@@ -77,6 +87,7 @@ impl SessionManager {
             started_at: Instant::now(),
             last_id: AtomicU64::new(0),
             sessions: Mutex::default(),
+            expired: Mutex::default(),
             isolated: Arc::default(),
             worker_permits: Arc::new(Semaphore::new(capacity.workers.max(1))),
         })
@@ -105,11 +116,11 @@ impl SessionManager {
         let mut sessions = self.sessions();
         match sessions.get(id) {
             Some(session) if session.is_closing() => {
-                sessions.remove(id);
-                Err(unknown(id))
+                self.forget_closed(&mut sessions);
+                Err(self.unknown(id))
             }
             Some(session) => Ok(session.clone()),
-            None => Err(unknown(id)),
+            None => Err(self.unknown(id)),
         }
     }
 
@@ -140,6 +151,7 @@ impl SessionManager {
         }
         let mut config = SessionConfig {
             limits: self.config.limits.with_overrides(&limits),
+            drain: self.config.drain,
             setup: setup_message(&env, setup.as_deref())?,
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),
             spin: self.config.spin.clone(),
@@ -156,7 +168,7 @@ impl SessionManager {
         let id = self.next_id();
         let session = {
             let mut sessions = self.sessions();
-            sessions.retain(|_, session| !session.is_closing());
+            self.forget_closed(&mut sessions);
             if sessions.len() >= self.capacity.sessions {
                 let max = self.capacity.sessions;
                 let detail = format!("this server has {max} sessions, the most that it may have; delete one first");
@@ -180,27 +192,37 @@ impl SessionManager {
     /// Cancels the calls of this id in all sessions, and returns when they have ended, with what became of them. Without a
     /// `grace` each call has its own.
     pub async fn cancel(&self, request_id: &RequestId, grace: Option<Duration>) -> CancelOutcome {
+        cancel(self.all_sessions(), request_id, grace).await
+    }
+
+    /// Interrupts the calls of this id once, as Ctrl-C does: each goes on if its code catches it.
+    pub fn press_ctrl_c(&self, request_id: &RequestId) -> CancelOutcome {
+        press_ctrl_c_by_id(self.all_sessions(), request_id)
+    }
+
+    fn all_sessions(&self) -> Vec<Session> {
         let mut sessions: Vec<_> = self.sessions().values().cloned().collect();
         sessions.extend(self.isolated.lock().expect("no panic while held").values().cloned());
         sessions.push(self.default.clone());
-        cancel(sessions, request_id, grace).await
+        sessions
     }
 
     /// What is known of every session, the default one first.
     pub fn list(&self) -> Vec<SessionInfo> {
         let mut sessions = self.sessions();
-        sessions.retain(|_, session| !session.is_closing());
+        self.forget_closed(&mut sessions);
         let mut list: Vec<_> = sessions.values().map(Session::info).collect();
         list.sort_by(|a, b| (a.id.len(), &a.id).cmp(&(b.id.len(), &b.id)));
         list.insert(0, self.default.info());
         list
     }
 
-    /// Ends a session and forgets it. The default one cannot be ended this way.
-    pub async fn delete(&self, id: &str, grace: Duration) -> Result<(), Problem> {
-        let session = self.sessions().remove(id).ok_or_else(|| unknown(id))?;
+    /// Ends a session and forgets it; returns when it has ended. Its calls are interrupted. The default one cannot be ended this way.
+    pub async fn delete(&self, id: &str) -> Result<(), Problem> {
+        let removed = self.sessions().remove(id);
+        let session = removed.ok_or_else(|| self.unknown(id))?;
         // On a task of its own: the client that asks may go away.
-        let _ = tokio::spawn(async move { session.close(grace).await }).await;
+        let _ = tokio::spawn(async move { session.end().await }).await;
         Ok(())
     }
 
@@ -219,8 +241,8 @@ impl SessionManager {
         self.started_at.elapsed()
     }
 
-    /// Rejects new calls everywhere, lets those in progress finish within `grace`, and ends all workers and zygotes. Returns
-    /// when their processes are gone.
+    /// Rejects new calls everywhere, lets those in progress finish within `grace`, interrupts those that are left, and ends all
+    /// workers and zygotes. Returns when their processes are gone.
     pub async fn shut_down(&self, grace: Duration) {
         let mut all: Vec<_> = self.sessions().drain().map(|(_, s)| s).collect();
         all.extend(self.isolated.lock().expect("no panic while held").drain().map(|(_, session)| session));
@@ -231,6 +253,23 @@ impl SessionManager {
             let _ = closed.await;
         }
         self.zygotes.end().await;
+    }
+
+    /// Forgets the sessions that have ended, but for those that expired.
+    fn forget_closed(&self, sessions: &mut HashMap<String, Session>) {
+        sessions.retain(|id, session| {
+            let closing = session.is_closing();
+            if let (true, Some(idle)) = (closing, session.expired_after()) {
+                self.expired.lock().expect("no panic while held").add(id, idle);
+            }
+            !closing
+        });
+    }
+
+    /// What is told of a session that there is not.
+    fn unknown(&self, id: &str) -> Problem {
+        let expired = self.expired.lock().expect("no panic while held").problem(id);
+        expired.unwrap_or_else(|| Problem::new(ErrorCode::UnknownSession, format!("there is no session '{id}'")))
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
@@ -250,10 +289,6 @@ fn setup_message(env: &BTreeMap<String, Option<String>>, code: Option<&str>) -> 
     }
     let body = || serde_json::json!({ "env": env, "setup": code }).to_string().into_bytes();
     Ok((!env.is_empty() || code.is_some()).then(|| body().into()))
-}
-
-fn unknown(id: &str) -> Problem {
-    Problem::new(ErrorCode::UnknownSession, format!("there is no session '{id}'"))
 }
 
 fn start_session(id: String, handle_prefix: String, config: SessionConfig, zygote: Arc<ZygoteSlot>) -> Session {

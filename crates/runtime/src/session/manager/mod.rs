@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod close_on_drop;
-pub(crate) mod isolated;
+pub(crate) mod expired;
+mod isolated;
 pub(crate) mod manager;
 pub(crate) mod options;

@@ -1,6 +1,7 @@
 //! What a session manager starts with, and why it may not start.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use beep_python_protocol::Problem;
 
@@ -42,6 +43,8 @@ pub struct SessionManagerOptions {
     pub limits: SessionLimits,
     /// The number of sessions and workers.
     pub capacity: Capacity,
+    /// How long the end of a session may take: the interrupt of its calls, and what a program does at its end.
+    pub drain: Duration,
     /// Whether the manager's thread does nothing but pass on calls. Then a worker wakes up on that thread's CPU when nothing
     /// else is in flight, and [`SessionManager::spin`](super::manager::SessionManager::spin) pays.
     pub dedicated_thread: bool,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::message::{CancelRequest, CancelResponse, InstalledPackage, PackagesInstalled};
-use beep_python_protocol::{DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions};
+use beep_python_protocol::message::{
+    CancelRequest, CancelResponse, InstalledPackage, InterruptRequest, PackagesInstalled,
+};
+use beep_python_protocol::{CallOptions, DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,8 +16,7 @@ use crate::session::environment_service::service::EnvironmentService;
 use crate::session::manager::manager::SessionManager;
 use crate::session::service::debugger::debug;
 use crate::session::session::{Session, SessionInfo};
-
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
+use crate::session::session_events::SessionEvents;
 
 /// Executes one operation, and responds in JSON. `session` names the session it is about, else the body does.
 pub async fn execute_host_operation(
@@ -33,6 +34,7 @@ pub async fn execute_host_operation(
             to_json(&json!({ "sessionId": sessions.create(asked).await?.id() }))
         }
         HostOperation::InspectSession => to_json(&inspect(&sessions.get(&session_named(session, body)?)?).await),
+        HostOperation::SessionEvents => Err(invalid(NEEDS_EVENTS)),
         HostOperation::ListHandles => {
             let handles = handles(&sessions.get(&session_named(session, body)?)?).await?;
             Ok([br#"{"handles":"#, &handles[..], b"}"].concat())
@@ -41,6 +43,11 @@ pub async fn execute_host_operation(
             let session = sessions.get(&session_named(session, body)?)?;
             let asked = if body.trim_ascii().is_empty() { DebugRequest::default() } else { from_json(body)? };
             to_json(&debug(&session, asked.install).await?)
+        }
+        HostOperation::InterruptSession => {
+            let session = sessions.get(&session_named(session, body)?)?;
+            let asked = if body.trim_ascii().is_empty() { InterruptRequest::default() } else { from_json(body)? };
+            to_json(&session.interrupt(asked).await)
         }
         HostOperation::RestartSession => {
             let epoch = sessions.get(&session_named(session, body)?)?.restart().await?;
@@ -77,6 +84,21 @@ pub async fn execute_host_operation(
             to_json(&json!({ "success": true }))
         }
     }
+}
+
+/// What a caller is told that takes one answer where there are events.
+pub const NEEDS_EVENTS: &str = "this operation has events, and this wire takes one answer here";
+
+/// Subscribes to a session, which `session` names, else the body does. `request_id` names the subscription where the options do not.
+pub fn session_events(
+    sessions: &SessionManager,
+    session: Option<&str>,
+    options: &CallOptions,
+    request_id: Option<RequestId>,
+    body: &[u8],
+) -> Result<SessionEvents, Problem> {
+    let named = options.request_id.as_deref().map(|id| RequestId::new(Bytes::copy_from_slice(id.as_bytes())));
+    sessions.get(&session_named(session, body)?)?.events(named.or(request_id))
 }
 
 /// Names an environment: by its own name, or by provider and model. A request to install names packages too.
@@ -122,8 +144,11 @@ fn health(sessions: &SessionManager) -> Value {
 
 /// Cancels the calls of a request id.
 pub async fn cancel(sessions: &SessionManager, request: CancelRequest) -> CancelResponse {
-    let CancelRequest { request_id, grace_ms } = request;
-    let outcome = sessions.cancel(&RequestId::new(request_id), grace_ms.map(Duration::from_millis)).await;
+    let CancelRequest { request_id, grace_ms, once } = request;
+    let outcome = match (RequestId::new(request_id), once) {
+        (request_id, true) => sessions.press_ctrl_c(&request_id),
+        (request_id, false) => sessions.cancel(&request_id, grace_ms.map(Duration::from_millis)).await,
+    };
     CancelResponse { outcome }
 }
 
@@ -132,7 +157,7 @@ pub async fn delete_session(sessions: &SessionManager, id: &str) -> Result<(), P
     if id == sessions.default_session().id() {
         return Err(invalid("the default session cannot be deleted; stop the server instead"));
     }
-    sessions.delete(id, CLOSE_GRACE).await
+    sessions.delete(id).await
 }
 
 /// The state of a session and the stacks of its threads, even while it is busy.
@@ -141,6 +166,13 @@ pub async fn inspect(session: &Session) -> Value {
     let mut description = session_to_json(&session.info());
     if let Some(running) = session.running_for() {
         description["runningMs"] = json!(running.as_millis() as u64);
+    }
+    let (running, waiting) = session.calls();
+    if let Some(running) = running {
+        description["running"] = json!(running);
+    }
+    if !waiting.is_empty() {
+        description["waiting"] = json!(waiting);
     }
     description["threads"] = json!(threads);
     description

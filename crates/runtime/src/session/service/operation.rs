@@ -1,6 +1,7 @@
 //! Operations of a session, as every transport asks the session core for them.
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
 
 use beep_python_protocol::{CallOptions, ErrorCode, Operation, Problem};
 use bytes::Bytes;
@@ -11,14 +12,21 @@ use crate::session::manager::manager::SessionManager;
 use crate::session::session::Session;
 use crate::worker::chunks::Chunks;
 
+/// What a transport knows of a caller beside the call's options.
+#[derive(Clone, Debug, Default)]
+pub struct Caller<'a> {
+    /// Names the call on its connection where its options do not.
+    pub request_id: Option<RequestId>,
+    /// True once the caller has cancelled the call; it is read when the call's future is dropped.
+    pub cancelled: Option<&'a AtomicBool>,
+}
+
 /// Executes one operation. Its body, a JSON object, goes to the worker as it is.
-///
-/// `request_id` names the call where its options do not; it is what a transport has for it on its connection.
 pub async fn execute_operation(
     sessions: &SessionManager,
     operation: Operation,
     options: &CallOptions,
-    request_id: Option<RequestId>,
+    caller: Caller<'_>,
     payload: impl Into<Payload>,
 ) -> Result<Response, Problem> {
     let session = session_of(sessions, options)?;
@@ -38,15 +46,17 @@ pub async fn execute_operation(
             "an isolated call is of no session, and not within a callback",
         ));
     }
+    let Caller { request_id, cancelled } = caller;
     let request = request(operation, options, request_id, payload);
     Ok(match &options.callback {
-        Some(client_request) => session.nest(client_request, request).await,
-        None if options.is_isolated() => sessions.isolated(&session, request).await,
-        None => session.call(request).await,
+        // Boxed: they are rare, and every call would be as large as they are.
+        Some(client_request) => Box::pin(session.nest(client_request, request, cancelled)).await,
+        None if options.is_isolated() => Box::pin(sessions.isolated_cancellable(&session, request, cancelled)).await,
+        None => session.call_cancellable(request, cancelled).await,
     })
 }
 
-/// Executes one operation with its events; the last is the response. `request_id` as in [`execute_operation`].
+/// Executes one operation with its events; the last is the response. `request_id` names the call as [`Caller`] does.
 pub fn subscribe(
     sessions: &SessionManager,
     operation: Operation,
@@ -85,6 +95,7 @@ fn request(operation: Operation, options: &CallOptions, request_id: Option<Reque
         grace: options.grace,
         limits: options.limits.as_deref().map(|limits| Box::new(limits.clone())),
         lease: options.lease,
+        traceback_locals: options.tells_traceback_locals(),
         request_id: named.or(request_id),
         cancel_on_disconnect: options.cancels_on_disconnect(),
     }

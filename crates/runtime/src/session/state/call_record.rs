@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{Capabilities, ErrorCode, Outcome, Problem};
+use beep_python_protocol::{Capabilities, ErrorCode, Frame, Operation, Outcome, Problem, PythonException};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use crate::session::call::{CallResult, Payload, Request, RequestId, Response};
+use crate::session::call::{CallId, CallResult, Payload, Request, RequestId, Response};
 use crate::session::error::{cancelled_error, late_result};
 use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
 use crate::session::output::{CaptureBuffer, CapturedOutput};
@@ -16,10 +16,6 @@ use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::reply_sink::ReplySink;
 use crate::worker::chunks::Chunks;
 use crate::worker::wire::{WireId, WireRequest, WorkerAnswer};
-
-/// The number of a call in its session, in order of arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct CallId(pub(crate) u64);
 
 /// The task that stops a call when its deadline passes. It ends with the call's record.
 #[derive(Debug)]
@@ -31,7 +27,7 @@ impl Drop for Watchdog {
     }
 }
 
-/// A call that is to be cancelled.
+/// A call to cancel.
 #[derive(Debug)]
 pub(crate) struct CancelTarget {
     pub(crate) call_id: CallId,
@@ -53,6 +49,7 @@ pub(crate) fn report_cancel(waiters: &mut CancelWaiters, outcome: CancelOutcome,
 #[derive(Debug)]
 pub(crate) struct QueuedCall {
     pub(crate) call_id: CallId,
+    pub(crate) arrived_at: Instant,
     pub(crate) request: Request,
     /// How long it may take to stop.
     pub(crate) grace: Duration,
@@ -65,23 +62,28 @@ impl QueuedCall {
     /// Sends the call under this id: the request, and the record of the call in flight. `session` has the limits of every
     /// call of the session.
     pub(crate) fn sent(self, id: WireId, session: EffectiveLimits, now: Instant) -> (WireRequest, InFlightCall) {
-        let QueuedCall { call_id, request, grace, reply, watchdog, cancel_waiters } = self;
+        let QueuedCall { call_id, arrived_at, request, grace, reply, watchdog, cancel_waiters } = self;
+        let capabilities = reply.capabilities();
         let in_flight = InFlightCall {
             id,
             call_id,
+            operation: request.operation,
+            arrived_at,
             limits: session.tightened_by(request.limits.as_deref()),
             needs_polling: needs_polling(&request),
             request_id: request.request_id.clone(),
             grace,
+            interrupted: false,
+            stopping: (!cancel_waiters.is_empty()).then_some(ErrorCode::Cancelled),
             cancel_waiters,
             sent_at: now,
             reply: Some(reply),
             _watchdog: watchdog,
-            stopping: None,
+            killed_at: Vec::new(),
             stdout: CaptureBuffer::default(),
             stderr: CaptureBuffer::default(),
         };
-        let limits = request_limits(&request);
+        let limits = request_limits(&request, capabilities);
         let Request { operation, form, payload: Payload { body, data, takes }, .. } = request;
         (WireRequest { id, operation, form, limits, body, data, takes, lends: false }, in_flight)
     }
@@ -98,6 +100,8 @@ impl QueuedCall {
 pub(crate) struct InFlightCall {
     pub(crate) id: WireId,
     pub(crate) call_id: CallId,
+    pub(crate) operation: Operation,
+    pub(crate) arrived_at: Instant,
     pub(crate) request_id: Option<RequestId>,
     pub(crate) grace: Duration,
     pub(crate) limits: EffectiveLimits,
@@ -108,8 +112,12 @@ pub(crate) struct InFlightCall {
     /// Gone once the caller knows that the call will not start.
     pub(crate) reply: Option<ReplySink>,
     _watchdog: Option<Watchdog>,
-    /// Why it is to be stopped.
+    /// Why it has to stop.
     pub(crate) stopping: Option<ErrorCode>,
+    /// Where it was when its worker was killed, as far as that is known.
+    pub(crate) killed_at: Vec<Frame>,
+    /// Whether it was interrupted for that.
+    pub(crate) interrupted: bool,
     pub(crate) stdout: CaptureBuffer,
     pub(crate) stderr: CaptureBuffer,
 }
@@ -138,13 +146,14 @@ impl InFlightCall {
             WorkerAnswer::Object(body) => CallResult::Object(body),
             WorkerAnswer::Exception(body) => CallResult::Exception(body),
             WorkerAnswer::Rejected(body) => rejection(&body.contiguous()).into(),
-            WorkerAnswer::Cancelled { started, results } => {
-                let outcome = if started { Outcome::StateKept } else { Outcome::NotStarted };
+            WorkerAnswer::Cancelled { told } => {
+                let outcome = if told.is_empty() { Outcome::NotStarted } else { Outcome::StateKept };
                 let problem = cancelled_error(self.stopping.unwrap_or(ErrorCode::Cancelled), outcome);
-                Problem { results: serde_json::from_slice(&results).ok(), ..problem }.into()
+                let Ended { exception, results } = serde_json::from_slice(&told).unwrap_or_default();
+                Problem { exception, results, ..problem }.into()
             }
-            WorkerAnswer::Late(answer) => match (self.stopping, self.result(*answer)) {
-                (Some(why), result) => late_result(why, result),
+            WorkerAnswer::Late { answer, at } => match (self.stopping, self.result(*answer)) {
+                (Some(why), result) => late_result(why, result, serde_json::from_slice(&at).unwrap_or_default()),
                 (None, result) => result, // its caller takes the answer as it is
             },
             WorkerAnswer::Unknown(kind) => {
@@ -164,12 +173,19 @@ impl InFlightCall {
     /// Ends the call.
     pub(crate) fn finish(mut self, result: CallResult, epoch: u64, effects: &mut Effects) {
         let Some(reply) = self.reply.take() else { return };
-        let output = CapturedOutput { stdout: self.stdout.into_text(), stderr: self.stderr.into_text() };
+        let output = CapturedOutput::of(self.stdout, self.stderr);
         if !self.cancel_waiters.is_empty() {
             report_cancel(&mut self.cancel_waiters, result.cancel_outcome(), effects);
         }
         effects.push(Effect::Reply(reply, Response { result, output, epoch }));
     }
+}
+
+/// What ended a call that was interrupted.
+#[derive(Default, Deserialize)]
+struct Ended {
+    exception: Option<PythonException>,
+    results: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::session::call::CallId;
 use crate::session::limits::{EffectiveLimits, needs_polling};
-use crate::session::state::call_record::{CallId, InFlightCall, QueuedCall};
+use crate::session::state::call_record::{InFlightCall, QueuedCall};
 use crate::worker::shared_page::SLOTS;
 use crate::worker::wire::{HostMessage, WireId};
 
@@ -28,6 +29,11 @@ impl CallTable {
     /// How many calls have no answer.
     pub(crate) fn len(&self) -> usize {
         self.queued.len() + self.in_flight_count
+    }
+
+    /// How many of them the worker has.
+    pub(crate) fn in_flight_count(&self) -> usize {
+        self.in_flight_count
     }
 
     /// How many of them have no answer that their caller knows. Those that will not start any more have one, though their worker
@@ -75,6 +81,10 @@ impl CallTable {
     pub(crate) fn take_queued(&mut self, call_id: CallId) -> Option<QueuedCall> {
         let at = self.queued.iter().position(|call| call.call_id == call_id)?;
         self.queued.remove(at)
+    }
+
+    pub(crate) fn queued(&self) -> impl Iterator<Item = &QueuedCall> {
+        self.queued.iter()
     }
 
     pub(crate) fn queued_mut(&mut self) -> impl Iterator<Item = &mut QueuedCall> {

@@ -2,18 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem};
+use beep_python_protocol::message::CancelOutcome;
+use beep_python_protocol::{ErrorCode, Frame, Outcome, Problem};
 use tokio::sync::oneshot;
 
-use crate::session::call::{CallResult, Request, RequestId, Response};
-use crate::session::error::{KillReason, cancelled_error, closing_error};
+use crate::session::call::{CallId, CallResult, Request, RequestId, Response};
+use crate::session::error::{KillReason, cancelled_error};
 use crate::session::event_channel::EventSender;
 use crate::session::limits::needs_polling;
-use crate::session::state::call_record::{CallId, CancelTarget, InFlightCall, QueuedCall, Watchdog, report_cancel};
+use crate::session::output::CapturedOutput;
+use crate::session::state::call_record::{CancelTarget, InFlightCall, QueuedCall, Watchdog, report_cancel};
 use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::state::SessionState;
-use crate::session::state::streams::{dispose_request, mark_cancelled};
+use crate::session::state::streams::{BatchEnd, PausedStream, dispose_request, mark_cancelled};
+use crate::worker::process_group::ProcessMark;
 use crate::worker::shared_page::SLOTS;
 use crate::worker::wire::{WireId, WorkerAnswer};
 
@@ -26,7 +29,7 @@ pub(crate) struct NewCall {
     pub(crate) reply: ReplySink,
 }
 
-/// Where a call stands when it is to be stopped.
+/// Where a call stands that has to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StopResult {
     /// It has its response: there is nothing to stop.
@@ -47,15 +50,24 @@ impl SessionState {
         now: Instant,
         effects: &mut Effects,
     ) -> Option<CallId> {
-        if let Err(problem) = self.admit() {
+        let admitted = match call.reply.continues() {
+            Some(batch) => self.paused.resume(batch), // part of a call that was admitted
+            None => self.admit(),
+        };
+        if let Err(problem) = admitted {
             effects.push(Effect::Reply(call.reply, Response::problem(problem, self.stats.epoch)));
+            return None;
+        }
+        if let Some(result) = self.tell_of_loss(&call.request) {
+            let (output, epoch) = (CapturedOutput::default(), self.stats.epoch);
+            effects.push(Effect::Reply(call.reply, Response { result, output, epoch }));
             return None;
         }
         if needs_polling(&call.request) {
             effects.push(Effect::PollUsage);
         }
         let call_id = self.calls.next_call_id();
-        self.calls.push(queued(call, call_id, watchdog(call_id)));
+        self.calls.push(queued(call, call_id, watchdog(call_id), now));
         self.send_ahead(now, effects);
         self.start_if_failed(effects);
         Some(call_id)
@@ -63,7 +75,7 @@ impl SessionState {
 
     fn admit(&self) -> Result<(), Problem> {
         if self.lifecycle.is_closing() {
-            return Err(closing_error());
+            return Err(self.closing.clone());
         }
         let max = self.max_waiting;
         if self.calls.len() >= max && self.calls.unanswered() >= max {
@@ -79,7 +91,7 @@ impl SessionState {
         client_request: &str,
         call: NewCall,
         watchdog: impl FnOnce(CallId) -> Option<Watchdog>,
-        now: Instant,
+        (now, mark): (Instant, ProcessMark),
         effects: &mut Effects,
     ) {
         let route = match self.client_requests.route(client_request) {
@@ -89,17 +101,20 @@ impl SessionState {
             }
         };
         let call_id = self.calls.next_call_id();
-        match self.nested.send(queued(call, call_id, watchdog(call_id)), route, self.limits, now) {
+        match self.nested.send(queued(call, call_id, watchdog(call_id), now), route, self.limits, (now, mark)) {
             Ok(message) => effects.push(Effect::Send(message)),
             Err(call) => {
-                let detail = format!("{SLOTS} calls within callbacks of this session have no answer yet");
+                let detail = format!(
+                    "{SLOTS} calls within callbacks of this session have no answer yet, as many as may; callbacks nest no \
+                     deeper, so answer one without a call"
+                );
                 call.reject(Problem::new(ErrorCode::QueueFull, detail), self.stats.epoch, effects);
             }
         }
     }
 
     pub(super) fn send_ahead(&mut self, now: Instant, effects: &mut Effects) {
-        if self.lifecycle.link().is_none() {
+        if self.lifecycle.link().is_none() || self.ends_by.is_some() {
             return;
         }
         while let Some(request) = self.calls.send_next(self.limits, now) {
@@ -125,26 +140,32 @@ impl SessionState {
         self.stats.idle_since = now;
         let mut result = call.result(answer);
         self.pause_stream(&call, &mut result, now, effects);
-        call.finish(result, self.stats.epoch, effects);
+        self.finish(call, result, effects);
         self.note_drained(effects);
     }
 
     /// A batch of a stream that this host continues has ended: the stream pauses, or ends where it was to be stopped.
     fn pause_stream(&mut self, call: &InFlightCall, result: &mut CallResult, now: Instant, effects: &mut Effects) {
         let Some(ReplySink::Stream(EventSender { channel, batch: Some(_), .. }, _)) = &call.reply else { return };
-        match (call.stopping, &call.request_id) {
+        match call.stopping {
             // The stop came as the batch ended.
-            (Some(why), _) => {
+            Some(why) => {
                 if let Some(handle_id) = mark_cancelled(result, why) {
                     let request = dispose_request(&handle_id);
                     let call_id = self.calls.next_call_id();
                     let dispose = NewCall { request, grace: call.grace, reply: ReplySink::Discard };
-                    self.calls.push(queued(dispose, call_id, None));
+                    self.calls.push(queued(dispose, call_id, None, now));
                     self.send_ahead(now, effects);
                 }
             }
-            (None, Some(request_id)) => self.paused.add(request_id.clone(), channel),
-            (None, None) => {}
+            None if channel.is_detached() => {} // who went disposes of it
+            None => {
+                let end = BatchEnd::of(result).filter(|end| !end.done);
+                if let Some(handle_id) = end.and_then(|end| end.handle_id) {
+                    let (batch, request_id) = (call.call_id, call.request_id.clone());
+                    self.paused.pause(PausedStream { batch, request_id, handle_id });
+                }
+            }
         }
     }
 
@@ -176,12 +197,19 @@ impl SessionState {
             self.note_drained(effects);
             return StopResult::Answered;
         }
+        let since = self.nested.began(call_id);
         let mut all = self.calls.in_flight_mut().chain(self.nested.iter_mut());
         let Some((slot, call)) = all.find(|(_, call)| call.call_id == call_id) else { return StopResult::Answered };
         call.stopping.get_or_insert(why);
         if mark_cancelled(slot) {
             if interrupt {
-                effects.push(Effect::Interrupt);
+                call.interrupted = true;
+                let id = call.id;
+                effects.push(Effect::Interrupt { since });
+                if since.is_none() {
+                    // After the interrupt: the waiting thread learns of that first.
+                    effects.extend(self.client_requests.take_of(id).map(Effect::EndRequests));
+                }
             }
             return StopResult::Running;
         }
@@ -194,13 +222,43 @@ impl SessionState {
         StopResult::NotStarted
     }
 
-    /// Kills the worker of a call that could not be interrupted.
-    pub(crate) fn kill_for_call(&mut self, call_id: CallId, effects: &mut Effects) {
-        let in_flight =
-            self.calls.in_flight_mut().chain(self.nested.iter_mut()).any(|(_, call)| call.call_id == call_id);
-        if in_flight {
-            self.kill(KillReason::CallUnresponsive, effects);
+    /// Interrupts a call once, as Ctrl-C does, and leaves it to its code whether it stops; one that has not started does not start.
+    ///
+    /// `press` gives the Ctrl-C to a slot on the shared page; like `mark_cancelled` it says whether its call has started.
+    pub(crate) fn press_ctrl_c(
+        &mut self,
+        call_id: CallId,
+        press: impl FnOnce(usize) -> bool,
+        mark_cancelled: impl FnOnce(usize) -> bool,
+        effects: &mut Effects,
+    ) -> CancelOutcome {
+        let since = self.nested.began(call_id);
+        let in_flight = {
+            let mut all = self.calls.in_flight_mut().chain(self.nested.iter_mut());
+            all.find(|(_, call)| call.call_id == call_id).map(|(slot, _)| slot)
+        };
+        if in_flight.is_some_and(press) {
+            effects.push(Effect::Interrupt { since });
+            return CancelOutcome::Interrupted;
         }
+        match self.stop(call_id, ErrorCode::Cancelled, true, mark_cancelled, effects) {
+            StopResult::Answered | StopResult::NotStarted => CancelOutcome::NotStarted,
+            StopResult::Running => CancelOutcome::Interrupted, // it started just now
+        }
+    }
+
+    /// Whether the call has been interrupted to stop it.
+    pub(crate) fn is_interrupted(&mut self, call_id: CallId) -> bool {
+        let mut all = self.calls.in_flight_mut().chain(self.nested.iter_mut());
+        all.any(|(_, call)| call.call_id == call_id && call.interrupted)
+    }
+
+    /// Kills the worker of a call that could not be interrupted, and is at these frames.
+    pub(crate) fn kill_for_call(&mut self, call_id: CallId, at: Vec<Frame>, effects: &mut Effects) {
+        let found = self.calls.in_flight_mut().chain(self.nested.iter_mut()).find(|(_, call)| call.call_id == call_id);
+        let Some((_, call)) = found else { return };
+        call.killed_at = at;
+        self.kill(KillReason::CallUnresponsive, effects);
     }
 
     /// Kills a worker that has not even passed this call by, though none of its calls runs: nothing else would end it.
@@ -211,26 +269,49 @@ impl SessionState {
         }
     }
 
-    /// The calls of this id, each with a way to learn what becomes of it.
+    /// The calls of this id.
+    pub(crate) fn calls_named(&mut self, request_id: &RequestId) -> Vec<CallId> {
+        let queued = self.calls.queued().filter(|call| call.request.request_id.as_ref() == Some(request_id));
+        let mut named: Vec<_> = queued.map(|call| call.call_id).collect();
+        let in_flight = self.calls.in_flight_mut().chain(self.nested.iter_mut()).map(|(_, call)| call);
+        let in_flight = in_flight.filter(|call| call.reply.is_some() && call.request_id.as_ref() == Some(request_id));
+        named.extend(in_flight.map(|call| call.call_id));
+        named
+    }
+
+    /// The calls of this id, each with a way to learn what becomes of it. They stop from now on: a stream whose batch ends
+    /// before it is interrupted does not go on.
     pub(crate) fn subscribe_cancellation(&mut self, request_id: &RequestId) -> Vec<CancelTarget> {
         let queued = self.calls.queued_mut().filter(|call| call.request.request_id.as_ref() == Some(request_id));
         let mut targets: Vec<_> =
             queued.map(|call| (call.call_id, call.grace, subscribe(&mut call.cancel_waiters))).collect();
         let in_flight = self.calls.in_flight_mut().chain(self.nested.iter_mut()).map(|(_, call)| call);
         let named = in_flight.filter(|call| call.reply.is_some() && call.request_id.as_ref() == Some(request_id));
-        targets.extend(named.map(|call| (call.call_id, call.grace, subscribe(&mut call.cancel_waiters))));
+        targets.extend(named.map(|call| {
+            call.stopping.get_or_insert(ErrorCode::Cancelled);
+            (call.call_id, call.grace, subscribe(&mut call.cancel_waiters))
+        }));
         targets.into_iter().map(|(call_id, grace, outcome)| CancelTarget { call_id, grace, outcome }).collect()
     }
 
-    /// Cancels the streams of this id that are between two batches. Returns their handles.
-    pub(crate) fn cancel_paused(&mut self, request_id: &RequestId) -> Vec<String> {
-        self.paused.cancel(request_id)
+    /// Cancels the streams of this id, or all, that are between two batches. Returns their handles.
+    pub(crate) fn cancel_paused(
+        &mut self,
+        request_id: Option<&RequestId>,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Vec<String> {
+        let handle_ids = self.paused.cancel(request_id);
+        if !handle_ids.is_empty() {
+            self.note_idle(now, effects);
+        }
+        handle_ids
     }
 }
 
-fn queued(call: NewCall, call_id: CallId, watchdog: Option<Watchdog>) -> QueuedCall {
+fn queued(call: NewCall, call_id: CallId, watchdog: Option<Watchdog>, now: Instant) -> QueuedCall {
     let NewCall { request, grace, reply } = call;
-    QueuedCall { call_id, request, grace, reply, watchdog, cancel_waiters: Vec::new() }
+    QueuedCall { call_id, arrived_at: now, request, grace, reply, watchdog, cancel_waiters: Vec::new() }
 }
 
 fn subscribe<T>(waiters: &mut Vec<oneshot::Sender<T>>) -> oneshot::Receiver<T> {

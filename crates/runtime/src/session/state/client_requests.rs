@@ -39,8 +39,21 @@ struct PendingRequest {
     /// The call that asks.
     call: WireId,
     reply: oneshot::Sender<ClientReply>,
-    /// The call from Python whose thread takes nested calls; `None` where the thread takes none.
-    host_call: Option<u64>,
+    host_call: HostCallId,
+}
+
+/// The call from Python that is a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HostCallId {
+    pub(crate) id: u64,
+    /// Whether the thread that waits for its result takes nested calls.
+    pub(crate) takes_nested: bool,
+}
+
+/// Requests that get no answer any more, once they are dropped.
+#[derive(Debug)]
+pub(crate) struct EndedRequests {
+    _pending: Vec<PendingRequest>,
 }
 
 impl ClientRequests {
@@ -48,7 +61,7 @@ impl ClientRequests {
     pub(crate) fn open(
         &mut self,
         call: WireId,
-        host_call: Option<u64>,
+        host_call: HostCallId,
     ) -> Result<(String, oneshot::Receiver<ClientReply>), Problem> {
         if self.pending.len() >= MAX_CLIENT_REQUESTS {
             let detail = format!("{MAX_CLIENT_REQUESTS} questions of this session have no answer yet");
@@ -73,6 +86,20 @@ impl ClientRequests {
         }
     }
 
+    /// Ends the requests of this call once what this returns is dropped; `None` where there are none.
+    pub(crate) fn take_of(&mut self, call: WireId) -> Option<EndedRequests> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        let ended = self.pending.extract_if(|_, request| request.call == call).map(|(_, request)| request);
+        Some(EndedRequests { _pending: ended.collect() })
+    }
+
+    /// Ends the request that this call from Python is, if it is one: nobody waits for its answer.
+    pub(crate) fn withdraw(&mut self, host_call: u64) {
+        self.pending.retain(|_, request| request.host_call.id != host_call);
+    }
+
     /// Ends all of them.
     pub(crate) fn clear(&mut self) {
         self.pending.clear();
@@ -81,11 +108,11 @@ impl ClientRequests {
     /// Where calls go that are nested in this request.
     pub(crate) fn route(&self, id: &str) -> Result<NestedRoute, Problem> {
         let request = number(id).and_then(|number| self.pending.get(&number)).ok_or_else(|| unknown(id))?;
-        let host_call = request.host_call.ok_or_else(|| {
+        if !request.host_call.takes_nested {
             let detail = "only a callback that the session's main thread waits for carries out calls; call without it";
-            Problem::new(ErrorCode::InvalidRequest, detail)
-        })?;
-        Ok(NestedRoute { call: request.call, host_call })
+            return Err(Problem::new(ErrorCode::InvalidRequest, detail));
+        }
+        Ok(NestedRoute { call: request.call, host_call: request.host_call.id })
     }
 }
 
@@ -95,6 +122,6 @@ fn number(id: &str) -> Option<u64> {
 
 fn unknown(id: &str) -> Problem {
     let id: String = id.chars().take(64).collect();
-    let detail = format!("no question '{id}' waits: it was answered, or its call has ended");
+    let detail = format!("no question '{id}' waits: it was answered, or its call was interrupted or has ended");
     Problem::new(ErrorCode::UnknownQuestion, detail)
 }

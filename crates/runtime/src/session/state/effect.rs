@@ -4,8 +4,10 @@ use beep_python_protocol::message::CancelOutcome;
 use tokio::sync::oneshot;
 
 use crate::session::call::Response;
+use crate::session::state::client_requests::EndedRequests;
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
+use crate::worker::process_group::ProcessMark;
 use crate::worker::wire::HostMessage;
 
 /// One thing to do once a transition is made, in order, before the next transition.
@@ -19,8 +21,11 @@ pub(crate) enum Effect {
     ReportCancel(oneshot::Sender<CancelOutcome>, CancelOutcome),
     /// So many calls that were sent to the worker have ended.
     CallsEnded(usize),
-    /// Interrupt the call that the shared page marks as cancelled.
-    Interrupt,
+    /// Interrupt the call that the shared page marks as cancelled, and the worker's processes; of a nested call, those that began
+    /// since it did.
+    Interrupt { since: Option<ProcessMark> },
+    /// Tell Python code that its client requests get no reply.
+    EndRequests(EndedRequests),
     /// Kill the worker.
     Kill,
     /// Start a worker: the session had failed.

@@ -1,6 +1,6 @@
 //! The events of a session's calls, the requests of Python code to its clients, and what observers ask.
 //!
-//! `running` is the id that the shared page names as running.
+//! Of the observers, `running` is the id that the shared page names as running.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,17 @@ use beep_python_protocol::{ErrorCode, Problem};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::session::call::{CallId, RequestId};
+use crate::session::error::closing_error;
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
 use crate::session::limits::EffectiveLimits;
-use crate::session::state::call_record::{CallId, InFlightCall};
-use crate::session::state::client_requests::ClientReply;
+use crate::session::state::call_record::InFlightCall;
+use crate::session::state::client_requests::{ClientReply, HostCallId};
+use crate::session::state::effect::Effects;
+use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::state::SessionState;
+use crate::session::state::subscribers::Subscriber;
 use crate::worker::wire::WireId;
 
 /// The call that runs, as far as its limits are concerned.
@@ -25,9 +30,12 @@ pub(crate) struct RunningCall {
 }
 
 impl SessionState {
-    /// Gives output to the call that wrote it. Returns false where none did: the session was idle.
-    pub(crate) fn record_output(&mut self, running: WireId, stderr: bool, bytes: &[u8]) -> bool {
-        let Some(call) = self.calls.get_mut(running) else { return false };
+    /// Gives output to the call that wrote it, else to the session's subscribers. Returns false where no call did that runs.
+    pub(crate) fn record_output(&mut self, id: Option<WireId>, stderr: bool, bytes: &[u8]) -> bool {
+        let Some(call) = id.and_then(|id| self.calls.get_mut(id)) else {
+            self.subscribers.write(stderr, bytes, self.limits.output);
+            return false;
+        };
         match &call.reply {
             Some(ReplySink::Stream(sender, _)) => sender.channel.write(stderr, bytes, call.limits.output),
             _ => {
@@ -46,27 +54,55 @@ impl SessionState {
         }
     }
 
-    /// Sends a request to the client of the running call. The receiver fails once the client will not answer any more.
-    /// `host_call` is the call from Python whose thread takes nested calls meanwhile.
+    /// Shows an object, or tells something, to the subscriber of this call; where that has ended, to those of the session. Returns
+    /// false where nobody takes it.
+    pub(crate) fn tell(&self, id: WireId, event: impl Fn() -> Event) -> bool {
+        match self.calls.get(id) {
+            Some(_) => self.emit(id, event()),
+            None => self.subscribers.emit(event),
+        }
+    }
+
+    /// Subscribes to what belongs to no call that runs.
+    pub(crate) fn subscribe(&mut self, subscriber: Subscriber, session: &str) -> Result<(), Problem> {
+        if matches!(self.lifecycle, Lifecycle::Closed) {
+            return Err(self.problem_of_end().unwrap_or_else(closing_error));
+        }
+        self.subscribers.add(subscriber, session, self.stats.epoch)
+    }
+
+    /// Ends the subscriptions of this id. Returns false where there are none.
+    pub(crate) fn end_subscriptions(&mut self, request_id: &RequestId) -> bool {
+        self.subscribers.end_of(request_id, self.stats.epoch)
+    }
+
+    /// Sends a request to the client of this call. The receiver fails once the client will not answer any more.
     pub(crate) fn request_from_client(
         &mut self,
-        running: WireId,
+        id: WireId,
         kind: ClientRequestKind,
         body: Bytes,
-        host_call: Option<u64>,
+        host_call: HostCallId,
     ) -> Result<oneshot::Receiver<ClientReply>, Problem> {
-        let capabilities = self.calls.get(running).and_then(InFlightCall::capabilities).unwrap_or_default();
+        let call = self.calls.get(id);
+        if call.is_some_and(|call| call.stopping.is_some()) {
+            return Err(Problem::new(
+                ErrorCode::Cancelled,
+                "the call has to stop, so its client is not asked any more",
+            ));
+        }
+        let capabilities = call.and_then(InFlightCall::capabilities).unwrap_or_default();
         let capable = match kind {
             ClientRequestKind::Input => capabilities.stdin,
             ClientRequestKind::Callback => capabilities.callbacks,
         };
         if !capable {
-            let detail = "no running call accepts input or callback requests";
+            let detail = "the call that this code belongs to has ended, or its client accepts no such request";
             return Err(Problem::new(ErrorCode::InvalidRequest, detail));
         }
-        let (id, reply) = self.client_requests.open(running, host_call)?;
-        if !self.emit(running, Event::ClientRequest(ClientRequest { id, kind, body })) {
-            self.client_requests.end_of(running); // the client has gone
+        let (question, reply) = self.client_requests.open(id, host_call)?;
+        if !self.emit(id, Event::ClientRequest(ClientRequest { id: question, kind, body })) {
+            self.client_requests.end_of(id); // the client has gone
         }
         Ok(reply)
     }
@@ -76,11 +112,19 @@ impl SessionState {
         self.client_requests.answer(id, reply)
     }
 
-    /// The subscriber of this call goes: the call's client requests get no reply.
-    pub(crate) fn detach_subscriber(&mut self, call_id: CallId) {
+    /// Python code does not wait any more for the result of this call from Python.
+    pub(crate) fn withdraw_client_request(&mut self, host_call: u64) {
+        self.client_requests.withdraw(host_call);
+    }
+
+    /// The subscriber of this call goes: the call's client requests get no reply, and a stream does not go on after it.
+    pub(crate) fn detach_subscriber(&mut self, call_id: CallId, now: Instant, effects: &mut Effects) {
         let id = self.calls.in_flight().find(|(_, call)| call.call_id == call_id).map(|(_, call)| call.id);
         if let Some(id) = id {
             self.client_requests.end_of(id);
+        }
+        if self.paused.leave(call_id) {
+            self.note_idle(now, effects);
         }
     }
 }
@@ -88,7 +132,7 @@ impl SessionState {
 impl SessionState {
     /// For how long no call has been in progress; `None` while one is.
     pub(crate) fn idle_for(&self, now: Instant) -> Option<Duration> {
-        (self.calls.len() == 0).then(|| now.saturating_duration_since(self.stats.idle_since))
+        (self.calls_in_progress() == 0).then(|| now.saturating_duration_since(self.stats.idle_since))
     }
 
     /// For how long the running call has run: since it was sent, or the one before it had ended.

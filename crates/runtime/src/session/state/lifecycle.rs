@@ -14,7 +14,7 @@ pub(crate) struct LinkId {
 /// ```text
 /// Starting ⇄ Running        a worker is ready, and is gone
 /// Starting ⇄ Failed         no worker could be started; the next call tries again
-/// any → Closing → Closed    calls in progress finish first; nothing leads back
+/// any → Closing → Closed    calls in progress finish first, or are interrupted; nothing leads back
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) enum Lifecycle {

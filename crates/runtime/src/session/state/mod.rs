@@ -13,7 +13,11 @@ pub(crate) mod events;
 pub(crate) mod lifecycle;
 pub(crate) mod nested;
 pub(crate) mod reply_sink;
+pub(crate) mod running;
+pub(crate) mod settling;
 pub(crate) mod state;
 pub(crate) mod streams;
+pub(crate) mod subscribers;
 #[cfg(test)]
 mod tests;
+pub(crate) mod untold;

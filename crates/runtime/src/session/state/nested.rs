@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use beep_python_protocol::{ErrorCode, Outcome, Problem};
 
+use crate::session::call::CallId;
 use crate::session::error::cancelled_error;
 use crate::session::limits::EffectiveLimits;
 use crate::session::state::call_record::{InFlightCall, QueuedCall};
 use crate::session::state::client_requests::NestedRoute;
 use crate::session::state::effect::Effects;
+use crate::worker::process_group::ProcessMark;
 use crate::worker::shared_page::SLOTS;
 use crate::worker::wire::{HostMessage, WireId};
 
@@ -24,6 +26,7 @@ struct NestedCall {
     /// The call whose callback waits.
     around: WireId,
     call: InFlightCall,
+    began: ProcessMark,
 }
 
 impl NestedCalls {
@@ -33,18 +36,23 @@ impl NestedCalls {
         call: QueuedCall,
         route: NestedRoute,
         limits: EffectiveLimits,
-        now: Instant,
+        (now, began): (Instant, ProcessMark),
     ) -> Result<HostMessage, QueuedCall> {
         let Some(slot) = self.calls.iter().position(Option::is_none) else { return Err(call) };
         self.last_sequence += 1;
         let (request, call) = call.sent(WireId::new(self.last_sequence, slot), limits, now);
-        self.calls[slot] = Some(NestedCall { around: route.call, call });
+        self.calls[slot] = Some(NestedCall { around: route.call, call, began });
         Ok(HostMessage::Nested { host_call: route.host_call, request })
     }
 
     /// Takes the nested call of this id, which has its answer.
     pub(crate) fn take(&mut self, id: WireId) -> Option<InFlightCall> {
         self.calls[id.slot()].take_if(|nested| nested.call.id == id).map(|nested| nested.call)
+    }
+
+    /// When a nested call began, if this is one.
+    pub(crate) fn began(&self, call_id: CallId) -> Option<ProcessMark> {
+        self.calls.iter().flatten().find(|nested| nested.call.call_id == call_id).map(|nested| nested.began)
     }
 
     /// The nested calls, each with its slot on the page.

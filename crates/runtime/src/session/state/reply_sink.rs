@@ -4,7 +4,7 @@ use beep_python_protocol::Capabilities;
 use beep_python_protocol::message::CancelOutcome;
 use tokio::sync::oneshot;
 
-use crate::session::call::Response;
+use crate::session::call::{CallId, Response};
 use crate::session::event_channel::{Batch, EventSender};
 
 /// The receiver of a response.
@@ -35,10 +35,20 @@ impl ReplySink {
         }
     }
 
+    /// The call of the batch before, of a stream that goes on.
+    pub(crate) fn continues(&self) -> Option<CallId> {
+        match self {
+            ReplySink::Stream(EventSender { batch: Some(Batch::Continuation { after }), .. }, _) => Some(*after),
+            _ => None,
+        }
+    }
+
     /// What became of a call that will not start. Of a stream, earlier batches ran.
     pub(crate) fn outcome_if_not_started(&self) -> CancelOutcome {
         match self {
-            ReplySink::Stream(EventSender { batch: Some(Batch::Continuation), .. }, _) => CancelOutcome::StateKept,
+            ReplySink::Stream(EventSender { batch: Some(Batch::Continuation { .. }), .. }, _) => {
+                CancelOutcome::StateKept
+            }
             _ => CancelOutcome::NotStarted,
         }
     }

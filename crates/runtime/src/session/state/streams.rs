@@ -1,13 +1,11 @@
 //! Streams between two batches, and how a stream ends before its last item.
 
-use std::sync::{Arc, Weak};
-
-use beep_python_protocol::{ErrorCode, Operation, Outcome};
+use beep_python_protocol::{ErrorCode, Operation, Outcome, Problem};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::session::call::{CallResult, Request, RequestId};
+use crate::session::call::{CallId, CallResult, Request, RequestId};
 use crate::session::error::cancelled_error;
-use crate::session::event_channel::EventChannel;
 
 /// What the worker answers at the end of a batch.
 #[derive(Deserialize)]
@@ -20,6 +18,9 @@ pub(crate) struct BatchEnd {
     pub(crate) done: bool,
     /// How many items the batch had.
     pub(crate) count: u64,
+    /// What the generator has returned, unless that is None.
+    #[serde(default)]
+    pub(crate) returned: Option<Box<RawValue>>,
 }
 
 impl BatchEnd {
@@ -45,24 +46,60 @@ pub(crate) fn mark_cancelled(result: &mut CallResult, why: ErrorCode) -> Option<
     Some(handle_id)
 }
 
-/// The named streams of a session between two batches: their subscribers have not read so far that more is asked for.
+/// A stream that this host continues, between two of its batches: its subscriber has not asked for more so far.
+#[derive(Debug)]
+pub(crate) struct PausedStream {
+    /// The call of the batch that has ended.
+    pub(crate) batch: CallId,
+    pub(crate) request_id: Option<RequestId>,
+    pub(crate) handle_id: String,
+}
+
+/// The paused streams of a session. Each is a call in progress, until it is stopped.
 #[derive(Debug, Default)]
-pub(crate) struct PausedStreams(Vec<(RequestId, Weak<EventChannel>)>);
+pub(crate) struct PausedStreams {
+    open: Vec<PausedStream>,
+    /// Why others do not go on. Their subscribers learn it as soon as they ask for more.
+    stopped: Vec<(CallId, Problem)>,
+}
 
 impl PausedStreams {
-    /// A batch of this stream has ended.
-    pub(crate) fn add(&mut self, request_id: RequestId, channel: &Arc<EventChannel>) {
-        self.0.retain(|(_, channel)| channel.strong_count() > 0);
-        self.0.push((request_id, Arc::downgrade(channel)));
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
     }
 
-    /// Cancels the streams of this id: their subscribers read that next. Returns the streams' handles.
-    pub(crate) fn cancel(&mut self, request_id: &RequestId) -> Vec<String> {
-        let named = self.0.iter().filter(|(id, _)| id == request_id);
-        let channels = named.filter_map(|(_, channel)| channel.upgrade());
-        let cancel = |channel: Arc<EventChannel>| {
-            channel.revise(|response| mark_cancelled(&mut response.result, ErrorCode::Cancelled)).flatten()
-        };
-        channels.filter_map(cancel).collect()
+    pub(crate) fn pause(&mut self, stream: PausedStream) {
+        self.open.push(stream);
+    }
+
+    /// The stream goes on after this batch; an error where it was stopped meanwhile.
+    pub(crate) fn resume(&mut self, batch: CallId) -> Result<(), Problem> {
+        self.open.retain(|stream| stream.batch != batch);
+        match self.stopped.iter().position(|(stopped, _)| *stopped == batch) {
+            Some(at) => Err(self.stopped.swap_remove(at).1),
+            None => Ok(()),
+        }
+    }
+
+    /// The subscriber of a stream goes. Returns whether the stream was open.
+    pub(crate) fn leave(&mut self, batch: CallId) -> bool {
+        let before = self.open.len();
+        self.open.retain(|stream| stream.batch != batch);
+        self.stopped.retain(|(stopped, _)| *stopped != batch);
+        self.open.len() < before
+    }
+
+    /// Cancels the streams of this id, or all. Returns their handles.
+    pub(crate) fn cancel(&mut self, request_id: Option<&RequestId>) -> Vec<String> {
+        let cancelled = |stream: &mut PausedStream| request_id.is_none_or(|id| stream.request_id.as_ref() == Some(id));
+        let cancelled: Vec<_> = self.open.extract_if(.., cancelled).collect();
+        let problem = cancelled_error(ErrorCode::Cancelled, Outcome::StateKept);
+        self.stopped.extend(cancelled.iter().map(|stream| (stream.batch, problem.clone())));
+        cancelled.into_iter().map(|stream| stream.handle_id).collect()
+    }
+
+    /// Stops all: they are gone with their worker.
+    pub(crate) fn stop_all(&mut self, problem: &Problem) {
+        self.stopped.extend(self.open.drain(..).map(|stream| (stream.batch, problem.clone())));
     }
 }

@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use beep_python_protocol::{ErrorCode, WorkerDeath};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tracing::Instrument;
 
-use crate::session::error::KillReason;
+use crate::session::error::{KillReason, expired_error};
 use crate::session::shared::{Link, SessionInner};
 use crate::session::supervisor::callbacks::host::serve_host_calls;
 use crate::session::supervisor::exit_report::describe_exit;
 use crate::session::supervisor::lifecycle::{drained, idle_out};
+use crate::session::supervisor::out_of_memory::OwnGroup;
 use crate::session::supervisor::reader::read_messages;
 use crate::session::supervisor::resource_monitor::{apply_kernel_limits, monitor_resources};
 use crate::session::supervisor::spawn::{ReadyWorker, STDERR_DRAIN_TIMEOUT};
@@ -24,8 +25,6 @@ use crate::worker::write_queue::WriteQueue;
 use crate::worker::zygote::Death;
 
 const EXIT_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a worker may take to end as a program does: its threads are joined, its functions of `atexit` run.
-const EXIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The tasks of one worker.
 struct WorkerTasks {
@@ -53,7 +52,9 @@ pub(crate) async fn run_worker(inner: &Arc<SessionInner>, ready: ReadyWorker) ->
 
 async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit {
     let (worker, stdio, page) = (ready.worker.clone(), ready.stdio.clone(), ready.page.clone());
+    let _zygote = ready.zygote.clone(); // another may have taken its place
     let began = Instant::now();
+    let group = OwnGroup::of(worker.pid());
     apply_kernel_limits(worker.pid(), &inner.config.limits).await;
     let (requests, host) = (Arc::new(WriteQueue::default()), Arc::new(WriteQueue::default()));
     let link = Link { worker: worker.clone(), page, requests, host, data: ready.data.clone() };
@@ -67,16 +68,19 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
         // Without its link a worker is of no use, whatever it is still doing.
         _ = &mut tasks.reader => {}
         () = drained(inner) => {}
-        () = monitor_resources(inner, worker.pid()) => {}
+        () = monitor_resources(inner, worker.sampler()) => {}
         () = idle_out(inner) => {
             tracing::info!("the session was idle for as long as it may, and ends");
-            inner.update(|state, _, effects| state.close(effects));
+            let problem = expired_error(&inner.id, inner.config.idle_timeout.unwrap_or_default());
+            inner.update(|state, _, effects| state.expire(problem, effects));
         }
     }
     stop_tasks(inner, &worker, &stdio, &mut tasks).await;
     let death = timeout(EXIT_REPORT_TIMEOUT, death).await.ok().and_then(Result::ok);
-    worker.kill_orphans();
-    report_exit(inner, &worker, death, &stdio, began)
+    if death.is_none() {
+        worker.kill_orphans(); // as a rule its zygote does so, to which they fall
+    }
+    report_exit(inner, &worker, (death, group), &stdio, began)
 }
 
 fn spawn_tasks(inner: &Arc<SessionInner>, ready: ReadyWorker, link: Link) -> (WorkerTasks, oneshot::Receiver<Death>) {
@@ -103,10 +107,12 @@ fn spawn_tasks(inner: &Arc<SessionInner>, ready: ReadyWorker, link: Link) -> (Wo
     (tasks, death)
 }
 
-/// Closes the link, upon which an idle worker exits, and reads what is left of it.
+/// Closes the link, upon which an idle worker exits as a program does (its threads are joined, its functions of `atexit` run), and
+/// reads what is left of it.
 async fn stop_tasks(inner: &SessionInner, worker: &Worker, stdio: &StdioPump, tasks: &mut WorkerTasks) {
     tasks.writer.abort();
-    if timeout(EXIT_TIMEOUT, stdio.pump_until_exit(worker, inner)).await.is_err() {
+    let by = inner.read(|state, _| state.ends_by()).unwrap_or_else(|| Instant::now() + inner.config.drain);
+    if timeout_at(by.into(), stdio.pump_until_exit(worker, inner)).await.is_err() {
         worker.kill();
         stdio.pump_until_exit(worker, inner).await;
     }
@@ -121,13 +127,13 @@ async fn stop_tasks(inner: &SessionInner, worker: &Worker, stdio: &StdioPump, ta
 fn report_exit(
     inner: &SessionInner,
     worker: &Worker,
-    death: Option<Death>,
+    (death, group): (Option<Death>, Option<OwnGroup>),
     stdio: &StdioPump,
     began: Instant,
 ) -> WorkerExit {
     let has_answered = inner.read(|state, _| state.stats().last_call_ended_at.is_some_and(|ended| ended >= began));
     let (kill_reason, closing) = inner.read(|state, _| (state.stats().kill_reason, state.lifecycle().is_closing()));
-    let exit = describe_exit(worker.pid(), death, stdio.stderr_tail(), kill_reason.is_some());
+    let exit = describe_exit(worker.pid(), death, stdio.last_words(), group.as_ref(), kill_reason.is_some());
     // What exceeds a limit while nothing runs will do so again as soon as it is replaced.
     let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_)));
     let is_unexpected = by_itself && !closing;

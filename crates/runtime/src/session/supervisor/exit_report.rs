@@ -2,35 +2,23 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use beep_python_protocol::{DeathCause, WorkerDeath};
 
+use crate::session::supervisor::out_of_memory::OwnGroup;
 use crate::worker::zygote::Death;
 
-/// The first words of the interpreter's crash report.
-const FAULT: &str = "Fatal Python error: ";
-/// How many processes the kernel had killed for want of memory at the last check.
-static OUT_OF_MEMORY_KILLS: AtomicU64 = AtomicU64::new(u64::MAX);
-
-/// Notes how many processes the kernel has killed for want of memory so far.
-pub(crate) fn note_out_of_memory_kills() {
-    if OUT_OF_MEMORY_KILLS.load(Ordering::Relaxed) == u64::MAX {
-        OUT_OF_MEMORY_KILLS.store(out_of_memory_kills().unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-}
-
-/// Describes the exit of a worker; `by_host` where this host killed it.
-pub(crate) fn describe_exit(pid: i32, death: Option<Death>, stderr_tail: String, by_host: bool) -> WorkerDeath {
+/// Describes the exit of a worker; `by_host` where this host killed it. `fault` and `stderr_tail` are what it wrote.
+pub(crate) fn describe_exit(
+    pid: i32,
+    death: Option<Death>,
+    (fault, stderr_tail): (Option<String>, String),
+    group: Option<&OwnGroup>,
+    by_host: bool,
+) -> WorkerDeath {
     let status = death.map(|death| ExitStatus::from_raw(death.status));
     let signal = status.and_then(|status| status.signal());
-    let ran_out = || {
-        let now = out_of_memory_kills();
-        let before = OUT_OF_MEMORY_KILLS.load(Ordering::Relaxed);
-        let more = now.is_some_and(|now| now > before);
-        OUT_OF_MEMORY_KILLS.store(now.unwrap_or(before), Ordering::Relaxed);
-        more
-    };
+    let ran_out = || group.is_some_and(OwnGroup::ran_out_of_memory);
     WorkerDeath {
         pid,
         exit_code: status.and_then(|status| status.code()),
@@ -38,7 +26,7 @@ pub(crate) fn describe_exit(pid: i32, death: Option<Death>, stderr_tail: String,
         signal_name: signal.and_then(signal_name).map(str::to_owned),
         cause: status.map(|status| cause(status, by_host, ran_out)),
         peak_memory_bytes: death.map(|death| death.peak_memory_bytes),
-        fault: stderr_tail.find(FAULT).map(|at| stderr_tail[at..].to_owned()),
+        fault,
         stderr_tail,
     }
 }
@@ -52,15 +40,6 @@ fn cause(status: ExitStatus, by_host: bool, ran_out_of_memory: impl FnOnce() -> 
         Some(4..=8 | 11 | 31) => DeathCause::Crash,
         Some(_) => DeathCause::Killed,
     }
-}
-
-fn out_of_memory_kills() -> Option<u64> {
-    oom_kill(&std::fs::read_to_string("/proc/vmstat").ok()?)
-}
-
-/// The counter counts every process that was ended, for want of memory of the machine or of a control group.
-fn oom_kill(vmstat: &str) -> Option<u64> {
-    vmstat.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
 /// The names of the signals that end a process by default (signal(7), x86 and ARM).
@@ -101,11 +80,5 @@ mod tests {
         assert_eq!(by(11, true), DeathCause::Crash);
         assert_eq!(by(3 << 8, true), DeathCause::Exit);
         assert_eq!(cause(ExitStatus::from_raw(9), true, || true), DeathCause::Host);
-    }
-
-    #[test]
-    fn the_kernel_counts_those_it_ends() {
-        assert_eq!(oom_kill("pgfault 7\noom_kill 3\noom_killer 9\n"), Some(3));
-        assert_eq!(oom_kill(""), None);
     }
 }

@@ -10,10 +10,9 @@ pub(crate) async fn closing(inner: &SessionInner) {
     let _ = inner.observe().wait_for(Lifecycle::is_closing).await;
 }
 
-/// Returns once a session that closes has no calls left.
+/// Returns once a worker that has to end has no calls left.
 pub(crate) async fn drained(inner: &SessionInner) {
-    closing(inner).await;
-    while inner.read(|state, _| state.calls_in_progress()) > 0 {
+    while !inner.read(|state, _| state.is_drained()) {
         inner.drained.notified().await;
     }
 }

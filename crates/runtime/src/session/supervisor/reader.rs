@@ -46,7 +46,11 @@ fn take_message(inner: &SessionInner, message: WorkerMessage) {
         WorkerMessage::Display { id, body } => drop(state.emit(id, Event::Display(body))),
         WorkerMessage::Item { id, body, is_handle: false } => drop(state.emit(id, Event::Item(body))),
         WorkerMessage::Item { id, body, is_handle: true } => drop(state.emit(id, Event::ItemHandle(body))),
-        WorkerMessage::Ready | WorkerMessage::HostCall { .. } => {
+        WorkerMessage::Ready
+        | WorkerMessage::HostCall { .. }
+        | WorkerMessage::ClientCall { .. }
+        | WorkerMessage::Withdraw { .. }
+        | WorkerMessage::Output { .. } => {
             tracing::warn!("the worker sent a message that has no place on this link");
         }
     });

@@ -4,25 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::ErrorCode;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use crate::session::call::CallId;
 use crate::session::error::KillReason;
 use crate::session::interrupt::interrupt_then_kill;
 use crate::session::limits::SessionLimits;
 use crate::session::shared::{SessionInner, running};
-use crate::session::state::call_record::CallId;
 use crate::session::state::events::RunningCall;
-use crate::worker::resource_usage::ResourceUsage;
+use crate::session::state::untold::TooLarge;
+use crate::worker::resource_usage::{MemoryQuestion, ResourceUsage, Sampler};
 use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
 /// How often the usage of a session with limits is sampled.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The shortest time between two samples, however fast calls come.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// The longest grace of a call that exceeds a memory limit: it goes on allocating meanwhile.
-const MEMORY_GRACE: Duration = Duration::from_millis(500);
-/// What a process may have mapped beyond the memory limit of its session. Beyond that, Python itself raises MemoryError.
-const DATA_SLACK: u64 = 128 << 20;
+/// The longest grace of a call that exceeds a limit of memory or processes: it goes on taking more meanwhile.
+const GROWING_GRACE: Duration = Duration::from_millis(500);
+/// The least time that a session has to free what a stopped call left, its processes too, which may have to clean up.
+const TIME_TO_FREE: Duration = Duration::from_secs(1);
+/// What code may take meanwhile, to free it.
+const FREEING_SLACK: u64 = 16 << 20;
+/// What a process may have mapped beyond the memory limit of its session. Beyond that, Python itself raises MemoryError. The
+/// kernel counts files too that are mapped to be written privately, of which nothing may be in memory: hence the room.
+const DATA_SLACK: u64 = 4 << 30;
 /// How many tasks the user of a session with a process limit may have beyond those at its start, and how many threads each
 /// process may have.
 const TASKS_SLACK: u64 = 512;
@@ -51,19 +57,35 @@ struct Observed {
 }
 
 /// Watches the worker as long as it lives.
-pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, worker: i32) {
+pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sampler) {
     let limits = &inner.config.limits;
     let always = limits.need_polling();
     let mut observed = Observed::default();
     let mut was_exceeded = false;
+    let mut held_too_much = None;
+    let mut idle_with_too_many = None;
     loop {
         wait_for_poll(inner, always).await;
-        let call_before = running_call(inner).map(|call| call.call_id);
-        let of_processes = sample(worker).await;
+        let call = running_call(inner);
+        let call_before = call.map(|call| call.call_id);
+        let settling = inner.read(|state, _| state.is_settling());
+        let question = match settling {
+            true => MemoryQuestion::Exactly,
+            false => memory_question(limits, call, &observed, inner.data.bytes()),
+        };
+        let of_processes;
+        (sampler, of_processes) = sample(sampler, question).await;
         let call = running_call(inner);
         let call_id = call.map(|call| call.call_id);
         let usage = counted(of_processes, inner.data.bytes(), call.is_some());
         let exceeded = limits.exceeded_by(&usage);
+        if settling {
+            held_too_much = too_large(limits, &usage);
+            inner.update(|state, _, effects| state.settle(held_too_much.map(|(large, _)| large), effects));
+            continue;
+        }
+        let exceeded =
+            exceeded.filter(|&code| code != ErrorCode::MemoryExceeded || !is_tolerated(held_too_much, &usage));
         let still_exceeded = was_exceeded && exceeded.is_some();
         was_exceeded = exceeded.is_some();
         if call_id != call_before && !still_exceeded {
@@ -74,7 +96,12 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, worker: i32) {
         if call_id != observed.call {
             observed = Observed { call: call_id, before: usage, notified: false };
         }
+        if (call.is_some(), exceeded) != (false, Some(ErrorCode::TooManyProcesses)) {
+            idle_with_too_many = None;
+        }
         match (call, exceeded) {
+            (None, Some(ErrorCode::TooManyProcesses))
+                if idle_with_too_many.get_or_insert_with(Instant::now).elapsed() < TIME_TO_FREE => {}
             (None, Some(code)) => {
                 inner.update(|state, _, effects| state.kill(KillReason::LimitExceeded(code), effects));
             }
@@ -90,6 +117,20 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, worker: i32) {
     }
 }
 
+/// How much a session has, though the call that took it was stopped, and until when it may.
+type HeldTooMuch = Option<(TooLarge, Instant)>;
+
+fn too_large(limits: &SessionLimits, usage: &ResourceUsage) -> HeldTooMuch {
+    let limit = limits.memory_bytes.filter(|&limit| usage.memory_bytes > limit)?;
+    let large = TooLarge { held: usage.memory_bytes, limit, time: limits.grace.max(TIME_TO_FREE) };
+    Some((large, Instant::now() + large.time))
+}
+
+/// Whether the session still has the time to free what it holds, and has not taken more.
+fn is_tolerated(held: HeldTooMuch, usage: &ResourceUsage) -> bool {
+    held.is_some_and(|(large, until)| Instant::now() < until && usage.memory_bytes <= large.held + FREEING_SLACK)
+}
+
 /// Returns when the next sample is due.
 async fn wait_for_poll(inner: &SessionInner, always: bool) {
     if !always && !inner.read(|state, _| state.needs_polling()) {
@@ -101,8 +142,32 @@ async fn wait_for_poll(inner: &SessionInner, always: bool) {
 }
 
 /// What the worker and its descendants use.
-async fn sample(worker: i32) -> ResourceUsage {
-    tokio::task::spawn_blocking(move || ResourceUsage::sample(worker)).await.unwrap_or_default()
+async fn sample(mut sampler: Sampler, question: MemoryQuestion) -> (Sampler, ResourceUsage) {
+    let sampled = tokio::task::spawn_blocking(move || {
+        let usage = sampler.sample(question);
+        (sampler, usage)
+    });
+    match sampled.await {
+        Ok(sampled) => sampled,
+        Err(_) => std::future::pending().await, // the runtime is shutting down
+    }
+}
+
+/// What has to be known of the memory of the session's processes: `data` is what this host has beside that.
+fn memory_question(
+    limits: &SessionLimits,
+    call: Option<RunningCall>,
+    observed: &Observed,
+    data: u64,
+) -> MemoryQuestion {
+    let growth = call.and_then(|call| call.limits.memory_growth);
+    let most = match growth {
+        Some(_) if call.map(|call| call.call_id) != observed.call => return MemoryQuestion::HowMuch,
+        Some(growth) => Some(observed.before.memory_bytes.saturating_add(growth)),
+        None => None,
+    };
+    let most = most.into_iter().chain(limits.memory_bytes).min();
+    most.map_or(MemoryQuestion::Unlimited, |most| MemoryQuestion::IsAbove(most.saturating_sub(data)))
 }
 
 /// With what this host holds of the session's data. While no call runs, data that wait for a slow reader count against the
@@ -118,8 +183,7 @@ fn running_call(inner: &SessionInner) -> Option<RunningCall> {
 
 fn stop_call(inner: &Arc<SessionInner>, call: RunningCall, code: ErrorCode) {
     let grace = match code {
-        ErrorCode::TooManyProcesses => Duration::ZERO, // its children take no notice of an interrupt
-        ErrorCode::MemoryExceeded => call.grace.min(MEMORY_GRACE),
+        ErrorCode::MemoryExceeded | ErrorCode::TooManyProcesses => call.grace.min(GROWING_GRACE),
         _ => call.grace,
     };
     let inner = inner.clone();

@@ -24,7 +24,7 @@ use crate::worker::scratch::ScratchPool;
 use crate::worker::shared_page::SharedPage;
 use crate::worker::wire::{HostMessage, WorkerAnswer, WorkerMessage};
 use crate::worker::worker::{Worker, WorkerEnds};
-use crate::worker::zygote::Death;
+use crate::worker::zygote::{Death, ForkRequest, Zygote};
 use crate::worker::zygote_error::ZygoteError;
 
 const WORKER_READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,6 +32,8 @@ const WORKER_READY_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const STDERR_DRAIN_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long the code of a session's setup may take, where its calls have no deadline.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(600);
+/// How many zygotes in a row may be outdated.
+const MAX_OUTDATED: usize = 2;
 const READ_BYTES: usize = 64 << 10;
 
 /// A worker that has reported readiness, and all ends of it.
@@ -45,6 +47,8 @@ pub(crate) struct ReadyWorker {
     pub(crate) host: (pipe::Receiver, pipe::Sender),
     pub(crate) data: Arc<DataLink>,
     pub(crate) death: oneshot::Receiver<Death>,
+    /// Its parent, which must not end before it.
+    pub(crate) zygote: Arc<Zygote>,
 }
 
 /// The worker's answers, as messages.
@@ -131,16 +135,7 @@ impl AnswerPipe {
 pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorker, ZygoteError> {
     let began = Instant::now();
     let epoch = inner.read(|state, _| state.stats().epoch);
-    let zygote = inner.zygote.get().await?;
-    let handles = inner.config.limits.handles;
-    let forked = match timeout(WORKER_READY_TIMEOUT, Worker::fork(&zygote, &inner.handle_prefix, epoch, handles)).await
-    {
-        Ok(forked) => forked?,
-        Err(_) => {
-            inner.zygote.forget(&zygote).await; // it is stopped, or busy with what it should never do
-            return Err(ZygoteError::WorkerTimeout(WORKER_READY_TIMEOUT));
-        }
-    };
+    let (zygote, forked) = fork(inner, epoch).await?;
     let WorkerEnds { worker, requests, answers, stdout, stderr, slots: page, host, data, death } = forked;
     let data = Arc::new(data);
     let stdio = Arc::new(StdioPump::new(stdout, stderr));
@@ -157,7 +152,7 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
             return Err(error);
         }
         tracing::debug!(pid = worker.pid(), epoch, took = ?began.elapsed(), "a worker is ready");
-        return Ok(ReadyWorker { worker: Arc::new(worker), requests, answers, stdio, page, host, data, death });
+        return Ok(ReadyWorker { worker: Arc::new(worker), requests, answers, stdio, page, host, data, death, zygote });
     }
     worker.kill();
     let _ = timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await;
@@ -166,6 +161,30 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
         Err(_) => ZygoteError::WorkerTimeout(WORKER_READY_TIMEOUT),
         Ok(_) => ZygoteError::WorkerExited(stdio.stderr_tail()),
     })
+}
+
+/// Forks a worker from a zygote that has what the environment holds now.
+async fn fork(inner: &SessionInner, epoch: u64) -> Result<(Arc<Zygote>, WorkerEnds), ZygoteError> {
+    let (tag, handles) = (inner.handle_prefix.as_str(), inner.config.limits.handles);
+    let mut outdated = 0;
+    loop {
+        let zygote = inner.zygote.get().await?;
+        // An environment that changes all the time is taken as it is.
+        let request = ForkRequest { tag, epoch, handles, check: outdated < MAX_OUTDATED };
+        match timeout(WORKER_READY_TIMEOUT, Worker::fork(&zygote, &request)).await {
+            Ok(Ok(forked)) => return Ok((zygote, forked)),
+            Ok(Err(ZygoteError::Outdated(path))) => {
+                tracing::info!(path, "the environment has changed: sessions start from a new zygote");
+                outdated += 1;
+                inner.zygote.forget(&zygote).await;
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(_) => {
+                inner.zygote.forget(&zygote).await; // it is stopped, or busy with what it should never do
+                return Err(ZygoteError::WorkerTimeout(WORKER_READY_TIMEOUT));
+            }
+        }
+    }
 }
 
 /// Has the worker do what the session's options say, before any call.

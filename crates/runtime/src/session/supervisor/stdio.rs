@@ -1,10 +1,11 @@
-//! The standard output and error of a worker, which are always drained: to the call that runs, else to the log.
+//! The standard output and error of a worker, which are always drained: to the call that runs, else to the session's subscribers and the log.
 
 use std::sync::Mutex;
 
-use crate::session::output::{StderrTail, UnattributedOutputLog};
+use crate::session::output::UnattributedOutputLog;
 use crate::session::shared::{Link, SessionInner};
 use crate::session::state::state::SessionState;
+use crate::session::supervisor::last_words::LastWords;
 use crate::worker::output_pipe::{Drained, OutputPipe};
 use crate::worker::wire::WireId;
 use crate::worker::worker::Worker;
@@ -14,7 +15,7 @@ use crate::worker::worker::Worker;
 pub(crate) struct StdioPump {
     stdout: OutputPipe,
     stderr: OutputPipe,
-    tail: Mutex<StderrTail>,
+    tail: Mutex<LastWords>,
     unattributed: Mutex<UnattributedOutputLog>,
 }
 
@@ -34,16 +35,29 @@ impl StdioPump {
         let running = || link.map(|link| WireId(link.page.running()));
         for (stderr, output) in [(false, &self.stdout), (true, &self.stderr)] {
             let drained = output.drain(running, |call, bytes| {
-                if stderr {
-                    self.tail.lock().expect("no panic while held").push(bytes);
-                }
-                if !call.is_some_and(|call| state.record_output(call, stderr, bytes)) {
-                    self.unattributed.lock().expect("no panic while held").log(session, stderr, bytes);
-                }
+                self.record(state, call, stderr, bytes, session);
             });
             more |= drained == Drained::More;
         }
         more
+    }
+
+    /// Takes what a worker has sent as the output of a call, whichever runs. Earlier output comes first.
+    pub(crate) fn take(&self, inner: &SessionInner, of: WireId, stderr: bool, bytes: &[u8]) {
+        inner.update(|state, link, _| {
+            self.drain_into(state, link, &inner.id);
+            self.record(state, Some(of), stderr, bytes, &inner.id);
+        });
+    }
+
+    /// Gives output to its call; to the session's subscribers and the log where that has ended or there is none.
+    fn record(&self, state: &mut SessionState, call: Option<WireId>, stderr: bool, bytes: &[u8], session: &str) {
+        if stderr {
+            self.tail.lock().expect("no panic while held").push(bytes);
+        }
+        if !state.record_output(call, stderr, bytes) {
+            self.unattributed.lock().expect("no panic while held").log(session, stderr, bytes);
+        }
     }
 
     /// Drains output as it comes, so that the worker never blocks. Returns once no writer is left.
@@ -69,6 +83,12 @@ impl StdioPump {
             () = self.pump(inner) => {}
         }
         worker.ended().await;
+    }
+
+    /// The report of a crash, and the last lines on standard error.
+    pub(crate) fn last_words(&self) -> (Option<String>, String) {
+        let tail = self.tail.lock().expect("no panic while held");
+        (tail.fault(), tail.text())
     }
 
     /// The last lines on standard error.

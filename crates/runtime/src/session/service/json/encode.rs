@@ -65,6 +65,7 @@ pub async fn encode_response(response: Response, arrays: ArrayFormat) -> Encoded
         CallResult::Problem(mut problem) => {
             problem.stdout = output.stdout;
             problem.stderr = output.stderr;
+            problem.omitted_output_bytes = output.omitted_bytes;
             problem.session_epoch = (epoch > 0).then_some(epoch);
             EncodedResponse::Problem(problem)
         }
@@ -85,7 +86,7 @@ pub async fn encode_response(response: Response, arrays: ArrayFormat) -> Encoded
     }
 }
 
-/// The end of a response, in place of the closing brace of the worker's object: `,"stdout":…,"stderr":…,"sessionEpoch":N}`.
+/// The end of a response, in place of the closing brace of the worker's object: `,"stdout":…,"stderr":…,"omittedOutputBytes":N,"sessionEpoch":N}`.
 fn extras(output: &CapturedOutput, epoch: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(24);
     for (name, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
@@ -93,6 +94,9 @@ fn extras(output: &CapturedOutput, epoch: u64) -> Vec<u8> {
             out.extend_from_slice(format!(r#","{name}":"#).as_bytes());
             out.extend_from_slice(&serde_json::to_vec(text).unwrap_or_else(|_| b"null".to_vec()));
         }
+    }
+    if output.omitted_bytes > 0 {
+        out.extend_from_slice(format!(r#","omittedOutputBytes":{}"#, output.omitted_bytes).as_bytes());
     }
     out.extend_from_slice(br#","sessionEpoch":"#);
     out.extend_from_slice(epoch.to_string().as_bytes());

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
+use crate::session::output::OutputText;
 use crate::session::service::json::encode::{EncodedResponse, encode_response};
 use crate::session::service::json::floats::ArrayFormat;
 use crate::worker::chunks::Chunks;
@@ -12,7 +13,8 @@ use crate::worker::chunks::Chunks;
 /// An event without its framing. It has no line break in it.
 #[derive(Debug)]
 pub enum EncodedEvent {
-    /// An event before the response: its name (`stdout` `stderr` `display` `item` `input_request` `callback`), and a JSON object.
+    /// An event before the response: its name (`stdout` `stderr` `display` `clear_output` `log` `progress` `item` `input_request` `callback`
+    /// `session`), and a JSON object.
     Event(&'static str, Chunks),
     /// The last event: the response, as an operation without events has it.
     Response(EncodedResponse),
@@ -24,9 +26,13 @@ pub async fn encode_event(event: Event, form: ValueForm) -> EncodedEvent {
         Event::Stdout(_) => "stdout",
         Event::Stderr(_) => "stderr",
         Event::Display(_) => "display",
+        Event::Log(_) => "log",
+        Event::Progress(_) => "progress",
         Event::Item(_) | Event::ItemHandle(_) => "item",
         Event::ClientRequest(ClientRequest { kind: ClientRequestKind::Input, .. }) => "input_request",
         Event::ClientRequest(ClientRequest { kind: ClientRequestKind::Callback, .. }) => "callback",
+        Event::ClearOutput { .. } => "clear_output",
+        Event::Session(_) => "session",
         Event::Response(_) => "result",
     };
     match event {
@@ -44,8 +50,18 @@ pub async fn encode_event(event: Event, form: ValueForm) -> EncodedEvent {
 /// The JSON object of an event; an empty one for the response, which has an encoding of its own.
 pub fn event_json(event: &Event) -> Chunks {
     match event {
-        Event::Stdout(text) | Event::Stderr(text) => object(&json!({ "text": text })),
-        Event::Display(body) | Event::ItemHandle(body) => one_line(body.clone()),
+        Event::ClearOutput { wait } => object(&json!({ "wait": wait })),
+        Event::Stdout(OutputText { text, omitted_bytes: 0 }) | Event::Stderr(OutputText { text, omitted_bytes: 0 }) => {
+            object(&json!({ "text": text }))
+        }
+        Event::Stdout(OutputText { text, omitted_bytes }) | Event::Stderr(OutputText { text, omitted_bytes }) => {
+            object(&json!({ "text": text, "omittedBytes": omitted_bytes }))
+        }
+        Event::Session(body)
+        | Event::Display(body)
+        | Event::Log(body)
+        | Event::Progress(body)
+        | Event::ItemHandle(body) => one_line(body.clone()),
         Event::Item(body) => one_line(value(body)),
         Event::ClientRequest(ClientRequest { id, body, .. }) => {
             let head = format!(r#"{{"questionId":"{id}","#);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{CallLimits, ErrorCode, Outcome};
+use beep_python_protocol::{CallLimits, ErrorCode, Frame, Outcome};
 use bytes::Bytes;
 
 use super::fixture::{Fixture, eval, named, outcome, problem, text, value};
@@ -123,7 +123,7 @@ fn running_call_is_interrupted_and_keeps_the_state() {
     assert_eq!(session.stop(call_id.expect("taken"), true), StopResult::Running);
     assert_eq!(session.interrupts, 1);
     assert_eq!(outcome(&mut target.outcome), None);
-    session.answer(&request, WorkerAnswer::Cancelled { started: true, results: Bytes::new() });
+    session.answer(&request, WorkerAnswer::Cancelled { told: Bytes::from_static(b"{}") });
     assert_eq!(problem(&mut receiver).outcome, Some(Outcome::StateKept));
     assert_eq!(outcome(&mut target.outcome), Some(CancelOutcome::StateKept));
     assert_eq!(session.stop(call_id.expect("taken"), true), StopResult::Answered);
@@ -146,11 +146,13 @@ fn call_that_was_not_stopped_in_time_loses_the_state_and_others_are_told_why() {
     session.start_next();
     let call_id = call_id.expect("taken");
     session.stop(call_id, true);
-    session.apply(|state, effects| state.kill_for_call(call_id, effects));
+    let at = Frame { file: "<session 1>".into(), line: 1, ..Frame::default() };
+    session.apply(|state, effects| state.kill_for_call(call_id, vec![at.clone()], effects));
     assert!(session.killed);
     session.link_down();
     let stopped = problem(&mut stopped);
     assert_eq!((stopped.code, stopped.outcome), (ErrorCode::Cancelled, Some(Outcome::StateLost)));
+    assert_eq!(stopped.traceback, [at]);
     let behind = problem(&mut behind);
     assert_eq!((behind.code, behind.started), (ErrorCode::SessionRestarted, Some(false)));
     assert_eq!(session.state.stats().epoch, 2);

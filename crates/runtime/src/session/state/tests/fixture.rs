@@ -9,17 +9,17 @@ use beep_python_protocol::{Capabilities, ErrorCode, Operation, Problem, WorkerDe
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use crate::session::call::{CallResult, Request, RequestId, Response};
+use crate::session::call::{CallId, CallResult, Request, RequestId, Response};
 use crate::session::error::closing_error;
 use crate::session::event_channel::{Batch, EventChannel, EventSender};
 use crate::session::limits::SessionLimits;
-use crate::session::state::call_record::CallId;
 use crate::session::state::calls::{NewCall, StopResult};
 use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::state::SessionState;
 use crate::worker::chunks::Chunks;
+use crate::worker::process_group::ProcessMark;
 use crate::worker::shared_page::SLOTS;
 use crate::worker::wire::{HostMessage, WireId, WireRequest, WorkerAnswer};
 
@@ -101,7 +101,8 @@ impl Fixture {
                 sink.send(response);
             }
             Effect::ReportCancel(waiter, outcome) => drop(waiter.send(outcome)),
-            Effect::Interrupt => self.interrupts += 1,
+            Effect::Interrupt { .. } => self.interrupts += 1,
+            Effect::EndRequests(requests) => drop(requests),
             Effect::Kill => self.killed = true,
             Effect::StartWorker => self.starts += 1,
             Effect::Drained => self.drained += 1,
@@ -128,7 +129,7 @@ impl Fixture {
         let (now, started) = (self.now, self.started);
         self.inbox.clear();
         self.running = WireId(0);
-        self.apply(|state, effects| state.link_down(&death(), |slot| started[slot], now, effects));
+        self.apply(|state, effects| state.link_down("a1", &death(), |slot| started[slot], now, effects));
     }
 
     /// A call arrives; its id unless it was answered at once, and where its response comes.
@@ -145,12 +146,23 @@ impl Fixture {
         (self.enqueue(request, ReplySink::Stream(sender, Capabilities::NONE)), channel)
     }
 
+    pub(super) fn cancel_paused(&mut self, id: &str) -> Vec<String> {
+        let now = self.now;
+        self.apply(|state, effects| state.cancel_paused(Some(&RequestId::new(id.to_owned())), now, effects))
+    }
+
+    /// The subscriber of a call goes.
+    pub(super) fn detach(&mut self, call_id: CallId) {
+        let now = self.now;
+        self.apply(|state, effects| state.detach_subscriber(call_id, now, effects));
+    }
+
     /// A call arrives whose client answers callbacks.
     pub(super) fn call_with_callbacks(&mut self, request: Request) -> (Option<CallId>, Arc<EventChannel>) {
         let channel = Arc::<EventChannel>::default();
         let fallback = || Response::problem(closing_error(), 0);
         let sender = EventSender { channel: channel.clone(), batch: None, fallback };
-        let capabilities = Capabilities { stdin: false, callbacks: true };
+        let capabilities = Capabilities { callbacks: true, ..Capabilities::NONE };
         (self.enqueue(request, ReplySink::Stream(sender, capabilities)), channel)
     }
 
@@ -170,7 +182,7 @@ impl Fixture {
                 taken = Some(call_id);
                 None
             };
-            state.nest(client_request, call, note, now, effects);
+            state.nest(client_request, call, note, (now, ProcessMark::now()), effects);
         });
         (taken, receiver)
     }
@@ -180,7 +192,7 @@ impl Fixture {
         let request = self.inbox.pop_front()?;
         self.started[request.page_slot] = true;
         if self.cancelled[request.page_slot] {
-            self.answer(&request, WorkerAnswer::Cancelled { started: false, results: Bytes::new() });
+            self.answer(&request, WorkerAnswer::Cancelled { told: Bytes::new() });
             return None;
         }
         if request.host_call.is_none() {
@@ -199,18 +211,41 @@ impl Fixture {
     }
 
     pub(super) fn stop(&mut self, call_id: CallId, interrupt: bool) -> StopResult {
+        self.stop_with(call_id, ErrorCode::Cancelled, interrupt)
+    }
+
+    pub(super) fn stop_for(&mut self, call_id: CallId, why: ErrorCode) -> StopResult {
+        self.stop_with(call_id, why, true)
+    }
+
+    fn stop_with(&mut self, call_id: CallId, why: ErrorCode, interrupt: bool) -> StopResult {
         let (started, mut marked) = (self.started, None);
         let result = self.apply(|state, effects| {
             let mark = |slot: usize| {
                 marked = Some(slot);
                 started[slot]
             };
-            state.stop(call_id, ErrorCode::Cancelled, interrupt, mark, effects)
+            state.stop(call_id, why, interrupt, mark, effects)
         });
         if let Some(slot) = marked {
             self.cancelled[slot] = true;
         }
         result
+    }
+
+    pub(super) fn press_ctrl_c(&mut self, call_id: CallId) -> CancelOutcome {
+        let (started, mut marked) = (self.started, None);
+        let outcome = self.apply(|state, effects| {
+            let mark = |slot: usize| {
+                marked = Some(slot);
+                started[slot]
+            };
+            state.press_ctrl_c(call_id, |slot| started[slot], mark, effects)
+        });
+        if let Some(slot) = marked {
+            self.cancelled[slot] = true;
+        }
+        outcome
     }
 }
 

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::fixture::{Fixture, Received, Receiver, batch_end, eval, named, value};
-use crate::session::call::{CallResult, Response};
+use crate::session::call::{CallId, CallResult, Response};
 use crate::session::event::{ClientRequestKind, Event};
 use crate::session::event_channel::{Batch, EventChannel};
-use crate::session::state::call_record::CallId;
 use crate::session::state::calls::StopResult;
+use crate::session::state::client_requests::HostCallId;
 use crate::session::state::lifecycle::Lifecycle;
 use crate::worker::wire::WorkerAnswer;
 
@@ -20,7 +20,11 @@ use std::task::{Context, Poll, Waker};
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Arrive,
-    ArriveBatch(Batch),
+    ArriveStream,
+    /// The subscriber of a stream whose batch has ended asks for more.
+    Continue(usize),
+    /// The subscriber of a stream goes.
+    Detach(usize),
     ArriveWithCallbacks,
     /// The running call asks its client for the result of a callback.
     Ask,
@@ -42,8 +46,9 @@ enum Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => Just(Step::Arrive),
-        2 => Just(Step::ArriveBatch(Batch::First)),
-        1 => Just(Step::ArriveBatch(Batch::Continuation)),
+        2 => Just(Step::ArriveStream),
+        2 => any::<usize>().prop_map(Step::Continue),
+        1 => any::<usize>().prop_map(Step::Detach),
         3 => Just(Step::ArriveWithCallbacks),
         3 => Just(Step::Ask),
         3 => Just(Step::Nest),
@@ -87,6 +92,8 @@ struct History {
     nested: Option<Received>,
     client_request: Option<String>,
     paused_cancelled: bool,
+    /// The streams whose batch has ended, by its call.
+    paused: Vec<CallId>,
 }
 
 impl History {
@@ -98,6 +105,7 @@ impl History {
             nested: None,
             client_request: None,
             paused_cancelled: false,
+            paused: Vec::new(),
         }
     }
 
@@ -113,9 +121,20 @@ impl History {
                 let (call_id, receiver) = self.session.call(eval(&code));
                 self.arrived(call_id, End::Oneshot(receiver), false);
             }
-            Step::ArriveBatch(batch) => {
-                let (call_id, channel) = self.session.batch(named(&code, "stream"), batch);
+            Step::ArriveStream => {
+                let (call_id, channel) = self.session.batch(named(&code, "stream"), Batch::First);
                 self.arrived(call_id, End::Channel(channel), true);
+            }
+            Step::Continue(at) => {
+                if let Some(after) = self.paused(at) {
+                    let (call_id, channel) = self.session.batch(named(&code, "stream"), Batch::Continuation { after });
+                    self.arrived(call_id, End::Channel(channel), true);
+                }
+            }
+            Step::Detach(at) => {
+                if let Some(call_id) = self.paused(at) {
+                    self.session.detach(call_id);
+                }
             }
             Step::ArriveWithCallbacks => {
                 let (call_id, channel) = self.session.call_with_callbacks(eval(&code));
@@ -139,8 +158,7 @@ impl History {
             }
             Step::Stop(at) => self.stop(at),
             Step::CancelPaused => {
-                let id = crate::session::call::RequestId::new("stream");
-                self.paused_cancelled |= !self.session.state.cancel_paused(&id).is_empty();
+                self.paused_cancelled |= !self.session.cancel_paused("stream").is_empty();
             }
             Step::Die if self.has_link() => self.die(),
             Step::LinkUp
@@ -178,7 +196,12 @@ impl History {
         let Some(running) = &self.running else { return };
         let id = running.id;
         let asked = self.session.apply(|state, _| {
-            state.request_from_client(id, ClientRequestKind::Callback, Bytes::from_static(b"{}"), Some(1))
+            state.request_from_client(
+                id,
+                ClientRequestKind::Callback,
+                Bytes::from_static(b"{}"),
+                HostCallId { id: 1, takes_nested: true },
+            )
         });
         if asked.is_ok() {
             let code = String::from_utf8_lossy(&running.body).into_owned();
@@ -221,8 +244,17 @@ impl History {
         let code = String::from_utf8_lossy(&request.body).into_owned();
         let is_stream = self.calls.iter().any(|call| call.code == code && call.is_stream);
         let epoch = self.session.state.stats().epoch;
+        if is_stream {
+            self.paused.extend(self.calls.iter().find(|call| call.code == code).and_then(|call| call.call_id));
+        }
         let answer = if is_stream { batch_end("h", false) } else { value(format!("{code} {epoch}")) };
         self.session.answer(request, answer);
+    }
+
+    /// The batch of a stream that has ended, and that no other batch followed. It is taken.
+    fn paused(&mut self, at: usize) -> Option<CallId> {
+        let count = self.paused.len();
+        (count > 0).then(|| self.paused.swap_remove(at % count))
     }
 
     fn stop(&mut self, at: usize) {
@@ -249,7 +281,7 @@ impl History {
                 running.expect("an interrupt was sent, so a marked request runs")
             }
         };
-        self.session.answer(&request, WorkerAnswer::Cancelled { started: true, results: Bytes::new() });
+        self.session.answer(&request, WorkerAnswer::Cancelled { told: Bytes::from_static(b"{}") });
     }
 
     /// The session ends as its supervisor ends it.

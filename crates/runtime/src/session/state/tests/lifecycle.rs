@@ -1,9 +1,12 @@
 //! The lifecycle: workers come and go, sessions fail and close.
 
 use super::fixture::{Fixture, eval, problem, text, value};
+use crate::session::error::KillReason;
 use crate::session::state::lifecycle::Lifecycle;
 use crate::worker::shared_page::SLOTS;
-use beep_python_protocol::{ErrorCode, Problem};
+use crate::worker::wire::WorkerAnswer;
+use beep_python_protocol::{ErrorCode, Outcome, Problem};
+use bytes::Bytes;
 use std::time::Duration;
 
 #[test]
@@ -75,6 +78,43 @@ fn restart_kills_the_worker_or_starts_one_after_a_failure() {
     session.apply(|state, effects| state.fail(Problem::new(ErrorCode::WorkerUnavailable, "no Python"), effects));
     assert_eq!(session.apply(|state, effects| state.restart(effects)), None);
     assert_eq!(session.starts, 1);
+}
+
+#[test]
+fn worker_that_is_to_end_is_drained_when_its_running_call_has_stopped() {
+    for why in [KillReason::Closing, KillReason::Restarting] {
+        let mut session = Fixture::running();
+        let (call_id, mut running) = session.call(eval("1"));
+        let (behind, mut ahead) = session.call(eval("2"));
+        let call_id = call_id.expect("taken");
+        let waiting: Vec<_> = (0..SLOTS).map(|n| session.call(eval(&n.to_string())).1).collect();
+        let request = session.start_next().expect("runs");
+        if why == KillReason::Closing {
+            session.apply(|state, effects| state.close(effects));
+        }
+        let by = session.now;
+        let told = session.apply(|state, effects| state.end(why, by, effects));
+        assert_eq!(told.len(), SLOTS, "those that the worker has");
+        assert!(told.iter().any(|(id, _)| *id == call_id));
+        let mut last = waiting.into_iter().last().expect("some");
+        let queued = problem(&mut last);
+        assert_eq!((queued.code, queued.started), (why.code(), Some(false)));
+        assert_eq!(session.apply(|state, effects| state.end(why, by, effects)), [], "they are being stopped");
+        for (id, _) in told {
+            session.stop_for(id, why.code());
+        }
+        assert_eq!(problem(&mut ahead).outcome, Some(Outcome::NotStarted), "{behind:?}");
+        assert_eq!(session.drained, 0);
+        session.answer(&request, WorkerAnswer::Cancelled { told: Bytes::from_static(b"{}") });
+        let stopped = problem(&mut running);
+        assert_eq!((stopped.code, stopped.started, stopped.outcome), (why.code(), Some(true), None));
+        while !session.inbox.is_empty() {
+            session.start_next();
+        }
+        assert!(session.drained > 0 && session.inbox.is_empty());
+        session.link_down();
+        assert_eq!(session.state.ends_by(), None);
+    }
 }
 
 #[test]

@@ -5,3 +5,4 @@ mod events;
 mod fixture;
 mod histories;
 mod lifecycle;
+mod running;

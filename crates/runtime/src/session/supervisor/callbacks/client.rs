@@ -1,4 +1,4 @@
-//! Calls from Python that concern the client of the running call: displays, and requests for its input.
+//! Calls from Python that concern the client of a call: displays, and requests for its input.
 
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::Bytes;
@@ -7,50 +7,60 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::session::event::{ClientRequestKind, Event};
-use crate::session::shared::{SessionInner, running};
-use crate::session::state::client_requests::ClientReply;
-use crate::session::supervisor::callbacks::message::HostCall;
+use crate::session::shared::SessionInner;
+use crate::session::state::client_requests::{ClientReply, HostCallId};
+use crate::session::supervisor::callbacks::message::ClientMessage;
 use crate::session::supervisor::stdio::StdioPump;
-use crate::worker::chunks::Chunks;
+use crate::worker::wire::WireId;
 
-/// What became of a call that may concern the client.
+/// What became of a call that concerns the client.
 pub(crate) enum ClientCall {
     /// It is done.
     Done(Result<Bytes, Problem>),
     /// The client was asked.
     Asked(oneshot::Receiver<ClientReply>),
-    /// It concerns the host only.
-    NotForClient,
 }
 
-/// Carries out a call that concerns the client, before anything else is read: displays and requests keep their order.
+/// Carries out a call that concerns the client of the request `of`, before anything else is read: displays and requests keep
+/// their order.
 pub(crate) fn carry_out_client_call(
     inner: &SessionInner,
     stdio: &StdioPump,
     id: u64,
+    of: WireId,
     body: &Bytes,
-    call: &HostCall<'_>,
 ) -> ClientCall {
-    let (kind, params) = match call {
-        HostCall::Display(params) => (None, params),
-        HostCall::Input(params) => (Some(ClientRequestKind::Input), params),
-        HostCall::Callback(params) => (Some(ClientRequestKind::Callback), params),
-        _ => return ClientCall::NotForClient,
+    let bytes = |params: &RawValue| body.slice_ref(params.get().as_bytes());
+    let (kind, params) = match serde_json::from_slice::<ClientMessage<'_>>(body) {
+        Ok(ClientMessage::Display(params)) => return tell(inner, stdio, of, || Event::Display(bytes(params).into())),
+        Ok(ClientMessage::Log(params)) => return tell(inner, stdio, of, || Event::Log(bytes(params).into())),
+        Ok(ClientMessage::Progress(params)) => return tell(inner, stdio, of, || Event::Progress(bytes(params).into())),
+        Ok(ClientMessage::ClearOutput { wait }) => return tell(inner, stdio, of, || Event::ClearOutput { wait }),
+        Ok(ClientMessage::Input(params)) => (ClientRequestKind::Input, params),
+        Ok(ClientMessage::Callback(params)) => (ClientRequestKind::Callback, params),
+        Err(error) => {
+            let detail = format!("the call to the client cannot be read: {error}");
+            return ClientCall::Done(Err(Problem::new(ErrorCode::InvalidRequest, detail)));
+        }
     };
-    let host_call = takes_nested_calls(params).then_some(id);
-    let params = body.slice_ref(params.get().as_bytes());
+    let host_call = HostCallId { id, takes_nested: takes_nested_calls(params) };
+    let params = bytes(params);
     inner.update(|state, link, _| {
         stdio.drain_into(state, link, &inner.id); // earlier output comes first
-        let running = running(link);
-        let Some(kind) = kind else {
-            let shown = state.emit(running, Event::Display(Chunks::from(params)));
-            return ClientCall::Done(Ok(Bytes::from_static(if shown { b"true" } else { b"false" })));
-        };
-        match state.request_from_client(running, kind, params, host_call) {
+        match state.request_from_client(of, kind, params, host_call) {
             Ok(reply) => ClientCall::Asked(reply),
             Err(problem) => ClientCall::Done(Err(problem)),
         }
     })
+}
+
+/// Gives the client of a call an event, behind earlier output; the session's subscribers where the call has ended.
+fn tell(inner: &SessionInner, stdio: &StdioPump, of: WireId, event: impl Fn() -> Event) -> ClientCall {
+    let told = inner.update(|state, link, _| {
+        stdio.drain_into(state, link, &inner.id);
+        state.tell(of, event)
+    });
+    ClientCall::Done(Ok(Bytes::from_static(if told { b"true" } else { b"false" })))
 }
 
 /// Whether the thread that waits for the answer carries out nested calls.
@@ -65,7 +75,10 @@ fn takes_nested_calls(params: &RawValue) -> bool {
 /// Waits for the client's reply, and writes it as the result of the call from Python.
 pub(crate) async fn client_reply(reply: oneshot::Receiver<ClientReply>) -> Result<Bytes, Problem> {
     let reply = reply.await.map_err(|_| {
-        Problem::new(ErrorCode::Cancelled, "the client has gone, or its call has ended, before it answered")
+        Problem::new(
+            ErrorCode::Cancelled,
+            "the client has gone, or its call was interrupted or has ended, before it answered",
+        )
     })?;
     let head = format!(r#"{{"exact":{},"answer":"#, reply.form == ValueForm::Exact);
     Ok([head.as_bytes(), &reply.body, b"}"].concat().into())

@@ -17,7 +17,7 @@ use crate::session::supervisor::callbacks::client::{ClientCall, carry_out_client
 use crate::session::supervisor::callbacks::message::{HostCall, HostCallOptions};
 use crate::session::supervisor::stdio::StdioPump;
 use crate::worker::frame::Decoder;
-use crate::worker::wire::{HostMessage, WorkerMessage};
+use crate::worker::wire::{HostMessage, WireId, WorkerMessage};
 use crate::worker::write_queue::WriteQueue;
 
 /// How many calls of one worker are in progress at once; further ones wait in the pipe.
@@ -52,41 +52,41 @@ async fn read_host_calls(calls: &mut pipe::Receiver, queue: &Arc<WriteQueue>, in
                 Ok(None) => break,
                 Err(error) => return tracing::error!("calls from Python to the host end here: {error}"),
             };
-            let WorkerMessage::HostCall { id, body } = message else {
-                return tracing::error!("calls from Python to the host end here: one is of another kind");
-            };
-            start_call(id, body, queue, inner, stdio, &places).await;
+            match message {
+                WorkerMessage::HostCall { id, body } => start_call(id, body, queue, inner, &places).await,
+                WorkerMessage::ClientCall { id, of, body } => start_client_call(id, of, &body, queue, inner, stdio),
+                WorkerMessage::Output { of, stderr, bytes } => stdio.take(inner, of, stderr, &bytes),
+                WorkerMessage::Withdraw { id } => inner.update(|state, _, _| state.withdraw_client_request(id)),
+                _ => return tracing::error!("calls from Python to the host end here: one is of another kind"),
+            }
         }
     }
 }
 
 /// Starts one call; waits while as many as may be are in progress.
-async fn start_call(
+async fn start_call(id: u64, body: Bytes, queue: &Arc<WriteQueue>, inner: &SessionInner, places: &Arc<Semaphore>) {
+    let Ok(place) = places.clone().acquire_owned().await else { return };
+    let (queue, service) = (queue.clone(), inner.config.environments.clone());
+    tokio::spawn(async move {
+        let result = run_host_call(service, id, &body, &queue).await;
+        push_result(&queue, id, result.map(|value| value.to_string().into()));
+        drop(place);
+    });
+}
+
+fn start_client_call(
     id: u64,
-    body: Bytes,
+    of: WireId,
+    body: &Bytes,
     queue: &Arc<WriteQueue>,
     inner: &SessionInner,
     stdio: &StdioPump,
-    places: &Arc<Semaphore>,
 ) {
-    let for_client = match serde_json::from_slice::<HostCall<'_>>(&body) {
-        Ok(call) => carry_out_client_call(inner, stdio, id, &body, &call),
-        Err(error) => ClientCall::Done(Err(invalid(format!("the call to the host cannot be read: {error}")))),
-    };
-    match for_client {
+    match carry_out_client_call(inner, stdio, id, of, body) {
         ClientCall::Done(result) => push_result(queue, id, result),
         ClientCall::Asked(reply) => {
             let queue = queue.clone();
             tokio::spawn(async move { push_result(&queue, id, client_reply(reply).await) });
-        }
-        ClientCall::NotForClient => {
-            let Ok(place) = places.clone().acquire_owned().await else { return };
-            let (queue, service) = (queue.clone(), inner.config.environments.clone());
-            tokio::spawn(async move {
-                let result = run_host_call(service, id, &body, &queue).await;
-                push_result(&queue, id, result.map(|value| value.to_string().into()));
-                drop(place);
-            });
         }
     }
 }
@@ -110,7 +110,7 @@ async fn run_host_call(
     queue: &Arc<WriteQueue>,
 ) -> Result<Value, Problem> {
     let unreadable = |error| invalid(format!("the call to the host cannot be read: {error}"));
-    let call: HostCall<'_> = serde_json::from_slice(body).map_err(unreadable)?;
+    let call: HostCall = serde_json::from_slice(body).map_err(unreadable)?;
     let HostCallOptions { progress } = serde_json::from_slice(body).map_err(unreadable)?;
     if !progress {
         return execute(service, call).await;
@@ -125,11 +125,8 @@ async fn run_host_call(
     execute(service.with_progress(sink), call).await
 }
 
-async fn execute(service: EnvironmentService, call: HostCall<'_>) -> Result<Value, Problem> {
+async fn execute(service: EnvironmentService, call: HostCall) -> Result<Value, Problem> {
     Ok(match call {
-        HostCall::Display(_) | HostCall::Input(_) | HostCall::Callback(_) => {
-            return Err(invalid("the call concerns the client, and no client takes it"));
-        }
         HostCall::EnsureProvider { provider, model_id } => {
             json!({ "path": service.ensure_provider(provider, model_id).await? })
         }

@@ -5,20 +5,34 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A call from Python.
+/// A call from Python that concerns the client of the request it belongs to.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all = "lowercase")]
+pub(crate) enum ClientMessage<'a> {
+    /// Show it an object: `{"data", "metadata"?, "displayId"?, "isUpdate"?}`.
+    #[serde(borrow)]
+    Display(&'a RawValue),
+    /// Tell it of a log record.
+    #[serde(borrow)]
+    Log(&'a RawValue),
+    /// Tell it how far the code is.
+    #[serde(borrow)]
+    Progress(&'a RawValue),
+    /// Ask it for a line: `{"prompt", "password"?}`.
+    #[serde(borrow)]
+    Input(&'a RawValue),
+    /// Ask it for the result of a callback: `{"name", "nested", "args", "kwargs"}`.
+    #[serde(borrow)]
+    Callback(&'a RawValue),
+    /// Clear what the call has shown; with `wait`, not before the call shows something else.
+    #[serde(rename = "clear_output")]
+    ClearOutput { wait: bool },
+}
+
+/// A call from Python that concerns the host.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "method", content = "params", rename_all_fields = "camelCase")]
-pub(crate) enum HostCall<'a> {
-    /// Show an object to the client of the running call: `{"data", "metadata"?}`.
-    #[serde(rename = "display", borrow)]
-    Display(&'a RawValue),
-    /// Ask that client for a line: `{"prompt"}`.
-    #[serde(rename = "input", borrow)]
-    Input(&'a RawValue),
-    /// Ask that client for the result of a callback: `{"name", "nested", "args", "kwargs"}`.
-    #[serde(rename = "callback", borrow)]
-    Callback(&'a RawValue),
-
+pub(crate) enum HostCall {
     #[serde(rename = "venv.ensure_provider")]
     EnsureProvider { provider: String, model_id: Option<String> },
     #[serde(rename = "venv.ensure_engine")]
@@ -85,14 +99,17 @@ pub(crate) struct HostCallOptions {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<HostCall<'_>, serde_json::Error> {
+    fn read(text: &str) -> Result<HostCall, serde_json::Error> {
         serde_json::from_str(text)
     }
 
     #[test]
     fn parameters_of_client_calls_pass_through_unread() {
-        let call = read(r#"{"method":"display","params":{"data": {"text/plain":"1"}},"progress":false}"#);
-        assert!(matches!(call, Ok(HostCall::Display(params)) if params.get() == r#"{"data": {"text/plain":"1"}}"#));
+        let text = r#"{"method":"display","params":{"data": {"text/plain":"1"}},"progress":false}"#;
+        let call = serde_json::from_str::<ClientMessage<'_>>(text);
+        assert!(
+            matches!(call, Ok(ClientMessage::Display(params)) if params.get() == r#"{"data": {"text/plain":"1"}}"#)
+        );
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! Signals that a user, or the system, sends to a command that runs code: Ctrl-C, SIGTERM, and SIGHUP when the terminal is gone.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Receives these signals in place of their default action, until [`let_go`](Signals::let_go).
+///
+/// A signal that was ignored when the command began stays so: a shell does that for what it runs in the background, `nohup` for
+/// SIGHUP.
+pub(crate) struct Signals {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hangup: Option<Signal>,
+    released: Arc<AtomicBool>,
+}
+
+/// A signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    CtrlC,
+    /// One that ends the command; its number.
+    End(i32),
+}
+
+impl Signals {
+    pub(crate) fn listen() -> io::Result<Signals> {
+        let ignored = ignored_signals();
+        let released = Arc::new(AtomicBool::new(false));
+        let listen = |number: i32| -> io::Result<Option<Signal>> {
+            if ignored >> (number - 1) & 1 == 1 {
+                return Ok(None);
+            }
+            register_conditional_default(number, released.clone())?;
+            signal(SignalKind::from_raw(number)).map(Some)
+        };
+        let (interrupt, terminate, hangup) = (listen(SIGINT)?, listen(SIGTERM)?, listen(SIGHUP)?);
+        Ok(Signals { interrupt, terminate, hangup, released })
+    }
+
+    pub(crate) async fn next(&mut self) -> Received {
+        tokio::select! {
+            () = received(self.interrupt.as_mut()) => Received::CtrlC,
+            () = received(self.terminate.as_mut()) => Received::End(SIGTERM),
+            () = received(self.hangup.as_mut()) => Received::End(SIGHUP),
+        }
+    }
+
+    /// Gives the signals their default action back, for what needs no clean-up: it ends the process.
+    pub(crate) fn let_go(&self) -> impl Fn() + use<> {
+        let released = self.released.clone();
+        move || released.store(true, Ordering::SeqCst)
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.released.store(true, Ordering::SeqCst);
+    }
+}
+
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that this process ignores, one bit for each, as the kernel tells them.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
+/// Ends the process by a signal's default action, so that its parent sees that: a shell's loop and script end with it.
+pub(crate) fn die_by(number: i32) {
+    let _ = signal_hook::low_level::emulate_default_handler(number);
+}

@@ -1,0 +1,76 @@
+//! Following a session.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_util::{Stream, StreamExt};
+
+use crate::error::Error;
+use crate::event::{Display, Event, EventStream, LogRecord, Progress, SessionEpoch};
+
+/// What happens in a session while no call runs that it belongs to: a [`Stream`], which ends with the session.
+#[derive(Debug)]
+pub struct SessionEvents {
+    events: EventStream,
+    epoch: u64,
+}
+
+/// One thing that happens in a session and belongs to no call that runs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// Code wrote to standard output.
+    Stdout(String),
+    /// Code wrote to standard error.
+    Stderr(String),
+    /// Code displayed an object.
+    Display(Display),
+    /// Code logged a record.
+    Log(LogRecord),
+    /// Code told how far it is.
+    Progress(Progress),
+    /// What code has shown is to be cleared.
+    ClearOutput {
+        /// Not before it shows something else.
+        wait: bool,
+    },
+    /// The session was restarted.
+    Restarted(SessionEpoch),
+}
+
+impl SessionEvents {
+    /// Waits until the host has subscribed.
+    pub(crate) async fn read(mut events: EventStream) -> Result<SessionEvents, Error> {
+        match events.next().await {
+            Some(Ok(Event::Session(epoch))) => Ok(SessionEvents { events, epoch: epoch.session_epoch }),
+            Some(Err(error)) => Err(error),
+            other => Err(Error::malformed(format!("a session's events began with {other:?}"))),
+        }
+    }
+
+    /// The session's epoch when the subscription began.
+    pub fn session_epoch(&self) -> u64 {
+        self.epoch
+    }
+}
+
+impl Stream for SessionEvents {
+    type Item = Result<SessionEvent, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<SessionEvent, Error>>> {
+        loop {
+            return Poll::Ready(Some(Ok(match ready!(self.events.poll_next_unpin(cx)) {
+                Some(Ok(Event::Stdout(text))) => SessionEvent::Stdout(text),
+                Some(Ok(Event::Stderr(text))) => SessionEvent::Stderr(text),
+                Some(Ok(Event::Display(display))) => SessionEvent::Display(display),
+                Some(Ok(Event::Log(record))) => SessionEvent::Log(record),
+                Some(Ok(Event::Progress(progress))) => SessionEvent::Progress(progress),
+                Some(Ok(Event::ClearOutput { wait })) => SessionEvent::ClearOutput { wait },
+                Some(Ok(Event::Session(epoch))) => SessionEvent::Restarted(epoch),
+                Some(Ok(Event::Item(_) | Event::InputRequest { .. } | Event::Callback { .. })) => continue,
+                Some(Ok(Event::Result(_))) | None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            })));
+        }
+    }
+}
