@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod crash_loop;
 pub(crate) mod exit_report;
 pub(crate) mod last_words;
+mod left_processes;
 pub(crate) mod lifecycle;
 pub(crate) mod out_of_memory;
 pub(crate) mod reader;

@@ -13,6 +13,7 @@ use crate::session::limits::SessionLimits;
 use crate::session::shared::{SessionInner, running};
 use crate::session::state::events::RunningCall;
 use crate::session::state::untold::TooLarge;
+use crate::session::supervisor::left_processes::{Count, LeftProcesses, TIME_TO_FREE};
 use crate::worker::resource_usage::{MemoryQuestion, ResourceUsage, Sampler};
 use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
@@ -22,8 +23,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest grace of a call that exceeds a limit of memory or processes: it goes on taking more meanwhile.
 const GROWING_GRACE: Duration = Duration::from_millis(500);
-/// The least time that a session has to free what a stopped call left, its processes too, which may have to clean up.
-const TIME_TO_FREE: Duration = Duration::from_secs(1);
 /// What code may take meanwhile, to free it.
 const FREEING_SLACK: u64 = 16 << 20;
 /// What a process may have mapped beyond the memory limit of its session. Beyond that, Python itself raises MemoryError. The
@@ -63,7 +62,7 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
     let mut observed = Observed::default();
     let mut was_exceeded = false;
     let mut held_too_much = None;
-    let mut idle_with_too_many = None;
+    let mut left_processes = LeftProcesses::default();
     loop {
         wait_for_poll(inner, always).await;
         let call = running_call(inner);
@@ -96,12 +95,11 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
         if call_id != observed.call {
             observed = Observed { call: call_id, before: usage, notified: false };
         }
-        if (call.is_some(), exceeded) != (false, Some(ErrorCode::TooManyProcesses)) {
-            idle_with_too_many = None;
-        }
+        let too_many = exceeded == Some(ErrorCode::TooManyProcesses);
+        let count = Count { processes: usage.processes, too_many, call: call_id };
+        let is_tolerated = left_processes.tolerate(count, Instant::now().into_std());
+        let exceeded = exceeded.filter(|_| !(too_many && is_tolerated));
         match (call, exceeded) {
-            (None, Some(ErrorCode::TooManyProcesses))
-                if idle_with_too_many.get_or_insert_with(Instant::now).elapsed() < TIME_TO_FREE => {}
             (None, Some(code)) => {
                 inner.update(|state, _, effects| state.kill(KillReason::LimitExceeded(code), effects));
             }

@@ -1,0 +1,89 @@
+//! The processes that ended calls left: too many of them are no fault of the call that runs now, and have some time to end.
+
+use std::time::{Duration, Instant};
+
+use crate::session::call::CallId;
+
+/// The least time that a session has to free what a stopped call left, its processes too, which may have to clean up.
+pub(super) const TIME_TO_FREE: Duration = Duration::from_secs(1);
+
+/// What one sample showed.
+#[derive(Clone, Copy)]
+pub(super) struct Count {
+    pub(super) processes: u64,
+    /// Whether these are more than the session may have.
+    pub(super) too_many: bool,
+    /// The call that runs.
+    pub(super) call: Option<CallId>,
+}
+
+/// Follows a session that has too many processes.
+#[derive(Default)]
+pub(super) struct LeftProcesses {
+    before: Option<Count>,
+    left: Option<Left>,
+}
+
+/// How many processes no running call made, and until when they may be there.
+struct Left {
+    processes: u64,
+    until: Instant,
+}
+
+impl LeftProcesses {
+    /// Notes what a sample showed, and tells whether it is tolerated.
+    pub(super) fn tolerate(&mut self, count: Count, now: Instant) -> bool {
+        let before = self.before.replace(count);
+        if !count.too_many {
+            self.left = None;
+            return true;
+        }
+        let left_before = before.filter(|before| before.too_many && before.call != count.call);
+        let left = match count.call {
+            None => Some(count.processes),
+            Some(_) => left_before.map(|before| before.processes),
+        };
+        if let (None, Some(processes)) = (&self.left, left) {
+            self.left = Some(Left { processes, until: now + TIME_TO_FREE });
+        }
+        self.left.as_ref().is_some_and(|left| now < left.until && count.processes <= left.processes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(call: Option<u64>, processes: u64) -> Count {
+        Count { processes, too_many: processes > 4, call: call.map(CallId) }
+    }
+
+    #[test]
+    fn call_that_makes_too_many_is_not_tolerated() {
+        let (mut left, now) = (LeftProcesses::default(), Instant::now());
+        assert!(left.tolerate(count(Some(1), 4), now));
+        assert!(!left.tolerate(count(Some(1), 5), now));
+        assert!(!left.tolerate(count(Some(1), 5), now), "and does not become so");
+    }
+
+    #[test]
+    fn next_call_does_not_pay_for_them() {
+        let (mut left, now) = (LeftProcesses::default(), Instant::now());
+        assert!(!left.tolerate(count(Some(1), 7), now));
+        assert!(left.tolerate(count(Some(2), 7), now));
+        assert!(left.tolerate(count(Some(3), 6), now + TIME_TO_FREE / 2));
+        assert!(!left.tolerate(count(Some(3), 8), now + TIME_TO_FREE / 2), "it made one more");
+        assert!(!left.tolerate(count(Some(3), 6), now + TIME_TO_FREE), "they do not end");
+    }
+
+    #[test]
+    fn idle_session_has_time_to_end_them() {
+        let (mut left, now) = (LeftProcesses::default(), Instant::now());
+        assert!(!left.tolerate(count(Some(1), 7), now));
+        assert!(left.tolerate(count(None, 7), now));
+        assert!(left.tolerate(count(Some(2), 5), now + TIME_TO_FREE / 2));
+        assert!(!left.tolerate(count(None, 5), now + TIME_TO_FREE), "the time does not begin anew");
+        assert!(left.tolerate(count(None, 4), now + TIME_TO_FREE));
+        assert!(left.tolerate(count(None, 5), now + TIME_TO_FREE), "it does with new ones");
+    }
+}
