@@ -59,7 +59,7 @@ class Compiler:
         self.size += program.size
         while self.programs and (len(self.programs) >= MAX_CACHED or self.size > MAX_TEXT):
             self.forget(next(iter(self.programs)))
-        linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+        linecache.cache[name] = (len(text), None, (text if text.endswith("\n") else text + "\n").splitlines(True), name)
         self.programs[source] = program
         return program
 

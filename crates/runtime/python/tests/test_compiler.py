@@ -138,7 +138,7 @@ class Cache(SessionTest):
             text = traceback.format_exc()
         self.assertIn("return 1 / 0  # here", text)
         self.assertIn("    f()\n", text)
-        self.assertEqual(self.evaluate("import inspect\ninspect.getsource(f)"), "def f():\n    return 1 / 0  # here\n"[:-1])
+        self.assertEqual(self.evaluate("import inspect\ninspect.getsource(f)"), "def f():\n    return 1 / 0  # here\n")
 
     def test_what_falls_out_falls_out_of_linecache_too(self):
         with mock.patch.object(_compiler, "MAX_CACHED", 3):
