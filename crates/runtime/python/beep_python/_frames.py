@@ -3,6 +3,7 @@
 import linecache
 import os
 import sys
+import tokenize  # noqa: F401 - linecache imports it when it first reads a file, by then perhaps from the user's folder
 from itertools import islice
 from traceback import FrameSummary, StackSummary
 
