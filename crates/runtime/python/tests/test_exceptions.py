@@ -1,8 +1,11 @@
 import contextlib
+import importlib
 import io
 import json
 import os
+import shutil
 import sys
+import tempfile
 import traceback
 import unittest
 
@@ -281,3 +284,48 @@ class Syntax(SessionTest):
                 self.assertTrue(told["caret"].endswith("^"))
                 self.assertGreaterEqual(told["column"], 1)
         self.assertEqual(self.described("raise SyntaxError('x')")["message"], "x")
+
+    def test_mistakes_that_the_compiler_finds_have_their_line(self):
+        for code, line, text in (
+            *(("x = 1\nreturn", 2, "return"), ("    x = 1\n    return 5", 2, "return 5"), ("break", 1, "break"), ("def f():\n    x = 1\n    global x", 3, "global x")),
+            *(("def f(a, a): pass", 1, "def f(a, a): pass"), ("yield 1", 1, "yield 1"), ("x = '\x0c'; y = 1\nnonlocal x", 2, "nonlocal x"), ("def f(): await g()\nNone", 1, "def f(): await g()")),
+            *(("x = *a", 1, "x = *a"), ("__debug__ = 1", 1, "__debug__ = 1"), ("from __future__ import nothing", 1, "from __future__ import nothing"), ("5; yield 1", 1, "5; yield 1")),
+        ):
+            with self.subTest(code=code):
+                told = self.described(code)
+                self.assertEqual((told["syntax"]["line"], told["syntax"]["text"].strip()), (line, text))
+                self.assertEqual(told["syntax"]["caret"].strip("^ "), "")
+                self.assertRegex(told["syntax"]["file"], "^<session|/ipykernel_beep")
+                self.assertIn("    " + text, told["text"].split("\n"))
+
+    def module(self, name, text):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        self.addCleanup(sys.modules.pop, name, None)
+        self.addCleanup(sys.path.remove, folder)
+        sys.path.insert(0, folder)
+        self.write(os.path.join(folder, name + ".py"), text)
+        return os.path.join(folder, name + ".py")
+
+    def write(self, path, text):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        importlib.invalidate_caches()
+
+    def test_mistakes_of_a_module_that_is_imported_have_its_path(self):
+        for name, text, shown in (("mistaken_one", "x = 1\ny = = 2\n", "y = = 2"), ("mistaken_two", "\n\nreturn 5\n", "return 5")):
+            path = self.module(name, text)
+            told = self.failed(lambda: self.read(IMPORT, moduleName=name))["exception"]
+            self.assertEqual((told["syntax"]["file"], told["syntax"]["text"].strip()), (path, shown))
+            self.assertEqual(told["text"].split("\n")[0], '  File "%s", line %d' % (path, told["syntax"]["line"]))
+            self.assertEqual(self.described("import " + name)["syntax"]["file"], path)
+
+    def test_the_lines_of_a_module_are_those_of_its_file_now(self):
+        path = self.module("edited", "def f():\n    1 / 0  # first\n")
+        self.evaluate("import edited, importlib")
+        self.assertEqual(self.described("edited.f()")["traceback"][1]["code"], "1 / 0  # first")
+        self.write(path, "# a new line\ndef f():\n    1 / 0  # second\n")
+        self.evaluate("importlib.reload(edited)\nNone")
+        told = self.described("edited.f()")
+        self.assertEqual(told["traceback"][1]["code"], "1 / 0  # second")
+        self.assertIn("1 / 0  # second", told["text"])
