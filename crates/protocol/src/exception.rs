@@ -131,7 +131,7 @@ pub(crate) fn report(traceback: &[Frame]) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Frame {
-    /// The file, or `<session N>` for code that a client sent.
+    /// The file. Code that a client sent is `<session N>`, or a file in the temporary folder where it defines functions.
     pub file: String,
     /// The line, from 1.
     pub line: u32,

@@ -16,7 +16,10 @@ fn the_summary_is_one_line() {
 #[test]
 fn the_report_is_what_python_wrote() {
     let error = exception(json!({"type": "ValueError", "message": "bad", "text": "Traceback …\nValueError: bad"}));
-    assert_eq!((error.to_string(), format!("{error:#}")), ("ValueError: bad".into(), "Traceback …\nValueError: bad".into()));
+    assert_eq!(
+        (error.to_string(), format!("{error:#}")),
+        ("ValueError: bad".into(), "Traceback …\nValueError: bad".into())
+    );
 }
 
 #[test]

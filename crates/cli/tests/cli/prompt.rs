@@ -58,6 +58,13 @@ fn exceptions_are_tracebacks_in_color() {
     assert!(terminal.is_colored("KeyError") && terminal.is_colored("File \"<session "), "{}", terminal.screen());
     terminal.command(PROMPT, "1 +* 2");
     terminal.wait_for("SyntaxError: invalid syntax");
+    terminal.command(PROMPT, "type('Bad', (), {'__repr__': lambda self: {}['shown']})()");
+    terminal.wait_for("KeyError: 'shown'");
+    terminal.command(PROMPT, "import sys; sys.last_value, _ if '_' in globals() else 0");
+    assert!(below(&terminal, ">>> import sys; sys").starts_with("(KeyError('shown'), 0)\n"), "{}", terminal.screen());
+    terminal.command(PROMPT, "getattr(sys, 'set_int_max_str_digits', print)(4300); 10 ** 5000 if hasattr(sys, 'set_int_max_str_digits') else int('(4300')");
+    terminal.wait_for("ValueError: ");
+    terminal.wait_for("(4300");
     terminal.command(PROMPT, "import os; os._exit(3)");
     terminal.wait_for("hint: the session continues, empty");
     terminal.command(PROMPT, "6 * 7");
