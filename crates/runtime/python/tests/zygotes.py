@@ -14,7 +14,7 @@ from beep_python import _wire
 from .host import PATIENCE, Ends, readable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BOOT = os.path.join(ROOT, "boot.py")
+BOOT = os.path.join(ROOT, "beep_python", "_boot.py")
 
 
 def gone(pidfd):

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// What a zygote is started with, beside the package: its file, and the text of that.
-pub(crate) const BOOT_FILE: &str = "boot.py";
-const BOOT: &str = include_str!("../../python/boot.py");
+/// What a zygote is started with.
+pub(crate) const BOOT: &str = "beep_python/_boot.py";
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -25,6 +24,7 @@ const FILES: &[(&str, &str)] = files![
     "_arrays.py",
     "_attached.py",
     "_batch.py",
+    "_boot.py",
     "_builtins.py",
     "_callbacks.py",
     "_classes.py",
@@ -117,12 +117,12 @@ pub struct PackageError {
     source: io::Error,
 }
 
-/// Returns the folder that contains `beep_python` and `boot.py`; unpacks it under `cache` first if needed.
+/// Returns the folder that contains `beep_python`; unpacks it under `cache` first if needed.
 ///
 /// Its name is a hash of its contents, so that versions live side by side; an existing folder is always complete.
 pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
     let mut hash = Sha256::new();
-    for (name, text) in FILES.iter().chain(&[(BOOT_FILE, BOOT)]) {
+    for (name, text) in FILES {
         hash.update(format!("{name}\0{text}\0"));
     }
     let digest = hash.finalize();
@@ -138,7 +138,6 @@ pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
     for (name, text) in FILES {
         fs::write(package.join(name), text).map_err(failed)?;
     }
-    fs::write(staging.path().join(BOOT_FILE), BOOT).map_err(failed)?;
     match fs::rename(staging.path(), &target) {
         Ok(()) => {
             let _ = staging.keep(); // it has its final name now

@@ -20,7 +20,7 @@ use crate::environment::environment_variables;
 use crate::worker::async_fd::register;
 use crate::worker::control_socket::{DESCRIPTORS, receive, send};
 use crate::worker::lifeline::Lifeline;
-use crate::worker::package::BOOT_FILE;
+use crate::worker::package::BOOT;
 use crate::worker::zygote_error::ZygoteError;
 
 /// The lines of standard error to keep for an error message.
@@ -253,7 +253,7 @@ fn spawn(
 ) -> io::Result<Child> {
     let mut command = Command::new(&config.python);
     let (control_fd, lifeline_fd) = (control.as_raw_fd(), lifeline.as_raw_fd());
-    command.arg(config.package.join(BOOT_FILE)).arg("zygote");
+    command.arg(config.package.join(BOOT)).arg("zygote");
     command.arg(control_fd.to_string()).arg(lifeline_fd.to_string()).args(&config.preload);
     // The variables that `providers.toml` sets for code in this environment.
     let environment = config.python.parent().and_then(Path::parent);

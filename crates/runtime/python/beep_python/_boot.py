@@ -6,7 +6,7 @@ anything, from the current folder too, and keeps its text for all code that is c
 
 import sys
 
-root = __file__.rpartition("/")[0]
+root = __file__.rsplit("/", 2)[0]
 if not getattr(sys.flags, "safe_path", False):
     sys.path[0] = ""  # the current folder, not that of this file: as for the command line's code
 mode, *rest = sys.argv[1:]
