@@ -25,15 +25,15 @@ _WARNED_OF = re.compile(r"\\[^\\'\"abfnrtvx0-3\r\n]|(?<=\d)\.?[jJ]?(?:and|else|f
 class Program:
     """Compiled source: an optional block to execute, then an optional expression for the value."""
 
-    __slots__ = ("file", "block", "tail", "flags", "is_async", "is_quiet", "quick", "size", "bodies", "asked", "is_inert")
+    __slots__ = ("file", "futures", "block", "tail", "is_async", "is_quiet", "quick", "size", "bodies", "asked", "is_inert")
 
-    def __init__(self, file, block, tail, is_quiet=False):
+    def __init__(self, file, futures, block, tail, is_quiet=False):
         self.file = file  # its name in tracebacks
+        self.futures = futures  # what holds in it of `from __future__ import`, as flags
         self.block = block
         self.tail = tail
         self.is_quiet = is_quiet  # whether a semicolon keeps its value from being shown
-        self.flags = (block.co_flags if block else 0) | (tail.co_flags if tail else 0)
-        self.is_async = self.flags & ASYNC != 0
+        self.is_async = any(part is not None and part.co_flags & ASYNC for part in (block, tail))
         self.is_inert = is_inert(block) and is_inert(tail)
         self.quick = False  # whether its last run was short; set by the worker
         self.size = 0
@@ -59,17 +59,18 @@ class Compiler:
         self.size = 0
 
     def program(self, source):
-        return self.programs.get(source) or self.compile(source)
+        program = self.programs.get(source)
+        return self.compile(source) if program is None or program.futures != self.futures else program
 
     def compile(self, source):
         self.count += 1
         program, text = compile_source(source, "<session %d>" % self.count, self.futures, self.files.file_of)
         program.size = len(text)
-        futures = program.flags & _FUTURES
-        if futures & ~self.futures:
-            self.futures |= futures
-            while self.programs:  # they were compiled without
-                self.forget(next(iter(self.programs)))
+        if program.futures != self.futures:
+            self.futures = program.futures
+            self.prepared.clear()  # they were compiled without
+        if source in self.programs:
+            self.forget(source)
         self.size += program.size
         while self.programs and (len(self.programs) >= MAX_CACHED or self.size > MAX_TEXT):
             self.forget(next(iter(self.programs)))
@@ -103,18 +104,19 @@ def compile_source(source, name, futures=0, file_of=None):
     """Returns the program and the compiled text: dedented if the source itself is wrongly indented. `file_of` gives the file of a text
     that defines functions, or None."""
     try:
-        return _compile(source, name, _FLAGS | futures, file_of), source
+        return _compile(source, name, futures, file_of), source
     except IndentationError:
         text = textwrap.dedent(source)
         if text == source:
             raise
-        return _compile(text, name, _FLAGS | futures, file_of), text
+        return _compile(text, name, futures, file_of), text
 
 
-def _compile(source, name, flags, file_of):
+def _compile(source, name, futures, file_of):
+    flags = _FLAGS | futures
     if not _WARNED_OF.search(source):
         try:
-            return Program(name, None, compile(source.strip(" \t"), name, "eval", flags, dont_inherit=True))
+            return Program(name, futures, None, compile(source.strip(" \t"), name, "eval", flags, dont_inherit=True))
         except SyntaxError:
             pass  # statements, or an error that the next line raises
     tree = compile(source, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
@@ -127,14 +129,14 @@ def _compile(source, name, flags, file_of):
     try:
         if tree.body:
             block = compile(tree, name, "exec", flags, dont_inherit=True)
-            flags |= block.co_flags & _FUTURES
+            futures |= block.co_flags & _FUTURES
         if tail is not None:
-            tail = compile(tail, name, "eval", flags, dont_inherit=True)
+            tail = compile(tail, name, "eval", _FLAGS | futures, dont_inherit=True)
     except SyntaxError as error:
         if error.text is None and error.filename == name:  # the compiler knows the tree alone
             error.text = "".join(lines_of(source)[(error.lineno or 1) - 1 : error.lineno])
         raise
-    return Program(name, block, tail, is_quiet)
+    return Program(name, futures, block, tail, is_quiet)
 
 
 def _ends_in_semicolon(source, tail):

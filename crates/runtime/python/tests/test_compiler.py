@@ -51,7 +51,11 @@ class Values(SessionTest):
         with self.assertRaises(NameError):
             self.evaluate(define)
         self.evaluate("from __future__ import annotations, generator_stop")
-        self.assertEqual(self.evaluate(define), {"a": "nothing"})
+        for before in ("1", "", "# nothing", "pass", "    x = 1"):
+            self.evaluate(before)
+            self.assertEqual(self.evaluate(define), {"a": "nothing"})
+        compiler = self.session.compiler
+        self.assertEqual(compiler.size, sum(program.size for program in compiler.programs.values()))
         self.assertEqual(self.evaluate(define, locals={"x": 1}), {"a": "nothing"})
         self.assertEqual(self.evaluate("eval('f.__annotations__')"), {"a": "nothing"})
 
