@@ -63,7 +63,7 @@ async fn failures_are_distinct_and_complete() {
         python.evaluate::<()>("print('p' * 300_000)\ntry: 1/0\nexcept Exception: raise ValueError('nö')").await;
     let Err(Error::Python(error)) = raised else { panic!("{raised:?}") };
     assert_eq!((error.exception.kind.as_str(), error.exception.message.as_str()), ("ValueError", "nö"));
-    assert_eq!(error.exception.cause.as_ref().map(|cause| cause.kind.as_str()), Some("ZeroDivisionError"));
+    assert_eq!(error.exception.context.as_ref().map(|context| context.kind.as_str()), Some("ZeroDivisionError"));
     assert_eq!((error.stdout.len(), error.session_epoch), (300_001, Some(1)));
     // Long enough for it to begin, however busy the machine is: else it would be told that it was not started.
     let late = python.with_timeout(Duration::from_secs(2)).evaluate::<()>("import time; time.sleep(60)").await;
