@@ -18,7 +18,7 @@ from ._batch import Batch
 from ._compiler import Compiler
 from ._encode import dumps
 from ._handles import Handles, describe
-from ._exec import run, run_async
+from ._exec import WARNED, run, run_async
 from ._objects import Objects
 from ._origin import Origin
 from ._streams import Stream, Streams
@@ -187,6 +187,7 @@ class Session:
     def run_apart(self, program, given, outputs):
         """Runs code with names of its own, in a copy: a separate dict of locals would be invisible to functions and comprehensions.
         While it runs, the copy is `__main__`, where pickle, dataclasses and type hints look for what the code defines."""
+        self.namespace.pop(WARNED, None)  # the functions that it calls have theirs there
         module = types.ModuleType("__main__")
         module.__dict__.update(self.namespace)
         module.__dict__.update(given)
