@@ -90,6 +90,7 @@ const FILES: &[(&str, &str)] = files![
     "_sources.py",
     "_std_descriptors.py",
     "_std_streams.py",
+    "_stdin.py",
     "_stopped.py",
     "_streams.py",
     "_table_sources.py",
