@@ -23,6 +23,7 @@ mod cli {
     mod runtimes;
     mod servers;
     mod sessions;
+    mod stdin;
     mod terminal;
     mod test_home;
 }

@@ -1,6 +1,7 @@
 //! `eval`: code in, result out.
 
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, Ses
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 
-use super::streaming::{self, WRITE_LIMIT};
+use super::streaming::{self, Lines, WRITE_LIMIT};
 use crate::context::Context;
 use crate::ctrl_c::CtrlC;
 use crate::environment::EnvironmentArgs;
@@ -37,8 +38,9 @@ const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Prints a string as it is, None not at all, and any other value as its repr. The code's output appears as
-it is printed, and input() reads standard input, unless the code itself came from there. With --json,
-everything is printed as JSON at the end, and input() gets no line.
+it is printed. input() and sys.stdin read standard input, unless the code itself came from there; in a
+server of its own so do open(0) and the processes that the code starts. With --json, everything is
+printed as JSON at the end, and another server's code gets no line.
 
 With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
 --server, or in the only running one; if there is none, or more than one, in a server of its own.
@@ -68,26 +70,31 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let code = code(&args.code)?;
     let home = context.home()?;
     let server = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
+    let lines = if args.code == FROM_INPUT { Lines::Ended } else { Lines::Input };
     match (server, &args.session) {
-        (Some(record), Some(session)) => evaluate(context, connect(&record)?.with_session(session), &code, &args).await,
+        (Some(record), Some(session)) => {
+            evaluate(context, connect(&record)?.with_session(session), &code, &args, lines).await
+        }
         (Some(record), None) => {
             // A session of its own, which ends with this command, whatever it is doing. The idle timeout ends it where the
             // command is killed.
             let client = connect(&record)?;
             let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
             let session = client.create_session_with(&options).await?;
-            let status = evaluate(context, client.with_session(&session), &code, &args).await;
+            let status = evaluate(context, client.with_session(&session), &code, &args, lines).await;
             let _ = tokio::time::timeout(DELETE_TIMEOUT, client.delete_session(&session)).await;
             status
         }
         (None, _) => {
             let environment = args.environment.resolve(context)?;
             // A signal ends this command at once until the code runs, and again after it: its server then ends by itself.
-            let server = TemporaryServer::start(&home, &environment, false, pin!(std::future::pending())).await??;
+            let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+            let never = pin!(std::future::pending());
+            let server = TemporaryServer::start(&home, &environment, false, Some(stdin), never).await??;
             let client = connect(&server.record)?;
             let status = async {
                 let client = client.with_session(&client.create_session_with(&streamed()).await?);
-                evaluate(context, client, &code, &args).await
+                evaluate(context, client, &code, &args, Lines::OfCode).await
             };
             let status = status.await;
             // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
@@ -106,14 +113,14 @@ fn streamed() -> SessionOptions {
 }
 
 /// Evaluates, and prints the result. Meanwhile Ctrl-C is the code's.
-async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<ExitStatus> {
+async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args, lines: Lines) -> Result<ExitStatus> {
     let signals = Signals::listen()?;
     let ctrl_c = CtrlC::new(&client);
     let mut client = client.with_request_id(&ctrl_c.request_id).with_cancel_on_disconnect();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let run = run_code(context, &client, code, args, &ctrl_c, signals.let_go());
+    let run = run_code(context, &client, code, lines, &ctrl_c, signals.let_go());
     let ended = match ctrl_c.pass_on(signals, run).await {
         Ok(answered) => print(context, answered, args, ctrl_c.presses.get() > 0),
         Err(signal) => Ok(ExitStatus::Signal(signal)),
@@ -136,7 +143,7 @@ async fn run_code(
     context: &Context,
     client: &AnyBackend,
     code: &str,
-    args: &Args,
+    lines: Lines,
     ctrl_c: &CtrlC,
     let_go: impl Fn(),
 ) -> Result<Answer, Error> {
@@ -145,8 +152,7 @@ async fn run_code(
         let_go();
         return answered.map(Answer::Json);
     }
-    let has_input = args.code != FROM_INPUT;
-    let answered = streaming::run(&context.printer, client, code, has_input, &ctrl_c.presses, let_go).await?;
+    let answered = streaming::run(&context.printer, client, code, lines, &ctrl_c.presses, let_go).await?;
     Ok(answered.map_or(Answer::Unread, Answer::Text))
 }
 

@@ -80,7 +80,7 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
     let environment = args.environment.resolve(context)?;
-    let server = TemporaryServer::start(&home, &environment, false, interruption.as_mut()).await??;
+    let server = TemporaryServer::start(&home, &environment, false, None, interruption.as_mut()).await??;
     Ok(Place { record: server.record.clone(), session: None, own_session: false, temporary: Some(server) })
 }
 

@@ -9,6 +9,7 @@ import io
 import sys
 
 from ._builtins import own as __builtins__
+from ._callbacks import CallbackError
 from ._host_rpc import HostError
 
 NAME = "<stdin>"
@@ -20,6 +21,7 @@ class Stdin:
         self.client = self.stream = None
         self.is_given = False
         self.options = {}
+        self.prompt = ""  # what the next question shows
         self.was_read = False  # whether a line of the client's was read ahead, perhaps; what is left of it is no other call's
 
     def enter(self, stream, client, is_given):
@@ -54,9 +56,20 @@ class Stdin:
     def input(self, prompt="", /):
         """Reads a line from standard input, without its line end, and shows the prompt before. Standard input is the client's; without that
         capability, and where it has ended, this raises EOFError. Where `sys.stdin` is another stream, that is read."""
-        if self.is_current() and not self.was_read:
-            return self.client.input(prompt)  # who is asked sees the prompt
-        return theirs(prompt)
+        if not self.is_current():
+            return theirs(prompt)
+        if not self.was_read:
+            return self.client.input(prompt)
+        self.prompt = str(prompt)
+        try:
+            line = self.stream.readline()
+        finally:
+            unasked, self.prompt = self.prompt, ""
+        if unasked:  # this is what was left of a line
+            print(unasked, end="", flush=True)
+        if not line:
+            raise EOFError("EOF when reading a line")
+        return line[:-1] if line.endswith("\n") else line
 
     def getpass(self, prompt, fall_back):
         """Asks the client for a line that it does not show, unless `sys.stdin` is another stream, or it has no terminal."""
@@ -64,7 +77,7 @@ class Stdin:
             return fall_back()
         try:
             return self.client.getpass(prompt)
-        except OSError:
+        except CallbackError:  # what was given is to be read
             if not self.is_given:
                 raise
         return fall_back()
@@ -96,8 +109,9 @@ class ClientLines(io.RawIOBase):
     def line(self):
         """The next one, or nothing at the end: also where the client has no standard input, the call has ended or has to stop, or this
         is a child that the session forked."""
+        prompt, self.stdin.prompt = self.stdin.prompt, ""
         try:
-            line = self.stdin.client.read_line("sys.stdin", {"prompt": ""})
+            line = self.stdin.client.read_line("sys.stdin", {"prompt": prompt})
         except (EOFError, HostError):
             return b""
         self.stdin.was_read = True

@@ -87,7 +87,9 @@ class Asked(WorkerTest):
         self.ask("[input('first? '), input(5), sys.stdin.readline()]", "a", "b", "c")
         self.assertEqual(self.asked, [{"prompt": "first? "}, {"prompt": "5"}, {"prompt": ""}])
         self.assertEqual(self.host.output(self.host.stdout), "")
-        self.ask("sys.stdin.read(1)\ninput('rest? ')", "abc")
+        self.ask("[sys.stdin.readline(), input('next? ')]", "a", "b")
+        self.assertEqual(self.asked, [{"prompt": ""}, {"prompt": "next? "}])
+        self.assertEqual(self.ask("sys.stdin.read(1)\ninput('rest? ')", "abc"), "bc")
         self.assertEqual(self.host.output(self.host.stdout), "rest? ")
 
     def test_what_was_read_ahead_is_no_other_call_s(self):
@@ -122,6 +124,7 @@ class Asked(WorkerTest):
         for source, kind in (
             ("sys.stdin.close()\ninput()", "ValueError"),
             ("sys.stdin.detach()\ninput()", "ValueError"),
+            ("sys.stdin.readline()\ninput()", "EOFError"),
             ("sys.stdin = None\ninput()", "RuntimeError"),
             ("del sys.stdin\ninput()", "RuntimeError"),
         ):
