@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::protocol::{ErrorCode, Limits};
-use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, SessionOptions};
+use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, SessionEvents, SessionOptions};
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 
@@ -29,8 +29,11 @@ const FROM_INPUT: &str = "-";
 /// The exit status of code that exceeded `--timeout`, as `timeout` of the coreutils has it.
 const TIMED_OUT: u8 = 124;
 
-/// How long to wait for the server to delete the session; it will in any case.
-const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long to wait for the end of the session, and what it prints until then. The server ends it in any case.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same where a signal has ended the command.
+const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A session of this command that is unused for so many milliseconds was abandoned: the command was killed.
 const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
@@ -44,8 +47,8 @@ printed as JSON at the end, and another server's code gets no line.
 
 With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
 --server, or in the only running one; if there is none, or more than one, in a server of its own.
-Without --session the code runs in a new session, which ends with the command; `--session default` is
-the session that clients share.
+Without --session the code runs in a new session, which ends with the command: threads are joined, and
+`atexit` functions run. `--session default` is the session that clients share.
 
 Ctrl-C is the code's, as under python: it may catch KeyboardInterrupt and go on. The third one kills the
 code's worker.")]
@@ -73,17 +76,12 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let lines = if args.code == FROM_INPUT { Lines::Ended } else { Lines::Input };
     match (server, &args.session) {
         (Some(record), Some(session)) => {
-            evaluate(context, connect(&record)?.with_session(session), &code, &args, lines).await
+            evaluate(context, connect(&record)?.with_session(session), None, &code, &args, lines).await
         }
         (Some(record), None) => {
-            // A session of its own, which ends with this command, whatever it is doing. The idle timeout ends it where the
-            // command is killed.
-            let client = connect(&record)?;
+            // The idle timeout ends the session where the command is killed.
             let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
-            let session = client.create_session_with(&options).await?;
-            let status = evaluate(context, client.with_session(&session), &code, &args, lines).await;
-            let _ = tokio::time::timeout(DELETE_TIMEOUT, client.delete_session(&session)).await;
-            status
+            evaluate_in_new_session(context, &connect(&record)?, &options, &code, &args, lines).await
         }
         (None, _) => {
             let environment = args.environment.resolve(context)?;
@@ -92,11 +90,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
             let never = pin!(std::future::pending());
             let server = TemporaryServer::start(&home, &environment, false, Some(stdin), never).await??;
             let client = connect(&server.record)?;
-            let status = async {
-                let client = client.with_session(&client.create_session_with(&streamed()).await?);
-                evaluate(context, client, &code, &args, Lines::OfCode).await
-            };
-            let status = status.await;
+            let status = evaluate_in_new_session(context, &client, &streamed(), &code, &args, Lines::OfCode).await;
             // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await?;
             let status = status?;
@@ -106,6 +100,31 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     }
 }
 
+/// Evaluates in a session that ends with this command, whatever it is doing. What its threads and children print, and what it
+/// prints at its end, is part of the output.
+async fn evaluate_in_new_session(
+    context: &Context,
+    client: &AnyBackend,
+    options: &SessionOptions,
+    code: &str,
+    args: &Args,
+    lines: Lines,
+) -> Result<ExitStatus> {
+    let session = client.create_session_with(options).await?;
+    let mut events = match context.printer.is_json() {
+        true => None,
+        false => client.session_events(&session).await.ok(),
+    };
+    let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines).await;
+    let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
+    let time = match &status {
+        Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => END_TIMEOUT_AFTER_SIGNAL,
+        _ => END_TIMEOUT,
+    };
+    let _ = tokio::time::timeout(time, end).await;
+    status
+}
+
 /// Options of a session whose output is streamed, perhaps more slowly than the code prints.
 fn streamed() -> SessionOptions {
     let limits = Limits { output_bytes: Some(WRITE_LIMIT as u64), ..Limits::default() };
@@ -113,14 +132,21 @@ fn streamed() -> SessionOptions {
 }
 
 /// Evaluates, and prints the result. Meanwhile Ctrl-C is the code's.
-async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args, lines: Lines) -> Result<ExitStatus> {
+async fn evaluate(
+    context: &Context,
+    client: AnyBackend,
+    events: Option<&mut SessionEvents>,
+    code: &str,
+    args: &Args,
+    lines: Lines,
+) -> Result<ExitStatus> {
     let signals = Signals::listen()?;
     let ctrl_c = CtrlC::new(&client);
     let mut client = client.with_request_id(&ctrl_c.request_id).with_cancel_on_disconnect();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let run = run_code(context, &client, code, lines, &ctrl_c, signals.let_go());
+    let run = run_code(context, &client, events, code, lines, &ctrl_c, signals.let_go());
     let ended = match ctrl_c.pass_on(signals, run).await {
         Ok(answered) => print(context, answered, args, ctrl_c.presses.get() > 0),
         Err(signal) => Ok(ExitStatus::Signal(signal)),
@@ -142,6 +168,7 @@ enum Answer {
 async fn run_code(
     context: &Context,
     client: &AnyBackend,
+    events: Option<&mut SessionEvents>,
     code: &str,
     lines: Lines,
     ctrl_c: &CtrlC,
@@ -152,7 +179,7 @@ async fn run_code(
         let_go();
         return answered.map(Answer::Json);
     }
-    let answered = streaming::run(&context.printer, client, code, lines, &ctrl_c.presses, let_go).await?;
+    let answered = streaming::run(&context.printer, client, events, code, lines, &ctrl_c.presses, let_go).await?;
     Ok(answered.map_or(Answer::Unread, Answer::Text))
 }
 

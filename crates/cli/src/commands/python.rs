@@ -13,12 +13,18 @@ use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::prompt;
+use crate::prompt::session_output::SessionOutput;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
+use crate::terminal::above_line::AboveLine;
 use crate::terminal::detect::is_interactive;
 
+/// The session of calls that name none.
+const DEFAULT_SESSION: &str = "default";
 /// How long to wait for the server to delete the session; it will in any case.
-const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for the last output of a session that has ended.
+const LAST_OUTPUT_TIME: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -46,10 +52,17 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let place = runtime.block_on(open(context, &args))?;
     let (client, title) = (place.client()?, place.title());
+    let above = Arc::new(AboveLine::new());
+    let session = place.session.clone().unwrap_or_else(|| DEFAULT_SESSION.to_owned());
+    let output = SessionOutput::follow(connect(&place.record)?, session, above.clone())?;
+    let ends_session = place.own_session || place.temporary.is_some();
     let place = Arc::new(Mutex::new(Some(place)));
     end_with_terminal(place.clone())?;
-    let ended = prompt::repl::run(context, runtime, client, &title);
+    let ended = prompt::repl::run(context, runtime, client, &title, &above);
     leave(&place);
+    if ends_session {
+        output.wait_for_end(LAST_OUTPUT_TIME);
+    }
     ended
 }
 

@@ -6,7 +6,8 @@ use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
 
 use beep_python_client::{
-    AnyBackend, AnyTransport, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response,
+    AnyBackend, AnyTransport, Display, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response,
+    SessionEvent, SessionEvents,
 };
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -31,10 +32,11 @@ pub(super) enum Lines {
 }
 
 /// Runs code to its end and returns its value as text; `None`, and the code is cancelled, when nothing reads its output any more.
-/// `ctrl_c` counts how often that was pressed, `ended` is called when the code has ended.
+/// Meanwhile `session` tells what other code of the session shows. `ctrl_c` counts how often that was pressed, `ended` is called when the code has ended.
 pub(super) async fn run(
     printer: &Printer,
     client: &AnyBackend,
+    mut session: Option<&mut SessionEvents>,
     code: &str,
     lines: Lines,
     ctrl_c: &Cell<u32>,
@@ -52,8 +54,7 @@ pub(super) async fn run(
             shown = execution.next() => match shown {
                 Some(ExecutionEvent::Stdout(text)) => writer.write(Stream::Output, text).await,
                 Some(ExecutionEvent::Stderr(text)) => writer.write(Stream::Errors, text).await,
-                Some(ExecutionEvent::Display(display)) if display.data.is_empty() => {} // a place for updates
-                Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, format!("{}\n", display.text())).await,
+                Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, display_text(&display)).await,
                 Some(ExecutionEvent::ClearOutput { .. }) => writer.write(Stream::Output, clear_line().to_owned()).await,
                 // Ctrl-C has ended what waited at the prompt, and the next line is this one's.
                 Some(ExecutionEvent::InputRequest(input)) if ctrl_c.get() != seen && reading.is_some() => {
@@ -74,6 +75,16 @@ pub(super) async fn run(
                 while let Some(input) = waiting.pop_front() {
                     if answer(&execution, &input, line.as_deref()).await? {
                         break;
+                    }
+                }
+            }
+            shown = async { session.as_mut().expect("it is there").next().await }, if session.is_some() => {
+                match shown.and_then(Result::ok) {
+                    None => session = None,
+                    Some(shown) => {
+                        if let Some((stream, text)) = text_of(shown) {
+                            writer.write(stream, text).await;
+                        }
                     }
                 }
             }
@@ -106,6 +117,34 @@ pub(super) async fn run(
         return Ok(None);
     }
     execution.result().await.map(Some)
+}
+
+/// Prints what a session shows until it ends.
+pub(super) async fn follow(printer: &Printer, session: Option<SessionEvents>) {
+    let Some(mut session) = session else { return };
+    while let Some(Ok(shown)) = session.next().await {
+        match text_of(shown) {
+            Some((Stream::Output, text)) => printer.raw(&text),
+            Some((Stream::Errors, text)) => printer.raw_note(&text),
+            None => {}
+        }
+    }
+}
+
+/// What is printed for an event of the session, and where.
+fn text_of(event: SessionEvent) -> Option<(Stream, String)> {
+    match event {
+        SessionEvent::Stdout(text) => Some((Stream::Output, text)),
+        SessionEvent::Stderr(text) => Some((Stream::Errors, text)),
+        SessionEvent::Display(display) => Some((Stream::Output, display_text(&display))),
+        SessionEvent::ClearOutput { .. } => Some((Stream::Output, clear_line().to_owned())),
+        _ => None,
+    }
+}
+
+/// A display as text; nothing for one that is only a place for updates.
+fn display_text(display: &Display) -> String {
+    if display.data.is_empty() { String::new() } else { format!("{}\n", display.text()) }
 }
 
 /// Shows what `input()` asks, and hides what is typed where `getpass()` asks.

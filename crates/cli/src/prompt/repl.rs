@@ -15,13 +15,20 @@ use crate::color::{ERROR, FAINT, paint};
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
+use crate::terminal::above_line::AboveLine;
 use crate::terminal::echo_guard::EchoGuard;
 use crate::terminal::line_editor::{EditorHooks, LineEditor, ReadLine};
 
 const HISTORY: &str = "python-history";
 
 /// Reads and runs lines until the user leaves.
-pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title: &str) -> Result<ExitStatus> {
+pub(crate) fn run(
+    context: &Context,
+    runtime: Runtime,
+    client: AnyBackend,
+    title: &str,
+    above: &Arc<AboveLine>,
+) -> Result<ExitStatus> {
     let printer = &context.printer;
     let colors = printer.colors.stdout;
     let remote = Arc::new(Remote::new(runtime, client));
@@ -34,7 +41,7 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
             Arc::new(move |text| remote.continuation(text))
         },
     };
-    let mut lines = LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors);
+    let mut lines = LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors).with_output_above(above);
     printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C interrupts, Ctrl-D leaves")));
     loop {
         let text = match lines.read(">>> ", "... ")? {
@@ -50,7 +57,7 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
         }
         let ran = {
             let _guard = EchoGuard::begin();
-            remote.run(&text, &Screen(printer))
+            remote.run(&text, &Screen(printer, above))
         };
         match ran {
             Ok(shown) => shown.iter().for_each(|text| printer.line(text)),
