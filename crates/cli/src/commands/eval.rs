@@ -1,5 +1,6 @@
 //! `eval`: code in, result out.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::pin::pin;
@@ -18,6 +19,7 @@ use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
+use crate::import_hint::import_hint;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
 use crate::server::settings::seconds;
@@ -106,7 +108,7 @@ async fn evaluate_in_new_session(
     context: &Context,
     client: &AnyBackend,
     options: &SessionOptions,
-    code: &str,
+    code: &Code,
     args: &Args,
     lines: Lines,
 ) -> Result<ExitStatus> {
@@ -136,7 +138,7 @@ async fn evaluate(
     context: &Context,
     client: AnyBackend,
     events: Option<&mut SessionEvents>,
-    code: &str,
+    code: &Code,
     args: &Args,
     lines: Lines,
 ) -> Result<ExitStatus> {
@@ -148,7 +150,15 @@ async fn evaluate(
     }
     let run = run_code(context, &client, events, code, lines, &ctrl_c, signals.let_go());
     let ended = match ctrl_c.pass_on(signals, run).await {
-        Ok(answered) => print(context, answered, args, ctrl_c.presses.get() > 0),
+        Ok(answered) => {
+            let hint = match context.printer.is_json() {
+                true => None,
+                false => import_hint(context, &client, answered.as_ref().err()).await,
+            };
+            let ended = print(context, answered, args, ctrl_c.presses.get() > 0);
+            hint.iter().for_each(|hint| context.printer.hint(hint));
+            ended
+        }
         Err(signal) => Ok(ExitStatus::Signal(signal)),
     };
     // Also releases the handle of the response, which nothing uses any more.
@@ -169,11 +179,12 @@ async fn run_code(
     context: &Context,
     client: &AnyBackend,
     events: Option<&mut SessionEvents>,
-    code: &str,
+    code: &Code,
     lines: Lines,
     ctrl_c: &CtrlC,
     let_go: impl Fn(),
 ) -> Result<Answer, Error> {
+    let code = &*code.text(client).await?;
     if context.printer.is_json() {
         let answered = client.with_reprs().evaluate::<Response<Returned>>(code).await;
         let_go();
@@ -270,11 +281,39 @@ fn print_text(context: &Context, answer: Response<Option<String>>) {
     }
 }
 
-fn code(argument: &str) -> Result<String> {
-    if argument != FROM_INPUT {
-        return Ok(argument.to_owned());
+/// The code to evaluate.
+enum Code {
+    Text(String),
+    /// A source whose encoding Python finds out.
+    Encoded(Vec<u8>),
+}
+
+impl Code {
+    async fn text(&self, client: &AnyBackend) -> Result<Cow<'_, str>, Error> {
+        match self {
+            Code::Text(text) => Ok(Cow::Borrowed(text)),
+            Code::Encoded(bytes) => {
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let decode = format!(
+                    "__import__('beep_python._source_text', fromlist=['decode']).decode(bytes.fromhex('{digits}'))"
+                );
+                client.evaluate(&*decode).await.map(Cow::Owned)
+            }
+        }
     }
-    let mut code = String::new();
-    std::io::stdin().read_to_string(&mut code).map_err(|error| CliError::UnreadableCode("standard input", error))?;
-    Ok(code)
+}
+
+fn code(argument: &str) -> Result<Code> {
+    if argument != FROM_INPUT {
+        return Ok(Code::Text(argument.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|error| CliError::UnreadableCode("standard input", error))?;
+    // Where a source may name its encoding (PEP 263).
+    let names_encoding =
+        bytes.splitn(3, |byte| *byte == b'\n').take(2).any(|line| line.windows(6).any(|w| w == b"coding"));
+    if names_encoding {
+        return Ok(Code::Encoded(bytes));
+    }
+    Ok(String::from_utf8(bytes).map_or_else(|error| Code::Encoded(error.into_bytes()), Code::Text))
 }

@@ -1,5 +1,6 @@
 //! `python`: opens a Python prompt on a session.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,7 +59,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let ends_session = place.own_session || place.temporary.is_some();
     let place = Arc::new(Mutex::new(Some(place)));
     end_with_terminal(place.clone())?;
-    let ended = prompt::repl::run(context, runtime, client, &title, &above);
+    // As Python does, but not in a session that is others' too.
+    let startup = std::env::var_os("PYTHONSTARTUP").filter(|path| ends_session && !path.is_empty()).map(PathBuf::from);
+    let ended = prompt::repl::run(context, runtime, client, &title, &above, startup.as_deref());
     leave(&place);
     if ends_session {
         output.wait_for_end(LAST_OUTPUT_TIME);

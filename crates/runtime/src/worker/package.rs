@@ -87,6 +87,7 @@ const FILES: &[(&str, &str)] = files![
     "_session.py",
     "_shared_page.py",
     "_signals.py",
+    "_source_text.py",
     "_sources.py",
     "_std_descriptors.py",
     "_std_streams.py",
