@@ -3,9 +3,7 @@
 import importlib
 import importlib.util
 import operator
-import os
 import sys
-import time
 import types
 from contextlib import ExitStack
 
@@ -23,6 +21,7 @@ from ._objects import Objects
 from ._origin import Origin
 from ._streams import Stream, Streams
 from ._repr import named
+from ._variables import set_variables
 from ._wire import Rejected
 
 
@@ -120,15 +119,7 @@ class Session:
     def set_up(self, data):
         """Sets variables of the environment, and runs the code that begins every worker of this session."""
         body = body_of(data)
-        for name, value in (body.get("env") or {}).items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        if "TZ" in (body.get("env") or {}):
-            time.tzset()
-        paths = (body.get("env") or {}).get("PYTHONPATH")
-        sys.path[:0] = [path for path in paths.split(os.pathsep) if path] if paths else []
+        set_variables(body.get("env") or {})
         if body.get("setup"):
             self.run(self.compiler.program(body["setup"]), self.namespace)
 

@@ -97,6 +97,7 @@ const FILES: &[(&str, &str)] = files![
     "_table_sources.py",
     "_told.py",
     "_type_name.py",
+    "_variables.py",
     "_walk.py",
     "_warmup.py",
     "_wire.py",
