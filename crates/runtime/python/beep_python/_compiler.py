@@ -113,6 +113,16 @@ def _compile(source, name):
     return Program(block, tail, is_quiet)
 
 
+def parsed(source, name):
+    """The statements of source that was compiled."""
+    for text in (source, textwrap.dedent(source.lstrip("\ufeff"))):
+        try:
+            return compile(text, name, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True).body
+        except SyntaxError:  # an expression behind blanks defines nothing
+            pass
+    return []
+
+
 def _ends_in_semicolon(source, tail):
     """Whether a semicolon follows the last expression, as in IPython. Behind that there are no strings: only brackets and comments."""
     lines = io.StringIO(source, newline=None).readlines()[tail.end_lineno - 1 :]

@@ -7,7 +7,7 @@ import sys
 import types
 from contextlib import ExitStack
 
-from . import _arrays, _exceptions, _type_name, _wire
+from . import _arrays, _current, _exceptions, _type_name, _wire
 from ._answers import ATTRIBUTE, CALL, Answers
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
@@ -108,6 +108,7 @@ class Session:
         self.handles.enter(tag, epoch, handle_limit)
         self.begin()  # once more: what was made before a fork is never collected
         sys.modules["__main__"] = self.module
+        _current.compiler = self.compiler
 
     def end(self):
         """Gives up everything that it holds, but for its modules, `__main__` among them."""

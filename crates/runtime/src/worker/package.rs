@@ -89,6 +89,8 @@ const FILES: &[(&str, &str)] = files![
     "_signals.py",
     "_source_text.py",
     "_sources.py",
+    "_spawn_hook.py",
+    "_spawned_main.py",
     "_std_descriptors.py",
     "_std_streams.py",
     "_stdin.py",
