@@ -26,6 +26,11 @@ class ClientProxy:
         self.main = threading.get_ident()
         self.shown = []  # figures that this call has already shown
 
+    def __reduce_ex__(self, protocol):
+        import pickle
+
+        raise pickle.PicklingError("what shows something to the client does so in the process of the session only; it cannot be pickled")
+
     # displays
 
     def display(

@@ -32,7 +32,7 @@ class Stdin:
         if not is_given:
             self.options["encoding"] = "utf-8"
             self.open()
-            builtins.input = self.input
+            builtins.input = named_as_theirs(self.input)
 
     def open(self):
         """Opens the stream, as the same object."""
@@ -81,6 +81,16 @@ class Stdin:
             if not self.is_given:
                 raise
         return fall_back()
+
+
+def named_as_theirs(read):
+    """A function that pickle finds where Python's own is: in another process it is that one."""
+
+    def input(prompt="", /):
+        return read(prompt)
+
+    input.__doc__, input.__module__, input.__qualname__ = read.__doc__, "builtins", "input"
+    return input
 
 
 class ClientLines(io.RawIOBase):

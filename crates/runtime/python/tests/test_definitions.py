@@ -1,6 +1,10 @@
 """Functions and classes of a session in processes that multiprocessing starts anew."""
 
-from .host import WorkerTest
+import json
+
+from beep_python import _wire
+
+from .host import EVALUATE, WorkerTest
 
 DEFINE = """from __future__ import annotations
 import collections, dataclasses, enum, math, typing
@@ -107,6 +111,22 @@ class Definitions(WorkerTest):
                         self.assertEqual(raised["type"], "RuntimeError")
                         self.assertRegex(raised["message"], reason)
             self.host.evaluate("pool.terminate(); pool.join()")
+
+    def test_what_is_the_client_s_says_why_it_cannot_travel(self):
+        pools = (
+            "with multiprocessing.get_context('fork').Pool(1) as pool: pool.map_async(%s, [1]).get(20)",
+            "with multiprocessing.get_context('spawn').Pool(1) as pool: pool.map_async(%s, [1]).get(20)",
+            "with ProcessPoolExecutor(1) as pool: pool.submit(%s, 1).result(20)",
+            "multiprocessing.get_context('spawn').Process(target=%s).start()",
+        )
+        for pool in pools:
+            for what, reason in (("cb", "the callback 'cb' is a function of the client"), ("display", "what shows something to the client")):
+                with self.subTest(pool=pool, what=what):
+                    body = {"expression": pool % what, "locals": {"cb": {"$callback": "cb"}}}
+                    kind, answer = self.host.call(EVALUATE, body, _wire.EVENTS | _wire.CALLBACKS)
+                    self.assertEqual(kind, _wire.EXCEPTION)
+                    raised = json.loads(answer)["exception"]
+                    self.assertRegex(raised["type"] + ": " + raised["message"], "Error: .*" + reason)
 
     def test_with_locals_and_after_an_await(self):
         code = "def inc(x): return x + given\nwith multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map(inc, [1])\nmade"

@@ -146,6 +146,11 @@ class Asked(WorkerTest):
         forked = "pid = os.fork()\nif pid == 0:\n    try: input()\n    except EOFError: os._exit(len(sys.stdin.read()) + 3)\n    os._exit(1)\n"
         self.assertEqual(self.ask(forked + "os.waitpid(pid, 0)[1] >> 8"), 3)
 
+    def test_it_is_the_function_of_other_processes_by_name(self):
+        self.assertEqual(self.ask("import pickle\n[pickle.loads(pickle.dumps(input)) is input, input.__module__, input.__name__]"), [True, "builtins", "input"])
+        source = "import multiprocessing\nwith multiprocessing.get_context('spawn').Pool(1) as pool: pool.map_async(input, ['name? ']).get(20)"
+        self.assertEqual(self.ask(source), "EOFError")
+
     def test_a_client_without_one(self):
         for flags in (0, _wire.EVENTS):
             self.assertEqual(self.ask("[sys.stdin.read(), list(sys.stdin), sys.stdin.buffer.read() == b'']", flags=flags), ["", [], True])
