@@ -1,6 +1,8 @@
 //! `eval`: code in, result out.
 
+use std::borrow::Cow;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,13 +12,14 @@ use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, Ses
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 
-use super::streaming::{self, WRITE_LIMIT};
+use super::streaming::{self, Lines, WRITE_LIMIT};
 use crate::context::Context;
 use crate::ctrl_c::CtrlC;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
+use crate::import_hint::import_hint;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
 use crate::server::settings::seconds;
@@ -40,8 +43,9 @@ const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Prints a string as it is, None not at all, and any other value as its repr. The code's output appears as
-it is printed, and input() reads standard input, unless the code itself came from there. With --json,
-everything is printed as JSON at the end, and input() gets no line.
+it is printed. input() and sys.stdin read standard input, unless the code itself came from there; in a
+server of its own so do open(0) and the processes that the code starts. With --json, everything is
+printed as JSON at the end, and another server's code gets no line.
 
 With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
 --server, or in the only running one; if there is none, or more than one, in a server of its own.
@@ -71,21 +75,24 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let code = code(&args.code)?;
     let home = context.home()?;
     let server = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
+    let lines = if args.code == FROM_INPUT { Lines::Ended } else { Lines::Input };
     match (server, &args.session) {
         (Some(record), Some(session)) => {
-            evaluate(context, connect(&record)?.with_session(session), None, &code, &args).await
+            evaluate(context, connect(&record)?.with_session(session), None, &code, &args, lines).await
         }
         (Some(record), None) => {
             // The idle timeout ends the session where the command is killed.
             let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
-            evaluate_in_new_session(context, &connect(&record)?, &options, &code, &args).await
+            evaluate_in_new_session(context, &connect(&record)?, &options, &code, &args, lines).await
         }
         (None, _) => {
             let environment = args.environment.resolve(context)?;
             // A signal ends this command at once until the code runs, and again after it: its server then ends by itself.
-            let server = TemporaryServer::start(&home, &environment, false, pin!(std::future::pending())).await??;
+            let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+            let never = pin!(std::future::pending());
+            let server = TemporaryServer::start(&home, &environment, false, Some(stdin), never).await??;
             let client = connect(&server.record)?;
-            let status = evaluate_in_new_session(context, &client, &streamed(), &code, &args).await;
+            let status = evaluate_in_new_session(context, &client, &streamed(), &code, &args, Lines::OfCode).await;
             // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await?;
             let status = status?;
@@ -101,15 +108,16 @@ async fn evaluate_in_new_session(
     context: &Context,
     client: &AnyBackend,
     options: &SessionOptions,
-    code: &str,
+    code: &Code,
     args: &Args,
+    lines: Lines,
 ) -> Result<ExitStatus> {
     let session = client.create_session_with(options).await?;
     let mut events = match context.printer.is_json() {
         true => None,
         false => client.session_events(&session).await.ok(),
     };
-    let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args).await;
+    let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines).await;
     let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
     let time = match &status {
         Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => END_TIMEOUT_AFTER_SIGNAL,
@@ -130,8 +138,9 @@ async fn evaluate(
     context: &Context,
     client: AnyBackend,
     events: Option<&mut SessionEvents>,
-    code: &str,
+    code: &Code,
     args: &Args,
+    lines: Lines,
 ) -> Result<ExitStatus> {
     let signals = Signals::listen()?;
     let ctrl_c = CtrlC::new(&client);
@@ -139,9 +148,17 @@ async fn evaluate(
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let run = run_code(context, &client, events, code, args, &ctrl_c, signals.let_go());
+    let run = run_code(context, &client, events, code, lines, &ctrl_c, signals.let_go());
     let ended = match ctrl_c.pass_on(signals, run).await {
-        Ok(answered) => print(context, answered, args, ctrl_c.presses.get() > 0),
+        Ok(answered) => {
+            let hint = match context.printer.is_json() {
+                true => None,
+                false => import_hint(context, &client, answered.as_ref().err()).await,
+            };
+            let ended = print(context, answered, args, ctrl_c.presses.get() > 0);
+            hint.iter().for_each(|hint| context.printer.hint(hint));
+            ended
+        }
         Err(signal) => Ok(ExitStatus::Signal(signal)),
     };
     // Also releases the handle of the response, which nothing uses any more.
@@ -162,18 +179,18 @@ async fn run_code(
     context: &Context,
     client: &AnyBackend,
     events: Option<&mut SessionEvents>,
-    code: &str,
-    args: &Args,
+    code: &Code,
+    lines: Lines,
     ctrl_c: &CtrlC,
     let_go: impl Fn(),
 ) -> Result<Answer, Error> {
+    let code = &*code.text(client).await?;
     if context.printer.is_json() {
         let answered = client.with_reprs().evaluate::<Response<Returned>>(code).await;
         let_go();
         return answered.map(Answer::Json);
     }
-    let has_input = args.code != FROM_INPUT;
-    let answered = streaming::run(&context.printer, client, events, code, has_input, &ctrl_c.presses, let_go).await?;
+    let answered = streaming::run(&context.printer, client, events, code, lines, &ctrl_c.presses, let_go).await?;
     Ok(answered.map_or(Answer::Unread, Answer::Text))
 }
 
@@ -264,11 +281,39 @@ fn print_text(context: &Context, answer: Response<Option<String>>) {
     }
 }
 
-fn code(argument: &str) -> Result<String> {
-    if argument != FROM_INPUT {
-        return Ok(argument.to_owned());
+/// The code to evaluate.
+enum Code {
+    Text(String),
+    /// A source whose encoding Python finds out.
+    Encoded(Vec<u8>),
+}
+
+impl Code {
+    async fn text(&self, client: &AnyBackend) -> Result<Cow<'_, str>, Error> {
+        match self {
+            Code::Text(text) => Ok(Cow::Borrowed(text)),
+            Code::Encoded(bytes) => {
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let decode = format!(
+                    "__import__('beep_python._source_text', fromlist=['decode']).decode(bytes.fromhex('{digits}'))"
+                );
+                client.evaluate(&*decode).await.map(Cow::Owned)
+            }
+        }
     }
-    let mut code = String::new();
-    std::io::stdin().read_to_string(&mut code).map_err(|error| CliError::UnreadableCode("standard input", error))?;
-    Ok(code)
+}
+
+fn code(argument: &str) -> Result<Code> {
+    if argument != FROM_INPUT {
+        return Ok(Code::Text(argument.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|error| CliError::UnreadableCode("standard input", error))?;
+    // Where a source may name its encoding (PEP 263).
+    let names_encoding =
+        bytes.splitn(3, |byte| *byte == b'\n').take(2).any(|line| line.windows(6).any(|w| w == b"coding"));
+    if names_encoding {
+        return Ok(Code::Encoded(bytes));
+    }
+    Ok(String::from_utf8(bytes).map_or_else(|error| Code::Encoded(error.into_bytes()), Code::Text))
 }

@@ -1,5 +1,6 @@
 //! `python`: opens a Python prompt on a session.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,7 +59,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let ends_session = place.own_session || place.temporary.is_some();
     let place = Arc::new(Mutex::new(Some(place)));
     end_with_terminal(place.clone())?;
-    let ended = prompt::repl::run(context, runtime, client, &title, &above);
+    // As Python does, but not in a session that is others' too.
+    let startup = std::env::var_os("PYTHONSTARTUP").filter(|path| ends_session && !path.is_empty()).map(PathBuf::from);
+    let ended = prompt::repl::run(context, runtime, client, &title, &above, startup.as_deref());
     leave(&place);
     if ends_session {
         output.wait_for_end(LAST_OUTPUT_TIME);
@@ -93,7 +96,7 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
     let environment = args.environment.resolve(context)?;
-    let server = TemporaryServer::start(&home, &environment, false, interruption.as_mut()).await??;
+    let server = TemporaryServer::start(&home, &environment, false, None, interruption.as_mut()).await??;
     Ok(Place { record: server.record.clone(), session: None, own_session: false, temporary: Some(server) })
 }
 

@@ -20,6 +20,17 @@ use crate::terminal::line_editor::ReadLine;
 /// How many bytes are buffered where the reader is slower than the code prints.
 pub(super) const WRITE_LIMIT: usize = 64 << 20;
 
+/// Where lines for the code come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// From this command's standard input.
+    Input,
+    /// From nowhere: the code itself came from there, and was all of it.
+    Ended,
+    /// The code reads standard input itself, and asks for passwords only, which a terminal gives.
+    OfCode,
+}
+
 /// Runs code to its end and returns its value as text; `None`, and the code is cancelled, when nothing reads its output any more.
 /// Meanwhile `session` tells what other code of the session shows. `ctrl_c` counts how often that was pressed, `ended` is called when the code has ended.
 pub(super) async fn run(
@@ -27,7 +38,7 @@ pub(super) async fn run(
     client: &AnyBackend,
     mut session: Option<&mut SessionEvents>,
     code: &str,
-    has_input: bool,
+    lines: Lines,
     ctrl_c: &Cell<u32>,
     ended: impl FnOnce(),
 ) -> Result<Option<Response<Option<String>>>, Error> {
@@ -49,7 +60,7 @@ pub(super) async fn run(
                 Some(ExecutionEvent::InputRequest(input)) if ctrl_c.get() != seen && reading.is_some() => {
                     seen = ctrl_c.get();
                     drop(hidden.take()); // first the modes that the terminal had
-                    hidden = ask(&writer, &input).await;
+                    hidden = ask(&writer, &input, lines).await;
                     waiting.pop_front();
                     waiting.push_front(input);
                 }
@@ -80,14 +91,20 @@ pub(super) async fn run(
             () = writer.pieces.closed() => break,
         }
         if let Some(input) = waiting.front().filter(|_| reading.is_none()) {
-            hidden = ask(&writer, input).await;
+            hidden = ask(&writer, input, lines).await;
+            if hidden.is_none() && lines == Lines::OfCode {
+                if let Some(input) = waiting.pop_front() {
+                    replied(execution.refuse_input(&input, "there is no terminal").await)?;
+                }
+                continue;
+            }
             let terminal = hidden.as_ref().and_then(|hidden| hidden.reader().ok());
             reading = Some(spawn_detached(move || match terminal {
                 Some(terminal) => match read_line(terminal) {
                     ReadLine::Line(line) => Some(line),
                     ReadLine::Interrupted | ReadLine::EndOfInput => None,
                 },
-                None if has_input => line(),
+                None if lines == Lines::Input => line(),
                 None => None,
             }));
         }
@@ -131,13 +148,13 @@ fn display_text(display: &Display) -> String {
 }
 
 /// Shows what `input()` asks, and hides what is typed where `getpass()` asks.
-async fn ask(writer: &Writer, input: &InputRequest) -> Option<HiddenInput> {
+async fn ask(writer: &Writer, input: &InputRequest, lines: Lines) -> Option<HiddenInput> {
     let mut hidden = None;
     if input.password {
         writer.written().await; // to the same terminal, perhaps
         hidden = HiddenInput::begin(&input.prompt, CtrlC::Signal);
     }
-    if hidden.is_none() {
+    if hidden.is_none() && lines != Lines::OfCode {
         writer.write(Stream::Output, input.prompt.clone()).await;
     }
     hidden
@@ -145,7 +162,12 @@ async fn ask(writer: &Writer, input: &InputRequest) -> Option<HiddenInput> {
 
 /// Answers `input()`. Returns false if it no longer waits: the code was interrupted, or has ended, and its result says how.
 async fn answer(execution: &Execution<AnyTransport>, input: &InputRequest, line: Option<&str>) -> Result<bool, Error> {
-    match execution.send_input(input, line).await {
+    replied(execution.send_input(input, line).await)
+}
+
+/// Whether a reply found its question.
+fn replied(sent: Result<(), Error>) -> Result<bool, Error> {
+    match sent {
         Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(false),
         answered => answered.map(|()| true),
     }

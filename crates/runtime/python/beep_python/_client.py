@@ -22,9 +22,14 @@ class ClientProxy:
         self.flush = flush
         self.is_stopping = is_stopping
         self.flags = 0
-        self.handles = None
+        self.handles = self.stdin = None
         self.main = threading.get_ident()
         self.shown = []  # figures that this call has already shown
+
+    def __reduce_ex__(self, protocol):
+        import pickle
+
+        raise pickle.PicklingError("what shows something to the client does so in the process of the session only; it cannot be pickled")
 
     # displays
 
@@ -134,9 +139,9 @@ class ClientProxy:
         try:
             answer = self.request(call, "input", dumps(params).encode("utf-8", "replace"))
         except _host_rpc.HostError as error:
-            if error.code != "cancelled":
+            if error.code not in ("cancelled", "internal"):
                 raise
-            raise EOFError(str(error)) from None  # what loops around `input` end with
+            raise EOFError(str(error)) from None  # what loops around `input` end with; so do children that the session forked
         if answer.get("eof") is True:
             raise EOFError("the client's standard input has ended")
         line = self.value_in(answer)
