@@ -86,7 +86,9 @@ class Compiler:
 
 
 def compile_source(source, name):
-    """Returns the program and the compiled text: dedented if the source itself is wrongly indented."""
+    """Returns the program and the compiled text: dedented if the source itself is wrongly indented, and without a
+    byte-order mark, as python reads a file."""
+    source = source[1:] if source[:1] == "\ufeff" else source
     try:
         return _compile(source, name), source
     except IndentationError:

@@ -34,7 +34,7 @@ fn over_http(server: &Server, example: &Example, names: &mut Names) -> Result<()
     let filled: Vec<_> = headers.iter().map(|(name, value)| (*name, names.fill(value))).collect();
     let headers: Vec<_> = filled.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let port = if path.starts_with("/rpc/") { server.rpc } else { server.http };
-    let is_binary = headers.iter().any(|(name, value)| *name == "Content-Type" && *value == "application/octet-stream");
+    let is_binary = matches!(body.as_bytes(), [b'0'..=b'9' | b'a'..=b'f', ..]);
     let body = if is_binary { bytes_of(&body)? } else { body.into_bytes() };
     let answer = http::Connection::open(port).request_bytes(method, path, &headers, &body);
     let text = String::from_utf8_lossy(&answer.body).into_owned();
