@@ -345,7 +345,7 @@ class Session:
 
     def wrap(self, data, exact):
         value = value_of(body_of(data).get("value"), self.handles, exact)
-        return _object({"handleId": self.handles.add(value), **named(type(value))})
+        return _object({"handleId": self.handles.add_own(value), **named(type(value))})
 
     def invoke(self, function, body, exact):
         args, kwargs = arguments(body, self.handles, exact)
