@@ -16,6 +16,7 @@ mod environment_variables;
 mod error;
 mod exit_status;
 mod hints;
+mod import_hint;
 mod inventory;
 mod logging;
 mod printer;

@@ -105,8 +105,11 @@ impl Printer {
                 said = cause;
             }
         }
-        if let Some(hint) = hint {
-            self.note(format_args!("{} {hint}", word(HINT, "hint:")));
-        }
+        hint.iter().for_each(|hint| self.hint(hint));
+    }
+
+    /// What to do about an error.
+    pub(crate) fn hint(&self, hint: &str) {
+        self.note(format_args!("{} {hint}", paint(self.colors.stderr, HINT, "hint:")));
     }
 }

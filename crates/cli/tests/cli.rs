@@ -23,6 +23,9 @@ mod cli {
     mod runtimes;
     mod servers;
     mod sessions;
+    mod source_text;
+    mod stdin;
+    mod surroundings;
     mod terminal;
     mod test_home;
 }

@@ -89,6 +89,14 @@ impl<T: Transport> Execution<T> {
         send_reply(&self.client, &request.id, Ok(line.map(Value::from))).await
     }
 
+    /// Says why no line is sent: `input()` raises that as `beep_python.CallbackError`.
+    ///
+    /// # Errors
+    /// As [`Execution::send_input`].
+    pub async fn refuse_input(&self, request: &InputRequest, reason: &str) -> Result<(), Error> {
+        send_reply(&self.client, &request.id, Err(reason.to_owned())).await
+    }
+
     /// Waits for the end of the code, skipping the remaining events, and returns its result.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +47,8 @@ pub struct ServeOptions {
     pub python: PathBuf,
     /// Modules to import once, for all workers.
     pub preload: Vec<String>,
+    /// Folders that modules are imported from, before the environment's own.
+    pub python_path: Vec<PathBuf>,
     /// The limits of calls that neither the call nor its session sets.
     pub limits: Limits,
     /// How many sessions and workers there may be.
@@ -95,12 +97,12 @@ pub enum ServeError {
 ///
 /// A failure before it is ready is reported to its starter, too.
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
-    let ActivatedSockets { http: listeners, pipe, rpc, ready } = inherited;
+    let ActivatedSockets { http: listeners, pipe, rpc, stdin, ready } = inherited;
     raise_descriptor_limit();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
-    let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc).await {
+    let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc, stdin).await {
         Ok(started) => started,
         Err(error) => {
             ready.failed(&error);
@@ -155,7 +157,11 @@ async fn start(
     listeners: &[TcpListener],
     pipe: Option<UnixListener>,
     rpc: &[TcpListener],
+    stdin: Option<OwnedFd>,
 ) -> Result<(Arc<ServerContext>, Option<Pipe>, ServerRecord), ServeError> {
+    if std::env::var_os("PYTHONPATH").is_some_and(|path| !path.is_empty()) {
+        tracing::info!("PYTHONPATH is not passed on to sessions: `start --python-path` names folders for them");
+    }
     let pipe = pipe.map(Pipe::open).transpose()?;
     let token_file = options.home.root().join("token");
     let token = Token::load_or_create(&token_file)?;
@@ -165,6 +171,8 @@ async fn start(
         home: options.home.clone(),
         preload: options.preload.clone(),
         directory: None,
+        python_path: options.python_path.clone(),
+        stdin: stdin.map(Arc::new),
         limits: SessionLimits::default().with_overrides(&options.limits),
         capacity: options.capacity,
         drain: options.drain,

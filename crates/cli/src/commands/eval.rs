@@ -1,22 +1,25 @@
 //! `eval`: code in, result out.
 
+use std::borrow::Cow;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::protocol::{ErrorCode, Limits};
-use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, SessionOptions};
+use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, SessionEvents, SessionOptions};
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 
-use super::streaming::{self, WRITE_LIMIT};
+use super::streaming::{self, Lines, WRITE_LIMIT};
 use crate::context::Context;
 use crate::ctrl_c::CtrlC;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
+use crate::import_hint::import_hint;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
 use crate::server::settings::seconds;
@@ -28,8 +31,11 @@ const FROM_INPUT: &str = "-";
 /// The exit status of code that exceeded `--timeout`, as `timeout` of the coreutils has it.
 const TIMED_OUT: u8 = 124;
 
-/// How long to wait for the server to delete the session; it will in any case.
-const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long to wait for the end of the session, and what it prints until then. The server ends it in any case.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same where a signal has ended the command.
+const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A session of this command that is unused for so many milliseconds was abandoned: the command was killed.
 const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
@@ -37,13 +43,14 @@ const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Prints a string as it is, None not at all, and any other value as its repr. The code's output appears as
-it is printed, and input() reads standard input, unless the code itself came from there. With --json,
-everything is printed as JSON at the end, and input() gets no line.
+it is printed. input() and sys.stdin read standard input, unless the code itself came from there; in a
+server of its own so do open(0) and the processes that the code starts. With --json, everything is
+printed as JSON at the end, and another server's code gets no line.
 
 With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
 --server, or in the only running one; if there is none, or more than one, in a server of its own.
-Without --session the code runs in a new session, which ends with the command; `--session default` is
-the session that clients share.
+Without --session the code runs in a new session, which ends with the command: threads are joined, and
+`atexit` functions run. `--session default` is the session that clients share.
 
 Ctrl-C is the code's, as under python: it may catch KeyboardInterrupt and go on. The third one kills the
 code's worker.")]
@@ -68,28 +75,24 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let code = code(&args.code)?;
     let home = context.home()?;
     let server = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
+    let lines = if args.code == FROM_INPUT { Lines::Ended } else { Lines::Input };
     match (server, &args.session) {
-        (Some(record), Some(session)) => evaluate(context, connect(&record)?.with_session(session), &code, &args).await,
+        (Some(record), Some(session)) => {
+            evaluate(context, connect(&record)?.with_session(session), None, &code, &args, lines).await
+        }
         (Some(record), None) => {
-            // A session of its own, which ends with this command, whatever it is doing. The idle timeout ends it where the
-            // command is killed.
-            let client = connect(&record)?;
+            // The idle timeout ends the session where the command is killed.
             let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
-            let session = client.create_session_with(&options).await?;
-            let status = evaluate(context, client.with_session(&session), &code, &args).await;
-            let _ = tokio::time::timeout(DELETE_TIMEOUT, client.delete_session(&session)).await;
-            status
+            evaluate_in_new_session(context, &connect(&record)?, &options, &code, &args, lines).await
         }
         (None, _) => {
             let environment = args.environment.resolve(context)?;
             // A signal ends this command at once until the code runs, and again after it: its server then ends by itself.
-            let server = TemporaryServer::start(&home, &environment, false, pin!(std::future::pending())).await??;
+            let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+            let never = pin!(std::future::pending());
+            let server = TemporaryServer::start(&home, &environment, false, Some(stdin), never).await??;
             let client = connect(&server.record)?;
-            let status = async {
-                let client = client.with_session(&client.create_session_with(&streamed()).await?);
-                evaluate(context, client, &code, &args).await
-            };
-            let status = status.await;
+            let status = evaluate_in_new_session(context, &client, &streamed(), &code, &args, Lines::OfCode).await;
             // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await?;
             let status = status?;
@@ -99,6 +102,31 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     }
 }
 
+/// Evaluates in a session that ends with this command, whatever it is doing. What its threads and children print, and what it
+/// prints at its end, is part of the output.
+async fn evaluate_in_new_session(
+    context: &Context,
+    client: &AnyBackend,
+    options: &SessionOptions,
+    code: &Code,
+    args: &Args,
+    lines: Lines,
+) -> Result<ExitStatus> {
+    let session = client.create_session_with(options).await?;
+    let mut events = match context.printer.is_json() {
+        true => None,
+        false => client.session_events(&session).await.ok(),
+    };
+    let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines).await;
+    let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
+    let time = match &status {
+        Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => END_TIMEOUT_AFTER_SIGNAL,
+        _ => END_TIMEOUT,
+    };
+    let _ = tokio::time::timeout(time, end).await;
+    status
+}
+
 /// Options of a session whose output is streamed, perhaps more slowly than the code prints.
 fn streamed() -> SessionOptions {
     let limits = Limits { output_bytes: Some(WRITE_LIMIT as u64), ..Limits::default() };
@@ -106,16 +134,31 @@ fn streamed() -> SessionOptions {
 }
 
 /// Evaluates, and prints the result. Meanwhile Ctrl-C is the code's.
-async fn evaluate(context: &Context, client: AnyBackend, code: &str, args: &Args) -> Result<ExitStatus> {
+async fn evaluate(
+    context: &Context,
+    client: AnyBackend,
+    events: Option<&mut SessionEvents>,
+    code: &Code,
+    args: &Args,
+    lines: Lines,
+) -> Result<ExitStatus> {
     let signals = Signals::listen()?;
     let ctrl_c = CtrlC::new(&client);
     let mut client = client.with_request_id(&ctrl_c.request_id).with_cancel_on_disconnect();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let run = run_code(context, &client, code, args, &ctrl_c, signals.let_go());
+    let run = run_code(context, &client, events, code, lines, &ctrl_c, signals.let_go());
     let ended = match ctrl_c.pass_on(signals, run).await {
-        Ok(answered) => print(context, answered, args, ctrl_c.presses.get() > 0),
+        Ok(answered) => {
+            let hint = match context.printer.is_json() {
+                true => None,
+                false => import_hint(context, &client, answered.as_ref().err()).await,
+            };
+            let ended = print(context, answered, args, ctrl_c.presses.get() > 0);
+            hint.iter().for_each(|hint| context.printer.hint(hint));
+            ended
+        }
         Err(signal) => Ok(ExitStatus::Signal(signal)),
     };
     // Also releases the handle of the response, which nothing uses any more.
@@ -135,18 +178,19 @@ enum Answer {
 async fn run_code(
     context: &Context,
     client: &AnyBackend,
-    code: &str,
-    args: &Args,
+    events: Option<&mut SessionEvents>,
+    code: &Code,
+    lines: Lines,
     ctrl_c: &CtrlC,
     let_go: impl Fn(),
 ) -> Result<Answer, Error> {
+    let code = &*code.text(client).await?;
     if context.printer.is_json() {
         let answered = client.with_reprs().evaluate::<Response<Returned>>(code).await;
         let_go();
         return answered.map(Answer::Json);
     }
-    let has_input = args.code != FROM_INPUT;
-    let answered = streaming::run(&context.printer, client, code, has_input, &ctrl_c.presses, let_go).await?;
+    let answered = streaming::run(&context.printer, client, events, code, lines, &ctrl_c.presses, let_go).await?;
     Ok(answered.map_or(Answer::Unread, Answer::Text))
 }
 
@@ -237,11 +281,39 @@ fn print_text(context: &Context, answer: Response<Option<String>>) {
     }
 }
 
-fn code(argument: &str) -> Result<String> {
-    if argument != FROM_INPUT {
-        return Ok(argument.to_owned());
+/// The code to evaluate.
+enum Code {
+    Text(String),
+    /// A source whose encoding Python finds out.
+    Encoded(Vec<u8>),
+}
+
+impl Code {
+    async fn text(&self, client: &AnyBackend) -> Result<Cow<'_, str>, Error> {
+        match self {
+            Code::Text(text) => Ok(Cow::Borrowed(text)),
+            Code::Encoded(bytes) => {
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                let decode = format!(
+                    "__import__('beep_python._source_text', fromlist=['decode']).decode(bytes.fromhex('{digits}'))"
+                );
+                client.evaluate(&*decode).await.map(Cow::Owned)
+            }
+        }
     }
-    let mut code = String::new();
-    std::io::stdin().read_to_string(&mut code).map_err(|error| CliError::UnreadableCode("standard input", error))?;
-    Ok(code)
+}
+
+fn code(argument: &str) -> Result<Code> {
+    if argument != FROM_INPUT {
+        return Ok(Code::Text(argument.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|error| CliError::UnreadableCode("standard input", error))?;
+    // Where a source may name its encoding (PEP 263).
+    let names_encoding =
+        bytes.splitn(3, |byte| *byte == b'\n').take(2).any(|line| line.windows(6).any(|w| w == b"coding"));
+    if names_encoding {
+        return Ok(Code::Encoded(bytes));
+    }
+    Ok(String::from_utf8(bytes).map_or_else(|error| Code::Encoded(error.into_bytes()), Code::Text))
 }

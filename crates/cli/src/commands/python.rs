@@ -1,5 +1,6 @@
 //! `python`: opens a Python prompt on a session.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +14,18 @@ use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::prompt;
+use crate::prompt::session_output::SessionOutput;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
+use crate::terminal::above_line::AboveLine;
 use crate::terminal::detect::is_interactive;
 
+/// The session of calls that name none.
+const DEFAULT_SESSION: &str = "default";
 /// How long to wait for the server to delete the session; it will in any case.
-const DELETE_TIMEOUT: Duration = Duration::from_millis(500);
+const DELETE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for the last output of a session that has ended.
+const LAST_OUTPUT_TIME: Duration = Duration::from_millis(500);
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -46,10 +53,19 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let place = runtime.block_on(open(context, &args))?;
     let (client, title) = (place.client()?, place.title());
+    let above = Arc::new(AboveLine::new());
+    let session = place.session.clone().unwrap_or_else(|| DEFAULT_SESSION.to_owned());
+    let output = SessionOutput::follow(connect(&place.record)?, session, above.clone())?;
+    let ends_session = place.own_session || place.temporary.is_some();
     let place = Arc::new(Mutex::new(Some(place)));
     end_with_terminal(place.clone())?;
-    let ended = prompt::repl::run(context, runtime, client, &title);
+    // As Python does, but not in a session that is others' too.
+    let startup = std::env::var_os("PYTHONSTARTUP").filter(|path| ends_session && !path.is_empty()).map(PathBuf::from);
+    let ended = prompt::repl::run(context, runtime, client, &title, &above, startup.as_deref());
     leave(&place);
+    if ends_session {
+        output.wait_for_end(LAST_OUTPUT_TIME);
+    }
     ended
 }
 
@@ -80,7 +96,7 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
     let environment = args.environment.resolve(context)?;
-    let server = TemporaryServer::start(&home, &environment, false, interruption.as_mut()).await??;
+    let server = TemporaryServer::start(&home, &environment, false, None, interruption.as_mut()).await??;
     Ok(Place { record: server.record.clone(), session: None, own_session: false, temporary: Some(server) })
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     tour.step("Environment", format_args!("{} at {}", environment.name, environment.path.display()));
 
     let home = context.home()?;
-    let starting = TemporaryServer::start(&home, &environment, true, interruption.as_mut());
+    let starting = TemporaryServer::start(&home, &environment, true, None, interruption.as_mut());
     let server = starting.await?.context("step 3, the server, failed")?;
     let urls: Vec<_> = server.record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
     tour.step("Server", format_args!("{} is ready at {}", server.record.id, urls.join(", ")));

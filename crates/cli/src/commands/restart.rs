@@ -32,6 +32,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         directory: Some(record.directory.clone()),
         arguments: settings.arguments(),
         lifeline: None,
+        stdin: None,
     };
     stop(&home, &record, stop_grace(&record))?;
     let record = launcher(&home)?.launch(&plan)?;

@@ -67,6 +67,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         limits: limits(&server),
         capacity: capacity(&server),
         preload: server.preload,
+        python_path: server.python_path,
         access: AccessConfig {
             hosts: server.allow_host,
             origins: server.allow_origin,

@@ -79,6 +79,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         directory: std::env::current_dir().ok(),
         arguments: settings.arguments(),
         lifeline: None,
+        stdin: None,
     };
     let launcher = launcher(&context.home()?)?;
     if args.foreground {

@@ -6,7 +6,8 @@ use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
 
 use beep_python_client::{
-    AnyBackend, AnyTransport, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response,
+    AnyBackend, AnyTransport, Display, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response,
+    SessionEvent, SessionEvents,
 };
 use futures_util::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -19,13 +20,25 @@ use crate::terminal::line_editor::ReadLine;
 /// How many bytes are buffered where the reader is slower than the code prints.
 pub(super) const WRITE_LIMIT: usize = 64 << 20;
 
+/// Where lines for the code come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// From this command's standard input.
+    Input,
+    /// From nowhere: the code itself came from there, and was all of it.
+    Ended,
+    /// The code reads standard input itself, and asks for passwords only, which a terminal gives.
+    OfCode,
+}
+
 /// Runs code to its end and returns its value as text; `None`, and the code is cancelled, when nothing reads its output any more.
-/// `ctrl_c` counts how often that was pressed, `ended` is called when the code has ended.
+/// Meanwhile `session` tells what other code of the session shows. `ctrl_c` counts how often that was pressed, `ended` is called when the code has ended.
 pub(super) async fn run(
     printer: &Printer,
     client: &AnyBackend,
+    mut session: Option<&mut SessionEvents>,
     code: &str,
-    has_input: bool,
+    lines: Lines,
     ctrl_c: &Cell<u32>,
     ended: impl FnOnce(),
 ) -> Result<Option<Response<Option<String>>>, Error> {
@@ -41,14 +54,13 @@ pub(super) async fn run(
             shown = execution.next() => match shown {
                 Some(ExecutionEvent::Stdout(text)) => writer.write(Stream::Output, text).await,
                 Some(ExecutionEvent::Stderr(text)) => writer.write(Stream::Errors, text).await,
-                Some(ExecutionEvent::Display(display)) if display.data.is_empty() => {} // a place for updates
-                Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, format!("{}\n", display.text())).await,
+                Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, display_text(&display)).await,
                 Some(ExecutionEvent::ClearOutput { .. }) => writer.write(Stream::Output, clear_line().to_owned()).await,
                 // Ctrl-C has ended what waited at the prompt, and the next line is this one's.
                 Some(ExecutionEvent::InputRequest(input)) if ctrl_c.get() != seen && reading.is_some() => {
                     seen = ctrl_c.get();
                     drop(hidden.take()); // first the modes that the terminal had
-                    hidden = ask(&writer, &input).await;
+                    hidden = ask(&writer, &input, lines).await;
                     waiting.pop_front();
                     waiting.push_front(input);
                 }
@@ -66,17 +78,33 @@ pub(super) async fn run(
                     }
                 }
             }
+            shown = async { session.as_mut().expect("it is there").next().await }, if session.is_some() => {
+                match shown.and_then(Result::ok) {
+                    None => session = None,
+                    Some(shown) => {
+                        if let Some((stream, text)) = text_of(shown) {
+                            writer.write(stream, text).await;
+                        }
+                    }
+                }
+            }
             () = writer.pieces.closed() => break,
         }
         if let Some(input) = waiting.front().filter(|_| reading.is_none()) {
-            hidden = ask(&writer, input).await;
+            hidden = ask(&writer, input, lines).await;
+            if hidden.is_none() && lines == Lines::OfCode {
+                if let Some(input) = waiting.pop_front() {
+                    replied(execution.refuse_input(&input, "there is no terminal").await)?;
+                }
+                continue;
+            }
             let terminal = hidden.as_ref().and_then(|hidden| hidden.reader().ok());
             reading = Some(spawn_detached(move || match terminal {
                 Some(terminal) => match read_line(terminal) {
                     ReadLine::Line(line) => Some(line),
                     ReadLine::Interrupted | ReadLine::EndOfInput => None,
                 },
-                None if has_input => line(),
+                None if lines == Lines::Input => line(),
                 None => None,
             }));
         }
@@ -91,14 +119,42 @@ pub(super) async fn run(
     execution.result().await.map(Some)
 }
 
+/// Prints what a session shows until it ends.
+pub(super) async fn follow(printer: &Printer, session: Option<SessionEvents>) {
+    let Some(mut session) = session else { return };
+    while let Some(Ok(shown)) = session.next().await {
+        match text_of(shown) {
+            Some((Stream::Output, text)) => printer.raw(&text),
+            Some((Stream::Errors, text)) => printer.raw_note(&text),
+            None => {}
+        }
+    }
+}
+
+/// What is printed for an event of the session, and where.
+fn text_of(event: SessionEvent) -> Option<(Stream, String)> {
+    match event {
+        SessionEvent::Stdout(text) => Some((Stream::Output, text)),
+        SessionEvent::Stderr(text) => Some((Stream::Errors, text)),
+        SessionEvent::Display(display) => Some((Stream::Output, display_text(&display))),
+        SessionEvent::ClearOutput { .. } => Some((Stream::Output, clear_line().to_owned())),
+        _ => None,
+    }
+}
+
+/// A display as text; nothing for one that is only a place for updates.
+fn display_text(display: &Display) -> String {
+    if display.data.is_empty() { String::new() } else { format!("{}\n", display.text()) }
+}
+
 /// Shows what `input()` asks, and hides what is typed where `getpass()` asks.
-async fn ask(writer: &Writer, input: &InputRequest) -> Option<HiddenInput> {
+async fn ask(writer: &Writer, input: &InputRequest, lines: Lines) -> Option<HiddenInput> {
     let mut hidden = None;
     if input.password {
         writer.written().await; // to the same terminal, perhaps
         hidden = HiddenInput::begin(&input.prompt, CtrlC::Signal);
     }
-    if hidden.is_none() {
+    if hidden.is_none() && lines != Lines::OfCode {
         writer.write(Stream::Output, input.prompt.clone()).await;
     }
     hidden
@@ -106,7 +162,12 @@ async fn ask(writer: &Writer, input: &InputRequest) -> Option<HiddenInput> {
 
 /// Answers `input()`. Returns false if it no longer waits: the code was interrupted, or has ended, and its result says how.
 async fn answer(execution: &Execution<AnyTransport>, input: &InputRequest, line: Option<&str>) -> Result<bool, Error> {
-    match execution.send_input(input, line).await {
+    replied(execution.send_input(input, line).await)
+}
+
+/// Whether a reply found its question.
+fn replied(sent: Result<(), Error>) -> Result<bool, Error> {
+    match sent {
         Err(error) if error.code() == Some(ErrorCode::UnknownQuestion) => Ok(false),
         answered => answered.map(|()| true),
     }

@@ -5,4 +5,5 @@ mod highlight;
 mod remote;
 pub(crate) mod repl;
 mod screen;
+pub(crate) mod session_output;
 mod traceback;

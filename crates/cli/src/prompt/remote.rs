@@ -14,7 +14,9 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::screen::Screen;
+use crate::context::Context;
 use crate::ctrl_c::{INTERRUPTS, pass};
+use crate::import_hint::import_hint;
 use crate::terminal::line_editor::ReadLine;
 
 /// Creates the object in the session that helps the prompt.
@@ -91,6 +93,11 @@ impl Remote {
             }
         }
         execution.result::<Response<Handle>>().await.map(|answer| answer.value)
+    }
+
+    /// How to install what code could not import.
+    pub(super) fn import_hint(&self, context: &Context, error: &Error) -> Option<String> {
+        self.runtime.block_on(import_hint(context, &self.client, Some(error)))
     }
 
     async fn ask<T: FromResponse>(

@@ -1,10 +1,12 @@
 //! The read-eval-print loop.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use beep_python_client::{AnyBackend, Error, ErrorCode};
 use reedline::{Completer, DefaultHinter, Span, Suggestion};
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::highlight::Python;
@@ -15,13 +17,21 @@ use crate::color::{ERROR, FAINT, paint};
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
+use crate::terminal::above_line::AboveLine;
 use crate::terminal::echo_guard::EchoGuard;
 use crate::terminal::line_editor::{EditorHooks, LineEditor, ReadLine};
 
 const HISTORY: &str = "python-history";
 
-/// Reads and runs lines until the user leaves.
-pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title: &str) -> Result<ExitStatus> {
+/// Runs the file `startup`, then reads and runs lines until the user leaves.
+pub(crate) fn run(
+    context: &Context,
+    runtime: Runtime,
+    client: AnyBackend,
+    title: &str,
+    above: &Arc<AboveLine>,
+    startup: Option<&Path>,
+) -> Result<ExitStatus> {
     let printer = &context.printer;
     let colors = printer.colors.stdout;
     let remote = Arc::new(Remote::new(runtime, client));
@@ -34,8 +44,32 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
             Arc::new(move |text| remote.continuation(text))
         },
     };
-    let mut lines = LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors);
+    let mut lines = LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors).with_output_above(above);
     printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C interrupts, Ctrl-D leaves")));
+    let run = |text: &str| {
+        let ran = {
+            let _guard = EchoGuard::begin();
+            remote.run(text, &Screen(printer, above))
+        };
+        match ran {
+            Ok(shown) => shown.iter().for_each(|text| printer.line(text)),
+            Err(error) => {
+                if let Some((stdout, stderr)) = error.output() {
+                    printer.raw(stdout);
+                    printer.raw_note(stderr);
+                }
+                let hint = remote.import_hint(context, &error);
+                if failed(context, error) == Next::Leave {
+                    return Next::Leave;
+                }
+                hint.iter().for_each(|hint| printer.hint(hint));
+            }
+        }
+        Next::Prompt
+    };
+    if let Some(path) = startup.map(|path| json!(path.to_string_lossy())) {
+        run(&format!("__import__('beep_python._source_text', fromlist=['run_file']).run_file({path})"));
+    }
     loop {
         let text = match lines.read(">>> ", "... ")? {
             ReadLine::Line(text) => text,
@@ -48,21 +82,8 @@ pub(crate) fn run(context: &Context, runtime: Runtime, client: AnyBackend, title
             "exit" | "quit" | "exit()" | "quit()" => return Ok(ExitStatus::Success),
             _ => {}
         }
-        let ran = {
-            let _guard = EchoGuard::begin();
-            remote.run(&text, &Screen(printer))
-        };
-        match ran {
-            Ok(shown) => shown.iter().for_each(|text| printer.line(text)),
-            Err(error) => {
-                if let Some((stdout, stderr)) = error.output() {
-                    printer.raw(stdout);
-                    printer.raw_note(stderr);
-                }
-                if failed(context, error) == Next::Leave {
-                    return Ok(ExitStatus::Success);
-                }
-            }
+        if run(&text) == Next::Leave {
+            return Ok(ExitStatus::Success);
         }
     }
 }

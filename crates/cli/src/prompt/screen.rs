@@ -1,9 +1,12 @@
 //! The output of running code, and the lines that it reads.
 
+use std::sync::Arc;
+
 use beep_python_client::{Display, InputRequest};
 
 use crate::color::{FAINT, paint};
 use crate::printer::Printer;
+use crate::terminal::above_line::AboveLine;
 use crate::terminal::detect::clear_line;
 use crate::terminal::hidden_input::{CtrlC, HiddenInput, read_line};
 use crate::terminal::line_editor::{LineEditor, ReadLine};
@@ -11,7 +14,7 @@ use crate::terminal::line_editor::{LineEditor, ReadLine};
 const GOES_ON: &str =
     "the code goes on; Ctrl-C interrupts it again, the third one kills its worker, and the session loses its state";
 
-pub(super) struct Screen<'a>(pub(super) &'a Printer);
+pub(super) struct Screen<'a>(pub(super) &'a Printer, pub(super) &'a Arc<AboveLine>);
 
 impl Screen<'_> {
     pub(super) fn output(&self, stdout: &str, stderr: &str) {
@@ -42,7 +45,7 @@ impl Screen<'_> {
         if !above.is_empty() {
             self.0.line(above);
         }
-        LineEditor::bare(self.0.colors.stdout).read(prompt, "").ok()
+        LineEditor::bare(self.0.colors.stdout).with_output_above(self.1).read(prompt, "").ok()
     }
 
     pub(super) fn goes_on(&self) {

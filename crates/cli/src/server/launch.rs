@@ -29,15 +29,17 @@ pub(crate) struct TemporaryServer {
 }
 
 impl TemporaryServer {
-    /// Starts a server with HTTP on a free port and, with `all`, the other backends too. The outer error is an
+    /// Starts a server with HTTP on a free port and, with `all`, the other backends too. Its code reads `stdin`, where that is
+    /// given, as its standard input. The outer error is an
     /// interruption; the server is stopped then as soon as it is ready.
     pub(crate) async fn start(
         home: &Home,
         environment: &Environment,
         all: bool,
+        stdin: Option<OwnedFd>,
         interruption: Pin<&mut impl Future<Output = Result<CliError>>>,
     ) -> Result<Result<TemporaryServer>> {
-        let mut starting = pin!(TemporaryServer::launch(home, environment, all));
+        let mut starting = pin!(TemporaryServer::launch(home, environment, all, stdin));
         tokio::select! {
             server = &mut starting => Ok(server),
             interruption = interruption => {
@@ -48,7 +50,12 @@ impl TemporaryServer {
     }
 
     /// The launch blocks a thread of its own, so that the command can react to an interruption meanwhile.
-    async fn launch(home: &Home, environment: &Environment, all: bool) -> Result<TemporaryServer> {
+    async fn launch(
+        home: &Home,
+        environment: &Environment,
+        all: bool,
+        stdin: Option<OwnedFd>,
+    ) -> Result<TemporaryServer> {
         let launcher = launcher(home)?;
         // With the drain of every server: its session ends as a program does, with its functions of `atexit`.
         let settings = ServerSettings::in_environment(environment);
@@ -57,6 +64,7 @@ impl TemporaryServer {
             http: Some(0),
             arguments: settings.arguments(),
             lifeline: Some(Arc::new(lifeline)),
+            stdin: stdin.map(Arc::new),
             ..LaunchPlan::default()
         };
         if all {

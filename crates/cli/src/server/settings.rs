@@ -56,6 +56,9 @@ pub(crate) struct ServerArgs {
     /// Import this module once, for all workers; repeatable
     #[arg(long, value_name = "MODULE")]
     pub(crate) preload: Vec<String>,
+    /// Import modules from this folder too, before the environment's; repeatable
+    #[arg(long, value_name = "DIR", value_parser = import_folder)]
+    pub(crate) python_path: Vec<PathBuf>,
     /// Another name that the `Host` header may have; repeatable
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
@@ -95,6 +98,7 @@ impl ServerSettings {
         timeout.iter().for_each(|timeout| say("timeout", &timeout.as_secs_f64().to_string()));
         drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
         preload.iter().for_each(|module| say("preload", module));
+        args.python_path.iter().for_each(|folder| say("python-path", &folder.display().to_string()));
         allow_host.iter().for_each(|name| say("allow-host", name));
         allow_origin.iter().for_each(|origin| say("allow-origin", origin));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
@@ -115,6 +119,16 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a number of seconds above zero");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+}
+
+/// A folder for `PYTHONPATH`.
+fn import_folder(text: &str) -> Result<PathBuf, String> {
+    if text.contains(':') {
+        return Err(format!(
+            "{text:?} has a colon, which separates folders in PYTHONPATH; give the option once for each"
+        ));
+    }
+    std::path::absolute(text).map_err(|error| error.to_string())
 }
 
 /// How long a server may take to stop: the time that it grants its calls, and a while to end.
@@ -138,6 +152,7 @@ mod tests {
                 timeout: Some(Duration::from_millis(1500)),
                 drain: Some(Duration::from_secs(9)),
                 preload: vec!["json".into(), "decimal".into()],
+                python_path: vec!["/a b".into(), "/c".into()],
                 allow_host: vec!["a.example".into(), "b.example:80".into()],
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,

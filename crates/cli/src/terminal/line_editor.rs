@@ -15,10 +15,13 @@ use reedline::{
     ValidationResult, Validator, default_emacs_keybindings,
 };
 
+use super::above_line::AboveLine;
 use super::detect::is_dumb;
 
 const COMPLETION: &str = "completion";
 const MAX_HISTORY: usize = 5000;
+/// How often an editor looks for lines to show above its own.
+const LOOK_ABOVE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The outcome of reading a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +44,14 @@ pub(crate) struct EditorHooks {
     pub(crate) continuation: ContinuationIndent,
 }
 
+#[derive(Default)]
 pub(crate) struct LineEditor {
     /// None on a dumb terminal.
     editor: Option<Reedline>,
     continuation: Option<ContinuationIndent>,
     next: PendingIndent,
+    /// What is shown above the line while it is edited.
+    above: Option<Arc<AboveLine>>,
 }
 
 /// The indentation of the next line, from the validator, which knows it, to the editor, which can insert it.
@@ -60,7 +66,7 @@ impl LineEditor {
     pub(crate) fn new(hooks: EditorHooks, history: &Path, colors: bool) -> LineEditor {
         let EditorHooks { completer, highlighter, hinter, continuation } = hooks;
         if is_dumb() {
-            return LineEditor { editor: None, continuation: Some(continuation), next: PendingIndent::default() };
+            return LineEditor { editor: None, continuation: Some(continuation), ..LineEditor::default() };
         }
         let next = PendingIndent::default();
         let mut editor = plain_editor(colors)
@@ -75,13 +81,23 @@ impl LineEditor {
         if let Some(kept) = kept_history(history) {
             editor = editor.with_history(Box::new(kept));
         }
-        LineEditor { editor: Some(editor), continuation: Some(continuation), next }
+        LineEditor { editor: Some(editor), continuation: Some(continuation), next, above: None }
     }
 
     /// An editor without history, for answers.
     pub(crate) fn bare(colors: bool) -> LineEditor {
         let editor = (!is_dumb()).then(|| plain_editor(colors));
-        LineEditor { editor, continuation: None, next: PendingIndent::default() }
+        LineEditor { editor, ..LineEditor::default() }
+    }
+
+    /// The editor, which shows what comes meanwhile above the line.
+    pub(crate) fn with_output_above(mut self, above: &Arc<AboveLine>) -> LineEditor {
+        if let Some(editor) = self.editor.take() {
+            let editor = editor.with_external_printer(above.editor_part()).with_poll_interval(LOOK_ABOVE_INTERVAL);
+            self.editor = Some(editor);
+            self.above = Some(above.clone());
+        }
+        self
     }
 
     /// Reads a line, or several if the first is incomplete; `more` is the prompt of the further ones.
@@ -89,7 +105,11 @@ impl LineEditor {
         let Some(editor) = &mut self.editor else { return self.read_plainly(prompt, more) };
         let prompt = Prompts { prompt, more };
         loop {
-            return Ok(match editor.read_line(&prompt)? {
+            let line = match &self.above {
+                Some(above) => above.while_editing(|| editor.read_line(&prompt)),
+                None => editor.read_line(&prompt),
+            };
+            return Ok(match line? {
                 Signal::Success(line) => {
                     let _ = editor.sync_history();
                     ReadLine::Line(line)

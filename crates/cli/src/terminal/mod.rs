@@ -1,5 +1,6 @@
 //! What a person at a terminal sees and types: line editing, selection by keys, and commands that run in the foreground.
 
+pub(crate) mod above_line;
 pub(crate) mod completer;
 pub(crate) mod confirm;
 pub(crate) mod detect;

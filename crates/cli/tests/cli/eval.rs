@@ -491,3 +491,27 @@ fn server_of_its_own_ends_its_session_as_a_program_ends() {
     child.wait().unwrap();
     assert_eq!(fs::read_to_string(at("left")).unwrap(), "finally");
 }
+
+#[test]
+fn threads_children_and_the_end_of_the_session_are_heard() {
+    let home = TestHome::with_runtime();
+    let code = "import atexit, subprocess, sys, threading\n\
+                atexit.register(lambda: display('the end'))\n\
+                atexit.register(print, 'an error', file=sys.stderr)\n\
+                go = threading.Event()\n\
+                def work():\n    go.wait(); print('thread')\n    subprocess.run(['echo', 'child'])\n\
+                threading.Thread(target=work).start()\n\
+                threading.Timer(0.2, go.set).start()\n\
+                'result'";
+    for arguments in [&[][..], &["--server"]] {
+        let server = (!arguments.is_empty()).then(|| home.start(&[]));
+        let id = server.iter().map(|server| server["id"].as_str().unwrap());
+        let all: Vec<&str> = ["eval"].into_iter().chain(arguments.iter().copied()).chain(id).chain([code]).collect();
+        let output = home.command(&all).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "result\nthread\nchild\n'the end'\n");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "an error\n");
+        assert!(output.status.success());
+    }
+    // Not with --json: it has the response alone.
+    assert_eq!(home.json(&["eval", code])["value"], "result");
+}

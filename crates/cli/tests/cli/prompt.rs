@@ -188,6 +188,57 @@ fn prompt_streams_output() {
 }
 
 #[test]
+fn what_threads_print_is_shown_above_the_line() {
+    let home = TestHome::with_runtime();
+    let folder = tempfile::tempdir().unwrap();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
+    let code = format!(
+        "import atexit, os, sys, threading, time\n\
+         atexit.register(print, 'the end')\n\
+         def wait(name):\n    while not os.path.exists({:?} + name): time.sleep(0.01)\n\
+         def work():\n    wait('1'); print('one'); print('t', end='')\n    wait('2'); print('wo', file=sys.stderr)\n    wait('3'); print('3')",
+        folder.path().join("go-")
+    );
+    let file = folder.path().join("code.py");
+    fs::write(&file, code).unwrap();
+    terminal.command(PROMPT, &format!("exec(open({file:?}).read())"));
+    terminal.command(PROMPT, "threading.Thread(target=work).start()");
+    let go = |name: &str| fs::write(folder.path().join(format!("go-{name}")), "").unwrap();
+    terminal.keys("half a line");
+    terminal.wait_for_line(">>> half a line");
+    go("1");
+    terminal.wait_for_lines("one\nt\n>>> half a line");
+    terminal.wait_for_line(">>> half a line");
+    go("2");
+    terminal.wait_for_lines("one\nt\nwo\n>>> half a line");
+    terminal.keys("\x15");
+    // While other code runs, and while it asks.
+    terminal.begin(PROMPT, "input('name? ')");
+    terminal.wait_for_line("name? ");
+    terminal.keys("abc");
+    terminal.wait_for_line("name? abc");
+    go("3");
+    terminal.wait_for_lines("3\nname? abc");
+    terminal.keys("\r");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys(CTRL_D);
+    terminal.wait_for("the end");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn end_of_the_prompts_own_server_is_heard() {
+    let home = TestHome::with_runtime();
+    let mut terminal = prompt(&home, &[]);
+    terminal.command(PROMPT, "import atexit, time; atexit.register(lambda: (time.sleep(.2), print('the end')));");
+    terminal.keys(CTRL_D);
+    terminal.wait_for("the end");
+    assert!(terminal.end().success());
+    home.wait_until_no_process_is_left();
+}
+
+#[test]
 fn semicolon_keeps_a_result_quiet() {
     let home = TestHome::with_runtime();
     home.start(&[]);

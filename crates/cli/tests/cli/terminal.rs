@@ -137,6 +137,14 @@ impl Terminal {
         self.wait_until(text, |screen| screen.contents().contains(text));
     }
 
+    /// Waits until the screen has these lines, except for trailing blanks.
+    pub(crate) fn wait_for_lines(&self, lines: &str) {
+        self.wait_until(lines, |screen| {
+            let shown: Vec<_> = screen.rows(0, COLUMNS).map(|row| row.trim_end().to_owned()).collect();
+            shown.join("\n").contains(&format!("\n{lines}\n"))
+        });
+    }
+
     /// Waits until the line with the cursor begins so, except for trailing blanks.
     pub(crate) fn wait_for_line(&self, line: &str) {
         self.wait_until(line, |screen| line_at_cursor(screen).starts_with(line.trim_end()));

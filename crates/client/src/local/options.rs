@@ -123,6 +123,8 @@ pub(super) fn session_manager_options(
         home,
         preload: options.preload.clone(),
         directory: options.directory.clone(),
+        python_path: Vec::new(),
+        stdin: None,
         limits: SessionLimits { deadline: options.timeout, ..SessionLimits::default() },
         capacity: Capacity::default(),
         drain: DRAIN,

@@ -101,8 +101,10 @@ class Compiler:
 
 
 def compile_source(source, name, futures=0, file_of=None):
-    """Returns the program and the compiled text: dedented if the source itself is wrongly indented. `file_of` gives the file of a text
-    that defines functions, or None."""
+    """Returns the program and the compiled text: dedented if the source itself is wrongly indented, and without a
+    byte-order mark. `file_of` gives the file of a text that defines functions, or None."""
+    if source[:1] == "\ufeff":
+        source = source[1:]
     try:
         return _compile(source, name, futures, file_of), source
     except IndentationError:
@@ -137,6 +139,16 @@ def _compile(source, name, futures, file_of):
             error.text = "".join(lines_of(source)[(error.lineno or 1) - 1 : error.lineno])
         raise
     return Program(name, futures, block, tail, is_quiet)
+
+
+def parsed(source, name):
+    """The statements of source that was compiled."""
+    for text in (source, textwrap.dedent(source.lstrip("\ufeff"))):
+        try:
+            return compile(text, name, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True).body
+        except SyntaxError:  # an expression behind blanks defines nothing
+            pass
+    return []
 
 
 def _ends_in_semicolon(source, tail):

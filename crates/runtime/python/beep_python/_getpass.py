@@ -17,6 +17,6 @@ def ask_client(module):
     def getpass(prompt="Password: ", stream=None, **options):
         if _current.client is None:
             return theirs(prompt, stream, **options)
-        return _current.client.getpass(prompt)
+        return _current.client.stdin.getpass(prompt, lambda: theirs(prompt, stream, **options))
 
     module.getpass = getpass

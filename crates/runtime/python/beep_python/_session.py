@@ -3,13 +3,11 @@
 import importlib
 import importlib.util
 import operator
-import os
 import sys
-import time
 import types
 from contextlib import ExitStack
 
-from . import _arrays, _exceptions, _type_name, _wire
+from . import _arrays, _current, _exceptions, _type_name, _wire
 from ._answers import ATTRIBUTE, CALL, Answers
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
@@ -23,6 +21,7 @@ from ._objects import Objects
 from ._origin import Origin
 from ._streams import Stream, Streams
 from ._repr import named
+from ._variables import set_variables
 from ._wire import Rejected
 
 
@@ -109,6 +108,7 @@ class Session:
         self.handles.enter(tag, epoch, handle_limit)
         self.begin()  # once more: what was made before a fork is never collected
         sys.modules["__main__"] = self.module
+        _current.compiler = self.compiler
 
     def end(self):
         """Gives up everything that it holds, but for its modules, `__main__` among them."""
@@ -120,15 +120,7 @@ class Session:
     def set_up(self, data):
         """Sets variables of the environment, and runs the code that begins every worker of this session."""
         body = body_of(data)
-        for name, value in (body.get("env") or {}).items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        if "TZ" in (body.get("env") or {}):
-            time.tzset()
-        paths = (body.get("env") or {}).get("PYTHONPATH")
-        sys.path[:0] = [path for path in paths.split(os.pathsep) if path] if paths else []
+        set_variables(body.get("env") or {})
         if body.get("setup"):
             self.run(self.compiler.program(body["setup"]), self.namespace)
 
@@ -353,7 +345,7 @@ class Session:
 
     def wrap(self, data, exact):
         value = value_of(body_of(data).get("value"), self.handles, exact)
-        return _object({"handleId": self.handles.add(value), **named(type(value))})
+        return _object({"handleId": self.handles.add_own(value), **named(type(value))})
 
     def invoke(self, function, body, exact):
         args, kwargs = arguments(body, self.handles, exact)

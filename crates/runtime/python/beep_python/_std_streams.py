@@ -6,13 +6,13 @@ again as the same objects, so that all who have them, such as handlers of loggin
 
 import _sitebuiltins
 import builtins
-import io
 import sys
 
 from ._builtins import own as __builtins__
 from ._exit import flush_current, flush_each
 from ._output import keep_order, open_stream
 from ._std_descriptors import StdDescriptors
+from ._stdin import Stdin
 
 NAMES = "stdin", "stdout", "stderr"
 
@@ -32,15 +32,16 @@ class StdStreams:
         self.descriptors = StdDescriptors()
         self.ours = None, stdout, stderr
         self.flushes = stdout.flush, stderr.flush  # whatever their attributes become
-        self.stdin_options = {}
+        self.stdin = Stdin()
         self.before = {}  # the last buffer of each: a thread may be in a write of it yet
         self.active = False
 
-    def enter(self, stdout, stderr):
-        """Makes these the streams of the process. The arguments are other descriptors of its pipes; returns one more of its input."""
+    def enter(self, stdout, stderr, client, stdin_is_given):
+        """Makes these the streams of the process. The first two are other descriptors of its pipes; returns one more of its input."""
         _, sys.stdout, sys.stderr = self.ours = sys.__stdin__, *self.ours[1:]
         sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
-        self.stdin_options = {"encoding": sys.__stdin__.encoding, "errors": sys.__stdin__.errors}
+        self.before[0] = sys.__stdin__.buffer
+        self.stdin.enter(sys.__stdin__, client, stdin_is_given)
         for name in ("exit", "quit"):
             quitter = getattr(builtins, name, None)
             if type(quitter) is _sitebuiltins.Quitter:
@@ -81,6 +82,7 @@ class StdStreams:
                 and sys.__stdout__ is stdout
                 and sys.__stderr__ is stderr
                 and not stdin.closed
+                and not self.stdin.was_read
                 and self.descriptors.are_ours()
             )
         except BaseException:  # deleted, detached, or made the stream of something else
@@ -92,7 +94,7 @@ class StdStreams:
             return
         self.descriptors.renew()
         for fd, (name, stream) in enumerate(zip(NAMES, self.ours)):
-            if not works(stream, fd):
+            if not works(stream, fd) or (fd == 0 and self.stdin.was_read):
                 self.reopen(fd, stream)
             setattr(sys, "__%s__" % name, stream)
             if getattr(sys, name, stream) is stream or not works(getattr(sys, name), fd):
@@ -110,9 +112,7 @@ class StdStreams:
             open_stream(stream, fd)
             self.watch(stream, fd)
         else:
-            raw = io.FileIO(0, "r", closefd=False)
-            raw.name = "<stdin>"
-            stream.__init__(io.BufferedReader(raw), **self.stdin_options)
+            self.stdin.open()
 
 
 def is_closed(stream):

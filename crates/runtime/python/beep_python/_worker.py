@@ -96,10 +96,10 @@ class Worker:
         _host_rpc.connect(self.link)
         self.session.streams.source = self.source
         self.session.enter(request["tag"], request["epoch"], request.get("handles"))
-        builtins.input, builtins.display = self.client.input, self.client.display
+        builtins.display = self.client.display
         _output.OrderedStream.client = _current.client = self.client
         _output.OrderedStream.page = self.gate.page
-        self.private.append(self.std_streams.enter(fd["stdout"], fd["stderr"]))
+        self.private.append(self.std_streams.enter(fd["stdout"], fd["stderr"], self.client, request.get("stdin")))
         self.origin.enter()
         self.client.teller.enter()
         os.register_at_fork(after_in_child=self.after_fork_in_child)

@@ -227,9 +227,9 @@ class Ends:
 
 
 class Host(Ends):
-    """A worker forked from this process, and its host."""
+    """A worker forked from this process, and its host. `stdin` is what it is given to read."""
 
-    def __init__(self, epoch=1, tag="s1"):
+    def __init__(self, epoch=1, tag="s1", stdin=None):
         super().__init__()
         lifeline, self.lifeline = os.pipe()
         self.ours.append(self.lifeline)
@@ -239,18 +239,20 @@ class Host(Ends):
         if self.pid == 0:
             try:
                 keep = {0, 1, 2, lifeline, *self.theirs}
+                if stdin is not None:
+                    os.dup2(stdin, 0)
                 for fd in {int(name) for name in os.listdir("/proc/self/fd")} - keep:
                     try:
                         os.close(fd)
                     except OSError:  # the folder's own
                         pass
                 os.setsid()
-                become_fresh(*self.theirs[4:6])
+                become_fresh(*self.theirs[4:6], stdin is not None)
                 *fds, lifeline = _process.dup_high([*self.theirs, lifeline])
                 worker = _zygote.prepare()
                 _inherited.begin()
                 _inherited.disown()
-                _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch}, worker)
+                _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch, "stdin": stdin is not None}, worker)
             finally:
                 os._exit(99)
         os.close(lifeline)
@@ -320,9 +322,10 @@ class Host(Ends):
         self.close()
 
 
-def become_fresh(stdout, stderr):
-    """As in a zygote, standard input is empty, and the streams stand for pipes from the start."""
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+def become_fresh(stdout, stderr, has_input):
+    """As in a zygote, standard input is empty or given, and the streams stand for pipes from the start."""
+    if not has_input:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     sys.stdin, sys.stdout, sys.stderr = (open(fd, mode, closefd=False) for fd, mode in ((0, "r"), (1, "w"), (2, "w")))

@@ -39,6 +39,14 @@ class Values(SessionTest):
     def test_text_within_source_that_is_not_indented_stays_as_it_is(self):
         self.assertEqual(self.evaluate("a = '''\n  x\n  y'''\na"), "\n  x\n  y")
 
+    def test_byte_order_mark_is_no_code(self):
+        for code, value in (("5", 5), ("a = 2\na * 3", 6), ("    a = 5\n    a + 1\n", 6), ("", None), ("'\ufeff'", "\ufeff")):
+            with self.subTest(code=code):
+                self.assertEqual(self.evaluate("\ufeff" + code), value)
+        with self.assertRaises(SyntaxError) as raised:
+            _compiler.compile_source("\ufeffa b", "<text>")
+        self.assertEqual((raised.exception.lineno, raised.exception.text), (1, "a b\n"))
+
     def test_decorators(self):
         self.assertEqual(self.evaluate("@lambda f: f()\ndef five():\n    return 5\nfive"), 5)
         self.assertEqual(self.evaluate("    @staticmethod\n    def f(): return 1\n    f.__func__()"), 1)

@@ -13,6 +13,7 @@ import unittest
 from unittest import mock
 
 from beep_python import _current, _getpass, _host_rpc, _ipython, _mime, _plotly, _wire
+from beep_python._stdin import Stdin
 
 from .data import needs
 from .sessions import EVALUATE, SessionTest
@@ -350,6 +351,8 @@ class Passwords(Displays):
         super().setUp()
         self.addCleanup(setattr, getpass, "getpass", getpass.getpass)
         _getpass.install()
+        self.session.client.stdin = stdin = Stdin()
+        stdin.client, stdin.stream = self.session.client, sys.stdin
 
     def test_the_client_is_asked(self):
         told = self.execute("import getpass, sys\nfrom getpass import getpass as ask\nsaid = getpass.getpass(), ask('Key? '), ask('Pin? ', sys.stderr), ask(prompt='')\nNone")

@@ -168,6 +168,13 @@ class SetUp(SessionTest):
             self.session.set_up(json.dumps({"env": env, "setup": "import asyncio\nawait asyncio.sleep(0)\nx = 5"}).encode())
             self.assertEqual((time.tzname[0], sys.path[:2]), ("JST", ["/one", "/two"]))
             self.assertEqual((os.environ["HERE"], "GONE" in os.environ), ("é", False))
+            self.session.set_up(b'{"env": {"PYTHONPATH": "/three"}}')
+            self.assertEqual([folder for folder in ("/one", "/two", "/three") if folder in sys.path], ["/three"])
+            self.session.set_up(b'{"env": {"PYTHONPATH": null}}')
+            self.assertEqual(sys.path, path)
+            with mock.patch.object(sys, "path", ["", "/last"]):
+                self.session.set_up(b'{"env": {"PYTHONPATH": "/one"}}')
+                self.assertEqual(sys.path, ["", "/one", "/last"])
         self.assertEqual(self.evaluate("x"), 5)
         with self.assertRaises(ZeroDivisionError):
             self.session.set_up(b'{"setup": "1/0"}')

@@ -15,6 +15,8 @@ use crate::platform::{FileError, failed_to, replace_file, replace_link, run_comm
 
 /// Prints the facts that identify an environment's Python, one a line.
 const VERIFY: &str = "import sys; print(sys.prefix, sys.base_prefix, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
+/// What says, in the place of pip, how packages are installed.
+const NO_PIP: &str = include_str!("../../data/pip.py");
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Builds an environment in `folder`, which must not exist. Its scripts name `final_path`, where it will be moved.
@@ -27,7 +29,9 @@ pub(super) fn build(
     fs::create_dir(folder)?;
     fs::create_dir(folder.join("bin"))?;
     fs::create_dir(folder.join("include"))?;
-    fs::create_dir_all(site_packages(folder, &interpreter.name()))?;
+    let library = site_packages(folder, &interpreter.name());
+    fs::create_dir_all(&library)?;
+    fs::write(library.join("pip.py"), NO_PIP)?;
     if interpreter.pointer_bits == 64 {
         // Distributions that put compiled modules into lib64 find them in lib.
         symlink("lib", folder.join("lib64"))?;
@@ -44,9 +48,10 @@ pub(super) fn build(
 /// Restores the links and files of an existing environment. Packages and other files stay.
 pub(super) fn repair(folder: &Path, record: &EnvironmentRecord, interpreter: &Interpreter) -> Result<(), FileError> {
     let library = site_packages(folder, &interpreter.name());
-    for needed in [folder.join("bin"), library] {
-        fs::create_dir_all(&needed).map_err(failed_to("create", &needed))?;
+    for needed in [&folder.join("bin"), &library] {
+        fs::create_dir_all(needed).map_err(failed_to("create", needed))?;
     }
+    replace_file(library.join("pip.py"), NO_PIP.as_bytes())?;
     for (name, target) in links(interpreter) {
         replace_link(folder.join(name), target)?;
     }

@@ -1,6 +1,6 @@
 //! The zygotes of a host: one for each pair of an environment and a set of preloaded modules that sessions ask for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -76,8 +76,11 @@ fn folder(python: &Path) -> &Path {
     python.parent().and_then(Path::parent).unwrap_or(python)
 }
 
-/// What tells one zygote from another: the interpreter, and the modules.
-type Key = (PathBuf, Vec<String>);
+/// Variables that Python reads at its start; none removes one.
+type Variables = BTreeMap<String, Option<String>>;
+
+/// What tells one zygote from another: the interpreter, the modules, and variables.
+type Key = (PathBuf, Vec<String>, Variables);
 
 /// All zygotes of a host.
 #[derive(Debug)]
@@ -93,15 +96,21 @@ impl ZygotePool {
         ZygotePool { config, lifeline: Arc::new(lifeline), slots: Mutex::default() }
     }
 
-    /// The zygote of an interpreter, as it stands in its environment, with these modules; the host's own where not given.
-    pub(crate) fn slot(&self, python: Option<PathBuf>, preload: Option<Vec<String>>) -> Arc<ZygoteSlot> {
+    /// The zygote of an interpreter, as it stands in its environment, with these modules, the host's own where not given; and with
+    /// these variables over the host's.
+    pub(crate) fn slot(
+        &self,
+        python: Option<PathBuf>,
+        preload: Option<Vec<String>>,
+        variables: Variables,
+    ) -> Arc<ZygoteSlot> {
         let foreign = python.as_ref().is_some_and(|python| *python != self.config.python);
         // The modules that the host preloads are known to exist in its own environment only.
         let own = || if foreign { Vec::new() } else { self.config.preload.clone() };
         let python = python.unwrap_or_else(|| self.config.python.clone());
         let preload = preload.unwrap_or_else(own);
         let mut slots = self.slots.lock().expect("no panic while held");
-        let key = (python.clone(), preload.clone());
+        let key = (python.clone(), preload.clone(), variables.clone());
         let is_unused = |slot: &Arc<ZygoteSlot>| Arc::strong_count(slot) == 1;
         slots.retain(|_, slot| !is_unused(slot) || slot.matches_disk());
         if let Some(found) = slots.get(&key) {
@@ -114,7 +123,8 @@ impl ZygotePool {
             idle -= usize::from(unused && !keep);
             keep
         });
-        let new = ZygoteSlot::new(ZygoteConfig { python, preload, ..self.config.clone() }, self.lifeline.clone());
+        let config = ZygoteConfig { python, preload, variables, ..self.config.clone() };
+        let new = ZygoteSlot::new(config, self.lifeline.clone());
         slots.entry(key).or_insert(Arc::new(new)).clone()
     }
 

@@ -30,3 +30,4 @@ pub(crate) mod worker;
 pub(crate) mod write_queue;
 pub(crate) mod zygote;
 pub(crate) mod zygote_error;
+pub(crate) mod zygote_variables;

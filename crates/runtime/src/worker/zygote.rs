@@ -1,10 +1,10 @@
 //! A zygote: the warm Python process of one environment, which forks workers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 
-use crate::environment::environment_variables;
 use crate::worker::async_fd::register;
 use crate::worker::control_socket::{DESCRIPTORS, receive, send};
 use crate::worker::lifeline::Lifeline;
 use crate::worker::package::BOOT;
 use crate::worker::zygote_error::ZygoteError;
+use crate::worker::zygote_variables::set_variables;
 
 /// The lines of standard error to keep for an error message.
 const STDERR_LINES: usize = 20;
@@ -37,6 +37,12 @@ pub(crate) struct ZygoteConfig {
     pub(crate) preload: Vec<String>,
     /// The working directory of the workers; by default this process's own.
     pub(crate) directory: Option<PathBuf>,
+    /// Folders that modules are imported from, before the environment's own.
+    pub(crate) python_path: Vec<PathBuf>,
+    /// Variables that Python reads at its start, over those of this process; none removes one.
+    pub(crate) variables: BTreeMap<String, Option<String>>,
+    /// What workers read as descriptor 0; nothing where there is none.
+    pub(crate) stdin: Option<Arc<OwnedFd>>,
     /// The time that the interpreter has to start and preload.
     pub(crate) ready_timeout: Duration,
 }
@@ -77,6 +83,8 @@ pub(crate) struct Zygote {
     shared: Arc<Shared>,
     pid: u32,
     python: String,
+    /// Whether descriptor 0 of its workers is given, and not at its end.
+    has_stdin: bool,
     /// Closed once its process has ended and was waited for.
     running: watch::Receiver<()>,
 }
@@ -166,7 +174,7 @@ impl Zygote {
         let shared = Arc::new(Shared { control, state: Mutex::default() });
         let (until_exit, running) = watch::channel(());
         tokio::spawn(read_messages(shared.clone(), child, until_exit));
-        Ok(Zygote { shared, pid, python: hello.python, running })
+        Ok(Zygote { shared, pid, python: hello.python, has_stdin: config.stdin.is_some(), running })
     }
 
     /// The version of its Python, for example `3.12.1`.
@@ -215,7 +223,10 @@ impl Zygote {
             number
         };
         let ForkRequest { tag, epoch, handles, check } = *request;
-        let message = serde_json::json!({ "fork": number, "tag": tag, "epoch": epoch, "handles": handles, "check": check, "mark": mark });
+        let message = serde_json::json!({
+            "fork": number, "tag": tag, "epoch": epoch, "handles": handles, "check": check, "mark": mark,
+            "stdin": self.has_stdin,
+        });
         let message = message.to_string();
         let sent = self
             .shared
@@ -255,12 +266,10 @@ fn spawn(
     let (control_fd, lifeline_fd) = (control.as_raw_fd(), lifeline.as_raw_fd());
     command.arg(config.package.join(BOOT)).arg("zygote");
     command.arg(control_fd.to_string()).arg(lifeline_fd.to_string()).args(&config.preload);
-    // The variables that `providers.toml` sets for code in this environment.
-    let environment = config.python.parent().and_then(Path::parent);
-    command.envs(environment.map(environment_variables).unwrap_or_default());
-    // Variables that another program set for another Python would break this one.
-    command.env_remove("PYTHONHOME").env_remove("PYTHONPATH").env_remove("PYTHONSTARTUP");
-    command.stdin(Stdio::null()).stdout(stderr.try_clone()?).stderr(stderr).process_group(0);
+    set_variables(&mut command, &config.python, &config.python_path, &config.variables);
+    let stdin = config.stdin.as_ref().map(|stdin| stdin.try_clone()).transpose()?;
+    command.stdin(stdin.map_or_else(Stdio::null, Stdio::from));
+    command.stdout(stderr.try_clone()?).stderr(stderr).process_group(0);
     if let Some(directory) = &config.directory {
         command.current_dir(directory);
     }

@@ -116,6 +116,8 @@ fn run(python: PathBuf, change: impl FnOnce(&mut SessionManagerOptions), test: &
         home,
         preload: Vec::new(),
         directory: None,
+        python_path: Vec::new(),
+        stdin: None,
         limits: SessionLimits { grace: Duration::from_secs(5), ..SessionLimits::default() },
         capacity: Capacity::default(),
         drain: Duration::from_secs(5),

@@ -16,7 +16,7 @@ use crate::launch::log::{log_tail, remove_old_logs};
 use crate::launch::plan::LaunchPlan;
 use crate::launch::ready::{ReadyMessage, ReadyOutcome, read_ready, ready_pipe};
 use crate::launch::record::{read_record, remove_record};
-use crate::launch::socket_activation::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD};
+use crate::launch::socket_activation::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, STDIN};
 use crate::launch::sockets::Sockets;
 use crate::launch::spawn::{end, hand_over, spawn_in_session};
 
@@ -52,7 +52,11 @@ impl ServerLauncher {
 
         let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
         let (ready_rx, ready_tx) = ready_pipe().map_err(spawn_failed)?;
-        let (listeners, names) = sockets.share().map_err(spawn_failed)?;
+        let (mut listeners, mut names) = sockets.share().map_err(spawn_failed)?;
+        if let Some(stdin) = &plan.stdin {
+            listeners.push(stdin.try_clone().map_err(spawn_failed)?);
+            names.push(STDIN);
+        }
         let mut command = self.command(plan, &id, Some(&log), &names);
         command.env(READY_FD, (FIRST_FD as usize + names.len()).to_string());
         let input = plan.lifeline.as_ref().map(|lifeline| lifeline.try_clone()).transpose().map_err(spawn_failed)?;

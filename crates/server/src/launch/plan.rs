@@ -26,4 +26,6 @@ pub struct LaunchPlan {
     /// The read end of a pipe that becomes its standard input: the server ends when the other end is closed, for whatever
     /// reason. Without it, the server outlives its starter.
     pub lifeline: Option<Arc<OwnedFd>>,
+    /// What code reads as its standard input; otherwise it asks its client.
+    pub stdin: Option<Arc<OwnedFd>>,
 }

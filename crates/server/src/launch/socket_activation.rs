@@ -25,6 +25,8 @@ pub(super) const FIRST_FD: RawFd = 3;
 pub(super) const HTTP: &str = "http";
 pub(super) const PIPE: &str = "pipe";
 pub(super) const RPC: &str = "rpc";
+/// A file of any kind: the standard input of code.
+pub(super) const STDIN: &str = "stdin";
 
 /// What this process inherited from the starter of the server.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct ActivatedSockets {
     pub pipe: Option<UnixListener>,
     /// Sockets for RPC, the same.
     pub rpc: Vec<TcpListener>,
+    /// What code reads as its standard input, closed on exec; otherwise it asks its client.
+    pub stdin: Option<OwnedFd>,
     /// Where to report that the server is ready.
     pub ready: ReadyNotifier,
 }
@@ -91,11 +95,12 @@ impl ActivatedSockets {
         let tcp = |fds: Vec<RawFd>| fds.into_iter().map(|fd| tcp_listener(fd, own)).collect::<Result<_, _>>();
         let (http, rpc) = (tcp(plan.http)?, tcp(plan.rpc)?);
         let pipe = plan.pipe.map(|fd| unix_listener(fd, own)).transpose()?;
+        let stdin = plan.stdin.map(|fd| stdin_file(fd, own)).transpose()?;
         let ready = match plan.ready {
             Some(fd) => ReadyNotifier(NotifyTarget::Pipe(ready_pipe(fd, own)?)),
             None => ReadyNotifier(NotifyTarget::Nobody),
         };
-        Ok(ActivatedSockets { http, pipe, rpc, ready })
+        Ok(ActivatedSockets { http, pipe, rpc, stdin, ready })
     }
 }
 
@@ -114,6 +119,7 @@ struct Plan {
     http: Vec<RawFd>,
     pipe: Option<RawFd>,
     rpc: Vec<RawFd>,
+    stdin: Option<RawFd>,
     ready: Option<RawFd>,
 }
 
@@ -144,6 +150,7 @@ impl Variables {
                 Some(HTTP) => plan.http.push(fd),
                 Some(PIPE) if plan.pipe.is_none() => plan.pipe = Some(fd),
                 Some(RPC) => plan.rpc.push(fd),
+                Some(STDIN) if plan.stdin.is_none() => plan.stdin = Some(fd),
                 _ => return Err(wrong(LISTEN_FDNAMES, &names)),
             }
         }
@@ -199,6 +206,14 @@ fn listener(fd: RawFd, expected: &'static str, own: impl Fn(RawFd) -> OwnedFd) -
     Ok(socket)
 }
 
+fn stdin_file(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<OwnedFd, ActivationError> {
+    let failed = |source| ActivationError::Descriptor { fd, expected: "open", source: Some(source) };
+    check_open(fd).map_err(failed)?;
+    let file = own(fd);
+    close_on_exec(&file).map_err(failed)?;
+    Ok(file)
+}
+
 fn ready_pipe(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<File, ActivationError> {
     const EXPECTED: &str = "a pipe";
     let failed = |source| ActivationError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
@@ -235,8 +250,8 @@ mod tests {
         assert_eq!(plan("2", "http:http", "-", "5").unwrap(), two);
         assert_eq!(plan("2", "-", "42", "5").unwrap(), two);
         assert_eq!(plan("1", "http", "42", "-").unwrap(), Plan { http: vec![3], ..Plan::default() });
-        let all = Plan { http: vec![3], pipe: Some(6), rpc: vec![4, 5], ready: None };
-        assert_eq!(plan("4", "http:rpc:rpc:pipe", "42", "-").unwrap(), all);
+        let all = Plan { http: vec![3], pipe: Some(6), rpc: vec![4, 5], stdin: Some(7), ready: None };
+        assert_eq!(plan("5", "http:rpc:rpc:pipe:stdin", "42", "-").unwrap(), all);
     }
 
     #[test]
@@ -251,7 +266,7 @@ mod tests {
                 "{fds}"
             );
         }
-        for names in ["", "http", "http:other", "pipe:pipe", "http:http:http"] {
+        for names in ["", "http", "http:other", "pipe:pipe", "stdin:stdin", "http:http:http"] {
             let wrong = plan("2", names, "-", "-");
             assert!(matches!(wrong, Err(ActivationError::Variable { variable: LISTEN_FDNAMES, .. })), "{names}");
         }

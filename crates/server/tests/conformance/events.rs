@@ -19,6 +19,7 @@ pub const CASES: &[Case] = cases![
     code_that_fails_shows_what_it_did,
     a_password_is_asked_for_as_one,
     input_is_answered_with_the_capability,
+    standard_input_asks_line_by_line_and_ends_for_children,
     every_kind_of_iterator_is_a_stream,
     items_of_any_type_are_streamed,
     a_stream_that_fails_gives_its_items_first,
@@ -177,6 +178,24 @@ async fn code_that_fails_shows_what_it_did(context: &TestContext) {
     assert_eq!(error.exception().expect("an exception").kind, "ZeroDivisionError");
     let refused = context.python.with_session("nowhere").execute("1").await.expect_err("no such session");
     assert_eq!(refused.code(), Some(ErrorCode::UnknownSession));
+}
+
+async fn standard_input_asks_line_by_line_and_ends_for_children(context: &TestContext) {
+    let code = "import subprocess, sys\n[open(0, closefd=False).read(), subprocess.run(['cat'], stdout=-1).stdout.decode(), \
+                sys.stdin.readline(), input('more? '), sys.stdin.read()]";
+    let mut execution = context.python.execute(code).await.expect("started");
+    let (mut asked, mut lines) = (Vec::new(), ["a", "b", "c"].into_iter());
+    while let Some(shown) = execution.next().await {
+        if let ExecutionEvent::InputRequest(input) = shown {
+            execution.send_input(&input, lines.next()).await.expect("answered");
+            asked.push(input.prompt);
+        }
+    }
+    assert_eq!(asked, ["", "more? ", "", ""], "the last one is told that there is no more");
+    assert_eq!(execution.result::<Vec<String>>().await.expect("a result"), ["", "", "a\n", "b", "c\n"]);
+    // A client that answers nothing.
+    let read: Vec<String> = context.python.evaluate("[sys.stdin.read(), *sys.stdin]").await.expect("read");
+    assert_eq!(read, [""]);
 }
 
 async fn input_is_answered_with_the_capability(context: &TestContext) {

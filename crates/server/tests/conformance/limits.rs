@@ -13,6 +13,7 @@ pub const CASES: &[Case] = cases![
     memory_outside_of_every_process_is_limited_too,
     limits_count_each_call_alone,
     processes_are_limited,
+    processes_that_a_stopped_call_left_may_end_during_the_next,
     handles_are_limited,
     results_are_limited,
     items_of_streams_are_limited,
@@ -147,6 +148,19 @@ async fn processes_are_limited(context: &TestContext) {
     );
     assert_eq!((told.code, told.outcome), (ErrorCode::TooManyProcesses, Some(Outcome::StateLost)));
     assert!(!there.evaluate::<bool>("'kept' in globals()").await.expect("goes on"));
+    end(context, &session).await;
+}
+
+async fn processes_that_a_stopped_call_left_may_end_during_the_next(context: &TestContext) {
+    let (there, session) = limited(context, Limits { processes: Some(4), ..Limits::default() }).await;
+    let bomb = "import os, signal, time\nread, write = os.pipe()\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n\
+                for _ in range(6):\n    if os.fork() == 0:\n        os.close(write)\n        os.read(read, 1)\n        os._exit(0)\n\
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])\ntime.sleep(60)";
+    let told = problem(there.evaluate::<()>(bomb).await);
+    assert_eq!((told.code, told.outcome), (ErrorCode::TooManyProcesses, Some(Outcome::StateKept)));
+    // Long enough for several looks at the session.
+    let next = "time.sleep(0.2)\nos.close(write)\nlen([os.wait() for _ in range(6)])";
+    assert_eq!(there.evaluate::<i64>(next).await.expect("they end now"), 6);
     end(context, &session).await;
 }
 

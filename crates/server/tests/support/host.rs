@@ -102,6 +102,8 @@ impl Running {
                     home: home.clone(),
                     preload: Vec::new(),
                     directory: None,
+                    python_path: Vec::new(),
+                    stdin: None,
                     limits: SessionLimits::default(),
                     capacity,
                     drain: Duration::from_secs(5),

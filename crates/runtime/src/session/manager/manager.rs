@@ -25,6 +25,7 @@ use crate::session::zygote_pool::{ZygotePool, ZygoteSlot};
 use crate::worker::lifeline::Lifeline;
 use crate::worker::package::unpack as unpack_package;
 use crate::worker::zygote::ZygoteConfig;
+use crate::worker::zygote_variables::startup_variables;
 
 /// The sessions of one host. Clients that name none share the default one.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ impl SessionManager {
             home,
             preload,
             directory,
+            python_path,
+            stdin,
             limits,
             capacity,
             drain,
@@ -72,9 +75,10 @@ impl SessionManager {
             usage_lock: None,
         };
         let ready_timeout = Duration::from_secs(60);
-        let zygote = ZygoteConfig { python, package, preload, directory, ready_timeout };
+        let variables = BTreeMap::new();
+        let zygote = ZygoteConfig { python, package, preload, directory, python_path, variables, stdin, ready_timeout };
         let zygotes = ZygotePool::new(zygote, Lifeline::new().map_err(SessionManagerError::Lifeline)?);
-        let own = zygotes.slot(None, None);
+        let own = zygotes.slot(None, None, BTreeMap::new());
         let python_version = own.get().await?.python_version().to_owned();
         let default = start_session("default".to_owned(), "d".to_owned(), config.clone(), own);
         default.ready().await.map_err(SessionManagerError::Session)?;
@@ -165,6 +169,7 @@ impl SessionManager {
             (config.environments, config.usage_lock) = (service, Some(Arc::new(usage_lock)));
             python = Some(found.python);
         }
+        let zygote = self.zygotes.slot(python, preload, startup_variables(&env));
         let id = self.next_id();
         let session = {
             let mut sessions = self.sessions();
@@ -174,7 +179,7 @@ impl SessionManager {
                 let detail = format!("this server has {max} sessions, the most that it may have; delete one first");
                 return Err(Problem::new(ErrorCode::TooManySessions, detail));
             }
-            let session = start_session(id.clone(), id.clone(), config, self.zygotes.slot(python, preload));
+            let session = start_session(id.clone(), id.clone(), config, zygote);
             sessions.insert(id, session.clone());
             session
         };

@@ -1,6 +1,8 @@
 //! What a session manager starts with, and why it may not start.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::Problem;
@@ -39,6 +41,10 @@ pub struct SessionManagerOptions {
     pub preload: Vec<String>,
     /// The working directory of the workers; this process's own when not given.
     pub directory: Option<PathBuf>,
+    /// Folders that modules are imported from, before the environment's own.
+    pub python_path: Vec<PathBuf>,
+    /// What the workers read as descriptor 0, where they do not ask their clients.
+    pub stdin: Option<Arc<OwnedFd>>,
     /// The limits of a session, where it has none of its own.
     pub limits: SessionLimits,
     /// The number of sessions and workers.

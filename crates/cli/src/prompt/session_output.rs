@@ -1,0 +1,66 @@
+//! What a session shows while no call runs that it belongs to: its threads, tasks and children, and its end.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use anyhow::Result;
+use beep_python_client::{AnyBackend, SessionEvent};
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use crate::async_runtime::block_on;
+use crate::terminal::above_line::AboveLine;
+
+/// An unfinished line is shown when nothing more comes for so long.
+const QUIET_TIME: Duration = Duration::from_millis(500);
+
+/// Follows a session on a thread of its own.
+pub(crate) struct SessionOutput {
+    /// Disconnected when the session has ended, or cannot be followed any more.
+    ended: Receiver<()>,
+}
+
+impl SessionOutput {
+    /// Returns once everything that the session prints from now on will be seen, or if it cannot be followed.
+    pub(crate) fn follow(client: AnyBackend, session: String, above: Arc<AboveLine>) -> Result<SessionOutput> {
+        let (told, ended) = channel::<()>();
+        let (ready, follows) = channel::<()>();
+        std::thread::Builder::new().name("session-output".into()).spawn(move || {
+            let _told = told;
+            let _ = block_on(async {
+                let mut events = client.session_events(&session).await?;
+                drop(ready);
+                loop {
+                    match timeout(QUIET_TIME, events.next()).await {
+                        Ok(Some(Ok(event))) => show(event, &above),
+                        Ok(Some(Err(_)) | None) => break,
+                        Err(_) => above.flush(),
+                    }
+                }
+                above.flush();
+                Ok(())
+            });
+        })?;
+        let _ = follows.recv();
+        Ok(SessionOutput { ended })
+    }
+
+    /// Waits for what the session shows at its end.
+    pub(crate) fn wait_for_end(&self, time: Duration) {
+        let _ = self.ended.recv_timeout(time);
+    }
+}
+
+fn show(event: SessionEvent, above: &AboveLine) {
+    match event {
+        SessionEvent::Stdout(text) => above.write(&text),
+        SessionEvent::Stderr(text) if stderr().is_terminal() => above.write(&text),
+        SessionEvent::Stderr(text) => stderr().write_all(text.as_bytes()).unwrap_or_default(),
+        SessionEvent::Display(display) if display.data.is_empty() => {} // a place for updates
+        SessionEvent::Display(display) => above.write(&format!("{}\n", display.text())),
+        SessionEvent::ClearOutput { .. } => above.clear(),
+        _ => {}
+    }
+}

@@ -1,0 +1,135 @@
+"""Functions and classes of a session in processes that multiprocessing starts anew."""
+
+import json
+
+from beep_python import _wire
+
+from .host import EVALUATE, WorkerTest
+
+DEFINE = """from __future__ import annotations
+import collections, dataclasses, enum, math, typing
+from concurrent.futures import ProcessPoolExecutor
+import multiprocessing
+from beep_python import _spawn_hook
+_spawn_hook.install()  # as a zygote does
+"""
+SESSION = (
+    "factor = 3\ntable = {'a': [1, (2, None)]}",
+    "def scaled(x):\n    return math.floor(x * factor)",
+    "def twice(x, times=factor):\n    return scaled(x) + times",
+    "class Point:\n    def __init__(self, x): self.x = x\n    def moved(self): return Point(self.x + factor)",
+    "origin = Point(0)",
+    "@dataclasses.dataclass\nclass Pair:\n    a: int\n    b: 'typing.Any' = None",
+    "class Color(enum.Enum):\n    RED = 1\n    BLUE = 2",
+    "class Named(typing.NamedTuple):\n    name: str",
+    "Row = collections.namedtuple('Row', 'a b')",
+    "T = typing.TypeVar('T')\nclass Box(typing.Generic[T]): pass",
+    "class Base:\n    def who(self): return 'base'\nclass Derived(Base):\n    __slots__ = ('n',)\n    def who(self): return super().who() + '+'",
+    "try:\n    import nosuch\nexcept ImportError:\n    def fallback(x): return 'fell back'",
+    "import functools\n@functools.lru_cache\ndef cached(x): return x + 1",
+    "square = lambda x: x * x\ndef squared(x): return square(x)",
+    "def old(x): return 'old'",
+    "def old(x): return 'new'",
+    "def look(x): return [table['a'], origin.x, T.__name__, Box.__name__]",
+    "started = []\nstarted.append(1)\nprint('not there')\nNone",
+    "def who(x): return [__name__, started]",
+)
+TASKS = (
+    ("scaled, [1, 2]", [3, 6]),
+    ("twice, [1]", [6]),
+    ("Point.moved, [Point(1)]", None),
+    ("dataclasses.asdict, [Pair(1)]", [{"a": 1, "b": None}]),
+    ("Color, [1]", None),
+    ("str, [Color.BLUE]", ["Color.BLUE"]),
+    ("Named, ['n']", [["n"]]),
+    ("len, [Row(1, 2)]", [2]),
+    ("Derived.who, [Derived()]", ["base+"]),
+    ("fallback, [1]", ["fell back"]),
+    ("cached, [1]", [2]),
+    ("squared, [3]", [9]),
+    ("old, [1]", ["new"]),
+    ("look, [1]", [[[1, [2, None]], 0, "T", "Box"]]),
+    ("who, [1]", [["__main__", [1]]]),
+)
+METHODS = "spawn", "forkserver"
+
+
+class Definitions(WorkerTest):
+    def setUp(self):
+        super().setUp()
+        self.host.evaluate(DEFINE + "None")
+
+    def test_what_a_session_defines_is_found(self):
+        for code in SESSION:
+            self.host.evaluate(code)
+        for method in METHODS:
+            self.host.evaluate("pool = multiprocessing.get_context(%r).Pool(1)\nNone" % method)
+            for task, expected in TASKS:
+                with self.subTest(method=method, task=task):
+                    if expected is None:  # what comes back is the session's own
+                        function, items = task.split(", ", 1)
+                        code = "[type(one).__module__ + '.' + type(one).__name__ for one in pool.map(%s)]" % task
+                        self.assertEqual(self.host.evaluate(code), ["__main__." + function.partition(".")[0]])
+                        self.assertTrue(self.host.evaluate("type(pool.map(%s)[0]) is %s" % (task, function.partition(".")[0])))
+                    else:
+                        self.assertEqual(self.host.evaluate("pool.map(%s)" % task), expected)
+            self.host.evaluate("pool.terminate(); pool.join()")
+        self.assertEqual(self.host.output(self.host.stdout), "not there\n", "no code ran but definitions")
+
+    def test_processes_and_executors(self):
+        self.host.evaluate("def put(queue, x): queue.put(x + 1)")
+        for method in METHODS:
+            with self.subTest(method):
+                self.host.evaluate("context = multiprocessing.get_context(%r)" % method)
+                code = "queue = context.Queue()\np = context.Process(target=put, args=(queue, 1))\np.start()\ngot = queue.get()\np.join()\n[got, p.exitcode]"
+                self.assertEqual(self.host.evaluate(code), [2, 0])
+                code = "def inc(x): return x + 1\nwith ProcessPoolExecutor(1, mp_context=context) as pool: made = list(pool.map(inc, [1, 2]))\nmade"
+                self.assertEqual(self.host.evaluate(code), [2, 3])
+
+    def test_what_is_not_there_fails_at_once_with_the_reason(self):
+        for method in METHODS:
+            self.host.evaluate("for name in ('late', 'Late', 'use', 'hidden'): globals().pop(name, None)")
+            self.host.evaluate(
+                "lock, large = __import__('threading').Lock(), b'x' * 2_000_000\ndef locked(x): return lock.locked()\ndef measured(x): return len(large)\n"
+                "pool = multiprocessing.get_context(%r).Pool(1)\npool.map(int, [1])\nexec('def hidden(x): return x')" % method
+            )
+            self.host.evaluate("def late(x): return x\nclass Late:\n    def use(self): return 1\ndef use(late): return late.x")
+            for task, reason in (
+                ("late, [1]", "'late' of the session is not in this process.*had started"),
+                ("use, [Late()]", "'use' of the session is not in this process"),
+                ("repr, [late]", None),
+                ("locked, [1]", "'lock' of the session.*class lock is not sent"),
+                ("measured, [1]", "'large' of the session.*larger than"),
+                ("hidden, [1]", "'hidden' of the session"),
+                ("Late.use, [Late()]", "'Late.use' of the session"),
+            ):
+                with self.subTest(method=method, task=task):
+                    if reason is None:
+                        self.host.evaluate("pool.map(%s)\nNone" % task)
+                    else:
+                        raised = self.host.fails("pool.map_async(%s).get(20)" % task)
+                        self.assertEqual(raised["type"], "RuntimeError")
+                        self.assertRegex(raised["message"], reason)
+            self.host.evaluate("pool.terminate(); pool.join()")
+
+    def test_what_is_the_client_s_says_why_it_cannot_travel(self):
+        pools = (
+            "with multiprocessing.get_context('fork').Pool(1) as pool: pool.map_async(%s, [1]).get(20)",
+            "with multiprocessing.get_context('spawn').Pool(1) as pool: pool.map_async(%s, [1]).get(20)",
+            "with ProcessPoolExecutor(1) as pool: pool.submit(%s, 1).result(20)",
+            "multiprocessing.get_context('spawn').Process(target=%s).start()",
+        )
+        for pool in pools:
+            for what, reason in (("cb", "the callback 'cb' is a function of the client"), ("display", "what shows something to the client")):
+                with self.subTest(pool=pool, what=what):
+                    body = {"expression": pool % what, "locals": {"cb": {"$callback": "cb"}}}
+                    kind, answer = self.host.call(EVALUATE, body, _wire.EVENTS | _wire.CALLBACKS)
+                    self.assertEqual(kind, _wire.EXCEPTION)
+                    raised = json.loads(answer)["exception"]
+                    self.assertRegex(raised["type"] + ": " + raised["message"], "Error: .*" + reason)
+
+    def test_with_locals_and_after_an_await(self):
+        code = "def inc(x): return x + given\nwith multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map(inc, [1])\nmade"
+        self.assertEqual(self.host.evaluate(code, locals={"given": 5}), [6])
+        self.host.evaluate("import asyncio\nawait asyncio.sleep(0)\ndef after(x): return x")
+        self.assertEqual(self.host.evaluate("with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map(after, [1])\nmade"), [1])
