@@ -4,6 +4,7 @@ import __future__
 import ast
 import re
 import textwrap
+import warnings
 
 from ._builtins import own as __builtins__
 from ._exec import ASYNC
@@ -141,14 +142,14 @@ def _compile(source, name, futures, file_of):
     return Program(name, futures, block, tail, is_quiet)
 
 
-def parsed(source, name):
-    """The statements of source that was compiled."""
-    for text in (source, textwrap.dedent(source.lstrip("\ufeff"))):
+def parsed(text, name):
+    """The statements of a text that was compiled. It has warned then."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             return compile(text, name, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True).body
         except SyntaxError:  # an expression behind blanks defines nothing
-            pass
-    return []
+            return []
 
 
 def _ends_in_semicolon(source, tail):

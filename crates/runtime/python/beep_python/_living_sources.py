@@ -10,10 +10,12 @@ from ._builtins import own as __builtins__
 class LivingSources:
     def __init__(self):
         self.users = {}  # by file, what needs it: programs, and codes that outlive theirs
+        self.futures = {}  # by file, what its code has of `from __future__`
 
     def add(self, file, text, program):
         """Lets the text be found while the program is kept."""
         self.users.setdefault(file, {})[id(program)] = None
+        self.futures[file] = program.futures
         linecache.cache[file] = (len(text), None, lines_of(text if text.endswith("\n") else text + "\n"), file)
 
     def drop(self, file, program):
@@ -33,7 +35,13 @@ class LivingSources:
         users.pop(user, None)
         if not users:
             self.users.pop(file, None)
+            self.futures.pop(file, None)
             linecache.cache.pop(file, None)
+
+    def texts(self):
+        """Each file that is needed with its text and futures, in the order in which they were compiled."""
+        cached = [(file, linecache.cache.get(file, ((),) * 4)[2], self.futures.get(file, 0)) for file in list(self.users)]
+        return [(file, "".join(lines), futures) for file, lines, futures in cached]
 
 
 class _Code(weakref.ref):

@@ -3,8 +3,6 @@
 code of the session runs there.
 """
 
-import __future__
-
 import ast
 import io
 import marshal
@@ -104,15 +102,15 @@ class Main:
 def definitions(namespace):
     """What makes the names that code of the session has defined, and these names."""
     steps, made = [], set()
-    for source, program in list(_current.compiler.programs.items()):
-        flags = 0
-        for node in () if program.is_inert else parsed(source, program.file):
+    compiler = _current.compiler
+    inert = {program.file for program in compiler.programs.values() if program.is_inert}
+    for file, text, futures in compiler.sources.texts():
+        for node in () if file in inert else parsed(text, file):
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                flags |= sum([getattr(__future__, alias.name).compiler_flag for alias in node.names])
                 continue
             names = bound_by(node)
             if is_definition(node, namespace) and ("*" in names or not names.isdisjoint(namespace)):
-                code = compile(ast.Module([node], []), program.file, "exec", flags, dont_inherit=True)
+                code = compile(ast.Module([node], []), file, "exec", futures, dont_inherit=True)
                 steps.append(("code", sorted(names), marshal.dumps(code)))
                 made |= names
     return steps, made

@@ -76,6 +76,14 @@ class Definitions(WorkerTest):
             self.host.evaluate("pool.terminate(); pool.join()")
         self.assertEqual(self.host.output(self.host.stdout), "not there\n", "no code ran but definitions")
 
+    def test_what_was_defined_long_ago_is_found(self):
+        self.host.evaluate("def first(a: nothing, b=1): return [a, first.__annotations__, '\\d']")  # the annotation is a text: that was imported before
+        for n in range(600):
+            self.host.evaluate("%d" % n)
+        code = "import warnings\nwith warnings.catch_warnings(record=True) as told:\n    warnings.simplefilter('always')\n"
+        code += "    with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map(first, [1])\n[made, len(told)]"
+        self.assertEqual(self.host.evaluate(code), [[[1, {"a": "nothing"}, "\\d"]], 0])
+
     def test_processes_and_executors(self):
         self.host.evaluate("def put(queue, x): queue.put(x + 1)")
         for method in METHODS:
