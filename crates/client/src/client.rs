@@ -137,7 +137,8 @@ impl<T: Transport> Client<T> {
 
     /// Registers a function that Python code can call. Where a call has [`Callback`](crate::Callback) of this name among
     /// its arguments, Python gets a callable that waits for the function's result. An `Err` is raised there as
-    /// `beep_python.CallbackError` with the error's text.
+    /// `beep_python.CallbackError` with the error's text. A callback that outlives the call is
+    /// [kept](Self::keep_callback).
     ///
     /// ```no_run
     /// # use beep_python_client::{Callback, Error, HttpBackend};

@@ -73,6 +73,8 @@ pub struct SessionEpoch {
     pub session_id: String,
     /// Its epoch.
     pub session_epoch: u64,
+    /// The subscription, in its first event, where its client answers callbacks.
+    pub subscription_id: Option<String>,
     /// How the worker of the epoch before ended, after a restart.
     pub death: Option<WorkerDeath>,
 }

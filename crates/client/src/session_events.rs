@@ -9,10 +9,12 @@ use crate::error::Error;
 use crate::event::{Display, Event, EventStream, LogRecord, Progress, SessionEpoch};
 
 /// What happens in a session while no call runs that it belongs to: a [`Stream`], which ends with the session.
+///
+/// Callbacks of the client that are [kept](crate::Client::keep_callback) run while it is polled, and end when it is dropped.
 #[derive(Debug)]
 pub struct SessionEvents {
     events: EventStream,
-    epoch: u64,
+    first: SessionEpoch,
 }
 
 /// One thing that happens in a session and belongs to no call that runs.
@@ -42,7 +44,7 @@ impl SessionEvents {
     /// Waits until the host has subscribed.
     pub(crate) async fn read(mut events: EventStream) -> Result<SessionEvents, Error> {
         match events.next().await {
-            Some(Ok(Event::Session(epoch))) => Ok(SessionEvents { events, epoch: epoch.session_epoch }),
+            Some(Ok(Event::Session(epoch))) => Ok(SessionEvents { events, first: epoch }),
             Some(Err(error)) => Err(error),
             other => Err(Error::malformed(format!("a session's events began with {other:?}"))),
         }
@@ -50,7 +52,17 @@ impl SessionEvents {
 
     /// The session's epoch when the subscription began.
     pub fn session_epoch(&self) -> u64 {
-        self.epoch
+        self.first.session_epoch
+    }
+
+    /// The session.
+    pub(crate) fn session(&self) -> &str {
+        &self.first.session_id
+    }
+
+    /// The subscription, where its client answers callbacks.
+    pub(crate) fn subscription_id(&self) -> Option<&str> {
+        self.first.subscription_id.as_deref()
     }
 }
 

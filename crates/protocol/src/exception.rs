@@ -5,6 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// What Python writes between an exception and the one that was raised from it.
+const CAUSE: &str = "The above exception was the direct cause of the following exception:";
+/// What Python writes between an exception and one that was raised while it was handled.
+const CONTEXT: &str = "During handling of the above exception, another exception occurred:";
+
 /// A Python exception, its traceback, and what caused it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -14,11 +19,17 @@ pub struct PythonException {
     pub kind: String,
     /// `str(exception)`.
     pub message: String,
+    /// What Python says behind the message: `Did you mean: 'path'?`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
     /// The frames, outermost first; those of the host's own code are left out.
     pub traceback: Vec<Frame>,
-    /// The exception that it was raised from, or while handling which it was raised.
+    /// The exception that it was raised from, by `raise … from`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<Box<PythonException>>,
+    /// The exception while handling which it was raised, where it has no cause and `from None` does not hide that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<Box<PythonException>>,
     /// The notes of `add_note`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -34,6 +45,9 @@ pub struct PythonException {
     /// The members of an exception group.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exceptions: Vec<PythonException>,
+    /// All of this as Python prints an uncaught exception, without a final line end. Only the outermost exception has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }
 
 impl fmt::Display for PythonException {
@@ -54,20 +68,32 @@ impl PythonException {
         if self.message.is_empty() { Ok(()) } else { write!(f, ": {}", self.message) }
     }
 
+    /// The text, or one made of the fields where there is none: it was too long for the headers of gRPC.
     fn write_report(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
-        if let Some(cause) = &self.cause {
-            cause.write_report(f, indent)?;
-            write!(f, "\n\n{indent}That led to the following exception:\n\n")?;
+        if let Some(text) = &self.text
+            && indent.is_empty()
+        {
+            return f.write_str(text);
+        }
+        let before = [(&self.cause, CAUSE), (&self.context, CONTEXT)];
+        for (other, between) in before {
+            if let Some(other) = other {
+                other.write_report(f, indent)?;
+                write!(f, "\n\n{indent}{between}\n\n")?;
+            }
         }
         write_traceback(f, &self.traceback, indent)?;
         if let Some(syntax) = &self.syntax {
-            writeln!(f, "{indent}  line {}", syntax.line)?;
+            writeln!(f, "{indent}  File \"{}\", line {}", syntax.file.as_deref().unwrap_or("<string>"), syntax.line)?;
             for line in [&syntax.text, &syntax.caret] {
                 writeln!(f, "{indent}    {}", line.trim_end())?;
             }
         }
         f.write_str(indent)?;
         self.write_summary(f)?;
+        if let Some(suggestion) = &self.suggestion {
+            write!(f, ". {suggestion}")?;
+        }
         for note in self.notes.iter().flat_map(|note| note.lines()) {
             write!(f, "\n{indent}{note}")?;
         }
@@ -86,8 +112,8 @@ fn write_traceback(f: &mut impl fmt::Write, traceback: &[Frame], indent: &str) -
     }
     for frame in traceback {
         writeln!(f, "{indent}  File \"{}\", line {}, in {}", frame.file, frame.line, frame.function)?;
-        if let Some(code) = &frame.code {
-            writeln!(f, "{indent}    {}", code.trim())?;
+        for line in [&frame.code, &frame.caret].into_iter().flatten() {
+            writeln!(f, "{indent}    {}", line.trim_end())?;
         }
     }
     Ok(())
@@ -105,7 +131,7 @@ pub(crate) fn report(traceback: &[Frame]) -> String {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Frame {
-    /// The file, or `<session N>` for code that a client sent.
+    /// The file. Code that a client sent is `<session N>`, or a file in the temporary folder where it defines functions.
     pub file: String,
     /// The line, from 1.
     pub line: u32,
@@ -113,6 +139,18 @@ pub struct Frame {
     pub function: String,
     /// The text of the line, if it is known.
     pub code: Option<String>,
+    /// Where in the line the code stands that ran, from 1 and in characters. From Python 3.11 on, where the source is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// The line where it ends.
+    #[serde(rename = "endLine", skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u32>,
+    /// The column behind its end.
+    #[serde(rename = "endColumn", skip_serializing_if = "Option::is_none")]
+    pub end_column: Option<u32>,
+    /// A line of spaces, `~` and `^` that points into `code`, where Python writes one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caret: Option<String>,
     /// The variables of the frame, as the shortened `repr` of each, if the call asked for them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub locals: BTreeMap<String, String>,
@@ -122,6 +160,9 @@ pub struct Frame {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SyntaxLocation {
+    /// The file: `<session N>` for code that a client sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// The line.
     pub line: u32,
     /// The column, in characters.

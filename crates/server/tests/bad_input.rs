@@ -56,6 +56,12 @@ fn post(path: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     [format!("{head}content-length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
 
+/// A request whose body is declared to be compressed.
+fn coded(path: &str, coding: &str, body: &str) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-encoding: {coding}\r\n");
+    format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
 fn eval(body: impl AsRef<[u8]>) -> Sent {
     Http(post("/api/eval", body))
 }
@@ -151,6 +157,10 @@ fn table() -> Vec<(&'static str, Sent, &'static str)> {
         ("too deep", with_locals(&format!(r#"{{"x":{deep}}}"#)), "invalid_request"),
         ("half a message", Grpc("Evaluate", b"\0\0\0\0\x0a\x0a\x03".to_vec()), "invalid_request"),
         ("another type of body", Http(b"POST /api/eval HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}".to_vec()), "unsupported_media_type"),
+        ("another coding", Http(coded("/api/eval", "br", "{}")), "unsupported_media_type"),
+        ("another coding", Json(coded("/rpc/PythonService/Evaluate", "zstd", "{}")), "unsupported_media_type"),
+        ("no gzip", Http(coded("/api/eval", "gzip", "{}")), "invalid_request"),
+        ("no gzip", Json(coded("/rpc/PythonService/Evaluate", "gzip", "{}")), "invalid_request"),
         ("no HTTP", Http(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n".to_vec()), CLOSED),
         ("no HTTP", Json(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n".to_vec()), CLOSED),
         ("two lengths", Http(b"POST /api/eval HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}".to_vec()), CLOSED),

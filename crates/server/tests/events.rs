@@ -15,6 +15,7 @@ mod pipe;
 mod event {
     pub mod callbacks;
     pub mod execute;
+    pub mod kept;
     pub mod origin;
     pub mod streams;
 }

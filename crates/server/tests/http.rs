@@ -10,6 +10,9 @@ mod host;
 #[allow(unreachable_pub, dead_code)]
 mod support;
 
+#[path = "http/bodies.rs"]
+mod bodies;
+
 use std::io::{BufRead, BufReader};
 use std::time::Duration;
 

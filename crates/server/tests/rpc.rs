@@ -22,6 +22,8 @@ mod bad_input;
 mod cancel;
 #[path = "rpc/client.rs"]
 mod client;
+#[path = "rpc/compression.rs"]
+mod compression;
 #[path = "rpc/grpc.rs"]
 mod grpc;
 #[path = "rpc/health_reflection.rs"]

@@ -24,7 +24,7 @@ fn painted_line(line: &str) -> String {
     let text = body.trim_start();
     let style = match text {
         _ if text.starts_with("File \"") => Some(OPTION),
-        _ if text.starts_with("Traceback (") || text.starts_with("That led to") => Some(FAINT),
+        _ if text.contains("Traceback (most recent call last):") || is_between(text) => Some(FAINT),
         _ if !text.is_empty() && text.chars().all(|c| matches!(c, '^' | '~' | ' ')) => Some(ERROR),
         _ if body.starts_with("    ") => Some(TEXT),
         _ => None,
@@ -38,6 +38,11 @@ fn painted_line(line: &str) -> String {
         None if is_class(body) => format!("{margin}{}", paint(true, ERROR, body)),
         _ => line.to_owned(),
     }
+}
+
+/// Whether the line tells how two exceptions belong together.
+fn is_between(text: &str) -> bool {
+    text.starts_with("The above exception was") || text.starts_with("During handling of the above")
 }
 
 fn is_class(text: &str) -> bool {

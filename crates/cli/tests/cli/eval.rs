@@ -314,6 +314,39 @@ fn exception_is_a_traceback_and_a_failure() {
 }
 
 #[test]
+fn exception_is_what_python_prints() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let code = "import traceback\ndef f(): return {}['a'] + len(\n    5)\ntry:\n    f()\nexcept KeyError as e:\n    \
+                kept = e\n    print(traceback.format_exc(), end='')\nraise kept.with_traceback(kept.__traceback__)";
+    let output = eval(&home, code);
+    let raised: Vec<_> = output.stderr.lines().collect();
+    let printed: Vec<_> = output.stdout.lines().collect();
+    // The frame that raises it again comes before that which caught it.
+    assert_eq!(raised[raised.len() - printed.len() + 1..], printed[1..], "{output:?}");
+    // A value that cannot be shown is an exception, as at Python's prompt.
+    for (code, ends) in [
+        ("class Bad:\n    def __repr__(self): return 1/0\nBad()", "ZeroDivisionError: division by zero\n"),
+        (
+            "class Bad:\n    def __repr__(self): return 5\n[Bad()]",
+            "TypeError: __repr__ returned non-string (type int)\n",
+        ),
+    ] {
+        let output = eval(&home, code);
+        assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{output:?}");
+        assert!(output.stderr.ends_with(ends), "{output:?}");
+    }
+    let limit = "import sys; getattr(sys, 'get_int_max_str_digits', int)()";
+    let long = eval(&home, "10 ** 5000");
+    if eval(&home, limit).stdout == "0\n" {
+        assert_eq!(long.stdout.len(), 5002);
+    } else {
+        assert_eq!(long.code, Some(1), "{long:?}");
+        assert!(long.stderr.starts_with("ValueError: Exceeds the limit (4300"), "{long:?}");
+    }
+}
+
+#[test]
 fn worker_death_and_deadline_are_errors_with_a_hint() {
     let home = TestHome::with_runtime();
     home.start(&[]);
@@ -326,14 +359,14 @@ fn worker_death_and_deadline_are_errors_with_a_hint() {
     );
     let swallowed = "import time\ntry: time.sleep(60)\nexcept: print('caught')\n1";
     let spins = "def spin():\n    while True: pass\nspin()";
-    for (code, printed, place) in [
-        (spins, "", ", line 2, in spin\n    while True: pass\nKeyboardInterrupt\nerror: the call's deadline"),
-        (swallowed, "caught\n", ", line 2, in <module>\n    try: time.sleep(60)\nerror: the call's deadline"),
+    for (code, printed, told) in [
+        (spins, "", [", line 2, in spin\n    while True: pass\n", "\nKeyboardInterrupt\nerror: the call's deadline"]),
+        (swallowed, "caught\n", [", line 2, in <module>\n", "    try: time.sleep(60)\nerror: the call's deadline"]),
     ] {
         let output = home.run(&["eval", code, "--timeout", "0.5"]);
         assert_eq!((output.code, output.stdout.as_str()), (Some(124), printed), "{output:?}");
         assert!(output.stderr.starts_with("Traceback (most recent call last):\n"), "{output:?}");
-        assert!(output.stderr.contains(place), "{output:?}");
+        assert!(told.iter().all(|part| output.stderr.contains(part)), "{output:?}");
         assert!(output.stderr.ends_with("hint: --timeout sets a longer limit\n"), "{output:?}");
     }
     assert_eq!(home.success(&["eval", "1 + 1"]), "2\n", "the server goes on");

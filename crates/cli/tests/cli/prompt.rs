@@ -58,6 +58,14 @@ fn exceptions_are_tracebacks_in_color() {
     assert!(terminal.is_colored("KeyError") && terminal.is_colored("File \"<session "), "{}", terminal.screen());
     terminal.command(PROMPT, "1 +* 2");
     terminal.wait_for("SyntaxError: invalid syntax");
+    terminal.command(PROMPT, "type('Bad', (), {'__repr__': lambda self: {}['shown']})()");
+    terminal.wait_for("KeyError: 'shown'");
+    terminal.command(PROMPT, "import sys; sys.last_value, _ if '_' in globals() else 0");
+    assert!(below(&terminal, ">>> import sys; sys").starts_with("(KeyError('shown'), 0)\n"), "{}", terminal.screen());
+    terminal.command(PROMPT, "10 ** 5000");
+    let shown = below(&terminal, ">>> 10 **");
+    // A Python from before there was a limit shows it.
+    assert!(shown.starts_with("ValueError: Exceeds the limit (4300") || shown.contains("0000"), "{shown}");
     terminal.command(PROMPT, "import os; os._exit(3)");
     terminal.wait_for("hint: the session continues, empty");
     terminal.command(PROMPT, "6 * 7");

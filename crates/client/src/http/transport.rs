@@ -111,6 +111,7 @@ impl Transport for HttpTransport {
     async fn subscribe(&self, call: Call) -> Result<EventStream, Error> {
         let mut request = self.request(&call)?;
         request.headers_mut().insert(ACCEPT, LINES);
+        request.headers_mut().insert(VALUES, EXACT);
         subscribe(self.endpoint(), request).await
     }
 }

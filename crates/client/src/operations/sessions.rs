@@ -7,15 +7,20 @@ use beep_python_protocol::message::{
     SessionInfo, SessionList, SessionRestarted,
 };
 use beep_python_protocol::{
-    CallOptions, DebugRequest, Debugger, HandleList, HeldObject, HostOperation, SessionInspection, SessionOptions,
+    CallOptions, DebugRequest, Debugger, HandleList, HeldObject, HostOperation, Operation, SessionInspection,
+    SessionOptions,
 };
 use bytes::Bytes;
 use serde::de::IgnoredAny;
+use serde_json::json;
 
-use crate::body::{Empty, NO_REQUEST};
+use crate::body::{Empty, NO_REQUEST, encode};
 use crate::call::{Call, Target};
+use crate::callback_dispatcher::CallbackDispatcher;
 use crate::client::Client;
 use crate::error::Error;
+use crate::event::EventStream;
+use crate::handle::Handle;
 use crate::session_events::SessionEvents;
 use crate::transport::Transport;
 
@@ -77,11 +82,45 @@ impl<T: Transport> Client<T> {
     /// Follows a session: what happens in it from now on and belongs to no call that runs, such as the output of threads that earlier
     /// calls started, and restarts. The stream ends with the session, with an error unless that was to end; dropping it ends the
     /// subscription.
+    ///
+    /// A client with callbacks answers those that it [keeps](Self::keep_callback) in the session.
     pub async fn session_events(&self, session: &str) -> Result<SessionEvents, Error> {
         let options = CallOptions { session: Some(Arc::from(session)), timeout: None, ..self.call_options().clone() };
         let target = Target::Host(HostOperation::SessionEvents);
         let call = Call { target, body: Bytes::new(), options, data: Vec::new() };
-        SessionEvents::read(self.transport.subscribe(call).await?).await
+        if self.state.callbacks.is_empty() {
+            return SessionEvents::read(self.transport.subscribe(call).await?).await;
+        }
+        SessionEvents::read(EventStream::new(CallbackDispatcher::subscribe(self, call).await?)).await
+    }
+
+    /// Gives the session of these events a callback that outlives the call to which it is passed, in place of
+    /// [`Callback`](crate::Callback): any code that has it may call it, in later calls too, and threads while none runs. The callback
+    /// ends when the handle or the events are dropped. It is one of those that this client had when it subscribed.
+    ///
+    /// ```no_run
+    /// # use beep_python_client::{Error, HttpBackend};
+    /// # use futures_util::StreamExt;
+    /// # async fn example(python: HttpBackend) -> Result<(), Error> {
+    /// let python = python.with_callback("pressed", |call| async move { Ok::<i64, Error>(call.arg::<i64>(0)? + 1) });
+    /// let mut events = python.session_events("default").await?;
+    /// let pressed = python.keep_callback(&events, "pressed").await?;
+    /// tokio::spawn(async move { while events.next().await.is_some() {} });
+    /// python.evaluate_with::<()>("import builtins; builtins.pressed = pressed", [("pressed", &pressed)]).await?;
+    /// assert_eq!(python.evaluate::<i64>("pressed(1)").await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of every operation; [`ErrorCode::InvalidRequest`](crate::ErrorCode::InvalidRequest) where the subscription has ended, or
+    /// its client had no callbacks.
+    pub async fn keep_callback(&self, events: &SessionEvents, name: &str) -> Result<Handle, Error> {
+        let over = events.subscription_id().unwrap_or("none");
+        let body = encode(&json!({ "value": { "$callback": name, "keep": over } }));
+        let session = Some(Arc::from(events.session()));
+        let options = CallOptions { session: session.clone(), ..self.call_options().clone() };
+        self.handle_from(self.call_session(Operation::Wrap, body, options).await?, session)
     }
 
     /// Lists the objects that a session keeps for its clients. Waits for its turn in the session.

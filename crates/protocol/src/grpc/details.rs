@@ -74,9 +74,11 @@ fn shortened(problem: &Problem) -> Problem {
             break;
         }
         match step {
-            0 => (short.stdout, short.stderr) = (end(&short.stdout, 200), end(&short.stderr, 200)),
-            1 => short.exception.iter_mut().for_each(drop_locals),
-            2 => {
+            // What Python wrote says no more than the fields.
+            0 => short.exception.iter_mut().for_each(|exception| exception.text = None),
+            1 => (short.stdout, short.stderr) = (end(&short.stdout, 200), end(&short.stderr, 200)),
+            2 => short.exception.iter_mut().for_each(drop_locals),
+            3 => {
                 short.exception = short.exception.map(|exception| without_family(exception, 4));
                 if let Some(death) = &mut short.death {
                     death.stderr_tail = end(&death.stderr_tail, 200);
@@ -84,7 +86,7 @@ fn shortened(problem: &Problem) -> Problem {
                 short.answer.clear();
                 keep_last(&mut short.traceback, 4);
             }
-            3 => {
+            4 => {
                 short.detail = beginning(&short.detail, MAX_MESSAGE_BYTES);
                 short.exception = short.exception.map(|exception| without_family(exception, 0));
                 short.traceback.clear();
@@ -102,17 +104,17 @@ fn shortened(problem: &Problem) -> Problem {
 fn drop_locals(exception: &mut PythonException) {
     let outer = exception.traceback.len().saturating_sub(1);
     exception.traceback[..outer].iter_mut().for_each(|frame| frame.locals.clear());
-    exception.cause.iter_mut().for_each(|cause| drop_locals(cause));
+    exception.cause.iter_mut().chain(&mut exception.context).for_each(|before| drop_locals(before));
     exception.exceptions.iter_mut().for_each(drop_locals);
 }
 
 /// The exception alone, with the innermost of its frames.
 fn without_family(exception: PythonException, frames: usize) -> PythonException {
-    let PythonException { kind, mut message, mut traceback, syntax, .. } = exception;
+    let PythonException { kind, mut message, suggestion, mut traceback, syntax, .. } = exception;
     message = beginning(&message, 2 * MAX_MESSAGE_BYTES);
     keep_last(&mut traceback, frames);
     traceback.iter_mut().for_each(|frame| frame.locals.clear());
-    PythonException { kind, message, traceback, syntax, ..PythonException::default() }
+    PythonException { kind, message, suggestion, traceback, syntax, ..PythonException::default() }
 }
 
 fn keep_last(traceback: &mut Vec<Frame>, frames: usize) {

@@ -17,8 +17,8 @@ pub enum FrameError {
         /// The actual length.
         found: usize,
     },
-    /// It is compressed, which was not negotiated.
-    #[error("the message is compressed; send it as it is")]
+    /// It is compressed, and nothing says how.
+    #[error("the message is compressed, and no header grpc-encoding says how")]
     Compressed,
     /// It is not a message of the type.
     #[error("the message cannot be read: {0}")]
@@ -63,8 +63,17 @@ pub fn encode(message: &impl Message) -> Bytes {
 /// The bytes of the one message in a body.
 ///
 /// # Errors
-/// [`FrameError`] when the body is not exactly one frame.
+/// [`FrameError`] when the body is not exactly one frame of a message that is not compressed.
 pub fn unframe(body: &Bytes) -> Result<Bytes, FrameError> {
+    let (is_compressed, message) = split_frame(body)?;
+    if is_compressed { Err(FrameError::Compressed) } else { Ok(message) }
+}
+
+/// Whether the one message in a body is compressed, and its bytes.
+///
+/// # Errors
+/// [`FrameError::Length`] when the body is not exactly one frame.
+pub fn split_frame(body: &Bytes) -> Result<(bool, Bytes), FrameError> {
     let Some((head, _)) = body.split_first_chunk::<FRAME_HEAD_BYTES>() else {
         return Err(FrameError::Length { said: FRAME_HEAD_BYTES as u64, found: body.len() });
     };
@@ -72,10 +81,7 @@ pub fn unframe(body: &Bytes) -> Result<Bytes, FrameError> {
     if said != body.len() as u64 {
         return Err(FrameError::Length { said, found: body.len() });
     }
-    if head[0] != 0 {
-        return Err(FrameError::Compressed);
-    }
-    Ok(body.slice(FRAME_HEAD_BYTES..))
+    Ok((head[0] != 0, body.slice(FRAME_HEAD_BYTES..)))
 }
 
 /// The one message in a body.

@@ -8,7 +8,7 @@ pub mod messages;
 use crate::CallOption;
 
 pub use details::{decode_details, encode_details, full_details};
-pub use frame::{Extras, FRAME_HEAD_BYTES, FrameError, decode, encode, frame_head, unframe};
+pub use frame::{Extras, FRAME_HEAD_BYTES, FrameError, decode, encode, frame_head, split_frame, unframe};
 
 /// What stands before the service in a route: `/beep.python.runtime.PythonService/Evaluate`.
 pub const ROUTE_PREFIX: &str = "/beep.python.runtime.";

@@ -7,7 +7,7 @@ from ._builtins import own as __builtins__
 from ._data import Data
 from ._decode import wrong
 from ._encode import ARRAYS, ARRAYS_AND_RECORDS, MAX_ITEMS, dumps, encode, rewritten
-from ._mime import text_of
+from ._mime import repr_of
 from ._repr import name_of
 from ._return_type import Unreadable
 from ._sources import KINDS
@@ -78,7 +78,7 @@ class Answers:
         if asked.name == "json":
             return self.as_json(value, exact)
         if asked.name == "text":
-            text = value if value is None or isinstance(value, str) else text_of(value)
+            text = value if value is None or isinstance(value, str) else repr_of(value)
             return encode(text and _return_type.well_formed(text), exact)
         form = _exact.FORM if exact else _plain.FORM_OF_DOTNET
         walk = Walk(form, self.limit())

@@ -22,14 +22,26 @@ class CallbackError(RuntimeError):
         return str(self.args[0]) if len(self.args) == 1 else BaseException.__str__(self)
 
 
-class Callback:
-    """A function on the client, by its name there. Any thread may call it, and waits for the answer. It ends with its call."""
+class Kept:
+    """What a callback has that outlives its call: the subscription over which its client is asked, and whether that takes the exact form."""
 
-    def __init__(self, name, client, doc=None, signature=None, call=None):
+    def __init__(self, over, exact):
+        self.over, self.exact = over, exact
+
+
+RELEASED = Kept(None, False)
+
+
+class Callback:
+    """A function on the client, by its name there. Any thread may call it, and waits for the answer. It ends with its call, unless the
+    client asked to keep it."""
+
+    def __init__(self, name, client, doc=None, signature=None, call=None, kept=None):
         self.name = self.__name__ = self.__qualname__ = name
         self.__doc__ = doc
         self.__annotations__ = {}
-        self._client, self._call = client, call
+        self._client, self._call, self._kept = client, call, kept
+        self._owner = None  # the handle by which the client releases it
         if signature is not None:
             self.__signature__ = signature_of(signature)
             self.__annotations__ = annotations_of(self.__signature__)
@@ -51,6 +63,15 @@ class Callback:
 
     def __repr__(self):
         return "<callback %r of the client>" % self.name
+
+    def own(self, handle_id):
+        """From now on it ends with this handle, if it is kept and has none yet."""
+        if self._kept is not None and self._owner is None:
+            self._owner = handle_id
+
+    def release(self, handle_id):
+        if self._owner == handle_id:
+            self._kept = RELEASED
 
     def __copy__(self):
         return self

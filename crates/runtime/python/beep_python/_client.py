@@ -1,14 +1,19 @@
 """The client of the running call: displays sent to it, and requests made of it."""
 
 import threading
+from _weakref import ref
 
 from . import _display, _exceptions, _matplotlib, _host_rpc, _mime, _wire
 from ._builtins import own as __builtins__
-from ._callbacks import Callback, CallbackError, error_of
-from ._decode import body_of, value_of
+from ._callbacks import RELEASED, Callback, CallbackError, Kept, error_of
+from ._decode import body_of, loads, value_of
 from ._encode import dumps, encode
+from ._origin import NOBODY
 from ._told import Teller
 from ._wire import Rejected
+
+
+MAX_KEPT = 1000  # callbacks
 
 
 class ClientProxy:
@@ -25,6 +30,7 @@ class ClientProxy:
         self.handles = self.stdin = None
         self.main = threading.get_ident()
         self.shown = []  # figures that this call has already shown
+        self.kept = set()  # references to what keeps the callbacks that outlive their calls
 
     def __reduce_ex__(self, protocol):
         import pickle
@@ -149,8 +155,12 @@ class ClientProxy:
             raise CallbackError("the client answered %s() with what is no text" % asked_by)
         return line[:-1] if line.endswith("\n") else line
 
-    def callback(self, name, doc=None, signature=None):
-        """Returns the callback of this name, for the arguments of a request; documentation and signature are the client's."""
+    def callback(self, name, doc=None, signature=None, keep=False):
+        """Returns the callback of this name, for the arguments of a request; documentation and signature are the client's.
+
+        `keep` is true, or the id of the subscription over which the client is asked, where it outlives the call."""
+        if keep is not False:
+            return Callback(name, self, doc, signature, kept=self.keep(None if keep is True else keep))
         if not self.flags & _wire.CALLBACKS:
             raise Rejected(
                 "invalid_request",
@@ -159,24 +169,55 @@ class ClientProxy:
             )
         return Callback(name, self, doc, signature, self.origin.current())
 
+    def keep(self, over):
+        if len(self.kept) >= MAX_KEPT:
+            raise Rejected("too_many_handles", "this session keeps %d callbacks of clients, as many as it may; release some first" % MAX_KEPT)
+        try:
+            told = loads(str(_host_rpc.request("keep_callback", dumps({"over": over}).encode(), self.origin.running_call()), "utf-8"))
+        except _host_rpc.HostError as error:
+            raise Rejected(error.code, str(error)) from None
+        kept = Kept(told["over"], told["exact"])
+        self.kept.add(ref(kept, self.kept.discard))
+        return kept
+
     def call_back(self, callback, args, kwargs):
+        kept = callback._kept
+        if kept is not None:
+            return self.call_kept(callback, kept, args, kwargs)
         call = self.origin.alive(callback._call)
         if not call:
             detail = "the callback '%s' belongs to a call that has ended, and its client with it: pass it again with the call that needs it"
             raise _host_rpc.HostError("invalid_request", detail % callback.name)
-        exact = self.flags & _wire.EXACT
         made = []
         try:
-            reply = b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
-                encode(callback.name, False),
-                b"true" if threading.get_ident() == self.main else b"false",
-                b",".join([self.argument(value, exact, made) for value in args]),
-                b",".join([encode(key, False) + b":" + self.argument(value, exact, made) for key, value in kwargs.items()]),
-            )
+            asked = self.asked(callback, threading.get_ident() == self.main, args, kwargs, self.flags & _wire.EXACT, made)
             self.flush()
-            return self.value_in(self.request(call, "callback", reply))
+            return self.value_in(self.request(call, "callback", asked))
         finally:
             self.handles.end_passing(made)
+
+    def call_kept(self, callback, kept, args, kwargs):
+        """Whatever call the code at hand belongs to, the one that waits for the answer is the one that runs."""
+        if kept is RELEASED:
+            raise _host_rpc.HostError("invalid_request", "the callback '%s' was released by its client" % callback.name)
+        call = self.origin.running_call() if threading.get_ident() == self.main else NOBODY
+        made = []
+        try:
+            asked = self.asked(callback, call != NOBODY, args, kwargs, kept.exact, made)
+            self.flush()
+            asked = b'{"over":%s,"callback":%s}' % (encode(kept.over, False), asked)
+            return self.value_in(self.request(call, "kept_callback", asked))
+        finally:
+            self.handles.end_passing(made)
+
+    def asked(self, callback, is_nested, args, kwargs, exact, made):
+        """What the client is asked; handles that are made for it are added to `made`."""
+        return b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
+            encode(callback.name, False),
+            b"true" if is_nested else b"false",
+            b",".join([self.argument(value, exact, made) for value in args]),
+            b",".join([encode(key, False) + b":" + self.argument(value, exact, made) for key, value in kwargs.items()]),
+        )
 
     def argument(self, value, exact, made):
         """Encodes a value, or a description of an object that stays here, as in an answer."""

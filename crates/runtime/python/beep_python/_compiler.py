@@ -1,33 +1,41 @@
 """Compiles source text, once for each text."""
 
+import __future__
 import ast
-import io
-import linecache
+import re
 import textwrap
 
 from ._builtins import own as __builtins__
 from ._exec import ASYNC
+from ._living_sources import LivingSources, lines_of
+from ._source_files import SourceFiles
 
 MAX_CACHED = 512
 MAX_TEXT = 16 << 20  # characters of source that the cache holds
 MAX_PREPARED = 512
 MAX_PREPARED_BODY = 4096
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+# what `from __future__ import` leaves in the flags of a code; the low bits have other meanings there
+_FUTURES = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}) & ~0xFFFF
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+# what the parser may warn of, each time that it reads it: escapes that mean nothing, and numbers with a word behind them
+_WARNED_OF = re.compile(r"\\[^\\'\"abfnrtvx0-3\r\n]|(?<=\d)\.?[jJ]?(?:and|else|for|if|in|is|or|not)\b")
 
 
 class Program:
     """Compiled source: an optional block to execute, then an optional expression for the value."""
 
-    __slots__ = ("block", "tail", "is_async", "is_quiet", "quick", "file", "size", "bodies", "asked", "is_inert")
+    __slots__ = ("file", "futures", "block", "tail", "is_async", "is_quiet", "quick", "size", "bodies", "asked", "is_inert")
 
-    def __init__(self, block, tail, is_quiet=False):
+    def __init__(self, file, futures, block, tail, is_quiet=False):
+        self.file = file  # its name in tracebacks
+        self.futures = futures  # what holds in it of `from __future__ import`, as flags
         self.block = block
         self.tail = tail
         self.is_quiet = is_quiet  # whether a semicolon keeps its value from being shown
         self.is_async = any(part is not None and part.co_flags & ASYNC for part in (block, tail))
         self.is_inert = is_inert(block) and is_inert(tail)
         self.quick = False  # whether its last run was short; set by the worker
-        self.file = None  # the file name in tracebacks
         self.size = 0
         self.bodies = []  # the request bodies prepared with it
         self.asked = {}  # those of them that say how the result should be, parsed
@@ -39,36 +47,43 @@ def is_inert(code):
 
 
 class Compiler:
-    """A cache of programs by source. A text evicted from it is evicted from linecache too."""
+    """A cache of programs by source. What a source imports from `__future__` holds for all that come later, as at a prompt."""
 
     def __init__(self):
+        self.futures = 0
+        self.sources = LivingSources()
+        self.files = SourceFiles()
         self.programs = {}
         self.prepared = {}  # programs by whole request bodies, which then need no parsing
         self.count = 0
         self.size = 0
 
     def program(self, source):
-        return self.programs.get(source) or self.compile(source)
+        program = self.programs.get(source)
+        return self.compile(source) if program is None or program.futures != self.futures else program
 
     def compile(self, source):
         self.count += 1
-        name = "<session %d>" % self.count
-        program, text = compile_source(source, name)
-        program.file = name
+        program, text = compile_source(source, "<session %d>" % self.count, self.futures, self.files.file_of)
         program.size = len(text)
+        if program.futures != self.futures:
+            self.futures = program.futures
+            self.prepared.clear()  # they were compiled without
+        if source in self.programs:
+            self.forget(source)
         self.size += program.size
         while self.programs and (len(self.programs) >= MAX_CACHED or self.size > MAX_TEXT):
             self.forget(next(iter(self.programs)))
-        linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+        self.sources.add(program.file, text, program)
         self.programs[source] = program
         return program
 
     def forget(self, source):
         program = self.programs.pop(source)
         self.size -= program.size
-        linecache.cache.pop(program.file, None)
         for body in program.bodies:
             self.prepared.pop(body, None)
+        self.sources.drop(program.file, program)
 
     def prepare(self, body, program, parsed):
         """Keeps the program for the next request with exactly this body, which `parsed` is."""
@@ -85,32 +100,45 @@ class Compiler:
         self.prepared[body] = program  # the last step, should an exception from outside come in between
 
 
-def compile_source(source, name):
-    """Returns the program and the compiled text: dedented if the source itself is wrongly indented, and without a byte-order mark."""
+def compile_source(source, name, futures=0, file_of=None):
+    """Returns the program and the compiled text: dedented if the source itself is wrongly indented, and without a
+    byte-order mark. `file_of` gives the file of a text that defines functions, or None."""
     if source[:1] == "\ufeff":
         source = source[1:]
     try:
-        return _compile(source, name), source
+        return _compile(source, name, futures, file_of), source
     except IndentationError:
         text = textwrap.dedent(source)
         if text == source:
             raise
-        return _compile(text, name), text
+        return _compile(text, name, futures, file_of), text
 
 
-def _compile(source, name):
-    try:
-        return Program(None, compile(source.strip(" \t"), name, "eval", _FLAGS, dont_inherit=True))
-    except SyntaxError:
-        pass  # statements, or an error that the next line raises
-    tree = compile(source, name, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
-    tail, is_quiet = None, False
+def _compile(source, name, futures, file_of):
+    flags = _FLAGS | futures
+    if not _WARNED_OF.search(source):
+        try:
+            return Program(name, futures, None, compile(source.strip(" \t"), name, "eval", flags, dont_inherit=True))
+        except SyntaxError:
+            pass  # statements, or an error that the next line raises
+    tree = compile(source, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+    block, tail, is_quiet = None, None, False
+    if file_of is not None and "def " in source and any([isinstance(node, _FUNCTIONS) for node in ast.walk(tree)]):
+        name = file_of(source) or name
     if tree.body and isinstance(tree.body[-1], ast.Expr):
         tail = ast.Expression(tree.body.pop().value)
         is_quiet = ";" in source and _ends_in_semicolon(source, tail.body)
-        tail = compile(tail, name, "eval", _FLAGS, dont_inherit=True)
-    block = compile(tree, name, "exec", _FLAGS, dont_inherit=True) if tree.body else None
-    return Program(block, tail, is_quiet)
+    try:
+        if tree.body:
+            block = compile(tree, name, "exec", flags, dont_inherit=True)
+            futures |= block.co_flags & _FUTURES
+        if tail is not None:
+            tail = compile(tail, name, "eval", _FLAGS | futures, dont_inherit=True)
+    except SyntaxError as error:
+        if error.text is None and error.filename == name:  # the compiler knows the tree alone
+            error.text = "".join(lines_of(source)[(error.lineno or 1) - 1 : error.lineno])
+        raise
+    return Program(name, futures, block, tail, is_quiet)
 
 
 def parsed(source, name):
@@ -125,6 +153,6 @@ def parsed(source, name):
 
 def _ends_in_semicolon(source, tail):
     """Whether a semicolon follows the last expression, as in IPython. Behind that there are no strings: only brackets and comments."""
-    lines = io.StringIO(source, newline=None).readlines()[tail.end_lineno - 1 :]
+    lines = lines_of(source)[tail.end_lineno - 1 :]
     lines[0] = lines[0].encode()[tail.end_col_offset :].decode(errors="replace")
     return any([";" in line.partition("#")[0] for line in lines])

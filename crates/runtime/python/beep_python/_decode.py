@@ -17,7 +17,7 @@ _scan = JSONDecoder(strict=False).scan_once
 _space = WHITESPACE.match
 _SCALARS = frozenset((str, int, bool, type(None), float))
 _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_CALLBACK = frozenset(("$callback", "doc", "signature"))
+_CALLBACK = frozenset(("$callback", "doc", "signature", "keep"))
 # how existing clients write a handle among arguments
 _FOREIGN = (
     (frozenset(("handleId", "typeName", "isValid")), "handleId"),
@@ -143,7 +143,10 @@ def _resolver(handles, exact, tags=None, attached=None):
             return handles.get(handle_id)
         name = value.get("$callback")
         if type(name) is str and value.keys() <= _CALLBACK:
-            return handles.callback(name, *[text(value, key) if key in value else None for key in ("doc", "signature")])
+            keep = value.get("keep", False)
+            if type(keep) is not bool and type(keep) is not str:
+                raise wrong("keep", "true, or the id of a subscription", keep)
+            return handles.callback(name, *[text(value, key) if key in value else None for key in ("doc", "signature")], keep)
         if attached is not None and len(value) == 1 and "$data" in value:
             return attached.get(value["$data"])
         if exact:

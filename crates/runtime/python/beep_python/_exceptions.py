@@ -1,23 +1,17 @@
 """Exceptions as JSON: type, message, traceback, causes, notes and members."""
 
-import linecache
-import os
 from os import write
 from sys import exc_info
 
 from ._builtins import own as __builtins__
 from ._encode import dumps
+from ._family import family_of, text_of, written
 from ._frame_locals import FrameLocals
+from ._frames import MAX_LINE, Frames
 from ._repr import clip, message_of, type_name
 
-OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
-# frames of these files, before the first frame of the user's code, come from running that code
-MACHINERY = (os.sep + "asyncio" + os.sep, os.sep + "importlib" + os.sep, "<frozen importlib")
-MAX_FRAMES = 100
 MAX_DEPTH = 10
-MAX_MEMBERS = 50
-MAX_EXCEPTIONS = 200  # causes and members of one exception together
-MAX_LINE = 1000
+MAX_NOTES = 50
 
 
 def encode(error, limits=None):
@@ -41,76 +35,48 @@ def exit_of(error):
     return {"exitStatus": 1, "exitMessage": message_of(code)}
 
 
-def describe(error, depth=0, budget=None, variables=None):
-    budget = [MAX_EXCEPTIONS] if budget is None else budget
-    budget[0] -= 1
-    out = {
-        "type": type_name(type(error)),
-        "message": message_of(error),
-        "traceback": frames(error.__traceback__, variables),
-    }
-    if isinstance(error, SystemExit):
-        out.update(exit_of(error))
-    cause = error.__cause__
-    if cause is None and not error.__suppress_context__:
-        cause = error.__context__
-    if cause is not None and depth < MAX_DEPTH and budget[0] > 0:
-        out["cause"] = describe(cause, depth + 1, budget, variables)
-    notes = getattr(error, "__notes__", None)
-    if type(notes) is list and notes:
-        out["notes"] = [message_of(note) for note in notes[:MAX_MEMBERS]]
-    if isinstance(error, SyntaxError):
-        out["syntax"] = syntax(error)
-    members = getattr(error, "exceptions", None)
-    if type(members) is tuple and depth < MAX_DEPTH:
-        out["exceptions"] = [
-            describe(member, depth + 1, budget, variables)
-            for member in members[:MAX_MEMBERS]
-            if isinstance(member, BaseException) and budget[0] > 0
-        ]
+def describe(error, variables=None):
+    """The exception with its family, and the text that Python writes of it."""
+    frames, root = Frames(variables), family_of(error)
+    told, text = {}, None
+    try:
+        told = written(root, frames)
+        text = text_of(root, told)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # one of the classes misbehaves: then there are the fields alone
+        pass
+    out = fields(root, told, frames)
+    if text is not None:
+        out["text"] = text
     return out
 
 
-def frames(traceback, variables=None):
-    out = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        name = code.co_filename
-        if not is_left_out(name, out):
-            out.append((code, traceback.tb_lineno, traceback.tb_frame))
-        traceback = traceback.tb_next
-    left_out = len(out) - MAX_FRAMES
-    if left_out > 0:
-        half = MAX_FRAMES // 2
-        between = {"file": "", "line": 0, "function": "(%d frames left out)" % left_out, "code": None}
-        last = [frame(*f, variables) for f in out[-half:]]  # first: where the room for variables is worth most
-        return [frame(*f, variables) for f in out[:half]] + [between] + last
-    return [frame(*f, variables) for f in reversed(out)][::-1]
-
-
-def is_left_out(file, before):
-    """Whether a frame is of the host's own code, or of what runs the user's and comes before it."""
-    return file.startswith(OWN) or (not before and any([part in file for part in MACHINERY]))
-
-
-def frame(code, line, of, variables=None):
-    told = place(code, line, of.f_globals)
-    if variables is not None:
-        told["locals"] = variables.of(of)
-    return told
-
-
-def place(code, line, namespace):
-    line = line or 0
-    try:
-        text = linecache.getline(code.co_filename, line, namespace).strip()
-    except BaseException:  # the loader of the module raised
-        text = ""
-    return {"file": code.co_filename, "line": line, "function": code.co_name, "code": clip(text, MAX_LINE) or None}
+def fields(relative, told, frames, depth=0):
+    error = relative.error
+    out = {"type": type_name(type(error)), "message": message_of(error), "traceback": frames.fields(relative.entries)}
+    suggestion = told[id(relative)].suggestion(out["message"]) if told else None
+    if suggestion:
+        out["suggestion"] = suggestion
+    if isinstance(error, SystemExit):
+        out.update(exit_of(error))
+    if depth < MAX_DEPTH:
+        for name, other in (("cause", relative.cause), ("context", relative.context)):
+            if other is not None:
+                out[name] = fields(other, told, frames, depth + 1)
+    notes = getattr(error, "__notes__", None)
+    if type(notes) is list and notes:
+        out["notes"] = [message_of(note) for note in notes[:MAX_NOTES]]
+    if isinstance(error, SyntaxError):
+        out["syntax"] = syntax(error)
+    if relative.members is not None and depth < MAX_DEPTH:
+        out["exceptions"] = [fields(member, told, frames, depth + 1) for member in relative.members]
+    return out
 
 
 def syntax(error):
     """Line, column and caret of a SyntaxError; any of its fields may hold anything."""
+    file = error.filename
     text = error.text if type(error.text) is str else ""
     text = text.split("\n", 1)[0]
     column = max(_number(error.offset), 1)
@@ -122,7 +88,8 @@ def syntax(error):
         text, start = text[cut : cut + MAX_LINE], start - cut
         width = max(min(width, len(text) + 1 - start), 1)
     indent = "".join(c if c == "\t" else " " for c in text[: start - 1])
-    return {"line": _number(error.lineno), "column": column, "text": text, "caret": indent + "^" * width}
+    told = {"file": clip(file, MAX_LINE)} if type(file) is str else {}
+    return {**told, "line": _number(error.lineno), "column": column, "text": text, "caret": indent + "^" * width}
 
 
 def _number(obj):

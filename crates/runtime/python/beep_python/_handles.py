@@ -5,6 +5,7 @@ from time import monotonic
 
 from . import _exceptions
 from ._builtins import own as __builtins__
+from ._callbacks import Callback
 from ._leases import Leases
 from ._repr import clip, named, short_repr, type_name
 from ._wire import Rejected
@@ -76,6 +77,13 @@ class Handles:
         self.held[handle_id] = obj  # the last step, should an exception from outside come in between
         return handle_id
 
+    def add_own(self, obj):
+        """As `add`, for what the client has sent: a callback that it keeps ends with this handle."""
+        handle_id = self.add(obj)
+        if type(obj) is Callback:
+            obj.own(handle_id)
+        return handle_id
+
     def add_module(self, module):
         """Returns one handle for each module, however often it is imported."""
         handle_id = self.modules.get(id(module))
@@ -117,6 +125,8 @@ class Handles:
         obj = self.get(handle_id)
         if self.modules.get(id(obj)) != handle_id:
             self.forget(handle_id)
+        if type(obj) is Callback:
+            obj.release(handle_id)
         return obj
 
     def forget(self, handle_id):

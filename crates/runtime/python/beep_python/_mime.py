@@ -113,11 +113,16 @@ def shows_itself(obj):
 
 
 def text_of(obj):
+    """The repr, or what it raised: a display is no reason to fail."""
     try:
-        text = str.__str__(repr(obj))
+        return repr_of(obj)
     except Exception:
-        return short_repr(obj)  # says what its __repr__ raised
-    return _bounded(text)
+        return short_repr(obj)
+
+
+def repr_of(obj):
+    """The repr, as a prompt writes it: what that raises, this raises."""
+    return _bounded(str.__str__(repr(obj)))
 
 
 def _bounded(text):

@@ -3,9 +3,10 @@
 import struct
 from sys import _getframe
 
-from . import _exceptions, _shared_page, _stopped, _wire
+from . import _exceptions, _last_exception, _shared_page, _stopped, _wire
 from ._builtins import own as __builtins__
 from ._data import with_data
+from ._exec import WARNED
 from ._interrupts import is_cancel
 from ._limits import RequestLimits
 from ._wire import Rejected
@@ -31,6 +32,7 @@ class NestedCalls:
         handles = session.handles
         slot = _shared_page.SLOTS + (request_id & _shared_page.SLOTS - 1)
         before = client.flags, handles.request_limits, handles.attached
+        warned = session.namespace.pop(WARNED, None)
         client.flags = client.flags & ~NESTED_FLAGS | flags & NESTED_FLAGS
         handles.request_limits, handles.attached = RequestLimits(limits) if size else None, None
         attached = None
@@ -49,6 +51,9 @@ class NestedCalls:
         finally:
             was_delivered, gate.delivered = gate.delivered, around
             client.flags, handles.request_limits, handles.attached = before
+            session.namespace.pop(WARNED, None)
+            if warned is not None:  # the call around it goes on with its own
+                session.namespace[WARNED] = warned
             if attached is not None:
                 with gate.defer_interrupts():
                     attached.close()
@@ -82,4 +87,5 @@ class NestedCalls:
             interrupted = self.worker.session.batch.take_interrupted()
             if stopping and is_cancel(error):
                 return _stopped.cancelled(error, interrupted)
+            _last_exception.note(error)
             return _wire.EXCEPTION, _exceptions.encode(error, self.worker.session.handles.request_limits)

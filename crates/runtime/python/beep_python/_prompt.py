@@ -10,6 +10,7 @@ import sys
 import tokenize
 import warnings
 
+from . import _last_exception
 from ._builtins import own as __builtins__
 from ._compiler import compile_source
 
@@ -23,6 +24,7 @@ _NAME = re.compile(r"[^\W\d][\w.]*$")
 
 class Prompt:
     def __init__(self):
+        _last_exception.keep()
         self.namespace = sys.modules["__main__"].__dict__
         self.compile = codeop.CommandCompiler()
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT

@@ -210,7 +210,7 @@ class _Received:
 
     def value(self):
         try:
-            value = loads(str(self.bytes(), "utf-8"))
+            value = loads(str(self.bytes(), "utf-8").removeprefix("\ufeff"))
         except RecursionError:
             raise _bad("it is nested too deeply") from None
         except ValueError as error:

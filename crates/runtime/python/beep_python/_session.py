@@ -16,7 +16,7 @@ from ._batch import Batch
 from ._compiler import Compiler
 from ._encode import dumps
 from ._handles import Handles, describe
-from ._exec import run, run_async
+from ._exec import WARNED, run, run_async
 from ._objects import Objects
 from ._origin import Origin
 from ._streams import Stream, Streams
@@ -179,6 +179,7 @@ class Session:
     def run_apart(self, program, given, outputs):
         """Runs code with names of its own, in a copy: a separate dict of locals would be invisible to functions and comprehensions.
         While it runs, the copy is `__main__`, where pickle, dataclasses and type hints look for what the code defines."""
+        self.namespace.pop(WARNED, None)  # the functions that it calls have theirs there
         module = types.ModuleType("__main__")
         module.__dict__.update(self.namespace)
         module.__dict__.update(given)
@@ -344,7 +345,7 @@ class Session:
 
     def wrap(self, data, exact):
         value = value_of(body_of(data).get("value"), self.handles, exact)
-        return _object({"handleId": self.handles.add(value), **named(type(value))})
+        return _object({"handleId": self.handles.add_own(value), **named(type(value))})
 
     def invoke(self, function, body, exact):
         args, kwargs = arguments(body, self.handles, exact)

@@ -2,12 +2,12 @@
 
 from struct import pack
 
-from . import _exceptions, _last_words, _shared_page, _wire
+from . import _exceptions, _frames, _last_words, _shared_page, _wire
 from ._builtins import own as __builtins__
 from ._encode import dumps
 
 
-RUNNERS = tuple(_exceptions.OWN + name for name in ("_worker.py", "_nested.py"))  # what is around a request's code
+RUNNERS = tuple(_frames.OWN + name for name in ("_worker.py", "_nested.py"))  # what is around a request's code
 
 
 def cancelled(error, results=b""):
@@ -32,14 +32,14 @@ def late(gate, message_type, body):
     if message_type == _wire.DATA:  # its caller has an error instead
         body.close()
         message_type, body = _wire.OBJECT, b"{}"
-    at = dumps([_exceptions.place(*place) for place in at]).encode("utf-8", "replace")
+    at = dumps([_frames.place(*place) for place in at]).encode("utf-8", "replace")
     return _wire.LATE, pack("<BI", message_type, len(at)) + at + bytes(body)
 
 
 def running(frame):
     """The places of the code that runs, outermost first."""
     places = []
-    while frame is not None and frame.f_code.co_filename not in RUNNERS and len(places) < _exceptions.MAX_FRAMES:
+    while frame is not None and frame.f_code.co_filename not in RUNNERS and len(places) < _frames.MAX_FRAMES:
         places.append((frame.f_code, frame.f_lineno, frame.f_globals))
         frame = frame.f_back
     return of_user(places[::-1])
@@ -48,7 +48,7 @@ def running(frame):
 def awaiting(coroutine):
     """The places of the code that awaits, outermost first."""
     places = []
-    while coroutine is not None and len(places) < _exceptions.MAX_FRAMES:
+    while coroutine is not None and len(places) < _frames.MAX_FRAMES:
         kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(coroutine, kind + "_frame")), None)
         if kind is None:  # a future
             break
@@ -62,6 +62,6 @@ def awaiting(coroutine):
 def of_user(places):
     out = []
     for place in places:
-        if not _exceptions.is_left_out(place[0].co_filename, out):
+        if not _frames.is_left_out(place[0].co_filename, out):
             out.append(place)
     return out

@@ -6,9 +6,10 @@ import functools
 import os
 import sys
 import time
+from contextlib import suppress
 from os import close
 
-from . import _current, _exceptions, _exit, _host_rpc, _output, _process, _shared_page, _stopped, _wire
+from . import _current, _exceptions, _exit, _host_rpc, _last_exception, _output, _process, _shared_page, _stopped, _wire
 from ._affinity import AffinityRestorer
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
@@ -116,17 +117,13 @@ class Worker:
         self.origin.forget()
         self.client.teller.forget()
         for fd in self.private:
-            try:
+            with suppress(OSError):  # closed by the user's code
                 close(fd)
-            except OSError:  # closed by the user's code
-                pass
         self.source = self.sink = -1
         self.session.data.channel.forget()
         MEMORY.gate = None
-        try:
+        with suppress(OSError):
             _process.kill_on_host_exit(self.lifeline)
-        except OSError:  # closed by the user's code
-            pass
         _host_rpc.disconnect()
         self.link.sink = -1  # nor does a call that this child was forked in
         self.gate.leave_idle = None  # the page is the parent's
@@ -374,6 +371,7 @@ class Worker:
         interrupted = self.session.batch.take_interrupted()
         if self.gate.is_cancelled(request_id) and is_cancel(error):
             return _stopped.cancelled(error, interrupted)
+        _last_exception.note(error)
         limits = self.session.handles.request_limits
         if limits is None or not limits.locals:
             return _wire.EXCEPTION, _exceptions.encode(error)

@@ -4,7 +4,7 @@ import json
 import unittest
 from unittest import mock
 
-from beep_python import Callback, CallbackError, _callbacks, _host_rpc, _wire
+from beep_python import Callback, CallbackError, _callbacks, _client, _host_rpc, _wire
 from beep_python._wire import Rejected
 
 from .sessions import EVALUATE, SessionTest
@@ -28,6 +28,78 @@ class CallbackTest(SessionTest):
 
     def run_with(self, code, name="cb", **more):
         return self.evaluate(code, locals={"cb": {"$callback": name, **more}})
+
+
+class Kept(CallbackTest):
+    """A callback that outlives its call."""
+
+    def setUp(self):
+        super().setUp()
+        self.session.client.flags = 0  # whatever the request may be asked itself
+
+    def request(self, method, params, of):
+        if method != "keep_callback":
+            return super().request(method, params, of)
+        self.over = json.loads(params)["over"]
+        if self.over == "gone":
+            raise _host_rpc.HostError("invalid_request", "no subscription 'gone'")
+        return json.dumps({"over": self.over or "e1", "exact": True}).encode()
+
+    def keep(self, keep=True):
+        self.run_with("import builtins\nbuiltins.kept = cb\nNone", keep=keep)
+        self.addCleanup(lambda: self.evaluate("import builtins\ndel builtins.kept"))
+
+    def test_its_client_is_asked_over_its_subscription(self):
+        self.keep()
+        self.assertIsNone(self.over)
+        self.assertEqual(self.evaluate("kept((1,), key=2)"), 7)
+        (method, params), = self.asked
+        asked = {"name": "cb", "nested": True, "args": [{"value": {"$tuple": [1]}}], "kwargs": {"key": {"value": 2}}}
+        self.assertEqual((method, params), ("kept_callback", {"over": "e1", "callback": asked}))
+
+    def test_the_client_may_name_the_subscription(self):
+        self.keep("e7")
+        self.evaluate("kept()")
+        self.assertEqual((self.over, self.asked[0][1]["over"]), ("e7", "e7"))
+
+    def test_without_a_subscription_it_cannot_be_passed(self):
+        with self.assertRaisesRegex(Rejected, "no subscription 'gone'") as caught:
+            self.keep("gone")
+        self.assertEqual(caught.exception.code, "invalid_request")
+
+    def test_what_keep_is(self):
+        for wrong in (1, None, [], {}):
+            with self.subTest(wrong=wrong), self.assertRaisesRegex(Rejected, "'keep' must be true"):
+                self.run_with("1", keep=wrong)
+        with self.assertRaisesRegex(Rejected, "'callbacks' among its capabilities"):
+            self.run_with("1", keep=False)
+
+    def test_disposing_of_its_own_handle_releases_it(self):
+        own = self.read(11, value={"$callback": "cb", "keep": True})["handleId"]
+        self.evaluate("import builtins\nbuiltins.kept = cb\nNone", locals={"cb": {"$handle": own}})
+        self.addCleanup(lambda: self.evaluate("import builtins\ndel builtins.kept"))
+        again = self.read(11, value={"$handle": own})["handleId"]
+        self.read(7, handleId=again)
+        self.assertEqual(self.evaluate("kept()"), 7)
+        self.read(7, handleIds=[own])
+        with self.assertRaisesRegex(_host_rpc.HostError, "released by its client"):
+            self.evaluate("kept()")
+
+    def test_there_is_a_limit_to_those_that_code_still_has(self):
+        many = [{"$callback": "cb", "keep": True}] * _client.MAX_KEPT
+        self.evaluate("import builtins\nbuiltins.kept = cbs\nNone", locals={"cbs": many})
+        with self.assertRaises(Rejected) as caught:
+            self.run_with("1", keep=True)
+        self.assertEqual(caught.exception.code, "too_many_handles")
+        self.evaluate("import builtins\ndel builtins.kept")
+        self.assertEqual(self.run_with("cb()", keep=True), 7)
+
+    def test_a_question_to_a_call_that_has_to_stop_is_not_asked(self):
+        self.keep()
+        self.session.client.is_stopping = lambda: True
+        with self.assertRaisesRegex(_host_rpc.HostError, "has to stop"):
+            self.evaluate("kept()")
+        self.assertEqual(self.asked, [])
 
 
 class Function(CallbackTest):

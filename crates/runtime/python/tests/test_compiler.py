@@ -1,6 +1,7 @@
 import linecache
 import sys
 import traceback
+import warnings
 from unittest import mock
 
 from beep_python import _compiler
@@ -38,6 +39,14 @@ class Values(SessionTest):
     def test_text_within_source_that_is_not_indented_stays_as_it_is(self):
         self.assertEqual(self.evaluate("a = '''\n  x\n  y'''\na"), "\n  x\n  y")
 
+    def test_byte_order_mark_is_no_code(self):
+        for code, value in (("5", 5), ("a = 2\na * 3", 6), ("    a = 5\n    a + 1\n", 6), ("", None), ("'\ufeff'", "\ufeff")):
+            with self.subTest(code=code):
+                self.assertEqual(self.evaluate("\ufeff" + code), value)
+        with self.assertRaises(SyntaxError) as raised:
+            _compiler.compile_source("\ufeffa b", "<text>")
+        self.assertEqual((raised.exception.lineno, raised.exception.text), (1, "a b\n"))
+
     def test_decorators(self):
         self.assertEqual(self.evaluate("@lambda f: f()\ndef five():\n    return 5\nfive"), 5)
         self.assertEqual(self.evaluate("    @staticmethod\n    def f(): return 1\n    f.__func__()"), 1)
@@ -45,10 +54,36 @@ class Values(SessionTest):
     def test_line_ends_of_other_systems(self):
         self.assertEqual(self.evaluate("a = 1\r\nif a:\r\n    a = 2\r\na"), 2)
 
-    def test_futures_hold_for_their_source_only(self):
-        self.evaluate("from __future__ import annotations\ndef f(a: nothing): pass")
+    def test_futures_hold_for_what_comes_later(self):
+        define = "def f(a: nothing): pass\nf.__annotations__"
+        with self.assertRaises(NameError):
+            self.evaluate(define)
+        self.evaluate("from __future__ import annotations, generator_stop")
+        for before in ("1", "", "# nothing", "pass", "    x = 1"):
+            self.evaluate(before)
+            self.assertEqual(self.evaluate(define), {"a": "nothing"})
+        compiler = self.session.compiler
+        self.assertEqual(compiler.size, sum(program.size for program in compiler.programs.values()))
+        self.assertEqual(self.evaluate(define, locals={"x": 1}), {"a": "nothing"})
+        self.assertEqual(self.evaluate("eval('f.__annotations__')"), {"a": "nothing"})
+
+    def test_futures_of_a_source_that_is_wrong_do_not(self):
+        for code in ("from __future__ import annotations\nreturn", "from __future__ import annotations, nothing", "x = 1\nfrom __future__ import annotations"):
+            with self.assertRaises(SyntaxError):
+                self.evaluate(code)
         with self.assertRaises(NameError):
             self.evaluate("def g(a: nothing): pass\ng.__annotations__")
+
+    def test_the_compiler_warns_once(self):
+        for code in ("'\\d'", "x = '\\d'", "print('\\d', end='')\nx = 1", "1 is 1", "x = 1 is 1", "assert (1, 2)", "x = 1if 1 else 2\n1", "1if 1 else 2; x = 2", "1.if 1 else 2; x = 2", "f'\\d{1}'\n1", "x = 1\n'\\d'"):
+            with self.subTest(code=code):
+                with warnings.catch_warnings(record=True) as told:
+                    warnings.simplefilter("always")
+                    self.evaluate(code)
+                with warnings.catch_warnings(record=True) as expected:
+                    warnings.simplefilter("always")
+                    compile(code, "<string>", "exec")
+                self.assertEqual([str(one.message) for one in told], [str(one.message) for one in expected])
 
 
 class CompatModules(SessionTest):
@@ -138,14 +173,14 @@ class Cache(SessionTest):
             text = traceback.format_exc()
         self.assertIn("return 1 / 0  # here", text)
         self.assertIn("    f()\n", text)
-        self.assertEqual(self.evaluate("import inspect\ninspect.getsource(f)"), "def f():\n    return 1 / 0  # here\n"[:-1])
+        self.assertEqual(self.evaluate("import inspect\ninspect.getsource(f)"), "def f():\n    return 1 / 0  # here\n")
 
     def test_what_falls_out_falls_out_of_linecache_too(self):
         with mock.patch.object(_compiler, "MAX_CACHED", 3):
-            programs = [self.session.compiler.program(str(n)) for n in range(5)]
-        self.assertEqual([p.file in linecache.cache for p in programs], [False, False, True, True, True])
+            files = [self.session.compiler.program(str(n)).file for n in range(5)]
+        self.assertEqual([file in linecache.cache for file in files], [False, False, True, True, True])
         self.assertEqual(len(self.session.compiler.programs), 3)
-        self.assertEqual(self.session.compiler.size, 3)
+        self.assertEqual(len(self.session.compiler.sources.users), 3)
 
     def test_and_its_requests_are_not_prepared_any_more(self):
         with mock.patch.object(_compiler, "MAX_CACHED", 1):

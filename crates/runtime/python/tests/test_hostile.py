@@ -117,7 +117,7 @@ class Hostile(WorkerTest):
             name, dot, kind = name.partition(".")
             if name == "_figure_backend" and importlib.util.find_spec("matplotlib") is None:
                 continue
-            if kind == "py" and name not in ("__init__", "_builtins", "_exec"):
+            if kind == "py" and name not in ("__init__", "_boot", "_builtins", "_exec"):
                 with self.subTest(name=name):
                     module = importlib.import_module("beep_python." + name)
                     self.assertIs(vars(module)["__builtins__"], _builtins.own)

@@ -1,8 +1,14 @@
 """`__main__` is the namespace in which code runs, with locals and without."""
 
+import json
+import os
+import struct
 import sys
 import warnings
 
+from beep_python import _wire
+
+from .host import WorkerTest
 from .sessions import EVALUATE, SessionTest
 
 DEFINE = "from dataclasses import dataclass, fields\nfrom typing import ClassVar, get_type_hints\nimport pickle, typing, doctest, unittest\n"
@@ -64,3 +70,36 @@ class Warned(SessionTest):
             self.evaluate("for _ in range(3): warnings.warn('in a loop')")
             self.evaluate("warnings.warn('once')", locals={"given": 1})
         self.assertEqual([str(one.message) for one in told], ["once"] * 3 + ["in a loop", "once"])
+
+    def test_functions_warn_in_each_call_with_locals_too(self):
+        self.evaluate("import warnings\ndef f(): warnings.warn('f')")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("default")
+            for given in ({"a": 1}, {"a": 2}, None):
+                self.evaluate("f()\nf()", locals=given)
+        self.assertEqual(len(told), 3)
+
+
+class WarnedWithin(WorkerTest):
+    """Calls within a callback warn as others, and leave those around them what they have warned of."""
+
+    def reply(self, call_id, kind, body):
+        for part in _wire.frames(kind, call_id, body):
+            os.write(self.host.host_answers, part)
+
+    def test_with_locals_and_without(self):
+        setup = "import warnings\ntold = []\nwarnings.showwarning = lambda message, *more: told.append(str(message))\ndef f(): warnings.warn('f')\n"
+        self.host.evaluate(setup + "def outer(ask):\n    for n in range(2):\n        warnings.warn('outer')\n        ask()\n    f()\n    f()\nNone")
+        inner = "for n in range(2): warnings.warn('inner')\nf()"
+        for given in ({}, {"given": 2}):
+            with self.subTest(given=given):
+                self.host.evaluate("told.clear()")
+                body = {"expression": "outer(ask)\nlist(told)", "locals": {"ask": {"$callback": "ask"}}}
+                outer = self.host.send(EVALUATE, body, _wire.CALLBACKS | _wire.EVENTS)
+                for _ in range(2):
+                    _, _, call_id, _ = self.host.message()
+                    message = struct.pack("<BBQI", EVALUATE, 0, self.host.next_id(), 0)
+                    self.reply(call_id, 100, message + json.dumps({"expression": inner, "locals": given}).encode())
+                    self.assertEqual(self.host.frame()[0], _wire.NESTED_ANSWER)
+                    self.reply(call_id, 97, b'{"exact":false,"answer":{"value":null}}')
+                self.assertEqual(json.loads(self.host.answer(outer)[1]), ["outer", "inner", "f", "inner", "f", "f"])

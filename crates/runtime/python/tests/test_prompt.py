@@ -3,8 +3,10 @@ import sys
 import types
 from unittest import TestCase, mock
 
-from beep_python import _prompt
+from beep_python import _last_exception, _prompt
 from beep_python._prompt import Prompt
+
+from .host import WorkerTest
 
 
 class PromptTest(TestCase):
@@ -12,6 +14,9 @@ class PromptTest(TestCase):
         self.addCleanup(sys.modules.__setitem__, "__main__", sys.modules["__main__"])
         self.main = sys.modules["__main__"] = types.ModuleType("__main__")
         self.addCleanup(builtins.__dict__.pop, "_", None)
+        kept = mock.patch.object(_last_exception, "_is_kept", False)
+        kept.start()
+        self.addCleanup(kept.stop)
         self.prompt = Prompt()
 
 
@@ -120,3 +125,24 @@ class Shown(PromptTest):
         with mock.patch.object(sys, "displayhook", shown.append):
             self.assertIsNone(self.prompt.show(5))
         self.assertEqual(shown, [5])
+
+
+class LastException(WorkerTest):
+    """What went wrong last is in `sys`, for `pdb.pm()`, where a prompt helps with the session."""
+
+    NAMES = "[name for name in ('last_type', 'last_value', 'last_traceback', 'last_exc') if hasattr(sys, name)]"
+
+    def test_it_is_kept(self):
+        expected = ["last_type", "last_value", "last_traceback"] + ["last_exc"] * (sys.version_info >= (3, 12))
+        self.host.evaluate("import sys, pdb, io\ndef f(): held = 7; 1/0")
+        self.host.fails("f()")
+        self.assertEqual(self.host.evaluate(self.NAMES), [])
+        self.host.evaluate("prompt = __import__('beep_python._prompt', fromlist=['Prompt']).Prompt()\nNone")
+        self.host.fails("f()")
+        self.assertEqual(self.host.evaluate(self.NAMES), expected)
+        self.assertEqual(self.host.evaluate("sys.last_value.__traceback__ is sys.last_traceback and sys.last_traceback.tb_frame.f_code.co_name"), "<module>")
+        self.host.fails("sys.exit(3)")
+        self.assertEqual(self.host.evaluate("sys.last_type.__name__"), "ZeroDivisionError")
+        ask = "import contextlib\nfrom unittest import mock\nlines = mock.patch('builtins.input', side_effect=['p held', 'q'])\n"
+        ask += "with lines, contextlib.redirect_stdout(io.StringIO()) as out: pdb.pm()\nout.getvalue()"
+        self.assertIn("7\n", self.host.evaluate(ask))

@@ -1,3 +1,4 @@
+import sys
 import unittest
 
 from beep_python import _type_name, _wire
@@ -176,6 +177,12 @@ class ReturnTypes(SessionTest):
         for hint in ("json", "Double", "List`1", "MyDto"):
             self.refuses(hint, "Odd()")
         self.gives("text", ("'é'", '"é"'), ("None", "null"), ("Record({1})", '"Record(x={1})"'), ("1.0", '"1.0"'), ("''", '""'))
+        self.evaluate("class Bad:\n    def __repr__(self): return 1/0\nNone")
+        with self.assertRaises(ZeroDivisionError):
+            self.evaluate("Bad()", returnType="text")
+        if hasattr(sys, "get_int_max_str_digits"):
+            with self.assertRaisesRegex(ValueError, "4300"):
+                self.evaluate("10**5000", returnType="text")
         for hint in ("Object", "System.Object", "", None):
             self.assertEqual(self.evaluate("3.0", returnType=hint), 3.0)
             self.handle(EVALUATE, expression="object()", returnType=hint)

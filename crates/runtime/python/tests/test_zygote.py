@@ -9,7 +9,7 @@ from unittest import mock
 from beep_python import _process
 
 from .host import EVALUATE, readable
-from .zygotes import BOOT, ROOT, ZygoteTest, gone
+from .zygotes import BOOT, ZygoteTest, gone
 
 
 class Forking(ZygoteTest):
@@ -40,10 +40,17 @@ class Forking(ZygoteTest):
         self.assertEqual(worker.evaluate("[n for n in sys.modules if n in ('unittest', 'asyncio', 'numpy')]"), [])
 
     def test_its_own_package_hides_no_module(self):
-        for name in ("json", "socket", "asyncio", "beep_python"):
+        for name in ("json", "socket", "asyncio", "beep_python", "linecache", "traceback", "tokenize", "ast", "warnings"):
             self.module(name, "raise RuntimeError('shadowed')")
         worker = self.zygote().fork()
         self.assertEqual(worker.evaluate("1+1"), 2)
+        self.module("fails", "x = 'ab'[5]")
+        self.assertEqual([at["code"] for at in worker.fails("x = 1\nimport fails")["traceback"]], ["import fails", "x = 'ab'[5]"])
+
+    def test_code_that_is_called_string_shows_no_lines_of_the_start(self):
+        worker = self.zygote().fork()
+        self.assertEqual([at["code"] for at in worker.fails("exec('\\n\\n1/0')")["traceback"][1:]], [None])
+        self.assertEqual(worker.evaluate("import __main__\nhasattr(__main__, '__file__')"), False)
 
     def test_deaths_are_told(self):
         zygote = self.zygote()
@@ -252,7 +259,7 @@ class End(ZygoteTest):
         lifeline, held = os.pipe()
         os.set_inheritable(writable, True)
         process = subprocess.Popen(
-            [sys.executable, "-c", BOOT, ROOT, "zygote", "0", str(lifeline), module],
+            [sys.executable, BOOT, "zygote", "0", str(lifeline), module],
             env={**os.environ, "SLOW": str(writable), "PYTHONPYCACHEPREFIX": self.folder},
             cwd=self.folder,
             pass_fds=(lifeline, writable),

@@ -14,8 +14,7 @@ from beep_python import _wire
 from .host import PATIENCE, Ends, readable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-with open(os.path.join(ROOT, "boot.py"), encoding="utf-8") as file:
-    BOOT = file.read()
+BOOT = os.path.join(ROOT, "beep_python", "_boot.py")
 
 
 def gone(pidfd):
@@ -30,7 +29,7 @@ class Zygote:
         self.control.settimeout(PATIENCE)
         lifeline, self.lifeline = os.pipe()
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": os.path.join(folder, "cache")}
-        arguments = ["-c", BOOT, ROOT, "zygote", str(theirs.fileno()), str(lifeline), *modules]
+        arguments = [BOOT, "zygote", str(theirs.fileno()), str(lifeline), *modules]
         self.errors, errors = os.pipe()
         self.process = subprocess.Popen(
             [sys.executable, *arguments],

@@ -13,6 +13,9 @@ use crate::worker::chunks::Chunks;
 
 /// How many bytes of displays wait for a client that does not read; one display is always kept.
 const MAX_UNREAD_DISPLAYS: usize = 64 << 20;
+/// How many questions, and bytes of them, wait for a subscriber of a session that does not read; one is always taken.
+const MAX_UNREAD_QUESTIONS: usize = 256;
+const MAX_UNREAD_QUESTION_BYTES: usize = 16 << 20;
 
 /// The events of one call, from the session to the call's subscriber. Unread events take bounded memory: output and displays
 /// are capped, and the subscriber asks for the items of a stream.
@@ -77,6 +80,17 @@ impl EventChannel {
         state.unread.push_back(event);
         state.wake();
         true
+    }
+
+    /// Whether a further question of this size may wait. Those that nobody waits for any more count until they are read.
+    pub(crate) fn has_room_for_question(&self, size: usize) -> bool {
+        let state = self.state();
+        let unread = state.unread.iter().filter_map(|event| match event {
+            Event::ClientRequest(request) => Some(request.body.len()),
+            _ => None,
+        });
+        let (count, bytes) = unread.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size));
+        count == 0 || (count < MAX_UNREAD_QUESTIONS && bytes + size <= MAX_UNREAD_QUESTION_BYTES)
     }
 
     /// Ends the channel with the call's response. Only the first response counts.

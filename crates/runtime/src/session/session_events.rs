@@ -5,29 +5,36 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use beep_python_protocol::Problem;
+use beep_python_protocol::{Capabilities, Problem, ValueForm};
 use futures_util::Stream;
 
 use crate::session::call::RequestId;
 use crate::session::event::Event;
 use crate::session::event_channel::EventChannel;
 use crate::session::session::Session;
-use crate::session::state::subscribers::Subscriber;
+use crate::session::state::subscribers::{Subscriber, SubscriptionId};
 use crate::session::unfinished_lines::UnfinishedLines;
 
 impl Session {
     /// Subscribes to what happens in the session from now on and belongs to no call that runs: the output of threads, tasks
     /// and children that earlier calls started, their displays, log records and progress, and restarts. Cancelling `request_id` ends
-    /// the subscription.
+    /// the subscription. With the capability `callbacks` the subscriber is also asked for the results of callbacks that are kept, with
+    /// arguments of this form.
     ///
     /// # Errors
     /// The session has ended, or has as many subscribers as it may have.
-    pub fn events(&self, request_id: Option<RequestId>) -> Result<SessionEvents, Problem> {
+    pub fn events(
+        &self,
+        request_id: Option<RequestId>,
+        capabilities: Capabilities,
+        form: ValueForm,
+    ) -> Result<SessionEvents, Problem> {
         let channel = Arc::<EventChannel>::default();
         let inner = &self.inner;
-        let subscriber = Subscriber { channel: channel.clone(), request_id };
-        inner.update(|state, _, _| state.subscribe(subscriber, &inner.id))?;
-        Ok(SessionEvents { session: self.clone(), channel, unfinished: UnfinishedLines::default(), ended: false })
+        let callbacks = capabilities.callbacks.then_some(form);
+        let subscriber = Subscriber { channel: channel.clone(), request_id, callbacks };
+        let id = inner.update(|state, _, _| state.subscribe(subscriber, &inner.id))?;
+        Ok(SessionEvents { session: self.clone(), id, channel, unfinished: UnfinishedLines::default(), ended: false })
     }
 }
 
@@ -36,6 +43,7 @@ impl Session {
 #[derive(Debug)]
 pub struct SessionEvents {
     session: Session,
+    id: SubscriptionId,
     channel: Arc<EventChannel>,
     unfinished: UnfinishedLines,
     ended: bool,
@@ -68,5 +76,6 @@ impl Stream for SessionEvents {
 impl Drop for SessionEvents {
     fn drop(&mut self) {
         self.channel.detach();
+        self.session.inner.update(|state, _, _| state.unsubscribe(self.id));
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// The code that a zygote is started with (`python -c`).
-pub(crate) const BOOT: &str = include_str!("../../python/boot.py");
+/// What a zygote is started with.
+pub(crate) const BOOT: &str = "beep_python/_boot.py";
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = files![
     "_arrays.py",
     "_attached.py",
     "_batch.py",
+    "_boot.py",
     "_builtins.py",
     "_callbacks.py",
     "_classes.py",
@@ -38,6 +39,7 @@ const FILES: &[(&str, &str)] = files![
     "_decode.py",
     "_describe.py",
     "_destroy.py",
+    "_did_you_mean.py",
     "_display.py",
     "_dotnet.py",
     "_dtypes.py",
@@ -47,8 +49,10 @@ const FILES: &[(&str, &str)] = files![
     "_exceptions.py",
     "_exec.py",
     "_exit.py",
+    "_family.py",
     "_figure_backend.py",
     "_frame_locals.py",
+    "_frames.py",
     "_freshness.py",
     "_getpass.py",
     "_handles.py",
@@ -58,10 +62,12 @@ const FILES: &[(&str, &str)] = files![
     "_inherited.py",
     "_interrupts.py",
     "_ipython.py",
+    "_last_exception.py",
     "_last_words.py",
     "_lease_wait.py",
     "_leases.py",
     "_limits.py",
+    "_living_sources.py",
     "_managers.py",
     "_matplotlib.py",
     "_memory.py",
@@ -87,6 +93,7 @@ const FILES: &[(&str, &str)] = files![
     "_session.py",
     "_shared_page.py",
     "_signals.py",
+    "_source_files.py",
     "_source_text.py",
     "_sources.py",
     "_spawn_hook.py",

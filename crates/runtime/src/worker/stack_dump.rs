@@ -6,6 +6,7 @@ use std::time::Duration;
 use beep_python_protocol::{Frame, StackFrame, ThreadStack};
 use tokio::time::{Instant, sleep};
 
+use crate::worker::package::BOOT;
 use crate::worker::shared_page::SharedPage;
 use crate::worker::worker::Worker;
 
@@ -52,13 +53,10 @@ pub(crate) async fn main_stack(worker: &Worker, page: &SharedPage) -> Vec<Frame>
     frames.into_iter().rev().map(told).collect()
 }
 
-/// Whether it ends as the main thread does, which is the oldest and written last: with the zygote's own code and the text that
-/// Python was started with.
+/// Whether it ends as the main thread does, which is the oldest and written last: with what Python was started with.
 fn is_whole(text: &str) -> bool {
-    let Some(text) = text.strip_suffix('\n') else { return false };
-    let mut files = text.lines().rev().map(|line| parse_frame(line.trim_start()).map(|frame| frame.file));
-    let mut next = || files.next().flatten();
-    next().as_deref() == Some("<string>") && next().is_some_and(|file| file.contains(OWN))
+    let last = text.strip_suffix('\n').and_then(|text| parse_frame(text.lines().next_back()?.trim_start()));
+    last.is_some_and(|frame| frame.file.ends_with(BOOT))
 }
 
 /// Reads what faulthandler writes: for each thread a line `Thread 0x… (most recent call first):`, then its frames as
@@ -71,7 +69,7 @@ fn parse(text: &str) -> Vec<ThreadStack> {
             let thread = head.split([' ', '[']).next().unwrap_or_default().to_owned();
             threads.push(ThreadStack { thread, main: false, frames: Vec::new() });
         } else if let (Some(frame), Some(thread)) = (parse_frame(line.trim_start()), threads.last_mut()) {
-            if frame.file.contains(OWN) || frame.file == "<string>" {
+            if frame.file.contains(OWN) {
                 thread.main |= frame.file.ends_with("_worker.py");
             } else {
                 thread.frames.push(frame);
@@ -94,13 +92,13 @@ mod tests {
     #[test]
     fn stack_dump_is_parsed() {
         let text = "Thread 0x00007f1 (most recent call first):\n  File \"/lib/threading.py\", line 9 in wait\n\n\
-            Current thread 0x00007f2 [python] (most recent call first):\n  File \"<session 1>\", line 3 in deep\n  \
+            Current thread 0x00007f2 [python] (most recent call first):\n  File \"<string>\", line 3 in deep\n  \
             File \"<session 1>\", line 5 in <module>\n  File \"/x/beep_python/_worker.py\", line 7 in run\n  \
-            File \"<string>\", line 1 in <module>\n  ...\n";
+            File \"/x/beep_python/_boot.py\", line 1 in <module>\n  ...\n";
         let threads = parse(text);
         let told: Vec<_> = threads.iter().map(|t| (t.thread.as_str(), t.main, t.frames.len())).collect();
         assert_eq!(told, [("0x00007f1", false, 1), ("0x00007f2", true, 2)]);
-        let innermost = StackFrame { file: "<session 1>".into(), line: 3, function: "deep".into() };
+        let innermost = StackFrame { file: "<string>".into(), line: 3, function: "deep".into() };
         assert_eq!(threads[1].frames[0], innermost);
         assert_eq!(parse("nonsense"), []);
 

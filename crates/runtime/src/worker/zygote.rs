@@ -264,7 +264,7 @@ fn spawn(
 ) -> io::Result<Child> {
     let mut command = Command::new(&config.python);
     let (control_fd, lifeline_fd) = (control.as_raw_fd(), lifeline.as_raw_fd());
-    command.arg("-c").arg(BOOT).arg(&config.package).arg("zygote");
+    command.arg(config.package.join(BOOT)).arg("zygote");
     command.arg(control_fd.to_string()).arg(lifeline_fd.to_string()).args(&config.preload);
     set_variables(&mut command, &config.python, &config.python_path, &config.variables);
     let stdin = config.stdin.as_ref().map(|stdin| stdin.try_clone()).transpose()?;

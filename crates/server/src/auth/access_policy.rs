@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_protocol::{DataFormat, ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use tokio::sync::Semaphore;
 
 use crate::auth::authority;
+use crate::auth::media::{Charset, Media};
 use crate::auth::peer::Peer;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::token::Token;
@@ -47,27 +48,6 @@ impl Default for AccessConfig {
     }
 }
 
-/// The media type of a request's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Media {
-    /// `application/json` in UTF-8.
-    Json,
-    /// `application/grpc`, as protobuf.
-    Grpc,
-    /// Any of the formats of data.
-    Data,
-}
-
-impl Media {
-    /// The type that a request declares: gRPC, or else it has to be JSON.
-    pub fn of(headers: &HeaderMap) -> Media {
-        match headers.get(CONTENT_TYPE) {
-            Some(kind) if is_grpc(kind.as_bytes()) => Media::Grpc,
-            _ => Media::Json,
-        }
-    }
-}
-
 /// Why a request is not authorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessDenied {
@@ -83,7 +63,7 @@ pub enum AccessDenied {
     /// The peer is another user, and the backend knows no tokens.
     #[error("the client is another user; this pipe serves its own user only")]
     User,
-    /// The body is not declared as JSON in UTF-8.
+    /// The body is not declared as JSON.
     #[error("the body must be declared as `Content-Type: application/json`")]
     ContentType,
     /// The body is not declared as data.
@@ -167,8 +147,13 @@ impl AccessPolicy {
         self.config.max_data_bytes
     }
 
-    /// Authorizes a request of these parts.
-    pub fn authorize_parts(&self, media: Media, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
+    /// Authorizes a request of these parts, and says in which charset its body is.
+    pub fn authorize_parts(
+        &self,
+        media: Media,
+        peer: Peer,
+        parts: &http::request::Parts,
+    ) -> Result<Charset, AccessDenied> {
         self.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers)
     }
 
@@ -180,7 +165,7 @@ impl AccessPolicy {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<(), AccessDenied> {
+    ) -> Result<Charset, AccessDenied> {
         self.authorize_media(Media::Json, peer, version, method, uri, headers)
     }
 
@@ -193,7 +178,7 @@ impl AccessPolicy {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<(), AccessDenied> {
+    ) -> Result<Charset, AccessDenied> {
         self.check_host(version, uri, headers)?;
         self.check_origin(headers)?;
         self.check_user(peer, headers)?;
@@ -249,7 +234,7 @@ impl AccessPolicy {
         version: Version,
         method: &Method,
         headers: &HeaderMap,
-    ) -> Result<(), AccessDenied> {
+    ) -> Result<Charset, AccessDenied> {
         let declared = headers
             .get(CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok())
@@ -269,45 +254,14 @@ impl AccessPolicy {
             // From HTTP/2 on a body needs no header that announces it.
             None => headers.contains_key(TRANSFER_ENCODING) || (takes_body && version >= Version::HTTP_2),
         };
-        let is_media = |kind: &HeaderValue| match media {
-            Media::Json => is_json(kind.as_bytes()),
-            Media::Grpc => is_grpc(kind.as_bytes()),
-            Media::Data => is_data(kind.as_bytes()),
-        };
         let mut types = headers.get_all(CONTENT_TYPE).iter();
-        let pass = match (types.next(), types.next()) {
-            (Some(kind), None) => is_media(kind) || !(has_body || takes_body),
-            (None, _) => !has_body,
-            (Some(_), Some(_)) => false,
-        };
-        match (pass, media) {
-            (true, _) => Ok(()),
-            (false, Media::Data) => Err(AccessDenied::DataType),
-            (false, Media::Json | Media::Grpc) => Err(AccessDenied::ContentType),
+        match (types.next(), types.next()) {
+            (Some(kind), None) if media.is_declared_by(kind.as_bytes()) || !(has_body || takes_body) => {
+                Ok(Charset::declared_by(kind.as_bytes()))
+            }
+            (None, _) if !has_body => Ok(Charset::Utf8),
+            _ if media == Media::Data => Err(AccessDenied::DataType),
+            _ => Err(AccessDenied::ContentType),
         }
     }
-}
-
-/// Whether a content type is `application/json`, in UTF-8 if it says in what; other parameters do not matter.
-fn is_json(content_type: &[u8]) -> bool {
-    let mut parts = content_type.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-    let is_utf8 = |parameter: &[u8]| {
-        let Some((name, value)) = parameter.split_at_checked(b"charset=".len()) else { return true };
-        let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-        let is_utf8 = value.eq_ignore_ascii_case(b"utf-8") || value.eq_ignore_ascii_case(b"utf8");
-        !name.eq_ignore_ascii_case(b"charset=") || is_utf8
-    };
-    parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/json")) && parts.all(is_utf8)
-}
-
-/// Whether a content type is one of the formats of data; parameters do not matter.
-fn is_data(content_type: &[u8]) -> bool {
-    let kind = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-    DataFormat::ALL.into_iter().any(|format| kind.eq_ignore_ascii_case(format.media_type().as_bytes()))
-}
-
-/// Whether a content type is `application/grpc` or `application/grpc+proto`; parameters do not matter.
-fn is_grpc(content_type: &[u8]) -> bool {
-    let kind = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-    kind.eq_ignore_ascii_case(b"application/grpc") || kind.eq_ignore_ascii_case(b"application/grpc+proto")
 }

@@ -7,12 +7,14 @@
 
 pub(crate) mod access_policy;
 mod authority;
+pub(crate) mod media;
 pub(crate) mod peer;
 mod peer_uid;
 pub(crate) mod pending_connection;
 mod token;
 
-pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy, Media};
+pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy};
+pub use media::{Charset, Media};
 pub use peer::Peer;
 pub use peer_uid::{PeerUid, peer_uid};
 pub use pending_connection::PendingConnection;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use beep_python_protocol::{ErrorCode, Operation, Problem};
 use beep_python_runtime::session::service::host_operation::execute_host_operation;
 use beep_python_runtime::session::service::json::Chunks;
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::{Body, Incoming};
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
-use crate::auth::access_policy::Media;
+use crate::auth::media::Media;
 use crate::auth::peer::Peer;
 use crate::auth::pending_connection::PendingConnection;
 use crate::http::body::HttpBody;
@@ -27,8 +28,10 @@ use crate::http::{data, operation};
 use crate::rejection_log::log_disconnect;
 use crate::server_context::ServerContext;
 use crate::spans;
-use crate::web::body::{discard_body, read_body};
+use crate::web::body::{discard_body, read_coded_body};
+use crate::web::content_coding::ContentCoding;
 use crate::web::response;
+use crate::web::text::TextEncoding;
 
 /// Serves HTTP on these sockets until `stop` says true; then finishes the requests in progress, and returns.
 pub async fn serve(
@@ -100,9 +103,10 @@ async fn authorize_and_route(
     let path = parts.uri.path();
     let takes_data = Route::find(path) == Some(Route::Operation(Operation::Put));
     let media = if takes_data { Media::Data } else { Media::Json };
-    if let Err(denied) = server.access.authorize_parts(media, peer, parts) {
-        return whole(response::problem(&Problem::from(denied)));
-    }
+    let charset = match server.access.authorize_parts(media, peer, parts) {
+        Ok(charset) => charset,
+        Err(denied) => return whole(response::problem(&Problem::from(denied))),
+    };
     pending.mark_authenticated();
     let Some(route) = Route::find(path) else {
         let detail = format!("there is no route {path}");
@@ -113,10 +117,20 @@ async fn authorize_and_route(
     if !route.methods().contains(method) {
         return whole(response::method_not_allowed(route.methods()));
     }
+    let coding = match ContentCoding::of(&parts.headers, &CONTENT_ENCODING) {
+        Ok(coding) => coding,
+        Err(refused) => return whole(response::coding_refused(&refused)),
+    };
     if takes_data {
-        return data::put(server, parts, body).await.unwrap_or_else(|problem| whole(response::problem(&problem)));
+        let kept = data::put(server, parts, coding, charset, body).await;
+        return kept.unwrap_or_else(|problem| whole(response::problem(&problem)));
     }
-    let body = match read_body(body, method, server.access.max_body_bytes()).await {
+    let encoding = match TextEncoding::of(charset, &parts.headers) {
+        Ok(encoding) => encoding,
+        Err(problem) => return whole(response::problem(&problem)),
+    };
+    let read = read_coded_body(body, method, coding, server.access.max_body_bytes()).await;
+    let body = match read.and_then(|body| encoding.decode(body)) {
         Ok(body) => body,
         Err(problem) => return whole(response::problem(&problem)),
     };

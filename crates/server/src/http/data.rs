@@ -10,7 +10,7 @@ use beep_python_runtime::session::service::json::{ArrayFormat, EncodedResponse, 
 use beep_python_runtime::session::service::operation::{Caller, execute_operation};
 use beep_python_runtime::session::{Datum, Payload, Response as SessionResponse, TakesData};
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::BodyExt;
@@ -18,9 +18,12 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tracing::Instrument;
 
+use crate::auth::media::Charset;
 use crate::http::body::HttpBody;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::web::body::inflates_too_far;
+use crate::web::content_coding::{ContentCoding, Inflater};
 use crate::web::{accept, call_options, response};
 
 const DTYPE: HeaderName = HeaderName::from_static("x-beep-dtype");
@@ -82,12 +85,18 @@ fn with_formats(body: &Bytes, formats: &[&str]) -> Bytes {
 pub(super) async fn put(
     server: &ServerContext,
     parts: &Parts,
+    coding: ContentCoding,
+    charset: Charset,
     body: &mut Incoming,
 ) -> Result<Response<HttpBody>, Problem> {
     let options = call_options::from_http(&parts.headers, b"")?;
     let request = put_request(parts.uri.query())?;
     let descriptor = described(&parts.headers)?;
-    let memory = read_memory(body, server.access.max_data_bytes()).await?;
+    if descriptor.format == DataFormat::Json && charset != Charset::Utf8 {
+        let detail = "data in JSON are taken in UTF-8; the body is declared in another charset";
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType, detail));
+    }
+    let memory = read_memory(body, coding, server.access.max_data_bytes()).await?;
     let descriptor = DataDescriptor { byte_length: memory.len(), ..descriptor };
     let payload = attach(&server.sessions, &options, &request, vec![Attachment { descriptor, memory }])?;
     let span = spans::session_request(Operation::Put, &options);
@@ -113,10 +122,6 @@ fn put_request(query: Option<&str>) -> Result<Bytes, Problem> {
 /// What the headers say of the body.
 fn described(headers: &HeaderMap) -> Result<DataDescriptor, Problem> {
     let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim());
-    if let Some(coding) = text(&CONTENT_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        let detail = format!("the body is encoded as {coding:?}; data are taken as they are, without Content-Encoding");
-        return Err(Problem::new(ErrorCode::UnsupportedMediaType, detail));
-    }
     let media = text(&CONTENT_TYPE).unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let format = DataFormat::from_media_type(media).ok_or_else(|| {
         let known = DataFormat::ALL.map(DataFormat::media_type).join(", ");
@@ -142,10 +147,12 @@ fn described(headers: &HeaderMap) -> Result<DataDescriptor, Problem> {
     Ok(DataDescriptor { kind, dtype, shape, format, ..DataDescriptor::default() })
 }
 
-async fn read_memory(body: &mut Incoming, limit: u64) -> Result<Memory, Problem> {
+async fn read_memory(body: &mut Incoming, coding: ContentCoding, limit: u64) -> Result<Memory, Problem> {
     let failed = |detail: String| Problem::new(ErrorCode::Internal, detail);
+    let kept = |error: &dyn std::fmt::Display| failed(format!("the body cannot be kept: {error}"));
     let mut writer = MemoryWriter::create().map_err(|error| failed(format!("no memory for the body: {error}")))?;
-    let mut length = 0;
+    let mut inflater = (coding != ContentCoding::Identity).then(|| Inflater::new(coding));
+    let (mut length, mut inflated) = (0, 0);
     loop {
         let piece = match tokio::time::timeout(PIECE_TIMEOUT, body.frame()).await {
             Ok(None) => break,
@@ -163,9 +170,21 @@ async fn read_memory(body: &mut Incoming, limit: u64) -> Result<Memory, Problem>
             let detail = format!("the body is larger than {limit} bytes, the most that this server takes of data");
             return Err(Problem::new(ErrorCode::BodyTooLarge, detail));
         }
-        writer.write_all(&piece).map_err(|error| failed(format!("the body cannot be kept: {error}")))?;
+        let Some(inflater) = &mut inflater else {
+            writer.write_all(&piece).map_err(|error| kept(&error))?;
+            continue;
+        };
+        let put = |block: &[u8]| {
+            inflated += block.len() as u64;
+            if inflated > limit {
+                return Err(inflates_too_far(limit));
+            }
+            writer.write_all(block).map_err(|error| kept(&error))
+        };
+        inflater.pass_on(piece, put).await?;
     }
-    writer.finish().map_err(|error| failed(format!("the body cannot be kept: {error}")))
+    inflater.map_or(Ok(()), |inflater| inflater.finish())?;
+    writer.finish().map_err(|error| kept(&error))
 }
 
 #[cfg(test)]

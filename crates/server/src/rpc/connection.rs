@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tracing::{Instrument, Span};
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
-use crate::auth::access_policy::Media;
+use crate::auth::media::Media;
 use crate::auth::peer::Peer;
 use crate::auth::pending_connection::PendingConnection;
 use crate::rejection_log::log_disconnect;
@@ -195,13 +195,16 @@ async fn handle_request(
     let media = Media::of(&parts.headers);
     let authorized =
         server.access.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers);
-    if let Err(denied) = authorized {
-        let problem = Problem::from(denied);
-        return match media {
-            Media::Grpc => grpc::reject(&problem, &parts.headers),
-            Media::Json | Media::Data => response::problem(&problem).map(RpcBody::Json),
-        };
-    }
+    let charset = match authorized {
+        Ok(charset) => charset,
+        Err(denied) => {
+            let problem = Problem::from(denied);
+            return match media {
+                Media::Grpc => grpc::reject(&problem, &parts.headers),
+                Media::Json | Media::Data => response::problem(&problem).map(RpcBody::Json),
+            };
+        }
+    };
     pending.mark_authenticated();
     match media {
         Media::Grpc if parts.version < Version::HTTP_2 => {
@@ -216,6 +219,6 @@ async fn handle_request(
             }),
             None => grpc::respond(server, &parts, body).await,
         },
-        Media::Json | Media::Data => pascal_json::respond(server, &parts, body).await,
+        Media::Json | Media::Data => pascal_json::respond(server, &parts, charset, body).await,
     }
 }

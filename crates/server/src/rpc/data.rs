@@ -23,10 +23,10 @@ use tracing::Instrument;
 
 use crate::rpc::descriptor::{read, written};
 use crate::rpc::events::Messages;
-use crate::rpc::reply;
 use crate::rpc::request::{json_body, unreadable};
 use crate::rpc::reset::ReadRequest;
 use crate::rpc::status::{status, trailers_of};
+use crate::rpc::{compression, reply};
 use crate::server_context::ServerContext;
 use crate::spans;
 
@@ -118,12 +118,17 @@ fn chunk_head(length: u64) -> Bytes {
 }
 
 /// Keeps what the client sends. It goes into memory of the kernel chunk by chunk.
-pub(super) async fn put(server: &ServerContext, options: &CallOptions, body: Incoming) -> Result<Bytes, Problem> {
+pub(super) async fn put(
+    server: &ServerContext,
+    options: &CallOptions,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<Bytes, Problem> {
     let invalid = |detail: &str| Problem::new(ErrorCode::InvalidRequest, detail);
     let failed =
         |error: &dyn std::fmt::Display| Problem::new(ErrorCode::Internal, format!("the data cannot be kept: {error}"));
     let limit = server.access.max_data_bytes();
-    let mut requests = Requests { body, read: BytesMut::new(), longest: server.access.max_body_bytes() };
+    let mut requests = Requests { body, headers, read: BytesMut::new(), longest: server.access.max_body_bytes() };
     let Some(m::PutRequest { part: Some(m::put_request::Part::Data(described)), name }) = requests.next().await? else {
         return Err(invalid("the first message must say what the data are: its field 'data' is missing"));
     };
@@ -192,13 +197,14 @@ async fn kept(response: Response) -> Result<Bytes, Problem> {
 }
 
 /// The messages of a client, as they come.
-struct Requests {
+struct Requests<'a> {
     body: Incoming,
+    headers: &'a HeaderMap,
     read: BytesMut,
     longest: u64,
 }
 
-impl Requests {
+impl Requests<'_> {
     async fn next(&mut self) -> Result<Option<m::PutRequest>, Problem> {
         loop {
             if let Some(head) = self.read.first_chunk::<FRAME_HEAD_BYTES>() {
@@ -212,7 +218,9 @@ impl Requests {
                 }
                 let whole = FRAME_HEAD_BYTES + length as usize;
                 if self.read.len() >= whole {
-                    let message = unframe(&self.read.split_to(whole).freeze()).map_err(|error| unreadable(&error))?;
+                    let frame = self.read.split_to(whole).freeze();
+                    let frame = compression::inflate(frame, self.headers, self.longest).await?;
+                    let message = unframe(&frame).map_err(|error| unreadable(&error))?;
                     let read = m::PutRequest::decode(message);
                     return read.map(Some).map_err(|error| unreadable(&error.into()));
                 }

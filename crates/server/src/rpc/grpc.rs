@@ -20,7 +20,7 @@ use crate::rpc::request::{json_body, message};
 use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::rpc::status::{status, trailers_of};
-use crate::rpc::{data, host_service, reply};
+use crate::rpc::{compression, data, host_service, reply};
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::read_body;
@@ -60,10 +60,12 @@ async fn execute(server: &ServerContext, parts: &Parts, mut body: Incoming) -> R
     }
     let options = call_options::from_metadata(&parts.headers)?;
     if rpc == Rpc::Session(Operation::Put) {
-        let kept = data::put(server, &options, body).await?;
+        let kept = data::put(server, &options, &parts.headers, body).await?;
         return Ok(Outcome::Message(Chunks::one(kept)));
     }
-    let read = read_body(&mut body, &parts.method, server.access.max_body_bytes()).await?;
+    let longest = server.access.max_body_bytes();
+    let read = read_body(&mut body, &parts.method, longest).await?;
+    let read = compression::inflate(read, &parts.headers, longest).await?;
     let (mut request, body) = (ReadRequest::new(parts.version, body), read);
     match rpc {
         Rpc::Session(Operation::Fetch) => data::fetch(server, &options, &mut request, &body).await.map(Outcome::Data),
@@ -110,7 +112,10 @@ async fn execute_session(
 /// An error status. All that is said goes into the headers, unless the client takes a message before them.
 pub(super) fn reject(problem: &Problem, asked: &HeaderMap) -> Response<RpcBody> {
     log_rejection(problem);
-    let trailers = trailers_of(problem);
+    let mut trailers = trailers_of(problem);
+    if problem.code == ErrorCode::UnsupportedMediaType {
+        trailers.extend([compression::accepted()]);
+    }
     if errors_as_message(asked) {
         let message = Chunks::one(encode(&full_details(problem)));
         return response(RpcBody::Grpc { message, trailers: Some(trailers) });

@@ -9,11 +9,13 @@ use beep_python_runtime::session::service::json::{
 use beep_python_runtime::session::service::operation::subscribe;
 use beep_python_runtime::session::{CallResult, CapturedOutput, Response as SessionResponse};
 use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 use hyper::body::Incoming;
 use tracing::Instrument;
 
+use crate::auth::media::Charset;
 use crate::events::batch;
 use crate::rpc::body::RpcBody;
 use crate::rpc::pascal_case::{camel_case, open_pascal_object, pascal_object, rename_detail_key};
@@ -21,13 +23,20 @@ use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::server_context::ServerContext;
 use crate::spans;
-use crate::web::body::read_body;
+use crate::web::body::read_coded_body;
 use crate::web::call_options;
+use crate::web::content_coding::ContentCoding;
 use crate::web::event_body::{Framing, named, put_line};
 use crate::web::response::{self, method_not_allowed, problem};
+use crate::web::text::TextEncoding;
 
 /// Responds to an authorized request.
-pub(super) async fn respond(server: &ServerContext, parts: &Parts, mut body: Incoming) -> Response<RpcBody> {
+pub(super) async fn respond(
+    server: &ServerContext,
+    parts: &Parts,
+    charset: Charset,
+    mut body: Incoming,
+) -> Response<RpcBody> {
     let whole = |response: Response<Chunks>| response.map(RpcBody::Json);
     let path = parts.uri.path();
     if path == "/health" {
@@ -44,7 +53,16 @@ pub(super) async fn respond(server: &ServerContext, parts: &Parts, mut body: Inc
     if parts.method != Method::POST {
         return whole(method_not_allowed(&[Method::POST]));
     }
-    let read = match read_body(&mut body, &parts.method, server.access.max_body_bytes()).await {
+    let coding = match ContentCoding::of(&parts.headers, &CONTENT_ENCODING) {
+        Ok(coding) => coding,
+        Err(refused) => return whole(response::coding_refused(&refused)),
+    };
+    let encoding = match TextEncoding::of(charset, &parts.headers) {
+        Ok(encoding) => encoding,
+        Err(failed) => return whole(problem(&failed)),
+    };
+    let read = read_coded_body(&mut body, &parts.method, coding, server.access.max_body_bytes()).await;
+    let read = match read.and_then(|read| encoding.decode(read)) {
         Ok(read) => read,
         Err(failed) => return whole(problem(&failed)),
     };

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::Method;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+
+use crate::web::content_coding::{ContentCoding, Inflater};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -15,22 +17,65 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads the body of a request, up to `limit` bytes.
 pub(crate) async fn read_body(body: &mut Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
+    read_coded_body(body, method, ContentCoding::Identity, limit).await
+}
+
+/// Reads the body of a request that is coded, up to `limit` bytes as they come, and as many of what they stand for.
+pub(crate) async fn read_coded_body(
+    body: &mut Incoming,
+    method: &Method,
+    coding: ContentCoding,
+    limit: u64,
+) -> Result<Bytes, Problem> {
     if method == Method::GET {
         return Ok(Bytes::new());
     }
-    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("the body is larger than {limit} bytes, the most that this server takes");
-            Err(Problem::new(ErrorCode::BodyTooLarge, detail))
+    let mut limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    let read = async {
+        match coding {
+            ContentCoding::Identity => Ok(limited.collect().await.map_err(|error| unread(&*error, limit))?.to_bytes()),
+            ContentCoding::Gzip | ContentCoding::Deflate => inflate(&mut limited, coding, limit).await,
         }
-        Ok(Err(error)) => Err(Problem::new(ErrorCode::InvalidRequest, format!("the body did not arrive: {error}"))),
-        Err(_) => {
-            let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
-            Err(Problem::new(ErrorCode::RequestTimeout, detail))
-        }
+    };
+    tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or_else(|_| {
+        let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
+        Err(Problem::new(ErrorCode::RequestTimeout, detail))
+    })
+}
+
+async fn inflate(body: &mut Limited<&mut Incoming>, coding: ContentCoding, limit: u64) -> Result<Bytes, Problem> {
+    let mut inflater = Inflater::new(coding);
+    let mut inflated = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| unread(&*error, limit))?;
+        let piece = frame.into_data().unwrap_or_default();
+        inflater.pass_on(piece, |block| append(&mut inflated, block, limit)).await?;
     }
+    inflater.finish()?;
+    Ok(inflated.freeze())
+}
+
+/// Appends a block of what a body inflates to, which may be `limit` bytes long.
+pub(crate) fn append(inflated: &mut BytesMut, block: &[u8], limit: u64) -> Result<(), Problem> {
+    if (inflated.len() + block.len()) as u64 > limit {
+        return Err(inflates_too_far(limit));
+    }
+    inflated.extend_from_slice(block);
+    Ok(())
+}
+
+/// The error for a body that is coded, and stands for more than `limit` bytes.
+pub(crate) fn inflates_too_far(limit: u64) -> Problem {
+    let detail = format!("the body inflates to more than {limit} bytes, the most that this server takes");
+    Problem::new(ErrorCode::BodyTooLarge, detail)
+}
+
+fn unread(error: &(dyn std::error::Error + Send + Sync + 'static), limit: u64) -> Problem {
+    if error.is::<LengthLimitError>() {
+        let detail = format!("the body is larger than {limit} bytes, the most that this server takes");
+        return Problem::new(ErrorCode::BodyTooLarge, detail);
+    }
+    Problem::new(ErrorCode::InvalidRequest, format!("the body did not arrive: {error}"))
 }
 
 /// Reads what an error response left unread, up to `limit` bytes: most clients read a response only after they have sent

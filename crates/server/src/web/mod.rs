@@ -3,5 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod call_options;
+pub(crate) mod content_coding;
 pub(crate) mod event_body;
 pub(crate) mod response;
+pub(crate) mod text;

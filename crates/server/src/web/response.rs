@@ -2,10 +2,11 @@
 
 use beep_python_protocol::{ErrorCode, Problem};
 use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::rejection_log::log_rejection;
+use crate::web::content_coding;
 use crate::web::event_body::Framing;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -41,6 +42,13 @@ pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Chunks> {
     if let Ok(value) = HeaderValue::from_str(&names) {
         response.headers_mut().insert(ALLOW, value);
     }
+    response
+}
+
+/// The error for a content coding that is not taken. It says which ones are, as no other error of this status does.
+pub(crate) fn coding_refused(refused: &Problem) -> Response<Chunks> {
+    let mut response = problem(refused);
+    response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(content_coding::ACCEPTED));
     response
 }
 

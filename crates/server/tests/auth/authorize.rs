@@ -3,7 +3,7 @@
 use std::fs;
 
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_server::auth::{AccessConfig, AccessDenied, AccessPolicy, Media, Peer, Token};
+use beep_python_server::auth::{AccessConfig, AccessDenied, AccessPolicy, Charset, Media, Peer, Token};
 use http::Request;
 
 struct TestHome {
@@ -34,7 +34,7 @@ impl TestHome {
             let (name, value) = header.split_once(':').unwrap();
             request = request.header(name, value.trim().replace("TOKEN", &self.token));
         }
-        self.policy.authorize_parts(Media::Json, peer, &request.body(()).unwrap().into_parts().0)
+        self.policy.authorize_parts(Media::Json, peer, &request.body(()).unwrap().into_parts().0).map(drop)
     }
 }
 
@@ -184,8 +184,8 @@ fn bodies_must_be_declared_as_json() {
         ("POST /a", &["transfer-encoding: chunked", "content-type: application/json; charset=utf-8"], Ok(())),
         ("POST /a", &["content-length: 2", "content-type: Application/JSON;charset=\"UTF-8\""], Ok(())),
         ("POST /a", &["content-length: 2", "content-type: application/json ; x=y; charset=utf8"], Ok(())),
-        ("POST /a", &["content-length: 2", "content-type: application/json; charset=utf-16"], refused),
-        ("POST /a", &["content-length: 2", "content-type: application/json; charset=latin1"], refused),
+        ("POST /a", &["content-length: 2", "content-type: application/json; charset=utf-16"], Ok(())),
+        ("POST /a", &["content-length: 2", "content-type: application/json; charset=latin1"], Ok(())),
         ("POST /a", &["content-length: 2"], refused),
         ("POST /a", &["transfer-encoding: chunked"], refused),
         ("POST /a", &["content-length: 2", "content-type:"], refused),
@@ -217,6 +217,23 @@ fn bodies_must_be_declared_as_json() {
         assert_eq!(test_home.ask(Peer::SameUser, line, &headers), *expected, "{line} {headers:?}");
     }
     assert_eq!(test_home.ask(Peer::SameUser, "POST http://localhost/a HTTP/2", &[]), refused, "there may be a body");
+}
+
+#[test]
+fn charset_of_a_body_is_told() {
+    for (kind, expected) in [
+        ("application/json", Charset::Utf8),
+        ("application/json; charset=utf-8", Charset::Utf8),
+        ("Application/JSON ;charset=\"UTF8\"; x=y", Charset::Utf8),
+        ("application/json; Charset=latin1", Charset::Other),
+        ("application/json; charset=", Charset::Other),
+        ("application/json; charset=utf-8; charset=utf-16", Charset::Other),
+    ] {
+        let request = Request::post("/a").header("host", "localhost").header("content-type", kind);
+        let parts = request.body(()).unwrap().into_parts().0;
+        let policy = test_home(AccessConfig::default()).policy;
+        assert_eq!(policy.authorize_parts(Media::Json, Peer::SameUser, &parts), Ok(expected), "{kind}");
+    }
 }
 
 #[test]

@@ -11,6 +11,9 @@ pub const CASES: &[Case] = cases![
     exception_is_complete,
     causes_and_contexts_are_reported,
     notes_and_groups_are_reported,
+    exceptions_say_what_python_says,
+    names_that_were_meant_are_told,
+    text_is_an_exception_where_repr_is,
     syntax_errors_show_the_place,
     exceptions_of_every_operation_are_results,
     exits_and_interrupts_are_exceptions,
@@ -70,13 +73,13 @@ async fn causes_and_contexts_are_reported(context: &TestContext) {
     assert_eq!((from.kind.as_str(), cause.kind.as_str(), cause.message.as_str()), ("ValueError", "KeyError", "'a'"));
     assert_eq!(cause.traceback.len(), 1);
     let during = raised(context, "try: 1/0\nexcept Exception: raise ValueError('while handling')").await;
-    assert_eq!(during.cause.map(|cause| cause.kind).as_deref(), Some("ZeroDivisionError"));
+    assert_eq!((during.cause, during.context.map(|c| c.kind)), (None, Some("ZeroDivisionError".to_owned())));
     let none = raised(context, "try: 1/0\nexcept Exception: raise ValueError('alone') from None").await;
-    assert_eq!(none.cause, None);
+    assert_eq!((none.cause, none.context), (None, None));
     let code = "try:\n    try: 1/0\n    except Exception as e: raise KeyError('b') from e\nexcept Exception as e: raise ValueError('c') from e";
     let chain = raised(context, code).await;
     let root = chain.cause.expect("a cause").cause.expect("its cause");
-    assert_eq!((root.kind.as_str(), root.cause), ("ZeroDivisionError", None));
+    assert_eq!((root.kind.as_str(), root.cause, root.context), ("ZeroDivisionError", None, None));
     let circle =
         raised(context, "a, b = ValueError('a'), ValueError('b')\na.__cause__ = b\nb.__cause__ = a\nraise a").await;
     assert_eq!(circle.message, "a", "a circle ends");
@@ -99,11 +102,84 @@ async fn notes_and_groups_are_reported(context: &TestContext) {
     assert_eq!(group.exceptions[1].exceptions[0].notes, ["n"]);
 }
 
+async fn exceptions_say_what_python_says(context: &TestContext) {
+    let told = raised(context, "x = {}\ny = 'ä' + x['a'] + 'b'").await;
+    let frame = &told.traceback[0];
+    let has_columns = context.version >= (3, 11);
+    let columns = (frame.column, frame.end_line, frame.end_column);
+    assert_eq!(columns, if has_columns { (Some(11), Some(2), Some(17)) } else { (None, None, None) });
+    assert_eq!(frame.caret.is_some(), has_columns, "{frame:?}");
+    let caret = frame.caret.as_ref().map(|caret| format!("    {caret}\n")).unwrap_or_default();
+    let expected = format!(
+        "Traceback (most recent call last):\n  File \"{}\", line 2, in <module>\n    y = 'ä' + x['a'] + 'b'\n{caret}KeyError: 'a'",
+        frame.file
+    );
+    assert_eq!(told.text.as_deref(), Some(expected.as_str()));
+    assert_eq!(format!("{told:#}"), expected);
+    for (code, between) in [
+        (
+            "except Exception as e: raise KeyError from e",
+            "The above exception was the direct cause of the following exception:",
+        ),
+        ("except Exception: raise KeyError", "During handling of the above exception, another exception occurred:"),
+    ] {
+        let told = raised(context, &format!("try: 1/0\n{code}")).await;
+        let text = told.text.expect("the text of all");
+        assert!(text.contains(&format!("ZeroDivisionError: division by zero\n\n{between}\n\nTraceback")), "{text}");
+        assert!(told.cause.or(told.context).expect("the other").text.is_none(), "it is in that of the whole");
+    }
+    if has_columns {
+        let group = raised(context, "raise ExceptionGroup('all', [ValueError(1)])").await;
+        let text = group.text.expect("the text of all");
+        assert!(text.starts_with("  + Exception Group Traceback (most recent call last):\n"), "{text}");
+        assert!(text.ends_with("    | ValueError: 1\n    +------------------------------------"), "{text}");
+    }
+}
+
+async fn names_that_were_meant_are_told(context: &TestContext) {
+    let meant = |name: &str| (context.version >= (3, 10)).then(|| format!("Did you mean: '{name}'?"));
+    for (code, name) in
+        [("length = 1\nlenght", "length"), ("import os\nos.pth", "path"), ("def f(): pritn(1)\nf()", "print")]
+    {
+        let told = raised(context, code).await;
+        assert_eq!(told.suggestion, meant(name), "{code}");
+        let last = told.text.as_deref().and_then(|text| text.lines().last().map(str::to_owned));
+        let suggestion = told.suggestion.as_ref().map(|suggestion| format!(". {suggestion}")).unwrap_or_default();
+        assert_eq!(last, Some(format!("{told}{suggestion}")), "{code}");
+    }
+    let forgotten = raised(context, "colorsys.hue").await.suggestion.unwrap_or_default();
+    assert_eq!(forgotten.starts_with("Did you forget to import 'colorsys'"), context.version >= (3, 12), "{forgotten}");
+}
+
+/// What a reader is shown of a value is its repr, and what that raises is raised.
+async fn text_is_an_exception_where_repr_is(context: &TestContext) {
+    for (code, kind, has_frame) in [
+        ("class Bad:\n    def __repr__(self): return 1/0\nBad()", "ZeroDivisionError", true),
+        ("class Bad:\n    def __repr__(self): return 5\n[Bad()]", "TypeError", false),
+        ("10**5000", "ValueError", false),
+    ] {
+        let execution = context.python.evaluate_streaming_to_text(code).await.expect("it runs");
+        let ended = execution.result::<Response<Option<String>>>().await;
+        if kind == "ValueError" && ended.is_ok() {
+            continue; // a Python from before there was a limit
+        }
+        let Err(Error::Python(raised)) = ended else { panic!("{code}: {ended:?}") };
+        assert_eq!(
+            (raised.exception.kind.as_str(), !raised.exception.traceback.is_empty()),
+            (kind, has_frame),
+            "{code}"
+        );
+    }
+}
+
 async fn syntax_errors_show_the_place(context: &TestContext) {
     let told = raised(context, "x = 1\ny = 2 +\n").await;
     let place = told.syntax.expect("a place");
     assert_eq!((told.kind.as_str(), place.line, place.text.trim_end()), ("SyntaxError", 2, "y = 2 +"));
     assert!(place.caret.ends_with('^') && place.column >= 1, "{place:?}");
+    assert!(place.file.is_some_and(|file| file.starts_with("<session ")));
+    let late = raised(context, "x = 1\nreturn x").await.syntax.expect("a place");
+    assert_eq!((late.line, late.text.trim_end()), (2, "return x"), "the compiler's, not the parser's");
     assert_eq!(raised(context, "if x:\npass").await.kind, "IndentationError");
     assert_eq!(raised(context, "x = 'a\0b'").await.cause, None, "a null character is refused by Python itself");
 }

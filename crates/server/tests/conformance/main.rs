@@ -23,6 +23,7 @@ mod faults;
 mod grpcio;
 mod handles;
 mod infrastructure;
+mod kept_callbacks;
 mod leases;
 mod limits;
 mod nested;
@@ -77,6 +78,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "faults", cases: faults::CASES },
     Subject { name: "clients", cases: clients::CASES },
     Subject { name: "sessions", cases: sessions::CASES },
+    Subject { name: "kept_callbacks", cases: kept_callbacks::CASES },
     Subject { name: "leases", cases: leases::CASES },
     Subject { name: "limits", cases: limits::CASES },
     Subject { name: "nested", cases: nested::CASES },

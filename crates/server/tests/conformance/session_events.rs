@@ -97,8 +97,10 @@ async fn a_line_without_its_end_is_not_held_back(context: &TestContext) {
     let mut events = events(context).await;
     let code = "import threading\ngo, end = threading.Event(), threading.Event()\n\
                 def late():\n    go.wait()\n    print('50 %', end='')\n    end.wait()\n    print(' 100 %', end='')\n\
-                thread = threading.Thread(target=late)\nthread.start()\nthreading.Timer(0.05, go.set).start()";
+                thread = threading.Thread(target=late)\nthread.start()";
     run(&context.python, code).await;
+    // Its call has ended.
+    run(&context.python, "go.set()").await;
     assert_eq!(written(&mut events, 4).await, "50 %");
     run(&context.python, "end.set()\nthread.join()").await;
     assert_eq!(written(&mut events, 6).await, " 100 %");
@@ -134,7 +136,11 @@ async fn a_restart_is_told(context: &TestContext) {
     let SessionEvent::Restarted(epoch) = next(&mut events).await else { panic!("not a restart") };
     assert_eq!((epoch.session_id.as_str(), epoch.session_epoch), (context.session.as_str(), 2));
     assert_eq!(epoch.death.expect("a death").cause, Some(DeathCause::Host));
-    run(&context.python, "import threading\nthreading.Timer(0.01, print, ['anew']).start()").await;
+    let code =
+        "import threading\ngo = threading.Event()\nthreading.Thread(target=lambda: (go.wait(), print('anew'))).start()";
+    run(&context.python, code).await;
+    // Its call has ended.
+    run(&context.python, "go.set()").await;
     assert_eq!(written(&mut events, 5).await, "anew\n");
     context.python.evaluate::<()>("import os; os._exit(3)").await.expect_err("it ends its process");
     let SessionEvent::Restarted(epoch) = next(&mut events).await else { panic!("not a restart") };

@@ -80,8 +80,10 @@ async fn input_of_a_call_that_is_stopped_ends(context: &TestContext) {
 }
 
 async fn input_of_another_thread_ends_too(context: &TestContext) {
-    let code = "import threading\nseen = []\ndef ask():\n    try: input()\n    except BaseException as error: seen.append(type(error).__name__)\n\
-                thread = threading.Thread(target=ask)\ntry:\n    thread.start()\n    thread.join()\nfinally: thread.join()";
+    // Not by two `join()`: after an interrupted one, Python up to 3.12 takes the thread for ended.
+    let code = "import threading\nseen, done = [], threading.Event()\ndef ask():\n    try: input()\n\
+                \x20   except BaseException as error: seen.append(type(error).__name__)\n    done.set()\n\
+                thread = threading.Thread(target=ask)\ntry:\n    thread.start()\n    thread.join()\nfinally: done.wait()";
     let (asked, told) = cancelled_at_input(context, code).await;
     assert_eq!((told.outcome, asked), (Some(Outcome::StateKept), 1), "{told:?}");
     assert_eq!(context.python.evaluate::<Vec<String>>("seen").await.expect("kept"), ["EOFError"]);
@@ -210,7 +212,7 @@ async fn an_interrupted_call_says_where_it_was(context: &TestContext) {
         assert_eq!(exception.kind, kind, "{code}");
         assert_eq!(places(&exception.traceback)[..expected.len()], *expected, "{code}: {exception:?}");
         assert_eq!(told.traceback, [], "it is in the exception");
-        assert!(exception.traceback[0].code.is_some() && exception.traceback[0].file.starts_with("<session"));
+        assert!(exception.traceback[0].code.is_some() && exception.traceback[0].file.contains("/ipykernel_beep_"));
     }
     // Where the code caught the interrupt, and went on to its end.
     let nap = format!("{nap}async def wait():\n    await asyncio.sleep(1000)\n");

@@ -2,9 +2,9 @@
 //! sends and `< ` before each that it gets. Several exchanges can follow one another in a block.
 //!
 //! * `http`: `> POST /path`, headers, and a body, which may take several lines; `< 200`, headers, and the body. What goes
-//!   to `/rpc/` goes to the RPC backend. A body of `application/octet-stream` is written as the hexadecimal numbers of its
-//!   bytes.
-//! * `pipe`: a line, and the line that answers it, or several. Bytes that are no line are written as numbers, too.
+//!   to `/rpc/` goes to the RPC backend. A body that is no JSON is written as the hexadecimal numbers of its bytes.
+//! * `pipe`: a line, and the line that answers it, or several; those of other ids may come earlier. Bytes that are no line are
+//!   written as numbers, too.
 //! * `grpc`: `> Service/Rpc`, metadata, and the message as JSON, or several; `< ` and the message, or the name of a status and
 //!   what it says.
 

@@ -34,7 +34,7 @@ fn over_http(server: &Server, example: &Example, names: &mut Names) -> Result<()
     let filled: Vec<_> = headers.iter().map(|(name, value)| (*name, names.fill(value))).collect();
     let headers: Vec<_> = filled.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let port = if path.starts_with("/rpc/") { server.rpc } else { server.http };
-    let is_binary = headers.iter().any(|(name, value)| *name == "Content-Type" && *value == "application/octet-stream");
+    let is_binary = matches!(body.as_bytes(), [b'0'..=b'9' | b'a'..=b'f', ..]);
     let body = if is_binary { bytes_of(&body)? } else { body.into_bytes() };
     let answer = http::Connection::open(port).request_bytes(method, path, &headers, &body);
     let text = String::from_utf8_lossy(&answer.body).into_owned();
@@ -87,14 +87,29 @@ fn over_a_pipe(connection: &mut pipe::Connection, example: &Example, names: &mut
             false => connection.send(bytes_of(line)?),
         }
     }
-    example.got.iter().try_for_each(|expected| {
+    // Lines of requests with an id come in any order.
+    let mut early: Vec<String> = Vec::new();
+    example.got.iter().enumerate().try_for_each(|(at, expected)| {
         if expected.starts_with('{') {
-            return names.compare_bodies(expected, &connection.receive_text());
+            let wanted = id_of(expected);
+            if let Some(came) = early.iter().position(|line| id_of(line) == wanted) {
+                return names.compare_bodies(expected, &early.remove(came));
+            }
+            let mut line = connection.receive_text();
+            while id_of(&line) != wanted && example.got[at + 1..].iter().any(|later| id_of(later) == id_of(&line)) {
+                early.push(std::mem::replace(&mut line, connection.receive_text()));
+            }
+            return names.compare_bodies(expected, &line);
         }
         let bytes = bytes_of(expected)?;
         let got = connection.receive_bytes(bytes.len());
         if got == bytes { Ok(()) } else { Err(format!("expected {expected}, but got {got:02x?}")) }
     })
+}
+
+/// The id of the request to which a line belongs.
+fn id_of(line: &str) -> Option<serde_json::Value> {
+    serde_json::from_str::<serde_json::Value>(line).ok()?.get("id").cloned()
 }
 
 fn over_grpc(server: &Server, example: &Example, names: &mut Names) -> Result<(), String> {

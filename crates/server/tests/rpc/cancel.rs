@@ -81,11 +81,16 @@ fn endless(gate: &Gate, interrupted: &Path) -> String {
 }
 
 fn wait_for(path: &Path) {
+    assert!(comes(path), "{} does not come", path.display());
+}
+
+/// Waits for a file.
+fn comes(path: &Path) -> bool {
     let began = std::time::Instant::now();
-    while !path.exists() {
-        assert!(began.elapsed().as_secs() < 60, "{} does not come", path.display());
+    while !path.exists() && began.elapsed().as_secs() < 60 {
         pause();
     }
+    path.exists()
 }
 
 /// Between two looks at what no event tells.
@@ -101,7 +106,10 @@ async fn is_interrupted(kind: Kind, option: Option<(&str, &str)>, end: impl FnOn
     let connection = kind.send(&server, &endless(&gate, &interrupted), option);
     gate.begun();
     end(connection);
-    wait_for(&interrupted);
+    if !comes(&interrupted) {
+        let session = another(&server).inspect_session("default").await;
+        panic!("{kind:?} {option:?} was not interrupted: {session:?}");
+    }
     assert_eq!(another(&server).evaluate::<i64>("kept").await.expect("the session goes on"), 1, "{kind:?}");
 }
 

@@ -98,7 +98,8 @@ pub fn session_events(
     body: &[u8],
 ) -> Result<SessionEvents, Problem> {
     let named = options.request_id.as_deref().map(|id| RequestId::new(Bytes::copy_from_slice(id.as_bytes())));
-    sessions.get(&session_named(session, body)?)?.events(named.or(request_id))
+    let session = sessions.get(&session_named(session, body)?)?;
+    session.events(named.or(request_id), options.offered(), options.form())
 }
 
 /// Names an environment: by its own name, or by provider and model. A request to install names packages too.

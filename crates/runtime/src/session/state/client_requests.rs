@@ -6,10 +6,14 @@ use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::session::state::subscribers::SubscriptionId;
 use crate::worker::wire::WireId;
 
 /// How many may wait for an answer in one session.
 const MAX_CLIENT_REQUESTS: usize = 1024;
+
+/// No call has this id.
+pub(crate) const NOBODY: WireId = WireId(0);
 
 /// The reply of a client: the body of the request that carried it.
 #[derive(Debug)]
@@ -36,8 +40,10 @@ pub(crate) struct ClientRequests {
 
 #[derive(Debug)]
 struct PendingRequest {
-    /// The call that asks.
+    /// The call that asks; [`NOBODY`] where none runs for the code that does.
     call: WireId,
+    /// The subscription over which a kept callback's client is asked.
+    over: Option<SubscriptionId>,
     reply: oneshot::Sender<ClientReply>,
     host_call: HostCallId,
 }
@@ -61,6 +67,7 @@ impl ClientRequests {
     pub(crate) fn open(
         &mut self,
         call: WireId,
+        over: Option<SubscriptionId>,
         host_call: HostCallId,
     ) -> Result<(String, oneshot::Receiver<ClientReply>), Problem> {
         if self.pending.len() >= MAX_CLIENT_REQUESTS {
@@ -69,7 +76,7 @@ impl ClientRequests {
         }
         self.last_id += 1;
         let (reply, receiver) = oneshot::channel();
-        self.pending.insert(self.last_id, PendingRequest { call, reply, host_call });
+        self.pending.insert(self.last_id, PendingRequest { call, over, reply, host_call });
         Ok((format!("q{}", self.last_id), receiver))
     }
 
@@ -93,6 +100,11 @@ impl ClientRequests {
         }
         let ended = self.pending.extract_if(|_, request| request.call == call).map(|(_, request)| request);
         Some(EndedRequests { _pending: ended.collect() })
+    }
+
+    /// Ends the requests that went to these subscribers.
+    pub(crate) fn end_over(&mut self, ended: &[SubscriptionId]) {
+        self.pending.retain(|_, request| request.over.is_none_or(|over| !ended.contains(&over)));
     }
 
     /// Ends the request that this call from Python is, if it is one: nobody waits for its answer.

@@ -18,7 +18,7 @@ use crate::session::state::effect::Effects;
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::state::SessionState;
-use crate::session::state::subscribers::Subscriber;
+use crate::session::state::subscribers::{Subscriber, SubscriptionId};
 use crate::worker::wire::WireId;
 
 /// The call that runs, as far as its limits are concerned.
@@ -64,7 +64,7 @@ impl SessionState {
     }
 
     /// Subscribes to what belongs to no call that runs.
-    pub(crate) fn subscribe(&mut self, subscriber: Subscriber, session: &str) -> Result<(), Problem> {
+    pub(crate) fn subscribe(&mut self, subscriber: Subscriber, session: &str) -> Result<SubscriptionId, Problem> {
         if matches!(self.lifecycle, Lifecycle::Closed) {
             return Err(self.problem_of_end().unwrap_or_else(closing_error));
         }
@@ -73,7 +73,15 @@ impl SessionState {
 
     /// Ends the subscriptions of this id. Returns false where there are none.
     pub(crate) fn end_subscriptions(&mut self, request_id: &RequestId) -> bool {
-        self.subscribers.end_of(request_id, self.stats.epoch)
+        let ended = self.subscribers.end_of(request_id, self.stats.epoch);
+        self.client_requests.end_over(&ended);
+        !ended.is_empty()
+    }
+
+    /// A subscriber of the session goes, and answers no callbacks any more.
+    pub(crate) fn unsubscribe(&mut self, id: SubscriptionId) {
+        self.subscribers.remove(id);
+        self.client_requests.end_over(&[id]);
     }
 
     /// Sends a request to the client of this call. The receiver fails once the client will not answer any more.
@@ -100,7 +108,7 @@ impl SessionState {
             let detail = "the call that this code belongs to has ended, or its client accepts no such request";
             return Err(Problem::new(ErrorCode::InvalidRequest, detail));
         }
-        let (question, reply) = self.client_requests.open(id, host_call)?;
+        let (question, reply) = self.client_requests.open(id, None, host_call)?;
         if !self.emit(id, Event::ClientRequest(ClientRequest { id: question, kind, body })) {
             self.client_requests.end_of(id); // the client has gone
         }

@@ -10,6 +10,7 @@ pub(crate) mod calls;
 pub(crate) mod client_requests;
 pub(crate) mod effect;
 pub(crate) mod events;
+pub(crate) mod kept_callbacks;
 pub(crate) mod lifecycle;
 pub(crate) mod nested;
 pub(crate) mod reply_sink;

@@ -4,9 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::session::call::CallId;
 
-/// The least time that a session has to free what a stopped call left, its processes too, which may have to clean up.
-pub(super) const TIME_TO_FREE: Duration = Duration::from_secs(1);
-
 /// What one sample showed.
 #[derive(Clone, Copy)]
 pub(super) struct Count {
@@ -18,8 +15,9 @@ pub(super) struct Count {
 }
 
 /// Follows a session that has too many processes.
-#[derive(Default)]
 pub(super) struct LeftProcesses {
+    /// How long they may be there.
+    time: Duration,
     before: Option<Count>,
     left: Option<Left>,
 }
@@ -31,6 +29,10 @@ struct Left {
 }
 
 impl LeftProcesses {
+    pub(super) fn new(time: Duration) -> LeftProcesses {
+        LeftProcesses { time, before: None, left: None }
+    }
+
     /// Notes what a sample showed, and tells whether it is tolerated.
     pub(super) fn tolerate(&mut self, count: Count, now: Instant) -> bool {
         let before = self.before.replace(count);
@@ -44,7 +46,7 @@ impl LeftProcesses {
             Some(_) => left_before.map(|before| before.processes),
         };
         if let (None, Some(processes)) = (&self.left, left) {
-            self.left = Some(Left { processes, until: now + TIME_TO_FREE });
+            self.left = Some(Left { processes, until: now + self.time });
         }
         self.left.as_ref().is_some_and(|left| now < left.until && count.processes <= left.processes)
     }
@@ -54,13 +56,15 @@ impl LeftProcesses {
 mod tests {
     use super::*;
 
+    const TIME: Duration = Duration::from_secs(1);
+
     fn count(call: Option<u64>, processes: u64) -> Count {
         Count { processes, too_many: processes > 4, call: call.map(CallId) }
     }
 
     #[test]
     fn call_that_makes_too_many_is_not_tolerated() {
-        let (mut left, now) = (LeftProcesses::default(), Instant::now());
+        let (mut left, now) = (LeftProcesses::new(TIME), Instant::now());
         assert!(left.tolerate(count(Some(1), 4), now));
         assert!(!left.tolerate(count(Some(1), 5), now));
         assert!(!left.tolerate(count(Some(1), 5), now), "and does not become so");
@@ -68,22 +72,22 @@ mod tests {
 
     #[test]
     fn next_call_does_not_pay_for_them() {
-        let (mut left, now) = (LeftProcesses::default(), Instant::now());
+        let (mut left, now) = (LeftProcesses::new(TIME), Instant::now());
         assert!(!left.tolerate(count(Some(1), 7), now));
         assert!(left.tolerate(count(Some(2), 7), now));
-        assert!(left.tolerate(count(Some(3), 6), now + TIME_TO_FREE / 2));
-        assert!(!left.tolerate(count(Some(3), 8), now + TIME_TO_FREE / 2), "it made one more");
-        assert!(!left.tolerate(count(Some(3), 6), now + TIME_TO_FREE), "they do not end");
+        assert!(left.tolerate(count(Some(3), 6), now + TIME / 2));
+        assert!(!left.tolerate(count(Some(3), 8), now + TIME / 2), "it made one more");
+        assert!(!left.tolerate(count(Some(3), 6), now + TIME), "they do not end");
     }
 
     #[test]
     fn idle_session_has_time_to_end_them() {
-        let (mut left, now) = (LeftProcesses::default(), Instant::now());
+        let (mut left, now) = (LeftProcesses::new(TIME), Instant::now());
         assert!(!left.tolerate(count(Some(1), 7), now));
         assert!(left.tolerate(count(None, 7), now));
-        assert!(left.tolerate(count(Some(2), 5), now + TIME_TO_FREE / 2));
-        assert!(!left.tolerate(count(None, 5), now + TIME_TO_FREE), "the time does not begin anew");
-        assert!(left.tolerate(count(None, 4), now + TIME_TO_FREE));
-        assert!(left.tolerate(count(None, 5), now + TIME_TO_FREE), "it does with new ones");
+        assert!(left.tolerate(count(Some(2), 5), now + TIME / 2));
+        assert!(!left.tolerate(count(None, 5), now + TIME), "the time does not begin anew");
+        assert!(left.tolerate(count(None, 4), now + TIME));
+        assert!(left.tolerate(count(None, 5), now + TIME), "it does with new ones");
     }
 }

@@ -13,7 +13,7 @@ use crate::session::limits::SessionLimits;
 use crate::session::shared::{SessionInner, running};
 use crate::session::state::events::RunningCall;
 use crate::session::state::untold::TooLarge;
-use crate::session::supervisor::left_processes::{Count, LeftProcesses, TIME_TO_FREE};
+use crate::session::supervisor::left_processes::{Count, LeftProcesses};
 use crate::worker::resource_usage::{MemoryQuestion, ResourceUsage, Sampler};
 use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
@@ -23,6 +23,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest grace of a call that exceeds a limit of memory or processes: it goes on taking more meanwhile.
 const GROWING_GRACE: Duration = Duration::from_millis(500);
+/// The least time that a session has to free what a stopped call left, its processes too, which may have to clean up.
+const LEAST_TIME_TO_FREE: Duration = Duration::from_secs(1);
 /// What code may take meanwhile, to free it.
 const FREEING_SLACK: u64 = 16 << 20;
 /// What a process may have mapped beyond the memory limit of its session. Beyond that, Python itself raises MemoryError. The
@@ -62,7 +64,7 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
     let mut observed = Observed::default();
     let mut was_exceeded = false;
     let mut held_too_much = None;
-    let mut left_processes = LeftProcesses::default();
+    let mut left_processes = LeftProcesses::new(time_to_free(limits));
     loop {
         wait_for_poll(inner, always).await;
         let call = running_call(inner);
@@ -115,12 +117,16 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
     }
 }
 
+fn time_to_free(limits: &SessionLimits) -> Duration {
+    limits.grace.max(LEAST_TIME_TO_FREE)
+}
+
 /// How much a session has, though the call that took it was stopped, and until when it may.
 type HeldTooMuch = Option<(TooLarge, Instant)>;
 
 fn too_large(limits: &SessionLimits, usage: &ResourceUsage) -> HeldTooMuch {
     let limit = limits.memory_bytes.filter(|&limit| usage.memory_bytes > limit)?;
-    let large = TooLarge { held: usage.memory_bytes, limit, time: limits.grace.max(TIME_TO_FREE) };
+    let large = TooLarge { held: usage.memory_bytes, limit, time: time_to_free(limits) };
     Some((large, Instant::now() + large.time))
 }
 

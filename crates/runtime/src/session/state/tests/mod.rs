@@ -4,5 +4,6 @@ mod calls;
 mod events;
 mod fixture;
 mod histories;
+mod kept_callbacks;
 mod lifecycle;
 mod running;

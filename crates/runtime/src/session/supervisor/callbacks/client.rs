@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::session::event::{ClientRequestKind, Event};
 use crate::session::shared::SessionInner;
 use crate::session::state::client_requests::{ClientReply, HostCallId};
+use crate::session::state::state::SessionState;
 use crate::session::supervisor::callbacks::message::ClientMessage;
 use crate::session::supervisor::stdio::StdioPump;
 use crate::worker::wire::WireId;
@@ -36,6 +37,12 @@ pub(crate) fn carry_out_client_call(
         Ok(ClientMessage::Log(params)) => return tell(inner, stdio, of, || Event::Log(bytes(params).into())),
         Ok(ClientMessage::Progress(params)) => return tell(inner, stdio, of, || Event::Progress(bytes(params).into())),
         Ok(ClientMessage::ClearOutput { wait }) => return tell(inner, stdio, of, || Event::ClearOutput { wait }),
+        Ok(ClientMessage::KeepCallback { over }) => return ClientCall::Done(keep_callback(inner, over.as_deref())),
+        Ok(ClientMessage::KeptCallback { over, callback }) => {
+            let host_call = HostCallId { id, takes_nested: takes_nested_calls(callback) };
+            let callback = bytes(callback);
+            return ask(inner, stdio, |state| state.ask_subscriber(of, &over, callback, host_call));
+        }
         Ok(ClientMessage::Input(params)) => (ClientRequestKind::Input, params),
         Ok(ClientMessage::Callback(params)) => (ClientRequestKind::Callback, params),
         Err(error) => {
@@ -45,13 +52,25 @@ pub(crate) fn carry_out_client_call(
     };
     let host_call = HostCallId { id, takes_nested: takes_nested_calls(params) };
     let params = bytes(params);
-    inner.update(|state, link, _| {
+    ask(inner, stdio, |state| state.request_from_client(of, kind, params, host_call))
+}
+
+fn ask(
+    inner: &SessionInner,
+    stdio: &StdioPump,
+    ask: impl FnOnce(&mut SessionState) -> Result<oneshot::Receiver<ClientReply>, Problem>,
+) -> ClientCall {
+    let asked = inner.update(|state, link, _| {
         stdio.drain_into(state, link, &inner.id); // earlier output comes first
-        match state.request_from_client(of, kind, params, host_call) {
-            Ok(reply) => ClientCall::Asked(reply),
-            Err(problem) => ClientCall::Done(Err(problem)),
-        }
-    })
+        ask(state)
+    });
+    asked.map_or_else(|problem| ClientCall::Done(Err(problem)), ClientCall::Asked)
+}
+
+/// Says over which subscription the client of a callback will be asked, and whether it takes arguments in the exact form.
+fn keep_callback(inner: &SessionInner, over: Option<&str>) -> Result<Bytes, Problem> {
+    let (id, form) = inner.read(|state, _| state.keep_callback(over))?;
+    Ok(format!(r#"{{"over":"{id}","exact":{}}}"#, form == ValueForm::Exact).into())
 }
 
 /// Gives the client of a call an event, behind earlier output; the session's subscribers where the call has ended.

@@ -24,6 +24,16 @@ pub(crate) enum ClientMessage<'a> {
     /// Ask it for the result of a callback: `{"name", "nested", "args", "kwargs"}`.
     #[serde(borrow)]
     Callback(&'a RawValue),
+    /// Ask for the result of a callback that is kept, over this subscription.
+    #[serde(rename = "kept_callback")]
+    KeptCallback {
+        over: String,
+        #[serde(borrow)]
+        callback: &'a RawValue,
+    },
+    /// Keep a callback: of the client with this subscription, else of the only subscriber that answers callbacks.
+    #[serde(rename = "keep_callback")]
+    KeepCallback { over: Option<String> },
     /// Clear what the call has shown; with `wait`, not before the call shows something else.
     #[serde(rename = "clear_output")]
     ClearOutput { wait: bool },
