@@ -297,7 +297,7 @@ impl Code {
                 let decode = format!(
                     "__import__('beep_python._source_text', fromlist=['decode']).decode(bytes.fromhex('{digits}'))"
                 );
-                client.evaluate(&*decode).await.map(Cow::Owned)
+                client.evaluate(&decode).await.map(Cow::Owned)
             }
         }
     }
