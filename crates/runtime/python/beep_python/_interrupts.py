@@ -27,6 +27,7 @@ from _signal import (
 
 from . import _exceptions, _shared_page, _stopped
 from ._builtins import own as __builtins__
+from ._output import is_writing
 
 # A real-time signal in the middle of their range, which nobody is known to use: the C library has the first two or three, .NET takes
 # SIGRTMIN (34), Mono one that is free, Android's C library those up to 41, Valgrind the last (64). The classic ones are all
@@ -46,7 +47,7 @@ class Guarded:
     def __call__(self, signum, frame):
         gate = self.gate
         if gate.slot >= 0:
-            if gate.deferrals:
+            if gate.deferrals or is_writing(frame):
                 gate.postpone(self.handler, signum, frame)
                 return None
             return self.handler(signum, frame)
@@ -137,7 +138,7 @@ class InterruptGate:
             return
         if not self.page[_shared_page.INTERRUPT]:  # the signal is the repetition of one that was taken
             return
-        if self.deferrals:
+        if self.deferrals or is_writing(frame):
             self.deferred = True
             return
         self.page[_shared_page.INTERRUPT] = 0  # before the bytes of requests are read, which the host writes before this one
@@ -203,6 +204,11 @@ class InterruptGate:
     def postpone(self, handler, signum, frame):
         self.postponed.append((handler, signum, frame))
         self.deferred = True
+
+    def catch_up_after_write(self):
+        """Handles the signals that came while bytes were written."""
+        if self.deferred and not self.deferrals and get_ident() == self.main:
+            self.catch_up()
 
     def catch_up(self):
         """Handles the signals that came while they were deferred."""

@@ -5,6 +5,7 @@ import sys
 import time
 from fcntl import ioctl
 from os import set_blocking
+from select import select
 from termios import FIONREAD
 
 from . import _shared_page
@@ -16,6 +17,7 @@ STEPS = 700  # some 14 ms at least; then the other descriptor is no longer a pip
 DRAIN_STEPS = 700  # some 50 ms in all, while more output keeps coming
 DRAIN_STEPS_SLOW = 70_000  # some 5 s, while the host has not read it yet
 NOTHING = bytes(4)
+DEPTH = 5  # what `write` calls, and a handler of a signal, with another signal in it
 NAMES = {1: "<stdout>", 2: "<stderr>"}
 
 
@@ -27,6 +29,7 @@ class OrderedStream(io.FileIO):
 
     client = None  # of the running call
     page = bytearray(_shared_page.PAGE)  # in a worker, the one that it shares with the host
+    catch_up = staticmethod(lambda: None)  # in a worker, handles the signals that waited for the end of `write`
 
     def __init__(self, fd, name):
         super().__init__(fd, "w", closefd=False)
@@ -52,9 +55,19 @@ class OrderedStream(io.FileIO):
             size = write(data)
             if size:
                 OrderedStream.page[unfinished] = 1
+            OrderedStream.catch_up()
             return size
 
         return write_and_note
+
+    def flushing(self, flush):
+        """Flushes a buffer above."""
+
+        def flush_and_catch_up():
+            flush()
+            OrderedStream.catch_up()
+
+        return flush_and_catch_up
 
     def wait_for_other_pipe(self):
         count = bytearray(4)
@@ -67,6 +80,24 @@ class OrderedStream(io.FileIO):
         except OSError:  # the user's code replaced it
             pass
         self.other = None
+
+
+_WRITE = OrderedStream.write.__code__
+
+
+def is_writing(frame):
+    """Whether a signal comes as `write` has written, or will at once. An exception there would leave the bytes in the buffer, which would
+    write them again. Where the pipe is full it ends the wait, as it should."""
+    for _ in range(DEPTH):
+        if frame is None or frame.f_code is _WRITE:
+            break
+        frame = frame.f_back
+    if frame is None or frame.f_code is not _WRITE:
+        return False
+    try:
+        return select((), (frame.f_locals["self"],), (), 0)[1] != []
+    except (OSError, ValueError):
+        return False
 
 
 def streams():
@@ -85,7 +116,7 @@ def open_stream(stream, fd):
     """Opens a text stream for this descriptor, again where it was closed or detached."""
     raw = OrderedStream(fd, NAMES[fd])
     buffer = io.BufferedWriter(raw)
-    buffer.write = raw.noting(buffer.write)
+    buffer.write, buffer.flush = raw.noting(buffer.write), raw.flushing(buffer.flush)
     # Text goes to the buffer at once: what the stream keeps to itself would be lost if a signal struck while it is flushed.
     stream.__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True)
 

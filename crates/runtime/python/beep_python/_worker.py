@@ -98,7 +98,7 @@ class Worker:
         self.session.enter(request["tag"], request["epoch"], request.get("handles"))
         builtins.display = self.client.display
         _output.OrderedStream.client = _current.client = self.client
-        _output.OrderedStream.page = self.gate.page
+        _output.OrderedStream.page, _output.OrderedStream.catch_up = self.gate.page, self.gate.catch_up_after_write
         self.private.append(self.std_streams.enter(fd["stdout"], fd["stderr"], self.client, request.get("stdin")))
         self.origin.enter()
         self.client.teller.enter()

@@ -1,4 +1,5 @@
 import os
+import re
 import unittest
 
 from beep_python import _output, _wire
@@ -52,6 +53,33 @@ class Output(WorkerTest):
         self.host.evaluate("import threading\ngo = threading.Event()\nthreading.Thread(target=lambda: go.wait() and print('late')).start()")
         self.host.evaluate("go.set()")
         self.assertEqual(self.host.message()[2:], (32 + 1, b"\x01late\n"))
+
+    def test_interrupted_lines_are_written_once(self):
+        """Whether the code's handler raises, or the host interrupts, in whatever moment of a write."""
+        code = (
+            "import signal\ndef raises(*_):\n    global armed\n    if armed:\n        armed = False\n        raise KeyboardInterrupt\n"
+            "lines, times, armed = iter(range(8000)), 0, False\n"
+            "signal.signal(signal.SIGALRM, raises)\nsignal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)\n"
+            "while True:\n    try:\n        armed = True\n        for line in lines: print('<%d>' % line)\n        armed = False\n        break\n"
+            "    except KeyboardInterrupt: times += 1\n"
+            "signal.setitimer(signal.ITIMER_REAL, 0)\ntimes"
+        )
+        self.assertGreater(self.host.evaluate(code), 10)
+        lines = re.findall("<.*?>", self.host.output(self.host.stdout))  # an interrupted print may lack its line end
+        self.assertEqual(len(lines), len(set(lines)))
+        self.assertGreater(len(lines), 7000)
+        request_id = self.host.send(
+            EVALUATE,
+            {
+                "expression": "lines = iter(range(2000))\nwhile True:\n    try:\n        for line in lines: print('<%d>' % line)\n        break\n"
+                "    except KeyboardInterrupt: pass"
+            },
+        )
+        for _ in range(50):
+            self.host.press_ctrl_c(request_id)
+        self.host.answer(request_id)
+        lines = re.findall("<.*?>", self.host.output(self.host.stdout))  # an interrupted print may lack its line end
+        self.assertEqual(len(lines), len(set(lines)))
 
     def test_threads_that_print_for_ever(self):
         self.host.evaluate(
