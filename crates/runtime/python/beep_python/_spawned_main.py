@@ -3,8 +3,6 @@
 code of the session runs there.
 """
 
-import __future__
-
 import ast
 import io
 import marshal
@@ -105,11 +103,10 @@ def definitions(namespace):
     """What makes the names that code of the session has defined, and these names."""
     steps, made = [], set()
     for source, program in list(_current.compiler.programs.items()):
-        flags = 0
+        flags = program.futures
         for node in () if program.is_inert else parsed(source, program.file):
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                flags |= sum([getattr(__future__, alias.name).compiler_flag for alias in node.names])
-                continue
+                continue  # the program has it in its flags
             names = bound_by(node)
             if is_definition(node, namespace) and ("*" in names or not names.isdisjoint(namespace)):
                 code = compile(ast.Module([node], []), program.file, "exec", flags, dont_inherit=True)
