@@ -51,9 +51,9 @@ def begin(steps, path):
     sys.path[:] = path
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
-    left = ()
-    while len(left) != len(steps):  # one may need what a later one makes
-        steps, left = left or steps, []
+    left, tried = steps, None
+    while left and len(left) != tried:  # one may need what a later one makes
+        steps, left, tried = left, [], len(left)
         for kind, names, data in steps:
             try:
                 if kind == "code":

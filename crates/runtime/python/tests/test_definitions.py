@@ -76,6 +76,11 @@ class Definitions(WorkerTest):
             self.host.evaluate("pool.terminate(); pool.join()")
         self.assertEqual(self.host.output(self.host.stdout), "not there\n", "no code ran but definitions")
 
+    def test_a_session_of_which_all_can_be_sent(self):
+        self.host.evaluate("del _spawn_hook, ProcessPoolExecutor, annotations")
+        self.host.evaluate("def f(x): return x + 1")
+        self.assertEqual(self.host.evaluate("with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map_async(f, [1]).get(20)\nmade"), [2])
+
     def test_processes_and_executors(self):
         self.host.evaluate("def put(queue, x): queue.put(x + 1)")
         for method in METHODS:
