@@ -4,7 +4,9 @@ code of the session runs there.
 """
 
 import ast
+import inspect
 import io
+import linecache
 import marshal
 import pickle
 import sys
@@ -101,18 +103,40 @@ class Main:
 
 def definitions(namespace):
     """What makes the names that code of the session has defined, and these names."""
-    steps, made = [], set()
-    for source, program in list(_current.compiler.programs.items()):
-        flags = program.futures
-        for node in () if program.is_inert else parsed(source, program.file):
-            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                continue  # the program has it in its flags
+    steps, made, compiler = [], set(), _current.compiler
+    programs = {program.file: program for program in list(compiler.programs.values())}
+    for file in list(compiler.sources.users):
+        program = programs.get(file)
+        if program is not None and program.is_inert:
+            continue
+        flags = compiler.futures if program is None else program.futures
+        for node in parsed("".join(linecache.getlines(file)), file):
             names = bound_by(node)
-            if is_definition(node, namespace) and ("*" in names or not names.isdisjoint(namespace)):
-                code = compile(ast.Module([node], []), program.file, "exec", flags, dont_inherit=True)
+            if is_definition(node, namespace) and ("*" in names or any([is_current(node, name, namespace, file) for name in names])):
+                code = compile(ast.Module([node], []), file, "exec", flags, dont_inherit=True)
                 steps.append(("code", sorted(names), marshal.dumps(code)))
                 made |= names
     return steps, made
+
+
+def is_current(node, name, namespace, file):
+    """Whether the name is there, and not as what another statement defined, as far as that can be told."""
+    if name not in namespace or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return name in namespace
+    code = code_of(namespace[name])
+    first = min([each.lineno for each in (node, *node.decorator_list)])
+    return code is None or (code.co_filename == file and first <= code.co_firstlineno <= node.end_lineno)
+
+
+def code_of(value):
+    """The code of a function of the session, or of a method that one of its classes has; None where there is none."""
+    try:
+        value = inspect.unwrap(value)
+    except ValueError:
+        return None
+    found = vars(value).values() if isinstance(value, type) else [value]
+    codes = [each.__code__ for each in found if isinstance(each, types.FunctionType)]
+    return next((code for code in codes if code.co_filename in _current.compiler.sources.users), None)
 
 
 def is_definition(node, namespace):
