@@ -4,6 +4,7 @@ code of the session runs there.
 """
 
 import ast
+import inspect
 import io
 import marshal
 import pickle
@@ -51,9 +52,9 @@ def begin(steps, path):
     sys.path[:] = path
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = sys.modules["__mp_main__"] = main
-    left = ()
-    while len(left) != len(steps):  # one may need what a later one makes
-        steps, left = left or steps, []
+    left, tried = steps, None
+    while left and len(left) != tried:  # one may need what a later one makes
+        steps, left, tried = left, [], len(left)
         for kind, names, data in steps:
             try:
                 if kind == "code":
@@ -109,11 +110,31 @@ def definitions(namespace):
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 continue
             names = bound_by(node)
-            if is_definition(node, namespace) and ("*" in names or not names.isdisjoint(namespace)):
+            if is_definition(node, namespace) and ("*" in names or any([is_current(node, name, namespace, file) for name in names])):
                 code = compile(ast.Module([node], []), file, "exec", futures, dont_inherit=True)
                 steps.append(("code", sorted(names), marshal.dumps(code)))
                 made |= names
     return steps, made
+
+
+def is_current(node, name, namespace, file):
+    """Whether the name is there, and not as what another statement defined, as far as that can be told."""
+    if name not in namespace or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return name in namespace
+    code = code_of(namespace[name])
+    first = min([each.lineno for each in (node, *node.decorator_list)])
+    return code is None or (code.co_filename == file and first <= code.co_firstlineno <= node.end_lineno)
+
+
+def code_of(value):
+    """The code of a function of the session, or of a method that one of its classes has; None where there is none."""
+    try:
+        value = inspect.unwrap(value)
+    except ValueError:
+        return None
+    found = vars(value).values() if isinstance(value, type) else [value]
+    codes = [each.__code__ for each in found if isinstance(each, types.FunctionType)]
+    return next((code for code in codes if code.co_filename in _current.compiler.sources.users), None)
 
 
 def is_definition(node, namespace):

@@ -175,7 +175,7 @@ class Function(CallbackTest):
             import pandas  # noqa: F401
         except ImportError:
             raise unittest.SkipTest("pandas is not installed") from None
-        code = "import pandas, warnings\nwarnings.simplefilter('ignore')\nr = pandas.DataFrame({'x': [1, 2]}).agg([first, second])\nstr(r)"
+        code = "import pandas, warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    r = pandas.DataFrame({'x': [1, 2]}).agg([first, second])\nstr(r)"
         told = self.evaluate(code, locals={"first": {"$callback": "first"}, "second": {"$callback": "second"}})
         self.assertIn("first", told)
         self.assertIn("second", told)

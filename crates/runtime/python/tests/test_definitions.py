@@ -84,6 +84,24 @@ class Definitions(WorkerTest):
         code += "    with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map(first, [1])\n[made, len(told)]"
         self.assertEqual(self.host.evaluate(code), [[[1, {"a": "nothing"}, "\\d"]], 0])
 
+    def test_a_session_of_which_all_can_be_sent(self):
+        self.host.evaluate("del _spawn_hook, ProcessPoolExecutor, annotations")
+        self.host.evaluate("def f(x): return x + 1")
+        self.assertEqual(self.host.evaluate("with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map_async(f, [1]).get(20)\nmade"), [2])
+
+    def test_the_last_definition_counts_however_long_ago(self):
+        first = "class Kept:\n    def who(self): return 1\ndef f(x): return 'first'\nNone"
+        self.host.evaluate(first)
+        self.host.evaluate("class Kept:\n    def who(self): return 2\ndef f(x): return 'second'\nNone")
+        self.host.evaluate("import functools\ndef deco(f):\n    @functools.wraps(f)\n    def inner(*a): return f(*a)\n    return inner\n@deco\n@deco\ndef wrapped(x): return 'wrapped'")
+        code = "with multiprocessing.get_context('spawn').Pool(1) as pool: made = [*pool.map(f, [1]), *pool.map(Kept.who, [Kept()]), *pool.map(wrapped, [1])]\nmade"
+        self.assertEqual(self.host.evaluate(code), ["second", 2, "wrapped"])
+        self.host.evaluate(first)
+        self.assertEqual(self.host.evaluate(code), ["first", 1, "wrapped"])
+        for number in range(600):
+            self.host.evaluate("a%d = 1" % number)
+        self.assertEqual(self.host.evaluate(code), ["first", 1, "wrapped"])
+
     def test_processes_and_executors(self):
         self.host.evaluate("def put(queue, x): queue.put(x + 1)")
         for method in METHODS:

@@ -88,7 +88,7 @@ class WarnedWithin(WorkerTest):
             os.write(self.host.host_answers, part)
 
     def test_with_locals_and_without(self):
-        setup = "import warnings\ntold = []\nwarnings.showwarning = lambda message, *more: told.append(str(message))\ndef f(): warnings.warn('f')\n"
+        setup = "import warnings\nwarnings.simplefilter('default')\ntold = []\nwarnings.showwarning = lambda message, *more: told.append(str(message))\ndef f(): warnings.warn('f')\n"
         self.host.evaluate(setup + "def outer(ask):\n    for n in range(2):\n        warnings.warn('outer')\n        ask()\n    f()\n    f()\nNone")
         inner = "for n in range(2): warnings.warn('inner')\nf()"
         for given in ({}, {"given": 2}):

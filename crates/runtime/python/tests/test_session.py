@@ -164,6 +164,7 @@ class SetUp(SessionTest):
         path = list(sys.path)
         self.addCleanup(lambda: sys.path.__setitem__(slice(None), path))
         with mock.patch.dict(os.environ, {"GONE": "1"}):
+            os.environ.pop("PYTHONPATH", None)
             env = {"TZ": "JST-9", "PYTHONPATH": "/one:/two", "GONE": None, "HERE": "é"}
             self.session.set_up(json.dumps({"env": env, "setup": "import asyncio\nawait asyncio.sleep(0)\nx = 5"}).encode())
             self.assertEqual((time.tzname[0], sys.path[:2]), ("JST", ["/one", "/two"]))
