@@ -35,7 +35,7 @@ pub struct PythonException {
     pub notes: Vec<String>,
     /// For a `SyntaxError`: where in the source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub syntax: Option<SyntaxLocation>,
+    pub syntax: Option<Box<SyntaxLocation>>,
     /// Of a `SystemExit`, or of a class that derives from it: the status with which Python would exit.
     #[serde(rename = "exitStatus", skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<u8>,

@@ -168,7 +168,8 @@ async fn the_events_end_with_their_session(context: &TestContext) {
 }
 
 async fn the_events_of_a_session_that_expires_end_with_that_error(context: &TestContext) {
-    let brief = SessionOptions { idle_timeout_ms: Some(100), ..SessionOptions::default() };
+    // Long enough to subscribe.
+    let brief = SessionOptions { idle_timeout_ms: Some(3000), ..SessionOptions::default() };
     let (_, mut events) = other(context, &brief).await;
     match events.next().await {
         Some(Err(Error::Host(problem))) => assert_eq!(problem.code, ErrorCode::SessionExpired),
