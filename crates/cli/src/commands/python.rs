@@ -17,7 +17,6 @@ use crate::prompt;
 use crate::prompt::session_output::SessionOutput;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
-use crate::terminal::above_line::AboveLine;
 use crate::terminal::detect::is_interactive;
 
 /// The session of calls that name none.
@@ -53,15 +52,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let place = runtime.block_on(open(context, &args))?;
     let (client, title) = (place.client()?, place.title());
-    let above = Arc::new(AboveLine::new());
     let session = place.session.clone().unwrap_or_else(|| DEFAULT_SESSION.to_owned());
-    let output = SessionOutput::follow(connect(&place.record)?, session, above.clone())?;
+    let output = SessionOutput::follow(connect(&place.record)?, session)?;
     let ends_session = place.own_session || place.temporary.is_some();
     let place = Arc::new(Mutex::new(Some(place)));
     end_with_terminal(place.clone())?;
     // As Python does, but not in a session that is others' too.
     let startup = std::env::var_os("PYTHONSTARTUP").filter(|path| ends_session && !path.is_empty()).map(PathBuf::from);
-    let ended = prompt::repl::run(context, runtime, client, &title, &above, startup.as_deref());
+    let ended = prompt::repl::run(context, runtime, client, &title, &output, startup.as_deref());
     leave(&place);
     if ends_session {
         output.wait_for_end(LAST_OUTPUT_TIME);

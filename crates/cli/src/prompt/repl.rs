@@ -12,12 +12,12 @@ use tokio::runtime::Runtime;
 use super::highlight::Python;
 use super::remote::Remote;
 use super::screen::Screen;
+use super::session_output::SessionOutput;
 use super::traceback;
 use crate::color::{ERROR, FAINT, paint};
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
-use crate::terminal::above_line::AboveLine;
 use crate::terminal::echo_guard::EchoGuard;
 use crate::terminal::line_editor::{EditorHooks, LineEditor, ReadLine};
 
@@ -29,7 +29,7 @@ pub(crate) fn run(
     runtime: Runtime,
     client: AnyBackend,
     title: &str,
-    above: &Arc<AboveLine>,
+    output: &SessionOutput,
     startup: Option<&Path>,
 ) -> Result<ExitStatus> {
     let printer = &context.printer;
@@ -44,12 +44,13 @@ pub(crate) fn run(
             Arc::new(move |text| remote.continuation(text))
         },
     };
-    let mut lines = LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors).with_output_above(above);
+    let mut lines =
+        LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors).with_output_above(&output.above);
     printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C interrupts, Ctrl-D leaves")));
     let run = |text: &str| {
         let ran = {
             let _guard = EchoGuard::begin();
-            remote.run(text, &Screen(printer, above))
+            remote.run(text, &Screen(printer, &output.above))
         };
         match ran {
             Ok(shown) => shown.iter().for_each(|text| printer.line(text)),
@@ -59,6 +60,11 @@ pub(crate) fn run(
                     printer.raw_note(stderr);
                 }
                 let hint = remote.import_hint(context, &error);
+                if let Error::Host(problem) = &error
+                    && let (true, Some(epoch)) = (lost(&error), problem.session_epoch)
+                {
+                    output.has_told_of_end(epoch);
+                }
                 if failed(context, error) == Next::Leave {
                     return Next::Leave;
                 }

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -18,13 +19,18 @@ const QUIET_TIME: Duration = Duration::from_millis(500);
 
 /// Follows a session on a thread of its own.
 pub(crate) struct SessionOutput {
+    pub(super) above: Arc<AboveLine>,
+    /// The last epoch of whose beginning the prompt has told: a call of its own has ended the worker before.
+    known: Arc<AtomicU64>,
     /// Disconnected when the session has ended, or cannot be followed any more.
     ended: Receiver<()>,
 }
 
 impl SessionOutput {
     /// Returns once everything that the session prints from now on will be seen, or if it cannot be followed.
-    pub(crate) fn follow(client: AnyBackend, session: String, above: Arc<AboveLine>) -> Result<SessionOutput> {
+    pub(crate) fn follow(client: AnyBackend, session: String) -> Result<SessionOutput> {
+        let (above, known) = (Arc::new(AboveLine::new()), Arc::<AtomicU64>::default());
+        let (shown, told_of) = (above.clone(), known.clone());
         let (told, ended) = channel::<()>();
         let (ready, follows) = channel::<()>();
         std::thread::Builder::new().name("session-output".into()).spawn(move || {
@@ -34,17 +40,25 @@ impl SessionOutput {
                 drop(ready);
                 loop {
                     match timeout(QUIET_TIME, events.next()).await {
-                        Ok(Some(Ok(event))) => show(event, &above),
+                        // The error of the call that runs tells of it.
+                        Ok(Some(Ok(SessionEvent::Restarted(epoch))))
+                            if !shown.is_editing() || epoch.session_epoch <= told_of.load(Ordering::Relaxed) => {}
+                        Ok(Some(Ok(event))) => show(event, &shown),
                         Ok(Some(Err(_)) | None) => break,
-                        Err(_) => above.flush(),
+                        Err(_) => shown.flush(),
                     }
                 }
-                above.flush();
+                shown.flush();
                 Ok(())
             });
         })?;
         let _ = follows.recv();
-        Ok(SessionOutput { ended })
+        Ok(SessionOutput { above, known, ended })
+    }
+
+    /// The session begins anew after this epoch, as the prompt has said.
+    pub(super) fn has_told_of_end(&self, epoch: u64) {
+        self.known.store(epoch + 1, Ordering::Relaxed);
     }
 
     /// Waits for what the session shows at its end.
@@ -61,6 +75,14 @@ fn show(event: SessionEvent, above: &AboveLine) {
         SessionEvent::Display(display) if display.data.is_empty() => {} // a place for updates
         SessionEvent::Display(display) => above.write(&format!("{}\n", display.text())),
         SessionEvent::ClearOutput { .. } => above.clear(),
+        SessionEvent::Restarted(epoch) => {
+            // Where a client wanted it, the worker has ended as it should.
+            let why = epoch
+                .death
+                .filter(|death| death.exit_code != Some(0))
+                .map_or_else(String::new, |death| format!(": its {death}"));
+            above.write(&format!("The session was restarted{why}. It is empty now.\n"));
+        }
         _ => {}
     }
 }

@@ -7,11 +7,16 @@ use std::time::Duration;
 use reedline::ExternalPrinter;
 
 use super::detect::clear_line;
+use super::rows::rows;
 
-/// How many lines may wait for the editor.
-const WAITING_LINES: usize = 1000;
-/// How long to wait for room among them: the editor takes them more often.
-const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+/// How many rows may wait for the editor: where it finds several at once, it loses its place on the screen.
+const WAITING_ROWS: usize = 1;
+/// How often the editor looks for one.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// How long to wait for room.
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
+/// The columns of a terminal that does not tell them.
+const USUAL_COLUMNS: u16 = 80;
 /// An unfinished line of so many bytes is shown as a line.
 const LONGEST_LINE: usize = 64 << 10;
 
@@ -29,7 +34,7 @@ struct State {
 
 impl AboveLine {
     pub(crate) fn new() -> AboveLine {
-        AboveLine { lines: ExternalPrinter::new(WAITING_LINES), state: Mutex::default() }
+        AboveLine { lines: ExternalPrinter::new(WAITING_ROWS), state: Mutex::default() }
     }
 
     /// What shows the lines above the one that is edited.
@@ -49,6 +54,10 @@ impl AboveLine {
         let lines = std::mem::replace(&mut state.unfinished, rest);
         drop(state);
         lines.lines().for_each(|line| self.show(line));
+    }
+
+    pub(crate) fn is_editing(&self) -> bool {
+        self.state().is_editing
     }
 
     /// Clears the line that is not finished.
@@ -72,16 +81,21 @@ impl AboveLine {
     fn show(&self, line: &str) {
         // Of a progress bar only what it shows at last.
         let line = line.trim_end_matches('\r');
-        let mut line = line.rsplit('\r').next().unwrap_or(line).to_owned();
+        let line = line.rsplit('\r').next().unwrap_or(line);
+        let width = crossterm::terminal::size().map_or(USUAL_COLUMNS, |(columns, _)| columns).max(1);
+        rows(line, width.into()).into_iter().for_each(|row| self.show_row(row));
+    }
+
+    fn show_row(&self, mut row: String) {
         loop {
             {
                 let state = self.state();
                 if !state.is_editing {
-                    return write_now(&format!("{line}\n"));
+                    return write_now(&format!("{row}\n"));
                 }
-                match self.lines.sender().try_send(line) {
+                match self.lines.sender().try_send(row) {
                     Ok(()) => return,
-                    Err(full) => line = full.into_inner(),
+                    Err(full) => row = full.into_inner(),
                 }
             }
             std::thread::sleep(RETRY_INTERVAL);
@@ -116,35 +130,44 @@ fn write_now(text: &str) {
 mod tests {
     use super::*;
 
-    fn shown(above: &AboveLine) -> Vec<String> {
-        std::iter::from_fn(|| above.lines.get_line()).collect()
+    /// What an editor shows meanwhile.
+    fn shown(above: &AboveLine, write: impl FnOnce() + Send) -> Vec<String> {
+        let mut shown = Vec::new();
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(write);
+            while !writing.is_finished() {
+                shown.extend(above.lines.get_line());
+            }
+        });
+        shown.extend(above.lines.get_line());
+        shown
     }
 
     #[test]
     fn whole_lines_are_shown_above() {
         let above = AboveLine::new();
         above.while_editing(|| {
-            above.write("one\ntw");
-            assert_eq!(shown(&above), ["one"]);
-            above.write("o\n10%\r20%\r\nthr");
-            assert_eq!(shown(&above), ["two", "20%"]);
-            above.flush();
-            above.flush();
-            assert_eq!(shown(&above), ["thr"]);
-            above.write(&"x".repeat(LONGEST_LINE + 1));
-            assert_eq!(shown(&above).concat().len(), LONGEST_LINE + 1);
+            assert_eq!(shown(&above, || above.write("one\ntw")), ["one"]);
+            assert_eq!(shown(&above, || above.write("o\n10%\r20%\r\nthr")), ["two", "20%"]);
+            let flush = || {
+                above.flush();
+                above.flush();
+            };
+            assert_eq!(shown(&above, flush), ["thr"]);
+            let long = "x".repeat(LONGEST_LINE + 1);
+            assert_eq!(shown(&above, || above.write(&long)).concat(), long);
         });
     }
 
     #[test]
-    fn lines_for_which_there_is_no_room_wait_for_the_end_of_editing() {
+    fn what_the_editor_does_not_take_is_written_when_it_ends() {
         let above = AboveLine::new();
         std::thread::scope(|scope| {
             above.while_editing(|| {
-                (0..WAITING_LINES).for_each(|_| above.write("x\n"));
-                scope.spawn(|| above.write("the last\n"));
+                above.write("one\n");
+                scope.spawn(|| above.write("two\nthree"));
             });
         });
-        assert!(shown(&above).is_empty());
+        assert_eq!(above.lines.get_line(), None);
     }
 }

@@ -15,13 +15,11 @@ use reedline::{
     ValidationResult, Validator, default_emacs_keybindings,
 };
 
-use super::above_line::AboveLine;
+use super::above_line::{AboveLine, LOOK_INTERVAL};
 use super::detect::is_dumb;
 
 const COMPLETION: &str = "completion";
 const MAX_HISTORY: usize = 5000;
-/// How often an editor looks for lines to show above its own.
-const LOOK_ABOVE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The outcome of reading a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +91,7 @@ impl LineEditor {
     /// The editor, which shows what comes meanwhile above the line.
     pub(crate) fn with_output_above(mut self, above: &Arc<AboveLine>) -> LineEditor {
         if let Some(editor) = self.editor.take() {
-            let editor = editor.with_external_printer(above.editor_part()).with_poll_interval(LOOK_ABOVE_INTERVAL);
+            let editor = editor.with_external_printer(above.editor_part()).with_poll_interval(LOOK_INTERVAL);
             self.editor = Some(editor);
             self.above = Some(above.clone());
         }

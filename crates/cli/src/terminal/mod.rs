@@ -7,6 +7,7 @@ pub(crate) mod detect;
 pub(crate) mod echo_guard;
 pub(crate) mod hidden_input;
 pub(crate) mod line_editor;
+mod rows;
 pub(crate) mod select;
 pub(crate) mod shell_words;
 pub(crate) mod subprocess;

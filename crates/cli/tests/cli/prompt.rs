@@ -5,7 +5,7 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::terminal::{CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
+use super::terminal::{COLUMNS, CTRL_C, CTRL_D, ENTER, TAB, Terminal, UP};
 use super::test_home::{TestHome, signal, wait_until};
 
 const PROMPT: &str = ">>> ";
@@ -197,8 +197,10 @@ fn what_threads_print_is_shown_above_the_line() {
         "import atexit, os, sys, threading, time\n\
          atexit.register(print, 'the end')\n\
          def wait(name):\n    while not os.path.exists({:?} + name): time.sleep(0.01)\n\
-         def work():\n    wait('1'); print('one'); print('t', end='')\n    wait('2'); print('wo', file=sys.stderr)\n    wait('3'); print('3')",
-        folder.path().join("go-")
+         def work():\n    wait('1'); print('one'); print('t', end='')\n    wait('2'); print('wo', file=sys.stderr)\n    \
+         wait('wide'); print('first\\nsecond\\n' + 'w' * {} + '\\nlast')\n    wait('3'); print('3')",
+        folder.path().join("go-"),
+        COLUMNS + 2
     );
     let file = folder.path().join("code.py");
     fs::write(&file, code).unwrap();
@@ -212,6 +214,11 @@ fn what_threads_print_is_shown_above_the_line() {
     terminal.wait_for_line(">>> half a line");
     go("2");
     terminal.wait_for_lines("one\nt\nwo\n>>> half a line");
+    // Several at once, and one that is wider than the terminal.
+    go("wide");
+    let wide = "w".repeat(usize::from(COLUMNS));
+    terminal.wait_for_lines(&format!("first\nsecond\n{wide}\nww\nlast\n>>> half a line"));
+    terminal.wait_for_lines("one\nt\nwo\nfirst");
     terminal.keys("\x15");
     // While other code runs, and while it asks.
     terminal.begin(PROMPT, "input('name? ')");
@@ -225,6 +232,24 @@ fn what_threads_print_is_shown_above_the_line() {
     terminal.keys(CTRL_D);
     terminal.wait_for("the end");
     assert!(terminal.end().success());
+}
+
+#[test]
+fn restart_by_another_client_is_told() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let session = home.json(&["session", "create"])["sessionId"].as_str().unwrap().to_owned();
+    let mut terminal = prompt(&home, &[&session]);
+    terminal.command(PROMPT, "kept = 1");
+    home.success(&["session", "restart", &session]);
+    terminal.wait_for_lines("The session was restarted. It is empty now.\n>>>");
+    home.command(&["eval", "--session", &session, "import os; os._exit(3)"]).output().unwrap();
+    terminal.wait_for("exited with status 3");
+    terminal.wait_for_prompt(PROMPT);
+    // The prompt's own death is told once.
+    terminal.command(PROMPT, "import os; os._exit(4)");
+    terminal.command(PROMPT, "1 + 1");
+    assert_eq!(terminal.screen().matches("The session was restarted").count(), 2, "{}", terminal.screen());
 }
 
 #[test]

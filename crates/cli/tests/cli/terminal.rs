@@ -27,7 +27,7 @@ pub(crate) const CTRL_R: &str = "\x12";
 pub(crate) const CTRL_U: &str = "\x15";
 
 const ROWS: u16 = 40;
-const COLUMNS: u16 = 110;
+pub(crate) const COLUMNS: u16 = 110;
 /// How long a test waits for the screen.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 

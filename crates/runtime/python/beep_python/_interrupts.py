@@ -36,6 +36,10 @@ from ._output import is_writing
 INTERRUPT = 50
 
 
+def _nothing():
+    pass
+
+
 class Guarded:
     """A signal handler of the user's code, whose exceptions reach the running call, never the worker's own loop."""
 
@@ -46,6 +50,8 @@ class Guarded:
 
     def __call__(self, signum, frame):
         gate = self.gate
+        if signum == SIGINT and gate.struck is not None:
+            frame, gate.struck = gate.struck, None
         if gate.slot >= 0:
             if gate.deferrals or is_writing(frame):
                 gate.postpone(self.handler, signum, frame)
@@ -102,6 +108,7 @@ class InterruptGate:
         self.asked = False  # whether the request was asked to stop in its own way: its task, or its handler of SIGINT
         self.delivered = False  # whether an interrupt reached the code of the request, or of one nested in it
         self.at = ()  # where the last one reached it
+        self.struck = None  # the frame of the code that a SIGINT of ours comes to
         self.ends_in_ctrl_c = False  # whether the task was cancelled by Ctrl-C: then KeyboardInterrupt is what comes of it
         self.nested = []  # nested calls: the slot, and the task and `asked` of the call around it
         self.main = get_ident()
@@ -153,16 +160,17 @@ class InterruptGate:
         if pressed:
             self.take_ctrl_c()
             if not stopping:
-                return self.press_ctrl_c()
+                return self.press_ctrl_c(frame)
         if not self.asked:
             if self.has_users_handler():
                 self.note(_stopped.running, frame)
                 self.asked = self.delivered = True
+                self.struck = frame
                 interrupt_main()  # as if SIGINT had come, also to event loops that wait for it, and where C code ignores it
                 return
             if self.task is not None:
                 self.asked = True
-                self.loop.call_soon_threadsafe(self.cancel_task, self.task)
+                self.cancel_awaited()
                 return
         self.note(_stopped.running, frame)
         self.delivered = True
@@ -175,15 +183,19 @@ class InterruptGate:
         except BaseException:
             self.at = ()
 
-    def press_ctrl_c(self):
+    def press_ctrl_c(self, frame):
         """Lets the code have what a terminal sends: SIGINT, with all that the code has made of that. What awaits is cancelled, the
         first time, as `asyncio.run` does it."""
         self.delivered = True
         if self.task is not None and not self.asked and not self.has_users_handler():
             self.asked = self.ends_in_ctrl_c = True
-            self.loop.call_soon_threadsafe(self.cancel_task, self.task)
+            self.cancel_awaited()
         else:
-            raise_signal(SIGINT)
+            self.struck = frame
+            try:
+                raise_signal(SIGINT)
+            finally:
+                self.struck = None
 
     def has_ctrl_c(self):
         """Whether a Ctrl-C waits for the request, or for a call nested in it."""
@@ -286,6 +298,11 @@ class InterruptGate:
         if self.is_stopping():
             self.cancel_task(task)
         return task
+
+    def cancel_awaited(self):
+        """Cancels the task that is awaited, at once, as `asyncio.run` does: behind what the loop has to do it could wait for long."""
+        self.cancel_task(self.task)
+        self.loop.call_soon_threadsafe(_nothing)  # it may wait in `select`
 
     def cancel_task(self, task):
         self.note(_stopped.awaiting, task.get_coro())

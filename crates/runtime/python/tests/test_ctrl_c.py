@@ -37,6 +37,25 @@ class CtrlC(WorkerTest):
             exception = self.raised(request_id)
             self.assertEqual((exception["type"], exception["traceback"][-1]["function"]), ("KeyboardInterrupt", "<module>"))
 
+    def test_tasks_that_wait_for_their_turn_do_not_run_before(self):
+        request_id = self.start(
+            "import asyncio, time\nran = []\nasync def one():\n    ran.append(1)\n    time.sleep(0.01)\n"
+            "print('on')\nawait asyncio.gather(*[one() for _ in range(2000)])"
+        )
+        self.host.press_ctrl_c(request_id)
+        self.raised(request_id)
+        self.assertLess(self.host.evaluate("len(ran)"), 2000)
+
+    def test_a_handler_of_the_codes_is_given_the_codes_frame(self):
+        request_id = self.start(
+            "import signal, time\nnames = []\ndef handler(number, frame): names.append(frame.f_code.co_name)\n"
+            "old = signal.signal(signal.SIGINT, handler)\ndef wait():\n    print('on')\n    while not names: time.sleep(0.001)\n"
+            "wait()\nsignal.signal(signal.SIGINT, old)\nnames"
+        )
+        self.host.press_ctrl_c(request_id)
+        kind, body = self.answer(request_id)
+        self.assertEqual((kind, json.loads(bytes(body))), (_wire.VALUE, ["wait"]))
+
     def test_code_that_catches_it_goes_on_and_can_be_interrupted_again(self):
         request_id = self.start(
             "import time\nn = 0\ntry:\n    print('on')\n    time.sleep(1000)\nexcept KeyboardInterrupt: n += 1\n"

@@ -113,6 +113,7 @@ async fn stop_tasks(inner: &SessionInner, worker: &Worker, stdio: &StdioPump, ta
     tasks.writer.abort();
     let by = inner.read(|state, _| state.ends_by()).unwrap_or_else(|| Instant::now() + inner.config.drain);
     if timeout_at(by.into(), stdio.pump_until_exit(worker, inner)).await.is_err() {
+        stdio.tell(inner, "the end of the session took longer than it may: what had not ended was killed");
         worker.kill();
         stdio.pump_until_exit(worker, inner).await;
     }

@@ -50,6 +50,13 @@ impl StdioPump {
         });
     }
 
+    /// Says something to those who read the session's standard error.
+    pub(crate) fn tell(&self, inner: &SessionInner, what: &str) {
+        inner.update(|state, _, _| {
+            self.record(state, None, true, format!("beep-python: {what}\n").as_bytes(), &inner.id)
+        });
+    }
+
     /// Gives output to its call; to the session's subscribers and the log where that has ended or there is none.
     fn record(&self, state: &mut SessionState, call: Option<WireId>, stderr: bool, bytes: &[u8], session: &str) {
         if stderr {
