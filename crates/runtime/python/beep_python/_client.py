@@ -245,4 +245,7 @@ class ClientProxy:
             raise error_of(error.get("type"), message if type(message) is str else "")
         if error is not None:
             raise CallbackError(error if type(error) is str else str(error))
-        return value_of(answer.get("value"), self.handles, answer["exact"], of_request=False)
+        try:
+            return value_of(answer.get("value"), self.handles, answer["exact"], of_request=False)
+        except Rejected as error:  # what the code gets is an exception that it can know
+            raise CallbackError("the client's answer cannot be taken: %s" % error) from None

@@ -223,6 +223,12 @@ class Errors(CallbackTest):
             self.run_with("cb()")
         self.assertEqual((type(caught.exception), str(caught.exception), caught.exception.kind), (CallbackError, "no such file", None))
 
+    def test_an_answer_that_cannot_be_taken(self):
+        for value in ({"$handle": "nope"}, {"$callback": "g", "keep": 7}):
+            self.answer = {"value": value}
+            with self.assertRaisesRegex(CallbackError, "the client's answer cannot be taken: "):
+                self.run_with("cb()")
+
     def test_a_builtin_is_caught_as_both(self):
         self.answer = {"error": {"type": "KeyError", "message": "no 'a'"}}
         for kind in ("KeyError", "LookupError", "beep_python.CallbackError", "RuntimeError"):
