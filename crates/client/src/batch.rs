@@ -266,7 +266,7 @@ struct Outcome {
 struct StepError {
     code: ErrorCode,
     detail: String,
-    exception: Option<PythonException>,
+    exception: Option<Box<PythonException>>,
 }
 
 impl<T: Transport> Client<T> {

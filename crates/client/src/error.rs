@@ -130,7 +130,7 @@ impl Error {
     pub fn from_problem(problem: Problem) -> Error {
         match problem.exception {
             Some(exception) if problem.code == ErrorCode::PythonException => Error::Python(Box::new(PythonError {
-                exception,
+                exception: *exception,
                 stdout: problem.stdout,
                 stderr: problem.stderr,
                 session_epoch: problem.session_epoch,
@@ -193,7 +193,7 @@ impl Error {
     pub fn exception(&self) -> Option<&PythonException> {
         match self {
             Error::Python(error) => Some(&error.exception),
-            Error::Host(problem) => problem.exception.as_ref(),
+            Error::Host(problem) => problem.exception.as_deref(),
             _ => None,
         }
     }

@@ -34,7 +34,7 @@ pub struct Problem {
     pub detail: String,
     /// The exception, if Python raised one; of a call that was interrupted, the one that ended it, as a rule the `KeyboardInterrupt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exception: Option<PythonException>,
+    pub exception: Option<Box<PythonException>>,
     /// Whether the call may have run; absent where that is certain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<bool>,

@@ -77,9 +77,9 @@ fn shortened(problem: &Problem) -> Problem {
             // What Python wrote says no more than the fields.
             0 => short.exception.iter_mut().for_each(|exception| exception.text = None),
             1 => (short.stdout, short.stderr) = (end(&short.stdout, 200), end(&short.stderr, 200)),
-            2 => short.exception.iter_mut().for_each(drop_locals),
+            2 => short.exception.iter_mut().for_each(|exception| drop_locals(exception)),
             3 => {
-                short.exception = short.exception.map(|exception| without_family(exception, 4));
+                short.exception = short.exception.map(|exception| Box::new(without_family(*exception, 4)));
                 if let Some(death) = &mut short.death {
                     death.stderr_tail = end(&death.stderr_tail, 200);
                 }
@@ -88,12 +88,15 @@ fn shortened(problem: &Problem) -> Problem {
             }
             4 => {
                 short.detail = beginning(&short.detail, MAX_MESSAGE_BYTES);
-                short.exception = short.exception.map(|exception| without_family(exception, 0));
+                short.exception = short.exception.map(|exception| Box::new(without_family(*exception, 0)));
                 short.traceback.clear();
             }
             _ => {
                 let detail = beginning(&problem.detail, MAX_MESSAGE_BYTES);
-                return Problem { exception: short.exception.map(bare), ..Problem::new(problem.code, detail) };
+                return Problem {
+                    exception: short.exception.map(|exception| Box::new(bare(*exception))),
+                    ..Problem::new(problem.code, detail)
+                };
             }
         }
     }
@@ -150,7 +153,7 @@ mod tests {
     fn a_problem_comes_back_as_it_was() {
         let mut problem = Problem::new(ErrorCode::PythonException, "ValueError: ä");
         problem.exception =
-            Some(PythonException { kind: "ValueError".into(), message: "ä".into(), ..Default::default() });
+            Some(Box::new(PythonException { kind: "ValueError".into(), message: "ä".into(), ..Default::default() }));
         problem.stdout = "printed".into();
         let (message, details) = encode_details(&problem);
         assert_eq!(message, "ValueError: ä");
@@ -176,7 +179,7 @@ mod tests {
         };
         let exception = PythonException { cause: Some(Box::new(long.clone())), ..long };
         let problem = Problem {
-            exception: Some(exception),
+            exception: Some(Box::new(exception)),
             stdout: "x".repeat(1 << 20),
             ..Problem::new(ErrorCode::PythonException, "\u{1}ß".repeat(10_000))
         };

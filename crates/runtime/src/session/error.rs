@@ -146,7 +146,7 @@ pub(crate) fn late_result(why: ErrorCode, result: CallResult, at: Vec<Frame>) ->
                 exception: PythonException,
             }
             problem.exception =
-                serde_json::from_slice::<Raised>(&object.contiguous()).ok().map(|raised| raised.exception);
+                serde_json::from_slice::<Raised>(&object.contiguous()).ok().map(|raised| Box::new(raised.exception));
         }
         // It ran, and its result has no form that was asked for.
         CallResult::Problem(problem) if problem.ran => {}

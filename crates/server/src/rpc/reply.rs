@@ -92,7 +92,7 @@ pub(super) fn exception(object: &Chunks, output: CapturedOutput, epoch: u64) -> 
     let CapturedOutput { stdout, stderr, omitted_bytes: omitted_output_bytes } = output;
     let problem = Problem::new(ErrorCode::PythonException, detail);
     Ok(Problem {
-        exception: Some(exception),
+        exception: Some(Box::new(exception)),
         stdout,
         stderr,
         omitted_output_bytes,

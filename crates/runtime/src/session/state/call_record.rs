@@ -184,7 +184,7 @@ impl InFlightCall {
 /// What ended a call that was interrupted.
 #[derive(Default, Deserialize)]
 struct Ended {
-    exception: Option<PythonException>,
+    exception: Option<Box<PythonException>>,
     results: Option<serde_json::Value>,
 }
 

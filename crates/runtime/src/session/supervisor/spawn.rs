@@ -228,7 +228,7 @@ fn setup_failure(body: &[u8]) -> Problem {
     match serde_json::from_slice(body) {
         Ok(Raised { detail, exception }) => {
             let detail = format!("the session's setup raised {detail}");
-            Problem { exception: Some(exception), ..Problem::new(ErrorCode::PythonException, detail) }
+            Problem { exception: Some(Box::new(exception)), ..Problem::new(ErrorCode::PythonException, detail) }
         }
         Err(error) => Problem::new(ErrorCode::Internal, format!("the worker's answer cannot be read: {error}")),
     }
