@@ -112,7 +112,7 @@ def compile_source(source, name, futures=0, file_of=None):
         text = textwrap.dedent(source)
         if text == source:
             raise
-        return _compile(text, name, futures, file_of), text
+    return _compile(text, name, futures, file_of), text  # not in the handler: an error is no consequence of the indentation
 
 
 def _compile(source, name, futures, file_of):

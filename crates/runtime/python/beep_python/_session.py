@@ -14,7 +14,7 @@ from ._client import ClientProxy
 from ._decode import arguments, body_of, code_name, text, value_of, values_of, wrong
 from ._batch import Batch
 from ._compiler import Compiler
-from ._encode import dumps
+from ._encode import ESCAPED, dumps
 from ._handles import Handles, describe
 from ._exec import WARNED, run, run_async
 from ._objects import Objects
@@ -384,7 +384,7 @@ def _no_name():
 
 
 def _json(obj):
-    return dumps(obj).encode("utf-8", "replace")
+    return dumps(obj).encode("utf-8", ESCAPED)
 
 
 def _object(answer):

@@ -8,6 +8,7 @@ from _thread import get_ident
 
 from . import _exceptions, _host_rpc
 from ._builtins import own as __builtins__
+from ._encode import ESCAPED
 from ._origin import NOBODY
 from ._repr import MAX_MESSAGE, clip, message_of
 
@@ -52,7 +53,7 @@ class Teller:
         """Whether it was told. Waits for the host, so that it comes behind earlier output and before later."""
         if _host_rpc.is_sending() or (self.origin.gate.deferrals and get_ident() == self.origin.main):
             return False  # a finalizer, while bytes are moved
-        body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", ESCAPED)
         try:
             return _host_rpc.request(method, body, call) == b"true"
         except _host_rpc.HostError:
