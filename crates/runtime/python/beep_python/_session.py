@@ -116,6 +116,7 @@ class Session:
         self.client.shown.clear()
         self.streams.open.clear()
         self.handles.clear()
+        self.data.channel.forget()  # a socket that is left open would be warned of
 
     def set_up(self, data):
         """Sets variables of the environment, and runs the code that begins every worker of this session."""
