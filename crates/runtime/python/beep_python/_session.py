@@ -7,7 +7,7 @@ import sys
 import types
 from contextlib import ExitStack
 
-from . import _arrays, _current, _exceptions, _type_name, _wire
+from . import _arrays, _current, _exceptions, _type_name, _unawaited, _wire
 from ._answers import ATTRIBUTE, CALL, Answers
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
@@ -109,6 +109,7 @@ class Session:
         self.begin()  # once more: what was made before a fork is never collected
         sys.modules["__main__"] = self.module
         _current.compiler = self.compiler
+        _unawaited.follow()
 
     def end(self):
         """Gives up everything that it holds, but for its modules, `__main__` among them."""

@@ -5,6 +5,7 @@ import unittest
 
 from .data import needs
 from .host import CALL, EVALUATE, WorkerTest
+from .sessions import DISPOSE
 
 
 class Await(WorkerTest):
@@ -32,6 +33,18 @@ class Await(WorkerTest):
         self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 1)"), 1)
         self.host.evaluate("import gc\ngc.collect()\nNone")
         self.assertEqual(self.host.output(self.host.stderr), "")
+
+    def test_a_result_that_nobody_awaits_is_warned_of_at_its_code(self):
+        self.host.evaluate("async def co(): pass")
+        for _ in range(2):
+            told = json.loads(self.host.call(EVALUATE, {"expression": "co()"})[1])
+            self.host.call(DISPOSE, {"handleId": told["handleId"]})
+            warned = r"^/\S*/\w+\.py:1: RuntimeWarning: coroutine 'co' was never awaited\n  async def co\(\): pass\n"
+            self.assertRegex(self.host.output(self.host.stderr), warned)
+        self.host.evaluate("def drop():\n    co()\ndrop()")
+        self.assertRegex(self.host.output(self.host.stderr), r"\.py:2: RuntimeWarning: coroutine 'co' was never awaited\n  co\(\)\n")
+        self.host.evaluate("import sys\nsys.set_coroutine_origin_tracking_depth(1)\ndrop()")
+        self.assertRegex(self.host.output(self.host.stderr), r"never awaited\nCoroutine created at \(most recent call last\)\n  File .*, line 2, in drop\n    co\(\)\n  co\(\)\n")
 
     def test_a_loop_that_code_closed(self):
         self.host.evaluate("import asyncio\nloop = await asyncio.sleep(0, asyncio.get_running_loop())\nNone")
