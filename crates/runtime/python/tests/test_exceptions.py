@@ -8,6 +8,7 @@ import sys
 import tempfile
 import traceback
 import unittest
+from unittest import mock
 
 from beep_python import _exceptions, _family, _frames
 
@@ -125,6 +126,10 @@ class Failure(SessionTest):
                 self.assertEqual(self.described("import sys\nclass E(Exception):\n    %s\nraise E" % body)["type"], "__main__.E")
         told = self.described("class E(Exception):\n    def __str__(self): 1/0\nraise E")
         self.assertEqual(told["message"], "<__main__.E, whose __str__ raised ZeroDivisionError>")
+
+    def test_hooks_for_exceptions_are_not_called(self):
+        with mock.patch.object(sys, "excepthook", self.fail):
+            self.assertEqual(self.described("1/0")["type"], "ZeroDivisionError")
 
     def test_long_messages_are_cut(self):
         told = self.described("raise ValueError('x' * 10**6)")
