@@ -157,7 +157,10 @@ class ContextHere:
         self.left = None
 
     def run(self, function, *args, **kwargs):
-        return function(*args, **kwargs) if self.left is None else self.left.run(function, *args, **kwargs)
+        try:
+            return function(*args, **kwargs) if self.left is None else self.left.run(function, *args, **kwargs)
+        finally:
+            del function, args  # a future that failed: the frame of what awaits it, in the traceback of its exception, leads to this one
 
     def leave(self):
         """The task is none of the session's calls any more: from here on it has a context of its own."""
