@@ -6,7 +6,7 @@ from . import _exact, _plain, _return_type, _type_name, _wire
 from ._builtins import own as __builtins__
 from ._data import Data
 from ._decode import wrong
-from ._encode import ARRAYS, ARRAYS_AND_RECORDS, MAX_ITEMS, dumps, encode, rewritten
+from ._encode import ARRAYS, ARRAYS_AND_RECORDS, ESCAPED, MAX_ITEMS, dumps, encode, rewritten
 from ._mime import repr_of
 from ._repr import name_of
 from ._return_type import Unreadable
@@ -98,7 +98,7 @@ class Answers:
 
     def handle(self, value, body=None):
         wants_repr = body is not None and body.get("repr") is True
-        return _wire.HANDLE, dumps(self.handles.keep(value, wants_repr)).encode("utf-8", "replace")
+        return _wire.HANDLE, dumps(self.handles.keep(value, wants_repr)).encode("utf-8", ESCAPED)
 
     def described(self, value, exact, made):
         """An object beside others: its value, else a new handle, which `made` gets."""
@@ -107,7 +107,7 @@ class Answers:
             return b'{"value":%s}' % encoded
         told = self.handles.keep(value)
         made.append(told["handleId"])
-        return dumps(told).encode("utf-8", "replace")
+        return dumps(told).encode("utf-8", ESCAPED)
 
     def with_outputs(self, answer, found, exact):
         """The answer of a call with these objects beside it, by name: as values, else as handles."""

@@ -6,7 +6,7 @@
 from . import _exceptions
 from ._builtins import own as __builtins__
 from ._decode import loads, wrong
-from ._encode import dumps
+from ._encode import ESCAPED, dumps
 from ._interrupts import is_cancel
 from ._wire import HANDLE, OBJECT, VALUE, Rejected
 
@@ -159,4 +159,4 @@ def replaced(value, found):
 
 
 def _json(value):
-    return dumps(value).encode("utf-8", "replace")
+    return dumps(value).encode("utf-8", ESCAPED)

@@ -7,7 +7,7 @@ from . import _display, _exceptions, _matplotlib, _host_rpc, _mime, _wire
 from ._builtins import own as __builtins__
 from ._callbacks import RELEASED, Callback, CallbackError, Kept, error_of
 from ._decode import body_of, loads, value_of
-from ._encode import dumps, encode
+from ._encode import ESCAPED, dumps, encode
 from ._origin import NOBODY
 from ._told import Teller
 from ._wire import Rejected
@@ -143,7 +143,7 @@ class ClientProxy:
             raise EOFError(detail % asked_by)
         self.flush()
         try:
-            answer = self.request(call, "input", dumps(params).encode("utf-8", "replace"))
+            answer = self.request(call, "input", dumps(params).encode("utf-8", ESCAPED))
         except _host_rpc.HostError as error:
             if error.code not in ("cancelled", "internal"):
                 raise
@@ -226,7 +226,7 @@ class ClientProxy:
             return b'{"value":' + written + b"}"
         told = self.handles.keep_passing(value)
         made.append(told["handleId"])
-        return dumps(told).encode("utf-8", "replace")
+        return dumps(told).encode("utf-8", ESCAPED)
 
     def request(self, call, method, params):
         """Returns the answer of the call's client: an object. A request that has to stop has no more questions; what other threads ask,

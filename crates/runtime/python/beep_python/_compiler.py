@@ -2,6 +2,7 @@
 
 import __future__
 import ast
+import linecache
 import re
 import textwrap
 import warnings
@@ -65,7 +66,12 @@ class Compiler:
 
     def compile(self, source):
         self.count += 1
-        program, text = compile_source(source, "<session %d>" % self.count, self.futures, self.files.file_of)
+        name = "<session %d>" % self.count
+        linecache.cache[name] = len(source), None, lines_of(source), name  # what the compiler warns of is shown with its line
+        try:
+            program, text = compile_source(source, name, self.futures, self.files.file_of)
+        finally:
+            linecache.cache.pop(name, None)
         program.size = len(text)
         if program.futures != self.futures:
             self.futures = program.futures
@@ -112,7 +118,7 @@ def compile_source(source, name, futures=0, file_of=None):
         text = textwrap.dedent(source)
         if text == source:
             raise
-        return _compile(text, name, futures, file_of), text
+    return _compile(text, name, futures, file_of), text  # not in the handler: an error is no consequence of the indentation
 
 
 def _compile(source, name, futures, file_of):

@@ -7,7 +7,7 @@ from ._builtins import own as __builtins__
 from ._content import Unfit, whole
 from ._data_channel import DataChannel
 from ._decode import code_name, value_of, wrong
-from ._encode import dumps
+from ._encode import ESCAPED, dumps
 from ._memory import MEMORY, in_place, snapshot, tell_once
 from ._received import FORMATS, Attached
 from ._repr import message_of, name_of, type_name
@@ -37,7 +37,7 @@ class Data:
             raise _unfit(value, error) from None
         told = self.handles.keep(value, body.get("repr") is True)
         descriptor = {key: item for key, item in descriptor.items() if key not in ("offset", "live")}  # of no memory yet
-        return HANDLE, dumps({**told, "data": descriptor}).encode("utf-8", "replace")
+        return HANDLE, dumps({**told, "data": descriptor}).encode("utf-8", ESCAPED)
 
     def fetch(self, value, body, exact):
         """The object as a datum, in the first of the formats that it has a form for."""
@@ -193,4 +193,4 @@ def _unfit(value, error):
 
 
 def _json(value):
-    return dumps(value).encode("utf-8", "replace")
+    return dumps(value).encode("utf-8", ESCAPED)

@@ -4,6 +4,7 @@ First a survey decides, by types alone, whether the C encoder can take the value
 Others are rewritten first. A value that the form cannot represent gives None, and the caller makes a handle for it.
 """
 
+import codecs
 import json.encoder
 import math
 import sys
@@ -29,6 +30,11 @@ _KEYS = frozenset((str, int, bool, type(None), float))
 _I64_MIN, _I64_MAX = _exact.I64_MIN, _exact.I64_MAX
 _string = json.encoder.encode_basestring
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
+
+
+# halves of characters, which no UTF-8 has: as Python prints them on standard error, inside of a JSON string
+ESCAPED = "beep_python.escaped"
+codecs.register_error(ESCAPED, lambda error: ("".join(["\\\\u%04x" % ord(c) for c in error.object[error.start : error.end]]), error.end))
 
 
 def _string_or_number(text):

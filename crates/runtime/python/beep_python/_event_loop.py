@@ -4,6 +4,7 @@ import os
 import select
 import sys
 from contextvars import copy_context
+from sys import version_info
 
 from . import _exceptions
 from ._builtins import own as __builtins__
@@ -26,8 +27,8 @@ class SessionLoop:
         loop = self.loop
         if loop is None or loop.is_closed():
             loop = self.create()
-        outcome = _Outcome()
-        task = self.gate.start_task(loop, _settle(coroutine, outcome))
+        outcome, here = _Outcome(), self.context_here()
+        task = self.gate.start_task(loop, _settle(coroutine, outcome), **here)
         try:
             loop.run_until_complete(task)
         except BaseException:
@@ -35,10 +36,12 @@ class SessionLoop:
                 raise
         finally:
             self.gate.task = None
-            if outcome.context is not None:
+            if outcome.context is not None and not here:
                 adopt(outcome.context)
             if not task.done():  # a KeyboardInterrupt left it pending
                 outcome.is_abandoned = True
+                for context in here.values():
+                    context.leave()
                 task.cancel()
             else:
                 coroutine.close()  # one that was cancelled before its first step
@@ -50,12 +53,22 @@ class SessionLoop:
 
     def finish(self, closing):
         """Awaits clean-up that must run although the request was cancelled, such as closing a generator."""
-        outcome = _Outcome()
+        outcome, here = _Outcome(), self.context_here()
         try:
-            self.loop.run_until_complete(_settle(closing, outcome))
+            self.loop.run_until_complete(self.loop.create_task(_settle(closing, outcome), **here))
             outcome.take()
         except RuntimeError:  # it still runs in a cancelled task, which ends on its own
             pass
+        finally:
+            for context in here.values():
+                context.leave()
+
+    def context_here(self):
+        """The option that has a task run in the context of the session, where the tokens of its variables are valid; none where tasks
+        cannot be given one, or where they are made by something that wants a context of Python's."""
+        loop = self.loop
+        can = version_info >= (3, 11) and isinstance(loop, self.asyncio.BaseEventLoop) and loop.get_task_factory() is None
+        return {"context": ContextHere()} if can else {}
 
     def create(self):
         with self.gate.defer_interrupts():  # an interrupt would leave a half-imported module
@@ -136,8 +149,26 @@ class SessionLoop:
             self.loop.stop()
 
 
+class ContextHere:
+    """Stands for the context that the loop runs in, that of the session, which no `Context` can: it is entered already. Asyncio asks
+    a context only to run something in it."""
+
+    def __init__(self):
+        self.left = None
+
+    def run(self, function, *args, **kwargs):
+        try:
+            return function(*args, **kwargs) if self.left is None else self.left.run(function, *args, **kwargs)
+        finally:
+            del function, args  # a future that failed: the frame of what awaits it, in the traceback of its exception, leads to this one
+
+    def leave(self):
+        """The task is none of the session's calls any more: from here on it has a context of its own."""
+        self.left = copy_context()
+
+
 def adopt(context):
-    """Sets the context variables that a task has changed in its own context. Code that awaits leaves them as code that does not."""
+    """Sets the context variables that a task has changed in a context of its own. Code that awaits leaves them as code that does not."""
     unset = object()
     for variable, value in context.items():
         if variable.get(unset) is not value:

@@ -4,10 +4,10 @@ from os import write
 from sys import exc_info
 
 from ._builtins import own as __builtins__
-from ._encode import dumps
-from ._family import family_of, text_of, written
+from ._encode import ESCAPED, dumps
+from ._family import family_of, notes_of, text_of, written
 from ._frame_locals import FrameLocals
-from ._frames import MAX_LINE, Frames
+from ._frames import MAX_LINE, Frames, bounded
 from ._repr import clip, message_of, type_name
 
 MAX_DEPTH = 10
@@ -22,7 +22,7 @@ def encode(error, limits=None):
         described = {"type": type_name(type(error)), "message": message_of(error), "traceback": []}
     message = described["message"]
     detail = described["type"] + (": " + message if message else "")
-    return dumps({"detail": detail, "exception": described}).encode("utf-8", "replace")
+    return dumps({"detail": detail, "exception": described}).encode("utf-8", ESCAPED)
 
 
 def exit_of(error):
@@ -58,16 +58,16 @@ def fields(relative, told, frames, depth=0):
     suggestion = told[id(relative)].suggestion(out["message"]) if told else None
     if suggestion:
         out["suggestion"] = suggestion
-    if isinstance(error, SystemExit):
+    if issubclass(type(error), SystemExit):
         out.update(exit_of(error))
     if depth < MAX_DEPTH:
         for name, other in (("cause", relative.cause), ("context", relative.context)):
             if other is not None:
                 out[name] = fields(other, told, frames, depth + 1)
-    notes = getattr(error, "__notes__", None)
+    notes = notes_of(error)
     if type(notes) is list and notes:
         out["notes"] = [message_of(note) for note in notes[:MAX_NOTES]]
-    if isinstance(error, SyntaxError):
+    if issubclass(type(error), SyntaxError):
         out["syntax"] = syntax(error)
     if relative.members is not None and depth < MAX_DEPTH:
         out["exceptions"] = [fields(member, told, frames, depth + 1) for member in relative.members]
@@ -79,9 +79,9 @@ def syntax(error):
     file = error.filename
     text = error.text if type(error.text) is str else ""
     text = text.split("\n", 1)[0]
-    column = max(_number(error.offset), 1)
+    column = max(bounded(error.offset), 1)
     start = min(column, len(text) + 1)
-    end = _number(getattr(error, "end_offset", None)) if getattr(error, "end_lineno", None) == error.lineno else 0
+    end = bounded(getattr(error, "end_offset", None)) if getattr(error, "end_lineno", None) == error.lineno else 0
     width = max(min(end, len(text) + 1) - start, 1)
     if len(text) > MAX_LINE:  # show the part with the mistake
         cut = max(start - MAX_LINE // 2, 0)
@@ -89,11 +89,7 @@ def syntax(error):
         width = max(min(width, len(text) + 1 - start), 1)
     indent = "".join(c if c == "\t" else " " for c in text[: start - 1])
     told = {"file": clip(file, MAX_LINE)} if type(file) is str else {}
-    return {**told, "line": _number(error.lineno), "column": column, "text": text, "caret": indent + "^" * width}
-
-
-def _number(obj):
-    return obj if type(obj) is int else 0
+    return {**told, "line": bounded(error.lineno), "column": column, "text": text, "caret": indent + "^" * width}
 
 
 def report(where, error=None):
@@ -105,7 +101,7 @@ def report(where, error=None):
 def write_stderr(text):
     """Writes a line from the worker itself to standard error."""
     try:
-        write(2, ("beep-python: %s\n" % text).encode("utf-8", "replace"))
+        write(2, ("beep-python: %s\n" % text).encode("utf-8", "backslashreplace"))
     except OSError:  # closed by the user's code
         pass
 
@@ -113,4 +109,4 @@ def write_stderr(text):
 def rejection(rejected):
     """The body of the answer to a request that is rejected."""
     told = {"code": rejected.code, "detail": rejected.detail, **({"ran": True} if rejected.ran else {})}
-    return dumps(told).encode("utf-8", "replace")
+    return dumps(told).encode("utf-8", ESCAPED)

@@ -6,6 +6,7 @@ from traceback import TracebackException
 from . import _did_you_mean
 from ._builtins import own as __builtins__
 from ._frames import of_user
+from ._repr import short_repr
 
 MAX_EXCEPTIONS = 200
 MAX_MEMBERS = 50
@@ -94,14 +95,41 @@ def text_of(root, told):
     return text
 
 
+def notes_of(error):
+    """Its notes; where its class cannot give them, what Python says then."""
+    try:
+        return getattr(error, "__notes__", None)
+    except Exception as raised:
+        return ["Ignored error getting __notes__: " + short_repr(raised)]
+
+
+class Noted:
+    """An exception whose class cannot give its notes: before 3.13 `traceback` fails at that."""
+
+    def __init__(self, error):
+        self.error, self.__notes__ = error, notes_of(error)
+
+    def __getattr__(self, name):
+        return getattr(self.error, name)
+
+    def __str__(self):
+        return str(self.error)
+
+
 class Alone(TracebackException):
     """An exception, and what is known of where it was raised. It looks for no family: a group may have very many members."""
 
     def __init__(self, relative, frames):
         error = relative.error
         seen = {id(error), id(cause_of(error)), id(context_of(error))}
-        super().__init__(type(error), error, traceback_of(error), limit=0, lookup_lines=False, _seen=seen)
+        options = {"limit": 0, "lookup_lines": False, "_seen": seen}
+        try:
+            super().__init__(type(error), error, traceback_of(error), **options)
+        except Exception:
+            super().__init__(type(error), Noted(error), traceback_of(error), **options)
         self.stack = frames.stack(relative.entries)
+        if type(getattr(self, "end_offset", None)) is int and type(self.text) is str:
+            self.end_offset = min(self.end_offset, len(self.text) + 1)  # a caret of gigabytes otherwise
         self.__cause__ = self.__context__ = self.exceptions = None
         self.meant = _did_you_mean.meant(error, traceback_of(error)) if _did_you_mean.CAN_TELL else None
 

@@ -16,6 +16,7 @@ MACHINERY = (os.sep + "asyncio" + os.sep, os.sep + "importlib" + os.sep, "<froze
 MAX_FRAMES = 100  # with fields of their own
 MAX_WRITTEN = 5000  # in the text, where what repeats takes one line
 MAX_LINE = 1000
+MAX_NUMBER = (1 << 32) - 1  # of a line or a column; what code says of itself may be any number
 
 
 def is_left_out(file, before):
@@ -146,7 +147,13 @@ def columns(summary):
     last = linecache.getline(summary.filename, summary.end_lineno)
     if not first or not last:
         return None
-    return {"column": characters(first, start) + 1, "endLine": summary.end_lineno, "endColumn": characters(last, end) + 1}
+    position = {"column": characters(first, start) + 1, "endLine": summary.end_lineno, "endColumn": characters(last, end) + 1}
+    return {name: bounded(number) for name, number in position.items()}
+
+
+def bounded(number):
+    """A line or a column as the protocol has it; 0 for what is no number."""
+    return min(max(number, 0), MAX_NUMBER) if type(number) is int else 0
 
 
 def characters(line, size):
@@ -169,4 +176,4 @@ def place(code, line, namespace):
 
 
 def place_of(code, line, text):
-    return {"file": code.co_filename, "line": line or 0, "function": code.co_name, "code": clip(text or "", MAX_LINE) or None}
+    return {"file": code.co_filename, "line": bounded(line), "function": code.co_name, "code": clip(text or "", MAX_LINE) or None}

@@ -12,6 +12,7 @@ from ._wire import Rejected
 
 
 MAX_ENDED = 10_000
+PROMPT = "beep_python._prompt.Prompt"
 _session = None  # the handles of this process's session
 
 
@@ -92,14 +93,15 @@ class Handles:
         return handle_id
 
     def report(self):
-        """Logs in one line which objects were never disposed of."""
+        """Logs in one line which objects were never disposed of, for who writes a client. Where a prompt was typed into the session there
+        is no such: its handles are our own."""
         modules = set(self.modules.values())
         types = {}
         for handle_id, obj in self.held.items():
             if handle_id not in modules:
                 type_ = type_name(type(obj))
                 types[type_] = types.get(type_, 0) + 1
-        if types:
+        if types and PROMPT not in types:
             limit = sorted(types.items(), key=lambda item: -item[1])[:10]
             detail = ", ".join("%d of %s" % (count, type_) for type_, count in limit)
             more = ", and others" if len(types) > 10 else ""

@@ -287,13 +287,13 @@ class InterruptGate:
             _, self.task, self.asked = self.nested[-1]
             self.nested.pop()
 
-    def start_task(self, loop, coroutine):
+    def start_task(self, loop, coroutine, **options):
         """Creates a task for the coroutine, which a signal cancels from now on.
 
         No signal takes effect in between: it would leave a task that nothing cancels, running after its request ended.
         """
         slot, self.slot = self.slot, -1
-        task = loop.create_task(coroutine)
+        task = loop.create_task(coroutine, **options)
         self.loop, self.task, self.slot = loop, task, slot
         if self.is_stopping():
             self.cancel_task(task)

@@ -37,10 +37,13 @@ def show(figures):
 
 
 def open_figures():
-    """The figures that pyplot holds open."""
+    """The figures that pyplot holds open for us; none where code has chosen another backend."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     numbers = getattr(pyplot, "get_fignums", None)  # missing while pyplot is being imported
-    return [pyplot.figure(number) for number in numbers()] if numbers is not None else []
+    open_now = numbers() if numbers is not None else ()
+    if not open_now or pyplot.get_backend() != BACKEND:
+        return []
+    return [pyplot.figure(number) for number in open_now]
 
 
 def is_figure(obj):

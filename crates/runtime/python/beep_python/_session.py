@@ -7,14 +7,14 @@ import sys
 import types
 from contextlib import ExitStack
 
-from . import _arrays, _current, _exceptions, _type_name, _wire
+from . import _arrays, _current, _exceptions, _type_name, _unawaited, _wire
 from ._answers import ATTRIBUTE, CALL, Answers
 from ._builtins import own as __builtins__
 from ._client import ClientProxy
 from ._decode import arguments, body_of, code_name, text, value_of, values_of, wrong
 from ._batch import Batch
 from ._compiler import Compiler
-from ._encode import dumps
+from ._encode import ESCAPED, dumps
 from ._handles import Handles, describe
 from ._exec import WARNED, run, run_async
 from ._objects import Objects
@@ -109,6 +109,7 @@ class Session:
         self.begin()  # once more: what was made before a fork is never collected
         sys.modules["__main__"] = self.module
         _current.compiler = self.compiler
+        _unawaited.follow()
 
     def end(self):
         """Gives up everything that it holds, but for its modules, `__main__` among them."""
@@ -116,6 +117,7 @@ class Session:
         self.client.shown.clear()
         self.streams.open.clear()
         self.handles.clear()
+        self.data.channel.forget()  # a socket that is left open would be warned of
 
     def set_up(self, data):
         """Sets variables of the environment, and runs the code that begins every worker of this session."""
@@ -384,7 +386,7 @@ def _no_name():
 
 
 def _json(obj):
-    return dumps(obj).encode("utf-8", "replace")
+    return dumps(obj).encode("utf-8", ESCAPED)
 
 
 def _object(answer):

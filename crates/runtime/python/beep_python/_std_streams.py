@@ -32,6 +32,7 @@ class StdStreams:
         self.descriptors = StdDescriptors()
         self.ours = None, stdout, stderr
         self.flushes = stdout.flush, stderr.flush  # whatever their attributes become
+        self.buffers = [None, stdout.buffer, stderr.buffer]  # those that we gave them, whatever they have now
         self.stdin = Stdin()
         self.before = {}  # the last buffer of each: a thread may be in a write of it yet
         self.active = False
@@ -109,7 +110,9 @@ class StdStreams:
         except ValueError:  # detached
             pass
         if fd:
+            flush_each((self.buffers[fd].flush,), BaseException)  # what code wrote to one that it detached
             open_stream(stream, fd)
+            self.buffers[fd] = stream.buffer
             self.watch(stream, fd)
         else:
             self.stdin.open()

@@ -4,7 +4,7 @@ from struct import pack
 
 from . import _exceptions, _frames, _last_words, _shared_page, _wire
 from ._builtins import own as __builtins__
-from ._encode import dumps
+from ._encode import ESCAPED, dumps
 
 
 RUNNERS = tuple(_frames.OWN + name for name in ("_worker.py", "_nested.py"))  # what is around a request's code
@@ -32,7 +32,7 @@ def late(gate, message_type, body):
     if message_type == _wire.DATA:  # its caller has an error instead
         body.close()
         message_type, body = _wire.OBJECT, b"{}"
-    at = dumps([_frames.place(*place) for place in at]).encode("utf-8", "replace")
+    at = dumps([_frames.place(*place) for place in at]).encode("utf-8", ESCAPED)
     return _wire.LATE, pack("<BI", message_type, len(at)) + at + bytes(body)
 
 

@@ -7,7 +7,7 @@ from termios import FIONREAD
 
 from . import _wire
 from ._builtins import own as __builtins__
-from ._encode import dumps, encode
+from ._encode import ESCAPED, dumps, encode
 from ._limits import tighter
 from ._repr import named
 from ._wire import Rejected
@@ -172,4 +172,4 @@ class Streams:
 
 
 def _json(value):
-    return dumps(value).encode("utf-8", "replace")
+    return dumps(value).encode("utf-8", ESCAPED)

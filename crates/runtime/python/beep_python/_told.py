@@ -3,13 +3,16 @@
 import functools
 import json
 import math
+import re
 import sys
 from _thread import get_ident
 
 from . import _exceptions, _host_rpc
 from ._builtins import own as __builtins__
+from ._encode import ESCAPED
+from ._frames import is_left_out
 from ._origin import NOBODY
-from ._repr import MAX_MESSAGE, clip, message_of
+from ._repr import MAX_MESSAGE, clip, message_of, type_name
 
 _teller = None  # the one of this process
 
@@ -52,7 +55,7 @@ class Teller:
         """Whether it was told. Waits for the host, so that it comes behind earlier output and before later."""
         if _host_rpc.is_sending() or (self.origin.gate.deferrals and get_ident() == self.origin.main):
             return False  # a finalizer, while bytes are moved
-        body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", ESCAPED)
         try:
             return _host_rpc.request(method, body, call) == b"true"
         except _host_rpc.HostError:
@@ -126,13 +129,16 @@ def reaches_root(logger):
 
 
 def record_as_event(record):
+    """Whatever the record holds: no handler of `logging` has a call fail because of that."""
     try:
-        message = record.getMessage()
-    except Exception as error:  # its arguments do not fit
-        message = "%s (%s: %s)" % (record.msg, type(error).__name__, error)
-    event = {"level": record.levelname, "logger": record.name, "message": clip(message, MAX_MESSAGE)}
-    error = record.exc_info[1] if record.exc_info else None
-    if error is not None:
+        message = text_of(record.getMessage())
+    except Exception as error:  # its arguments do not fit, or cannot be written
+        message = "%s (%s: %s)" % (text_of(record.msg), type(error).__name__, text_of(error))
+    if record.stack_info:
+        message += "\n" + without_host(text_of(record.stack_info))
+    event = {"level": text_of(record.levelname), "logger": text_of(record.name), "message": clip(message, MAX_MESSAGE)}
+    error = record.exc_info[1] if type(record.exc_info) is tuple and len(record.exc_info) == 3 else None
+    if isinstance(error, BaseException):
         try:
             event["exception"] = _exceptions.describe(error)
         except KeyboardInterrupt:
@@ -140,3 +146,20 @@ def record_as_event(record):
         except BaseException:  # its class misbehaves
             event["exception"] = {"type": type(error).__name__, "message": message_of(error), "traceback": []}
     return event
+
+
+def text_of(obj):
+    try:
+        return str.__str__(str(obj))
+    except Exception as error:
+        return "<%s, whose __str__ raised %s>" % (type_name(type(obj)), type_name(type(error)))
+
+
+def without_host(stack):
+    """The text of a stack without the frames of the host's own code."""
+    first, *places = re.split(r'^(?=  File ")', stack, flags=re.MULTILINE)
+    shown = []
+    for place in places:
+        if not is_left_out(place[len('  File "') :], shown):
+            shown.append(place)
+    return first + "".join(shown)

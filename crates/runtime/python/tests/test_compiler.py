@@ -1,4 +1,7 @@
+import contextlib
+import io
 import linecache
+import re
 import sys
 import traceback
 import warnings
@@ -7,6 +10,18 @@ from unittest import mock
 from beep_python import _compiler
 
 from .sessions import EVALUATE, SessionTest
+
+
+class Warned(SessionTest):
+    def test_what_the_compiler_warns_of_is_shown_with_its_line(self):
+        for code, line in (("x = 5\nx is 5", "x is 5"), ("'\\d'", "'\\d'"), ("    y = 1\n    1 is 1", "1 is 1"), ("def f():\n    return 1 is 1\n", "return 1 is 1")):
+            with self.subTest(code=code), warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()) as shown:
+                warnings.simplefilter("always")
+                self.evaluate(code)
+                self.assertRegex(shown.getvalue(), r"Warning: [^\n]*\n  " + re.escape(line) + "\n")
+        with self.assertRaises(SyntaxError):
+            self.evaluate("x = = 1")
+        self.assertNotIn("<session %d>" % self.session.compiler.count, linecache.cache)
 
 
 class Values(SessionTest):

@@ -33,6 +33,27 @@ class EndTest(WorkerTest):
             return file.read()
 
 
+class Held(EndTest):
+    def test_what_was_never_disposed_of_is_told(self):
+        for code in ("{1}.union", "object()", "object()", "__import__('os')"):
+            self.host.call(EVALUATE, {"expression": code})
+        self.run_to_the_end("1")
+        self.assertRegex(self.errors, "objects were still held at the end of the session: 2 of object, 1 of builtin_function_or_method")
+
+    def test_the_hosts_own_files_are_no_resource_that_was_left(self):
+        for action in ("always", "error"):
+            with self.subTest(action=action):
+                self.setUp()
+                self.run_to_the_end("import asyncio, warnings\nwarnings.simplefilter(%r)\nawait asyncio.sleep(0)" % action)
+                self.assertEqual(self.errors, "")
+
+    def test_not_that_of_a_prompt(self):
+        self.host.call(EVALUATE, {"expression": "__import__('beep_python._prompt', fromlist=['Prompt']).Prompt()"})
+        self.host.call(EVALUATE, {"expression": "1", "returnType": "handle"})
+        self.run_to_the_end("1")
+        self.assertEqual(self.errors, "")
+
+
 class Files(EndTest):
     def test_an_open_file_is_written(self):
         self.run_to_the_end("f = open('r.csv', 'w'); f.write('abc')\nb = open('b', 'wb'); b.write(b'abc')")

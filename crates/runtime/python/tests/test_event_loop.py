@@ -1,8 +1,11 @@
 import json
 import socket
+import sys
+import unittest
 
 from .data import needs
 from .host import CALL, EVALUATE, WorkerTest
+from .sessions import DISPOSE
 
 
 class Await(WorkerTest):
@@ -30,6 +33,18 @@ class Await(WorkerTest):
         self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 1)"), 1)
         self.host.evaluate("import gc\ngc.collect()\nNone")
         self.assertEqual(self.host.output(self.host.stderr), "")
+
+    def test_a_result_that_nobody_awaits_is_warned_of_at_its_code(self):
+        self.host.evaluate("async def co(): pass")
+        for _ in range(2):
+            told = json.loads(self.host.call(EVALUATE, {"expression": "co()"})[1])
+            self.host.call(DISPOSE, {"handleId": told["handleId"]})
+            warned = r"^/\S*/\w+\.py:1: RuntimeWarning: coroutine 'co' was never awaited\n  async def co\(\): pass\n"
+            self.assertRegex(self.host.output(self.host.stderr), warned)
+        self.host.evaluate("def drop():\n    co()\ndrop()")
+        self.assertRegex(self.host.output(self.host.stderr), r"\.py:2: RuntimeWarning: coroutine 'co' was never awaited\n  co\(\)\n")
+        self.host.evaluate("import sys\nsys.set_coroutine_origin_tracking_depth(1)\ndrop()")
+        self.assertRegex(self.host.output(self.host.stderr), r"never awaited\nCoroutine created at \(most recent call last\)\n  File .*, line 2, in drop\n    co\(\)\n  co\(\)\n")
 
     def test_a_loop_that_code_closed(self):
         self.host.evaluate("import asyncio\nloop = await asyncio.sleep(0, asyncio.get_running_loop())\nNone")
@@ -89,6 +104,37 @@ class Contexts(WorkerTest):
         self.host.cancel_at_rest(request_id)
         self.host.answer(request_id)
         self.assertEqual(self.host.evaluate("var.get()"), 1)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "a task cannot be given a context")
+    def test_tokens_are_of_one_context(self):
+        for set_and_wait in ("token = var.set(1)\nawait asyncio.sleep(0)", "await asyncio.sleep(0)\ntoken = var.set(1)", "token = var.set(1)"):
+            for reset in ("var.reset(token)", "await asyncio.sleep(0)\nvar.reset(token)", "async def f(): var.reset(token)\nawait f()"):
+                with self.subTest(set_and_wait=set_and_wait, reset=reset):
+                    self.host.evaluate(set_and_wait + "\nNone")
+                    self.host.evaluate(reset + "\nNone")
+                    self.assertEqual(self.host.evaluate("var.get()"), 0)
+        self.host.fails("token = var.set(1)\nawait asyncio.sleep(0)\n1/0")
+        self.assertEqual(self.host.evaluate("var.reset(token)\nvar.get()"), 0)
+        self.host.evaluate("async def items():\n    token = var.set(2)\n    try:\n        yield 1\n        yield 2\n    finally:\n        var.reset(token)\ng = items()")
+        self.assertEqual(self.host.evaluate("await g.__anext__()"), 1)
+        self.host.evaluate("await g.aclose()")
+        self.assertEqual(self.host.evaluate("var.get()"), 0)
+
+    @unittest.skipIf(sys.version_info < (3, 11), "a task cannot be given a context")
+    def test_a_task_that_outlives_its_call_has_its_own(self):
+        code = "async def stay():\n    try:\n        raise KeyboardInterrupt\n    finally:\n        left.append(1)\nleft = []\n"
+        code += "async def main():\n    asyncio.get_running_loop().call_soon(interrupt)\n    try:\n        await asyncio.sleep(600)\n"
+        code += "    finally:\n        await asyncio.sleep(0)\n        var.set(9)\n        left.append(var.get())\ndef interrupt(): raise KeyboardInterrupt\nawait main()"
+        self.host.fails(code)
+        self.host.evaluate("while not left: await asyncio.sleep(0)")
+        self.assertEqual(self.host.evaluate("left"), [9])
+        self.assertEqual(self.host.evaluate("var.get()"), 0)
+
+    def test_a_loop_that_makes_other_tasks(self):
+        for factory in ("lambda loop, coroutine, **options: asyncio.Task(coroutine, loop=loop, **options)", "asyncio.eager_task_factory"):
+            if factory.startswith("lambda") or sys.version_info >= (3, 12):
+                self.host.evaluate("await asyncio.sleep(0)\nasyncio.get_running_loop().set_task_factory(%s)" % factory)
+                self.check("await asyncio.sleep(0)\nvar.set(var.get() + 1)\nseen = var.get()", "var.get() - seen", 0)
 
     def test_coroutines_that_an_operation_gives(self):
         kept = "class Thing:\n    async def set(self, n):\n        await asyncio.sleep(0)\n        var.set(n)\nthing = Thing()\nthing"

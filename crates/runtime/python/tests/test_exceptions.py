@@ -8,6 +8,7 @@ import sys
 import tempfile
 import traceback
 import unittest
+from unittest import mock
 
 from beep_python import _exceptions, _family, _frames
 
@@ -73,6 +74,31 @@ class Failure(SessionTest):
         told = self.described("e = ValueError()\ne.__notes__ = ['first', 5]\nraise e")
         self.assertEqual(told["notes"], ["first", "5"])
 
+    def test_notes_that_cannot_be_had(self):
+        told = self.described("class E(Exception):\n    @property\n    def __notes__(self): raise RuntimeError(1)\nraise E('m')")
+        self.assertEqual((told["message"], len(told["traceback"])), ("m", 1))
+        self.assertEqual(told["notes"], ["Ignored error getting __notes__: RuntimeError(1)"])
+        self.assertTrue(told["text"].startswith("Traceback (most recent call last):"))
+        if sys.version_info >= (3, 11):
+            self.assertTrue(told["text"].endswith("E: m\nIgnored error getting __notes__: RuntimeError(1)"), told["text"])
+
+    def test_halves_of_characters_are_written_as_python_writes_them(self):
+        failure = self.failure("raise ValueError('\\udc80\"')")
+        told = failure["exception"]
+        self.assertEqual((failure["detail"], told["message"]), ('ValueError: \\udc80"', '\\udc80"'))
+        self.assertTrue(told["text"].endswith('ValueError: \\udc80"'), told["text"])
+        self.assertEqual(self.described("import sys; sys.exit('\\udc80')")["exitMessage"], "\\udc80")
+
+    def test_lines_and_columns_that_are_none(self):
+        for change in ("offset", "lineno", "end_offset", "end_lineno"):
+            for number in (2**70, 2**32, -(2**70), -1):
+                told = self.described("e = SyntaxError('m', ('f', 1, 1, 'text'))\ne.%s = %d\nraise e" % (change, number))
+                for name in ("line", "column"):
+                    self.assertTrue(0 <= told["syntax"][name] < 2**32, (change, number, told["syntax"]))
+        made = "import sys, types\ntry: 1/0\nexcept Exception as e: raise e.with_traceback(types.TracebackType(None, sys._getframe(), 0, -5))"
+        for frame in self.described(made)["traceback"]:
+            self.assertTrue(0 <= frame["line"] < 2**32, frame)
+
     @unittest.skipIf(sys.version_info < (3, 11), "groups came with 3.11")
     def test_groups(self):
         told = self.described("raise ExceptionGroup('all', [ValueError(1), ExceptionGroup('in', [KeyError(2)])])")
@@ -100,6 +126,10 @@ class Failure(SessionTest):
                 self.assertEqual(self.described("import sys\nclass E(Exception):\n    %s\nraise E" % body)["type"], "__main__.E")
         told = self.described("class E(Exception):\n    def __str__(self): 1/0\nraise E")
         self.assertEqual(told["message"], "<__main__.E, whose __str__ raised ZeroDivisionError>")
+
+    def test_hooks_for_exceptions_are_not_called(self):
+        with mock.patch.object(sys, "excepthook", self.fail):
+            self.assertEqual(self.described("1/0")["type"], "ZeroDivisionError")
 
     def test_long_messages_are_cut(self):
         told = self.described("raise ValueError('x' * 10**6)")
@@ -262,6 +292,10 @@ class Syntax(SessionTest):
     def test_dedented_source_keeps_its_lines(self):
         told = self.syntax("\n    a = 1\n    b = = 2\n")
         self.assertEqual((told["line"], told["text"].strip()), (3, "b = = 2"))
+
+    def test_of_code_that_is_indented_there_is_the_mistake_alone(self):
+        told = self.described("    x = 1\n    y = = 2")
+        self.assertEqual((told["type"], "context" in told, told["text"].count("Error")), ("SyntaxError", False, 1))
 
     def test_tabs_stay_tabs(self):
         told = self.syntax("if True:\n\tb = = 2")

@@ -110,8 +110,13 @@ class Figures(Shown):
         self.assertEqual(self.execute("f, a = plt.subplots(); f"), ["png"])
 
     def test_a_backend_that_code_chooses(self):
-        self.assertEqual(self.execute("import matplotlib\nmatplotlib.use('svg')\nplt.plot([1])\nNone"), ["png"])
-        self.assertEqual(self.evaluate("plt.get_backend().lower()"), "svg")
+        for choose in ("matplotlib.use('svg')", "plt.switch_backend('agg')", "matplotlib.use('Agg')"):
+            with self.subTest(choose=choose):
+                self.assertEqual(self.execute("import matplotlib\n%s\nplt.close('all')\nf = plt.figure()\nplt.show()\nNone" % choose), [])
+                self.assertEqual(self.evaluate("plt.get_fignums()"), [1])
+                self.assertEqual(self.raised("1/0", ZeroDivisionError), [])
+                self.assertEqual(self.execute("f"), ["png"], "what code gives to be shown is shown")
+                self.assertEqual(self.evaluate("plt.get_fignums()"), [1])
 
 
 @needs("matplotlib")

@@ -138,6 +138,14 @@ class Descriptors(StdStreamsTest):
 
 
 class Streams(StdStreamsTest):
+    def test_what_is_written_to_a_detached_buffer_comes(self):
+        for name in ("stdout", "stderr"):
+            for code in ("sys.%s.detach().write(b'detached\\n')", "b = sys.%s.detach()\nb.write(b'detached\\n')", "sys.__%s__.detach().write(b'detached\\n')\n1/0"):
+                with self.subTest(name=name, code=code):
+                    self.host.call(EVALUATE, {"expression": code % name})
+                    self.assertEqual("".join(self.outputs()), "detached\n")
+        self.assert_whole()
+
     def test_closed_or_detached_ones_are_opened_again(self):
         for name in ("stdin", "stdout", "stderr"):
             for code in (

@@ -95,6 +95,24 @@ class Log(Told):
         [(_, _, message)] = self.records("log.warning('x %d', 'y')")
         self.assertIn("x %d (TypeError", message)
 
+    def test_what_cannot_be_written(self):
+        self.host.evaluate("class Odd:\n    def __init__(self, s): self.s = s\n    def __str__(self): return self.s()\nNone")
+        [(_, _, message)] = self.records("log.warning(Odd(lambda: 1 / 0))")
+        self.assertEqual(message, "<__main__.Odd, whose __str__ raised ZeroDivisionError> (ZeroDivisionError: division by zero)")
+        [(_, _, message)] = self.records("log.warning(Odd(lambda: 5))")
+        self.assertIn("TypeError: __str__ returned non-string", message)
+        [(_, _, message)] = self.records("class E(Exception):\n    def __str__(s): 1 / 0\ndef fail(): raise E\nlog.warning('%s', Odd(fail))")
+        self.assertEqual(message, "%s (E: <__main__.E, whose __str__ raised ZeroDivisionError>)")
+        self.assertEqual([message for _, _, message in self.records("log.warning('%s %s', 1)\nlog.warning('went on')")][1:], ["went on"])
+        odd = "logging.makeLogRecord({'levelname': 5, 'name': None, 'msg': '\\udc80', 'exc_info': (1,)})"
+        self.assertEqual(self.records("log.handle(%s)" % odd), [("5", "None", "\\udc80")])
+
+    def test_the_stack_goes_behind_the_message(self):
+        [(_, _, message)] = self.records("def f():\n    log.warning('here', stack_info=True)\nf()")
+        self.assertTrue(message.startswith("here\nStack (most recent call last):\n  File "))
+        self.assertNotIn("/beep_python/_", message)
+        self.assertRegex(message, r'\n  File "[^"]*", line 3, in <module>\n    f\(\)\n  File "[^"]*", line 2, in f\n.*stack_info=True\)$')
+
     def test_what_another_level_is_called(self):
         self.assertEqual(self.records("logging.addLevelName(35, 'LOUD')\nlog.log(35, 'l')"), [("LOUD", "a.b", "l")])
 

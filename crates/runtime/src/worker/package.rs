@@ -106,6 +106,7 @@ const FILES: &[(&str, &str)] = files![
     "_table_sources.py",
     "_told.py",
     "_type_name.py",
+    "_unawaited.py",
     "_variables.py",
     "_walk.py",
     "_warmup.py",
