@@ -82,7 +82,9 @@ def begin(steps, path, shape):
             data, shapes, states = data
             before = dict(space)
             exec(marshal.loads(data), space)
-            made = {name: space.pop(name) for name in names if name in space}
+            made = {name: space[name] for name in names if name in space}
+            for name in [name for name in space if not name.startswith("__")]:
+                del space[name]
             space.update(before)
             for name, value in list(made.items()):  # what it binds beyond its names is another statement's
                 expected, present, reason = shapes.get(name, (shape(value), None, None))
@@ -189,13 +191,13 @@ def definitions(namespace):
                 for name in names:
                     made.setdefault(name, []).append((file, node))
     for name, nodes in made.items():  # the code that the value leads to tells which of them it was; else it is the last
-        if len(nodes) > 1:
+        if len(nodes) > 1 and not isinstance(namespace[name], types.ModuleType):  # each import may add a submodule
             codes = list(codes_of(namespace[name]))
             made[name] = [each for each in nodes if any([is_in(code, *each) for code in codes])] or nodes[-1:]
     steps = []
     for node, names, file, futures in candidates:
         names = sorted([name for name in names if any([node is each for _, each in made[name]])])
-        if names:
+        if names or getattr(node, "decorator_list", None):  # a decorator may have registered it
             steps.append(("code", names, step(node, names, file, futures, namespace)))
     return steps, made
 
@@ -209,10 +211,10 @@ def step(node, names, file, futures, namespace):
         shapes = {name: (shape(namespace[name]), *sent(namespace[name])) for name in names}
     arguments = node.args if isinstance(node, FUNCTIONS) and not node.decorator_list else None
     if arguments is not None:
-        value = namespace[names[0]]
+        value = namespace[node.name]
         state = {name: getattr(value, name) for name in ("__defaults__", "__kwdefaults__")}
         try:
-            states[names[0]] = pickled({**state, **vars(value)})
+            states[node.name] = pickled({**state, **vars(value)})
             arguments.defaults = [ast.copy_location(ast.Constant(None), each) for each in arguments.defaults]  # they have been evaluated
             arguments.kw_defaults = [each and ast.copy_location(ast.Constant(None), each) for each in arguments.kw_defaults]
         except Exception:
@@ -236,6 +238,8 @@ def may_make(node, name, value, file):
         return not isinstance(value, type) or (value.__module__, value.__qualname__) == ("__main__", name)
     if isinstance(node, FUNCTIONS) and not node.decorator_list or isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
         return isinstance(value, types.FunctionType) and is_in(value.__code__, file, node)
+    if isinstance(node, (ast.If, ast.Try)):
+        return any([name in bound_by(each) and is_definition(each, {name: value}) and may_make(each, name, value, file) for each in within(node)])
     return not isinstance(value, types.ModuleType)
 
 
@@ -284,10 +288,13 @@ def is_definition(node, namespace):
         made = [namespace.get(name) for name in bound_by(node)]
         return isinstance(node.value, ast.Lambda) or (bool(made) and all([is_named(value) for value in made]))
     if isinstance(node, (ast.If, ast.Try)):
-        inner = [*node.body, *node.orelse, *getattr(node, "finalbody", ())]
-        inner += [each for handler in getattr(node, "handlers", ()) for each in handler.body]
-        return all([isinstance(each, (ast.Assign, ast.Pass)) or is_definition(each, namespace) for each in inner])
+        return all([isinstance(each, (ast.Assign, ast.Pass)) or is_definition(each, namespace) for each in within(node)])
     return isinstance(node, DEFINES)
+
+
+def within(node):
+    handled = [each for handler in getattr(node, "handlers", ()) for each in handler.body]
+    return [*node.body, *handled, *node.orelse, *getattr(node, "finalbody", ())]
 
 
 def is_named(value):
@@ -303,10 +310,7 @@ def bound_by(node):
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {node.name}
     if isinstance(node, (ast.If, ast.Try)):
-        inner = [*node.body, *node.orelse, *getattr(node, "finalbody", ()), *getattr(node, "handlers", ())]
-        return set().union(*[bound_by(each) for each in inner])
-    if isinstance(node, ast.ExceptHandler):
-        return set().union(*[bound_by(each) for each in node.body])
+        return set().union(*[bound_by(each) for each in within(node)])
     targets = node.targets if isinstance(node, ast.Assign) else [node.name] if isinstance(node, DEFINES) else []
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
@@ -368,13 +372,14 @@ TOO_LARGE = "it is larger than the %d bytes of a value that are sent unasked; pa
 
 class ValuePickler(pickle.Pickler):
     def reducer_override(self, obj):
-        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)) or type(obj).__module__ == "__main__" or is_standard(type(obj).__module__.partition(".")[0]):
+        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
             return NotImplemented
         try:
             if memoryview(obj).nbytes > MAX_VALUE:
                 raise ValueError(TOO_LARGE)
         except TypeError:
-            if not type(obj).__module__.startswith("numpy"):
+            module = type(obj).__module__.partition(".")[0]
+            if module not in ("__main__", "numpy") and not is_standard(module):
                 detail = "an object of the class %s is not sent unasked; pass it as an argument"
                 raise ValueError(detail % type(obj).__qualname__) from None
         return NotImplemented
