@@ -15,144 +15,13 @@ import typing
 from . import _current
 from ._builtins import own as __builtins__
 from ._compiler import parsed
+from ._spawned_child import CHILD, shape
 
 MAX_VALUE = 1 << 20  # bytes of a pickled value
 DEFINES = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, getattr(ast, "TypeAlias", ast.ClassDef)
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
 MAX_SEEN = 500  # objects that are looked at to learn which statement made a value
 METHODS = types.FunctionType, property, classmethod, staticmethod
-DATA = frozenset((bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set, frozenset))
-
-
-def shape(value):
-    """What tells the values apart that different statements give to one name: the type, and where the code is. The child has this function too."""
-    kind = type(value)
-    if kind in (classmethod, staticmethod):
-        value = value.__func__
-    elif kind is property:
-        value = value.fget
-    code = getattr(value, "__code__", None) if type(value).__name__ == "function" else None
-    return kind.__module__, kind.__qualname__, *((code.co_filename, code.co_firstlineno) if code is not None else ())
-
-
-# What runs in such a process, before it unpickles what it is to do; nothing else of ours is there.
-CHILD = """
-def begin(steps, path, shape):
-    import importlib, marshal, pickle, sys, types
-
-    code = shape
-    shape = types.FunctionType(marshal.loads(code), globals())
-    why = {}
-    operators = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split()
-    uses = "call getitem setitem delitem iter next reversed len contains bool str format bytes fspath index int float complex round trunc neg pos abs invert "
-    uses += "eq ne lt le gt ge enter exit aenter aexit aiter anext await setattr instancecheck subclasscheck"
-    uses = ["__%s__" % use for use in (*uses.split(), *[kind + each for each in operators for kind in ("", "r", "i")])]
-
-    class Missing(type):
-        def __new__(kind, name, bases, namespace):
-            for base in bases:
-                base.fail()
-            return super().__new__(kind, name, bases, namespace)
-
-        def fail(self, *args, **kwargs):
-            reason = why.get(self.__name__) or "it was defined when this process had started"
-            raise RuntimeError("%r of the session is not in this process, which multiprocessing spawned: %s" % (self.__name__, reason))
-
-        __getattr__ = fail
-        __hash__ = type.__hash__
-        locals().update(dict.fromkeys(uses, fail))
-
-    class Late(Missing):
-        # unpickled as what it is to be, since what fails there ends the process, and nobody is told; it fails where it is used
-        def __getattr__(self, name):
-            return late(name, self.__name__ + ".")
-
-    def missing(name, kind=Missing):
-        fail = lambda self, *args: Missing.fail(type(self))
-        return kind(name, (), {"__module__": "__main__", "__setstate__": lambda *_: None, "__getattr__": fail, "__call__": fail})
-
-    def late(name, of=""):
-        if name.startswith("__"):
-            raise AttributeError("the session's %s__main__ has no attribute %r" % (of, name))
-        return missing(of + name, Late)
-
-    def run(kind, names, data):
-        space = main.__dict__
-        if kind == "code":
-            data, shapes, states = data
-            before = dict(space)
-            exec(marshal.loads(data), space)
-            made = {name: space[name] for name in names if name in space}
-            for name in [name for name in space if not name.startswith("__")]:
-                del space[name]
-            space.update(before)
-            for name, value in list(made.items()):  # what it binds beyond its names is another statement's
-                expected, present, reason = shapes.get(name, (shape(value), None, None))
-                if expected != shape(value):  # it was bound to something else then
-                    if reason is not None:
-                        raise ValueError(reason)
-                    made[name] = pickle.loads(present)
-            space.update(made)
-            for name, state in states.items():
-                try:
-                    for attribute, data in pickle.loads(state).items():
-                        setattr(made[name], attribute, data)
-                except Exception:
-                    del space[name]  # it is not itself without
-                    raise
-        elif kind == "class":
-            owner = space[names[0]]
-            for attribute, (expected, sent, reason) in data.items():
-                present = vars(owner).get(attribute)
-                value = present if sent is None else pickle.loads(sent)
-                if shape(present) == expected and (expected[2:] or sent is None or pickle.dumps(present, pickle.HIGHEST_PROTOCOL) == sent):
-                    continue
-                if shape(value) != expected:
-                    name = "%s.%s" % (names[0], attribute)
-                    why[name] = reason
-                    value = missing(name)
-                type.__setattr__(owner, attribute, value)
-        elif kind == "module":
-            space[names[0]] = importlib.import_module(data)
-        elif kind == "value":
-            space[names[0]] = pickle.loads(data)
-        else:
-            why[names[0]] = data
-            space[names[0]] = missing(names[0])
-
-    class Main:
-        def __reduce__(self):
-            return exec, (text, {"text": text, "steps": given, "path": path, "shape": code})
-
-    def get_preparation_data(name):  # of the processes that this one starts
-        data = theirs(name)
-        data["session_main"] = Main()
-        return data
-
-    sys.path[:] = path
-    main = types.ModuleType("__main__")
-    sys.modules["__main__"] = sys.modules["__mp_main__"] = main
-    given, left, tried = steps, steps, None
-    while left and len(left) != tried:  # one may need what a later one makes
-        steps, left, tried = left, [], len(left)
-        for kind, names, data in steps:
-            try:
-                run(kind, names, data)
-            except Exception as error:
-                left.append((kind, names, data))
-                why.update(dict.fromkeys(names, "%s: %s" % (type(error).__name__, error)))
-    for kind, names, data in left:
-        for name in names:
-            if not hasattr(main, name):
-                setattr(main, name, missing(name))
-    main.__getattr__ = late
-    import multiprocessing.spawn as spawn
-
-    theirs = spawn.get_preparation_data
-    spawn.get_preparation_data = get_preparation_data
-
-begin(steps, path, shape)
-"""
 
 
 def give_main(module):
@@ -219,8 +88,17 @@ def step(node, names, file, futures, namespace):
             arguments.kw_defaults = [each and ast.copy_location(ast.Constant(None), each) for each in arguments.kw_defaults]
         except Exception:
             pass
-    code = compile(ast.fix_missing_locations(ast.Module([node], [])), file, "exec", futures, dont_inherit=True)
-    return marshal.dumps(code), shapes, states
+
+    def compiled():
+        return marshal.dumps(compile(ast.fix_missing_locations(ast.Module([node], [])), file, "exec", futures, dont_inherit=True))
+
+    code, undecorated = compiled(), None
+    value = namespace.get(getattr(node, "name", None))
+    if isinstance(node, FUNCTIONS) and node.decorator_list and isinstance(value, types.FunctionType) and value.__code__.co_name == node.name:
+        if is_in(value.__code__, file, node):  # the decorators have given it back
+            node.decorator_list = []
+            undecorated = compiled()
+    return code, undecorated, shapes, states
 
 
 def may_make(node, name, value, file):
@@ -268,17 +146,15 @@ def codes_of(value):
 
 
 def attributes(made, namespace):
-    """What the methods and the plain attributes of the session's classes are by now."""
+    """What the methods and other attributes of the session's classes are by now."""
     steps = []
     for name in made:
         owner = namespace[name]
         if isinstance(owner, type) and owner.__module__ == "__main__":
             found = {}
             for attribute, value in list(vars(owner).items()):
-                if isinstance(value, METHODS) or (type(value) in DATA and not attribute.startswith("__")):
-                    data, _ = sent(value)
-                    if isinstance(value, METHODS) or data is not None:
-                        found[attribute] = shape(value), data, "it was set when the class had been defined"
+                if isinstance(value, METHODS) or not attribute.startswith("__"):
+                    found[attribute] = shape(value), sent(value)[0], "it was set when the class had been defined"
             steps.append(("class", [name], found))
     return steps
 
