@@ -4,9 +4,9 @@ code of the session runs there.
 """
 
 import ast
-import inspect
 import io
 import marshal
+import os
 import pickle
 import sys
 import types
@@ -15,67 +15,13 @@ import typing
 from . import _current
 from ._builtins import own as __builtins__
 from ._compiler import parsed
+from ._spawned_child import CHILD, shape
 
 MAX_VALUE = 1 << 20  # bytes of a pickled value
 DEFINES = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, getattr(ast, "TypeAlias", ast.ClassDef)
-# where the classes of values come from that are what they hold
-PLAIN = frozenset(("__main__", "builtins", "collections", "datetime", "decimal", "enum", "fractions", "functools", "operator", "pathlib", "re", "uuid"))
-
-# What runs in such a process, before it unpickles what it is to do; nothing else of ours is there.
-CHILD = """
-def begin(steps, path):
-    import importlib, marshal, pickle, sys, types
-
-    why = {}
-
-    class Missing(type):
-        def fail(self, *args, **kwargs):
-            reason = why.get(self.__name__) or "it was defined when this process had started"
-            raise RuntimeError("%r of the session is not in this process, which multiprocessing spawned: %s" % (self.__name__, reason))
-
-        __call__ = __getattr__ = __getitem__ = __iter__ = __len__ = __bool__ = fail
-
-    class Late(Missing):
-        # unpickled as what it is to be, since what fails there ends the process, and nobody is told; it fails where it is used
-        def __getattr__(self, name):
-            return late(name, self.__name__ + ".")
-
-    def missing(name, kind=Missing):
-        fail = lambda self, *args: Missing.fail(type(self))
-        return kind(name, (), {"__module__": "__main__", "__setstate__": lambda *_: None, "__getattr__": fail, "__call__": fail})
-
-    def late(name, of=""):
-        if name.startswith("__"):
-            raise AttributeError("the session's %s__main__ has no attribute %r" % (of, name))
-        return missing(of + name, Late)
-
-    sys.path[:] = path
-    main = types.ModuleType("__main__")
-    sys.modules["__main__"] = sys.modules["__mp_main__"] = main
-    left, tried = steps, None
-    while left and len(left) != tried:  # one may need what a later one makes
-        steps, left, tried = left, [], len(left)
-        for kind, names, data in steps:
-            try:
-                if kind == "code":
-                    exec(marshal.loads(data), main.__dict__)
-                elif kind == "module":
-                    setattr(main, names[0], importlib.import_module(data))
-                elif kind == "value":
-                    setattr(main, names[0], pickle.loads(data))
-                else:
-                    raise ValueError(data)
-            except Exception as error:
-                left.append((kind, names, data))
-                why.update(dict.fromkeys(names, data if kind == "none" else "%s: %s" % (type(error).__name__, error)))
-    for kind, names, data in left:
-        for name in names:
-            if not hasattr(main, name):
-                setattr(main, name, missing(name))
-    main.__getattr__ = late
-
-begin(steps, path)
-"""
+FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
+MAX_SEEN = 500  # objects that are looked at to learn which statement made a value
+METHODS = types.FunctionType, property, classmethod, staticmethod
 
 
 def give_main(module):
@@ -94,47 +40,123 @@ def give_main(module):
 class Main:
     def __init__(self, namespace):
         self.steps, made = definitions(namespace)
+        self.steps += attributes(made, namespace)
         self.steps += values({name: value for name, value in namespace.items() if name not in made and not name.startswith("__")})
 
     def __reduce__(self):
-        return exec, (CHILD, {"steps": self.steps, "path": list(sys.path)})
+        return exec, (CHILD, {"text": CHILD, "steps": self.steps, "path": list(sys.path), "shape": marshal.dumps(shape.__code__)})
 
 
 def definitions(namespace):
-    """What makes the names that code of the session has defined, and these names."""
-    steps, made = [], set()
+    """What makes the names that code of the session has defined, and these names, each with the statements that may have made it."""
+    candidates, made = [], {}
     compiler = _current.compiler
     inert = {program.file for program in compiler.programs.values() if program.is_inert}
     for file, text, futures in compiler.sources.texts():
         for node in () if file in inert else parsed(text, file):
-            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                continue
-            names = bound_by(node)
-            if is_definition(node, namespace) and ("*" in names or any([is_current(node, name, namespace, file) for name in names])):
-                code = compile(ast.Module([node], []), file, "exec", futures, dont_inherit=True)
-                steps.append(("code", sorted(names), marshal.dumps(code)))
-                made |= names
+            if is_definition(node, namespace):
+                names = {name for name in bound_by(node) if name in namespace and may_make(node, name, namespace[name], file)}
+                candidates.append((node, names, file, futures))
+                for name in names:
+                    made.setdefault(name, []).append((file, node))
+    for name, nodes in made.items():  # the code that the value leads to tells which of them it was; else it is the last
+        if len(nodes) > 1 and not isinstance(namespace[name], types.ModuleType):  # each import may add a submodule
+            codes = list(codes_of(namespace[name]))
+            made[name] = [each for each in nodes if any([is_in(code, *each) for code in codes])] or nodes[-1:]
+    steps = []
+    for node, names, file, futures in candidates:
+        names = sorted([name for name in names if any([node is each for _, each in made[name]])])
+        if names or getattr(node, "decorator_list", None):  # a decorator may have registered it
+            steps.append(("code", names, step(node, names, file, futures, namespace)))
     return steps, made
 
 
-def is_current(node, name, namespace, file):
-    """Whether the name is there, and not as what another statement defined, as far as that can be told."""
-    if name not in namespace or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return name in namespace
-    code = code_of(namespace[name])
-    first = min([each.lineno for each in (node, *node.decorator_list)])
-    return code is None or (code.co_filename == file and first <= code.co_firstlineno <= node.end_lineno)
+def step(node, names, file, futures, namespace):
+    """The code that makes these names; what they must look like then, and what they are if they do not; and what functions hold, as it is by now."""
+    shapes, states = {}, {}
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        node.names = [ast.alias(name, None) for name in names] if node.names[0].name == "*" else [each for each in node.names if bound(each) in names]
+    elif not isinstance(node, (ast.If, ast.Try)):
+        shapes = {name: (shape(namespace[name]), *sent(namespace[name])) for name in names}
+    arguments = node.args if isinstance(node, FUNCTIONS) and not node.decorator_list else None
+    if arguments is not None:
+        value = namespace[node.name]
+        state = {name: getattr(value, name) for name in ("__defaults__", "__kwdefaults__")}
+        try:
+            states[node.name] = pickled({**state, **vars(value)})
+            arguments.defaults = [ast.copy_location(ast.Constant(None), each) for each in arguments.defaults]  # they have been evaluated
+            arguments.kw_defaults = [each and ast.copy_location(ast.Constant(None), each) for each in arguments.kw_defaults]
+        except Exception:
+            pass
+
+    def compiled():
+        return marshal.dumps(compile(ast.fix_missing_locations(ast.Module([node], [])), file, "exec", futures, dont_inherit=True))
+
+    code, undecorated = compiled(), None
+    value = namespace.get(getattr(node, "name", None))
+    if isinstance(node, FUNCTIONS) and node.decorator_list and isinstance(value, types.FunctionType) and value.__code__.co_name == node.name:
+        if is_in(value.__code__, file, node):  # the decorators have given it back
+            node.decorator_list = []
+            undecorated = compiled()
+    return code, undecorated, shapes, states
 
 
-def code_of(value):
-    """The code of a function of the session, or of a method that one of its classes has; None where there is none."""
-    try:
-        value = inspect.unwrap(value)
-    except ValueError:
-        return None
-    found = vars(value).values() if isinstance(value, type) else [value]
-    codes = [each.__code__ for each in found if isinstance(each, types.FunctionType)]
-    return next((code for code in codes if code.co_filename in _current.compiler.sources.users), None)
+def may_make(node, name, value, file):
+    """Whether the name can be, by now, what this statement made it."""
+    if isinstance(node, ast.Import):
+        wanted = next(each for each in reversed(node.names) if bound(each) == name)
+        return value is sys.modules.get(wanted.name if wanted.asname else name)
+    if isinstance(node, ast.ImportFrom):
+        if node.level or node.module not in sys.modules:
+            return not node.level and node.module != "__future__"
+        wanted = next((each.name for each in reversed(node.names) if bound(each) == name), name)
+        found = vars(sys.modules[node.module]).get(wanted, sys.modules.get("%s.%s" % (node.module, wanted), value))
+        return value is found or (isinstance(value, (type, types.FunctionType)) and shape(value) == shape(found))  # it was loaded again
+    if isinstance(node, ast.ClassDef) and not node.decorator_list:
+        return not isinstance(value, type) or (value.__module__, value.__qualname__) == ("__main__", name)
+    if isinstance(node, FUNCTIONS) and not node.decorator_list or isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+        return isinstance(value, types.FunctionType) and is_in(value.__code__, file, node)
+    if isinstance(node, (ast.If, ast.Try)):
+        return any([name in bound_by(each) and is_definition(each, {name: value}) and may_make(each, name, value, file) for each in within(node)])
+    return not isinstance(value, types.ModuleType)
+
+
+def is_in(code, file, node):
+    first = min([each.lineno for each in (node, *getattr(node, "decorator_list", ()))])
+    return code.co_filename == file and first <= code.co_firstlineno <= node.end_lineno
+
+
+def codes_of(value):
+    """The codes that a function, or a class, or what wraps one, leads to."""
+    found, seen = [value], set()
+    for each in found:
+        if id(each) in seen or len(seen) > MAX_SEEN or isinstance(each, types.ModuleType):
+            continue
+        seen.add(id(each))
+        if isinstance(each, types.FunctionType):
+            yield each.__code__
+        try:
+            inner = [cell.cell_contents for cell in getattr(each, "__closure__", None) or () if cell != types.CellType()]
+            if not isinstance(each, type):
+                inner += [getattr(each, name, None) for name in ("__wrapped__", "__func__", "func", "fget")]
+            inner += getattr(each, "__dict__", {}).values()
+            found += [one for one in inner if callable(one) or isinstance(one, METHODS)]
+        except Exception:  # it is code of the session that answers there
+            pass
+
+
+def attributes(made, namespace):
+    """What the methods and other attributes of the session's classes are by now."""
+    steps = []
+    for name in made:
+        owner = namespace[name]
+        if isinstance(owner, type) and owner.__module__ == "__main__":
+            found = {}
+            for attribute, value in list(vars(owner).items()):
+                if isinstance(value, METHODS) or not attribute.startswith("__"):
+                    found[attribute] = shape(value), sent(value)[0], "it was set when the class had been defined"
+            steps.append(("class", [name], found))
+    return steps
 
 
 def is_definition(node, namespace):
@@ -142,10 +164,13 @@ def is_definition(node, namespace):
         made = [namespace.get(name) for name in bound_by(node)]
         return isinstance(node.value, ast.Lambda) or (bool(made) and all([is_named(value) for value in made]))
     if isinstance(node, (ast.If, ast.Try)):
-        inner = [*node.body, *node.orelse, *getattr(node, "finalbody", ())]
-        inner += [each for handler in getattr(node, "handlers", ()) for each in handler.body]
-        return all([isinstance(each, (ast.Assign, ast.Pass)) or is_definition(each, namespace) for each in inner])
+        return all([isinstance(each, (ast.Assign, ast.Pass)) or is_definition(each, namespace) for each in within(node)])
     return isinstance(node, DEFINES)
+
+
+def within(node):
+    handled = [each for handler in getattr(node, "handlers", ()) for each in handler.body]
+    return [*node.body, *handled, *node.orelse, *getattr(node, "finalbody", ())]
 
 
 def is_named(value):
@@ -156,16 +181,23 @@ def is_named(value):
 def bound_by(node):
     """The names that a statement binds in its own namespace."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return {(alias.asname or alias.name.partition(".")[0]) for alias in node.names}
+        names = {bound(alias) for alias in node.names}
+        return star(node.module) if "*" in names else names
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {node.name}
     if isinstance(node, (ast.If, ast.Try)):
-        inner = [*node.body, *node.orelse, *getattr(node, "finalbody", ()), *getattr(node, "handlers", ())]
-        return set().union(*[bound_by(each) for each in inner])
-    if isinstance(node, ast.ExceptHandler):
-        return set().union(*[bound_by(each) for each in node.body])
+        return set().union(*[bound_by(each) for each in within(node)])
     targets = node.targets if isinstance(node, ast.Assign) else [node.name] if isinstance(node, DEFINES) else []
     return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def bound(alias):
+    return alias.asname or alias.name.partition(".")[0]
+
+
+def star(module):
+    names = vars(sys.modules[module]) if module in sys.modules else {}
+    return set(names.get("__all__") or [name for name in names if not name.startswith("_")])
 
 
 def values(namespace):
@@ -174,14 +206,34 @@ def values(namespace):
     for name, value in namespace.items():
         if isinstance(value, types.ModuleType):
             steps.append(("module", [name], value.__name__))
-            continue
-        file = Bounded()
-        try:
-            ValuePickler(file, pickle.HIGHEST_PROTOCOL).dump(value)
-            steps.append(("value", [name], file.getvalue()))
-        except Exception as error:
-            steps.append(("none", [name], str(error)))
+        elif isinstance(value, (type, types.FunctionType)) and (value.__module__, value.__qualname__) == ("__main__", name):
+            steps.append(("none", [name], "it is defined by a statement that cannot be run again on its own; define it at the top level, or in a module"))
+        else:
+            data, reason = sent(value)
+            steps.append(("none", [name], reason) if data is None else ("value", [name], data))
     return steps
+
+
+def sent(value):
+    """The value pickled, or why it cannot be."""
+    try:
+        return pickled(value), None
+    except Exception as error:
+        return None, str(error)
+
+
+def pickled(value):
+    file = Bounded()
+    ValuePickler(file, pickle.HIGHEST_PROTOCOL).dump(value)
+    return file.getvalue()
+
+
+def is_standard(module):
+    """Whether any Python has it."""
+    if hasattr(sys, "stdlib_module_names"):
+        return module in sys.stdlib_module_names
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is None or "site-packages" not in file and file.startswith(os.path.dirname(os.__file__))
 
 
 class Bounded(io.BytesIO):
@@ -196,13 +248,14 @@ TOO_LARGE = "it is larger than the %d bytes of a value that are sent unasked; pa
 
 class ValuePickler(pickle.Pickler):
     def reducer_override(self, obj):
-        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)) or type(obj).__module__ in PLAIN:
+        if isinstance(obj, (type, types.FunctionType, types.BuiltinFunctionType)):
             return NotImplemented
         try:
             if memoryview(obj).nbytes > MAX_VALUE:
                 raise ValueError(TOO_LARGE)
         except TypeError:
-            if not type(obj).__module__.startswith("numpy"):
+            module = type(obj).__module__.partition(".")[0]
+            if module not in ("__main__", "numpy") and not is_standard(module):
                 detail = "an object of the class %s is not sent unasked; pass it as an argument"
                 raise ValueError(detail % type(obj).__qualname__) from None
         return NotImplemented

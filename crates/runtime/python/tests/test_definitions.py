@@ -124,7 +124,7 @@ class Definitions(WorkerTest):
                 ("late, [1]", "'late' of the session is not in this process.*had started"),
                 ("use, [Late()]", "'use' of the session is not in this process"),
                 ("repr, [late]", None),
-                ("locked, [1]", "'lock' of the session.*class lock is not sent"),
+                ("locked, [1]", "'lock' of the session.*cannot pickle"),
                 ("measured, [1]", "'large' of the session.*larger than"),
                 ("hidden, [1]", "'hidden' of the session"),
                 ("Late.use, [Late()]", "'Late.use' of the session"),
@@ -159,3 +159,75 @@ class Definitions(WorkerTest):
         self.assertEqual(self.host.evaluate(code, locals={"given": 5}), [6])
         self.host.evaluate("import asyncio\nawait asyncio.sleep(0)\ndef after(x): return x")
         self.assertEqual(self.host.evaluate("with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.map(after, [1])\nmade"), [1])
+
+    def test_names_have_their_present_values(self):
+        method = "\nclass A:\n    @deco\n    def m(s): return 1\n"
+        for code, expected in (
+            ("def deco(f): return lambda s: f(s)" + method + "def k(): return A().m()", 1),
+            ("def deco(f):\n    @functools.wraps(f)\n    def inner(s): return f(s)\n    return inner" + method + "def k(): return A().m()", 1),
+            ("def deco(c):\n    c.m = lambda s: 1\n    return c\n@deco\nclass A: pass\ndef k(): return A().m()", 1),
+            ("def helper(s): return 1\nclass A: m = helper\ndef k(): return A().m()", 1),
+            ("class B:\n    def m(s): return 1\nclass A: m = B.m\ndef k(): return A().m()", 1),
+            ("class B:\n    def __init_subclass__(c): c.m = lambda s: 1\nclass A(B): pass\ndef k(): return A().m()", 1),
+            ("class B(type):\n    def __init__(c, *a): c.m = lambda s: 1\nclass A(metaclass=B): pass\ndef k(): return A().m()", 1),
+            ("class A:\n    def m(s): return 0\ndef new(s): return 1\nA.m = new\ndef k(): return A().m()", 1),
+            ("class A:\n    def m(s): return 0\nA.m = lambda s: 1\ndef k(): return A().m()", "'A.m' of the session"),
+            ("class A:\n    def m(s): return 0\nA.m = functools.wraps(A.m)(lambda s: 1)\ndef k(): return A().m()", "'A.m' of the session.*when the class had been"),
+            ("class A:\n    m = property(lambda s: 0)\nA.m = property(lambda s: 1)\ndef k(): return A().m + 1", "'A.m' of the session"),
+            ("class A:\n    n = None\nA.n = A()\nA.n.x = 1\ndef k(): return A.n.x", 1),
+            ("class A:\n    n = None\nA.n = threading.Lock()\ndef k(): return A.n.locked()", "'A.n' of the session"),
+            ("found = {}\ndef on(name):\n    def keep(f): return found.setdefault(name, f)\n    return keep\n@on('a')\ndef h(): return 1\ndef k(): return found['a']()", 1),
+            ("exec('class G: pass')\nclass A(G): pass\ndef k(): return A()", "'A' of the session.*'G' of the session.*cannot be run again"),
+            ("class A:\n    n = 0\nA.n = 1\ndef k(): return A.n", 1),
+            ("class W:\n    def __init__(s, f): s.n = f(0)\n    def __call__(s, x): return s.n + x\ndef h(x): return x + 1\nh = W(h)\ndef k(): return h(0)", 1),
+            ("class W:\n    def __init__(s, f): s.f = f\n    def __call__(s, x): return 1\ndef h(x): return 0\nh = W(h)\ndef k(): return h(0)", "'h' of the session.*not the same"),
+            ("def deco(f): return f\n@deco\ndef h(x): return x\nh = [1]\ndef k(): return h[0]", 1),
+            ("class Cfg: pass\nCfg = Cfg()\ndef k(): return Cfg.a", "'Cfg' of the session.*not the same"),
+            ("from math import *\nlog = logging.getLogger('x')\ndef k(): return [log.name, floor(1.5)]", ["x", 1]),
+            ("from os import path\npath = 'mine'\ndef k(): return path", "mine"),
+            ("import uuid\nuuid = uuid.UUID(int=1)\ndef k(): return uuid.int", 1),
+            ("from os import path, sep\npath = threading.Lock()\ndef k(): return path.join", "'path' of the session.*cannot pickle"),
+            ("x = 1\ndef f(_, y=x, *, z=x): return [y, z]\nx = 2\ndef k(): return f(0)", [1, 1]),
+            ("exec('class G: pass')\ndef f(_, y=G()): return y\ndef k(): return f(0).a", "'G' of the session.*cannot be run again"),
+            ("if True:\n    x = 1\nx = 2\ndef k(): return x", 2),
+            ("if True:\n    def h(): return 1\ntry:\n    import json\n    h2 = h\nexcept ImportError: json = None\ndef k(): return json.loads(str(h2()))", 1),
+            ("import xml.dom\nimport xml.sax.handler\ndef k(): return [xml.dom.__name__, xml.sax.handler.__name__]", ["xml.dom", "xml.sax.handler"]),
+            ("@functools.singledispatch\ndef f(x): return 0\n@f.register(int)\ndef _(x): return 1\n@f.register(str)\ndef _(x): return 2\ndef k(): return [f(0), f(''), f([])]", [1, 2, 0]),
+            ("import array\na = array.array('b', bytes(2_000_000))\ndef k(): return a[0]", "'a' of the session.*larger than"),
+            ("import abc, ctypes, typing\nclass S(ctypes.Structure): _fields_ = [('a', ctypes.c_int)]\nclass P(typing.Protocol):\n    def m(s): ...\nclass C(abc.ABC):\n    @abc.abstractmethod\n    def m(s): ...\nclass D(C, P):\n    def m(s): return S(1).a\ndef k(): return D().m()", 1),
+            ("def f(): return f.n\nf.n = 1\ndef k(): return f()", 1),
+            ("for i in range(3):\n    def g(x): return x\ndef k(): return g(1)", "cannot be run again on its own; define it at the top level"),
+            ("exec('class G: pass')\ndef k(): return G()", "cannot be run again on its own; define it at the top level"),
+        ):
+            with self.subTest(code):
+                self.host.evaluate("import functools, logging, threading\nNone")
+                self.host.evaluate(code + "\nNone")
+                ask = "with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.apply_async(k).get(20)\nmade"
+                if isinstance(expected, str) and "of the session" in expected or "cannot be" in str(expected):
+                    self.assertRegex(self.host.fails(ask)["message"], expected)
+                else:
+                    self.assertEqual(self.host.evaluate(ask), expected)
+                self.host.evaluate("for name in [n for n in globals() if n not in ('multiprocessing',) and not n.startswith('__')]: globals().pop(name)")
+
+    def test_plain_values_of_the_standard_library_are_sent_and_others_fail_in_every_use(self):
+        self.host.evaluate("import ipaddress, pathlib, random, threading, types, uuid, zoneinfo\nNone")
+        self.host.evaluate(
+            "OUT, U, N, IP, R = pathlib.PurePosixPath('/x'), uuid.UUID(int=1), types.SimpleNamespace(a=1), ipaddress.ip_address('1.2.3.4'), random.Random(1)\n"
+            "def k(): return [f'{OUT}/a', U.int, N.a, str(IP), R.random() < 1]\nlock = threading.Lock()\n"
+            "uses = ['str(lock)', 'f\"{lock}\"', 'lock == 1', '1 == lock', '1 in lock', 'bool(lock)', '[*lock]', 'lock + 1', '1 + lock', 'lock.a', 'lock[0]', 'lock()',"
+            " 'with lock: pass', 'isinstance(1, lock)', 'lock.a = 1', 'class A(lock): pass', 'lock < 1', '-lock', 'len(lock)', 'open(lock)', 'x = lock; x += 1']\n"
+            "def silent():\n    found = []\n    for use in uses:\n        try: exec(use, globals(), {})\n        except RuntimeError as error: assert \"'lock' of the\" in str(error), error\n"
+            "        else: found.append(use)\n    return found"
+        )
+        ask = "with multiprocessing.get_context('spawn').Pool(1) as pool: made = pool.apply_async(%s).get(20)\nmade"
+        self.assertEqual(self.host.evaluate(ask % "k"), ["/x/a", 1, 1, "1.2.3.4", True])
+        self.assertEqual(self.host.evaluate(ask % "silent"), [])
+
+    def test_spawned_processes_spawn_others(self):
+        self.host.evaluate(
+            "n = 1\nclass Point:\n    def __init__(self, x): self.x = x\ndef inner(point): return point.x + n\n"
+            "def outer(method):\n    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool: return pool.submit(inner, Point(1)).result(20)"
+        )
+        for method in METHODS:
+            code = "with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(%r)) as pool: made = pool.submit(outer, %r).result(20)\nmade"
+            self.assertEqual(self.host.evaluate(code % (method, method)), 2)

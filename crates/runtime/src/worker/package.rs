@@ -97,6 +97,7 @@ const FILES: &[(&str, &str)] = files![
     "_source_text.py",
     "_sources.py",
     "_spawn_hook.py",
+    "_spawned_child.py",
     "_spawned_main.py",
     "_std_descriptors.py",
     "_std_streams.py",
