@@ -21,6 +21,8 @@ MAX_VALUE = 1 << 20  # bytes of a pickled value
 DEFINES = ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, getattr(ast, "TypeAlias", ast.ClassDef)
 FUNCTIONS = ast.FunctionDef, ast.AsyncFunctionDef
 MAX_SEEN = 500  # objects that are looked at to learn which statement made a value
+PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None)))
+NAMED = type, *[kind for kind in map(vars(typing).get, ("TypeVar", "ParamSpec", "TypeVarTuple", "NewType")) if isinstance(kind, type)]
 METHODS = types.FunctionType, property, classmethod, staticmethod
 
 
@@ -78,16 +80,14 @@ def step(node, names, file, futures, namespace):
         node.names = [ast.alias(name, None) for name in names] if node.names[0].name == "*" else [each for each in node.names if bound(each) in names]
     elif not isinstance(node, (ast.If, ast.Try)):
         shapes = {name: (shape(namespace[name]), *sent(namespace[name])) for name in names}
-    arguments = node.args if isinstance(node, FUNCTIONS) and not node.decorator_list else None
-    if arguments is not None:
-        value = namespace[node.name]
-        state = {name: getattr(value, name) for name in ("__defaults__", "__kwdefaults__")}
-        try:
-            states[node.name] = pickled({**state, **vars(value)})
-            arguments.defaults = [ast.copy_location(ast.Constant(None), each) for each in arguments.defaults]  # they have been evaluated
-            arguments.kw_defaults = [each and ast.copy_location(ast.Constant(None), each) for each in arguments.kw_defaults]
-        except Exception:
-            pass
+    arguments = node.value.args if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda) else None
+    if isinstance(node, FUNCTIONS) and not node.decorator_list:
+        arguments = node.args
+    state = state_of(namespace[names[0]]) if arguments is not None else None
+    if state is not None:
+        states[names[0]] = state
+        arguments.defaults = [ast.copy_location(ast.Constant(None), each) for each in arguments.defaults]  # they have been evaluated
+        arguments.kw_defaults = [each and ast.copy_location(ast.Constant(None), each) for each in arguments.kw_defaults]
 
     def compiled():
         return marshal.dumps(compile(ast.fix_missing_locations(ast.Module([node], [])), file, "exec", futures, dont_inherit=True))
@@ -99,6 +99,14 @@ def step(node, names, file, futures, namespace):
             node.decorator_list = []
             undecorated = compiled()
     return code, undecorated, shapes, states
+
+
+def state_of(function):
+    """What a function holds by now, pickled: its defaults, which were evaluated long ago, and its attributes. None if another object may share a default."""
+    defaults = {name: getattr(function, name) for name in ("__defaults__", "__kwdefaults__")}
+    if not all([type(each) in PLAIN for each in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())]):
+        return None
+    return sent({**defaults, **vars(function)})[0] or sent(defaults)[0]
 
 
 def may_make(node, name, value, file):
@@ -154,7 +162,8 @@ def attributes(made, namespace):
             found = {}
             for attribute, value in list(vars(owner).items()):
                 if isinstance(value, METHODS) or not attribute.startswith("__"):
-                    found[attribute] = shape(value), sent(value)[0], "it was set when the class had been defined"
+                    state = state_of(value) if isinstance(value, types.FunctionType) and (value.__defaults__ or value.__kwdefaults__) else None
+                    found[attribute] = shape(value), sent(value)[0], "it was set when the class had been defined", state
             steps.append(("class", [name], found))
     return steps
 
@@ -175,7 +184,7 @@ def within(node):
 
 def is_named(value):
     """Whether pickle takes it for what `__main__` has by that name: a class that a call made, a type variable."""
-    return isinstance(value, (type, typing.TypeVar)) and value.__module__ == "__main__"
+    return isinstance(value, NAMED) and value.__module__ == "__main__"
 
 
 def bound_by(node):
