@@ -45,8 +45,11 @@ impl LeftProcesses {
             None => Some(count.processes),
             Some(_) => left_before.map(|before| before.processes),
         };
-        if let (None, Some(processes)) = (&self.left, left) {
-            self.left = Some(Left { processes, until: now + self.time });
+        match (&mut self.left, left) {
+            (None, Some(processes)) => self.left = Some(Left { processes, until: now + self.time }),
+            // What is being stopped may go on to fork, before it learns of that.
+            (Some(left), Some(processes)) if count.call.is_none() => left.processes = left.processes.max(processes),
+            _ => {}
         }
         self.left.as_ref().is_some_and(|left| now < left.until && count.processes <= left.processes)
     }
@@ -85,6 +88,8 @@ mod tests {
         let (mut left, now) = (LeftProcesses::new(TIME), Instant::now());
         assert!(!left.tolerate(count(Some(1), 7), now));
         assert!(left.tolerate(count(None, 7), now));
+        assert!(left.tolerate(count(None, 9), now), "they go on to fork");
+        assert!(left.tolerate(count(Some(2), 9), now));
         assert!(left.tolerate(count(Some(2), 5), now + TIME / 2));
         assert!(!left.tolerate(count(None, 5), now + TIME), "the time does not begin anew");
         assert!(left.tolerate(count(None, 4), now + TIME));
