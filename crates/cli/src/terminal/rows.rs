@@ -12,7 +12,7 @@ pub(super) fn rows(line: &str, width: usize) -> Vec<String> {
     while let Some(c) = chars.next() {
         if c == '\x1b' && chars.peek() == Some(&'[') {
             row.push(c);
-            while let Some(part) = chars.next() {
+            for part in chars.by_ref() {
                 row.push(part);
                 if part != '[' && ('@'..='~').contains(&part) {
                     break;
