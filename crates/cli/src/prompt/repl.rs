@@ -61,7 +61,7 @@ pub(crate) fn run(
                 }
                 let hint = remote.import_hint(context, &error);
                 if let Error::Host(problem) = &error
-                    && let (true, Some(epoch)) = (lost(&error), problem.session_epoch)
+                    && let (true, Some(epoch)) = (lost(&error) || problem.death.is_some(), problem.session_epoch)
                 {
                     output.has_told_of_end(epoch);
                 }
