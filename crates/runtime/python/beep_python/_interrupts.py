@@ -34,6 +34,7 @@ from ._output import is_writing
 # taken: SIGPWR and SIGXCPU the collectors' of Boehm and Mono, SIGURG Go's, SIGVTALRM and SIGPROF those of profilers, SIGUSR1
 # and SIGUSR2 the user's.
 INTERRUPT = 50
+_OWN = __file__.rpartition("/")[0] + "/"
 
 
 def _nothing():
@@ -73,6 +74,14 @@ class Guarded:
 def own_handler(handler):
     """The user's handler, without its guard."""
     return handler.handler if isinstance(handler, Guarded) else handler
+
+
+def code_frame(frame):
+    """The innermost frame that is not the host's, where there is one."""
+    found = frame
+    while found is not None and found.f_code.co_filename.startswith(_OWN):
+        found = found.f_back
+    return frame if found is None else found
 
 
 class _Deferral:
@@ -225,12 +234,13 @@ class InterruptGate:
     def catch_up(self):
         """Handles the signals that came while they were deferred."""
         self.deferred = False
+        frame = code_frame(_getframe(1))
         try:
             while self.postponed:
-                handler, signum, frame = self.postponed.pop(0)
+                handler, signum, _ = self.postponed.pop(0)
                 handler(signum, frame)
         finally:
-            self.interrupt(None, _getframe(1))
+            self.interrupt(None, frame)
 
     def reset(self):
         """After an exception that struck outside of every request, wherever."""

@@ -56,6 +56,16 @@ class CtrlC(WorkerTest):
         kind, body = self.answer(request_id)
         self.assertEqual((kind, json.loads(bytes(body))), (_wire.VALUE, ["wait"]))
 
+    def test_a_handler_is_given_that_frame_too_where_a_write_was_under_way(self):
+        request_id = self.start(
+            "import signal\nnames = []\ndef handler(number, frame): names.append(frame.f_code.co_name)\n"
+            "old = signal.signal(signal.SIGINT, handler)\ndef write():\n    while not names: print('on')\n"
+            "write()\nsignal.signal(signal.SIGINT, old)\nnames"
+        )
+        self.host.press_ctrl_c(request_id)
+        kind, body = self.answer(request_id)
+        self.assertEqual((kind, json.loads(bytes(body))), (_wire.VALUE, ["write"]))
+
     def test_code_that_catches_it_goes_on_and_can_be_interrupted_again(self):
         request_id = self.start(
             "import time\nn = 0\ntry:\n    print('on')\n    time.sleep(1000)\nexcept KeyboardInterrupt: n += 1\n"
