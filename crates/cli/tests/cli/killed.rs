@@ -30,7 +30,11 @@ async fn used(client: AnyBackend, n: usize, told: &Path) -> Error {
             let session = client.create_session().await.unwrap();
             let there = client.with_session(&session);
             let code = format!("def g():\n    open({told:?}, 'w').write('-')\n    while True: yield 'x' * 1000\ng()");
-            let mut stream = there.stream::<String>(&code).await.unwrap();
+            // The code tells before the client knows of the stream.
+            let mut stream = match there.stream::<String>(&code).await {
+                Ok(stream) => stream,
+                Err(error) => return error,
+            };
             loop {
                 if let Err(error) = stream.next().await.unwrap() {
                     return error;

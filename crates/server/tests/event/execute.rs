@@ -146,6 +146,7 @@ figure.Figure = Figure
 held = {}
 pyplot.figure = lambda n: held.setdefault(n, Figure(n))
 pyplot.get_fignums = lambda: sorted(held)
+pyplot.get_backend = lambda: 'module://beep_python._figure_backend'
 pyplot.close = lambda f: held.pop(f.n, None)
 sys.modules.update({'matplotlib': types.ModuleType('matplotlib'), 'matplotlib.figure': figure, 'matplotlib.pyplot': pyplot})
 None";
