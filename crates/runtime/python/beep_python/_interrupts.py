@@ -57,7 +57,7 @@ class Guarded:
             if gate.deferrals or is_writing(frame):
                 gate.postpone(self.handler, signum, frame)
                 return None
-            return self.handler(signum, frame)
+            return self.handler(signum, code_frame(frame))  # it may have come while the host wrote for the code
         if self.running:
             return None  # a timer faster than its handler would nest until RecursionError strikes the worker's loop
         self.running = True
