@@ -53,7 +53,7 @@ pub enum Event {
         /// Keyword arguments.
         kwargs: Vec<(String, CallResponse)>,
     },
-    /// What it has shown is to be cleared.
+    /// Clear what it has shown.
     ClearOutput {
         /// Not before it shows something else.
         wait: bool,

@@ -33,7 +33,7 @@ pub enum ExecutionEvent {
     Progress(Progress),
     /// `input()` or `getpass()` waits for a line: [`Execution::send_input`].
     InputRequest(InputRequest),
-    /// What it has shown is to be cleared.
+    /// Clear what it has shown.
     ClearOutput {
         /// Not before it shows something else.
         wait: bool,

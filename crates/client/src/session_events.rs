@@ -31,7 +31,7 @@ pub enum SessionEvent {
     Log(LogRecord),
     /// Code told how far it is.
     Progress(Progress),
-    /// What code has shown is to be cleared.
+    /// Clear what code has shown.
     ClearOutput {
         /// Not before it shows something else.
         wait: bool,

@@ -55,7 +55,7 @@ impl HiddenInput {
 impl Drop for HiddenInput {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.modes);
-        let _ = self.terminal.write_all(b"\n"); // in place of that which ended the line
+        let _ = self.terminal.write_all(b"\n"); // in place of the one that ended the line
     }
 }
 

@@ -322,7 +322,7 @@ fn exception_is_what_python_prints() {
     let output = eval(&home, code);
     let raised: Vec<_> = output.stderr.lines().collect();
     let printed: Vec<_> = output.stdout.lines().collect();
-    // The frame that raises it again comes before that which caught it.
+    // The frame that raises it again comes before the frame that caught it.
     assert_eq!(raised[raised.len() - printed.len() + 1..], printed[1..], "{output:?}");
     // A value that cannot be shown is an exception, as at Python's prompt.
     for (code, ends) in [

@@ -45,7 +45,7 @@ def bundle_of(obj, include=None, exclude=None):
 
 
 def chosen(bundle, include, exclude):
-    """Data and metadata of the MIME types that are to be shown."""
+    """Data and metadata of the MIME types that the client gets."""
     if not (include or exclude):
         return bundle
     return tuple([{mime: part[mime] for mime in part if _is_chosen(mime, include, exclude)} for part in bundle])

@@ -41,7 +41,7 @@ def begin(steps, path, shape):
         locals().update(dict.fromkeys(uses, fail))
 
     class Late(Missing):
-        # unpickled as what it is to be, since what fails there ends the process, and nobody is told; it fails where it is used
+        # unpickled without an error, which would end the process without a word; it fails where it is used
         def __getattr__(self, name):
             return late(name, self.__name__ + ".")
 

@@ -77,7 +77,7 @@ class Stdin:
             return fall_back()
         try:
             return self.client.getpass(prompt)
-        except CallbackError:  # what was given is to be read
+        except CallbackError:  # its command gave a descriptor, which is read instead
             if not self.is_given:
                 raise
         return fall_back()

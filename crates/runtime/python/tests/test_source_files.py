@@ -119,7 +119,7 @@ class Files(Sources):
                 self.assertEqual(self.evaluate("double(4)"), 8)
                 self.assertEqual(inspect.getsource(self.named("double")), FUNCTION + "\n")
 
-    def test_a_folder_of_somebody_elses_is_not_used(self):
+    def test_a_folder_of_another_user_is_not_used(self):
         path = os.path.join(self.folder, _source_files.FOLDER % os.geteuid())
         os.mkdir(path)
         os.chmod(path, 0o777)

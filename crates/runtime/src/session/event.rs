@@ -25,7 +25,7 @@ pub enum Event {
     ItemHandle(Chunks),
     /// The code waits for an answer of the client.
     ClientRequest(ClientRequest),
-    /// What the call has shown is to be cleared.
+    /// The client clears what the call has shown.
     ClearOutput {
         /// Not before it shows something else.
         wait: bool,

@@ -221,8 +221,8 @@ impl SessionState {
         self.enter(Lifecycle::Closed, effects);
     }
 
-    /// The worker is to end by this time: what waits does not start any more, and nothing more is sent. Returns the calls that are to be
-    /// interrupted, in order of arrival, each with its grace.
+    /// The worker has to end by this time: what waits does not start any more, and nothing more is sent. Returns the calls to
+    /// interrupt, in order of arrival, each with its grace.
     pub(crate) fn end(&mut self, why: KillReason, by: Instant, effects: &mut Effects) -> Vec<(CallId, Duration)> {
         if self.lifecycle.link().is_none() {
             if self.lifecycle.is_closing() {
