@@ -1,5 +1,8 @@
 //! The HTTP backend from outside: what the routes answer, and what existing clients rely on.
 
+#[path = "support/compressed.rs"]
+#[allow(unreachable_pub)]
+mod compressed;
 #[path = "support/gate.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod gate;

@@ -1,5 +1,8 @@
 //! The RPC backend from outside: gRPC as any client speaks it, and the JSON of those that exist.
 
+#[path = "support/compressed.rs"]
+#[allow(unreachable_pub)]
+mod compressed;
 #[path = "support/gate.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod gate;

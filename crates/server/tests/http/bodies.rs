@@ -4,22 +4,11 @@ use std::io::Write;
 
 use beep_python_server::auth::AccessConfig;
 use flate2::Compression;
-use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use flate2::write::DeflateEncoder;
 use serde_json::{Value, json};
 
+use crate::compressed::{gzip, zlib};
 use crate::support::{Response, Server};
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("in memory");
-    encoder.finish().expect("in memory")
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("in memory");
-    encoder.finish().expect("in memory")
-}
 
 fn raw_deflate(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());

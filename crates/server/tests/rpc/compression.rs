@@ -1,31 +1,16 @@
 //! What clients compress: messages of gRPC, and bodies of JSON.
 
-use std::io::Write;
-
 use beep_python_protocol::grpc::encode;
 use beep_python_protocol::grpc::messages as m;
 use beep_python_server::auth::AccessConfig;
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::{GzEncoder, ZlibEncoder};
 use prost::Message;
 
+use crate::compressed::{gzip, zlib};
 use crate::support::{Raw, Server};
 
 const EVALUATE: &str = "/beep.python.runtime.PythonService/Evaluate";
 const PUT: &str = "/beep.python.runtime.PythonService/Put";
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("in memory");
-    encoder.finish().expect("in memory")
-}
-
-fn zlib(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).expect("in memory");
-    encoder.finish().expect("in memory")
-}
 
 /// A frame whose message is compressed.
 fn frame(compressed: &[u8]) -> Vec<u8> {
