@@ -31,10 +31,7 @@ const FROM_INPUT: &str = "-";
 /// The exit status of code that exceeded `--timeout`, as `timeout` of the coreutils has it.
 const TIMED_OUT: u8 = 124;
 
-/// How long to wait for the end of the session, and what it prints until then. The server ends it in any case.
-const END_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The same where a signal has ended the command.
+/// How long to wait for the end of the session where a signal has ended the command; the server ends it in any case.
 const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_millis(500);
 
 /// A session of this command that is unused for so many milliseconds was abandoned: the command was killed.
@@ -119,11 +116,13 @@ async fn evaluate_in_new_session(
     };
     let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines).await;
     let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
-    let time = match &status {
-        Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => END_TIMEOUT_AFTER_SIGNAL,
-        _ => END_TIMEOUT,
-    };
-    let _ = tokio::time::timeout(time, end).await;
+    match &status {
+        Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => {
+            let _ = tokio::time::timeout(END_TIMEOUT_AFTER_SIGNAL, end).await;
+        }
+        // The server's `--drain` bounds it.
+        _ => drop(end.await),
+    }
     status
 }
 
