@@ -1,6 +1,6 @@
 //! Standard input of code that `eval` and the prompt run.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -38,7 +38,9 @@ fn with_lines(mut command: Command) -> CommandOutput {
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(LINES.as_bytes()).unwrap();
+    // Code that reads nothing may have ended.
+    let written = child.stdin.take().unwrap().write_all(LINES.as_bytes());
+    assert!(written.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::BrokenPipe), "{written:?}");
     CommandOutput::from(child.wait_with_output().unwrap())
 }
 
