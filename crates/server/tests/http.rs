@@ -366,7 +366,7 @@ fn disconnect_cancels_a_call_that_asked_for_it() {
 /// What a client of another user does, in bash; its standard output. Nothing where only root could run it.
 fn as_another_user(script: &str) -> Option<std::process::Child> {
     use std::os::unix::process::CommandExt;
-    const NOBODY: u32 = 65534;
+    const NO_CALL: u32 = 65534;
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can run a client as another user");
         return None;
@@ -374,8 +374,8 @@ fn as_another_user(script: &str) -> Option<std::process::Child> {
     let mut command = std::process::Command::new("bash");
     command
         .args(["-c", script])
-        .uid(NOBODY)
-        .gid(NOBODY)
+        .uid(NO_CALL)
+        .gid(NO_CALL)
         .current_dir("/")
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null());

@@ -8,7 +8,7 @@ from ._builtins import own as __builtins__
 from ._callbacks import RELEASED, Callback, CallbackError, Kept, error_of
 from ._decode import body_of, loads, value_of
 from ._encode import ESCAPED, dumps, encode
-from ._origin import NOBODY
+from ._origin import NO_CALL
 from ._told import Teller
 from ._wire import Rejected
 
@@ -200,10 +200,10 @@ class ClientProxy:
         """Whatever call the code at hand belongs to, the one that waits for the answer is the one that runs."""
         if kept is RELEASED:
             raise _host_rpc.HostError("invalid_request", "the callback '%s' was released by its client" % callback.name)
-        call = self.origin.running_call() if threading.get_ident() == self.main else NOBODY
+        call = self.origin.running_call() if threading.get_ident() == self.main else NO_CALL
         made = []
         try:
-            asked = self.asked(callback, call != NOBODY, args, kwargs, kept.exact, made)
+            asked = self.asked(callback, call != NO_CALL, args, kwargs, kept.exact, made)
             self.flush()
             asked = b'{"over":%s,"callback":%s}' % (encode(kept.over, False), asked)
             return self.value_in(self.request(call, "kept_callback", asked))

@@ -15,7 +15,7 @@ from contextvars import Context, ContextVar
 from . import _shared_page
 from ._builtins import own as __builtins__
 
-NOBODY = 0  # no call has this id
+NO_CALL = 0  # no call has this id
 
 
 class Origin:
@@ -25,15 +25,15 @@ class Origin:
         self.carried = ContextVar("beep_python_call", default=None)
         self.enabled = False  # in a worker, until it ends
         self.tracking = False  # whether code may be left that an earlier call started
-        self.running = NOBODY  # while tracking, the call that runs
-        self.first = NOBODY  # the call in which tracking began: what it made before has no id
+        self.running = NO_CALL  # while tracking, the call that runs
+        self.first = NO_CALL  # the call in which tracking began: what it made before has no id
         self.continued = {}  # calls whose stream goes on: the call that runs for them
         self.ending = RLock()  # held by a thread that writes as the call that runs, and while that call ends
         self.on_track = self.on_end = lambda: None
         self.has_threads = self.items_followed = self.loops_followed = False
 
     def current(self):
-        """The id of the call that the code at hand belongs to; NOBODY where that has ended, or there is none."""
+        """The id of the call that the code at hand belongs to; NO_CALL where that has ended, or there is none."""
         return self.alive(self.caller())
 
     def caller(self):
@@ -47,14 +47,14 @@ class Origin:
         return call
 
     def alive(self, call):
-        """The id under which this call runs now; NOBODY where it does not."""
+        """The id under which this call runs now; NO_CALL where it does not."""
         running = self.running_call()
-        return running if call == running or self.continued.get(call) == running else NOBODY
+        return running if call == running or self.continued.get(call) == running else NO_CALL
 
     def running_call(self):
         if self.tracking:
             return self.running
-        return self.gate.running[0] if self.gate.slot >= 0 else NOBODY
+        return self.gate.running[0] if self.gate.slot >= 0 else NO_CALL
 
     def begin(self, call):
         """While tracking: this call runs from now on."""
@@ -69,7 +69,7 @@ class Origin:
         """While tracking: it has ended, and has written all that it will."""
         with self.ending:
             self.on_end()
-            self.running = NOBODY
+            self.running = NO_CALL
 
     def look(self):
         """After a call: tracks from now on if it brought asyncio, for its tasks may outlive it."""
@@ -81,7 +81,7 @@ class Origin:
             return
         gate = self.gate
         self.first = gate.running[0]
-        self.running = self.first if gate.slot >= 0 else NOBODY
+        self.running = self.first if gate.slot >= 0 else NO_CALL
         if get_ident() == self.main:
             self.carried.set(self.first)
         self.tracking = True

@@ -11,7 +11,7 @@ from . import _exceptions, _host_rpc
 from ._builtins import own as __builtins__
 from ._encode import ESCAPED
 from ._frames import is_left_out
-from ._origin import NOBODY
+from ._origin import NO_CALL
 from ._repr import MAX_MESSAGE, clip, message_of, type_name
 
 _teller = None  # the one of this process
@@ -20,7 +20,7 @@ _teller = None  # the one of this process
 class Teller:
     def __init__(self, origin):
         self.origin = origin
-        self.call = NOBODY  # the last call whose client wants any of it
+        self.call = NO_CALL  # the last call whose client wants any of it
         self.log = self.progress = False
         self.logs = False  # whether `logging` passes on its records
 
@@ -30,7 +30,7 @@ class Teller:
 
     def forget(self):
         """In a child that the session forked."""
-        self.call = NOBODY
+        self.call = NO_CALL
         self.log = self.progress = False
 
     def follow(self, call, limits):
@@ -45,7 +45,7 @@ class Teller:
         session."""
         caller = self.origin.caller()
         call = self.origin.alive(caller)
-        return caller if not call else call if wanted and call == self.call else NOBODY
+        return caller if not call else call if wanted and call == self.call else NO_CALL
 
     def takes_log(self):
         """Whether the client of the code at hand wants its log records."""

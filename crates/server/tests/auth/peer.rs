@@ -112,7 +112,7 @@ fn every_thread_has_its_own_lookup() {
     });
 }
 
-const NOBODY: u32 = 65534;
+const NO_CALL: u32 = 65534;
 
 /// A client of another user: connects to `port`, sends a request, then closes at once or when its stdin closes.
 struct Stranger(Child);
@@ -128,7 +128,7 @@ impl Stranger {
             "exec 3<>/dev/tcp/127.0.0.1/{port}; printf 'GET / HTTP/1.1\\r\\n\\r\\n' >&3; {wait}\n exec 3>&-; echo closed"
         );
         let mut command = Command::new("bash");
-        command.args(["-c", &script]).uid(NOBODY).gid(NOBODY).current_dir("/");
+        command.args(["-c", &script]).uid(NO_CALL).gid(NO_CALL).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let _alone = no_process_starts(); // until this one runs its program
         Some(Stranger(command.spawn().unwrap()))
@@ -149,8 +149,8 @@ fn another_user_is_distinguished() {
     let Some(stranger) = Stranger::connect(listener.local_addr().unwrap().port(), false) else { return };
     let (accepted, _) = listener.accept().unwrap();
     let (local, remote) = addresses(&accepted);
-    assert_eq!(peer_uid(local, remote), PeerUid::Known(NOBODY));
-    assert_eq!(Peer::of(local, remote), Peer::OtherUser(NOBODY));
+    assert_eq!(peer_uid(local, remote), PeerUid::Known(NO_CALL));
+    assert_eq!(Peer::of(local, remote), Peer::OtherUser(NO_CALL));
     stranger.wait_until_closed();
     assert_eq!(peer_uid(local, remote), PeerUid::Unknown, "and once it is gone it is nobody");
 }

@@ -13,7 +13,7 @@ use crate::worker::wire::WireId;
 const MAX_CLIENT_REQUESTS: usize = 1024;
 
 /// No call has this id.
-pub(crate) const NOBODY: WireId = WireId(0);
+pub(crate) const NO_CALL: WireId = WireId(0);
 
 /// The reply of a client: the body of the request that carried it.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(crate) struct ClientRequests {
 
 #[derive(Debug)]
 struct PendingRequest {
-    /// The call that asks; [`NOBODY`] where none runs for the code that does.
+    /// The call that asks; [`NO_CALL`] where none runs for the code that does.
     call: WireId,
     /// The subscription over which a kept callback's client is asked.
     over: Option<SubscriptionId>,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
-use crate::session::state::client_requests::{ClientReply, HostCallId, NOBODY};
+use crate::session::state::client_requests::{ClientReply, HostCallId, NO_CALL};
 use crate::session::state::state::SessionState;
 use crate::session::state::subscribers::SubscriptionId;
 use crate::worker::wire::WireId;
@@ -16,7 +16,7 @@ impl SessionState {
         self.subscribers.for_callbacks(over)
     }
 
-    /// Asks the client of a kept callback. `call` is the one that waits for the answer; [`NOBODY`] where none does. The receiver fails once
+    /// Asks the client of a kept callback. `call` is the one that waits for the answer; [`NO_CALL`] where none does. The receiver fails once
     /// there will be no answer any more.
     pub(crate) fn ask_subscriber(
         &mut self,
@@ -29,7 +29,7 @@ impl SessionState {
             let detail = "the call has to stop, so no client is asked any more";
             return Err(Problem::new(ErrorCode::Cancelled, detail));
         }
-        if call == NOBODY && self.is_drained() {
+        if call == NO_CALL && self.is_drained() {
             let detail = "the session is ending, so no client is asked any more";
             return Err(Problem::new(ErrorCode::Cancelled, detail));
         }

@@ -9,7 +9,7 @@ use crate::session::error::{KillReason, cancelled_error, closing_error, worker_l
 use crate::session::limits::{EffectiveLimits, SessionLimits};
 use crate::session::state::call_record::InFlightCall;
 use crate::session::state::call_table::CallTable;
-use crate::session::state::client_requests::{ClientRequests, NOBODY};
+use crate::session::state::client_requests::{ClientRequests, NO_CALL};
 use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::lifecycle::{Lifecycle, LinkId};
 use crate::session::state::nested::NestedCalls;
@@ -303,7 +303,7 @@ impl SessionState {
     pub(super) fn note_drained(&mut self, effects: &mut Effects) {
         if self.is_drained() {
             // The end of the worker waits for its threads, which may wait for the answers of clients.
-            effects.extend(self.client_requests.take_of(NOBODY).map(Effect::EndRequests));
+            effects.extend(self.client_requests.take_of(NO_CALL).map(Effect::EndRequests));
             effects.push(Effect::Drained);
         }
     }

@@ -13,7 +13,7 @@ use crate::session::call::RequestId;
 use crate::session::error::KillReason;
 use crate::session::event::Event;
 use crate::session::event_channel::EventChannel;
-use crate::session::state::client_requests::{ClientReply, HostCallId, NOBODY};
+use crate::session::state::client_requests::{ClientReply, HostCallId, NO_CALL};
 use crate::session::state::subscribers::{Subscriber, SubscriptionId};
 use crate::worker::wire::WireId;
 
@@ -38,7 +38,7 @@ fn next(channel: &EventChannel) -> Option<Event> {
 }
 
 fn ask(session: &mut Fixture, call: WireId, over: SubscriptionId) -> Result<oneshot::Receiver<ClientReply>, Problem> {
-    let host_call = HostCallId { id: 5, takes_nested: call != NOBODY };
+    let host_call = HostCallId { id: 5, takes_nested: call != NO_CALL };
     session.apply(|state, _| state.ask_subscriber(call, &over.to_string(), Bytes::from_static(b"{}"), host_call))
 }
 
@@ -61,7 +61,7 @@ fn the_named_subscription_is_asked_or_the_only_one_that_answers() {
     for unknown in [deaf.to_string().as_str(), "e99", "2", ""] {
         assert!(keep(&session, Some(unknown)).unwrap_err().contains("no subscription"), "{unknown}");
     }
-    let _reply = ask(&mut session, NOBODY, two).expect("asked");
+    let _reply = ask(&mut session, NO_CALL, two).expect("asked");
     assert!(matches!(next(&second), Some(Event::ClientRequest(_))) && next(&first).is_none());
 }
 
@@ -71,14 +71,14 @@ fn who_goes_is_not_asked_and_answers_nothing() {
     let (one, _first) = subscribe(&mut session, Some(ValueForm::Exact));
     let (two, _second) = subscribe(&mut session, Some(ValueForm::Exact));
     let (mut of_one, mut of_two) =
-        (ask(&mut session, NOBODY, one).expect("asked"), ask(&mut session, NOBODY, two).expect("asked"));
+        (ask(&mut session, NO_CALL, one).expect("asked"), ask(&mut session, NO_CALL, two).expect("asked"));
     session.apply(|state, _| state.unsubscribe(one));
     assert_eq!(of_one.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
     assert_eq!(of_two.try_recv().unwrap_err(), oneshot::error::TryRecvError::Empty);
-    assert_eq!(code(ask(&mut session, NOBODY, one)), Some(ErrorCode::InvalidRequest));
+    assert_eq!(code(ask(&mut session, NO_CALL, one)), Some(ErrorCode::InvalidRequest));
     assert!(session.apply(|state, _| state.end_subscriptions(&RequestId::new("follows"))));
     assert_eq!(of_two.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
-    assert_eq!(code(ask(&mut session, NOBODY, two)), Some(ErrorCode::InvalidRequest));
+    assert_eq!(code(ask(&mut session, NO_CALL, two)), Some(ErrorCode::InvalidRequest));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn questions_that_are_not_read_are_bounded() {
     let mut session = Fixture::running();
     let (over, events) = subscribe(&mut session, Some(ValueForm::Plain));
     let asked = |session: &mut Fixture| {
-        let asked = ask(session, NOBODY, over);
+        let asked = ask(session, NO_CALL, over);
         session.apply(|state, _| state.withdraw_client_request(5)); // nobody waits for it any more
         code(asked)
     };
@@ -104,7 +104,7 @@ fn a_question_of_no_call_outlives_calls_and_takes_none_within() {
     let (over, events) = subscribe(&mut session, Some(ValueForm::Plain));
     let (_, _call) = session.call(eval("1"));
     let running = session.start_next().expect("runs");
-    let mut of_nobody = ask(&mut session, NOBODY, over).expect("asked");
+    let mut of_nobody = ask(&mut session, NO_CALL, over).expect("asked");
     let mut of_the_call = ask(&mut session, running.id, over).expect("asked");
     session.answer(&running, value("1"));
     assert_eq!(of_the_call.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
@@ -127,7 +127,7 @@ fn a_call_that_is_to_stop_asks_nobody_any_more() {
     session.stop(call_id.expect("taken"), true);
     assert_eq!(waiting.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
     assert_eq!(code(ask(&mut session, running, over)), Some(ErrorCode::Cancelled));
-    assert!(ask(&mut session, NOBODY, over).is_ok(), "a thread may");
+    assert!(ask(&mut session, NO_CALL, over).is_ok(), "a thread may");
 }
 
 #[test]
@@ -135,18 +135,18 @@ fn a_worker_that_is_to_end_has_no_questions() {
     for restart in [true, false] {
         let mut session = Fixture::running();
         let (over, _events) = subscribe(&mut session, Some(ValueForm::Plain));
-        let mut waiting = ask(&mut session, NOBODY, over).expect("asked");
+        let mut waiting = ask(&mut session, NO_CALL, over).expect("asked");
         let by = session.now + Duration::from_secs(5);
         match restart {
             true => drop(session.apply(|state, effects| state.end(KillReason::Restarting, by, effects))),
             false => session.apply(|state, effects| state.close(effects)),
         }
         assert_eq!(waiting.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
-        assert_eq!(code(ask(&mut session, NOBODY, over)), Some(ErrorCode::Cancelled));
+        assert_eq!(code(ask(&mut session, NO_CALL, over)), Some(ErrorCode::Cancelled));
         if restart {
             session.link_down();
             session.link_up();
-            assert!(ask(&mut session, NOBODY, over).is_ok(), "the subscription goes on");
+            assert!(ask(&mut session, NO_CALL, over).is_ok(), "the subscription goes on");
         }
     }
 }
