@@ -259,6 +259,14 @@ const UNKIND: &[(&str, bool)] = &[
     ("import json\njson.dumps = json.loads = json.JSONEncoder = json.scanner = None", true),
     ("import builtins\nprint = builtins.print = None", true),
     ("import ctypes\nctypes.string_at(0)", false),
+    // What the host maps too.
+    (
+        "import ctypes, fcntl, os\npunch_hole = ctypes.CDLL(None).fallocate\nsize = ctypes.c_long(1 << 21)\n\
+         for n in range(3, 2000):\n    for do in (\n        lambda: os.ftruncate(n, 0), lambda: os.ftruncate(n, 1 << 40), lambda: fcntl.fcntl(n, 1033, 15),\n        \
+         lambda: os.posix_fallocate(n, 1 << 30, 1), lambda: os.lseek(n, 0, 2), lambda: punch_hole(n, 3, ctypes.c_long(0), size),\n    ):\n        \
+         try: do()\n        except OSError: pass",
+        true,
+    ),
 ];
 
 async fn unkind_code_harms_its_own_session_only(context: &TestContext) {
