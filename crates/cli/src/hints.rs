@@ -4,7 +4,7 @@ use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
 use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
 use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
-use beep_python_runtime::platform::HomeError;
+use beep_python_runtime::platform::{HomeError, NoLocks};
 use beep_python_server::auth::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
 use beep_python_server::unix_socket::PipeError;
@@ -12,6 +12,7 @@ use beep_python_server::unix_socket::PipeError;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::server::lookup::running_servers;
+use crate::terminal::shell_words::quote;
 
 /// A hint for the first error in the chain that has one.
 pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {
@@ -26,6 +27,7 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
             .or_else(|| error.downcast_ref().and_then(|error| launch(error, context)))
             .or_else(|| error.downcast_ref().and_then(client))
             .or_else(|| error.downcast_ref().and_then(token))
+            .or_else(|| error.downcast_ref().and_then(system))
     })
 }
 
@@ -116,6 +118,12 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         }
         EnvironmentError::InUse { .. } => {
             "`beep-python status` shows the servers, `beep-python stop` stops them".into()
+        }
+        EnvironmentError::UseUnknown { path, .. } => {
+            format!(
+                "when no process uses it any more, delete its folder yourself: rm -r {}",
+                quote(&path.to_string_lossy())
+            )
         }
         EnvironmentError::Damaged { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
@@ -243,6 +251,14 @@ fn client(error: &ClientError) -> Option<String> {
         (_, Some(ErrorCode::NoDebugger)) => "`beep-python debug SESSION --install` installs what is missing".into(),
         (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout sets a longer limit".into(),
         _ => return None,
+    })
+}
+
+fn system(error: &std::io::Error) -> Option<String> {
+    NoLocks::is_cause_of(error).then(|| {
+        "set BEEP_PYTHON_HOME to a folder on a file system with locks, such as a local disk: without them commands and servers \
+         cannot know of each other"
+            .to_owned()
     })
 }
 

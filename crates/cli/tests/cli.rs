@@ -15,8 +15,10 @@ mod cli {
     mod eval;
     mod index;
     mod killed;
+    mod locks;
     mod logging;
     mod packages;
+    mod preload;
     mod prompt;
     mod providers;
     mod quickstart;

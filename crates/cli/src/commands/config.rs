@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use beep_python_runtime::environment::EnvironmentState;
 use beep_python_runtime::interpreter::RuntimeState;
-use beep_python_runtime::platform::{Home, error_chain};
+use beep_python_runtime::platform::{FileLock, Home, error_chain};
 use beep_python_server::auth::Token;
 use beep_python_server::launch::{bind_loopback, records, unreadable_records};
 use serde_json::{Value, json};
@@ -97,6 +97,9 @@ fn check_home(home: &Home, before: Option<u32>) -> Check {
             format!("{root} cannot be written to: {error}"),
             "free some space, or set BEEP_PYTHON_HOME to another folder",
         );
+    }
+    if let Err(error) = FileLock::acquire(home.root().join(format!(".check-{}", std::process::id()))) {
+        return wrong("home", error_chain(&error), "set BEEP_PYTHON_HOME to a folder on a local disk");
     }
     match before {
         Some(mode) if mode & 0o077 != 0 => {

@@ -17,5 +17,6 @@ pub use credentials::mask_credentials;
 pub use error_chain::error_chain;
 pub use file_error::{FileError, failed_to};
 pub use home::{Home, HomeError};
-pub use lock::{FileLock, lock_holders};
+pub(crate) use lock::explained as explained_lock_error;
+pub use lock::{FileLock, NoLocks, lock_holders};
 pub use staging::Staging;

@@ -19,6 +19,8 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
     let home = context.home()?;
     let environments = context.environments()?;
     let environment = environments.open(name)?;
+    // Before any server is stopped for nothing.
+    environments.check_use_is_known(name)?;
     let running = running_servers(&home)?;
     let (users, others): (Vec<_>, Vec<_>) =
         running.iter().map(|(record, _)| record).partition(|record| record.environment_path == environment.path);

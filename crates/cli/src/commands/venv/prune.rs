@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use beep_python_runtime::environment::{EnvironmentError, EnvironmentStatus};
-use beep_python_runtime::platform::Home;
+use beep_python_runtime::platform::{Home, error_chain};
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
 
@@ -58,6 +58,10 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
         }
         match environments.delete(&status.name) {
             Err(EnvironmentError::InUse { .. }) => continue,
+            Err(error @ EnvironmentError::UseUnknown { .. }) => {
+                context.printer.note(format_args!("notice: {}", error_chain(&error)));
+                continue;
+            }
             deleted => deleted?,
         }
         bytes += status.size_bytes.unwrap_or_default();
