@@ -22,6 +22,7 @@ mod cli {
     mod prompt;
     mod providers;
     mod quickstart;
+    mod restart;
     mod runtimes;
     mod servers;
     mod sessions;

@@ -56,14 +56,11 @@ impl TemporaryServer {
         all: bool,
         stdin: Option<OwnedFd>,
     ) -> Result<TemporaryServer> {
-        let launcher = launcher(home)?;
         // With the drain of every server: its session ends as a program does, with its functions of `atexit`.
         let settings = ServerSettings::in_environment(environment);
-        let (ours, lifeline) = lifeline()?;
         let mut plan = LaunchPlan {
             http: Some(0),
             arguments: settings.arguments(),
-            lifeline: Some(Arc::new(lifeline)),
             stdin: stdin.map(Arc::new),
             ..LaunchPlan::default()
         };
@@ -71,7 +68,15 @@ impl TemporaryServer {
             plan.pipe = Some(PipeName::random()?);
             plan.rpc = Some(0);
         }
-        let record = tokio::task::spawn_blocking(move || launcher.launch(&plan)).await??;
+        let home = home.clone();
+        tokio::task::spawn_blocking(move || TemporaryServer::of(&home, plan)).await?
+    }
+
+    /// Starts a server of this plan, which ends with this process. Blocks until it is ready.
+    pub(crate) fn of(home: &Home, mut plan: LaunchPlan) -> Result<TemporaryServer> {
+        let (ours, theirs) = lifeline()?;
+        plan.lifeline = Some(Arc::new(theirs));
+        let record = launcher(home)?.launch(&plan)?;
         Ok(TemporaryServer { home: home.clone(), record, _lifeline: ours })
     }
 
