@@ -9,6 +9,7 @@ mod cli {
     mod completions;
     mod console;
     mod ctrl_c;
+    mod damage;
     mod debug;
     mod environments;
     mod errors;
