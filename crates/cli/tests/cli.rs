@@ -11,6 +11,7 @@ mod cli {
     mod ctrl_c;
     mod damage;
     mod debug;
+    mod dotnet_link;
     mod environments;
     mod errors;
     mod eval;
