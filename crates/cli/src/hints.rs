@@ -224,6 +224,9 @@ fn record(error: &RecordError) -> Option<String> {
         RecordError::Home(error) => return home(error),
         RecordError::NotFound { .. } | RecordError::Ambiguous { .. } => "`beep-python status` shows the servers".into(),
         RecordError::Malformed { .. } => "delete that file".into(),
+        RecordError::Elsewhere { id, .. } => {
+            format!("once it is gone there, `beep-python stop --forget {id}` removes its record")
+        }
         _ => return None,
     })
 }

@@ -12,6 +12,7 @@ mod cli {
     mod damage;
     mod debug;
     mod dotnet_link;
+    mod elsewhere;
     mod environments;
     mod errors;
     mod eval;

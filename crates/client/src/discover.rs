@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use beep_python_protocol::{ServerRecord, ServerState};
+use beep_python_protocol::{Place, ServerRecord, ServerState};
 
 use crate::any_transport::AnyBackend;
 use crate::connect::connect;
@@ -25,7 +25,8 @@ pub struct RunningServer {
 /// The running servers of this user, in the order of their start, by their records in `$BEEP_PYTHON_HOME`, or else in
 /// `~/.beep-python`.
 ///
-/// Records that outlived their server are skipped: a record counts only while the process that wrote it is running.
+/// Records that outlived their server are skipped: a record counts only while the process that wrote it is running. So are servers
+/// of other machines and containers that share the home.
 /// Servers that are stopping and records that cannot be read are skipped, too.
 ///
 /// # Errors
@@ -68,10 +69,10 @@ pub fn discover_in(home: &Path) -> Result<Vec<RunningServer>, Error> {
         }
         Ok(_) => {}
     }
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    let here = Place::here(|path| fs::read_to_string(path).ok(), |path| fs::read_link(path).ok());
     let runs = |record: &ServerRecord| {
         let stat = fs::read_to_string(format!("/proc/{}/stat", record.pid)).ok();
-        record.state(boot_id.as_deref(), stat.as_deref()) == ServerState::Running
+        record.state(&here, stat.as_deref()) == ServerState::Running
     };
     let entries = fs::read_dir(&folder).map_err(failed)?;
     let mut records: Vec<_> = entries.flatten().filter_map(|entry| read(&entry.path())).filter(runs).collect();

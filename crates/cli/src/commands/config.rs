@@ -216,7 +216,7 @@ fn check_servers(home: &Home) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     for (record, state) in records(home)? {
         let what = format!("server {}", record.id);
-        checks.push(match state.is_alive() {
+        checks.push(match state.may_be_alive() {
             true => good(what, explain_state(&record, state)),
             false => wrong(
                 what,

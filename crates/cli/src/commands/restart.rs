@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{
-    Endpoint, LaunchPlan, ServerLauncher, ServerRecord, stop, surroundings_of, write_record,
+    Endpoint, LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, stop, surroundings_of, write_record,
 };
 use beep_python_server::unix_socket::PipeName;
 
@@ -23,6 +23,9 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let (record, state) = find_server(&home, args.server.as_deref())?;
+    if state == ServerState::Elsewhere {
+        return Err(RecordError::Elsewhere { id: record.id, host: record.place.host }.into());
+    }
     let plan = plan(context, &record)?;
     let launcher = launcher(&home)?;
     if state.is_alive() {

@@ -66,6 +66,12 @@ pub(crate) fn explain_state(record: &ServerRecord, state: ServerState) -> String
             format!("Server {id} ended without stopping, and another process has its pid {pid} now.")
         }
         ServerState::Rebooted => format!("Server {id} ended when the machine restarted."),
+        ServerState::Elsewhere => {
+            let host = record.place.host.as_deref().map(|host| format!(" ({host})")).unwrap_or_default();
+            format!(
+                "Server {id} was started on another machine or in another container{host}: whether it runs cannot be told from here."
+            )
+        }
     }
 }
 
@@ -80,5 +86,6 @@ pub(crate) fn state_name(state: ServerState) -> &'static str {
         ServerState::Ended => "dead",
         ServerState::PidReused => "dead (pid reused)",
         ServerState::Rebooted => "dead (rebooted)",
+        ServerState::Elsewhere => "elsewhere",
     }
 }

@@ -20,7 +20,7 @@ mod spawn;
 mod stop;
 mod surroundings;
 
-pub use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState};
+pub use beep_python_protocol::{Place, ServerEndpoint as Endpoint, ServerRecord, ServerState};
 pub use error::{LaunchError, RemoteError};
 pub use launcher::ServerLauncher;
 pub use listen::{BindError, bind_loopback};

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::ServerRecord;
+use beep_python_protocol::{ServerRecord, ServerState};
 use beep_python_runtime::platform::Home;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -27,11 +27,16 @@ const DEATH: Duration = Duration::from_secs(10);
 
 /// Asks a server to stop, waits up to `grace` for its calls to finish, then kills it. Its record is removed.
 ///
+/// A server that may run elsewhere is left alone: [`remove_record`] forgets it.
+///
 /// Only the very process that the record means is ever signalled: it is held by a pidfd, and compared with the record
 /// after that was opened.
 pub fn stop(home: &Home, record: &ServerRecord, grace: Duration) -> Result<Stopped, RecordError> {
     let signal_failed =
         |source: Errno| RecordError::Signal { id: record.id.clone(), pid: record.pid, source: source.into() };
+    if state_of(record) == ServerState::Elsewhere {
+        return Err(RecordError::Elsewhere { id: record.id.clone(), host: record.place.host.clone() });
+    }
     let pid = i32::try_from(record.pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw);
     let process = match pid.map_or(Err(Errno::SRCH), |pid| pidfd_open(pid, PidfdFlags::empty())) {
         Ok(process) if state_of(record).is_alive() => process,

@@ -49,7 +49,8 @@ fn a_process_that_merely_has_the_pid_is_left_alone() {
     let mut reused = record.clone();
     reused.start_time += 1;
     let mut rebooted = record.clone();
-    rebooted.boot_id = "00000000-0000-0000-0000-000000000000".into();
+    rebooted.place.machine_id = Some("this".into());
+    rebooted.place.boot_id = Some("00000000-0000-0000-0000-000000000000".into());
     for (stale, state) in [(reused, ServerState::PidReused), (rebooted, ServerState::Rebooted)] {
         write_record(&test_home.home, &stale).unwrap();
         assert_eq!(records(&test_home.home).unwrap(), [(stale.clone(), state)]);
