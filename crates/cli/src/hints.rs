@@ -185,6 +185,12 @@ fn home(error: &HomeError) -> Option<String> {
         HomeError::NotSet | HomeError::Create { .. } | HomeError::ForeignOwner { .. } => {
             "set BEEP_PYTHON_HOME to a folder of your own".into()
         }
+        HomeError::Exposed { path, .. } => {
+            format!(
+                "take that away (`chmod go-w {}`), or set BEEP_PYTHON_HOME to a folder of your own",
+                quote(&path.to_string_lossy())
+            )
+        }
     })
 }
 

@@ -16,6 +16,7 @@ mod cli {
     mod environments;
     mod errors;
     mod eval;
+    mod identity;
     mod index;
     mod killed;
     mod locks;

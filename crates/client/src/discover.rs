@@ -45,7 +45,9 @@ pub struct RunningServer {
 /// ```
 pub fn discover() -> Result<Vec<RunningServer>, Error> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = set("BEEP_PYTHON_HOME").or_else(|| set("HOME").map(|home| home.join(".beep-python")));
+    // Without HOME it comes from the password database.
+    let own = env::home_dir().filter(|home| !home.as_os_str().is_empty()).map(|home| home.join(".beep-python"));
+    let home = set("BEEP_PYTHON_HOME").or(own);
     let unset = || Error::File {
         path: "~/.beep-python".into(),
         source: io::Error::new(io::ErrorKind::NotFound, "neither BEEP_PYTHON_HOME nor HOME is set"),
@@ -63,9 +65,12 @@ pub fn discover_in(home: &Path) -> Result<Vec<RunningServer>, Error> {
     match fs::metadata(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
-        // The writer of the records decides where code and tokens go.
-        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+        // The writer of the records decides where code and tokens go. A home may be prepared by root, for group 0.
+        Ok(metadata) if ![0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()) => {
             return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
+        }
+        Ok(metadata) if metadata.mode() & 0o002 != 0 || (metadata.mode() & 0o020 != 0 && metadata.gid() != 0) => {
+            return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it")));
         }
         Ok(_) => {}
     }

@@ -1,7 +1,6 @@
 //! `config`: checks everything that servers need, and says how to fix each problem.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use anyhow::Result;
 use beep_python_runtime::environment::EnvironmentState;
@@ -13,7 +12,6 @@ use serde_json::{Value, json};
 
 use super::venv::describe::describe_state;
 use crate::context::Context;
-use crate::environment_variables::BEEP_PYTHON_HOME;
 use crate::exit_status::ExitStatus;
 use crate::server::report::explain_state;
 
@@ -77,9 +75,7 @@ fn wrong(what: impl Into<String>, problem: impl Into<String>, mend: impl Into<St
 
 /// The permission bits of the home before it is opened: opening fixes them.
 fn home_as_it_was() -> Option<u32> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let root = set(BEEP_PYTHON_HOME).map(Into::into).or_else(|| Some(Path::new(&set("HOME")?).join(".beep-python")))?;
-    std::fs::metadata(root).ok().map(|metadata| metadata.mode() & 0o777)
+    std::fs::metadata(Home::path_from_env().ok()?).ok().map(|metadata| metadata.mode() & 0o777)
 }
 
 fn check_home(home: &Home, before: Option<u32>) -> Check {

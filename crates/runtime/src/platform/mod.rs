@@ -16,7 +16,7 @@ pub use command::{CommandError, run_command, run_command_holding};
 pub use credentials::mask_credentials;
 pub use error_chain::error_chain;
 pub use file_error::{FileError, failed_to};
-pub use home::{Home, HomeError};
+pub use home::{Home, HomeError, user_folder};
 pub(crate) use lock::explained as explained_lock_error;
 pub use lock::{FileLock, NoLocks, lock_holders};
 pub use staging::Staging;

@@ -207,7 +207,10 @@ pub(super) fn path_of(home: &Home, id: &str) -> Result<PathBuf, RecordError> {
 }
 
 fn record_files(home: &Home) -> Result<Vec<PathBuf>, RecordError> {
-    let folder = home.servers()?;
+    let folder = match home.servers() {
+        Err(error) if error.is_missing_in_read_only() => return Ok(Vec::new()),
+        folder => folder?,
+    };
     let entries = fs::read_dir(&folder).map_err(failed_to("read", &folder))?;
     let is_record = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
