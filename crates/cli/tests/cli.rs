@@ -11,6 +11,7 @@ mod cli {
     mod ctrl_c;
     mod damage;
     mod debug;
+    mod descriptors;
     mod dotnet_link;
     mod elsewhere;
     mod environments;

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::Deserialize;
 use tokio::io::unix::AsyncFd;
@@ -346,8 +347,14 @@ fn handle_message(shared: &Shared, zygote: u32, message: &[u8], mut descriptors:
         Ok(ZygoteMessage::Forked { fork, pid }) => {
             let (sender, death) = oneshot::channel();
             state.alive.insert(pid, sender);
-            if let (Some(request), Some(pidfd)) = (state.pending.remove(&fork), descriptors.pop()) {
-                let _ = request.send(Ok(Forked { pid, pidfd, death }));
+            if let Some(request) = state.pending.remove(&fork) {
+                // The kernel leaves out a descriptor for which there is no room. The worker ends with its pipes.
+                let out_of_descriptors = || ZygoteError::Channel {
+                    what: "receiving the descriptor of a worker",
+                    source: io::Error::from_raw_os_error(Errno::MFILE.raw_os_error()),
+                };
+                let forked = descriptors.pop().map(|pidfd| Forked { pid, pidfd, death });
+                let _ = request.send(forked.ok_or_else(out_of_descriptors));
             }
         }
         Ok(ZygoteMessage::Failed { fork, error }) => {
