@@ -4,7 +4,7 @@ use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
 use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
 use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
-use beep_python_runtime::platform::{HomeError, NoLocks};
+use beep_python_runtime::platform::{HomeError, NoLocks, NoPidfd};
 use beep_python_server::auth::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
 use beep_python_server::unix_socket::PipeError;
@@ -212,6 +212,7 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
             "ports below 1024 need privileges; choose another with --port or, for RPC, --rpc-port; 0 takes a free one"
                 .into()
         }
+        BindError::NoIp { .. } => "`beep-python start pipe` needs none".into(),
         BindError::Refused { .. } | BindError::NoFreePort => return None,
     })
 }
@@ -264,6 +265,9 @@ fn client(error: &ClientError) -> Option<String> {
 }
 
 fn system(error: &std::io::Error) -> Option<String> {
+    if NoPidfd::is_cause_of(error) {
+        return Some("it takes a Linux kernel from 5.3 up, and a sandbox or container that allows the call".into());
+    }
     NoLocks::is_cause_of(error).then(|| {
         "set BEEP_PYTHON_HOME to a folder on a file system with locks, such as a local disk: without them commands and servers \
          cannot know of each other"

@@ -29,6 +29,7 @@ mod cli {
     mod quickstart;
     mod restart;
     mod runtimes;
+    mod sandbox;
     mod servers;
     mod sessions;
     mod source_text;

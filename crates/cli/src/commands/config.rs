@@ -169,7 +169,7 @@ fn check_system() -> Vec<Check> {
         Err(error) => wrong(
             "loopback",
             error_chain(&error),
-            "let this user listen on 127.0.0.1: a sandbox or container may forbid it",
+            "let this user listen on 127.0.0.1: a sandbox or container may forbid it; `beep-python start pipe` works without",
         ),
     }];
     let kernel = "a Linux kernel from 5.3 up, and a sandbox that allows the call";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::{LaunchPlan, RecordError, ServerLauncher, ServerRecord, stop};
+use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, RecordError, ServerLauncher, ServerRecord, stop};
 use beep_python_server::unix_socket::PipeName;
 
 use crate::error::CliError;
@@ -29,7 +29,7 @@ pub(crate) struct TemporaryServer {
 }
 
 impl TemporaryServer {
-    /// Starts a server with HTTP on a free port and, with `all`, the other backends too. Its code reads `stdin`, where that is
+    /// Starts a server with HTTP on a free port and, with `all`, the other backends too; with a pipe alone where there is no IP. Its code reads `stdin`, where that is
     /// given, as its standard input. The outer error is an
     /// interruption; the server is stopped then as soon as it is ready.
     pub(crate) async fn start(
@@ -69,7 +69,14 @@ impl TemporaryServer {
             plan.rpc = Some(0);
         }
         let home = home.clone();
-        tokio::task::spawn_blocking(move || TemporaryServer::of(&home, plan)).await?
+        let started = move || match TemporaryServer::of(&home, plan.clone()) {
+            Err(error) if matches!(error.downcast_ref(), Some(LaunchError::Bind(BindError::NoIp { .. }))) => {
+                let pipe = Some(PipeName::random()?);
+                TemporaryServer::of(&home, LaunchPlan { http: None, rpc: None, pipe, ..plan })
+            }
+            started => started,
+        };
+        tokio::task::spawn_blocking(started).await?
     }
 
     /// Starts a server of this plan, which ends with this process. Blocks until it is ready.

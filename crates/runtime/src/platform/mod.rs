@@ -8,6 +8,7 @@ mod error_chain;
 mod file_error;
 mod home;
 mod lock;
+mod pidfd;
 mod staging;
 
 pub use atomic::{replace_file, replace_link};
@@ -19,4 +20,5 @@ pub use file_error::{FileError, failed_to};
 pub use home::{Home, HomeError, user_folder};
 pub(crate) use lock::explained as explained_lock_error;
 pub use lock::{FileLock, NoLocks, lock_holders};
+pub use pidfd::{NoPidfd, open_pidfd};
 pub use staging::Staging;
