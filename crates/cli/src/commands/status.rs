@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use beep_python_server::launch::records;
+use beep_python_server::launch::{ServerState, records};
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
@@ -34,10 +34,14 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
         for (record, state) in servers.iter().filter(|(_, state)| !state.is_alive()) {
             printer.line("");
             printer.line(explain_state(record, *state));
+            let id = &record.id;
+            if *state == ServerState::Elsewhere {
+                printer.line(format_args!("  beep-python stop --forget {id} forgets it, once it is gone there."));
+                continue;
+            }
             for line in log_excerpt(record, 3).lines() {
                 printer.line(format_args!("  | {line}"));
             }
-            let id = &record.id;
             printer.line(format_args!(
                 "  beep-python restart {id} starts it again, stop {id} forgets it, logs {id} shows all."
             ));

@@ -1,9 +1,9 @@
-//! `stop`: stops servers, and forgets those that have ended.
+//! `stop`: stops servers, and forgets those that have ended, and on request those that run elsewhere.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_server::launch::{ServerRecord, Stopped, records, stop};
+use beep_python_server::launch::{RecordError, ServerRecord, ServerState, Stopped, records, remove_record, stop};
 use serde_json::json;
 
 use crate::context::Context;
@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// Stop all servers
     #[arg(long, conflicts_with = "server")]
     all: bool,
+    /// Remove the record of a server of another machine or container, which cannot be reached from here; for one that is gone
+    #[arg(long)]
+    forget: bool,
     /// How long it may take to finish before it is killed, in seconds [default: its --drain, plus 5]
     #[arg(long, value_name = "SECONDS")]
     grace: Option<u64>,
@@ -33,6 +36,19 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let mut entries = Vec::new();
     let mut lines = Vec::new();
     for (record, state) in servers {
+        if state == ServerState::Elsewhere {
+            if !args.forget && !args.all {
+                return Err(RecordError::Elsewhere { id: record.id, host: record.place.host }.into());
+            }
+            let done = if args.forget { "Its record is removed." } else { "It is left alone." };
+            lines.push(format!("{} {done}", explain_state(&record, state)));
+            let outcome = if args.forget { "forgotten" } else { "elsewhere" };
+            entries.push(json!({"id": record.id, "pid": record.pid, "outcome": outcome}));
+            if args.forget {
+                remove_record(&home, &record)?;
+            }
+            continue;
+        }
         let stopped = stop(&home, &record, args.grace.map_or_else(|| stop_grace(&record), Duration::from_secs))?;
         entries.push(json!({"id": record.id, "pid": record.pid, "outcome": word(stopped)}));
         lines.push(match stopped {

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use beep_python_client::{AnyBackend, RunningServer};
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::{Endpoint, RecordError, ServerRecord, ServerState, find, records};
+use beep_python_server::launch::{Endpoint, RecordError, ServerRecord, ServerState, find, records, state_of};
 
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
@@ -50,7 +50,13 @@ pub(crate) fn running_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerSt
 
 /// A client of the server's first endpoint.
 pub(crate) fn connect(record: &ServerRecord) -> Result<AnyBackend> {
-    let endpoint = record.endpoints.first().ok_or_else(|| CliError::NoEndpoint(record.id.clone()))?;
+    // A port of another place means another server here; a socket in the shared home is that server's own.
+    let endpoint = match state_of(record) {
+        ServerState::Elsewhere => record
+            .endpoint("pipe")
+            .ok_or_else(|| RecordError::Elsewhere { id: record.id.clone(), host: record.place.host.clone() })?,
+        _ => record.endpoints.first().ok_or_else(|| CliError::NoEndpoint(record.id.clone()))?,
+    };
     connect_to(record, endpoint)
 }
 

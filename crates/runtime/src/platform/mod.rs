@@ -8,6 +8,7 @@ mod error_chain;
 mod file_error;
 mod home;
 mod lock;
+mod pidfd;
 mod staging;
 
 pub use atomic::{replace_file, replace_link};
@@ -16,6 +17,8 @@ pub use command::{CommandError, run_command, run_command_holding};
 pub use credentials::mask_credentials;
 pub use error_chain::error_chain;
 pub use file_error::{FileError, failed_to};
-pub use home::{Home, HomeError};
-pub use lock::{FileLock, lock_holders};
+pub use home::{Home, HomeError, user_folder};
+pub(crate) use lock::explained as explained_lock_error;
+pub use lock::{FileLock, NoLocks, lock_holders};
+pub use pidfd::{NoPidfd, open_pidfd};
 pub use staging::Staging;
