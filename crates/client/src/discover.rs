@@ -27,7 +27,7 @@ pub struct RunningServer {
 ///
 /// Records that outlived their server are skipped: a record counts only while the process that wrote it is running. So are servers
 /// of other machines and containers that share the home.
-/// Servers that are stopping and records that cannot be read are skipped, too.
+/// Servers that are stopping, those that belong to a command and end with it, and records that cannot be read are skipped, too.
 ///
 /// # Errors
 /// [`Error::File`] when the folder of records cannot be read, or belongs to another user.
@@ -77,7 +77,7 @@ pub fn discover_in(home: &Path) -> Result<Vec<RunningServer>, Error> {
     let here = Place::here(|path| fs::read_to_string(path).ok(), |path| fs::read_link(path).ok());
     let runs = |record: &ServerRecord| {
         let stat = fs::read_to_string(format!("/proc/{}/stat", record.pid)).ok();
-        record.state(&here, stat.as_deref()) == ServerState::Running
+        !record.temporary && record.state(&here, stat.as_deref()) == ServerState::Running
     };
     let entries = fs::read_dir(&folder).map_err(failed)?;
     let mut records: Vec<_> = entries.flatten().filter_map(|entry| read(&entry.path())).filter(runs).collect();

@@ -39,6 +39,9 @@ pub struct ServerRecord {
     pub directory: PathBuf,
     /// The arguments that it was started with, for a restart.
     pub arguments: Vec<String>,
+    /// Whether it belongs to the command that started it, as `eval` does, and ends with that.
+    #[serde(default)]
+    pub temporary: bool,
     /// Whether it is stopping and finishing its calls.
     pub stopping: bool,
     /// Settings worth showing: workers, timeout.

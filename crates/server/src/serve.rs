@@ -205,6 +205,7 @@ async fn start(
         token_file,
         arguments: options.arguments.clone(),
         settings: settings(options),
+        temporary: options.stop_at_end_of_input,
     })?;
     write_record(&options.home, &record)?;
     let server =

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use beep_python_server::launch::{ServerState, records};
+use beep_python_server::launch::{ServerRecord, ServerState, records};
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
             let environment = format!("{} (Python {})", record.environment, record.python_version);
             vec![
                 record.id.clone(),
-                state_name(*state).into(),
+                shown_state(record, *state),
                 endpoints.join(" "),
                 environment,
                 record.pid.to_string(),
@@ -48,6 +48,14 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
         }
     });
     Ok(ExitStatus::Success)
+}
+
+fn shown_state(record: &ServerRecord, state: ServerState) -> String {
+    let name = state_name(state);
+    match record.temporary {
+        true => format!("{name} (of a command)"),
+        false => name.to_owned(),
+    }
 }
 
 fn ago(started_at: u64) -> String {

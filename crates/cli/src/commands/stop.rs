@@ -16,7 +16,7 @@ use crate::server::settings::stop_grace;
 pub(crate) struct Args {
     /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
     server: Option<String>,
-    /// Stop all servers
+    /// Stop all servers, but for those of other commands that run, such as eval
     #[arg(long, conflicts_with = "server")]
     all: bool,
     /// Remove the record of a server of another machine or container, which cannot be reached from here; for one that is gone
@@ -30,7 +30,8 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let servers = match args.all {
-        true => records(&home)?,
+        // One that belongs to a command ends with it.
+        true => records(&home)?.into_iter().filter(|(record, state)| !(record.temporary && state.is_alive())).collect(),
         false => vec![find_server(&home, args.server.as_deref())?],
     };
     let mut entries = Vec::new();

@@ -13,7 +13,7 @@ pub(crate) fn find_server(home: &Home, wanted: Option<&str>) -> Result<(ServerRe
     if let Some(wanted) = wanted {
         return Ok(find(home, wanted)?);
     }
-    let mut running = running_servers(home)?;
+    let mut running = lasting_servers(home)?;
     match running.len() {
         0 => Err(CliError::NoServer.into()),
         1 => Ok(running.remove(0)),
@@ -37,7 +37,7 @@ pub(crate) fn server_for_code(
     if server.is_some() || session.is_some() {
         return Ok(Some(find_server(home, server)?.0));
     }
-    let mut running = running_servers(home)?;
+    let mut running = lasting_servers(home)?;
     Ok(if running.len() == 1 { Some(running.remove(0).0) } else { None })
 }
 
@@ -46,6 +46,13 @@ pub(crate) fn running_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerSt
     let mut all = records(home)?;
     all.retain(|(_, state)| state.is_alive());
     Ok(all)
+}
+
+/// Those that belong to no command, which alone knows what its server is for, and when it ends.
+fn lasting_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerState)>, RecordError> {
+    let mut running = running_servers(home)?;
+    running.retain(|(record, _)| !record.temporary);
+    Ok(running)
 }
 
 /// A client of the server's first endpoint.

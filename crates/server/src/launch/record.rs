@@ -25,6 +25,7 @@ pub struct NewRecord {
     pub token_file: PathBuf,
     pub arguments: Vec<String>,
     pub settings: BTreeMap<String, serde_json::Value>,
+    pub temporary: bool,
 }
 
 /// Why records cannot be worked with, or a server cannot be stopped.
@@ -114,6 +115,7 @@ pub fn record_of_this_process(new: NewRecord) -> Result<ServerRecord, RecordErro
         version: env!("CARGO_PKG_VERSION").to_owned(),
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
         arguments: new.arguments,
+        temporary: new.temporary,
         stopping: false,
         settings: new.settings,
     })
