@@ -5,9 +5,19 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use beep_python_runtime::platform::set_signals_anew;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 use signal_hook::flag::register_conditional_default;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that users and shells have commands ignore on purpose: with `nohup`, in the background.
+pub(crate) const OF_USERS: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU];
+
+/// Unblocks what was blocked when the process began, and lets go what was ignored, but for these; while there is only one thread.
+pub(crate) fn set_anew(keep: &[i32]) {
+    // SIGPIPE is ignored by the standard library.
+    set_signals_anew(&[keep, &[SIGPIPE]].concat());
+}
 
 /// Receives these signals in place of their default action, until [`let_go`](Signals::let_go).
 ///

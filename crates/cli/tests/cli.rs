@@ -17,8 +17,10 @@ mod cli {
     mod environments;
     mod errors;
     mod eval;
+    mod first_process;
     mod identity;
     mod index;
+    mod inherited_signals;
     mod killed;
     mod locks;
     mod logging;

@@ -9,6 +9,7 @@ mod file_error;
 mod home;
 mod lock;
 mod pidfd;
+mod signals;
 mod staging;
 
 pub use atomic::{replace_file, replace_link};
@@ -21,4 +22,5 @@ pub use home::{Home, HomeError, user_folder};
 pub(crate) use lock::explained as explained_lock_error;
 pub use lock::{FileLock, NoLocks, lock_holders};
 pub use pidfd::{NoPidfd, open_pidfd};
+pub use signals::set_signals_anew;
 pub use staging::Staging;

@@ -17,13 +17,16 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 
-use crate::platform::spawn_blocking;
+use crate::platform::{set_signals_anew, spawn_blocking};
 use crate::worker::async_fd::register;
 use crate::worker::control_socket::{DESCRIPTORS, receive, send};
 use crate::worker::lifeline::Lifeline;
 use crate::worker::package::{BOOT, PackageError, unpack};
 use crate::worker::zygote_error::ZygoteError;
 use crate::worker::zygote_variables::set_variables;
+
+/// It is ignored under `nohup`, and stays so.
+const HANGUP: i32 = rustix::process::Signal::HUP.as_raw();
 
 /// The lines of standard error to keep for an error message.
 const STDERR_LINES: usize = 20;
@@ -298,9 +301,11 @@ fn spawn(
     if let Some(directory) = &config.directory {
         command.current_dir(directory);
     }
-    // SAFETY: between fork and exec, only fcntl is called, which is async-signal-safe; the descriptors are open here.
+    // SAFETY: between fork and exec, only fcntl is called and signals are set, which is async-signal-safe; the descriptors are open here.
     unsafe {
         command.pre_exec(move || {
+            // A program that has sessions in itself may block signals, which workers are interrupted by.
+            set_signals_anew(&[HANGUP]);
             for fd in [control_fd, lifeline_fd] {
                 rustix::io::fcntl_setfd(BorrowedFd::borrow_raw(fd), rustix::io::FdFlags::empty())?;
             }
