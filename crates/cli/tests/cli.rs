@@ -14,8 +14,10 @@ mod cli {
     mod errors;
     mod eval;
     mod index;
+    mod install_options;
     mod killed;
     mod logging;
+    mod messages;
     mod packages;
     mod prompt;
     mod providers;
