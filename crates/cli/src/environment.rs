@@ -1,7 +1,9 @@
 //! The environment and the Python that a command means.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
-use beep_python_runtime::environment::{DEFAULT_ENVIRONMENT, Environment, EnvironmentError};
+use beep_python_runtime::environment::{DEFAULT_ENVIRONMENT, Environment, EnvironmentError, check_environment_name};
 use beep_python_runtime::interpreter::{Interpreter, Runtime, VersionRequest};
 
 use crate::context::Context;
@@ -51,8 +53,7 @@ impl EnvironmentArgs {
 pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<Environment> {
     let environments = context.environments()?;
     let environment = match venv {
-        Some(path) if path.contains('/') || path == "." => environments.open_path(path)?,
-        Some(name) => environments.open(name)?,
+        Some(name) => environments.open_named(name)?,
         None => environments.default_environment().map_err(|error| match error {
             EnvironmentError::NoRuntime { .. } => CliError::NoRuntime.into(),
             other => anyhow::Error::from(other),
@@ -60,6 +61,21 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
     };
     environment.mark_used();
     Ok(environment)
+}
+
+/// The name of an environment of the home, given by its name or path. `action` is what shall be done to it, which one that
+/// lies elsewhere does not allow.
+pub(crate) fn own_name<'a>(context: &Context, name: &'a str, action: &'static str) -> Result<Cow<'a, str>> {
+    // By its name also one that is too broken to be opened.
+    if check_environment_name(name).is_ok() {
+        return Ok(name.into());
+    }
+    let environments = context.environments()?;
+    let environment = environments.open_named(name)?;
+    match environments.is_own(&environment) {
+        true => Ok(environment.name.into()),
+        false => Err(CliError::OutsideHome { path: environment.path, action }.into()),
+    }
 }
 
 /// Warns that the default environment keeps the Python it was created with, where another one is the default now.

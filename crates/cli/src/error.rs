@@ -1,5 +1,7 @@
 //! Errors of the command line itself.
 
+use std::path::PathBuf;
+
 use beep_python_runtime::interpreter::{Version, VersionRequest};
 
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +12,8 @@ pub(crate) enum CliError {
     NoSuchRuntime { request: VersionRequest, known: Vec<String> },
     #[error("the environment \"{name}\" has {}, and Python {request} was asked for", actual_python(*actual))]
     OtherPython { name: String, actual: Option<Version>, request: VersionRequest },
+    #[error("{} is an environment outside of the home, which is not {action} here", path.display())]
+    OutsideHome { path: PathBuf, action: &'static str },
     #[error("no server is running")]
     NoServer,
     #[error("more than one server is running: {}", .0.join(", "))]
@@ -35,6 +39,18 @@ pub(crate) enum CliError {
     Interrupted,
     #[error("`{command}` was ended by signal {signal}")]
     Killed { command: String, signal: i32 },
+}
+
+/// What is behind an error, the nearest cause first. Left out are errors that only repeat the one they wrap, and those of network
+/// libraries that say no more than the ones behind them.
+pub(crate) fn causes(error: &anyhow::Error) -> Vec<String> {
+    const EMPTY: [&str; 4] = ["error sending request", "client error (Connect)", "dns error", "tcp connect error"];
+    let all: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let pairs = all.iter().zip(all.iter().skip(1)).enumerate();
+    let is_last = |at: usize| at + 2 == all.len();
+    let said =
+        pairs.filter(|(at, (before, cause))| before != cause && (is_last(*at) || !EMPTY.contains(&cause.as_str())));
+    said.map(|(_, (_, cause))| cause.clone()).collect()
 }
 
 fn actual_python(version: Option<Version>) -> String {

@@ -4,7 +4,7 @@ use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
 use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
 use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
-use beep_python_runtime::platform::{HomeError, NoLocks, NoPidfd};
+use beep_python_runtime::platform::{HomeError, NoLocks, NoPidfd, error_chain};
 use beep_python_server::auth::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
 use beep_python_server::unix_socket::PipeError;
@@ -12,7 +12,7 @@ use beep_python_server::unix_socket::PipeError;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::server::lookup::running_servers;
-use crate::terminal::shell_words::quote;
+use crate::terminal::shell_words::sh_quote;
 
 /// A hint for the first error in the chain that has one.
 pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {
@@ -47,6 +47,7 @@ fn cli(error: &CliError) -> Option<String> {
             "omit --python to use the environment as it is, or --venv to use one for that Python; `beep-python venv repair \
              {name} --python \"{request}\"` changes its Python"
         ),
+        CliError::OutsideHome { .. } => "`beep-python venv list` shows the environments of the home".into(),
         CliError::NoServer => "`beep-python start http` starts one".into(),
         CliError::WhichServer(_) => "name one of them; `beep-python status` shows more".into(),
         CliError::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
@@ -116,13 +117,17 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         EnvironmentError::OtherPython { name, .. } => {
             format!("`beep-python venv delete {name}` deletes it; it is created again when it is next needed")
         }
+        EnvironmentError::Undeclared { .. } => {
+            "`beep-python provider list` shows those that are declared; `provider ensure --create` makes do without"
+                .into()
+        }
         EnvironmentError::InUse { .. } => {
             "`beep-python status` shows the servers, `beep-python stop` stops them".into()
         }
         EnvironmentError::UseUnknown { path, .. } => {
             format!(
                 "when no process uses it any more, delete its folder yourself: rm -r {}",
-                quote(&path.to_string_lossy())
+                sh_quote(&path.to_string_lossy())
             )
         }
         EnvironmentError::Damaged { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
@@ -143,6 +148,10 @@ fn packages(error: &PackageError) -> Option<String> {
         PackageError::Refused { stderr_tail, .. } if stderr_tail.contains("No space left on device") => {
             "free some disk space; `beep-python cache clean` and `beep-python venv prune` help".into()
         }
+        PackageError::Refused { source, .. } => return refused(&error_chain(source)),
+        PackageError::OnlyUv { .. } => {
+            "install uv or unset BEEP_PYTHON_UV; `venv uninstall`, then `venv install` does it with pip".into()
+        }
         PackageError::NoUvThere { .. } => {
             "set BEEP_PYTHON_UV to the path of uv, set it to `never` to use pip, or unset it".into()
         }
@@ -150,9 +159,21 @@ fn packages(error: &PackageError) -> Option<String> {
             "set BEEP_PYTHON_UV to the path of uv; a runtime from `beep-python init` has pip".into()
         }
         PackageError::NotARequirement { reason, .. } if reason.starts_with("options") => {
-            "set indexes and other options as for pip or uv, in their variables and files".into()
+            "give options such as --pre to the command itself; for providers.toml, set them in the variables and files of pip or uv".into()
         }
         _ => return None,
+    })
+}
+
+/// For a package index that gave nothing.
+fn refused(reason: &str) -> Option<String> {
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    Some(if says(&["401 ", "403 "]) {
+        "check the address of the index, and the user and password in it or in ~/.netrc".into()
+    } else if says(&["not reached", "Failed to fetch", "error sending request"]) {
+        "check the network and the proxy; --no-index --find-links FOLDER installs from a folder".into()
+    } else {
+        return None;
     })
 }
 
@@ -188,7 +209,7 @@ fn home(error: &HomeError) -> Option<String> {
         HomeError::Exposed { path, .. } => {
             format!(
                 "take that away (`chmod go-w {}`), or set BEEP_PYTHON_HOME to a folder of your own",
-                quote(&path.to_string_lossy())
+                sh_quote(&path.to_string_lossy())
             )
         }
     })
@@ -278,7 +299,7 @@ fn system(error: &std::io::Error) -> Option<String> {
 fn token(error: &TokenError) -> Option<String> {
     Some(match error {
         TokenError::Exposed { path, .. } | TokenError::Malformed { path } => {
-            format!("`rm {}`; the next server creates a new one", path.display())
+            format!("`rm {}`; the next server creates a new one", sh_quote(&path.to_string_lossy()))
         }
         _ => return None,
     })

@@ -26,11 +26,11 @@ mod prompt;
 mod server;
 mod signals;
 mod terminal;
+mod usage_error;
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::color::Colors;
 use crate::command_line::Cli;
@@ -48,7 +48,10 @@ fn main() -> ExitCode {
     completion::answer_shell();
     let mut command = Cli::command().color(Colors::choice_in(std::env::args_os()));
     let parsed = command.try_get_matches_from_mut(std::env::args_os());
-    let cli = parsed.and_then(|matches| Cli::from_arg_matches(&matches)).unwrap_or_else(|error| error.exit());
+    let (cli, path) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, command_path(&matches)))) {
+        Ok(parsed) => parsed,
+        Err(error) => usage_error::exit(&usage_error::with_suggestion(error), wants_json()),
+    };
     logging::init(matches!(cli.command, Some(Command::Serve(_))).then_some(logging::SERVER_DEFAULT));
     let context = Context::new(cli.json, Colors::new(cli.color));
     let status = match cli.command {
@@ -70,10 +73,22 @@ fn main() -> ExitCode {
         },
         Err(error) => {
             if let Some(CliError::ArgumentConflict(message)) = error.downcast_ref() {
-                Cli::command().error(ErrorKind::ArgumentConflict, format!("{message}\n")).exit();
+                usage_error::exit(&usage_error::conflict(&path, message), context.printer.is_json());
             }
             context.printer.error(&error, hints::hint_for(&error, &context).as_deref());
             ExitCode::from(1)
         }
     }
+}
+
+/// The names of the command and its subcommands: `venv`, `install`.
+fn command_path(matches: &ArgMatches) -> Vec<String> {
+    let first = matches.subcommand();
+    let path = std::iter::successors(first, |(_, matches)| matches.subcommand());
+    path.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Whether a command line that cannot be parsed asks for JSON. Behind `--` it is an argument.
+fn wants_json() -> bool {
+    std::env::args_os().take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }

@@ -2,12 +2,22 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
+use std::path::Path;
 use std::sync::OnceLock;
 
-use comfy_table::{Attribute, Cell, ContentArrangement, Table};
-use serde_json::Value;
+use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width};
+use serde_json::{Value, json};
 
 use crate::color::{Colors, ERROR, HINT, paint};
+use crate::error::causes;
+
+/// What separates the columns of a table.
+const PADDING: u16 = 2;
+
+/// A path for JSON, which can only hold text: what is not UTF-8 is replaced.
+pub(crate) fn path_json(path: &Path) -> Value {
+    path.to_string_lossy().into_owned().into()
+}
 
 pub(crate) struct Printer {
     json: bool,
@@ -69,22 +79,32 @@ impl Printer {
     pub(crate) fn table(&self, header: &[&str], rows: Vec<Vec<String>>) {
         let mut table = Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
-        table.set_content_arrangement(match stdout().is_terminal() {
-            true => ContentArrangement::Dynamic,
-            false => ContentArrangement::Disabled,
-        });
         // Some terminals report a width of 0.
         if table.width() == Some(0) {
             table.set_width(80);
         }
+        // Cells are broken between words only: whoever copies an id or a path gets all of it. Where the terminal is too narrow
+        // for the words, it breaks the lines itself, which it takes back for a copy.
+        let longest = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column).map(String::as_str)).chain([header[column]]);
+            cells.flat_map(str::split_whitespace).map(|word| word.chars().count()).max().unwrap_or(0)
+        };
+        let words: Vec<u16> = (0..header.len()).map(|column| longest(column) as u16 + PADDING).collect();
+        let fits = table
+            .width()
+            .is_some_and(|width| words.iter().map(|width| usize::from(*width)).sum::<usize>() <= usize::from(width));
+        table.set_content_arrangement(match stdout().is_terminal() && fits {
+            true => ContentArrangement::Dynamic,
+            false => ContentArrangement::Disabled,
+        });
         if self.colors.stdout {
             table.enforce_styling();
             table.set_header(header.iter().map(|title| Cell::new(title).add_attribute(Attribute::Bold)));
         } else {
             table.set_header(header);
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+        for (column, width) in table.column_iter_mut().zip(words) {
+            column.set_padding((0, PADDING)).set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
         }
         table.add_rows(rows);
         for line in table.lines() {
@@ -92,18 +112,18 @@ impl Printer {
         }
     }
 
-    /// Prints `error:`, then each cause, then the hint.
+    /// Prints `error:`, then each cause, then the hint; with `--json`, an object that has them.
     pub(crate) fn error(&self, error: &anyhow::Error, hint: Option<&str>) {
-        let mut said = error.to_string();
+        let (said, causes) = (error.to_string(), causes(error));
+        if self.json {
+            // In one line, the last one on standard error.
+            return self.note(json!({"error": said, "causes": causes, "hint": hint}));
+        }
         let word = |style, word| paint(self.colors.stderr, style, word);
         self.note(format_args!("{} {said}", word(ERROR, "error:")));
-        for cause in error.chain().skip(1) {
-            // An error that only wraps another one repeats its text.
-            let cause = cause.to_string();
-            if cause != said {
-                self.note(format_args!("{} {cause}", word(ERROR, "caused by:")));
-                said = cause;
-            }
+        for cause in causes {
+            let lines = cause.replace('\n', "\n    ");
+            self.note(format_args!("{} {lines}", word(ERROR, "caused by:")));
         }
         hint.iter().for_each(|hint| self.hint(hint));
     }

@@ -21,9 +21,11 @@ mod cli {
     mod identity;
     mod index;
     mod inherited_signals;
+    mod install_options;
     mod killed;
     mod locks;
     mod logging;
+    mod messages;
     mod packages;
     mod preload;
     mod prompt;

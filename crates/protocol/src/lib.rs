@@ -19,6 +19,7 @@ pub mod message;
 mod object_only;
 mod operation;
 mod option_value;
+mod path_text;
 mod problem;
 mod server_record;
 mod session_options;

@@ -36,6 +36,7 @@ pub struct ServerRecord {
     /// The version of the program.
     pub version: String,
     /// The folder that it was started in: the working directory of its code.
+    #[serde(with = "crate::path_text")]
     pub directory: PathBuf,
     /// The arguments that it was started with, for a restart.
     pub arguments: Vec<String>,

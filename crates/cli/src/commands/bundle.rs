@@ -12,6 +12,7 @@ use super::venv::describe::{package_list, packages_json};
 use crate::context::Context;
 use crate::environment_variables::PROVIDERS;
 use crate::exit_status::ExitStatus;
+use crate::printer::path_json;
 use crate::progress::install::InstallProgress;
 use crate::progress::packages::PackagesProgress;
 
@@ -105,7 +106,7 @@ async fn create(context: &Context, args: Create) -> Result<ExitStatus> {
         None => environments,
     };
     let manifest = {
-        let progress = PackagesProgress::new();
+        let progress = PackagesProgress::new(context);
         let options = BundleOptions { python: args.python, content, name: args.name };
         let environments = environments.with_progress(progress.sink());
         match &elsewhere {
@@ -143,7 +144,7 @@ async fn install(
     let packages = &installed.packages;
     let json = json!({
         "name": environment.name,
-        "path": environment.path,
+        "path": path_json(&environment.path),
         "runtime": installed.runtime,
         "newRuntime": installed.new_runtime,
         "packages": packages_json(packages),

@@ -8,12 +8,15 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
+use crate::printer::path_json;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Show what is cached, and its size
+    #[command(alias = "ls")]
     Info,
     /// Remove what can be made or downloaded again, except what is in use
+    #[command(alias = "clear")]
     Clean,
 }
 
@@ -23,7 +26,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
         Command::Info => {
             let parts = cache::info(&home)?;
             let folder = home.cache()?;
-            context.printer.result(json!({"path": folder, "parts": entries(&parts)}), || {
+            context.printer.result(json!({"path": path_json(&folder), "parts": entries(&parts)}), || {
                 let row = |part: &CachePart| {
                     vec![part.name.clone(), HumanBytes(part.size_bytes).to_string(), part.holds.to_owned()]
                 };

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::context::Context;
 use crate::environment::warn_default_python;
 use crate::exit_status::ExitStatus;
+use crate::printer::path_json;
 use crate::progress::install::InstallProgress;
 
 #[derive(clap::Args)]
@@ -59,7 +60,7 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let json = json!({
         "id": runtime.id,
         "version": runtime.version.map(|version| version.to_string()),
-        "path": runtime.path,
+        "path": path_json(&runtime.path),
         "obtained": word(obtained),
         "reason": reason,
     });
@@ -92,15 +93,13 @@ pub(crate) fn summary(outcome: &InitOutcome) -> String {
 pub(crate) fn notices(context: &Context, outcome: &InitOutcome) {
     match &outcome.obtained {
         Obtained::AdoptedInstead { reason } => {
-            context
-                .printer
-                .note("notice: no Python could be downloaded, so one of this machine is used; it is not managed.");
-            context.printer.note(format_args!("  because: {reason}"));
-            let mut source = std::error::Error::source(reason);
-            while let Some(cause) = source {
-                context.printer.note(format_args!("  because: {cause}"));
-                source = cause.source();
+            let mut cause: &dyn std::error::Error = reason;
+            while let Some(source) = cause.source() {
+                cause = source;
             }
+            context.printer.note(format_args!(
+                "notice: no Python could be downloaded ({cause}), so one of this machine is used; it is not managed."
+            ));
         }
         Obtained::Installed { checked: false } => {
             context

@@ -23,9 +23,16 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// List the providers and engines in `providers.toml`
+    #[command(visible_alias = "ls")]
     List,
     /// Create, complete or repair the environment of a provider
-    Ensure(Which),
+    Ensure {
+        #[command(flatten)]
+        which: Which,
+        /// Create an environment without packages for a name that no file declares
+        #[arg(long)]
+        create: bool,
+    },
     /// Show what a provider needs, and what is installed of it
     Packages(Which),
     /// Show the accelerator of this machine, and how it was detected
@@ -51,7 +58,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     };
     match &args.command {
         Command::List => list(context, &environments),
-        Command::Ensure(which) => ensure(context, environments, which),
+        Command::Ensure { which, create } => ensure(context, environments, which, *create),
         Command::Packages(which) => packages(context, &environments, which),
         Command::Accelerator => accelerator(context, &environments),
     }
@@ -80,22 +87,18 @@ fn list(context: &Context, environments: &VenvManager) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result<ExitStatus> {
+fn ensure(context: &Context, environments: VenvManager, which: &Which, create: bool) -> Result<ExitStatus> {
+    if !create {
+        environments.check_declared(&which.name, which.engine)?;
+    }
     let environment = {
-        let progress = PackagesProgress::new();
+        let progress = PackagesProgress::new(context);
         let environments = environments.clone().with_progress(progress.sink());
         match which.engine {
             true => environments.ensure_engine_environment(&which.name)?,
             false => environments.ensure_provider_environment(&which.name, which.model.as_deref())?,
         }
     };
-    let of = |named: &str| which.name.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-    if !environments.providers()?.iter().any(|provider| of(&provider.name)) {
-        let what = if which.engine { "engine" } else { "provider" };
-        context
-            .printer
-            .note(format_args!("notice: providers.toml has no {what} {:?}, so it needs no packages", which.name));
-    }
     let status = status(&environments, which)?;
     context.printer.result(json!(status), || {
         context.printer.line(format_args!("{} is ready: {}", environment.name, environment.path.display()));
@@ -108,6 +111,7 @@ fn ensure(context: &Context, environments: VenvManager, which: &Which) -> Result
 }
 
 fn packages(context: &Context, environments: &VenvManager, which: &Which) -> Result<ExitStatus> {
+    environments.check_declared(&which.name, which.engine)?;
     let status = status(environments, which)?;
     context.printer.result(json!(status), || {
         let printer = &context.printer;

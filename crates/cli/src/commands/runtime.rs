@@ -17,11 +17,13 @@ use crate::context::Context;
 use crate::environment::warn_default_python;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
+use crate::printer::path_json;
 use crate::progress::install::InstallProgress;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// List Pythons: installed, found on this machine, and available for download
+    #[command(visible_alias = "ls")]
     List {
         /// Every version available for download, including free-threaded builds and other platforms
         #[arg(long)]
@@ -41,6 +43,7 @@ pub(crate) enum Command {
         id: String,
     },
     /// Remove runtimes; an adopted one is only forgotten
+    #[command(visible_alias = "rm", alias = "uninstall")]
     Remove {
         /// Their ids from `runtime list`, or versions
         #[arg(value_name = "ID", required = true)]
@@ -83,7 +86,7 @@ async fn list(context: &Context, all: bool) -> Result<ExitStatus> {
         "runtimes": runtimes.iter().map(runtime_json).collect::<Vec<_>>(),
         "found": found.iter().map(|python| json!({
             "version": python.version.to_string(),
-            "path": python.path,
+            "path": path_json(&python.path),
             "freeThreaded": python.free_threaded,
         })).collect::<Vec<_>>(),
         "downloadable": downloadable.iter().map(|entry| json!({
@@ -257,7 +260,7 @@ fn runtime_json(runtime: &Runtime) -> Value {
     json!({
         "id": runtime.id,
         "version": runtime.version.map(|version| version.to_string()),
-        "path": runtime.path,
+        "path": path_json(&runtime.path),
         "managed": runtime.is_managed(),
         "freeThreaded": runtime.interpreter.as_ref().map(|python| python.free_threaded),
         "default": runtime.is_default,

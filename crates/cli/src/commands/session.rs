@@ -22,6 +22,7 @@ pub(crate) enum Command {
     /// Create a session, and print its id
     Create(Create),
     /// List the sessions
+    #[command(visible_alias = "ls")]
     List(Server),
     /// Show a session: its current call, the stacks of its threads, how its last worker ended
     Show(Named),
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     /// Kill a session's worker, whatever it does; the session continues, empty
     Restart(Named),
     /// Delete a session
+    #[command(visible_alias = "rm")]
     Delete(Named),
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     backends: Vec<Backend>,
     #[command(flatten)]
     environment: EnvironmentArgs,
-    /// The port of HTTP; 0 takes a free one [default: 5678]
+    /// The port of HTTP, or of RPC without HTTP; 0 takes a free one [default: 5678 for HTTP]
     #[arg(long)]
     port: Option<u16>,
     /// The port of RPC; 0 takes a free one [default: 50051]
@@ -50,9 +50,14 @@ enum Backend {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let wanted = |backend| args.backends.contains(&backend);
+    // The port of the only backend that has one.
+    let (port, rpc_port) = match (wanted(Backend::Http), wanted(Backend::Rpc), args.rpc_port) {
+        (false, true, None) => (None, args.port),
+        _ => (args.port, args.rpc_port),
+    };
     for (option, given, backend, name) in [
-        ("--port", args.port.is_some(), Backend::Http, "http"),
-        ("--rpc-port", args.rpc_port.is_some(), Backend::Rpc, "rpc"),
+        ("--port", port.is_some(), Backend::Http, "http"),
+        ("--rpc-port", rpc_port.is_some(), Backend::Rpc, "rpc"),
         ("--pipe-name", args.pipe_name.is_some(), Backend::Pipe, "pipe"),
     ] {
         if given && !wanted(backend) {
@@ -61,8 +66,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
             return Err(CliError::ArgumentConflict(message).into());
         }
     }
-    let http = wanted(Backend::Http).then(|| args.port.unwrap_or(DEFAULT_PORT));
-    let rpc = wanted(Backend::Rpc).then(|| args.rpc_port.unwrap_or(DEFAULT_RPC_PORT));
+    let http = wanted(Backend::Http).then(|| port.unwrap_or(DEFAULT_PORT));
+    let rpc = wanted(Backend::Rpc).then(|| rpc_port.unwrap_or(DEFAULT_RPC_PORT));
     let pipe = match args.pipe_name {
         _ if !wanted(Backend::Pipe) => None,
         Some(name) => Some(name),

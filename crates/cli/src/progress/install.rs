@@ -45,6 +45,8 @@ impl<'a> InstallProgress<'a> {
             Progress::Resolved { version: None, from } => format!("getting Python from {from}"),
             Progress::Waiting => "waiting for another process that installs the same version".to_owned(),
             Progress::Downloading { received, total } => return self.downloaded(received, total),
+            // Beside no bar it would only be in the way: what fails at last is told then.
+            Progress::Retrying { .. } if self.bar.is_none() => return,
             Progress::Retrying { attempt, wait, reason } => {
                 format!("trying again in {:.1} s ({attempt}): {reason}", wait.as_secs_f32())
             }

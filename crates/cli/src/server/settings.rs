@@ -128,7 +128,12 @@ fn import_folder(text: &str) -> Result<PathBuf, String> {
             "{text:?} has a colon, which separates folders in PYTHONPATH; give the option once for each"
         ));
     }
-    std::path::absolute(text).map_err(|error| error.to_string())
+    let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+    // It is handed on as text.
+    if path.to_str().is_none() {
+        return Err(format!("{path:?} is not UTF-8"));
+    }
+    Ok(path)
 }
 
 /// How long a server may take to stop: the time that it grants its calls, and a while to end.

@@ -141,7 +141,8 @@ fn failed_installation_changes_nothing() {
     status: 1
     ----- stdout
     ----- stderr
-    error: pip could not install nosuch: No matching distribution found for nosuch
+    error: pip could not install nosuch
+    caused by: No matching distribution found for nosuch
     ");
     assert_eq!(home.json(&["venv", "list"]), json!([]));
     insta::assert_snapshot!(output(&["venv", "create", "mine", "--with=--pre"]), @r#"
@@ -149,7 +150,7 @@ fn failed_installation_changes_nothing() {
     ----- stdout
     ----- stderr
     error: "--pre" is not a requirement: options are not accepted here
-    hint: set indexes and other options as for pip or uv, in their variables and files
+    hint: give options such as --pre to the command itself; for providers.toml, set them in the variables and files of pip or uv
     "#);
     home.success(&["venv", "create", "mine"]);
     insta::assert_snapshot!(output(&["venv", "install", "mine", "-r", "nothing.txt"]), @r"

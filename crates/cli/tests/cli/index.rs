@@ -25,6 +25,10 @@ struct Shared {
     files: Mutex<BTreeMap<String, Vec<u8>>>,
     /// The requests, with their user agents.
     requests: Mutex<Vec<(String, String)>>,
+    /// Why files are yanked, by their names.
+    yanked: Mutex<BTreeMap<String, String>>,
+    /// The status with which everything is refused.
+    refusal: Mutex<Option<u16>>,
     closing: AtomicBool,
 }
 
@@ -76,6 +80,15 @@ impl Index {
         self.shared.files.lock().unwrap().remove(file).unwrap();
     }
 
+    pub(crate) fn yank(&self, file: &str, reason: &str) {
+        self.shared.yanked.lock().unwrap().insert(file.to_owned(), reason.to_owned());
+    }
+
+    /// Answers everything with this status from now on.
+    pub(crate) fn refuse(&self, status: Option<u16>) {
+        *self.shared.refusal.lock().unwrap() = status;
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/simple", self.port)
     }
@@ -106,6 +119,10 @@ impl Shared {
             // A proxy gets the whole URL.
             let path = path.split_once("://").map_or(path, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
             self.requests.lock().unwrap().push((path.to_owned(), headers.to_owned()));
+            if let Some(status) = *self.refusal.lock().unwrap() {
+                write!(writer, "HTTP/1.1 {status} Refused\r\nContent-Length: 0\r\n\r\n")?;
+                continue;
+            }
             let (kind, body) = match self.body(path) {
                 Some(found) => found,
                 None => {
@@ -129,7 +146,11 @@ impl Shared {
         let links: String = files
             .keys()
             .filter(|file| file.split('-').next() == Some(&name))
-            .map(|file| format!("<a href=\"/files/{file}#sha256={}\">{file}</a>\n", sha256(&files[file])))
+            .map(|file| {
+                let yanked = self.yanked.lock().unwrap().get(file).map(|why| format!(" data-yanked=\"{why}\""));
+                let yanked = yanked.unwrap_or_default();
+                format!("<a href=\"/files/{file}#sha256={}\"{yanked}>{file}</a>\n", sha256(&files[file]))
+            })
             .collect();
         (!links.is_empty()).then(|| ("text/html", format!("<!DOCTYPE html><html><body>{links}</body></html>").into()))
     }

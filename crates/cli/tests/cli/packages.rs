@@ -143,9 +143,9 @@ fn failure_has_the_reason_of_the_tool_and_names_the_package() {
         {
             let failed = from(&index, &home, tool, &["venv", "install", "mine", wanted]);
             assert_eq!(failed.code, Some(1), "{tool} {wanted}: {failed:?}");
-            let first = failed.stderr.lines().next().unwrap();
-            assert!(first.starts_with(&format!("error: {tool} could not install {package}: ")), "{failed:?}");
-            assert!(first.contains(output) && !first.contains("cause: "), "{failed:?}");
+            let said = format!("error: {tool} could not install {package}\ncaused by: ");
+            assert!(failed.stderr.starts_with(&said), "{failed:?}");
+            assert!(failed.stderr.contains(output) && !failed.stderr.contains("cause: "), "{failed:?}");
         }
         let mut command = bare(&home, tool, &["venv", "install", "mine", "alpha"]);
         command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple").env("PIP_RETRIES", "1");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::index::{Index, bare, tools};
+use super::index::{Index, Wheel, bare, tools};
 use super::test_home::{CommandOutput, TestHome};
 
 /// Runs a command on a machine with this accelerator.
@@ -112,6 +112,44 @@ fn environment_with_the_bare_name_belongs_to_the_provider() {
 }
 
 #[test]
+fn undeclared_name_is_an_error_that_tells_the_nearest() {
+    let index = Index::of(&["alpha"]);
+    let home = TestHome::with_runtime();
+    declare(&home, TEXT);
+    for (arguments, said) in [
+        (&["provider", "ensure", "hff"][..], "providers.toml has no provider \"hff\"; \"hf\" is probably meant"),
+        (&["provider", "ensure", "hff-cpu"], "providers.toml has no provider \"hff-cpu\"; \"hf\" is probably meant"),
+        (&["provider", "packages", "huggingface"], "providers.toml has no provider \"huggingface\""),
+        (&["provider", "ensure", "hf", "--engine"], "providers.toml has no engine \"hf\""),
+    ] {
+        let refused = on("cpu", &index, &home, "pip", arguments);
+        assert_eq!(refused.code, Some(1), "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.starts_with(&format!("error: {said}\n")), "{arguments:?}: {refused:?}");
+    }
+    assert_eq!(home.json(&["venv", "list"]), json!([]));
+    let made = parsed(&on("cpu", &index, &home, "pip", &["provider", "ensure", "hff", "--create", "--json"]));
+    assert_eq!((&made["environment"], &made["ready"]), (&json!("hff-cpu"), &json!(true)));
+}
+
+#[test]
+fn path_without_a_name_is_installed() {
+    for tool in tools() {
+        let index = Index::serve();
+        let home = TestHome::with_runtime();
+        let wheel = Wheel { name: "alpha", version: "1.0", ..Wheel::default() };
+        let path = super::index::make(&home.directory().join("wheels"), wheel);
+        declare(&home, &format!("[provider.hf]\npackages = [\"{}\"]\n", path.display()));
+        let made = on("cpu", &index, &home, tool, &["provider", "ensure", "hf", "--json"]);
+        assert_eq!((made.code, &*made.stderr), (Some(0), ""), "{tool}: {made:?}");
+        assert_eq!(parsed(&made)["ready"], true, "{tool}");
+        let again = parsed(&on("cpu", &index, &home, tool, &["provider", "ensure", "hf", "--json"]));
+        assert_eq!(again["packages"][0]["satisfied"], true, "{tool}: {again}");
+        let shown = on("cpu", &index, &home, tool, &["provider", "packages", "hf"]);
+        assert!(shown.code == Some(0) && shown.stdout.contains("installed"), "{tool}: {shown:?}");
+    }
+}
+
+#[test]
 fn mistakes_in_providers_toml_are_reported_with_file_and_line() {
     let home = TestHome::with_runtime();
     declare(&home, "[provider.hf]\npackages = [\"six\"]\npyhton = \"3.12\"\n");
@@ -128,7 +166,7 @@ fn mistakes_in_providers_toml_are_reported_with_file_and_line() {
     let more = home.directory().join("more.toml");
     let named = ["provider", "packages", "hf", "--json", "--providers", more.to_str().unwrap()];
     let output = home.run(&named);
-    assert!(output.stderr.starts_with("error: cannot read ") && output.stderr.contains("more.toml"), "{output:?}");
+    assert!(output.stderr.contains("\"error\":\"cannot read ") && output.stderr.contains("more.toml"), "{output:?}");
     fs::write(&more, "[provider.hf]\npackages = [\"zeta>=2\"]\n").unwrap();
     let output = parsed(&home.run(&named));
     assert_eq!(output["packages"].as_array().unwrap().len(), 1, "{output}");

@@ -108,6 +108,16 @@ pub enum EnvironmentError {
     /// `providers.toml` cannot be read.
     #[error(transparent)]
     Providers(#[from] ProvidersError),
+    /// `providers.toml` has no such provider or engine.
+    #[error("providers.toml has no {kind} \"{name}\"{}", nearest.as_ref().map(|near| format!("; \"{near}\" is probably meant")).unwrap_or_default())]
+    Undeclared {
+        /// `provider` or `engine`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// A name in the file that resembles it.
+        nearest: Option<String>,
+    },
     /// Its packages cannot be installed.
     #[error("the packages of the environment \"{name}\" cannot be installed")]
     Packages {

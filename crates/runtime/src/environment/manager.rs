@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::environment::Environment;
 use super::error::EnvironmentError;
 use super::name::check_environment_name;
+use super::package::options::InstallOptions;
 use super::package::progress::ProgressSink;
 use super::package::settings::PackageSettings;
 use super::provider::requirements;
@@ -49,6 +50,11 @@ impl VenvManager {
         VenvManager { packages, ..self }
     }
 
+    /// Installs with these options.
+    pub fn with_install_options(self, options: InstallOptions) -> VenvManager {
+        self.with_other_packages(|settings| settings.options = options)
+    }
+
     /// Reports the progress of installations to `progress`.
     pub fn with_progress(self, progress: ProgressSink) -> VenvManager {
         VenvManager { progress, ..self }
@@ -79,6 +85,25 @@ impl VenvManager {
         Environment::at(path, name.to_owned(), Some(record))
     }
 
+    /// Opens the environment of this name, or at this path: what cannot be a name is a path.
+    pub fn open_named(&self, name_or_path: &str) -> Result<Environment, EnvironmentError> {
+        let name = check_environment_name(name_or_path);
+        // `a b` and `é` name nothing, but a folder can be called so.
+        let is_path = name_or_path.starts_with('.') || name_or_path.contains('/') || Path::new(name_or_path).is_dir();
+        match name {
+            Ok(()) => self.open(name_or_path),
+            Err(_) if is_path => self.open_path(name_or_path),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The name of the environment at a path, if it lies in the home.
+    fn name_at(&self, path: &Path) -> Option<String> {
+        let (folder, path) = (self.folder().ok()?.canonicalize().ok()?, path.canonicalize().ok()?);
+        let name = path.file_name()?.to_str()?;
+        (path.parent() == Some(&folder) && check_environment_name(name).is_ok()).then(|| name.to_owned())
+    }
+
     /// Opens the environment at a path, whichever tool created it, without running anything.
     pub fn open_path(&self, path: impl AsRef<Path>) -> Result<Environment, EnvironmentError> {
         let path = path.as_ref();
@@ -87,12 +112,24 @@ impl VenvManager {
         if !path.is_dir() {
             return Err(lacks("there is no such folder"));
         }
+        // However its path is written, the locks of an environment of the home go by its name.
+        if let Some(name) = self.name_at(&path) {
+            match self.open(&name) {
+                Err(EnvironmentError::Foreign { .. }) => {}
+                opened => return opened,
+            }
+        }
         if !path.join("pyvenv.cfg").is_file() {
             return Err(lacks("it has no pyvenv.cfg"));
         }
         let name = path.file_name().map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned());
         let record = EnvironmentRecord::read(&path).ok();
         Environment::at(path, name, record)
+    }
+
+    /// Whether an environment is one of the home's, by its name.
+    pub fn is_own(&self, environment: &Environment) -> bool {
+        self.folder().is_ok_and(|folder| environment.path.parent() == Some(&folder))
     }
 
     /// The folder of an existing environment.

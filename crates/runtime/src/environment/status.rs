@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::environment::Environment;
 use super::error::EnvironmentError;
 use super::manager::VenvManager;
 use super::package::installed::{self, Package};
@@ -105,6 +106,11 @@ impl VenvManager {
             .collect();
         names.sort();
         Ok(names.iter().map(|name| quick_status(self.home(), name, &folder.join(name))).collect())
+    }
+
+    /// The full status of an environment, wherever it lies.
+    pub fn status_of(&self, environment: &Environment) -> EnvironmentStatus {
+        full_status(self.home(), &environment.name, &environment.path)
     }
 
     /// The full status of the environment of this name: runs its Python, checks its packages and measures its size.

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use super::platform::Platform;
 use super::version::Version;
 
-/// A request for a Python: `3`, `3.12`, `3.12.7`, `3.13.0rc1`, `>=3.11`, `>=3.10,<3.13`, `3.13t` for a build without
-/// the global interpreter lock, the id of a build for this machine (`cpython-3.12.7-linux-x86_64-gnu`), or a path.
+/// A request for a Python: `3`, `3.12`, `312`, `3.12.7`, `3.13.0rc1`, `>=3.11`, `>=3.10,<3.13`, `~=3.11.2`, `==3.11.*`,
+/// `3.13t` for a build without the global interpreter lock, the id of a build for this machine (`cpython-3.12.7-linux-x86_64-gnu`), or a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionRequest {
     /// A version that begins with these numbers, at most three. [`best`](Self::best) prefers a final version to a pre-release.
@@ -38,20 +38,26 @@ pub struct InvalidRequest {
 pub struct Bound {
     comparison: Comparison,
     numbers: Vec<u8>,
+    /// Whether it was written with `.*`, which means the same here.
+    star: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
+    Compatible,
     AtLeast,
     Above,
     AtMost,
     Below,
     Equal,
+    Exactly,
     Unequal,
 }
 
 /// A sign comes before the shorter one that it begins with.
-const COMPARISONS: [(&str, Comparison); 6] = [
+const COMPARISONS: [(&str, Comparison); 8] = [
+    ("~=", Comparison::Compatible),
+    ("===", Comparison::Exactly),
     (">=", Comparison::AtLeast),
     ("<=", Comparison::AtMost),
     ("==", Comparison::Equal),
@@ -117,7 +123,11 @@ impl Bound {
             Comparison::Above => order.is_gt(),
             Comparison::AtMost => order.is_le(),
             Comparison::Below => order.is_lt(),
-            Comparison::Equal => order.is_eq(),
+            // `~=3.11.2` is `>=3.11.2` and `==3.11.*`.
+            Comparison::Compatible => {
+                order.is_ge() && compare(version, &self.numbers[..self.numbers.len() - 1]).is_eq()
+            }
+            Comparison::Equal | Comparison::Exactly => order.is_eq(),
             Comparison::Unequal => order.is_ne(),
         }
     }
@@ -142,7 +152,16 @@ fn numbers(text: &str) -> Option<Vec<u8>> {
 fn bound(text: &str) -> Option<Bound> {
     let text = text.trim();
     let (sign, comparison) = COMPARISONS.into_iter().find(|(sign, _)| text.starts_with(sign))?;
-    Some(Bound { comparison, numbers: numbers(text[sign.len()..].trim())? })
+    let text = text[sign.len()..].trim();
+    let plain = text.strip_suffix(".*");
+    let numbers = numbers(plain.unwrap_or(text))?;
+    // As PEP 440 has it: `.*` only for these two, and `~=` needs two numbers.
+    let fits = match comparison {
+        Comparison::Equal | Comparison::Unequal => true,
+        Comparison::Compatible => plain.is_none() && numbers.len() > 1,
+        _ => plain.is_none(),
+    };
+    fits.then_some(Bound { comparison, numbers, star: plain.is_some() })
 }
 
 impl FromStr for VersionRequest {
@@ -153,20 +172,31 @@ impl FromStr for VersionRequest {
         if word.contains('/') || matches!(word, "." | "..") {
             return Ok(VersionRequest::Path(Path::new(word).to_owned()));
         }
-        let plain =
-            ["cpython-", "cpython", "python-", "python"].iter().find_map(|p| word.strip_prefix(p)).unwrap_or(word);
+        let plain = ["cpython-", "cpython@", "cpython", "cp", "python-", "python@", "python"]
+            .iter()
+            .find_map(|p| word.strip_prefix(p))
+            .unwrap_or(word);
         let plain = plain.strip_suffix(&format!("-{}", Platform::host())).unwrap_or(plain);
         plain
-            .strip_suffix('t')
+            .strip_suffix("+freethreaded")
+            .or_else(|| plain.strip_suffix('t'))
             .and_then(|plain| Some(VersionRequest::FreeThreaded(Box::new(version(plain.trim_end())?))))
             .or_else(|| version(plain))
             .ok_or_else(|| InvalidRequest { request: text.to_owned() })
     }
 }
 
+/// `312` is 3.12, as in the tags of wheels.
+fn as_tag(plain: &str) -> Option<Vec<u8>> {
+    let (major, minor) = plain.split_at_checked(1)?;
+    let is_tag = plain.len() > 1 && plain.bytes().all(|byte| byte.is_ascii_digit()) && !minor.starts_with('0');
+    is_tag.then(|| Some(vec![major.parse().ok()?, minor.parse().ok()?])).flatten()
+}
+
 fn version(plain: &str) -> Option<VersionRequest> {
     numbers(plain)
-        .map(VersionRequest::Series)
+        .map(|numbers| VersionRequest::Series(as_tag(plain).unwrap_or(numbers)))
+        .or_else(|| as_tag(plain).map(VersionRequest::Series))
         .or_else(|| plain.parse().ok().map(VersionRequest::Exact))
         .or_else(|| plain.split(',').map(bound).collect::<Option<_>>().map(VersionRequest::Range))
 }
@@ -180,10 +210,10 @@ impl fmt::Display for VersionRequest {
             VersionRequest::FreeThreaded(request) => write!(f, "{request}t"),
             VersionRequest::Path(path) => path.display().fmt(f),
             VersionRequest::Range(bounds) => {
-                for (index, Bound { comparison, numbers }) in bounds.iter().enumerate() {
+                for (index, Bound { comparison, numbers, star }) in bounds.iter().enumerate() {
                     let sign = COMPARISONS.iter().find(|(_, c)| c == comparison).map_or("", |(sign, _)| sign);
                     let comma = if index == 0 { "" } else { "," };
-                    write!(f, "{comma}{sign}{}", dotted(numbers))?;
+                    write!(f, "{comma}{sign}{}{}", dotted(numbers), if *star { ".*" } else { "" })?;
                 }
                 Ok(())
             }
@@ -215,6 +245,20 @@ mod tests {
             ("!=3.12", "3.11.0", "3.12.4"),
             ("==3.12.1", "3.12.1", "3.12.2"),
             ("3.13t", "3.13.1", "3.14.0"),
+            ("3.13+freethreaded", "3.13.1", "3.14.0"),
+            ("312", "3.12.7", "3.1.2"),
+            ("39", "3.9.18", "3.12.0"),
+            ("cp312", "3.12.7", "3.13.0"),
+            ("python312", "3.12.7", "3.13.0"),
+            ("cpython@3.12", "3.12.7", "3.13.0"),
+            ("~=3.11.2", "3.11.7", "3.11.1"),
+            ("~=3.11.2", "3.11.2", "3.12.0"),
+            ("~=3.11", "3.12.0", "3.10.9"),
+            ("~=3.11.0,!=3.11.7", "3.11.6", "3.11.7"),
+            ("==3.11.*", "3.11.7", "3.12.0"),
+            ("== 3.*", "3.9.1", "4.0.0"),
+            ("!=3.11.*", "3.12.0", "3.11.7"),
+            ("===3.12.1", "3.12.1", "3.12.2"),
         ] {
             assert!(matches(request, yes), "{request} should match {yes}");
             assert!(!matches(request, no), "{request} should not match {no}");
@@ -223,7 +267,24 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_refused() {
-        for text in ["", "latest", "3.x", "3.12.7.1", ">=", "~=3.11", "3,12", "300", "t", "3.13tt"] {
+        for text in [
+            "",
+            "latest",
+            "3.x",
+            "3.12.7.1",
+            ">=",
+            "~=3",
+            "~=3.11.*",
+            ">=3.11.*",
+            "==3.*.1",
+            "3.12.*",
+            "3,12",
+            "300",
+            "3999",
+            "t",
+            "3.13tt",
+            "pypy@3.10",
+        ] {
             let error = text.parse::<VersionRequest>().unwrap_err();
             assert!(error.to_string().contains(&format!("\"{text}\"")), "{error}");
         }
@@ -244,7 +305,9 @@ mod tests {
 
     #[test]
     fn shown_as_it_was_asked() {
-        for text in ["3", "3.12", "3.13.0rc1", ">=3.10,<3.13", "3.13t", ">=3.13t", "/usr/bin/python3"] {
+        for text in
+            ["3", "3.12", "3.13.0rc1", ">=3.10,<3.13", "~=3.11.2", "==3.11.*", "3.13t", ">=3.13t", "/usr/bin/python3"]
+        {
             assert_eq!(text.parse::<VersionRequest>().unwrap().to_string(), text);
         }
         let id = format!("cpython-3.13.1t-{}", Platform::host());

@@ -16,7 +16,7 @@ use beep_python_runtime::environment::{
     Environment, EnvironmentError, PackageError, PackageSettings, Requirements, UvChoice, VenvManager,
 };
 use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, query};
-use beep_python_runtime::platform::Home;
+use beep_python_runtime::platform::{Home, error_chain};
 use support::{output, pythons};
 use tempfile::TempDir;
 
@@ -166,9 +166,9 @@ fn the_process_of_a_case() {
 
 fn failure(error: &PackageError) -> String {
     match error {
-        PackageError::Refused { package, reason, status, stderr_tail, .. } => {
+        PackageError::Refused { package, source, status, stderr_tail, .. } => {
             assert!(!status.success() && !stderr_tail.is_empty());
-            format!("refused {}: {reason}", package.as_deref().unwrap_or("?"))
+            format!("refused {}: {}", package.as_deref().unwrap_or("?"), error_chain(source))
         }
         error => format!("{error}"),
     }

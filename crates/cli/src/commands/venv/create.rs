@@ -4,12 +4,13 @@ use anyhow::Result;
 use beep_python_runtime::environment::Requirements;
 use beep_python_runtime::interpreter::VersionRequest;
 
-use super::describe::{environment_json, packages_json};
+use super::describe::{changes_json, environment_json};
 use super::install::say_installed;
+use super::options::InstallArgs;
 use crate::context::Context;
 use crate::environment::interpreter_for;
 use crate::exit_status::ExitStatus;
-use crate::progress::packages::PackagesProgress;
+use crate::terminal::shell_words::sh_quote;
 
 pub(super) fn create(
     context: &Context,
@@ -17,11 +18,13 @@ pub(super) fn create(
     model: Option<&str>,
     python: Option<&VersionRequest>,
     with: &[String],
+    install: &InstallArgs,
 ) -> Result<ExitStatus> {
     let wanted = Requirements::new(with)?;
     let interpreter = interpreter_for(context, python)?;
-    let progress = PackagesProgress::new();
-    let environments = context.environments()?.with_progress(progress.sink());
+    let (tell, options) = (&install.source.tell, install.options());
+    let progress = tell.progress(context);
+    let environments = context.environments()?.with_progress(progress.sink()).with_install_options(options);
     let made = match model {
         Some(_) => environments.create_for_provider(name, model, &interpreter)?,
         None => environments.create(name, &interpreter)?,
@@ -36,15 +39,18 @@ pub(super) fn create(
     };
     drop(progress);
     if let Some(installed) = &installed {
-        json["changed"] = packages_json(&installed.changed);
+        json["changed"] = changes_json(&installed.changed, &installed.replaced);
     }
     context.printer.result(json, || {
+        if tell.quiet {
+            return;
+        }
         let (path, version) = (made.path.display(), interpreter.version);
         context.printer.line(format_args!("Created the environment {} with Python {version}: {path}", made.name));
         if let Some(installed) = &installed {
             say_installed(context, &made.name, installed);
         }
-        context.printer.line(format_args!("Activate it with:  . {path}/bin/activate"));
+        context.printer.line(format_args!("Activate it with:  . {}", sh_quote(&format!("{path}/bin/activate"))));
     });
     Ok(ExitStatus::Success)
 }

@@ -9,13 +9,16 @@ use serde_json::json;
 
 use crate::async_runtime::block_on;
 use crate::context::Context;
+use crate::environment::own_name;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
+use crate::printer::path_json;
 use crate::server::lookup::{connect, running_servers};
 use crate::server::settings::stop_grace;
 use crate::terminal::confirm::confirm_deletion;
 
 pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitStatus> {
+    let name = &*own_name(context, name, "deleted")?;
     let home = context.home()?;
     let environments = context.environments()?;
     let environment = environments.open(name)?;
@@ -64,7 +67,7 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
     let stopped: Vec<_> = users.iter().map(|record| record.id.as_str()).collect();
     let ended: Vec<_> =
         guests.iter().map(|(record, session)| json!({"server": record.id, "session": session})).collect();
-    let json = json!({"name": name, "path": environment.path, "stopped": stopped, "ended": ended});
+    let json = json!({"name": name, "path": path_json(&environment.path), "stopped": stopped, "ended": ended});
     context.printer.result(json, || {
         for id in &stopped {
             context.printer.line(format_args!("Stopped the server {id}"));

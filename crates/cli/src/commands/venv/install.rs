@@ -6,29 +6,42 @@ use anyhow::Result;
 use beep_python_runtime::environment::{Installed, Requirements};
 use serde_json::json;
 
-use super::describe::{package_list, packages_json};
+use super::describe::{change_list, changes_json, package_list, packages_json};
+use super::options::InstallArgs;
 use crate::context::Context;
 use crate::environment::environment_for;
 use crate::exit_status::ExitStatus;
-use crate::progress::packages::PackagesProgress;
+use crate::printer::path_json;
 
-pub(super) fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<ExitStatus> {
+pub(super) fn install(
+    context: &Context,
+    name: &str,
+    packages: &[String],
+    files: &[PathBuf],
+    install: &InstallArgs,
+) -> Result<ExitStatus> {
     let mut wanted = Requirements::new(packages)?;
     for file in files {
         wanted = wanted.and_file(file)?;
     }
     let environment = environment_for(context, Some(name))?;
-    let progress = PackagesProgress::new();
-    let installed = context.environments()?.with_progress(progress.sink()).install(&environment, &wanted)?;
+    let tell = &install.source.tell;
+    let progress = tell.progress(context);
+    let environments = context.environments()?.with_progress(progress.sink()).with_install_options(install.options());
+    let installed = environments.install(&environment, &wanted)?;
     drop(progress);
     let json = json!({
         "name": environment.name,
-        "path": environment.path,
+        "path": path_json(&environment.path),
         "installed": packages_json(&installed.packages),
-        "changed": packages_json(&installed.changed),
+        "changed": changes_json(&installed.changed, &installed.replaced),
         "tool": installed.tool,
     });
-    context.printer.result(json, || say_installed(context, &environment.name, &installed));
+    context.printer.result(json, || {
+        if !tell.quiet {
+            say_installed(context, &environment.name, &installed);
+        }
+    });
     Ok(ExitStatus::Success)
 }
 
@@ -37,27 +50,33 @@ pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed
         true => {
             context.printer.line(format_args!("Nothing to do, {name} has it: {}", package_list(&installed.packages)))
         }
-        false => context.printer.line(format_args!("Installed into {name}: {}", package_list(&installed.changed))),
+        false => context
+            .printer
+            .line(format_args!("Installed into {name}: {}", change_list(&installed.changed, &installed.replaced))),
     }
 }
 
-pub(super) fn uninstall(context: &Context, name: &str, packages: &[String]) -> Result<ExitStatus> {
+pub(super) fn uninstall(context: &Context, name: &str, packages: &[String], quiet: bool) -> Result<ExitStatus> {
     let environment = environment_for(context, Some(name))?;
     let removed = context.environments()?.uninstall(&environment, packages)?;
     let json = json!({
         "name": environment.name,
-        "path": environment.path,
+        "path": path_json(&environment.path),
         "removed": packages_json(&removed.packages),
         "absent": removed.absent,
         "orphaned": removed.orphaned,
     });
     context.printer.result(json, || match removed.packages.is_empty() {
+        _ if quiet => {}
         true => context.printer.line(format_args!("Nothing to do, {} has none of them", environment.name)),
         false => {
             let removed = package_list(&removed.packages);
             context.printer.line(format_args!("Removed from {}: {removed}", environment.name));
         }
     });
+    if quiet {
+        return Ok(ExitStatus::Success);
+    }
     for name in &removed.absent {
         context.printer.note(format_args!("notice: {name} was not installed"));
     }

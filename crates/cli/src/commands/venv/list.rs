@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use beep_python_runtime::environment::{EnvironmentState, EnvironmentStatus};
+use beep_python_runtime::environment::{EnvironmentState, EnvironmentStatus, check_environment_name};
 use beep_python_server::launch::{ServerRecord, ServerState};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::describe::{describe_state, package_list, packages_json};
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
+use crate::printer::path_json;
 use crate::server::lookup::running_servers;
 
 pub(super) fn list(context: &Context) -> Result<ExitStatus> {
@@ -41,7 +42,18 @@ pub(super) fn list(context: &Context) -> Result<ExitStatus> {
 }
 
 pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
-    let status = context.environments()?.status(name)?;
+    let environments = context.environments()?;
+    // By its name also one that is too broken to be opened.
+    let status = match check_environment_name(name) {
+        Ok(()) => environments.status(name)?,
+        Err(_) => {
+            let environment = environments.open_named(name)?;
+            match environments.is_own(&environment) {
+                true => environments.status(&environment.name)?,
+                false => environments.status_of(&environment),
+            }
+        }
+    };
     let servers = running_servers(&context.home()?)?;
     let (word, reason) = describe_state(&status.state);
     context.printer.result(status_json(&status, &servers), || {
@@ -96,12 +108,12 @@ fn status_json(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState
     let (word, reason) = describe_state(&status.state);
     json!({
         "name": status.name,
-        "path": status.path,
+        "path": path_json(&status.path),
         "state": word,
         "usable": status.state == EnvironmentState::Healthy,
         "reason": reason,
         "pythonVersion": record.map(|record| record.python.to_string()),
-        "interpreter": record.map(|record| &record.interpreter),
+        "interpreter": record.map(|record| path_json(&record.interpreter)),
         "provider": record.and_then(|record| record.provider.as_deref()),
         "model": record.and_then(|record| record.model.as_deref()),
         "packages": packages_json(&status.packages),

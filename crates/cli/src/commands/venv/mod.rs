@@ -5,11 +5,14 @@ mod copy;
 mod create;
 mod delete;
 pub(crate) mod describe;
+mod freeze;
 mod install;
 mod list;
 mod lock;
+mod options;
 mod prune;
 mod repair;
+mod tree;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use beep_python_runtime::interpreter::VersionRequest;
 
+use self::options::{InstallArgs, SourceArgs};
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 
@@ -29,13 +33,16 @@ pub(crate) enum Command {
         /// The model that the provider runs; the environment gets the name that `provider ensure` uses, which fills it
         model: Option<String>,
         /// The Python: 3.12, 3.12.7, ">=3.11", or a path [default: the default runtime]
-        #[arg(long, value_name = "VERSION")]
+        #[arg(short, long, value_name = "VERSION")]
         python: Option<VersionRequest>,
         /// Install this package and its dependencies; repeatable
         #[arg(long, value_name = "PKG")]
         with: Vec<String>,
+        #[command(flatten)]
+        install: InstallArgs,
     },
     /// Install packages into an environment, with uv or pip
+    #[command(visible_alias = "add")]
     Install {
         /// The environment's name, or its path
         name: String,
@@ -45,38 +52,60 @@ pub(crate) enum Command {
         /// A requirements file in pip's format; repeatable
         #[arg(short, long, value_name = "FILE")]
         requirements: Vec<PathBuf>,
+        #[command(flatten)]
+        install: InstallArgs,
     },
     /// Remove packages from an environment
+    #[command(visible_alias = "remove")]
     Uninstall {
         /// The environment's name, or its path
         name: String,
         /// The packages
         #[arg(value_name = "PKG", required = true)]
         packages: Vec<String>,
+        /// Print errors only
+        #[arg(short, long)]
+        quiet: bool,
+        /// It asks nothing; for the fingers of pip's users
+        #[arg(short, long, hide = true)]
+        yes: bool,
     },
     /// List the packages of an environment
     Packages {
         /// The environment's name, or its path
         name: String,
     },
+    /// Print the packages of an environment as requirements
+    Freeze {
+        /// The environment's name, or its path
+        name: String,
+    },
+    /// Show which packages of an environment require which
+    Tree {
+        /// The environment's name, or its path
+        name: String,
+    },
     /// List the environments
+    #[command(visible_alias = "ls")]
     List,
     /// Delete an environment, after stopping its servers and ending its sessions
+    #[command(visible_alias = "rm")]
     Delete {
-        /// Its name
+        /// The environment's name, or its path
         name: String,
         /// Do not ask for confirmation
-        #[arg(long)]
+        #[arg(short, long)]
         yes: bool,
     },
     /// Check an environment: run its Python, list its packages
+    #[command(alias = "show")]
     Status {
-        /// Its name
+        /// The environment's name, or its path
         name: String,
     },
     /// Repair an environment: a missing Python, damaged packages
     Repair {
-        /// Its name
+        /// The environment's name, or its path
         name: String,
         /// Its Python from now on [default: its own, or another one of the same minor version]
         #[arg(long, value_name = "VERSION")]
@@ -96,10 +125,12 @@ pub(crate) enum Command {
         name: String,
         /// A pylock.toml, or a file of exact requirements [default: the environment's own lock]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        source: SourceArgs,
     },
     /// Copy an environment and its packages
     Clone {
-        /// The environment to copy
+        /// The environment to copy: its name, or its path
         from: String,
         /// The name of the copy
         to: String,
@@ -123,18 +154,22 @@ pub(crate) enum Command {
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
     match command {
-        Command::Create { name, model, python, with } => {
-            create::create(context, &name, model.as_deref(), python.as_ref(), &with)
+        Command::Create { name, model, python, with, install } => {
+            create::create(context, &name, model.as_deref(), python.as_ref(), &with, &install)
         }
-        Command::Install { name, packages, requirements } => install::install(context, &name, &packages, &requirements),
-        Command::Uninstall { name, packages } => install::uninstall(context, &name, &packages),
+        Command::Install { name, packages, requirements, install } => {
+            install::install(context, &name, &packages, &requirements, &install)
+        }
+        Command::Uninstall { name, packages, quiet, yes: _ } => install::uninstall(context, &name, &packages, quiet),
         Command::Packages { name } => install::packages(context, &name),
+        Command::Freeze { name } => freeze::freeze(context, &name),
+        Command::Tree { name } => tree::tree(context, &name),
         Command::List => list::list(context),
         Command::Delete { name, yes } => delete::delete(context, &name, yes),
         Command::Status { name } => list::status(context, &name),
         Command::Repair { name, python } => repair::repair(context, &name, python.as_ref()),
         Command::Lock { name, output } => lock::lock(context, &name, output.as_deref()),
-        Command::Sync { name, file } => lock::sync(context, &name, file.as_deref()),
+        Command::Sync { name, file, source } => lock::sync(context, &name, file.as_deref(), &source),
         Command::Clone { from, to } => copy::copy(context, &from, &to),
         Command::Prune { idle, yes } => prune::prune(context, idle, yes),
         Command::Admin { python } => admin::admin(context, python.as_ref()),

@@ -4,14 +4,16 @@ use anyhow::Result;
 use beep_python_runtime::environment::{Environment, EnvironmentState};
 use beep_python_runtime::interpreter::VersionRequest;
 
-use super::describe::{describe_state, environment_json, packages_json};
+use super::describe::{changes_json, describe_state, environment_json};
 use super::install::say_installed;
 use crate::context::Context;
+use crate::environment::own_name;
 use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<ExitStatus> {
-    let progress = PackagesProgress::new();
+    let name = &*own_name(context, name, "repaired")?;
+    let progress = PackagesProgress::new(context);
     let environments = context.environments()?;
     let python_of = |environment: &Environment| environment.record.as_ref().map(|record| record.interpreter.clone());
     let had = environments.open(name).ok().as_ref().and_then(python_of);
@@ -22,7 +24,7 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     let mut json = environment_json(&repaired.environment);
     json["was"] = word.clone().into();
     json["reason"] = reason.clone().into();
-    json["changed"] = packages_json(&repaired.installed.changed);
+    json["changed"] = changes_json(&repaired.installed.changed, &repaired.installed.replaced);
     context.printer.result(json, || {
         let printer = &context.printer;
         match &repaired.was {

@@ -127,7 +127,7 @@ fn came_from(folder: &Path, wanted: &VerbatimUrl) -> bool {
 }
 
 /// The values that markers such as `python_version > "3.9"` are compared with.
-fn markers(environment: &Environment) -> Option<MarkerEnvironment> {
+pub(super) fn markers(environment: &Environment) -> Option<MarkerEnvironment> {
     let (series, full) = match &environment.record {
         Some(record) => (record.python.series(), record.python.to_string()),
         None => {

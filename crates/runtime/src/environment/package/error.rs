@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use super::tool_error::ToolCause;
 use crate::interpreter::RuntimeError;
 use crate::platform::{CommandError, FileError, HomeError};
 
@@ -43,9 +44,15 @@ pub enum PackageError {
         /// The Python without pip.
         python: PathBuf,
     },
+    /// pip has no such option, and stands in for uv.
+    #[error("{option} needs uv, and the packages are installed by pip")]
+    OnlyUv {
+        /// The option.
+        option: &'static str,
+    },
     /// The tool refused. Nothing was installed, unless the disk or the network failed in the middle; the next attempt
     /// repairs what is half installed.
-    #[error("{tool} could not {action} {}: {reason}", package.as_deref().unwrap_or("the packages"))]
+    #[error("{tool} could not {action} {}", package.as_deref().unwrap_or("the packages"))]
     Refused {
         /// `uv` or `pip`.
         tool: &'static str,
@@ -54,7 +61,7 @@ pub enum PackageError {
         /// The package that the reason is about, if known.
         package: Option<String>,
         /// The reason, in the tool's own words.
-        reason: String,
+        source: ToolCause,
         /// The tool's exit status.
         status: ExitStatus,
         /// The last lines of the tool's standard error.

@@ -2,7 +2,7 @@
 
 use super::check::{CheckDepth, CheckResult, check};
 use super::error::PackageError;
-use super::installed::{Package, damaged, installed, normal};
+use super::installed::{Package, damaged, installed, normal, replaced, stamps};
 use super::journal::{Journal, lock};
 use super::remove::{Contents, remove_package};
 use super::requirement::Requirements;
@@ -20,6 +20,8 @@ pub struct Installed {
     /// The packages that were installed or replaced, dependencies included; empty when everything was installed
     /// already.
     pub changed: Vec<Package>,
+    /// The former versions of those that were replaced.
+    pub replaced: Vec<Package>,
     /// The tool that installed them, `uv` or `pip`; `None` when no tool was run.
     pub tool: Option<&'static str>,
 }
@@ -30,10 +32,12 @@ impl VenvManager {
     ///
     /// Waits for other calls, of any process, that change the same environment.
     pub fn install(&self, environment: &Environment, wanted: &Requirements) -> Result<Installed, PackageError> {
+        let options = &self.package_settings().options;
         if Journal::read(environment).is_none()
-            && let CheckResult::Satisfied(packages) = check(environment, wanted, CheckDepth::Transitive)
+            && !options.needs_tool()
+            && let CheckResult::Satisfied(packages) = check(environment, wanted, options.depth())
         {
-            return Ok(Installed { packages, changed: Vec::new(), tool: None });
+            return Ok(Installed::nothing(packages));
         }
         let lock = lock(self, environment)?;
         self.install_holding(&lock, environment, wanted, false)
@@ -85,10 +89,14 @@ impl VenvManager {
             tracing::warn!("{} in {} is damaged", damaged.package.name, environment.path.display());
             remove_package(environment, &damaged.folder)?;
         }
-        if let CheckResult::Satisfied(packages) = check(environment, &all, CheckDepth::Transitive) {
+        let options = &self.package_settings().options;
+        if !options.needs_tool()
+            && let CheckResult::Satisfied(packages) = check(environment, &all, options.depth())
+        {
             Journal::close(environment)?;
-            return Ok(Installed { packages, changed: Vec::new(), tool: None });
+            return Ok(Installed::nothing(packages));
         }
+        let stamps_before = stamps(site_packages);
         let contents = Contents::of(environment);
         let done = Tool::find(self.home(), self.package_settings(), environment).and_then(|tool| {
             let settings = self.package_settings();
@@ -111,7 +119,12 @@ impl VenvManager {
             }
         };
         let now = installed(site_packages);
-        let changed: Vec<Package> = now.into_iter().filter(|package| !whole.contains(package)).collect();
+        let stamps = stamps(site_packages);
+        let is_new = |package: &Package| {
+            let name = normal(&package.name);
+            !whole.contains(package) || stamps.get(&name) != stamps_before.get(&name)
+        };
+        let changed: Vec<Package> = now.into_iter().filter(is_new).collect();
         let packages = match check(environment, wanted, CheckDepth::Direct) {
             CheckResult::Satisfied(packages) => packages,
             CheckResult::Unknown => changed.clone(),
@@ -123,7 +136,15 @@ impl VenvManager {
         let names: Vec<String> =
             changed.iter().map(|package| format!("{}=={}", package.name, package.version)).collect();
         tracing::info!(environment = environment.name, tool, packages = names.join(" "), "packages installed");
-        Ok(Installed { packages, changed, tool: Some(tool) })
+        let replaced = replaced(&whole, &changed);
+        Ok(Installed { packages, changed, replaced, tool: Some(tool) })
+    }
+}
+
+impl Installed {
+    /// Everything was there.
+    fn nothing(packages: Vec<Package>) -> Installed {
+        Installed { packages, changed: Vec::new(), replaced: Vec::new(), tool: None }
     }
 }
 

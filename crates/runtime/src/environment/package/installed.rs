@@ -34,6 +34,21 @@ pub(super) fn by_name(site_packages: &Path) -> BTreeMap<String, PathBuf> {
     folders(site_packages).filter_map(named).collect()
 }
 
+/// Identifies each installation of a package, by normalized name: one of the same version has another.
+pub(super) fn stamps(site_packages: &Path) -> BTreeMap<String, (u64, i64, i64)> {
+    let of = |(name, folder): (String, PathBuf)| {
+        let metadata = fs::metadata(folder).ok()?;
+        Some((name, (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())))
+    };
+    by_name(site_packages).into_iter().filter_map(of).collect()
+}
+
+/// Those of `before` in whose place a package of `changed` is now.
+pub(super) fn replaced(before: &[Package], changed: &[Package]) -> Vec<Package> {
+    let is_in = |package: &&Package| changed.iter().any(|other| normal(&other.name) == normal(&package.name));
+    before.iter().filter(is_in).cloned().collect()
+}
+
 /// The normalized name (PEP 503): `Zope.X_y` is `zope-x-y`.
 pub(super) fn normal(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());

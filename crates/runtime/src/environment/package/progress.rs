@@ -62,20 +62,35 @@ impl fmt::Display for PackageProgress {
     }
 }
 
-/// Receives progress reports; the default ignores them.
+/// Receives progress reports; the default ignores them, and logs warnings.
 #[derive(Clone, Default)]
-pub struct ProgressSink(Option<Arc<ProgressFn>>);
+pub struct ProgressSink {
+    told: Option<Arc<ProgressFn>>,
+    warned: Option<Arc<TextFn>>,
+    heard: Option<Arc<TextFn>>,
+}
 
 type ProgressFn = dyn Fn(&PackageProgress) + Send + Sync;
+type TextFn = dyn Fn(&str) + Send + Sync;
 
 impl ProgressSink {
     /// Calls `told` on the thread that installs, which waits for it.
     pub fn new(told: impl Fn(&PackageProgress) + Send + Sync + 'static) -> ProgressSink {
-        ProgressSink(Some(Arc::new(told)))
+        ProgressSink { told: Some(Arc::new(told)), ..ProgressSink::default() }
+    }
+
+    /// Calls `warned` with each warning of the tool.
+    pub fn with_warnings(self, warned: impl Fn(&str) + Send + Sync + 'static) -> ProgressSink {
+        ProgressSink { warned: Some(Arc::new(warned)), ..self }
+    }
+
+    /// Calls `heard` with each line of the tool's output, which then tells more.
+    pub fn with_output(self, heard: impl Fn(&str) + Send + Sync + 'static) -> ProgressSink {
+        ProgressSink { heard: Some(Arc::new(heard)), ..self }
     }
 
     pub(crate) fn report(&self, progress: &PackageProgress) {
-        if let Some(told) = &self.0 {
+        if let Some(told) = &self.told {
             told(progress);
         }
     }
@@ -85,7 +100,25 @@ impl ProgressSink {
     }
 
     pub(super) fn is_active(&self) -> bool {
-        self.0.is_some()
+        self.told.is_some()
+    }
+
+    /// Whether all of the tool's output is wanted.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.heard.is_some()
+    }
+
+    pub(super) fn warn(&self, warning: &str) {
+        match &self.warned {
+            Some(warned) => warned(warning),
+            None => tracing::warn!("{warning}"),
+        }
+    }
+
+    pub(super) fn hear(&self, line: &str) {
+        if let Some(heard) = &self.heard {
+            heard(line);
+        }
     }
 }
 

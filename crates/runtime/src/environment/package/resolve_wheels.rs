@@ -98,7 +98,7 @@ impl VenvManager {
         match run_command(command, self.package_settings().timeout) {
             Ok(_) => Ok(()),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
-                Err(tool_failure(tool, "collect", wanted, status, stderr_tail))
+                Err(tool_failure(tool, "collect", wanted, status, stderr_tail, ""))
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
         }

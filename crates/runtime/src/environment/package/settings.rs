@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::options::InstallOptions;
+
 /// How packages are installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageSettings {
@@ -15,6 +17,8 @@ pub struct PackageSettings {
     pub variables: BTreeMap<String, String>,
     /// A folder that is the only source of packages.
     pub only_from: Option<PathBuf>,
+    /// What the user wants otherwise this time.
+    pub options: InstallOptions,
 }
 
 /// Which uv to use. Without uv, pip installs.
@@ -37,6 +41,12 @@ impl PackageSettings {
             Some(path) => UvChoice::At(path.into()),
             None => UvChoice::Any,
         };
-        PackageSettings { uv, timeout: Duration::from_secs(3600), variables: BTreeMap::new(), only_from: None }
+        PackageSettings {
+            uv,
+            timeout: Duration::from_secs(3600),
+            variables: BTreeMap::new(),
+            only_from: None,
+            options: InstallOptions::default(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::PackageError;
-use super::installed::{Package, by_name, damaged, installed, normal};
+use super::installed::{Package, by_name, damaged, installed, normal, replaced, stamps};
 use super::journal::{Journal, lock};
 use super::lock::write;
 use super::pylock::Lock;
@@ -23,6 +23,8 @@ use crate::platform::failed_to;
 pub struct Synced {
     /// The packages that were installed or replaced.
     pub changed: Vec<Package>,
+    /// The former versions of those that were replaced.
+    pub replaced: Vec<Package>,
     /// The packages that were removed, since the lock does not have them.
     pub removed: Vec<Package>,
     /// The tool that did it, `uv` or `pip`.
@@ -38,9 +40,11 @@ impl VenvManager {
         let tool = Tool::find(self.home(), self.package_settings(), environment)?;
         let scratch = Scratch::begin(&environment.path)?;
         let (mut command, names) = source.command(&tool, environment, &scratch)?;
+        self.package_settings().options.apply_sources(&tool, &mut command)?;
 
         let interrupted = Journal::read(environment).is_some();
         let before = installed(&environment.site_packages);
+        let stamps_before = stamps(&environment.site_packages);
         // From here on, the lock decides what must be installed.
         Journal::default().open(environment)?;
         let broken = damaged(&environment.site_packages, interrupted);
@@ -66,8 +70,15 @@ impl VenvManager {
         let now = installed(&environment.site_packages);
         Journal::close(environment)?;
         let is_in = |all: &[Package], package: &Package| all.iter().any(|p| normal(&p.name) == normal(&package.name));
+        let stamps = stamps(&environment.site_packages);
+        let is_new = |package: &&Package| {
+            let name = normal(&package.name);
+            !before.contains(package) || stamps.get(&name) != stamps_before.get(&name)
+        };
+        let changed: Vec<Package> = now.iter().filter(is_new).cloned().collect();
         let synced = Synced {
-            changed: now.iter().filter(|package| !before.contains(package)).cloned().collect(),
+            replaced: replaced(&before, &changed),
+            changed,
             removed: before.iter().filter(|package| !is_in(&now, package)).cloned().collect(),
             tool: tool.name(),
         };

@@ -14,7 +14,7 @@ use super::tool_output::ToolOutputParser;
 use super::{pip, uv};
 use crate::environment::environment::Environment;
 use crate::interpreter::query;
-use crate::platform::{CommandError, FileLock, Home, run_command_holding};
+use crate::platform::{CommandError, FileLock, Home, mask_credentials, run_command_holding};
 
 /// A tool that installs packages.
 pub(super) enum Tool {
@@ -80,6 +80,7 @@ impl Tool {
         {
             command.args(["--progress-bar", "raw"]);
         }
+        work.settings.options.apply(self, &mut command)?;
         command.arg("--").args(work.wanted.texts());
         self.run(&mut command, work, progress).map(drop)
     }
@@ -96,11 +97,26 @@ impl Tool {
         progress.report_stage(PackageStage::Resolving);
         let mut parser = ToolOutputParser::new(progress, tool);
         work.scratch.lend(command);
-        match run_command_holding(work.lock, command, work.settings.timeout, &mut |line| parser.feed_line(line)) {
+        let log = work.scratch.path().join("pip.log");
+        if let Tool::Pip(_) = self {
+            // It tells what indexes answered and what builds printed, of which pip's output says nothing.
+            command.env("PIP_LOG", &log);
+        }
+        if progress.is_verbose() {
+            command.env("PIP_VERBOSE", "1").env("RUST_LOG", "uv=debug");
+        }
+        let mut on_line = |line: &str| {
+            progress.hear(&mask_credentials(line));
+            parser.feed_line(line);
+        };
+        let done = run_command_holding(work.lock, command, work.settings.timeout, &mut on_line);
+        parser.warnings.iter().for_each(|warning| progress.warn(&mask_credentials(warning)));
+        match done {
             Ok(written) => Ok(written),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
                 let stderr_tail = parser.untrusted.into_iter().chain([stderr_tail]).collect::<Vec<_>>().join("\n");
-                Err(tool_failure(tool, action, work.wanted, status, stderr_tail))
+                let log = std::fs::read(log).unwrap_or_default();
+                Err(tool_failure(tool, action, work.wanted, status, stderr_tail, &String::from_utf8_lossy(&log)))
             }
             Err(source) => Err(PackageError::Tool { tool, source }),
         }

@@ -11,22 +11,53 @@ pub(super) struct ToolOutputParser<'a> {
     is_pip: bool,
     /// The package being downloaded: pip reports bytes without its name.
     current: Option<String>,
+    /// The tool's warnings.
+    pub(super) warnings: Vec<String>,
+    /// Whether the line before was part of the last one.
+    in_warning: bool,
     /// The line about a server whose certificate was rejected. pip writes it to standard output.
     pub(super) untrusted: Option<String>,
 }
 
 impl<'a> ToolOutputParser<'a> {
     pub(super) fn new(sink: &'a ProgressSink, tool: &str) -> ToolOutputParser<'a> {
-        ToolOutputParser { sink, is_pip: tool == "pip", current: None, untrusted: None }
+        ToolOutputParser {
+            sink,
+            is_pip: tool == "pip",
+            current: None,
+            warnings: Vec::new(),
+            in_warning: false,
+            untrusted: None,
+        }
     }
 
     pub(super) fn feed_line(&mut self, line: &str) {
+        self.note_warning(line);
         let line = line.trim();
         if self.is_pip && line.contains(UNTRUSTED_CERTIFICATE) {
             self.untrusted = Some(line.to_owned());
         }
         let reports = if self.is_pip { self.pip(line) } else { uv(line) };
         reports.iter().for_each(|progress| self.sink.report(progress));
+    }
+
+    fn note_warning(&mut self, line: &str) {
+        let text = line.trim();
+        // What the tools print below a warning belongs to it.
+        let continues =
+            if self.is_pip { text.starts_with("Reason for being yanked: ") } else { line.starts_with("         ") };
+        if let (true, true, Some(warning)) = (continues, self.in_warning, self.warnings.last_mut()) {
+            return warning.extend([" ", text]);
+        }
+        self.in_warning = false;
+        let Some(warning) = text.strip_prefix(if self.is_pip { "WARNING: " } else { "warning: " }) else { return };
+        // Connections that are tried again are told where all tries fail, and where files lie is not the user's choice.
+        let is_of_ours =
+            ["Retrying (", "Failed to hardlink files", "Failed to clone files"].iter().any(|w| warning.starts_with(w));
+        if !is_of_ours && !self.warnings.iter().any(|known| known == warning) {
+            self.warnings.push(warning.to_owned());
+            self.in_warning = true;
+        }
     }
 
     fn pip(&mut self, line: &str) -> Vec<PackageProgress> {
@@ -134,6 +165,26 @@ mod tests {
             "installing numpy",
         ];
         assert_eq!(reports("uv", text), expected);
+    }
+
+    #[test]
+    fn warnings_are_kept_once_with_what_belongs_to_them() {
+        let sink = ProgressSink::default();
+        let warnings = |tool: &str, text: &str| {
+            let mut parser = ToolOutputParser::new(&sink, tool);
+            text.lines().for_each(|line| parser.feed_line(line));
+            parser.warnings
+        };
+        let pip = "WARNING: d 1.0 does not provide the extra 'y'\n  WARNING: Retrying (Retry(total=4)) after x\n\
+            WARNING: The candidate is a yanked version: 'd'\nReason for being yanked: broken\nCollecting x\n";
+        let expected = [
+            "d 1.0 does not provide the extra 'y'",
+            "The candidate is a yanked version: 'd' Reason for being yanked: broken",
+        ];
+        assert_eq!(warnings("pip", pip), expected);
+        let uv = "Resolved 1 package in 1ms\nwarning: `d==1.0` is yanked\nwarning: `d==1.0` is yanked\n\
+            warning: Failed to hardlink files; falling back to full copy.\n         If this is intended, set x\n + d==1.0\n";
+        assert_eq!(warnings("uv", uv), ["`d==1.0` is yanked"]);
     }
 
     #[test]

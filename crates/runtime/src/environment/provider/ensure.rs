@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::accelerator::{Accelerator, detect_accelerator};
+use super::naming::split;
+use super::providers_toml::resemble;
 use super::registry::Registry;
 use super::requirements::{self, Owner, ProviderRequirements};
 use crate::environment::environment::Environment;
@@ -43,6 +45,29 @@ impl VenvManager {
     /// The name of the environment of a provider, or of one of its models, on this machine.
     pub fn name_for_provider(&self, provider: &str, model: Option<&str>) -> Result<String, EnvironmentError> {
         Ok(self.requirements_of(Owner::Provider(provider, model))?.name)
+    }
+
+    /// Checks that `providers.toml` has this provider or engine. Without an entry it requires nothing, which a misspelt name
+    /// should not be taken for.
+    pub fn check_declared(&self, name: &str, engine: bool) -> Result<(), EnvironmentError> {
+        let owner = if engine { Owner::Engine(name) } else { Owner::Provider(name, None) };
+        let requirements = self.requirements_of(owner)?;
+        // Whoever made its environment meant the name.
+        let made_for = |environment: Environment| {
+            environment.record.is_some_and(|record| record.provider.as_deref() == Some(name))
+        };
+        if requirements.listed || self.open(&requirements.name).is_ok_and(made_for) {
+            return Ok(());
+        }
+        let file = requirements::load(self.home(), self.providers_file())?;
+        let names = if engine { file.engines.keys() } else { file.providers.keys() };
+        let plain = split(name).0;
+        let nearest = names.map(String::as_str).find(|known| resemble(known, plain)).map(str::to_owned);
+        Err(EnvironmentError::Undeclared {
+            kind: if engine { "engine" } else { "provider" },
+            name: name.into(),
+            nearest,
+        })
     }
 
     /// The requirements of a provider on this machine.

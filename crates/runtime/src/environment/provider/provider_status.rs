@@ -189,14 +189,18 @@ impl VenvManager {
         let installed = environment.map(|environment| self.packages(environment)).unwrap_or_default();
         let missing =
             environment.map(|environment| Registry::read(&environment.path).missing(owner)).unwrap_or_default();
+        let was_ready =
+            environment.is_some_and(|environment| Registry::read(&environment.path).was_ready(owner, requirements));
         let required = requirements.packages.texts().map(|text| (text.to_owned(), false));
         let optional = requirements.optional.iter().map(|text| (text.clone(), true));
         let look = |(requirement, optional): (String, bool)| {
             let name = Requirement::<VerbatimUrl>::from_str(&requirement).ok().map(|parsed| parsed.name);
             let is_it = |package: &&Package| name.is_some() && PackageName::from_str(&package.name).ok() == name;
             let version = installed.iter().find(is_it).map(|package| package.version.clone());
-            let satisfied = environment.is_some_and(|environment| {
-                Requirements::new([&requirement]).is_ok_and(|wanted| self.satisfied(environment, &wanted))
+            let satisfied = environment.is_some_and(|environment| match name {
+                Some(_) => Requirements::new([&requirement]).is_ok_and(|wanted| self.satisfied(environment, &wanted)),
+                // A path or URL that names no package is what the tool made of it when all was installed.
+                None => was_ready && !missing.contains_key(&requirement),
             });
             let reason = missing.get(&requirement).filter(|_| !satisfied).cloned();
             ProviderPackage { requirement, installed: version, satisfied, optional, reason }

@@ -199,7 +199,7 @@ fn known_key(key: &Spanned<Cow<'_, str>>, keys: &[&'static str], place: &str) ->
 }
 
 /// Whether the words differ in one or two letters.
-fn resemble(one: &str, other: &str) -> bool {
+pub(super) fn resemble(one: &str, other: &str) -> bool {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().take(40).collect());
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (i, a) in one.iter().enumerate() {

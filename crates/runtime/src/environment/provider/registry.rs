@@ -61,6 +61,14 @@ impl Registry {
             == RegistryEntry::of(environment, requirements)
     }
 
+    /// Whether the environment was ready for these requirements once.
+    pub(super) fn was_ready(&self, owner: Owner<'_>, requirements: &ProviderRequirements) -> bool {
+        let packages = requirements.packages.fingerprint();
+        self.owners
+            .get(&owner.key())
+            .is_some_and(|ready| ready.packages == packages && ready.optional == requirements.optional)
+    }
+
     /// Records that it is ready now, except for these optional packages.
     pub(super) fn write(
         mut self,
