@@ -52,8 +52,21 @@ fn server_goes_on_when_the_cache_is_removed_under_it() {
     home.start(&["--python-path", "."]);
     home.success(&["eval", "--session", "default", "x = 1"]);
     let spawned = home.success(&["session", "create", "--preload", "threads"]).trim().to_owned();
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/python/beep_python");
+    let files = fs::read_dir(package).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let modules: Vec<_> = files.filter_map(|name| name.strip_suffix(".py").map(str::to_owned)).collect();
+    // One of them needs matplotlib; none may be missing itself.
+    let import_all = format!(
+        "import importlib\nfor name in {modules:?}:\n    if name not in ('__init__', '_boot'):\n        try: importlib.import_module('beep_python.' + name)\n        \
+         except ModuleNotFoundError as error: assert error.name == 'matplotlib', error"
+    );
     for session in ["default", &spawned] {
         fs::remove_dir_all(home.root().join("cache")).unwrap();
+        assert_eq!(
+            home.success(&["eval", "--session", session, &import_all]),
+            "",
+            "what is imported late is there too"
+        );
         assert_eq!(home.success(&["eval", "--session", session, "1 + 1"]), "2\n", "sessions go on");
         assert_eq!(home.success(&["eval", "1 + 1"]), "2\n", "a new one is made");
         let spawned = home.success(&["session", "create", "--preload", "threads"]).trim().to_owned();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::test_home::{CommandOutput, TestHome};
+use super::test_home::{CommandOutput, Ended, TestHome};
 
 /// Where a command runs, beside this machine.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,9 @@ impl Place {
         };
         let (machine, boot) = ("/etc/machine-id", "/proc/sys/kernel/random/boot_id");
         let prefix = match self {
-            Place::Container => ["unshare", "--pid", "--fork", "--mount-proc"].map(str::to_owned).to_vec(),
+            Place::Container => {
+                ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"].map(str::to_owned).to_vec()
+            }
             Place::ForeignProc => ["unshare", "--pid", "--fork"].map(str::to_owned).to_vec(),
             Place::Machine => bind(&[machine, boot]),
             Place::Later => bind(&[boot]),
@@ -134,18 +136,18 @@ fn server_of_a_container_is_used_over_its_pipe_from_outside() {
     let mut command = Command::new(&prefix[0]);
     command.args(&prefix[1..]).arg(here.get_program()).args(here.get_args()).current_dir(home.directory());
     command.env("BEEP_PYTHON_HOME", home.root()).stdout(std::process::Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut child = Ended(command.spawn().unwrap());
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.0.stdout.take().unwrap()), &mut line).unwrap();
     let status = home.json(&["status"]);
     let id = status[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(status[0]["state"], "elsewhere", "{line}");
     assert!(home.run(&["eval", "1 + 1"]).stdout == "2\n", "in a server of its own");
     assert_eq!(home.success(&["eval", "--server", &id, "1 + 1"]), "2\n");
     assert!(home.run(&["stop", &id]).code == Some(1));
-    // The process that made the namespace passes no signal on; with it goes the namespace.
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // With the process that made the namespace goes all that is in it.
+    drop(child);
+    home.wait_until_no_process_is_left();
     home.success(&["stop", "--forget", &id]);
     assert_eq!(home.json(&["status"]), json!([]));
 }

@@ -1,11 +1,11 @@
 //! The command as the first process of a container, for which a namespace of process ids stands in.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use super::test_home::{CommandOutput, TestHome, signal, wait_until};
+use super::test_home::{CommandOutput, Ended, TestHome, signal, wait_until};
 
 /// A command that runs this one as the first process of a namespace; `None` where this user may make none.
 fn first(home: &TestHome, arguments: &[&str]) -> Option<Command> {
@@ -28,19 +28,15 @@ fn child_of(pid: u32) -> u32 {
     children().split_whitespace().next().unwrap().parse().unwrap()
 }
 
-fn ended(mut child: Child) -> Option<i32> {
-    child.wait().unwrap().code()
-}
-
 #[test]
 fn first_process_reaps_what_it_did_not_start_and_passes_signals_on() {
     let home = TestHome::with_runtime();
     let Some(mut start) = first(&home, &["start", "pipe", "--foreground"]) else { return };
-    let mut server = start.stdout(Stdio::piped()).spawn().unwrap();
+    let mut server = Ended(start.stdout(Stdio::piped()).spawn().unwrap());
     let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("is ready"), "{line}");
-    let init = child_of(server.id());
+    let init = child_of(server.0.id());
     let id = home.json(&["status"])[0]["id"].as_str().unwrap().to_owned();
 
     // What enters the namespace from outside, and leaves a process behind, as `docker exec` does.
@@ -53,7 +49,7 @@ fn first_process_reaps_what_it_did_not_start_and_passes_signals_on() {
     wait_until("the orphan is reaped", || home.success(&["eval", "--server", &id, &there]) == "False\n");
 
     signal(init.into(), Signal::TERM);
-    assert_eq!(ended(server), Some(0), "it stopped as it was told");
+    assert_eq!(server.0.wait().unwrap().code(), Some(0), "it stopped as it was told");
     assert_eq!(home.json(&["status"]), serde_json::json!([]));
 }
 

@@ -141,6 +141,16 @@ impl CommandOutput {
     }
 }
 
+/// A process that does not outlive its test.
+pub(crate) struct Ended(pub(crate) std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 pub(crate) fn port_of(server: &Value) -> String {
     server["endpoints"][0]["url"].as_str().unwrap().rsplit(':').next().unwrap().to_owned()
 }

@@ -1,4 +1,5 @@
-"""Something to do as soon as code imports a module."""
+"""Something to do as soon as code imports a module; and modules of ours that are imported late, from memory: their files lie in a cache,
+which may be emptied meanwhile."""
 
 import importlib.util
 import sys
@@ -16,13 +17,39 @@ def after(name, action):
     _FINDER.actions[name] = action
 
 
+def keep(*names):
+    """Reads these modules of the package now, to run them when they are imported."""
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+    for name in names:
+        name = "%s.%s" % (__package__, name)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and name not in sys.modules:
+            spec.loader = KeptLoader(spec.loader.get_code(name))
+            _FINDER.kept[name] = spec
+
+
+class KeptLoader:
+    def __init__(self, code):
+        self.code = code
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        exec(self.code, module.__dict__)
+
+
 class Finder:
-    """Asks the finders behind it, for the modules that have an action."""
+    """Knows the modules that are kept, and asks the finders behind it for those that have an action."""
 
     def __init__(self):
         self.actions = {}
+        self.kept = {}
 
     def find_spec(self, name, path=None, target=None):
+        if name in self.kept:
+            return self.kept[name]
         action = self.actions.pop(name, None)
         if action is None:
             return None
