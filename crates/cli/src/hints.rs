@@ -53,6 +53,7 @@ fn cli(error: &CliError) -> Option<String> {
         CliError::RuntimeInUse { .. } => "delete them first, or add --yes to remove the runtime anyway".into(),
         CliError::NoSession { .. } => "omit the session to get a new one".into(),
         CliError::NoTerminal(_) => "`beep-python help` lists commands that need no terminal".into(),
+        CliError::OutputLost(_) => "let the code write to a file what is printed faster than it is read".into(),
         CliError::NoEndpoint(_)
         | CliError::NoLog(_)
         | CliError::UnreadableCode(..)
