@@ -35,6 +35,8 @@ pub(crate) enum CliError {
     /// Options that exclude each other, where the parser cannot know; reported as it reports its own errors.
     #[error("{0}")]
     ArgumentConflict(String),
+    #[error("{0} bytes of the output are left out: they were not read while the code printed more")]
+    OutputLost(u64),
     #[error("interrupted")]
     Interrupted,
     #[error("`{command}` was ended by signal {signal}")]

@@ -1,5 +1,7 @@
 //! Hints: what to do about an error. They are all here, since the libraries know nothing of a command line.
 
+use std::path::Path;
+
 use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
 use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
@@ -54,6 +56,7 @@ fn cli(error: &CliError) -> Option<String> {
         CliError::RuntimeInUse { .. } => "delete them first, or add --yes to remove the runtime anyway".into(),
         CliError::NoSession { .. } => "omit the session to get a new one".into(),
         CliError::NoTerminal(_) => "`beep-python help` lists commands that need no terminal".into(),
+        CliError::OutputLost(_) => "let the code write to a file what is printed faster than it is read".into(),
         CliError::NoEndpoint(_)
         | CliError::NoLog(_)
         | CliError::UnreadableCode(..)
@@ -104,6 +107,11 @@ fn runtime(error: &RuntimeError) -> Option<String> {
 fn environment(error: &EnvironmentError) -> Option<String> {
     Some(match error {
         EnvironmentError::Home(error) => return home(error),
+        // As uv and python name one of the folder that one is in.
+        EnvironmentError::NotFound { name } if Path::new(name).join("pyvenv.cfg").is_file() => {
+            format!("`./{name}` is the environment in this folder")
+        }
+        EnvironmentError::InvalidName { .. } => "environments are created in the home, by a name".into(),
         EnvironmentError::NotFound { name } => {
             format!("`beep-python venv create {name}` creates it, `beep-python venv list` shows all environments")
         }

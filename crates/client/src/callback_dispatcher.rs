@@ -118,14 +118,20 @@ pub(crate) async fn call_with_callbacks<T: Transport>(client: &Client<T>, call: 
         return client.transport.call(call).await;
     }
     let mut events = CallbackDispatcher::subscribe(client, call).await?;
-    let (mut stdout, mut stderr) = (String::new(), String::new());
+    let (mut stdout, mut stderr, mut omitted) = (String::new(), String::new(), 0);
     while let Some(event) = events.next().await {
         debug_assert!(!matches!(event, Ok(Event::Callback { .. })));
         let last = is_last(&event);
         match event {
-            Ok(Event::Stdout(text)) => stdout.push_str(&text),
-            Ok(Event::Stderr(text)) => stderr.push_str(&text),
-            Ok(Event::Result(response)) => return with_output(&response, &stdout, &stderr),
+            Ok(Event::Stdout { text, omitted_bytes }) => {
+                omitted += omitted_bytes;
+                stdout.push_str(&text);
+            }
+            Ok(Event::Stderr { text, omitted_bytes }) => {
+                omitted += omitted_bytes;
+                stderr.push_str(&text);
+            }
+            Ok(Event::Result(response)) => return with_output(&response, &stdout, &stderr, omitted),
             Err(error) => return Err(error.with_output(stdout, stderr)),
             Ok(_) => {}
         }
@@ -137,7 +143,7 @@ pub(crate) async fn call_with_callbacks<T: Transport>(client: &Client<T>, call: 
 }
 
 /// A response with its output, as a call without events has it.
-fn with_output(response: &Bytes, stdout: &str, stderr: &str) -> Result<Reply, Error> {
+fn with_output(response: &Bytes, stdout: &str, stderr: &str, omitted_bytes: u64) -> Result<Reply, Error> {
     let mut json = response.trim_ascii_end().to_vec();
     for (name, output) in [("stdout", stdout), ("stderr", stderr)] {
         if !output.is_empty() && json.ends_with(b"}") {
@@ -145,6 +151,10 @@ fn with_output(response: &Bytes, stdout: &str, stderr: &str) -> Result<Reply, Er
             let output = serde_json::to_string(output).unwrap_or_default(); // a text: it cannot fail
             json.extend_from_slice(format!(r#","{name}":{output}}}"#).as_bytes());
         }
+    }
+    if omitted_bytes > 0 && json.ends_with(b"}") {
+        json.pop();
+        json.extend_from_slice(format!(r#","omittedOutputBytes":{omitted_bytes}}}"#).as_bytes());
     }
     Ok(Reply::Json(json.into()))
 }

@@ -20,9 +20,19 @@ use crate::error::Error;
 #[non_exhaustive]
 pub enum Event {
     /// It wrote to standard output.
-    Stdout(String),
+    Stdout {
+        /// What it wrote.
+        text: String,
+        /// How many bytes are left out of it, since nothing read them in time.
+        omitted_bytes: u64,
+    },
     /// It wrote to standard error.
-    Stderr(String),
+    Stderr {
+        /// What it wrote.
+        text: String,
+        /// How many bytes are left out of it, since nothing read them in time.
+        omitted_bytes: u64,
+    },
     /// It displayed an object.
     Display(Display),
     /// It logged a record.
@@ -172,6 +182,8 @@ struct Keys<'a> {
     #[serde(default)]
     password: bool,
     #[serde(default)]
+    omitted_bytes: u64,
+    #[serde(default)]
     wait: bool,
     #[serde(borrow, default)]
     name: Cow<'a, str>,
@@ -190,8 +202,8 @@ impl Event {
         let keys = || serde_json::from_slice::<Keys<'_>>(object).map_err(unreadable);
         Ok(Some(match name {
             "item" => Event::Item(serde_json::from_slice(object).map_err(unreadable)?),
-            "stdout" => Event::Stdout(keys()?.text),
-            "stderr" => Event::Stderr(keys()?.text),
+            "stdout" => keys().map(|Keys { text, omitted_bytes, .. }| Event::Stdout { text, omitted_bytes })?,
+            "stderr" => keys().map(|Keys { text, omitted_bytes, .. }| Event::Stderr { text, omitted_bytes })?,
             "display" => Event::Display(serde_json::from_slice(object).map_err(unreadable)?),
             "log" => Event::Log(serde_json::from_slice(object).map_err(unreadable)?),
             "progress" => Event::Progress(serde_json::from_slice(object).map_err(unreadable)?),

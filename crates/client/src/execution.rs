@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use beep_python_protocol::message::EvaluateRequest;
+use beep_python_protocol::message::{CallResponse, EvaluateRequest};
 use beep_python_protocol::{Operation, Value};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -58,6 +58,8 @@ pub struct Execution<T> {
     events: CallbackDispatcher<T>,
     client: Client<T>,
     end: Option<Result<Bytes, Error>>,
+    /// How many bytes are left out of the output so far.
+    omitted_bytes: u64,
 }
 
 impl<T: Transport> Execution<T> {
@@ -77,7 +79,7 @@ impl<T: Transport> Execution<T> {
         capabilities.stdin = true;
         (capabilities.log, capabilities.progress) = (client.state.log_records, client.state.progress);
         let events = CallbackDispatcher::subscribe(client, call).await?;
-        Ok(Execution { events, client: client.clone(), end: None })
+        Ok(Execution { events, client: client.clone(), end: None, omitted_bytes: 0 })
     }
 
     /// Sends a line to `input()`; `None` is the end of input.
@@ -97,7 +99,8 @@ impl<T: Transport> Execution<T> {
         send_reply(&self.client, &request.id, Err(reason.to_owned())).await
     }
 
-    /// Waits for the end of the code, skipping the remaining events, and returns its result.
+    /// Waits for the end of the code, skipping the remaining events, and returns its result. Its `omitted_output_bytes` counts what was
+    /// left out of the output of all events, since nothing read it in time.
     ///
     /// # Errors
     /// Those of every operation.
@@ -105,7 +108,11 @@ impl<T: Transport> Execution<T> {
         while self.next().await.is_some() {}
         let session = self.client.call_options().session.clone();
         match self.end.take() {
-            Some(Ok(response)) => self.client.decode_result(decode_json(&response)?, session),
+            Some(Ok(response)) => {
+                let mut response: CallResponse = decode_json(&response)?;
+                response.omitted_output_bytes += self.omitted_bytes;
+                self.client.decode_result(response, session)
+            }
             Some(Err(error)) => Err(error),
             None => Err(Error::malformed("the events ended without a result")),
         }
@@ -124,8 +131,14 @@ impl<T: Transport> Stream for Execution<T> {
                 return Poll::Ready(None);
             }
             let event = match ready!(self.events.poll_next_unpin(cx)) {
-                Some(Ok(Event::Stdout(text))) => ExecutionEvent::Stdout(text),
-                Some(Ok(Event::Stderr(text))) => ExecutionEvent::Stderr(text),
+                Some(Ok(Event::Stdout { text, omitted_bytes })) => {
+                    self.omitted_bytes += omitted_bytes;
+                    ExecutionEvent::Stdout(text)
+                }
+                Some(Ok(Event::Stderr { text, omitted_bytes })) => {
+                    self.omitted_bytes += omitted_bytes;
+                    ExecutionEvent::Stderr(text)
+                }
                 Some(Ok(Event::Display(display))) => ExecutionEvent::Display(display),
                 Some(Ok(Event::Log(record))) => ExecutionEvent::Log(record),
                 Some(Ok(Event::Progress(progress))) => ExecutionEvent::Progress(progress),

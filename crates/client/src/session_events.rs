@@ -72,8 +72,8 @@ impl Stream for SessionEvents {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<SessionEvent, Error>>> {
         loop {
             return Poll::Ready(Some(Ok(match ready!(self.events.poll_next_unpin(cx)) {
-                Some(Ok(Event::Stdout(text))) => SessionEvent::Stdout(text),
-                Some(Ok(Event::Stderr(text))) => SessionEvent::Stderr(text),
+                Some(Ok(Event::Stdout { text, .. })) => SessionEvent::Stdout(text),
+                Some(Ok(Event::Stderr { text, .. })) => SessionEvent::Stderr(text),
                 Some(Ok(Event::Display(display))) => SessionEvent::Display(display),
                 Some(Ok(Event::Log(record))) => SessionEvent::Log(record),
                 Some(Ok(Event::Progress(progress))) => SessionEvent::Progress(progress),

@@ -105,6 +105,9 @@ async fn create(context: &Context, args: Create) -> Result<ExitStatus> {
         Some(file) => environments.with_providers(file),
         None => environments,
     };
+    if let BundleContent::Provider { name, .. } = &content {
+        environments.check_declared(name, false)?;
+    }
     let manifest = {
         let progress = PackagesProgress::new(context);
         let options = BundleOptions { python: args.python, content, name: args.name };
@@ -120,7 +123,7 @@ async fn create(context: &Context, args: Create) -> Result<ExitStatus> {
     };
     let sha256 = beep_python_runtime::interpreter::hash_file(&args.file)?;
     let mut json = json!(manifest);
-    json["file"] = json!(args.file);
+    json["file"] = path_json(&args.file);
     json["sha256"] = sha256.clone().into();
     context.printer.result(json, || {
         describe(context, &manifest);

@@ -229,7 +229,13 @@ async fn run_code(
 fn print(context: &Context, answered: Result<Answer, Error>, args: &Args, pressed: bool) -> Result<ExitStatus> {
     match answered {
         Ok(Answer::Json(answer)) => print_json(context, answer),
-        Ok(Answer::Text(answer)) => print_text(context, answer),
+        Ok(Answer::Text(answer)) => {
+            let omitted = answer.omitted_output_bytes;
+            print_text(context, answer);
+            if omitted > 0 {
+                return Err(CliError::OutputLost(omitted).into());
+            }
+        }
         Ok(Answer::Unread) => return Ok(ExitStatus::Failure),
         Err(Error::Python(raised)) => return Ok(print_exception(context, &raised)),
         Err(error) => {

@@ -2,15 +2,17 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::index::{Index, Wheel, bare, from, tools};
 use super::terminal::Terminal;
-use super::test_home::{CommandOutput, TestHome, port_of};
+use super::test_home::{CommandOutput, TestHome, port_of, signal};
 
 #[test]
 fn warnings_of_the_tool_are_shown() {
@@ -169,6 +171,29 @@ fn port_means_that_of_the_only_backend_that_has_one() {
     for arguments in [&["start", "rpc", "--port", "0", "--rpc-port", "0"][..], &["start", "pipe", "--port", "0"]] {
         assert_eq!(home.run(arguments).code, Some(2));
     }
+}
+
+#[test]
+fn output_that_a_stopped_eval_did_not_read_is_a_failure() {
+    let home = TestHome::with_runtime();
+    let made = Command::new("mkfifo").args(["go", "ended"]).current_dir(home.directory()).status().unwrap();
+    assert!(made.success());
+    let code = "print('ready', flush=True)\nopen('go').read()\nfor _ in range(150):\n    print('x' * (1 << 20))\n\
+                open('ended', 'w').close()";
+    let mut child = home.command(&["eval", code]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut ready = [0; 6];
+    output.read_exact(&mut ready).unwrap();
+    signal(child.id().into(), Signal::STOP);
+    fs::write(home.directory().join("go"), "").unwrap();
+    // Opened once the code has printed everything.
+    fs::read(home.directory().join("ended")).unwrap();
+    signal(child.id().into(), Signal::CONT);
+    let read = std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    let ended = CommandOutput::from(child.wait_with_output().unwrap());
+    assert!(read < 150 << 20, "the server keeps no more than its limit");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains(" bytes of the output are left out"), "{ended:?}");
 }
 
 #[test]

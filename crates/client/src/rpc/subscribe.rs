@@ -83,10 +83,11 @@ impl Messages {
 
 fn event(message: m::Event) -> Result<Option<Event>, Error> {
     use m::event::Event as E;
+    let omitted_bytes = message.omitted_bytes;
     match message.event {
         None => Ok(None),
-        Some(E::Stdout(text)) => Ok(Some(Event::Stdout(text))),
-        Some(E::Stderr(text)) => Ok(Some(Event::Stderr(text))),
+        Some(E::Stdout(text)) => Ok(Some(Event::Stdout { text, omitted_bytes })),
+        Some(E::Stderr(text)) => Ok(Some(Event::Stderr { text, omitted_bytes })),
         Some(E::DisplayJson(json)) => Event::read("display", &json.into()),
         Some(E::LogJson(json)) => Event::read("log", &json.into()),
         Some(E::ProgressJson(json)) => Event::read("progress", &json.into()),

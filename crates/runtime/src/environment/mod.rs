@@ -41,7 +41,7 @@ pub use package::remove::Removed;
 pub use package::requirement::Requirements;
 pub use package::settings::{PackageSettings, UvChoice};
 pub use package::sync::Synced;
-pub use package::tool_error::ToolCause;
+pub use package::tool_cause::ToolCause;
 pub use provider::accelerator::{Accelerator, Detected, detect_accelerator};
 pub use provider::error::ProvidersError;
 pub use provider::provider_status::{ProviderPackage, ProviderStatus};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-use super::tool_error::ToolCause;
+use super::tool_cause::ToolCause;
 use crate::interpreter::RuntimeError;
 use crate::platform::{CommandError, FileError, HomeError};
 

@@ -5,7 +5,6 @@ use std::process::Command;
 
 use super::check::CheckDepth;
 use super::error::PackageError;
-use super::tool::Tool;
 use crate::platform::failed_to;
 
 /// Options of one installation. Those that say where packages come from replace what is configured in their place.
@@ -53,9 +52,8 @@ impl InstallOptions {
         if self.no_deps { CheckDepth::Direct } else { CheckDepth::Transitive }
     }
 
-    /// Tells the tool which versions to choose, and where packages come from.
-    pub(super) fn apply(&self, tool: &Tool, command: &mut Command) -> Result<(), PackageError> {
-        let is_uv = matches!(tool, Tool::Uv(_));
+    /// Tells uv, or pip, which versions to choose, and where packages come from.
+    pub(super) fn apply(&self, is_uv: bool, command: &mut Command) -> Result<(), PackageError> {
         let only_uv =
             [("--upgrade-package", &self.upgrade_packages), ("--reinstall-package", &self.reinstall_packages)];
         for (option, packages) in only_uv {
@@ -75,12 +73,11 @@ impl InstallOptions {
         if self.prereleases {
             command.args(if is_uv { &["--prerelease", "allow"][..] } else { &["--pre"] });
         }
-        self.apply_sources(tool, command)
+        self.apply_sources(is_uv, command)
     }
 
-    /// Tells the tool what also a lock leaves open.
-    pub(super) fn apply_sources(&self, tool: &Tool, command: &mut Command) -> Result<(), PackageError> {
-        let is_uv = matches!(tool, Tool::Uv(_));
+    /// Tells uv, or pip, what also a lock leaves open.
+    pub(super) fn apply_sources(&self, is_uv: bool, command: &mut Command) -> Result<(), PackageError> {
         if self.reinstall {
             command.arg(if is_uv { "--reinstall" } else { "--force-reinstall" });
         }

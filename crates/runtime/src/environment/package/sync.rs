@@ -40,7 +40,8 @@ impl VenvManager {
         let tool = Tool::find(self.home(), self.package_settings(), environment)?;
         let scratch = Scratch::begin(&environment.path)?;
         let (mut command, names) = source.command(&tool, environment, &scratch)?;
-        self.package_settings().options.apply_sources(&tool, &mut command)?;
+        let is_uv = matches!(tool, Tool::Uv(_));
+        self.package_settings().options.apply_sources(is_uv, &mut command)?;
 
         let interrupted = Journal::read(environment).is_some();
         let before = installed(&environment.site_packages);

@@ -80,7 +80,7 @@ impl Tool {
         {
             command.args(["--progress-bar", "raw"]);
         }
-        work.settings.options.apply(self, &mut command)?;
+        work.settings.options.apply(matches!(self, Tool::Uv(_)), &mut command)?;
         command.arg("--").args(work.wanted.texts());
         self.run(&mut command, work, progress).map(drop)
     }

@@ -5,27 +5,12 @@ use std::process::ExitStatus;
 use super::error::PackageError;
 use super::installed::normal;
 use super::requirement::Requirements;
+use super::tool_cause::ToolCause;
 use super::tool_output::UNTRUSTED_CERTIFICATE;
 use crate::platform::mask_credentials;
 
 /// How many lines of a failed build are quoted: the last ones.
 const BUILD_LINES: usize = 20;
-
-/// A reason for the failure of a tool, in its own words; the source is what was behind it. A text of several lines quotes the
-/// output of a build, or lists what excludes each other.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct ToolCause {
-    text: String,
-    source: Option<Box<ToolCause>>,
-}
-
-impl ToolCause {
-    fn of(causes: Vec<String>) -> ToolCause {
-        let chain = |source: Option<ToolCause>, text| Some(ToolCause { text, source: source.map(Box::new) });
-        causes.into_iter().rev().fold(None, chain).unwrap_or(ToolCause { text: String::new(), source: None })
-    }
-}
 
 /// The error of a tool that refused. `log` is what pip notes down beside its output.
 pub(super) fn tool_failure(
