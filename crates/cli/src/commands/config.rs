@@ -28,7 +28,7 @@ enum Found {
 }
 
 pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
-    let before = home_as_it_was();
+    let before = home_mode();
     let home = context.home()?;
     let mut checks = vec![check_home(&home, before)];
     checks.extend(check_runtimes(context)?);
@@ -73,8 +73,8 @@ fn wrong(what: impl Into<String>, problem: impl Into<String>, mend: impl Into<St
     Check { what: what.into(), found: Found::Wrong(problem.into(), mend.into()) }
 }
 
-/// The permission bits of the home before it is opened: opening fixes them.
-fn home_as_it_was() -> Option<u32> {
+/// The permission bits of the home. Opening it fixes them.
+fn home_mode() -> Option<u32> {
     std::fs::metadata(Home::path_from_env().ok()?).ok().map(|metadata| metadata.mode() & 0o777)
 }
 
@@ -97,9 +97,12 @@ fn check_home(home: &Home, before: Option<u32>) -> Check {
     if let Err(error) = FileLock::acquire(home.root().join(format!(".check-{}", std::process::id()))) {
         return wrong("home", error_chain(&error), "set BEEP_PYTHON_HOME to a folder on a local disk");
     }
-    match before {
-        Some(mode) if mode & 0o077 != 0 => {
+    match (before, home_mode()) {
+        (Some(mode), now) if mode & 0o077 != 0 && now != before => {
             good("home", format!("{root}; others could open it (mode {mode:03o}), which is fixed now"))
+        }
+        (_, Some(mode)) if mode & 0o077 != 0 => {
+            good("home", format!("{root}, prepared for others to open, not to write, or for group 0 (mode {mode:03o})"))
         }
         _ => good("home", format!("{root}, accessible to its owner only")),
     }

@@ -44,6 +44,22 @@ fn damaged_python_side_is_made_anew_by_the_next_start() {
 }
 
 #[test]
+fn damaged_results_of_queries_are_learned_again() {
+    let home = TestHome::with_runtime();
+    let file = home.root().join("cache/interpreters.json");
+    for content in ["", "{", "[]", "\0\0\0\0", r#"{"format": 1, "interpreters": {"/x": 7}}"#] {
+        fs::write(&file, content).unwrap();
+        assert!(home.success(&["runtime", "list"]).contains("default"), "{content:?}");
+        assert!(fs::read_to_string(&file).unwrap().contains("stamp"), "{content:?}");
+    }
+    // Where nothing can be kept, nothing fails.
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert!(home.success(&["runtime", "list"]).contains("default"));
+    assert_eq!(home.success(&["eval", "1 + 1"]), "2\n");
+}
+
+#[test]
 fn server_goes_on_when_the_cache_is_removed_under_it() {
     let home = TestHome::with_runtime();
     // A module that leaves a thread, so that workers are spawned, and read the Python side anew.

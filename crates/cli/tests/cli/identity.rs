@@ -105,6 +105,8 @@ fn home_that_root_prepared_for_group_0_is_taken_by_any_user_of_it() {
     for (uid, gid) in [(1_000_650_000, 0), (0, 0)] {
         let evaluated = output(as_user(&home.command(&["eval", "6 * 7"]), uid, gid));
         assert_eq!((evaluated.code, evaluated.stdout.as_str()), (Some(0), "42\n"), "{evaluated:?}");
+        let checked = output(as_user(&home.command(&["config"]), uid, gid));
+        assert!(checked.stdout.contains("or for group 0 (mode 770)"), "{checked:?}");
         assert_eq!(mode(), 0o770, "it stays as it was prepared");
         let _ = fs::remove_file(home.root().join("token"));
     }
