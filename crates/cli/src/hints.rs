@@ -6,7 +6,7 @@ use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
 use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
 use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
-use beep_python_runtime::platform::{HomeError, error_chain};
+use beep_python_runtime::platform::{HomeError, NoLocks, NoPidfd, error_chain};
 use beep_python_server::auth::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
 use beep_python_server::unix_socket::PipeError;
@@ -14,7 +14,7 @@ use beep_python_server::unix_socket::PipeError;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::server::lookup::running_servers;
-use crate::terminal::shell_words::sh_quote;
+use crate::terminal::shell_words::{quote, sh_quote};
 
 /// A hint for the first error in the chain that has one.
 pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {
@@ -29,6 +29,7 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
             .or_else(|| error.downcast_ref().and_then(|error| launch(error, context)))
             .or_else(|| error.downcast_ref().and_then(client))
             .or_else(|| error.downcast_ref().and_then(token))
+            .or_else(|| error.downcast_ref().and_then(system))
     })
 }
 
@@ -131,6 +132,12 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         EnvironmentError::InUse { .. } => {
             "`beep-python status` shows the servers, `beep-python stop` stops them".into()
         }
+        EnvironmentError::UseUnknown { path, .. } => {
+            format!(
+                "when no process uses it any more, delete its folder yourself: rm -r {}",
+                quote(&path.to_string_lossy())
+            )
+        }
         EnvironmentError::Damaged { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
         EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
         EnvironmentError::Unrunnable { .. } | EnvironmentError::NotIsolated { .. } => {
@@ -207,6 +214,12 @@ fn home(error: &HomeError) -> Option<String> {
         HomeError::NotSet | HomeError::Create { .. } | HomeError::ForeignOwner { .. } => {
             "set BEEP_PYTHON_HOME to a folder of your own".into()
         }
+        HomeError::Exposed { path, .. } => {
+            format!(
+                "take that away (`chmod go-w {}`), or set BEEP_PYTHON_HOME to a folder of your own",
+                quote(&path.to_string_lossy())
+            )
+        }
     })
 }
 
@@ -228,6 +241,7 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
             "ports below 1024 need privileges; choose another with --port or, for RPC, --rpc-port; 0 takes a free one"
                 .into()
         }
+        BindError::NoIp { .. } => "`beep-python start pipe` needs none".into(),
         BindError::Refused { .. } | BindError::NoFreePort => return None,
     })
 }
@@ -246,6 +260,9 @@ fn record(error: &RecordError) -> Option<String> {
         RecordError::Home(error) => return home(error),
         RecordError::NotFound { .. } | RecordError::Ambiguous { .. } => "`beep-python status` shows the servers".into(),
         RecordError::Malformed { .. } => "delete that file".into(),
+        RecordError::Elsewhere { id, .. } => {
+            format!("once it is gone there, `beep-python stop --forget {id}` removes its record")
+        }
         _ => return None,
     })
 }
@@ -273,6 +290,17 @@ fn client(error: &ClientError) -> Option<String> {
         (_, Some(ErrorCode::NoDebugger)) => "`beep-python debug SESSION --install` installs what is missing".into(),
         (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout sets a longer limit".into(),
         _ => return None,
+    })
+}
+
+fn system(error: &std::io::Error) -> Option<String> {
+    if NoPidfd::is_cause_of(error) {
+        return Some("it takes a Linux kernel from 5.3 up, and a sandbox or container that allows the call".into());
+    }
+    NoLocks::is_cause_of(error).then(|| {
+        "set BEEP_PYTHON_HOME to a folder on a file system with locks, such as a local disk: without them commands and servers \
+         cannot know of each other"
+            .to_owned()
     })
 }
 

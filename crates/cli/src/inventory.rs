@@ -7,7 +7,7 @@ use anyhow::Result;
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::{Platform, PythonRuntimeManager};
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::records;
+use beep_python_server::launch::{ServerState, records};
 
 use crate::async_runtime::block_on;
 use crate::server::lookup::{connect, running_servers};
@@ -53,8 +53,12 @@ pub(crate) fn servers() -> Result<Vec<Name>> {
         .into_iter()
         .map(|(record, state)| {
             let urls: Vec<_> = record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
-            let ended = if state.is_alive() { "" } else { "ended, " };
-            name(record.id.clone(), format!("{ended}{}, {}", record.environment, urls.join(" ")))
+            let standing = match state {
+                ServerState::Elsewhere => "elsewhere, ",
+                state if state.is_alive() => "",
+                _ => "ended, ",
+            };
+            name(record.id.clone(), format!("{standing}{}, {}", record.environment, urls.join(" ")))
         })
         .collect())
 }

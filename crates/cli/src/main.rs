@@ -17,6 +17,7 @@ mod error;
 mod exit_status;
 mod hints;
 mod import_hint;
+mod init_process;
 mod inventory;
 mod logging;
 mod printer;
@@ -40,6 +41,10 @@ use crate::exit_status::ExitStatus;
 use crate::terminal::detect::is_interactive;
 
 fn main() -> ExitCode {
+    signals::set_anew(&signals::OF_USERS);
+    if init_process::is_first() {
+        return init_process::run();
+    }
     completion::answer_shell();
     let mut command = Cli::command().color(Colors::choice_in(std::env::args_os()));
     let parsed = command.try_get_matches_from_mut(std::env::args_os());

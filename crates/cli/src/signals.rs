@@ -1,12 +1,23 @@
 //! Signals that a user, or the system, sends to a command that runs code: Ctrl-C, SIGTERM, and SIGHUP when the terminal is gone.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use beep_python_runtime::platform::set_signals_anew;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
 use signal_hook::flag::register_conditional_default;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Signals that users and shells have commands ignore on purpose: with `nohup`, in the background.
+pub(crate) const OF_USERS: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU];
+
+/// Unblocks what was blocked when the process began, and lets go what was ignored, but for these; while there is only one thread.
+pub(crate) fn set_anew(keep: &[i32]) {
+    // SIGPIPE is ignored by the standard library.
+    set_signals_anew(&[keep, &[SIGPIPE]].concat());
+}
 
 /// Receives these signals in place of their default action, until [`let_go`](Signals::let_go).
 ///
@@ -16,8 +27,11 @@ pub(crate) struct Signals {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
     hangup: Option<Signal>,
-    released: Arc<AtomicBool>,
 }
+
+/// Says that nobody receives the signals, which then have their default action: handlers are for good. And these have one already.
+static RELEASED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+static HANDLED: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// A signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +44,18 @@ pub(crate) enum Received {
 impl Signals {
     pub(crate) fn listen() -> io::Result<Signals> {
         let ignored = ignored_signals();
-        let released = Arc::new(AtomicBool::new(false));
+        RELEASED.store(false, Ordering::SeqCst);
         let listen = |number: i32| -> io::Result<Option<Signal>> {
             if ignored >> (number - 1) & 1 == 1 {
                 return Ok(None);
             }
-            register_conditional_default(number, released.clone())?;
+            if HANDLED.lock().unwrap_or_else(PoisonError::into_inner).insert(number) {
+                register_conditional_default(number, RELEASED.clone())?;
+            }
             signal(SignalKind::from_raw(number)).map(Some)
         };
         let (interrupt, terminate, hangup) = (listen(SIGINT)?, listen(SIGTERM)?, listen(SIGHUP)?);
-        Ok(Signals { interrupt, terminate, hangup, released })
+        Ok(Signals { interrupt, terminate, hangup })
     }
 
     pub(crate) async fn next(&mut self) -> Received {
@@ -52,14 +68,13 @@ impl Signals {
 
     /// Gives the signals their default action back, for what needs no clean-up: it ends the process.
     pub(crate) fn let_go(&self) -> impl Fn() + use<> {
-        let released = self.released.clone();
-        move || released.store(true, Ordering::SeqCst)
+        || RELEASED.store(true, Ordering::SeqCst)
     }
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.released.store(true, Ordering::SeqCst);
+        RELEASED.store(true, Ordering::SeqCst);
     }
 }
 

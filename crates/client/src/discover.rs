@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use beep_python_protocol::{ServerRecord, ServerState};
+use beep_python_protocol::{Place, ServerRecord, ServerState};
 
 use crate::any_transport::AnyBackend;
 use crate::connect::connect;
@@ -25,8 +25,9 @@ pub struct RunningServer {
 /// The running servers of this user, in the order of their start, by their records in `$BEEP_PYTHON_HOME`, or else in
 /// `~/.beep-python`.
 ///
-/// Records that outlived their server are skipped: a record counts only while the process that wrote it is running.
-/// Servers that are stopping and records that cannot be read are skipped, too.
+/// Records that outlived their server are skipped: a record counts only while the process that wrote it is running. So are servers
+/// of other machines and containers that share the home.
+/// Servers that are stopping, those that belong to a command and end with it, and records that cannot be read are skipped, too.
 ///
 /// # Errors
 /// [`Error::File`] when the folder of records cannot be read, or belongs to another user.
@@ -44,7 +45,9 @@ pub struct RunningServer {
 /// ```
 pub fn discover() -> Result<Vec<RunningServer>, Error> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = set("BEEP_PYTHON_HOME").or_else(|| set("HOME").map(|home| home.join(".beep-python")));
+    // Without HOME it comes from the password database.
+    let own = env::home_dir().filter(|home| !home.as_os_str().is_empty()).map(|home| home.join(".beep-python"));
+    let home = set("BEEP_PYTHON_HOME").or(own);
     let unset = || Error::File {
         path: "~/.beep-python".into(),
         source: io::Error::new(io::ErrorKind::NotFound, "neither BEEP_PYTHON_HOME nor HOME is set"),
@@ -62,16 +65,19 @@ pub fn discover_in(home: &Path) -> Result<Vec<RunningServer>, Error> {
     match fs::metadata(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
-        // The writer of the records decides where code and tokens go.
-        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+        // The writer of the records decides where code and tokens go. A home may be prepared by root, for group 0.
+        Ok(metadata) if ![0, rustix::process::geteuid().as_raw()].contains(&metadata.uid()) => {
             return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user")));
+        }
+        Ok(metadata) if metadata.mode() & 0o002 != 0 || (metadata.mode() & 0o020 != 0 && metadata.gid() != 0) => {
+            return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "others may write to it")));
         }
         Ok(_) => {}
     }
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    let here = Place::here(|path| fs::read_to_string(path).ok(), |path| fs::read_link(path).ok());
     let runs = |record: &ServerRecord| {
         let stat = fs::read_to_string(format!("/proc/{}/stat", record.pid)).ok();
-        record.state(boot_id.as_deref(), stat.as_deref()) == ServerState::Running
+        !record.temporary && record.state(&here, stat.as_deref()) == ServerState::Running
     };
     let entries = fs::read_dir(&folder).map_err(failed)?;
     let mut records: Vec<_> = entries.flatten().filter_map(|entry| read(&entry.path())).filter(runs).collect();

@@ -38,7 +38,7 @@ pub use host_operation::HostOperation;
 pub use inspection::{CallInfo, HandleList, HeldObject, SessionInspection, StackFrame, ThreadStack};
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};
-pub use server_record::{ServerEndpoint, ServerRecord, ServerState, start_time};
+pub use server_record::{Place, ServerEndpoint, ServerRecord, ServerState, start_time};
 pub use session_options::{CallLimits, Limits, SessionOptions};
 pub use value::{
     BigInt, DateTime, EnumMember, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value,

@@ -25,6 +25,9 @@ pub struct SessionOptions {
     /// The session ends after so long without a call, in milliseconds; never when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_ms: Option<u64>,
+    /// How long its end may take once it is deleted or restarted, in milliseconds: its threads, its functions of `atexit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_ms: Option<u64>,
     /// Labels of the client, which the host only repeats.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

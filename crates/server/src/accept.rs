@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -17,6 +18,12 @@ pub(crate) const BACKLOG: i32 = 1024;
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many connections a backend serves at once; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 4096;
+
+/// The same where descriptors are few: the three backends together leave half of them to sessions, data and files.
+fn max_connections() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    descriptors.map_or(MAX_CONNECTIONS, |limit| (limit / 6).clamp(1, MAX_CONNECTIONS))
+}
 
 /// A socket that accepts connections.
 pub(crate) trait Listener: Send + Sync + 'static {
@@ -52,7 +59,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(max_connections()));
     let mut accepting = JoinSet::new();
     for listener in listeners {
         accepting.spawn(accept(listener, permits.clone(), stop.clone(), open.clone(), serve.clone()));

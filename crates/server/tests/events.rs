@@ -17,5 +17,6 @@ mod event {
     pub mod execute;
     pub mod kept;
     pub mod origin;
+    pub mod session_end;
     pub mod streams;
 }

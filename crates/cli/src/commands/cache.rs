@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use beep_python_runtime::cache::{self, CachePart};
+use beep_python_server::launch::records;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::printer::path_json;
-use crate::server::lookup::running_servers;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
             });
         }
         Command::Clean => {
-            let servers_run = !running_servers(&home)?.is_empty();
+            let servers_run = records(&home)?.iter().any(|(_, state)| state.may_be_alive());
             let parts = cache::clean(&home, servers_run)?;
             let bytes: u64 = parts.iter().map(|part| part.size_bytes).sum();
             context.printer.result(json!({"removed": entries(&parts), "freedBytes": bytes}), || {

@@ -1,19 +1,17 @@
 //! `config`: checks everything that servers need, and says how to fix each problem.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use anyhow::Result;
 use beep_python_runtime::environment::EnvironmentState;
 use beep_python_runtime::interpreter::RuntimeState;
-use beep_python_runtime::platform::{Home, error_chain};
+use beep_python_runtime::platform::{FileLock, Home, error_chain};
 use beep_python_server::auth::Token;
 use beep_python_server::launch::{bind_loopback, records, unreadable_records};
 use serde_json::{Value, json};
 
 use super::venv::describe::describe_state;
 use crate::context::Context;
-use crate::environment_variables::BEEP_PYTHON_HOME;
 use crate::exit_status::ExitStatus;
 use crate::server::report::explain_state;
 
@@ -77,9 +75,7 @@ fn wrong(what: impl Into<String>, problem: impl Into<String>, mend: impl Into<St
 
 /// The permission bits of the home before it is opened: opening fixes them.
 fn home_as_it_was() -> Option<u32> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let root = set(BEEP_PYTHON_HOME).map(Into::into).or_else(|| Some(Path::new(&set("HOME")?).join(".beep-python")))?;
-    std::fs::metadata(root).ok().map(|metadata| metadata.mode() & 0o777)
+    std::fs::metadata(Home::path_from_env().ok()?).ok().map(|metadata| metadata.mode() & 0o777)
 }
 
 fn check_home(home: &Home, before: Option<u32>) -> Check {
@@ -97,6 +93,9 @@ fn check_home(home: &Home, before: Option<u32>) -> Check {
             format!("{root} cannot be written to: {error}"),
             "free some space, or set BEEP_PYTHON_HOME to another folder",
         );
+    }
+    if let Err(error) = FileLock::acquire(home.root().join(format!(".check-{}", std::process::id()))) {
+        return wrong("home", error_chain(&error), "set BEEP_PYTHON_HOME to a folder on a local disk");
     }
     match before {
         Some(mode) if mode & 0o077 != 0 => {
@@ -170,7 +169,7 @@ fn check_system() -> Vec<Check> {
         Err(error) => wrong(
             "loopback",
             error_chain(&error),
-            "let this user listen on 127.0.0.1: a sandbox or container may forbid it",
+            "let this user listen on 127.0.0.1: a sandbox or container may forbid it; `beep-python start pipe` works without",
         ),
     }];
     let kernel = "a Linux kernel from 5.3 up, and a sandbox that allows the call";
@@ -213,7 +212,7 @@ fn check_servers(home: &Home) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
     for (record, state) in records(home)? {
         let what = format!("server {}", record.id);
-        checks.push(match state.is_alive() {
+        checks.push(match state.may_be_alive() {
             true => good(what, explain_state(&record, state)),
             false => wrong(
                 what,

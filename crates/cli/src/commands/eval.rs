@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::protocol::{ErrorCode, Limits};
-use beep_python_client::{AnyBackend, Error, PythonError, Response, Returned, SessionEvents, SessionOptions};
+use beep_python_client::{
+    AnyBackend, Error, InterruptRequest, PythonError, Response, Returned, SessionEvents, SessionOptions,
+};
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 
 use super::streaming::{self, Lines, WRITE_LIMIT};
 use crate::context::Context;
-use crate::ctrl_c::CtrlC;
+use crate::ctrl_c::{CtrlC, INTERRUPTS};
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
@@ -23,7 +25,7 @@ use crate::import_hint::import_hint;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
 use crate::server::settings::seconds;
-use crate::signals::Signals;
+use crate::signals::{Received, Signals};
 
 /// In place of the code: read it from standard input.
 const FROM_INPUT: &str = "-";
@@ -33,6 +35,9 @@ const TIMED_OUT: u8 = 124;
 
 /// How long to wait for the end of the session where a signal has ended the command; the server ends it in any case.
 const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_millis(500);
+
+/// How long the end of a session may take in a server of this command's own: as under Python, as long as its threads do.
+const END_TIMEOUT_MS: u64 = 365 * 24 * 3600 * 1000;
 
 /// A session of this command that is unused for so many milliseconds was abandoned: the command was killed.
 const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
@@ -47,7 +52,8 @@ printed as JSON at the end, and another server's code gets no line.
 With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
 --server, or in the only running one; if there is none, or more than one, in a server of its own.
 Without --session the code runs in a new session, which ends with the command: threads are joined, and
-`atexit` functions run. `--session default` is the session that clients share.
+`atexit` functions run; in another server, for as long as its --drain. `--session default` is the session
+that clients share.
 
 Ctrl-C is the code's, as under python: it may catch KeyboardInterrupt and go on. The third one kills the
 code's worker.")]
@@ -89,7 +95,8 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
             let never = pin!(std::future::pending());
             let server = TemporaryServer::start(&home, &environment, false, Some(stdin), never).await??;
             let client = connect(&server.record)?;
-            let status = evaluate_in_new_session(context, &client, &streamed(), &code, &args, Lines::OfCode).await;
+            let options = SessionOptions { drain_ms: Some(END_TIMEOUT_MS), ..streamed() };
+            let status = evaluate_in_new_session(context, &client, &options, &code, &args, Lines::OfCode).await;
             // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await?;
             let status = status?;
@@ -119,11 +126,36 @@ async fn evaluate_in_new_session(
     match &status {
         Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => {
             let _ = tokio::time::timeout(END_TIMEOUT_AFTER_SIGNAL, end).await;
+            status
         }
-        // The server's `--drain` bounds it.
-        _ => drop(end.await),
+        // The session's or the server's `--drain` bounds it.
+        _ => match end_with_ctrl_c(client, &session, end).await? {
+            Some(signal) => Ok(ExitStatus::Signal(signal)),
+            None => status,
+        },
     }
-    status
+}
+
+/// Waits for the end of a session. Ctrl-C reaches what that waits for, as under Python; the third one ends the command. Returns the
+/// signal that does.
+async fn end_with_ctrl_c(client: &AnyBackend, session: &str, end: impl Future) -> Result<Option<i32>> {
+    let (mut signals, mut presses) = (Signals::listen()?, 0);
+    let once = InterruptRequest { once: true, ..InterruptRequest::default() };
+    let mut end = pin!(end);
+    loop {
+        tokio::select! {
+            biased;
+            _ = &mut end => return Ok(None),
+            received = signals.next() => match received {
+                Received::CtrlC if presses < INTERRUPTS => {
+                    presses += 1;
+                    let _ = client.interrupt_session(session, &once).await; // it may have ended
+                }
+                Received::CtrlC => return Ok(Some(SIGINT)),
+                Received::End(number) => return Ok(Some(number)),
+            },
+        }
+    }
 }
 
 /// Options of a session whose output is streamed, perhaps more slowly than the code prints.
@@ -224,8 +256,10 @@ fn print(context: &Context, answered: Result<Answer, Error>, args: &Args, presse
                     None => return Err(error.into()),
                 },
             };
+            // A session of this command's own does not go on.
+            let has_hint = args.session.is_some() || error.code() != Some(ErrorCode::WorkerDied);
             let error = error.into();
-            context.printer.error(&error, hint_for(&error, context).as_deref());
+            context.printer.error(&error, hint_for(&error, context).filter(|_| has_hint).as_deref());
             return Ok(status);
         }
     }

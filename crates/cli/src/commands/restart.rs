@@ -1,15 +1,18 @@
-//! `restart`: a new server with the id, endpoints, environment and settings of the old one.
+//! `restart`: a new server with the id, endpoints, environment, folder, variables and settings of the old one.
 
 use anyhow::{Context as _, Result};
-use beep_python_server::launch::{Endpoint, LaunchPlan, stop};
+use beep_python_runtime::platform::Home;
+use beep_python_server::launch::{
+    Endpoint, LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, stop, surroundings_of, write_record,
+};
+use beep_python_server::unix_socket::PipeName;
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
-use crate::server::launch::launcher;
+use crate::server::launch::{TemporaryServer, launcher};
 use crate::server::lookup::find_server;
 use crate::server::report::announce;
-use crate::server::settings::ServerSettings;
-use crate::server::settings::stop_grace;
+use crate::server::settings::{ServerSettings, stop_grace};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -19,23 +22,67 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
-    let (record, _) = find_server(&home, args.server.as_deref())?;
+    let (record, state) = find_server(&home, args.server.as_deref())?;
+    if state == ServerState::Elsewhere {
+        return Err(RecordError::Elsewhere { id: record.id, host: record.place.host }.into());
+    }
+    let plan = plan(context, &record)?;
+    let launcher = launcher(&home)?;
+    if state.is_alive() {
+        rehearse(&home, &plan)
+            .with_context(|| format!("server {} could not start again, so it was left running", record.id))?;
+    }
+    let record = replace(&home, &launcher, &record, &plan)?;
+    announce(context, &record);
+    Ok(ExitStatus::Success)
+}
+
+/// The old server as a plan: as it was, not as the shell is that restarts it.
+fn plan(context: &Context, record: &ServerRecord) -> Result<LaunchPlan> {
+    let id = &record.id;
     let settings = ServerSettings::from_arguments(&record.arguments).with_context(|| {
-        format!("server {} was started by another version, with settings that this one does not know", record.id)
+        format!("server {id} was started by another version, with settings that this one does not know")
     })?;
-    let plan = LaunchPlan {
-        id: Some(record.id.clone()),
+    let surroundings =
+        surroundings_of(record).with_context(|| format!("the variables of server {id} cannot be read"))?;
+    if surroundings.is_none() {
+        context
+            .printer
+            .note(format_args!("notice: server {id} is gone, and its variables with it: it gets those of here"));
+    }
+    let (variables, directory) = surroundings.map(|found| (found.variables, found.directory)).unzip();
+    Ok(LaunchPlan {
+        id: Some(id.clone()),
         host: settings.args.host.clone(),
         http: record.endpoint("http").and_then(Endpoint::port),
         pipe: record.endpoint("pipe").and_then(Endpoint::pipe_name).and_then(|name| name.parse().ok()),
         rpc: record.endpoint("rpc").and_then(Endpoint::port),
-        directory: Some(record.directory.clone()),
+        directory: Some(directory.unwrap_or_else(|| record.directory.clone())),
+        variables,
         arguments: settings.arguments(),
         lifeline: None,
         stdin: None,
+    })
+}
+
+/// Starts the same server once beside the old one, and stops it: whatever keeps it from starting is found while the old one runs.
+fn rehearse(home: &Home, plan: &LaunchPlan) -> Result<()> {
+    let rehearsal = LaunchPlan {
+        id: None,
+        http: plan.http.map(|_| 0),
+        pipe: plan.pipe.as_ref().map(|_| PipeName::random()).transpose()?,
+        rpc: plan.rpc.map(|_| 0),
+        ..plan.clone()
     };
-    stop(&home, &record, stop_grace(&record))?;
-    let record = launcher(&home)?.launch(&plan)?;
-    announce(context, &record);
-    Ok(ExitStatus::Success)
+    Ok(TemporaryServer::of(home, rehearsal)?.stop()?)
+}
+
+/// Stops the old server and starts the new one. Where that fails all the same, the record stays, so that another `restart` can
+/// start it.
+fn replace(home: &Home, launcher: &ServerLauncher, record: &ServerRecord, plan: &LaunchPlan) -> Result<ServerRecord> {
+    stop(home, record, stop_grace(record))?;
+    launcher.launch(plan).map_err(|error| {
+        let _ = write_record(home, record);
+        error.into()
+    })
 }

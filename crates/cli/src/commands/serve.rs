@@ -10,12 +10,14 @@ use beep_python_runtime::session::Capacity;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::launch::{ActivatedSockets, ReadyNotifier};
 use beep_python_server::serve::{self, ServeOptions};
+use signal_hook::consts::SIGHUP;
 
 use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::server::report::announce;
 use crate::server::settings::{DEFAULT_DRAIN, ServerArgs, ServerSettings};
+use crate::signals;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -35,6 +37,9 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     // First of all, while there is only one thread.
     let mut inherited = ActivatedSockets::from_env()?;
+    // In the foreground it may have been started with `nohup`.
+    let keep: &[i32] = if inherited.ready.is_awaited() { &[] } else { &[SIGHUP] };
+    signals::set_anew(keep);
     let options = match options(context, args) {
         Ok(options) => options,
         Err(error) => {

@@ -88,6 +88,9 @@ pub(crate) struct Create {
     /// Delete the session after so many seconds without a call
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     idle: Option<u64>,
+    /// How long the end of the session may take, in seconds [default: the server's --drain]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    drain: Option<Duration>,
     /// Memory limit, in bytes; at least 32 MiB
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
     max_memory: Option<u64>,
@@ -116,6 +119,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
                 env: asked.env.into_iter().map(|(name, value)| (name, Some(value))).collect(),
                 setup: asked.setup,
                 idle_timeout_ms: asked.idle.map(|seconds| seconds.saturating_mul(1000)),
+                drain_ms: asked.drain.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
                 labels: asked.label.into_iter().collect(),
                 limits: Limits { memory_bytes: asked.max_memory, ..Limits::default() },
             };

@@ -82,6 +82,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         pipe,
         rpc,
         directory: std::env::current_dir().ok(),
+        variables: None,
         arguments: settings.arguments(),
         lifeline: None,
         stdin: None,

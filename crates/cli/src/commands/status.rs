@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use beep_python_server::launch::records;
+use beep_python_server::launch::{ServerRecord, ServerState, records};
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
             let environment = format!("{} (Python {})", record.environment, record.python_version);
             vec![
                 record.id.clone(),
-                state_name(*state).into(),
+                shown_state(record, *state),
                 endpoints.join(" "),
                 environment,
                 record.pid.to_string(),
@@ -34,16 +34,28 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
         for (record, state) in servers.iter().filter(|(_, state)| !state.is_alive()) {
             printer.line("");
             printer.line(explain_state(record, *state));
+            let id = &record.id;
+            if *state == ServerState::Elsewhere {
+                printer.line(format_args!("  beep-python stop --forget {id} forgets it, once it is gone there."));
+                continue;
+            }
             for line in log_excerpt(record, 3).lines() {
                 printer.line(format_args!("  | {line}"));
             }
-            let id = &record.id;
             printer.line(format_args!(
                 "  beep-python restart {id} starts it again, stop {id} forgets it, logs {id} shows all."
             ));
         }
     });
     Ok(ExitStatus::Success)
+}
+
+fn shown_state(record: &ServerRecord, state: ServerState) -> String {
+    let name = state_name(state);
+    match record.temporary {
+        true => format!("{name} (of a command)"),
+        false => name.to_owned(),
+    }
 }
 
 fn ago(started_at: u64) -> String {

@@ -1,9 +1,9 @@
-//! `stop`: stops servers, and forgets those that have ended.
+//! `stop`: stops servers, and forgets those that have ended, and on request those that run elsewhere.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_server::launch::{ServerRecord, Stopped, records, stop};
+use beep_python_server::launch::{RecordError, ServerRecord, ServerState, Stopped, records, remove_record, stop};
 use serde_json::json;
 
 use crate::context::Context;
@@ -16,9 +16,12 @@ use crate::server::settings::stop_grace;
 pub(crate) struct Args {
     /// The server, by id or a unique start of it, port, pipe name or URL [default: the only running one]
     server: Option<String>,
-    /// Stop all servers
+    /// Stop all servers, but for those of other commands that run, such as eval
     #[arg(long, conflicts_with = "server")]
     all: bool,
+    /// Remove the record of a server of another machine or container, which cannot be reached from here; for one that is gone
+    #[arg(long)]
+    forget: bool,
     /// How long it may take to finish before it is killed, in seconds [default: its --drain, plus 5]
     #[arg(long, value_name = "SECONDS")]
     grace: Option<u64>,
@@ -27,12 +30,26 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let servers = match args.all {
-        true => records(&home)?,
+        // One that belongs to a command ends with it.
+        true => records(&home)?.into_iter().filter(|(record, state)| !(record.temporary && state.is_alive())).collect(),
         false => vec![find_server(&home, args.server.as_deref())?],
     };
     let mut entries = Vec::new();
     let mut lines = Vec::new();
     for (record, state) in servers {
+        if state == ServerState::Elsewhere {
+            if !args.forget && !args.all {
+                return Err(RecordError::Elsewhere { id: record.id, host: record.place.host }.into());
+            }
+            let done = if args.forget { "Its record is removed." } else { "It is left alone." };
+            lines.push(format!("{} {done}", explain_state(&record, state)));
+            let outcome = if args.forget { "forgotten" } else { "elsewhere" };
+            entries.push(json!({"id": record.id, "pid": record.pid, "outcome": outcome}));
+            if args.forget {
+                remove_record(&home, &record)?;
+            }
+            continue;
+        }
         let stopped = stop(&home, &record, args.grace.map_or_else(|| stop_grace(&record), Duration::from_secs))?;
         entries.push(json!({"id": record.id, "pid": record.pid, "outcome": word(stopped)}));
         lines.push(match stopped {

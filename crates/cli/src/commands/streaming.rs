@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::printer::Printer;
 use crate::terminal::detect::clear_line;
-use crate::terminal::hidden_input::{CtrlC, HiddenInput, read_line};
 use crate::terminal::line_editor::ReadLine;
+use crate::terminal::terminal_input::{CtrlC, TerminalInput, read_line};
 
 /// How many bytes are buffered where the reader is slower than the code prints.
 pub(super) const WRITE_LIMIT: usize = 64 << 20;
@@ -47,7 +47,7 @@ pub(super) async fn run(
     // Several threads may wait for a line. Meanwhile the code may print, or end, by its deadline for example.
     let mut waiting = VecDeque::new();
     let mut reading: Option<oneshot::Receiver<Option<String>>> = None;
-    let mut hidden: Option<HiddenInput> = None;
+    let mut hidden: Option<TerminalInput> = None;
     let mut seen = ctrl_c.get();
     loop {
         tokio::select! {
@@ -148,11 +148,11 @@ fn display_text(display: &Display) -> String {
 }
 
 /// Shows what `input()` asks, and hides what is typed where `getpass()` asks.
-async fn ask(writer: &Writer, input: &InputRequest, lines: Lines) -> Option<HiddenInput> {
+async fn ask(writer: &Writer, input: &InputRequest, lines: Lines) -> Option<TerminalInput> {
     let mut hidden = None;
     if input.password {
         writer.written().await; // to the same terminal, perhaps
-        hidden = HiddenInput::begin(&input.prompt, CtrlC::Signal);
+        hidden = TerminalInput::hidden(&input.prompt, CtrlC::Signal);
     }
     if hidden.is_none() && lines != Lines::OfCode {
         writer.write(Stream::Output, input.prompt.clone()).await;

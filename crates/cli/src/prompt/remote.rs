@@ -110,11 +110,14 @@ impl Remote {
         if let Some(helper) = known {
             match client.call_method(&helper, method, args()).await {
                 // The session was restarted and lost the helper.
-                Err(error) if matches!(error.code(), Some(ErrorCode::HandleLost | ErrorCode::UnknownHandle)) => {}
+                Err(error) if has_lost_helper(&error) => {}
                 answered => return answered,
             }
         }
-        let helper: Handle = client.evaluate(HELPER).await?;
+        let helper = match client.evaluate(HELPER).await {
+            Err(error) if has_lost_helper(&error) => client.evaluate::<Handle>(HELPER).await?,
+            made => made?,
+        };
         *self.helper.lock().unwrap_or_else(PoisonError::into_inner) = Some(helper.clone());
         client.call_method(&helper, method, args()).await
     }
@@ -147,5 +150,15 @@ impl Remote {
             passing.push(pass(&self.client, &id, presses > INTERRUPTS));
             hint = (presses == 1).then(|| Box::pin(sleep(GOES_ON_AFTER)));
         }
+    }
+}
+
+/// Whether the worker that had the helper is gone: the first call that finds it so is told, and does not run.
+fn has_lost_helper(error: &Error) -> bool {
+    let Error::Host(problem) = error else { return false };
+    match problem.code {
+        ErrorCode::HandleLost | ErrorCode::UnknownHandle => true,
+        ErrorCode::WorkerDied | ErrorCode::SessionRestarted => problem.started == Some(false),
+        _ => false,
     }
 }

@@ -8,8 +8,8 @@ use crate::color::{FAINT, paint};
 use crate::printer::Printer;
 use crate::terminal::above_line::AboveLine;
 use crate::terminal::detect::clear_line;
-use crate::terminal::hidden_input::{CtrlC, HiddenInput, read_line};
 use crate::terminal::line_editor::{LineEditor, ReadLine};
+use crate::terminal::terminal_input::{CtrlC, TerminalInput, read_line};
 
 const GOES_ON: &str =
     "the code goes on; Ctrl-C interrupts it again, the third one kills its worker, and the session loses its state";
@@ -35,7 +35,7 @@ impl Screen<'_> {
     /// Reads a line for `input()`, or for `getpass()` without showing it; none if that fails.
     pub(super) fn ask(&self, input: &InputRequest) -> Option<ReadLine> {
         if input.password
-            && let Some(hidden) = HiddenInput::begin(&input.prompt, CtrlC::Key)
+            && let Some(hidden) = TerminalInput::hidden(&input.prompt, CtrlC::Key)
         {
             return hidden.reader().ok().map(read_line);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::{LaunchPlan, RecordError, ServerLauncher, ServerRecord, stop};
+use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, RecordError, ServerLauncher, ServerRecord, stop};
 use beep_python_server::unix_socket::PipeName;
 
 use crate::error::CliError;
@@ -29,7 +29,7 @@ pub(crate) struct TemporaryServer {
 }
 
 impl TemporaryServer {
-    /// Starts a server with HTTP on a free port and, with `all`, the other backends too. Its code reads `stdin`, where that is
+    /// Starts a server with HTTP on a free port and, with `all`, the other backends too; with a pipe alone where there is no IP. Its code reads `stdin`, where that is
     /// given, as its standard input. The outer error is an
     /// interruption; the server is stopped then as soon as it is ready.
     pub(crate) async fn start(
@@ -56,14 +56,11 @@ impl TemporaryServer {
         all: bool,
         stdin: Option<OwnedFd>,
     ) -> Result<TemporaryServer> {
-        let launcher = launcher(home)?;
         // With the drain of every server: its session ends as a program does, with its functions of `atexit`.
         let settings = ServerSettings::in_environment(environment);
-        let (ours, lifeline) = lifeline()?;
         let mut plan = LaunchPlan {
             http: Some(0),
             arguments: settings.arguments(),
-            lifeline: Some(Arc::new(lifeline)),
             stdin: stdin.map(Arc::new),
             ..LaunchPlan::default()
         };
@@ -71,7 +68,22 @@ impl TemporaryServer {
             plan.pipe = Some(PipeName::random()?);
             plan.rpc = Some(0);
         }
-        let record = tokio::task::spawn_blocking(move || launcher.launch(&plan)).await??;
+        let home = home.clone();
+        let started = move || match TemporaryServer::of(&home, plan.clone()) {
+            Err(error) if matches!(error.downcast_ref(), Some(LaunchError::Bind(BindError::NoIp { .. }))) => {
+                let pipe = Some(PipeName::random()?);
+                TemporaryServer::of(&home, LaunchPlan { http: None, rpc: None, pipe, ..plan })
+            }
+            started => started,
+        };
+        tokio::task::spawn_blocking(started).await?
+    }
+
+    /// Starts a server of this plan, which ends with this process. Blocks until it is ready.
+    pub(crate) fn of(home: &Home, mut plan: LaunchPlan) -> Result<TemporaryServer> {
+        let (ours, theirs) = lifeline()?;
+        plan.lifeline = Some(Arc::new(theirs));
+        let record = launcher(home)?.launch(&plan)?;
         Ok(TemporaryServer { home: home.clone(), record, _lifeline: ours })
     }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use beep_python_client::{AnyBackend, RunningServer};
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::{Endpoint, RecordError, ServerRecord, ServerState, find, records};
+use beep_python_server::launch::{Endpoint, RecordError, ServerRecord, ServerState, find, records, state_of};
 
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
@@ -13,7 +13,7 @@ pub(crate) fn find_server(home: &Home, wanted: Option<&str>) -> Result<(ServerRe
     if let Some(wanted) = wanted {
         return Ok(find(home, wanted)?);
     }
-    let mut running = running_servers(home)?;
+    let mut running = lasting_servers(home)?;
     match running.len() {
         0 => Err(CliError::NoServer.into()),
         1 => Ok(running.remove(0)),
@@ -37,7 +37,7 @@ pub(crate) fn server_for_code(
     if server.is_some() || session.is_some() {
         return Ok(Some(find_server(home, server)?.0));
     }
-    let mut running = running_servers(home)?;
+    let mut running = lasting_servers(home)?;
     Ok(if running.len() == 1 { Some(running.remove(0).0) } else { None })
 }
 
@@ -48,9 +48,22 @@ pub(crate) fn running_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerSt
     Ok(all)
 }
 
+/// Those that belong to no command, which alone knows what its server is for, and when it ends.
+fn lasting_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerState)>, RecordError> {
+    let mut running = running_servers(home)?;
+    running.retain(|(record, _)| !record.temporary);
+    Ok(running)
+}
+
 /// A client of the server's first endpoint.
 pub(crate) fn connect(record: &ServerRecord) -> Result<AnyBackend> {
-    let endpoint = record.endpoints.first().ok_or_else(|| CliError::NoEndpoint(record.id.clone()))?;
+    // A port of another place means another server here; a socket in the shared home is that server's own.
+    let endpoint = match state_of(record) {
+        ServerState::Elsewhere => record
+            .endpoint("pipe")
+            .ok_or_else(|| RecordError::Elsewhere { id: record.id.clone(), host: record.place.host.clone() })?,
+        _ => record.endpoints.first().ok_or_else(|| CliError::NoEndpoint(record.id.clone()))?,
+    };
     connect_to(record, endpoint)
 }
 

@@ -1,6 +1,7 @@
 //! What commands say about a server: its JSON, its state, how to use it.
 
 use beep_python_server::launch::{Endpoint, ServerRecord, ServerState, log_tail, state_of};
+use beep_python_server::unix_socket::is_linked;
 use serde_json::{Value, json};
 
 use crate::context::Context;
@@ -19,7 +20,11 @@ pub(crate) fn announce(context: &Context, record: &ServerRecord) {
             let body = r#"-H 'Content-Type: application/json' -d '{"expression": "1 + 1"}'"#;
             printer.line(format_args!("            curl {}/api/eval {body}", endpoint.url));
         }
-        if let Some(name) = record.endpoint("pipe").and_then(Endpoint::pipe_name) {
+        if let Some(endpoint) = record.endpoint("pipe")
+            && let (Some(name), Some(socket)) = (endpoint.pipe_name(), endpoint.socket())
+        {
+            // .NET takes a path for a name, too.
+            let name = if is_linked(socket) { name.to_owned() } else { socket.display().to_string() };
             printer.line(format_args!("            .NET: new NamedPipeClientStream(\".\", \"{name}\")"));
         }
         if let Some(port) = record.endpoint("rpc").and_then(Endpoint::port) {
@@ -61,6 +66,12 @@ pub(crate) fn explain_state(record: &ServerRecord, state: ServerState) -> String
             format!("Server {id} ended without stopping, and another process has its pid {pid} now.")
         }
         ServerState::Rebooted => format!("Server {id} ended when the machine restarted."),
+        ServerState::Elsewhere => {
+            let host = record.place.host.as_deref().map(|host| format!(" ({host})")).unwrap_or_default();
+            format!(
+                "Server {id} was started on another machine or in another container{host}: whether it runs cannot be told from here."
+            )
+        }
     }
 }
 
@@ -75,5 +86,6 @@ pub(crate) fn state_name(state: ServerState) -> &'static str {
         ServerState::Ended => "dead",
         ServerState::PidReused => "dead (pid reused)",
         ServerState::Rebooted => "dead (rebooted)",
+        ServerState::Elsewhere => "elsewhere",
     }
 }

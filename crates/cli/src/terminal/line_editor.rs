@@ -17,6 +17,7 @@ use reedline::{
 
 use super::above_line::{AboveLine, LOOK_INTERVAL};
 use super::detect::is_dumb;
+use super::terminal_input::{TerminalInput, read_line};
 
 const COMPLETION: &str = "completion";
 const MAX_HISTORY: usize = 5000;
@@ -125,22 +126,40 @@ impl LineEditor {
     }
 
     fn read_plainly(&self, prompt: &str, more: &str) -> io::Result<ReadLine> {
+        let terminal = TerminalInput::visible();
         let mut text = String::new();
         let mut shown = prompt;
         loop {
             print!("{shown}");
             io::stdout().flush()?;
-            if io::stdin().lock().read_line(&mut text)? == 0 {
+            let read = match &terminal {
+                Some(terminal) => read_line(terminal.reader()?),
+                None => stdin_line()?,
+            };
+            let ReadLine::Line(line) = read else {
                 println!();
-                return Ok(ReadLine::EndOfInput);
+                return Ok(read);
+            };
+            text.push_str(&line);
+            if self.continuation.as_ref().is_none_or(|continuation| continuation(&text).is_none()) {
+                return Ok(ReadLine::Line(text));
             }
-            let typed = text.strip_suffix('\n').unwrap_or(&text);
-            if self.continuation.as_ref().is_none_or(|continuation| continuation(typed).is_none()) {
-                return Ok(ReadLine::Line(typed.to_owned()));
-            }
+            text.push('\n');
             shown = more;
         }
     }
+}
+
+/// A line of standard input that is no terminal.
+fn stdin_line() -> io::Result<ReadLine> {
+    let mut line = String::new();
+    if io::stdin().lock().read_line(&mut line)? == 0 {
+        return Ok(ReadLine::EndOfInput);
+    }
+    if line.ends_with('\n') {
+        line.pop();
+    }
+    Ok(ReadLine::Line(line))
 }
 
 fn plain_editor(colors: bool) -> Reedline {

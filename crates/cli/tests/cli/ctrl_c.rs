@@ -126,6 +126,42 @@ fn third_ctrl_c_kills_the_worker() {
     home.wait_until_no_process_is_left();
 }
 
+/// A thread is waited for no longer, and functions of `atexit` run.
+#[test]
+fn ctrl_c_reaches_the_end_of_the_code() {
+    let home = TestHome::with_runtime();
+    let threads = "import atexit, sys, threading, time\n\
+                   atexit.register(print, 'at exit')\n\
+                   main, stop = threading.main_thread().ident, threading.Event()\n\
+                   def names(frame):\n    while frame: yield frame.f_code.co_name; frame = frame.f_back\n\
+                   def work():\n    while '_shutdown' not in names(sys._current_frames()[main]): time.sleep(0.01)\n    \
+                   print('press', flush=True); stop.wait()\n\
+                   threading.Thread(target=work).start()\n'result'";
+    for place in &places(&home)[..2] {
+        let place: Vec<_> = place.iter().map(String::as_str).collect();
+        let ended = run(&home, &place, threads);
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), "result\nat exit\n"), "{ended:?}");
+        assert!(ended.stderr.trim_end().ends_with("KeyboardInterrupt:"), "Python itself tells of it: {ended:?}");
+    }
+    let stubborn = "import atexit, time\n\
+                    def wait():\n    while True:\n        try:\n            print('press', flush=True)\n            time.sleep(60)\n        \
+                    except KeyboardInterrupt: pass\natexit.register(wait)";
+    let ended = run(&home, &["--venv", "runtime-host"], stubborn);
+    assert_eq!(ended.status.signal(), Some(2), "{ended:?}");
+    home.success(&["stop"]);
+    home.wait_until_no_process_is_left();
+}
+
+/// Longer than the end of a session may take in a server that is not its own.
+#[test]
+fn threads_of_code_may_take_as_long_as_under_python() {
+    let home = TestHome::with_runtime();
+    let code = "import threading, time\n\
+                threading.Thread(target=lambda: (time.sleep(5.5), print('done'))).start()";
+    let ended = run(&home, &[], code);
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), "done\n"), "{ended:?}");
+}
+
 #[test]
 fn waiting_call_is_taken_back_by_ctrl_c() {
     let home = TestHome::with_runtime();

@@ -276,7 +276,7 @@ fn administrative_environment_has_pip_or_reports_what_is_missing() {
 }
 
 /// Makes the environment look unused for that long.
-fn age(home: &TestHome, name: &str, days: u64) {
+pub(crate) fn age(home: &TestHome, name: &str, days: u64) {
     let path = home.root().join("environments").join(name);
     let then = SystemTime::now() - Duration::from_secs(days * 86_400);
     let times = fs::FileTimes::new().set_accessed(then).set_modified(then);

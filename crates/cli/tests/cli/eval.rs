@@ -353,9 +353,11 @@ fn worker_death_and_deadline_are_errors_with_a_hint() {
     let output = eval(&home, "import os; os._exit(3)");
     assert_eq!(output.code, Some(3));
     assert!(output.stderr.starts_with("error: ") && output.stderr.contains("status 3"), "{output:?}");
+    assert!(!output.stderr.contains("hint:"), "its session ends with it: {output:?}");
+    let shared = home.run(&["eval", "--session", "default", "import os; os._exit(3)"]);
     assert!(
-        output.stderr.ends_with("hint: the session continues, empty; the server's log may say more\n"),
-        "{output:?}"
+        shared.stderr.ends_with("hint: the session continues, empty; the server's log may say more\n"),
+        "{shared:?}"
     );
     let swallowed = "import time\ntry: time.sleep(60)\nexcept: print('caught')\n1";
     let spins = "def spin():\n    while True: pass\nspin()";

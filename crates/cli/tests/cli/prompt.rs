@@ -435,3 +435,31 @@ fn prompt_runs_inside_the_console() {
     terminal.wait_for("running");
     assert!(fs::read_to_string(home.root().join("python-history")).unwrap().ends_with("1 + 1\nexit()\n"));
 }
+
+#[test]
+fn ctrl_c_needs_no_enter_on_a_dumb_terminal() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut command = home.command(&["python"]);
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::run(command);
+    terminal.begin(PROMPT, "input('name? ')");
+    terminal.wait_for_line("name? ");
+    terminal.keys("Ad");
+    terminal.wait_for_line("name? Ad");
+    terminal.keys(CTRL_C);
+    terminal.wait_for("KeyboardInterrupt");
+    terminal.begin(PROMPT, "input('again? ')");
+    terminal.wait_for_line("again? ");
+    terminal.keys("Ada\r");
+    terminal.wait_for("'Ada'");
+    // At the prompt itself it discards the line.
+    terminal.wait_for_prompt(PROMPT);
+    terminal.keys("1 +");
+    terminal.wait_for_line(">>> 1 +");
+    terminal.keys(CTRL_C);
+    terminal.command(PROMPT, "40 + 2");
+    terminal.wait_for("\n42");
+    terminal.keys(CTRL_D);
+    assert!(terminal.end().success());
+}

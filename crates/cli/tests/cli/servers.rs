@@ -312,3 +312,33 @@ fn failed_start_says_why_and_leaves_nothing() {
     assert_eq!(home.json(&["status"]), json!([]));
     home.wait_until_no_process_is_left();
 }
+
+#[test]
+fn the_server_of_a_command_is_its_own() {
+    let home = TestHome::with_runtime();
+    let at = |name: &str| home.directory().join(name);
+    let code = format!(
+        "import os, time\nopen({:?}, 'w').close()\nwhile not os.path.exists({:?}): time.sleep(0.01)\n'done'",
+        at("runs").display().to_string(),
+        at("go").display().to_string()
+    );
+    let mut command = home.command(&["eval", &code]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the code runs", || at("runs").exists());
+    // Neither taken for the only server, nor stopped with all.
+    assert_eq!(home.success(&["eval", "'runs' in globals() or 1 + 1"]), "2\n");
+    let status = home.json(&["status"]);
+    assert_eq!((status.as_array().unwrap().len(), &status[0]["temporary"]), (1, &json!(true)), "{status}");
+    assert!(home.success(&["status"]).contains("running (of a command)"));
+    assert!(home.run(&["stop"]).stderr.contains("no server is running"));
+    assert_eq!(home.json(&["stop", "--all"]), json!([]));
+    assert!(home.run(&["session", "list"]).stderr.contains("no server is running"));
+    fs::write(at("go"), "").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(
+        (ended.status.code(), String::from_utf8_lossy(&ended.stdout).as_ref()),
+        (Some(0), "done\n"),
+        "{ended:?}"
+    );
+    home.wait_until_no_process_is_left();
+}

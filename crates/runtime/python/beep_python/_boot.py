@@ -15,7 +15,18 @@ del __file__  # as that code has none
 keep, sys.dont_write_bytecode = sys.dont_write_bytecode, False
 path = sys.path[:]
 sys.path[:] = [root] + [entry for entry in path if entry]
-from beep_python import _zygote
+try:
+    from beep_python import _zygote
+except Exception:
+    # Perhaps compiled modules that a crash of the machine cut short: Python looks only at their heads.
+    import os
+
+    cache = root + "/beep_python/__pycache__/"
+    for name in os.listdir(cache):
+        os.unlink(cache + name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "beep_python"]:
+        del sys.modules[name]
+    from beep_python import _zygote
 
 sys.path[:] = path
 sys.dont_write_bytecode = keep

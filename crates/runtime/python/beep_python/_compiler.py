@@ -128,14 +128,14 @@ def _compile(source, name, futures, file_of):
             return Program(name, futures, None, compile(source.strip(" \t"), name, "eval", flags, dont_inherit=True))
         except SyntaxError:
             pass  # statements, or an error that the next line raises
-    tree = compile(source, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
     block, tail, is_quiet = None, None, False
-    if file_of is not None and "def " in source and any([isinstance(node, _FUNCTIONS) for node in ast.walk(tree)]):
-        name = file_of(source) or name
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        tail = ast.Expression(tree.body.pop().value)
-        is_quiet = ";" in source and _ends_in_semicolon(source, tail.body)
     try:
+        tree = compile(source, name, "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
+        if file_of is not None and "def " in source and any([isinstance(node, _FUNCTIONS) for node in ast.walk(tree)]):
+            name = file_of(source) or name
+        if tree.body and isinstance(tree.body[-1], ast.Expr):
+            tail = ast.Expression(tree.body.pop().value)
+            is_quiet = ";" in source and _ends_in_semicolon(source, tail.body)
         if tree.body:
             block = compile(tree, name, "exec", flags, dont_inherit=True)
             futures |= block.co_flags & _FUTURES

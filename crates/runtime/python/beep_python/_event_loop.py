@@ -65,9 +65,9 @@ class SessionLoop:
 
     def context_here(self):
         """The option that has a task run in the context of the session, where the tokens of its variables are valid; none where tasks
-        cannot be given one, or where they are made by something that wants a context of Python's."""
+        cannot be given one, or where they are made by something that wants a context of Python's, as asyncio itself does from 3.15 on."""
         loop = self.loop
-        can = version_info >= (3, 11) and isinstance(loop, self.asyncio.BaseEventLoop) and loop.get_task_factory() is None
+        can = (3, 11) <= version_info < (3, 15) and isinstance(loop, self.asyncio.BaseEventLoop) and loop.get_task_factory() is None
         return {"context": ContextHere()} if can else {}
 
     def create(self):
@@ -194,7 +194,7 @@ class _Outcome:
         """Makes of a cancel what `asyncio.run` makes of it after Ctrl-C."""
         if isinstance(self.error, cancelled):
             interrupt = KeyboardInterrupt()
-            interrupt.__cause__ = self.error
+            interrupt.__context__ = self.error
             self.error = interrupt
 
     def take(self):

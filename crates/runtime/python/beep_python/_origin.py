@@ -10,6 +10,7 @@ import functools
 import sys
 import threading
 from _thread import RLock, get_ident
+from contextlib import suppress
 from contextvars import Context, ContextVar
 
 from . import _shared_page
@@ -144,8 +145,12 @@ class Origin:
                 self.track()
                 if not self.items_followed:
                     self.follow_work_items()
-                context = Context()
-                context.run(self.carried.set, self.caller())
+                context, call = Context(), self.caller()
+                context.run(self.carried.set, call)
+                own = getattr(getattr(args[0], "__self__", None), "_context", None)  # of a Thread, which runs in it from 3.14 on
+                if type(own) is Context:
+                    with suppress(RuntimeError):  # the user's, which other code runs in now
+                        own.run(self.carried.set, call)
                 # no function of ours, which would be a frame in the tracebacks of the thread
                 args = (functools.partial(context.run, args[0]), *args[1:])
             return start(*args, **kwargs)

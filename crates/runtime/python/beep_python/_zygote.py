@@ -167,7 +167,12 @@ class Zygote:
         if pid == 0:
             self.become_worker(fds, request)
         self.workers[pid] = request.get("mark")
-        pidfd = _process.open_pidfd(pid)
+        try:
+            pidfd = _process.open_pidfd(pid)
+        except OSError as error:
+            os.kill(pid, signal.SIGKILL)
+            self.send({"fork": request["fork"], "error": "pidfd_open: %s" % error})
+            return
         self.send({"fork": request["fork"], "pid": pid}, [pidfd])
         os.close(pidfd)
 

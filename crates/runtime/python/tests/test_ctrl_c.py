@@ -100,7 +100,7 @@ class CtrlC(WorkerTest):
         self.press_at_rest(request_id)
         self.host.until("cleaned up\n")
         exception = self.raised(request_id)
-        self.assertEqual((exception["type"], exception["cause"]["type"]), ("KeyboardInterrupt", "asyncio.exceptions.CancelledError"))
+        self.assertEqual((exception["type"], exception["context"]["type"]), ("KeyboardInterrupt", "asyncio.exceptions.CancelledError"))
         self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 'next')"), "next")
 
     def test_the_second_interrupts_an_awaited_task_that_caught_the_first(self):

@@ -100,7 +100,7 @@ class Log(Told):
         [(_, _, message)] = self.records("log.warning(Odd(lambda: 1 / 0))")
         self.assertEqual(message, "<__main__.Odd, whose __str__ raised ZeroDivisionError> (ZeroDivisionError: division by zero)")
         [(_, _, message)] = self.records("log.warning(Odd(lambda: 5))")
-        self.assertIn("TypeError: __str__ returned non-string", message)
+        self.assertRegex(message, r"TypeError: .*__str__(\(\) must return a str| returned non-string)")
         [(_, _, message)] = self.records("class E(Exception):\n    def __str__(s): 1 / 0\ndef fail(): raise E\nlog.warning('%s', Odd(fail))")
         self.assertEqual(message, "%s (E: <__main__.E, whose __str__ raised ZeroDivisionError>)")
         self.assertEqual([message for _, _, message in self.records("log.warning('%s %s', 1)\nlog.warning('went on')")][1:], ["went on"])

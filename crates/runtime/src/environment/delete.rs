@@ -14,11 +14,24 @@ impl VenvManager {
         let path = self.existing(name)?;
         let _delete_lock = match DeleteLock::try_acquire(&path) {
             DeleteLock::InUse(pids) => return Err(EnvironmentError::InUse { name: name.into(), pids }),
+            DeleteLock::Unknown(source) => {
+                return Err(EnvironmentError::UseUnknown { name: name.into(), path, source });
+            }
             acquired => acquired,
         };
         // Waits for an installation in progress.
         let _packages = lock_by_name(self, name)?;
         self.remove(name)
+    }
+
+    /// Fails where the system does not tell whether a process uses the environment, so that [`delete`](Self::delete) would refuse
+    /// even once its servers are stopped.
+    pub fn check_use_is_known(&self, name: &str) -> Result<(), EnvironmentError> {
+        let path = self.existing(name)?;
+        match DeleteLock::try_acquire(&path) {
+            DeleteLock::Unknown(source) => Err(EnvironmentError::UseUnknown { name: name.into(), path, source }),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the environment's folder. The caller holds the lock on its packages.

@@ -1,5 +1,6 @@
 //! Errors of environments.
 
+use std::io;
 use std::path::PathBuf;
 
 use super::package::error::PackageError;
@@ -85,6 +86,16 @@ pub enum EnvironmentError {
         name: String,
         /// Those processes, as far as the system shows them.
         pids: Vec<u32>,
+    },
+    /// The system does not tell whether a process runs in it.
+    #[error("nobody can tell whether the environment \"{name}\" is in use, so it is kept")]
+    UseUnknown {
+        /// The environment's name.
+        name: String,
+        /// Its folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// It is too damaged to be copied.
     #[error("the environment \"{name}\" is damaged: {reason}")]

@@ -93,7 +93,10 @@ impl EnvironmentStatus {
 impl VenvManager {
     /// The status of every environment, by name, broken ones included. Runs no environment's Python.
     pub fn list(&self) -> Result<Vec<EnvironmentStatus>, EnvironmentError> {
-        let folder = self.folder()?;
+        let folder = match self.folder() {
+            Err(error) if error.is_missing_in_read_only() => return Ok(Vec::new()),
+            folder => folder?,
+        };
         let mut names: Vec<String> = fs::read_dir(&folder)
             .map_err(failed_to("read", &folder))?
             .flatten()

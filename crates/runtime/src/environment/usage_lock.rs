@@ -2,14 +2,17 @@
 //! the system releases it when the process ends, however it ends.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::platform::lock_holders;
+use crate::platform::{explained_lock_error, lock_holders};
 
 /// Marks an environment as in use, until dropped.
 #[derive(Debug)]
-pub(crate) struct UsageLock(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] LockGuard);
+pub(crate) struct UsageLock(
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Option<LockGuard>,
+);
 
 /// A file lock, until dropped. Unlocks explicitly: a process that is being spawned has a copy of the descriptor until
 /// its exec, which would keep the lock.
@@ -24,12 +27,22 @@ impl Drop for LockGuard {
 
 impl UsageLock {
     /// Any number of processes can hold it. `None` when there is no environment, or it is being deleted.
+    ///
+    /// Where it cannot be had for another reason, the environment is used without: who deletes learns as little, and refuses.
     pub(crate) fn try_acquire(environment: &Path) -> Option<UsageLock> {
-        let file = File::open(lock_file(environment)).ok()?;
-        match file.try_lock_shared() {
+        let file = match File::open(lock_file(environment)) {
+            Err(error) if is_missing(&error) => return None,
+            opened => opened.map_err(TryLockError::Error),
+        };
+        let locked = file.and_then(|file| file.try_lock_shared().map(|()| file));
+        match locked {
+            Ok(file) => Some(UsageLock(Some(LockGuard(file)))),
             Err(TryLockError::WouldBlock) => None,
-            // On a file system without locks, deleting cannot see them either.
-            _ => Some(UsageLock(LockGuard(file))),
+            Err(TryLockError::Error(error)) => {
+                let error = explained_lock_error(error);
+                tracing::warn!(path = %environment.display(), %error, "the environment cannot be marked as in use");
+                Some(UsageLock(None))
+            }
         }
     }
 }
@@ -63,17 +76,31 @@ pub(super) enum DeleteLock {
     Acquired(#[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Option<LockGuard>),
     /// These processes use it, as far as the system shows them.
     InUse(Vec<u32>),
+    /// The system does not tell whether a process uses it, for this reason.
+    Unknown(io::Error),
 }
 
 impl DeleteLock {
     pub(super) fn try_acquire(environment: &Path) -> DeleteLock {
-        // Without `pyvenv.cfg` nothing can run in it.
-        let Ok(file) = File::open(lock_file(environment)) else { return DeleteLock::Acquired(None) };
+        let path = lock_file(environment);
+        // NFS gives an exclusive lock only to who may write; elsewhere it is enough to read.
+        let opened = File::options().read(true).write(true).open(&path).or_else(|_| File::open(&path));
+        let file = match opened {
+            Ok(file) => file,
+            // Without `pyvenv.cfg` nothing can run in it.
+            Err(error) if is_missing(&error) => return DeleteLock::Acquired(None),
+            Err(error) => return DeleteLock::Unknown(error),
+        };
         match file.try_lock() {
+            Ok(()) => DeleteLock::Acquired(Some(LockGuard(file))),
             Err(TryLockError::WouldBlock) => DeleteLock::InUse(lock_holders(&file)),
-            _ => DeleteLock::Acquired(Some(LockGuard(file))),
+            Err(TryLockError::Error(error)) => DeleteLock::Unknown(explained_lock_error(error)),
         }
     }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn lock_file(environment: &Path) -> PathBuf {
@@ -89,7 +116,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(lock_file(folder.path()), "").unwrap();
         let used = UsageLock::try_acquire(folder.path()).unwrap();
-        let copy = used.0.0.try_clone().unwrap();
+        let copy = used.0.as_ref().unwrap().0.try_clone().unwrap();
         assert!(matches!(DeleteLock::try_acquire(folder.path()), DeleteLock::InUse(_)));
         drop(used);
         let DeleteLock::Acquired(Some(claim)) = DeleteLock::try_acquire(folder.path()) else { panic!("it is free") };

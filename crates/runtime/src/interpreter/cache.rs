@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RuntimeError;
 use super::interpreter::Interpreter;
-use crate::platform::{FileLock, Home, HomeError, replace_file};
+use crate::platform::{FileLock, Home, HomeError, error_chain, replace_file};
 
 /// Raised when the meaning of the file changes. A file of another format is replaced.
 const FORMAT: u32 = 1;
@@ -67,8 +67,15 @@ impl InterpreterCache {
     }
 }
 
-/// Caches results, except those without a stamp. Drops executables that are gone.
-pub(super) fn remember(
+/// Caches results, except those without a stamp. Drops executables that are gone. In a home that is read-only or full they are
+/// learned again the next time.
+pub(super) fn remember(home: &Home, learned: impl IntoIterator<Item = (PathBuf, Option<Stamp>, Interpreter)>) {
+    if let Err(error) = write(home, learned) {
+        tracing::debug!(error = error_chain(&error), "what was learned about interpreters is not kept");
+    }
+}
+
+fn write(
     home: &Home,
     learned: impl IntoIterator<Item = (PathBuf, Option<Stamp>, Interpreter)>,
 ) -> Result<(), RuntimeError> {

@@ -11,7 +11,7 @@ use super::cache::{self, InterpreterCache, Stamp};
 use super::error::RuntimeError;
 use super::interpreter::Interpreter;
 use super::probe::probe;
-use crate::platform::Home;
+use crate::platform::{Home, user_folder};
 
 /// How many interpreters are queried at a time.
 const THREADS: usize = 4;
@@ -34,7 +34,7 @@ impl SearchPaths {
         let mut folders: Vec<PathBuf> = std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect();
         folders.extend(["/usr/local/bin", "/usr/bin"].map(PathBuf::from));
         let mut collections = Vec::new();
-        let home = set("HOME").unwrap_or_default();
+        let home = user_folder().unwrap_or_default();
         let under = |variable, fallback: &str| set(variable).unwrap_or_else(|| home.join(fallback));
         let data = under("XDG_DATA_HOME", ".local/share");
         folders.push(home.join(".local/bin"));
@@ -79,7 +79,7 @@ pub fn discover(home: &Home, search: &SearchPaths) -> Result<Vec<Interpreter>, R
     }
     let learned = probe_all(&unknown);
     found.extend(learned.iter().map(|(_, _, interpreter)| interpreter.clone()));
-    cache::remember(home, learned)?;
+    cache::remember(home, learned);
 
     found.retain(|interpreter| interpreter.check_supported().is_ok());
     found.sort_by(|a, b| (b.version, !b.free_threaded, &a.path).cmp(&(a.version, !a.free_threaded, &b.path)));

@@ -65,7 +65,7 @@ impl PythonRuntimeManager {
     /// Every runtime of the home, by id, broken ones included.
     pub fn list(&self) -> Result<Vec<Runtime>, RuntimeError> {
         let default = self.default_id()?;
-        let folder = self.folder()?;
+        let Some(folder) = self.folder_if_any()? else { return Ok(Vec::new()) };
         Ok(self.ids()?.into_iter().map(|id| self.inspect(&folder.join(&id), id, default.as_deref())).collect())
     }
 
@@ -127,7 +127,7 @@ impl PythonRuntimeManager {
 
     /// The id that the default link names, if that runtime exists.
     pub(super) fn default_id(&self) -> Result<Option<String>, RuntimeError> {
-        let folder = self.folder()?;
+        let Some(folder) = self.folder_if_any()? else { return Ok(None) };
         let target = fs::read_link(folder.join(DEFAULT)).ok().and_then(|target| target.to_str().map(str::to_owned));
         Ok(target.filter(|id| !id.contains('/') && folder.join(id).is_dir()))
     }
@@ -184,7 +184,7 @@ impl PythonRuntimeManager {
     }
 
     fn ids(&self) -> Result<Vec<String>, RuntimeError> {
-        let folder = self.folder()?;
+        let Some(folder) = self.folder_if_any()? else { return Ok(Vec::new()) };
         let mut ids: Vec<String> = fs::read_dir(&folder)
             .map_err(failed_to("read", &folder))?
             .flatten()
@@ -198,6 +198,14 @@ impl PythonRuntimeManager {
 
     fn folder(&self) -> Result<PathBuf, HomeError> {
         self.home.runtimes()
+    }
+
+    /// None in a read-only home that has no such folder.
+    fn folder_if_any(&self) -> Result<Option<PathBuf>, HomeError> {
+        match self.folder() {
+            Err(error) if error.is_missing_in_read_only() => Ok(None),
+            folder => folder.map(Some),
+        }
     }
 
     pub(super) fn retry_policy(&self) -> RetryPolicy {

@@ -30,7 +30,7 @@ pub fn query(home: &Home, path: impl AsRef<Path>) -> Result<Interpreter, Runtime
             let (interpreter, stamp) = probe(&path)?;
             let cached = stamp.is_some();
             tracing::debug!(path = %path.display(), version = %interpreter.version, cached, "interpreter queried");
-            cache::remember(home, [(path, stamp, interpreter.clone())])?;
+            cache::remember(home, [(path, stamp, interpreter.clone())]);
             interpreter
         }
     };

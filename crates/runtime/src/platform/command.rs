@@ -6,10 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 
 use super::credentials::mask_credentials;
 use super::lock::FileLock;
+use super::pidfd::open_pidfd;
 
 /// How many bytes of each stream are captured, at least: the last ones.
 const MAX_CAPTURED: usize = 1 << 20;
@@ -125,7 +126,7 @@ impl Streams {
         on_line: &mut dyn FnMut(&str),
     ) -> io::Result<Option<ExitStatus>> {
         let pid = Pid::from_child(child);
-        let ended = pidfd_open(pid, PidfdFlags::empty())?;
+        let ended = open_pidfd(pid)?;
         let mut out = child.stdout.take();
         let mut err = child.stderr.take();
         for fd in [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)].into_iter().flatten() {

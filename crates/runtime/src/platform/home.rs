@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 ///
 /// `$BEEP_PYTHON_HOME`, else `~/.beep-python`. Only the user can access it (mode 0700), since write access to it means
 /// running code as the user.
+///
+/// A home that was prepared for the user is taken as it is: it may belong to root, and group 0 may write, as for containers that
+/// run under any user of that group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
@@ -17,8 +20,8 @@ pub struct Home {
 /// Why the home cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
-    /// Neither `BEEP_PYTHON_HOME` nor `HOME` is set.
-    #[error("neither BEEP_PYTHON_HOME nor HOME is set, so there is no folder to keep state in")]
+    /// Neither `BEEP_PYTHON_HOME` nor `HOME` is set, and the password database has no folder of the user.
+    #[error("neither BEEP_PYTHON_HOME nor HOME is set, and this user has no home: there is no folder to keep state in")]
     NotSet,
     /// A folder cannot be created.
     #[error("cannot create the folder {}", path.display())]
@@ -38,17 +41,43 @@ pub enum HomeError {
         /// Our user id.
         user: u32,
     },
+    /// Others may write to the folder.
+    #[error("others may write to {} (mode {mode:03o}, group {group}): refusing to use it", path.display())]
+    Exposed {
+        /// The folder.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// Its group.
+        group: u32,
+    },
+}
+
+impl HomeError {
+    /// Whether a folder is missing that cannot be made, since the home is read-only for this user: what it would hold is empty.
+    pub fn is_missing_in_read_only(&self) -> bool {
+        let kinds = [io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied];
+        matches!(self, HomeError::Create { path, source } if kinds.contains(&source.kind()) && !path.exists())
+    }
+}
+
+/// The home folder of the user: `$HOME`, else what the password database has, where `HOME` is not set.
+pub fn user_folder() -> Option<PathBuf> {
+    std::env::home_dir().filter(|folder| !folder.as_os_str().is_empty())
 }
 
 impl Home {
     /// The home that the environment variables name. Created when it is missing.
     pub fn from_env() -> Result<Home, HomeError> {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let root = match set("BEEP_PYTHON_HOME") {
-            Some(root) => root,
-            None => set("HOME").ok_or(HomeError::NotSet)?.join(".beep-python"),
-        };
-        Home::open(root)
+        Home::open(Home::path_from_env()?)
+    }
+
+    /// The folder that the environment variables name, whether it is there or not.
+    pub fn path_from_env() -> Result<PathBuf, HomeError> {
+        match std::env::var_os("BEEP_PYTHON_HOME").filter(|value| !value.is_empty()) {
+            Some(root) => Ok(root.into()),
+            None => Ok(user_folder().ok_or(HomeError::NotSet)?.join(".beep-python")),
+        }
     }
 
     /// The home at `root`. Created when it is missing. A relative path counts from the working directory.
@@ -108,20 +137,39 @@ impl Home {
 
     fn private_dir(&self, path: &Path) -> Result<(), HomeError> {
         let failed = |source| HomeError::Create { path: path.into(), source };
-        let made = fs::DirBuilder::new().mode(0o700).create(path).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists if path.is_dir() => Ok(()),
-            io::ErrorKind::NotFound => fs::DirBuilder::new().recursive(true).mode(0o700).create(path),
-            _ => Err(error),
-        });
-        made.map_err(failed)?;
-        let metadata = fs::metadata(path).map_err(failed)?;
-        let user = rustix::process::geteuid().as_raw();
-        if metadata.uid() != user {
-            return Err(HomeError::ForeignOwner { path: path.into(), owner: metadata.uid(), user });
+        let metadata = match fs::metadata(path) {
+            // Asked first: on some mounts making a folder that is there fails for another reason.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| fs::metadata(path))
+            }
+            found => found,
+        };
+        let metadata = metadata.map_err(failed)?;
+        if !metadata.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        if metadata.mode() & 0o077 != 0 {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        }
-        Ok(())
+        check_access(path, &metadata)
     }
+}
+
+/// Takes the access of others away, and checks that none is left by which they could have this user run code.
+fn check_access(path: &Path, metadata: &fs::Metadata) -> Result<(), HomeError> {
+    const GROUP: u32 = 0o070;
+    const GROUP_MAY_WRITE: u32 = 0o020;
+    const OTHERS_MAY_WRITE: u32 = 0o002;
+    let (owner, group, mut mode) = (metadata.uid(), metadata.gid(), metadata.mode() & 0o777);
+    let user = rustix::process::geteuid().as_raw();
+    if owner != user && owner != 0 {
+        return Err(HomeError::ForeignOwner { path: path.into(), owner, user });
+    }
+    // What group 0 may write was prepared for it: that is no group of people.
+    let shared = if group == 0 && mode & GROUP_MAY_WRITE != 0 { GROUP } else { 0 };
+    let private = mode & (0o700 | shared);
+    if owner == user && mode != private {
+        // Some mounts have one mode for all that cannot be changed, and say so or not.
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(private));
+        mode = fs::metadata(path).map_or(mode, |metadata| metadata.mode() & 0o777);
+    }
+    let exposed = mode & OTHERS_MAY_WRITE != 0 || (mode & GROUP_MAY_WRITE != 0 && group != 0);
+    if exposed { Err(HomeError::Exposed { path: path.into(), mode, group }) } else { Ok(()) }
 }

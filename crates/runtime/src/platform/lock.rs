@@ -7,7 +7,31 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Instant;
 
+use rustix::io::Errno;
+
 use super::file_error::{FileError, failed_to};
+
+/// The file system has no locks: some network file systems have none, or their lock service does not run.
+#[derive(Debug, thiserror::Error)]
+#[error("its file system has no locks (flock)")]
+pub struct NoLocks(#[source] io::Error);
+
+impl NoLocks {
+    /// Whether that is why an operation failed.
+    pub fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<NoLocks>())
+    }
+}
+
+/// Says so where the system refused a lock because its file system has none.
+pub(crate) fn explained(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            io::Error::new(io::ErrorKind::Unsupported, NoLocks(error))
+        }
+        _ => error,
+    }
+}
 
 /// An exclusive lock on a name, held until dropped. The system releases it when the process ends, however it ends.
 ///
@@ -27,7 +51,7 @@ impl FileLock {
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => wait(&file, path)?,
-                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::Error(error)) => return Err(refused(error, path)),
             }
             if still_named(&file, path)? {
                 return Ok(FileLock { path: path.to_owned(), file });
@@ -43,7 +67,7 @@ impl FileLock {
             let file = open(path)?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),
-                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::Error(error)) => return Err(refused(error, path)),
                 Ok(()) if still_named(&file, path)? => {
                     return Ok(Some(FileLock { path: path.to_owned(), file }));
                 }
@@ -81,6 +105,15 @@ pub fn lock_holders(file: &File) -> Vec<u32> {
     pids.sort_unstable();
     pids.dedup();
     pids
+}
+
+/// The error of a lock that cannot be had. Where there are no locks, the file that this call may have made goes: nobody holds it.
+fn refused(error: io::Error, path: &Path) -> io::Error {
+    let error = explained(error);
+    if NoLocks::is_cause_of(&error) {
+        let _ = fs::remove_file(path);
+    }
+    error
 }
 
 /// Waits for the lock on an open file.

@@ -221,8 +221,13 @@ impl Session {
         let mut lifecycle = self.inner.observe();
         self.inner.update(|state, _, effects| state.close(effects));
         if timeout(patience, until_closed(&mut lifecycle)).await.is_err() {
-            self.end_within(LAST_TIME.min(self.inner.config.drain)).await;
+            self.end_soon().await;
         }
+    }
+
+    /// As [`end`](Session::end), in the time that is left to a session whose server stops.
+    pub(crate) async fn end_soon(&self) {
+        self.end_within(LAST_TIME.min(self.inner.config.drain)).await;
     }
 
     /// Rejects new calls, interrupts those in progress, and ends the worker; returns when it is gone.

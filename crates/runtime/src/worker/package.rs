@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+
+use crate::platform::replace_file;
 
 /// What a zygote is started with.
 pub(crate) const BOOT: &str = "beep_python/_boot.py";
@@ -126,7 +129,8 @@ pub struct PackageError {
 
 /// Returns the folder that contains `beep_python`; unpacks it under `cache` first if needed.
 ///
-/// Its name is a hash of its contents, so that versions live side by side; an existing folder is always complete.
+/// Its name is a hash of its contents, so that versions live side by side. What a full disk, a crash of the machine or a cleaner of
+/// caches took from an existing folder is written anew: each start compares every file, which takes a few milliseconds.
 pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
     let mut hash = Sha256::new();
     for (name, text) in FILES {
@@ -136,9 +140,11 @@ pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let target = cache.join(format!("python-{name}"));
     let failed = |source| PackageError { path: target.clone(), source };
-    if target.is_dir() {
+    if target.symlink_metadata().is_ok() {
+        mend(&target).map_err(failed)?;
         return Ok(target);
     }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(cache).map_err(failed)?; // it may be gone since
     let staging = tempfile::Builder::new().prefix(".python-").tempdir_in(cache).map_err(failed)?;
     let package = staging.path().join("beep_python");
     fs::create_dir(&package).map_err(failed)?;
@@ -152,6 +158,36 @@ pub(crate) fn unpack(cache: &Path) -> Result<PathBuf, PackageError> {
         }
         Err(_) if target.is_dir() => Ok(target), // another process was faster
         Err(error) => Err(failed(error)),
+    }
+}
+
+/// Makes every file what it should be. File by file, since servers import from the folder meanwhile.
+fn mend(target: &Path) -> io::Result<()> {
+    let package = target.join("beep_python");
+    for (name, text) in FILES {
+        let path = package.join(name);
+        if fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
+            continue;
+        }
+        tracing::warn!(path = %path.display(), "a file of the Python side is missing or damaged, and is written anew");
+        for folder in [target, &package] {
+            make_folder(folder)?;
+        }
+        if path.is_dir() {
+            fs::remove_dir_all(&path)?;
+        }
+        replace_file(&path, text.as_bytes()).map_err(|error| error.source)?;
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::create_dir(path),
     }
 }
 
@@ -178,5 +214,31 @@ mod tests {
         let first = unpack(cache.path()).expect("unpacked");
         assert_eq!(unpack(cache.path()).expect("found again"), first);
         assert_eq!(fs::read_dir(cache.path()).expect("the cache").count(), 1, "no staging folder is left");
+    }
+
+    #[test]
+    fn damage_of_every_kind_is_mended() {
+        let cache = tempfile::tempdir().expect("a temporary folder");
+        let target = unpack(cache.path()).expect("unpacked");
+        let package = target.join("beep_python");
+        let file = package.join("_worker.py");
+        let damages: [&dyn Fn() -> io::Result<()>; 8] = [
+            &|| fs::remove_file(&file),
+            &|| fs::write(&file, ""),
+            &|| fs::write(&file, &fs::read(&file)?[..100]),
+            &|| fs::write(&file, "raise SystemExit"),
+            &|| fs::remove_file(&file).and_then(|()| fs::create_dir(&file)),
+            &|| fs::remove_dir_all(&package),
+            &|| fs::remove_dir_all(&package).and_then(|()| fs::write(&package, "")),
+            &|| fs::remove_dir_all(&target).and_then(|()| fs::write(&target, "")),
+        ];
+        for (number, damage) in damages.iter().enumerate() {
+            damage().expect("damaged");
+            assert_eq!(unpack(cache.path()).expect("mended"), target);
+            for (name, text) in FILES {
+                assert_eq!(fs::read_to_string(package.join(name)).expect(name), *text, "{name} after damage {number}");
+            }
+        }
+        assert_eq!(fs::read_dir(cache.path()).expect("the cache").count(), 1);
     }
 }

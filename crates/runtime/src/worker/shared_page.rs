@@ -6,12 +6,16 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, SeekFrom, fstat, ftruncate, memfd_create, seek};
+use rustix::fs::{
+    FallocateFlags, MemfdFlags, SealFlags, SeekFrom, fallocate, fcntl_add_seals, ftruncate, memfd_create, seek,
+};
 use rustix::io::pread;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// The number of requests in flight. A request's slot is its id modulo this; that of a nested call is this much higher.
 pub(crate) const SLOTS: usize = 32;
+/// The slot of the code that runs as the worker ends, which is no request's.
+pub(crate) const SLOT_OF_END: usize = 2 * SLOTS - 1;
 const PAGE: usize = 4096;
 const CANCEL: usize = 64;
 const STARTED: usize = 128;
@@ -46,6 +50,8 @@ const MAX_STACK_DUMP: u64 = 1 << 20;
 /// | 197 | 3 × u8: non-zero while standard output, standard error, or what is sent for earlier calls, has such text | worker |
 /// | 256 | 128 bytes: one bit for each of 1024 CPUs | host |
 /// | 384 + slot | u8: non-zero while the request has a Ctrl-C to take | both |
+///
+/// Behind it the file has 1 MiB for a stack dump, which ends at the first zero.
 #[derive(Debug)]
 pub(crate) struct SharedPage {
     page: NonNull<u8>,
@@ -75,8 +81,10 @@ pub(crate) enum AffinityRestore {
 impl SharedPage {
     /// Creates a page of zeros.
     pub(crate) fn new() -> io::Result<SharedPage> {
-        let memory = memfd_create("beep-python-page", MemfdFlags::CLOEXEC)?;
-        ftruncate(&memory, PAGE as u64)?;
+        let memory = memfd_create("beep-python-page", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        ftruncate(&memory, PAGE as u64 + MAX_STACK_DUMP)?;
+        // Without the page behind it, the mapping would end this process: code may do anything with the descriptor.
+        fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
         // SAFETY: a new mapping at an address of the kernel's choice, of a file that is as long.
         let page = unsafe {
             mmap(std::ptr::null_mut(), PAGE, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, &memory, 0)?
@@ -176,18 +184,23 @@ impl SharedPage {
     /// Clears the stack dump behind the page, where the worker's fault handler writes: both processes share the open file and
     /// its position.
     pub(crate) fn reset_stack_dump(&self) -> io::Result<()> {
-        ftruncate(&self.memory, PAGE as u64)?;
+        let clear = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        fallocate(&self.memory, clear, PAGE as u64, MAX_STACK_DUMP)?;
         seek(&self.memory, SeekFrom::Start(PAGE as u64))?;
         Ok(())
     }
 
-    /// The stack dump written so far, up to 1 MiB.
-    pub(crate) fn stack_dump(&self) -> io::Result<Vec<u8>> {
-        let size = (fstat(&self.memory)?.st_size as u64).saturating_sub(PAGE as u64);
-        let mut dump = vec![0; size.min(MAX_STACK_DUMP) as usize];
-        let read = pread(&self.memory, &mut dump[..], PAGE as u64)?;
-        dump.truncate(read);
-        Ok(dump)
+    /// Appends what the stack dump has behind `dump`.
+    pub(crate) fn read_stack_dump(&self, dump: &mut Vec<u8>) -> io::Result<()> {
+        let mut piece = [0; 16 << 10];
+        loop {
+            let read = pread(&self.memory, &mut piece, (PAGE + dump.len()) as u64)?;
+            let written = piece[..read].iter().position(|&byte| byte == 0).unwrap_or(read);
+            dump.extend_from_slice(&piece[..written]);
+            if written < piece.len() {
+                return Ok(());
+            }
+        }
     }
 
     #[cfg(test)]

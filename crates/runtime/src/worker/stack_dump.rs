@@ -26,12 +26,13 @@ pub(crate) async fn stacks(worker: &Worker, page: &SharedPage) -> Vec<ThreadStac
     }
     worker.request_stack_dump();
     let began = Instant::now();
-    let (mut dump, mut grown_at) = (Vec::new(), began);
+    let (mut dump, mut grown_at) = (Vec::<u8>::new(), began);
     while began.elapsed() < DUMP_TIMEOUT && !is_whole(&String::from_utf8_lossy(&dump)) {
         sleep(POLL_INTERVAL).await;
-        let now = page.stack_dump().unwrap_or_default();
-        if now.len() > dump.len() {
-            (dump, grown_at) = (now, Instant::now());
+        let before = dump.len();
+        let _ = page.read_stack_dump(&mut dump);
+        if dump.len() > before {
+            grown_at = Instant::now();
         } else if !dump.is_empty() && grown_at.elapsed() >= QUIET_TIME {
             break;
         }

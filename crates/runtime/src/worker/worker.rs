@@ -1,14 +1,15 @@
 //! A worker process, and the host's ends of its pipes.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, Signal, pidfd_send_signal};
+use rustix::process::{Pid, Resource, Signal, getrlimit, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 use tokio::sync::oneshot;
@@ -79,6 +80,7 @@ impl Worker {
         let (stderr, stderr_write) = pipe_pair().map_err(failed)?;
         let (data, data_theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| failed(error.into()))?;
+        check_reserve(&data).map_err(failed)?;
         let theirs = [&link_in, &link_out, &host_in, &host_out, &stdout_write, &stderr_write].map(AsFd::as_fd);
         let [a, b, c, d, e, f] = theirs;
         let theirs = [a, b, c, d, e, f, slots.memory(), data_theirs.as_fd()];
@@ -196,6 +198,18 @@ impl Worker {
     /// What measures it and all that it started.
     pub(crate) fn sampler(&self) -> Sampler {
         Sampler::new(self.processes, self.zygote)
+    }
+}
+
+/// Fails where no more than a reserve of descriptors is left: with them a host of many sessions still serves its clients, who can end
+/// some. The lowest free number is given first, so a high one means that those below are taken.
+fn check_reserve(newest: &OwnedFd) -> io::Result<()> {
+    const RESERVE: u64 = 64;
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return Ok(()) };
+    let reserve = RESERVE.min(limit / 4);
+    match u64::from(newest.as_raw_fd().unsigned_abs()) + reserve < limit {
+        true => Ok(()),
+        false => Err(Errno::MFILE.into()),
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::Deserialize;
 use tokio::io::unix::AsyncFd;
@@ -16,12 +17,16 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 
+use crate::platform::{set_signals_anew, spawn_blocking};
 use crate::worker::async_fd::register;
 use crate::worker::control_socket::{DESCRIPTORS, receive, send};
 use crate::worker::lifeline::Lifeline;
-use crate::worker::package::BOOT;
+use crate::worker::package::{BOOT, PackageError, unpack};
 use crate::worker::zygote_error::ZygoteError;
 use crate::worker::zygote_variables::set_variables;
+
+/// It is ignored under `nohup`, and stays so.
+const HANGUP: i32 = rustix::process::Signal::HUP.as_raw();
 
 /// The lines of standard error to keep for an error message.
 const STDERR_LINES: usize = 20;
@@ -83,6 +88,10 @@ pub(crate) struct Zygote {
     shared: Arc<Shared>,
     pid: u32,
     python: String,
+    /// The folder of the Python side.
+    package: PathBuf,
+    /// Whether workers are spawned, not forked.
+    spawns: bool,
     /// Whether descriptor 0 of its workers is given, and not at its end.
     has_stdin: bool,
     /// Closed once its process has ended and was waited for.
@@ -130,6 +139,7 @@ impl Zygote {
     /// Starts the interpreter; returns once it is ready to fork.
     pub(crate) async fn start(config: &ZygoteConfig, lifeline: &Lifeline) -> Result<Zygote, ZygoteError> {
         let began = Instant::now();
+        mend_package(&config.package).await?;
         let channel = |what| move |source: io::Error| ZygoteError::Channel { what, source };
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| channel("creating its control socket")(error.into()))?;
@@ -174,7 +184,15 @@ impl Zygote {
         let shared = Arc::new(Shared { control, state: Mutex::default() });
         let (until_exit, running) = watch::channel(());
         tokio::spawn(read_messages(shared.clone(), child, until_exit));
-        Ok(Zygote { shared, pid, python: hello.python, has_stdin: config.stdin.is_some(), running })
+        Ok(Zygote {
+            shared,
+            pid,
+            python: hello.python,
+            package: config.package.clone(),
+            spawns: hello.fork_unsafe.is_some(),
+            has_stdin: config.stdin.is_some(),
+            running,
+        })
     }
 
     /// The version of its Python, for example `3.12.1`.
@@ -211,6 +229,10 @@ impl Zygote {
         descriptors: [BorrowedFd<'_>; DESCRIPTORS],
     ) -> Result<Forked, ZygoteError> {
         let began = Instant::now();
+        // Forked workers have nearly all of it in memory already, spawned ones read it anew.
+        if self.spawns || !self.package.join(BOOT).exists() {
+            mend_package(&self.package).await?;
+        }
         let (sender, receiver) = oneshot::channel();
         let number = {
             let mut state = self.shared.state.lock().expect("no panic while held");
@@ -256,6 +278,12 @@ impl Drop for Zygote {
     }
 }
 
+/// Makes the Python side whole: it lies in a cache, which may be emptied while the host runs.
+async fn mend_package(package: &Path) -> Result<(), PackageError> {
+    let cache = package.parent().unwrap_or(package).to_owned();
+    spawn_blocking(move || unpack(&cache)).await.map(drop)
+}
+
 fn spawn(
     config: &ZygoteConfig,
     control: OwnedFd,
@@ -273,9 +301,11 @@ fn spawn(
     if let Some(directory) = &config.directory {
         command.current_dir(directory);
     }
-    // SAFETY: between fork and exec, only fcntl is called, which is async-signal-safe; the descriptors are open here.
+    // SAFETY: between fork and exec, only fcntl is called and signals are set, which is async-signal-safe; the descriptors are open here.
     unsafe {
         command.pre_exec(move || {
+            // A program that has sessions in itself may block signals, which workers are interrupted by.
+            set_signals_anew(&[HANGUP]);
             for fd in [control_fd, lifeline_fd] {
                 rustix::io::fcntl_setfd(BorrowedFd::borrow_raw(fd), rustix::io::FdFlags::empty())?;
             }
@@ -322,8 +352,14 @@ fn handle_message(shared: &Shared, zygote: u32, message: &[u8], mut descriptors:
         Ok(ZygoteMessage::Forked { fork, pid }) => {
             let (sender, death) = oneshot::channel();
             state.alive.insert(pid, sender);
-            if let (Some(request), Some(pidfd)) = (state.pending.remove(&fork), descriptors.pop()) {
-                let _ = request.send(Ok(Forked { pid, pidfd, death }));
+            if let Some(request) = state.pending.remove(&fork) {
+                // The kernel leaves out a descriptor for which there is no room. The worker ends with its pipes.
+                let out_of_descriptors = || ZygoteError::Channel {
+                    what: "receiving the descriptor of a worker",
+                    source: io::Error::from_raw_os_error(Errno::MFILE.raw_os_error()),
+                };
+                let forked = descriptors.pop().map(|pidfd| Forked { pid, pidfd, death });
+                let _ = request.send(forked.ok_or_else(out_of_descriptors));
             }
         }
         Ok(ZygoteMessage::Failed { fork, error }) => {

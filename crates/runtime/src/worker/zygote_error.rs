@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use beep_python_protocol::Problem;
 
+use crate::worker::package::PackageError;
+
 /// Why a zygote or a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ZygoteError {
+    /// The Python side could not be unpacked.
+    #[error(transparent)]
+    Package(#[from] PackageError),
     /// The interpreter could not be run.
     #[error("cannot start {}", python.display())]
     Spawn {

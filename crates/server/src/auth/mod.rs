@@ -9,7 +9,7 @@ pub(crate) mod access_policy;
 mod authority;
 pub(crate) mod media;
 pub(crate) mod peer;
-mod peer_uid;
+pub(crate) mod peer_uid;
 pub(crate) mod pending_connection;
 mod token;
 

@@ -1,6 +1,8 @@
 //! The peer of a connection.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use crate::auth::peer_uid::{PeerUid, peer_uid};
 
@@ -17,8 +19,24 @@ pub enum Peer {
     Remote,
 }
 
-/// What the kernel shows for users that have no number in a user namespace.
+/// What the kernel shows for users that have no number in a user namespace, unless it is told otherwise.
 const OVERFLOW_UID: u32 = 65534;
+
+/// The number that may stand for any user that has none here; `None` where every user has one, so that it is a user like others.
+fn ambiguous_uid() -> Option<u32> {
+    static AMBIGUOUS: OnceLock<Option<u32>> = OnceLock::new();
+    *AMBIGUOUS.get_or_init(|| {
+        let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let overflow = fs::read_to_string("/proc/sys/kernel/overflowuid").ok().and_then(|uid| uid.trim().parse().ok());
+        (!maps_every_user(&map)).then(|| overflow.unwrap_or(OVERFLOW_UID))
+    })
+}
+
+/// Whether a `/proc/PID/uid_map` gives every user a number: its lines have the first one inside, the first one outside, and how many.
+fn maps_every_user(map: &str) -> bool {
+    let counts = map.lines().filter_map(|line| line.split_ascii_whitespace().nth(2)?.parse::<u64>().ok());
+    counts.sum::<u64>() >= u64::from(u32::MAX)
+}
 
 impl Peer {
     /// Looks up the peer at the `remote` end of a connection that was accepted at `local`.
@@ -26,17 +44,17 @@ impl Peer {
         if !remote.ip().to_canonical().is_loopback() {
             return Peer::Remote;
         }
-        Peer::from_uid(peer_uid(local, remote), rustix::process::geteuid().as_raw())
+        Peer::from_uid(peer_uid(local, remote), rustix::process::geteuid().as_raw(), ambiguous_uid())
     }
 
     /// The peer of a Unix socket, whose user the system knows.
     pub fn of_user(uid: u32) -> Peer {
-        Peer::from_uid(PeerUid::Known(uid), rustix::process::geteuid().as_raw())
+        Peer::from_uid(PeerUid::Known(uid), rustix::process::geteuid().as_raw(), ambiguous_uid())
     }
 
-    fn from_uid(uid: PeerUid, own: u32) -> Peer {
+    fn from_uid(uid: PeerUid, own: u32, ambiguous: Option<u32>) -> Peer {
         match uid {
-            PeerUid::Known(uid) if uid == own && uid != OVERFLOW_UID => Peer::SameUser,
+            PeerUid::Known(uid) if uid == own && Some(uid) != ambiguous => Peer::SameUser,
             PeerUid::Known(uid) => Peer::OtherUser(uid),
             PeerUid::Unknown => Peer::UnknownOnLoopback,
         }
@@ -49,17 +67,23 @@ mod tests {
 
     #[test]
     fn only_the_same_user_is_the_same_user() {
-        assert_eq!(Peer::from_uid(PeerUid::Known(1000), 1000), Peer::SameUser);
-        assert_eq!(Peer::from_uid(PeerUid::Known(0), 0), Peer::SameUser);
-        assert_eq!(Peer::from_uid(PeerUid::Known(1001), 1000), Peer::OtherUser(1001));
-        assert_eq!(Peer::from_uid(PeerUid::Known(0), 1000), Peer::OtherUser(0));
-        assert_eq!(Peer::from_uid(PeerUid::Known(1000), 0), Peer::OtherUser(1000));
-        assert_eq!(Peer::from_uid(PeerUid::Unknown, 0), Peer::UnknownOnLoopback);
+        assert_eq!(Peer::from_uid(PeerUid::Known(1000), 1000, None), Peer::SameUser);
+        assert_eq!(Peer::from_uid(PeerUid::Known(0), 0, None), Peer::SameUser);
+        assert_eq!(Peer::from_uid(PeerUid::Known(1001), 1000, None), Peer::OtherUser(1001));
+        assert_eq!(Peer::from_uid(PeerUid::Known(0), 1000, None), Peer::OtherUser(0));
+        assert_eq!(Peer::from_uid(PeerUid::Known(1000), 0, None), Peer::OtherUser(1000));
+        assert_eq!(Peer::from_uid(PeerUid::Unknown, 0, None), Peer::UnknownOnLoopback);
     }
 
     #[test]
     fn users_that_the_namespace_cannot_tell_apart_are_not_the_same() {
-        assert_eq!(Peer::from_uid(PeerUid::Known(65534), 65534), Peer::OtherUser(65534));
+        assert_eq!(Peer::from_uid(PeerUid::Known(65534), 65534, Some(65534)), Peer::OtherUser(65534));
+        assert_eq!(Peer::from_uid(PeerUid::Known(65534), 65534, None), Peer::SameUser);
+        assert!(maps_every_user("         0          0 4294967295\n"));
+        assert!(maps_every_user("0 100000 65536\n65536 0 4294901759\n"));
+        for map in ["", "0 1000 1\n", "0 100000 65536\n", "0 1000 1\n1 100000 65536\n", "nonsense"] {
+            assert!(!maps_every_user(map), "{map}");
+        }
     }
 
     #[test]

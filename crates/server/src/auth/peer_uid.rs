@@ -1,6 +1,6 @@
 //! Which user holds the other end of a TCP connection on this machine.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 
@@ -21,13 +21,25 @@ pub enum PeerUid {
 ///
 /// One question over netlink (`sock_diag`) by the exact four addresses, some microseconds; it never waits.
 pub fn peer_uid(local: SocketAddr, remote: SocketAddr) -> PeerUid {
+    with_kernel(|kernel| ask(kernel, local, remote)).map_or(PeerUid::Unknown, PeerUid::Known)
+}
+
+/// Opens the socket of this thread, which asks the kernel, while there are descriptors: without one, users would not be known.
+pub(crate) fn prepare() {
+    with_kernel(|_| Some(()));
+}
+
+fn with_kernel<T>(ask: impl FnOnce(&OwnedFd) -> Option<T>) -> Option<T> {
     thread_local! {
-        // One socket per thread for good: opening one costs more than the question.
-        static KERNEL: OnceCell<Option<OwnedFd>> = const { OnceCell::new() };
+        // One socket per thread for good: opening one costs more than the question. One that could not be opened is tried again.
+        static KERNEL: RefCell<Option<OwnedFd>> = const { RefCell::new(None) };
     }
-    KERNEL
-        .with(|kernel| ask(kernel.get_or_init(|| open().ok()).as_ref()?, local, remote))
-        .map_or(PeerUid::Unknown, PeerUid::Known)
+    KERNEL.with_borrow_mut(|kernel| {
+        if kernel.is_none() {
+            *kernel = open().ok();
+        }
+        ask(kernel.as_ref()?)
+    })
 }
 
 // linux/netlink.h, linux/sock_diag.h, linux/inet_diag.h; netlink speaks in the byte order of the machine, addresses and

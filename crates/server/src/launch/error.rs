@@ -32,6 +32,14 @@ pub enum LaunchError {
     /// Records cannot be worked with.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// Its folder is not there.
+    #[error("the server cannot start in the folder {}", path.display())]
+    Directory {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Its process cannot be started.
     #[error("cannot run {}", program.display())]
     Spawn {

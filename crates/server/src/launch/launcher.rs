@@ -19,6 +19,7 @@ use crate::launch::record::{read_record, remove_record};
 use crate::launch::socket_activation::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, STDIN};
 use crate::launch::sockets::Sockets;
 use crate::launch::spawn::{end, hand_over, spawn_in_session};
+use crate::launch::surroundings::Variables;
 
 /// Starts servers.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ impl ServerLauncher {
     /// It runs in a session of its own, with nothing on its standard input but the lifeline, where it has one, and its output in
     /// its log.
     pub fn launch(&self, plan: &LaunchPlan) -> Result<ServerRecord, LaunchError> {
+        check_directory(plan)?;
         let sockets = Sockets::bind(&self.home, plan)?;
         let id = self.id_for(plan)?;
         let logs = self.home.logs()?;
@@ -72,6 +74,7 @@ impl ServerLauncher {
     /// that fails.
     pub fn exec_server(&self, plan: &LaunchPlan) -> LaunchError {
         let exec_server = || {
+            check_directory(plan)?;
             let sockets = Sockets::bind(&self.home, plan)?;
             let id = self.id_for(plan)?;
             let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
@@ -101,6 +104,9 @@ impl ServerLauncher {
             command.arg("--stop-at-end-of-input");
         }
         command.args(&plan.arguments);
+        if let Some(Variables(variables)) = &plan.variables {
+            command.env_clear().envs(variables.iter().map(|(name, value)| (name, value)));
+        }
         command.env("BEEP_PYTHON_HOME", self.home.root());
         command.env_remove(LISTEN_PID).env_remove(READY_FD);
         command.env(LISTEN_FDS, sockets.len().to_string()).env(LISTEN_FDNAMES, sockets.join(":"));
@@ -137,6 +143,16 @@ impl ServerLauncher {
             Ok(ReadyOutcome::TooLate) => LaunchError::TimedOut { waited: self.ready_within, log_tail },
             Err(source) => LaunchError::Spawn { program: self.program.clone(), source },
         })
+    }
+}
+
+/// Otherwise the program would seem to be missing.
+fn check_directory(plan: &LaunchPlan) -> Result<(), LaunchError> {
+    let Some(path) = &plan.directory else { return Ok(()) };
+    let failed = |source| LaunchError::Directory { path: path.clone(), source };
+    match std::fs::metadata(path).map_err(failed)?.is_dir() {
+        true => Ok(()),
+        false => Err(failed(std::io::ErrorKind::NotADirectory.into())),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::accept::BACKLOG;
 use crate::launch::port_owner::{PortOwner, owner_of};
@@ -28,6 +29,14 @@ pub enum BindError {
     /// No port is free on both loopback addresses.
     #[error("no port was found that is free on both 127.0.0.1 and ::1")]
     NoFreePort,
+    /// The system gives no sockets of the Internet protocol.
+    #[error("cannot listen on {address}: this place allows no sockets of the Internet protocol (IP)")]
+    NoIp {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// The system refused.
     #[error("cannot listen on {address}")]
     Refused {
@@ -88,10 +97,19 @@ fn bind_once(ips: &[IpAddr], port: u16) -> Result<Bound, BindError> {
                 Some(first) if port == 0 => return Ok(Bound::OnlyFirst(first)),
                 _ => return Err(BindError::PortInUse { address, owner: owner_of(address) }),
             },
-            Err(source) => return Err(BindError::Refused { address, source }),
+            Err(source) => return Err(refused(address, source)),
         }
     }
     Ok(Bound::All(listeners))
+}
+
+/// Tells a sandbox that allows no such socket at all from an address that cannot be had.
+fn refused(address: SocketAddr, source: io::Error) -> BindError {
+    match rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None) {
+        // Out of descriptors, of memory: that is another matter.
+        Err(Errno::ACCESS | Errno::PERM | Errno::AFNOSUPPORT) => BindError::NoIp { address, source },
+        _ => BindError::Refused { address, source },
+    }
 }
 
 fn is(error: &io::Error, any_of: &[Errno]) -> bool {

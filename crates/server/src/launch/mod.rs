@@ -18,8 +18,9 @@ mod socket_activation;
 mod sockets;
 mod spawn;
 mod stop;
+mod surroundings;
 
-pub use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState};
+pub use beep_python_protocol::{Place, ServerEndpoint as Endpoint, ServerRecord, ServerState};
 pub use error::{LaunchError, RemoteError};
 pub use launcher::ServerLauncher;
 pub use listen::{BindError, bind_loopback};
@@ -33,3 +34,4 @@ pub use record::{
 };
 pub use socket_activation::{ActivatedSockets, ActivationError};
 pub use stop::{Stopped, stop};
+pub use surroundings::{Surroundings, Variables, surroundings_of};

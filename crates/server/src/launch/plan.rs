@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::launch::surroundings::Variables;
 use crate::unix_socket::name::PipeName;
 
 /// One server to start.
@@ -21,6 +22,8 @@ pub struct LaunchPlan {
     pub rpc: Option<u16>,
     /// Its working directory; that of this process when absent.
     pub directory: Option<PathBuf>,
+    /// Its variables; those of this process when absent.
+    pub variables: Option<Variables>,
     /// What follows `serve --id ID --log FILE` on its command line.
     pub arguments: Vec<String>,
     /// The read end of a pipe that becomes its standard input: the server ends when the other end is closed, for whatever

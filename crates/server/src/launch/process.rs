@@ -1,16 +1,32 @@
-//! Identifying a process: pids are reused, and start over when the machine does.
+//! Identifying a process: pids are reused, start over when the machine does, and mean other processes in other namespaces.
 
 use std::fs;
-use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use beep_python_protocol::Place;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// The line of `/proc/PID/stat`, if there is such a process.
 pub(super) fn stat_of(pid: u32) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/stat")).ok()
+    fs::read_to_string(format!("/proc/{}/stat", shown_as(pid)?)).ok()
 }
 
-/// The name of this run of the machine.
-pub(super) fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+/// The number under which `/proc` shows the process `pid`: another one where it is of another namespace, as in a sandbox that has
+/// ids of its own and the `/proc` of its host.
+fn shown_as(pid: u32) -> Option<u32> {
+    if fs::read_link("/proc/self").is_ok_and(|own| own == Path::new(&std::process::id().to_string())) {
+        return Some(pid);
+    }
+    let pid = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(Pid::from_raw)?;
+    let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", process.as_raw_fd())).ok()?;
+    about.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok())
+}
+
+/// Where this process runs.
+pub(super) fn here() -> Place {
+    Place::here(|path| fs::read_to_string(path).ok(), |path| fs::read_link(path).ok())
 }
 
 /// The command line of a process, blanks between its words, cut where it gets long.

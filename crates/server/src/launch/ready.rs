@@ -7,9 +7,10 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::ServerRecord;
+use beep_python_runtime::platform::open_pidfd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 /// Reports that the server is ready, or why it is not. Dropping it without a report means that the server died.
@@ -97,7 +98,7 @@ pub(super) enum ReadyOutcome {
 /// Waits for the line with which a server reports.
 pub(super) fn read_ready(child: &Child, mut ready_rx: File, within: Duration) -> io::Result<ReadyOutcome> {
     const LONGEST: usize = 1 << 20;
-    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let process = open_pidfd(Pid::from_child(child))?;
     let deadline = Instant::now() + within;
     let mut line = Vec::new();
     loop {

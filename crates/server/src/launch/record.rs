@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState, start_time};
 use beep_python_runtime::platform::{FileError, Home, HomeError, failed_to, replace_file};
 
-use crate::launch::process::{boot_id, stat_of};
+use crate::launch::process::{here, stat_of};
 use crate::unix_socket::socket::remove_left_over;
 
 /// What a server knows about itself; the system adds the rest.
@@ -25,6 +25,7 @@ pub struct NewRecord {
     pub token_file: PathBuf,
     pub arguments: Vec<String>,
     pub settings: BTreeMap<String, serde_json::Value>,
+    pub temporary: bool,
 }
 
 /// Why records cannot be worked with, or a server cannot be stopped.
@@ -61,6 +62,14 @@ pub enum RecordError {
         /// The servers.
         ids: Vec<String>,
     },
+    /// It may run on another machine or in another container.
+    #[error("server {id} was started {}: it cannot be reached from here", on(host.as_deref()))]
+    Elsewhere {
+        /// The server.
+        id: String,
+        /// The name of that machine.
+        host: Option<String>,
+    },
     /// The server's process cannot be signalled.
     #[error("cannot stop server {id}, process {pid}")]
     Signal {
@@ -81,15 +90,21 @@ pub enum RecordError {
     },
 }
 
+fn on(host: Option<&str>) -> String {
+    host.map_or_else(|| "elsewhere".to_owned(), |host| format!("elsewhere, on {host}"))
+}
+
 /// The record of a server that runs in this process, in the folder it is in now.
 pub fn record_of_this_process(new: NewRecord) -> Result<ServerRecord, RecordError> {
     let pid = std::process::id();
-    let started = stat_of(pid).as_deref().and_then(start_time).ok_or_else(|| io::ErrorKind::NotFound.into());
+    // Not by the pid: `/proc` may be that of another namespace.
+    let stat = fs::read_to_string("/proc/self/stat").map_err(RecordError::OwnProcess)?;
+    let started = start_time(&stat).ok_or_else(|| io::ErrorKind::InvalidData.into());
     Ok(ServerRecord {
         id: new.id,
         pid,
         start_time: started.map_err(RecordError::OwnProcess)?,
-        boot_id: boot_id().map_err(RecordError::OwnProcess)?,
+        place: here(),
         endpoints: new.endpoints,
         environment: new.environment,
         environment_path: new.environment_path,
@@ -100,6 +115,7 @@ pub fn record_of_this_process(new: NewRecord) -> Result<ServerRecord, RecordErro
         version: env!("CARGO_PKG_VERSION").to_owned(),
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
         arguments: new.arguments,
+        temporary: new.temporary,
         stopping: false,
         settings: new.settings,
     })
@@ -123,7 +139,7 @@ pub fn remove_record(home: &Home, record: &ServerRecord) -> Result<(), RecordErr
 
 /// How the server is now.
 pub fn state_of(record: &ServerRecord) -> ServerState {
-    record.state(boot_id().ok().as_deref(), stat_of(record.pid).as_deref())
+    record.state(&here(), stat_of(record.pid).as_deref())
 }
 
 /// All servers that have a record, in the order in which they were started. Records that cannot be understood are left
@@ -193,7 +209,10 @@ pub(super) fn path_of(home: &Home, id: &str) -> Result<PathBuf, RecordError> {
 }
 
 fn record_files(home: &Home) -> Result<Vec<PathBuf>, RecordError> {
-    let folder = home.servers()?;
+    let folder = match home.servers() {
+        Err(error) if error.is_missing_in_read_only() => return Ok(Vec::new()),
+        folder => folder?,
+    };
     let entries = fs::read_dir(&folder).map_err(failed_to("read", &folder))?;
     let is_record = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -7,8 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
+use beep_python_runtime::platform::open_pidfd;
 use rustix::io::{Errno, FdFlags};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::launch::socket_activation::FIRST_FD;
 use crate::launch::stop::ends_within;
@@ -89,8 +90,9 @@ fn inheritable_from(first: RawFd) -> io::Result<Vec<RawFd>> {
 pub(super) fn end(child: &mut Child) -> io::Result<ExitStatus> {
     const MOMENT: Duration = Duration::from_secs(1);
     let pid = Pid::from_child(child);
-    let process = pidfd_open(pid, PidfdFlags::empty())?;
-    if !ends_within(&process, MOMENT)? {
+    // Where its end cannot be awaited, it is killed at once.
+    let ended = open_pidfd(pid).ok().and_then(|process| ends_within(&process, MOMENT).ok());
+    if ended != Some(true) {
         let _ = kill_process_group(pid, Signal::KILL);
     }
     child.wait()

@@ -71,7 +71,8 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
         HostOperation::InterruptSession => {
             let m::InterruptSessionRequest { session_id, grace_ms, abort_queued, once } = message(body)?;
             let asked = InterruptRequest { grace_ms, abort_queued, once };
-            let InterruptResponse { outcome, aborted } = server.sessions.get(&session_id)?.interrupt(asked).await;
+            let InterruptResponse { outcome, aborted } =
+                server.sessions.get_until_ended(&session_id)?.interrupt(asked).await;
             encode(&m::InterruptSessionResponse { outcome: outcome.as_str().to_owned(), aborted })
         }
         HostOperation::RestartSession => {

@@ -6,32 +6,42 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use beep_python_runtime::platform::failed_to;
+use beep_python_runtime::platform::{error_chain, failed_to};
 
-use crate::unix_socket::error::PipeError;
+use crate::unix_socket::error::{MAX_PATH, PipeError};
 use crate::unix_socket::path::{PathKind, inspect_path, link_of};
 use crate::unix_socket::socket::SocketFile;
 
-/// A pipe that is ready to be served: its socket, and the link to it. Dropping it removes both files.
+/// A pipe that is ready to be served: its socket, and the link to it, if there can be one. Dropping it removes both files.
 #[derive(Debug)]
 pub struct Pipe {
     pub(super) listener: UnixListener,
     file: SocketFile,
-    pub(super) link: PathBuf,
+    pub(super) link: Option<PathBuf>,
 }
 
 impl Pipe {
     /// A pipe on the socket that [`bind_pipe`](super::bind_pipe) made, perhaps in another process.
     ///
     /// The link is made here. A link of ours whose server is dead is replaced, anything else that stands in its place is
-    /// left there, and is an error.
+    /// left there, and is an error: .NET clients would take it for this server. Without a link the pipe works all the same, by
+    /// its path: a folder for temporary files that is missing, full or read-only is no reason not to start.
     pub fn open(listener: UnixListener) -> Result<Pipe, PipeError> {
         let address = listener.local_addr().map_err(|_| PipeError::Unnamed)?;
         let socket = address.as_pathname().ok_or(PipeError::Unnamed)?;
         let file = SocketFile::at(socket)?;
         let link = link_of(socket).ok_or(PipeError::Unnamed)?;
-        let pipe = Pipe { listener, file, link };
-        make(&pipe.link, socket)?;
+        let fits = link.as_os_str().len() <= MAX_PATH;
+        let pipe = Pipe { listener, file, link: fits.then(|| link.clone()) };
+        let made = if fits { make(&link, socket) } else { Err(PipeError::PathTooLong { path: link }) };
+        match made {
+            Err(error @ PipeError::Foreign { .. }) => return Err(error),
+            Err(error) => {
+                let error = error_chain(&error);
+                tracing::warn!(%error, "there is no link for .NET clients: they find the pipe by the path of its socket only");
+            }
+            Ok(()) => {}
+        }
         Ok(pipe)
     }
 
@@ -44,6 +54,11 @@ impl Pipe {
     pub fn url(&self) -> String {
         format!("unix:{}", self.socket().display())
     }
+}
+
+/// Whether .NET clients find the socket at this path by the name of its pipe.
+pub fn is_linked(socket: &Path) -> bool {
+    link_of(socket).is_some_and(|link| fs::read_link(link).is_ok_and(|target| target == socket))
 }
 
 /// Makes the link again if it is gone: folders for temporary files are cleaned now and then.

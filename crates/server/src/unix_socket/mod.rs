@@ -21,7 +21,7 @@ mod serve;
 pub(crate) mod socket;
 mod write_buffer;
 
-pub use dotnet_link::Pipe;
+pub use dotnet_link::{Pipe, is_linked};
 pub use error::PipeError;
 pub use name::PipeName;
 pub use serve::serve;

@@ -41,7 +41,7 @@ async fn keep_link(pipe: Pipe, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             biased;
             () = shutdown_requested(&mut stop) => return,
-            _ = check.tick() => ensure_link(&pipe.link, pipe.socket()),
+            _ = check.tick() => pipe.link.iter().for_each(|link| ensure_link(link, pipe.socket())),
         }
     }
 }
@@ -78,7 +78,7 @@ mod tests {
         let home = Home::open(folder.path()).unwrap();
         let bound = bind_pipe(&home, &PipeName::random().unwrap()).unwrap();
         let pipe = Pipe::open(bound.into_listener().unwrap()).unwrap();
-        let (link, socket) = (pipe.link.clone(), pipe.socket().to_owned());
+        let (link, socket) = (pipe.link.clone().unwrap(), pipe.socket().to_owned());
         let (stop, stopping) = watch::channel(false);
         let keeping = tokio::spawn(keep_link(pipe, stopping));
         tokio::time::sleep(LINK_CHECK_INTERVAL / 2).await;

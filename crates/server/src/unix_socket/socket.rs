@@ -23,11 +23,8 @@ pub struct BoundPipe {
 /// Listens at the socket of this name. The socket of a dead server is replaced; that of a running server is an error.
 pub fn bind_pipe(home: &Home, name: &PipeName) -> Result<BoundPipe, PipeError> {
     let path = home.run()?.join(format!("{name}.sock"));
-    let link = link_of(&path).ok_or(PipeError::Unnamed)?;
-    for path in [&path, &link] {
-        if path.as_os_str().len() > MAX_PATH {
-            return Err(PipeError::PathTooLong { path: path.clone() });
-        }
+    if path.as_os_str().len() > MAX_PATH {
+        return Err(PipeError::PathTooLong { path });
     }
     let _alone = lock(&path)?;
     match inspect_path(&path)? {

@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use beep_python_client::{AnyBackend, Error, ErrorCode, Limits, SessionOptions};
+use beep_python_client::{
+    AnyBackend, CancelOutcome, Error, ErrorCode, InterruptRequest, Limits, SessionEvent, SessionOptions,
+};
 use beep_python_protocol::{Outcome, Problem};
+use futures_util::StreamExt;
 
 use crate::test_context::{Case, TestContext, cases};
 
@@ -13,6 +16,8 @@ pub const CASES: &[Case] = cases![
     restarting_a_busy_session_interrupts_it,
     code_that_does_not_stop_is_killed_with_its_session,
     an_isolated_call_is_answered_when_its_files_are_written,
+    the_end_of_a_session_may_take_its_drain,
+    an_interrupt_reaches_what_the_end_of_a_session_waits_for,
 ];
 
 /// Until it ends, a session with so much time for a call to stop.
@@ -135,4 +140,61 @@ async fn an_isolated_call_is_answered_when_its_files_are_written(context: &TestC
     assert_eq!(context.python.with_isolation().evaluate::<i64>(&code).await.expect("a result"), 7);
     assert!(folder.path().join("ended").exists());
     assert_eq!(std::fs::read_to_string(folder.path().join("text")).expect("a file"), "written");
+}
+
+/// The server's own would be 5 s.
+async fn the_end_of_a_session_may_take_its_drain(context: &TestContext) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = SessionOptions { drain_ms: Some(300), ..SessionOptions::default() };
+    let session = context.python.create_session_with(&options).await.expect("a session");
+    let mut events = context.python.session_events(&session).await.expect("followed");
+    let code = format!(
+        "import threading\nthreading.Thread(target=threading.Event().wait).start()\n\
+         import atexit; atexit.register(lambda: open({:?}, 'w')); None",
+        folder.path().join("ended").to_str().expect("UTF-8")
+    );
+    context.python.with_session(&session).evaluate::<()>(&code).await.expect("a thread");
+    context.python.delete_session(&session).await.expect("ended");
+    let mut told = String::new();
+    while let Some(Ok(event)) = events.next().await {
+        if let SessionEvent::Stderr(text) = event {
+            told.push_str(&text);
+        }
+    }
+    assert!(told.contains("the end of the session took longer than it may"), "{told}");
+    assert!(!folder.path().join("ended").exists());
+}
+
+/// As Ctrl-C does at the end of a program: a thread is waited for no longer, and functions of `atexit` run.
+async fn an_interrupt_reaches_what_the_end_of_a_session_waits_for(context: &TestContext) {
+    let options = SessionOptions { drain_ms: Some(60_000), ..SessionOptions::default() };
+    let session = context.python.create_session_with(&options).await.expect("a session");
+    let mut events = context.python.session_events(&session).await.expect("followed");
+    let code = "import atexit, sys, threading, time\n\
+                atexit.register(print, 'at exit')\n\
+                def wait():\n    print('waiting', flush=True)\n    while True: time.sleep(0.01)\n\
+                atexit.register(wait)\n\
+                main = threading.main_thread().ident\n\
+                def names(frame):\n    while frame: yield frame.f_code.co_name; frame = frame.f_back\n\
+                def work():\n    while '_shutdown' not in names(sys._current_frames()[main]): time.sleep(0.01)\n    print('joined', flush=True); stop.wait()\n\
+                stop = threading.Event()\n\
+                threading.Thread(target=work).start()";
+    context.python.with_session(&session).evaluate::<()>(code).await.expect("a thread");
+    let once = InterruptRequest { once: true, ..InterruptRequest::default() };
+    let (mut shown, mut interrupts) = (String::new(), 0);
+    let follow = async {
+        while let Some(Ok(event)) = events.next().await {
+            let SessionEvent::Stdout(text) = event else { continue };
+            shown.push_str(&text);
+            if text.contains("joined") || text.contains("waiting") {
+                interrupts += 1;
+                let answer = context.stranger().interrupt_session(&session, &once).await.expect("known until it ends");
+                assert_eq!(answer.outcome, CancelOutcome::Interrupted);
+            }
+        }
+    };
+    let (ended, ()) = tokio::join!(context.python.delete_session(&session), follow);
+    ended.expect("ended");
+    assert_eq!((shown.as_str(), interrupts), ("joined\nwaiting\nat exit\n", 2));
+    assert!(context.python.interrupt_session(&session, &once).await.is_err(), "it has ended");
 }

@@ -17,6 +17,7 @@ use crate::test_context::{Case, TestContext, cases};
 pub const CASES: &[Case] = cases![
     worker_killed_during_any_call_is_reported_and_replaced,
     worker_killed_between_stream_batches_is_reported,
+    worker_that_dies_between_calls_is_reported_once,
     worker_killed_during_a_large_response_is_reported,
     killed_isolated_worker_affects_no_session,
     worker_killed_during_inspection_is_reported,
@@ -259,7 +260,34 @@ const UNKIND: &[(&str, bool)] = &[
     ("import json\njson.dumps = json.loads = json.JSONEncoder = json.scanner = None", true),
     ("import builtins\nprint = builtins.print = None", true),
     ("import ctypes\nctypes.string_at(0)", false),
+    // What the host maps too.
+    (
+        "import ctypes, fcntl, os\npunch_hole = ctypes.CDLL(None).fallocate\nsize = ctypes.c_long(1 << 21)\n\
+         for n in range(3, 2000):\n    for do in (\n        lambda: os.ftruncate(n, 0), lambda: os.ftruncate(n, 1 << 40), lambda: fcntl.fcntl(n, 1033, 15),\n        \
+         lambda: os.posix_fallocate(n, 1 << 30, 1), lambda: os.lseek(n, 0, 2), lambda: punch_hole(n, 3, ctypes.c_long(0), size),\n    ):\n        \
+         try: do()\n        except OSError: pass",
+        true,
+    ),
 ];
+
+async fn worker_that_dies_between_calls_is_reported_once(context: &TestContext) {
+    let session = context.python.create_session().await.expect("a session");
+    let python = context.stranger().with_session(&session);
+    let killed = async || {
+        let pid = pid_of(&python, &session).await;
+        kill(pid);
+        gone(pid).await;
+        while python.get_session(&session).await.expect("known").pid.is_none_or(|now| now == pid) {}
+    };
+    killed().await;
+    python.evaluate::<()>("kept = 1").await.expect("no call has run in the worker that died: nothing is lost");
+    killed().await;
+    let told = problem(python.evaluate::<()>("ran = 1").await);
+    assert_eq!((told.code, told.started), (ErrorCode::WorkerDied, Some(false)), "{told:?}");
+    assert_eq!(told.death.expect("how").cause, Some(DeathCause::Killed));
+    assert!(!python.evaluate::<bool>("'kept' in globals() or 'ran' in globals()").await.expect("told once"));
+    python.delete_session(&session).await.expect("ended");
+}
 
 async fn unkind_code_harms_its_own_session_only(context: &TestContext) {
     context.python.evaluate::<()>("kept = 1").await.expect("set");

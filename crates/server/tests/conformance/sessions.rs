@@ -370,6 +370,14 @@ async fn sessions_are_set_up_again_after_each_start(context: &TestContext) {
     let broken = SessionOptions { setup: Some("1/0".into()), ..SessionOptions::default() };
     let told = host.create_session_with(&broken).await.expect_err("the setup raises");
     assert_eq!(told.exception().map(|error| error.kind.as_str()), Some("ZeroDivisionError"), "{told}");
+    let ends = SessionOptions { setup: Some("import os; os._exit(3)".into()), ..SessionOptions::default() };
+    let told = host.create_session_with(&ends).await.expect_err("the setup ends its process");
+    let Error::Host(problem) = &told else { panic!("{told:?}") };
+    assert_eq!(
+        (problem.code, problem.death.as_ref().and_then(|death| death.exit_code)),
+        (ErrorCode::WorkerDied, Some(3))
+    );
+    assert!(problem.detail.starts_with("the session's setup ended its process: worker "), "{told}");
     let wrong = SessionOptions { env: [("A=B".to_owned(), None)].into(), ..SessionOptions::default() };
     let told = host.create_session_with(&wrong).await.expect_err("no name");
     assert_eq!(told.code(), Some(ErrorCode::InvalidRequest), "{told}");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use beep_python_runtime::environment::Environment;
-use beep_python_server::launch::{ServerRecord, stop};
+use beep_python_server::launch::{RecordError, ServerRecord, ServerState, records, stop};
 use serde_json::json;
 
 use crate::async_runtime::block_on;
@@ -22,6 +22,16 @@ pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitSta
     let home = context.home()?;
     let environments = context.environments()?;
     let environment = environments.open(name)?;
+    // Before any server is stopped for nothing.
+    environments.check_use_is_known(name)?;
+    let all = records(&home)?;
+    let is_elsewhere = |(record, state): &&(ServerRecord, ServerState)| {
+        *state == ServerState::Elsewhere && record.environment_path == environment.path
+    };
+    if let Some((record, _)) = all.iter().find(is_elsewhere) {
+        return Err(RecordError::Elsewhere { id: record.id.clone(), host: record.place.host.clone() })
+            .with_context(|| format!("the environment \"{name}\" may be in use by server {}", record.id));
+    }
     let running = running_servers(&home)?;
     let (users, others): (Vec<_>, Vec<_>) =
         running.iter().map(|(record, _)| record).partition(|record| record.environment_path == environment.path);

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use beep_python_runtime::environment::{EnvironmentState, EnvironmentStatus, check_environment_name};
-use beep_python_server::launch::{RecordError, ServerRecord, ServerState};
+use beep_python_server::launch::{ServerRecord, ServerState};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use crate::server::lookup::running_servers;
 pub(super) fn list(context: &Context) -> Result<ExitStatus> {
     let mut environments = context.environments()?.list()?;
     environments.iter_mut().for_each(EnvironmentStatus::measure);
-    let servers = servers(context)?;
+    let servers = running_servers(&context.home()?)?;
     let json = environments.iter().map(|status| status_json(status, &servers)).collect();
     context.printer.result(json, || {
         if environments.is_empty() {
@@ -54,7 +54,7 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
             }
         }
     };
-    let servers = servers(context)?;
+    let servers = running_servers(&context.home()?)?;
     let (word, reason) = describe_state(&status.state);
     context.printer.result(status_json(&status, &servers), || {
         let mut rows =
@@ -76,14 +76,6 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
         }
     });
     Ok(if status.state == EnvironmentState::Healthy { ExitStatus::Success } else { ExitStatus::Failure })
-}
-
-/// The running servers; none in a read-only home, which cannot keep their records.
-fn servers(context: &Context) -> Result<Vec<(ServerRecord, ServerState)>> {
-    match running_servers(&context.home()?) {
-        Err(RecordError::Home(_)) => Ok(Vec::new()),
-        servers => Ok(servers?),
-    }
 }
 
 /// The servers that run in the environment or have sessions in it.

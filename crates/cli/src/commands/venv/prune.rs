@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use beep_python_runtime::environment::{EnvironmentError, EnvironmentStatus};
-use beep_python_runtime::platform::Home;
+use beep_python_runtime::platform::{Home, error_chain};
+use beep_python_server::launch::records;
 use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
 
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
-use crate::server::lookup::running_servers;
 use crate::terminal::confirm::confirm_deletion;
 
 /// `30d`, `12h`, `90m`, `45s`, `2w`.
@@ -58,6 +58,10 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
         }
         match environments.delete(&status.name) {
             Err(EnvironmentError::InUse { .. }) => continue,
+            Err(error @ EnvironmentError::UseUnknown { .. }) => {
+                context.printer.note(format_args!("notice: {}", error_chain(&error)));
+                continue;
+            }
             deleted => deleted?,
         }
         bytes += status.size_bytes.unwrap_or_default();
@@ -72,7 +76,7 @@ pub(super) fn prune(context: &Context, idle: Duration, yes: bool) -> Result<Exit
 
 fn in_use(home: &Home, status: &EnvironmentStatus) -> Result<bool> {
     Ok(!status.users.is_empty()
-        || running_servers(home)?.iter().any(|(record, _)| record.environment_path == status.path))
+        || records(home)?.iter().any(|(record, state)| state.may_be_alive() && record.environment_path == status.path))
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use crate::session::session::Session;
 use crate::session::shared::{cancel_slot, running};
 use crate::session::state::call_record::CancelTarget;
 use crate::session::state::calls::StopResult;
+use crate::session::state::effect::Effect;
+use crate::worker::shared_page::SLOT_OF_END;
 
 /// Cancels the calls of this id in these sessions, ends the subscriptions of it, and returns when they have ended, with the worst outcome of them.
 pub(crate) async fn cancel(sessions: Vec<Session>, request_id: &RequestId, grace: Option<Duration>) -> CancelOutcome {
@@ -63,14 +65,20 @@ pub(crate) fn press_ctrl_c_by_id(sessions: Vec<Session>, request_id: &RequestId)
 }
 
 impl Session {
-    /// Interrupts the running call, and returns when it has ended; where nothing runs, the streams that rest between two batches.
-    /// Those behind it may be cancelled first, so that none of them starts.
+    /// Interrupts the running call, and returns when it has ended; where nothing runs, the streams that rest between two batches, or
+    /// what a session waits for that ends: a thread, or a function of `atexit`. Calls behind it may be cancelled first, so that none
+    /// of them starts.
     pub async fn interrupt(&self, request: InterruptRequest) -> InterruptResponse {
         let InterruptRequest { grace_ms, abort_queued, once } = request;
         let mut running_on = Vec::new();
         let (mut aborted, mut resting) = (0, Vec::new());
         let found = self.inner.update(|state, link, effects| {
             let Some(current) = state.current_call(running(link)) else {
+                if let Some(link) = link.filter(|_| state.is_ending()) {
+                    link.page.press_ctrl_c(SLOT_OF_END);
+                    effects.push(Effect::Interrupt { since: None });
+                    return Some(Err(CancelOutcome::Interrupted));
+                }
                 resting = state.cancel_paused(None, Instant::now(), effects);
                 return None;
             };

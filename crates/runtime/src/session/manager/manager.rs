@@ -38,6 +38,8 @@ pub struct SessionManager {
     started_at: Instant,
     last_id: AtomicU64,
     sessions: Mutex<HashMap<String, Session>>,
+    /// Those that were deleted, and have not ended yet.
+    ending: Arc<Mutex<HashMap<String, Session>>>,
     expired: Mutex<ExpiredSessions>,
     /// The sessions of isolated calls, each of which ends with its call.
     pub(crate) isolated: Arc<Mutex<HashMap<String, Session>>>,
@@ -91,6 +93,7 @@ impl SessionManager {
             started_at: Instant::now(),
             last_id: AtomicU64::new(0),
             sessions: Mutex::default(),
+            ending: Arc::default(),
             expired: Mutex::default(),
             isolated: Arc::default(),
             worker_permits: Arc::new(Semaphore::new(capacity.workers.max(1))),
@@ -128,11 +131,18 @@ impl SessionManager {
         }
     }
 
+    /// As [`get`](SessionManager::get), also one that was deleted and has not ended yet.
+    pub fn get_until_ended(&self, id: &str) -> Result<Session, Problem> {
+        self.get(id).or_else(|unknown| self.ending.lock().expect("no panic while held").get(id).cloned().ok_or(unknown))
+    }
+
     /// A new, empty session; returns when its worker is ready. Options that are not given are the host's own.
     pub async fn create(&self, options: SessionOptions) -> Result<Session, Problem> {
-        let SessionOptions { environment, preload, env, setup, idle_timeout_ms, labels, limits } = options;
-        if idle_timeout_ms == Some(0) {
-            return Err(Problem::new(ErrorCode::InvalidRequest, "'idleTimeoutMs' must be at least 1"));
+        let SessionOptions { environment, preload, env, setup, idle_timeout_ms, drain_ms, labels, limits } = options;
+        for (name, given) in [("idleTimeoutMs", idle_timeout_ms), ("drainMs", drain_ms)] {
+            if given == Some(0) {
+                return Err(Problem::new(ErrorCode::InvalidRequest, format!("'{name}' must be at least 1")));
+            }
         }
         if let Some(bytes) = limits.memory_bytes.filter(|&bytes| bytes < LEAST_MEMORY_BYTES) {
             let detail = format!(
@@ -155,7 +165,7 @@ impl SessionManager {
         }
         let mut config = SessionConfig {
             limits: self.config.limits.with_overrides(&limits),
-            drain: self.config.drain,
+            drain: drain_ms.map_or(self.config.drain, Duration::from_millis),
             setup: setup_message(&env, setup.as_deref())?,
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),
             spin: self.config.spin.clone(),
@@ -226,8 +236,14 @@ impl SessionManager {
     pub async fn delete(&self, id: &str) -> Result<(), Problem> {
         let removed = self.sessions().remove(id);
         let session = removed.ok_or_else(|| self.unknown(id))?;
+        let ending = self.ending.clone();
+        ending.lock().expect("no panic while held").insert(id.to_owned(), session.clone());
         // On a task of its own: the client that asks may go away.
-        let _ = tokio::spawn(async move { session.end().await }).await;
+        let end = async move {
+            session.end().await;
+            ending.lock().expect("no panic while held").remove(session.id());
+        };
+        let _ = tokio::spawn(end).await;
         Ok(())
     }
 
@@ -252,8 +268,10 @@ impl SessionManager {
         let mut all: Vec<_> = self.sessions().drain().map(|(_, s)| s).collect();
         all.extend(self.isolated.lock().expect("no panic while held").drain().map(|(_, session)| session));
         all.push(self.default.clone());
-        let closing: Vec<_> =
-            all.into_iter().map(|session| tokio::spawn(async move { session.close(grace).await })).collect();
+        let close = |session: Session| tokio::spawn(async move { session.close(grace).await });
+        let mut closing: Vec<_> = all.into_iter().map(close).collect();
+        let ending: Vec<_> = self.ending.lock().expect("no panic while held").values().cloned().collect();
+        closing.extend(ending.into_iter().map(|session| tokio::spawn(async move { session.end_soon().await })));
         for closed in closing {
             let _ = closed.await;
         }

@@ -45,7 +45,7 @@ pub async fn execute_host_operation(
             to_json(&debug(&session, asked.install).await?)
         }
         HostOperation::InterruptSession => {
-            let session = sessions.get(&session_named(session, body)?)?;
+            let session = sessions.get_until_ended(&session_named(session, body)?)?;
             let asked = if body.trim_ascii().is_empty() { InterruptRequest::default() } else { from_json(body)? };
             to_json(&session.interrupt(asked).await)
         }

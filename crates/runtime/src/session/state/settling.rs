@@ -45,9 +45,10 @@ impl SessionState {
         }
     }
 
-    /// Notes that a worker was killed, if the host did so of its own accord.
+    /// Notes that a worker has ended that calls had run in, unless a client asked for that.
     pub(super) fn note_untold_loss(&mut self, death: &WorkerDeath, why: Option<KillReason>) {
-        if let Some(why @ (KillReason::LimitExceeded(_) | KillReason::WorkerStuck)) = why {
+        let by_itself = matches!(why, None | Some(KillReason::LimitExceeded(_) | KillReason::WorkerStuck));
+        if by_itself && self.stats.last_call_ended_at.is_some() {
             self.untold_loss = Some(UntoldLoss { death: death.clone(), why });
         }
     }
@@ -58,6 +59,6 @@ impl SessionState {
             return None;
         }
         let UntoldLoss { death, why } = self.untold_loss.take()?;
-        Some(worker_lost_error(&death, false, Some(why)).into())
+        Some(worker_lost_error(&death, false, why).into())
     }
 }

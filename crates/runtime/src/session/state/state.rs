@@ -27,7 +27,7 @@ pub(crate) struct SessionStats {
     pub(crate) epoch: u64,
     /// Since when no call is in progress.
     pub(super) idle_since: Instant,
-    /// When a call ended last.
+    /// When a call of this epoch ended last.
     pub(crate) last_call_ended_at: Option<Instant>,
     /// How the last worker ended.
     pub(crate) last_exit: Option<WorkerDeath>,
@@ -145,7 +145,7 @@ impl SessionState {
         };
         let epoch = self.stats.epoch;
         let kill_reason = self.stats.kill_reason.take();
-        let nobody_waits = self.calls.unanswered() == 0 && !self.is_settling();
+        let nobody_waits = self.calls.unanswered() == 0 && self.paused.len() == 0 && !self.is_settling();
         if nobody_waits {
             self.note_untold_loss(death, kill_reason);
         }
@@ -166,14 +166,15 @@ impl SessionState {
         self.paused.stop_all(&worker_lost_error(death, true, kill_reason));
         self.client_requests.clear();
         self.ends_by = None;
+        let goes_on = matches!(next, Lifecycle::Starting);
         self.stats = SessionStats {
-            epoch: epoch + 1,
+            epoch: epoch + u64::from(goes_on),
             idle_since: now,
             last_exit: Some(death.clone()),
             kill_reason: None,
-            last_call_ended_at: self.stats.last_call_ended_at,
+            last_call_ended_at: None,
         };
-        if matches!(next, Lifecycle::Starting) {
+        if goes_on {
             self.subscribers.restarted(session, epoch + 1, death);
         }
         self.enter(next, effects);
@@ -246,6 +247,11 @@ impl SessionState {
     /// By when the worker is to have ended, where it is to end.
     pub(crate) fn ends_by(&self) -> Option<Instant> {
         self.ends_by
+    }
+
+    /// Whether the worker ends as a program does: it has no calls any more.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_drained() && self.lifecycle.link().is_some()
     }
 
     /// Whether the worker has nothing to do any more, and is to end.

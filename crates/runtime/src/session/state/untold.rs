@@ -25,5 +25,5 @@ pub(crate) struct TooLarge {
 #[derive(Debug)]
 pub(crate) struct UntoldLoss {
     pub(super) death: WorkerDeath,
-    pub(super) why: KillReason,
+    pub(super) why: Option<KillReason>,
 }

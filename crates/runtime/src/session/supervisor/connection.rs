@@ -53,7 +53,6 @@ pub(crate) async fn run_worker(inner: &Arc<SessionInner>, ready: ReadyWorker) ->
 async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit {
     let (worker, stdio, page) = (ready.worker.clone(), ready.stdio.clone(), ready.page.clone());
     let _zygote = ready.zygote.clone(); // another may have taken its place
-    let began = Instant::now();
     let group = OwnGroup::of(worker.pid());
     apply_kernel_limits(worker.pid(), &inner.config.limits).await;
     let (requests, host) = (Arc::new(WriteQueue::default()), Arc::new(WriteQueue::default()));
@@ -80,7 +79,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
     if death.is_none() {
         worker.kill_orphans(); // as a rule its zygote does so, to which they fall
     }
-    report_exit(inner, &worker, (death, group), &stdio, began)
+    report_exit(inner, &worker, (death, group), &stdio)
 }
 
 fn spawn_tasks(inner: &Arc<SessionInner>, ready: ReadyWorker, link: Link) -> (WorkerTasks, oneshot::Receiver<Death>) {
@@ -130,9 +129,8 @@ fn report_exit(
     worker: &Worker,
     (death, group): (Option<Death>, Option<OwnGroup>),
     stdio: &StdioPump,
-    began: Instant,
 ) -> WorkerExit {
-    let has_answered = inner.read(|state, _| state.stats().last_call_ended_at.is_some_and(|ended| ended >= began));
+    let has_answered = inner.read(|state, _| state.stats().last_call_ended_at.is_some());
     let (kill_reason, closing) = inner.read(|state, _| (state.stats().kill_reason, state.lifecycle().is_closing()));
     let exit = describe_exit(worker.pid(), death, stdio.last_words(), group.as_ref(), kill_reason.is_some());
     // What exceeds a limit while nothing runs will do so again as soon as it is replaced.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beep_python_memory::Memory;
-use beep_python_protocol::{DataDescriptor, ErrorCode, Problem, PythonException};
+use beep_python_protocol::{DataDescriptor, ErrorCode, Problem, PythonException, WorkerDeath};
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::session::shared::SessionInner;
+use crate::session::supervisor::exit_report::describe_exit;
 use crate::session::supervisor::lifecycle::closing;
 use crate::session::supervisor::stdio::StdioPump;
 use crate::worker::data_ledger::DataLedger;
@@ -146,10 +147,19 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
         if let Some(setup) = &inner.config.setup
             && let Err(error) = set_up(inner, setup, &mut requests, &mut answers).await
         {
-            worker.kill();
-            let _ = timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await;
+            let has_ended = matches!(error, ZygoteError::WorkerExited(_));
+            let by_itself = has_ended && timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await.is_ok();
+            if !by_itself {
+                worker.kill();
+                let _ = timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await;
+            }
             stdio.drain(inner);
-            return Err(error);
+            if !has_ended {
+                return Err(error);
+            }
+            let death = timeout(STDERR_DRAIN_TIMEOUT, death).await.ok().and_then(Result::ok);
+            let death = describe_exit(worker.pid(), death, stdio.last_words(), None, !by_itself);
+            return Err(ZygoteError::Setup(Box::new(ended_in_setup(death))));
         }
         tracing::debug!(pid = worker.pid(), epoch, took = ?began.elapsed(), "a worker is ready");
         return Ok(ReadyWorker { worker: Arc::new(worker), requests, answers, stdio, page, host, data, death, zygote });
@@ -210,12 +220,17 @@ async fn set_up(
         Ok(Some(WorkerMessage::Answer { answer: WorkerAnswer::Exception(body), .. })) => {
             Err(ZygoteError::Setup(Box::new(setup_failure(&body.contiguous()))))
         }
-        Ok(_) => Err(ZygoteError::WorkerExited("it ended while it ran the session's setup".to_owned())),
+        Ok(_) => Err(ZygoteError::WorkerExited(String::new())),
         Err(_) => {
             let detail = format!("the session's setup did not end within {within:?}");
             Err(ZygoteError::Setup(Box::new(Problem::new(ErrorCode::DeadlineExceeded, detail))))
         }
     }
+}
+
+fn ended_in_setup(death: WorkerDeath) -> Problem {
+    let detail = format!("the session's setup ended its process: {death}");
+    Problem { death: Some(Box::new(death)), ..Problem::new(ErrorCode::WorkerDied, detail) }
 }
 
 fn setup_failure(body: &[u8]) -> Problem {

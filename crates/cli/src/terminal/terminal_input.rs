@@ -1,4 +1,4 @@
-//! Lines that the terminal does not show: passwords.
+//! Lines of a terminal that no editor reads: passwords, and what is typed on a dumb terminal.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -9,10 +9,11 @@ use super::line_editor::ReadLine;
 
 const CTRL_C: u8 = 3;
 
-/// The terminal, which shows nothing of what is typed until this is dropped.
-pub(crate) struct HiddenInput {
+/// A terminal that has other modes until this is dropped.
+pub(crate) struct TerminalInput {
     terminal: File,
     modes: Termios,
+    hides: bool,
 }
 
 /// What Ctrl-C is meanwhile.
@@ -24,26 +25,37 @@ pub(crate) enum CtrlC {
     Key,
 }
 
-impl HiddenInput {
-    /// Shows the prompt. As in Python that is the terminal itself, whatever standard input is; none without a terminal.
-    pub(crate) fn begin(prompt: &str, ctrl_c: CtrlC) -> Option<HiddenInput> {
-        let (mut terminal, modes) = ["/dev/tty", "/dev/stdin"].into_iter().find_map(|path| {
+impl TerminalInput {
+    /// Shows the prompt, and nothing of what is typed. As in Python that is the terminal itself, whatever standard input is; none
+    /// without a terminal.
+    pub(crate) fn hidden(prompt: &str, ctrl_c: CtrlC) -> Option<TerminalInput> {
+        // What was typed before is not meant for it.
+        let input = TerminalInput::begin(&["/dev/tty", "/dev/stdin"], true, ctrl_c, OptionalActions::Flush)?;
+        input.reader().ok()?.write_all(prompt.as_bytes()).ok()?;
+        Some(input)
+    }
+
+    /// Standard input, where Ctrl-C ends a line as a key does; none where it is no terminal.
+    pub(crate) fn visible() -> Option<TerminalInput> {
+        TerminalInput::begin(&["/dev/stdin"], false, CtrlC::Key, OptionalActions::Drain)
+    }
+
+    fn begin(paths: &[&str], hides: bool, ctrl_c: CtrlC, typed: OptionalActions) -> Option<TerminalInput> {
+        let (terminal, modes) = paths.iter().find_map(|path| {
             let terminal = File::options().read(true).write(true).open(path).ok()?;
             let modes = tcgetattr(&terminal).ok()?;
             Some((terminal, modes))
         })?;
-        let mut hidden = modes.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        if ctrl_c == CtrlC::Key {
-            hidden.local_modes.remove(LocalModes::ISIG);
-            hidden.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+        let mut changed = modes.clone();
+        if hides {
+            changed.local_modes.remove(LocalModes::ECHO);
         }
-        // What was typed before is not meant for it.
-        tcsetattr(&terminal, OptionalActions::Flush, &hidden).ok()?;
-        let input = HiddenInput { terminal, modes };
-        terminal = input.reader().ok()?;
-        terminal.write_all(prompt.as_bytes()).ok()?;
-        Some(input)
+        if ctrl_c == CtrlC::Key {
+            changed.local_modes.remove(LocalModes::ISIG);
+            changed.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+        }
+        tcsetattr(&terminal, typed, &changed).ok()?;
+        Some(TerminalInput { terminal, modes, hides })
     }
 
     /// The terminal, for [`read_line`].
@@ -52,10 +64,12 @@ impl HiddenInput {
     }
 }
 
-impl Drop for HiddenInput {
+impl Drop for TerminalInput {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.modes);
-        let _ = self.terminal.write_all(b"\n"); // in place of the one that ended the line
+        if self.hides {
+            let _ = self.terminal.write_all(b"\n"); // in place of the one that ended the line
+        }
     }
 }
 

@@ -1,0 +1,104 @@
+//! `restart`: the server comes back as it was, or goes on.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use super::test_home::{CommandOutput, TestHome, signal, wait_until};
+
+/// Every file in a folder that has this text.
+fn files_with(folder: &Path, text: &str) -> Vec<String> {
+    let found = std::process::Command::new("grep").args(["-rl", "--", text]).arg(folder).output().unwrap();
+    String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn server_that_could_not_start_again_is_left_running() {
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
+    let folder = home.directory().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let mut start = home.command(&["start", "http", "pipe", "--port", "0", "--venv", "mine", "--json"]);
+    let server = CommandOutput::from(start.current_dir(&folder).output().unwrap());
+    let server: serde_json::Value = serde_json::from_str(&server.stdout).unwrap();
+    home.success(&["eval", "--session", "default", "x = 42"]);
+    let environment = home.root().join("environments/mine");
+    let broken = [
+        (environment.clone(), "is not a virtual environment"),
+        (environment.join("bin"), "is not a virtual environment"),
+        (environment.join("pyvenv.cfg"), "is not a virtual environment"),
+        (home.root().join("token"), "the token file "),
+    ];
+    let refused = |why: &str| {
+        let output = home.run(&["restart"]);
+        let id = server["id"].as_str().unwrap();
+        let expected = format!("error: server {id} could not start again, so it was left running\n");
+        assert!(output.code == Some(1) && output.stderr.starts_with(&expected), "{why}: {output:?}");
+        assert!(output.stderr.contains(why), "{why}: {output:?}");
+        let listed = home.json(&["status"]);
+        assert_eq!((listed.as_array().unwrap().len(), &listed[0]["pid"]), (1, &server["pid"]));
+    };
+    for (path, why) in broken {
+        let aside = home.directory().join("aside");
+        fs::rename(&path, &aside).unwrap();
+        if path.ends_with("token") {
+            fs::write(&path, "no token").unwrap();
+        }
+        refused(why);
+        fs::rename(&aside, &path).unwrap();
+        assert_eq!(home.success(&["eval", "--session", "default", "x"]), "42\n");
+    }
+    fs::remove_dir(&folder).unwrap();
+    refused("the server cannot start in the folder ");
+    fs::create_dir(&folder).unwrap();
+    assert_eq!(home.json(&["restart"])["endpoints"], server["endpoints"]);
+}
+
+#[test]
+fn restarted_server_has_its_own_folder_and_variables() {
+    let home = TestHome::with_runtime();
+    let [first, moved, other] = ["first", "moved", "other"].map(|name| home.directory().join(name));
+    fs::create_dir(&first).unwrap();
+    fs::create_dir(&other).unwrap();
+    let tmp = home.directory().join("tmp");
+    fs::create_dir(&tmp).unwrap();
+    let secret = "a secret that no file may have";
+    let mut start = home.command(&["start", "http", "pipe", "--port", "0"]);
+    start.current_dir(&first).env("MY_TOKEN", secret).env("TMPDIR", &tmp).env_remove("ONLY_OF_THE_SHELL");
+    assert!(start.output().unwrap().status.success());
+    // What is gone is no reason not to come back, if it can do without.
+    fs::remove_dir_all(&tmp).unwrap();
+    fs::rename(&first, &moved).unwrap();
+    for _ in 0..2 {
+        let mut restart = home.command(&["restart"]);
+        restart.current_dir(&other).env("MY_TOKEN", "another").env("ONLY_OF_THE_SHELL", "1");
+        let output = CommandOutput::from(restart.output().unwrap());
+        assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""), "{output:?}");
+        let code = "import os; print(os.environ['MY_TOKEN'], os.environ.get('ONLY_OF_THE_SHELL'), os.environ['TMPDIR'], os.getcwd(), sep='\\n')";
+        let expected = format!("{secret}\nNone\n{}\n{}\n", tmp.display(), moved.display());
+        assert_eq!(home.success(&["eval", code]), expected);
+    }
+    assert_eq!(files_with(home.directory(), secret), [""; 0]);
+}
+
+#[test]
+fn killed_server_restarts_with_the_variables_of_the_shell_and_says_so() {
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    let id = server["id"].as_str().unwrap();
+    signal(server["pid"].as_u64().unwrap(), Signal::KILL);
+    wait_until("it is gone", || home.json(&["status"])[0]["state"] == "dead");
+    let environment = home.root().join("environments/runtime-host");
+    let aside = home.directory().join("aside");
+    fs::rename(&environment, &aside).unwrap();
+    let output = home.run(&["restart", id]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert_eq!(home.json(&["status"])[0]["id"], id, "its record stays, for another attempt");
+    fs::rename(&aside, &environment).unwrap();
+    let mut restart = home.command(&["restart", id]);
+    let output = CommandOutput::from(restart.env("MY_TOKEN", "of here").output().unwrap());
+    let notice = format!("notice: server {id} is gone, and its variables with it: it gets those of here\n");
+    assert_eq!((output.code, output.stderr), (Some(0), notice));
+    assert_eq!(home.success(&["eval", "import os; os.environ['MY_TOKEN']"]), "of here\n");
+}
