@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::printer::Printer;
 use crate::terminal::detect::clear_line;
-use crate::terminal::line_editor::ReadLine;
+use crate::terminal::read_line::ReadLine;
 use crate::terminal::terminal_input::{CtrlC, TerminalInput, read_line};
 
 /// How many bytes are buffered where the reader is slower than the code prints.

@@ -17,7 +17,7 @@ use super::screen::Screen;
 use crate::context::Context;
 use crate::ctrl_c::{INTERRUPTS, pass};
 use crate::import_hint::import_hint;
-use crate::terminal::line_editor::ReadLine;
+use crate::terminal::read_line::ReadLine;
 
 /// Creates the object in the session that helps the prompt.
 const HELPER: &str = "__import__('beep_python._prompt', fromlist=['Prompt']).Prompt()";

@@ -19,7 +19,8 @@ use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
 use crate::terminal::echo_guard::EchoGuard;
-use crate::terminal::line_editor::{EditorHooks, LineEditor, ReadLine};
+use crate::terminal::line_editor::{EditorHooks, LineEditor};
+use crate::terminal::read_line::ReadLine;
 
 const HISTORY: &str = "python-history";
 

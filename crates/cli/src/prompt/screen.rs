@@ -8,7 +8,8 @@ use crate::color::{FAINT, paint};
 use crate::printer::Printer;
 use crate::terminal::above_line::AboveLine;
 use crate::terminal::detect::clear_line;
-use crate::terminal::line_editor::{LineEditor, ReadLine};
+use crate::terminal::line_editor::LineEditor;
+use crate::terminal::read_line::ReadLine;
 use crate::terminal::terminal_input::{CtrlC, TerminalInput, read_line};
 
 const GOES_ON: &str =

@@ -17,20 +17,11 @@ use reedline::{
 
 use super::above_line::{AboveLine, LOOK_INTERVAL};
 use super::detect::is_dumb;
+use super::read_line::ReadLine;
 use super::terminal_input::{TerminalInput, read_line};
 
 const COMPLETION: &str = "completion";
 const MAX_HISTORY: usize = 5000;
-
-/// The outcome of reading a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum ReadLine {
-    Line(String),
-    /// Ctrl-C: the line is discarded.
-    Interrupted,
-    /// Ctrl-D, or the end of input.
-    EndOfInput,
-}
 
 /// For an incomplete line the indentation of its next line, else none.
 pub(crate) type ContinuationIndent = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;

@@ -6,6 +6,7 @@ pub(crate) mod confirm;
 pub(crate) mod detect;
 pub(crate) mod echo_guard;
 pub(crate) mod line_editor;
+pub(crate) mod read_line;
 mod rows;
 pub(crate) mod select;
 pub(crate) mod shell_words;

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-use super::line_editor::ReadLine;
+use super::read_line::ReadLine;
 
 const CTRL_C: u8 = 3;
 
