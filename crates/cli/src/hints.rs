@@ -14,7 +14,7 @@ use beep_python_server::unix_socket::PipeError;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::server::lookup::running_servers;
-use crate::terminal::shell_words::{quote, sh_quote};
+use crate::terminal::shell_words::sh_quote;
 
 /// A hint for the first error in the chain that has one.
 pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<String> {
@@ -135,7 +135,7 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         EnvironmentError::UseUnknown { path, .. } => {
             format!(
                 "when no process uses it any more, delete its folder yourself: rm -r {}",
-                quote(&path.to_string_lossy())
+                sh_quote(&path.to_string_lossy())
             )
         }
         EnvironmentError::Damaged { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
@@ -217,7 +217,7 @@ fn home(error: &HomeError) -> Option<String> {
         HomeError::Exposed { path, .. } => {
             format!(
                 "take that away (`chmod go-w {}`), or set BEEP_PYTHON_HOME to a folder of your own",
-                quote(&path.to_string_lossy())
+                sh_quote(&path.to_string_lossy())
             )
         }
     })
