@@ -14,9 +14,12 @@ mod cli {
     mod errors;
     mod eval;
     mod index;
+    mod installers;
     mod killed;
     mod logging;
+    mod mending;
     mod packages;
+    mod project;
     mod prompt;
     mod providers;
     mod quickstart;
@@ -24,6 +27,7 @@ mod cli {
     mod servers;
     mod sessions;
     mod source_text;
+    mod sources;
     mod stdin;
     mod surroundings;
     mod terminal;

@@ -5,7 +5,7 @@ use beep_python_runtime::environment::Requirements;
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::describe::{environment_json, packages_json};
-use super::install::say_installed;
+use super::install::{say_installed, say_notices};
 use crate::context::Context;
 use crate::environment::interpreter_for;
 use crate::exit_status::ExitStatus;
@@ -46,5 +46,6 @@ pub(super) fn create(
         }
         context.printer.line(format_args!("Activate it with:  . {path}/bin/activate"));
     });
+    installed.iter().for_each(|installed| say_notices(context, installed));
     Ok(ExitStatus::Success)
 }

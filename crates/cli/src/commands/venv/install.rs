@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Installed, Requirements};
-use serde_json::json;
+use beep_python_runtime::environment::{Installed, OwedPackage, Package, Requirements};
+use serde_json::{Value, json};
 
 use super::describe::{package_list, packages_json};
 use crate::context::Context;
@@ -12,8 +12,17 @@ use crate::environment::environment_for;
 use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
-pub(super) fn install(context: &Context, name: &str, packages: &[String], files: &[PathBuf]) -> Result<ExitStatus> {
+pub(super) fn install(
+    context: &Context,
+    name: &str,
+    packages: &[String],
+    editable: &[String],
+    files: &[PathBuf],
+) -> Result<ExitStatus> {
     let mut wanted = Requirements::new(packages)?;
+    for package in editable {
+        wanted = wanted.and_editable(package)?;
+    }
     for file in files {
         wanted = wanted.and_file(file)?;
     }
@@ -27,8 +36,11 @@ pub(super) fn install(context: &Context, name: &str, packages: &[String], files:
         "installed": packages_json(&installed.packages),
         "changed": packages_json(&installed.changed),
         "tool": installed.tool,
+        "owed": owed_json(&installed),
+        "notices": installed.notices,
     });
     context.printer.result(json, || say_installed(context, &environment.name, &installed));
+    say_notices(context, &installed);
     Ok(ExitStatus::Success)
 }
 
@@ -39,6 +51,25 @@ pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed
         }
         false => context.printer.line(format_args!("Installed into {name}: {}", package_list(&installed.changed))),
     }
+}
+
+/// What the user should know beside the result.
+pub(super) fn say_notices(context: &Context, installed: &Installed) {
+    for notice in &installed.notices {
+        context.printer.note(format_args!("notice: {notice}"));
+    }
+    for OwedPackage { package, reason } in &installed.owed {
+        let Package { name, version } = package;
+        context
+            .printer
+            .note(format_args!("notice: {name} {version} is damaged, and cannot be installed again: {reason}"));
+    }
+}
+
+pub(super) fn owed_json(installed: &Installed) -> Value {
+    let owed = installed.owed.iter();
+    owed.map(|owed| json!({"name": owed.package.name, "version": owed.package.version, "reason": owed.reason}))
+        .collect()
 }
 
 pub(super) fn uninstall(context: &Context, name: &str, packages: &[String]) -> Result<ExitStatus> {

@@ -50,6 +50,7 @@ pub(super) fn sync(context: &Context, name: &str, file: Option<&Path>) -> Result
         "changed": packages_json(&synced.changed),
         "removed": packages_json(&synced.removed),
         "tool": synced.tool,
+        "notices": synced.notices,
     });
     context.printer.result(json, || {
         let say = |done: &str, packages: &[Package]| {
@@ -63,5 +64,8 @@ pub(super) fn sync(context: &Context, name: &str, file: Option<&Path>) -> Result
             context.printer.line(format_args!("Nothing to do, {} matches the lock", environment.name));
         }
     });
+    for notice in &synced.notices {
+        context.printer.note(format_args!("notice: {notice}"));
+    }
     Ok(ExitStatus::Success)
 }

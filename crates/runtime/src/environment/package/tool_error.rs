@@ -6,6 +6,7 @@ use super::error::PackageError;
 use super::installed::normal;
 use super::requirement::Requirements;
 use super::tool_output::UNTRUSTED_CERTIFICATE;
+use crate::platform::mask_credentials;
 
 /// The error of a tool that refused.
 pub(super) fn tool_failure(
@@ -15,6 +16,7 @@ pub(super) fn tool_failure(
     status: ExitStatus,
     stderr_tail: String,
 ) -> PackageError {
+    let stderr_tail = mask_credentials(&stderr_tail);
     let reason = reason(tool, &stderr_tail);
     // When the reason names only a dependency, earlier lines name the required package.
     let package = package_in(&reason, wanted).or_else(|| package_in(&stderr_tail, wanted));
