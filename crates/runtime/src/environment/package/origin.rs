@@ -94,8 +94,8 @@ impl DirectUrl {
     }
 
     fn compare(&self, wanted: &Url, editable: bool) -> Comparison {
-        let wanted = Parts::of(wanted.as_str());
-        let own = Parts::of(&self.url);
+        let wanted = Parts::of(wanted.as_str(), false);
+        let own = Parts::of(&self.url, self.vcs_info.is_some());
         let is_vcs = |vcs: &VcsInfo| wanted.vcs.as_ref() == Some(&vcs.vcs);
         let subdirectory = self.subdirectory.clone().or_else(|| own.subdirectory.clone()).map(|path| trimmed(&path));
         let same = own.place == wanted.place
@@ -142,7 +142,8 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(text: &str) -> Parts {
+    /// A repository's URL has `git+` before it in a requirement only.
+    fn of(text: &str, is_repository: bool) -> Parts {
         let (before, fragment) = text.split_once('#').unwrap_or((text, ""));
         let schemes = ["git", "hg", "svn", "bzr"];
         let vcs = before.split_once('+').filter(|(vcs, rest)| schemes.contains(vcs) && rest.contains("://"));
@@ -155,7 +156,8 @@ impl Parts {
         {
             (address, revision) = (rest, Some(after.to_owned()));
         }
-        let mut parts = Parts { place: place(address, vcs.is_some()), vcs, revision, ..Parts::default() };
+        let mut parts =
+            Parts { place: place(address, is_repository || vcs.is_some()), vcs, revision, ..Parts::default() };
         for (key, value) in fragment.split('&').filter_map(|pair| pair.split_once('=')) {
             match key {
                 "subdirectory" => parts.subdirectory = Some(trimmed(value)).filter(|path| !path.is_empty()),
