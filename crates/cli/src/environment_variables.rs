@@ -23,6 +23,10 @@ pub(crate) const VARIABLES: &[EnvironmentVariable] = &[
     variable("BEEP_PYTHON_INSTALL_MIRROR", "Download Python runtimes from this URL or folder, as --mirror does"),
     variable("BEEP_PYTHON_CATALOGUE", "The list of runtimes to download, a file or URL, instead of the built-in one"),
     variable("BEEP_PYTHON_UV", "The path of the uv that installs packages, or `never` to use pip"),
+    variable(
+        "BEEP_PYTHON_LOCK_TIMEOUT",
+        "How many seconds to wait while another process changes an environment's packages [default: 3600]",
+    ),
     variable(PROVIDERS, "A second providers.toml, which takes precedence over the one in the home"),
     variable("BEEP_PYTHON_ACCELERATOR", "`cuda`, `rocm`, `vulkan` or `cpu`, instead of what the machine shows"),
     variable(NO_COLOR, "Turns colors off"),

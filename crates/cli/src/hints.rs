@@ -151,6 +151,9 @@ fn environment(error: &EnvironmentError) -> Option<String> {
 fn packages(error: &PackageError) -> Option<String> {
     Some(match error {
         PackageError::Home(error) => return home(error),
+        PackageError::Unavailable { .. } => {
+            "`beep-python venv uninstall NAME PACKAGE` gives it up; `beep-python venv repair NAME` tries again".into()
+        }
         PackageError::NotALock { .. } => "`beep-python venv lock NAME` writes one".into(),
         PackageError::Refused { stderr_tail, .. } if is_certificate_error(stderr_tail) => CERTIFICATES.into(),
         PackageError::Refused { stderr_tail, .. } if stderr_tail.contains("No space left on device") => {

@@ -22,12 +22,15 @@ mod cli {
     mod index;
     mod inherited_signals;
     mod install_options;
+    mod installers;
     mod killed;
     mod locks;
     mod logging;
+    mod mending;
     mod messages;
     mod packages;
     mod preload;
+    mod project;
     mod prompt;
     mod providers;
     mod quickstart;
@@ -37,6 +40,7 @@ mod cli {
     mod servers;
     mod sessions;
     mod source_text;
+    mod sources;
     mod stdin;
     mod surroundings;
     mod terminal;

@@ -148,6 +148,9 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
         let (word, reason) = describe_state(&status.state);
         let problem = format!("{word}: {}", reason.unwrap_or_default());
         checks.push(match &status.state {
+            EnvironmentState::Healthy if !status.unmet.is_empty() => {
+                wrong(what, status.unmet.join("; "), format!("beep-python venv repair {}", status.name))
+            }
             EnvironmentState::Healthy => {
                 let version = status.record.as_ref().map(|record| record.python.to_string()).unwrap_or_default();
                 good(what, format!("runs, Python {version}"))

@@ -10,8 +10,8 @@ class VenvManager:
     """Virtual environments. Arguments of the constructor are accepted and ignored: there is one host.
 
     `progress`, if given, is called for each step with a dict: `stage` is "waiting", "resolving", "downloading",
-    "building" or "installing", `message` is a sentence for people, and `package`, `receivedBytes` and `totalBytes` are set
-    when known. Failures raise HostError.
+    "building" or "installing", `message` is a sentence for people, and `package`, `receivedBytes`, `totalBytes` and
+    `waitingFor` are set when known. Failures raise HostError.
     """
 
     def __init__(self, *ignored, **also_ignored):

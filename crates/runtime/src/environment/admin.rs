@@ -11,7 +11,7 @@ use super::package::installed::{Package, installed};
 use super::package::journal::lock_by_name;
 use super::package::scratch::Scratch;
 use crate::interpreter::Interpreter;
-use crate::platform::{CommandError, error_chain, run_command};
+use crate::platform::{CommandError, FileLock, error_chain, run_tool};
 
 /// The environment's name.
 const NAME: &str = "admin";
@@ -48,7 +48,8 @@ impl VenvManager {
     /// A package that cannot be installed is reported in the outcome. Only a failure of the environment itself is an
     /// error.
     pub fn admin(&self, interpreter: &Interpreter) -> Result<AdminOutcome, EnvironmentError> {
-        let _lock = lock_by_name(self, NAME)?;
+        let lock = lock_by_name(self, NAME)?;
+        let python = |environment: &Path, arguments: &[&str]| python(&lock, environment, arguments);
         let (environment, created) = self.ensure(NAME, interpreter)?;
         let mut missing = Vec::new();
         let lacks = |name: &str| {
@@ -77,11 +78,11 @@ impl VenvManager {
     }
 }
 
-fn python(environment: &Path, arguments: &[&str]) -> Result<(), String> {
+fn python(lock: &FileLock, environment: &Path, arguments: &[&str]) -> Result<(), String> {
     let scratch = Scratch::begin(environment).map_err(|error| error_chain(&error))?;
     let mut command = environment_python(environment);
     scratch.lend(&mut command);
-    match run_command(command.arg("-I").args(arguments), TIMEOUT) {
+    match run_tool(Some(lock), command.arg("-I").args(arguments), TIMEOUT, &mut |_| ()) {
         Ok(_) => Ok(()),
         // The error's own first line says only that the command failed.
         Err(CommandError::Failed { stderr_tail, .. }) if !stderr_tail.is_empty() => Err(stderr_tail),

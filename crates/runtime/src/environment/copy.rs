@@ -1,25 +1,21 @@
 //! Copying an environment with all its packages.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 
 use super::environment::Environment;
 use super::error::EnvironmentError;
 use super::layout;
 use super::manager::VenvManager;
 use super::name::check_environment_name;
-use super::package::journal::{Journal, lock_path};
+use super::package::journal::{Journal, lock_by_name};
 use super::package::scratch::Scratch;
 use super::record::{self, EnvironmentRecord};
+use super::relocate::{moved_from, relocate};
 use crate::interpreter::query;
-use crate::platform::{FileLock, Staging, failed_to};
+use crate::platform::{Staging, failed_to};
 
 impl VenvManager {
     /// Copies the environment `from` to `to`: the same Python and packages, with its own paths. Runs no tool and
@@ -28,7 +24,7 @@ impl VenvManager {
         check_environment_name(to)?;
         let source = self.open(from)?;
         let folder = self.folder()?;
-        let _packages = FileLock::acquire(lock_path(&folder, from, &source.path))?;
+        let _packages = lock_by_name(self, from)?;
         let unfit = |reason: &str| EnvironmentError::Damaged { name: from.into(), reason: reason.into() };
         if Journal::is_in(&source.path) {
             return Err(unfit("a change of its packages was interrupted"));
@@ -40,13 +36,16 @@ impl VenvManager {
         }
         let staging = Staging::begin(&folder, to)?;
         let (final_path, staged) = (staging.final_path(), staging.staged_path());
+        if moved_from(&source.path).is_some() {
+            return Err(unfit("it was moved"));
+        }
         if final_path.symlink_metadata().is_ok() {
             return Err(EnvironmentError::AlreadyExists { name: to.into(), path: final_path });
         }
         let record = EnvironmentRecord::new(to, &interpreter);
         let copied = layout::build(&staged, &final_path, &record, &interpreter)
             .and_then(|()| copy_beside(&source.path, &staged))
-            .and_then(|()| move_scripts(&source.path, &final_path, &staged));
+            .and_then(|()| relocate(&staged, &source.path, &final_path));
         copied.map_err(failed_to("copy the environment to", &final_path))?;
         staging.commit(&staged)?;
         tracing::info!(environment = to, from, "environment copied");
@@ -83,44 +82,4 @@ fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
 
 fn is_ours_alone(name: &str) -> bool {
     name.starts_with("beep-python.") && name.ends_with(".json") && name != record::FILE
-}
-
-/// Scripts of packages name their Python by its absolute path. Rewrites that path, and the scripts' entries in
-/// `RECORD`.
-fn move_scripts(from: &Path, to: &Path, folder: &Path) -> io::Result<()> {
-    let (Some(old), Some(new)) = (from.to_str(), to.to_str()) else { return Ok(()) };
-    let (old, new) = (format!("{old}/bin/"), format!("{new}/bin/"));
-    let mut moved = BTreeMap::new();
-    for entry in fs::read_dir(folder.join("bin"))?.flatten() {
-        let path = entry.path();
-        let Ok(text) = fs::read(&path).and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) else {
-            continue;
-        };
-        if !entry.file_type()?.is_file() || !text.starts_with("#!") || !text.contains(&old) {
-            continue;
-        }
-        let text = text.replace(&old, &new);
-        fs::write(&path, &text)?;
-        moved.insert(entry.file_name().to_string_lossy().into_owned(), text);
-    }
-    let Some(library) = layout::library(folder).filter(|_| !moved.is_empty()) else { return Ok(()) };
-    for entry in fs::read_dir(library)?.flatten() {
-        let list = entry.path().join("RECORD");
-        let Ok(text) = fs::read_to_string(&list) else { continue };
-        let line_of = |line: &str| {
-            let (path, _) = line.split_once(',')?;
-            let script = moved.get(path.strip_prefix("../../../bin/")?)?;
-            Some(format!(
-                "{path},sha256={},{}",
-                URL_SAFE_NO_PAD.encode(Sha256::digest(script.as_bytes())),
-                script.len()
-            ))
-        };
-        let lines: Vec<String> = text.lines().map(|line| line_of(line).unwrap_or_else(|| line.to_owned())).collect();
-        let changed = lines.join("\n") + "\n";
-        if changed != text {
-            fs::write(&list, changed)?;
-        }
-    }
-    Ok(())
 }

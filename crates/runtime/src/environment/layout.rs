@@ -13,8 +13,11 @@ use super::record::{self, EnvironmentRecord};
 use crate::interpreter::{Interpreter, Version};
 use crate::platform::{FileError, failed_to, replace_file, replace_link, run_command};
 
-/// Prints the facts that identify an environment's Python, one a line.
-const VERIFY: &str = "import sys; print(sys.prefix, sys.base_prefix, '%d.%d.%d' % sys.version_info[:3], sep='\\n')";
+/// Prints the facts that identify an environment's Python, each on a line of its own with a mark: `sitecustomize` and
+/// files of packages can print too.
+const VERIFY: &str =
+    "import sys; print('', sys.prefix, sys.base_prefix, '%d.%d.%d' % sys.version_info[:3], sep='\\n@beep-python@')";
+const MARK: &str = "@beep-python@";
 /// What says, in the place of pip, how packages are installed.
 const NO_PIP: &str = include_str!("../../data/pip.py");
 const VERIFY_TIMEOUT: Duration = Duration::from_secs(20);
@@ -103,7 +106,7 @@ pub(super) fn verify(folder: &Path, version: &Version, base_prefix: Option<&Path
     let output = run_command(environment_python(folder).args(["-I", "-c", VERIFY]), VERIFY_TIMEOUT)
         .map_err(|source| EnvironmentError::Unrunnable { path: folder.into(), source })?;
     let output = String::from_utf8_lossy(&output);
-    let mut lines = output.lines();
+    let mut lines = output.lines().filter_map(|line| line.strip_prefix(MARK));
     let mut check = |what, expected: String, same: &dyn Fn(&str, &str) -> bool| {
         let actual = lines.next().unwrap_or_default();
         if same(actual, &expected) {
@@ -132,7 +135,7 @@ pub(super) fn clear_python_env(command: &mut Command) {
     }
 }
 
-fn is_same_folder(a: &Path, b: &Path) -> bool {
+pub(super) fn is_same_folder(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
@@ -140,10 +143,11 @@ fn configuration(final_path: &Path, record: &EnvironmentRecord, interpreter: &In
     let home = interpreter.path.parent().unwrap_or(Path::new("/"));
     let mut text = format!(
         "home = {}\nimplementation = CPython\nversion = {}\nexecutable = {}\ninclude-system-site-packages = false\n\
-         command = beep-python venv create {}\nbeep-python = {}\n",
+         command = {}{}\nbeep-python = {}\n",
         one_line(home)?,
         interpreter.version,
         one_line(&interpreter.path)?,
+        record::CREATE,
         one_line(final_path)?,
         record.made_by,
     );

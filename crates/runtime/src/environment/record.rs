@@ -1,9 +1,12 @@
 //! The record that identifies an environment created by beep-python.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::interpreter::{Interpreter, Version};
@@ -11,6 +14,9 @@ use crate::platform::{error_chain, replace_file};
 
 /// The record's file name, in the environment's folder.
 pub(super) const FILE: &str = "beep-python.json";
+
+/// What stands before the path in the `command` of `pyvenv.cfg`.
+pub(super) const CREATE: &str = "beep-python venv create ";
 
 /// Who created an environment, and with which Python.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,10 +80,7 @@ impl EnvironmentRecord {
     fn from_configuration(folder: &Path) -> Option<EnvironmentRecord> {
         let path = folder.join("pyvenv.cfg");
         let text = fs::read_to_string(&path).ok()?;
-        let value = |key: &str| {
-            let mut pairs = text.lines().filter_map(|line| line.split_once('='));
-            pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())
-        };
+        let value = |key: &str| value_in(&text, key);
         let made_by = value("beep-python")?;
         let created = fs::metadata(&path).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some(EnvironmentRecord {
@@ -90,4 +93,20 @@ impl EnvironmentRecord {
             made_by,
         })
     }
+}
+
+/// The path that an environment was created at, if beep-python created it.
+pub(super) fn created_at(folder: &Path) -> Option<PathBuf> {
+    let path = folder.join("pyvenv.cfg");
+    // The file's time of access is the environment's last use, which looking is not. Only its owner may read it so.
+    let unnoticed = File::options().read(true).custom_flags(OFlags::NOATIME.bits() as i32).open(&path);
+    let mut text = String::new();
+    unnoticed.or_else(|_| File::open(path)).ok()?.read_to_string(&mut text).ok()?;
+    Some(value_in(&text, "command")?.strip_prefix(CREATE)?.into())
+}
+
+/// The value of a key of `pyvenv.cfg`.
+fn value_in(text: &str, key: &str) -> Option<String> {
+    let mut pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())
 }

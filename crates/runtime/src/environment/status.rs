@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::environment::Environment;
 use super::error::EnvironmentError;
 use super::manager::VenvManager;
+use super::package::check::unmet;
 use super::package::installed::{self, Package};
 use super::package::journal::{self, Journal};
 use super::record::{self, EnvironmentRecord};
+use super::relocate::moved_from;
 use super::{last_used, layout, usage_lock};
 use crate::interpreter::{Version, query};
 use crate::platform::{FileLock, Home, error_chain, failed_to};
@@ -44,6 +46,11 @@ pub enum EnvironmentState {
         /// The version now.
         is: Version,
     },
+    /// It was moved, or copied from elsewhere: its scripts and its activation still lead to its former path.
+    Moved {
+        /// Its former path.
+        from: PathBuf,
+    },
     /// Its own Python does not run, or reports other paths or another version.
     #[serde(rename = "does_not_run")]
     Unrunnable {
@@ -74,6 +81,10 @@ pub struct EnvironmentStatus {
     pub record: Option<EnvironmentRecord>,
     /// The installed packages, by name.
     pub packages: Vec<Package>,
+    /// The requirements of its packages that are not met: `beta 2.0 requires alpha>=3, which is not installed`. Empty
+    /// when they were not checked.
+    #[serde(default)]
+    pub unmet: Vec<String>,
     /// Its size on disk, in bytes; `None` when it was not measured.
     pub size_bytes: Option<u64>,
     /// When it was last used or changed, in seconds since 1970. File systems keep this to within a day.
@@ -127,6 +138,10 @@ pub(super) fn quick_status(home: &Home, name: &str, path: &Path) -> EnvironmentS
     };
     let state = match state {
         EnvironmentState::Healthy if is_interrupted(home, name, path) => interrupted(),
+        EnvironmentState::Healthy => match moved_from(path) {
+            Some(from) => EnvironmentState::Moved { from },
+            None => EnvironmentState::Healthy,
+        },
         state => state,
     };
     let packages = layout::library(path).map(|library| installed::installed(&library)).unwrap_or_default();
@@ -138,6 +153,7 @@ pub(super) fn quick_status(home: &Home, name: &str, path: &Path) -> EnvironmentS
         state,
         record,
         packages,
+        unmet: Vec::new(),
         size_bytes: None,
         last_used,
         users,
@@ -169,13 +185,15 @@ pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentSt
         let named = |damaged: installed::Damaged| format!("{} {}", damaged.package.name, damaged.package.version);
         let found: Vec<String> = installed::damaged(&library, false).into_iter().map(named).collect();
         match &mut status.state {
-            EnvironmentState::PackagesDamaged { damaged, .. } => *damaged = found,
             _ if found.is_empty() => {}
             state => {
                 let reason = format!("files are missing of {}", found.join(", "));
                 *state = EnvironmentState::PackagesDamaged { reason, damaged: found };
             }
         }
+    }
+    if let Ok(environment) = Environment::at(path.into(), name.into(), status.record.clone()) {
+        status.unmet = unmet(&environment).iter().map(ToString::to_string).collect();
     }
     status.measure();
     status

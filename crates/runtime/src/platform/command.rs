@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use rustix::process::Pid;
 use super::credentials::mask_credentials;
 use super::lock::FileLock;
 use super::pidfd::open_pidfd;
+use super::process_group::ProcessGroup;
 
 /// How many bytes of each stream are captured, at least: the last ones.
 const MAX_CAPTURED: usize = 1 << 20;
@@ -57,19 +59,19 @@ pub fn run_command(command: &mut Command, timeout: Duration) -> Result<Vec<u8>, 
     run(command.stdin(Stdio::null()), timeout, &mut |_| ())
 }
 
-/// Runs a command that changes what a lock protects. The lock is held until the command ends, even if this process dies
-/// first. Each line of its output, of either stream, goes to `on_line` at once.
-pub fn run_command_holding(
-    lock: &FileLock,
+/// Runs a tool: a command that starts others, such as builds. All of them end with the tool, with the timeout, and with
+/// this process, however that ends; until then they hold the lock. Each line of the tool's output, of either stream,
+/// goes to `on_line` at once.
+pub fn run_tool(
+    lock: Option<&FileLock>,
     command: &mut Command,
     timeout: Duration,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Vec<u8>, CommandError> {
-    let input = lock.as_input().map_err(|source| CommandError::Spawn { command: display_command(command), source })?;
-    let done = run(command.stdin(input), timeout, on_line);
-    // Otherwise `command` would hold the lock until it is dropped.
-    command.stdin(Stdio::null());
-    done
+    let broken = |source| CommandError::Spawn { command: display_command(command), source };
+    let group = ProcessGroup::begin(lock).map_err(broken)?;
+    command.process_group(group.id());
+    run(command.stdin(Stdio::null()), timeout, on_line)
 }
 
 fn run(command: &mut Command, timeout: Duration, on_line: &mut dyn FnMut(&str)) -> Result<Vec<u8>, CommandError> {
@@ -279,9 +281,30 @@ mod tests {
         let script = "printf 'on'; printf 'e\\ntwo\\n\\nthr' >&2; printf 'ee\\n' >&2; printf 'x\\nnot ended'";
         let mut heard = Vec::new();
         let mut on_line = |line: &str| heard.push(line.to_owned());
-        run_command_holding(&lock, &mut sh(script), Duration::from_secs(20), &mut on_line).unwrap();
+        run_tool(Some(&lock), &mut sh(script), Duration::from_secs(20), &mut on_line).unwrap();
         heard.sort();
         assert_eq!(heard, ["", "e", "onx", "three", "two"]);
+    }
+
+    /// Waits until a process has ended, also as one that nobody has waited for.
+    fn wait_for_end(pid: &str) {
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
+            let timeout = Timespec { tv_sec: 20, tv_nsec: 0 };
+            assert_eq!(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout)), Ok(1), "it lives on");
+        }
+    }
+
+    #[test]
+    fn what_a_tool_started_ends_with_it_and_with_the_timeout() {
+        let mut quiet = |_: &str| ();
+        let out = run_tool(None, &mut sh("sleep 1000 & echo $!"), Duration::from_secs(20), &mut quiet).unwrap();
+        wait_for_end(&String::from_utf8(out).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("sleep 1000 & echo $! >{}/pid; wait", folder.path().display());
+        let error = run_tool(None, &mut sh(&script), Duration::from_secs(2), &mut quiet).unwrap_err();
+        assert!(matches!(error, CommandError::TimedOut { .. }), "{error}");
+        wait_for_end(&std::fs::read_to_string(folder.path().join("pid")).unwrap());
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
+use super::credentials::mask_credentials;
 use super::file_error::{FileError, failed_to};
 
 /// The file system has no locks: some network file systems have none, or their lock service does not run.
@@ -77,9 +79,37 @@ impl FileLock {
         lock().map_err(failed_to("lock", path))
     }
 
-    /// The lock as the standard input of a command, with nothing to read: if this process dies, the lock is held until
-    /// the command ends too.
-    pub(super) fn as_input(&self) -> io::Result<Stdio> {
+    /// Acquires the lock if it gets free within the time; else `None`. Where it is held, `on_wait` gets the processes
+    /// that hold it, as far as the system shows them.
+    pub fn acquire_within(
+        path: impl AsRef<Path>,
+        timeout: Duration,
+        mut on_wait: impl FnMut(Vec<u32>),
+    ) -> Result<Option<FileLock>, FileError> {
+        let path = path.as_ref();
+        let deadline = Instant::now() + timeout;
+        let mut lock = || loop {
+            let file = open(path)?;
+            let file = match file.try_lock() {
+                Ok(()) => file,
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) => {
+                    on_wait(lock_holders(&file));
+                    match wait_until(file, path, deadline)? {
+                        Some(file) => file,
+                        None => return Ok(None),
+                    }
+                }
+            };
+            if still_named(&file, path)? {
+                return Ok(Some(FileLock { path: path.to_owned(), file }));
+            }
+        };
+        lock().map_err(failed_to("lock", path))
+    }
+
+    /// The lock as a stream of a process, which then holds it too, until it ends.
+    pub(super) fn as_stdio(&self) -> io::Result<Stdio> {
         Ok(self.file.try_clone()?.into())
     }
 }
@@ -114,6 +144,33 @@ fn refused(error: io::Error, path: &Path) -> io::Error {
         let _ = fs::remove_file(path);
     }
     error
+}
+
+/// A process for people: `process 1234 (beep-python venv install mine numpy)`.
+pub fn describe_process(pid: u32) -> String {
+    const LONGEST: usize = 120;
+    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " ");
+    let words = words.lines().next().unwrap_or_default();
+    let (program, arguments) = words.split_once(' ').unwrap_or((words, ""));
+    let command = format!("{} {arguments}", program.rsplit('/').next().unwrap_or_default());
+    let command: String = mask_credentials(command.trim()).chars().take(LONGEST).collect();
+    if command.is_empty() { format!("process {pid}") } else { format!("process {pid} ({command})") }
+}
+
+/// Waits for the lock on an open file, on a thread of its own: the system knows no such wait with an end. A thread whose
+/// wait is given up releases the lock when it gets it.
+fn wait_until(file: File, path: &Path, deadline: Instant) -> io::Result<Option<File>> {
+    let (sender, receiver) = mpsc::channel();
+    let path = path.to_owned();
+    std::thread::Builder::new().name("lock".into()).spawn(move || {
+        let locked = wait(&file, &path).map(|()| file);
+        let _ = sender.send(locked);
+    })?;
+    match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(locked) => locked.map(Some),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Waits for the lock on an open file.
@@ -179,6 +236,20 @@ mod tests {
         assert!(FileLock::try_acquire(&path).unwrap().is_none());
         drop(held);
         assert!(FileLock::try_acquire(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_wait_names_the_holder_and_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("name.lock");
+        let held = FileLock::acquire(&path).unwrap();
+        let mut holders = Vec::new();
+        let waited = FileLock::acquire_within(&path, Duration::from_millis(50), |pids| holders.extend(pids)).unwrap();
+        assert!(waited.is_none() && holders == [std::process::id()], "{holders:?}");
+        assert!(describe_process(holders[0]).starts_with(&format!("process {} (", holders[0])));
+        drop(held);
+        // The thread of the wait that was given up may have it for a moment.
+        assert!(FileLock::acquire_within(&path, Duration::from_secs(20), |_| ()).unwrap().is_some());
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn next_call_completes_the_work_of_a_killed_one() {
             ("a package is there", &|| !manager.packages(&environment).is_empty()),
             ("it is ready", &|| path.join("beep-python.ready.json").exists()),
         ];
-        // The caller alone, whose tool then goes on by itself, or all that it started.
+        // The caller alone, whose tool ends with it, or all that it started at once.
         for (number, (moment, has_come)) in moments.iter().enumerate() {
             let whole_group = number % 2 == 0;
             manager.delete("hf-cpu").unwrap();

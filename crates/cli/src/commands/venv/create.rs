@@ -5,7 +5,7 @@ use beep_python_runtime::environment::Requirements;
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::describe::{changes_json, environment_json};
-use super::install::say_installed;
+use super::install::{say_installed, say_notices};
 use super::options::InstallArgs;
 use crate::context::Context;
 use crate::environment::interpreter_for;
@@ -52,5 +52,6 @@ pub(super) fn create(
         }
         context.printer.line(format_args!("Activate it with:  . {}", sh_quote(&format!("{path}/bin/activate"))));
     });
+    installed.iter().for_each(|installed| say_notices(context, installed));
     Ok(ExitStatus::Success)
 }

@@ -17,6 +17,9 @@ pub(crate) fn describe_state(state: &EnvironmentState) -> (String, Option<String
             let reason = format!("{} was Python {was} and is now {is}", interpreter.display());
             ("interpreter changed".into(), Some(reason))
         }
+        EnvironmentState::Moved { from } => {
+            ("moved".into(), Some(format!("its scripts and its activation still lead to {}", from.display())))
+        }
         EnvironmentState::Unrunnable { reason } => ("does not run".into(), Some(reason.clone())),
         EnvironmentState::PackagesDamaged { reason, .. } => ("packages damaged".into(), Some(reason.clone())),
     }

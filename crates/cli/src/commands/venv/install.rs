@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use beep_python_runtime::environment::{Installed, Requirements};
-use serde_json::json;
+use beep_python_runtime::environment::{Installed, OwedPackage, Package, Requirements};
+use serde_json::{Value, json};
 
 use super::describe::{change_list, changes_json, package_list, packages_json};
 use super::options::InstallArgs;
@@ -17,10 +17,14 @@ pub(super) fn install(
     context: &Context,
     name: &str,
     packages: &[String],
+    editable: &[String],
     files: &[PathBuf],
     install: &InstallArgs,
 ) -> Result<ExitStatus> {
     let mut wanted = Requirements::new(packages)?;
+    for package in editable {
+        wanted = wanted.and_editable(package)?;
+    }
     for file in files {
         wanted = wanted.and_file(file)?;
     }
@@ -36,12 +40,15 @@ pub(super) fn install(
         "installed": packages_json(&installed.packages),
         "changed": changes_json(&installed.changed, &installed.replaced),
         "tool": installed.tool,
+        "owed": owed_json(&installed),
+        "notices": installed.notices,
     });
     context.printer.result(json, || {
         if !tell.quiet {
             say_installed(context, &environment.name, &installed);
         }
     });
+    say_notices(context, &installed);
     Ok(ExitStatus::Success)
 }
 
@@ -54,6 +61,25 @@ pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed
             .printer
             .line(format_args!("Installed into {name}: {}", change_list(&installed.changed, &installed.replaced))),
     }
+}
+
+/// What the user should know beside the result.
+pub(super) fn say_notices(context: &Context, installed: &Installed) {
+    for notice in &installed.notices {
+        context.printer.note(format_args!("notice: {notice}"));
+    }
+    for OwedPackage { package, reason } in &installed.owed {
+        let Package { name, version } = package;
+        context
+            .printer
+            .note(format_args!("notice: {name} {version} is damaged, and cannot be installed again: {reason}"));
+    }
+}
+
+pub(super) fn owed_json(installed: &Installed) -> Value {
+    let owed = installed.owed.iter();
+    owed.map(|owed| json!({"name": owed.package.name, "version": owed.package.version, "reason": owed.reason}))
+        .collect()
 }
 
 pub(super) fn uninstall(context: &Context, name: &str, packages: &[String], quiet: bool) -> Result<ExitStatus> {

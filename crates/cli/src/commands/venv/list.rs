@@ -71,11 +71,13 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
         rows.extend((!users.is_empty()).then(|| ("users", users.join(", "))));
         let packages = if status.packages.is_empty() { "none".into() } else { package_list(&status.packages) };
         rows.push(("packages", packages));
+        rows.extend(status.unmet.iter().map(|requirement| ("missing", requirement.clone())));
         for (name, value) in rows {
             context.printer.line(format_args!("{:<10}{value}", format_args!("{name}:").to_string()));
         }
     });
-    Ok(if status.state == EnvironmentState::Healthy { ExitStatus::Success } else { ExitStatus::Failure })
+    let is_whole = status.state == EnvironmentState::Healthy && status.unmet.is_empty();
+    Ok(if is_whole { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 /// The servers that run in the environment or have sessions in it.
@@ -117,6 +119,7 @@ fn status_json(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState
         "provider": record.and_then(|record| record.provider.as_deref()),
         "model": record.and_then(|record| record.model.as_deref()),
         "packages": packages_json(&status.packages),
+        "unmet": status.unmet,
         "sizeBytes": status.size_bytes,
         "lastUsed": status.last_used,
         "servers": servers_in(status, servers).iter().map(|record| &record.id).collect::<Vec<_>>(),

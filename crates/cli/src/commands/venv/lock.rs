@@ -52,6 +52,7 @@ pub(super) fn sync(context: &Context, name: &str, file: Option<&Path>, source: &
         "changed": changes_json(&synced.changed, &synced.replaced),
         "removed": packages_json(&synced.removed),
         "tool": synced.tool,
+        "notices": synced.notices,
     });
     context.printer.result(json, || {
         if source.tell.quiet {
@@ -68,5 +69,8 @@ pub(super) fn sync(context: &Context, name: &str, file: Option<&Path>, source: &
             context.printer.line(format_args!("Nothing to do, {} matches the lock", environment.name));
         }
     });
+    for notice in &synced.notices {
+        context.printer.note(format_args!("notice: {notice}"));
+    }
     Ok(ExitStatus::Success)
 }

@@ -47,9 +47,13 @@ pub(crate) enum Command {
         /// The environment's name, or its path
         name: String,
         /// The packages: numpy, "numpy>=2", "uvicorn[standard]", the path or URL of a package
-        #[arg(value_name = "PKG", required_unless_present = "requirements")]
+        #[arg(value_name = "PKG", required_unless_present_any = ["requirements", "editable"])]
         packages: Vec<String>,
-        /// A requirements file in pip's format; repeatable
+        /// The folder or repository of a package that is used where it lies: changes of its code take effect at once;
+        /// repeatable
+        #[arg(short, long, value_name = "PATH")]
+        editable: Vec<String>,
+        /// A requirements file in pip's format, `-` for standard input; repeatable
         #[arg(short, long, value_name = "FILE")]
         requirements: Vec<PathBuf>,
         #[command(flatten)]
@@ -123,7 +127,7 @@ pub(crate) enum Command {
     Sync {
         /// The environment's name, or its path
         name: String,
-        /// A pylock.toml, or a file of exact requirements [default: the environment's own lock]
+        /// A pylock.toml, or a file of exact requirements, `-` for standard input [default: the environment's own lock]
         file: Option<PathBuf>,
         #[command(flatten)]
         source: SourceArgs,
@@ -157,8 +161,8 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
         Command::Create { name, model, python, with, install } => {
             create::create(context, &name, model.as_deref(), python.as_ref(), &with, &install)
         }
-        Command::Install { name, packages, requirements, install } => {
-            install::install(context, &name, &packages, &requirements, &install)
+        Command::Install { name, packages, editable, requirements, install } => {
+            install::install(context, &name, &packages, &editable, &requirements, &install)
         }
         Command::Uninstall { name, packages, quiet, yes: _ } => install::uninstall(context, &name, &packages, quiet),
         Command::Packages { name } => install::packages(context, &name),

@@ -5,7 +5,7 @@ use beep_python_runtime::environment::{Environment, EnvironmentState};
 use beep_python_runtime::interpreter::VersionRequest;
 
 use super::describe::{changes_json, describe_state, environment_json};
-use super::install::say_installed;
+use super::install::{owed_json, say_installed, say_notices};
 use crate::context::Context;
 use crate::environment::own_name;
 use crate::exit_status::ExitStatus;
@@ -24,7 +24,12 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     let mut json = environment_json(&repaired.environment);
     json["was"] = word.clone().into();
     json["reason"] = reason.clone().into();
-    json["changed"] = changes_json(&repaired.installed.changed, &repaired.installed.replaced);
+    let installed = &repaired.installed;
+    json["changed"] = changes_json(&installed.changed, &installed.replaced);
+    json["owed"] = owed_json(installed);
+    json["unmet"] = repaired.unmet.clone().into();
+    json["notices"] = installed.notices.clone().into();
+    let is_whole = installed.owed.is_empty() && repaired.unmet.is_empty();
     context.printer.result(json, || {
         let printer = &context.printer;
         match &repaired.was {
@@ -32,12 +37,20 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
                 let record = repaired.environment.record.iter();
                 record.for_each(|record| printer.line(format_args!("{name} now has Python {}", record.python)));
             }
+            EnvironmentState::Healthy if !is_whole || !installed.changed.is_empty() => {}
             EnvironmentState::Healthy => printer.line(format_args!("Nothing was wrong with {name}")),
+            _ if !installed.owed.is_empty() => {
+                printer.line(format_args!("{name} is still damaged: what cannot be had stays as it is"));
+            }
             _ => printer.line(format_args!("Repaired {name}, which was: {word} ({})", reason.unwrap_or_default())),
         }
-        if !repaired.installed.changed.is_empty() {
-            say_installed(context, name, &repaired.installed);
+        if !installed.changed.is_empty() {
+            say_installed(context, name, installed);
         }
     });
-    Ok(ExitStatus::Success)
+    say_notices(context, installed);
+    for requirement in &repaired.unmet {
+        context.printer.note(format_args!("notice: {requirement}"));
+    }
+    Ok(if is_whole { ExitStatus::Success } else { ExitStatus::Failure })
 }

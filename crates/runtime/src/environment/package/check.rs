@@ -1,21 +1,25 @@
 //! Checks whether requirements are satisfied, from the environment's files: runs no Python.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use pep440_rs::Version;
 use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
 
 use super::installed::{self, Metadata, Package};
+use super::origin::{Comparison, compare};
 use super::requirement::Requirements;
 use crate::environment::environment::Environment;
+use crate::platform::mask_credentials;
 
 /// The result of a check.
 pub(super) enum CheckResult {
     /// All are satisfied, by these packages.
     Satisfied(Vec<Package>),
+    /// The same, but what one of them came from, a folder or a branch, may have changed since.
+    Movable(Vec<Package>),
     /// This requirement is not satisfied.
     Unsatisfied(String),
     /// Only the tool can tell.
@@ -25,7 +29,8 @@ pub(super) enum CheckResult {
 /// Which requirements to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckDepth {
-    /// Only the given ones.
+    /// Only the given ones, after the tool said that it installed them: where a URL was written in two ways, the tool
+    /// is believed.
     Direct,
     /// Also those of the packages that satisfy them.
     Transitive,
@@ -37,19 +42,30 @@ pub(super) fn check(environment: &Environment, requirements: &Requirements, dept
     let found = installed::by_name(&environment.site_packages);
     let mut check = Check { found, read: BTreeMap::new(), done: BTreeSet::new(), markers, depth };
     let mut packages = Vec::new();
+    let (mut unknown, mut movable) = (false, false);
     for wanted in &wanted {
-        let Some(requirement) = &wanted.requirement else { return CheckResult::Unknown };
+        let Some(requirement) = &wanted.requirement else {
+            unknown = true;
+            continue;
+        };
         if !requirement.evaluate_markers(&check.markers, &[]) {
             continue;
         }
-        match check.satisfied(requirement) {
-            Some(package) => packages.push(package),
-            None => return CheckResult::Unsatisfied(wanted.text.clone()),
+        match check.satisfied(requirement, wanted.editable) {
+            Some((package, comparison)) => {
+                movable |= comparison == Comparison::Movable;
+                packages.push(package);
+            }
+            None => return CheckResult::Unsatisfied(mask_credentials(&wanted.text)),
         }
     }
     packages.sort();
     packages.dedup();
-    CheckResult::Satisfied(packages)
+    match (unknown, movable) {
+        (true, _) => CheckResult::Unknown,
+        (_, true) => CheckResult::Movable(packages),
+        _ => CheckResult::Satisfied(packages),
+    }
 }
 
 struct Check {
@@ -63,23 +79,30 @@ struct Check {
 
 impl Check {
     /// The package that satisfies the requirement, if one does and all of its own requirements are satisfied.
-    fn satisfied(&mut self, requirement: &Requirement<VerbatimUrl>) -> Option<Package> {
+    fn satisfied(&mut self, requirement: &Requirement<VerbatimUrl>, editable: bool) -> Option<(Package, Comparison)> {
         let name = requirement.name.to_string();
         let folder = self.found.get(&name)?;
         if !self.read.contains_key(&name) {
             self.read.insert(name.clone(), installed::read(&folder.join("METADATA"))?);
         }
         let package = self.read.get(&name)?.package.clone();
-        let fits = match &requirement.version_or_url {
-            None => true,
-            Some(VersionOrUrl::VersionSpecifier(wanted)) => wanted.contains(&Version::from_str(&package.version).ok()?),
-            Some(VersionOrUrl::Url(wanted)) => came_from(folder, wanted),
+        let trusted = self.depth == CheckDepth::Direct;
+        let comparison = match &requirement.version_or_url {
+            None => Comparison::Same,
+            Some(VersionOrUrl::VersionSpecifier(wanted)) => match Version::from_str(&package.version) {
+                Ok(version) if wanted.contains(&version) => Comparison::Same,
+                // A version from before PEP 440.
+                Err(_) if trusted => Comparison::Same,
+                _ => Comparison::Different,
+            },
+            Some(VersionOrUrl::Url(_)) if trusted => Comparison::Same,
+            Some(VersionOrUrl::Url(wanted)) => compare(folder, wanted.raw(), editable),
         };
-        if !fits {
+        if comparison == Comparison::Different {
             return None;
         }
         if self.depth == CheckDepth::Direct {
-            return Some(package);
+            return Some((package, comparison));
         }
         let extras = requirement.extras.iter().cloned().map(Some);
         for extra in extras.chain([None]) {
@@ -90,12 +113,73 @@ impl Check {
             for text in self.read.get(&name)?.requires.clone() {
                 let required = Requirement::from_str(&text).ok()?;
                 if required.evaluate_markers(&self.markers, &extras) {
-                    self.satisfied(&required)?;
+                    self.satisfied(&required, false)?;
                 }
             }
         }
-        Some(package)
+        Some((package, comparison))
     }
+}
+
+/// Whether a requirement accepts this version. One with a URL accepts none that is known by its version only.
+pub(super) fn accepts(requirement: &Requirement<VerbatimUrl>, version: &str) -> bool {
+    match (&requirement.version_or_url, Version::from_str(version)) {
+        (None, _) | (Some(VersionOrUrl::VersionSpecifier(_)), Err(_)) => true,
+        (Some(VersionOrUrl::VersionSpecifier(wanted)), Ok(version)) => wanted.contains(&version),
+        (Some(VersionOrUrl::Url(_)), _) => false,
+    }
+}
+
+/// A requirement of an installed package that is not met.
+pub(in crate::environment) struct Unmet {
+    /// The package that requires it.
+    pub(in crate::environment) package: Package,
+    /// What it requires, as PEP 508 writes it.
+    pub(in crate::environment) requirement: String,
+    /// The version that is installed instead, if any.
+    pub(in crate::environment) installed: Option<String>,
+}
+
+/// `beta 2.0 requires alpha>=3, which is not installed`
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unmet { package: Package { name, version }, requirement, installed } = self;
+        let requirement = mask_credentials(requirement.split(';').next().unwrap_or_default().trim());
+        match installed {
+            None => write!(f, "{name} {version} requires {requirement}, which is not installed"),
+            Some(installed) => write!(f, "{name} {version} requires {requirement}, but {installed} is installed"),
+        }
+    }
+}
+
+/// The requirements of all installed packages that are not met, as `pip check` finds them.
+pub(in crate::environment) fn unmet(environment: &Environment) -> Vec<Unmet> {
+    let Some(markers) = markers(environment) else { return Vec::new() };
+    let mut all: Vec<Metadata> = installed::by_name(&environment.site_packages)
+        .values()
+        .filter_map(|folder| installed::read(&folder.join("METADATA")))
+        .collect();
+    all.sort_by(|a, b| a.package.cmp(&b.package));
+    let versions: BTreeMap<String, String> = all
+        .iter()
+        .map(|metadata| (installed::normal(&metadata.package.name), metadata.package.version.clone()))
+        .collect();
+    let mut unmet = Vec::new();
+    for Metadata { package, requires } in all {
+        for text in requires {
+            let Ok(required) = Requirement::<VerbatimUrl>::from_str(&text) else { continue };
+            if !required.evaluate_markers(&markers, &[]) {
+                continue;
+            }
+            let version = versions.get(required.name.as_ref());
+            let is_url = matches!(required.version_or_url, Some(VersionOrUrl::Url(_)));
+            let fits = |version: &String| is_url || accepts(&required, version);
+            if !version.is_some_and(fits) {
+                unmet.push(Unmet { package: package.clone(), requirement: text, installed: version.cloned() });
+            }
+        }
+    }
+    unmet
 }
 
 /// Installed packages that require one of the missing ones: `pandas requires numpy`.
@@ -110,20 +194,6 @@ pub(super) fn requirers(environment: &Environment, missing: &BTreeSet<String>) -
         lost.map(|name| format!("{} requires {name}", metadata.package.name)).collect::<BTreeSet<_>>()
     };
     all.flat_map(needs).collect()
-}
-
-/// Whether the package was installed from this URL.
-fn came_from(folder: &Path, wanted: &VerbatimUrl) -> bool {
-    let origin = fs::read(folder.join("direct_url.json")).ok();
-    let origin = origin.and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
-    // For a URL with a hash, `direct_url.json` has the URL and, separately, the hash.
-    let wanted = wanted.raw().as_str();
-    let (address, hash) = wanted.split_once("#sha256=").map_or((wanted, None), |(address, hash)| (address, Some(hash)));
-    origin.is_some_and(|origin| {
-        let noted = &origin["archive_info"]["hashes"]["sha256"];
-        let is_same = hash.is_none_or(|hash| noted.as_str().is_none_or(|noted| noted.eq_ignore_ascii_case(hash)));
-        origin["url"] == wanted || (origin["url"] == address && is_same)
-    })
 }
 
 /// The values that markers such as `python_version > "3.9"` are compared with.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use super::tool_cause::ToolCause;
 use crate::interpreter::RuntimeError;
@@ -85,6 +86,24 @@ pub enum PackageError {
         /// The environment's folder.
         path: PathBuf,
     },
+    /// Another process changes the packages, for longer than this call may wait.
+    #[error("the packages of {} are being changed by {}, and were not free within {} s", path.display(), by(holders), timeout.as_secs())]
+    Busy {
+        /// The environment's folder.
+        path: PathBuf,
+        /// The processes, as far as the system shows them: `process 1234 (beep-python venv install mine numpy)`.
+        holders: Vec<String>,
+        /// How long the call waited.
+        timeout: Duration,
+    },
+    /// A damaged or lost package cannot be had again.
+    #[error("{package} is damaged, and cannot be installed again: {reason}")]
+    Unavailable {
+        /// Its name and version: `numpy 2.1.0`.
+        package: String,
+        /// Why.
+        reason: String,
+    },
     /// The installed packages cannot be locked.
     #[error("the packages of {} cannot be locked: {reason}", path.display())]
     NotLocked {
@@ -101,4 +120,8 @@ pub enum PackageError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+fn by(holders: &[String]) -> String {
+    if holders.is_empty() { "another process".into() } else { holders.join(" and ") }
 }

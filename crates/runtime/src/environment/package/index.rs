@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::scratch::Scratch;
 use super::uv_settings;
 use crate::environment::layout::clear_python_env;
 
@@ -126,6 +127,21 @@ impl PipSettings {
     }
 }
 
+/// Settings of pip, by their long names, that would put packages elsewhere, or say other things than what is asked.
+const ELSEWHERE: [&str; 11] = [
+    "dry-run",
+    "log",
+    "prefix",
+    "python",
+    "quiet",
+    "report",
+    "require-virtualenv",
+    "root",
+    "target",
+    "user",
+    "verbose",
+];
+
 /// Passes pip's settings to uv, and removes variables that would redirect it to another environment.
 pub(super) fn configure_uv(command: &mut Command, environment: &Path) {
     clear_python_env(command);
@@ -143,6 +159,18 @@ pub(super) fn configure_uv(command: &mut Command, environment: &Path) {
         command.env_remove(format!("UV_{name}"));
     }
     command.env_remove("VIRTUAL_ENV").env_remove("CONDA_PREFIX");
+    // The project in the working folder has no say: the environment is not its own.
+    command.env("UV_PROJECT", "/");
+    match uv_settings::without_elsewhere(&variable) {
+        None => {}
+        Some(text) => {
+            let file = environment.join(Scratch::NAME).join("uv.toml");
+            match fs::write(&file, text) {
+                Ok(()) => drop(command.env("UV_CONFIG_FILE", file)),
+                Err(error) => tracing::warn!("cannot write {}: {error}", file.display()),
+            }
+        }
+    }
 }
 
 /// Passes uv's settings to pip, and removes variables that would redirect it to another environment.
@@ -156,10 +184,14 @@ pub(super) fn configure_pip(command: &mut Command, environment: &Path) {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let bundle = settings.get("cert").map(str::to_owned).or_else(|| set("REQUESTS_CA_BUNDLE"));
     command.envs(bundle.filter(|_| set("SSL_CERT_FILE").is_none()).map(|bundle| ("SSL_CERT_FILE", bundle)));
-    for name in
-        ["TARGET", "PREFIX", "ROOT", "PYTHON", "DRY_RUN", "REPORT", "REQUIRE_VIRTUALENV", "QUIET", "VERBOSE", "LOG"]
-    {
-        command.env_remove(format!("PIP_{name}"));
+    // pip's files cannot be overruled in part, so it gets what they say in variables.
+    command.env("PIP_CONFIG_FILE", "/dev/null");
+    let name_of = |key: &str| format!("PIP_{}", key.to_uppercase().replace('-', "_"));
+    for (key, value) in settings.values.iter().filter(|(key, _)| *key != "config-file") {
+        command.env(name_of(key), value);
+    }
+    for key in ELSEWHERE {
+        command.env_remove(name_of(key));
     }
     // A user install would be refused in a virtual environment.
     command.env("PIP_USER", "0");

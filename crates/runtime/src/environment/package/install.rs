@@ -1,19 +1,20 @@
 //! Installing required packages that are missing.
 
+use super::aside::Aside;
 use super::check::{CheckDepth, CheckResult, check};
 use super::error::PackageError;
-use super::installed::{Package, damaged, installed, normal, replaced, stamps};
+use super::files::Contents;
+use super::installed::{Damaged, Package, damaged, installed, normal, replaced, stamped};
 use super::journal::{Journal, lock};
-use super::remove::{Contents, remove_package};
 use super::requirement::Requirements;
 use super::scratch::Scratch;
 use super::tool::{Tool, Work};
 use crate::environment::environment::Environment;
 use crate::environment::manager::VenvManager;
-use crate::platform::FileLock;
+use crate::platform::{FileLock, error_chain};
 
 /// The outcome of an installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Installed {
     /// The requested packages, as installed. One requested by path or URL is listed only if this call installed it.
     pub packages: Vec<Package>,
@@ -24,11 +25,37 @@ pub struct Installed {
     pub replaced: Vec<Package>,
     /// The tool that installed them, `uv` or `pip`; `None` when no tool was run.
     pub tool: Option<&'static str>,
+    /// Damaged or lost packages that could not be had again, and stay as they are. The next call tries again.
+    pub owed: Vec<OwedPackage>,
+    /// What the user should know: that pip installed in the place of uv, for example.
+    pub notices: Vec<String>,
+}
+
+/// A damaged or lost package that could not be installed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedPackage {
+    /// The package.
+    pub package: Package,
+    /// Why it could not be had.
+    pub reason: String,
+}
+
+impl Installed {
+    /// An error where packages are owed.
+    pub(in crate::environment) fn complete(self) -> Result<Installed, PackageError> {
+        match self.owed.first() {
+            None => Ok(self),
+            Some(OwedPackage { package, reason }) => {
+                let package = format!("{} {}", package.name, package.version);
+                Err(PackageError::Unavailable { package, reason: reason.clone() })
+            }
+        }
+    }
 }
 
 impl VenvManager {
     /// Installs packages into an environment. Satisfied requirements are left alone; when all are satisfied, no tool is
-    /// run. A failure changes nothing.
+    /// run, unless what a folder or a branch holds may have changed. A failure changes nothing.
     ///
     /// Waits for other calls, of any process, that change the same environment.
     pub fn install(&self, environment: &Environment, wanted: &Requirements) -> Result<Installed, PackageError> {
@@ -37,7 +64,7 @@ impl VenvManager {
             && !options.needs_tool()
             && let CheckResult::Satisfied(packages) = check(environment, wanted, options.depth())
         {
-            return Ok(Installed::nothing(packages));
+            return Ok(Installed { packages, ..Installed::default() });
         }
         let lock = lock(self, environment)?;
         self.install_holding(&lock, environment, wanted, false)
@@ -47,7 +74,10 @@ impl VenvManager {
     /// nothing. False when that cannot be checked, as for a path.
     pub fn satisfied(&self, environment: &Environment, wanted: &Requirements) -> bool {
         Journal::read(environment).is_none()
-            && matches!(check(environment, wanted, CheckDepth::Transitive), CheckResult::Satisfied(_))
+            && matches!(
+                check(environment, wanted, CheckDepth::Transitive),
+                CheckResult::Satisfied(_) | CheckResult::Movable(_)
+            )
     }
 
     /// The installed packages, by name.
@@ -56,7 +86,7 @@ impl VenvManager {
     }
 
     /// Installs packages; the caller holds the lock on the environment's packages. With `mend`, and always after an
-    /// interrupted installation, it also repairs damaged packages.
+    /// interrupted installation, it also repairs damaged packages. Those that cannot be had stay as they are.
     pub(in crate::environment) fn install_holding(
         &self,
         lock: &FileLock,
@@ -64,87 +94,180 @@ impl VenvManager {
         wanted: &Requirements,
         mend: bool,
     ) -> Result<Installed, PackageError> {
+        let scratch = Scratch::begin(&environment.path)?;
+        let change = Change { manager: self, lock, environment, wanted, scratch: &scratch };
+        change.run(mend)
+    }
+}
+
+/// A change of an environment's packages.
+struct Change<'a> {
+    manager: &'a VenvManager,
+    lock: &'a FileLock,
+    environment: &'a Environment,
+    wanted: &'a Requirements,
+    scratch: &'a Scratch,
+}
+
+impl Change<'_> {
+    fn run(&self, mend: bool) -> Result<Installed, PackageError> {
+        let environment = self.environment;
         let site_packages = &environment.site_packages;
+        Aside::recover(environment);
         let journal = Journal::read(environment);
         let damaged = match mend || journal.is_some() {
             true => damaged(site_packages, journal.is_some()),
             false => Vec::new(),
         };
         let is_damaged = |package: &Package| damaged.iter().any(|damaged| is_same(&damaged.package, package));
-        let whole: Vec<Package> = installed(site_packages).into_iter().filter(|p| !is_damaged(p)).collect();
-        let before = journal.clone().unwrap_or_else(|| {
+        let before: Vec<_> = stamped(site_packages).into_iter().filter(|(package, _)| !is_damaged(package)).collect();
+        let whole: Vec<Package> = before.iter().map(|(package, _)| package.clone()).collect();
+        let journal = journal.unwrap_or_else(|| {
             let damaged = damaged.iter().map(|damaged| damaged.package.clone());
             Journal::of(environment, whole.iter().cloned().chain(damaged))
         });
-        let mut all = wanted.clone();
-        let lost: Vec<&Package> =
-            before.packages.iter().filter(|package| !whole.iter().any(|whole| is_same(whole, package))).collect();
-        for package in &lost {
-            all.push_exact(package, before.origins.get(&normal(&package.name)).map(String::as_str));
-        }
-
-        before.open(environment)?;
-        let scratch = Scratch::begin(&environment.path)?;
+        let lost: Vec<&Package> = journal
+            .packages
+            .iter()
+            .filter(|package| !whole.iter().any(|whole| is_same(whole, package)) && !self.replaces(package))
+            .collect();
         for damaged in &damaged {
             tracing::warn!("{} in {} is damaged", damaged.package.name, environment.path.display());
-            remove_package(environment, &damaged.folder)?;
         }
-        let options = &self.package_settings().options;
-        if !options.needs_tool()
-            && let CheckResult::Satisfied(packages) = check(environment, &all, options.depth())
-        {
-            Journal::close(environment)?;
-            return Ok(Installed::nothing(packages));
-        }
-        let stamps_before = stamps(site_packages);
-        let contents = Contents::of(environment);
-        let done = Tool::find(self.home(), self.package_settings(), environment).and_then(|tool| {
-            let settings = self.package_settings();
-            let work = Work { action: "install", wanted: &all, lock, scratch: &scratch, settings };
-            tool.install(environment, &work, self.progress())?;
-            Ok(tool)
-        });
-        let tool = match done {
-            Ok(tool) => tool.name(),
-            Err(error) => {
-                contents.restore(environment);
+
+        journal.open(environment)?;
+        let mut owed = Vec::new();
+        let tool = match self.install_all(&journal, &lost, &damaged) {
+            Ok(tool) => tool,
+            Err(error) if lost.is_empty() => {
                 // Otherwise the tool had begun to replace packages.
-                if lost.is_empty()
-                    && installed(site_packages) == whole
-                    && self::damaged(site_packages, false).is_empty()
-                {
+                if installed(site_packages) == whole && self::damaged(site_packages, false).is_empty() {
                     Journal::close(environment)?;
                 }
                 return Err(error);
             }
-        };
-        let now = installed(site_packages);
-        let stamps = stamps(site_packages);
-        let is_new = |package: &Package| {
-            let name = normal(&package.name);
-            !whole.contains(package) || stamps.get(&name) != stamps_before.get(&name)
-        };
-        let changed: Vec<Package> = now.into_iter().filter(is_new).collect();
-        let packages = match check(environment, wanted, CheckDepth::Direct) {
-            CheckResult::Satisfied(packages) => packages,
-            CheckResult::Unknown => changed.clone(),
-            CheckResult::Unsatisfied(requirement) => {
-                return Err(PackageError::StillMissing { tool, requirement, path: environment.path.clone() });
+            Err(error) => {
+                let tool = self.install_each(&journal, &lost, &damaged, error, &mut owed)?;
+                let there = installed(site_packages);
+                let broken = self::damaged(site_packages, false);
+                let is_whole = |owed: &OwedPackage| {
+                    let same = |package: &Package| is_same(package, &owed.package);
+                    there.iter().any(same) && !broken.iter().any(|damaged| same(&damaged.package))
+                };
+                owed.retain(|owed| !is_whole(owed));
+                tool
             }
         };
-        Journal::close(environment)?;
+        let is_owed = |package: &Package| owed.iter().any(|owed| is_same(&owed.package, package));
+        let new = stamped(site_packages).into_iter().filter(|one| !before.contains(one) && !is_owed(&one.0));
+        let changed: Vec<Package> = new.map(|(package, _)| package).collect();
+        let name = tool.as_ref().map(Tool::name);
+        let packages = match check(environment, self.wanted, CheckDepth::Direct) {
+            CheckResult::Satisfied(packages) | CheckResult::Movable(packages) => packages,
+            CheckResult::Unknown => changed.clone(),
+            CheckResult::Unsatisfied(requirement) => {
+                let (tool, path) = (name.unwrap_or("the tool"), environment.path.clone());
+                return Err(PackageError::StillMissing { tool, requirement, path });
+            }
+        };
+        if owed.is_empty() {
+            Journal::close(environment)?;
+        }
         let names: Vec<String> =
             changed.iter().map(|package| format!("{}=={}", package.name, package.version)).collect();
-        tracing::info!(environment = environment.name, tool, packages = names.join(" "), "packages installed");
+        if let Some(tool) = name {
+            tracing::info!(environment = environment.name, tool, packages = names.join(" "), "packages installed");
+        }
+        let notices = tool.as_ref().and_then(Tool::notice).into_iter().collect();
         let replaced = replaced(&whole, &changed);
-        Ok(Installed { packages, changed, replaced, tool: Some(tool) })
+        Ok(Installed { packages, changed, replaced, tool: name, owed, notices })
     }
-}
 
-impl Installed {
-    /// Everything was there.
-    fn nothing(packages: Vec<Package>) -> Installed {
-        Installed { packages, changed: Vec::new(), replaced: Vec::new(), tool: None }
+    /// Whether the requirements ask for another version of a package, or for another source.
+    fn replaces(&self, package: &Package) -> bool {
+        let all = self.wanted.all().unwrap_or_default();
+        let requirements = all.iter().filter_map(|wanted| wanted.requirement.as_ref());
+        let mut same = requirements.filter(|required| required.name.as_ref() == normal(&package.name));
+        same.any(|required| !super::check::accepts(required, &package.version))
+    }
+
+    /// Installs what is wanted and what is lost at once; `None` when nothing is left to do.
+    fn install_all(
+        &self,
+        journal: &Journal,
+        lost: &[&Package],
+        damaged: &[Damaged],
+    ) -> Result<Option<Tool>, PackageError> {
+        let mut all = self.wanted.clone();
+        lost.iter().for_each(|package| all.push_exact(package, journal.origin(package)));
+        let aside = Aside::take(self.environment, damaged.iter())?;
+        let options = &self.manager.package_settings().options;
+        if !options.needs_tool()
+            && let CheckResult::Satisfied(_) = check(self.environment, &all, options.depth())
+        {
+            return Ok(None);
+        }
+        self.attempt(aside, &all, &[]).map(Some)
+    }
+
+    /// Installs what is lost one by one, and what is wanted by itself.
+    fn install_each(
+        &self,
+        journal: &Journal,
+        lost: &[&Package],
+        damaged: &[Damaged],
+        error: PackageError,
+        owed: &mut Vec<OwedPackage>,
+    ) -> Result<Option<Tool>, PackageError> {
+        let mut last = None;
+        let mut error = Some(error);
+        for package in lost {
+            let mut exact = Requirements::default();
+            exact.push_exact(package, journal.origin(package));
+            let of_package = |damaged: &&Damaged| is_same(&damaged.package, package);
+            let alone = lost.len() == 1 && self.wanted.is_empty();
+            let done = match error.take_if(|_| alone) {
+                Some(error) => Err(error),
+                None => Aside::take(self.environment, damaged.iter().filter(of_package))
+                    .map_err(PackageError::from)
+                    .and_then(|aside| self.attempt(aside, &exact, &["--no-deps"])),
+            };
+            match done {
+                Ok(tool) => last = Some(tool),
+                Err(error) => {
+                    tracing::warn!("{} cannot be had again: {}", package.name, error_chain(&error));
+                    owed.push(OwedPackage { package: (*package).clone(), reason: error_chain(&error) });
+                }
+            }
+        }
+        if self.wanted.is_empty() {
+            return Ok(last);
+        }
+        let names: Vec<String> = self.wanted.names();
+        let is_wanted = |damaged: &&Damaged| names.contains(&normal(&damaged.package.name)) && damaged.folder.exists();
+        let still: Vec<&Damaged> = damaged.iter().filter(is_wanted).collect();
+        let broken = self::damaged(&self.environment.site_packages, true);
+        let aside = Aside::take(self.environment, still.into_iter().filter(|damaged| broken.contains(damaged)))?;
+        let options = &self.manager.package_settings().options;
+        match check(self.environment, self.wanted, options.depth()) {
+            CheckResult::Satisfied(_) if !options.needs_tool() => Ok(last),
+            _ => self.attempt(aside, self.wanted, &[]).map(Some),
+        }
+    }
+
+    /// Runs the tool. After a failure everything is as before.
+    fn attempt(&self, aside: Aside<'_>, wanted: &Requirements, options: &[&'static str]) -> Result<Tool, PackageError> {
+        let Change { manager, lock, environment, scratch, .. } = *self;
+        let contents = Contents::of(environment);
+        let settings = manager.package_settings();
+        let work = Work { action: "install", wanted, lock, scratch, options, settings };
+        let done = Tool::find(manager.home(), settings, environment)
+            .and_then(|tool| tool.install(environment, &work, manager.progress()).map(|()| tool));
+        if done.is_err() {
+            contents.restore(environment);
+        }
+        drop(aside);
+        done
     }
 }
 

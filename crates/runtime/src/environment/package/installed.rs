@@ -25,6 +25,15 @@ pub(in crate::environment) fn installed(site_packages: &Path) -> Vec<Package> {
     packages
 }
 
+/// The packages, each with what changes when it is installed anew.
+pub(super) fn stamped(site_packages: &Path) -> Vec<(Package, (u64, i64, i64))> {
+    let stamp = |folder: &Path| fs::metadata(folder).map(|m| (m.ino(), m.mtime(), m.mtime_nsec())).unwrap_or_default();
+    let each = |folder: PathBuf| Some((read(&folder.join("METADATA"))?.package, stamp(&folder)));
+    let mut packages: Vec<_> = folders(site_packages).filter_map(each).collect();
+    packages.sort_by_cached_key(|(package, _)| (package.name.to_lowercase(), package.version.clone()));
+    packages
+}
+
 /// The `dist-info` folder of each package by normalized name (`zope-x`). Opens no file.
 pub(super) fn by_name(site_packages: &Path) -> BTreeMap<String, PathBuf> {
     let named = |folder: PathBuf| {
@@ -32,15 +41,6 @@ pub(super) fn by_name(site_packages: &Path) -> BTreeMap<String, PathBuf> {
         Some((normal(name), folder))
     };
     folders(site_packages).filter_map(named).collect()
-}
-
-/// Identifies each installation of a package, by normalized name: one of the same version has another.
-pub(super) fn stamps(site_packages: &Path) -> BTreeMap<String, (u64, i64, i64)> {
-    let of = |(name, folder): (String, PathBuf)| {
-        let metadata = fs::metadata(folder).ok()?;
-        Some((name, (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())))
-    };
-    by_name(site_packages).into_iter().filter_map(of).collect()
 }
 
 /// Those of `before` in whose place a package of `changed` is now.

@@ -6,30 +6,44 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::error::PackageError;
-use super::installed::{Package, by_name, normal};
-use super::progress::PackageStage;
+use super::installed::{Package, by_name, damaged, normal};
+use super::origin::Origin;
+use super::progress::PackageProgress;
 use crate::environment::environment::Environment;
 use crate::environment::error::EnvironmentError;
 use crate::environment::manager::VenvManager;
-use crate::platform::{FileError, FileLock, failed_to, replace_file};
+use crate::platform::{FileError, FileLock, describe_process, failed_to, replace_file};
 
-/// Acquires the right to change an environment's packages; waits while another process or thread holds it.
+/// Acquires the right to change an environment's packages; waits while another process or thread holds it, for as long
+/// as the settings say.
 pub(in crate::environment) fn lock(manager: &VenvManager, environment: &Environment) -> Result<FileLock, PackageError> {
-    let path = lock_path(&manager.home().environments()?, &environment.name, &environment.path);
-    if let Some(lock) = FileLock::try_acquire(&path)? {
-        return Ok(lock);
-    }
-    manager.progress().report_stage(PackageStage::Waiting);
-    Ok(FileLock::acquire(path)?)
+    acquire(
+        manager,
+        &lock_path(&manager.home().environments()?, &environment.name, &environment.path),
+        &environment.path,
+    )
 }
 
 /// Acquires the same right for an environment of the home, by its name: also for one that does not exist yet.
 pub(in crate::environment) fn lock_by_name(manager: &VenvManager, name: &str) -> Result<FileLock, EnvironmentError> {
     let folder = manager.home().environments()?;
-    Ok(FileLock::acquire(lock_path(&folder, name, &folder.join(name)))?)
+    let path = folder.join(name);
+    acquire(manager, &lock_path(&folder, name, &path), &path).map_err(|error| match error {
+        PackageError::File(error) => error.into(),
+        source => EnvironmentError::Packages { name: name.into(), source },
+    })
+}
+
+fn acquire(manager: &VenvManager, lock: &Path, environment: &Path) -> Result<FileLock, PackageError> {
+    let timeout = manager.package_settings().lock_timeout;
+    let mut holders = Vec::new();
+    let acquired = FileLock::acquire_within(lock, timeout, |pids| {
+        holders = pids.into_iter().map(describe_process).collect();
+        manager.progress().report(&PackageProgress::waiting(&holders));
+    })?;
+    acquired.ok_or_else(|| PackageError::Busy { path: environment.to_owned(), holders, timeout })
 }
 
 /// The path of that lock: beside the environment if it is in the home's `folder`, else in it.
@@ -45,9 +59,9 @@ pub(in crate::environment) fn lock_path(folder: &Path, name: &str, path: &Path) 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(in crate::environment) struct Journal {
     pub(super) packages: Vec<Package>,
-    /// The URLs of packages that came from no index, by normalized name.
+    /// Where packages came from that came from no index, by normalized name.
     #[serde(default)]
-    pub(super) origins: BTreeMap<String, String>,
+    pub(super) origins: BTreeMap<String, Origin>,
 }
 
 impl Journal {
@@ -56,15 +70,20 @@ impl Journal {
         let folders = by_name(&environment.site_packages);
         let packages: Vec<Package> = packages.collect();
         let names = packages.iter().map(|package| normal(&package.name));
-        let origins = names.filter_map(|name| Some((name.clone(), origin(folders.get(&name)?)?))).collect();
+        let origins = names.filter_map(|name| Some((name.clone(), Origin::read(folders.get(&name)?)?))).collect();
         Journal { packages, origins }
     }
 
-    /// Calls `tell` with each package, and its URL if it came from no index.
-    pub(super) fn each(&self, mut tell: impl FnMut(&Package, Option<&str>)) {
-        for package in &self.packages {
-            tell(package, self.origins.get(&normal(&package.name)).map(String::as_str));
-        }
+    /// Where a package came from, if from no index.
+    pub(super) fn origin(&self, package: &Package) -> Option<&Origin> {
+        self.origins.get(&normal(&package.name))
+    }
+
+    /// Whether the environment has all of its packages, undamaged.
+    pub(super) fn is_fulfilled(&self, environment: &Environment) -> bool {
+        let found = by_name(&environment.site_packages);
+        self.packages.iter().all(|package| found.contains_key(&normal(&package.name)))
+            && damaged(&environment.site_packages, true).is_empty()
     }
 
     /// The journal of a change that is in progress or was interrupted.
@@ -100,19 +119,5 @@ impl Journal {
 
     fn path(folder: &Path) -> PathBuf {
         folder.join("beep-python.installing.json")
-    }
-}
-
-/// The URL that a package was installed from, in a requirement's form; `None` for a package of an index.
-fn origin(folder: &Path) -> Option<String> {
-    let json: Value = serde_json::from_slice(&fs::read(folder.join("direct_url.json")).ok()?).ok()?;
-    let url = json["url"].as_str()?;
-    match (json["vcs_info"]["vcs"].as_str(), json["vcs_info"]["commit_id"].as_str()) {
-        (Some(vcs), Some(commit)) => Some(format!("{vcs}+{url}@{commit}")),
-        // With the hash that was verified at the time, if any.
-        _ => match json["archive_info"]["hashes"]["sha256"].as_str() {
-            Some(hash) if !url.contains('#') => Some(format!("{url}#sha256={hash}")),
-            _ => Some(url.to_owned()),
-        },
     }
 }

@@ -23,28 +23,28 @@ impl VenvManager {
         let lock = lock(self, environment)?;
         let mut exact = Requirements::default();
         let journal = Journal::of(environment, installed(&environment.site_packages).into_iter());
-        journal.each(|package, origin| exact.push_exact(package, origin));
+        journal.packages.iter().for_each(|package| exact.push_exact(package, journal.origin(package)));
         if exact.is_empty() {
             return Ok("lock-version = \"1.0\"\ncreated-by = \"beep-python\"\npackages = []\n".into());
         }
         let scratch = Scratch::begin(&environment.path)?;
-        let list = write(scratch.path().join("packages.txt"), &exact.texts().collect::<Vec<_>>().join("\n"))?;
+        let list = write(scratch.path().join("packages.txt"), &exact.lines())?;
         let tool = Tool::find(self.home(), self.package_settings(), environment)?;
         let mut command = match &tool {
             Tool::Uv(_) => tool.command(environment, "compile"),
-            Tool::Pip(_) => tool.command(environment, "install"),
+            Tool::Pip(..) => tool.command(environment, "install"),
         };
         let report = scratch.path().join("report.json");
         match &tool {
             Tool::Uv(_) => command.args(["--no-deps", "--no-header", "--format", "pylock.toml"]).arg(&list),
-            Tool::Pip(_) => command
+            Tool::Pip(..) => command
                 .args(["--dry-run", "--ignore-installed", "--no-deps", "--report"])
                 .arg(&report)
                 .arg("-r")
                 .arg(&list),
         };
         let settings = self.package_settings();
-        let work = Work { action: "lock", wanted: &exact, lock: &lock, scratch: &scratch, settings };
+        let work = Work { action: "lock", wanted: &exact, lock: &lock, scratch: &scratch, options: &[], settings };
         let written = tool.run(&mut command, &work, self.progress())?;
         if let Tool::Uv(_) = tool {
             return Ok(String::from_utf8_lossy(&written).into_owned());

@@ -1,20 +1,25 @@
 //! Packages of an environment: what is installed, what is required, and the tool that installs it, uv or pip.
 
-mod check;
+mod aside;
+pub(super) mod check;
 pub(super) mod dependencies;
 pub(super) mod error;
+mod files;
 mod freeze;
 mod index;
 pub(super) mod install;
 pub(super) mod installed;
 pub(super) mod journal;
+pub(super) mod location;
 mod lock;
 pub(super) mod options;
+mod origin;
 mod pip;
 pub(super) mod progress;
 mod pylock;
 pub(super) mod remove;
 pub(super) mod requirement;
+mod requirements_file;
 mod resolve_wheels;
 pub(super) mod scratch;
 pub(super) mod settings;

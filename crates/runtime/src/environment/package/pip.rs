@@ -9,6 +9,9 @@ use crate::environment::environment::Environment;
 use crate::environment::layout::environment_python;
 use crate::interpreter::Interpreter;
 
+/// Runs pip so that it sees the environment's packages only.
+const RUN: &str = include_str!("../../../data/run_pip.py");
+
 /// A pip that the environment's Python can run: its own, that of its runtime, or the one that the runtime bundles for
 /// `ensurepip`.
 pub(super) fn find(environment: &Environment, runtime: &Interpreter) -> Option<PathBuf> {
@@ -32,14 +35,24 @@ pub(super) fn install(environment: &Environment, pip: &Path) -> Command {
 /// A pip command, without packages.
 pub(super) fn command(environment: &Environment, pip: &Path, name: &str) -> Command {
     let mut command = environment_python(&environment.path);
-    command.arg("-I").arg(pip).args(["--no-input", "--disable-pip-version-check", "--no-color", name]);
-    command.args(["--progress-bar", "off"]);
+    command.args(["-I", "-c", RUN]).arg(pip.parent().unwrap_or(pip));
+    command.args(["--no-input", "--disable-pip-version-check", "--no-color", name, "--progress-bar", "off"]);
+    if version(pip) < (25, 0) {
+        // Otherwise a source without pyproject.toml is built with the environment's setuptools, which it lacks. Newer
+        // ones do so by themselves.
+        command.arg("--use-pep517");
+    }
     configure_pip(&mut command, &environment.path);
     command
 }
 
 /// Whether this pip can report received bytes line by line.
 pub(super) fn reports_bytes(pip: &Path) -> bool {
+    version(pip) >= (24, 1)
+}
+
+/// The version of a pip; 0.0 when unknown.
+fn version(pip: &Path) -> (u32, u32) {
     let of_wheel = || pip.parent()?.file_name()?.to_str()?.strip_prefix("pip-").map(str::to_owned);
     let installed = || {
         let text = fs::read_to_string(pip.join("__init__.py")).ok()?;
@@ -47,7 +60,7 @@ pub(super) fn reports_bytes(pip: &Path) -> bool {
     };
     let version = of_wheel().or_else(installed).unwrap_or_default();
     let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(24), Some(1))
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
 /// pip can run from its wheel.

@@ -20,6 +20,9 @@ pub struct PackageProgress {
     /// Its size in bytes, as precise as the tool reports it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_bytes: Option<u64>,
+    /// For whom it waits: `process 1234 (beep-python venv install mine numpy)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<String>,
 }
 
 /// The kind of step.
@@ -40,7 +43,17 @@ pub enum PackageStage {
 
 impl PackageProgress {
     pub(super) fn of(stage: PackageStage, package: Option<&str>) -> PackageProgress {
-        PackageProgress { stage, package: package.map(str::to_owned), received_bytes: None, total_bytes: None }
+        PackageProgress {
+            stage,
+            package: package.map(str::to_owned),
+            received_bytes: None,
+            total_bytes: None,
+            waiting_for: Vec::new(),
+        }
+    }
+
+    pub(super) fn waiting(holders: &[String]) -> PackageProgress {
+        PackageProgress { waiting_for: holders.to_vec(), ..PackageProgress::of(PackageStage::Waiting, None) }
     }
 }
 
@@ -48,7 +61,12 @@ impl PackageProgress {
 impl fmt::Display for PackageProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.stage, &self.package) {
-            (PackageStage::Waiting, _) => f.write_str("waiting for another process that changes the packages"),
+            (PackageStage::Waiting, _) if self.waiting_for.is_empty() => {
+                f.write_str("waiting for another process that changes the packages")
+            }
+            (PackageStage::Waiting, _) => {
+                write!(f, "waiting for {}, which changes the packages", self.waiting_for.join(" and "))
+            }
             (stage, package) => {
                 f.write_str(match stage {
                     PackageStage::Downloading => "downloading",

@@ -69,14 +69,23 @@ impl Lock {
         toml::to_string(&lock).map_err(|error| error.to_string())
     }
 
-    /// The lock as pip requirements with hashes. Paths are relative to `folder`, where the lock is.
-    pub(super) fn requirements(&self, folder: &Path) -> Result<String, String> {
-        let mut text = String::new();
+    /// The lock as two lists of pip requirements: archives with their hashes, and folders and repositories, which
+    /// have none. Paths are relative to `folder`, where the lock is.
+    pub(super) fn requirements(&self, folder: &Path) -> Result<(String, String), String> {
+        let (mut hashed, mut others) = (String::new(), String::new());
         for package in &self.packages {
-            text.push_str(&package.requirement(folder)?);
-            text.push('\n');
+            let (text, list) = match package.source_without_hash(folder)? {
+                Some(text) => (text, &mut others),
+                None => (package.requirement(folder)?, &mut hashed),
+            };
+            // A line break would begin another requirement or an option.
+            if text.contains(char::is_control) {
+                return Err(format!("what is said of {:?} contains a control character", package.name));
+            }
+            list.push_str(&text);
+            list.push('\n');
         }
-        Ok(text)
+        Ok((hashed, others))
     }
 }
 
@@ -93,7 +102,20 @@ impl Locked {
             (word(&download["vcs_info"]["vcs"]), word(&download["vcs_info"]["commit_id"]))
         {
             let pairs = [("type", vcs), ("url", url), ("commit-id", commit)];
-            locked.vcs = Some(pairs.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect());
+            let mut table: Table = pairs.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect();
+            table.extend(word(&download["subdirectory"]).map(|path| ("subdirectory".to_owned(), path.into())));
+            locked.vcs = Some(table);
+            return Ok(locked);
+        }
+        if let Some(of_folder) = download["dir_info"].as_object() {
+            let path = reqwest::Url::parse(&url).ok().and_then(|url| url.to_file_path().ok());
+            let path = path.and_then(|path| path.into_os_string().into_string().ok());
+            let path = path.ok_or_else(|| format!("{name} comes from {url}, which is no folder"))?;
+            let mut table = Table::from_iter([("path".to_owned(), path.into())]);
+            if of_folder.get("editable").and_then(Value::as_bool) == Some(true) {
+                table.insert("editable".into(), true.into());
+            }
+            locked.directory = Some(table);
             return Ok(locked);
         }
         let sha256 = sha256.ok_or_else(|| format!("{name} comes from {url}, which has no hash"))?;
@@ -115,9 +137,7 @@ impl Locked {
             (Some(archive), _) => format!("{name} @ {}", archive.address(folder)?),
             (None, Some(version)) if !files.is_empty() => format!("{name}=={version}"),
             _ => {
-                return Err(format!(
-                    "{name} comes from a folder or a repository, which pip cannot check: uv is needed"
-                ));
+                return Err(format!("it does not say where {name} comes from"));
             }
         };
         if let Some(marker) = &self.marker {
@@ -129,11 +149,38 @@ impl Locked {
                 let _ = write!(text, " --hash={algorithm}:{hash}");
             }
         }
-        // A line break would begin another requirement or an option.
-        if text.contains(char::is_control) {
-            return Err(format!("what is said of {name:?} contains a control character"));
-        }
         Ok(text)
+    }
+
+    /// The requirement of a package that comes from a folder, or from a commit of a repository.
+    fn source_without_hash(&self, folder: &Path) -> Result<Option<String>, String> {
+        let name = &self.name;
+        let word = |table: &Table, key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+        let at = |path: &str| File { path: Some(path.to_owned()), ..File::default() }.address(folder);
+        let missing = |what: &str| format!("the source of {name} has no {what}");
+        if let Some(table) = &self.directory {
+            let path = word(table, "path").ok_or_else(|| missing("path"))?;
+            let path = match word(table, "subdirectory") {
+                Some(subdirectory) => format!("{path}/{subdirectory}"),
+                None => path,
+            };
+            return Ok(Some(match table.get("editable").and_then(toml::Value::as_bool) {
+                Some(true) => format!("-e {}", at(&path)?),
+                _ => format!("{name} @ {}", at(&path)?),
+            }));
+        }
+        let Some(table) = &self.vcs else { return Ok(None) };
+        let (vcs, commit) = (word(table, "type"), word(table, "commit-id"));
+        let (vcs, commit) = (vcs.ok_or_else(|| missing("type"))?, commit.ok_or_else(|| missing("commit-id"))?);
+        let url = match (word(table, "url"), word(table, "path")) {
+            (Some(url), _) => url,
+            (None, Some(path)) => at(&path)?,
+            (None, None) => return Err(missing("url")),
+        };
+        let subdirectory = word(table, "subdirectory").map(|path| format!("#subdirectory={path}")).unwrap_or_default();
+        // pip accepts no name before a repository of this machine, since its URL has no host.
+        let named = if url.starts_with("file:") { String::new() } else { format!("{name} @ ") };
+        Ok(Some(format!("{named}{vcs}+{url}@{commit}{subdirectory}")))
     }
 }
 
@@ -162,7 +209,7 @@ mod tests {
             archive = { path = \"a b/idna.whl\", hashes = { sha256 = \"cc\" } }\n";
         let lock = Lock::parse(text).unwrap();
         assert_eq!(
-            lock.requirements(Path::new("/l")).unwrap(),
+            lock.requirements(Path::new("/l")).unwrap().0,
             "six==1.17 ; python_version > '3' --hash=sha256:bb --hash=sha256:aa\n\
              idna @ file:///l/a%20b/idna.whl --hash=sha256:cc\n"
         );
@@ -188,6 +235,20 @@ mod tests {
         ]});
         let text = Lock::of_report(&report).unwrap();
         let lock = Lock::parse(&text).unwrap();
-        assert_eq!(lock.requirements(Path::new("/")).unwrap(), "six==1.17 --hash=sha256:aa\n");
+        let list = "six==1.17 --hash=sha256:aa\n".to_owned();
+        assert_eq!(lock.requirements(Path::new("/")).unwrap(), (list, String::new()));
+    }
+
+    #[test]
+    fn folders_and_repositories_have_no_hashes() {
+        let report = serde_json::json!({"install": [
+            {"download_info": {"url": "file:///w/a%20b", "dir_info": {"editable": true}}, "metadata": {"name": "a", "version": "1"}},
+            {"download_info": {"url": "file:///w/b", "dir_info": {}}, "metadata": {"name": "b", "version": "1"}},
+            {"download_info": {"url": "https://x/c", "subdirectory": "s", "vcs_info": {"vcs": "git", "commit_id": "12"}},
+             "metadata": {"name": "c", "version": "1"}},
+        ]});
+        let lock = Lock::parse(&Lock::of_report(&report).unwrap()).unwrap();
+        let list = "-e file:///w/a%20b\nb @ file:///w/b\nc @ git+https://x/c@12#subdirectory=s\n".to_owned();
+        assert_eq!(lock.requirements(Path::new("/")).unwrap(), (String::new(), list));
     }
 }

@@ -1,6 +1,5 @@
 //! Requirements, in the form of PEP 508 or in files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -9,13 +8,17 @@ use sha2::{Digest, Sha256};
 
 use super::error::PackageError;
 use super::installed::Package;
-use crate::platform::failed_to;
+use super::location::is_path_or_address;
+use super::origin::Origin;
+use super::requirements_file::RequirementsFile;
+use super::scratch::Scratch;
+use crate::platform::mask_credentials;
 
 /// Required packages, with their versions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirements {
     wanted: Vec<Wanted>,
-    files: Vec<PathBuf>,
+    files: Vec<RequirementsFile>,
 }
 
 /// A required package.
@@ -24,6 +27,8 @@ pub(super) struct Wanted {
     pub(super) text: String,
     /// The parsed text; `None` for a path or URL without a name, which only the tool can resolve.
     pub(super) requirement: Option<Requirement<VerbatimUrl>>,
+    /// Whether it is used where it lies, and not copied.
+    pub(super) editable: bool,
 }
 
 impl Requirements {
@@ -34,12 +39,21 @@ impl Requirements {
         Ok(Requirements { wanted, files: Vec::new() })
     }
 
-    /// Adds a requirements file in pip's format.
+    /// Adds a requirements file in pip's format, and reads it; `-` is the standard input.
     pub fn and_file(mut self, path: impl AsRef<Path>) -> Result<Requirements, PackageError> {
-        let path = path.as_ref();
-        // Checked here for a short message; the tool's would be longer.
-        fs::File::open(path).map_err(failed_to("read", path))?;
-        self.files.push(std::path::absolute(path).map_err(failed_to("find", path))?);
+        self.files.push(RequirementsFile::read(path.as_ref())?);
+        Ok(self)
+    }
+
+    /// The requirements of this file.
+    pub(super) fn of_file(file: RequirementsFile) -> Requirements {
+        Requirements { wanted: Vec::new(), files: vec![file] }
+    }
+
+    /// Adds a package that is used where it lies, so that changes of its code take effect at once: its folder, as `.`
+    /// or `./folder[extra]`, or the URL of a folder or a repository.
+    pub fn and_editable(mut self, text: impl AsRef<str>) -> Result<Requirements, PackageError> {
+        self.wanted.push(Wanted::editable(text.as_ref())?);
         Ok(self)
     }
 
@@ -48,10 +62,11 @@ impl Requirements {
         self.wanted.is_empty() && self.files.is_empty()
     }
 
-    /// Adds exactly this package: from its URL, or in its version.
-    pub(super) fn push_exact(&mut self, package: &Package, origin: Option<&str>) {
+    /// Adds exactly this package: from where it came, or in its version.
+    pub(super) fn push_exact(&mut self, package: &Package, origin: Option<&Origin>) {
         let exact = match origin {
-            Some(origin) => Wanted::new(&format!("{} @ {origin}", package.name)),
+            Some(origin) => Wanted::new(&format!("{} @ {}", package.name, origin.url))
+                .map(|wanted| Wanted { editable: origin.editable, ..wanted }),
             None => Wanted::new(&format!("{}=={}", package.name, package.version)),
         };
         self.wanted.extend(exact.ok());
@@ -61,21 +76,52 @@ impl Requirements {
         self.wanted.iter().map(|wanted| wanted.text.as_str())
     }
 
-    pub(super) fn files(&self) -> &[PathBuf] {
-        &self.files
+    /// The arguments of `pip install` and `uv pip install`. What a file cannot give again is copied to `scratch`.
+    pub(super) fn arguments(&self, scratch: &Scratch) -> Result<Vec<String>, PackageError> {
+        let mut arguments = Vec::new();
+        for file in self.files(scratch)? {
+            arguments.extend(["-r".into(), file.to_string_lossy().into_owned()]);
+        }
+        for wanted in self.wanted.iter().filter(|wanted| wanted.editable) {
+            arguments.extend(["-e".into(), wanted.editable_text()]);
+        }
+        arguments.push("--".into());
+        arguments.extend(self.wanted.iter().filter(|wanted| !wanted.editable).map(Wanted::tool_text));
+        Ok(arguments)
+    }
+
+    /// The files for the tool.
+    pub(super) fn files(&self, scratch: &Scratch) -> Result<Vec<PathBuf>, PackageError> {
+        let name = |number| scratch.path().join(format!("requirements-{number}.txt"));
+        self.files.iter().enumerate().map(|(number, file)| file.path_or_copy(name(number))).collect()
+    }
+
+    /// The lines of a requirements file with what is required beside the files.
+    pub(super) fn lines(&self) -> String {
+        let line = |wanted: &Wanted| match wanted.editable {
+            true => format!("-e {}\n", wanted.editable_text()),
+            false => wanted.tool_text() + "\n",
+        };
+        self.wanted.iter().map(line).collect()
     }
 
     /// All requirements, those of the files included; `None` when a file has lines that only the tool understands.
     pub(super) fn all(&self) -> Option<Vec<Wanted>> {
         let mut all = self.wanted.clone();
         for file in &self.files {
-            let text = fs::read_to_string(file).ok()?.replace("\\\r\n", " ").replace("\\\n", " ");
+            let text = file.text()?.replace("\\\r\n", " ").replace("\\\n", " ");
             let lines = text.lines().map(|line| line.split(" #").next().unwrap_or_default().trim());
             for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 all.push(Wanted::new(line).ok()?);
             }
         }
         Some(all)
+    }
+
+    /// The normalized names of the required packages, as far as they are known.
+    pub(super) fn names(&self) -> Vec<String> {
+        let all = self.all().unwrap_or_default();
+        all.iter().filter_map(|wanted| Some(wanted.requirement.as_ref()?.name.to_string())).collect()
     }
 
     /// Identifies this list of requirements.
@@ -104,35 +150,74 @@ impl Wanted {
 
     fn new(text: &str) -> Result<Wanted, PackageError> {
         let text = text.trim();
-        let wrong = |reason: &str| {
-            Err(PackageError::NotARequirement { text: text.chars().take(200).collect(), reason: reason.into() })
-        };
         if text.is_empty() {
-            return wrong("it is empty");
+            return wrong(text, "it is empty");
         }
         if text.starts_with('-') {
-            return wrong("options are not accepted here");
+            return wrong(text, "options are not accepted here");
         }
         if text.contains(|c: char| c.is_control()) {
-            return wrong("it contains a line break or another control character");
+            return wrong(text, "it contains a line break or another control character");
         }
-        match Requirement::from_str(text) {
-            Ok(requirement) => Ok(Wanted { text: text.into(), requirement: Some(requirement) }),
-            Err(_) if is_path_or_address(text) => Ok(Wanted { text: text.into(), requirement: None }),
-            Err(error) => wrong(&error.message.to_string()),
+        let parsed = Requirement::from_str(text);
+        match parsed {
+            Ok(requirement) => Ok(Wanted { text: text.into(), requirement: Some(requirement), editable: false }),
+            Err(_) if is_path_or_address(text) => Ok(Wanted { text: text.into(), requirement: None, editable: false }),
+            Err(error) => wrong(text, &error.message.to_string()),
+        }
+    }
+
+    fn editable(text: &str) -> Result<Wanted, PackageError> {
+        let text = text.trim();
+        if text.contains("://") || text.contains(" @ ") {
+            return Ok(Wanted { editable: true, ..Wanted::new(text)? });
+        }
+        if text.is_empty() || text.starts_with('-') || text.contains(|c: char| c.is_control()) {
+            return wrong(text, "expected the folder of a package");
+        }
+        let (folder, extras) = text.split_at(text.rfind('[').filter(|_| text.ends_with(']')).unwrap_or(text.len()));
+        match Path::new(folder).canonicalize() {
+            Ok(folder) if folder.is_dir() => {
+                let text = format!("{}{extras}", folder.display());
+                Ok(Wanted { text, requirement: None, editable: true })
+            }
+            Ok(_) => wrong(text, "only a folder can be editable"),
+            Err(error) => wrong(text, &format!("there is no such folder ({error})")),
+        }
+    }
+
+    /// The text for the tool. pip accepts no name before a repository of this machine, since its URL has no host.
+    fn tool_text(&self) -> String {
+        match &self.requirement {
+            Some(Requirement { version_or_url: Some(VersionOrUrl::Url(url)), extras, marker, .. })
+                if url.raw().scheme().ends_with("+file") && extras.is_empty() && marker.is_true() =>
+            {
+                url.raw().to_string()
+            }
+            _ => self.text.clone(),
+        }
+    }
+
+    /// What follows `-e`. Before uv 0.5 and pip 21, a URL with a name is not accepted there.
+    fn editable_text(&self) -> String {
+        match &self.requirement {
+            Some(Requirement { version_or_url: Some(VersionOrUrl::Url(url)), extras, .. }) if extras.is_empty() => {
+                url.raw().to_string()
+            }
+            _ => self.text.clone(),
         }
     }
 }
 
-/// Whether the text is a path, a URL or the file name of an archive.
-fn is_path_or_address(text: &str) -> bool {
-    let ends = [".whl", ".tar.gz", ".zip"].iter().any(|end| text.ends_with(end));
-    let begins = ["./", "../", "/", "~/"].iter().any(|start| text.starts_with(start)) || text == ".";
-    ends || begins || text.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(char::is_whitespace))
+fn wrong<T>(text: &str, reason: &str) -> Result<T, PackageError> {
+    let text = mask_credentials(&text.chars().take(200).collect::<String>());
+    Err(PackageError::NotARequirement { text, reason: mask_credentials(reason) })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -11,12 +11,12 @@ use super::progress::PackageStage;
 use super::requirement::Requirements;
 use super::scratch::Scratch;
 use super::target::Target;
-use super::tool::Tool;
+use super::tool::{Tool, ask_nothing};
 use super::tool_error::tool_failure;
 use crate::environment::environment::Environment;
 use crate::environment::manager::VenvManager;
 use crate::interpreter::query;
-use crate::platform::{CommandError, failed_to, run_command};
+use crate::platform::{CommandError, failed_to, run_tool};
 
 impl VenvManager {
     /// Puts the wheels of the required packages and their dependencies into the new folder `into`: those that the
@@ -40,11 +40,9 @@ impl VenvManager {
         let pip = pip::find(environment, &runtime).ok_or_else(missing)?;
         let mut command = pip::command(environment, &pip, "wheel");
         command.envs(&settings.variables).arg("--wheel-dir").arg(into);
-        for file in wanted.files() {
-            command.arg("-r").arg(file);
-        }
-        command.arg("--").args(wanted.texts());
-        self.collect("pip", &mut command, environment, wanted)
+        let scratch = Scratch::begin(&environment.path)?;
+        command.args(wanted.arguments(&scratch)?);
+        self.collect("pip", &mut command, &scratch, wanted)
     }
 
     /// Does the same for another platform, with ready-made wheels only. The folder `into` must exist.
@@ -64,38 +62,36 @@ impl VenvManager {
         let pip = pip::find(environment, &runtime).ok_or_else(missing)?;
         let mut command = pip::command(environment, &pip, "download");
         command.envs(&settings.variables).args(target.for_pip()).arg("--dest").arg(into);
+        let scratch = Scratch::begin(&environment.path)?;
         let resolved = environment.path.join("resolved.txt");
         if let Tool::Uv(uv) = Tool::find(self.home(), settings, environment)? {
             let asked = environment.path.join("wanted.txt");
-            fs::write(&asked, wanted.texts().collect::<Vec<_>>().join("\n")).map_err(failed_to("write", &asked))?;
+            fs::write(&asked, wanted.lines()).map_err(failed_to("write", &asked))?;
             let mut resolve = Command::new(uv);
             resolve.args(["pip", "compile", "--quiet", "--color", "never", "--python"]).arg(&environment.python);
             resolve.args(target.for_uv()).args(["--generate-hashes", "--no-header", "--no-annotate", "--output-file"]);
             resolve.arg(&resolved).envs(&settings.variables);
             configure_uv(&mut resolve, &environment.path);
-            resolve.arg(&asked).args(wanted.files());
-            self.collect("uv", &mut resolve, environment, wanted)?;
+            resolve.arg(&asked).args(wanted.files(&scratch)?);
+            self.collect("uv", &mut resolve, &scratch, wanted)?;
             command.arg("--no-deps").arg("-r").arg(&resolved);
         } else {
-            for file in wanted.files() {
-                command.arg("-r").arg(file);
-            }
-            command.arg("--").args(wanted.texts());
+            command.args(wanted.arguments(&scratch)?);
         }
-        self.collect("pip", &mut command, environment, wanted)
+        self.collect("pip", &mut command, &scratch, wanted)
     }
 
     fn collect(
         &self,
         tool: &'static str,
         command: &mut Command,
-        environment: &Environment,
+        scratch: &Scratch,
         wanted: &Requirements,
     ) -> Result<(), PackageError> {
-        let scratch = Scratch::begin(&environment.path)?;
         scratch.lend(command);
         self.progress().report_stage(PackageStage::Resolving);
-        match run_command(command, self.package_settings().timeout) {
+        ask_nothing(command);
+        match run_tool(None, command, self.package_settings().timeout, &mut |_| ()) {
             Ok(_) => Ok(()),
             Err(CommandError::Failed { status, stderr_tail, .. }) => {
                 Err(tool_failure(tool, "collect", wanted, status, stderr_tail, ""))

@@ -13,6 +13,8 @@ pub struct PackageSettings {
     pub uv: UvChoice,
     /// The timeout of one run of the tool, after which it is killed.
     pub timeout: Duration,
+    /// How long to wait while another process changes the packages of the same environment.
+    pub lock_timeout: Duration,
     /// Environment variables for the tool and the builds it runs.
     pub variables: BTreeMap<String, String>,
     /// A folder that is the only source of packages.
@@ -33,17 +35,21 @@ pub enum UvChoice {
 }
 
 impl PackageSettings {
-    /// Reads `BEEP_PYTHON_UV`: the path of uv, or `never` for pip. The timeout is one hour, since some builds take
-    /// long.
+    /// Reads `BEEP_PYTHON_UV`: the path of uv, or `never` for pip; and `BEEP_PYTHON_LOCK_TIMEOUT`, in seconds. The
+    /// timeouts are one hour, since some builds take long.
     pub fn from_env() -> PackageSettings {
         let uv = match std::env::var_os("BEEP_PYTHON_UV").filter(|path| !path.is_empty()) {
             Some(word) if word == "never" => UvChoice::Never,
             Some(path) => UvChoice::At(path.into()),
             None => UvChoice::Any,
         };
+        let timeout = Duration::from_secs(3600);
+        let seconds = std::env::var("BEEP_PYTHON_LOCK_TIMEOUT").ok().and_then(|seconds| seconds.parse().ok());
+        let lock_timeout = seconds.map_or(timeout, Duration::from_secs);
         PackageSettings {
             uv,
-            timeout: Duration::from_secs(3600),
+            timeout,
+            lock_timeout,
             variables: BTreeMap::new(),
             only_from: None,
             options: InstallOptions::default(),

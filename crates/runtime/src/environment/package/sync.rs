@@ -1,17 +1,19 @@
 //! Bringing an environment to the state of a lock.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::aside::Aside;
+use super::check::unmet;
 use super::error::PackageError;
-use super::installed::{Package, by_name, damaged, installed, normal, replaced, stamps};
+use super::files::{Contents, remove_package};
+use super::installed::{Package, by_name, damaged, installed, normal, replaced, stamped};
 use super::journal::{Journal, lock};
 use super::lock::write;
 use super::pylock::Lock;
-use super::remove::{Contents, remove_package};
 use super::requirement::Requirements;
+use super::requirements_file::RequirementsFile;
 use super::scratch::Scratch;
 use super::tool::{Tool, Work};
 use crate::environment::environment::Environment;
@@ -29,6 +31,8 @@ pub struct Synced {
     pub removed: Vec<Package>,
     /// The tool that did it, `uv` or `pip`.
     pub tool: &'static str,
+    /// What the user should know: that a package requires another that the lock does not have, for example.
+    pub notices: Vec<String>,
 }
 
 impl VenvManager {
@@ -39,49 +43,59 @@ impl VenvManager {
         let lock = lock(self, environment)?;
         let tool = Tool::find(self.home(), self.package_settings(), environment)?;
         let scratch = Scratch::begin(&environment.path)?;
-        let (mut command, names) = source.command(&tool, environment, &scratch)?;
-        let is_uv = matches!(tool, Tool::Uv(_));
-        self.package_settings().options.apply_sources(is_uv, &mut command)?;
+        let (mut commands, names) = source.commands(&tool, environment, &scratch)?;
+        let is_uv = matches!(tool, Tool::Uv(..));
+        for command in &mut commands {
+            self.package_settings().options.apply_sources(is_uv, command)?;
+        }
 
+        Aside::recover(environment);
         let interrupted = Journal::read(environment).is_some();
-        let before = installed(&environment.site_packages);
-        let stamps_before = stamps(&environment.site_packages);
+        let site_packages = &environment.site_packages;
+        let before = installed(site_packages);
         // From here on, the lock decides what must be installed.
         Journal::default().open(environment)?;
-        let broken = damaged(&environment.site_packages, interrupted);
-        for broken in &broken {
-            remove_package(environment, &broken.folder)?;
-        }
+        let broken = damaged(site_packages, interrupted);
+        let aside = Aside::take(environment, broken.iter())?;
+        let whole = stamped(site_packages);
         let contents = Contents::of(environment);
         let settings = self.package_settings();
-        let work = Work { action: "install", wanted: &source.exact, lock: &lock, scratch: &scratch, settings };
-        if let Err(error) = tool.run(&mut command, &work, self.progress()) {
-            contents.restore(environment);
-            if broken.is_empty() && !interrupted && installed(&environment.site_packages) == before {
-                Journal::close(environment)?;
+        let work =
+            Work { action: "install", wanted: &source.exact, lock: &lock, scratch: &scratch, options: &[], settings };
+        for mut command in commands {
+            if let Err(error) = tool.run(&mut command, &work, self.progress()) {
+                contents.restore(environment);
+                drop(aside);
+                if broken.is_empty() && !interrupted && installed(site_packages) == before {
+                    Journal::close(environment)?;
+                }
+                return Err(error);
             }
-            return Err(error);
         }
-        if let Tool::Pip(_) = tool {
-            let extra = by_name(&environment.site_packages).into_iter().filter(|(name, _)| !names.contains(name));
+        if let Tool::Pip(..) = tool {
+            let extra = by_name(site_packages).into_iter().filter(|(name, _)| !names.contains(name));
             for (_, folder) in extra {
+                remove_package(environment, &folder)?;
+            }
+        }
+        let changed = stamped(site_packages).into_iter().filter(|one| !whole.contains(one));
+        let changed: Vec<Package> = changed.map(|(package, _)| package).collect();
+        drop(aside);
+        // A damaged one that the lock does not have.
+        for (name, folder) in by_name(site_packages) {
+            if broken.iter().any(|broken| broken.folder == folder) && !changed.iter().any(|p| normal(&p.name) == name) {
                 remove_package(environment, &folder)?;
             }
         }
         let now = installed(&environment.site_packages);
         Journal::close(environment)?;
         let is_in = |all: &[Package], package: &Package| all.iter().any(|p| normal(&p.name) == normal(&package.name));
-        let stamps = stamps(&environment.site_packages);
-        let is_new = |package: &&Package| {
-            let name = normal(&package.name);
-            !before.contains(package) || stamps.get(&name) != stamps_before.get(&name)
-        };
-        let changed: Vec<Package> = now.iter().filter(is_new).cloned().collect();
         let synced = Synced {
             replaced: replaced(&before, &changed),
             changed,
             removed: before.iter().filter(|package| !is_in(&now, package)).cloned().collect(),
             tool: tool.name(),
+            notices: tool.notice().into_iter().chain(unmet(environment).iter().map(ToString::to_string)).collect(),
         };
         let (changed, removed) = (synced.changed.len(), synced.removed.len());
         tracing::info!(
@@ -98,7 +112,7 @@ impl VenvManager {
 /// A lock file that was read and validated.
 struct LockSource {
     file: PathBuf,
-    text: String,
+    source: RequirementsFile,
     /// The parsed `pylock.toml`; `None` for a file of exact requirements.
     pylock: Option<Lock>,
     /// The requirements of such a file; empty for a `pylock.toml`.
@@ -107,14 +121,20 @@ struct LockSource {
 
 impl LockSource {
     fn read(file: &Path) -> Result<LockSource, PackageError> {
+        let source = RequirementsFile::read(file)?;
         let file = std::path::absolute(file).map_err(failed_to("find", file))?;
-        let text = fs::read_to_string(&file).map_err(failed_to("read", &file))?;
         let invalid = |reason| PackageError::NotALock { path: file.clone(), reason };
-        if file.extension().is_some_and(|extension| extension == "toml") {
-            let pylock = Some(Lock::parse(&text).map_err(invalid)?);
-            return Ok(LockSource { file, text, pylock, exact: Requirements::default() });
+        let text = source.text().ok_or_else(|| invalid("it is not UTF-8".into()))?;
+        // What comes through a pipe has no name.
+        let is_toml = match source.path() {
+            Some(path) => path.extension().is_some_and(|extension| extension == "toml"),
+            None => text.lines().any(|line| line.trim_start().starts_with("lock-version")),
+        };
+        if is_toml {
+            let pylock = Some(Lock::parse(text).map_err(invalid)?);
+            return Ok(LockSource { file, source, pylock, exact: Requirements::default() });
         }
-        let exact = Requirements::default().and_file(&file)?;
+        let exact = Requirements::of_file(source.clone());
         // Unlisted packages are removed, so a file of another kind must not pass for a lock.
         if let Some(all) = exact.all() {
             if all.is_empty() {
@@ -124,57 +144,72 @@ impl LockSource {
                 return Err(invalid(format!("{} is not an exact requirement, as NAME==VERSION is", open.text)));
             }
         }
-        Ok(LockSource { file, text, pylock: None, exact })
+        Ok(LockSource { file, source, pylock: None, exact })
     }
 
-    /// The command that installs the lock. For pip, which removes nothing, also the normalized names that may stay.
-    fn command(
+    /// The commands that install the lock. For pip, which removes nothing, also the normalized names that may stay.
+    fn commands(
         &self,
         tool: &Tool,
         environment: &Environment,
         scratch: &Scratch,
-    ) -> Result<(Command, BTreeSet<String>), PackageError> {
+    ) -> Result<(Vec<Command>, BTreeSet<String>), PackageError> {
         let invalid = |reason| PackageError::NotALock { path: self.file.clone(), reason };
-        let folder = self.file.parent().unwrap_or(Path::new("/"));
-        let mut command = match tool {
-            Tool::Uv(_) => tool.command(environment, "sync"),
-            Tool::Pip(_) => tool.command(environment, "install"),
+        let folder = match self.source.path() {
+            Some(path) => path.parent().unwrap_or(Path::new("/")).to_owned(),
+            None => std::env::current_dir().map_err(failed_to("find", "."))?,
         };
         let mut names = BTreeSet::new();
+        let mut commands = Vec::new();
         match (tool, &self.pylock) {
             (Tool::Uv(_), Some(_)) => {
-                command.arg(named_as_uv_wants(&self.file, &self.text, folder, scratch.path())?);
+                let mut command = tool.command(environment, "sync");
+                command.arg(named_as_uv_wants(&self.source, &folder, scratch.path())?);
+                commands.push(command);
             }
             (Tool::Uv(_), None) => {
-                command.arg(&self.file);
+                let mut command = tool.command(environment, "sync");
+                command.arg(self.source.path_or_copy(scratch.path().join("exact.txt"))?);
+                commands.push(command);
             }
-            (Tool::Pip(_), Some(lock)) => {
+            (Tool::Pip(..), Some(lock)) => {
                 names.extend(lock.packages.iter().map(|package| normal(&package.name)));
-                let list = scratch.path().join("packages.txt");
-                let list = write(list, &lock.requirements(folder).map_err(invalid)?)?;
-                command.args(["--no-deps", "--require-hashes", "-r"]).arg(list);
+                let (hashed, others) = lock.requirements(&folder).map_err(invalid)?;
+                for (list, text, options) in
+                    [("hashed.txt", hashed, &["--require-hashes"][..]), ("others.txt", others, &[])]
+                {
+                    if !text.is_empty() {
+                        let mut command = tool.command(environment, "install");
+                        let list = write(scratch.path().join(list), &text)?;
+                        command.arg("--no-deps").args(options).arg("-r").arg(list);
+                        commands.push(command);
+                    }
+                }
             }
-            (Tool::Pip(_), None) => {
+            (Tool::Pip(..), None) => {
                 let all = self.exact.all();
                 let all = all.ok_or_else(|| invalid("it says more than exact requirements: uv is needed".into()))?;
                 let all = all.into_iter().filter_map(|wanted| wanted.requirement);
                 names.extend(all.map(|requirement| normal(requirement.name.as_ref())));
-                command.args(["--no-deps", "-r"]).arg(&self.file);
+                let mut command = tool.command(environment, "install");
+                command.args(["--no-deps", "-r"]).arg(self.source.path_or_copy(scratch.path().join("exact.txt"))?);
+                commands.push(command);
             }
         }
-        Ok((command, names))
+        Ok((commands, names))
     }
 }
 
 /// uv accepts a lock only under a standard name.
-fn named_as_uv_wants(file: &Path, text: &str, folder: &Path, scratch: &Path) -> Result<PathBuf, PackageError> {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+fn named_as_uv_wants(source: &RequirementsFile, folder: &Path, scratch: &Path) -> Result<PathBuf, PackageError> {
+    let name = source.path().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or_default();
     let middle = name.strip_prefix("pylock.").and_then(|rest| rest.strip_suffix(".toml"));
-    if name == "pylock.toml" || middle.is_some_and(|middle| !middle.is_empty() && !middle.contains('.')) {
-        return Ok(file.to_owned());
+    let is_standard = name == "pylock.toml" || middle.is_some_and(|middle| !middle.is_empty() && !middle.contains('.'));
+    if let Some(path) = source.path().filter(|_| is_standard) {
+        return Ok(path.to_owned());
     }
     // Its relative paths count from its own folder.
-    let mut table: toml::Table = toml::from_str(text).unwrap_or_default();
+    let mut table: toml::Table = toml::from_str(source.text().unwrap_or_default()).unwrap_or_default();
     table.iter_mut().for_each(|(_, value)| make_absolute(value, folder));
     write(scratch.join("pylock.toml"), &toml::to_string(&table).unwrap_or_default())
 }

@@ -8,18 +8,19 @@ use super::index::configure_uv;
 use super::progress::{PackageStage, ProgressSink};
 use super::requirement::Requirements;
 use super::scratch::Scratch;
-use super::settings::PackageSettings;
+use super::settings::{PackageSettings, UvChoice};
 use super::tool_error::tool_failure;
 use super::tool_output::ToolOutputParser;
 use super::{pip, uv};
 use crate::environment::environment::Environment;
 use crate::interpreter::query;
-use crate::platform::{CommandError, FileLock, Home, mask_credentials, run_command_holding};
+use crate::platform::{CommandError, FileLock, Home, mask_credentials, run_tool};
 
 /// A tool that installs packages.
 pub(super) enum Tool {
     Uv(PathBuf),
-    Pip(PathBuf),
+    /// pip, and why it is not uv; `None` where pip was asked for.
+    Pip(PathBuf, Option<String>),
 }
 
 impl Tool {
@@ -33,7 +34,8 @@ impl Tool {
         let pip = pip::find(environment, &runtime);
         match (uv::find(home, settings, environment, pip.as_deref())?, pip) {
             (Ok(uv), _) => Ok(Tool::Uv(uv)),
-            (Err(_), Some(pip)) => Ok(Tool::Pip(pip)),
+            (Err(_), Some(pip)) if settings.uv == UvChoice::Never => Ok(Tool::Pip(pip, None)),
+            (Err(why), Some(pip)) => Ok(Tool::Pip(pip, Some(why))),
             (Err(uv), None) => Err(PackageError::NoTool { uv, python: runtime.path }),
         }
     }
@@ -41,8 +43,14 @@ impl Tool {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Tool::Uv(_) => "uv",
-            Tool::Pip(_) => "pip",
+            Tool::Pip(..) => "pip",
         }
+    }
+
+    /// What the user is told about the choice of the tool.
+    pub(super) fn notice(&self) -> Option<String> {
+        let Tool::Pip(_, Some(why)) = self else { return None };
+        Some(format!("pip does the work of uv, which is not available: {}", mask_credentials(why)))
     }
 
     /// A command for this environment: the given one of `uv pip`, or always `install` of pip.
@@ -55,7 +63,7 @@ impl Tool {
                 configure_uv(&mut command, &environment.path);
                 command
             }
-            Tool::Pip(pip) => pip::install(environment, pip),
+            Tool::Pip(pip, _) => pip::install(environment, pip),
         }
     }
 
@@ -71,22 +79,18 @@ impl Tool {
         if let Some(folder) = &work.settings.only_from {
             take_only_from(&mut command, folder);
         }
-        for file in work.wanted.files() {
-            command.arg("-r").arg(file);
-        }
-        if let Tool::Pip(pip) = self
+        if let Tool::Pip(pip, _) = self
             && progress.is_active()
             && pip::reports_bytes(pip)
         {
             command.args(["--progress-bar", "raw"]);
         }
-        work.settings.options.apply(matches!(self, Tool::Uv(_)), &mut command)?;
-        command.arg("--").args(work.wanted.texts());
+        work.settings.options.apply(matches!(self, Tool::Uv(..)), &mut command)?;
+        command.args(work.options).args(work.wanted.arguments(work.scratch)?);
         self.run(&mut command, work, progress).map(drop)
     }
 
-    /// Runs a command of the tool; returns its standard output. The lock is held until the command ends, even if this
-    /// process dies first.
+    /// Runs a command of the tool; returns its standard output. The command ends with this process.
     pub(super) fn run(
         &self,
         command: &mut Command,
@@ -97,8 +101,9 @@ impl Tool {
         progress.report_stage(PackageStage::Resolving);
         let mut parser = ToolOutputParser::new(progress, tool);
         work.scratch.lend(command);
+        ask_nothing(command);
         let log = work.scratch.path().join("pip.log");
-        if let Tool::Pip(_) = self {
+        if let Tool::Pip(..) = self {
             // It tells what indexes answered and what builds printed, of which pip's output says nothing.
             command.env("PIP_LOG", &log);
         }
@@ -109,7 +114,7 @@ impl Tool {
             progress.hear(&mask_credentials(line));
             parser.feed_line(line);
         };
-        let done = run_command_holding(work.lock, command, work.settings.timeout, &mut on_line);
+        let done = run_tool(Some(work.lock), command, work.settings.timeout, &mut on_line);
         parser.warnings.iter().for_each(|warning| progress.warn(&mask_credentials(warning)));
         match done {
             Ok(written) => Ok(written),
@@ -123,6 +128,15 @@ impl Tool {
     }
 }
 
+/// Lets git and ssh fail where they would ask: a process in the background that reads from a terminal is stopped.
+pub(super) fn ask_nothing(command: &mut Command) {
+    command.env("GIT_TERMINAL_PROMPT", "0");
+    if std::env::var_os("SSH_ASKPASS").is_none() {
+        command.env("SSH_ASKPASS", "false");
+    }
+    command.env("SSH_ASKPASS_REQUIRE", "force");
+}
+
 /// A task for the tool.
 pub(super) struct Work<'a> {
     /// The action, as a verb for errors.
@@ -132,6 +146,8 @@ pub(super) struct Work<'a> {
     /// The right to change the environment's packages.
     pub(super) lock: &'a FileLock,
     pub(super) scratch: &'a Scratch,
+    /// More options, which both tools know.
+    pub(super) options: &'a [&'static str],
     pub(super) settings: &'a PackageSettings,
 }
 

@@ -21,6 +21,7 @@ pub(super) fn tool_failure(
     stderr_tail: String,
     log: &str,
 ) -> PackageError {
+    let stderr_tail = mask_credentials(&stderr_tail);
     let causes = causes(tool, &stderr_tail, log);
     // When the reason names only a dependency, earlier lines name the required package.
     let package = package_in(&causes.join(" "), wanted).or_else(|| package_in(&stderr_tail, wanted));

@@ -16,7 +16,7 @@ use super::settings::{PackageSettings, UvChoice};
 use super::tool_error::reason;
 use crate::environment::environment::Environment;
 use crate::interpreter::Platform;
-use crate::platform::{CommandError, Home, Staging, error_chain, failed_to, replace_file, run_command};
+use crate::platform::{CommandError, Home, Staging, error_chain, failed_to, replace_file, run_command, run_tool};
 
 /// The uv to install: its version, and the SHA-256 of its wheel for each platform.
 const PINNED: &str = include_str!("../../../data/uv.json");
@@ -153,7 +153,7 @@ fn install_pinned(
     install.arg(&folder).arg("-r").arg(&list).env_remove("PIP_NO_BINARY").env_remove("PIP_CONSTRAINT");
     let scratch = Scratch::begin(&folder).map_err(|error| error_chain(&error))?;
     scratch.lend(&mut install);
-    run_command(&mut install, INSTALL_TIMEOUT).map_err(|error| match error {
+    run_tool(None, &mut install, INSTALL_TIMEOUT, &mut |_| ()).map_err(|error| match error {
         CommandError::Failed { stderr_tail, .. } => reason("pip", &stderr_tail),
         error => error_chain(&error),
     })?;

@@ -16,6 +16,29 @@ pub(super) fn load(variable: &dyn Fn(&str) -> Option<String>) -> BTreeMap<&'stat
     settings
 }
 
+/// Settings of `uv pip` that would put packages elsewhere, or make them those of another Python.
+const ELSEWHERE: [&str; 7] =
+    ["output-file", "prefix", "python", "python-platform", "python-version", "system", "target"];
+
+/// The settings in uv's files without those that lead elsewhere; `None` where none does. No option overrules them.
+pub(super) fn without_elsewhere(variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let texts = files(variable).into_iter().filter_map(|path| fs::read_to_string(path).ok());
+    without(texts.filter_map(|text| toml::from_str(&text).ok()))
+}
+
+fn without(tables: impl Iterator<Item = Table>) -> Option<String> {
+    let (mut all, mut pip, mut leads) = (Table::new(), Table::new(), false);
+    for mut table in tables {
+        if let Some(Value::Table(own)) = table.remove("pip") {
+            leads |= ELSEWHERE.iter().any(|key| own.contains_key(*key));
+            pip.extend(own.into_iter().filter(|(key, _)| !ELSEWHERE.contains(&key.as_str())));
+        }
+        all.extend(table);
+    }
+    all.insert("pip".into(), Value::Table(pip));
+    leads.then(|| toml::to_string(&all).unwrap_or_default())
+}
+
 fn files(variable: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     if set("UV_NO_CONFIG").is_some_and(|value| !matches!(value.as_str(), "0" | "false")) {
@@ -74,6 +97,12 @@ mod tests {
             ("UV_NO_INDEX", "1"),
         ];
         assert_eq!(of(&toml::from_str(text).unwrap()), expected.map(|(name, value)| (name, value.to_owned())).into());
+        let user = "native-tls = true\n[pip]\ntarget = \"/t\"\nno-build = true\n";
+        let tables = ["offline = true\n", user].map(|text| toml::from_str(text).unwrap());
+        let left: Table = toml::from_str(&without(tables.into_iter()).unwrap()).unwrap();
+        let expected = "offline = true\nnative-tls = true\n[pip]\nno-build = true\n";
+        assert_eq!(left, toml::from_str(expected).unwrap());
+        assert_eq!(without([toml::from_str(text).unwrap()].into_iter()), None);
         let none = |name: &str| (name == "UV_NO_CONFIG").then(|| "1".to_owned());
         assert!(files(&none).is_empty());
         let one = |name: &str| (name == "UV_CONFIG_FILE").then(|| "/my.toml".to_owned());

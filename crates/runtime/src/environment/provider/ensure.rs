@@ -11,11 +11,12 @@ use crate::environment::environment::Environment;
 use crate::environment::error::EnvironmentError;
 use crate::environment::layout;
 use crate::environment::manager::VenvManager;
+use crate::environment::package::install::Installed;
 use crate::environment::package::journal::{Journal, lock_by_name};
 use crate::environment::package::requirement::Requirements;
 use crate::environment::record::EnvironmentRecord;
 use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query};
-use crate::platform::{FileLock, error_chain};
+use crate::platform::{FileLock, error_chain, mask_credentials};
 
 impl VenvManager {
     /// Returns the environment of a provider, or of one of its models, with the packages that `providers.toml` lists.
@@ -112,6 +113,7 @@ impl VenvManager {
         let building = self.clone().with_other_packages(|settings| settings.variables = requirements.variables.clone());
         building
             .install_holding(&lock, &environment, &requirements.packages, true)
+            .and_then(Installed::complete)
             .map_err(|source| EnvironmentError::Packages { name, source })?;
         let missing = building.install_optional(&lock, &environment, &requirements.optional);
         Registry::read(&environment.path).write(&environment, owner, &requirements, missing)?;
@@ -135,7 +137,8 @@ impl VenvManager {
         let mut missing = BTreeMap::new();
         for text in optional {
             if let Err(reason) = install(std::slice::from_ref(text)) {
-                tracing::warn!("cannot install the optional package {text} in {}: {reason}", environment.name);
+                let masked = mask_credentials(text);
+                tracing::warn!("cannot install the optional package {masked} in {}: {reason}", environment.name);
                 missing.insert(text.clone(), reason);
             }
         }

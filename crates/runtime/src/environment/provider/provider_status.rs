@@ -16,7 +16,7 @@ use crate::environment::error::EnvironmentError;
 use crate::environment::manager::VenvManager;
 use crate::environment::package::installed::Package;
 use crate::environment::package::requirement::Requirements;
-use crate::platform::{FileLock, replace_file};
+use crate::platform::{FileLock, mask_credentials, replace_file};
 
 /// The status of a provider or engine on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -203,6 +203,7 @@ impl VenvManager {
                 None => was_ready && !missing.contains_key(&requirement),
             });
             let reason = missing.get(&requirement).filter(|_| !satisfied).cloned();
+            let requirement = mask_credentials(&requirement);
             ProviderPackage { requirement, installed: version, satisfied, optional, reason }
         };
         required.chain(optional).map(look).collect()

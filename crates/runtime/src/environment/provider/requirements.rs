@@ -10,6 +10,7 @@ use super::error::ProvidersError;
 use super::naming;
 use super::providers_toml::{self, Provider, ProvidersFile};
 use crate::environment::error::EnvironmentError;
+use crate::environment::package::location::is_relative_path;
 use crate::environment::package::requirement::Requirements;
 use crate::interpreter::VersionRequest;
 use crate::platform::{Home, failed_to};
@@ -75,17 +76,33 @@ pub(super) fn load(home: &Home, more: Option<&Path>) -> Result<ProvidersFile, Pr
 
 fn read(path: &Path, may_be_missing: bool) -> Result<ProvidersFile, ProvidersError> {
     match fs::read_to_string(path) {
-        Ok(text) => providers_toml::read(&text).map_err(|(line, reason)| ProvidersError::Invalid {
-            path: path.to_owned(),
-            line,
-            reason,
-        }),
+        Ok(text) => {
+            let invalid = |(line, reason)| ProvidersError::Invalid { path: path.to_owned(), line, reason };
+            let mut file = providers_toml::read(&text).map_err(invalid)?;
+            let path = std::path::absolute(path).map_err(failed_to("find", path))?;
+            file.count_paths_from(path.parent().unwrap_or(Path::new("/")));
+            Ok(file)
+        }
         Err(error) if may_be_missing && error.kind() == io::ErrorKind::NotFound => Ok(ProvidersFile::default()),
         Err(error) => Err(failed_to("read", path)(error).into()),
     }
 }
 
 impl ProvidersFile {
+    /// Makes the relative paths of packages absolute: they count from the file's folder, whatever the working folder.
+    fn count_paths_from(&mut self, folder: &Path) {
+        for provider in self.providers.values_mut().chain(self.engines.values_mut()) {
+            let variants = provider.variants.iter_mut().map(|(_, share)| share);
+            for share in std::iter::once(&mut provider.always).chain(variants) {
+                for text in share.packages.iter_mut().chain(&mut share.optional) {
+                    if is_relative_path(text) {
+                        *text = folder.join(&*text).to_string_lossy().into_owned();
+                    }
+                }
+            }
+        }
+    }
+
     /// The owner's requirements with the detected accelerator. Without an entry in the files, it requires an empty
     /// environment.
     pub(super) fn requirements(

@@ -114,6 +114,12 @@ impl EnvironmentService {
             Progress::Verifying | Progress::Unpacking => (PackageStage::Installing, None, None),
         };
         let package = Some("python".to_owned());
-        self.progress().report(&PackageProgress { stage, package, received_bytes, total_bytes });
+        self.progress().report(&PackageProgress {
+            stage,
+            package,
+            received_bytes,
+            total_bytes,
+            waiting_for: Vec::new(),
+        });
     }
 }
