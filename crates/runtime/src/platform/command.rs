@@ -289,7 +289,7 @@ mod tests {
     /// Waits until a process has ended, also as one that nobody has waited for.
     fn wait_for_end(pid: &str) {
         let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
+        if let Ok(process) = open_pidfd(pid) {
             let timeout = Timespec { tv_sec: 20, tv_nsec: 0 };
             assert_eq!(poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout)), Ok(1), "it lives on");
         }

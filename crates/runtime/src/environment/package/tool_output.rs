@@ -110,8 +110,14 @@ fn uv(line: &str) -> Vec<PackageProgress> {
     vec![reports]
 }
 
-/// The name at the beginning of a requirement.
+/// The name at the beginning of a requirement; of a URL without a name, that of its folder or file.
 fn name_in(text: &str) -> &str {
+    let text = match text.split_once("://") {
+        Some((scheme, path)) if scheme.chars().all(|c| c.is_alphanumeric() || c == '+') => {
+            path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
+        }
+        _ => text,
+    };
     let end = text.find(|c: char| !c.is_alphanumeric() && !matches!(c, '-' | '_' | '.')).unwrap_or(text.len());
     &text[..end]
 }
@@ -154,11 +160,12 @@ mod tests {
     #[test]
     fn what_uv_writes_is_understood() {
         let text = "Using Python 3.12.1 environment at: e1\nResolved 2 packages in 288ms\nDownloading numpy (15.0MiB)\n   \
-            Building docopt==0.6.2\n      Built docopt==0.6.2\n Downloaded numpy\nPrepared 2 packages in 965ms\n\
+            Building docopt==0.6.2\n      Built docopt==0.6.2\n   Building file:///a/mine/\n Downloaded numpy\nPrepared 2 packages in 965ms\n\
             Installed 2 packages in 43ms\n + docopt==0.6.2\n - numpy==2.0\n + numpy==2.5.5\n";
         let expected = [
             "downloading numpy 15728640",
             "building docopt",
+            "building mine",
             "downloading numpy",
             "installing",
             "installing docopt",
