@@ -70,7 +70,7 @@ fn user_nobody_is_its_own_user() {
 #[test]
 fn user_without_home_has_the_one_of_the_password_database() {
     let home = TestHome::new();
-    let mut command = home.command(&["runtime", "list", "--json"]);
+    let mut command = home.command(&["runtime", "list"]);
     command.env_remove("BEEP_PYTHON_HOME").env_remove("HOME");
     if is_root() {
         // Who is not in the database has none.

@@ -112,15 +112,16 @@ impl VenvManager {
         if !path.is_dir() {
             return Err(lacks("there is no such folder"));
         }
+        // Without it Python would run outside of the environment.
+        if !path.join("pyvenv.cfg").is_file() {
+            return Err(lacks("it has no pyvenv.cfg"));
+        }
         // However its path is written, the locks of an environment of the home go by its name.
         if let Some(name) = self.name_at(&path) {
             match self.open(&name) {
                 Err(EnvironmentError::Foreign { .. }) => {}
                 opened => return opened,
             }
-        }
-        if !path.join("pyvenv.cfg").is_file() {
-            return Err(lacks("it has no pyvenv.cfg"));
         }
         let name = path.file_name().map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned());
         let record = EnvironmentRecord::read(&path).ok();
