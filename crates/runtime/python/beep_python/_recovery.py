@@ -8,6 +8,7 @@ repeated then.
 
 from . import _exceptions, _shared_page, _wire
 from ._builtins import own as __builtins__
+from ._exit import exit_child
 
 MAX_STRIKES = 100  # without a request that was answered in between; then the request has something in it that always raises
 
@@ -24,6 +25,13 @@ class Recovery:
         self.worker = worker
         self.last = -1
         self.strikes = 0
+
+    def end_if_due(self, error):
+        """While this exception is handled: ends what does not outlive it."""
+        if self.worker.forked:  # by a signal handler
+            exit_child(None)
+        if ends_worker(error):
+            raise
 
     def after(self, error):
         worker = self.worker

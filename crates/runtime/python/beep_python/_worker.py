@@ -24,7 +24,7 @@ from ._memory import MEMORY
 from ._nested import NestedCalls
 from ._origin import Origin
 from ._pipes import PIPE_BUF, Outbox, reading
-from ._recovery import Recovery, ends_worker
+from ._recovery import Recovery
 from ._routed_output import RoutedOutput
 from ._session import Session
 from ._std_streams import StdStreams
@@ -155,15 +155,16 @@ class Worker:
         recovery, stray = Recovery(self), None
         while True:
             try:
-                if stray is not None:
-                    recovery.after(stray)
-                    stray = None
-                return self.serve_calls()
-            except BaseException as error:
-                if self.forked:  # by a signal handler
-                    exit_child(None)
-                if ends_worker(error):
-                    raise
+                try:
+                    if stray is not None:
+                        recovery.after(stray)
+                        stray = None
+                    return self.serve_calls()
+                except BaseException as error:
+                    recovery.end_if_due(error)
+                    stray = error
+            except BaseException as error:  # it struck while another was handled
+                recovery.end_if_due(error)
                 stray = error
 
     def serve_calls(self):
