@@ -83,7 +83,7 @@ impl Printer {
         if table.width() == Some(0) {
             table.set_width(80);
         }
-        // Cells are broken between words only: whoever copies an id or a path gets all of it. Where the terminal is too narrow
+        // Cells are broken between words only: so an id or a path can be copied whole. Where the terminal is too narrow
         // for the words, it breaks the lines itself, which it takes back for a copy.
         let longest = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column).map(String::as_str)).chain([header[column]]);

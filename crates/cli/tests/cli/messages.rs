@@ -105,7 +105,7 @@ fn failures_under_json_are_objects() {
     assert!(missing["hint"].as_str().unwrap().starts_with("`beep-python venv create none`"), "{missing}");
     let unreadable = failed(&["--json", "venv", "sync", "none.txt", "none"], 1);
     assert!(unreadable["error"].is_string(), "{unreadable}");
-    // Wrong usage too, whoever notices it.
+    // Wrong usage too, seen by clap or by the command.
     for (arguments, said) in [
         (&["venv", "packages", "--json"][..], "the following required arguments were not provided:"),
         (&["--json", "nonsense"], "unrecognized subcommand 'nonsense'"),

@@ -53,7 +53,7 @@ impl VenvManager {
     pub fn check_declared(&self, name: &str, engine: bool) -> Result<(), EnvironmentError> {
         let owner = if engine { Owner::Engine(name) } else { Owner::Provider(name, None) };
         let requirements = self.requirements_of(owner)?;
-        // Whoever made its environment meant the name.
+        // An environment was made under this name, so it is meant.
         let made_for = |environment: Environment| {
             environment.record.is_some_and(|record| record.provider.as_deref() == Some(name))
         };
