@@ -153,14 +153,14 @@ async fn processes_are_limited(context: &TestContext) {
 
 async fn processes_that_a_stopped_call_left_may_end_during_the_next(context: &TestContext) {
     let (there, session) = limited(context, Limits { processes: Some(4), ..Limits::default() }).await;
-    let bomb = "import os, signal, time\nread, write = os.pipe()\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n\
-                for _ in range(6):\n    if os.fork() == 0:\n        os.close(write)\n        os.read(read, 1)\n        os._exit(0)\n\
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])\ntime.sleep(60)";
+    let bomb = "import os, time\nread, write = os.pipe()\nfor _ in range(6):\n    if os.fork() == 0:\n        os.close(write)\n\
+                \x20       os.read(read, 1)\n        os._exit(0)\ntime.sleep(60)";
     let told = problem(there.evaluate::<()>(bomb).await);
     assert_eq!((told.code, told.outcome), (ErrorCode::TooManyProcesses, Some(Outcome::StateKept)));
-    // Long enough for several looks at the session.
-    let next = "time.sleep(0.2)\nos.close(write)\nlen([os.wait() for _ in range(6)])";
-    assert_eq!(there.evaluate::<i64>(next).await.expect("they end now"), 6);
+    // Long enough for several looks at the session. How many there are depends on when the call was interrupted.
+    let next = "time.sleep(0.2)\nos.close(write)\nended = 0\ntry:\n    while os.wait():\n        ended += 1\nexcept ChildProcessError:\n    pass\nended";
+    let ended = there.evaluate::<i64>(next).await.expect("they end now");
+    assert!((4..=6).contains(&ended), "{ended}");
     end(context, &session).await;
 }
 
