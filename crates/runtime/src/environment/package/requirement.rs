@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::PackageError;
 use super::installed::Package;
-use super::location::is_path_or_address;
+use super::location::{is_path_or_address, with_url};
 use super::origin::Origin;
 use super::requirements_file::RequirementsFile;
 use super::scratch::Scratch;
@@ -159,8 +159,9 @@ impl Wanted {
         if text.contains(|c: char| c.is_control()) {
             return wrong(text, "it contains a line break or another control character");
         }
-        let parsed = Requirement::from_str(text);
-        match parsed {
+        let with_url = with_url(text);
+        let text = with_url.as_deref().unwrap_or(text);
+        match Requirement::from_str(text) {
             Ok(requirement) => Ok(Wanted { text: text.into(), requirement: Some(requirement), editable: false }),
             Err(_) if is_path_or_address(text) => Ok(Wanted { text: text.into(), requirement: None, editable: false }),
             Err(error) => wrong(text, &error.message.to_string()),
@@ -237,9 +238,16 @@ mod tests {
             assert!(matches!(&error, PackageError::NotARequirement { .. }), "{text:?}");
             assert!(error.to_string().contains(reason), "{text:?}: {error}");
         }
-        for text in
-            ["six", "Six>=1,<2", "a[b,c]; python_version > '3.9'", "./x.whl", "git+https://host/x", "a @ file:///x"]
-        {
+        for text in [
+            "six",
+            "Six>=1,<2",
+            "a[b,c]; python_version > '3.9'",
+            "./x.whl",
+            "git+https://host/x",
+            "a @ file:///x",
+            "a @ /x",
+            "a[b] @ ./x ; python_version > '3'",
+        ] {
             Requirements::new([text]).unwrap();
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::PackageError;
-use super::location::is_relative_path;
+use super::location::with_path_from;
 use crate::platform::failed_to;
 
 /// A file of requirements, as it was when it was read.
@@ -76,7 +76,7 @@ fn with_absolute_paths(text: &str, folder: &Path) -> String {
                 return format!("{option} {}", absolute(value));
             }
         }
-        if is_relative_path(trimmed) { absolute(trimmed) } else { line.to_owned() }
+        with_path_from(folder, trimmed).unwrap_or_else(|| line.to_owned())
     };
     text.lines().map(|line| rewritten(line) + "\n").collect()
 }

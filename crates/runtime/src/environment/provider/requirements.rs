@@ -10,7 +10,7 @@ use super::error::ProvidersError;
 use super::naming;
 use super::providers_toml::{self, Provider, ProvidersFile};
 use crate::environment::error::EnvironmentError;
-use crate::environment::package::location::is_relative_path;
+use crate::environment::package::location::with_path_from;
 use crate::environment::package::requirement::Requirements;
 use crate::interpreter::VersionRequest;
 use crate::platform::{Home, failed_to};
@@ -95,8 +95,8 @@ impl ProvidersFile {
             let variants = provider.variants.iter_mut().map(|(_, share)| share);
             for share in std::iter::once(&mut provider.always).chain(variants) {
                 for text in share.packages.iter_mut().chain(&mut share.optional) {
-                    if is_relative_path(text) {
-                        *text = folder.join(&*text).to_string_lossy().into_owned();
+                    if let Some(counted) = with_path_from(folder, text) {
+                        *text = counted;
                     }
                 }
             }
