@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use beep_python_runtime::platform::set_signals_anew;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
-use signal_hook::flag::register_conditional_default;
+use signal_hook::flag::{register_conditional_default, register_usize};
+use signal_hook::low_level::unregister;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals that users and shells have commands ignore on purpose: with `nohup`, in the background.
@@ -76,6 +77,23 @@ impl Drop for Signals {
     fn drop(&mut self) {
         RELEASED.store(true, Ordering::SeqCst);
     }
+}
+
+/// Runs what must not end half-way: a signal that would end the process in the middle does so afterwards.
+pub(crate) fn finish_first<T>(run: impl FnOnce() -> T) -> io::Result<T> {
+    let (ignored, received) = (ignored_signals(), Arc::new(AtomicUsize::new(0)));
+    let numbers = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|number| ignored >> (number - 1) & 1 == 0);
+    let handlers = numbers.map(|number| register_usize(number, received.clone(), number as usize));
+    let handlers = handlers.collect::<io::Result<Vec<_>>>()?;
+    let result = run();
+    for handler in handlers {
+        unregister(handler);
+    }
+    match received.load(Ordering::SeqCst) {
+        0 => {}
+        number => die_by(number as i32),
+    }
+    Ok(result)
 }
 
 async fn received(signal: Option<&mut Signal>) {

@@ -13,6 +13,7 @@ use crate::server::launch::{TemporaryServer, launcher};
 use crate::server::lookup::find_server;
 use crate::server::report::announce;
 use crate::server::settings::{ServerSettings, stop_grace};
+use crate::signals::finish_first;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -32,7 +33,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         rehearse(&home, &plan)
             .with_context(|| format!("server {} could not start again, so it was left running", record.id))?;
     }
-    let record = replace(&home, &launcher, &record, &plan)?;
+    let record = finish_first(|| replace(&home, &launcher, &record, &plan))??;
     announce(context, &record);
     Ok(ExitStatus::Success)
 }

@@ -1,15 +1,17 @@
 //! What the tools see, where they install, and when they end.
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal};
-use serde_json::json;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use super::index::{Index, Wheel, bare, from, make, tools};
 use super::project::{hanging_project, project};
-use super::test_home::{CommandOutput, TestHome, signal, wait_until};
+use super::test_home::{CommandOutput, TestHome, port_of, signal, wait_until};
 
 #[test]
 fn packages_of_the_base_python_are_not_the_environments() {
@@ -122,10 +124,7 @@ fn tool_and_its_builds_end_with_the_command_that_started_them() {
             let mut command = bare(&home, tool, &["venv", "install", "mine", "./slow"]);
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             wait_until("the build has begun", || told.exists());
-            let pids: Vec<i32> =
-                fs::read_to_string(&told).unwrap().split(' ').map(|pid| pid.parse().unwrap()).collect();
-            fs::remove_file(&told).unwrap();
-
+            let pids = processes_of_the_build(&told);
             // Who waits is told for whom, and does not wait for ever.
             let mut waiting = bare(&home, tool, &["venv", "install", "mine", "alpha"]);
             let waited = CommandOutput::from(waiting.env("BEEP_PYTHON_LOCK_TIMEOUT", "0").output().unwrap());
@@ -136,17 +135,59 @@ fn tool_and_its_builds_end_with_the_command_that_started_them() {
 
             signal(child.id().into(), number);
             child.wait().unwrap();
-            for pid in pids {
-                wait_until("the build has ended", || {
-                    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
-                    assert!(Pid::from_raw(pid).is_some());
-                    stat.map_or(true, |stat| stat.contains(") Z "))
-                });
-            }
+            wait_until_ended(&pids);
             let free = from(&index, &home, tool, &["venv", "install", "mine", "alpha"]);
             assert_eq!(free.code, Some(0), "{tool}: {free:?}");
             home.success(&["venv", "uninstall", "mine", "alpha"]);
         }
+    }
+}
+
+#[test]
+fn tool_and_its_builds_end_with_the_server_that_started_them() {
+    for tool in tools() {
+        let home = TestHome::with_runtime();
+        home.success(&["venv", "create", "mine"]);
+        let (told, slow) = (home.directory().join("told"), home.directory().join("slow"));
+        hanging_project(&slow, "slow", &told);
+        let body = json!({ "name": "mine", "packages": [slow] }).to_string();
+        let request = format!(
+            "POST /api/venv/install HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        for (end, number) in [("killed", Some(Signal::KILL)), ("stopped", None)] {
+            let started = bare(&home, tool, &["start", "http", "--port", "0", "--json"]).output().unwrap();
+            let server: Value = serde_json::from_slice(&started.stdout).unwrap();
+            let port = port_of(&server);
+            let mut client = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+            client.write_all(request.as_bytes()).unwrap();
+            wait_until("the build has begun", || told.exists());
+            let pids = processes_of_the_build(&told);
+
+            match number {
+                Some(number) => signal(server["pid"].as_u64().unwrap(), number),
+                None => drop(home.run(&["stop"])),
+            }
+            wait_until_ended(&pids);
+            assert_eq!(home.json(&["venv", "status", "mine"])["packages"], json!([]), "{tool}, {end}");
+            home.run(&["stop", "--all"]);
+        }
+        home.wait_until_no_process_is_left();
+    }
+}
+
+/// The processes of a build that hangs, which has told of them.
+fn processes_of_the_build(told: &Path) -> Vec<i32> {
+    let pids = fs::read_to_string(told).unwrap().split(' ').map(|pid| pid.parse().unwrap()).collect();
+    fs::remove_file(told).unwrap();
+    pids
+}
+
+fn wait_until_ended(pids: &[i32]) {
+    for pid in pids {
+        wait_until("the build has ended", || {
+            fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+        });
     }
 }
 

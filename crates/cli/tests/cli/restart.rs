@@ -1,7 +1,9 @@
 //! `restart`: the server comes back as it was, or goes on.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 
@@ -101,4 +103,26 @@ fn killed_server_restarts_with_the_variables_of_the_shell_and_says_so() {
     let notice = format!("notice: server {id} is gone, and its variables with it: it gets those of here\n");
     assert_eq!((output.code, output.stderr), (Some(0), notice));
     assert_eq!(home.success(&["eval", "import os; os.environ['MY_TOKEN']"]), "of here\n");
+}
+
+#[test]
+fn server_comes_back_though_its_restart_is_interrupted() {
+    for number in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let home = TestHome::with_runtime();
+        let server = home.start(&["--drain", "60"]);
+        let [ends, goes_on] = ["ends", "goes-on"].map(|name| home.directory().join(name));
+        let code = format!(
+            "import atexit, os, time\ndef wait():\n    open({ends:?}, 'w').close()\n    while not os.path.exists({goes_on:?}): time.sleep(0.01)\n\
+             atexit.register(wait); None"
+        );
+        home.success(&["eval", "--session", "default", &code]);
+        let mut restart = home.command(&["restart"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        wait_until("the old server ends", || ends.exists());
+        signal(restart.id().into(), number);
+        fs::write(goes_on, "").unwrap();
+        assert_eq!(restart.wait().unwrap().signal(), Some(number.as_raw()), "as a command that is interrupted");
+        let listed = home.json(&["status"]);
+        assert_eq!((&listed[0]["id"], &listed[0]["state"]), (&server["id"], &"running".into()), "{listed}");
+        assert_ne!(listed[0]["pid"], server["pid"]);
+    }
 }
