@@ -51,7 +51,8 @@ pub(super) async fn run(stream: UnixStream, server: Arc<ServerContext>, stop: wa
         server,
         client,
         gone,
-        respond: move |request| respond(shared.clone(), caller.clone(), request),
+        // In a box, since `FuturesUnordered` moves what it takes several times.
+        respond: move |request| Box::pin(respond(shared.clone(), caller.clone(), request)),
         lines: LineDecoder::new(longest),
         buffer: Vec::new(),
         descriptors: Descriptors::default(),
