@@ -11,6 +11,24 @@ use crate::terminal::shell_words::quote;
 /// How long to wait for the session to name its environment.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Modules whose package has another name: those that people miss most.
+const PACKAGES: [(&str, &str); 14] = [
+    ("Crypto", "pycryptodome"),
+    ("OpenSSL", "pyopenssl"),
+    ("PIL", "pillow"),
+    ("System", "pythonnet"),
+    ("bs4", "beautifulsoup4"),
+    ("cv2", "opencv-python"),
+    ("dateutil", "python-dateutil"),
+    ("dotenv", "python-dotenv"),
+    ("fitz", "pymupdf"),
+    ("git", "gitpython"),
+    ("serial", "pyserial"),
+    ("skimage", "scikit-image"),
+    ("sklearn", "scikit-learn"),
+    ("yaml", "pyyaml"),
+];
+
 /// How to install what is missing, for an exception of this session's code.
 pub(crate) async fn import_hint(context: &Context, client: &AnyBackend, error: Option<&Error>) -> Option<String> {
     let Some(Error::Python(raised)) = error else { return None };
@@ -21,10 +39,16 @@ pub(crate) async fn import_hint(context: &Context, client: &AnyBackend, error: O
         Ok(name) => name.display().to_string(),
         Err(_) => prefix,
     };
-    Some(format!(
-        "`beep-python venv install {} {module}` installs it, unless its package has another name",
-        quote(&environment)
-    ))
+    let environment = quote(&environment);
+    let known = PACKAGES.iter().find(|(name, _)| *name == module);
+    Some(match known {
+        Some((_, package)) => format!("`beep-python venv install {environment} {package}` installs it"),
+        None => {
+            format!(
+                "`beep-python venv install {environment} {module}` installs it, unless its package has another name"
+            )
+        }
+    })
 }
 
 /// The module that is not there at all; none where only a part of a package is missing.

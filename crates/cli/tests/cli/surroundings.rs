@@ -101,6 +101,11 @@ fn module_that_is_missing_comes_with_a_hint() {
         let output = home.run(&["eval", code]);
         assert!(output.code == Some(1) && output.stderr.ends_with(&hint("runtime-host")), "{code}: {output:?}");
     }
+    let output = home.run(&["eval", "from System.IO import File"]);
+    assert!(
+        output.stderr.ends_with("hint: `beep-python venv install runtime-host pythonnet` installs it\n"),
+        "{output:?}"
+    );
     for code in
         ["import os.nosuch", "import _nosuch", "try: import nosuch\nexcept ImportError: 1/0", "raise ImportError('x')"]
     {

@@ -3,6 +3,7 @@
 If pythonnet is installed, `clr` remains pythonnet's; only its AddReference also accepts our assembly.
 """
 
+import abc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -92,7 +93,7 @@ class PatchedClr(types.ModuleType):
             raise AttributeError("module 'clr' has no attribute 'AddReference'")
 
         def AddReference(name, *rest):
-            return _assembly() if name == ASSEMBLY else real(name, *rest)
+            return _assembly() if is_ours(name) else real(name, *rest)
 
         AddReference.__doc__ = getattr(real, "__doc__", None)
         return AddReference
@@ -108,7 +109,7 @@ def patch_clr(clr):
 
 def fill_clr(clr):
     def AddReference(name, *rest):
-        if name == ASSEMBLY:
+        if is_ours(name):
             return _assembly()
         why = clr.__dict__.get("load_error")
         raise FileNotFoundError(
@@ -120,8 +121,28 @@ def fill_clr(clr):
     clr.__doc__ = "Stands in for pythonnet's clr, for the names of Beep Python Runtime."
 
 
+def is_ours(name):
+    """Whether an assembly's name, or the path of its file, is that of the predecessor's."""
+    if not isinstance(name, str):
+        return False
+    name = name.replace("\\", "/").rpartition("/")[2]
+    return name.casefold() in (ASSEMBLY.casefold(), (ASSEMBLY + ".dll").casefold())
+
+
 def _assembly():
     return types.SimpleNamespace(FullName=ASSEMBLY)
+
+
+class Interface(abc.ABC):
+    """An interface of the predecessor: its classes are instances of it, and it does nothing itself."""
+
+    @classmethod
+    def implement(cls, kind):
+        cls.register(kind)
+        cls.work = kind.__name__
+
+    def __new__(cls, *args, **kwargs):
+        raise TypeError("%s is an interface: %s() does the work" % (cls.__name__, cls.work))
 
 
 def fill_namespace(module):
@@ -208,12 +229,14 @@ def fill_namespace(module):
         def SetDefaultRuntime(self, runtimeId):
             return self.use(runtimeId)
 
-    class IVenvManager:
-        """A name for existing scripts; VenvManager is what does the work."""
+    class IVenvManager(Interface):
+        """What environments are managed with; VenvManager does the work."""
 
-    class IPythonRuntimeManager:
-        """A name for existing scripts; PythonRuntimeManager is what does the work."""
+    class IPythonRuntimeManager(Interface):
+        """What runtimes are managed with; PythonRuntimeManager does the work."""
 
+    IVenvManager.implement(_managers.VenvManager)
+    IPythonRuntimeManager.implement(_managers.PythonRuntimeManager)
     for kind in (VenvManager, VirtualEnvManager, PythonRuntimeManager, IVenvManager, IPythonRuntimeManager):
         kind.__module__ = NAMESPACE
         kind.__qualname__ = kind.__name__

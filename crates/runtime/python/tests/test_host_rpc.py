@@ -159,8 +159,23 @@ class CompatModules(WorkerTest):
     def test_a_clr_of_ours(self):
         self.host.evaluate("import clr\nclr.AddReference('Beep.Python.Runtime')\nNone")
         self.host.evaluate("from Beep.Python.RuntimeEngine.Infrastructure import VenvManager, IVenvManager\nNone")
-        self.assertEqual(self.host.fails("clr.AddReference('Other')")["type"], "FileNotFoundError")
+        for name in ("beep.python.runtime", "Beep.Python.Runtime.dll", "C:\\lib\\Beep.Python.Runtime.dll", "./Beep.Python.Runtime.DLL"):
+            self.assertEqual(self.host.evaluate("clr.AddReference(%r).FullName" % name), "Beep.Python.Runtime", name)
+        for name in ("Other", "Beep.Python.Runtime.exe", "Beep.Python", ""):
+            self.assertEqual(self.host.fails("clr.AddReference(%r)" % name)["type"], "FileNotFoundError", name)
         self.assertEqual(self.host.fails("import Beep.Nothing")["type"], "ModuleNotFoundError")
+
+
+    def test_interfaces_are_bases_of_the_classes_that_do_the_work(self):
+        self.host.evaluate("import beep_python\nfrom Beep.Python.RuntimeEngine.Infrastructure import *\nNone")
+        for interface, kind in (("IVenvManager", "VenvManager"), ("IPythonRuntimeManager", "PythonRuntimeManager")):
+            for made in (kind, "beep_python." + kind):
+                self.assertIs(self.host.evaluate("isinstance(%s(), %s) and issubclass(%s, %s)" % (made, interface, made, interface)), True)
+            self.assertIs(self.host.evaluate("isinstance(1, %s)" % interface), False)
+            error = self.host.fails("%s()" % interface)
+            self.assertEqual((error["type"], error["message"]), ("TypeError", "%s is an interface: %s() does the work" % (interface, kind)))
+        self.assertIs(self.host.evaluate("isinstance(VirtualEnvManager(), IVenvManager)"), True)
+        self.assertIs(self.host.evaluate("isinstance(VenvManager(), IPythonRuntimeManager)"), False)
 
 
 class Shield(unittest.TestCase):
