@@ -76,7 +76,7 @@ class SessionLoop:
 
         self.on_create()
         self.asyncio = asyncio
-        self.loop = asyncio.new_event_loop()
+        self.loop = current_loop(asyncio)
         asyncio.set_event_loop(self.loop)
         self.idle_poll = None
         return self.loop
@@ -147,6 +147,19 @@ class SessionLoop:
         if self.idling:
             self.idling = False
             self.loop.stop()
+
+
+def current_loop(asyncio):
+    """The loop that code has made already, with its tasks and futures, else a new one."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # up to 3.13 it makes one where there is none, and says that this will change
+        try:
+            loop = asyncio.get_event_loop()
+        except RuntimeError:
+            loop = None
+    return asyncio.new_event_loop() if loop is None or loop.is_closed() else loop
 
 
 class ContextHere:

@@ -17,11 +17,12 @@ import sys
 # the module `signal` builds enums, which a worker does not need
 import _signal
 
-from . import _attached, _crash, _dotnet, _exceptions, _getpass, _import_hooks, _inherited, _ipython, _matplotlib, _open_files, _plotly, _process, _spawn_hook, _warmup, _signals
+from . import _attached, _crash, _dotnet, _exceptions, _getpass, _import_hooks, _inherited, _ipython, _matplotlib, _open_files, _plotly, _process, _spawn_hook, _warmup, _signals, _sigchld
 from ._builtins import own as __builtins__
 from ._exit import flush_current, leave_process
 from ._freshness import Freshness
 from ._orphans import Orphans
+from ._preloaded_loops import PreloadedLoops
 from ._random_seeds import RandomSeeds
 from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
@@ -48,7 +49,7 @@ def main(control_fd, lifeline, modules):
     renew = []  # what a forked worker does with what modules made
     if modules and not fork_unsafe:
         seeds.find()
-        renew += seeds.renew, _open_files.OpenFiles(before).reopen
+        renew += seeds.renew, _open_files.OpenFiles(before).reopen, PreloadedLoops().renew
     worker = None if fork_unsafe else prepare()
     freshness = Freshness(modules)
     _inherited.keep()
@@ -121,8 +122,10 @@ class Zygote:
         self.wake_in, self.wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def serve(self, hello):
-        signal.set_wakeup_fd(self.wake_out, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+        self.restore_sigchld = _sigchld.saved()
+        # by the functions of CPython, which a preloaded module may have replaced in `signal`
+        _signal.set_wakeup_fd(self.wake_out, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, lambda signum, frame: None)
         self.send(hello)
         poll = select.poll()
         poll.register(self.control, select.POLLIN)
@@ -184,7 +187,7 @@ class Zygote:
             os.setsid()
             _process.set_mark(request.get("mark"))
             _signal.set_wakeup_fd(-1)
-            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+            self.restore_sigchld()
             for fd in (self.control.detach(), self.wake_in, self.wake_out):
                 os.close(fd)
             *fds, lifeline = _process.dup_high([*fds, self.lifeline])

@@ -4,7 +4,7 @@ import sys
 import unittest
 
 from .data import needs
-from .host import CALL, EVALUATE, WorkerTest
+from .host import CALL, EVALUATE, Host, WorkerTest
 from .sessions import DISPOSE
 
 
@@ -24,6 +24,34 @@ class Await(WorkerTest):
         self.host.evaluate("import asyncio\nasync def two(): return 2\nawait two()")
         self.assertEqual(self.host.evaluate("asyncio.run(two())"), 2)
         self.assertEqual(self.host.evaluate("await two()"), 2)
+
+    def test_what_code_made_before_the_first_await(self):
+        made = {
+            "a task": ("t = asyncio.ensure_future(asyncio.sleep(0.01, 5), loop=current())", "await t"),
+            "a future": ("f = current().create_future()\nf.set_result(5)", "await f"),
+            "a queue": ("current()\nq = asyncio.Queue()", "task = asyncio.create_task(q.get())\nawait asyncio.sleep(0)\nawait q.put(5)\nawait task"),
+            "what a loop of the code's returned": ("async def make(): return asyncio.ensure_future(asyncio.sleep(0.01, 5))\nt = current().run_until_complete(make())", "await t"),
+        }
+        # As 3.14 wants it, and as it was before.
+        currents = ["def current():\n    loop = asyncio.new_event_loop()\n    asyncio.set_event_loop(loop)\n    return loop\n"]
+        if sys.version_info < (3, 14):
+            currents.append("def current(): return asyncio.get_event_loop()\n")
+        for current in currents:
+            for what, (first, then) in made.items():
+                with self.subTest(what=what):
+                    host = Host()
+                    self.addCleanup(host.end)
+                    host.evaluate("import asyncio, warnings\nwarnings.simplefilter('ignore')\n" + current + first + "\nNone")
+                    self.assertEqual(host.evaluate(then), 5)
+
+    def test_a_loop_that_code_closed_before_the_first_await(self):
+        self.host.evaluate("import asyncio\nloop = asyncio.new_event_loop()\nasyncio.set_event_loop(loop)\nloop.close()")
+        self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 5)"), 5)
+
+    def test_after_a_loop_of_asyncios(self):
+        self.assertEqual(self.host.evaluate("import asyncio\nasync def two(): return 2\nasyncio.run(two())"), 2)
+        self.assertEqual(self.host.evaluate("await two()"), 2)
+        self.assertEqual(self.host.output(self.host.stderr), "")
 
     def test_exceptions(self):
         code = "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    raise %s\nawait f()"

@@ -190,6 +190,52 @@ class Files(ZygoteTest):
         self.assertIsNone(worker.evaluate("import locks\nlocks.fcntl.flock(locks.lock, locks.fcntl.LOCK_EX | locks.fcntl.LOCK_NB)"))
 
 
+class EventLoops(ZygoteTest):
+    def test_that_of_a_preloaded_module_wakes_in_its_session_alone(self):
+        self.module("lp", "import asyncio, os\nloop = asyncio.new_event_loop()\nasyncio.set_event_loop(loop)\n"
+            "async def warm(): return 'warm'\nloop.run_until_complete(warm())\nseen = []\n"
+            "r, w = os.pipe()\nloop.add_reader(r, lambda: seen.append(os.read(r, 9)))\nos.set_blocking(r, False)")
+        zygote = self.zygote("lp")
+        self.assertIsNone(zygote.hello["fork_unsafe"])
+        one, two = zygote.fork(1, "a"), zygote.fork(2, "b")
+        for worker in (one, two):
+            worker.evaluate("import lp, os, select, asyncio\nNone")
+        one.evaluate("lp.loop.call_soon_threadsafe(print)\nnew = os.pipe()\nos.write(new[1], b'x')\nlp.loop.add_reader(new[0], print)\nNone")
+        self.assertEqual(two.evaluate("select.select([lp.loop._ssock], [], [], 0)[0]"), [])
+        self.assertEqual(two.evaluate("lp.loop._selector.select(0), select.epoll.fromfd(os.dup(lp.loop._selector.fileno())).poll(0)"), [[], []])
+        one.evaluate("lp.loop.remove_reader(new[0])")
+        # What it watches it goes on watching.
+        two.evaluate("os.write(lp.w, b'y')\nNone")
+        self.assertEqual(two.evaluate("lp.loop.run_until_complete(asyncio.sleep(0, 'ran')), lp.seen"), ["ran", ["eQ=="]])
+
+    def test_one_that_is_closed_stays_so(self):
+        self.module("closed", "import asyncio\nloop = asyncio.new_event_loop()\nloop.close()")
+        worker = self.zygote("closed").fork()
+        self.assertEqual(worker.evaluate("import closed, asyncio\nclosed.loop.is_closed(), await asyncio.sleep(0, 1)"), [True, 1])
+
+
+class ChildrensEnds(ZygoteTest):
+    SEEN = "import os, signal, time\nos.system('true')\n%s"
+
+    def test_a_handler_of_a_preloaded_module_is_told(self):
+        self.module("told", "import signal\nhits = []\nsignal.signal(signal.SIGCHLD, lambda number, frame: hits.append(number))")
+        zygote = self.zygote("told")
+        for number in (1, 2):
+            worker = zygote.fork(number, "s%d" % number)
+            self.assertEqual(worker.evaluate(self.SEEN % "import told\nlen(told.hits)"), 1)
+
+    def test_a_handler_of_c_code_is_told(self):
+        self.module("cee", "import ctypes\n"
+            "handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: hits.append(number))\nhits = []\n"
+            "ctypes.CDLL(None).signal(17, handler)")
+        worker = self.zygote("cee").fork()
+        self.assertEqual(worker.evaluate(self.SEEN % "import cee\nlen(cee.hits) > 0"), True)
+
+    def test_without_one_nothing_is_done(self):
+        worker = self.zygote("json").fork()
+        self.assertEqual(worker.evaluate("import signal\nsignal.getsignal(signal.SIGCHLD) == signal.SIG_DFL"), True)
+
+
 class RandomNumbers(ZygoteTest):
     def draws(self, module, *expressions):
         """The numbers of two sessions, and of the program that imports the module by itself."""
