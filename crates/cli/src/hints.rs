@@ -289,6 +289,10 @@ fn client(error: &ClientError) -> Option<String> {
         (ClientError::Connect { .. } | ClientError::ConnectionLost { .. }, _) => {
             "`beep-python status` shows what became of the server".into()
         }
+        (ClientError::UntrustedServer { .. }, _) => {
+            "`beep-python status` shows which servers run: one that has ended may have left its address to another user"
+                .into()
+        }
         (_, Some(ErrorCode::WorkerDied)) => "the session continues, empty; the server's log may say more".into(),
         (_, Some(ErrorCode::NoDebugger)) => "`beep-python debug SESSION --install` installs what is missing".into(),
         (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout sets a longer limit".into(),

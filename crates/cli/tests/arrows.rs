@@ -11,7 +11,7 @@ use serde_json::Value;
 mod test_home;
 
 /// The crates whose files are checked.
-const CHECKED: &[&str] = &["cli", "client", "memory", "protocol", "runtime", "server"];
+const CHECKED: &[&str] = &["cli", "client", "memory", "peer", "protocol", "runtime", "server"];
 
 /// Every dependency among the crates of this workspace, dev-dependencies apart: `from → to`.
 const ARROWS: &[(&str, &str)] = &[
@@ -20,10 +20,12 @@ const ARROWS: &[(&str, &str)] = &[
     ("beep-python", "beep-python-runtime"),
     ("beep-python", "beep-python-server"),
     ("beep-python-client", "beep-python-memory"),
+    ("beep-python-client", "beep-python-peer"),
     ("beep-python-client", "beep-python-protocol"),
     ("beep-python-runtime", "beep-python-memory"),
     ("beep-python-runtime", "beep-python-protocol"),
     ("beep-python-server", "beep-python-memory"),
+    ("beep-python-server", "beep-python-peer"),
     ("beep-python-server", "beep-python-protocol"),
     ("beep-python-server", "beep-python-runtime"),
 ];

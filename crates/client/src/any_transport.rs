@@ -72,6 +72,20 @@ impl AnyBackend {
         }
         Ok(self)
     }
+
+    /// The same client, which sends its token to any server: see
+    /// [`HttpBackend::allow_insecure_token`](crate::HttpBackend::allow_insecure_token).
+    pub fn allow_insecure_token(mut self) -> AnyBackend {
+        match &mut self.transport {
+            AnyTransport::Http(transport) => transport.allow_insecure_token(),
+            #[cfg(feature = "rpc")]
+            AnyTransport::Rpc(transport) => transport.allow_insecure_token(),
+            AnyTransport::Pipe(_) => {}
+            #[cfg(feature = "local")]
+            AnyTransport::Local(_) => {}
+        }
+        self
+    }
 }
 
 impl From<Client<HttpTransport>> for AnyBackend {

@@ -33,6 +33,14 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
+    /// The server may not have what would be sent: a token, or over a pipe anything. Nothing was sent.
+    #[error("nothing was sent to {endpoint}: {reason}")]
+    UntrustedServer {
+        /// The endpoint.
+        endpoint: String,
+        /// Whose it is, as far as that is known.
+        reason: String,
+    },
     /// The connection broke before the whole response had arrived. The client never repeats a call.
     #[error("the connection to {endpoint} was lost{}", if *may_have_run { "; the call may have run" } else { " before the call was sent" })]
     ConnectionLost {

@@ -139,6 +139,7 @@ mod session_events;
 mod socket_probe;
 mod state;
 mod transport;
+mod trust;
 mod value_stream;
 
 pub use any_transport::{AnyBackend, AnyTransport};

@@ -1,10 +1,10 @@
-//! The peer of a connection.
+//! Who the peer of a connection is to this process.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 
-use crate::auth::peer_uid::{PeerUid, peer_uid};
+use crate::peer_uid::{PeerUid, peer_uid, server_uid};
 
 /// The peer of a connection, looked up once when it is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,14 @@ impl Peer {
             return Peer::Remote;
         }
         Peer::from_uid(peer_uid(local, remote), rustix::process::geteuid().as_raw(), ambiguous_uid())
+    }
+
+    /// Looks up the server at the `remote` end of a connection that was made from `local`.
+    pub fn of_server(local: SocketAddr, remote: SocketAddr) -> Peer {
+        match server_uid(local, remote) {
+            PeerUid::Unknown if !remote.ip().to_canonical().is_loopback() => Peer::Remote,
+            uid => Peer::from_uid(uid, rustix::process::geteuid().as_raw(), ambiguous_uid()),
+        }
     }
 
     /// The peer of a Unix socket, whose user the system knows.

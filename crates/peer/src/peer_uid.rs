@@ -7,6 +7,8 @@ use std::os::fd::OwnedFd;
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+use crate::tables;
+
 /// The user at the other end of a connection, as far as the kernel tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerUid {
@@ -24,8 +26,30 @@ pub fn peer_uid(local: SocketAddr, remote: SocketAddr) -> PeerUid {
     with_kernel(|kernel| ask(kernel, local, remote)).map_or(PeerUid::Unknown, PeerUid::Known)
 }
 
+/// Asks the kernel which user holds the server at the `remote` end of the connection whose end here is `local`.
+///
+/// A server that has not accepted the connection yet holds it by its listener. That one is asked for first: it owns what it has not
+/// accepted, which ends with it.
+pub fn server_uid(local: SocketAddr, remote: SocketAddr) -> PeerUid {
+    let uid = with_kernel(|kernel| {
+        let listener = find(kernel, local, remote, true).filter(|found| found.state == LISTEN && found.inode != 0);
+        held_by(find(kernel, local, remote, false)?, listener)
+    });
+    // A sandbox may refuse netlink.
+    uid.or_else(|| tables::server_uid(local, remote)).map_or(PeerUid::Unknown, PeerUid::Known)
+}
+
+/// Who holds a connection: the user that accepted it, else that of its listener.
+fn held_by(connection: Found, listener: Option<Found>) -> Option<u32> {
+    match connection {
+        Found { state, uid, inode } if CONNECTED.contains(&state) && inode != 0 => Some(uid),
+        Found { state, inode: 0, .. } if CONNECTED.contains(&state) => Some(listener?.uid),
+        _ => None,
+    }
+}
+
 /// Opens the socket of this thread, which asks the kernel, while there are descriptors: without one, users would not be known.
-pub(crate) fn prepare() {
+pub fn prepare() {
     with_kernel(|_| Some(()));
 }
 
@@ -57,13 +81,34 @@ const ANY_COOKIE: [u8; 8] = [0xff; 8];
 /// `TCP_ESTABLISHED`, `FIN_WAIT1`, `FIN_WAIT2`, `CLOSE_WAIT`, `LAST_ACK`, `CLOSING`: a connection that was made. Not
 /// `LISTEN` or `SYN_SENT`, which can turn up under the same port once the client's socket is gone.
 const CONNECTED: [u8; 6] = [1, 4, 5, 8, 9, 11];
+const LISTEN: u8 = 10;
+
+/// A socket, as the kernel tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Found {
+    state: u8,
+    uid: u32,
+    /// 0 while no process holds it.
+    inode: u32,
+}
 
 fn open() -> rustix::io::Result<OwnedFd> {
     rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))
 }
 
+/// The user at the other end, while a process holds it.
 fn ask(kernel: &OwnedFd, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-    let (family, socket_id) = socket_id(local, remote)?;
+    let found = find(kernel, local, remote, false)?;
+    (CONNECTED.contains(&found.state) && found.inode != 0).then_some(found.uid)
+}
+
+/// The other end of the connection, or the listener at the other end.
+fn find(kernel: &OwnedFd, local: SocketAddr, remote: SocketAddr, listener: bool) -> Option<Found> {
+    let (family, mut socket_id) = socket_id(local, remote)?;
+    if listener {
+        socket_id[2..4].fill(0);
+        socket_id[20..36].fill(0);
+    }
     let mut request = [0; REQUEST];
     request[0..4].copy_from_slice(&(REQUEST as u32).to_ne_bytes());
     request[4..6].copy_from_slice(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
@@ -80,7 +125,12 @@ fn ask(kernel: &OwnedFd, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     let (_, length, sender) = rustix::net::recvfrom(kernel, &mut answer, RecvFlags::DONTWAIT).ok()?;
     let from_kernel = SocketAddrNetlink::try_from(sender?).is_ok_and(|sender| sender.pid() == 0);
     let answer = answer.get(..length).filter(|_| from_kernel)?;
-    read_answer(answer, local, remote)
+    match listener {
+        false => read_answer(answer, local, remote),
+        true => read(answer)
+            .filter(|(source, _)| source.is_some_and(|[(port, _), _]| port == remote.port()))
+            .map(|(_, found)| found),
+    }
 }
 
 /// Empties the queue, so that whatever was left there by anybody is not taken for the answer.
@@ -112,18 +162,21 @@ fn socket_id(local: SocketAddr, remote: SocketAddr) -> Option<(u8, [u8; SOCKET_I
     Some((family, id))
 }
 
-/// The user in an `inet_diag_msg`, if that tells of exactly the connection that was asked for, still held by a process.
-fn read_answer(answer: &[u8], local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+/// The socket in an `inet_diag_msg`, if that tells of exactly the connection that was asked for.
+fn read_answer(answer: &[u8], local: SocketAddr, remote: SocketAddr) -> Option<Found> {
+    let asked = [&remote, &local].map(|end| (end.port(), end.ip().to_canonical()));
+    let (ends, found) = read(answer)?;
+    (ends == Some(asked)).then_some(found)
+}
+
+/// The ends of the socket in an `inet_diag_msg`, and what it tells of it.
+fn read(answer: &[u8]) -> Option<(Option<[(u16, IpAddr); 2]>, Found)> {
     let number = |at: usize| u32::from_ne_bytes(answer[at..at + 4].try_into().expect("four bytes"));
     if answer.len() < ANSWER || answer[4..6] != SOCK_DIAG_BY_FAMILY.to_ne_bytes() {
         return None;
     }
-    let state = answer[HEADER + 1];
-    let socket_id = &answer[HEADER + 4..][..SOCKET_ID];
-    let asked = [&remote, &local].map(|end| (end.port(), end.ip().to_canonical()));
-    let (uid, inode) = (number(HEADER + 64), number(HEADER + 68));
-    let exact = ends(answer[HEADER], socket_id) == Some(asked);
-    (exact && CONNECTED.contains(&state) && inode != 0).then_some(uid)
+    let found = Found { state: answer[HEADER + 1], uid: number(HEADER + 64), inode: number(HEADER + 68) };
+    Some((ends(answer[HEADER], &answer[HEADER + 4..][..SOCKET_ID]), found))
 }
 
 /// Source and destination in an `inet_diag_sockid` of this family.
@@ -155,7 +208,8 @@ mod tests {
     }
 
     fn read(answer: &[u8]) -> Option<u32> {
-        read_answer(answer, LOCAL.parse().unwrap(), REMOTE.parse().unwrap())
+        let found = read_answer(answer, LOCAL.parse().unwrap(), REMOTE.parse().unwrap())?;
+        held_by(found, None)
     }
 
     fn answer(state: u8, uid: u32, inode: u32) -> Vec<u8> {
@@ -213,6 +267,16 @@ mod tests {
         }
         mapped[HEADER] = 1;
         assert_eq!(read(&mapped), None, "of neither family");
+    }
+
+    #[test]
+    fn a_connection_that_waits_to_be_accepted_is_its_listeners() {
+        let listener = Some(Found { state: LISTEN, uid: 1000, inode: 7 });
+        let waiting = Found { state: 1, uid: 0, inode: 0 };
+        assert_eq!(held_by(waiting, listener), Some(1000));
+        assert_eq!(held_by(waiting, None), None);
+        assert_eq!(held_by(Found { uid: 1001, inode: 8, ..waiting }, listener), Some(1001), "that which accepted it");
+        assert_eq!(held_by(Found { state: 6, ..waiting }, listener), None, "it is over");
     }
 
     #[test]

@@ -21,7 +21,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::auth::peer_uid;
 use crate::auth::{AccessConfig, AccessPolicy, Token, TokenError};
 use crate::launch::{
     ActivatedSockets, Endpoint, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record,
@@ -100,7 +99,7 @@ pub enum ServeError {
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
     let ActivatedSockets { http: listeners, pipe, rpc, stdin, ready } = inherited;
     raise_descriptor_limit();
-    peer_uid::prepare();
+    beep_python_peer::prepare();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;

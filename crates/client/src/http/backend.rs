@@ -23,13 +23,22 @@ impl HttpBackend {
         Client::from_transport(HttpTransport::new(endpoint))
     }
 
-    /// The same client with a token, which is sent with every request.
+    /// The same client with a token, which is sent with every request: to a server of this process's user or of root, as far as
+    /// the system tells. To others, calls fail with [`Error::UntrustedServer`]; see
+    /// [`allow_insecure_token`](HttpBackend::allow_insecure_token).
     ///
     /// # Errors
     /// [`Error::Endpoint`] when a header cannot carry the token.
     pub fn with_token(mut self, token: &str) -> Result<HttpBackend, Error> {
         self.transport.set_token(token)?;
         Ok(self)
+    }
+
+    /// The same client, which sends its token to any server: over an unencrypted network, or to a port of this machine that another user
+    /// may hold. Whoever receives or sees the token can run code on its server.
+    pub fn allow_insecure_token(mut self) -> HttpBackend {
+        self.transport.allow_insecure_token();
+        self
     }
 
     /// Where the host listens.

@@ -15,7 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::endpoint::Endpoint;
+use super::destination::Destination;
 use crate::connections::{Connection, ExchangeError};
 use crate::error::Error;
 use crate::socket_probe::{PeerState, SocketProbe};
@@ -35,13 +35,13 @@ pub(super) struct HttpConnection {
 }
 
 impl Connection for HttpConnection {
-    type Endpoint = Endpoint;
+    type Endpoint = Destination;
     type Request = Request<Full<Bytes>>;
     type Response = (Parts, Bytes);
 
-    async fn open(endpoint: &Endpoint) -> Result<HttpConnection, Error> {
-        let stream = endpoint.connect().await?;
-        let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
+    async fn open(destination: &Destination) -> Result<HttpConnection, Error> {
+        let stream = destination.connect().await?;
+        let failed = |source| Error::Connect { endpoint: destination.to_string(), source };
         stream.set_nodelay(true).map_err(failed)?;
         let probe = SocketProbe::new(&stream).map_err(failed)?;
         let (sender, driver) =

@@ -3,6 +3,7 @@
 pub(crate) mod backend;
 mod connection;
 mod data;
+pub(crate) mod destination;
 pub(crate) mod endpoint;
 pub(crate) mod header;
 mod subscribe;

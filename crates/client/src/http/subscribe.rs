@@ -11,7 +11,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
-use super::endpoint::Endpoint;
+use super::destination::Destination;
 use crate::error::Error;
 use crate::event::{Event, EventStream, is_last, read_line};
 
@@ -32,20 +32,21 @@ impl Drop for Driver {
     }
 }
 
-pub(super) async fn subscribe(endpoint: &Endpoint, request: Request<Full<Bytes>>) -> Result<EventStream, Error> {
-    let stream = endpoint.connect().await?;
-    let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
+pub(super) async fn subscribe(destination: &Destination, request: Request<Full<Bytes>>) -> Result<EventStream, Error> {
+    let stream = destination.connect().await?;
+    let endpoint = destination.to_string();
+    let failed = |source| Error::Connect { endpoint: endpoint.clone(), source };
     stream.set_nodelay(true).map_err(failed)?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(io::Error::other(error)))?;
     let driver = Driver(tokio::spawn(connection).abort_handle());
-    let response = sender.send_request(request).await.map_err(|error| lost(&endpoint.to_string(), error))?;
+    let response = sender.send_request(request).await.map_err(|error| lost(&endpoint, error))?;
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
-        let body = body.collect().await.map_err(|error| lost(&endpoint.to_string(), error))?.to_bytes();
+        let body = body.collect().await.map_err(|error| lost(&endpoint, error))?.to_bytes();
         return Err(Error::from_body(parts.status.as_u16(), &body));
     }
-    let lines = Lines { body, read: BytesMut::new(), endpoint: endpoint.to_string(), ended: false, _driver: driver };
+    let lines = Lines { body, read: BytesMut::new(), endpoint, ended: false, _driver: driver };
     let events = stream::unfold((lines, sender), |(mut lines, sender)| async move {
         if lines.ended {
             return None;

@@ -11,6 +11,7 @@ use http_body_util::Full;
 
 use super::connection::HttpConnection;
 use super::data;
+use super::destination::Destination;
 use super::endpoint::Endpoint;
 use super::header::bearer;
 use super::subscribe::subscribe;
@@ -46,18 +47,30 @@ struct Server {
 impl HttpTransport {
     pub(super) fn new(endpoint: Endpoint) -> HttpTransport {
         let host = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
-        let server = Server { connections: Connections::new(endpoint), host };
+        let server = Server { connections: Connections::new(Destination::new(endpoint)), host };
         HttpTransport { server: Arc::new(server), authorization: None }
     }
 
     pub(crate) fn set_token(&mut self, token: &str) -> Result<(), Error> {
         self.authorization = Some(bearer(token, self.endpoint())?);
+        self.renew(Destination::with_token);
         Ok(())
+    }
+
+    /// Lets the token go to any server.
+    pub(crate) fn allow_insecure_token(&mut self) {
+        self.renew(Destination::allowing_any);
+    }
+
+    /// Leaves the connections that were made under other rules to the clones.
+    fn renew(&mut self, change: impl FnOnce(&Destination) -> Destination) {
+        let connections = Connections::new(change(self.server.connections.endpoint()));
+        self.server = Arc::new(Server { connections, host: self.server.host.clone() });
     }
 
     /// Where the host listens.
     pub fn endpoint(&self) -> &Endpoint {
-        self.server.connections.endpoint()
+        &self.server.connections.endpoint().endpoint
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, Error> {
@@ -112,7 +125,7 @@ impl Transport for HttpTransport {
         let mut request = self.request(&call)?;
         request.headers_mut().insert(ACCEPT, LINES);
         request.headers_mut().insert(VALUES, EXACT);
-        subscribe(self.endpoint(), request).await
+        subscribe(self.server.connections.endpoint(), request).await
     }
 }
 

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use beep_python_peer::Peer;
 use tokio::net::UnixStream;
 
 use crate::error::Error;
+use crate::trust::check;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -30,7 +32,14 @@ impl PipeEndpoint {
         let failed = |source| Error::Connect { endpoint: self.to_string(), source };
         // Connecting takes no time unless the host's queue is full.
         match tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&self.path)).await {
-            Ok(connected) => connected.map_err(failed),
+            Ok(connected) => {
+                let stream = connected.map_err(failed)?;
+                let uid = stream.peer_cred().map_err(failed)?.uid();
+                // The folder of temporary files is everybody's: another user may have made a socket of that name.
+                check(Peer::of_user(uid))
+                    .map_err(|reason| Error::UntrustedServer { endpoint: self.to_string(), reason })?;
+                Ok(stream)
+            }
             Err(_) => Err(failed(io::Error::new(io::ErrorKind::TimedOut, "no connection within 10 seconds"))),
         }
     }

@@ -19,13 +19,21 @@ impl RpcBackend {
         Ok(Client::from_transport(RpcTransport::new(Endpoint::grpc(endpoint)?)))
     }
 
-    /// The same client with a token, which is sent with every request.
+    /// The same client with a token, which is sent with every request: to a server of this process's user or of root, as far as
+    /// the system tells. To others, calls fail with [`Error::UntrustedServer`]; see
+    /// [`allow_insecure_token`](RpcBackend::allow_insecure_token).
     ///
     /// # Errors
     /// [`Error::Endpoint`] when a header cannot carry the token.
     pub fn with_token(mut self, token: &str) -> Result<RpcBackend, Error> {
         self.transport.set_token(token)?;
         Ok(self)
+    }
+
+    /// As [`HttpBackend::allow_insecure_token`](crate::HttpBackend::allow_insecure_token).
+    pub fn allow_insecure_token(mut self) -> RpcBackend {
+        self.transport.allow_insecure_token();
+        self
     }
 
     /// Where the host listens.

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::connections::ExchangeError;
 use crate::error::Error;
+use crate::http::destination::Destination;
 use crate::http::endpoint::Endpoint;
 use crate::socket_probe::{PeerState, SocketProbe};
 
@@ -22,7 +23,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 const MAX_FRAME_BYTES: u32 = 256 << 10;
 
 pub(super) struct Channel {
-    pub(super) endpoint: Endpoint,
+    pub(super) destination: Destination,
     open: Mutex<Option<Open>>,
 }
 
@@ -53,14 +54,14 @@ impl Exchanged {
 }
 
 impl Channel {
-    pub(super) fn new(endpoint: Endpoint) -> Channel {
-        Channel { endpoint, open: Mutex::default() }
+    pub(super) fn new(destination: Destination) -> Channel {
+        Channel { destination, open: Mutex::default() }
     }
 
     /// Sends a request and waits for the whole response. If a kept connection fails before anything was sent, the request
     /// goes out on a new one. A request that may have run is never sent again.
     pub(super) async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Exchanged, Error> {
-        Exchanged::collect(&self.endpoint, self.send(request).await?).await
+        Exchanged::collect(&self.destination.endpoint, self.send(request).await?).await
     }
 
     /// Sends a request and waits for the head of the response.
@@ -76,7 +77,7 @@ impl Channel {
                     }
                     unsent => {
                         return Err(
-                            ExchangeError { unsent, source: error.into_error().into() }.into_error(&self.endpoint)
+                            ExchangeError { unsent, source: error.into_error().into() }.into_error(&self.destination)
                         );
                     }
                 },
@@ -92,21 +93,21 @@ impl Channel {
         {
             return Ok((open.sender.clone(), false));
         }
-        let open = Open::connect(&self.endpoint).await?;
+        let open = Open::connect(&self.destination).await?;
         Ok((current.insert(open).sender.clone(), true))
     }
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.endpoint)
+        write!(f, "{}", self.destination)
     }
 }
 
 impl Open {
-    async fn connect(endpoint: &Endpoint) -> Result<Open, Error> {
-        let stream = endpoint.connect().await?;
-        let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
+    async fn connect(destination: &Destination) -> Result<Open, Error> {
+        let stream = destination.connect().await?;
+        let failed = |source| Error::Connect { endpoint: destination.to_string(), source };
         stream.set_nodelay(true).map_err(failed)?;
         let probe = SocketProbe::new(&stream).map_err(failed)?;
         let (sender, driver) = Builder::new(TokioExecutor::new())

@@ -16,6 +16,7 @@ use super::{reply, request};
 use crate::call::{Call, Reply, Target};
 use crate::error::Error;
 use crate::event::EventStream;
+use crate::http::destination::Destination;
 use crate::http::endpoint::Endpoint;
 use crate::http::header::bearer;
 use crate::transport::Transport;
@@ -39,17 +40,23 @@ pub struct RpcTransport {
 impl RpcTransport {
     pub(super) fn new(endpoint: Endpoint) -> RpcTransport {
         let authority = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
-        RpcTransport { channel: Arc::new(Channel::new(endpoint)), authority, authorization: None }
+        RpcTransport { channel: Arc::new(Channel::new(Destination::new(endpoint))), authority, authorization: None }
     }
 
     pub(crate) fn set_token(&mut self, token: &str) -> Result<(), Error> {
         self.authorization = Some(bearer(token, self.endpoint())?);
+        self.channel = Arc::new(Channel::new(self.channel.destination.with_token()));
         Ok(())
+    }
+
+    /// Lets the token go to any server.
+    pub(crate) fn allow_insecure_token(&mut self) {
+        self.channel = Arc::new(Channel::new(self.channel.destination.allowing_any()));
     }
 
     /// Where the host listens.
     pub fn endpoint(&self) -> &Endpoint {
-        &self.channel.endpoint
+        &self.channel.destination.endpoint
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<bytes::Bytes>>, Error> {
@@ -91,7 +98,7 @@ impl Transport for RpcTransport {
     async fn call(&self, call: Call) -> Result<Reply, Error> {
         let request = self.request(&call)?;
         if is_fetch(call.target) {
-            return read(&self.channel.endpoint, self.channel.send(request).await?).await;
+            return read(self.endpoint(), self.channel.send(request).await?).await;
         }
         let response = self.channel.exchange(request).await?;
         match status(&response) {
@@ -108,6 +115,6 @@ impl Transport for RpcTransport {
             *request.uri_mut() = self.uri_of(format!("{ROUTE_PREFIX}EventService/{}", operation.rpc_name()));
         }
         let response = self.channel.send(request).await?;
-        subscribe(&self.channel.endpoint, response).await
+        subscribe(self.endpoint(), response).await
     }
 }

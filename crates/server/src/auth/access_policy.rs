@@ -8,9 +8,9 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use tokio::sync::Semaphore;
 
+use crate::auth::Peer;
 use crate::auth::authority;
 use crate::auth::media::{Charset, Media};
-use crate::auth::peer::Peer;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::token::Token;
 

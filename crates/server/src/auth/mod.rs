@@ -8,14 +8,12 @@
 pub(crate) mod access_policy;
 mod authority;
 pub(crate) mod media;
-pub(crate) mod peer;
-pub(crate) mod peer_uid;
 pub(crate) mod pending_connection;
 mod token;
 
+pub use beep_python_peer::{Peer, PeerUid, peer_uid};
+
 pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy};
 pub use media::{Charset, Media};
-pub use peer::Peer;
-pub use peer_uid::{PeerUid, peer_uid};
 pub use pending_connection::PendingConnection;
 pub use token::{Token, TokenError};

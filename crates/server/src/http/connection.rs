@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
+use crate::auth::Peer;
 use crate::auth::media::Media;
-use crate::auth::peer::Peer;
 use crate::auth::pending_connection::PendingConnection;
 use crate::http::body::HttpBody;
 use crate::http::route::Route;

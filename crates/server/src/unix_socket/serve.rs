@@ -12,8 +12,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::Instrument;
 
 use crate::accept::{serve_all, shutdown_requested};
+use crate::auth::Peer;
 use crate::auth::access_policy::AccessDenied;
-use crate::auth::peer::Peer;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::unix_socket::connection::{self, FLUSH_TIMEOUT};
