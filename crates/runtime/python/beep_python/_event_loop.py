@@ -1,9 +1,9 @@
 """The session's asyncio loop: created when code first awaits, and run whenever the session is idle."""
 
 import os
-import select
 import sys
 from contextvars import copy_context
+from select import POLLIN, poll
 from sys import version_info
 
 from . import _exceptions
@@ -261,12 +261,12 @@ class _IdlePoll:
 
     def __init__(self, loop, fd):
         self.fd, self.loop = fd, loop
-        self.poll = select.poll()
-        self.poll.register(fd, select.POLLIN)
+        self.poll = poll()
+        self.poll.register(fd, POLLIN)
         try:
             self.ready, _ = loop._ready, loop._scheduled
             # readable once anything the loop waits for is ready, including calls from other threads
-            self.poll.register(loop._selector.fileno(), select.POLLIN)
+            self.poll.register(loop._selector.fileno(), POLLIN)
         except BaseException:  # another kind of loop, set by the user's code
             self.poll = None
 

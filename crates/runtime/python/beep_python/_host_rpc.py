@@ -5,10 +5,10 @@ There is no reader thread: one of the waiting threads reads, and delivers replie
 
 import collections
 import itertools
-import select
 import threading
 from _thread import get_ident
 from json import dumps, loads
+from select import POLLIN, poll
 
 from . import _wire
 from ._builtins import own as __builtins__
@@ -51,11 +51,11 @@ class HostConnection:
         self.sender = None  # the thread that writes
         self.untold = collections.deque()  # messages without an answer that are not written yet
         self.nested = None  # handles a request that arrives for a waiting thread
-        self.poll = select.poll()
+        self.poll = poll()
 
     def open(self, source, sink):
         self.source, self.sink = source, sink
-        self.poll.register(source, select.POLLIN)
+        self.poll.register(source, POLLIN)
         self.reads = reading(source, READ, self.unparsed)
 
     def call(self, method, params, progress=None):

@@ -1,7 +1,7 @@
 """The last words of processes that were interrupted with a call, as all of the worker's process group are: they belong to that call."""
 
 import os
-import select
+from select import POLLIN, poll
 from time import monotonic
 
 from . import _process
@@ -15,7 +15,7 @@ def await_end(steps):
     """Waits until the other processes of the group have ended, but for those that ignore SIGINT; for so long at most. Python's `subprocess`
     does so for the process that it waits for."""
     end = monotonic() + steps * STEP
-    poll, left = select.poll(), {}
+    polled, left = poll(), {}
     try:
         for pid in group_of(os.getpid()):
             try:
@@ -23,13 +23,13 @@ def await_end(steps):
             except OSError:  # it has ended
                 continue
             left[fd] = pid
-            poll.register(fd, select.POLLIN)
+            polled.register(fd, POLLIN)
         while left:
-            ended = poll.poll(max(0, (end - monotonic()) * 1000))
+            ended = polled.poll(max(0, (end - monotonic()) * 1000))
             if not ended:
                 break
             for fd, _ in ended:
-                poll.unregister(fd)
+                polled.unregister(fd)
                 del left[fd]
                 os.close(fd)
     except OSError:  # too many open files

@@ -1,6 +1,6 @@
 """Waiting for a request while leases expire."""
 
-import select
+from select import POLLIN, poll
 
 from ._builtins import own as __builtins__
 from ._exit import exit_child
@@ -14,8 +14,8 @@ def wait_with_leases(worker):
 
     Requests go first, for they may renew a lease, but back-to-back requests do not delay expiry forever.
     """
-    leases, session_loop, ready = worker.leases, worker.session_loop, select.poll()
-    ready.register(worker.source, select.POLLIN)
+    leases, session_loop, ready = worker.leases, worker.session_loop, poll()
+    ready.register(worker.source, POLLIN)
     while leases.due is not None:
         left = leases.due - worker.now()
         if left > -OVERDUE and ready.poll(0):

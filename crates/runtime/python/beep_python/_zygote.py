@@ -9,10 +9,11 @@ import faulthandler
 import importlib
 import json
 import os
-import select
 import signal
 import socket
 import sys
+from posix import fork  # a preloaded module, as gevent, may replace that of `os`, and watch its children
+from select import POLLIN, poll
 
 # the module `signal` builds enums, which a worker does not need
 import _signal
@@ -127,11 +128,11 @@ class Zygote:
         _signal.set_wakeup_fd(self.wake_out, warn_on_full_buffer=False)
         _signal.signal(_signal.SIGCHLD, lambda signum, frame: None)
         self.send(hello)
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        poll.register(self.wake_in, select.POLLIN)
+        ready_of = poll()
+        ready_of.register(self.control, POLLIN)
+        ready_of.register(self.wake_in, POLLIN)
         while True:
-            ready = {fd for fd, _ in poll.poll(self.orphans.next_kill())}
+            ready = {fd for fd, _ in ready_of.poll(self.orphans.next_kill())}
             self.orphans.kill_overdue()
             if self.wake_in in ready:
                 os.read(self.wake_in, 4096)
@@ -166,7 +167,7 @@ class Zygote:
     def fork(self, fds, request):
         _crash.flush_c()
         try:
-            pid = os.fork()
+            pid = fork()
         except OSError as error:
             self.send({"fork": request["fork"], "error": str(error)})
             return

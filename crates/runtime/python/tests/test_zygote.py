@@ -28,6 +28,16 @@ class Forking(ZygoteTest):
         self.assertEqual(one.evaluate("os.getppid()"), zygote.process.pid)
         self.assertEqual(one.evaluate("os.getsid(0)"), one.pid)
 
+    def test_a_module_that_replaces_functions_of_the_system_changes_nothing(self):
+        # as gevent.monkey does
+        self.module("patches", "import os, select, signal\ndef no(*args): raise SystemError('not for the host')\nos.fork = select.poll = select.select = signal.signal = signal.set_wakeup_fd = no")
+        zygote = self.zygote("patches")
+        for number in (1, 2):
+            worker = zygote.fork(number, "s%d" % number)
+            self.assertEqual(worker.evaluate("1+1"), 2)
+        os.kill(worker.pid, signal.SIGKILL)
+        self.assertEqual(zygote.told()[0]["died"], worker.pid)
+
     def test_what_a_worker_finds(self):
         worker = self.zygote().fork()
         worker.evaluate("import os, sys, signal")
@@ -129,7 +139,7 @@ class Forking(ZygoteTest):
         gone(pidfds[1])
 
     def test_a_fork_that_fails_is_told(self):
-        module = self.module("limited", "import os\ndef fail(): raise BlockingIOError(11, 'no more')\nos.fork = fail")
+        module = self.module("limited", "import sys\ndef fail(): raise BlockingIOError(11, 'no more')\nsys.modules['beep_python._zygote'].fork = fail")
         zygote = self.zygote(module)
         with self.assertRaisesRegex(AssertionError, "no more"):
             zygote.fork()
