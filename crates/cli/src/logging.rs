@@ -1,14 +1,18 @@
 //! Logs. They go to standard error, so that standard output has nothing but results; a server's go to its log file.
 
-use std::io::{self, Write, stderr};
+use std::io::{Write, stderr};
 
+use parking_lot::Mutex;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::environment_variables::LOG;
+use crate::log_writer::{LogWriter, State};
 
 /// What a server logs where `BEEP_PYTHON_LOG` is not set. Other commands log nothing then.
 pub(crate) const SERVER_DEFAULT: &str = "info";
+
+static STATE: Mutex<State> = Mutex::new(State::NEW);
 
 /// Whether the user asked for logs.
 pub(crate) fn is_requested() -> bool {
@@ -31,9 +35,9 @@ pub(crate) fn init(default: Option<&str>) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        // A log that cannot be written, on a full disk say, must not end what logs: by default that panics.
+        // Where an event cannot be formatted, too, nothing else is written: by default that panics if it fails.
         .log_internal_errors(false)
-        .with_writer(|| Lines(stderr()))
+        .with_writer(|| LogWriter::new(stderr(), &STATE))
         .init();
 }
 
@@ -48,49 +52,9 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(text).map_err(|error| error.to_string())
 }
 
-/// Writes each event so that only its first line begins at the margin: a text of a client's with line ends cannot look like an
-/// event of its own.
-struct Lines<W>(W);
-
-impl<W: Write> Write for Lines<W> {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let whole = event.strip_suffix(b"\n").unwrap_or(event);
-        if !whole.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-            return self.0.write_all(event).map(|()| event.len());
-        }
-        let mut out = Vec::with_capacity(event.len() + 64);
-        for byte in whole {
-            match byte {
-                b'\n' => out.extend_from_slice(b"\n    "),
-                b'\r' => out.extend_from_slice(b"\\r"),
-                byte => out.push(*byte),
-            }
-        }
-        out.push(b'\n');
-        self.0.write_all(&out).map(|()| event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_first_line_of_an_event_begins_at_the_margin() {
-        for (event, written) in [
-            ("one\n", "one\n"),
-            ("one\n2026-01-01 INFO forged\n", "one\n    2026-01-01 INFO forged\n"),
-            ("one\r\ntwo\n", "one\\r\n    two\n"),
-        ] {
-            let mut lines = Lines(Vec::new());
-            lines.write_all(event.as_bytes()).expect("written");
-            assert_eq!(String::from_utf8_lossy(&lines.0), written);
-        }
-    }
 
     #[test]
     fn misspelt_levels_are_no_filters() {

@@ -19,6 +19,7 @@ mod hints;
 mod import_hint;
 mod init_process;
 mod inventory;
+mod log_writer;
 mod logging;
 mod printer;
 mod progress;

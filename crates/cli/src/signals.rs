@@ -6,18 +6,22 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use beep_python_runtime::platform::set_signals_anew;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
-use signal_hook::flag::{register_conditional_default, register_usize};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ};
+use signal_hook::flag::{register, register_conditional_default, register_usize};
 use signal_hook::low_level::unregister;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals that users and shells have commands ignore on purpose: with `nohup`, in the background.
 pub(crate) const OF_USERS: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU];
 
-/// Unblocks what was blocked when the process began, and lets go what was ignored, but for these; while there is only one thread.
+/// Unblocks what was blocked when the process began, and lets go what was ignored, but for these; while there is only one thread. Too large a
+/// file ends nothing from then on.
 pub(crate) fn set_anew(keep: &[i32]) {
     // SIGPIPE is ignored by the standard library.
     set_signals_anew(&[keep, &[SIGPIPE]].concat());
+    // A file that has grown as far as it may (`ulimit -f`) is an error of the write, as it is for Python. A handler that does nothing,
+    // since what is ignored stays so in the programs that this one runs.
+    let _ = register(SIGXFSZ, Arc::default()); // fails for signals that cannot be handled
 }
 
 /// Receives these signals in place of their default action, until [`let_go`](Signals::let_go).

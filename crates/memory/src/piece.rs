@@ -1,6 +1,6 @@
 //! Buffers for pieces of memory on their way, used again and again.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 /// How much is read of memory at once.
 pub(crate) const PIECE_BYTES: usize = 256 << 10;
@@ -15,7 +15,7 @@ pub(crate) struct PieceBuffer(pub(crate) Vec<u8>);
 impl PieceBuffer {
     /// An empty buffer with room for a piece.
     pub(crate) fn take() -> PieceBuffer {
-        let unused = UNUSED.lock().expect("no panic while held").pop();
+        let unused = UNUSED.lock().pop();
         PieceBuffer(unused.unwrap_or_else(|| Vec::with_capacity(PIECE_BYTES)))
     }
 }
@@ -30,7 +30,7 @@ impl Drop for PieceBuffer {
     fn drop(&mut self) {
         let mut buffer = std::mem::take(&mut self.0);
         buffer.clear();
-        let mut unused = UNUSED.lock().expect("no panic while held");
+        let mut unused = UNUSED.lock();
         if unused.len() < MAX_KEPT {
             unused.push(buffer);
         }

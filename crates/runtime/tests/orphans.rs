@@ -5,6 +5,7 @@
 mod support;
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, Limits, SessionOptions};
@@ -166,6 +167,62 @@ fn an_orphan_that_forks_for_ever_ends() {
         kill(session.info().pid.expect("a worker").into());
         until("it ends", || !is_running_in(folder.path())).await;
     });
+}
+
+/// A program whose processes live for less than a look at all processes takes: each has a successor, and ends.
+const CHAINS: &str = r#"
+#include <stdlib.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    for (int chain = 0; chain < atoi(arguments[1]); chain++)
+        if (fork() == 0)
+            for (;;) {
+                if (count > 2) setsid();
+                if (fork()) _exit(0);
+            }
+}
+"#;
+
+#[test]
+fn chains_of_processes_that_fork_faster_than_they_are_looked_for_end_with_a_session() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, program) = (folder.path().join("chains.c"), folder.path().join("chains"));
+    std::fs::write(&source, CHAINS).expect("written");
+    let compiled = Command::new("cc").arg("-O2").arg("-o").args([&program, &source]).status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        return eprintln!("skipped: there is no C compiler");
+    }
+    on_one_python(async |sessions| {
+        for (chains, more) in [("1", ""), ("6", ""), ("1", ", 'setsid'"), ("6", ", 'setsid'")] {
+            for end in ["delete", "kill", "kill the zygote, then delete"] {
+                let session = limited(sessions, Limits::default()).await;
+                let run =
+                    format!("os.chdir({:?})\nsubprocess.run([{program:?}, '{chains}'{more}])\nNone", folder.path());
+                eval(&session, &run).await.value();
+                assert!(is_alive(&program), "they go on");
+                let ids = pids(&session, "[os.getpid(), os.getppid()]").await;
+                if end.contains("zygote") {
+                    kill(ids[1].into());
+                    gone(ids[1]).await;
+                }
+                match end.rsplit(' ').next() {
+                    Some("delete") => sessions.delete(session.id()).await.expect("deleted"),
+                    _ => kill(ids[0].into()),
+                }
+                until(&format!("{chains} chains{more} end: {end}"), || !is_alive(&program)).await;
+                sessions.delete(session.id()).await.ok();
+            }
+        }
+    });
+}
+
+/// Whether a process of this program lives. Each lives for so short a time that one look may miss all of them, but none can write where
+/// another reads: a program that runs cannot be opened for writing.
+fn is_alive(program: &Path) -> bool {
+    std::fs::File::options()
+        .append(true)
+        .open(program)
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
 }
 
 /// Returns when that is so.

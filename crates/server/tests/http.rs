@@ -15,6 +15,8 @@ mod support;
 
 #[path = "http/bodies.rs"]
 mod bodies;
+#[path = "http/texts.rs"]
+mod texts;
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;

@@ -346,3 +346,25 @@ fn a_request_is_cancelled_by_its_id_here_or_its_request_id_from_anywhere() {
     drop(pipe);
     assert_eq!(server.eval("1 + 1"), 2, "the session is free again");
 }
+
+#[test]
+fn half_characters_are_answered_and_the_worker_lives() {
+    let server = Server::start();
+    server.eval("kept = 1");
+    let mut pipe = server.connect();
+    for (line, answer) in [
+        (r#"{"command":"ping","id":"\ud800"}"#, r#""id":"\ud800""#),
+        (r#"{"command":"getattr","payload":{"handleId":"\ud800","attributeName":"\ud800"}}"#, "unknown_handle"),
+        (
+            r#"{"command":"eval","payload":{"expression":"1","locals":{"\ud800":1},"outputs":["\ud800"]}}"#,
+            r#""\\ud800""#,
+        ),
+        (r#"{"command":"eval","session":"\ud800","payload":{"expression":"1"}}"#, "invalid_request"),
+        (r#"{"command":"\ud800"}"#, "invalid_request"),
+    ] {
+        pipe.send(format!("{line}\n"));
+        let text = pipe.receive_text();
+        assert!(text.contains(answer), "{line}: {text}");
+    }
+    assert_eq!(server.eval("kept"), 1);
+}

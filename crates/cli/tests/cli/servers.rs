@@ -262,23 +262,6 @@ fn foreground_server_prints_its_endpoint_and_ends_with_its_terminal() {
 }
 
 #[test]
-fn server_whose_log_cannot_be_written_goes_on() {
-    let home = TestHome::with_runtime();
-    let mut command = home.command(&["start", "http", "--port", "0", "--foreground"]);
-    let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut child = command.stdout(Stdio::piped()).stderr(full).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.next().unwrap().unwrap().contains("is ready"));
-    let default = |code: &str| home.run(&["eval", "--session", "default", "--timeout", "60", code]);
-    assert_eq!(default("x = 1").code, Some(0));
-    // A crash is logged at the default level.
-    assert!(default("import os; os._exit(3)").stderr.contains("exited with status 3"));
-    assert_eq!(default("1 + 1").stdout, "2\n");
-    signal(child.id().into(), Signal::INT);
-    child.wait().unwrap();
-}
-
-#[test]
 fn logs_are_followed_until_the_server_ends() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);

@@ -6,7 +6,7 @@ from . import _exact, _plain, _return_type, _type_name, _wire
 from ._builtins import own as __builtins__
 from ._data import Data
 from ._decode import wrong
-from ._encode import ARRAYS, ARRAYS_AND_RECORDS, ESCAPED, MAX_ITEMS, dumps, encode, rewritten
+from ._encode import ARRAYS, ARRAYS_AND_RECORDS, ESCAPED, MAX_ITEMS, dumps, encode, escaped, rewritten
 from ._mime import repr_of
 from ._repr import name_of
 from ._return_type import Unreadable
@@ -117,7 +117,7 @@ class Answers:
             outputs = []
             for name, value in found.items():
                 told = self.described(value, exact, made)
-                outputs.append(encode(name, False) + b":" + told)
+                outputs.append(escaped(name) + b":" + told)
             head = b'{"value":%s' % body if message_type == _wire.VALUE else bytes(body)[:-1]
             whole = b'%s,"outputs":{%s}}' % (head, b",".join(outputs))
             if limit is not None and len(whole) > limit:

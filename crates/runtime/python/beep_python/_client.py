@@ -7,7 +7,7 @@ from . import _display, _exceptions, _matplotlib, _host_rpc, _mime, _wire
 from ._builtins import own as __builtins__
 from ._callbacks import RELEASED, Callback, CallbackError, Kept, error_of
 from ._decode import body_of, loads, value_of
-from ._encode import ESCAPED, dumps, encode
+from ._encode import ESCAPED, dumps, encode, escaped
 from ._origin import NO_CALL
 from ._told import Teller
 from ._wire import Rejected
@@ -213,10 +213,10 @@ class ClientProxy:
     def asked(self, callback, is_nested, args, kwargs, exact, made):
         """What the client is asked; handles that are made for it are added to `made`."""
         return b'{"name":%s,"nested":%s,"args":[%s],"kwargs":{%s}}' % (
-            encode(callback.name, False),
+            escaped(callback.name),
             b"true" if is_nested else b"false",
             b",".join([self.argument(value, exact, made) for value in args]),
-            b",".join([encode(key, False) + b":" + self.argument(value, exact, made) for key, value in kwargs.items()]),
+            b",".join([escaped(key) + b":" + self.argument(value, exact, made) for key, value in kwargs.items()]),
         )
 
     def argument(self, value, exact, made):

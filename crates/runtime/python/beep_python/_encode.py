@@ -63,6 +63,11 @@ except TypeError:  # no C accelerator, or one with other arguments
         return "".join(write(value, 0))
 
 
+def escaped(text):
+    """Text of a client's or of an object's as a JSON string, whatever it is."""
+    return _string(text).encode("utf-8", ESCAPED)
+
+
 def encode(value, exact, keep=ARRAYS, limit=None):
     """Encodes the value as JSON in UTF-8; None if the form cannot represent it, or it exceeds the wire's limits.
 

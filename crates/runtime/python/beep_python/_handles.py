@@ -7,7 +7,7 @@ from . import _exceptions
 from ._builtins import own as __builtins__
 from ._callbacks import Callback
 from ._leases import Leases
-from ._repr import clip, named, short_repr, type_name
+from ._repr import clip, named, short_repr, type_name, well_formed
 from ._wire import Rejected
 
 
@@ -19,22 +19,42 @@ _session = None  # the handles of this process's session
 def handles():
     """Lists the objects that this session holds: for each its handle, type, size if known, age, repr and lease."""
     now = monotonic()
-    return [describe_held(handle_id, obj, now - _session.born[handle_id]) for handle_id, obj in list(_session.held.items())]
+    return [describe_held(handle_id, obj, now - _session.born.get(handle_id, now)) for handle_id, obj in list(_session.held.items())]
 
 
 def describe_held(handle_id, obj, age):
-    out = {"handleId": handle_id, **named(type(obj)), "ageMs": int(age * 1000), "repr": short_repr(obj)}
-    try:
-        size = getattr(obj, "nbytes", None)
-        out["size"] = size if type(size) is int else sys.getsizeof(obj)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
-        pass  # a property of the user's class raised
+    kind = {key: well_formed(text) for key, text in named(type(obj)).items()}
+    text = _unless_interrupted(short_repr, obj)
+    out = {"handleId": handle_id, **kind, "ageMs": int(age * 1000)}
+    out["repr"] = well_formed(text or "<%s, whose __repr__ raised KeyboardInterrupt>" % type_name(type(obj)))
+    size = _unless_interrupted(_size_of, obj)
+    if size is not None:
+        out["size"] = size
     lease = _session.leases.left(handle_id)
     if lease is not None:
         out["leaseMs"], out["leaseLeftMs"] = (int(seconds * 1000) for seconds in lease)
     return out
+
+
+def _size_of(obj):
+    """The object's size in bytes; None where its own code raised or gave none."""
+    try:
+        size = getattr(obj, "nbytes", None)
+        return size if type(size) is int and 0 <= size < 1 << 63 else sys.getsizeof(obj)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return None
+
+
+def _unless_interrupted(look, obj):
+    """What `look` finds; None where the object's own code raised KeyboardInterrupt, which is then no request to stop."""
+    try:
+        return look(obj)
+    except KeyboardInterrupt:
+        if _session.is_stopping():
+            raise
+        return None
 
 
 class Handles:
@@ -50,6 +70,7 @@ class Handles:
         self.passing = set()  # handles that end with what made them: an argument of a callback, an item of a stream
         self.ended = {}  # those that ended so, to say it of one that is used later
         self.request_limits = None  # of the running request, if it has any
+        self.is_stopping = bool  # whether the running request is cancelled
         self.callback = None  # creates the proxy of a client's callback
         self.attached = None  # the data that came with the running request
 

@@ -66,6 +66,11 @@ def short_repr(obj):
         return "<%s, whose __repr__ raised %s>" % (type_name(type(obj)), type_name(type(error)))
 
 
+def well_formed(text):
+    """The text with halves of characters, which UTF-8 cannot carry, as Python prints them on standard error."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def clip(text, limit=MAX_REPR):
     text = str.__str__(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"

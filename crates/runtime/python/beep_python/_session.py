@@ -53,6 +53,7 @@ class Session:
         self.client = client or ClientProxy(Origin(session_loop.gate))
         self.client.handles = self.handles
         self.handles.callback = self.client.callback
+        self.handles.is_stopping = self.client.is_stopping
         self.streams = streams(self.handles, session_loop, self.client)
         self.answers = Answers(self.handles, session_loop, self.client, self.streams.result_limit)
         self.answer = self.answers.answer

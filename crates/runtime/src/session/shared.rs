@@ -1,10 +1,11 @@
 //! What the session's handle and its supervisor share: the state, the link, and the way of carrying out effects.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 
 use crate::environment::UsageLock;
@@ -120,7 +121,7 @@ impl SessionInner {
 
     /// The config of another session like this one.
     pub(crate) fn template(&self) -> SessionConfig {
-        let usage_lock = self.usage_lock.lock().expect("no panic while held").clone();
+        let usage_lock = self.usage_lock.lock().clone();
         SessionConfig { usage_lock, ..self.config.clone() }
     }
 
@@ -160,7 +161,7 @@ impl SessionInner {
 
     /// The worker is gone for good.
     pub(crate) fn closed(&self) {
-        self.usage_lock.lock().expect("no panic while held").take();
+        self.usage_lock.lock().take();
         self.update(|state, _, effects| state.closed(effects));
     }
 
@@ -181,7 +182,7 @@ impl SessionInner {
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().expect("no panic while held")
+        self.core.lock()
     }
 
     fn carry_out(&self, effect: Effect, link: Option<&Link>) {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::environment::EnvironmentIdentity;
 use crate::worker::lifeline::Lifeline;
@@ -45,7 +47,7 @@ impl ZygoteSlot {
             return Ok(zygote.clone());
         }
         let zygote = Arc::new(Zygote::start(&self.config, &self.lifeline).await?);
-        *self.python_version.lock().expect("no panic while held") = Some(zygote.python_version().to_owned());
+        *self.python_version.lock() = Some(zygote.python_version().to_owned());
         *current = Some(zygote.clone());
         Ok(zygote)
     }
@@ -67,7 +69,7 @@ impl ZygoteSlot {
 
     /// The version of its Python, once it has started.
     pub(crate) fn python_version(&self) -> Option<String> {
-        self.python_version.lock().expect("no panic while held").clone()
+        self.python_version.lock().clone()
     }
 }
 
@@ -109,7 +111,7 @@ impl ZygotePool {
         let own = || if foreign { Vec::new() } else { self.config.preload.clone() };
         let python = python.unwrap_or_else(|| self.config.python.clone());
         let preload = preload.unwrap_or_else(own);
-        let mut slots = self.slots.lock().expect("no panic while held");
+        let mut slots = self.slots.lock();
         let key = (python.clone(), preload.clone(), variables.clone());
         let is_unused = |slot: &Arc<ZygoteSlot>| Arc::strong_count(slot) == 1;
         slots.retain(|_, slot| !is_unused(slot) || slot.matches_disk());
@@ -130,7 +132,7 @@ impl ZygotePool {
 
     /// Ends all of them.
     pub(crate) async fn end(&self) {
-        let all: Vec<_> = self.slots.lock().expect("no panic while held").drain().map(|(_, slot)| slot).collect();
+        let all: Vec<_> = self.slots.lock().drain().map(|(_, slot)| slot).collect();
         for slot in all {
             slot.end().await;
         }

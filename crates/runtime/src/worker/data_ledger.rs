@@ -1,10 +1,11 @@
 //! What the data of a session that are on their way take together.
 
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use beep_python_memory::Memory;
 use beep_python_protocol::{ErrorCode, Problem};
+use parking_lot::Mutex;
 
 use crate::worker::scratch::ScratchPool;
 
@@ -29,7 +30,7 @@ impl DataLedger {
 
     /// The bytes that are held.
     pub(crate) fn bytes(&self) -> u64 {
-        self.held.lock().expect("no panic while held").bytes
+        self.held.lock().bytes
     }
 
     /// Counts this memory until it is dropped; an error where that would be too much.
@@ -54,7 +55,7 @@ impl DataLedger {
         bytes: u64,
         pool: Option<Arc<ScratchPool>>,
     ) -> Result<HeldMemory, Problem> {
-        let mut held = self.held.lock().expect("no panic while held");
+        let mut held = self.held.lock();
         let total = held.bytes.saturating_add(bytes);
         if let Some(max) = self.max_bytes.filter(|&max| total > max) {
             let detail = format!(
@@ -98,7 +99,7 @@ impl AsFd for HeldMemory {
 
 impl Drop for HeldMemory {
     fn drop(&mut self) {
-        let mut held = self.ledger.held.lock().expect("no panic while held");
+        let mut held = self.ledger.held.lock();
         (held.bytes, held.count) = (held.bytes - self.bytes, held.count - 1);
         drop(held);
         if let (Some(memory), Some(pool)) = (self.memory.take(), &self.pool) {

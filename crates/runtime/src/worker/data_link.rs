@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Mutex;
 
 use beep_python_memory::{Memory, MemoryError, receive, send};
+use parking_lot::Mutex;
 
 use crate::worker::wire::WireId;
 
@@ -53,7 +53,7 @@ impl DataLink {
 
     /// The memory of this number, which an answer named.
     pub(crate) fn take(&self, number: u64) -> Result<Memory, DataLinkError> {
-        let mut unclaimed = self.unclaimed.lock().expect("no panic while held");
+        let mut unclaimed = self.unclaimed.lock();
         while !unclaimed.contains_key(&number) {
             let (mut header, mut descriptors) = ([0_u8; 8], Vec::new());
             let received = receive(&self.socket, &mut header, &mut descriptors).map_err(|_| DataLinkError::Lost)?;

@@ -59,6 +59,12 @@ impl ProcStat {
     }
 }
 
+/// The process id that was given last; 0 where the kernel does not tell.
+pub(super) fn last_pid() -> i32 {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split_ascii_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::worker::proc_stat::ProcStat;
+use crate::worker::proc_stat::{ProcStat, last_pid};
 
 /// A moment that processes began before, or after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +26,7 @@ impl ProcessMark {
         let now = clock_gettime(ClockId::Boottime);
         let per_second = clock_ticks_per_second();
         let ticks = now.tv_sec as u64 * per_second + now.tv_nsec as u64 * per_second / 1_000_000_000;
-        let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let last_pid = load.split_ascii_whitespace().last().and_then(|last| last.parse().ok()).unwrap_or(0);
-        ProcessMark { ticks, last_pid }
+        ProcessMark { ticks, last_pid: last_pid() }
     }
 
     fn is_before(self, process: &Process) -> bool {

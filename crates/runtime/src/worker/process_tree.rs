@@ -8,19 +8,28 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, pidfd_send_signal};
 
-use crate::worker::proc_stat::ProcStat;
+use crate::worker::proc_stat::{ProcStat, last_pid};
 
 /// The time that a resource tracker has, which removes the shared memory that its program left. `_orphans.py` has it too.
 const TRACKER_TIME: Duration = Duration::from_secs(5);
 /// How long to wait before looking again for what is left.
 const SWEEP_PAUSE: Duration = Duration::from_millis(5);
-/// How often to look for orphans: a process that forks during one sweep is found by the next.
+/// How often to look for orphans.
 const MAX_SWEEPS: usize = 1100;
+/// How often to look once more at processes that are stopped, though each look finds others.
+const MAX_STOPS: usize = 100;
+/// How long to follow the process ids that are given, before all processes are looked at again.
+const CHASE: Duration = Duration::from_millis(5);
+/// How many such chases without a find are enough where other programs start processes all the time.
+const VAIN_CHASES: usize = 10;
+/// The most process ids to look at, of those that were given since the last look.
+const MAX_NEW_PIDS: i32 = 256;
 /// What a resource tracker of `multiprocessing` or loky has in its command line.
 const TRACKER: &str = "resource_tracker import";
 
@@ -94,18 +103,8 @@ impl ProcessTree {
         }
         let _ = kill_process_group(self.worker, Signal::STOP); // at once, so that no member forks meanwhile
         let mut stopped = HashSet::new();
-        loop {
-            let mut new = 0;
-            for pid in self.others(true) {
-                if stopped.insert(pid) {
-                    new += 1;
-                    let _ = kill_process(pid, Signal::STOP);
-                }
-            }
-            if new == 0 {
-                break;
-            }
-        }
+        // Those that have another successor each time they are looked at are left to `kill_orphans`.
+        let _ = (0..MAX_STOPS).find(|_| self.stop_others(true, &mut stopped) == 0);
         let pid = self.pid();
         tracing::debug!(pid, descendants = stopped.len(), "killing the worker's process tree");
         for pid in stopped {
@@ -114,11 +113,71 @@ impl ProcessTree {
         let _ = pidfd_send_signal(pidfd, Signal::KILL);
     }
 
-    /// Kills what an ended worker left behind, where its zygote is not there to do so. Not for an async thread.
-    pub(crate) fn kill_orphans(&self) {
+    /// Stops those that are not `stopped` yet, but for resource trackers. Returns how many these were.
+    fn stop_others(&self, alive: bool, stopped: &mut HashSet<Pid>) -> usize {
+        let new = self.others(alive).into_iter().filter(|pid| !stopped.contains(pid)).collect::<Vec<_>>();
+        for &pid in new.iter().filter(|&&pid| !is_tracker(pid)) {
+            let _ = kill_process(pid, Signal::STOP);
+        }
+        stopped.extend(&new);
+        new.len()
+    }
+
+    /// Stops all that an ended worker left behind, also processes that live for a moment only and are gone when a look at all
+    /// processes comes to them: what is stopped has no successor.
+    ///
+    /// A look during which the machine started no process has seen all. Otherwise those that start are looked at one by one, at
+    /// once: they bear the mark.
+    fn stop_orphans(&self) -> HashSet<Pid> {
+        let (mut stopped, mut vain) = (HashSet::new(), 0);
+        for _ in 0..MAX_STOPS {
+            let before = last_pid();
+            let found = self.stop_others(false, &mut stopped);
+            if last_pid() == before && found == 0 {
+                break;
+            }
+            vain = if found + self.chase(before, &mut stopped) == 0 { vain + 1 } else { 0 };
+            if vain == VAIN_CHASES {
+                break;
+            }
+        }
+        stopped
+    }
+
+    /// Stops what starts for a while and bears the mark. Returns how many these were.
+    fn chase(&self, mut seen: i32, stopped: &mut HashSet<Pid>) -> usize {
+        let (began, mut found) = (Instant::now(), 0);
+        while began.elapsed() < CHASE {
+            let last = last_pid();
+            // Where the numbers begin anew the first of them are left to the next look.
+            for pid in (seen.max(last - MAX_NEW_PIDS) + 1..=last).rev() {
+                if has_mark(pid, self.mark)
+                    && let Some(pid) = Pid::from_raw(pid)
+                    && kill_process(pid, Signal::STOP).is_ok()
+                {
+                    found += usize::from(stopped.insert(pid));
+                }
+            }
+            seen = last;
+        }
+        found
+    }
+
+    /// Kills what an ended worker left behind. Resource trackers are left to its zygote, which reports the end, where `reported`.
+    /// Not for an async thread.
+    pub(crate) fn kill_orphans(&self, reported: bool) {
         let (began, mut killed) = (Instant::now(), HashSet::new());
+        for pid in self.stop_orphans() {
+            if !is_tracker(pid) {
+                killed.insert(pid);
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
         for _ in 0..MAX_SWEEPS {
-            let left = self.others(false);
+            let mut left = self.others(false);
+            if reported {
+                left.retain(|&pid| !is_tracker(pid));
+            }
             if left.is_empty() {
                 break;
             }
@@ -145,6 +204,16 @@ fn younger_than(started: u64) -> impl Iterator<Item = ProcStat> {
 
 /// Whether the soft limit of file locks of this process is the mark.
 fn has_mark(pid: i32, mark: u64) -> bool {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: it changes nothing, and writes into a value of the type that it takes.
+    let told = unsafe { libc::prlimit64(pid, libc::RLIMIT_LOCKS, std::ptr::null(), &raw mut limit) };
+    if told == 0 {
+        return limit.rlim_cur == mark;
+    }
+    // Of a process that runs as another user, files tell.
+    if io::Error::last_os_error().raw_os_error() != Some(libc::EPERM) {
+        return false;
+    }
     let Ok(limits) = fs::read_to_string(format!("/proc/{pid}/limits")) else { return false };
     let soft = limits.lines().find_map(|line| line.strip_prefix("Max file locks")?.split_ascii_whitespace().next());
     soft.and_then(|soft| soft.parse().ok()) == Some(mark)

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_memory::{Memory, MemoryError, MemoryWriter};
+use parking_lot::Mutex;
 
 /// What a session keeps of unused memory at most; a larger block is not kept at all.
 const MAX_KEPT: u64 = 256 << 20;
@@ -34,7 +35,7 @@ struct State {
 impl ScratchPool {
     /// Lends memory to a request; `send` sends its descriptor, and nothing is lent where that fails.
     pub(crate) fn lend(&self, id: u64, send: impl FnOnce(&Memory) -> io::Result<()>) -> Result<(), MemoryError> {
-        let mut state = self.state.lock().expect("no panic while held");
+        let mut state = self.state.lock();
         let memory = match state.unused.pop() {
             Some(memory) => memory,
             None => MemoryWriter::create()?.into_growing()?,
@@ -46,7 +47,7 @@ impl ScratchPool {
 
     /// Takes back what the request has, which has its answer; `None` where it has none.
     pub(crate) fn take(&self, id: u64) -> Option<Memory> {
-        let mut state = self.state.lock().expect("no panic while held");
+        let mut state = self.state.lock();
         if state.lent.is_empty() {
             return None;
         }
@@ -57,7 +58,7 @@ impl ScratchPool {
     pub(crate) fn give_back(self: &Arc<ScratchPool>, memory: Memory) {
         let Ok(memory) = memory.refreshed() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let mut state = self.state.lock().expect("no panic while held");
+        let mut state = self.state.lock();
         let kept: u64 = state.unused.iter().map(Memory::len).sum();
         if kept.saturating_add(memory.len()) > MAX_KEPT {
             return;
@@ -81,7 +82,7 @@ impl ScratchPool {
 
     /// Frees what is unused, if nothing was given back since the last time. Returns whether nothing is left to free.
     fn trim(&self, seen: &mut Option<u64>) -> bool {
-        let mut state = self.state.lock().expect("no panic while held");
+        let mut state = self.state.lock();
         if seen.replace(state.returned) == Some(state.returned) {
             state.unused.clear();
             state.is_trimming = false;
@@ -91,7 +92,7 @@ impl ScratchPool {
 
     /// The worker is gone: what it had will not be answered.
     pub(crate) fn clear(&self) {
-        let mut state = self.state.lock().expect("no panic while held");
+        let mut state = self.state.lock();
         (state.unused, state.lent) = Default::default();
     }
 }
@@ -117,9 +118,9 @@ mod tests {
         let again = pool.take(3).unwrap();
         assert_eq!(rustix::fs::fstat(&again).unwrap().st_ino, same);
         pool.give_back(again);
-        assert_eq!(pool.state.lock().unwrap().unused.len(), 1);
+        assert_eq!(pool.state.lock().unused.len(), 1);
         tokio::time::sleep(3 * KEPT_FOR).await;
-        assert!(pool.state.lock().unwrap().unused.is_empty());
+        assert!(pool.state.lock().unused.is_empty());
         pool.clear();
         assert!(pool.take(2).is_none());
     }

@@ -189,10 +189,11 @@ impl Worker {
         }
     }
 
-    /// Kills what it left behind, once it has ended, where its zygote has ended too.
-    pub(crate) fn kill_orphans(&self) {
+    /// Kills what it left behind, once it has ended; `reported` says whether its zygote has told so, which does the same for what it
+    /// finds.
+    pub(crate) fn kill_orphans(&self, reported: bool) {
         let processes = self.processes;
-        tokio::task::spawn_blocking(move || processes.kill_orphans());
+        tokio::task::spawn_blocking(move || processes.kill_orphans(reported));
     }
 
     /// What measures it and all that it started.

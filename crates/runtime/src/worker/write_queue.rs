@@ -1,9 +1,9 @@
 //! Frames on their way to a worker.
 
 use std::io;
-use std::sync::Mutex;
 
 use bytes::BytesMut;
+use parking_lot::Mutex;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::Notify;
@@ -18,7 +18,7 @@ pub(crate) struct WriteQueue {
 impl WriteQueue {
     /// Lets `append` append frames.
     pub(crate) fn push(&self, append: impl FnOnce(&mut BytesMut)) {
-        append(&mut self.frames.lock().expect("no panic while held"));
+        append(&mut self.frames.lock());
         self.filled.notify_one();
     }
 
@@ -27,7 +27,7 @@ impl WriteQueue {
         let mut writing = BytesMut::new();
         loop {
             self.filled.notified().await;
-            std::mem::swap(&mut writing, &mut *self.frames.lock().expect("no panic while held"));
+            std::mem::swap(&mut writing, &mut *self.frames.lock());
             if writing.is_empty() {
                 continue; // an earlier write included them
             }

@@ -6,9 +6,10 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::Deserialize;
@@ -153,7 +154,7 @@ impl Zygote {
         let stderr_read = pipe::Receiver::from_owned_fd(stderr_read.into()).map_err(channel("reading its errors"))?;
         let errors = tokio::spawn(log_errors(stderr_read, stderr.clone()));
         let control = register(ours).map_err(channel("watching its socket"))?;
-        let written = || stderr.lock().expect("no panic while held").join("\n");
+        let written = || stderr.lock().join("\n");
         let hello = match tokio::time::timeout(config.ready_timeout, receive(&control)).await {
             Ok(Ok(Some((message, _)))) => serde_json::from_slice::<ZygoteHello>(&message)
                 .map_err(|error| channel("reading its first message")(error.into()))?,
@@ -207,7 +208,7 @@ impl Zygote {
 
     /// Whether it has ended.
     pub(crate) fn has_exited(&self) -> bool {
-        self.shared.state.lock().expect("no panic while held").exited
+        self.shared.state.lock().exited
     }
 
     /// Ends it with all its workers; returns once its process has ended.
@@ -235,7 +236,7 @@ impl Zygote {
         }
         let (sender, receiver) = oneshot::channel();
         let number = {
-            let mut state = self.shared.state.lock().expect("no panic while held");
+            let mut state = self.shared.state.lock();
             if state.exited {
                 return Err(ZygoteError::Exited);
             }
@@ -256,7 +257,7 @@ impl Zygote {
             .async_io(tokio::io::Interest::WRITABLE, |control| send(control, message.as_bytes(), &descriptors))
             .await;
         if let Err(source) = sent {
-            let mut state = self.shared.state.lock().expect("no panic while held");
+            let mut state = self.shared.state.lock();
             state.pending.remove(&number);
             return Err(match source.kind() {
                 io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
@@ -319,7 +320,7 @@ async fn log_errors(stderr: pipe::Receiver, last: Arc<Mutex<Vec<String>>>) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         tracing::info!(target: "zygote", "{line}");
-        let mut last = last.lock().expect("no panic while held");
+        let mut last = last.lock();
         if last.len() == STDERR_LINES {
             last.remove(0);
         }
@@ -334,7 +335,7 @@ async fn read_messages(shared: Arc<Shared>, mut child: Child, _until_exit: watch
         handle_message(&shared, zygote, &message, descriptors);
     }
     {
-        let mut state = shared.state.lock().expect("no panic while held");
+        let mut state = shared.state.lock();
         state.exited = true;
         state.pending.clear();
         state.alive.clear();
@@ -347,7 +348,7 @@ async fn read_messages(shared: Arc<Shared>, mut child: Child, _until_exit: watch
 }
 
 fn handle_message(shared: &Shared, zygote: u32, message: &[u8], mut descriptors: Vec<OwnedFd>) {
-    let mut state = shared.state.lock().expect("no panic while held");
+    let mut state = shared.state.lock();
     match serde_json::from_slice(message) {
         Ok(ZygoteMessage::Forked { fork, pid }) => {
             let (sender, death) = oneshot::channel();

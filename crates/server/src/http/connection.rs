@@ -30,6 +30,7 @@ use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::{discard_body, read_coded_body};
 use crate::web::content_coding::ContentCoding;
+use crate::web::panic::or_problem;
 use crate::web::response;
 use crate::web::text::TextEncoding;
 
@@ -54,7 +55,10 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
     let authenticating = pending.clone();
     let service = service_fn(move |request| {
         let (server, pending) = (server.clone(), authenticating.clone());
-        async move { Ok::<_, Infallible>(handle_request(&server, peer, &pending, request).await) }
+        async move {
+            let response = or_problem(handle_request(&server, peer, &pending, request)).await;
+            Ok::<_, Infallible>(response.unwrap_or_else(|panic| response::problem(&panic).map(HttpBody::Whole)))
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -28,6 +28,7 @@ use crate::rpc::health_reflection::HealthReflection;
 use crate::rpc::{grpc, pascal_json};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::web::panic::or_problem;
 use crate::web::response;
 
 /// The first bytes of a connection that speaks HTTP/2.
@@ -219,6 +220,8 @@ async fn handle_request(
             }),
             None => grpc::respond(server, &parts, body).await,
         },
-        Media::Json | Media::Data => pascal_json::respond(server, &parts, charset, body).await,
+        Media::Json | Media::Data => or_problem(pascal_json::respond(server, &parts, charset, body))
+            .await
+            .unwrap_or_else(|panic| response::problem(&panic).map(RpcBody::Json)),
     }
 }

@@ -6,12 +6,13 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use beep_python_memory::{Memory, MemoryWriter};
 use beep_python_protocol::{DataDescriptor, ErrorCode, Problem};
 use beep_python_runtime::session::service::attach::Attachment;
 use beep_python_runtime::session::{Datum, DatumMemory, DatumPieces, HeldMemory};
+use parking_lot::Mutex;
 use rustix::fs::OFlags;
 use serde::Deserialize;
 
@@ -131,13 +132,13 @@ impl Leases {
     /// The file of this memory, which is there until it is released.
     fn lend(&self, memory: Arc<HeldMemory>) -> String {
         let path = format!("/proc/{}/fd/{}", std::process::id(), memory.as_fd().as_raw_fd());
-        self.0.lock().expect("no panic while held").insert(path.clone(), memory);
+        self.0.lock().insert(path.clone(), memory);
         path
     }
 
     /// Ends the file of this path. Returns whether there was one.
     pub(super) fn release(&self, path: &str) -> bool {
-        self.0.lock().expect("no panic while held").remove(path).is_some()
+        self.0.lock().remove(path).is_some()
     }
 }
 

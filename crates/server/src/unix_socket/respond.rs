@@ -61,6 +61,12 @@ pub(super) struct Response {
     pub(super) data: Option<Outgoing>,
 }
 
+impl Response {
+    pub(super) fn error(id: Option<Id>, problem: &Problem) -> Response {
+        Response { line: reply::error(id.as_ref(), problem), id, data: None }
+    }
+}
+
 /// Executes a request and encodes its response.
 pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, request: Request) -> Response {
     let Request { id, command, options, payload, via, attached } = request;

@@ -5,5 +5,6 @@ pub(crate) mod body;
 pub(crate) mod call_options;
 pub(crate) mod content_coding;
 pub(crate) mod event_body;
+pub(crate) mod panic;
 pub(crate) mod response;
 pub(crate) mod text;

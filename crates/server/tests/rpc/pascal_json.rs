@@ -110,3 +110,20 @@ async fn failures_have_a_status_and_say_why() {
     let nan = json!({ "HandleId": nan["HandleId"] }).to_string();
     http2(&server, "/rpc/PythonService/ToFloatArray", &nan).await.expect_problem(422, "not_representable");
 }
+
+#[test]
+fn half_characters_are_answered_and_the_worker_lives() {
+    let server = Server::start();
+    post(&server, "Evaluate", json!({ "Expression": "kept = 1" }));
+    for (rpc, body) in [
+        ("GetAttribute", r#"{"HandleId":"\ud800","AttributeName":"\ud800"}"#),
+        ("Evaluate", r#"{"Expression":"\ud800"}"#),
+        ("Evaluate", r#"{"Expression":"1","Locals":{"\ud800":1},"Outputs":["\ud800"]}"#),
+        ("ImportModule", r#"{"ModuleName":"\ud800"}"#),
+        ("WrapValue", r#"{"Value":{"$handle":"\ud800"}}"#),
+    ] {
+        let (status, answer) = http1(&server, "POST", &format!("/rpc/PythonService/{rpc}"), body);
+        assert!(status < 500, "{rpc} {body}: {answer}");
+    }
+    assert_eq!(post(&server, "Evaluate", json!({ "Expression": "kept" }))["Value"], 1);
+}

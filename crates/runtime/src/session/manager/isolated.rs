@@ -51,7 +51,7 @@ impl SessionManager {
             // Its caller hears of it when it has ended: then its files are written. On a task of its own: the caller may go away.
             let ending = tokio::spawn(async move {
                 session.end().await;
-                isolated.lock().expect("no panic while held").remove(session.id());
+                isolated.lock().remove(session.id());
             });
             let _ = ending.await;
             without_handle(reply)
@@ -72,7 +72,7 @@ impl SessionManager {
     }
 
     fn begin_isolated(&self, template: &Session) -> Result<Session, Problem> {
-        let mut isolated = self.isolated.lock().expect("no panic while held");
+        let mut isolated = self.isolated.lock();
         let max = template.inner.config.limits.waiting;
         // Calls whose callers have gone end by themselves.
         isolated.retain(|_, session| !session.is_closed());

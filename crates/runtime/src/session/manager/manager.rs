@@ -1,13 +1,14 @@
 //! All sessions of a host.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
 use beep_python_protocol::{ErrorCode, Limits, Problem, SessionOptions};
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 
 use crate::session::call::RequestId;
@@ -133,7 +134,7 @@ impl SessionManager {
 
     /// As [`get`](SessionManager::get), also one that was deleted and has not ended yet.
     pub fn get_until_ended(&self, id: &str) -> Result<Session, Problem> {
-        self.get(id).or_else(|unknown| self.ending.lock().expect("no panic while held").get(id).cloned().ok_or(unknown))
+        self.get(id).or_else(|unknown| self.ending.lock().get(id).cloned().ok_or(unknown))
     }
 
     /// A new, empty session; returns when its worker is ready. Options that are not given are the host's own.
@@ -217,7 +218,7 @@ impl SessionManager {
 
     fn all_sessions(&self) -> Vec<Session> {
         let mut sessions: Vec<_> = self.sessions().values().cloned().collect();
-        sessions.extend(self.isolated.lock().expect("no panic while held").values().cloned());
+        sessions.extend(self.isolated.lock().values().cloned());
         sessions.push(self.default.clone());
         sessions
     }
@@ -237,11 +238,11 @@ impl SessionManager {
         let removed = self.sessions().remove(id);
         let session = removed.ok_or_else(|| self.unknown(id))?;
         let ending = self.ending.clone();
-        ending.lock().expect("no panic while held").insert(id.to_owned(), session.clone());
+        ending.lock().insert(id.to_owned(), session.clone());
         // On a task of its own: the client that asks may go away.
         let end = async move {
             session.end().await;
-            ending.lock().expect("no panic while held").remove(session.id());
+            ending.lock().remove(session.id());
         };
         let _ = tokio::spawn(end).await;
         Ok(())
@@ -266,11 +267,11 @@ impl SessionManager {
     /// workers and zygotes. Returns when their processes are gone.
     pub async fn shut_down(&self, grace: Duration) {
         let mut all: Vec<_> = self.sessions().drain().map(|(_, s)| s).collect();
-        all.extend(self.isolated.lock().expect("no panic while held").drain().map(|(_, session)| session));
+        all.extend(self.isolated.lock().drain().map(|(_, session)| session));
         all.push(self.default.clone());
         let close = |session: Session| tokio::spawn(async move { session.close(grace).await });
         let mut closing: Vec<_> = all.into_iter().map(close).collect();
-        let ending: Vec<_> = self.ending.lock().expect("no panic while held").values().cloned().collect();
+        let ending: Vec<_> = self.ending.lock().values().cloned().collect();
         closing.extend(ending.into_iter().map(|session| tokio::spawn(async move { session.end_soon().await })));
         for closed in closing {
             let _ = closed.await;
@@ -283,7 +284,7 @@ impl SessionManager {
         sessions.retain(|id, session| {
             let closing = session.is_closing();
             if let (true, Some(idle)) = (closing, session.expired_after()) {
-                self.expired.lock().expect("no panic while held").add(id, idle);
+                self.expired.lock().add(id, idle);
             }
             !closing
         });
@@ -291,12 +292,12 @@ impl SessionManager {
 
     /// What is told of a session that there is not.
     fn unknown(&self, id: &str) -> Problem {
-        let expired = self.expired.lock().expect("no panic while held").problem(id);
+        let expired = self.expired.lock().problem(id);
         expired.unwrap_or_else(|| Problem::new(ErrorCode::UnknownSession, format!("there is no session '{id}'")))
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        self.sessions.lock().expect("no panic while held")
+        self.sessions.lock()
     }
 }
 

@@ -76,9 +76,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
     }
     stop_tasks(inner, &worker, &stdio, &mut tasks).await;
     let death = timeout(EXIT_REPORT_TIMEOUT, death).await.ok().and_then(Result::ok);
-    if death.is_none() {
-        worker.kill_orphans(); // as a rule its zygote does so, to which they fall
-    }
+    worker.kill_orphans(death.is_some());
     report_exit(inner, &worker, (death, group), &stdio)
 }
 

@@ -1,6 +1,6 @@
 //! The standard output and error of a worker, which are always drained: to the call that runs, else to the session's subscribers and the log.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use crate::session::output::UnattributedOutputLog;
 use crate::session::shared::{Link, SessionInner};
@@ -60,10 +60,10 @@ impl StdioPump {
     /// Gives output to its call; to the session's subscribers and the log where that has ended or there is none.
     fn record(&self, state: &mut SessionState, call: Option<WireId>, stderr: bool, bytes: &[u8], session: &str) {
         if stderr {
-            self.tail.lock().expect("no panic while held").push(bytes);
+            self.tail.lock().push(bytes);
         }
         if !state.record_output(call, stderr, bytes) {
-            self.unattributed.lock().expect("no panic while held").log(session, stderr, bytes);
+            self.unattributed.lock().log(session, stderr, bytes);
         }
     }
 
@@ -94,12 +94,12 @@ impl StdioPump {
 
     /// The report of a crash, and the last lines on standard error.
     pub(crate) fn last_words(&self) -> (Option<String>, String) {
-        let tail = self.tail.lock().expect("no panic while held");
+        let tail = self.tail.lock();
         (tail.fault(), tail.text())
     }
 
     /// The last lines on standard error.
     pub(crate) fn stderr_tail(&self) -> String {
-        self.tail.lock().expect("no panic while held").text()
+        self.tail.lock().text()
     }
 }

@@ -1,0 +1,169 @@
+//! Writing the log so that nothing depends on it: not on a full disk, nor on a pipe that nobody reads.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+/// A pipe that can be written takes this much without waiting.
+const PIECE: usize = 4096;
+
+/// Writes events, each of them whole and by itself. What cannot be written now is left out, and counted.
+pub(crate) struct LogWriter<W> {
+    out: W,
+    /// Whoever writes does not wait while this is held, so that neither do the others.
+    state: &'static Mutex<State>,
+}
+
+/// What became of the events before.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// How many have been left out since the last that was written.
+    lost: u64,
+    /// Whether the last one was written in part.
+    torn: bool,
+}
+
+impl State {
+    pub(crate) const NEW: State = State { lost: 0, torn: false };
+}
+
+impl<W: Write + AsFd> LogWriter<W> {
+    pub(crate) fn new(out: W, state: &'static Mutex<State>) -> LogWriter<W> {
+        LogWriter { out, state }
+    }
+
+    fn append(&mut self, state: &mut State, event: &[u8]) -> io::Result<()> {
+        let mut text = Vec::with_capacity(event.len() + 128);
+        if state.torn {
+            text.push(b'\n');
+        }
+        if state.lost > 0 {
+            let (lost, s) = (state.lost, if state.lost == 1 { "" } else { "s" });
+            text.extend_from_slice(format!("({lost} event{s} could not be written here)\n").as_bytes());
+        }
+        append_plainly(event, &mut text);
+        for (number, piece) in text.chunks(PIECE).enumerate() {
+            let written = wait_free(&self.out).and_then(|()| self.out.write_all(piece));
+            if let Err(error) = written {
+                state.torn |= number > 0;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error where writing would wait: for the reader of a pipe, or for a terminal that is stopped.
+fn wait_free(out: &impl AsFd) -> io::Result<()> {
+    let mut fds = [PollFd::new(out, PollFlags::OUT)];
+    loop {
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(0) => return Err(io::ErrorKind::WouldBlock.into()),
+            Ok(_) => return Ok(()), // an error is told by the write
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+impl<W: Write + AsFd> Write for LogWriter<W> {
+    /// Never fails: nobody could be told.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let mut state = self.state.lock();
+        match self.append(&mut state, event) {
+            Ok(()) => *state = State::NEW,
+            Err(_) => state.lost += 1,
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Appends an event so that only its first line begins at the margin, and nothing in it moves a terminal's cursor: a text of a
+/// client's cannot look like an event of its own.
+fn append_plainly(event: &[u8], out: &mut Vec<u8>) {
+    let whole = event.strip_suffix(b"\n").unwrap_or(event);
+    let text = String::from_utf8_lossy(whole);
+    for character in text.chars() {
+        match character {
+            '\n' => out.extend_from_slice(b"\n    "),
+            '\t' => out.push(b'\t'),
+            // These end a line for many who read one, or turn the direction of the text.
+            '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.extend(character.escape_unicode().map(|character| character as u8));
+            }
+            control if control.is_control() => out.extend(control.escape_default().map(|character| character as u8)),
+            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{PipeWriter, Read};
+
+    use rustix::fs::{Mode, OFlags};
+
+    use super::*;
+
+    fn state() -> &'static Mutex<State> {
+        Box::leak(Box::new(Mutex::new(State::NEW)))
+    }
+
+    #[test]
+    fn only_the_first_line_of_an_event_begins_at_the_margin() {
+        for (event, written) in [
+            ("one\n", "one\n"),
+            ("one\n2026-01-01 INFO forged\n", "one\n    2026-01-01 INFO forged\n"),
+            ("one\r\ntwo\n", "one\\r\n    two\n"),
+            (
+                "\x1b[1A\x1b[2Kgone \x7f\u{9b}\u{85}\x0b\x0c\n",
+                "\\u{1b}[1A\\u{1b}[2Kgone \\u{7f}\\u{9b}\\u{85}\\u{b}\\u{c}\n",
+            ),
+            ("a\u{2028}b \u{202e}c\n", "a\\u{2028}b \\u{202e}c\n"),
+            ("ä\t語\n", "ä\t語\n"),
+        ] {
+            let mut out = Vec::new();
+            append_plainly(event.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), written);
+        }
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_nobody_up() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let state = state();
+        let log = |event: &str| write!(LogWriter::new(writer.try_clone().unwrap(), state), "{event}").unwrap();
+        let mut events = 0;
+        while state.lock().lost < 3 {
+            log(&format!("{events:0>1000}\n"));
+            events += 1;
+        }
+        let mut read = vec![0; 1 << 20];
+        let size = reader.read(&mut read).unwrap();
+        assert_eq!(size, (events - 3) * 1001, "each event is whole");
+        log("after\n");
+        let size = reader.read(&mut read).unwrap();
+        assert_eq!(&read[..size], b"(3 events could not be written here)\nafter\n");
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_and_a_full_disk_are_no_errors() {
+        let gone = || -> PipeWriter { io::pipe().expect("a pipe").1 };
+        let full = || File::from(rustix::fs::open("/dev/full", OFlags::WRONLY, Mode::empty()).expect("a device"));
+        let state = state();
+        for number in 1..=3 {
+            LogWriter::new(gone(), state).write_all(b"event\n").expect("never an error");
+            LogWriter::new(full(), state).write_all(b"event\n").expect("never an error");
+            assert_eq!(state.lock().lost, 2 * number);
+        }
+    }
+}
