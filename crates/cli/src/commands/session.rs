@@ -115,6 +115,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
             };
             let options = SessionOptions {
                 environment,
+                python: None, // it is found here, so that an error names the Pythons that there are
                 preload: (!asked.preload.is_empty()).then_some(asked.preload),
                 env: asked.env.into_iter().map(|(name, value)| (name, Some(value))).collect(),
                 setup: asked.setup,

@@ -9,7 +9,7 @@ use crate::environment::{
     Environment, EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, UsageLock,
     VenvManager, check_environment_name,
 };
-use crate::interpreter::{PythonRuntimeManager, Runtime};
+use crate::interpreter::{PythonRuntimeManager, Runtime, VersionRequest};
 use crate::platform::{Home, error_chain};
 
 /// Operations on the environments of a home, for clients of a server.
@@ -38,13 +38,14 @@ impl EnvironmentService {
         &self.home
     }
 
-    /// The service for code in another environment, given by name or path; with that environment, and the lock that
-    /// marks it as in use.
+    /// The service for code in another environment, given by name or path, or by the Python that it is kept for; with that
+    /// environment, and the lock that marks it as in use.
     pub(crate) async fn within(
         &self,
-        name_or_path: String,
+        environment: Option<String>,
+        python: Option<String>,
     ) -> Result<(EnvironmentService, Environment, UsageLock), Problem> {
-        let found = self.find(name_or_path).await?;
+        let found = self.find(environment, python).await?;
         let usage_lock = UsageLock::try_acquire(&found.path).ok_or_else(|| {
             let detail = format!("the environment '{}' is being deleted", found.name);
             Problem::new(ErrorCode::UnknownEnvironment, detail)
@@ -101,12 +102,29 @@ impl EnvironmentService {
         .await
     }
 
-    /// The environment of this name, or at this path.
-    async fn find(&self, name_or_path: String) -> Result<Environment, Problem> {
-        let venvs = VenvManager::new(self.home.clone());
+    /// The environment of this name, or at this path, and with this Python; without a name, the one that is kept for that Python.
+    async fn find(&self, environment: Option<String>, python: Option<String>) -> Result<Environment, Problem> {
+        let wrong = |error| Problem::new(ErrorCode::InvalidRequest, format!("'python' cannot be read: {error}"));
+        let request = python.map(|text| text.parse::<VersionRequest>().map_err(wrong)).transpose()?;
+        let (venvs, own) = (VenvManager::new(self.home.clone()), self.own.clone());
         spawn_blocking(move || {
-            let is_path = name_or_path.contains('/');
-            Ok(if is_path { venvs.open_path(name_or_path)? } else { venvs.open(&name_or_path)? })
+            let Some(name_or_path) = environment else {
+                return Ok(match request {
+                    Some(request) => venvs.default_environment_with(&request)?,
+                    None => venvs.open_path(own)?,
+                });
+            };
+            let found = venvs.open_named(&name_or_path)?;
+            match request {
+                Some(request) if !found.has_python(venvs.home(), &request) => {
+                    let actual =
+                        found.record.map_or_else(|| "another Python".into(), |had| format!("Python {}", had.python));
+                    let detail =
+                        format!("the environment '{}' has {actual}, and 'python' asks for {request}", found.name);
+                    Err(Failure::Problem(Problem::new(ErrorCode::InvalidRequest, detail)))
+                }
+                _ => Ok(found),
+            }
         })
         .await
     }
