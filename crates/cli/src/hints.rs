@@ -61,6 +61,7 @@ fn cli(error: &CliError) -> Option<String> {
         | CliError::NoLog(_)
         | CliError::UnreadableCode(..)
         | CliError::ArgumentConflict(_)
+        | CliError::WrongVariable(_)
         | CliError::Interrupted
         | CliError::Killed { .. } => return None,
     })

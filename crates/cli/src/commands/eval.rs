@@ -24,7 +24,7 @@ use crate::hints::hint_for;
 use crate::import_hint::import_hint;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
-use crate::server::settings::seconds;
+use crate::server::settings::duration;
 use crate::signals::{Received, Signals};
 
 /// In place of the code: read it from standard input.
@@ -69,8 +69,8 @@ pub(crate) struct Args {
     /// Evaluate in this session of the server
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     session: Option<String>,
-    /// Time limit, in seconds; code that exceeds it ends the command with status 124
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Time limit, such as 30s; code that exceeds it ends the command with status 124
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
 }
 
