@@ -71,7 +71,7 @@ impl EnvironmentService {
         let wanted = Requirements::new(&packages)
             .map_err(|error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?;
         spawn_blocking(move || {
-            let environment = venvs.open(&name)?;
+            let environment = venvs.open(&venvs.resolve(&name)?)?;
             let done = venvs.install(&environment, &wanted);
             Ok(done.map_err(|source| EnvironmentError::Packages { name: name.clone(), source })?)
         })
@@ -138,13 +138,14 @@ impl EnvironmentService {
     /// The status of one environment.
     pub async fn status(&self, name: String) -> Result<EnvironmentStatus, Problem> {
         let venvs = self.venvs();
-        spawn_blocking(move || Ok(venvs.status(&name)?)).await
+        spawn_blocking(move || Ok(venvs.status(&venvs.resolve(&name)?)?)).await
     }
 
     /// Deletes an environment. Refuses the one in use.
     pub async fn delete(&self, name: String) -> Result<(), Problem> {
         let (venvs, own) = (self.venvs(), self.own.clone());
         spawn_blocking(move || {
+            let name = venvs.resolve(&name)?;
             if venvs.open(&name)?.path == own {
                 let detail = format!("the environment '{name}' is this server's own; stop the server to delete it");
                 return Err(Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail)));
@@ -210,7 +211,9 @@ pub(super) async fn spawn_blocking<T: Send + 'static>(
                 EnvironmentError::NotFound { .. } | EnvironmentError::NotAnEnvironment { .. } => {
                     ErrorCode::UnknownEnvironment
                 }
-                EnvironmentError::InvalidName { .. } => ErrorCode::InvalidRequest,
+                EnvironmentError::InvalidName { .. } | EnvironmentError::SeveralOfProvider { .. } => {
+                    ErrorCode::InvalidRequest
+                }
                 _ => ErrorCode::EnvironmentFailed,
             };
             Err(Problem::new(code, error_chain(&error)))
