@@ -259,3 +259,18 @@ fn name_of_a_provider_finds_its_environment() {
     home.success(&["venv", "delete", "my-provider", "--yes"]);
     assert!(path.is_dir(), "the other stays");
 }
+
+#[test]
+fn config_says_what_an_environment_lacks_of_what_its_provider_needs() {
+    let home = TestHome::with_runtime();
+    declare(&home, "[provider.hf]\npackages = []\n");
+    home.success(&["provider", "ensure", "hf"]);
+    assert_eq!(home.json(&["config"])["ok"], true);
+    declare(&home, "[provider.hf]\npackages = [\"alpha>=2\"]\n");
+    let checked = home.run(&["config"]);
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    assert!(checked.stdout.contains("it lacks alpha>=2, which the provider hf needs"), "{checked:?}");
+    assert!(checked.stdout.contains("to fix it: beep-python provider ensure hf\n"), "{checked:?}");
+    declare(&home, "[provider");
+    assert!(home.run(&["config"]).stdout.contains("to fix it: correct providers.toml"), "{checked:?}");
+}
