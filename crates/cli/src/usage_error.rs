@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::command_line::Cli;
 
 /// Words of other tools, and what does the same here. Behind `venv` stand those that act on packages and environments.
-const WORDS: [(&str, &str); 28] = [
+const WORDS: [(&str, &str); 27] = [
     ("pip", "venv install"),
     ("install", "venv install"),
     ("add", "venv install"),
@@ -25,8 +25,7 @@ const WORDS: [(&str, &str); 28] = [
     ("rm", "venv delete"),
     ("delete", "venv delete"),
     ("repair", "venv repair"),
-    ("run", "eval"),
-    ("exec", "eval"),
+    ("exec", "run"),
     ("shell", "python"),
     ("repl", "python"),
     ("ps", "status"),
