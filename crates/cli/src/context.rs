@@ -1,10 +1,11 @@
 //! What every command gets.
 
-use beep_python_runtime::environment::VenvManager;
+use beep_python_runtime::environment::{VenvManager, lock_timeout_in_env};
 use beep_python_runtime::interpreter::PythonRuntimeManager;
 use beep_python_runtime::platform::{Home, HomeError};
 
 use crate::color::Colors;
+use crate::error::CliError;
 use crate::printer::Printer;
 
 pub(crate) struct Context {
@@ -25,7 +26,8 @@ impl Context {
         Ok(PythonRuntimeManager::new(self.home()?))
     }
 
-    pub(crate) fn environments(&self) -> Result<VenvManager, HomeError> {
+    pub(crate) fn environments(&self) -> anyhow::Result<VenvManager> {
+        lock_timeout_in_env().map_err(CliError::WrongVariable)?;
         Ok(VenvManager::new(self.home()?))
     }
 }

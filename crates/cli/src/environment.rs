@@ -1,7 +1,5 @@
 //! The environment and the Python that a command means.
 
-use std::borrow::Cow;
-
 use anyhow::Result;
 use beep_python_runtime::environment::{DEFAULT_ENVIRONMENT, Environment, EnvironmentError, check_environment_name};
 use beep_python_runtime::interpreter::{Interpreter, Runtime, VersionRequest};
@@ -65,15 +63,15 @@ pub(crate) fn environment_for(context: &Context, venv: Option<&str>) -> Result<E
 
 /// The name of an environment of the home, given by its name or path. `action` is what shall be done to it, which one that
 /// lies elsewhere does not allow.
-pub(crate) fn own_name<'a>(context: &Context, name: &'a str, action: &'static str) -> Result<Cow<'a, str>> {
+pub(crate) fn own_name(context: &Context, name: &str, action: &'static str) -> Result<String> {
+    let environments = context.environments()?;
     // By its name also one that is too broken to be opened.
     if check_environment_name(name).is_ok() {
-        return Ok(name.into());
+        return Ok(environments.resolve(name)?);
     }
-    let environments = context.environments()?;
     let environment = environments.open_named(name)?;
     match environments.is_own(&environment) {
-        true => Ok(environment.name.into()),
+        true => Ok(environment.name),
         false => Err(CliError::OutsideHome { path: environment.path, action }.into()),
     }
 }

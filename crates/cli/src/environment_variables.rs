@@ -25,7 +25,7 @@ pub(crate) const VARIABLES: &[EnvironmentVariable] = &[
     variable("BEEP_PYTHON_UV", "The path of the uv that installs packages, or `never` to use pip"),
     variable(
         "BEEP_PYTHON_LOCK_TIMEOUT",
-        "How many seconds to wait while another process changes an environment's packages [default: 3600]",
+        "How long to wait while another process changes an environment's packages [default: 1h]",
     ),
     variable(PROVIDERS, "A second providers.toml, which takes precedence over the one in the home"),
     variable("BEEP_PYTHON_ACCELERATOR", "`cuda`, `rocm`, `vulkan` or `cpu`, instead of what the machine shows"),

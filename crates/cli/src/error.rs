@@ -37,6 +37,8 @@ pub(crate) enum CliError {
     ArgumentConflict(String),
     #[error("{0} bytes of the output are left out: they were not read while the code printed more")]
     OutputLost(u64),
+    #[error("the variable {0}")]
+    WrongVariable(String),
     #[error("interrupted")]
     Interrupted,
     #[error("`{command}` was ended by signal {signal}")]

@@ -13,6 +13,7 @@ use beep_python_server::unix_socket::PipeError;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::inventory;
 use crate::server::lookup::running_servers;
 use crate::terminal::shell_words::sh_quote;
 
@@ -61,6 +62,7 @@ fn cli(error: &CliError) -> Option<String> {
         | CliError::NoLog(_)
         | CliError::UnreadableCode(..)
         | CliError::ArgumentConflict(_)
+        | CliError::WrongVariable(_)
         | CliError::Interrupted
         | CliError::Killed { .. } => return None,
     })
@@ -112,6 +114,10 @@ fn environment(error: &EnvironmentError) -> Option<String> {
             format!("`./{name}` is the environment in this folder")
         }
         EnvironmentError::InvalidName { .. } => "environments are created in the home, by a name".into(),
+        EnvironmentError::NotFound { name } if is_declared(name) => {
+            format!("`beep-python provider ensure {name}` creates the provider's environment")
+        }
+        EnvironmentError::SeveralOfProvider { .. } => "name one of them".into(),
         EnvironmentError::NotFound { name } => {
             format!("`beep-python venv create {name}` creates it, `beep-python venv list` shows all environments")
         }
@@ -146,6 +152,11 @@ fn environment(error: &EnvironmentError) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Whether providers.toml has this provider.
+fn is_declared(name: &str) -> bool {
+    inventory::providers().is_ok_and(|providers| providers.iter().any(|provider| provider.name == *name))
 }
 
 fn packages(error: &PackageError) -> Option<String> {

@@ -9,6 +9,7 @@ mod command_line;
 mod commands;
 mod completion;
 mod console;
+mod console_line;
 mod context;
 mod ctrl_c;
 mod environment;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     }
     completion::answer_shell();
     let mut command = Cli::command().color(Colors::choice_in(std::env::args_os()));
-    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = command.try_get_matches_from_mut(command_line::arguments(std::env::args_os()));
     let (cli, path) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, command_path(&matches)))) {
         Ok(parsed) => parsed,
         Err(error) => usage_error::exit(&usage_error::with_suggestion(error), wants_json()),

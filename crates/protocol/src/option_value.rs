@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::object_only::object_only;
+use crate::known_keys::known_keys;
 use crate::{CallLimits, Capabilities, ValueForm};
 
 /// Where the text of an option stands, for the message of an error: `the header X-Beep-Grace-Ms`.
@@ -136,7 +136,7 @@ impl OptionValue for bool {
 
 impl OptionValue for Arc<CallLimits> {
     fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<CallLimits>, D::Error> {
-        object_only(deserializer).map(Arc::new)
+        known_keys(deserializer).map(Arc::new)
     }
 
     fn to_json<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -144,7 +144,7 @@ impl OptionValue for Arc<CallLimits> {
     }
 
     fn from_text(text: &str, _: Place) -> Result<Arc<CallLimits>, String> {
-        object_only(&mut serde_json::Deserializer::from_str(text))
+        known_keys(&mut serde_json::Deserializer::from_str(text))
             .map(Arc::new)
             .map_err(|error| format!("the limits of a call must be a JSON object such as {{\"cpuMs\":500}}: {error}"))
     }

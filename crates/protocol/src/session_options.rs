@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::object_only::object_only;
+use crate::known_keys::known_keys;
 
 /// The body of `POST /api/sessions`. An absent option has the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase")]
 pub struct SessionOptions {
     /// The environment, by name or by the path of its folder; the server's own when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// The Python: a version such as `3.12` or `>=3.11`, or the path of one. Without an environment, the session runs in one that is
+    /// kept for that Python; with one, that environment must have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Option<String>,
     /// Modules to import before the session begins: once for all sessions with the same list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preload: Option<Vec<String>>,
@@ -32,13 +36,13 @@ pub struct SessionOptions {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// The limits of its calls.
-    #[serde(skip_serializing_if = "Limits::is_empty", deserialize_with = "object_only")]
+    #[serde(skip_serializing_if = "Limits::is_empty", deserialize_with = "known_keys")]
     pub limits: Limits,
 }
 
 /// The limits of the calls of a session. An absent limit has the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Limits {
     /// The deadline of calls that have none of their own, waiting included, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +85,7 @@ pub struct Limits {
 /// The limits of one call, beside its deadline and grace. The session's limits still apply; the smaller value of the two
 /// holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase")]
 pub struct CallLimits {
     /// Its processor time, in all threads and processes of its session, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use beep_python_client::protocol::{ErrorCode, Limits};
 use beep_python_client::{
     AnyBackend, Error, InterruptRequest, PythonError, Response, Returned, SessionEvents, SessionOptions,
 };
+use beep_python_server::launch::ServerRecord;
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 
@@ -24,8 +26,9 @@ use crate::hints::hint_for;
 use crate::import_hint::import_hint;
 use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{connect, server_for_code};
-use crate::server::settings::seconds;
+use crate::server::settings::duration;
 use crate::signals::{Received, Signals};
+use crate::terminal::shell_words::sh_quote;
 
 /// In place of the code: read it from standard input.
 const FROM_INPUT: &str = "-";
@@ -58,45 +61,56 @@ that clients share.
 Ctrl-C is the code's, as under python: it may catch KeyboardInterrupt and go on. The third one kills the
 code's worker.")]
 pub(crate) struct Args {
-    /// An expression, or statements whose last expression is the result; `-` reads standard input
-    #[arg(allow_negative_numbers = true)]
-    code: String,
+    /// An expression, or statements whose last expression is the result; several words are one text. `-` reads standard input, and
+    /// what follows it is in sys.argv
+    #[arg(allow_negative_numbers = true, required = true, value_name = "CODE")]
+    pub(super) code: Vec<String>,
     /// Evaluate in this server: its id or a unique start of it, port, pipe name or URL
     #[arg(long, conflicts_with_all = ["venv", "python"])]
-    server: Option<String>,
+    pub(super) server: Option<String>,
     #[command(flatten)]
-    environment: EnvironmentArgs,
+    pub(super) environment: EnvironmentArgs,
     /// Evaluate in this session of the server
     #[arg(long, conflicts_with_all = ["venv", "python"])]
-    session: Option<String>,
-    /// Time limit, in seconds; code that exceeds it ends the command with status 124
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    timeout: Option<Duration>,
+    pub(super) session: Option<String>,
+    /// Time limit, such as 30s; code that exceeds it ends the command with status 124
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
-    let code = code(&args.code)?;
-    let home = context.home()?;
-    let server = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
-    let lines = if args.code == FROM_INPUT { Lines::Ended } else { Lines::Input };
+    let code = Code::of(&args.code)?;
+    let lines = if args.code[0] == FROM_INPUT { Lines::Ended } else { Lines::Input };
+    let server = server_for_code(&context.home()?, &args.environment, args.server.as_deref(), args.session.as_deref())?;
+    run_in(context, server, &args, &code, lines).await
+}
+
+/// Runs code in a session of the server, or in a server of its own. `lines` are those that another server's code gets.
+pub(super) async fn run_in(
+    context: &Context,
+    server: Option<ServerRecord>,
+    args: &Args,
+    code: &Code,
+    lines: Lines,
+) -> Result<ExitStatus> {
     match (server, &args.session) {
         (Some(record), Some(session)) => {
-            evaluate(context, connect(&record)?.with_session(session), None, &code, &args, lines).await
+            evaluate(context, connect(&record)?.with_session(session), None, code, args, lines).await
         }
         (Some(record), None) => {
             // The idle timeout ends the session where the command is killed.
             let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
-            evaluate_in_new_session(context, &connect(&record)?, &options, &code, &args, lines).await
+            evaluate_in_new_session(context, &connect(&record)?, &options, code, args, lines).await
         }
         (None, _) => {
             let environment = args.environment.resolve(context)?;
             // A signal ends this command at once until the code runs, and again after it: its server then ends by itself.
             let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
             let never = pin!(std::future::pending());
-            let server = TemporaryServer::start(&home, &environment, false, Some(stdin), never).await??;
+            let server = TemporaryServer::start(&context.home()?, &environment, false, Some(stdin), never).await??;
             let client = connect(&server.record)?;
             let options = SessionOptions { drain_ms: Some(END_TIMEOUT_MS), ..streamed() };
-            let status = evaluate_in_new_session(context, &client, &options, &code, &args, Lines::OfCode).await;
+            let status = evaluate_in_new_session(context, &client, &options, code, args, Lines::OfCode).await;
             // On a thread of its own, so that an interrupted call's connection is closed meanwhile, which cancels the call.
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await?;
             let status = status?;
@@ -184,7 +198,10 @@ async fn evaluate(
         Ok(answered) => {
             let hint = match context.printer.is_json() {
                 true => None,
-                false => import_hint(context, &client, answered.as_ref().err()).await,
+                false => match script_hint(&args.code).filter(|_| answered.is_err()) {
+                    None => import_hint(context, &client, answered.as_ref().err()).await,
+                    hint => hint,
+                },
             };
             let ended = print(context, answered, args, ctrl_c.presses.get() > 0);
             hint.iter().for_each(|hint| context.printer.hint(hint));
@@ -320,39 +337,65 @@ fn print_text(context: &Context, answer: Response<Option<String>>) {
     }
 }
 
+/// The name of a file in place of code: how to run it.
+fn script_hint(words: &[String]) -> Option<String> {
+    let [word] = words else { return None };
+    Path::new(word).is_file().then(|| format!("`beep-python run {}` runs that file", sh_quote(word)))
+}
+
 /// The code to evaluate.
-enum Code {
+pub(super) enum Code {
     Text(String),
-    /// A source whose encoding Python finds out.
-    Encoded(Vec<u8>),
+    /// A source whose encoding Python finds out, and the arguments in `sys.argv`, if there are any.
+    Source(Vec<u8>, Vec<String>),
 }
 
 impl Code {
     async fn text(&self, client: &AnyBackend) -> Result<Cow<'_, str>, Error> {
         match self {
             Code::Text(text) => Ok(Cow::Borrowed(text)),
-            Code::Encoded(bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                let decode = format!(
-                    "__import__('beep_python._source_text', fromlist=['decode']).decode(bytes.fromhex('{digits}'))"
-                );
-                client.evaluate(&decode).await.map(Cow::Owned)
+            Code::Source(bytes, arguments) => {
+                if !arguments.is_empty() {
+                    let all = json!([&[FROM_INPUT.to_owned()], &arguments[..]].concat());
+                    client.evaluate::<()>(&format!("__import__('sys').argv.__setitem__(slice(None), {all})")).await?;
+                }
+                client.evaluate(&source_text_call("decode", &hex_literal(bytes))).await.map(Cow::Owned)
             }
         }
     }
 }
 
-fn code(argument: &str) -> Result<Code> {
-    if argument != FROM_INPUT {
-        return Ok(Code::Text(argument.to_owned()));
+impl Code {
+    /// The code of a command line.
+    fn of(words: &[String]) -> Result<Code> {
+        if words[0] != FROM_INPUT {
+            return Ok(Code::Text(words.join(" ")));
+        }
+        let (bytes, arguments) = (standard_input()?, words[1..].to_vec());
+        // Where a source may name its encoding (PEP 263).
+        let names_encoding =
+            bytes.splitn(3, |byte| *byte == b'\n').take(2).any(|line| line.windows(6).any(|w| w == b"coding"));
+        if names_encoding || !arguments.is_empty() {
+            return Ok(Code::Source(bytes, arguments));
+        }
+        Ok(String::from_utf8(bytes).map_or_else(|error| Code::Source(error.into_bytes(), arguments), Code::Text))
     }
+}
+
+/// All of standard input.
+pub(super) fn standard_input() -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::io::stdin().read_to_end(&mut bytes).map_err(|error| CliError::UnreadableCode("standard input", error))?;
-    // Where a source may name its encoding (PEP 263).
-    let names_encoding =
-        bytes.splitn(3, |byte| *byte == b'\n').take(2).any(|line| line.windows(6).any(|w| w == b"coding"));
-    if names_encoding {
-        return Ok(Code::Encoded(bytes));
-    }
-    Ok(String::from_utf8(bytes).map_or_else(|error| Code::Encoded(error.into_bytes()), Code::Text))
+    Ok(bytes)
+}
+
+/// Code that calls a function of the worker's module for sources.
+pub(super) fn source_text_call(function: &str, arguments: &str) -> String {
+    format!("__import__('beep_python._source_text', fromlist=['{function}']).{function}({arguments})")
+}
+
+/// Bytes as Python code.
+pub(super) fn hex_literal(bytes: &[u8]) -> String {
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("bytes.fromhex('{digits}')")
 }

@@ -49,7 +49,9 @@ impl SourceArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
-    let options = InitOptions { request: args.python, source: args.source.into_source(), system: args.system };
+    let (request, source) = (args.python, args.source.into_source());
+    let any = request.is_none();
+    let options = InitOptions { request, source, system: args.system, keep_default: false };
     let outcome = init(context, &options).await?;
     let InitOutcome { runtime, obtained } = &outcome;
     let printer = &context.printer;
@@ -65,6 +67,11 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         "reason": reason,
     });
     printer.result(json, || printer.line(summary(&outcome)));
+    if any && matches!(outcome.obtained, Obtained::AlreadyThere) {
+        printer.note(
+            "notice: it is the default, and nothing was downloaded; `beep-python init --python VERSION` gets another.",
+        );
+    }
     notices(context, &outcome);
     if outcome.runtime.is_default {
         warn_default_python(context, &outcome.runtime);

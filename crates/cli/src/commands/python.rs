@@ -1,5 +1,6 @@
 //! `python`: opens a Python prompt on a session.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,6 +9,8 @@ use anyhow::Result;
 use beep_python_client::AnyBackend;
 use beep_python_server::launch::ServerRecord;
 
+use super::eval::{self, Code, hex_literal, source_text_call, standard_input};
+use super::streaming::Lines;
 use crate::async_runtime::{block_on, interrupted, terminated};
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
@@ -32,6 +35,8 @@ With --venv or --python the prompt has a server of its own. Otherwise it uses th
 the only running one, or a server of its own if none is running. Without SESSION the prompt has a new
 session, which ends with it; `default` is the session that clients share.
 
+Where standard input is no terminal, it is run as a program: no prompt, and no results printed.
+
 Tab completes, `_` is the last value, Ctrl-C interrupts the running code and keeps the session's state,
 Ctrl-D leaves.")]
 pub(crate) struct Args {
@@ -46,6 +51,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
+    if !std::io::stdin().is_terminal() {
+        return block_on(run_standard_input(context, args));
+    }
     if !is_interactive() {
         return Err(CliError::NoTerminal("python").into());
     }
@@ -65,6 +73,15 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         output.wait_for_end(LAST_OUTPUT_TIME);
     }
     ended
+}
+
+/// Runs what comes on standard input as a program, as python does where that is no terminal.
+async fn run_standard_input(context: &Context, args: Args) -> Result<ExitStatus> {
+    let Args { session, server, environment } = args;
+    let found = server_for_code(&context.home()?, &environment, server.as_deref(), session.as_deref())?;
+    let code = Code::Text(source_text_call("run", &hex_literal(&standard_input()?)));
+    let args = eval::Args { code: Vec::new(), server, environment, session, timeout: None };
+    eval::run_in(context, found, &args, &code, Lines::Ended).await
 }
 
 /// The server and session of the prompt.

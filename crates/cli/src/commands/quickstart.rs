@@ -34,7 +34,9 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let mut interruption = std::pin::pin!(interrupted());
 
     let wanted = EnvironmentArgs { python: args.python.clone(), venv: None };
-    let options = InitOptions { request: args.python, source: args.source.into_source(), system: args.system };
+    // A tour changes no default.
+    let (request, source) = (args.python, args.source.into_source());
+    let options = InitOptions { request, source, system: args.system, keep_default: true };
     let outcome = tokio::select! {
         outcome = init::init(context, &options) => outcome.context("step 1, the Python, failed")?,
         interruption = &mut interruption => return Err(interruption?.into()),

@@ -7,7 +7,6 @@ use beep_python_client::protocol::CallInfo;
 use beep_python_client::protocol::message::{CancelOutcome, InterruptRequest, InterruptResponse};
 use beep_python_client::{AnyBackend, Limits, SessionInfo, SessionInspection, SessionOptions};
 use beep_python_runtime::interpreter::VersionRequest;
-use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use serde_json::json;
 
 use crate::context::Context;
@@ -15,7 +14,7 @@ use crate::environment::EnvironmentArgs;
 use crate::exit_status::ExitStatus;
 use crate::printer::Printer;
 use crate::server::lookup::{connect, find_server};
-use crate::server::settings::seconds;
+use crate::server::settings::{duration, memory_limit};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
@@ -62,8 +61,8 @@ pub(crate) struct Interrupt {
     /// Interrupt once, as Ctrl-C does: the call goes on if its code catches that
     #[arg(long, conflicts_with = "grace")]
     once: bool,
-    /// How long the call may take to stop before its worker is killed, in seconds [default: the call's own grace]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// How long the call may take to stop before its worker is killed [default: the call's own grace]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     grace: Option<Duration>,
 }
 
@@ -85,20 +84,25 @@ pub(crate) struct Create {
     /// Code that runs before the first call, and again after each restart
     #[arg(long, value_name = "CODE")]
     setup: Option<String>,
-    /// Delete the session after so many seconds without a call
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    idle: Option<u64>,
-    /// How long the end of the session may take, in seconds [default: the server's --drain]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Delete the session after this time without a call, such as 30m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    idle: Option<Duration>,
+    /// How long the end of the session may take [default: the server's --drain]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     drain: Option<Duration>,
-    /// Memory limit, in bytes; at least 32 MiB
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
+    /// Memory limit, such as 512M; at least 32M
+    #[arg(long, value_name = "SIZE", value_parser = memory_limit)]
     max_memory: Option<u64>,
     /// A label, as NAME=TEXT; repeatable
     #[arg(long, value_name = "NAME=TEXT", value_parser = label)]
     label: Vec<(String, String)>,
     #[command(flatten)]
     server: Server,
+}
+
+/// On the wire a time has at least one millisecond.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatus> {
@@ -115,11 +119,12 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
             };
             let options = SessionOptions {
                 environment,
+                python: None, // it is found here, so that an error names the Pythons that there are
                 preload: (!asked.preload.is_empty()).then_some(asked.preload),
                 env: asked.env.into_iter().map(|(name, value)| (name, Some(value))).collect(),
                 setup: asked.setup,
-                idle_timeout_ms: asked.idle.map(|seconds| seconds.saturating_mul(1000)),
-                drain_ms: asked.drain.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+                idle_timeout_ms: asked.idle.map(milliseconds),
+                drain_ms: asked.drain.map(milliseconds),
                 labels: asked.label.into_iter().collect(),
                 limits: Limits { memory_bytes: asked.max_memory, ..Limits::default() },
             };
@@ -154,7 +159,7 @@ pub(crate) async fn run(context: &Context, command: Command) -> Result<ExitStatu
             });
         }
         Command::Interrupt(Interrupt { named: Named { session, server }, abort_queued, once, grace }) => {
-            let grace_ms = grace.map(|grace| u64::try_from(grace.as_millis()).unwrap_or(u64::MAX));
+            let grace_ms = grace.map(milliseconds);
             let asked = InterruptRequest { grace_ms, abort_queued, once };
             let InterruptResponse { outcome, aborted } =
                 client(context, &server)?.interrupt_session(&session, &asked).await?;

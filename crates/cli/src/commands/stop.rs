@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use beep_python_runtime::platform::parse_duration;
 use beep_python_server::launch::{RecordError, ServerRecord, ServerState, Stopped, records, remove_record, stop};
 use serde_json::json;
 
@@ -22,9 +23,9 @@ pub(crate) struct Args {
     /// Remove the record of a server of another machine or container, which cannot be reached from here; for one that is gone
     #[arg(long)]
     forget: bool,
-    /// How long it may take to finish before it is killed, in seconds [default: its --drain, plus 5]
-    #[arg(long, value_name = "SECONDS")]
-    grace: Option<u64>,
+    /// How long it may take to finish before it is killed [default: its --drain, plus 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    grace: Option<Duration>,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
@@ -50,7 +51,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
             }
             continue;
         }
-        let stopped = stop(&home, &record, args.grace.map_or_else(|| stop_grace(&record), Duration::from_secs))?;
+        let stopped = stop(&home, &record, args.grace.unwrap_or_else(|| stop_grace(&record)))?;
         entries.push(json!({"id": record.id, "pid": record.pid, "outcome": word(stopped)}));
         lines.push(match stopped {
             Stopped::AlreadyGone if !state.is_alive() => {

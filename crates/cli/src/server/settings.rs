@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use beep_python_runtime::environment::Environment;
+use beep_python_runtime::platform::{parse_duration, parse_size};
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use beep_python_server::launch::ServerRecord;
 
@@ -24,55 +25,55 @@ pub(crate) struct ServerSettings {
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct ServerArgs {
     /// Listen on this loopback address only [default: 127.0.0.1 and ::1]
-    #[arg(long)]
+    #[arg(long, help_heading = "Where it listens")]
     pub(crate) host: Option<String>,
-    /// Time limit of a call that sets none itself, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Time limit of a call that sets none itself
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits of calls and sessions")]
     pub(crate) timeout: Option<Duration>,
-    /// How long running calls may take when the server stops, and the end of a session, in seconds [default: 5]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// How long running calls may take when the server stops, and the end of a session [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits of calls and sessions")]
     pub(crate) drain: Option<Duration>,
-    /// How long an interrupted call may take to stop before its worker is killed, in seconds [default: 5]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// How long an interrupted call may take to stop before its worker is killed [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits of calls and sessions")]
     pub(crate) grace: Option<Duration>,
     /// How many isolated calls run at once [default: one per processor]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Capacity")]
     pub(crate) workers: Option<u16>,
     /// Maximum number of sessions [default: 1000]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Capacity")]
     pub(crate) max_sessions: Option<u32>,
-    /// Memory limit of a session, in bytes; at least 32 MiB
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(LEAST_MEMORY_BYTES..))]
+    /// Memory limit of a session, such as 512M; at least 32M
+    #[arg(long, value_name = "SIZE", value_parser = memory_limit, help_heading = "Limits of calls and sessions")]
     pub(crate) max_memory: Option<u64>,
     /// Maximum number of processes of a session
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits of calls and sessions")]
     pub(crate) max_processes: Option<u64>,
-    /// Processor time limit of a call, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Processor time limit of a call
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits of calls and sessions")]
     pub(crate) max_cpu: Option<Duration>,
     /// Maximum number of calls that wait for a session [default: 10000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Capacity")]
     pub(crate) max_waiting: Option<u64>,
     /// Import this module once, for all workers; repeatable
-    #[arg(long, value_name = "MODULE")]
+    #[arg(long, value_name = "MODULE", help_heading = "Python")]
     pub(crate) preload: Vec<String>,
     /// Import modules from this folder too, before the environment's; repeatable
-    #[arg(long, value_name = "DIR", value_parser = import_folder)]
+    #[arg(long, value_name = "DIR", value_parser = import_folder, help_heading = "Python")]
     pub(crate) python_path: Vec<PathBuf>,
     /// Another name that the `Host` header may have; repeatable
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Who may come in")]
     pub(crate) allow_host: Vec<String>,
     /// An origin whose web pages may send requests, such as https://app.example; repeatable
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
     pub(crate) allow_origin: Vec<String>,
     /// Admit every user of this machine without the token
-    #[arg(long)]
+    #[arg(long, help_heading = "Who may come in")]
     pub(crate) trust_loopback: bool,
-    /// Maximum size of a request body, in bytes [default: 67108864]
-    #[arg(long, value_name = "BYTES")]
+    /// Maximum size of a request body [default: 64M]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
-    /// Maximum size of the data of a request (arrays, tables, files), in bytes [default: 4294967296]
-    #[arg(long, value_name = "BYTES")]
+    /// Maximum size of the data of a request (arrays, tables, files) [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_data: Option<u64>,
 }
 
@@ -115,10 +116,17 @@ impl ServerSettings {
     }
 }
 
-pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a number of seconds above zero");
-    let seconds: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(seconds).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+/// A duration above zero.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration.is_zero() { Err("it must be above zero".into()) } else { Ok(duration) }
+}
+
+/// A memory limit in bytes.
+pub(crate) fn memory_limit(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text)?;
+    let least = LEAST_MEMORY_BYTES;
+    if bytes < least { Err(format!("it must be at least {least} bytes (32M)")) } else { Ok(bytes) }
 }
 
 /// A folder for `PYTHONPATH`.
@@ -178,10 +186,10 @@ mod tests {
     }
 
     #[test]
-    fn seconds_accepts_only_positive_numbers() {
-        assert_eq!(seconds("1.5"), Ok(Duration::from_millis(1500)));
-        for text in ["", "x", "0", "-1", "NaN", "inf", "1e300"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
+    fn limits_have_a_least_value() {
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert!(duration("0s").is_err());
+        assert_eq!(memory_limit("32M"), Ok(LEAST_MEMORY_BYTES));
+        assert!(memory_limit("31M").is_err());
     }
 }

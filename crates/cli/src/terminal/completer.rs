@@ -37,6 +37,8 @@ impl Completer for CommandCompleter {
         let here = std::env::current_dir().ok();
         let mut found =
             clap_complete::engine::complete(&mut self.tree.clone(), arguments, at, here.as_deref()).unwrap_or_default();
+        // The completer offers hidden ones where nothing else fits.
+        found.retain(|one| !one.is_hide_set());
         // Offer options only if one was begun, or if nothing else fits.
         let is_option = |value: &std::ffi::OsStr| value.as_encoded_bytes().starts_with(b"-");
         if typed.text.is_empty() && found.iter().any(|one| !is_option(one.get_value())) {
@@ -91,8 +93,8 @@ impl Highlighter for CommandCompleter {
 }
 
 fn is_prefix_of_command(command: &Command, begun: &str) -> bool {
-    let mut known = command.get_subcommands().map(Command::get_name).chain(["help"]);
-    known.any(|name| name.starts_with(begun))
+    let mut known = command.get_subcommands().flat_map(Command::get_name_and_visible_aliases).chain(["help"]);
+    known.any(|name| name.starts_with(&begun.to_ascii_lowercase()))
 }
 
 /// Hints: a line of the history that begins so; else the only matching command, or the arguments still needed.
@@ -126,7 +128,8 @@ impl Hinter for CommandHinter {
         let shown = match begun {
             // The rest of the only name that begins so.
             Some(word) if word.end == line.len() && rest.next().is_none() => {
-                let mut names = command.get_subcommands().map(Command::get_name).filter(|n| n.starts_with(&word.text));
+                let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name);
+                let mut names = shown.filter(|name| name.starts_with(&word.text));
                 let only = names.next().filter(|_| names.next().is_none());
                 self.hint = only.map(|name| name[word.text.len()..].to_owned()).filter(|hint| !hint.is_empty());
                 self.hint.clone()
@@ -183,7 +186,7 @@ mod tests {
         assert_eq!(completed("venv cre"), ["create"]);
         assert!(completed("start http --ti").contains(&"--timeout".to_owned()));
         assert_eq!(completed("start h"), ["http"]);
-        assert_eq!(completed("serv"), ["serve"], "hidden, but completed");
+        assert_eq!(completed("serv"), [""; 0], "`serve` is hidden");
     }
 
     #[test]

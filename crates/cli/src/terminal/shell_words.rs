@@ -1,4 +1,5 @@
-//! Splits a line into words like a shell: at blanks, except within quotes or after a backslash.
+//! Splits a line into words: at blanks, except within quotes or after a backslash, like a shell. But it keeps what code and paths
+//! of other systems are written with: quotes within a word (`print("a b")`), and backslashes that escape nothing (`C:\x`).
 
 /// A word and its position, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +33,26 @@ impl ShellWords {
             let word = word.get_or_insert_with(|| Word { text: String::new(), start: at, end: at });
             word.end = ends;
             match (quote, c) {
-                (Some(open), c) if c == open => quote = None,
-                (None, '\'' | '"') => quote = Some(c),
-                (None | Some('"'), '\\') => match chars.peek().copied() {
-                    // Within double quotes a backslash before any other character is literal: "C:\new".
-                    Some((_, next)) if quote.is_some() && !matches!(next, '"' | '\\') => word.text.push('\\'),
+                (Some(Quote { mark, kept }), c) if c == mark => {
+                    quote = None;
+                    word.text.extend(kept.then_some(c));
+                }
+                (None, '\'' | '"') => {
+                    // At the beginning of a word, or of an option's value, it is the line's; elsewhere it belongs to the word.
+                    let kept = !(word.text.is_empty() || word.text.starts_with('-') && word.text.ends_with('='));
+                    quote = Some(Quote { mark: c, kept });
+                    word.text.extend(kept.then_some(c));
+                }
+                (Some(Quote { kept: true, .. }), '\\') => {
+                    word.text.push(c);
+                    // What it escapes does not end the quotes.
+                    if let Some((at, next)) = chars.next() {
+                        word.text.push(next);
+                        word.end = at + next.len_utf8();
+                    }
+                }
+                (None | Some(Quote { mark: '"', .. }), '\\') => match chars.peek().copied() {
+                    Some((_, next)) if !is_escaped(next, quote.is_some()) => word.text.push('\\'),
                     Some((at, next)) => {
                         chars.next();
                         word.text.push(next);
@@ -55,6 +71,19 @@ impl ShellWords {
     pub(crate) fn into_texts(self) -> Vec<String> {
         self.words.into_iter().map(|word| word.text).collect()
     }
+}
+
+/// Quotes that were opened.
+#[derive(Clone, Copy)]
+struct Quote {
+    mark: char,
+    /// Whether they belong to the word.
+    kept: bool,
+}
+
+/// Whether a backslash before the character takes its meaning; before any other it is an ordinary character: `C:\new`.
+fn is_escaped(next: char, quoted: bool) -> bool {
+    matches!(next, '"') || if quoted { next == '\\' } else { next == '\'' || next.is_whitespace() }
 }
 
 /// Quotes the text so that it is one word of a line.
@@ -87,9 +116,18 @@ mod tests {
     fn blanks_separate_words_except_within_quotes() {
         assert_eq!(texts("  venv   list "), ["venv", "list"]);
         assert_eq!(texts("eval 'a = 1; \"x\"' \"it's\" a\\ b"), ["eval", "a = 1; \"x\"", "it's", "a b"]);
-        assert_eq!(texts(r#"a"b c"d '' """#), ["ab cd", "", ""]);
-        assert_eq!(texts(r#""C:\new" "\"" "\\" 'a\b' é\é"#), [r"C:\new", "\"", "\\", r"a\b", "éé"]);
+        assert_eq!(texts(r#"'' "" 'a'b"#), ["", "", "ab"]);
+        assert_eq!(texts(r#""C:\new" "\"" "\\" 'a\b'"#), [r"C:\new", "\"", "\\", r"a\b"]);
         assert_eq!(texts(""), [""; 0]);
+    }
+
+    #[test]
+    fn quotes_within_a_word_and_backslashes_that_escape_nothing_are_kept() {
+        assert_eq!(texts(r#"eval print("hi there")"#), ["eval", r#"print("hi there")"#]);
+        assert_eq!(texts(r#"x=["a b", 'c']"#), [r#"x=["a b","#, "c]"]);
+        assert_eq!(texts(r#"print("a\" b") d"#), [r#"print("a\" b")"#, "d"]);
+        assert_eq!(texts(r#"--venv C:\x \\.\pipe\NAME é\é"#), ["--venv", r"C:\x", r"\\.\pipe\NAME", r"é\é"]);
+        assert_eq!(texts(r#"--label="a b" --venv='C:\my x'"#), ["--label=a b", r"--venv=C:\my x"]);
     }
 
     #[test]
@@ -97,7 +135,7 @@ mod tests {
         for open in ["'", "eval \"x", "a '\n", "a\\"] {
             assert!(ShellWords::parse(open).open, "{open:?}");
         }
-        for whole in ["", "a", "'a'", "\"'\"", "a\\\\"] {
+        for whole in ["", "a", "'a'", "\"'\"", "a\\b"] {
             assert!(!ShellWords::parse(whole).open, "{whole:?}");
         }
     }
@@ -110,8 +148,18 @@ mod tests {
 
     #[test]
     fn quoted_text_parses_to_itself() {
-        for text in ["", "plain", "a b", "it's \"so\"", "back\\slash", "C:\\new \\\"", ">=3.11", "é ü", "line\nline"]
-        {
+        for text in [
+            "",
+            "plain",
+            "a b",
+            "it's \"so\"",
+            "back\\slash",
+            "\\\\.\\pipe\\x",
+            "C:\\new \\\"",
+            ">=3.11",
+            "é ü",
+            "line\nline",
+        ] {
             assert_eq!(texts(&quote(text)), [text], "{text:?}");
         }
     }

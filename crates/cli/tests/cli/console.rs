@@ -347,3 +347,37 @@ fn without_a_terminal_help_is_printed_and_menu_refused() {
     assert_eq!(output.code, Some(1));
     assert!(output.stderr.starts_with("error: `menu` needs a terminal\nhint: "), "{output:?}");
 }
+
+#[test]
+fn console_takes_code_and_paths_as_they_are_typed() {
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
+    terminal.command(PROMPT, r#"eval print("hi  there", r'C:\x', sep="|")"#);
+    terminal.wait_for("hi  there|C:\\x");
+    terminal.command(PROMPT, r#"eval x = "a  b"; len(x) * 111"#);
+    terminal.wait_for("\n444");
+    terminal.command(PROMPT, r"venv status C:\x");
+    terminal.wait_for(r#"\x" cannot name"#);
+    terminal.begin(PROMPT, "exit");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn console_says_how_to_evaluate_and_takes_words_in_any_case() {
+    let home = TestHome::with_runtime();
+    let mut terminal = console(&home, &[]);
+    terminal.command(PROMPT, "1 + 1");
+    terminal.wait_for("to evaluate Python code: `beep-python eval '1 + 1'`");
+    terminal.command(PROMPT, "VERSION");
+    terminal.wait_for(&format!("beep-python {}", env!("CARGO_PKG_VERSION")));
+    terminal.command(PROMPT, "? VENV");
+    terminal.wait_for("Usage: beep-python venv");
+    for clear in ["clear", "CLS"] {
+        terminal.command(PROMPT, "venv list");
+        terminal.wait_for("There are no environments.");
+        terminal.command(PROMPT, clear);
+        terminal.wait_until("it is clear", |screen| !screen.contents().contains("There are no environments."));
+    }
+    terminal.begin(PROMPT, "EXIT");
+    assert!(terminal.end().success());
+}

@@ -148,3 +148,64 @@ fn unwritten_result_is_a_failure() {
     assert_eq!(output.code, Some(1));
     assert!(output.stderr.starts_with("error: the result could not be written"), "{output:?}");
 }
+
+#[test]
+fn suggestions_fit_and_name_no_hidden_command() {
+    let home = TestHome::new();
+    for (typed, suggested) in [
+        (&["servers"][..], Some("'status'")),
+        (&["server"], Some("'status'")),
+        (&["statsu"], Some("'status'")),
+        (&["venv", "creat"], Some("'create'")),
+        (&["1", "+", "1"], Some("`beep-python eval '1 + 1'`")),
+        (&["print(\"a b\")"], Some("`beep-python eval 'print(\"a b\")'`")),
+        (&["nonsense"], None),
+    ] {
+        let output = home.run(typed);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(!output.stderr.contains("'serve'") && !output.stderr.contains("tip:\n"), "{output:?}");
+        match suggested {
+            Some(suggested) => assert!(output.stderr.contains(suggested), "{output:?}"),
+            None => assert!(!output.stderr.contains("tip:"), "{output:?}"),
+        }
+    }
+}
+
+#[test]
+fn commands_are_taken_in_any_case() {
+    let home = TestHome::new();
+    assert_eq!(home.success(&["VENV", "List"]), home.success(&["venv", "list"]));
+    assert_eq!(home.success(&["Version"]), home.success(&["--version"]));
+    assert_eq!(home.success(&["?", "Venv"]), home.success(&["help", "venv"]));
+}
+
+#[test]
+fn wrong_durations_and_sizes_are_refused_with_their_grammar() {
+    let home = TestHome::new();
+    let (time, size) = ("units as 1500ms, 30s, 5m, 1h30m", "a unit as 512M, 2GiB");
+    for (command, grammar) in [
+        ("start http --timeout", time),
+        ("start http --drain", time),
+        ("start http --grace", time),
+        ("start http --max-cpu", time),
+        ("start http --max-memory", size),
+        ("start http --max-body", size),
+        ("start http --max-data", size),
+        ("stop --grace", time),
+        ("eval 1 --timeout", time),
+        ("run --timeout", time),
+        ("session create --idle", time),
+        ("session create --drain", time),
+        ("session create --max-memory", size),
+        ("session interrupt default --grace", time),
+        ("venv prune --idle", time),
+    ] {
+        let words: Vec<_> = command.split(' ').chain(["5parsecs"]).collect();
+        let output = home.run(&words);
+        assert_eq!(output.code, Some(2), "{command}: {output:?}");
+        assert!(output.stderr.contains(grammar), "{command}: {output:?}");
+    }
+    let mut command = home.command(&["venv", "list"]);
+    let output = CommandOutput::from(command.env("BEEP_PYTHON_LOCK_TIMEOUT", "soon").output().unwrap());
+    assert!(output.code == Some(1) && output.stderr.contains(time), "{output:?}");
+}

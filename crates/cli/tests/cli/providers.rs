@@ -221,3 +221,56 @@ fn accelerator_is_shown_with_its_reason() {
     assert!(["cuda", "rocm", "vulkan", "cpu"].contains(&found["accelerator"].as_str().unwrap()), "{found}");
     assert!(home.root().join("cache/accelerator.json").exists(), "and kept");
 }
+
+#[test]
+fn name_of_a_provider_finds_its_environment() {
+    let home = TestHome::with_runtime();
+    declare(&home, "[provider.my-provider]\npackages = []\n[provider.unmade]\npackages = []\n");
+    let on_cpu = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        CommandOutput::from(command.env("BEEP_PYTHON_ACCELERATOR", "cpu").output().unwrap())
+    };
+    assert_eq!(on_cpu(&["provider", "ensure", "my-provider"]).code, Some(0));
+    let path = home.root().join("environments/my-provider-cpu");
+    let prefix = "import sys; sys.prefix";
+    let evaluated = on_cpu(&["eval", "--venv", "my-provider", prefix]);
+    assert_eq!(evaluated.stdout.trim(), path.to_str().unwrap(), "{evaluated:?}");
+    for command in [&["venv", "status", "my-provider"][..], &["venv", "packages", "my-provider"]] {
+        assert_eq!(on_cpu(command).code, Some(0), "{command:?}");
+    }
+    let started = home.start(&["--venv", "my-provider"]);
+    assert_eq!(started["environment"], "my-provider-cpu", "{started}");
+    let session = home.success(&["session", "create", "--venv", "my-provider"]);
+    let evaluated = home.success(&["eval", "--session", session.trim(), prefix]);
+    assert_eq!(evaluated.trim(), path.to_str().unwrap());
+
+    let unmade = on_cpu(&["venv", "status", "unmade"]);
+    assert!(unmade.stderr.contains("hint: `beep-python provider ensure unmade` creates"), "{unmade:?}");
+
+    // An environment of that very name comes first; where several are the provider's, they are named.
+    let mut made = home.command(&["venv", "create", "my-provider", "Model"]);
+    let made = CommandOutput::from(made.env("BEEP_PYTHON_ACCELERATOR", "rocm").output().unwrap());
+    assert!(made.stdout.contains("of the provider \"my-provider\" with the model \"Model\""), "{made:?}");
+    let several = on_cpu(&["venv", "status", "my-provider"]);
+    assert!(several.stderr.contains("several environments: my-provider-cpu, my-provider-rocm-model\n"), "{several:?}");
+    home.success(&["venv", "create", "my-provider"]);
+    let own = home.json(&["venv", "status", "my-provider"]);
+    assert_eq!(own["name"], "my-provider", "{own}");
+    home.success(&["venv", "delete", "my-provider", "--yes"]);
+    assert!(path.is_dir(), "the other stays");
+}
+
+#[test]
+fn config_says_what_an_environment_lacks_of_what_its_provider_needs() {
+    let home = TestHome::with_runtime();
+    declare(&home, "[provider.hf]\npackages = []\n");
+    home.success(&["provider", "ensure", "hf"]);
+    assert_eq!(home.json(&["config"])["ok"], true);
+    declare(&home, "[provider.hf]\npackages = [\"alpha>=2\"]\n");
+    let checked = home.run(&["config"]);
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    assert!(checked.stdout.contains("it lacks alpha>=2, which the provider hf needs"), "{checked:?}");
+    assert!(checked.stdout.contains("to fix it: beep-python provider ensure hf\n"), "{checked:?}");
+    declare(&home, "[provider");
+    assert!(home.run(&["config"]).stdout.contains("to fix it: correct providers.toml"), "{checked:?}");
+}

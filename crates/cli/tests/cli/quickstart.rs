@@ -76,3 +76,28 @@ fn interruption_at_any_step_leaves_no_server() {
         home.wait_until_no_process_is_left();
     }
 }
+
+#[test]
+fn quickstart_changes_no_default() {
+    let home = TestHome::with_runtime();
+    let default = |home: &TestHome| {
+        let runtimes = home.json(&["runtime", "list"]);
+        let installed = runtimes["runtimes"].as_array().unwrap().clone();
+        installed.into_iter().find(|runtime| runtime["default"] == true).map(|runtime| runtime["id"].clone())
+    };
+    let before = default(&home);
+    assert!(before.is_some());
+    let other = pythons().into_iter().find(|other| other != python());
+    let Some(other) = other else { return eprintln!("skipped: there is one Python only") };
+    for arguments in [&["quickstart"][..], &["quickstart", "--python", &other], &["quickstart", "--system"]] {
+        assert_eq!(home.json(arguments)["ok"], true, "{arguments:?}");
+        assert_eq!(default(&home), before, "{arguments:?}");
+    }
+}
+
+/// The Pythons of this machine.
+fn pythons() -> Vec<String> {
+    let listed = TestHome::new().json(&["runtime", "list"]);
+    let found = listed["found"].as_array().cloned().unwrap_or_default();
+    found.iter().filter_map(|python| python["path"].as_str().map(str::to_owned)).collect()
+}

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::test_home::{TestHome, python, version};
+use super::test_home::{CommandOutput, TestHome, python, version};
 use crate::support::port::Port;
 
 /// A catalogue of Pythons at an address where nothing listens.
@@ -226,4 +226,16 @@ fn config_reports_problems_with_their_fixes() {
     }
     let output = home.run(&["config"]);
     assert!(output.stdout.ends_with("\n4 things are wrong.\n"), "{output:?}");
+}
+
+#[test]
+fn init_with_a_default_already_there_downloads_nothing_and_says_so() {
+    let home = TestHome::with_runtime();
+    let mut command = home.command(&["init"]);
+    // Whatever would be downloaded would fail, and be told.
+    let output =
+        CommandOutput::from(command.env("BEEP_PYTHON_INSTALL_MIRROR", "http://127.0.0.1:9/").output().unwrap());
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.stdout.contains("was already installed"), "{output:?}");
+    assert!(output.stderr.contains("notice: it is the default, and nothing was downloaded"), "{output:?}");
 }

@@ -43,3 +43,19 @@ fn session_is_created_shown_interrupted_restarted_and_deleted() {
     home.success(&["stop"]);
     home.wait_until_no_process_is_left();
 }
+
+#[test]
+fn limits_are_given_with_units() {
+    let home = TestHome::with_runtime();
+    let server = home.start(&["--timeout", "1m30s", "--drain", "1500ms", "--max-memory", "1GiB", "--max-body", "8M"]);
+    let record = std::fs::read_dir(home.root().join("servers")).unwrap().flatten().map(|entry| entry.path());
+    let record = record.into_iter().find(|path| path.extension().is_some_and(|end| end == "json")).unwrap();
+    let record = std::fs::read_to_string(record).unwrap();
+    for kept in [r#""90""#, r#""1.5""#, r#""1073741824""#, r#""8388608""#] {
+        assert!(record.contains(kept), "{kept} of {server} in {record}");
+    }
+    let id = home.success(&["session", "create", "--idle", "1h", "--max-memory", "512M"]).trim().to_owned();
+    assert_eq!(home.success(&["eval", "--session", &id, "1"]).trim(), "1");
+    let late = home.run(&["eval", "--session", &id, "--timeout", "1500ms", "while True: pass"]);
+    assert_eq!(late.code, Some(124), "{late:?}");
+}

@@ -13,6 +13,7 @@ from ._repr import clip
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # frames of these files, before the first frame of the user's code, come from running that code
 MACHINERY = (os.sep + "asyncio" + os.sep, os.sep + "importlib" + os.sep, "<frozen importlib")
+RUNNER = OWN + "_source_text.py"  # runs whole files
 MAX_FRAMES = 100  # with fields of their own
 MAX_WRITTEN = 5000  # in the text, where what repeats takes one line
 MAX_LINE = 1000
@@ -28,7 +29,10 @@ def of_user(traceback):
     """The entries of a traceback that are shown, outermost first."""
     out = []
     while traceback is not None:
-        if not is_left_out(traceback.tb_frame.f_code.co_filename, out):
+        file = traceback.tb_frame.f_code.co_filename
+        if file == RUNNER:
+            out.clear()  # what asked for it to be run is not the user's
+        elif not is_left_out(file, out):
             out.append(traceback)
         traceback = traceback.tb_next
     return out

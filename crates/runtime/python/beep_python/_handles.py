@@ -13,6 +13,7 @@ from ._wire import Rejected
 
 MAX_ENDED = 10_000
 PROMPT = "beep_python._prompt.Prompt"
+DEFAULT_TAG = "d"
 _session = None  # the handles of this process's session
 
 
@@ -55,6 +56,11 @@ def _unless_interrupted(look, obj):
         if _session.is_stopping():
             raise
         return None
+
+
+def called(tag):
+    """A session, by the tag of its handles: its id, but for the default one."""
+    return "default session" if tag == DEFAULT_TAG else "session '%s'" % tag
 
 
 class Handles:
@@ -172,7 +178,19 @@ class Handles:
         if handle_id in self.ended:
             detail = "the object of handle '%s' was released with the callback or the stream that it was for; keep it while that runs"
             return Rejected("handle_expired", detail % clip(handle_id))
+        owner = self.owner(handle_id)
+        if owner is not None:
+            detail = "the handle '%s' belongs to the %s, and this is the %s; use it there, or make the object here"
+            return Rejected("unknown_handle", detail % (clip(handle_id), owner, called(self.tag)))
         return Rejected("unknown_handle", "this session holds no object with the handle '%s'" % clip(handle_id))
+
+    def owner(self, handle_id):
+        """The other session whose handle it is, by the form of the handle."""
+        tag, *numbers = handle_id.split(".")
+        if tag == self.tag or len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
+            return None
+        is_tag = tag == DEFAULT_TAG or (tag[:1] == "s" and tag[1:].isdecimal() and len(tag) < 20)
+        return called(tag) if is_tag else None
 
     def is_older(self, handle_id):
         """Whether the handle is from this session before a restart."""

@@ -1,6 +1,7 @@
-"""The text of a source in bytes, as Python reads files: with a byte-order mark, and an encoding that a comment names (PEP 263)."""
+"""Sources in bytes, as Python reads and runs files: with a byte-order mark, and an encoding that a comment names (PEP 263)."""
 
 import io
+import os
 import sys
 import tokenize
 
@@ -18,5 +19,24 @@ def decode(data):
 def run_file(path):
     """Runs a file in the session, as Python runs that of PYTHONSTARTUP before its first prompt."""
     with open(path, "rb") as file:
-        source = decode(file.read())
-    exec(compile(source, path, "exec", dont_inherit=True), sys.modules["__main__"].__dict__)
+        run(file.read(), path)
+
+
+def run_script(path, arguments):
+    """Runs a file as `python FILE ARGUMENTS` does."""
+    with open(path, "rb") as file:
+        data = file.read()
+    sys.argv[:] = [path, *arguments]
+    folder = os.path.dirname(os.path.realpath(path))
+    if sys.path and sys.path[0] in ("", os.getcwd()):
+        sys.path[0] = folder  # in its place
+    else:
+        sys.path.insert(0, folder)
+    path = os.path.abspath(path)
+    sys.modules["__main__"].__file__ = path
+    run(data, path)
+
+
+def run(data, name="<stdin>"):
+    """Runs a source as a program: no value is its result. `_frames.py` leaves out what calls this."""
+    exec(compile(decode(data), name, "exec", dont_inherit=True), sys.modules["__main__"].__dict__)

@@ -10,6 +10,8 @@ use super::manager::VenvManager;
 use super::package::installed::{Package, installed};
 use super::package::journal::lock_by_name;
 use super::package::scratch::Scratch;
+use super::package::tool_error::reason;
+use super::status::EnvironmentStatus;
 use crate::interpreter::Interpreter;
 use crate::platform::{CommandError, FileLock, error_chain, run_tool};
 
@@ -78,6 +80,15 @@ impl VenvManager {
     }
 }
 
+impl EnvironmentStatus {
+    /// The packages of the administrative environment that this one lacks, if it is that one.
+    pub fn missing_helpers(&self) -> Vec<&'static str> {
+        let lacks = |name: &&str| !self.packages.iter().any(|package| package.name.eq_ignore_ascii_case(name));
+        let all = if self.name == NAME { &["pip", "setuptools", "wheel"][..] } else { &[] };
+        all.iter().copied().filter(lacks).collect()
+    }
+}
+
 fn python(lock: &FileLock, environment: &Path, arguments: &[&str]) -> Result<(), String> {
     let scratch = Scratch::begin(environment).map_err(|error| error_chain(&error))?;
     let mut command = environment_python(environment);
@@ -85,7 +96,7 @@ fn python(lock: &FileLock, environment: &Path, arguments: &[&str]) -> Result<(),
     match run_tool(Some(lock), command.arg("-I").args(arguments), TIMEOUT, &mut |_| ()) {
         Ok(_) => Ok(()),
         // The error's own first line says only that the command failed.
-        Err(CommandError::Failed { stderr_tail, .. }) if !stderr_tail.is_empty() => Err(stderr_tail),
+        Err(CommandError::Failed { stderr_tail, .. }) if !stderr_tail.is_empty() => Err(reason("pip", &stderr_tail)),
         Err(error) => Err(error_chain(&error)),
     }
 }

@@ -40,6 +40,14 @@ pub enum EnvironmentError {
         /// The name.
         name: String,
     },
+    /// The name is a provider's, and it has more than one.
+    #[error("the provider \"{provider}\" has several environments: {}", names.join(", "))]
+    SeveralOfProvider {
+        /// The provider.
+        provider: String,
+        /// The names of its environments.
+        names: Vec<String>,
+    },
     /// beep-python did not create the folder, or its record is lost.
     #[error("{} was not created by beep-python ({reason}): refusing to touch it", path.display())]
     Foreign {

@@ -91,9 +91,30 @@ impl VenvManager {
         // `a b` and `é` name nothing, but a folder can be called so.
         let is_path = name_or_path.starts_with('.') || name_or_path.contains('/') || Path::new(name_or_path).is_dir();
         match name {
-            Ok(()) => self.open(name_or_path),
+            Ok(()) => self.open(&self.resolve(name_or_path)?),
             Err(_) if is_path => self.open_path(name_or_path),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The name of the environment that a name means: the one of this name, else the only one of the provider of this name. What
+    /// means none is returned as it is.
+    pub fn resolve(&self, name: &str) -> Result<String, EnvironmentError> {
+        match self.existing(name) {
+            Err(EnvironmentError::NotFound { .. }) => {}
+            other => return other.map(|_| name.to_owned()),
+        }
+        let folders = std::fs::read_dir(self.folder()?).into_iter().flatten().flatten();
+        let is_meant = |folder: &std::fs::DirEntry| {
+            EnvironmentRecord::read(&folder.path()).is_ok_and(|record| record.provider.as_deref() == Some(name))
+        };
+        let meant = folders.filter(is_meant).filter_map(|folder| folder.file_name().into_string().ok());
+        let mut meant: Vec<String> = meant.collect();
+        meant.sort();
+        match meant.len() {
+            0 => Ok(name.to_owned()),
+            1 => Ok(meant.remove(0)),
+            _ => Err(EnvironmentError::SeveralOfProvider { provider: name.to_owned(), names: meant }),
         }
     }
 

@@ -40,7 +40,7 @@ pub use package::options::InstallOptions;
 pub use package::progress::{PackageProgress, PackageStage, ProgressSink};
 pub use package::remove::Removed;
 pub use package::requirement::Requirements;
-pub use package::settings::{PackageSettings, UvChoice};
+pub use package::settings::{PackageSettings, UvChoice, lock_timeout_in_env};
 pub use package::sync::Synced;
 pub use package::tool_cause::ToolCause;
 pub use provider::accelerator::{Accelerator, Detected, detect_accelerator};

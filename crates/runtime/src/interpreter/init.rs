@@ -19,6 +19,8 @@ pub struct InitOptions {
     pub source: Source,
     /// Adopt a Python of the machine; download nothing.
     pub system: bool,
+    /// Leave the default runtime as it is, if there is one.
+    pub keep_default: bool,
 }
 
 /// The default runtime after `init`.
@@ -57,17 +59,28 @@ impl PythonRuntimeManager {
         options: &InitOptions,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<InitOutcome, RuntimeError> {
-        let (runtime, obtained) = self.obtain(options, progress).await?;
-        self.set_default(&runtime.id)?;
+        let default = self.default_runtime()?;
+        let (runtime, obtained) = self.obtain(options, default.clone(), progress).await?;
+        if default.is_none() || !options.keep_default {
+            self.set_default(&runtime.id)?;
+        }
         Ok(InitOutcome { runtime: self.get(&runtime.id)?, obtained })
     }
 
     async fn obtain(
         &self,
         options: &InitOptions,
+        default: Option<Runtime>,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(Runtime, Obtained), RuntimeError> {
         let request = options.request.as_ref();
+        // Nothing in particular is asked for, and there is a default: also one of the machine.
+        if request.is_none()
+            && (options.keep_default || options.source == Source::Default && !options.system)
+            && let Some(default) = default.filter(|default| default.state == RuntimeState::Ready)
+        {
+            return Ok((default, Obtained::AlreadyThere));
+        }
         if let Some(VersionRequest::Path(path)) = request {
             return Ok((self.adopt(&query(self.home(), path)?)?, Obtained::Adopted));
         }

@@ -10,6 +10,7 @@ mod home;
 mod lock;
 mod pidfd;
 mod process_group;
+mod quantity;
 mod signals;
 mod staging;
 
@@ -23,5 +24,6 @@ pub use home::{Home, HomeError, user_folder};
 pub(crate) use lock::explained as explained_lock_error;
 pub use lock::{FileLock, NoLocks, describe_process, lock_holders};
 pub use pidfd::{NoPidfd, open_pidfd};
+pub use quantity::{parse_duration, parse_size};
 pub use signals::set_signals_anew;
 pub use staging::Staging;

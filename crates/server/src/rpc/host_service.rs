@@ -5,11 +5,11 @@ use beep_python_protocol::grpc::messages as m;
 use beep_python_protocol::message::{
     CancelRequest, CancelResponse, EnvironmentInfo, InterruptRequest, InterruptResponse,
 };
-use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem, SessionOptions};
+use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::EnvironmentService;
 use beep_python_runtime::session::service::host_operation::{
-    EnvironmentRef, NEEDS_EVENTS, cancel, delete_session, handles, inspect, session_to_json,
+    EnvironmentRef, NEEDS_EVENTS, cancel, delete_session, handles, inspect, session_options, session_to_json,
 };
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{SessionInfo, debug};
@@ -34,13 +34,7 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
         }
         HostOperation::CreateSession => {
             let m::CreateSessionRequest { options_json } = message(body)?;
-            let asked = match options_json.trim() {
-                "" => SessionOptions::default(),
-                json => serde_json::from_str(json).map_err(|error| {
-                    Problem::new(ErrorCode::InvalidRequest, format!("'options_json' cannot be read: {error}"))
-                })?,
-            };
-            let session = server.sessions.create(asked).await?;
+            let session = server.sessions.create(session_options(options_json.as_bytes())?).await?;
             encode(&m::CreateSessionResponse { session_id: session.id().to_owned() })
         }
         HostOperation::ListSessions => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use beep_python_protocol::message::{CancelOutcome, CancelResponse};
-use beep_python_protocol::{CallOptions, ErrorCode, HostOperation, Operation, Problem, ValueForm};
+use beep_python_protocol::{CallOptions, ErrorCode, HostOperation, Operation, Problem, ValueForm, from_json_object};
 use beep_python_runtime::session::service::attach::attach;
 use beep_python_runtime::session::service::host_operation::{execute_host_operation, session_events};
 use beep_python_runtime::session::service::json::{ArrayFormat, Chunks, EncodedResponse, encode_response};
@@ -183,7 +183,7 @@ async fn cancel(server: &ServerContext, client: &Client, payload: &Bytes) -> Res
         #[serde(default)]
         once: bool,
     }
-    if let Ok(Named { request_id, grace_ms, once }) = serde_json::from_slice(payload) {
+    if let Ok(Named { request_id, grace_ms, once }) = from_json_object(payload, &[]) {
         let name = RequestId::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
         let outcome = match once {
             true => server.sessions.press_ctrl_c(&name),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use beep_python_client::{Error, ErrorCode, Handle, PythonException, Response, Returned, Value};
-use beep_python_protocol::{Outcome, Problem};
+use beep_python_protocol::{HandleRef, Outcome, Problem};
 
 use crate::test_context::{Case, TestContext, cases, late};
 
@@ -23,6 +23,7 @@ pub const CASES: &[Case] = cases![
     worker_death_is_explained_and_the_session_continues,
     arguments_that_cannot_be_written_are_not_sent,
     result_of_another_type_is_an_error,
+    handle_of_another_session_says_whose_it_is,
     unknown_names_are_errors,
 ];
 
@@ -335,6 +336,29 @@ async fn result_of_another_type_is_an_error(context: &TestContext) {
     assert_eq!(told.code(), Some(ErrorCode::NotRepresentable), "{told:?}");
     let held: Handle = python.evaluate("5").await.expect("a handle on a number, for one was asked for");
     assert_eq!(held.type_name(), "int");
+}
+
+async fn handle_of_another_session_says_whose_it_is(context: &TestContext) {
+    let (python, mine) = (&context.python, &context.session);
+    let other = python.create_session().await.expect("a session");
+    let held: Handle = python.evaluate("[]").await.expect("held");
+    // As a client sends it that keeps the ids alone; a `Handle` knows its session.
+    let use_in = async |session: &str, handle: &Handle| {
+        let named = Value::Handle(HandleRef(handle.id().into()));
+        let failure =
+            python.with_session(session).evaluate_with::<()>("it", [("it", named)]).await.expect_err("another's");
+        assert_eq!(failure.code(), Some(ErrorCode::UnknownHandle));
+        failure.to_string()
+    };
+    let told = use_in(&other, &held).await;
+    assert!(told.contains(&format!("belongs to the session '{mine}', and this is the session '{other}'")), "{told}");
+    let told = use_in("default", &held).await;
+    assert!(told.contains(&format!("belongs to the session '{mine}', and this is the default session")), "{told}");
+    let shared: Handle = python.with_session("default").evaluate("[]").await.expect("held");
+    let told = use_in(mine, &shared).await;
+    assert!(told.contains("belongs to the default session"), "{told}");
+    python.dispose_handle(shared).await.expect("disposed");
+    python.delete_session(&other).await.expect("ended");
 }
 
 async fn unknown_names_are_errors(context: &TestContext) {

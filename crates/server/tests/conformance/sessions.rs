@@ -16,6 +16,7 @@ pub const CASES: &[Case] = cases![
     a_call_without_grace_is_killed,
     dropped_call_is_cancelled_if_it_asked,
     a_session_is_made_as_asked,
+    a_session_runs_the_python_that_it_asks_for,
     a_restart_ends_what_runs_and_begins_empty,
     a_restart_ends_an_open_stream,
     an_open_stream_keeps_its_session,
@@ -114,6 +115,25 @@ async fn a_session_is_made_as_asked(context: &TestContext) {
     let missing = SessionOptions { environment: Some("no-such-environment".into()), ..SessionOptions::default() };
     let told = problem(python.create_session_with(&missing).await);
     assert_eq!(told.code, ErrorCode::UnknownEnvironment);
+}
+
+async fn a_session_runs_the_python_that_it_asks_for(context: &TestContext) {
+    let python = &context.python;
+    let own: String = python.evaluate("import sys\nsys._base_executable").await.expect("a path");
+    let options = |python: &str| SessionOptions { python: Some(python.to_owned()), ..SessionOptions::default() };
+    let session = python.create_session_with(&options(&own)).await.expect("a session");
+    let there = python.with_session(&session);
+    let version: (u8, u8) = there.evaluate("import sys\nsys.version_info[:2]").await.expect("told");
+    assert_eq!(version, context.version);
+    let prefix: String = there.evaluate("sys.prefix").await.expect("told");
+    assert!(prefix.contains("/runtime-host"), "in an environment that is kept for it: {prefix}");
+    python.delete_session(&session).await.expect("ended");
+    let told =
+        problem(python.create_session_with(&SessionOptions { environment: Some(prefix), ..options("3.1") }).await);
+    assert_eq!(told.code, ErrorCode::InvalidRequest);
+    assert!(told.detail.ends_with("and 'python' asks for 3.1"), "{}", told.detail);
+    let told = problem(python.create_session_with(&options("3.1")).await);
+    assert_eq!(told.code, ErrorCode::EnvironmentFailed, "{}", told.detail);
 }
 
 async fn a_restart_ends_what_runs_and_begins_empty(context: &TestContext) {

@@ -25,8 +25,7 @@ pub(super) fn admin(context: &Context, python: Option<&VersionRequest>) -> Resul
         }
     });
     for package in &outcome.missing {
-        let reason = package.reason.lines().last().unwrap_or_default();
-        printer.note(format_args!("notice: {} could not be installed: {reason}", package.name));
+        printer.note(format_args!("notice: {} could not be installed: {}", package.name, package.reason));
     }
     Ok(if outcome.missing.is_empty() { ExitStatus::Success } else { ExitStatus::Failure })
 }

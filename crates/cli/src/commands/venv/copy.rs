@@ -8,7 +8,7 @@ use crate::environment::own_name;
 use crate::exit_status::ExitStatus;
 
 pub(super) fn copy(context: &Context, from: &str, to: &str) -> Result<ExitStatus> {
-    let from = &*own_name(context, from, "copied")?;
+    let from = &own_name(context, from, "copied")?;
     let copy = context.environments()?.copy(from, to)?;
     context.printer.result(environment_json(&copy), || {
         context.printer.line(format_args!("Copied the environment {from} to {to}: {}", copy.path.display()));

@@ -46,7 +46,14 @@ pub(super) fn create(
             return;
         }
         let (path, version) = (made.path.display(), interpreter.version);
-        context.printer.line(format_args!("Created the environment {} with Python {version}: {path}", made.name));
+        let of =
+            model.map_or_else(String::new, |model| format!(", of the provider {name:?} with the model {model:?},"));
+        context.printer.line(format_args!("Created the environment {}{of} with Python {version}: {path}", made.name));
+        if model.is_some() {
+            context
+                .printer
+                .note("notice: two names are a provider and its model; give one name for an environment of your own.");
+        }
         if let Some(installed) = &installed {
             say_installed(context, &made.name, installed);
         }

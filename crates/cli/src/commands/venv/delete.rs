@@ -18,7 +18,7 @@ use crate::server::settings::stop_grace;
 use crate::terminal::confirm::confirm_deletion;
 
 pub(super) fn delete(context: &Context, name: &str, yes: bool) -> Result<ExitStatus> {
-    let name = &*own_name(context, name, "deleted")?;
+    let name = &own_name(context, name, "deleted")?;
     let home = context.home()?;
     let environments = context.environments()?;
     let environment = environments.open(name)?;

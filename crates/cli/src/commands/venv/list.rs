@@ -45,7 +45,7 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
     let environments = context.environments()?;
     // By its name also one that is too broken to be opened.
     let status = match check_environment_name(name) {
-        Ok(()) => environments.status(name)?,
+        Ok(()) => environments.status(&environments.resolve(name)?)?,
         Err(_) => {
             let environment = environments.open_named(name)?;
             match environments.is_own(&environment) {

@@ -12,7 +12,7 @@ use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionRequest>) -> Result<ExitStatus> {
-    let name = &*own_name(context, name, "repaired")?;
+    let name = &own_name(context, name, "repaired")?;
     let progress = PackagesProgress::new(context);
     let environments = context.environments()?;
     let python_of = |environment: &Environment| environment.record.as_ref().map(|record| record.interpreter.clone());

@@ -27,7 +27,7 @@ pub(super) mod sync;
 pub(super) mod target;
 mod tool;
 pub(super) mod tool_cause;
-mod tool_error;
+pub(super) mod tool_error;
 mod tool_output;
 mod uv;
 mod uv_settings;

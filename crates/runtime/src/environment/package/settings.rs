@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::InstallOptions;
+use crate::platform::parse_duration;
 
 /// How packages are installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub enum UvChoice {
 }
 
 impl PackageSettings {
-    /// Reads `BEEP_PYTHON_UV`: the path of uv, or `never` for pip; and `BEEP_PYTHON_LOCK_TIMEOUT`, in seconds. The
+    /// Reads `BEEP_PYTHON_UV`: the path of uv, or `never` for pip; and `BEEP_PYTHON_LOCK_TIMEOUT`, a duration. The
     /// timeouts are one hour, since some builds take long.
     pub fn from_env() -> PackageSettings {
         let uv = match std::env::var_os("BEEP_PYTHON_UV").filter(|path| !path.is_empty()) {
@@ -44,8 +45,7 @@ impl PackageSettings {
             None => UvChoice::Any,
         };
         let timeout = Duration::from_secs(3600);
-        let seconds = std::env::var("BEEP_PYTHON_LOCK_TIMEOUT").ok().and_then(|seconds| seconds.parse().ok());
-        let lock_timeout = seconds.map_or(timeout, Duration::from_secs);
+        let lock_timeout = lock_timeout_in_env().ok().flatten().unwrap_or(timeout);
         PackageSettings {
             uv,
             timeout,
@@ -55,4 +55,10 @@ impl PackageSettings {
             options: InstallOptions::default(),
         }
     }
+}
+
+/// What `BEEP_PYTHON_LOCK_TIMEOUT` says; an error where that is no duration.
+pub fn lock_timeout_in_env() -> Result<Option<Duration>, String> {
+    let said = std::env::var("BEEP_PYTHON_LOCK_TIMEOUT").ok().filter(|said| !said.trim().is_empty());
+    said.map(|said| parse_duration(&said)).transpose().map_err(|wrong| format!("BEEP_PYTHON_LOCK_TIMEOUT: {wrong}"))
 }

@@ -29,7 +29,7 @@ pub(super) fn tool_failure(
 }
 
 /// The reasons in one line.
-pub(super) fn reason(tool: &str, said: &str) -> String {
+pub(in crate::environment) fn reason(tool: &str, said: &str) -> String {
     causes(tool, said, "").join(": ")
 }
 
@@ -40,7 +40,20 @@ fn causes(tool: &str, said: &str, log: &str) -> Vec<String> {
         let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
         found.push(last.unwrap_or("it does not say why").to_owned());
     }
+    unreached_first(&mut found);
     found.iter().map(|text| mask_credentials(text)).collect()
+}
+
+/// What was wrong where no connection came about.
+const UNREACHED: &str = "the index was not reached";
+
+/// Puts first that there was no connection: what a tool concludes from it, such as that there is no such package, may be wrong.
+fn unreached_first(found: &mut Vec<String>) {
+    if let Some(at) = found.iter().position(|cause| cause.starts_with(UNREACHED)) {
+        found[..=at].rotate_right(1);
+    } else if found.iter().any(|cause| cause.starts_with("error sending request")) {
+        found.insert(0, UNREACHED.to_owned());
+    }
 }
 
 /// uv writes `error:` and `cause:`, older ones draw the branches of a tree; what a build printed is indented below them.
@@ -121,7 +134,7 @@ fn index_problem(lines: &[&str], logged: &[&str]) -> Option<String> {
         }
         None => reason.to_owned(),
     };
-    Some(format!("{}: {plain}", if answered { "the index refused" } else { "the index was not reached" }))
+    Some(format!("{}: {plain}", if answered { "the index refused" } else { UNREACHED }))
 }
 
 /// What the last command of a build printed, from pip's log.
@@ -206,12 +219,14 @@ mod tests {
             ),
         ] {
             let log = format!("2026-12-01T08:54:47,018 Could not fetch URL http://h/six/: {line} - skipping\n");
-            let expected: Vec<&str> = ["No matching distribution found for six"].into_iter().chain(reason).collect();
+            let mut expected: Vec<&str> =
+                ["No matching distribution found for six"].into_iter().chain(reason).collect();
+            expected.sort_by_key(|cause| !cause.contains("not reached"));
             assert_eq!(causes("pip", none, &log), expected);
         }
         let down = "WARNING: Retrying (Retry(total=0)) after connection broken by 'Refused': /simple/six/\n\
                     ERROR: No matching distribution found for six\n";
-        assert_eq!(causes("pip", down, "")[1], "the index was not reached: 'Refused': /simple/six/");
+        assert_eq!(causes("pip", down, "")[0], "the index was not reached: 'Refused': /simple/six/");
 
         let conflict =
             "ERROR: Cannot install a==1.0 and b==1.0 because these have conflicts.\nERROR: ResolutionImpossible: x\n";
@@ -235,6 +250,18 @@ mod tests {
             ["Preparing metadata did not run successfully (exit code: 1)", "Traceback:\n  File x\nRuntimeError: why"];
         assert_eq!(causes("pip", build, &log), expected);
         assert_eq!(causes("pip", "", ""), ["it does not say why"]);
+    }
+
+    #[test]
+    fn lack_of_a_connection_comes_first() {
+        let uv = "error: Request failed after 3 retries\n  Caused by: Failed to fetch: `http://h/six/`\n  Caused by: error \
+                  sending request for url (http://h/six/)\n  Caused by: client error (Connect)\n  Caused by: dns error\n";
+        let told = causes("uv", uv, "");
+        assert_eq!((told[0].as_str(), told.len()), ("the index was not reached", 6), "{told:?}");
+        let pip = "WARNING: Retrying (Retry(total=0)) after connection broken by 'Refused': /simple/six/\n\
+                   ERROR: Could not find a version that satisfies the requirement six (from versions: none)\n\
+                   ERROR: No matching distribution found for six\n";
+        assert!(reason("pip", pip).starts_with("the index was not reached: 'Refused'"), "{}", reason("pip", pip));
     }
 
     #[test]

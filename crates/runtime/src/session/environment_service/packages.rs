@@ -14,7 +14,7 @@ impl EnvironmentService {
     pub async fn uninstall(&self, name: String, packages: Vec<String>) -> Result<Removed, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || {
-            let environment = venvs.open(&name)?;
+            let environment = venvs.open(&venvs.resolve(&name)?)?;
             venvs.uninstall(&environment, &packages).map_err(|error| environment_error(&error))
         })
         .await
@@ -25,7 +25,7 @@ impl EnvironmentService {
     pub async fn lock(&self, name: String, file: Option<PathBuf>) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || {
-            let environment = venvs.open(&name)?;
+            let environment = venvs.open(&venvs.resolve(&name)?)?;
             let text = venvs.lock_packages(&environment).map_err(|error| environment_error(&error))?;
             let file = file.unwrap_or_else(|| environment.lock_file());
             let file = std::path::absolute(&file).map_err(failed_to("find", &file)).map_err(EnvironmentError::from)?;
@@ -39,7 +39,7 @@ impl EnvironmentService {
     pub async fn sync(&self, name: String, file: Option<PathBuf>) -> Result<Synced, Problem> {
         let venvs = self.venvs();
         spawn_blocking(move || {
-            let environment = venvs.open(&name)?;
+            let environment = venvs.open(&venvs.resolve(&name)?)?;
             let file = file.unwrap_or_else(|| environment.lock_file());
             venvs.sync_packages(&environment, &file).map_err(|error| environment_error(&error))
         })
@@ -49,7 +49,7 @@ impl EnvironmentService {
     /// Copies an environment with its packages. Returns the copy's path.
     pub async fn copy(&self, from: String, to: String) -> Result<PathBuf, Problem> {
         let venvs = self.venvs();
-        spawn_blocking(move || Ok(venvs.copy(&from, &to)?.path)).await
+        spawn_blocking(move || Ok(venvs.copy(&venvs.resolve(&from)?, &to)?.path)).await
     }
 
     /// Repairs an environment: its Python, which `python` can replace, and its damaged packages.
@@ -57,6 +57,6 @@ impl EnvironmentService {
         let venvs = self.venvs();
         let wrong = |error| Problem::new(ErrorCode::InvalidRequest, format!("{error}"));
         let python = python.map(|text| text.parse::<VersionRequest>().map_err(wrong)).transpose()?;
-        spawn_blocking(move || Ok(venvs.repair(&name, python.as_ref())?)).await
+        spawn_blocking(move || Ok(venvs.repair(&venvs.resolve(&name)?, python.as_ref())?)).await
     }
 }

@@ -9,7 +9,7 @@ use crate::environment::{
     Environment, EnvironmentError, EnvironmentStatus, Installed, PackageError, ProgressSink, Requirements, UsageLock,
     VenvManager, check_environment_name,
 };
-use crate::interpreter::{PythonRuntimeManager, Runtime};
+use crate::interpreter::{PythonRuntimeManager, Runtime, VersionRequest};
 use crate::platform::{Home, error_chain};
 
 /// Operations on the environments of a home, for clients of a server.
@@ -38,13 +38,14 @@ impl EnvironmentService {
         &self.home
     }
 
-    /// The service for code in another environment, given by name or path; with that environment, and the lock that
-    /// marks it as in use.
+    /// The service for code in another environment, given by name or path, or by the Python that it is kept for; with that
+    /// environment, and the lock that marks it as in use.
     pub(crate) async fn within(
         &self,
-        name_or_path: String,
+        environment: Option<String>,
+        python: Option<String>,
     ) -> Result<(EnvironmentService, Environment, UsageLock), Problem> {
-        let found = self.find(name_or_path).await?;
+        let found = self.find(environment, python).await?;
         let usage_lock = UsageLock::try_acquire(&found.path).ok_or_else(|| {
             let detail = format!("the environment '{}' is being deleted", found.name);
             Problem::new(ErrorCode::UnknownEnvironment, detail)
@@ -70,7 +71,7 @@ impl EnvironmentService {
         let wanted = Requirements::new(&packages)
             .map_err(|error: PackageError| Problem::new(ErrorCode::InvalidRequest, error.to_string()))?;
         spawn_blocking(move || {
-            let environment = venvs.open(&name)?;
+            let environment = venvs.open(&venvs.resolve(&name)?)?;
             let done = venvs.install(&environment, &wanted);
             Ok(done.map_err(|source| EnvironmentError::Packages { name: name.clone(), source })?)
         })
@@ -101,12 +102,29 @@ impl EnvironmentService {
         .await
     }
 
-    /// The environment of this name, or at this path.
-    async fn find(&self, name_or_path: String) -> Result<Environment, Problem> {
-        let venvs = VenvManager::new(self.home.clone());
+    /// The environment of this name, or at this path, and with this Python; without a name, the one that is kept for that Python.
+    async fn find(&self, environment: Option<String>, python: Option<String>) -> Result<Environment, Problem> {
+        let wrong = |error| Problem::new(ErrorCode::InvalidRequest, format!("'python' cannot be read: {error}"));
+        let request = python.map(|text| text.parse::<VersionRequest>().map_err(wrong)).transpose()?;
+        let (venvs, own) = (VenvManager::new(self.home.clone()), self.own.clone());
         spawn_blocking(move || {
-            let is_path = name_or_path.contains('/');
-            Ok(if is_path { venvs.open_path(name_or_path)? } else { venvs.open(&name_or_path)? })
+            let Some(name_or_path) = environment else {
+                return Ok(match request {
+                    Some(request) => venvs.default_environment_with(&request)?,
+                    None => venvs.open_path(own)?,
+                });
+            };
+            let found = venvs.open_named(&name_or_path)?;
+            match request {
+                Some(request) if !found.has_python(venvs.home(), &request) => {
+                    let actual =
+                        found.record.map_or_else(|| "another Python".into(), |had| format!("Python {}", had.python));
+                    let detail =
+                        format!("the environment '{}' has {actual}, and 'python' asks for {request}", found.name);
+                    Err(Failure::Problem(Problem::new(ErrorCode::InvalidRequest, detail)))
+                }
+                _ => Ok(found),
+            }
         })
         .await
     }
@@ -120,13 +138,14 @@ impl EnvironmentService {
     /// The status of one environment.
     pub async fn status(&self, name: String) -> Result<EnvironmentStatus, Problem> {
         let venvs = self.venvs();
-        spawn_blocking(move || Ok(venvs.status(&name)?)).await
+        spawn_blocking(move || Ok(venvs.status(&venvs.resolve(&name)?)?)).await
     }
 
     /// Deletes an environment. Refuses the one in use.
     pub async fn delete(&self, name: String) -> Result<(), Problem> {
         let (venvs, own) = (self.venvs(), self.own.clone());
         spawn_blocking(move || {
+            let name = venvs.resolve(&name)?;
             if venvs.open(&name)?.path == own {
                 let detail = format!("the environment '{name}' is this server's own; stop the server to delete it");
                 return Err(Failure::Problem(Problem::new(ErrorCode::EnvironmentFailed, detail)));
@@ -192,7 +211,9 @@ pub(super) async fn spawn_blocking<T: Send + 'static>(
                 EnvironmentError::NotFound { .. } | EnvironmentError::NotAnEnvironment { .. } => {
                     ErrorCode::UnknownEnvironment
                 }
-                EnvironmentError::InvalidName { .. } => ErrorCode::InvalidRequest,
+                EnvironmentError::InvalidName { .. } | EnvironmentError::SeveralOfProvider { .. } => {
+                    ErrorCode::InvalidRequest
+                }
                 _ => ErrorCode::EnvironmentFailed,
             };
             Err(Problem::new(code, error_chain(&error)))

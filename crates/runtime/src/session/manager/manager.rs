@@ -139,7 +139,8 @@ impl SessionManager {
 
     /// A new, empty session; returns when its worker is ready. Options that are not given are the host's own.
     pub async fn create(&self, options: SessionOptions) -> Result<Session, Problem> {
-        let SessionOptions { environment, preload, env, setup, idle_timeout_ms, drain_ms, labels, limits } = options;
+        let SessionOptions { environment, python, preload, env, setup, idle_timeout_ms, drain_ms, labels, limits } =
+            options;
         for (name, given) in [("idleTimeoutMs", idle_timeout_ms), ("drainMs", drain_ms)] {
             if given == Some(0) {
                 return Err(Problem::new(ErrorCode::InvalidRequest, format!("'{name}' must be at least 1")));
@@ -174,13 +175,13 @@ impl SessionManager {
             environments: self.config.environments.clone(),
             usage_lock: None,
         };
-        let mut python = None;
-        if let Some(environment) = environment {
-            let (service, found, usage_lock) = config.environments.within(environment).await?;
+        let mut own_python = None;
+        if environment.is_some() || python.is_some() {
+            let (service, found, usage_lock) = config.environments.within(environment, python).await?;
             (config.environments, config.usage_lock) = (service, Some(Arc::new(usage_lock)));
-            python = Some(found.python);
+            own_python = Some(found.python);
         }
-        let zygote = self.zygotes.slot(python, preload, startup_variables(&env));
+        let zygote = self.zygotes.slot(own_python, preload, startup_variables(&env));
         let id = self.next_id();
         let session = {
             let mut sessions = self.sessions();

@@ -5,8 +5,11 @@ use std::time::Duration;
 use beep_python_protocol::message::{
     CancelRequest, CancelResponse, InstalledPackage, InterruptRequest, PackagesInstalled,
 };
-use beep_python_protocol::{CallOptions, DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions};
+use beep_python_protocol::{
+    CallOptions, DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions, from_json_object,
+};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -30,8 +33,7 @@ pub async fn execute_host_operation(
         HostOperation::Health => to_json(&health(sessions)),
         HostOperation::Cancel => to_json(&cancel(sessions, from_json(body)?).await),
         HostOperation::CreateSession => {
-            let asked = if body.trim_ascii().is_empty() { SessionOptions::default() } else { from_json(body)? };
-            to_json(&json!({ "sessionId": sessions.create(asked).await?.id() }))
+            to_json(&json!({ "sessionId": sessions.create(session_options(body)?).await?.id() }))
         }
         HostOperation::InspectSession => to_json(&inspect(&sessions.get(&session_named(session, body)?)?).await),
         HostOperation::SessionEvents => Err(invalid(NEEDS_EVENTS)),
@@ -41,12 +43,12 @@ pub async fn execute_host_operation(
         }
         HostOperation::DebugSession => {
             let session = sessions.get(&session_named(session, body)?)?;
-            let asked = if body.trim_ascii().is_empty() { DebugRequest::default() } else { from_json(body)? };
-            to_json(&debug(&session, asked.install).await?)
+            let DebugRequest { install } = from_json_or_nothing(body)?;
+            to_json(&debug(&session, install).await?)
         }
         HostOperation::InterruptSession => {
             let session = sessions.get_until_ended(&session_named(session, body)?)?;
-            let asked = if body.trim_ascii().is_empty() { InterruptRequest::default() } else { from_json(body)? };
+            let asked: InterruptRequest = from_json_or_nothing(body)?;
             to_json(&session.interrupt(asked).await)
         }
         HostOperation::RestartSession => {
@@ -217,15 +219,37 @@ fn session_named(given: Option<&str>, body: &[u8]) -> Result<String, Problem> {
     }
     match given {
         Some(id) => Ok(id.to_owned()),
-        None => from_json::<SessionNamed>(body).map(|named| named.session_id),
+        // Beside it stand the keys of the operation.
+        None => serde_json::from_slice::<SessionNamed>(body)
+            .map(|named| named.session_id)
+            .map_err(|error| unreadable(&error)),
     }
 }
 
-fn from_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(invalid("the body must be a JSON object")); // serde takes an array of the fields, too
+/// Reads the options of a new session. Call options are none of them: they would not hold.
+pub fn session_options(body: &[u8]) -> Result<SessionOptions, Problem> {
+    match body.trim_ascii().is_empty() {
+        true => Ok(SessionOptions::default()),
+        false => SessionOptions::from_json(body).map_err(|error| unreadable(&error)),
     }
-    serde_json::from_slice(body).map_err(|error| invalid(format!("the request cannot be read: {error}")))
+}
+
+fn from_json_or_nothing<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
+    if body.trim_ascii().is_empty() { Ok(T::default()) } else { from_json(body) }
+}
+
+/// Where the session is not named by the route, the body names it.
+const NAMED_IN_BODY: &[&str] = &["sessionId"];
+
+fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(invalid("the body must be a JSON object"));
+    }
+    from_json_object(body, NAMED_IN_BODY).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> Problem {
+    invalid(format!("the request cannot be read: {error}"))
 }
 
 fn to_json(answer: &impl Serialize) -> Result<Vec<u8>, Problem> {
