@@ -17,7 +17,7 @@ import sys
 # the module `signal` builds enums, which a worker does not need
 import _signal
 
-from . import _attached, _crash, _dotnet, _exceptions, _getpass, _import_hooks, _inherited, _ipython, _matplotlib, _open_files, _plotly, _process, _spawn_hook, _warmup, _signals
+from . import _attached, _crash, _dotnet, _exceptions, _getpass, _import_hooks, _inherited, _ipython, _matplotlib, _open_files, _plotly, _process, _spawn_hook, _tracing, _warmup, _signals
 from ._builtins import own as __builtins__
 from ._exit import flush_current, leave_process
 from ._freshness import Freshness
@@ -61,7 +61,7 @@ def main(control_fd, lifeline, modules):
 def hook_modules():
     """Lets what sessions import show and ask through their client, and find the session."""
     _import_hooks.keep(*LATE)
-    for hooks in (_getpass, _ipython, _plotly, _spawn_hook):
+    for hooks in (_getpass, _ipython, _plotly, _spawn_hook, _tracing):
         hooks.install()
 
 

@@ -109,6 +109,7 @@ const FILES: &[(&str, &str)] = files![
     "_streams.py",
     "_table_sources.py",
     "_told.py",
+    "_tracing.py",
     "_type_name.py",
     "_unawaited.py",
     "_variables.py",
