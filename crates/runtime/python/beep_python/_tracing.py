@@ -2,16 +2,17 @@
 the worker, nor of the standard library that works for it, is traced, stopped in or shown.
 
 A debugger that steps past the last line of a call has ended, as if it were told to continue: the next call may be another client's, who
-asked for none. Breakpoints stay. Callbacks of `sys.monitoring` are left alone: they look for the traced frame by its distance from theirs.
+asked for none. Breakpoints stay. No deadline of a call passes while a debugger holds it. Callbacks of `sys.monitoring` are left alone: they look for the traced frame by its distance from theirs.
 """
 
 import dis
 import functools
 import os
 import sys
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-from . import _current, _import_hooks
+from . import _current, _host_rpc, _import_hooks
 from ._builtins import own as __builtins__
 from ._frames import OWN
 
@@ -30,6 +31,7 @@ def install():
         replace(name, getting)
     _import_hooks.after("bdb", adopt_bdb)
     _import_hooks.after("pdb", adopt_pdb)
+    _import_hooks.after("pydevd", adopt_pydevd)
 
 
 def replace(name, wrapped):
@@ -164,6 +166,39 @@ def is_in_debugger():
             return True
         frame = frame.f_back
     return False
+
+
+def adopt_pydevd(pydevd):
+    """The debugger of debugpy: it stops a thread in this method."""
+    wait = pydevd.PyDB.do_wait_suspend
+
+    @functools.wraps(wait)
+    def do_wait_suspend(*args, **kwargs):
+        client = _current.client
+        call = client.origin.current() if client is not None else 0
+        if not call:
+            return wait(*args, **kwargs)
+        with held(call):
+            return wait(*args, **kwargs)
+
+    pydevd.PyDB.do_wait_suspend = do_wait_suspend
+
+
+@contextmanager
+def held(call):
+    """Tells the host that a debugger holds a thread of this call."""
+    tell(call, b"true")
+    try:
+        yield
+    finally:
+        tell(call, b"false")
+
+
+def tell(call, is_held):
+    try:
+        _host_rpc.request("held", is_held, call)
+    except _host_rpc.HostError:  # in a child that the user's code forked
+        pass
 
 
 def running_call():

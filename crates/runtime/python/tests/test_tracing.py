@@ -5,7 +5,7 @@ import select
 
 from beep_python import _host_rpc, _nested, _wire
 
-from .asked import CAPABLE, AskedTest, reply
+from .asked import CAPABLE, AskedTest, is_told, reply
 from .host import EVALUATE, PATIENCE
 
 STREAM = 13
@@ -87,7 +87,10 @@ class PastTheEnd(TracingTest):
         asked, items, ended = 0, [], None
         while ended is None:
             if self.asks():
-                reply(self.host, self.host.message()[2], {"value": "n"})
+                message = self.host.message()
+                if is_told(self.host, message):
+                    continue
+                reply(self.host, message[2], {"value": "n"})
                 asked += 1
                 self.assertLess(asked, 20)
                 continue
@@ -117,6 +120,19 @@ class PastTheEnd(TracingTest):
         self.assertIn("<string>(2)<module>()", shown)
         self.debug("def f(a):\n    a += 1\n    return a\npdb.runcall(f, 3)", more="n")
         self.assertEqual(self.result, 4)
+
+    def test_a_question_of_a_debugger_holds_the_call_and_one_of_the_code_does_not(self):
+        for code, lines, held in (
+            (SET + "a = 1", ["n", "input()", "x", "c"], 4),
+            ("pdb.run('x = input()')", ["n", "y", "c"], 2),
+            ("try: 1/0\nexcept ZeroDivisionError as e: pdb.post_mortem(e.__traceback__)", ["p 1", "q"], 2),
+            ("input()", ["x"], 0),
+            ("pdb.runcall(input)", ["x"], 0),
+        ):
+            with self.subTest(code=code):
+                self.ask(code, *lines, more="c")
+                self.assertEqual(self.held[: 2 * held], [True, False] * held)
+                self.assertEqual(len(self.held) // 2, held + len(self.asked) - len(lines))
 
     def test_post_mortem(self):
         code = "def f(): held = 7; 1/0\ntry: f()\nexcept ZeroDivisionError as e: pdb.post_mortem(e.__traceback__)"
@@ -159,7 +175,10 @@ class PastTheEnd(TracingTest):
             _wire.write_all(self.host.host_answers, part)
         while True:
             if self.asks():
-                reply(self.host, self.host.message()[2], {"value": "n"})
+                message = self.host.message()
+                if is_told(self.host, message):
+                    continue
+                reply(self.host, message[2], {"value": "n"})
                 asked += 1
                 self.assertLess(asked, 20)
                 continue
