@@ -26,7 +26,7 @@ from ._random_seeds import RandomSeeds
 from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
 
-LATE = "_debugger", "_figure_backend", "_prompt", "_source_text", "_spawned_child", "_spawned_main"  # imported when they are used
+LATE = "_completion", "_debugger", "_figure_backend", "_guarded", "_prompt", "_source_text", "_spawned_child", "_spawned_main"  # imported when they are used
 
 LINK_BROKEN = 70  # exit status of a worker whose link descriptors were closed
 EXIT_TIME = 1.0  # seconds that exit functions of preloaded modules may take
