@@ -11,7 +11,7 @@ use crate::server::lookup::{connect, find_server};
 #[derive(clap::Args)]
 #[command(after_help = "\
 debugpy listens on loopback and asks for no token: every user of this machine can attach, and can then run code in the
-session. Deadlines keep running while the session is stopped at a breakpoint.")]
+session. No deadline of a call passes while it is stopped at a breakpoint; calls that wait keep theirs.")]
 pub(crate) struct Args {
     /// The session; `default` is the shared one
     session: String,

@@ -131,7 +131,7 @@ fn prompt_completes_names_of_the_session() {
     }
     terminal.keys("grandmother.");
     terminal.keys(TAB);
-    terminal.wait_for("grandmother.second_one");
+    terminal.wait_for("second_one");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 import threading
 from _weakref import ref
+from contextlib import nullcontext
 
-from . import _display, _exceptions, _matplotlib, _host_rpc, _mime, _wire
+from . import _display, _exceptions, _matplotlib, _host_rpc, _mime, _tracing, _wire
 from ._builtins import own as __builtins__
 from ._callbacks import RELEASED, Callback, CallbackError, Kept, error_of
 from ._decode import body_of, loads, value_of
@@ -14,6 +15,7 @@ from ._wire import Rejected
 
 
 MAX_KEPT = 1000  # callbacks
+NOT_HELD = nullcontext()
 
 
 class ClientProxy:
@@ -143,7 +145,8 @@ class ClientProxy:
             raise EOFError(detail % asked_by)
         self.flush()
         try:
-            answer = self.request(call, "input", dumps(params).encode("utf-8", ESCAPED))
+            with _tracing.held(call) if _tracing.is_in_debugger() else NOT_HELD:
+                answer = self.request(call, "input", dumps(params).encode("utf-8", ESCAPED))
         except _host_rpc.HostError as error:
             if error.code not in ("cancelled", "internal"):
                 raise

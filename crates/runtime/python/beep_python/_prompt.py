@@ -4,22 +4,18 @@ import ast
 import builtins
 import codeop
 import io
-import pkgutil
 import re
 import sys
 import tokenize
 import warnings
 
-from . import _last_exception
+from . import _completion, _last_exception
 from ._builtins import own as __builtins__
 from ._compiler import compile_source
 
 MAX_SHOWN = 1 << 20  # characters of a repr
-MAX_OFFERED = 500
 INDENT = "    "
 _DONE = re.compile(r"[ \t]*(return|raise|pass|break|continue)\b")
-_IMPORT = re.compile(r"(?:^|[\n;])[ \t]*(?:import|from)[ \t]+(?:[\w.]+[ \t]*,[ \t]*)*([\w.]*)$")
-_NAME = re.compile(r"[^\W\d][\w.]*$")
 
 
 class Prompt:
@@ -28,7 +24,6 @@ class Prompt:
         self.namespace = sys.modules["__main__"].__dict__
         self.compile = codeop.CommandCompiler()
         self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        self.completer = None
 
     def rest(self, source):
         """None if the source is complete, else the indentation of its next line.
@@ -55,25 +50,10 @@ class Prompt:
             return not is_block or source.endswith("\n")
 
     def complete(self, before):
-        """Completes the last word: its start, in characters, and the candidates."""
-        found = _IMPORT.search(before)
-        if found:
-            return [found.start(1), _modules(found.group(1))]
-        found = _NAME.search(before)
-        word = found.group() if found else ""
-        if not word:
-            return [len(before), []]
-        if self.completer is None:
-            self.completer = _completer(self.namespace)
-        names = []
+        """Completes what the text ends with: its start, in characters, and the candidates."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            while len(names) < MAX_OFFERED:
-                name = self.completer.complete(word, len(names))
-                if name is None:
-                    break
-                names.append(name)
-        return [len(before) - len(word), sorted({name.rstrip(" :") for name in names})]
+            return _completion.complete(before, self.namespace)
 
     def show(self, value, source=""):
         """The text of the result of this source, which becomes `_`; None if there is nothing to show."""
@@ -116,36 +96,3 @@ def _indent(source):
     if _DONE.match(line):
         return indent[: -len(INDENT)]
     return indent
-
-
-def _modules(begun):
-    """The modules whose names start with this text."""
-    package, dot, _ = begun.rpartition(".")
-    if dot:
-        path = getattr(sys.modules.get(package), "__path__", None)
-        names = [package + dot + found.name for found in pkgutil.iter_modules(path)] if path is not None else []
-    else:
-        names = [found.name for found in pkgutil.iter_modules()] + list(sys.builtin_module_names)
-    hidden = begun.rpartition(".")[2].startswith("_")
-    named = {name for name in names if name.startswith(begun)}
-    return sorted(name for name in named if hidden or not name.rpartition(".")[2].startswith("_"))[:MAX_OFFERED]
-
-
-def _completer(namespace):
-    missing = object()
-    readline = sys.modules.get("readline", missing)
-    # rlcompleter imports readline, some versions of which then write to standard output
-    sys.modules["readline"] = None
-    try:
-        import rlcompleter
-    finally:
-        if readline is missing:
-            del sys.modules["readline"]
-        else:
-            sys.modules["readline"] = readline
-
-    class Completer(rlcompleter.Completer):
-        def _callable_postfix(self, value, word):
-            return word
-
-    return Completer(namespace)

@@ -18,7 +18,7 @@ from select import POLLIN, poll
 # the module `signal` builds enums, which a worker does not need
 import _signal
 
-from . import _attached, _crash, _dotnet, _exceptions, _getpass, _import_hooks, _inherited, _ipython, _matplotlib, _open_files, _plotly, _process, _spawn_hook, _warmup, _signals, _sigchld
+from . import _attached, _crash, _dotnet, _exceptions, _getpass, _import_hooks, _inherited, _ipython, _matplotlib, _open_files, _plotly, _process, _sigchld, _signals, _spawn_hook, _tracing, _warmup
 from ._builtins import own as __builtins__
 from ._exit import flush_current, leave_process
 from ._freshness import Freshness
@@ -28,7 +28,7 @@ from ._random_seeds import RandomSeeds
 from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
 
-LATE = "_debugger", "_figure_backend", "_prompt", "_source_text", "_spawned_child", "_spawned_main"  # imported when they are used
+LATE = "_completion", "_debugger", "_figure_backend", "_guarded", "_prompt", "_source_text", "_spawned_child", "_spawned_main"  # imported when they are used
 
 LINK_BROKEN = 70  # exit status of a worker whose link descriptors were closed
 EXIT_TIME = 1.0  # seconds that exit functions of preloaded modules may take
@@ -63,7 +63,7 @@ def main(control_fd, lifeline, modules):
 def hook_modules():
     """Lets what sessions import show and ask through their client, and find the session."""
     _import_hooks.keep(*LATE)
-    for hooks in (_getpass, _ipython, _plotly, _spawn_hook):
+    for hooks in (_getpass, _ipython, _plotly, _spawn_hook, _tracing):
         hooks.install()
 
 

@@ -1,5 +1,8 @@
 import builtins
+import importlib.util
+import os
 import sys
+import tempfile
 import types
 from unittest import TestCase, mock
 
@@ -86,27 +89,133 @@ class Completion(PromptTest):
         self.assertEqual(self.complete("x = "), ("", []))
         self.assertEqual(self.complete("1 + 2."), ("", []))
 
+    def names(self, before):
+        return self.complete(before)[1]
+
     def test_attributes(self):
-        self.main.thing = types.SimpleNamespace(first=1, second=2)
-        self.assertEqual(self.complete("f(thing.fi"), ("thing.fi", ["thing.first"]))
-        self.assertIn("thing.second", self.complete("thing.")[1])
-        self.assertEqual(self.complete("nothing.at"), ("nothing.at", []))
+        self.main.thing = types.SimpleNamespace(first=1, second=2, _own=3)
+        self.assertEqual(self.complete("f(thing.fi"), ("fi", ["first"]))
+        self.assertEqual(self.names("thing."), ["first", "second"])
+        self.assertEqual(self.names("thing._o"), ["_own"])
+        self.assertIn("__class__", self.names("thing.__c"))
+        self.assertEqual(self.names("nothing.at"), [])
+        self.assertEqual(self.names("thing . se"), ["second"])
+        self.assertEqual(self.names("1 + 2."), [])
+
+    def test_names_after_a_dot_are_of_the_object_alone(self):
+        exec("class P:\n    def method(self) -> 'P': pass\n    def other(self): pass\ndef make() -> P: pass\nasync def wait() -> P: pass", vars(self.main))
+        for source in ("P().me", "make().me", "P().method().me", "P.me", "[P][0].me"):
+            self.assertEqual(self.names(source), ["method"], source)
+        for source in ("P().other().me", "P()().me", "wait().me", "unknown().me", "(yield).me", "len(x).me", "f.me"):
+            self.assertEqual(self.names(source), [], source)
+
+    def test_literals_items_and_calls_that_have_no_effects(self):
+        self.main.d = {"key": [1], 5: "text"}
+        for source, name in (
+            ("'x'.upp", "upper"), ('f"{x}".upp', "upper"), ("b'x'.dec", "decode"), ("[1].app", "append"), ("{1}.ad", "add"),
+            ("{'a': 1}.ke", "keys"), ("(1, 2).cou", "count"), ("1.5.is_i", "is_integer"), ("(1).bit_l", "bit_length"),
+            ('d["key"].app', "append"), ("d[5].upp", "upper"), ('d["key"][0].bit_l', "bit_length"), ("'x'.split().app", "append"),
+            ("'x'.upper().upp", "upper"), ("'a' 'b'.upp", "upper"), ("[x for x in y].app", "append"), ("(1 + 2).bit_l", "bit_length"),
+            ("('a' + 'b').upp", "upper"), ("str(x).upp", "upper"), ("d.keys().isd", "isdisjoint"), ("print(d['key'].app", "append"),
+            ("x = -1\n'y'.upp", "upper"), ("{}.ke", "keys"), ("[1,\n 2].app", "append"), ("'x'[0].upp", "upper"), ("d['key'][:1].app", "append"),
+        ):  # fmt: skip
+            with self.subTest(source=source):
+                self.assertEqual(self.names(source), [name])
+        for source in ("d['none'].", "d[0].", "'x'.nothing.", "'''x.upp", "# x.upp", "x).upp", "lambda: x.", "-x."):
+            with self.subTest(source=source):
+                self.assertEqual(self.names(source), [])
+        self.assertIn("bit_length", self.names("(2 ** 10 ** 10 ** 10).bit_"))  # is not calculated
+
+    def test_no_code_runs(self):
+        ran = self.main.ran = []
+        exec(
+            "class Watched:\n"
+            "    def __init__(self): ran.append('init')\n"
+            "    def __getattr__(self, name): ran.append(name)\n"
+            "    def __getitem__(self, key): ran.append(key)\n"
+            "    def __call__(self): ran.append('call')\n"
+            "    @property\n    def value(self): ran.append('value'); return 'x'\n"
+            "    @property\n    def text(self) -> str: ran.append('text')\n"
+            "class Spied:\n    def __getattribute__(self, name): ran.append(name); return object.__getattribute__(self, name)\n"
+            "class Described:\n    def __get__(self, *of): ran.append('get')\n"
+            "class Has: it = Described()\n"
+            "class Keys(dict):\n    def __missing__(self, key): ran.append('missing')\n"
+            "watched, spied, has, keys = object.__new__(Watched), Spied(), Has(), Keys(a=1)\nran.clear()",
+            vars(self.main),
+        )
+        self.assertEqual(self.names("watched.val"), ["value"])
+        self.assertEqual(self.names("watched.text.upp"), ["upper"])
+        for source in ("watched.value.up", "watched.none.", "watched[1].", "watched().", "Watched().none.", "spied.x", "has.it.", "keys['b']."):
+            self.names(source)
+        self.assertEqual(ran, [])
+
+    def test_lazy_modules_stay_so(self):
+        spec = importlib.util.find_spec("this")
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        lazy = self.main.lazy = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(lazy)
+        self.names("lazy.")
+        self.names("lazy.s.")
+        self.assertEqual(type(lazy).__name__, "_LazyModule")
+        module = self.main.module = types.ModuleType("module")
+        module.__getattr__ = self.fail
+        self.assertEqual(self.names("module.x"), [])
+
+    def test_keys(self):
+        self.main.d = {"key": 1, "kind's": 2, b"raw": 3, 7: 4, "é": 5}
+        self.main.os, self.main.inner = os, {"d": self.main.d}
+        self.assertEqual(self.complete('d["k'), ('"k', ['"key"]', '"kind\'s"]']))
+        self.assertEqual(self.complete("d['k"), ("'k", ["'key']", "'kind\\'s']"]))
+        self.assertEqual(self.names('d["é'), ['"é"]'])
+        self.assertEqual(self.names("d[b'r"), ["b'raw']"])
+        self.assertIn("7]", self.names("d["))
+        self.assertEqual(self.names('inner["d"]["ke'), ['"key"]'])
+        self.assertIn('"PATH"]', self.names('os.environ["PA'))
+        self.assertEqual(self.names("[x for x in d['ke"), ["'key']"])
+
+    def test_keyword_arguments(self):
+        exec("def f(first, *, second=1, **more): pass\nclass C:\n    def __init__(self, given): pass\n    def m(self, only): pass", vars(self.main))
+        self.assertEqual(self.names("f("), ["first=", "second="])
+        self.assertEqual(self.names("f(first=g(1, [2]), se"), ["second=", "set", "setattr"])
+        self.assertNotIn("first=", self.names("f(first=1, fi"))
+        self.assertEqual(self.names("x = C(giv"), ["given="])
+        self.assertEqual(self.names("C(1).m(onl"), ["only="])
+        self.assertEqual(self.names("f([fir"), [])
+        self.assertEqual(self.names("f(x.fir"), [])
+        self.assertIn("key=", self.names("sorted([1], ke"))
+
+    def test_paths(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "inner folder"))
+            for name in ("into.txt", ".hidden", "it's"):
+                open(os.path.join(folder, name), "w").close()
+            self.assertEqual(self.complete("open('%s/in" % folder), ("in", ["inner folder/", "into.txt"]))
+            self.assertEqual(self.names('open("%s/it' % folder), ["it's"])
+            self.assertEqual(self.names("open('%s/it" % folder), [])
+            self.assertEqual(self.names("open('%s/.h" % folder), [".hidden"])
+            with mock.patch.dict(os.environ, HOME=folder):
+                self.assertEqual(self.names("open('~/int"), ["into.txt"])
+            self.assertEqual(self.names("open('%s/none/" % folder), [])
 
     def test_modules(self):
-        self.assertIn("json", self.complete("import js")[1])
+        self.assertIn("json", self.names("import js"))
         self.assertEqual(self.complete("import os, js")[0], "js")
-        self.assertIn("sys", self.complete("from sy")[1])
-        import json
+        self.assertEqual(self.complete("import os as o, js")[0], "js")
+        self.assertIn("sys", self.names("from sy"))
+        self.assertIn("json.decoder", self.names("import json.de"))
 
-        self.assertIn("json.decoder", self.complete("import json.de")[1])
-        self.assertEqual(json.__name__, "json")
-
-    def test_readline_is_neither_needed_nor_forgotten(self):
-        with mock.patch.dict(sys.modules):
-            sys.modules.pop("rlcompleter", None)
-            sys.modules.pop("readline", None)
-            self.complete("pri")
-            self.assertNotIn("readline", sys.modules)
+    def test_what_modules_have(self):
+        self.assertIn("path", self.names("from os import pa"))
+        self.assertIn("sep", self.names("from os import path, se"))
+        self.assertIn("decoder", self.names("from json import (dec"))
+        self.assertEqual(self.names("from os im"), ["import"])
+        with mock.patch.dict(sys.modules), tempfile.TemporaryDirectory() as folder, mock.patch.object(sys, "path", [folder, *sys.path]):
+            with open(os.path.join(folder, "unread.py"), "w") as file:
+                file.write("raise SystemExit\nimport os\nvalue = other = 1\nclass Thing: pass\ndef think(): pass\n")
+            self.assertEqual(self.names("from unread import th"), ["think"])
+            self.assertEqual(self.names("from unread import "), ["Thing", "os", "other", "think", "value"])
+            self.assertNotIn("unread", sys.modules)
+        self.assertEqual(self.names("from no_such_module import x"), [])
 
 
 class Shown(PromptTest):

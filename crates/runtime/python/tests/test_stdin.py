@@ -2,56 +2,22 @@
 
 import json
 import os
-import select
-import struct
 
 from beep_python import _host_rpc, _wire
 
+from .asked import CAPABLE, AskedTest, reply
 from .host import EVALUATE, PATIENCE, Host, WorkerTest
 
-CAPABLE = _wire.EVENTS | _wire.STDIN
 IMPORTS = (
     "import code, fileinput, getpass, io, os, pdb, subprocess, sys, threading\nsys.argv[:] = ['']\n"
     "from beep_python import _getpass\n_getpass.install()"  # as a zygote does
 )
 
 
-def reply(host, question, answer):
-    for part in _wire.frames(_host_rpc.RESULT, question, json.dumps({"exact": False, "answer": answer}).encode()):
-        _wire.write_all(host.host_answers, part)
-
-
-class Asked(WorkerTest):
-    """A client answers with these lines, and then says that its input has ended."""
-
+class Asked(AskedTest):
     def setUp(self):
         super().setUp()
         self.host.evaluate(IMPORTS)
-
-    def ask(self, source, *lines, flags=CAPABLE):
-        """The value of the code, whose questions get these lines. It must ask for no more, and for all of them."""
-        request_id = self.host.send(EVALUATE, {"expression": source}, flags)
-        lines, self.asked = [*lines, None], []
-        while True:
-            ready = select.select([self.host.host_calls, self.host.answers], [], [], PATIENCE)[0]
-            self.assertTrue(ready, "nothing came")
-            if self.host.host_calls not in ready:
-                break
-            kind, _, question, body = self.host.message()
-            self.assertEqual(kind, _host_rpc.CLIENT_CALL)
-            self.assertEqual(struct.unpack_from("<Q", body)[0], request_id)
-            told = json.loads(body[8:])
-            self.assertEqual(told["method"], "input")
-            self.asked.append(told["params"])
-            line = lines.pop(0) if len(lines) > 1 else None
-            answer = {"eof": True} if line is None else {"value": line}
-            reply(self.host, question, answer)
-        kind, body = self.host.answer(request_id)
-        self.assertEqual(lines, [None], "it did not ask for them")
-        if kind == _wire.EXCEPTION:
-            return json.loads(body)["exception"]["type"]
-        self.assertEqual(kind, _wire.VALUE, body)
-        return json.loads(body)
 
     def test_all_forms(self):
         for source, lines, value in (

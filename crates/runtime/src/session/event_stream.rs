@@ -16,6 +16,7 @@ use crate::session::call::{CallId, CallResult, Payload, Request, Response};
 use crate::session::error::{cancelled_error, closing_error};
 use crate::session::event::Event;
 use crate::session::event_channel::{Batch, EventChannel, EventSender};
+use crate::session::held_time::HeldTime;
 use crate::session::interrupt::interrupt_then_kill;
 use crate::session::session::Session;
 use crate::session::state::reply_sink::ReplySink;
@@ -38,6 +39,7 @@ impl Session {
             auto_continue: request.operation == Operation::Stream && !has_credit(&request.payload.body),
             template,
             began: Instant::now(),
+            held: request.deadline.map(|_| Arc::default()),
             handle_id: None,
             count: 0,
             ended: false,
@@ -65,6 +67,8 @@ pub struct EventStream {
     /// The request without its body.
     template: Request,
     began: Instant,
+    /// How long a debugger held its batches.
+    held: Option<Arc<HeldTime>>,
     /// The stream, once its first batch is over.
     handle_id: Option<String>,
     /// The items of the batches before.
@@ -102,7 +106,8 @@ impl EventStream {
             batch: self.auto_continue.then_some(batch),
             fallback: || Response::problem(closing_error(), 0),
         };
-        self.call_id = self.session.enqueue(request, ReplySink::Stream(sender, self.capabilities));
+        self.call_id =
+            self.session.enqueue_after(request, ReplySink::Stream(sender, self.capabilities), self.held.clone());
         if let (None, Some(before)) = (self.call_id, before) {
             self.detach(before); // no time was left for another batch
         }
@@ -155,7 +160,8 @@ impl EventStream {
     }
 
     fn next_request(&self, operation: Operation, body: String) -> Request {
-        let deadline = self.template.deadline.map(|deadline| deadline.saturating_sub(self.began.elapsed()));
+        let spent = self.began.elapsed().saturating_sub(self.held.as_ref().map_or(Duration::ZERO, |held| held.total()));
+        let deadline = self.template.deadline.map(|deadline| deadline.saturating_sub(spent));
         Request { operation, payload: Bytes::from(body).into(), deadline, ..self.template.clone() }
     }
 }

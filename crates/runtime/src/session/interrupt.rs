@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::{sleep, sleep_until, timeout_at};
 
 use crate::session::call::CallId;
+use crate::session::held_time::HeldTime;
 use crate::session::shared::{Link, SessionInner, cancel_slot, has_started};
 use crate::session::state::calls::StopResult;
 use crate::session::state::effect::Effects;
@@ -25,9 +26,15 @@ const LAST_WORDS_TIME: Duration = Duration::from_millis(250);
 /// How long before its end a worker may take to say where it is.
 const LAST_LOOK_TIME: Duration = Duration::from_millis(200);
 
-/// Stops the call once `time` is over. The task is aborted when the call gets its response.
-pub(crate) async fn deadline_watchdog(inner: Arc<SessionInner>, call_id: CallId, time: Duration, grace: Duration) {
-    sleep(time).await;
+/// Stops the call once `time` is over, beside the time in which a debugger holds it. The task is aborted when the call gets its response.
+pub(crate) async fn deadline_watchdog(
+    inner: Arc<SessionInner>,
+    call_id: CallId,
+    time: Duration,
+    held: Arc<HeldTime>,
+    grace: Duration,
+) {
+    held.sleep(time).await;
     interrupt_then_kill(&inner, call_id, ErrorCode::DeadlineExceeded, grace).await;
 }
 

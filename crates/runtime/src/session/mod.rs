@@ -10,6 +10,7 @@ mod error;
 mod event;
 mod event_channel;
 mod event_stream;
+mod held_time;
 mod inspect;
 mod interrupt;
 mod limits;

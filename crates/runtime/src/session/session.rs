@@ -14,6 +14,7 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::session::call::{CallId, Request, Response};
 use crate::session::error::{KillReason, cancelled_error, closing_error};
+use crate::session::held_time::HeldTime;
 use crate::session::interrupt::{CancelOnDrop, deadline_watchdog, interrupt_then_kill, keep_from_starting};
 use crate::session::limits::needs_polling;
 use crate::session::shared::SessionInner;
@@ -133,7 +134,7 @@ impl Session {
         self.inner.update(|state, _, effects| {
             let watchdog = |call_id| {
                 taken = Some(call_id);
-                self.watchdog(call_id, limit, grace)
+                self.watchdog(call_id, limit, None, grace)
             };
             state.nest(client_request, call, watchdog, (Instant::now(), began), effects);
         });
@@ -176,14 +177,30 @@ impl Session {
     }
 
     /// Starts the task that stops a call when its time is over.
-    fn watchdog(&self, call_id: CallId, limit: Option<Duration>, grace: Duration) -> Option<Watchdog> {
-        let inner = &self.inner;
-        limit
-            .map(|limit| Watchdog(tokio::spawn(deadline_watchdog(inner.clone(), call_id, limit, grace)).abort_handle()))
+    fn watchdog(
+        &self,
+        call_id: CallId,
+        limit: Option<Duration>,
+        held: Option<Arc<HeldTime>>,
+        grace: Duration,
+    ) -> Option<Watchdog> {
+        let (limit, held) = (limit?, held.unwrap_or_default());
+        let watching = deadline_watchdog(self.inner.clone(), call_id, limit, held.clone(), grace);
+        Some(Watchdog { task: tokio::spawn(watching).abort_handle(), held })
     }
 
     /// Puts a call into the queue, which responds to it in any case. Returns its id unless it has its response already.
     pub(crate) fn enqueue(&self, request: Request, reply: ReplySink) -> Option<CallId> {
+        self.enqueue_after(request, reply, None)
+    }
+
+    /// As [`enqueue`](Session::enqueue); `held` is how long the batches before were held.
+    pub(crate) fn enqueue_after(
+        &self,
+        request: Request,
+        reply: ReplySink,
+        held: Option<Arc<HeldTime>>,
+    ) -> Option<CallId> {
         let grace = self.grace_of(&request);
         let limit = match self.time_of(&request) {
             Ok(limit) => limit,
@@ -196,7 +213,7 @@ impl Session {
         let request_id = tracing::enabled!(tracing::Level::DEBUG).then(|| request.request_id.clone()).flatten();
         let call = NewCall { request, grace, reply };
         let call_id = self.inner.update(|state, _, effects| {
-            state.enqueue(call, |call_id| self.watchdog(call_id, limit, grace), Instant::now(), effects)
+            state.enqueue(call, |call_id| self.watchdog(call_id, limit, held, grace), Instant::now(), effects)
         });
         let call = call_id.map(|call_id| call_id.0);
         tracing::debug!(session = self.inner.id, call, request_id = ?request_id, ?operation, "a call arrived");

@@ -6,13 +6,20 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use beep_python_client::{Error, ErrorCode};
+use beep_python_client::{AnyBackend, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Returned, Value};
+use beep_python_protocol::Outcome;
+use futures_util::StreamExt;
 
 use crate::processes::gone;
 use crate::test_context::{Case, TestContext, cases};
 
-pub const CASES: &[Case] =
-    cases![a_debugger_listens_until_the_session_ends, ended_debugger_is_not_reported, debugger_failure_is_reported,];
+pub const CASES: &[Case] = cases![
+    a_debugger_listens_until_the_session_ends,
+    ended_debugger_is_not_reported,
+    debugger_failure_is_reported,
+    no_deadline_passes_while_a_debugger_asks,
+    no_deadline_passes_while_debugpy_holds_a_thread,
+];
 
 const STAND_IN: &str = r#"
 import os, socket, subprocess, sys
@@ -115,4 +122,83 @@ async fn debugger_failure_is_reported(context: &TestContext) {
 
     let gone = context.python.debug_session("no-such-session", false).await;
     assert!(matches!(gone, Err(Error::Host(problem)) if problem.code == ErrorCode::UnknownSession));
+}
+
+const DEADLINE: Duration = Duration::from_millis(400);
+
+async fn next_question(execution: &mut Execution<impl beep_python_client::Transport>) -> Option<InputRequest> {
+    while let Some(shown) = execution.next().await {
+        if let ExecutionEvent::InputRequest(input) = shown {
+            return Some(input);
+        }
+    }
+    None
+}
+
+/// Returns when a call with this deadline, which waits for its turn, has heard that it has passed.
+async fn a_waiting_call_ends(python: &AnyBackend) {
+    let waiting = python.evaluate::<Value>("1").await;
+    assert!(
+        matches!(&waiting, Err(Error::Host(problem)) if problem.code == ErrorCode::DeadlineExceeded
+            && problem.outcome == Some(Outcome::NotStarted)),
+        "{waiting:?}"
+    );
+}
+
+async fn no_deadline_passes_while_a_debugger_asks(context: &TestContext) {
+    let python = context.python.with_timeout(DEADLINE);
+    let stepped = |code: &'static str| {
+        let python = python.clone();
+        async move {
+            let mut execution = python.execute(code).await.expect("started");
+            for line in ["p 1", "c"] {
+                let asked = next_question(&mut execution).await.expect("the debugger asks");
+                a_waiting_call_ends(&python).await;
+                execution.send_input(&asked, Some(line)).await.expect("it waits");
+            }
+            assert!(next_question(&mut execution).await.is_none());
+            execution.result::<Returned>().await
+        }
+    };
+    assert!(stepped("import pdb\npdb.set_trace()\nkept = 1").await.is_ok());
+    for code in ["import pdb\npdb.set_trace()\nwhile True: pass", "import pdb\npdb.run('while True: pass')"] {
+        let endless = stepped(code).await;
+        assert!(
+            matches!(&endless, Err(Error::Host(problem)) if problem.code == ErrorCode::DeadlineExceeded),
+            "{endless:?}"
+        );
+    }
+    // A question of the code itself does not stop the time.
+    let mut execution = python.execute("input()").await.expect("started");
+    assert!(next_question(&mut execution).await.is_some());
+    assert!(next_question(&mut execution).await.is_none());
+    let asked = execution.result::<Returned>().await;
+    assert!(matches!(&asked, Err(Error::Host(problem)) if problem.code == ErrorCode::DeadlineExceeded), "{asked:?}");
+    assert_eq!(context.python.evaluate::<i64>("kept").await.expect("the state is kept"), 1);
+}
+
+/// The module of debugpy that stops threads.
+const PYDEVD: &str = "class PyDB:
+    def do_wait_suspend(self, thread, frame, event, arg, exception_type=None):
+        print('stopped', flush=True)
+        open(thread).read()
+";
+
+async fn no_deadline_passes_while_debugpy_holds_a_thread(context: &TestContext) {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("pydevd.py"), PYDEVD).expect("written");
+    let lets_go = folder.path().join("lets-go");
+    rustix::fs::mknodat(rustix::fs::CWD, &lets_go, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
+    let code = format!(
+        "import sys\nsys.path.insert(0, {:?})\nimport pydevd\npydevd.PyDB().do_wait_suspend({lets_go:?}, None, 'line', None)\n\
+         sys.path.pop(0)\n7",
+        folder.path()
+    );
+    let python = context.python.with_timeout(DEADLINE);
+    let mut execution = python.execute(&code).await.expect("started");
+    let stopped = execution.next().await;
+    assert!(matches!(&stopped, Some(ExecutionEvent::Stdout(text)) if text == "stopped\n"), "{stopped:?}");
+    a_waiting_call_ends(&python).await;
+    std::fs::write(&lets_go, "").expect("it is read");
+    assert_eq!(execution.result::<i64>().await.expect("in time"), 7);
 }

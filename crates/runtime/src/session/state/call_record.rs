@@ -1,5 +1,6 @@
 //! The record of a call without a response: queued here, then in flight to the worker.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
@@ -10,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use crate::session::call::{CallId, CallResult, Payload, Request, RequestId, Response};
 use crate::session::error::{cancelled_error, late_result};
+use crate::session::held_time::HeldTime;
 use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
 use crate::session::output::{CaptureBuffer, CapturedOutput};
 use crate::session::state::effect::{Effect, Effects};
@@ -19,11 +21,14 @@ use crate::worker::wire::{WireId, WireRequest, WorkerAnswer};
 
 /// The task that stops a call when its deadline passes. It ends with the call's record.
 #[derive(Debug)]
-pub(crate) struct Watchdog(pub(crate) AbortHandle);
+pub(crate) struct Watchdog {
+    pub(crate) task: AbortHandle,
+    pub(crate) held: Arc<HeldTime>,
+}
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -78,7 +83,7 @@ impl QueuedCall {
             cancel_waiters,
             sent_at: now,
             reply: Some(reply),
-            _watchdog: watchdog,
+            watchdog,
             killed_at: Vec::new(),
             stdout: CaptureBuffer::default(),
             stderr: CaptureBuffer::default(),
@@ -111,7 +116,7 @@ pub(crate) struct InFlightCall {
     pub(crate) sent_at: Instant,
     /// Gone once the caller knows that the call will not start.
     pub(crate) reply: Option<ReplySink>,
-    _watchdog: Option<Watchdog>,
+    pub(crate) watchdog: Option<Watchdog>,
     /// Why it has to stop.
     pub(crate) stopping: Option<ErrorCode>,
     /// Where it was when its worker was killed, as far as that is known.

@@ -115,6 +115,12 @@ impl SessionState {
         Ok(reply)
     }
 
+    /// A debugger holds a thread of this call, or does not any more: meanwhile no deadline of it passes, nor of the calls within it.
+    pub(crate) fn hold(&self, id: WireId, is_held: bool) {
+        let calls = self.calls.get(id).into_iter().chain(self.nested.within(id));
+        calls.filter_map(|call| call.watchdog.as_ref()).for_each(|watchdog| watchdog.held.set(is_held));
+    }
+
     /// Answers a request of Python code.
     pub(crate) fn answer_client_request(&mut self, id: &str, reply: ClientReply) -> Result<(), Problem> {
         self.client_requests.answer(id, reply)

@@ -61,6 +61,11 @@ impl NestedCalls {
         all.filter_map(|(slot, nested)| Some((SLOTS + slot, &mut nested.as_mut()?.call)))
     }
 
+    /// Those within this call.
+    pub(crate) fn within(&self, around: WireId) -> impl Iterator<Item = &InFlightCall> {
+        self.calls.iter().flatten().filter(move |nested| nested.around == around).map(|nested| &nested.call)
+    }
+
     /// Takes all of them, each with its slot on the page: their worker is gone.
     pub(crate) fn take_all(&mut self) -> Vec<(usize, InFlightCall)> {
         let all = self.calls.iter_mut().enumerate();

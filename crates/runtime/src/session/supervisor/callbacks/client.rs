@@ -37,6 +37,10 @@ pub(crate) fn carry_out_client_call(
         Ok(ClientMessage::Log(params)) => return tell(inner, stdio, of, || Event::Log(bytes(params).into())),
         Ok(ClientMessage::Progress(params)) => return tell(inner, stdio, of, || Event::Progress(bytes(params).into())),
         Ok(ClientMessage::ClearOutput { wait }) => return tell(inner, stdio, of, || Event::ClearOutput { wait }),
+        Ok(ClientMessage::Held(is_held)) => {
+            inner.read(|state, _| state.hold(of, is_held));
+            return ClientCall::Done(Ok(Bytes::from_static(b"true")));
+        }
         Ok(ClientMessage::KeepCallback { over }) => return ClientCall::Done(keep_callback(inner, over.as_deref())),
         Ok(ClientMessage::KeptCallback { over, callback }) => {
             let host_call = HostCallId { id, takes_nested: takes_nested_calls(callback) };

@@ -34,6 +34,8 @@ pub(crate) enum ClientMessage<'a> {
     /// Keep a callback: of the client with this subscription, else of the only subscriber that answers callbacks.
     #[serde(rename = "keep_callback")]
     KeepCallback { over: Option<String> },
+    /// A debugger holds a thread of the call, or does not any more.
+    Held(bool),
     /// Clear what the call has shown; with `wait`, not before the call shows something else.
     #[serde(rename = "clear_output")]
     ClearOutput { wait: bool },
