@@ -25,13 +25,20 @@ fn host_of(authority: &[u8]) -> Option<&[u8]> {
     let (host, rest) = authority.split_at(host_end);
     let port_is_well_formed = match rest {
         [] => true,
-        [b':', port @ ..] => std::str::from_utf8(port)
-            .is_ok_and(|port| port.bytes().all(|digit| digit.is_ascii_digit()) && port.parse::<u16>().is_ok()),
+        [b':', port @ ..] => is_port(port),
         _ => false,
     };
     let well_formed =
         |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'[' | b':' | b']');
     (!host.is_empty() && host.iter().all(well_formed) && port_is_well_formed).then_some(host)
+}
+
+fn is_port(text: &[u8]) -> bool {
+    let number = text.iter().try_fold(0_u32, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
+        Some(number * 10 + digit).filter(|&number| number <= u16::MAX.into())
+    });
+    !text.is_empty() && number.is_some()
 }
 
 fn is_loopback(host: &[u8]) -> bool {
