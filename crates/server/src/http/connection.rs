@@ -25,6 +25,7 @@ use crate::auth::pending_connection::PendingConnection;
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, operation};
+use crate::line_budget::name_peer;
 use crate::rejection_log::log_disconnect;
 use crate::server_context::ServerContext;
 use crate::spans;
@@ -114,6 +115,7 @@ async fn authorize_and_route(
     let charset = match server.access.authorize_parts(media, peer, parts) {
         Ok(charset) => charset,
         Err(denied) => {
+            name_peer(peer);
             return whole(response::problem(&Problem::from(denied)));
         }
     };

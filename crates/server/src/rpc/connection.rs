@@ -22,6 +22,7 @@ use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
 use crate::auth::media::Media;
 use crate::auth::peer::Peer;
 use crate::auth::pending_connection::PendingConnection;
+use crate::line_budget::name_peer;
 use crate::rejection_log::log_disconnect;
 use crate::rpc::body::RpcBody;
 use crate::rpc::health_reflection::HealthReflection;
@@ -197,6 +198,7 @@ async fn handle_request(
     let charset = match authorized {
         Ok(charset) => charset,
         Err(denied) => {
+            name_peer(peer);
             let problem = Problem::from(denied);
             return match media {
                 Media::Grpc => grpc::reject(&problem, &parts.headers),
