@@ -1,5 +1,6 @@
 //! Who the peer of a connection is to this process.
 
+use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -7,7 +8,7 @@ use std::sync::OnceLock;
 use crate::peer_uid::{PeerUid, peer_uid, server_uid};
 
 /// The peer of a connection, looked up once when it is accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     /// A process of the server's own user on this machine: it could do all that we can, and needs no token.
     SameUser,
@@ -17,6 +18,17 @@ pub enum Peer {
     UnknownOnLoopback,
     /// It came over a network.
     Remote,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::SameUser => f.write_str("this user"),
+            Peer::OtherUser(uid) => write!(f, "user {uid}"),
+            Peer::UnknownOnLoopback => f.write_str("an unknown user of this machine"),
+            Peer::Remote => f.write_str("another machine"),
+        }
+    }
 }
 
 /// What the kernel shows for users that have no number in a user namespace, unless it is told otherwise.

@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::line_budget::within_budget;
+
 /// How many connections may wait to be accepted; the system may allow fewer.
 pub(crate) const BACKLOG: i32 = 1024;
 /// How long a connection may be idle. Existing clients keep an idle connection for a minute and do not repeat a request
@@ -98,7 +100,7 @@ async fn accept<L, S, F>(
             }
             Some((Err(error), _)) => {
                 // Out of descriptors, as a rule: those that are open may close while we wait.
-                tracing::warn!("a connection could not be accepted: {error}");
+                within_budget("not_accepted", || tracing::warn!("a connection could not be accepted: {error}"));
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             None => return,

@@ -7,6 +7,7 @@ pub mod auth;
 mod events;
 pub mod http;
 pub mod launch;
+mod line_budget;
 mod rejection_log;
 pub mod rpc;
 pub mod serve;

@@ -1,9 +1,11 @@
-//! Logging rejected requests and broken connections, once each.
+//! Logging rejected requests and broken connections, once each, within bounds.
 
 use std::error::Error;
 use std::io;
 
 use beep_python_protocol::{ErrorCode, Problem};
+
+use crate::line_budget::within_budget;
 
 /// Logs an error response if the request or the host was at fault. Python exceptions and missing objects concern the
 /// client alone.
@@ -25,9 +27,9 @@ pub(crate) fn log_rejection(problem: &Problem) {
     match problem.code {
         // Their details quote what the client sent: code, values, addresses with passwords.
         ErrorCode::InvalidRequest | ErrorCode::UnknownOperation => {
-            tracing::warn!(code, "a request was refused; its answer says why");
+            within_budget(code, || tracing::warn!(code, "a request was refused; its answer says why"));
         }
-        _ if at_fault => tracing::warn!(code, "a request was refused: {}", problem.detail),
+        _ if at_fault => within_budget(code, || tracing::warn!(code, "a request was refused: {}", problem.detail)),
         _ => {}
     }
 }
@@ -43,9 +45,9 @@ pub(crate) fn log_disconnect(error: &hyper::Error) {
     if gone {
         tracing::debug!("a client is gone: {error}");
     } else if error.is_timeout() {
-        tracing::info!("a connection is closed: nothing more came");
+        within_budget("closed_idle", || tracing::info!("a connection is closed: nothing more came"));
     } else {
         let why = error.source().map(|why| format!(": {why}")).unwrap_or_default();
-        tracing::warn!("a connection is closed: {error}{why}");
+        within_budget("protocol_violated", || tracing::warn!("a connection is closed: {error}{why}"));
     }
 }

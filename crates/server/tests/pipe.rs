@@ -368,3 +368,18 @@ fn half_characters_are_answered_and_the_worker_lives() {
     }
     assert_eq!(server.eval("kept"), 1);
 }
+
+#[test]
+fn a_client_that_sends_nothing_more_gets_its_events_and_the_connection_ends() {
+    let server = Server::start();
+    for (command, capabilities) in [("execute", "[]"), ("eval", r#"["progress"]"#), ("eval", "[]")] {
+        let mut pipe = server.connect();
+        let payload = json!({ "expression": "print('out') or 6 * 7" });
+        pipe.send(format!(
+            "{{\"id\":1,\"command\":\"{command}\",\"capabilities\":{capabilities},\"payload\":{payload}}}\n"
+        ));
+        pipe.stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+        while !pipe.receive_text().contains(r#""value":42"#) {}
+        assert!(pipe.is_closed(), "{command} {capabilities}");
+    }
+}

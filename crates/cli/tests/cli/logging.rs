@@ -1,6 +1,9 @@
 //! `BEEP_PYTHON_LOG`: one filter for commands and for the servers that they start.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Instant;
 
 use super::test_home::{CommandOutput, TestHome};
 
@@ -39,4 +42,37 @@ fn invalid_log_filter_is_reported_and_ignored() {
         output.stderr.starts_with("warning: BEEP_PYTHON_LOG=\"beep_python=loud\" is not a log filter ("),
         "{output:?}"
     );
+}
+
+#[test]
+fn a_flood_of_refused_requests_is_counted_and_does_not_fill_the_log() {
+    const FLOOD: usize = 2000;
+    let home = TestHome::with_runtime();
+    let server = home.json(&["start", "http", "rpc", "--port", "0", "--rpc-port", "0"]);
+    let began = Instant::now();
+    for endpoint in server["endpoints"].as_array().unwrap() {
+        let mut stream = TcpStream::connect(endpoint["url"].as_str().unwrap().rsplit('/').next().unwrap()).unwrap();
+        let mut answers = BufReader::new(stream.try_clone().unwrap());
+        for _ in 0..FLOOD {
+            stream.write_all(b"GET /health HTTP/1.1\r\nhost: evil.example\r\n\r\n").unwrap();
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                answers.read_line(&mut line).unwrap();
+                if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                    length = bytes.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            let mut body = vec![0; length];
+            answers.read_exact(&mut body).unwrap();
+            assert!(String::from_utf8_lossy(&body).contains("forbidden_host"));
+        }
+    }
+    let log = home.success(&["logs", "--lines", "100000"]);
+    let lines = log.lines().filter(|line| line.contains("a request was refused")).count();
+    let most = 200 + began.elapsed().as_secs() as usize + 1;
+    assert!((200..=most).contains(&lines), "{lines} lines of {} requests", 2 * FLOOD);
 }

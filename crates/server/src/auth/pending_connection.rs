@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
+use crate::line_budget::within_budget;
+
 /// A connection that may have to authenticate.
 #[derive(Debug)]
 pub struct PendingConnection {
@@ -38,7 +40,8 @@ impl PendingConnection {
         if !self.authenticated.load(Ordering::Relaxed) {
             sleep_until(self.deadline).await;
             if !self.authenticated.load(Ordering::Relaxed) {
-                tracing::warn!("a connection was closed that is not of this user and did not show the token in time");
+                let what = "a connection was closed that is not of this user and did not show the token in time";
+                within_budget("token_not_shown", || tracing::warn!("{what}"));
                 return;
             }
         }

@@ -25,11 +25,13 @@ use crate::auth::pending_connection::PendingConnection;
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, operation};
+use crate::line_budget::name_peer;
 use crate::rejection_log::log_disconnect;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::{discard_body, read_coded_body};
 use crate::web::content_coding::ContentCoding;
+use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_problem;
 use crate::web::response;
 use crate::web::text::TextEncoding;
@@ -53,17 +55,20 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
     let span = spans::connection("http", remote);
     let _ = stream.set_nodelay(true);
     let authenticating = pending.clone();
+    let under_way = UnderWay::default();
+    let requests = under_way.clone();
     let service = service_fn(move |request| {
-        let (server, pending) = (server.clone(), authenticating.clone());
+        let (server, pending, _under_way) = (server.clone(), authenticating.clone(), requests.clone());
         async move {
             let response = or_problem(handle_request(&server, peer, &pending, request)).await;
-            Ok::<_, Infallible>(response.unwrap_or_else(|panic| response::problem(&panic).map(HttpBody::Whole)))
+            let response = response.unwrap_or_else(|panic| response::problem(&panic).map(HttpBody::Whole));
+            Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
     let serving = async {
         tokio::pin!(serving);
         let ended = tokio::select! {
@@ -109,7 +114,10 @@ async fn authorize_and_route(
     let media = if takes_data { Media::Data } else { Media::Json };
     let charset = match server.access.authorize_parts(media, peer, parts) {
         Ok(charset) => charset,
-        Err(denied) => return whole(response::problem(&Problem::from(denied))),
+        Err(denied) => {
+            name_peer(peer);
+            return whole(response::problem(&Problem::from(denied)));
+        }
     };
     pending.mark_authenticated();
     let Some(route) = Route::find(path) else {

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use beep_python_protocol::GrpcCode;
@@ -29,29 +28,6 @@ pub(super) enum RpcBody {
     Standard { stream: tonic::body::Body, stopping: Pin<Box<dyn Future<Output = ()> + Send>> },
     /// All has been sent.
     End,
-}
-
-/// A body that counts as a request in progress until it is sent.
-pub(super) struct InFlightBody {
-    pub(super) body: RpcBody,
-    pub(super) _busy: Arc<()>,
-}
-
-impl Body for InFlightBody {
-    type Data = Bytes;
-    type Error = tonic::Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 impl Body for RpcBody {

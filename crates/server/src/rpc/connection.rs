@@ -22,12 +22,14 @@ use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
 use crate::auth::Peer;
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
+use crate::line_budget::name_peer;
 use crate::rejection_log::log_disconnect;
-use crate::rpc::body::{InFlightBody, RpcBody};
+use crate::rpc::body::RpcBody;
 use crate::rpc::health_reflection::HealthReflection;
 use crate::rpc::{grpc, pascal_json};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_problem;
 use crate::web::response;
 
@@ -82,20 +84,18 @@ async fn serve_connection(
     };
     let Ok(Ok(http2)) = preface else { return };
     let stopping = stop.clone();
-    // Every request in progress holds a clone.
-    let busy = Arc::new(());
-    let requests = busy.clone();
+    let under_way = UnderWay::default();
+    let requests = under_way.clone();
     let authenticating = pending.clone();
     let service = service_fn(move |request| {
         let (server, standard, stopping) = (server.clone(), standard.clone(), stopping.clone());
         let pending = authenticating.clone();
-        let _busy = requests.clone();
+        let _under_way = requests.clone();
         async move {
             let response = handle_request(&server, &standard, peer, &pending, request, stopping).await;
-            Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _busy }))
+            Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });
-    let stream = TokioIo::new(stream);
     if http2 {
         let serving = http2::Builder::new(SpanExecutor(span.clone()))
             .timer(TokioTimer::new())
@@ -106,14 +106,14 @@ async fn serve_connection(
             .max_concurrent_streams(MAX_STREAMS)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PONG_TIMEOUT)
-            .serve_connection(stream, service);
-        drive(serving, &pending, &busy, stop).instrument(span).await;
+            .serve_connection(TokioIo::new(stream), service);
+        drive(serving, &pending, &under_way, stop).instrument(span).await;
     } else {
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(IDLE_TIMEOUT)
-            .serve_connection(stream, service);
-        drive(serving, &pending, &busy, stop).instrument(span).await;
+            .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
+        drive(serving, &pending, &under_way, stop).instrument(span).await;
     }
 }
 
@@ -133,7 +133,7 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for SpanExecutor {
 }
 
 /// Runs a connection until it ends, misses its deadline to authenticate, or the server stops.
-async fn drive<C>(serving: C, pending: &PendingConnection, busy: &Arc<()>, mut stop: watch::Receiver<bool>)
+async fn drive<C>(serving: C, pending: &PendingConnection, under_way: &UnderWay, mut stop: watch::Receiver<bool>)
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
@@ -145,7 +145,7 @@ where
             serving.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = serving => ended,
-                () = idle(busy) => Ok(()),
+                () = idle(under_way) => Ok(()),
             }
         }
     };
@@ -155,11 +155,10 @@ where
 }
 
 /// Returns once no request is in progress: a client that asks for nothing more is not waited for when the server stops.
-async fn idle(busy: &Arc<()>) {
+async fn idle(under_way: &UnderWay) {
     loop {
         tokio::time::sleep(GOODBYE_INTERVAL).await;
-        // One is the connection's, one the service's.
-        if Arc::strong_count(busy) <= 2 {
+        if under_way.is_idle() {
             break;
         }
     }
@@ -199,6 +198,7 @@ async fn handle_request(
     let charset = match authorized {
         Ok(charset) => charset,
         Err(denied) => {
+            name_peer(peer);
             let problem = Problem::from(denied);
             return match media {
                 Media::Grpc => grpc::reject(&problem, &parts.headers),

@@ -135,8 +135,9 @@ where
                 biased;
                 Some(response) = self.calls.next(), if self.stopped || below_high_water => self.finish(response),
                 written = self.out.write_to(&stream), if self.out.remaining() > 0 => written?,
-                Some(lines) = self.subscriptions.next(), if !self.subscriptions.is_empty() && below_high_water => {
-                    self.publish(lines);
+                // `None` with the end of the last one: the loop looks again whether all is over.
+                lines = self.subscriptions.next(), if !self.subscriptions.is_empty() && below_high_water => {
+                    lines.into_iter().for_each(|lines| self.publish(lines));
                 }
                 () = hung_up(self.hangup.as_ref()), if !self.subscriptions.is_empty() => {
                     return Err(io::ErrorKind::BrokenPipe.into());

@@ -14,6 +14,7 @@ use tracing::Instrument;
 use crate::accept::{serve_all, shutdown_requested};
 use crate::auth::Peer;
 use crate::auth::access_policy::AccessDenied;
+use crate::line_budget::name_peer;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::unix_socket::connection::{self, FLUSH_TIMEOUT};
@@ -52,7 +53,10 @@ async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: 
             let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
             connection::run(stream, server, stop).instrument(span).await
         }
-        Ok(_) => reject_peer(stream).await,
+        Ok(peer) => {
+            name_peer(Peer::of_user(peer.uid()));
+            reject_peer(stream).await
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = ended {

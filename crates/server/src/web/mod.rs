@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub(crate) mod call_options;
 pub(crate) mod content_coding;
 pub(crate) mod event_body;
+pub(crate) mod half_closed;
 pub(crate) mod panic;
 pub(crate) mod response;
 pub(crate) mod text;

@@ -127,3 +127,16 @@ fn half_characters_are_answered_and_the_worker_lives() {
     }
     assert_eq!(post(&server, "Evaluate", json!({ "Expression": "kept" }))["Value"], 1);
 }
+
+#[test]
+fn a_client_that_sends_nothing_more_is_answered() {
+    let server = Server::start();
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+    let body = r#"{"Expression":"__import__('time').sleep(0.3) or 6 * 7","CancelOnDisconnect":true}"#;
+    let head = "POST /rpc/PythonService/Evaluate HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    stream.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).expect("sent");
+    stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer and the end");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""Value":42"#), "{answer}");
+}

@@ -1,0 +1,132 @@
+//! Connections whose client sends nothing more, and still reads: `nc -N` does that, and whatever shuts down its writing side.
+//!
+//! hyper takes the end of what a client sends for the end of the client, and drops the request that is under way, which cancels it where
+//! the client asked for that. So it learns of that end only once nothing is under way, or the client is gone.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::auth::peer_uid::{PeerUid, peer_uid};
+
+/// How often to look whether a client that sends nothing more is gone.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The stream of a connection; it ends when nothing is under way, or its client is gone.
+pub(crate) struct HalfClosing {
+    stream: TcpStream,
+    local: SocketAddr,
+    remote: SocketAddr,
+    under_way: Weak<()>,
+    /// Once the client sends nothing more.
+    looks: Option<Interval>,
+}
+
+/// Counts the requests of a connection that are under way: each holds a clone until its response has been sent.
+#[derive(Clone, Default)]
+pub(crate) struct UnderWay(Arc<()>);
+
+impl UnderWay {
+    /// Whether none is. What serves the connection has two clones itself: one of its own, one to give to requests.
+    pub(crate) fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.0) <= 2
+    }
+}
+
+/// A body whose request is under way until it has been sent.
+pub(crate) struct InFlightBody<B> {
+    pub(crate) body: B,
+    pub(crate) _under_way: UnderWay,
+}
+
+impl<B: Body + Unpin> Body for InFlightBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl HalfClosing {
+    pub(crate) fn new(
+        stream: TcpStream,
+        (local, remote): (SocketAddr, SocketAddr),
+        under_way: &UnderWay,
+    ) -> HalfClosing {
+        HalfClosing { stream, local, remote, under_way: Arc::downgrade(&under_way.0), looks: None }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.under_way.strong_count() <= 2
+    }
+
+    /// A socket that its process has closed belongs to nobody. Where that cannot be told, the client counts as gone.
+    fn is_gone(&self) -> bool {
+        matches!(peer_uid(self.local, self.remote), PeerUid::Unknown)
+    }
+}
+
+impl AsyncRead for HalfClosing {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.looks.is_none() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+            if buffer.filled().len() > before || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let mut looks = interval(LOOK_INTERVAL);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            self.looks = Some(looks);
+        }
+        while !self.is_idle() && !self.is_gone() {
+            match &mut self.looks {
+                Some(looks) => drop(ready!(looks.poll_tick(cx))),
+                None => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for HalfClosing {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
