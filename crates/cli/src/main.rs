@@ -15,6 +15,7 @@ mod ctrl_c;
 mod environment;
 mod environment_variables;
 mod error;
+mod examples;
 mod exit_status;
 mod hints;
 mod import_hint;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
         return init_process::run();
     }
     completion::answer_shell();
-    let mut command = Cli::command().color(Colors::choice_in(std::env::args_os()));
+    let mut command = examples::with_examples(Cli::command()).color(Colors::choice_in(std::env::args_os()));
     let parsed = command.try_get_matches_from_mut(command_line::arguments(std::env::args_os()));
     let (cli, path) = match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, command_path(&matches)))) {
         Ok(parsed) => parsed,

@@ -16,6 +16,7 @@
 mod support;
 
 mod docs {
+    pub(crate) mod examples;
     pub(crate) mod page;
     pub(crate) mod run;
     pub(crate) mod tables;
@@ -57,6 +58,12 @@ pages! {
     logs_run: "docs/logs.md",
     troubleshooting_runs: "docs/troubleshooting.md",
     reference_runs: "docs/reference.md",
+}
+
+#[test]
+fn examples_of_help_run() {
+    let failures = docs::examples::failures();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
 fn root() -> PathBuf {

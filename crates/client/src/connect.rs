@@ -1,5 +1,7 @@
 //! A client by the scheme of its endpoint.
 
+use beep_python_protocol::pipe_name;
+
 use crate::any_transport::AnyBackend;
 use crate::error::Error;
 use crate::http::backend::HttpBackend;
@@ -33,6 +35,7 @@ pub fn connect(endpoint: &str) -> Result<AnyBackend, Error> {
         Some(("grpc", _)) => Err(without("rpc", endpoint)),
         #[cfg(not(feature = "local"))]
         Some(("local", _)) => Err(without("local", endpoint)),
+        _ if pipe_name(endpoint.trim()) != endpoint.trim() => PipeBackend::connect(endpoint).map(AnyBackend::from),
         _ => HttpBackend::connect(endpoint).map(AnyBackend::from),
     }
 }

@@ -492,7 +492,7 @@ mod tests {
                 r#"{"capabilities":["stdin","x"]}"#,
                 "capabilities are 'stdin', 'callbacks', 'log' and 'progress', not 'x'",
             ),
-            (r#"{"limits":{"cpu":1}}"#, "unknown field `cpu`"),
+            (r#"{"limits":{"cpu":1}}"#, "'limits': there is no key 'cpu'; did you mean 'cpuMs'?"),
             (r#"{"session":"a","session":"b"}"#, "duplicate field `session`"),
             (r#"["a"]"#, "expected a JSON object"),
         ] {

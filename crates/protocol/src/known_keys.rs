@@ -135,14 +135,16 @@ fn unknown_key(key: &str, keys: &[&str]) -> String {
     format!("there is no key '{key}'; the keys are {}", keys.join(", "))
 }
 
-/// The name that is most like the word, if any is like it: up to a third of its characters may differ, and case and underscores do
-/// not count.
+/// The name that is most like the word, if any is like it: up to a third of its characters may differ, or it is how the name begins. Case
+/// and underscores do not count.
 pub fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['_', '-'], "");
     let word = plain(word);
+    let begins = |name: &&&str| word.len() >= 3 && plain(name).starts_with(&word);
     let distance = |name: &&str| strsim::damerau_levenshtein(&word, &plain(name));
     let (distance, name) = names.iter().map(|name| (distance(name), *name)).min_by_key(|(distance, _)| *distance)?;
-    (distance * 3 <= word.chars().count().max(3)).then_some(name)
+    let begun = || names.iter().find(begins).copied();
+    (distance * 3 <= word.chars().count().max(3)).then_some(name).or_else(begun)
 }
 
 #[cfg(test)]
@@ -162,6 +164,8 @@ mod tests {
             assert!(told.contains(&format!("there is no key '{wrong}'; did you mean '{meant}'?")), "{told}");
         }
         let told = refused(r#"{"limits": {"memory_byte": 1}}"#);
+        assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
+        let told = refused(r#"{"limits": {"memory": 1}}"#);
         assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
         let told = refused(r#"{"colour": 1}"#);
         assert!(told.contains("the keys are 'environment', 'python'"), "{told}");

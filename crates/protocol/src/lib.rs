@@ -23,6 +23,7 @@ mod path_text;
 mod problem;
 mod server_record;
 mod session_options;
+mod user_text;
 mod value;
 
 pub use call_options::{CallOption, CallOptions, TextWire};
@@ -41,6 +42,7 @@ pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{Place, ServerEndpoint, ServerRecord, ServerState, start_time};
 pub use session_options::{CallLimits, Limits, SessionOptions};
+pub use user_text::{pipe_name, quoted};
 pub use value::{
     BigInt, DateTime, EnumMember, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value,
 };

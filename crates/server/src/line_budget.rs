@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use crate::auth::peer::Peer;
+use crate::auth::Peer;
 
 /// How many lines there may be at once.
 const BURST: u32 = 200;

@@ -73,7 +73,7 @@ pub(crate) struct Args {
     /// Evaluate in this session of the server
     #[arg(long, conflicts_with_all = ["venv", "python"])]
     pub(super) session: Option<String>,
-    /// Time limit, such as 30s; code that exceeds it ends the command with status 124
+    /// Time limit, such as 30s; code that exceeds it ends the command with status 124 [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) timeout: Option<Duration>,
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::AnyBackend;
+use beep_python_client::{AnyBackend, SessionOptions};
 use beep_python_server::launch::ServerRecord;
 
 use super::eval::{self, Code, hex_literal, source_text_call, standard_input};
@@ -24,6 +24,10 @@ use crate::terminal::detect::is_interactive;
 
 /// The session of calls that name none.
 const DEFAULT_SESSION: &str = "default";
+/// A session that was created for a prompt ends when it was unused for so long: the prompt was killed. One that lives uses it from time to
+/// time, however long its user thinks.
+const ABANDONED_AFTER: Duration = Duration::from_secs(12 * 3600);
+const KEPT_ALIVE_EVERY: Duration = Duration::from_secs(3600);
 /// How long to wait for the server to delete the session; it will in any case.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for the last output of a session that has ended.
@@ -107,7 +111,10 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
             }
             return Ok(Place { record, session: Some(session.clone()), own_session: false, temporary: None });
         }
-        let session = connect(&record)?.create_session().await?;
+        let idle = u64::try_from(ABANDONED_AFTER.as_millis()).unwrap_or(u64::MAX);
+        let options = SessionOptions { idle_timeout_ms: Some(idle), ..SessionOptions::default() };
+        let session = connect(&record)?.create_session_with(&options).await?;
+        keep_alive(connect(&record)?.with_session(&session))?;
         return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
     }
     let environment = args.environment.resolve(context)?;
@@ -127,6 +134,19 @@ impl Place {
         let session = self.session.iter().fold(String::new(), |_, session| format!(", session {session}"));
         format!("Python {python_version} in {environment}, {server}{session}")
     }
+}
+
+/// Uses the session of the prompt from time to time, as long as this process lives.
+fn keep_alive(client: AnyBackend) -> Result<()> {
+    std::thread::Builder::new().name("keep-alive".into()).spawn(move || {
+        loop {
+            std::thread::sleep(KEPT_ALIVE_EVERY);
+            if block_on(async { Ok(client.evaluate::<()>("None").await?) }).is_err() {
+                break; // the session has ended
+            }
+        }
+    })?;
+    Ok(())
 }
 
 /// Ends what was created for the prompt; once.

@@ -22,7 +22,7 @@ is that of the script. Options of this command stand before FILE.")]
 pub(crate) struct Args {
     #[command(flatten)]
     environment: EnvironmentArgs,
-    /// Time limit, such as 30s; a script that exceeds it ends the command with status 124
+    /// Time limit, such as 30s; a script that exceeds it ends the command with status 124 [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     timeout: Option<Duration>,
     /// The script

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_client::protocol::CallInfo;
 use beep_python_client::protocol::message::{CancelOutcome, InterruptRequest, InterruptResponse};
+use beep_python_client::protocol::{CallInfo, quoted};
 use beep_python_client::{AnyBackend, Limits, SessionInfo, SessionInspection, SessionOptions};
 use beep_python_runtime::interpreter::VersionRequest;
 use serde_json::json;
@@ -84,13 +84,13 @@ pub(crate) struct Create {
     /// Code that runs before the first call, and again after each restart
     #[arg(long, value_name = "CODE")]
     setup: Option<String>,
-    /// Delete the session after this time without a call, such as 30m
+    /// Delete the session after this time without a call, such as 30m [default: never]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     idle: Option<Duration>,
     /// How long the end of the session may take [default: the server's --drain]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     drain: Option<Duration>,
-    /// Memory limit, such as 512M; at least 32M
+    /// Memory limit, such as 512M; at least 32M [default: the server's]
     #[arg(long, value_name = "SIZE", value_parser = memory_limit)]
     max_memory: Option<u64>,
     /// A label, as NAME=TEXT; repeatable
@@ -207,9 +207,15 @@ fn show(printer: &Printer, told: &SessionInspection) {
     let running = match (&told.running, told.running_ms) {
         (Some(call), Some(ms)) => format!("{} has been running for {ms} ms", named(call)),
         (None, Some(ms)) => format!("a call has been running for {ms} ms"),
+        (_, None) if info.stopped => "its worker is stopped".to_owned(),
         (_, None) => "idle".to_owned(),
     };
     printer.line(format_args!("  {running}, {} under way, memory {}", info.calls, memory(info)));
+    if let (true, Some(pid)) = (info.stopped, info.pid) {
+        printer.line(format_args!(
+            "  process {pid} was stopped, by a signal or a debugger; `kill -CONT {pid}` continues it"
+        ));
+    }
     for call in &told.waiting {
         printer.line(format_args!("  {} has waited for {} ms", named(call), call.age_ms));
     }
@@ -242,7 +248,10 @@ fn row(info: &SessionInfo) -> Vec<String> {
         info.pid.map_or_else(String::new, |pid| pid.to_string()),
         info.calls.to_string(),
         memory(info),
-        info.idle_ms.map_or_else(String::new, |ms| format!("{} s", ms / 1000)),
+        match (info.stopped, info.idle_ms) {
+            (true, _) => "stopped".to_owned(),
+            (false, idle) => idle.map_or_else(String::new, |ms| format!("{} s", ms / 1000)),
+        },
         info.session_epoch.to_string(),
         info.environment.clone(),
     ]
@@ -259,6 +268,6 @@ fn memory(info: &SessionInfo) -> String {
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
-    let (name, text) = text.split_once('=').ok_or_else(|| format!("{text:?} is not NAME=TEXT"))?;
+    let (name, text) = text.split_once('=').ok_or_else(|| format!("{} is not NAME=TEXT", quoted(text)))?;
     Ok((name.to_owned(), text.to_owned()))
 }

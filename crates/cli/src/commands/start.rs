@@ -16,6 +16,10 @@ const DEFAULT_PORT: u16 = 5678;
 const DEFAULT_RPC_PORT: u16 = 50051;
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+The server's address is printed, and `beep-python status --json` has it for programs: `endpoints`, and
+`tokenFile`, whose text other users send as `Authorization: Bearer …`; the server's own user needs none.
+Durations and sizes are written as 90, 1500ms, 1h30m, and as 512M, 2GiB.")]
 pub(crate) struct Args {
     /// The backends; they share the sessions
     #[arg(required = true)]
@@ -23,13 +27,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     environment: EnvironmentArgs,
     /// The port of HTTP, or of RPC without HTTP; 0 takes a free one [default: 5678 for HTTP]
-    #[arg(long)]
+    #[arg(long, help_heading = "Where it listens")]
     port: Option<u16>,
     /// The port of RPC; 0 takes a free one [default: 50051]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", help_heading = "Where it listens")]
     rpc_port: Option<u16>,
     /// The name of the pipe [default: a random one]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Where it listens")]
     pipe_name: Option<PipeName>,
     /// Stay in the foreground
     #[arg(long)]

@@ -66,8 +66,8 @@ pub(crate) fn run(
                 {
                     output.has_told_of_end(epoch);
                 }
-                if failed(context, error) == Next::Leave {
-                    return Next::Leave;
+                if let leave @ Next::Leave(_) = failed(context, error) {
+                    return leave;
                 }
                 hint.iter().for_each(|hint| printer.hint(hint));
             }
@@ -89,29 +89,28 @@ pub(crate) fn run(
             "exit" | "quit" | "exit()" | "quit()" => return Ok(ExitStatus::Success),
             _ => {}
         }
-        if run(&text) == Next::Leave {
-            return Ok(ExitStatus::Success);
+        if let Next::Leave(status) = run(&text) {
+            return Ok(status);
         }
     }
 }
 
-#[derive(PartialEq, Eq)]
 enum Next {
     Prompt,
-    Leave,
+    Leave(ExitStatus),
 }
 
 /// Prints an error; an exception as Python does.
 fn failed(context: &Context, error: Error) -> Next {
     let printer = &context.printer;
     let colors = printer.colors.stderr;
+    if let Error::Python(raised) = &error
+        && let Some(status) = raised.exception.exit_status
+    {
+        raised.exception.exit_message.iter().for_each(|message| printer.note(message));
+        return Next::Leave(ExitStatus::Code(status));
+    }
     match &error {
-        Error::Python(raised) if raised.exception.exit_status.is_some() => {
-            if let Some(message) = &raised.exception.exit_message {
-                printer.note(message);
-            }
-            return Next::Leave;
-        }
         Error::Python(raised) => printer.note(traceback::painted(&raised.exception, colors)),
         // Cancelled with the state intact: print what Python would.
         Error::Host(problem) if problem.code == ErrorCode::Cancelled && !lost(&error) => match &problem.exception {

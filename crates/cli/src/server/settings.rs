@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use beep_python_protocol::quoted;
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::{parse_duration, parse_size};
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
@@ -27,7 +28,7 @@ pub(crate) struct ServerArgs {
     /// Listen on this loopback address only [default: 127.0.0.1 and ::1]
     #[arg(long, help_heading = "Where it listens")]
     pub(crate) host: Option<String>,
-    /// Time limit of a call that sets none itself
+    /// Time limit of a call that sets none itself [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits of calls and sessions")]
     pub(crate) timeout: Option<Duration>,
     /// How long running calls may take when the server stops, and the end of a session [default: 5s]
@@ -42,13 +43,13 @@ pub(crate) struct ServerArgs {
     /// Maximum number of sessions [default: 1000]
     #[arg(long, value_name = "N", help_heading = "Capacity")]
     pub(crate) max_sessions: Option<u32>,
-    /// Memory limit of a session, such as 512M; at least 32M
+    /// Memory limit of a session, such as 512M; at least 32M [default: none]
     #[arg(long, value_name = "SIZE", value_parser = memory_limit, help_heading = "Limits of calls and sessions")]
     pub(crate) max_memory: Option<u64>,
-    /// Maximum number of processes of a session
+    /// Maximum number of processes of a session [default: any]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Limits of calls and sessions")]
     pub(crate) max_processes: Option<u64>,
-    /// Processor time limit of a call
+    /// Processor time limit of a call [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits of calls and sessions")]
     pub(crate) max_cpu: Option<Duration>,
     /// Maximum number of calls that wait for a session [default: 10000]
@@ -133,7 +134,8 @@ pub(crate) fn memory_limit(text: &str) -> Result<u64, String> {
 fn import_folder(text: &str) -> Result<PathBuf, String> {
     if text.contains(':') {
         return Err(format!(
-            "{text:?} has a colon, which separates folders in PYTHONPATH; give the option once for each"
+            "{} has a colon, which separates folders in PYTHONPATH; give the option once for each",
+            quoted(text)
         ));
     }
     let path = std::path::absolute(text).map_err(|error| error.to_string())?;

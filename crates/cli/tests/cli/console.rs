@@ -357,7 +357,7 @@ fn console_takes_code_and_paths_as_they_are_typed() {
     terminal.command(PROMPT, r#"eval x = "a  b"; len(x) * 111"#);
     terminal.wait_for("\n444");
     terminal.command(PROMPT, r"venv status C:\x");
-    terminal.wait_for(r#"\x" cannot name"#);
+    terminal.wait_for(r#"error: "C:\x" cannot name"#);
     terminal.begin(PROMPT, "exit");
     assert!(terminal.end().success());
 }

@@ -463,3 +463,19 @@ fn ctrl_c_needs_no_enter_on_a_dumb_terminal() {
     terminal.keys(CTRL_D);
     assert!(terminal.end().success());
 }
+
+#[test]
+fn prompt_ends_with_the_status_of_sys_exit_and_its_session_with_an_idle_limit() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = prompt(&home, &[]);
+    terminal.command(PROMPT, "import sys");
+    let sessions = home.json(&["session", "list"]);
+    let own = sessions.as_array().unwrap().iter().find(|session| session["sessionId"] != "default").unwrap();
+    assert!(
+        own["idleTimeoutMs"].as_u64().is_some_and(|idle| idle > 3_600_000),
+        "a killed prompt cannot delete it: {own}"
+    );
+    terminal.begin(PROMPT, "sys.exit(3)");
+    assert_eq!(terminal.end().code(), Some(3));
+}

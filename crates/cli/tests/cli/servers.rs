@@ -325,3 +325,19 @@ fn the_server_of_a_command_is_its_own() {
     );
     home.wait_until_no_process_is_left();
 }
+
+#[test]
+fn pipe_may_be_named_as_windows_names_it() {
+    let home = TestHome::with_runtime();
+    let name = format!("named-{}", std::process::id());
+    let windows = format!(r"\\.\pipe\{name}");
+    let started = home.json(&["start", "pipe", "--pipe-name", &windows]);
+    assert!(started["endpoints"][0]["url"].as_str().unwrap().ends_with(&format!("{name}.sock")), "{started}");
+    for server in [&windows, &format!("pipe:{windows}"), &name] {
+        assert_eq!(home.success(&["eval", "--server", server, "1 + 1"]), "2\n", "{server}");
+    }
+    let wrong = home.run(&["start", "pipe", "--pipe-name", r"\\.\pipe\a\b"]);
+    assert!(wrong.stderr.contains(r#""a\b" is no name for a pipe"#), "{wrong:?}");
+    let unknown = home.run(&["stop", r"\\.\pipe\nobodys"]);
+    assert!(unknown.stderr.contains(r"\\.\pipe\nobodys") && !unknown.stderr.contains(r"\\\"), "{unknown:?}");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::test_home::{TestHome, wait_until};
+use super::test_home::{TestHome, signal, wait_until};
 
 #[test]
 fn session_is_created_shown_interrupted_restarted_and_deleted() {
@@ -58,4 +58,27 @@ fn limits_are_given_with_units() {
     assert_eq!(home.success(&["eval", "--session", &id, "1"]).trim(), "1");
     let late = home.run(&["eval", "--session", &id, "--timeout", "1500ms", "while True: pass"]);
     assert_eq!(late.code, Some(124), "{late:?}");
+}
+
+#[test]
+fn stopped_worker_is_not_idle() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let id = home.success(&["session", "create"]).trim().to_owned();
+    let of = |home: &TestHome| {
+        let sessions = home.json(&["session", "list"]);
+        sessions.as_array().unwrap().iter().find(|session| session["sessionId"] == *id).unwrap().clone()
+    };
+    let pid = of(&home)["pid"].as_u64().unwrap();
+    assert_eq!(of(&home).get("stopped"), None);
+    signal(pid, rustix::process::Signal::STOP);
+    wait_until("it is stopped", || of(&home)["stopped"] == true);
+    let listed = home.success(&["session", "list"]);
+    let row = listed.lines().find(|line| line.starts_with(&id)).unwrap();
+    assert!(row.contains(" stopped "), "{listed}");
+    let shown = home.success(&["session", "show", &id]);
+    assert!(shown.contains("its worker is stopped, 0 under way"), "{shown}");
+    assert!(shown.contains(&format!("`kill -CONT {pid}` continues it")) && !shown.contains("idle"), "{shown}");
+    signal(pid, rustix::process::Signal::CONT);
+    wait_until("it goes on", || of(&home).get("stopped").is_none());
 }

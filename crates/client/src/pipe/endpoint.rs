@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use beep_python_peer::Peer;
+use beep_python_protocol::pipe_name;
 use tokio::net::UnixStream;
 
 use crate::error::Error;
@@ -51,7 +52,9 @@ impl FromStr for PipeEndpoint {
     fn from_str(text: &str) -> Result<PipeEndpoint, Error> {
         let wrong = |reason: &str| Error::Endpoint { endpoint: text.to_owned(), reason: reason.to_owned() };
         let trimmed = text.trim();
-        let path = match (trimmed.strip_prefix("unix:"), trimmed.strip_prefix("pipe:")) {
+        // A name as Windows writes it needs no `pipe:` before it.
+        let named = trimmed.strip_prefix("pipe:").or(Some(trimmed).filter(|text| pipe_name(text) != *text));
+        let path = match (trimmed.strip_prefix("unix:"), named.map(pipe_name)) {
             (Some(path), _) => PathBuf::from(path),
             (_, Some(path)) if path.starts_with('/') => PathBuf::from(path),
             (_, Some("")) => return Err(wrong("it names no pipe")),
@@ -84,10 +87,12 @@ mod tests {
             ("unix:///run/x.sock", Path::new("///run/x.sock")),
             ("pipe:/run/x.sock", Path::new("/run/x.sock")),
             (" pipe:my-pipe ", &link),
+            (r"pipe:\\.\pipe\my-pipe", &link),
+            (r"\\.\pipe\my-pipe", &link),
         ] {
             assert_eq!(text.parse::<PipeEndpoint>().unwrap().path(), path, "{text}");
         }
-        for text in ["", "pipe:", "unix:", "unix:run/x", "pipe:a/b", "http://localhost", "/run/x.sock"] {
+        for text in ["", "pipe:", "unix:", "unix:run/x", "pipe:a/b", r"\\.\pipe\", "http://localhost", "/run/x.sock"] {
             assert!(matches!(text.parse::<PipeEndpoint>(), Err(Error::Endpoint { .. })), "{text}");
         }
     }

@@ -138,6 +138,12 @@ pub struct SessionInfo {
     /// The resident memory of its worker.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
+    /// How long it may be without a call, in milliseconds; absent where it may be for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
+    /// Whether its worker is stopped, by a signal or a debugger, and so answers nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
     /// Whether it has lost its state at least once.
     #[serde(default)]
     pub restarted: bool,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use super::package::error::PackageError;
 use super::provider::error::ProvidersError;
+use beep_python_protocol::quoted;
+
 use crate::interpreter::{RuntimeError, Version, VersionRequest};
 use crate::platform::{CommandError, FileError, HomeError};
 
@@ -19,7 +21,7 @@ pub enum EnvironmentError {
     #[error(transparent)]
     File(#[from] FileError),
     /// The name is not valid for an environment.
-    #[error("{name:?} cannot name an environment: {reason}")]
+    #[error("{} cannot name an environment: {reason}", quoted(name))]
     InvalidName {
         /// The name, truncated when very long.
         name: String,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use beep_python_protocol::quoted;
+
 use super::request::{InvalidRequest, VersionRequest};
 use super::version::Version;
 use crate::platform::{CommandError, FileError, HomeError};
@@ -94,7 +96,7 @@ pub enum RuntimeError {
         nearest: Option<Version>,
     },
     /// The location of a mirror, catalogue or archive is invalid.
-    #[error("{location:?} is not an address to download from: it takes http://, https://, file:// or a path")]
+    #[error("{} is not an address to download from: it takes http://, https://, file:// or a path", quoted(location))]
     InvalidLocation {
         /// The location.
         location: String,

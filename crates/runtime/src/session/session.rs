@@ -24,7 +24,7 @@ use crate::session::state::client_requests::ClientReply;
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
 use crate::worker::process_group::ProcessMark;
-use crate::worker::resource_usage::resident_bytes;
+use crate::worker::resource_usage::{is_stopped, resident_bytes};
 
 /// How long the end of a session may take whose calls had their time to finish.
 const LAST_TIME: Duration = Duration::from_secs(3);
@@ -61,6 +61,10 @@ pub struct SessionInfo {
     pub last_death: Option<WorkerDeath>,
     /// The resident memory of its worker, in bytes.
     pub memory_bytes: Option<u64>,
+    /// Whether its worker is stopped, by a signal or a debugger, and so answers nothing.
+    pub stopped: bool,
+    /// How long it may be without a call.
+    pub idle_timeout: Option<Duration>,
 }
 
 impl Session {
@@ -74,6 +78,7 @@ impl Session {
         let inner = &self.inner;
         let pid = inner.read(|state, _| state.lifecycle().link()).map(|link| link.pid);
         let memory_bytes = pid.and_then(resident_bytes);
+        let stopped = pid.is_some_and(is_stopped);
         inner.read(|state, _| SessionInfo {
             id: inner.id.clone(),
             epoch: state.stats().epoch,
@@ -85,6 +90,8 @@ impl Session {
             idle: state.idle_for(Instant::now()),
             last_death: state.stats().last_exit.clone(),
             memory_bytes,
+            stopped,
+            idle_timeout: inner.config.idle_timeout,
         })
     }
 

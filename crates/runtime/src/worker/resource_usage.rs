@@ -102,6 +102,11 @@ pub(crate) fn resident_bytes(pid: i32) -> Option<u64> {
     Some(sizes.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * page_size() as u64)
 }
 
+/// Whether a process is stopped, by a signal or a debugger.
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    ProcStat::read(pid).is_some_and(|stat| stat.is_stopped())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};

@@ -60,9 +60,13 @@ impl Route {
             ("/api/venv/create", Route::VenvCreate),
             ("/venv/create", Route::VenvCreate),
             ("/api/venv/list", Route::VenvList),
+            ("/venv/list", Route::VenvList),
             ("/api/venv/delete", Route::VenvDelete),
+            ("/venv/delete", Route::VenvDelete),
             ("/api/venv/status", Route::VenvStatus),
+            ("/venv/status", Route::VenvStatus),
             ("/api/venv/install", Route::VenvInstall),
+            ("/venv/install", Route::VenvInstall),
         ];
         operations.into_iter().chain(others).collect()
     }
@@ -74,10 +78,10 @@ impl Route {
             "/api/cancel" => Some(Route::Cancel),
             "/api/sessions" => Some(Route::Sessions),
             "/api/venv/create" | "/venv/create" => Some(Route::VenvCreate),
-            "/api/venv/list" => Some(Route::VenvList),
-            "/api/venv/delete" => Some(Route::VenvDelete),
-            "/api/venv/status" => Some(Route::VenvStatus),
-            "/api/venv/install" => Some(Route::VenvInstall),
+            "/api/venv/list" | "/venv/list" => Some(Route::VenvList),
+            "/api/venv/delete" | "/venv/delete" => Some(Route::VenvDelete),
+            "/api/venv/status" | "/venv/status" => Some(Route::VenvStatus),
+            "/api/venv/install" | "/venv/install" => Some(Route::VenvInstall),
             _ => match path.strip_prefix(SESSION_PREFIX).map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
                 Some(("", _)) => None,
                 Some((_, "")) if !path.ends_with('/') => Some(Route::Session),

@@ -7,13 +7,15 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
 
 use crate::accept::BACKLOG;
+use beep_python_protocol::quoted;
+
 use crate::launch::port_owner::{PortOwner, owner_of};
 
 /// Why the sockets cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The host is no name or address of loopback.
-    #[error("{host:?} is not a loopback address: without TLS an eavesdropper could run code, so it is refused")]
+    #[error("{} is not a loopback address: without TLS an eavesdropper could run code, so it is refused", quoted(host))]
     NotLoopback {
         /// The host that was asked for.
         host: String,

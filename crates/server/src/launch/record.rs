@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState, start_time};
+use beep_python_protocol::{ServerEndpoint as Endpoint, ServerRecord, ServerState, pipe_name, quoted, start_time};
 use beep_python_runtime::platform::{FileError, Home, HomeError, failed_to, replace_file};
 
 use crate::launch::process::{here, stat_of};
@@ -49,13 +49,13 @@ pub enum RecordError {
         source: serde_json::Error,
     },
     /// There is no such server.
-    #[error("there is no server {wanted:?}")]
+    #[error("there is no server {}", quoted(wanted))]
     NotFound {
         /// What was asked for.
         wanted: String,
     },
     /// More than one server could be meant.
-    #[error("{wanted:?} could mean any of the servers {}", ids.join(", "))]
+    #[error("{} could mean any of the servers {}", quoted(wanted), ids.join(", "))]
     Ambiguous {
         /// What was asked for.
         wanted: String,
@@ -180,7 +180,7 @@ pub fn find(home: &Home, wanted: &str) -> Result<(ServerRecord, ServerState), Re
     let ways: [&dyn Fn(&ServerRecord) -> bool; 3] = [
         &|record| record.id == wanted,
         &|record| {
-            let pipe = Some(url.strip_prefix("pipe:").unwrap_or(url));
+            let pipe = Some(pipe_name(url.strip_prefix("pipe:").unwrap_or(url)));
             record.endpoints.iter().any(|endpoint| {
                 endpoint.url == url || port.is_some() && endpoint.port() == port || endpoint.pipe_name() == pipe
             })

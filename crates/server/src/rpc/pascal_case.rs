@@ -10,15 +10,25 @@ use serde_json::value::RawValue;
 
 /// Turns the keys of a request into those of the session core; keys that are not in PascalCase mean nothing and go.
 pub(super) fn camel_case(body: &[u8]) -> Result<Bytes, Problem> {
+    rename_keys(body, false)
+}
+
+/// As [`camel_case`], for operations of the host, which refuse keys that they do not know: none may go unread.
+pub(super) fn camel_case_of_all(body: &[u8]) -> Result<Bytes, Problem> {
+    rename_keys(body, true)
+}
+
+fn rename_keys(body: &[u8], keep_others: bool) -> Result<Bytes, Problem> {
     let Entries(entries) = serde_json::from_slice(body).map_err(|error| {
         Problem::new(ErrorCode::InvalidRequest, format!("the body must be a JSON object in UTF-8: {error}"))
     })?;
     let mut keys = BTreeMap::new();
     for (mut key, value) in entries {
-        if !key.starts_with(|first: char| first.is_ascii_uppercase()) {
-            continue;
+        match key.starts_with(|first: char| first.is_ascii_uppercase()) {
+            true => key[..1].make_ascii_lowercase(),
+            false if keep_others => {}
+            false => continue,
         }
-        key[..1].make_ascii_lowercase();
         if keys.contains_key(&key) {
             return Err(Problem::new(ErrorCode::InvalidRequest, format!("'{key}' stands in the body twice")));
         }
@@ -101,6 +111,10 @@ mod tests {
         let body = br#"{"HandleId":"h","Args":[{"Key":1}],"Kwargs":null,"handleId":"other"}"#;
         let camel = camel_case(body).expect("an object");
         assert_eq!(&camel[..], br#"{"args":[{"Key":1}],"handleId":"h","kwargs":null}"#);
+        assert_eq!(
+            &camel_case_of_all(br#"{"Name":"a","packages":1}"#).expect("an object")[..],
+            br#"{"name":"a","packages":1}"#
+        );
         for wrong in ["", "[]", "null", "{", "{} x", r#"{"A":1,"A":2}"#] {
             assert!(camel_case(wrong.as_bytes()).is_err(), "{wrong}");
         }

@@ -18,7 +18,7 @@ use tracing::Instrument;
 use crate::auth::media::Charset;
 use crate::events::batch;
 use crate::rpc::body::RpcBody;
-use crate::rpc::pascal_case::{camel_case, open_pascal_object, pascal_object, rename_detail_key};
+use crate::rpc::pascal_case::{camel_case, camel_case_of_all, open_pascal_object, pascal_object, rename_detail_key};
 use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::server_context::ServerContext;
@@ -82,13 +82,16 @@ async fn execute(
 ) -> Result<Response<RpcBody>, Problem> {
     let operation = match rpc {
         Rpc::Session(operation) => operation,
-        Rpc::Host(what @ (HostOperation::Health | HostOperation::Cancel)) => {
-            let body = if what == HostOperation::Health { Bytes::new() } else { camel_case(body)? };
+        Rpc::Host(what) => {
+            let body = match body.trim_ascii().is_empty() || what == HostOperation::Health {
+                true => Bytes::new(),
+                false => camel_case_of_all(body)?,
+            };
             let executed = execute_host_operation(&server.sessions, what, None, &body);
             let json = executed.instrument(spans::host_request(what)).await?;
             return Ok(response::json(pascal_object(&json)).map(RpcBody::Json));
         }
-        Rpc::Host(_) | Rpc::Events(_) => {
+        Rpc::Events(_) => {
             return Err(Problem::new(ErrorCode::UnknownOperation, "this rpc has no route with JSON"));
         }
     };

@@ -37,7 +37,7 @@ impl Rpc {
         }
     }
 
-    /// The path of the rpc as JSON, which those of `PythonService` have.
+    /// The path of the rpc as JSON, if it has one.
     pub fn json_path(self) -> Option<String> {
         let path = self.path().replace(ROUTE_PREFIX, JSON_PREFIX);
         Rpc::find_json(&path).map(|_| path)
@@ -50,9 +50,13 @@ impl Rpc {
 
     /// The rpc of a path with JSON.
     pub fn find_json(path: &str) -> Option<Rpc> {
-        let rpc = named(path.strip_prefix(JSON_PREFIX).filter(|name| name.starts_with(PYTHON_SERVICE))?)?;
-        // Data do not go as JSON.
-        (!matches!(rpc, Rpc::Session(Operation::Fetch | Operation::Put))).then_some(rpc)
+        let rpc = named(path.strip_prefix(JSON_PREFIX)?)?;
+        match rpc {
+            // Data do not go as JSON; what has events has them at the path of `PythonService`.
+            Rpc::Session(Operation::Fetch | Operation::Put) | Rpc::Events(_) => None,
+            Rpc::Host(HostOperation::SessionEvents) => None,
+            _ => Some(rpc),
+        }
     }
 }
 
@@ -76,8 +80,8 @@ mod tests {
                 assert_eq!(Rpc::find_json(&path), Some(rpc));
             }
         }
-        assert_eq!(Rpc::all().filter(|rpc| rpc.json_path().is_some()).count(), 29);
-        for path in ["/", "/rpc/", "/rpc/PythonService/", "/rpc/VenvService/ListEnvironments", "/rpc/Evaluate"] {
+        assert_eq!(Rpc::all().filter(|rpc| rpc.json_path().is_some()).count(), 43);
+        for path in ["/", "/rpc/", "/rpc/PythonService/", "/rpc/VenvService/Evaluate", "/rpc/Evaluate"] {
             assert_eq!((Rpc::find(path), Rpc::find_json(path)), (None, None), "{path}");
         }
     }

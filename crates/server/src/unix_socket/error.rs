@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use beep_python_protocol::quoted;
 use beep_python_runtime::platform::{FileError, HomeError};
 
 /// Why there is no pipe.
@@ -10,7 +11,8 @@ use beep_python_runtime::platform::{FileError, HomeError};
 pub enum PipeError {
     /// The name cannot be that of a pipe.
     #[error(
-        "{name:?} is no name for a pipe: it must have 1 to 64 letters, digits, '-', '_' and '.', and not begin with '.'"
+        "{} is no name for a pipe: it must have 1 to 64 letters, digits, '-', '_' and '.', and not begin with '.'",
+        quoted(name)
     )]
     Name {
         /// The name.

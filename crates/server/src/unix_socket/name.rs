@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::str::FromStr;
 
+use beep_python_protocol::pipe_name;
+
 use crate::unix_socket::error::PipeError;
 
 /// A name that is a part of file names: letters, digits, `-`, `_` and `.`, at most 64 of them.
@@ -29,6 +31,7 @@ impl FromStr for PipeName {
     type Err = PipeError;
 
     fn from_str(name: &str) -> Result<PipeName, PipeError> {
+        let name = pipe_name(name);
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if (1..=64).contains(&name.len()) && !name.starts_with('.') && name.bytes().all(fits) {
             return Ok(PipeName(name.to_owned()));
@@ -51,6 +54,7 @@ mod tests {
     fn names_are_plain_parts_of_file_names() {
         for name in ["a", "beep-python-1", "My.Pipe_2", &"x".repeat(64)] {
             assert_eq!(name.parse::<PipeName>().unwrap().as_str(), name);
+            assert_eq!(format!(r"\\.\pipe\{name}").parse::<PipeName>().unwrap().as_str(), name);
         }
         for name in ["", ".", "..", ".hidden", "a/b", "/tmp/x", "a b", "ä", "a\0", "a\n", &"x".repeat(65)] {
             assert!(matches!(name.parse::<PipeName>(), Err(PipeError::Name { .. })), "{name:?}");

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::auth::peer_uid::{PeerUid, peer_uid};
+use crate::auth::{PeerUid, peer_uid};
 
 /// How often to look whether a client that sends nothing more is gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);

@@ -101,7 +101,19 @@ async fn failures_have_a_status_and_say_why() {
     let told = http2(&server, "/rpc/PythonService/Execute", r#"{"expression":"1"}"#).await.json();
     assert_eq!(told["Detail"], "'Expression' must be a string; the request has nothing");
     http2(&server, "/rpc/PythonService/Nothing", "{}").await.expect_problem(404, "unknown_operation");
-    http2(&server, "/rpc/VenvService/ListEnvironments", "{}").await.expect_problem(404, "unknown_operation");
+    http2(&server, "/rpc/VenvService/Evaluate", "{}").await.expect_problem(404, "unknown_operation");
+    http2(&server, "/rpc/SessionService/SessionEvents", "{}").await.expect_problem(404, "unknown_operation");
+    // None of the keys of the host's operations goes unread.
+    let told = http2(&server, "/rpc/SessionService/CreateSession", r#"{"pyton":"3.12"}"#).await;
+    told.expect_problem(400, "invalid_request");
+    let told = told.json();
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("did you mean 'python'?")), "{told}");
+    for nothing in ["", "{}", r#"{"Name":"x"}"#] {
+        let told = http2(&server, "/rpc/VenvService/CreateEnvironment", nothing).await;
+        told.expect_problem(400, "invalid_request");
+        let told = told.json();
+        assert!(told["detail"].as_str().is_some_and(|detail| detail.starts_with("'ProviderName' must")), "{told}");
+    }
     server.raw(eval, &[(":method", "GET")], "").await.expect_problem(405, "method_not_allowed");
     let (status, answer) = http1(&server, "POST", eval, r#"{"Expression":"raise ValueError('no')"}"#);
     assert_eq!((status, answer["exception"]["type"].as_str()), (422, Some("ValueError")));

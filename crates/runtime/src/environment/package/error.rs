@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use beep_python_protocol::quoted;
+
 use super::tool_cause::ToolCause;
 use crate::interpreter::RuntimeError;
 use crate::platform::{CommandError, FileError, HomeError};
@@ -22,7 +24,7 @@ pub enum PackageError {
     #[error("the environment's Python cannot be used")]
     Interpreter(#[from] RuntimeError),
     /// The text is not a requirement: a package, a version of one, or a location of one.
-    #[error("{text:?} is not a requirement: {reason}")]
+    #[error("{} is not a requirement: {reason}", quoted(text))]
     NotARequirement {
         /// The text.
         text: String,

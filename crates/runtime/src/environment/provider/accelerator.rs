@@ -8,6 +8,7 @@ use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
+use beep_python_protocol::quoted;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::{Home, replace_file, run_command};
@@ -82,7 +83,7 @@ impl FromStr for Accelerator {
 
     fn from_str(text: &str) -> Result<Accelerator, String> {
         let found = Accelerator::ALL.into_iter().find(|accelerator| accelerator.word() == text.trim());
-        found.ok_or_else(|| format!("{text:?} is none of cuda, rocm, vulkan and cpu"))
+        found.ok_or_else(|| format!("{} is none of cuda, rocm, vulkan and cpu", quoted(text)))
     }
 }
 

@@ -65,24 +65,24 @@ pub async fn execute_host_operation(
             to_json(&json!({ "success": true }))
         }
         HostOperation::CreateEnvironment => {
-            let named: EnvironmentRef = from_json(body)?;
-            let provider = named.provider_name.ok_or_else(|| invalid("'providerName' must be a string"))?;
+            let named = environment_named(body)?;
+            let provider = named.provider_name.ok_or_else(|| invalid(PROVIDER_KEYS))?;
             let path = environments.ensure_provider(provider, named.model_id).await?;
             to_json(&json!({ "path": path, "success": true }))
         }
         HostOperation::ListEnvironments => to_json(&json!({ "environments": environments.list().await? })),
         HostOperation::EnvironmentStatus => {
-            to_json(&environments.status(from_json::<EnvironmentRef>(body)?.name(environments).await?).await?)
+            to_json(&environments.status(environment_named(body)?.name(environments).await?).await?)
         }
         HostOperation::InstallPackages => {
-            let named: EnvironmentRef = from_json(body)?;
+            let named = environment_named(body)?;
             let packages = named.packages.clone().ok_or_else(|| invalid("'packages' must be an array of strings"))?;
             let done = environments.install(named.name(environments).await?, packages).await?;
             let (installed, changed) = (to_wire(done.packages), to_wire(done.changed));
             to_json(&PackagesInstalled { success: true, installed, changed })
         }
         HostOperation::DeleteEnvironment => {
-            environments.delete(from_json::<EnvironmentRef>(body)?.name(environments).await?).await?;
+            environments.delete(environment_named(body)?.name(environments).await?).await?;
             to_json(&json!({ "success": true }))
         }
     }
@@ -105,7 +105,7 @@ pub fn session_events(
 }
 
 /// Names an environment: by its own name, or by provider and model. A request to install names packages too.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentRef {
     /// The name of the environment.
@@ -119,6 +119,19 @@ pub struct EnvironmentRef {
     pub packages: Option<Vec<String>>,
 }
 
+/// What an operation on an environment takes.
+const ENVIRONMENT_KEYS: &str =
+    "'name' must name an environment, or 'providerName' a provider, with 'modelId' for a model that has one of its own";
+const PROVIDER_KEYS: &str = "'providerName' must name a provider, for example {\"providerName\": \"huggingface\"}; 'modelId' may name its model";
+
+/// Reads which environment is meant; a body that is none says nothing.
+fn environment_named(body: &[u8]) -> Result<EnvironmentRef, Problem> {
+    match body.trim_ascii().is_empty() {
+        true => Ok(EnvironmentRef::default()),
+        false => from_json(body),
+    }
+}
+
 fn to_wire(packages: Vec<Package>) -> Vec<InstalledPackage> {
     packages.into_iter().map(|package| InstalledPackage { name: package.name, version: package.version }).collect()
 }
@@ -129,7 +142,7 @@ impl EnvironmentRef {
         match (self.name, self.provider_name) {
             (Some(name), _) => Ok(name),
             (None, Some(provider)) => environments.provider_name(provider, self.model_id).await,
-            (None, None) => Err(invalid("'name' or 'providerName' must be given")),
+            (None, None) => Err(invalid(ENVIRONMENT_KEYS)),
         }
     }
 }
@@ -193,7 +206,20 @@ pub async fn handles(session: &Session) -> Result<Bytes, Problem> {
 
 /// The description of a session, as JSON.
 pub fn session_to_json(info: &SessionInfo) -> Value {
-    let SessionInfo { id, epoch, pid, calls, environment, python, labels, idle, last_death, memory_bytes } = info;
+    let SessionInfo {
+        id,
+        epoch,
+        pid,
+        calls,
+        environment,
+        python,
+        labels,
+        idle,
+        last_death,
+        memory_bytes,
+        stopped,
+        idle_timeout,
+    } = info;
     let mut description = json!({
         "sessionId": id,
         "sessionEpoch": epoch,
@@ -206,6 +232,8 @@ pub fn session_to_json(info: &SessionInfo) -> Value {
     add("python", python.as_ref().map(|version| json!(version)));
     add("labels", (!labels.is_empty()).then(|| json!(labels)));
     add("idleMs", idle.map(|idle| json!(idle.as_millis() as u64)));
+    add("idleTimeoutMs", idle_timeout.map(|time| json!(time.as_millis() as u64)));
+    add("stopped", stopped.then(|| json!(true)));
     add("memoryBytes", memory_bytes.map(|bytes| json!(bytes)));
     add("lastDeath", last_death.as_ref().map(|death| json!(death)));
     description
