@@ -6,58 +6,26 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 
-use crate::{CallOption, SessionOptions};
-
-/// Reads a struct from a JSON object. Besides the struct's own keys, only those of call options and `also` may be there; they are
-/// skipped.
-pub fn from_json_object<'de, T: Deserialize<'de>>(
-    json: &'de [u8],
-    also: &'static [&'static str],
-) -> serde_json::Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let read = T::deserialize(KnownKeys { of: &mut deserializer, skipped: Skipped::CallOptionsAnd(also) })?;
-    deserializer.end()?;
-    Ok(read)
-}
-
 /// Reads a struct from an object that has no keys but the struct's.
 pub(crate) fn known_keys<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    T::deserialize(KnownKeys { of: deserializer, skipped: Skipped::None })
+    known_keys_and(deserializer, |_| false)
 }
 
-impl SessionOptions {
-    /// Reads the options from a JSON object, which has no other keys.
-    pub fn from_json(json: &[u8]) -> serde_json::Result<SessionOptions> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let read = known_keys(&mut deserializer)?;
-        deserializer.end()?;
-        Ok(read)
-    }
-}
-
-/// The keys that are skipped, although they are not the struct's.
-#[derive(Clone, Copy)]
-enum Skipped {
-    None,
-    CallOptionsAnd(&'static [&'static str]),
-}
-
-impl Skipped {
-    fn contains(self, key: &str) -> bool {
-        match self {
-            Skipped::None => false,
-            Skipped::CallOptionsAnd(also) => also.contains(&key) || CallOption::from_key(key).is_some(),
-        }
-    }
+/// Reads a struct from an object whose other keys are skipped, if they are among these.
+pub(crate) fn known_keys_and<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+    is_skipped: impl Fn(&str) -> bool + Copy,
+) -> Result<T, D::Error> {
+    T::deserialize(KnownKeys { of: deserializer, is_skipped })
 }
 
 /// A deserializer (or the entries of one's object) that knows the keys of the struct it fills.
-struct KnownKeys<D> {
+struct KnownKeys<D, S> {
     of: D,
-    skipped: Skipped,
+    is_skipped: S,
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for KnownKeys<D> {
+impl<'de, D: Deserializer<'de>, S: Fn(&str) -> bool + Copy> Deserializer<'de> for KnownKeys<D, S> {
     type Error = D::Error;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -66,7 +34,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for KnownKeys<D> {
         keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.of.deserialize_map(Object { keys, skipped: self.skipped, visitor })
+        self.of.deserialize_map(Object { keys, is_skipped: self.is_skipped, visitor })
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -80,13 +48,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for KnownKeys<D> {
 }
 
 /// Takes an object; an array of the fields, which serde takes too, is none.
-struct Object<V> {
+struct Object<V, S> {
     keys: &'static [&'static str],
-    skipped: Skipped,
+    is_skipped: S,
     visitor: V,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
+impl<'de, V: Visitor<'de>, S: Fn(&str) -> bool + Copy> Visitor<'de> for Object<V, S> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,17 +62,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Entries { map, keys: self.keys, skipped: self.skipped })
+        self.visitor.visit_map(Entries { map, keys: self.keys, is_skipped: self.is_skipped })
     }
 }
 
-struct Entries<A> {
+struct Entries<A, S> {
     map: A,
     keys: &'static [&'static str],
-    skipped: Skipped,
+    is_skipped: S,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
+impl<'de, A: MapAccess<'de>, S: Fn(&str) -> bool> MapAccess<'de> for Entries<A, S> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
@@ -112,7 +80,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
             if self.keys.contains(&&*key) {
                 return seed.deserialize(key.into_deserializer()).map(Some);
             }
-            if !self.skipped.contains(&key) {
+            if !(self.is_skipped)(&key) {
                 return Err(A::Error::custom(unknown_key(&key, self.keys)));
             }
             self.map.next_value::<IgnoredAny>()?;
@@ -120,7 +88,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
         Ok(None)
     }
 
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
         self.map.next_value_seed(seed)
     }
 }

@@ -40,6 +40,16 @@ pub struct SessionOptions {
     pub limits: Limits,
 }
 
+impl SessionOptions {
+    /// Reads the options from a JSON object, which has no other keys.
+    pub fn from_json(json: &[u8]) -> serde_json::Result<SessionOptions> {
+        let mut deserializer = serde_json::Deserializer::from_slice(json);
+        let read = known_keys(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(read)
+    }
+}
+
 /// The limits of the calls of a session. An absent limit has the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
