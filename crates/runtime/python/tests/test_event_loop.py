@@ -35,7 +35,8 @@ class Await(WorkerTest):
         # As 3.14 wants it, and as it was before.
         currents = ["def current():\n    loop = asyncio.new_event_loop()\n    asyncio.set_event_loop(loop)\n    return loop\n"]
         if sys.version_info < (3, 14):
-            currents.append("def current(): return asyncio.get_event_loop()\n")
+            # A fresh policy: workers of tests are forked, up to 3.11 with the loop that the tests' process had.
+            currents.append("asyncio.set_event_loop_policy(None)\ndef current(): return asyncio.get_event_loop()\n")
         for current in currents:
             for what, (first, then) in made.items():
                 with self.subTest(what=what):
