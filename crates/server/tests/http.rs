@@ -15,6 +15,8 @@ mod support;
 
 #[path = "http/bodies.rs"]
 mod bodies;
+#[path = "http/cors.rs"]
+mod cors;
 #[path = "http/half_closed.rs"]
 mod half_closed;
 #[path = "http/texts.rs"]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
+use beep_python_server::auth::parse_origin;
 use beep_python_server::launch::ServerRecord;
 
 /// How long running calls may take when a server stops.
@@ -63,7 +64,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
     /// An origin whose web pages may send requests, such as https://app.example; repeatable
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub(crate) allow_origin: Vec<String>,
     /// Admit every user of this machine without the token
     #[arg(long)]

@@ -325,3 +325,18 @@ fn the_server_of_a_command_is_its_own() {
     );
     home.wait_until_no_process_is_left();
 }
+
+#[test]
+fn what_is_no_origin_is_refused_before_anything_starts() {
+    let home = TestHome::new();
+    for (origin, reason) in [
+        ("https://app.example/path", "it has a path"),
+        ("app.example", "it has no scheme"),
+        ("https://app .example", "it has no host"),
+        ("*", "name the origins one by one"),
+    ] {
+        let output = home.run(&["start", "http", "--port", "0", "--allow-origin", origin]);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.stderr.contains(reason) && output.stderr.contains("--allow-origin"), "{output:?}");
+    }
+}

@@ -8,6 +8,7 @@
 pub(crate) mod access_policy;
 mod authority;
 pub(crate) mod media;
+mod origin;
 pub(crate) mod peer;
 pub(crate) mod peer_uid;
 pub(crate) mod pending_connection;
@@ -15,6 +16,7 @@ mod token;
 
 pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy};
 pub use media::{Charset, Media};
+pub use origin::parse_origin;
 pub use peer::Peer;
 pub use peer_uid::{PeerUid, peer_uid};
 pub use pending_connection::PendingConnection;

@@ -31,6 +31,7 @@ use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::{discard_body, read_coded_body};
 use crate::web::content_coding::ContentCoding;
+use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_problem;
 use crate::web::response;
@@ -94,7 +95,18 @@ async fn handle_request(
     request: Request<Incoming>,
 ) -> Response<HttpBody> {
     let (parts, mut body) = request.into_parts();
-    let response = authorize_and_route(server, peer, pending, &parts, &mut body).await;
+    let origin = server.access.allowed_origin(&parts.headers);
+    let mut response = match origin.is_some() && cors::is_preflight(&parts) {
+        false => authorize_and_route(server, peer, pending, &parts, &mut body).await,
+        true => match server.access.authorize_preflight(&parts) {
+            Ok(()) => cors::preflight(&parts.headers),
+            Err(denied) => response::problem(&Problem::from(denied)),
+        }
+        .map(HttpBody::Whole),
+    };
+    if let Some(origin) = origin {
+        cors::let_read(&mut response, origin);
+    }
     if !body.is_end_stream() {
         discard_body(&mut body, 2 * server.access.max_body_bytes()).await;
     }

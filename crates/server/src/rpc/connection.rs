@@ -29,6 +29,7 @@ use crate::rpc::health_reflection::HealthReflection;
 use crate::rpc::{grpc, pascal_json};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_problem;
 use crate::web::response;
@@ -92,7 +93,11 @@ async fn serve_connection(
         let pending = authenticating.clone();
         let _under_way = requests.clone();
         async move {
-            let response = handle_request(&server, &standard, peer, &pending, request, stopping).await;
+            let origin = server.access.allowed_origin(request.headers());
+            let mut response = handle_request(&server, &standard, peer, &pending, request, stopping).await;
+            if let Some(origin) = origin {
+                cors::let_read(&mut response, origin);
+            }
             Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });
@@ -192,6 +197,11 @@ async fn handle_request(
     stopping: watch::Receiver<bool>,
 ) -> Response<RpcBody> {
     let (parts, body) = request.into_parts();
+    if cors::is_preflight(&parts) && server.access.allowed_origin(&parts.headers).is_some() {
+        let authorized = server.access.authorize_preflight(&parts).map_err(Problem::from);
+        let answer = authorized.map(|()| cors::preflight(&parts.headers));
+        return answer.unwrap_or_else(|denied| response::problem(&denied)).map(RpcBody::Json);
+    }
     let media = Media::of(&parts.headers);
     let authorized =
         server.access.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers);
