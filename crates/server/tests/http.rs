@@ -19,6 +19,8 @@ mod bodies;
 mod cors;
 #[path = "http/half_closed.rs"]
 mod half_closed;
+#[path = "http/refusals.rs"]
+mod refusals;
 #[path = "http/texts.rs"]
 mod texts;
 
