@@ -15,8 +15,12 @@ mod support;
 
 #[path = "http/bodies.rs"]
 mod bodies;
+#[path = "http/cors.rs"]
+mod cors;
 #[path = "http/half_closed.rs"]
 mod half_closed;
+#[path = "http/refusals.rs"]
+mod refusals;
 #[path = "http/texts.rs"]
 mod texts;
 

@@ -7,6 +7,7 @@ use beep_python_protocol::quoted;
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::{parse_duration, parse_size};
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
+use beep_python_server::auth::parse_origin;
 use beep_python_server::launch::ServerRecord;
 
 /// How long running calls may take when a server stops.
@@ -65,7 +66,7 @@ pub(crate) struct ServerArgs {
     #[arg(long, value_name = "NAME", help_heading = "Who may come in")]
     pub(crate) allow_host: Vec<String>,
     /// An origin whose web pages may send requests, such as https://app.example; repeatable
-    #[arg(long, value_name = "ORIGIN", help_heading = "Who may come in")]
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin, help_heading = "Who may come in")]
     pub(crate) allow_origin: Vec<String>,
     /// Admit every user of this machine without the token
     #[arg(long, help_heading = "Who may come in")]

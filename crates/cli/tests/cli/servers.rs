@@ -341,3 +341,18 @@ fn pipe_may_be_named_as_windows_names_it() {
     let unknown = home.run(&["stop", r"\\.\pipe\nobodys"]);
     assert!(unknown.stderr.contains(r"\\.\pipe\nobodys") && !unknown.stderr.contains(r"\\\"), "{unknown:?}");
 }
+
+#[test]
+fn what_is_no_origin_is_refused_before_anything_starts() {
+    let home = TestHome::new();
+    for (origin, reason) in [
+        ("https://app.example/path", "it has a path"),
+        ("app.example", "it has no scheme"),
+        ("https://app .example", "it has no host"),
+        ("*", "name the origins one by one"),
+    ] {
+        let output = home.run(&["start", "http", "--port", "0", "--allow-origin", origin]);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.stderr.contains(reason) && output.stderr.contains("--allow-origin"), "{output:?}");
+    }
+}

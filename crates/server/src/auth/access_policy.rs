@@ -128,6 +128,24 @@ impl AccessPolicy {
         Some(PendingConnection::new(Some(permit), within))
     }
 
+    /// The origin whose page sent a request, if its pages may.
+    pub fn allowed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        if self.config.origins.is_empty() {
+            return None;
+        }
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (Some(origin), None) if self.config.origins.iter().any(|allowed| origin == allowed) => Some(origin.clone()),
+            _ => None,
+        }
+    }
+
+    /// Authorizes a browser to ask what a page of its may send. It never shows the token, and learns what this server's help says.
+    pub fn authorize_preflight(&self, parts: &http::request::Parts) -> Result<(), AccessDenied> {
+        self.check_host(parts.version, &parts.uri, &parts.headers)?;
+        self.check_origin(&parts.headers)
+    }
+
     /// Whether the peer needs no token.
     fn trusts(&self, peer: Peer) -> bool {
         match peer {

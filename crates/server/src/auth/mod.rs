@@ -8,6 +8,7 @@
 pub(crate) mod access_policy;
 mod authority;
 pub(crate) mod media;
+mod origin;
 pub(crate) mod pending_connection;
 mod token;
 
@@ -15,5 +16,6 @@ pub use beep_python_peer::{Peer, PeerUid, peer_uid};
 
 pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy};
 pub use media::{Charset, Media};
+pub use origin::parse_origin;
 pub use pending_connection::PendingConnection;
 pub use token::{Token, TokenError};

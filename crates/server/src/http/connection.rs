@@ -10,7 +10,7 @@ use beep_python_runtime::session::service::json::Chunks;
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{Method, Request, Response};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,8 +29,9 @@ use crate::line_budget::name_peer;
 use crate::rejection_log::log_disconnect;
 use crate::server_context::ServerContext;
 use crate::spans;
-use crate::web::body::{discard_body, read_coded_body};
+use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::content_coding::ContentCoding;
+use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_problem;
 use crate::web::response;
@@ -93,11 +94,21 @@ async fn handle_request(
     pending: &PendingConnection,
     request: Request<Incoming>,
 ) -> Response<HttpBody> {
-    let (parts, mut body) = request.into_parts();
-    let response = authorize_and_route(server, peer, pending, &parts, &mut body).await;
-    if !body.is_end_stream() {
-        discard_body(&mut body, 2 * server.access.max_body_bytes()).await;
+    let (parts, body) = request.into_parts();
+    let mut body = RequestBody::new(body);
+    let origin = server.access.allowed_origin(&parts.headers);
+    let mut response = match origin.is_some() && cors::is_preflight(&parts) {
+        false => authorize_and_route(server, peer, pending, &parts, &mut body).await,
+        true => match server.access.authorize_preflight(&parts) {
+            Ok(()) => cors::preflight(&parts.headers),
+            Err(denied) => response::problem(&Problem::from(denied)),
+        }
+        .map(HttpBody::Whole),
+    };
+    if let Some(origin) = origin {
+        cors::let_read(&mut response, origin);
     }
+    body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
     response
 }
 
@@ -106,7 +117,7 @@ async fn authorize_and_route(
     peer: Peer,
     pending: &PendingConnection,
     parts: &Parts,
-    body: &mut Incoming,
+    body: &mut RequestBody,
 ) -> Response<HttpBody> {
     let whole = |response: Response<Chunks>| response.map(HttpBody::Whole);
     let path = parts.uri.path();
@@ -133,6 +144,7 @@ async fn authorize_and_route(
         Ok(coding) => coding,
         Err(refused) => return whole(response::coding_refused(&refused)),
     };
+    let body = body.begin();
     if takes_data {
         let kept = data::put(server, parts, coding, charset, body).await;
         return kept.unwrap_or_else(|problem| whole(response::problem(&problem)));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
+use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -29,6 +30,8 @@ use crate::rpc::health_reflection::HealthReflection;
 use crate::rpc::{grpc, pascal_json};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::web::body::RequestBody;
+use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_problem;
 use crate::web::response;
@@ -92,7 +95,11 @@ async fn serve_connection(
         let pending = authenticating.clone();
         let _under_way = requests.clone();
         async move {
-            let response = handle_request(&server, &standard, peer, &pending, request, stopping).await;
+            let origin = server.access.allowed_origin(request.headers());
+            let mut response = handle_request(&server, &standard, peer, &pending, request, stopping).await;
+            if let Some(origin) = origin {
+                cors::let_read(&mut response, origin);
+            }
             Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });
@@ -192,6 +199,29 @@ async fn handle_request(
     stopping: watch::Receiver<bool>,
 ) -> Response<RpcBody> {
     let (parts, body) = request.into_parts();
+    let mut body = RequestBody::new(body);
+    let response = authorize_and_route(server, standard, peer, pending, &parts, &mut body, stopping).await;
+    // HTTP/2 has a way to refuse the rest of a body, and clients read the response all the same.
+    if parts.version < Version::HTTP_2 {
+        body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
+    }
+    response
+}
+
+async fn authorize_and_route(
+    server: &ServerContext,
+    standard: &HealthReflection,
+    peer: Peer,
+    pending: &PendingConnection,
+    parts: &Parts,
+    body: &mut RequestBody,
+    stopping: watch::Receiver<bool>,
+) -> Response<RpcBody> {
+    if cors::is_preflight(parts) && server.access.allowed_origin(&parts.headers).is_some() {
+        let authorized = server.access.authorize_preflight(parts).map_err(Problem::from);
+        let answer = authorized.map(|()| cors::preflight(&parts.headers));
+        return answer.unwrap_or_else(|denied| response::problem(&denied)).map(RpcBody::Json);
+    }
     let media = Media::of(&parts.headers);
     let authorized =
         server.access.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers);
@@ -214,13 +244,15 @@ async fn handle_request(
             response::problem(&problem).map(RpcBody::Json)
         }
         Media::Grpc => match standard.find(parts.uri.path()) {
-            Some(service) => service(Request::from_parts(parts, body)).await.map(|stream| RpcBody::Standard {
-                stream,
-                stopping: Box::pin(async move { shutdown_requested(&mut { stopping }).await }),
-            }),
-            None => grpc::respond(server, &parts, body).await,
+            Some(service) => {
+                service(Request::from_parts(parts.clone(), body.take())).await.map(|stream| RpcBody::Standard {
+                    stream,
+                    stopping: Box::pin(async move { shutdown_requested(&mut { stopping }).await }),
+                })
+            }
+            None => grpc::respond(server, parts, body.take()).await,
         },
-        Media::Json | Media::Data => or_problem(pascal_json::respond(server, &parts, charset, body))
+        Media::Json | Media::Data => or_problem(pascal_json::respond(server, parts, charset, body))
             .await
             .unwrap_or_else(|panic| response::problem(&panic).map(RpcBody::Json)),
     }

@@ -12,7 +12,6 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response};
-use hyper::body::Incoming;
 use tracing::Instrument;
 
 use crate::auth::media::Charset;
@@ -23,7 +22,7 @@ use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::server_context::ServerContext;
 use crate::spans;
-use crate::web::body::read_coded_body;
+use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::call_options;
 use crate::web::content_coding::ContentCoding;
 use crate::web::event_body::{Framing, named, put_line};
@@ -35,7 +34,7 @@ pub(super) async fn respond(
     server: &ServerContext,
     parts: &Parts,
     charset: Charset,
-    mut body: Incoming,
+    body: &mut RequestBody,
 ) -> Response<RpcBody> {
     let whole = |response: Response<Chunks>| response.map(RpcBody::Json);
     let path = parts.uri.path();
@@ -61,12 +60,12 @@ pub(super) async fn respond(
         Ok(encoding) => encoding,
         Err(failed) => return whole(problem(&failed)),
     };
-    let read = read_coded_body(&mut body, &parts.method, coding, server.access.max_body_bytes()).await;
+    let read = read_coded_body(body.begin(), &parts.method, coding, server.access.max_body_bytes()).await;
     let read = match read.and_then(|read| encoding.decode(read)) {
         Ok(read) => read,
         Err(failed) => return whole(problem(&failed)),
     };
-    let request = ReadRequest::new(parts.version, body);
+    let request = ReadRequest::new(parts.version, body.take());
     execute(server, rpc, &parts.headers, request, &read).await.unwrap_or_else(|mut failed| {
         rename_detail_key(&mut failed);
         whole(problem(&failed))

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::{Bytes, BytesMut};
-use http::Method;
+use http::header::EXPECT;
+use http::{HeaderMap, Method};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use crate::web::content_coding::{ContentCoding, Inflater};
 
@@ -14,6 +15,42 @@ use crate::web::content_coding::{ContentCoding, Inflater};
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 /// How long the rest of an unwanted body is read.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The body of a request until it is read, by routes; what they leave is discarded.
+pub(crate) struct RequestBody {
+    incoming: Option<Incoming>,
+    /// Whether reading was begun, upon which a client is told to go on that waits for that (`Expect: 100-continue`).
+    is_begun: bool,
+}
+
+impl RequestBody {
+    pub(crate) fn new(incoming: Incoming) -> RequestBody {
+        RequestBody { incoming: Some(incoming), is_begun: false }
+    }
+
+    /// The body, to be read.
+    pub(crate) fn begin(&mut self) -> &mut Incoming {
+        self.is_begun = true;
+        self.incoming.as_mut().expect("nothing is read of a body that was taken")
+    }
+
+    /// The body for a reader that keeps it. From then on nothing is discarded.
+    pub(crate) fn take(&mut self) -> Incoming {
+        self.incoming.take().expect("a body is taken once")
+    }
+
+    /// Reads what is left, up to `limit` bytes: most clients read a response only after they have sent their whole request. One that
+    /// waits to be told to go on has sent nothing, and is not told to.
+    pub(crate) async fn discard(&mut self, headers: &HeaderMap, limit: u64) {
+        let waits = || headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        if let Some(body) = &mut self.incoming
+            && !body.is_end_stream()
+            && (self.is_begun || !waits())
+        {
+            discard_body(body, limit).await;
+        }
+    }
+}
 
 /// Reads the body of a request, up to `limit` bytes.
 pub(crate) async fn read_body(body: &mut Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
@@ -78,9 +115,7 @@ fn unread(error: &(dyn std::error::Error + Send + Sync + 'static), limit: u64) -
     Problem::new(ErrorCode::InvalidRequest, format!("the body did not arrive: {error}"))
 }
 
-/// Reads what an error response left unread, up to `limit` bytes: most clients read a response only after they have sent
-/// their whole request.
-pub(crate) async fn discard_body(body: &mut Incoming, limit: u64) {
+async fn discard_body(body: &mut Incoming, limit: u64) {
     let reading = async {
         let mut left = limit;
         while let Some(Ok(frame)) = body.frame().await {

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod call_options;
 pub(crate) mod content_coding;
+pub(crate) mod cors;
 pub(crate) mod event_body;
 pub(crate) mod half_closed;
 pub(crate) mod panic;

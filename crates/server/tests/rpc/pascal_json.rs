@@ -152,3 +152,24 @@ fn a_client_that_sends_nothing_more_is_answered() {
     stream.read_to_string(&mut answer).expect("an answer and the end");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""Value":42"#), "{answer}");
 }
+
+#[test]
+fn a_client_that_sends_a_large_body_reads_why_it_is_refused() {
+    let server = Server::start();
+    let large = vec![b'x'; 6 << 20];
+    for (path, host, status) in [
+        ("Evaluate", "evil.example", "403"),
+        ("Nothing", "localhost", "404"),
+        ("Evaluate?", "localhost\r\ncontent-encoding: br", "415"),
+    ] {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("connected");
+        let head =
+            format!("POST /rpc/PythonService/{path} HTTP/1.1\r\ncontent-type: application/json\r\nhost: {host}\r\n");
+        stream.write_all(format!("{head}content-length: {}\r\n\r\n", large.len()).as_bytes()).expect("sent");
+        stream.write_all(&large).expect("the body is discarded");
+        stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer, and no reset");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path} {host}: {answer}");
+    }
+}

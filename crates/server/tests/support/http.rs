@@ -149,7 +149,10 @@ impl Connection {
             response.body = self.chunks();
             return response;
         }
-        let length: usize = response.header("content-length").expect("a length").parse().expect("a number");
+        let length: usize = match status {
+            204 => 0, // no content
+            _ => response.header("content-length").expect("a length").parse().expect("a number"),
+        };
         while self.read.len() < end + length {
             self.more();
         }
