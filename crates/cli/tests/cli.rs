@@ -45,4 +45,5 @@ mod cli {
     mod surroundings;
     mod terminal;
     mod test_home;
+    mod typing;
 }
