@@ -45,5 +45,6 @@ mod cli {
     mod surroundings;
     mod terminal;
     mod test_home;
+    mod typing;
     mod unwritable_log;
 }

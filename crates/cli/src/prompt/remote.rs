@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::ctrl_c::{INTERRUPTS, pass};
 use crate::import_hint::import_hint;
 use crate::terminal::read_line::ReadLine;
+use crate::terminal::typed_ahead;
 
 /// Creates the object in the session that helps the prompt.
 const HELPER: &str = "__import__('beep_python._prompt', fromlist=['Prompt']).Prompt()";
@@ -43,11 +44,6 @@ pub(super) struct Remote {
 impl Remote {
     pub(super) fn new(runtime: Runtime, client: AnyBackend) -> Remote {
         Remote { runtime, client, helper: Mutex::new(None), calls: AtomicU64::new(0), interrupted_input: Notify::new() }
-    }
-
-    /// The indentation of the next line if the text is incomplete; none if it can run, or if the session cannot tell.
-    pub(super) fn continuation(&self, text: &str) -> Option<String> {
-        self.query("rest", text).unwrap_or_default()
     }
 
     /// Where the last word of the text begins, in characters, and its completions.
@@ -138,7 +134,10 @@ impl Remote {
             tokio::select! {
                 biased;
                 ended = &mut call => return ended,
-                _ = interrupts.recv() => presses += 1,
+                _ = interrupts.recv() => {
+                    presses += 1;
+                    typed_ahead::discard();
+                }
                 () = self.interrupted_input.notified() => presses += 1,
                 Some(_) = passing.next() => continue,
                 () = async { hint.as_mut().expect("it is there").await }, if hint.is_some() => {

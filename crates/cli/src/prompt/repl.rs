@@ -13,6 +13,7 @@ use super::highlight::Python;
 use super::remote::Remote;
 use super::screen::Screen;
 use super::session_output::SessionOutput;
+use super::source::continuation;
 use super::traceback;
 use crate::color::{ERROR, FAINT, paint};
 use crate::context::Context;
@@ -40,10 +41,7 @@ pub(crate) fn run(
         completer: Box::new(Names(remote.clone())),
         highlighter: Box::new(Python),
         hinter: Box::new(DefaultHinter::default().with_style(FAINT)),
-        continuation: {
-            let remote = remote.clone();
-            Arc::new(move |text| remote.continuation(text))
-        },
+        continuation: Arc::new(continuation),
     };
     let mut lines =
         LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors).with_output_above(&output.above);

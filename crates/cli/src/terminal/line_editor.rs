@@ -16,12 +16,14 @@ use reedline::{
 };
 
 use super::above_line::{AboveLine, LOOK_INTERVAL};
-use super::detect::is_dumb;
+use super::detect::{count_as_dumb, counts_as_dumb, is_dumb};
 use super::read_line::ReadLine;
 use super::terminal_input::{TerminalInput, read_line};
+use super::typed_ahead;
 
 const COMPLETION: &str = "completion";
 const MAX_HISTORY: usize = 5000;
+const NO_ANSWER: &str = "note: the terminal does not say where its cursor is, so lines are read without completion and history from here on";
 
 /// For an incomplete line the indentation of its next line, else none.
 pub(crate) type ContinuationIndent = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -90,53 +92,114 @@ impl LineEditor {
         self
     }
 
-    /// Reads a line, or several if the first is incomplete; `more` is the prompt of the further ones.
+    /// Reads a line, or several if the first is incomplete; `more` is the prompt of the further ones. What was typed before comes first.
     pub(crate) fn read(&mut self, prompt: &str, more: &str) -> io::Result<ReadLine> {
-        let Some(editor) = &mut self.editor else { return self.read_plainly(prompt, more) };
-        let prompt = Prompts { prompt, more };
-        loop {
-            let line = match &self.above {
-                Some(above) => above.while_editing(|| editor.read_line(&prompt)),
-                None => editor.read_line(&prompt),
+        let prompts = Prompts { prompt, more };
+        let (mut has_failed, mut waits_whole) = (false, false);
+        while let Some(editor) = self.editor.take() {
+            typed_ahead::take_from_terminal();
+            let (typed, is_whole) = match waits_whole {
+                true => (String::new(), true), // as the editor has it already
+                false => self.typed(editor.current_buffer_contents()),
             };
-            return Ok(match line? {
-                Signal::Success(line) => {
-                    let _ = editor.sync_history();
-                    ReadLine::Line(line)
-                }
-                Signal::CtrlC => ReadLine::Interrupted,
-                Signal::CtrlD => ReadLine::EndOfInput,
-                Signal::ExternalBreak(_) => {
+            let mut editor = editor.with_immediately_accept(is_whole);
+            if !typed.is_empty() {
+                editor.run_edit_commands(&[EditCommand::InsertString(typed)]);
+            }
+            let read = match &self.above {
+                Some(above) => above.while_editing(|| editor.read_line(&prompts)),
+                None => editor.read_line(&prompts),
+            };
+            typed_ahead::take_from_editor();
+            match read {
+                Ok(Signal::ExternalBreak(_)) => {
                     let indent = std::mem::take(&mut *self.next.indent.lock().unwrap_or_else(PoisonError::into_inner));
-                    editor.run_edit_commands(&[EditCommand::InsertString(indent)]);
-                    continue;
+                    typed_ahead::take_from_terminal();
+                    if !typed_ahead::has_own_indent() {
+                        editor.run_edit_commands(&[EditCommand::InsertString(indent)]); // what comes has its own
+                    }
                 }
-                _ => continue,
-            });
+                Ok(signal @ (Signal::Success(_) | Signal::CtrlC | Signal::CtrlD)) => {
+                    let _ = editor.sync_history();
+                    self.editor = Some(editor);
+                    return Ok(match signal {
+                        Signal::Success(line) => ReadLine::Line(line),
+                        Signal::CtrlC => ReadLine::Interrupted,
+                        _ => ReadLine::EndOfInput,
+                    });
+                }
+                Ok(_) => {}
+                // Behind much text the terminal's answer comes late.
+                Err(_) if !has_failed && typed_ahead::has_line() => (has_failed, waits_whole) = (true, is_whole),
+                Err(_) => {
+                    count_as_dumb();
+                    eprintln!("{NO_ANSWER}");
+                    let begun = editor.current_buffer_contents().to_owned();
+                    return self.read_plainly(&prompts, &begun, is_whole);
+                }
+            }
+            self.editor = Some(editor);
         }
+        self.read_plainly(&prompts, "", false)
     }
 
-    fn read_plainly(&self, prompt: &str, more: &str) -> io::Result<ReadLine> {
+    /// What was typed ahead of a text, and whether the text is whole with it.
+    fn typed(&self, begun: &str) -> (String, bool) {
+        let mut typed = String::new();
+        while let Some(line) = typed_ahead::line() {
+            typed.push_str(&line);
+            if self.is_whole(&format!("{begun}{typed}")) {
+                return (typed, true);
+            }
+            typed.push('\n');
+        }
+        typed.push_str(&typed_ahead::rest());
+        (typed, false)
+    }
+
+    fn is_whole(&self, text: &str) -> bool {
+        self.continuation.as_ref().is_none_or(|continuation| continuation(text).is_none())
+    }
+
+    /// Reads on behind the text that was begun.
+    fn read_plainly(&self, prompts: &Prompts<'_>, begun: &str, is_whole: bool) -> io::Result<ReadLine> {
         let terminal = TerminalInput::visible();
-        let mut text = String::new();
-        let mut shown = prompt;
+        let mut text = begun.to_owned();
+        print!("{}{}", prompts.prompt, begun.replace('\n', &format!("\n{}", prompts.more)));
+        if is_whole {
+            println!();
+            return Ok(ReadLine::Line(text));
+        }
         loop {
-            print!("{shown}");
-            io::stdout().flush()?;
-            let read = match &terminal {
-                Some(terminal) => read_line(terminal.reader()?),
-                None => stdin_line()?,
-            };
-            let ReadLine::Line(line) = read else {
-                println!();
-                return Ok(read);
+            let line = match typed_ahead::line() {
+                Some(line) => {
+                    println!("{line}");
+                    line
+                }
+                None => {
+                    let rest = typed_ahead::rest();
+                    print!("{rest}");
+                    io::stdout().flush()?;
+                    let read = match &terminal {
+                        Some(terminal) => read_line(terminal.reader()?),
+                        None => stdin_line()?,
+                    };
+                    match read {
+                        ReadLine::Line(line) if counts_as_dumb() => rest + &typed_ahead::plain(&line),
+                        ReadLine::Line(line) => rest + &line,
+                        ended => {
+                            println!();
+                            return Ok(ended);
+                        }
+                    }
+                }
             };
             text.push_str(&line);
-            if self.continuation.as_ref().is_none_or(|continuation| continuation(&text).is_none()) {
+            if self.is_whole(&text) {
                 return Ok(ReadLine::Line(text));
             }
             text.push('\n');
-            shown = more;
+            print!("{}", prompts.more);
         }
     }
 }
@@ -183,10 +246,8 @@ struct Unfinished {
 impl Validator for Unfinished {
     fn validate(&self, line: &str) -> ValidationResult {
         let Some(indent) = (self.continuation)(line) else { return ValidationResult::Complete };
-        if !indent.is_empty() {
-            *self.next.indent.lock().unwrap_or_else(PoisonError::into_inner) = indent;
-            self.next.wanted.store(true, Ordering::Relaxed);
-        }
+        *self.next.indent.lock().unwrap_or_else(PoisonError::into_inner) = indent;
+        self.next.wanted.store(true, Ordering::Relaxed); // also since more lines of a paste may lie in the terminal
         ValidationResult::Incomplete
     }
 }

@@ -12,3 +12,4 @@ pub(crate) mod select;
 pub(crate) mod shell_words;
 pub(crate) mod subprocess;
 pub(crate) mod terminal_input;
+pub(crate) mod typed_ahead;

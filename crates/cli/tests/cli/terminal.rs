@@ -38,6 +38,13 @@ pub(crate) struct Terminal {
     reader: Option<JoinHandle<()>>,
 }
 
+/// When the terminal says where its cursor is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answering {
+    AtOnce,
+    WhenTold,
+}
+
 #[derive(Default)]
 struct Shown {
     state: Mutex<State>,
@@ -71,7 +78,16 @@ impl vt100::Callbacks for Answers {
 
 impl Terminal {
     /// Runs a command on a terminal of its own.
-    pub(crate) fn run(mut command: Command) -> Terminal {
+    pub(crate) fn run(command: Command) -> Terminal {
+        Terminal::start(command, Answering::AtOnce)
+    }
+
+    /// The same, on a terminal that does not say where its cursor is before [`answer`](Terminal::answer).
+    pub(crate) fn silent(command: Command) -> Terminal {
+        Terminal::start(command, Answering::WhenTold)
+    }
+
+    fn start(mut command: Command, answering: Answering) -> Terminal {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -103,9 +119,16 @@ impl Terminal {
         let shown = Arc::new(Shown::default());
         let reader = std::thread::spawn({
             let (screen, keys) = (keys.try_clone().unwrap(), shown.clone());
-            move || watch(screen, &keys)
+            move || watch(screen, &keys, answering)
         });
         Terminal { keys, child, shown, reader: Some(reader) }
+    }
+
+    /// Answers what it was asked.
+    pub(crate) fn answer(&mut self) {
+        let answers = std::mem::take(&mut self.shown.state.lock().unwrap().parser.callbacks_mut().0);
+        assert!(!answers.is_empty(), "it was asked nothing");
+        self.keys.write_all(&answers).unwrap();
     }
 
     pub(crate) fn pid(&self) -> u64 {
@@ -225,14 +248,17 @@ impl Drop for Terminal {
 }
 
 /// Shows what comes until the other end is closed.
-fn watch(mut terminal: File, shown: &Shown) {
+fn watch(mut terminal: File, shown: &Shown, answering: Answering) {
     let mut buffer = [0; 4096];
     loop {
         let read = terminal.read(&mut buffer).unwrap_or(0); // EIO when nobody has the other end open
         let mut state = shown.state.lock().unwrap();
         state.parser.process(&buffer[..read]);
         state.ended = read == 0;
-        let answers = std::mem::take(&mut state.parser.callbacks_mut().0);
+        let answers = match answering {
+            Answering::AtOnce => std::mem::take(&mut state.parser.callbacks_mut().0),
+            Answering::WhenTold => Vec::new(),
+        };
         drop(state);
         shown.changed.notify_all();
         if read == 0 {

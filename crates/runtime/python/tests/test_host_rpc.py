@@ -4,6 +4,7 @@ import time
 import unittest
 from unittest import mock
 
+import beep_python
 from beep_python import _host_rpc, _wire
 from beep_python._interrupts import InterruptGate
 
@@ -213,3 +214,29 @@ class Shield(unittest.TestCase):
         self.assertEqual(came, [(RESULT, b"7")])
         self.assertIsNone(self.link.reader)
         self.assertEqual(self.gate.deferrals, 0)
+
+
+class Arguments(unittest.TestCase):
+    """Of the management classes: what is wrong is named, before the host is asked."""
+
+    def test_wrong_ones_are_named(self):
+        manager, runtimes = beep_python.VenvManager(), beep_python.PythonRuntimeManager()
+        for call, name in (
+            (lambda: manager.create(5), "'name' must be text, not int"),
+            (lambda: manager.create(None), "'name' must be text, not NoneType"),
+            (lambda: manager.install("a", 5), "'packages' must be text, not int"),
+            (lambda: manager.install("a", ["numpy"]), "'packages' must be text, not list"),
+            (lambda: manager.install("a", "b", progress=1), "'progress' must be callable or None, not int"),
+            (lambda: manager.ensure_provider_environment("a", 3), "'model_id' must be text or None, not int"),
+            (lambda: manager.ensure_engine_environment(b"a"), "'engine' must be text, not bytes"),
+            (lambda: manager.mark_feature("a", 1), "'feature' must be text, not int"),
+            (lambda: manager.track_package("a", "b", 2), "'package' must be text, not int"),
+            (lambda: manager.lock("a", 7), "'file' must be a path or None, not int"),
+            (lambda: manager.clone("a", 1), "'to' must be text, not int"),
+            (lambda: manager.repair("a", 3.12), "'python' must be text or None, not float"),
+            (lambda: runtimes.use(3), "'name' must be text, not int"),
+            (lambda: runtimes.install(3.12), "'version' must be text or None, not float"),
+        ):
+            with self.subTest(name=name), self.assertRaises(TypeError) as caught:
+                call()
+            self.assertEqual(str(caught.exception), name)

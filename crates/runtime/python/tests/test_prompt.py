@@ -23,58 +23,6 @@ class PromptTest(TestCase):
         self.prompt = Prompt()
 
 
-class Rest(PromptTest):
-    def test_what_can_be_run(self):
-        for source in (
-            "",
-            "1 + 1",
-            "x = 1",
-            "x = (1,\n     2)",
-            "'''\n  text'''",
-            "def f():\n    return 1\n",
-            "def f():\n    return 1\n    ",
-            "for n in a:\n    n\nelse:\n    m\n",
-            "x = 1\ny = 2",
-            "x = 1\ndef f(): pass\n",
-            "def f():\n    pass\n\nf()",
-            "await thing()",
-            "x = 1\nawait thing()",
-            "# a comment",
-            "if x: y\n",
-            "class A: pass\n",
-        ):
-            with self.subTest(source=source):
-                self.assertIsNone(self.prompt.rest(source))
-
-    def test_what_is_wrong_is_run_to_say_so(self):
-        for source in ("1 +* 2", "x = 1\ny z", ")", "  x", "'abc", "x = 1\n  y", "return 1 1", "\0"):
-            with self.subTest(source=source):
-                self.assertIsNone(self.prompt.rest(source))
-
-    def test_what_needs_more(self):
-        for source, indent in (
-            ("def f():", "    "),
-            ("def f():  # why", "    "),
-            ("def f():\n    x = 1", "    "),
-            ("def f():\n    if x:", "        "),
-            ("def f():\n    if x:\n        return 1", "    "),
-            ("def f():\n    return 1", ""),
-            ("if x: y", ""),
-            ("x = (", "    "),
-            ("x = (1,", ""),
-            ("x = '''", ""),
-            ("def f():\n    '''text", ""),
-            ("x = 1\nfor y in z:", "    "),
-            ("x = 1\nfor y in z:\n    y", "    "),
-            ("@thing", ""),
-            ("a = 1 + \\", ""),
-            ("try:\n    x\nexcept E:", "    "),
-            ("async with a as b:", "    "),
-        ):
-            with self.subTest(source=source):
-                self.assertEqual(self.prompt.rest(source), indent)
-
-
 class Completion(PromptTest):
     def complete(self, before):
         start, names = self.prompt.complete(before)
