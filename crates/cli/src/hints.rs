@@ -165,6 +165,14 @@ fn packages(error: &PackageError) -> Option<String> {
         PackageError::Unavailable { .. } => {
             "`beep-python venv uninstall NAME PACKAGE` gives it up; `beep-python venv repair NAME` tries again".into()
         }
+        PackageError::NotRemovable { environment, repairable: true, .. } => format!(
+            "`beep-python venv repair {environment}` installs it again, then it can be removed; without it, remove its files \
+             by hand"
+        ),
+        PackageError::NotRemovable { folder, .. } => format!(
+            "install it again with --reinstall, or remove its files beside {} by hand",
+            sh_quote(&folder.to_string_lossy())
+        ),
         PackageError::NotALock { .. } => "`beep-python venv lock NAME` writes one".into(),
         PackageError::Refused { stderr_tail, .. } if is_certificate_error(stderr_tail) => CERTIFICATES.into(),
         PackageError::Refused { stderr_tail, .. } if stderr_tail.contains("No space left on device") => {

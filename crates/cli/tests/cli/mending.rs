@@ -215,3 +215,86 @@ fn what_sitecustomize_prints_is_no_damage() {
     let installed = from(&index, &home, "pip", &["venv", "install", "mine", "alpha"]);
     assert_eq!(installed.stdout, "Installed into mine: alpha 1.0\n", "{installed:?}");
 }
+
+/// The ways in which the list of a package's files is lost.
+fn damaged_records() -> Vec<(&'static str, Box<dyn Fn(&PathBuf)>)> {
+    let half = |list: &PathBuf| {
+        let text = fs::read(list).unwrap();
+        fs::write(list, &text[..text.len() / 2]).unwrap();
+    };
+    vec![
+        ("missing", Box::new(|list| fs::remove_file(list).unwrap())),
+        ("incomplete", Box::new(|list| fs::write(list, "").unwrap())),
+        ("incomplete", Box::new(half)),
+        ("incomplete", Box::new(|list| fs::write(list, b"\xff\xfe\0garbage").unwrap())),
+    ]
+}
+
+#[test]
+fn package_without_its_list_of_files_is_not_claimed_to_be_removed_but_repaired() {
+    for tool in tools() {
+        let index = Index::of(&["alpha", "beta"]);
+        let home = TestHome::with_runtime();
+        let done = |arguments: &[&str]| from(&index, &home, tool, arguments);
+        for (reason, damage) in damaged_records() {
+            done(&["venv", "create", "mine", "--with", "alpha", "--with", "beta"]);
+            let site = site_packages(&home, "mine");
+            damage(&site.join("alpha-1.0.dist-info/RECORD"));
+            let status = home.run(&["venv", "status", "mine"]);
+            let says = reason;
+            assert!(status.code == Some(1) && status.stdout.contains(says), "{tool} {reason}: {status:?}");
+            assert!(status.stdout.contains("of alpha 1.0"), "{status:?}");
+
+            let removed = done(&["venv", "uninstall", "mine", "alpha", "beta"]);
+            assert_eq!((removed.code, &*removed.stdout), (Some(1), ""), "{tool} {reason}: {removed:?}");
+            let error = "alpha 1.0 cannot be removed from mine: the RECORD is ";
+            assert!(removed.stderr.contains(error) && removed.stderr.contains(reason), "{removed:?}");
+            assert!(removed.stderr.contains("beep-python venv repair mine"), "{removed:?}");
+            assert!(site.join("alpha.py").exists() && site.join("beta.py").exists(), "nothing is half removed");
+
+            let repaired = done(&["venv", "repair", "mine"]);
+            assert_eq!(repaired.code, Some(0), "{tool} {reason}: {repaired:?}");
+            assert!(repaired.stdout.contains("Installed into mine: alpha 1.0\n"), "{repaired:?}");
+            assert_eq!(home.json(&["venv", "status", "mine"])["state"], "healthy");
+            let removed = done(&["venv", "uninstall", "mine", "alpha", "beta"]);
+            assert_eq!(removed.code, Some(0), "{removed:?}");
+            assert!(!site.join("alpha.py").exists() && !site.join("beta.py").exists());
+            home.success(&["venv", "delete", "mine", "--yes"]);
+        }
+    }
+}
+
+#[test]
+fn what_was_changed_in_place_is_noticed_and_had_again() {
+    for tool in tools() {
+        let index = Index::of(&["alpha", "beta"]);
+        let home = TestHome::with_runtime();
+        let done = |arguments: &[&str]| from(&index, &home, tool, arguments);
+        done(&["venv", "create", "mine", "--with", "alpha", "--with", "beta"]);
+        let site = site_packages(&home, "mine");
+        let module = site.join("alpha.py");
+        let whole = fs::read_to_string(&module).unwrap();
+        // With uv, each of these changes the file in uv's cache too, since it is the same file.
+        let changes = [("", true), ("version = '1.0'\n", true), (&*whole.replace("1.0", "9.9"), false)];
+        for (changed, is_seen_by_size) in changes {
+            fs::write(&module, changed).unwrap();
+            let status = home.run(&["venv", "status", "mine"]);
+            let says = status.stdout.contains("files differ from the RECORD of alpha 1.0");
+            assert_eq!((status.code == Some(1), says), (is_seen_by_size, is_seen_by_size), "{tool}: {status:?}");
+            let repaired = done(&["venv", "repair", "mine"]);
+            assert_eq!(repaired.code, Some(0), "{tool} {changed:?}: {repaired:?}");
+            assert!(repaired.stdout.ends_with("Installed into mine: alpha 1.0\n"), "{tool}: {repaired:?}");
+            assert_eq!(fs::read_to_string(&module).unwrap(), whole, "{tool} {changed:?}");
+            assert_eq!(done(&["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
+            // Also for those that are made from the cache.
+            done(&["venv", "create", "other", "--with", "alpha"]);
+            assert_eq!(fs::read_to_string(site_packages(&home, "other").join("alpha.py")).unwrap(), whole, "{tool}");
+            home.success(&["venv", "delete", "other", "--yes"]);
+        }
+        // What Python compiles, and what nobody listed, is no damage.
+        fs::create_dir_all(site.join("__pycache__")).unwrap();
+        fs::write(site.join("__pycache__/alpha.cpython-399.pyc"), "x").unwrap();
+        fs::write(site.join("own.py"), "x").unwrap();
+        assert_eq!(done(&["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
+    }
+}

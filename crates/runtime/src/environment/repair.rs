@@ -9,7 +9,9 @@ use super::error::EnvironmentError;
 use super::layout;
 use super::manager::VenvManager;
 use super::package::check::unmet;
+use super::package::damage::{Comparing, damaged};
 use super::package::install::Installed;
+use super::package::installed::Package;
 use super::package::journal::{Journal, lock_by_name};
 use super::package::requirement::Requirements;
 use super::record::{self, EnvironmentRecord};
@@ -60,6 +62,14 @@ impl VenvManager {
         };
         let mended = self.install_holding(&lock, &environment, &Requirements::default(), true).map_err(failed)?;
         add(&mut installed, mended);
+        // uv's files are links into its cache: what changed a file in place changed it there too, for all environments.
+        let still = damaged(&environment.site_packages, Comparing::Hashes).into_iter().map(|damaged| damaged.package);
+        let still: Vec<Package> = still.chain(installed.owed.iter().map(|owed| owed.package.clone())).collect();
+        if !still.is_empty() && self.forget_cached(&lock, &environment, &still) {
+            let again = self.install_holding(&lock, &environment, &Requirements::default(), true).map_err(failed)?;
+            installed.changed.retain(|package| !again.changed.contains(package));
+            add(&mut installed, again);
+        }
         let absent = unmet(&environment).into_iter().filter(|unmet| unmet.installed.is_none());
         let absent = Requirements::new(absent.map(|unmet| unmet.requirement)).map_err(failed)?;
         if !absent.is_empty() {

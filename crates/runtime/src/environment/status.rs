@@ -1,5 +1,6 @@
 //! The state of an environment.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use super::environment::Environment;
 use super::error::EnvironmentError;
 use super::manager::VenvManager;
 use super::package::check::unmet;
+use super::package::damage::{Comparing, Damage, Damaged, damaged};
 use super::package::installed::{self, Package};
 use super::package::journal::{self, Journal};
 use super::record::{self, EnvironmentRecord};
@@ -57,7 +59,7 @@ pub enum EnvironmentState {
         /// What happened.
         reason: String,
     },
-    /// Files of some of its packages are missing or truncated.
+    /// Some of its packages lack files, or have others than their list of files says; or that list is lost.
     PackagesDamaged {
         /// What is wrong.
         reason: String,
@@ -182,14 +184,9 @@ pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentSt
     if let (EnvironmentState::Healthy | EnvironmentState::PackagesDamaged { .. }, Some(library)) =
         (&status.state, layout::library(path))
     {
-        let named = |damaged: installed::Damaged| format!("{} {}", damaged.package.name, damaged.package.version);
-        let found: Vec<String> = installed::damaged(&library, false).into_iter().map(named).collect();
-        match &mut status.state {
-            _ if found.is_empty() => {}
-            state => {
-                let reason = format!("files are missing of {}", found.join(", "));
-                *state = EnvironmentState::PackagesDamaged { reason, damaged: found };
-            }
+        let found = damaged(&library, Comparing::Sizes);
+        if !found.is_empty() {
+            status.state = packages_damaged(&found);
         }
     }
     if let Ok(environment) = Environment::at(path.into(), name.into(), status.record.clone()) {
@@ -197,6 +194,18 @@ pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentSt
     }
     status.measure();
     status
+}
+
+/// The state with these damaged packages, by what is wrong with them.
+fn packages_damaged(found: &[Damaged]) -> EnvironmentState {
+    let named = |damaged: &Damaged| format!("{} {}", damaged.package.name, damaged.package.version);
+    let mut damages: BTreeMap<Damage, Vec<String>> = BTreeMap::new();
+    found.iter().for_each(|damaged| damages.entry(damaged.damage).or_default().push(named(damaged)));
+    let reasons = damages.into_iter().map(|(damage, of)| format!("{damage} of {}", of.join(", ")));
+    EnvironmentState::PackagesDamaged {
+        reason: reasons.collect::<Vec<_>>().join("; "),
+        damaged: found.iter().map(named).collect(),
+    }
 }
 
 /// Whether a change of packages was interrupted. One that is still in progress does not count.

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::damage::Damaged;
 use super::files::remove_files;
-use super::installed::{Damaged, by_name, normal, recorded};
+use super::installed::{by_name, normal, recorded};
 use crate::environment::environment::Environment;
 use crate::platform::{FileError, failed_to};
 

@@ -106,6 +106,20 @@ pub enum PackageError {
         /// Why.
         reason: String,
     },
+    /// A package without a usable list of its files cannot be removed. Nothing was removed.
+    #[error("{package} cannot be removed from {environment}: {reason}")]
+    NotRemovable {
+        /// Its name and version: `numpy 2.1.0`.
+        package: String,
+        /// The environment's name.
+        environment: String,
+        /// Its `dist-info` folder.
+        folder: PathBuf,
+        /// What is wrong with the list.
+        reason: String,
+        /// Whether it is an environment of the home, which can be repaired.
+        repairable: bool,
+    },
     /// The installed packages cannot be locked.
     #[error("the packages of {} cannot be locked: {reason}", path.display())]
     NotLocked {

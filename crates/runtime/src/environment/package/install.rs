@@ -1,17 +1,24 @@
 //! Installing required packages that are missing.
 
+use std::process::Command;
+use std::time::Duration;
+
 use super::aside::Aside;
 use super::check::{CheckDepth, CheckResult, check};
+use super::damage::{Comparing, Damaged, damaged};
 use super::error::PackageError;
 use super::files::Contents;
-use super::installed::{Damaged, Package, damaged, installed, normal, replaced, stamped};
+use super::installed::{Package, installed, normal, replaced, stamped};
 use super::journal::{Journal, lock};
 use super::requirement::Requirements;
 use super::scratch::Scratch;
 use super::tool::{Tool, Work};
 use crate::environment::environment::Environment;
 use crate::environment::manager::VenvManager;
-use crate::platform::{FileLock, error_chain};
+use crate::platform::{FileLock, error_chain, run_tool};
+
+/// Newer uvs wait while another one works with the cache.
+const CLEAN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The outcome of an installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,8 +102,24 @@ impl VenvManager {
         mend: bool,
     ) -> Result<Installed, PackageError> {
         let scratch = Scratch::begin(&environment.path)?;
-        let change = Change { manager: self, lock, environment, wanted, scratch: &scratch };
+        let comparing = if mend { Comparing::Hashes } else { Comparing::Sizes };
+        let change = Change { manager: self, lock, environment, wanted, scratch: &scratch, comparing };
         change.run(mend)
+    }
+
+    /// Removes packages from uv's cache, so that they are fetched again; false where that is not uv's, or fails.
+    pub(in crate::environment) fn forget_cached(
+        &self,
+        lock: &FileLock,
+        environment: &Environment,
+        packages: &[Package],
+    ) -> bool {
+        let Ok(Tool::Uv(uv)) = Tool::find(self.home(), self.package_settings(), environment) else { return false };
+        let mut command = Command::new(uv);
+        command.args(["cache", "clean", "--quiet"]).args(packages.iter().map(|package| normal(&package.name)));
+        command.envs(&self.package_settings().variables);
+        let done = run_tool(Some(lock), &mut command, CLEAN_TIMEOUT, &mut |_| ());
+        done.map_err(|error| tracing::warn!("{}", error_chain(&error))).is_ok()
     }
 }
 
@@ -107,6 +130,7 @@ struct Change<'a> {
     environment: &'a Environment,
     wanted: &'a Requirements,
     scratch: &'a Scratch,
+    comparing: Comparing,
 }
 
 impl Change<'_> {
@@ -116,7 +140,7 @@ impl Change<'_> {
         Aside::recover(environment);
         let journal = Journal::read(environment);
         let damaged = match mend || journal.is_some() {
-            true => damaged(site_packages, journal.is_some()),
+            true => damaged(site_packages, self.comparing),
             false => Vec::new(),
         };
         let is_damaged = |package: &Package| damaged.iter().any(|damaged| is_same(&damaged.package, package));
@@ -132,7 +156,8 @@ impl Change<'_> {
             .filter(|package| !whole.iter().any(|whole| is_same(whole, package)) && !self.replaces(package))
             .collect();
         for damaged in &damaged {
-            tracing::warn!("{} in {} is damaged", damaged.package.name, environment.path.display());
+            let Damaged { package, damage, .. } = damaged;
+            tracing::warn!("{} in {} is damaged: {damage}", package.name, environment.path.display());
         }
 
         journal.open(environment)?;
@@ -141,7 +166,7 @@ impl Change<'_> {
             Ok(tool) => tool,
             Err(error) if lost.is_empty() => {
                 // Otherwise the tool had begun to replace packages.
-                if installed(site_packages) == whole && self::damaged(site_packages, false).is_empty() {
+                if installed(site_packages) == whole && self::damaged(site_packages, self.comparing).is_empty() {
                     Journal::close(environment)?;
                 }
                 return Err(error);
@@ -149,7 +174,7 @@ impl Change<'_> {
             Err(error) => {
                 let tool = self.install_each(&journal, &lost, &damaged, error, &mut owed)?;
                 let there = installed(site_packages);
-                let broken = self::damaged(site_packages, false);
+                let broken = self::damaged(site_packages, self.comparing);
                 let is_whole = |owed: &OwedPackage| {
                     let same = |package: &Package| is_same(package, &owed.package);
                     there.iter().any(same) && !broken.iter().any(|damaged| same(&damaged.package))
@@ -246,8 +271,9 @@ impl Change<'_> {
         let names: Vec<String> = self.wanted.names();
         let is_wanted = |damaged: &&Damaged| names.contains(&normal(&damaged.package.name)) && damaged.folder.exists();
         let still: Vec<&Damaged> = damaged.iter().filter(is_wanted).collect();
-        let broken = self::damaged(&self.environment.site_packages, true);
-        let aside = Aside::take(self.environment, still.into_iter().filter(|damaged| broken.contains(damaged)))?;
+        let broken = self::damaged(&self.environment.site_packages, self.comparing);
+        let is_broken = |damaged: &&Damaged| broken.iter().any(|broken| broken.folder == damaged.folder);
+        let aside = Aside::take(self.environment, still.into_iter().filter(is_broken))?;
         let options = &self.manager.package_settings().options;
         match check(self.environment, self.wanted, options.depth()) {
             CheckResult::Satisfied(_) if !options.needs_tool() => Ok(last),

@@ -85,36 +85,11 @@ pub(super) fn read(metadata: &Path) -> Option<Metadata> {
     Some(Metadata { package: Package { name: name?, version: version? }, requires })
 }
 
-/// A damaged package.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::environment) struct Damaged {
-    /// Its `dist-info` folder.
-    pub(super) folder: PathBuf,
-    /// Its name and version, from the folder's name.
-    pub(in crate::environment) package: Package,
-}
-
-/// The packages with missing files. With `sizes`, also those with a file of the wrong size, as after a death in the
-/// middle of a copy.
-pub(in crate::environment) fn damaged(site_packages: &Path, sizes: bool) -> Vec<Damaged> {
-    let is_damaged = |folder: &PathBuf| {
-        read(&folder.join("METADATA")).is_none()
-            || fs::read_to_string(folder.join("RECORD"))
-                .map_or(sizes, |record| record.lines().any(|line| !is_whole(site_packages, line, sizes)))
-    };
-    let described = |folder: PathBuf| {
-        let (name, version) = folder.file_name()?.to_str()?.strip_suffix(".dist-info")?.split_once('-')?;
-        let package = Package { name: name.into(), version: version.into() };
-        Some(Damaged { folder, package })
-    };
-    folders(site_packages).filter(is_damaged).filter_map(described).collect()
-}
-
 /// A line of a RECORD: `path,hash,size`.
 pub(super) struct Recorded {
     /// Relative to `site-packages`.
     pub(super) path: String,
-    /// Files without a hash may be missing.
+    /// Empty for files that may change or be missing, such as compiled ones.
     pub(super) hash: String,
     pub(super) size: Option<u64>,
 }
@@ -126,48 +101,14 @@ pub(super) fn recorded(line: &str) -> Option<Recorded> {
         Some(quoted) => quoted.replace("\"\"", "\""),
         None => path.to_owned(),
     };
-    Some(Recorded { path, hash: hash.into(), size: size.parse().ok() })
+    // What is cut within a quoted path has commas too.
+    let size = if size.is_empty() { None } else { Some(size.parse().ok()?) };
+    Some(Recorded { path, hash: hash.into(), size })
 }
 
-/// Whether the file of a RECORD line is intact.
-fn is_whole(site_packages: &Path, line: &str, sizes: bool) -> bool {
-    let Some(file) = recorded(line).filter(|file| !file.hash.is_empty()) else { return true };
-    let Ok(metadata) = fs::metadata(site_packages.join(file.path)) else { return false };
-    !sizes || file.size.is_none_or(|size| size == metadata.size())
-}
-
-fn folders(site_packages: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn folders(site_packages: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(site_packages).into_iter().flatten().flatten();
     entries
         .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.ends_with(".dist-info")))
         .map(|entry| entry.path())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_package_with_a_lost_or_cut_file_is_damaged() {
-        let folder = tempfile::tempdir().unwrap();
-        let site = folder.path();
-        let make = |name: &str, record: &str| {
-            let folder = site.join(format!("{name}-1.0.dist-info"));
-            fs::create_dir(&folder).unwrap();
-            fs::write(folder.join("METADATA"), format!("Name: {name}\nVersion: 1.0\n")).unwrap();
-            fs::write(folder.join("RECORD"), record).unwrap();
-        };
-        fs::write(site.join("here,it is.py"), "12345").unwrap();
-        make("whole", "\"here,it is.py\",sha256=x,5\n__pycache__/gone.pyc,,\nwhole-1.0.dist-info/RECORD,,\n");
-        make("cut", "\"here,it is.py\",sha256=x,6\n");
-        make("lost", "gone.py,sha256=x,5\n");
-        fs::create_dir(site.join("blank-2.0.dist-info")).unwrap();
-        let names = |sizes| {
-            let mut names: Vec<_> = damaged(site, sizes).into_iter().map(|damaged| damaged.package.name).collect();
-            names.sort();
-            names
-        };
-        assert_eq!(names(false), ["blank", "lost"]);
-        assert_eq!(names(true), ["blank", "cut", "lost"]);
-    }
 }

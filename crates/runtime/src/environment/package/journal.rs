@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::damage::{Comparing, damaged};
 use super::error::PackageError;
-use super::installed::{Package, by_name, damaged, normal};
+use super::installed::{Package, by_name, normal};
 use super::origin::Origin;
 use super::progress::PackageProgress;
 use crate::environment::environment::Environment;
@@ -83,7 +84,7 @@ impl Journal {
     pub(super) fn is_fulfilled(&self, environment: &Environment) -> bool {
         let found = by_name(&environment.site_packages);
         self.packages.iter().all(|package| found.contains_key(&normal(&package.name)))
-            && damaged(&environment.site_packages, true).is_empty()
+            && damaged(&environment.site_packages, Comparing::Sizes).is_empty()
     }
 
     /// The journal of a change that is in progress or was interrupted.

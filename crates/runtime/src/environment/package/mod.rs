@@ -2,6 +2,7 @@
 
 mod aside;
 pub(super) mod check;
+pub(super) mod damage;
 pub(super) mod dependencies;
 pub(super) mod error;
 mod files;

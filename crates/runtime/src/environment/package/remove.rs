@@ -1,11 +1,11 @@
 //! Uninstalling packages, without a tool.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::aside::Aside;
 use super::check::requirers;
+use super::damage::{damage_of_record, named};
 use super::error::PackageError;
 use super::files::remove_package;
 use super::installed::{Package, by_name, installed, normal, read};
@@ -13,7 +13,6 @@ use super::journal::{Journal, lock};
 use super::requirement::Requirements;
 use crate::environment::environment::Environment;
 use crate::environment::manager::VenvManager;
-use crate::platform::failed_to;
 
 /// The outcome of a removal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,8 +57,7 @@ impl VenvManager {
         let folders: Vec<&PathBuf> = there.iter().map(|name| &found[*name]).collect();
         // Check first: a package without its list of files cannot be removed.
         for folder in &folders {
-            let list = folder.join("RECORD");
-            fs::metadata(&list).map_err(failed_to("read", &list))?;
+            check_removable(self, environment, folder)?;
         }
         let stay = stay.into_iter().filter(|package| !names.contains(&normal(&package.name)));
         let next = match journal.clone() {
@@ -81,6 +79,23 @@ impl VenvManager {
         tracing::info!(environment = environment.name, packages = removed.packages.len(), "packages removed");
         Ok(removed)
     }
+}
+
+/// Refuses a package whose list of files is lost, as uv and pip do: its modules would stay, and could still be imported.
+pub(super) fn check_removable(
+    manager: &VenvManager,
+    environment: &Environment,
+    folder: &Path,
+) -> Result<(), PackageError> {
+    let Some(damage) = damage_of_record(folder) else { return Ok(()) };
+    let package = named(folder).map(|package| format!("{} {}", package.name, package.version));
+    Err(PackageError::NotRemovable {
+        package: package.unwrap_or_else(|| folder.display().to_string()),
+        environment: environment.name.clone(),
+        folder: folder.to_owned(),
+        reason: damage.to_string(),
+        repairable: manager.is_own(environment),
+    })
 }
 
 /// The normalized name. Rejects anything but a name.

@@ -6,12 +6,14 @@ use std::process::Command;
 
 use super::aside::Aside;
 use super::check::unmet;
+use super::damage::{Comparing, damaged};
 use super::error::PackageError;
 use super::files::{Contents, remove_package};
-use super::installed::{Package, by_name, damaged, installed, normal, replaced, stamped};
+use super::installed::{Package, by_name, installed, normal, replaced, stamped};
 use super::journal::{Journal, lock};
 use super::lock::write;
 use super::pylock::Lock;
+use super::remove::check_removable;
 use super::requirement::Requirements;
 use super::requirements_file::RequirementsFile;
 use super::scratch::Scratch;
@@ -55,7 +57,7 @@ impl VenvManager {
         let before = installed(site_packages);
         // From here on, the lock decides what must be installed.
         Journal::default().open(environment)?;
-        let broken = damaged(site_packages, interrupted);
+        let broken = damaged(site_packages, Comparing::Sizes);
         let aside = Aside::take(environment, broken.iter())?;
         let whole = stamped(site_packages);
         let contents = Contents::of(environment);
@@ -75,6 +77,7 @@ impl VenvManager {
         if let Tool::Pip(..) = tool {
             let extra = by_name(site_packages).into_iter().filter(|(name, _)| !names.contains(name));
             for (_, folder) in extra {
+                check_removable(self, environment, &folder)?;
                 remove_package(environment, &folder)?;
             }
         }
@@ -84,6 +87,7 @@ impl VenvManager {
         // A damaged one that the lock does not have.
         for (name, folder) in by_name(site_packages) {
             if broken.iter().any(|broken| broken.folder == folder) && !changed.iter().any(|p| normal(&p.name) == name) {
+                check_removable(self, environment, &folder)?;
                 remove_package(environment, &folder)?;
             }
         }
