@@ -6,55 +6,23 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 
-use crate::{CallOption, SessionOptions};
-
-/// Reads a struct from a JSON object. Besides the struct's own keys, only those of call options and `also` may be there; they are
-/// skipped.
-pub fn from_json_object<'de, T: Deserialize<'de>>(
-    json: &'de [u8],
-    also: &'static [&'static str],
-) -> serde_json::Result<T> {
+/// Reads a struct from a JSON object. Besides the struct's own keys, only those that `skipped` knows may be there.
+pub fn from_json_object<'de, T: Deserialize<'de>>(json: &'de [u8], skipped: fn(&str) -> bool) -> serde_json::Result<T> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let read = T::deserialize(KnownKeys { of: &mut deserializer, skipped: Skipped::CallOptionsAnd(also) })?;
+    let read = T::deserialize(KnownKeys { of: &mut deserializer, skipped })?;
     deserializer.end()?;
     Ok(read)
 }
 
 /// Reads a struct from an object that has no keys but the struct's.
 pub(crate) fn known_keys<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    T::deserialize(KnownKeys { of: deserializer, skipped: Skipped::None })
-}
-
-impl SessionOptions {
-    /// Reads the options from a JSON object, which has no other keys.
-    pub fn from_json(json: &[u8]) -> serde_json::Result<SessionOptions> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let read = known_keys(&mut deserializer)?;
-        deserializer.end()?;
-        Ok(read)
-    }
-}
-
-/// The keys that are skipped, although they are not the struct's.
-#[derive(Clone, Copy)]
-enum Skipped {
-    None,
-    CallOptionsAnd(&'static [&'static str]),
-}
-
-impl Skipped {
-    fn contains(self, key: &str) -> bool {
-        match self {
-            Skipped::None => false,
-            Skipped::CallOptionsAnd(also) => also.contains(&key) || CallOption::from_key(key).is_some(),
-        }
-    }
+    T::deserialize(KnownKeys { of: deserializer, skipped: |_| false })
 }
 
 /// A deserializer (or the entries of one's object) that knows the keys of the struct it fills.
 struct KnownKeys<D> {
     of: D,
-    skipped: Skipped,
+    skipped: fn(&str) -> bool,
 }
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for KnownKeys<D> {
@@ -82,7 +50,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for KnownKeys<D> {
 /// Takes an object; an array of the fields, which serde takes too, is none.
 struct Object<V> {
     keys: &'static [&'static str],
-    skipped: Skipped,
+    skipped: fn(&str) -> bool,
     visitor: V,
 }
 
@@ -101,7 +69,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
 struct Entries<A> {
     map: A,
     keys: &'static [&'static str],
-    skipped: Skipped,
+    skipped: fn(&str) -> bool,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
@@ -112,7 +80,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
             if self.keys.contains(&&*key) {
                 return seed.deserialize(key.into_deserializer()).map(Some);
             }
-            if !self.skipped.contains(&key) {
+            if !(self.skipped)(&key) {
                 return Err(A::Error::custom(unknown_key(&key, self.keys)));
             }
             self.map.next_value::<IgnoredAny>()?;
@@ -145,44 +113,4 @@ pub fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let (distance, name) = names.iter().map(|name| (distance(name), *name)).min_by_key(|(distance, _)| *distance)?;
     let begun = || names.iter().find(begins).copied();
     (distance * 3 <= word.chars().count().max(3)).then_some(name).or_else(begun)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{CallLimits, SessionOptions, from_json_object};
-
-    fn refused(json: &str) -> String {
-        SessionOptions::from_json(json.as_bytes()).expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn unknown_key_is_refused_with_the_one_that_was_meant() {
-        for (wrong, meant) in
-            [("enviroment", "environment"), ("idle_timeout_ms", "idleTimeoutMs"), ("Preload", "preload")]
-        {
-            let told = refused(&format!("{{\"{wrong}\": null}}"));
-            assert!(told.contains(&format!("there is no key '{wrong}'; did you mean '{meant}'?")), "{told}");
-        }
-        let told = refused(r#"{"limits": {"memory_byte": 1}}"#);
-        assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
-        let told = refused(r#"{"limits": {"memory": 1}}"#);
-        assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
-        let told = refused(r#"{"colour": 1}"#);
-        assert!(told.contains("the keys are 'environment', 'python'"), "{told}");
-    }
-
-    #[test]
-    fn call_options_and_named_keys_may_stand_beside() {
-        let json = br#"{"session": "s1", "sessionId": {"a": [1]}, "cpuMs": 5}"#;
-        let read: CallLimits = from_json_object(json, &["sessionId"]).expect("read");
-        assert_eq!(read, CallLimits { cpu_ms: Some(5), ..CallLimits::default() });
-    }
-
-    #[test]
-    fn only_an_object_is_read() {
-        for wrong in ["[]", "1", "null", "{} {}", "{"] {
-            SessionOptions::from_json(wrong.as_bytes()).expect_err(wrong);
-            from_json_object::<CallLimits>(wrong.as_bytes(), &[]).expect_err(wrong);
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod cache;
+mod code;
 pub(crate) mod completions;
 mod config;
 mod debug;

@@ -9,7 +9,8 @@ use anyhow::Result;
 use beep_python_client::{AnyBackend, SessionOptions};
 use beep_python_server::launch::ServerRecord;
 
-use super::eval::{self, Code, hex_literal, source_text_call, standard_input};
+use super::code::{Code, hex_literal, source_text_call, standard_input};
+use super::eval;
 use super::streaming::Lines;
 use crate::async_runtime::{block_on, interrupted, terminated};
 use crate::context::Context;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::eval::{self, Code, source_text_call};
+use super::code::{Code, source_text_call};
+use super::eval;
 use super::streaming::Lines;
 use crate::context::Context;
 use crate::environment::EnvironmentArgs;
