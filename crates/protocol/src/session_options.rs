@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::known_keys::known_keys;
+use crate::known_keys::{from_json_object, known_keys};
 
 /// The body of `POST /api/sessions`. An absent option has the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,16 +38,6 @@ pub struct SessionOptions {
     /// The limits of its calls.
     #[serde(skip_serializing_if = "Limits::is_empty", deserialize_with = "known_keys")]
     pub limits: Limits,
-}
-
-impl SessionOptions {
-    /// Reads the options from a JSON object, which has no other keys.
-    pub fn from_json(json: &[u8]) -> serde_json::Result<SessionOptions> {
-        let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let read = known_keys(&mut deserializer)?;
-        deserializer.end()?;
-        Ok(read)
-    }
 }
 
 /// The limits of the calls of a session. An absent limit has the server's default.
@@ -125,5 +115,53 @@ impl Limits {
     /// Whether all are absent.
     pub fn is_empty(&self) -> bool {
         *self == Limits::default()
+    }
+}
+
+impl SessionOptions {
+    /// Reads the options from a JSON object, which has no other keys.
+    pub fn from_json(json: &[u8]) -> serde_json::Result<SessionOptions> {
+        from_json_object(json, |_| false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::from_json_object;
+
+    fn refused(json: &str) -> String {
+        SessionOptions::from_json(json.as_bytes()).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn unknown_key_is_refused_with_the_one_that_was_meant() {
+        for (wrong, meant) in
+            [("enviroment", "environment"), ("idle_timeout_ms", "idleTimeoutMs"), ("Preload", "preload")]
+        {
+            let told = refused(&format!("{{\"{wrong}\": null}}"));
+            assert!(told.contains(&format!("there is no key '{wrong}'; did you mean '{meant}'?")), "{told}");
+        }
+        let told = refused(r#"{"limits": {"memory_byte": 1}}"#);
+        assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
+        let told = refused(r#"{"limits": {"memory": 1}}"#);
+        assert!(told.contains("did you mean 'memoryBytes'?"), "{told}");
+        let told = refused(r#"{"colour": 1}"#);
+        assert!(told.contains("the keys are 'environment', 'python'"), "{told}");
+    }
+
+    #[test]
+    fn keys_that_are_named_may_stand_beside() {
+        let json = br#"{"session": "s1", "sessionId": {"a": [1]}, "cpuMs": 5}"#;
+        let read: CallLimits = from_json_object(json, |key| key == "sessionId" || key == "session").expect("read");
+        assert_eq!(read, CallLimits { cpu_ms: Some(5), ..CallLimits::default() });
+    }
+
+    #[test]
+    fn only_an_object_is_read() {
+        for wrong in ["[]", "1", "null", "{} {}", "{"] {
+            SessionOptions::from_json(wrong.as_bytes()).expect_err(wrong);
+            from_json_object::<CallLimits>(wrong.as_bytes(), |_| false).expect_err(wrong);
+        }
     }
 }

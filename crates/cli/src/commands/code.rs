@@ -1,4 +1,4 @@
-//! The code that a command runs, and how it reaches Python.
+//! The code that a command runs.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -20,19 +20,6 @@ pub(super) enum Code {
 }
 
 impl Code {
-    pub(super) async fn text(&self, client: &AnyBackend) -> Result<Cow<'_, str>, Error> {
-        match self {
-            Code::Text(text) => Ok(Cow::Borrowed(text)),
-            Code::Source(bytes, arguments) => {
-                if !arguments.is_empty() {
-                    let all = json!([&[FROM_INPUT.to_owned()], &arguments[..]].concat());
-                    client.evaluate::<()>(&format!("__import__('sys').argv.__setitem__(slice(None), {all})")).await?;
-                }
-                client.evaluate(&source_text_call("decode", &hex_literal(bytes))).await.map(Cow::Owned)
-            }
-        }
-    }
-
     /// The code of a command line.
     pub(super) fn of(words: &[String]) -> Result<Code> {
         if words[0] != FROM_INPUT {
@@ -46,6 +33,20 @@ impl Code {
             return Ok(Code::Source(bytes, arguments));
         }
         Ok(String::from_utf8(bytes).map_or_else(|error| Code::Source(error.into_bytes(), arguments), Code::Text))
+    }
+
+    /// Its text, as Python reads it.
+    pub(super) async fn text(&self, client: &AnyBackend) -> Result<Cow<'_, str>, Error> {
+        match self {
+            Code::Text(text) => Ok(Cow::Borrowed(text)),
+            Code::Source(bytes, arguments) => {
+                if !arguments.is_empty() {
+                    let all = json!([&[FROM_INPUT.to_owned()], &arguments[..]].concat());
+                    client.evaluate::<()>(&format!("__import__('sys').argv.__setitem__(slice(None), {all})")).await?;
+                }
+                client.evaluate(&source_text_call("decode", &hex_literal(bytes))).await.map(Cow::Owned)
+            }
+        }
     }
 }
 

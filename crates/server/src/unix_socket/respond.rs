@@ -183,7 +183,7 @@ async fn cancel(server: &ServerContext, client: &Client, payload: &Bytes) -> Res
         #[serde(default)]
         once: bool,
     }
-    if let Ok(Named { request_id, grace_ms, once }) = from_json_object(payload, &[]) {
+    if let Ok(Named { request_id, grace_ms, once }) = from_json_object(payload, |_| false) {
         let name = RequestId::on_connection(client.number, payload.slice_ref(request_id.get().as_bytes()));
         let outcome = match once {
             true => server.sessions.press_ctrl_c(&name),

@@ -6,7 +6,8 @@ use beep_python_protocol::message::{
     CancelRequest, CancelResponse, InstalledPackage, InterruptRequest, PackagesInstalled,
 };
 use beep_python_protocol::{
-    CallOptions, DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions, from_json_object,
+    CallOption, CallOptions, DebugRequest, ErrorCode, HostOperation, Operation, Problem, SessionOptions,
+    from_json_object,
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -266,14 +267,16 @@ fn from_json_or_nothing<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T,
     if body.trim_ascii().is_empty() { Ok(T::default()) } else { from_json(body) }
 }
 
-/// Where the session is not named by the route, the body names it.
-const NAMED_IN_BODY: &[&str] = &["sessionId"];
+/// Where the session is not named by the route, the body names it; and call options may stand beside, as everywhere.
+fn stands_beside(key: &str) -> bool {
+    key == "sessionId" || CallOption::from_key(key).is_some()
+}
 
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(invalid("the body must be a JSON object"));
     }
-    from_json_object(body, NAMED_IN_BODY).map_err(|error| unreadable(&error))
+    from_json_object(body, stands_beside).map_err(|error| unreadable(&error))
 }
 
 fn unreadable(error: &serde_json::Error) -> Problem {
