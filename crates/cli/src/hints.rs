@@ -175,9 +175,7 @@ fn packages(error: &PackageError) -> Option<String> {
         ),
         PackageError::NotALock { .. } => "`beep-python venv lock NAME` writes one".into(),
         PackageError::Refused { stderr_tail, .. } if is_certificate_error(stderr_tail) => CERTIFICATES.into(),
-        PackageError::Refused { stderr_tail, .. } if stderr_tail.contains("No space left on device") => {
-            "free some disk space; `beep-python cache clean` and `beep-python venv prune` help".into()
-        }
+        PackageError::Refused { stderr_tail, .. } if full(stderr_tail).is_some() => return full(stderr_tail),
         PackageError::Refused { source, .. } => return refused(&error_chain(source)),
         PackageError::OnlyUv { .. } => {
             "install uv or unset BEEP_PYTHON_UV; `venv uninstall`, then `venv install` does it with pip".into()
@@ -198,7 +196,9 @@ fn packages(error: &PackageError) -> Option<String> {
 /// For a package index that gave nothing.
 fn refused(reason: &str) -> Option<String> {
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    Some(if says(&["401 ", "403 "]) {
+    Some(if says(&["Distribution not found at: file:"]) && says(&["#"]) {
+        "uv misreads a `#` in the path of a folder; say which package it is, as NAME @ PATH".into()
+    } else if says(&["401 ", "403 "]) {
         "check the address of the index, and the user and password in it or in ~/.netrc".into()
     } else if says(&["not reached", "Failed to fetch", "error sending request"]) {
         "check the network and the proxy; --no-index --find-links FOLDER installs from a folder".into()
@@ -233,8 +233,13 @@ fn bundle(error: &BundleError) -> Option<String> {
 
 fn home(error: &HomeError) -> Option<String> {
     Some(match error {
-        HomeError::NotSet | HomeError::Create { .. } | HomeError::ForeignOwner { .. } => {
-            "set BEEP_PYTHON_HOME to a folder of your own".into()
+        HomeError::Create { source, .. } if full(&source.to_string()).is_some() => return full(&source.to_string()),
+        HomeError::NotSet | HomeError::Create { .. } => "set BEEP_PYTHON_HOME to a folder of your own".into(),
+        HomeError::Unusable { .. } => "set BEEP_PYTHON_HOME to a folder with another path".into(),
+        HomeError::ForeignOwner { .. } => {
+            "set BEEP_PYTHON_HOME to a folder of your own; one that was prepared for group 0 is for one \
+                                           user at a time"
+                .into()
         }
         HomeError::Exposed { path, .. } => {
             format!(
@@ -296,6 +301,9 @@ fn launch(error: &LaunchError, context: &Context) -> Option<String> {
         LaunchError::Pipe(error) => return pipe(error),
         LaunchError::Home(error) => return home(error),
         LaunchError::Record(error) => return record(error),
+        LaunchError::Died { .. } | LaunchError::Failed(_) if full(&error_chain(error)).is_some() => {
+            return full(&error_chain(error));
+        }
         LaunchError::Died { .. } | LaunchError::Failed(_) | LaunchError::TimedOut { .. } => {
             "`beep-python config` checks everything that a server needs".into()
         }
@@ -319,7 +327,23 @@ fn client(error: &ClientError) -> Option<String> {
     })
 }
 
+/// For what the machine has no more of, in the words of the system.
+fn full(text: &str) -> Option<String> {
+    let hints = [
+        (
+            "No space left on device",
+            "free some disk space; `beep-python cache clean` and `beep-python venv prune` help",
+        ),
+        ("Disk quota exceeded", "free some disk space; `beep-python cache clean` and `beep-python venv prune` help"),
+        ("Too many open files", "raise the limit of open files: `ulimit -n`"),
+    ];
+    hints.iter().find(|(words, _)| text.contains(words)).map(|(_, hint)| (*hint).to_owned())
+}
+
 fn system(error: &std::io::Error) -> Option<String> {
+    if let Some(hint) = full(&error.to_string()) {
+        return Some(hint);
+    }
     if NoPidfd::is_cause_of(error) {
         return Some("it takes a Linux kernel from 5.3 up, and a sandbox or container that allows the call".into());
     }

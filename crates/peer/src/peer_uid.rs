@@ -83,6 +83,9 @@ const ANY_COOKIE: [u8; 8] = [0xff; 8];
 const CONNECTED: [u8; 6] = [1, 4, 5, 8, 9, 11];
 const LISTEN: u8 = 10;
 
+/// Ports and addresses of a socket and of its peer.
+type Ends = [(u16, IpAddr); 2];
+
 /// A socket, as the kernel tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Found {
@@ -170,7 +173,7 @@ fn read_answer(answer: &[u8], local: SocketAddr, remote: SocketAddr) -> Option<F
 }
 
 /// The ends of the socket in an `inet_diag_msg`, and what it tells of it.
-fn read(answer: &[u8]) -> Option<(Option<[(u16, IpAddr); 2]>, Found)> {
+fn read(answer: &[u8]) -> Option<(Option<Ends>, Found)> {
     let number = |at: usize| u32::from_ne_bytes(answer[at..at + 4].try_into().expect("four bytes"));
     if answer.len() < ANSWER || answer[4..6] != SOCK_DIAG_BY_FAMILY.to_ne_bytes() {
         return None;
@@ -183,7 +186,7 @@ fn read(answer: &[u8]) -> Option<(Option<[(u16, IpAddr); 2]>, Found)> {
 ///
 /// A client's socket for both families, as gRPC's C library makes it, is one of IPv6 even where it is connected over IPv4: the
 /// kernel finds it by the IPv4 addresses, and tells of mapped ones.
-fn ends(family: u8, socket_id: &[u8]) -> Option<[(u16, IpAddr); 2]> {
+fn ends(family: u8, socket_id: &[u8]) -> Option<Ends> {
     let port = |at: usize| u16::from_be_bytes([socket_id[at], socket_id[at + 1]]);
     let address = |at: usize| {
         let bytes: [u8; 16] = socket_id[at..at + 16].try_into().ok()?;

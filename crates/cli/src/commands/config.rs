@@ -116,7 +116,7 @@ fn try_to_write(home: &Home) -> std::io::Result<()> {
 }
 
 fn check_runtimes(context: &Context) -> Result<Vec<Check>> {
-    let runtimes = context.runtimes()?.list()?;
+    let runtimes = context.runtimes()?.check()?;
     if runtimes.is_empty() {
         return Ok(vec![wrong("runtime", "none is installed", "beep-python init")]);
     }

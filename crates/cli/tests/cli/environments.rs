@@ -336,3 +336,27 @@ fn cache_is_shown_cleaned_and_rebuilt() {
     assert_eq!(home.json(&["cache", "info"])["parts"], json!([]));
     assert_eq!(home.success(&["eval", "1+1"]).trim(), "2");
 }
+
+#[test]
+fn home_in_which_no_environment_can_work_is_refused_at_once() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = TestHome::new();
+    for (name, reason) in [
+        (&b"line\nbreak"[..], "a line break"),
+        (b"return\rhere", "a line break"),
+        (b"not \xff text", "not UTF-8"),
+        (b"a:b", "a colon"),
+    ] {
+        let root = home.directory().join(std::ffi::OsStr::from_bytes(name));
+        for arguments in [&["init", "--system"][..], &["config"], &["venv", "create", "mine"], &["start", "http"]] {
+            let output = home.command(arguments).env("BEEP_PYTHON_HOME", &root).output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{arguments:?} {reason}: {output:?}");
+            assert!(
+                stderr.contains(reason) && stderr.contains("hint: set BEEP_PYTHON_HOME"),
+                "{arguments:?}: {stderr}"
+            );
+        }
+        assert!(!root.exists());
+    }
+}

@@ -271,3 +271,24 @@ fn provider_is_the_same_from_every_folder() {
         }
     }
 }
+
+#[test]
+fn caches_are_in_the_home_where_the_user_has_no_folder() {
+    for tool in tools() {
+        let index = Index::of(&["alpha"]);
+        let home = TestHome::with_runtime();
+        let mut command = bare(&home, tool, &["venv", "create", "mine", "--with", "alpha"]);
+        // A file, since the superuser may write to every folder.
+        let file = home.directory().join("file");
+        std::fs::write(&file, "").unwrap();
+        command.env("HOME", file.join("nowhere")).env("PIP_INDEX_URL", index.url());
+        for name in ["UV_CACHE_DIR", "XDG_CACHE_HOME", "PIP_CACHE_DIR", "PIP_NO_CACHE_DIR"] {
+            command.env_remove(name);
+        }
+        let output = CommandOutput::from(command.output().unwrap());
+        assert_eq!((output.code, &*output.stderr), (Some(0), ""), "{tool}: {output:?}");
+        // pip makes its own when there is something to keep.
+        assert!(tool == "pip" || home.root().join("cache/uv").is_dir());
+        assert!(!home.directory().join(".uv_cache").exists());
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::index::{Index, Wheel, from, tools};
 use super::project::project;
-use super::test_home::{CommandOutput, TestHome};
+use super::test_home::{CommandOutput, TestHome, python};
 
 fn site_packages(home: &TestHome, name: &str) -> PathBuf {
     let library = home.root().join("environments").join(name).join("lib");
@@ -297,4 +297,43 @@ fn what_was_changed_in_place_is_noticed_and_had_again() {
         fs::write(site.join("own.py"), "x").unwrap();
         assert_eq!(done(&["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
     }
+}
+
+#[test]
+fn python_that_runs_no_more_is_found_out_and_replaced() {
+    // A Python of its own: the executable, and links to the rest of another one.
+    let home = TestHome::new();
+    let of = |what: &str| {
+        let output =
+            Command::new(python()).args(["-IS", "-c", &format!("import os, sys; print({what})")]).output().unwrap();
+        PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+    };
+    let (prefix, own) = (of("sys.base_prefix"), home.directory().join("own"));
+    let name = of("'python%d.%d' % sys.version_info[:2]");
+    fs::create_dir_all(own.join("bin")).unwrap();
+    symlink(prefix.join("lib"), own.join("lib")).unwrap();
+    let executable = own.join("bin").join(&name);
+    fs::copy(of("os.path.realpath(sys.executable)"), &executable).unwrap();
+    if home.run(&["init", "--python", executable.to_str().unwrap()]).code != Some(0) {
+        eprintln!("SKIPPED: this Python cannot be copied");
+        return;
+    }
+    home.success(&["venv", "create", "mine"]);
+    // Broken, with the size, the times and the inode of before, as when a library that it needs is gone.
+    let times = fs::metadata(&executable).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&executable).unwrap();
+    bytes[4..].fill(0);
+    fs::write(&executable, &bytes).unwrap();
+    fs::File::options().write(true).open(&executable).unwrap().set_modified(times).unwrap();
+
+    let refused = home.run(&["venv", "create", "other"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains(executable.to_str().unwrap()), "{refused:?}");
+    assert!(!home.root().join("environments/other").exists());
+    let config = home.run(&["config"]);
+    assert!(config.code == Some(1) && !config.stdout.contains("runs, is the default"), "{config:?}");
+    assert!(config.stdout.contains("beep-python venv repair mine"), "{config:?}");
+    // By another one of the same series.
+    let repaired = home.run(&["venv", "repair", "mine"]);
+    assert_eq!(repaired.code, Some(0), "{repaired:?}");
+    assert_eq!(home.run(&["venv", "status", "mine"]).code, Some(0));
 }

@@ -7,7 +7,7 @@ use super::error::EnvironmentError;
 use super::name::check_environment_name;
 use super::package::options::InstallOptions;
 use super::package::progress::ProgressSink;
-use super::package::settings::PackageSettings;
+use super::package::settings::{PackageSettings, caches};
 use super::provider::requirements;
 use super::record::{self, EnvironmentRecord};
 use crate::platform::{Home, HomeError, failed_to};
@@ -31,6 +31,8 @@ impl VenvManager {
 
     /// The manager of a home's environments.
     pub fn with_package_settings(home: Home, packages: PackageSettings) -> VenvManager {
+        let mut packages = packages;
+        packages.caches = caches(&home);
         VenvManager { home, packages, progress: ProgressSink::default(), providers: requirements::named_file() }
     }
 

@@ -17,7 +17,7 @@ use super::package::requirement::Requirements;
 use super::record::{self, EnvironmentRecord};
 use super::relocate::{moved_from, relocate};
 use super::status::{self, EnvironmentState, EnvironmentStatus};
-use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query};
+use crate::interpreter::{Interpreter, PythonRuntimeManager, VersionRequest, query_anew};
 use crate::platform::{FileLock, Staging, error_chain, failed_to};
 
 /// The outcome of a repair.
@@ -92,7 +92,7 @@ impl VenvManager {
     ) -> Result<Interpreter, EnvironmentError> {
         let own = || {
             let own = [Some(record.interpreter.clone()), self.moved_interpreter(name, record)].into_iter().flatten();
-            own.filter_map(|path| query(self.home(), path).ok())
+            own.filter_map(|path| query_anew(self.home(), path).ok())
                 .find(|own| own.version.series() == record.python.series())
         };
         if python.is_none()

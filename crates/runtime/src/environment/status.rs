@@ -17,7 +17,7 @@ use super::package::journal::{self, Journal};
 use super::record::{self, EnvironmentRecord};
 use super::relocate::moved_from;
 use super::{last_used, layout, usage_lock};
-use crate::interpreter::{Version, query};
+use crate::interpreter::{Version, query, query_anew};
 use crate::platform::{FileLock, Home, error_chain, failed_to};
 
 /// Whether an environment can be used.
@@ -174,7 +174,7 @@ pub(super) fn interrupted() -> EnvironmentState {
 pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentStatus {
     let mut status = quick_status(home, name, path);
     if let (EnvironmentState::Healthy, Some(record)) = (&status.state, &status.record) {
-        let checked = query(home, &record.interpreter).map_err(|error| error_chain(&error)).and_then(|base| {
+        let checked = query_anew(home, &record.interpreter).map_err(|error| error_chain(&error)).and_then(|base| {
             layout::verify(path, &base.version, Some(&base.prefix)).map_err(|error| error_chain(&error))
         });
         if let Err(reason) = checked {

@@ -92,6 +92,25 @@ fn write(
     Ok(())
 }
 
+/// Drops the result for the executable at `path`, and those that lead to the same interpreter: it does not run any more.
+pub(super) fn forget(home: &Home, path: &Path) {
+    let forget = || -> Result<(), RuntimeError> {
+        let file = file(home)?;
+        let _lock = FileLock::acquire(file.with_extension("lock"))?;
+        let mut kept = read(&file);
+        let leads_to = kept.interpreters.get(path).map(|entry| entry.interpreter.path.clone());
+        let is_of = |own: &Path, entry: &CachedEntry| {
+            own == path || entry.interpreter.path == path || leads_to.as_ref() == Some(&entry.interpreter.path)
+        };
+        kept.interpreters.retain(|own, entry| !is_of(own, entry));
+        replace_file(&file, &serde_json::to_vec_pretty(&kept).unwrap_or_default())?;
+        Ok(())
+    };
+    if let Err(error) = forget() {
+        tracing::debug!(error = error_chain(&error), "what was learned about an interpreter is not forgotten");
+    }
+}
+
 fn file(home: &Home) -> Result<PathBuf, HomeError> {
     Ok(home.cache()?.join("interpreters.json"))
 }

@@ -9,7 +9,7 @@ use super::download::{self, RetryPolicy};
 use super::error::RuntimeError;
 use super::interpreter::Interpreter;
 use super::location::{file_of, locate};
-use super::probe::query;
+use super::probe::{query, query_anew};
 use super::runtime::{RECORD, Record, Runtime, RuntimeOrigin, RuntimeState};
 use super::settings::InstallSettings;
 use crate::platform::{Home, HomeError, Staging, error_chain, failed_to, replace_link};
@@ -67,6 +67,15 @@ impl PythonRuntimeManager {
         let default = self.default_id()?;
         let Some(folder) = self.folder_if_any()? else { return Ok(Vec::new()) };
         Ok(self.ids()?.into_iter().map(|id| self.inspect(&folder.join(&id), id, default.as_deref())).collect())
+    }
+
+    /// Does the same, and runs each of them, also those that ran before.
+    pub fn check(&self) -> Result<Vec<Runtime>, RuntimeError> {
+        // One that does not run is forgotten, so that it is listed as broken.
+        for runtime in self.list()? {
+            let _ = query_anew(&self.home, runtime.path);
+        }
+        self.list()
     }
 
     /// The runtime of this id.

@@ -35,7 +35,7 @@ pub use install::{Installed, Source};
 pub use interpreter::Interpreter;
 pub use manager::PythonRuntimeManager;
 pub use platform::Platform;
-pub use probe::query;
+pub use probe::{query, query_anew};
 pub use progress::Progress;
 pub use request::{InvalidRequest, VersionRequest};
 pub use runtime::{Runtime, RuntimeOrigin, RuntimeState};

@@ -26,15 +26,26 @@ pub fn query(home: &Home, path: impl AsRef<Path>) -> Result<Interpreter, Runtime
             tracing::trace!(path = %path.display(), version = %cached.version, "interpreter known from the cache");
             cached.clone()
         }
-        None => {
-            let (interpreter, stamp) = probe(&path)?;
-            let cached = stamp.is_some();
-            tracing::debug!(path = %path.display(), version = %interpreter.version, cached, "interpreter queried");
-            cache::remember(home, [(path, stamp, interpreter.clone())]);
-            interpreter
-        }
+        None => learn(home, path)?,
     };
     interpreter.check_supported()?;
+    Ok(interpreter)
+}
+
+/// Does the same, and runs it whatever is cached: a library that it needs can be gone, which its executable does not
+/// show.
+pub fn query_anew(home: &Home, path: impl AsRef<Path>) -> Result<Interpreter, RuntimeError> {
+    let path = executable(path.as_ref())?;
+    let interpreter = learn(home, path.clone()).inspect_err(|_| cache::forget(home, &path))?;
+    interpreter.check_supported()?;
+    Ok(interpreter)
+}
+
+fn learn(home: &Home, path: PathBuf) -> Result<Interpreter, RuntimeError> {
+    let (interpreter, stamp) = probe(&path)?;
+    let cached = stamp.is_some();
+    tracing::debug!(path = %path.display(), version = %interpreter.version, cached, "interpreter queried");
+    cache::remember(home, [(path, stamp, interpreter.clone())]);
     Ok(interpreter)
 }
 

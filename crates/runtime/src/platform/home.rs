@@ -23,6 +23,14 @@ pub enum HomeError {
     /// Neither `BEEP_PYTHON_HOME` nor `HOME` is set, and the password database has no folder of the user.
     #[error("neither BEEP_PYTHON_HOME nor HOME is set, and this user has no home: there is no folder to keep state in")]
     NotSet,
+    /// Environments cannot be made in a folder of this name.
+    #[error("{path:?} cannot be the home: {reason}")]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
     /// A folder cannot be created.
     #[error("cannot create the folder {}", path.display())]
     Create {
@@ -84,6 +92,9 @@ impl Home {
     pub fn open(root: impl AsRef<Path>) -> Result<Home, HomeError> {
         let root = root.as_ref();
         let root = std::path::absolute(root).map_err(|source| HomeError::Create { path: root.into(), source })?;
+        if let Some(reason) = unusable(&root) {
+            return Err(HomeError::Unusable { path: root, reason });
+        }
         let home = Home { root };
         home.private_dir(&home.root)?;
         Ok(home)
@@ -149,6 +160,17 @@ impl Home {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
         check_access(path, &metadata)
+    }
+}
+
+/// Why no environment can be made below a folder: `pyvenv.cfg` and scripts hold its path as text, on one line, and activation
+/// puts it on PATH. `python -m venv` refuses a colon too.
+fn unusable(root: &Path) -> Option<&'static str> {
+    match root.to_str() {
+        None => Some("its path is not UTF-8"),
+        Some(text) if text.contains(['\n', '\r']) => Some("its path contains a line break"),
+        Some(text) if text.contains(':') => Some("its path contains a colon, which separates the folders of PATH"),
+        Some(_) => None,
     }
 }
 

@@ -117,6 +117,7 @@ impl VenvManager {
         let Ok(Tool::Uv(uv)) = Tool::find(self.home(), self.package_settings(), environment) else { return false };
         let mut command = Command::new(uv);
         command.args(["cache", "clean", "--quiet"]).args(packages.iter().map(|package| normal(&package.name)));
+        command.envs(self.package_settings().caches.iter().map(|(name, folder)| (name, folder)));
         command.envs(&self.package_settings().variables);
         let done = run_tool(Some(lock), &mut command, CLEAN_TIMEOUT, &mut |_| ());
         done.map_err(|error| tracing::warn!("{}", error_chain(&error))).is_ok()

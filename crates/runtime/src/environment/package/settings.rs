@@ -1,11 +1,13 @@
 //! How packages are installed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
+
 use super::options::InstallOptions;
-use crate::platform::parse_duration;
+use crate::platform::{Home, parse_duration, user_folder};
 
 /// How packages are installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct PackageSettings {
     pub lock_timeout: Duration,
     /// Environment variables for the tool and the builds it runs.
     pub variables: BTreeMap<String, String>,
+    /// The variables that name the tools' caches, where theirs cannot be.
+    pub caches: Vec<(&'static str, PathBuf)>,
     /// A folder that is the only source of packages.
     pub only_from: Option<PathBuf>,
     /// What the user wants otherwise this time.
@@ -51,6 +55,7 @@ impl PackageSettings {
             timeout,
             lock_timeout,
             variables: BTreeMap::new(),
+            caches: Vec::new(),
             only_from: None,
             options: InstallOptions::default(),
         }
@@ -61,4 +66,26 @@ impl PackageSettings {
 pub fn lock_timeout_in_env() -> Result<Option<Duration>, String> {
     let said = std::env::var("BEEP_PYTHON_LOCK_TIMEOUT").ok().filter(|said| !said.trim().is_empty());
     said.map(|said| parse_duration(&said)).transpose().map_err(|wrong| format!("BEEP_PYTHON_LOCK_TIMEOUT: {wrong}"))
+}
+
+/// Caches in the home for a user without a home folder that can be written to, as in a container that runs under any user:
+/// uv would take the working folder, or fail, and pip would warn.
+pub(in crate::environment) fn caches(home: &Home) -> Vec<(&'static str, PathBuf)> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let usual = user_folder().filter(|folder| folder.is_absolute()).map(|folder| folder.join(".cache"));
+    let lacks = |tool: &str| !usual.as_ref().is_some_and(|usual| can_be_written(&usual.join(tool)));
+    if is_set("XDG_CACHE_HOME") {
+        return Vec::new();
+    }
+    [("UV_CACHE_DIR", "uv"), ("PIP_CACHE_DIR", "pip")]
+        .into_iter()
+        .filter(|(name, tool)| !is_set(name) && lacks(tool))
+        .map(|(name, tool)| (name, home.root().join("cache").join(tool)))
+        .collect()
+}
+
+/// Whether a folder can be written to, or made.
+fn can_be_written(folder: &Path) -> bool {
+    let nearest = folder.ancestors().find(|folder| folder.exists());
+    nearest.is_some_and(|nearest| nearest.is_dir() && access(nearest, Access::WRITE_OK | Access::EXEC_OK).is_ok())
 }

@@ -101,6 +101,7 @@ impl Tool {
         progress.report_stage(PackageStage::Resolving);
         let mut parser = ToolOutputParser::new(progress, tool);
         work.scratch.lend(command);
+        command.envs(work.settings.caches.iter().map(|(name, folder)| (name, folder)));
         ask_nothing(command);
         let log = work.scratch.path().join("pip.log");
         if let Tool::Pip(..) = self {

@@ -46,7 +46,7 @@ pub(super) fn find(
         UvChoice::Any => match on_path(home) {
             Some(path) => Ok(Ok(path)),
             // With a folder as the only source of packages, uv is not downloaded either.
-            None => find_in_home(home, environment, pip.filter(|_| settings.only_from.is_none())),
+            None => find_in_home(home, settings, environment, pip.filter(|_| settings.only_from.is_none())),
         },
     }
 }
@@ -91,6 +91,7 @@ fn check(path: &Path) -> Result<(), String> {
 
 fn find_in_home(
     home: &Home,
+    settings: &PackageSettings,
     environment: &Environment,
     pip: Option<&Path>,
 ) -> Result<Result<PathBuf, String>, PackageError> {
@@ -117,7 +118,7 @@ fn find_in_home(
     if let Some(reason) = recent(&failure) {
         return Ok(Err(reason));
     }
-    match install_pinned(&staging, &pinned.version, sha256, environment, pip) {
+    match install_pinned(&staging, &pinned.version, sha256, settings, environment, pip) {
         Ok(()) => {
             staging.commit(&staging.staged_path())?;
             let _ = fs::remove_file(&failure);
@@ -136,6 +137,7 @@ fn install_pinned(
     staging: &Staging,
     version: &str,
     sha256: &str,
+    settings: &PackageSettings,
     environment: &Environment,
     pip: &Path,
 ) -> Result<(), String> {
@@ -153,6 +155,7 @@ fn install_pinned(
     install.arg(&folder).arg("-r").arg(&list).env_remove("PIP_NO_BINARY").env_remove("PIP_CONSTRAINT");
     let scratch = Scratch::begin(&folder).map_err(|error| error_chain(&error))?;
     scratch.lend(&mut install);
+    install.envs(settings.caches.iter().map(|(name, folder)| (name, folder)));
     run_tool(None, &mut install, INSTALL_TIMEOUT, &mut |_| ()).map_err(|error| match error {
         CommandError::Failed { stderr_tail, .. } => reason("pip", &stderr_tail),
         error => error_chain(&error),
