@@ -218,3 +218,56 @@ fn requirements_come_from_a_pipe_as_from_a_file() {
         assert_eq!(home.json(&["venv", "packages", "three"]), json!([{"name": "alpha", "version": "1.0"}]));
     }
 }
+
+#[test]
+fn folders_with_characters_of_urls_and_markers_are_installed() {
+    for tool in tools() {
+        let index = Index::of(&[]);
+        let home = TestHome::with_runtime();
+        let done = |arguments: &[&str]| {
+            let output = from(&index, &home, tool, arguments);
+            assert_eq!(output.code, Some(0), "{tool} {arguments:?}: {output:?}");
+            output.stdout
+        };
+        // uv itself misreads `#` where no name stands before the path.
+        let hash = if tool == "uv" { vec![] } else { vec!["c#"] };
+        for (number, folder) in ["50%20?", "semi;colon", "it's [b]@"].iter().chain(&hash).enumerate() {
+            let path = home.directory().join(folder).join("proj");
+            project(&path, "alpha");
+            let name = format!("e{number}");
+            done(&["venv", "create", &name]);
+            let installed = done(&["venv", "install", &name, &format!("./{folder}/proj")]);
+            assert_eq!(installed, format!("Installed into {name}: alpha 1.0\n"), "{tool} {folder}");
+            done(&["venv", "install", &name, "-e", path.to_str().unwrap()]);
+            // What a lock says of it is understood too.
+            done(&["venv", "lock", &name]);
+            done(&["venv", "uninstall", &name, "alpha"]);
+            done(&["venv", "sync", &name]);
+            assert_eq!(origin(&home, &name, "alpha")["dir_info"]["editable"], true);
+        }
+        project(&home.directory().join("d#/proj"), "alpha");
+        done(&["venv", "create", "named", "--with", "alpha @ ./d#/proj"]);
+        if tool == "uv" {
+            let refused = from(&index, &home, tool, &["venv", "install", "named", "./d#/proj"]);
+            assert!(refused.code == Some(1) && refused.stderr.contains("hint: uv misreads"), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_do_says_so_also_where_no_package_is_known_by_name() {
+    for tool in tools() {
+        let index = Index::of(&["alpha"]);
+        let home = TestHome::with_runtime();
+        let utf16: Vec<u8> = "\u{feff}alpha\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(home.directory().join("wide.txt"), utf16).unwrap();
+        from(&index, &home, tool, &["venv", "create", "mine", "--with", "alpha"]);
+        let again = from(&index, &home, tool, &["venv", "install", "mine", "-r", "wide.txt"]);
+        if again.code == Some(0) {
+            assert_eq!(again.stdout, "Nothing to do, mine has what was asked for\n", "{tool}: {again:?}");
+        }
+        fs::write(home.directory().join("own.txt"), "--no-index\nalpha\n").unwrap();
+        let again = from(&index, &home, tool, &["venv", "install", "mine", "-r", "own.txt"]);
+        assert_eq!(again.stdout, "Nothing to do, mine has what was asked for\n", "{tool}: {again:?}");
+    }
+}

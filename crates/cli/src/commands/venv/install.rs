@@ -54,6 +54,10 @@ pub(super) fn install(
 
 pub(super) fn say_installed(context: &Context, name: &str, installed: &Installed) {
     match installed.changed.is_empty() {
+        // Of a folder, and of a file that only the tool understands, the packages are not known by name.
+        true if installed.packages.is_empty() => {
+            context.printer.line(format_args!("Nothing to do, {name} has what was asked for"))
+        }
         true => {
             context.printer.line(format_args!("Nothing to do, {name} has it: {}", package_list(&installed.packages)))
         }

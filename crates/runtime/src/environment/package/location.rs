@@ -33,9 +33,28 @@ pub(super) fn with_url(text: &str) -> Option<String> {
     let (name, path) = named_path(text)?;
     let (path, marker) =
         path.split_once(" ;").map_or((path, String::new()), |(path, marker)| (path, format!(" ;{marker}")));
-    let path = std::path::absolute(path.trim()).ok()?;
-    let url = reqwest::Url::from_file_path(path).ok()?;
+    let url = file_url(&std::path::absolute(path.trim()).ok()?)?;
     Some(format!("{name} @ {url}{marker}"))
+}
+
+/// A path as a URL, with escapes for what else would end it: pip splits lines at quotes, and both tools split markers
+/// off at semicolons and extras at brackets.
+pub(super) fn file_url(path: &Path) -> Option<String> {
+    let url = reqwest::Url::from_file_path(path).ok()?;
+    let escapes = [("'", "%27"), (";", "%3B"), ("[", "%5B"), ("]", "%5D")];
+    Some(escapes.iter().fold(url.into(), |url: String, (from, to)| url.replace(from, to)))
+}
+
+/// A path for the tools: as a URL where a character of it means something else to one of them, `#` for example.
+pub(super) fn for_tools(path: &str) -> String {
+    let is_misread = path.contains(['#', '?', '%', ';', '\'', '"', '[', ']', '@']);
+    let absolute = || file_url(&std::path::absolute(path).ok()?);
+    if is_misread { absolute().unwrap_or_else(|| path.to_owned()) } else { path.to_owned() }
+}
+
+/// The path and the extras of `./folder[extra]`.
+pub(super) fn split_extras(text: &str) -> (&str, &str) {
+    text.split_at(text.rfind('[').filter(|_| text.ends_with(']')).unwrap_or(text.len()))
 }
 
 /// The name, with its extras, and the path of `NAME @ PATH`.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use toml::Table;
 
 use super::installed::normal;
+use super::location::file_url;
 
 /// The parts of a lock file that matter here.
 #[derive(Debug, Serialize, Deserialize)]
@@ -189,8 +190,7 @@ impl File {
         match (&self.url, &self.path) {
             (Some(url), _) => Ok(url.clone()),
             (None, Some(path)) => {
-                let url = reqwest::Url::from_file_path(folder.join(path));
-                url.map(String::from).map_err(|()| format!("the path {path:?} cannot be written as an address"))
+                file_url(&folder.join(path)).ok_or_else(|| format!("the path {path:?} cannot be written as an address"))
             }
             (None, None) => Err("an archive has neither url nor path".into()),
         }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::PackageError;
 use super::installed::Package;
-use super::location::{is_path_or_address, with_url};
+use super::location::{for_tools, is_path_or_address, split_extras, with_url};
 use super::origin::Origin;
 use super::requirements_file::RequirementsFile;
 use super::scratch::Scratch;
@@ -176,7 +176,7 @@ impl Wanted {
         if text.is_empty() || text.starts_with('-') || text.contains(|c: char| c.is_control()) {
             return wrong(text, "expected the folder of a package");
         }
-        let (folder, extras) = text.split_at(text.rfind('[').filter(|_| text.ends_with(']')).unwrap_or(text.len()));
+        let (folder, extras) = split_extras(text);
         match Path::new(folder).canonicalize() {
             Ok(folder) if folder.is_dir() => {
                 let text = format!("{}{extras}", folder.display());
@@ -195,6 +195,15 @@ impl Wanted {
             {
                 url.raw().to_string()
             }
+            // A marker, and extras, which pip does not take from a URL, stay as they are written.
+            None if !self.text.contains("://") && !self.text.starts_with('~') && !self.text.contains(" ;") => {
+                let (path, extras) = split_extras(&self.text);
+                if extras.is_empty() || Path::new(&self.text).exists() {
+                    for_tools(&self.text)
+                } else {
+                    path.to_owned() + extras
+                }
+            }
             _ => self.text.clone(),
         }
     }
@@ -204,6 +213,10 @@ impl Wanted {
         match &self.requirement {
             Some(Requirement { version_or_url: Some(VersionOrUrl::Url(url)), extras, .. }) if extras.is_empty() => {
                 url.raw().to_string()
+            }
+            None if !self.text.contains("://") => {
+                let (folder, extras) = split_extras(&self.text);
+                for_tools(folder) + extras
             }
             _ => self.text.clone(),
         }

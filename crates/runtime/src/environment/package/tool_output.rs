@@ -51,9 +51,15 @@ impl<'a> ToolOutputParser<'a> {
         }
         self.in_warning = false;
         let Some(warning) = text.strip_prefix(if self.is_pip { "WARNING: " } else { "warning: " }) else { return };
-        // Connections that are tried again are told where all tries fail, and where files lie is not the user's choice.
-        let is_of_ours =
-            ["Retrying (", "Failed to hardlink files", "Failed to clone files"].iter().any(|w| warning.starts_with(w));
+        // Connections that are tried again are told where all tries fail; where files lie, and which option of uv reads a
+        // lock, is not the user's choice.
+        let of_ours = [
+            "Retrying (",
+            "Failed to hardlink files",
+            "Failed to clone files",
+            "The `--pylock` option is experimental",
+        ];
+        let is_of_ours = of_ours.iter().any(|words| warning.starts_with(words));
         if !is_of_ours && !self.warnings.iter().any(|known| known == warning) {
             self.warnings.push(warning.to_owned());
             self.in_warning = true;
