@@ -216,8 +216,11 @@ fn what_sitecustomize_prints_is_no_damage() {
     assert_eq!(installed.stdout, "Installed into mine: alpha 1.0\n", "{installed:?}");
 }
 
+/// Damages a file.
+type Damage = Box<dyn Fn(&PathBuf)>;
+
 /// The ways in which the list of a package's files is lost.
-fn damaged_records() -> Vec<(&'static str, Box<dyn Fn(&PathBuf)>)> {
+fn damaged_records() -> Vec<(&'static str, Damage)> {
     let half = |list: &PathBuf| {
         let text = fs::read(list).unwrap();
         fs::write(list, &text[..text.len() / 2]).unwrap();
