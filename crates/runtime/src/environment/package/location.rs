@@ -91,7 +91,7 @@ mod tests {
     fn a_path_behind_a_name_becomes_a_url() {
         for (text, url) in [
             ("a @ /b c", Some("a @ file:///b%20c")),
-            ("a[x] @ /b; python_version > '3'", Some("a[x] @ file:///b;%20python_version%20%3E%20'3'")),
+            ("a[x] @ /b; python_version > '3'", Some("a[x] @ file:///b%3B%20python_version%20%3E%20%273%27")),
             ("a[x] @ /b ; python_version > '3'", Some("a[x] @ file:///b ; python_version > '3'")),
             ("a>1 @ /b", None),
             ("a @ b", None),

@@ -104,7 +104,7 @@ fn of_pip(said: &str, log: &str) -> Vec<String> {
         return [format!("{step} ({status})")].into_iter().chain(last_of(&build_output(&logged))).collect();
     }
     let Some(last) = errors.last() else { return Vec::new() };
-    let mut causes = vec![(*last).to_owned()];
+    let mut causes = vec![with_rest(last, said)];
     if last.starts_with("No matching distribution found") {
         let others = errors.iter().filter(|line| line.starts_with("Ignored the following "));
         causes.extend(others.map(|line| (*line).to_owned()));
@@ -113,6 +113,18 @@ fn of_pip(said: &str, log: &str) -> Vec<String> {
         causes.extend(index_problem(&lines, &logged));
     }
     causes
+}
+
+/// An error of pip with what belongs to it below: an indented list, or for an exception that it did not expect the last
+/// line of its traceback.
+fn with_rest(error: &str, said: &str) -> String {
+    let below = said.lines().skip_while(|line| line.trim().strip_prefix("ERROR: ") != Some(error)).skip(1);
+    if error == "Exception:" {
+        let below = below.take_while(|line| !line.starts_with("WARNING: "));
+        return below.map(str::trim).filter(|line| !line.is_empty()).last().unwrap_or(error).to_owned();
+    }
+    let listed = below.take_while(|line| line.starts_with(' ')).take(BUILD_LINES).map(str::trim);
+    listed.fold(error.to_owned(), |text, line| text + "\n" + line)
 }
 
 /// Why an index gave nothing, which pip does not count as an error. An absent package (404) is no problem of the index.
@@ -171,6 +183,17 @@ fn package_in(reason: &str, wanted: &Requirements) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_belongs_to_an_error_of_pip_stands_below_it() {
+        let said = "ERROR: Exception:\nTraceback (most recent call last):\n  File \"x\", line 1\nOSError: [Errno 28] No space left on device\n";
+        assert_eq!(of_pip(said, ""), ["OSError: [Errno 28] No space left on device"]);
+        let said = "ERROR: In --require-hashes mode, all requirements must have their versions pinned with ==. These do not:\n    \
+                    alpha from http://x/alpha.whl (from -r r.txt (line 1))\nWARNING: other\n";
+        let expected = "In --require-hashes mode, all requirements must have their versions pinned with ==. These do not:\n\
+                        alpha from http://x/alpha.whl (from -r r.txt (line 1))";
+        assert_eq!(of_pip(said, ""), [expected]);
+    }
 
     #[test]
     fn reasons_of_uv_are_the_branches_of_its_tree() {
