@@ -13,7 +13,7 @@ const PIECE: usize = 4096;
 /// Writes events, each of them whole and by itself. What cannot be written now is left out, and counted.
 pub(crate) struct LogWriter<W> {
     out: W,
-    /// Whoever writes does not wait while this is held, so that neither do the others.
+    /// Writing does not wait while this is held, so that the others do not wait either.
     state: &'static Mutex<State>,
 }
 

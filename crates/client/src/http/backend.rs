@@ -35,7 +35,7 @@ impl HttpBackend {
     }
 
     /// The same client, which sends its token to any server: over an unencrypted network, or to a port of this machine that another user
-    /// may hold. Whoever receives or sees the token can run code on its server.
+    /// may hold. All who see the token can run code on its server.
     pub fn allow_insecure_token(mut self) -> HttpBackend {
         self.transport.allow_insecure_token();
         self
