@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use beep_python_runtime::interpreter::{
-    InitOptions, Obtained, RuntimeError, RuntimeState, SearchPaths, VersionRequest,
+    InitOptions, Obtained, RuntimeError, RuntimeState, SearchPaths, Source, VersionRequest,
 };
 
 use crate::support::archive::packed;
@@ -34,9 +34,13 @@ fn failed_download_adopts_a_python_of_the_machine_until_it_can_be_downloaded() {
     assert!(!outcome.runtime.is_managed() && outcome.runtime.is_default);
     assert_eq!(outcome.runtime.version, pythons().iter().filter(|p| p.version.pre.is_none()).map(|p| p.version).max());
 
+    // The default stays, unless another source is named.
     site.settings.mirror = Some(site.mirror.url());
     let outcome = site.init(&InitOptions::default()).unwrap();
-    assert!(matches!(outcome.obtained, Obtained::Installed { checked: true }));
+    assert!(matches!(outcome.obtained, Obtained::AlreadyThere), "{outcome:?}");
+    let named = InitOptions { source: Source::Mirror(site.mirror.url()), ..Default::default() };
+    let outcome = site.init(&named).unwrap();
+    assert!(matches!(outcome.obtained, Obtained::Installed { checked: true }), "{outcome:?}");
     assert_whole(&outcome.runtime, &site.home);
     assert!(outcome.runtime.is_default);
     assert_eq!(site.manager().list().unwrap().iter().filter(|runtime| runtime.is_default).count(), 1);
@@ -75,8 +79,10 @@ fn init_prefers_the_requested_then_the_installed_runtime() {
     assert_eq!(outcome.runtime.path, python.path);
     assert_eq!(site.mirror.requests(), [""; 0]);
 
-    let installed = site.init(&InitOptions::default()).unwrap();
-    assert!(matches!(installed.obtained, Obtained::Installed { .. }));
+    let outcome = site.init(&InitOptions::default()).unwrap();
+    assert!(matches!(outcome.obtained, Obtained::AlreadyThere), "the default, wherever it is from");
+    let installed = site.init(&InitOptions { request: Some(series()), ..Default::default() }).unwrap();
+    assert!(matches!(installed.obtained, Obtained::Installed { .. }), "{installed:?}");
     for request in [None, Some(series()), Some(">=3.9".parse().unwrap())] {
         let outcome = site.init(&InitOptions { request, ..Default::default() }).unwrap();
         assert!(matches!(outcome.obtained, Obtained::AlreadyThere));

@@ -250,9 +250,10 @@ async fn authorize_and_route(
                     stopping: Box::pin(async move { shutdown_requested(&mut { stopping }).await }),
                 })
             }
-            None => grpc::respond(server, parts, body.take()).await,
+            // In a box, since hyper moves the future of a request several times.
+            None => Box::pin(grpc::respond(server, parts, body.take())).await,
         },
-        Media::Json | Media::Data => or_problem(pascal_json::respond(server, parts, charset, body))
+        Media::Json | Media::Data => Box::pin(or_problem(pascal_json::respond(server, parts, charset, body)))
             .await
             .unwrap_or_else(|panic| response::problem(&panic).map(RpcBody::Json)),
     }

@@ -8,11 +8,13 @@ use beep_python_protocol::{ErrorCode, Problem};
 use futures_util::FutureExt;
 
 /// What handling a request gives, or the error with which it is answered after a panic. What the panic said is on standard error.
-pub(crate) async fn or_problem<T>(handling: impl Future<Output = T>) -> Result<T, Problem> {
-    // Locks are not poisoned, and what they guard changes in whole steps.
-    AssertUnwindSafe(handling).catch_unwind().await.map_err(|_: Box<dyn Any + Send>| {
-        Problem::new(ErrorCode::Internal, "the server has a defect: its log says what panicked; other requests go on")
-    })
+pub(crate) fn or_problem<T>(handling: impl Future<Output = T>) -> impl Future<Output = Result<T, Problem>> {
+    // Locks are not poisoned, and what they guard changes in whole steps. No `async fn`: it would keep two copies of the future.
+    AssertUnwindSafe(handling).catch_unwind().map(|handled| handled.map_err(problem))
+}
+
+fn problem(_: Box<dyn Any + Send>) -> Problem {
+    Problem::new(ErrorCode::Internal, "the server has a defect: its log says what panicked; other requests go on")
 }
 
 #[cfg(test)]
