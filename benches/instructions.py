@@ -78,8 +78,6 @@ def main():
     builds = [Build(text) for text in options.binary]
     rows = []
     try:
-        for build in builds:
-            build.run("eval", "1")  # makes the environment, which runs its Python: valgrind knows no `pidfd_open`
         for wire in WIRES:
             row, per_call = [wire], []
             for build in builds:

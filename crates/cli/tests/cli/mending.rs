@@ -329,12 +329,13 @@ fn python_that_runs_no_more_is_found_out_and_replaced() {
     fs::write(&executable, &bytes).unwrap();
     fs::File::options().write(true).open(&executable).unwrap().set_modified(times).unwrap();
 
-    let refused = home.run(&["venv", "create", "other"]);
-    assert!(refused.code == Some(1) && refused.stderr.contains(executable.to_str().unwrap()), "{refused:?}");
-    assert!(!home.root().join("environments/other").exists());
     let config = home.run(&["config"]);
     assert!(config.code == Some(1) && !config.stdout.contains("runs, is the default"), "{config:?}");
     assert!(config.stdout.contains("beep-python venv repair mine"), "{config:?}");
+    // What was known of it is forgotten.
+    let refused = home.run(&["venv", "create", "other"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains(executable.to_str().unwrap()), "{refused:?}");
+    assert!(!home.root().join("environments/other").exists());
     // By another one of the same series.
     let repaired = home.run(&["venv", "repair", "mine"]);
     assert_eq!(repaired.code, Some(0), "{repaired:?}");

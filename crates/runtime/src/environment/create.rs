@@ -6,11 +6,11 @@ use super::layout;
 use super::manager::VenvManager;
 use super::name::check_environment_name;
 use super::record::EnvironmentRecord;
-use crate::interpreter::{Interpreter, query_anew};
+use crate::interpreter::{Interpreter, query};
 use crate::platform::{Staging, failed_to};
 
 impl VenvManager {
-    /// Creates an environment without packages, in this process. Runs the Python once, to see that it does.
+    /// Creates an environment without packages, in this process. Runs nothing when the Python is known.
     ///
     /// Fails when the name is taken; see [`ensure`](Self::ensure).
     pub fn create(&self, name: &str, interpreter: &Interpreter) -> Result<Environment, EnvironmentError> {
@@ -63,10 +63,9 @@ impl VenvManager {
         }
         layout::build(&staged, &final_path, &record, interpreter)
             .map_err(failed_to("create an environment in", &final_path))?;
-        // What is known of the interpreter can be of a time when it ran.
-        match query_anew(self.home(), &interpreter.path)? {
-            known if known == *interpreter => {}
-            _ => layout::verify(&staged, &interpreter.version, Some(&interpreter.prefix))?,
+        // The interpreter's facts come from running it. Verify only when they have changed since.
+        if !matches!(query(self.home(), &interpreter.path), Ok(known) if known == *interpreter) {
+            layout::verify(&staged, &interpreter.version, Some(&interpreter.prefix))?;
         }
         let path = staging.commit(&staged)?;
         tracing::info!(environment = name, python = %interpreter.version, "environment created");

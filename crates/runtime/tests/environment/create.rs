@@ -140,7 +140,7 @@ fn unusable_interpreter_creates_nothing() {
     assert!(matches!(&error, EnvironmentError::NotIsolated { what: "sys.base_prefix", .. }), "{error}");
     let other = Interpreter { path: "/bin/false".into(), ..python().clone() };
     let error = manager.create("mine", &other).unwrap_err();
-    assert!(matches!(error, EnvironmentError::Interpreter(_)), "{error}");
+    assert!(matches!(error, EnvironmentError::Unrunnable { .. }), "{error}");
     let other = Interpreter { version: "3.8.1".parse().unwrap(), ..python().clone() };
     assert!(matches!(manager.create("mine", &other).unwrap_err(), EnvironmentError::Interpreter(_)));
     assert_eq!(names(&folder_of(&manager)), [""; 0]);
