@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::index::{Index, Wheel, from, tools};
+use super::index::{Index, Wheel, bare, from, tools};
 use super::project::project;
 use super::test_home::{CommandOutput, TestHome, python};
 
@@ -300,6 +300,34 @@ fn what_was_changed_in_place_is_noticed_and_had_again() {
         fs::write(site.join("own.py"), "x").unwrap();
         assert_eq!(done(&["venv", "repair", "mine"]).stdout, "Nothing was wrong with mine\n");
     }
+}
+
+#[test]
+fn repair_that_cannot_fetch_leaves_the_cache_as_it_is() {
+    if !tools().contains(&"uv") {
+        eprintln!("SKIPPED: there is no uv");
+        return;
+    }
+    let index = Index::of(&["alpha"]);
+    index.add(Wheel { name: "alpha", version: "2.0", ..Wheel::default() });
+    let home = TestHome::with_runtime();
+    let done = |arguments: &[&str]| from(&index, &home, "uv", arguments);
+    assert_eq!(done(&["venv", "create", "two", "--with", "alpha==2.0"]).code, Some(0));
+    assert_eq!(done(&["venv", "create", "mine", "--with", "alpha==1.0"]).code, Some(0));
+    // In place: in the cache too.
+    fs::write(site_packages(&home, "mine").join("alpha-1.0.dist-info/METADATA"), "").unwrap();
+    index.refuse(Some(503));
+    let repaired = done(&["venv", "repair", "mine"]);
+    assert_eq!(repaired.code, Some(1), "{repaired:?}");
+    // What the cache has of other versions can still be had.
+    let mut offline = bare(&home, "uv", &["venv", "create", "again", "--with", "alpha==2.0"]);
+    let offline =
+        CommandOutput::from(offline.env("PIP_INDEX_URL", index.url()).env("UV_OFFLINE", "1").output().unwrap());
+    assert_eq!(offline.code, Some(0), "{offline:?}");
+    index.refuse(None);
+    let repaired = done(&["venv", "repair", "mine"]);
+    assert_eq!(repaired.code, Some(0), "{repaired:?}");
+    assert_eq!(done(&["venv", "create", "fresh", "--with", "alpha==1.0"]).code, Some(0), "from a cache that is whole");
 }
 
 #[test]

@@ -150,7 +150,7 @@ class SessionLoop:
 
 
 def current_loop(asyncio):
-    """The loop that code has made already, with its tasks and futures, else a new one."""
+    """The loop that code has made already, with its tasks and futures, else a new one. One that a thread of the code's runs is not ours to run."""
     import warnings
 
     with warnings.catch_warnings():
@@ -159,7 +159,8 @@ def current_loop(asyncio):
             loop = asyncio.get_event_loop()
         except RuntimeError:
             loop = None
-    return asyncio.new_event_loop() if loop is None or loop.is_closed() else loop
+    is_free = loop is not None and not loop.is_closed() and not loop.is_running()
+    return loop if is_free else asyncio.new_event_loop()
 
 
 class ContextHere:

@@ -49,6 +49,15 @@ class Await(WorkerTest):
         self.host.evaluate("import asyncio\nloop = asyncio.new_event_loop()\nasyncio.set_event_loop(loop)\nloop.close()")
         self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 5)"), 5)
 
+    def test_a_loop_that_a_thread_runs(self):
+        self.host.evaluate(
+            "import asyncio, threading\nloop = asyncio.new_event_loop()\nasyncio.set_event_loop(loop)\n"
+            "begun = threading.Event()\nloop.call_soon(begun.set)\n"
+            "threading.Thread(target=loop.run_forever, daemon=True).start()\nbegun.wait()\nNone"
+        )
+        self.assertEqual(self.host.evaluate("await asyncio.sleep(0, 5), asyncio.get_running_loop() is loop"), [5, False])
+        self.assertEqual(self.host.evaluate("asyncio.run_coroutine_threadsafe(asyncio.sleep(0, 6), loop).result(60)"), 6)
+
     def test_after_a_loop_of_asyncios(self):
         self.assertEqual(self.host.evaluate("import asyncio\nasync def two(): return 2\nasyncio.run(two())"), 2)
         self.assertEqual(self.host.evaluate("await two()"), 2)

@@ -46,7 +46,7 @@ impl VenvManager {
     }
 
     /// Changes how packages are installed.
-    pub(super) fn with_other_packages(self, change: impl FnOnce(&mut PackageSettings)) -> VenvManager {
+    pub(in crate::environment) fn with_other_packages(self, change: impl FnOnce(&mut PackageSettings)) -> VenvManager {
         let mut packages = self.packages.clone();
         change(&mut packages);
         VenvManager { packages, ..self }

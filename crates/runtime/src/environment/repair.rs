@@ -62,11 +62,11 @@ impl VenvManager {
         };
         let mended = self.install_holding(&lock, &environment, &Requirements::default(), true).map_err(failed)?;
         add(&mut installed, mended);
-        // uv's files are links into its cache: what changed a file in place changed it there too, for all environments.
-        let still = damaged(&environment.site_packages, Comparing::Hashes).into_iter().map(|damaged| damaged.package);
-        let still: Vec<Package> = still.chain(installed.owed.iter().map(|owed| owed.package.clone())).collect();
-        if !still.is_empty() && self.forget_cached(&lock, &environment, &still) {
-            let again = self.install_holding(&lock, &environment, &Requirements::default(), true).map_err(failed)?;
+        let broken = damaged(&environment.site_packages, Comparing::Hashes).into_iter().map(|damaged| damaged.package);
+        let broken: Vec<Package> = broken.chain(installed.owed.iter().map(|owed| owed.package.clone())).collect();
+        if !broken.is_empty()
+            && let Some(again) = self.mend_without_cache(&lock, &environment, &broken).map_err(failed)?
+        {
             installed.changed.retain(|package| !again.changed.contains(package));
             add(&mut installed, again);
         }

@@ -107,20 +107,35 @@ impl VenvManager {
         change.run(mend)
     }
 
-    /// Removes packages from uv's cache, so that they are fetched again; false where that is not uv's, or fails.
-    pub(in crate::environment) fn forget_cached(
+    /// Installs what a repair could not: without uv's cache, whose files are linked into environments, so that what damages one in
+    /// place damages it for all. Once a package is there again, the cache forgets it: before that it may be the only one to have it.
+    pub(in crate::environment) fn mend_without_cache(
         &self,
         lock: &FileLock,
         environment: &Environment,
-        packages: &[Package],
-    ) -> bool {
-        let Ok(Tool::Uv(uv)) = Tool::find(self.home(), self.package_settings(), environment) else { return false };
-        let mut command = Command::new(uv);
-        command.args(["cache", "clean", "--quiet"]).args(packages.iter().map(|package| normal(&package.name)));
-        command.envs(self.package_settings().caches.iter().map(|(name, folder)| (name, folder)));
-        command.envs(&self.package_settings().variables);
-        let done = run_tool(Some(lock), &mut command, CLEAN_TIMEOUT, &mut |_| ());
-        done.map_err(|error| tracing::warn!("{}", error_chain(&error))).is_ok()
+        broken: &[Package],
+    ) -> Result<Option<Installed>, PackageError> {
+        let Ok(Tool::Uv(uv)) = Tool::find(self.home(), self.package_settings(), environment) else { return Ok(None) };
+        let no_cache = ("UV_NO_CACHE".to_owned(), "1".to_owned());
+        let without_cache = self.clone().with_other_packages(|settings| settings.variables.extend([no_cache]));
+        let done = without_cache.install_holding(lock, environment, &Requirements::default(), true)?;
+        let still: Vec<Package> =
+            damaged(&environment.site_packages, Comparing::Hashes).into_iter().map(|damaged| damaged.package).collect();
+        let is_mended = |package: &&Package| {
+            let same = |other: &Package| is_same(other, package);
+            !still.iter().any(same) && !done.owed.iter().any(|owed| same(&owed.package))
+        };
+        let mended: Vec<String> = broken.iter().filter(is_mended).map(|package| normal(&package.name)).collect();
+        if !mended.is_empty() {
+            let mut command = Command::new(uv);
+            command.args(["cache", "clean", "--quiet"]).args(mended);
+            command.envs(self.package_settings().caches.iter().map(|(name, folder)| (name, folder)));
+            command.envs(&self.package_settings().variables);
+            if let Err(error) = run_tool(Some(lock), &mut command, CLEAN_TIMEOUT, &mut |_| ()) {
+                tracing::warn!("{}", error_chain(&error));
+            }
+        }
+        Ok(Some(done))
     }
 }
 
