@@ -2,7 +2,8 @@
 the worker, nor of the standard library that works for it, is traced, stopped in or shown.
 
 A debugger that steps past the last line of a call has ended, as if it were told to continue: the next call may be another client's, who
-asked for none. Breakpoints stay. No deadline of a call passes while a debugger holds it. Callbacks of `sys.monitoring` are left alone: they look for the traced frame by its distance from theirs.
+asked for none. Breakpoints stay. No deadline of a call passes while a debugger holds it. Callbacks of `sys.monitoring` are left alone: they
+look for the traced frame by its distance from theirs.
 """
 
 import dis
@@ -16,7 +17,7 @@ from . import _current, _host_rpc, _import_hooks
 from ._builtins import own as __builtins__
 from ._frames import OWN
 
-LOOP = OWN + "_worker.py"  # what calls this is nobody's code
+LOOP = OWN + "_worker.py"  # what calls this is no code of the user's
 LIBRARY = os.path.dirname(os.__file__) + os.sep
 PACKAGES = tuple(LIBRARY + name + os.sep for name in ("site-packages", "dist-packages"))
 SETTERS = "settrace", "setprofile", "_settraceallthreads", "_setprofileallthreads"

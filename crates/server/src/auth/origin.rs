@@ -10,7 +10,7 @@ pub fn parse_origin(text: &str) -> Result<String, String> {
         return why("every page could run code here: name the origins one by one");
     }
     if text.eq_ignore_ascii_case("null") {
-        return why("`null` is the origin of pages of anybody's");
+        return why("`null` is the origin of pages that have none, which anyone can make");
     }
     let Some((scheme, rest)) = text.split_once("://") else { return why("it has no scheme, such as `https://`") };
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -100,7 +100,7 @@ mod tests {
             ("https://app.example:x", "port is none"),
             ("https://app.example:70000", "port is none"),
             ("*", "one by one"),
-            ("null", "anybody"),
+            ("null", "anyone"),
             ("file:///page.html", "a path"),
         ] {
             let refused = parse_origin(text).expect_err(text);

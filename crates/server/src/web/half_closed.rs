@@ -1,4 +1,4 @@
-//! Connections whose client sends nothing more, and still reads: `nc -N` does that, and whatever shuts down its writing side.
+//! Connections whose client sends nothing more, and still reads: `nc -N` does that, and each program that shuts down its writing side.
 //!
 //! hyper takes the end of what a client sends for the end of the client, and drops the request that is under way, which cancels it where
 //! the client asked for that. So it learns of that end only once nothing is under way, or the client is gone.
