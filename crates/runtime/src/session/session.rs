@@ -107,13 +107,19 @@ impl Session {
         self.call_cancellable(request, None).await
     }
 
-    /// As [`call`](Session::call); when the future is dropped, the call is also cancelled if `cancelled` is true by then.
-    pub(crate) async fn call_cancellable(&self, request: Request, cancelled: Option<&AtomicBool>) -> Response {
+    /// As [`call`](Session::call), but the call is in the queue before the future is polled; when the future is dropped, the call
+    /// is also cancelled if `cancelled` is true by then.
+    // No `async fn`: its future would hold the request, twice.
+    pub(crate) fn call_cancellable<'a>(
+        &self,
+        request: Request,
+        cancelled: Option<&'a AtomicBool>,
+    ) -> impl Future<Output = Response> + use<'a> {
         let end = End::of(&request, cancelled);
         let grace = self.grace_of(&request);
         let (sender, response) = oneshot::channel();
         let call_id = self.enqueue(request, ReplySink::Oneshot(sender));
-        self.wait(response, call_id, end, grace).await
+        self.wait(response, call_id, end, grace)
     }
 
     /// Carries out one operation on the thread that waits for the reply to a client request. The call ends by itself: when it
@@ -149,24 +155,26 @@ impl Session {
     }
 
     /// Waits for a response; `end` says what becomes of the call when the future is dropped before.
-    async fn wait(
+    fn wait<'a>(
         &self,
         response: oneshot::Receiver<Response>,
         call_id: Option<CallId>,
-        end: End<'_>,
+        end: End<'a>,
         grace: Duration,
-    ) -> Response {
+    ) -> impl Future<Output = Response> + use<'a> {
         let cancel = |call_id, cancelled| CancelOnDrop::new(self.inner.clone(), call_id, grace, cancelled);
         let guard = match end {
             End::Never => None,
             End::WithCaller => call_id.map(|call_id| cancel(call_id, None)),
             End::If(cancelled) => call_id.map(|call_id| cancel(call_id, Some(cancelled))),
         };
-        let response = response.await.unwrap_or_else(|_| Response::problem(closing_error(), 0));
-        if let Some(guard) = guard {
-            guard.disarm();
+        async move {
+            let response = response.await.unwrap_or_else(|_| Response::problem(closing_error(), 0));
+            if let Some(guard) = guard {
+                guard.disarm();
+            }
+            response
         }
-        response
     }
 
     /// How long the call may take to stop.

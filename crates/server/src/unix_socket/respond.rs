@@ -68,45 +68,54 @@ impl Response {
 }
 
 /// Executes a request and encodes its response.
-pub(super) async fn respond(server: Arc<ServerContext>, mut client: Client, request: Request) -> Response {
+pub(super) fn respond(
+    server: Arc<ServerContext>,
+    mut client: Client,
+    request: Request,
+) -> impl Future<Output = Response> {
+    // Taken apart outside of the future, which would hold it twice.
     let Request { id, command, options, payload, via, attached } = request;
-    let encoded = match command {
-        Command::Session(what) => {
-            let caller = Caller { request_id: client.request_id(id.as_ref()), cancelled: None };
-            let executed = async {
-                let payload = match attached.is_empty() {
-                    true => Payload { body: payload, takes: takes_data(what, via), ..Payload::default() },
-                    // Boxed: it is rare, and every request would be as large as it.
-                    false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
+    async move {
+        let encoded = match command {
+            Command::Session(what) => {
+                let caller = Caller { request_id: client.request_id(id.as_ref()), cancelled: None };
+                let executed = async {
+                    let payload = match attached.is_empty() {
+                        true => Payload { body: payload, takes: takes_data(what, via), ..Payload::default() },
+                        // Boxed: it is rare, and every request would be as large as it.
+                        false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
+                    };
+                    operation::execute_operation(&server.sessions, what, &options, caller, payload).await
                 };
-                operation::execute_operation(&server.sessions, what, &options, caller, payload).await
-            };
-            // Pinned here: each place that awaits it would hold it once more.
-            let mut executed = pin!(executed.instrument(spans::session_request(what, &options)));
-            let outcome = match options.cancels_on_disconnect() {
-                false => executed.await,
-                // Dropping such a call cancels it.
-                true => tokio::select! {
-                    outcome = &mut executed => outcome,
-                    () = shutdown_requested(&mut client.gone) => {
-                        Err(Problem::new(ErrorCode::Cancelled, "the client is gone"))
+                let outcome = {
+                    // Pinned here: each place that awaits it would hold it once more.
+                    let mut executed = pin!(executed.instrument(spans::session_request(what, &options)));
+                    match options.cancels_on_disconnect() {
+                        false => executed.await,
+                        // Dropping such a call cancels it.
+                        true => tokio::select! {
+                            outcome = &mut executed => outcome,
+                            () = Box::pin(shutdown_requested(&mut client.gone)) => {
+                                Err(Problem::new(ErrorCode::Cancelled, "the client is gone"))
+                            }
+                        },
                     }
-                },
-            };
-            match outcome {
-                Ok(response) => encode_response(response, ArrayFormat::of(options.form())).await,
-                Err(problem) => problem.into(),
+                };
+                match outcome {
+                    Ok(response) => encode_response(response, ArrayFormat::of(options.form())).await,
+                    Err(problem) => problem.into(),
+                }
             }
-        }
-        // Boxed: it is rare and large, and every request would be as large as it.
-        Command::Release => release(&client.leases, &payload),
-        Command::Host(what) => Box::pin(respond_for_host(&server, &client, what, &payload)).await,
-    };
-    let EncodedResponse::Datum { about, datum } = encoded else {
-        return Response { line: reply::response(id.as_ref(), encoded), id, data: None };
-    };
-    let (how, data) = data::send(*datum, via.unwrap_or(Via::Inline), &client.leases);
-    Response { line: reply::datum(id.as_ref(), &about, &how), id, data }
+            Command::Release => release(&client.leases, &payload),
+            // Boxed: it is rare and large, and every request would be as large as it.
+            Command::Host(what) => Box::pin(respond_for_host(&server, &client, what, &payload)).await,
+        };
+        let EncodedResponse::Datum { about, datum } = encoded else {
+            return Response { line: reply::response(id.as_ref(), encoded), id, data: None };
+        };
+        let (how, data) = data::send(*datum, via.unwrap_or(Via::Inline), &client.leases);
+        Response { line: reply::datum(id.as_ref(), &about, &how), id, data }
+    }
 }
 
 /// How the client takes data beside the line of its answer.

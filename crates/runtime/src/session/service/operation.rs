@@ -1,10 +1,12 @@
 //! Operations of a session, as every transport asks the session core for them.
 
 use std::borrow::Cow;
+use std::future::ready;
 use std::sync::atomic::AtomicBool;
 
 use beep_python_protocol::{CallOptions, ErrorCode, Operation, Problem};
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, Either};
 
 use crate::session::call::{CallResult, Payload, Request, RequestId, Response};
 use crate::session::event_stream::EventStream;
@@ -29,8 +31,23 @@ pub async fn execute_operation(
     caller: Caller<'_>,
     payload: impl Into<Payload>,
 ) -> Result<Response, Problem> {
+    // No `?`: the future would keep its result, which is as large as a problem.
+    let begun = match begin(sessions, operation, options, caller, payload.into()) {
+        Ok(begun) => begun,
+        Err(problem) => return Err(problem),
+    };
+    Ok(begun.await)
+}
+
+/// Begins an operation. What that takes is not held until the end: every call's future would be as large as it.
+fn begin<'a>(
+    sessions: &'a SessionManager,
+    operation: Operation,
+    options: &'a CallOptions,
+    caller: Caller<'a>,
+    payload: Payload,
+) -> Result<Either<impl Future<Output = Response> + use<'a>, BoxFuture<'a, Response>>, Problem> {
     let session = session_of(sessions, options)?;
-    let payload = payload.into();
     if operation == Operation::Answer {
         if !payload.data.is_empty() {
             let detail = "data cannot go with an answer: put them within the callback, and answer with their handle";
@@ -38,7 +55,8 @@ pub async fn execute_operation(
         }
         session.answer(payload.body, options.form())?;
         let result = CallResult::Object(Chunks::from(Bytes::from_static(br#"{"success":true}"#)));
-        return Ok(Response { result, output: Default::default(), epoch: session.epoch() });
+        let response = Response { result, output: Default::default(), epoch: session.epoch() };
+        return Ok(Either::Right(Box::pin(ready(response))));
     }
     if options.is_isolated() && options.callback.is_some() {
         return Err(Problem::new(
@@ -49,10 +67,13 @@ pub async fn execute_operation(
     let Caller { request_id, cancelled } = caller;
     let request = request(operation, options, request_id, payload);
     Ok(match &options.callback {
-        // Boxed: they are rare, and every call would be as large as they are.
-        Some(client_request) => Box::pin(session.nest(client_request, request, cancelled)).await,
-        None if options.is_isolated() => Box::pin(sessions.isolated_cancellable(&session, request, cancelled)).await,
-        None => session.call_cancellable(request, cancelled).await,
+        Some(client_request) => {
+            Either::Right(Box::pin(async move { session.nest(client_request, request, cancelled).await }))
+        }
+        None if options.is_isolated() => {
+            Either::Right(Box::pin(async move { sessions.isolated_cancellable(&session, request, cancelled).await }))
+        }
+        None => Either::Left(session.call_cancellable(request, cancelled)),
     })
 }
 

@@ -1,7 +1,11 @@
 //! Responses of the session core as JSON. The user's data passes through as it is.
 
+use std::future::ready;
+
 use beep_python_protocol::{ErrorCode, Problem};
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use futures_util::future::Either;
 
 use crate::session::call::{CallResult, Response};
 use crate::session::output::CapturedOutput;
@@ -44,9 +48,9 @@ impl From<Problem> for EncodedResponse {
 }
 
 /// Encodes the response of a session.
-pub async fn encode_response(response: Response, arrays: ArrayFormat) -> EncodedResponse {
+pub fn encode_response(response: Response, arrays: ArrayFormat) -> impl Future<Output = EncodedResponse> {
     let Response { result, output, epoch } = response;
-    match result {
+    let encoded = match result {
         CallResult::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&output, epoch))),
         CallResult::Handle(object) | CallResult::Object(object) => {
             EncodedResponse::Json(join(b"", &object, 1, &extras(&output, epoch)))
@@ -72,17 +76,27 @@ pub async fn encode_response(response: Response, arrays: ArrayFormat) -> Encoded
         CallResult::Floats(body) if arrays == ArrayFormat::Binary => {
             EncodedResponse::Floats { shape: None, pieces: body.iter().cloned().collect() }
         }
-        CallResult::Floats(body) => match floats::row_to_json(body, arrays).await {
-            Ok(text) => EncodedResponse::Json(Chunks::one(text)),
-            Err(problem) => problem.into(),
-        },
-        CallResult::FloatRows(body) => match floats::rows(body, arrays).await {
-            Ok(floats::Rows::Binary { rows, width, pieces }) => {
-                EncodedResponse::Floats { shape: Some((rows, width)), pieces: pieces.into_iter().collect() }
-            }
-            Ok(floats::Rows::Json(text)) => EncodedResponse::Json(Chunks::one(text)),
-            Err(problem) => problem.into(),
-        },
+        // They take time, in a box: every request's future would be as large as theirs.
+        CallResult::Floats(body) => return Either::Right(row_as_json(body, arrays).boxed()),
+        CallResult::FloatRows(body) => return Either::Right(rows(body, arrays).boxed()),
+    };
+    Either::Left(ready(encoded))
+}
+
+async fn row_as_json(body: Chunks, arrays: ArrayFormat) -> EncodedResponse {
+    match floats::row_to_json(body, arrays).await {
+        Ok(text) => EncodedResponse::Json(Chunks::one(text)),
+        Err(problem) => problem.into(),
+    }
+}
+
+async fn rows(body: Chunks, arrays: ArrayFormat) -> EncodedResponse {
+    match floats::rows(body, arrays).await {
+        Ok(floats::Rows::Binary { rows, width, pieces }) => {
+            EncodedResponse::Floats { shape: Some((rows, width)), pieces: pieces.into_iter().collect() }
+        }
+        Ok(floats::Rows::Json(text)) => EncodedResponse::Json(Chunks::one(text)),
+        Err(problem) => problem.into(),
     }
 }
 
