@@ -45,6 +45,7 @@ mod cli {
     mod surroundings;
     mod terminal;
     mod test_home;
+    mod tokens;
     mod typing;
     mod unwritable_log;
 }

@@ -159,7 +159,7 @@ pub use callback::{Callback, CallbackCall};
 pub use client::Client;
 pub use connect::connect;
 pub use data::{Array, Buffer, Bytes, Datum, Element, Table};
-pub use discover::{RunningServer, discover, discover_in};
+pub use discover::{RunningServer, discover, discover_in, token_in_env};
 pub use error::{Error, PythonError};
 pub use event::{Display, Event, EventStream, LogRecord, Progress, SessionEpoch};
 pub use execution::{Execution, ExecutionEvent, InputRequest};

@@ -21,7 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::auth::{AccessConfig, AccessPolicy, Token, TokenError};
+use crate::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken, TokenError, TokenText};
 use crate::launch::{
     ActivatedSockets, Endpoint, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record,
     write_record,
@@ -55,6 +55,8 @@ pub struct ServeOptions {
     pub capacity: Capacity,
     /// Which requests are authorized.
     pub access: AccessConfig,
+    /// The file of the default token; that of the home when absent.
+    pub token_file: Option<PathBuf>,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
     /// The arguments that start such a server again.
@@ -97,13 +99,13 @@ pub enum ServeError {
 ///
 /// A failure before it is ready is reported to its starter, too.
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
-    let ActivatedSockets { http: listeners, pipe, rpc, stdin, ready } = inherited;
+    let ActivatedSockets { http: listeners, pipe, rpc, stdin, token, ready } = inherited;
     raise_descriptor_limit();
     beep_python_peer::prepare();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
-    let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc, stdin).await {
+    let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc, stdin, token).await {
         Ok(started) => started,
         Err(error) => {
             ready.failed(&error);
@@ -117,6 +119,12 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     }
     serving.spawn(rpc::serve(rpc, server.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, server.clone(), stopping));
+    let watching = server.clone();
+    tokio::spawn(async move {
+        if let Err(error) = watching.access.watch_tokens().await {
+            tracing::warn!("a revoked token ends with the next request of its client, not at once: {error}");
+        }
+    });
     let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
     tracing::info!("ready");
@@ -159,13 +167,20 @@ async fn start(
     pipe: Option<UnixListener>,
     rpc: &[TcpListener],
     stdin: Option<OwnedFd>,
+    token: Option<TokenText>,
 ) -> Result<(Arc<ServerContext>, Option<Pipe>, ServerRecord), ServeError> {
     if std::env::var_os("PYTHONPATH").is_some_and(|path| !path.is_empty()) {
         tracing::info!("PYTHONPATH is not passed on to sessions: `start --python-path` names folders for them");
     }
     let pipe = pipe.map(Pipe::open).transpose()?;
-    let token_file = options.home.root().join("token");
-    let token = Token::load_or_create(&token_file)?;
+    let (default, token_file) = match token {
+        Some(text) => (DefaultToken::Given(text.token()), None),
+        None => {
+            let path = options.token_file.clone().unwrap_or_else(|| options.home.root().join("token"));
+            (DefaultToken::File(path.clone()), Some(path))
+        }
+    };
+    let tokens = AcceptedTokens::open(&options.home, default)?;
     let sessions = SessionManager::start(SessionManagerOptions {
         python: options.python.clone(),
         environment: options.environment_path.clone(),
@@ -208,7 +223,7 @@ async fn start(
     })?;
     write_record(&options.home, &record)?;
     let server =
-        ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), token) };
+        ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), tokens) };
     Ok((Arc::new(server), pipe, record))
 }
 

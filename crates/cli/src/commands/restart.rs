@@ -9,6 +9,7 @@ use beep_python_server::unix_socket::PipeName;
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
+use crate::server::default_token::of_restarted;
 use crate::server::launch::{TemporaryServer, launcher};
 use crate::server::lookup::find_server;
 use crate::server::report::announce;
@@ -63,6 +64,7 @@ fn plan(context: &Context, record: &ServerRecord) -> Result<LaunchPlan> {
         arguments: settings.arguments(),
         lifeline: None,
         stdin: None,
+        token: of_restarted(record)?,
     })
 }
 

@@ -77,10 +77,12 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
             hosts: server.allow_host,
             origins: server.allow_origin,
             trust_loopback: server.trust_loopback,
+            require_token: server.require_token,
             max_body_bytes: server.max_body.unwrap_or(access.max_body_bytes),
             max_data_bytes: server.max_data.unwrap_or(access.max_data_bytes),
             ..access
         },
+        token_file: server.token_file,
         log: args.log,
         arguments,
         drain: server.drain.unwrap_or(DEFAULT_DRAIN),

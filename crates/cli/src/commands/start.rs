@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
+use crate::server::default_token::take_from_env;
 use crate::server::launch::launcher;
 use crate::server::report::announce;
 use crate::server::settings::{ServerArgs, ServerSettings};
@@ -78,7 +79,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         None => Some(PipeName::random()?),
     };
     let environment = args.environment.resolve(context)?;
-    let settings = ServerSettings { args: args.server, ..ServerSettings::in_environment(&environment) };
+    let mut server = args.server;
+    let token = take_from_env(&mut server)?;
+    let settings = ServerSettings { args: server, ..ServerSettings::in_environment(&environment) };
     let mut plan = LaunchPlan {
         id: None,
         host: settings.args.host.clone(),
@@ -90,6 +93,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         arguments: settings.arguments(),
         lifeline: None,
         stdin: None,
+        token,
     };
     let launcher = launcher(&context.home()?)?;
     if args.foreground {

@@ -71,6 +71,12 @@ pub(crate) struct ServerArgs {
     /// Admit every user of this machine without the token
     #[arg(long, help_heading = "Who may come in")]
     pub(crate) trust_loopback: bool,
+    /// Want a token of every client, also of the server's own user
+    #[arg(long, conflicts_with = "trust_loopback", help_heading = "Who may come in")]
+    pub(crate) require_token: bool,
+    /// The file of the default token; read again when it changes [default: BEEP_PYTHON_TOKEN, BEEP_PYTHON_TOKEN_FILE, or the file `token` in the home]
+    #[arg(long, value_name = "FILE", value_parser = absolute_path, help_heading = "Who may come in")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Maximum size of a request body [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
@@ -104,8 +110,10 @@ impl ServerSettings {
         args.python_path.iter().for_each(|folder| say("python-path", &folder.display().to_string()));
         allow_host.iter().for_each(|name| say("allow-host", name));
         allow_origin.iter().for_each(|origin| say("allow-origin", origin));
+        args.token_file.iter().for_each(|path| say("token-file", &path.display().to_string()));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
+        arguments.extend(args.require_token.then(|| "--require-token".to_owned()));
         arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
         arguments
     }
@@ -129,6 +137,11 @@ pub(crate) fn memory_limit(text: &str) -> Result<u64, String> {
     let bytes = parse_size(text)?;
     let least = LEAST_MEMORY_BYTES;
     if bytes < least { Err(format!("it must be at least {least} bytes (32M)")) } else { Ok(bytes) }
+}
+
+/// A path that means the same from every folder.
+fn absolute_path(text: &str) -> Result<PathBuf, String> {
+    std::path::absolute(text).map_err(|error| error.to_string())
 }
 
 /// A folder for `PYTHONPATH`.
@@ -172,6 +185,7 @@ mod tests {
                 allow_host: vec!["a.example".into(), "b.example:80".into()],
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,
+                token_file: Some("/a b/token".into()),
                 max_body: Some(1000),
                 max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
@@ -183,7 +197,11 @@ mod tests {
                 max_waiting: Some(5),
             },
         };
-        for settings in [bare, full] {
+        let strict = ServerSettings {
+            environment: "/envs/x".into(),
+            args: ServerArgs { require_token: true, ..ServerArgs::default() },
+        };
+        for settings in [bare, full, strict] {
             assert_eq!(ServerSettings::from_arguments(&settings.arguments()).unwrap(), settings);
         }
     }

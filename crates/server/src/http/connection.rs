@@ -19,9 +19,9 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
-use crate::auth::Peer;
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
+use crate::auth::{Authorized, Peer};
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, operation};
@@ -74,7 +74,7 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
         tokio::pin!(serving);
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
-            () = pending.auth_deadline() => return,
+            () = pending.denied() => return,
             () = shutdown_requested(&mut stop) => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
@@ -123,14 +123,14 @@ async fn authorize_and_route(
     let path = parts.uri.path();
     let takes_data = Route::find(path) == Some(Route::Operation(Operation::Put));
     let media = if takes_data { Media::Data } else { Media::Json };
-    let charset = match server.access.authorize_parts(media, peer, parts) {
-        Ok(charset) => charset,
+    let Authorized { charset, token, permissions } = match server.access.authorize_parts(media, peer, parts) {
+        Ok(authorized) => authorized,
         Err(denied) => {
             name_peer(peer);
             return whole(response::problem(&Problem::from(denied)));
         }
     };
-    pending.mark_authenticated();
+    pending.mark_authenticated(token.as_ref());
     let Some(route) = Route::find(path) else {
         let detail = format!("there is no route {path}");
         return whole(response::problem(&Problem::new(ErrorCode::UnknownOperation, detail)));
@@ -162,11 +162,14 @@ async fn authorize_and_route(
         (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
-        (_, Some(what)) => execute_host_operation(&server.sessions, what, Route::session_id(path), &body)
-            .instrument(spans::host_request(what))
-            .await
-            .map(response::json)
-            .map(whole),
+        (_, Some(what)) => match permissions.check(what, &body) {
+            Ok(()) => execute_host_operation(&server.sessions, what, Route::session_id(path), &body)
+                .instrument(spans::host_request(what))
+                .await
+                .map(response::json)
+                .map(whole),
+            Err(refused) => Err(refused),
+        },
         (_, None) => unreachable!("a route leads to a session or to the host"),
     };
     responded.unwrap_or_else(|problem| whole(response::problem(&problem)))

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::auth::TokenText;
 use crate::launch::surroundings::Variables;
 use crate::unix_socket::name::PipeName;
 
@@ -31,4 +32,7 @@ pub struct LaunchPlan {
     pub lifeline: Option<Arc<OwnedFd>>,
     /// What code reads as its standard input; otherwise it asks its client.
     pub stdin: Option<Arc<OwnedFd>>,
+    /// The token that it takes as its default one, in place of that in a file. It goes over a pipe, and into no variable, where the
+    /// code of sessions could read it.
+    pub token: Option<TokenText>,
 }

@@ -22,7 +22,7 @@ pub struct NewRecord {
     pub environment_path: PathBuf,
     pub python_version: String,
     pub log: Option<PathBuf>,
-    pub token_file: PathBuf,
+    pub token_file: Option<PathBuf>,
     pub arguments: Vec<String>,
     pub settings: BTreeMap<String, serde_json::Value>,
     pub temporary: bool,

@@ -20,9 +20,9 @@ use tokio::sync::watch;
 use tracing::{Instrument, Span};
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
-use crate::auth::Peer;
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
+use crate::auth::{Authorized, Peer};
 use crate::line_budget::name_peer;
 use crate::rejection_log::log_disconnect;
 use crate::rpc::body::RpcBody;
@@ -82,7 +82,7 @@ async fn serve_connection(
     let _ = stream.set_nodelay(true);
     let preface = tokio::select! {
         preface = tokio::time::timeout(IDLE_TIMEOUT, speaks_http2(&stream)) => preface,
-        () = pending.auth_deadline() => return,
+        () = pending.denied() => return,
         () = shutdown_requested(&mut stop) => return,
     };
     let Ok(Ok(http2)) = preface else { return };
@@ -147,7 +147,7 @@ where
     let mut serving = pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
-        () = pending.auth_deadline() => return,
+        () = pending.denied() => return,
         () = shutdown_requested(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
@@ -225,8 +225,8 @@ async fn authorize_and_route(
     let media = Media::of(&parts.headers);
     let authorized =
         server.access.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers);
-    let charset = match authorized {
-        Ok(charset) => charset,
+    let Authorized { charset, token, permissions } = match authorized {
+        Ok(authorized) => authorized,
         Err(denied) => {
             name_peer(peer);
             let problem = Problem::from(denied);
@@ -236,7 +236,7 @@ async fn authorize_and_route(
             };
         }
     };
-    pending.mark_authenticated();
+    pending.mark_authenticated(token.as_ref());
     match media {
         Media::Grpc if parts.version < Version::HTTP_2 => {
             let problem =
@@ -251,10 +251,12 @@ async fn authorize_and_route(
                 })
             }
             // In a box, since hyper moves the future of a request several times.
-            None => Box::pin(grpc::respond(server, parts, body.take())).await,
+            None => Box::pin(grpc::respond(server, permissions, parts, body.take())).await,
         },
-        Media::Json | Media::Data => Box::pin(or_problem(pascal_json::respond(server, parts, charset, body)))
-            .await
-            .unwrap_or_else(|panic| response::problem(&panic).map(RpcBody::Json)),
+        Media::Json | Media::Data => {
+            Box::pin(or_problem(pascal_json::respond(server, permissions, parts, charset, body)))
+                .await
+                .unwrap_or_else(|panic| response::problem(&panic).map(RpcBody::Json))
+        }
     }
 }
