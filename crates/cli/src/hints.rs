@@ -264,7 +264,12 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
                 None => another.into(),
             }
         }
-        BindError::NotLoopback { .. } => "omit --host to listen on 127.0.0.1 and ::1".into(),
+        BindError::NeedsTls { .. } => {
+            "add --tls-self-signed, or --tls-cert and --tls-key; --insecure-remote listens there without TLS; omit --host to listen on \
+             127.0.0.1 and ::1"
+                .into()
+        }
+        BindError::NoAddress { .. } => "omit --host to listen on 127.0.0.1 and ::1".into(),
         BindError::Refused { address, .. } if address.port() < 1024 => {
             "ports below 1024 need privileges; choose another with --port or, for RPC, --rpc-port; 0 takes a free one"
                 .into()
@@ -314,6 +319,11 @@ fn launch(error: &LaunchError, context: &Context) -> Option<String> {
 
 fn client(error: &ClientError) -> Option<String> {
     Some(match (error, error.code()) {
+        (ClientError::Connect { source, .. }, _) if is_certificate_error(&source.to_string()) => {
+            "set BEEP_PYTHON_CA_FILE to the certificate of its authority, or add ?fingerprint= and what the server printed when it was \
+             started, if that is its address"
+                .into()
+        }
         (ClientError::Connect { .. } | ClientError::ConnectionLost { .. }, _) => {
             "`beep-python status` shows what became of the server".into()
         }

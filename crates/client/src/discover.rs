@@ -130,11 +130,21 @@ impl RunningServer {
     /// # Errors
     /// As [`connect`](crate::connect).
     pub fn connect_to(&self, url: &str) -> Result<AnyBackend, Error> {
-        let backend = connect(url)?;
+        let backend = connect(&self.known_by_certificate(url)?)?;
         match self.token() {
             Ok(token) => backend.with_token(&token),
             Err(_) => Ok(backend),
         }
+    }
+
+    /// The endpoint with the fingerprint of the certificate that the server shows, if it does: the file is that of its own user.
+    fn known_by_certificate(&self, url: &str) -> Result<String, Error> {
+        #[cfg(feature = "tls")]
+        if let Some(path) = self.record.certificate.as_ref().filter(|_| url.contains("s://")) {
+            let failed = |source| Error::File { path: path.clone(), source };
+            return Ok(format!("{url}?fingerprint={}", crate::tls::fingerprint_in(path).map_err(failed)?));
+        }
+        Ok(url.to_owned())
     }
 
     /// The token that other users must send, from a file that only the server's user can read. A server that was given its

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -27,6 +27,7 @@ use crate::launch::{
     write_record,
 };
 use crate::server_context::ServerContext;
+use crate::tls::{Tls, TlsError, TlsFiles};
 use crate::unix_socket::{self, Pipe, PipeError};
 use crate::{http, rpc};
 
@@ -55,6 +56,8 @@ pub struct ServeOptions {
     pub capacity: Capacity,
     /// Which requests are authorized.
     pub access: AccessConfig,
+    /// The certificate that HTTP and RPC show over TLS; without it they speak none.
+    pub tls: Option<TlsFiles>,
     /// The file of the default token; that of the home when absent.
     pub token_file: Option<PathBuf>,
     /// Its log file; none in the foreground.
@@ -76,6 +79,9 @@ pub enum ServeError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -180,6 +186,7 @@ async fn start(
             (DefaultToken::File(path.clone()), Some(path))
         }
     };
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
     let tokens = AcceptedTokens::open(&options.home, default)?;
     let sessions = SessionManager::start(SessionManagerOptions {
         python: options.python.clone(),
@@ -200,15 +207,18 @@ async fn start(
         None => Ok(None),
         Some(listener) => {
             let source = |source| ServeError::System { what: "tell its own address", source };
-            let address = listener.local_addr().map_err(source)?;
+            let mut address = listener.local_addr().map_err(source)?;
+            if address.ip().is_unspecified() {
+                address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+            }
             Ok::<_, ServeError>(Some(Endpoint { backend: backend.to_owned(), url: format!("{scheme}://{address}") }))
         }
     };
-    endpoints.extend(tcp("http", "http", listeners)?);
+    endpoints.extend(tcp("http", if tls.is_some() { "https" } else { "http" }, listeners)?);
     if let Some(pipe) = &pipe {
         endpoints.push(Endpoint { backend: "pipe".to_owned(), url: pipe.url() });
     }
-    endpoints.extend(tcp("rpc", "grpc", rpc)?);
+    endpoints.extend(tcp("rpc", if tls.is_some() { "grpcs" } else { "grpc" }, rpc)?);
     let record = record_of_this_process(NewRecord {
         id: options.id.clone(),
         endpoints,
@@ -217,13 +227,14 @@ async fn start(
         python_version: sessions.python_version().to_owned(),
         log: options.log.clone(),
         token_file,
+        certificate: tls.as_ref().map(|tls| tls.files().certificate.clone()),
         arguments: options.arguments.clone(),
         settings: settings(options),
         temporary: options.stop_at_end_of_input,
     })?;
     write_record(&options.home, &record)?;
-    let server =
-        ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), tokens) };
+    let access = AccessPolicy::new(AccessConfig { any_host: tls.is_some(), ..options.access.clone() }, tokens);
+    let server = ServerContext { sessions: Arc::new(sessions), access, tls };
     Ok((Arc::new(server), pipe, record))
 }
 

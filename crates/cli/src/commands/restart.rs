@@ -55,7 +55,8 @@ fn plan(context: &Context, record: &ServerRecord) -> Result<LaunchPlan> {
     let (variables, directory) = surroundings.map(|found| (found.variables, found.directory)).unzip();
     Ok(LaunchPlan {
         id: Some(id.clone()),
-        host: settings.args.host.clone(),
+        hosts: settings.args.host.clone(),
+        remote: settings.args.is_remote_allowed(),
         http: record.endpoint("http").and_then(Endpoint::port),
         pipe: record.endpoint("pipe").and_then(Endpoint::pipe_name).and_then(|name| name.parse().ok()),
         rpc: record.endpoint("rpc").and_then(Endpoint::port),

@@ -12,6 +12,7 @@ use crate::server::default_token::take_from_env;
 use crate::server::launch::launcher;
 use crate::server::report::announce;
 use crate::server::settings::{ServerArgs, ServerSettings};
+use crate::server::tls::tls_files;
 
 const DEFAULT_PORT: u16 = 5678;
 const DEFAULT_RPC_PORT: u16 = 50051;
@@ -81,10 +82,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let environment = args.environment.resolve(context)?;
     let mut server = args.server;
     let token = take_from_env(&mut server)?;
+    tls_files(&context.home()?, &server)?; // what is wrong with the options is said here
     let settings = ServerSettings { args: server, ..ServerSettings::in_environment(&environment) };
     let mut plan = LaunchPlan {
         id: None,
-        host: settings.args.host.clone(),
+        hosts: settings.args.host.clone(),
+        remote: settings.args.is_remote_allowed(),
         http,
         pipe,
         rpc,

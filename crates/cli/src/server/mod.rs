@@ -5,3 +5,4 @@ pub(crate) mod launch;
 pub(crate) mod lookup;
 pub(crate) mod report;
 pub(crate) mod settings;
+pub(crate) mod tls;

@@ -21,10 +21,14 @@ use crate::auth::permissions::Permissions;
 pub struct AccessConfig {
     /// Names beside those of loopback that `Host` may say, with a port or without.
     pub hosts: Vec<String>,
+    /// Whether `Host` may say any name: over TLS, browsers check it against the certificate.
+    pub any_host: bool,
     /// Origins whose web pages may send requests, as `Origin` names them: `https://app.example`.
     pub origins: Vec<String>,
     /// Whether clients on loopback need no token, including those of other users of this machine.
     pub trust_loopback: bool,
+    /// Whether clients of other machines may name paths of this one.
+    pub allow_paths: bool,
     /// Whether every client needs a token, also those of the server's own user.
     pub require_token: bool,
     /// The largest body.
@@ -42,8 +46,10 @@ impl Default for AccessConfig {
     fn default() -> AccessConfig {
         AccessConfig {
             hosts: Vec::new(),
+            any_host: false,
             origins: Vec::new(),
             trust_loopback: false,
+            allow_paths: false,
             require_token: false,
             max_body_bytes: 64 << 20,
             max_data_bytes: 4 << 30,
@@ -238,11 +244,15 @@ impl AccessPolicy {
     }
 
     fn permissions(&self, peer: Peer, token: Option<&NamedToken>) -> Permissions {
-        Permissions { environments: !token.is_some_and(|token| token.sessions_only), paths: peer != Peer::Remote }
+        Permissions {
+            environments: !token.is_some_and(|token| token.sessions_only),
+            paths: self.config.allow_paths || peer != Peer::Remote,
+        }
     }
 
     fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
-        let allowed = |authority: &[u8]| authority::is_allowed(authority, &self.config.hosts);
+        let any = self.config.any_host;
+        let allowed = |authority: &[u8]| any || authority::is_allowed(authority, &self.config.hosts);
         // A target in absolute form names a host as well; it must be allowed, too.
         let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));
         let mut hosts = headers.get_all(HOST).iter();

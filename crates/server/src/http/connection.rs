@@ -9,7 +9,7 @@ use beep_python_runtime::session::service::host_operation::execute_host_operatio
 use beep_python_runtime::session::service::json::Chunks;
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
+use crate::accept::{IDLE_TIMEOUT, serve_all};
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::{Authorized, Peer};
@@ -26,10 +26,11 @@ use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, operation};
 use crate::line_budget::name_peer;
-use crate::rejection_log::log_disconnect;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::tls::ServerStream;
 use crate::web::body::{RequestBody, read_coded_body};
+use crate::web::connection::{drive, http2_builder, secure};
 use crate::web::content_coding::ContentCoding;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
@@ -55,6 +56,13 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
     let Some(pending) = server.access.accept(peer).map(Arc::new) else { return };
     let span = spans::connection("http", remote);
     let _ = stream.set_nodelay(true);
+    let (stream, http2) = match &server.tls {
+        Some(tls) => match secure(tls, stream, &pending, &mut stop).await {
+            Some(secured) => secured,
+            None => return,
+        },
+        None => (ServerStream::Plain(stream), false),
+    };
     let authenticating = pending.clone();
     let under_way = UnderWay::default();
     let requests = under_way.clone();
@@ -66,25 +74,16 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
             Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIMEOUT)
-        .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
-    let serving = async {
-        tokio::pin!(serving);
-        let ended = tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = pending.denied() => return,
-            () = shutdown_requested(&mut stop) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
-        if let Err(error) = ended {
-            log_disconnect(&error);
-        }
-    };
-    serving.instrument(span).await;
+    if http2 {
+        let serving = http2_builder(span.clone()).serve_connection(TokioIo::new(stream), service);
+        drive(serving, &pending, &under_way, stop).instrument(span).await;
+    } else {
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE_TIMEOUT)
+            .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
+        drive(serving, &pending, &under_way, stop).instrument(span).await;
+    }
 }
 
 /// Every request passes here.
@@ -108,7 +107,10 @@ async fn handle_request(
     if let Some(origin) = origin {
         cors::let_read(&mut response, origin);
     }
-    body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
+    // HTTP/2 has a way to refuse the rest of a body, and clients read the response all the same.
+    if parts.version < Version::HTTP_2 {
+        body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
+    }
     response
 }
 

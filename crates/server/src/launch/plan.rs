@@ -13,8 +13,10 @@ use crate::unix_socket::name::PipeName;
 pub struct LaunchPlan {
     /// Its id; a new one when absent.
     pub id: Option<String>,
-    /// The loopback address to listen on; both when absent.
-    pub host: Option<String>,
+    /// The hosts to listen on; both addresses of loopback when there are none.
+    pub hosts: Vec<String>,
+    /// Whether other machines may reach them: where it speaks TLS, or that is not wanted.
+    pub remote: bool,
     /// The port of HTTP, if it is served; 0 takes a free one.
     pub http: Option<u16>,
     /// The name of the pipe, if one is served.

@@ -266,8 +266,8 @@ mod tests {
         assert_eq!(plan("2", "http:http", "-", "5").unwrap(), two);
         assert_eq!(plan("2", "-", "42", "5").unwrap(), two);
         assert_eq!(plan("1", "http", "42", "-").unwrap(), Plan { http: vec![3], ..Plan::default() });
-        let all = Plan { http: vec![3], pipe: Some(6), rpc: vec![4, 5], stdin: Some(7), ready: None };
-        assert_eq!(plan("5", "http:rpc:rpc:pipe:stdin", "42", "-").unwrap(), all);
+        let all = Plan { http: vec![3], pipe: Some(6), rpc: vec![4, 5], stdin: Some(7), token: Some(8), ready: None };
+        assert_eq!(plan("6", "http:rpc:rpc:pipe:stdin:token", "42", "-").unwrap(), all);
     }
 
     #[test]
@@ -282,7 +282,7 @@ mod tests {
                 "{fds}"
             );
         }
-        for names in ["", "http", "http:other", "pipe:pipe", "stdin:stdin", "http:http:http"] {
+        for names in ["", "http", "http:other", "pipe:pipe", "stdin:stdin", "token:token", "http:http:http"] {
             let wrong = plan("2", names, "-", "-");
             assert!(matches!(wrong, Err(ActivationError::Variable { variable: LISTEN_FDNAMES, .. })), "{names}");
         }

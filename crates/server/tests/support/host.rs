@@ -115,8 +115,11 @@ impl Running {
                 let sessions = Arc::new(sessions);
                 let lingering = sessions.clone();
                 tokio::spawn(async move { lingering.spin().await });
-                let host =
-                    Arc::new(ServerContext { sessions: sessions.clone(), access: AccessPolicy::new(config, tokens) });
+                let host = Arc::new(ServerContext {
+                    sessions: sessions.clone(),
+                    access: AccessPolicy::new(config, tokens),
+                    tls: None,
+                });
                 let watching = host.clone();
                 tokio::spawn(async move { watching.access.watch_tokens().await });
                 let mut stopped = stopping.clone();
