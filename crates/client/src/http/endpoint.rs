@@ -53,6 +53,7 @@ impl Endpoint {
     }
 
     /// The certificate that the host must have.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "TLS alone has certificates"))]
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
     }
