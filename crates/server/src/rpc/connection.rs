@@ -31,7 +31,7 @@ use crate::web::body::RequestBody;
 use crate::web::connection::{drive, http2_builder, secure};
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
-use crate::web::panic::or_problem;
+use crate::web::panic::or_answer;
 use crate::web::response;
 
 /// The first bytes of a connection that speaks HTTP/2.
@@ -193,9 +193,8 @@ async fn authorize_and_route(
             None => Box::pin(grpc::respond(server, permissions, parts, body.take())).await,
         },
         Media::Json | Media::Data => {
-            Box::pin(or_problem(pascal_json::respond(server, permissions, parts, charset, body)))
-                .await
-                .unwrap_or_else(|panic| response::problem(&panic).map(RpcBody::Json))
+            let responding = pascal_json::respond(server, permissions, parts, charset, body);
+            Box::pin(or_answer(responding, |panic| response::problem(&panic).map(RpcBody::Json))).await
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::read_body;
 use crate::web::call_options;
-use crate::web::panic::or_problem;
+use crate::web::panic::or_answer;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -37,7 +37,7 @@ pub(super) async fn respond(
     parts: &Parts,
     body: Incoming,
 ) -> Response<RpcBody> {
-    match or_problem(execute(server, permissions, parts, body)).await.flatten() {
+    match or_answer(execute(server, permissions, parts, body), Err).await {
         Ok(Outcome::Message(message)) => {
             let trailers = HeaderMap::from_iter([status(GrpcCode::Ok)]);
             response(RpcBody::Grpc { message, trailers: Some(trailers) })
