@@ -39,6 +39,7 @@ fn completer_for(path: &str, argument: &str) -> Option<fn() -> Result<Vec<Name>>
         (_, "venv" | "environment") | ("venv", "name" | "names" | "from") => inventory::environments,
         ("provider", "name") | (_, "provider") => inventory::providers,
         (_, "server" | "servers") => inventory::servers,
+        ("token", "name") if path != "token create" => inventory::tokens,
         (_, "session" | "sessions") => inventory::sessions,
         ("runtime", "id" | "ids" | "runtime") => inventory::runtimes,
         (_, "python" | "pythons") => inventory::versions,
@@ -87,6 +88,7 @@ mod tests {
             "eval.session",
             "runtime use.id",
             "init.python",
+            "token revoke.name",
         ] {
             assert!(found.iter().any(|named| named == expected), "{expected} is not among {found:?}");
         }

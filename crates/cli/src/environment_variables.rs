@@ -12,6 +12,8 @@ pub(crate) struct EnvironmentVariable {
 pub(crate) const LOG: &str = "BEEP_PYTHON_LOG";
 pub(crate) const PROVIDERS: &str = "BEEP_PYTHON_PROVIDERS";
 pub(crate) const BEEP_PYTHON_HOME: &str = "BEEP_PYTHON_HOME";
+pub(crate) const TOKEN: &str = "BEEP_PYTHON_TOKEN";
+pub(crate) const TOKEN_FILE: &str = "BEEP_PYTHON_TOKEN_FILE";
 pub(crate) const NO_COLOR: &str = "NO_COLOR";
 
 pub(crate) const VARIABLES: &[EnvironmentVariable] = &[
@@ -27,6 +29,14 @@ pub(crate) const VARIABLES: &[EnvironmentVariable] = &[
         "BEEP_PYTHON_LOCK_TIMEOUT",
         "How long to wait while another process changes an environment's packages [default: 1h]",
     ),
+    variable(TOKEN, "The token: what servers that are started here take, and clients send"),
+    variable(TOKEN_FILE, "A file with the token, where BEEP_PYTHON_TOKEN is not set"),
+    variable(
+        "BEEP_PYTHON_CA_FILE",
+        "The authorities to trust for https:// and grpcs://, in PEM, instead of the system's",
+    ),
+    variable("BEEP_PYTHON_CERT_FILE", "This client's certificate, in PEM, for servers with --tls-client-ca"),
+    variable("BEEP_PYTHON_KEY_FILE", "The key of that certificate, in PEM"),
     variable(PROVIDERS, "A second providers.toml, which takes precedence over the one in the home"),
     variable("BEEP_PYTHON_ACCELERATOR", "`cuda`, `rocm`, `vulkan` or `cpu`, instead of what the machine shows"),
     variable(NO_COLOR, "Turns colors off"),

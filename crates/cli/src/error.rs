@@ -30,6 +30,8 @@ pub(crate) enum CliError {
     RuntimeInUse { id: String, environments: Vec<String> },
     #[error("server {server} has no session \"{session}\"")]
     NoSession { session: String, server: String },
+    #[error("server {0} was given its token by BEEP_PYTHON_TOKEN, which is not set here")]
+    TokenNotHere(String),
     #[error("`{0}` needs a terminal")]
     NoTerminal(&'static str),
     /// Options that exclude each other, where the parser cannot know; reported as it reports its own errors.

@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-const EXAMPLES: [(&str, &[&str]); 48] = [
+const EXAMPLES: [(&str, &[&str]); 52] = [
     ("init", &["init", "init --python 3.12", "init --system"]),
     ("runtime list", &["runtime list", "runtime list --all"]),
     ("runtime install", &["runtime install 3.12 3.13"]),
@@ -38,6 +38,10 @@ const EXAMPLES: [(&str, &[&str]); 48] = [
     ("start", &["start http", "start http rpc --venv mine --preload numpy", "start http --timeout 1m --max-memory 2G"]),
     ("status", &["status", "status --json"]),
     ("logs", &["logs", "logs --follow"]),
+    ("token create", &["token create ci --expires 30d --sessions-only"]),
+    ("token list", &["token list"]),
+    ("token rotate", &["token rotate ci", "token rotate default"]),
+    ("token revoke", &["token revoke ci"]),
     ("session create", &["session create --idle 30m --max-memory 512M", "session create --venv mine --env MODE=test"]),
     ("session list", &["session list"]),
     ("session show", &["session show default"]),

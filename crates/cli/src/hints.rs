@@ -56,6 +56,7 @@ fn cli(error: &CliError) -> Option<String> {
         CliError::Unconfirmed(_) => "add --yes, or answer `y` on a terminal".into(),
         CliError::RuntimeInUse { .. } => "delete them first, or add --yes to remove the runtime anyway".into(),
         CliError::NoSession { .. } => "omit the session to get a new one".into(),
+        CliError::TokenNotHere(_) => "set BEEP_PYTHON_TOKEN to the token that the server shall take".into(),
         CliError::NoTerminal(_) => "`beep-python help` lists commands that need no terminal".into(),
         CliError::OutputLost(_) => "let the code write to a file what is printed faster than it is read".into(),
         CliError::NoEndpoint(_)
@@ -263,7 +264,12 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
                 None => another.into(),
             }
         }
-        BindError::NotLoopback { .. } => "omit --host to listen on 127.0.0.1 and ::1".into(),
+        BindError::NeedsTls { .. } => {
+            "add --tls-self-signed, or --tls-cert and --tls-key; --insecure-remote listens there without TLS; omit --host to listen on \
+             127.0.0.1 and ::1"
+                .into()
+        }
+        BindError::NoAddress { .. } => "omit --host to listen on 127.0.0.1 and ::1".into(),
         BindError::Refused { address, .. } if address.port() < 1024 => {
             "ports below 1024 need privileges; choose another with --port or, for RPC, --rpc-port; 0 takes a free one"
                 .into()
@@ -313,6 +319,11 @@ fn launch(error: &LaunchError, context: &Context) -> Option<String> {
 
 fn client(error: &ClientError) -> Option<String> {
     Some(match (error, error.code()) {
+        (ClientError::Connect { source, .. }, _) if is_certificate_error(&source.to_string()) => {
+            "set BEEP_PYTHON_CA_FILE to the certificate of its authority, or add ?fingerprint= and what the server printed when it was \
+             started, if that is its address"
+                .into()
+        }
         (ClientError::Connect { .. } | ClientError::ConnectionLost { .. }, _) => {
             "`beep-python status` shows what became of the server".into()
         }
@@ -356,9 +367,20 @@ fn system(error: &std::io::Error) -> Option<String> {
 
 fn token(error: &TokenError) -> Option<String> {
     Some(match error {
-        TokenError::Exposed { path, .. } | TokenError::Malformed { path } => {
+        TokenError::Exposed { path, .. } if path.ends_with("token") => {
             format!("`rm {}`; the next server creates a new one", sh_quote(&path.to_string_lossy()))
         }
+        TokenError::Exposed { path, .. } => {
+            format!("`chmod 600 {}`, if its tokens are still secret", sh_quote(&path.to_string_lossy()))
+        }
+        TokenError::Malformed { .. } => "`beep-python token rotate default` writes a new token into the home".into(),
+        TokenError::List { path, .. } => format!(
+            "a newer version may have written it; without any token: `rm {}`",
+            sh_quote(&path.to_string_lossy())
+        ),
+        TokenError::Exists { name } => format!("`beep-python token rotate {name}` gives it a new text"),
+        TokenError::Unknown { .. } => "`beep-python token list` shows all tokens".into(),
+        TokenError::Default => "`beep-python token rotate default` gives it a new text".into(),
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::interpreter::{Platform, PythonRuntimeManager};
 use beep_python_runtime::platform::Home;
+use beep_python_server::auth::NamedTokens;
 use beep_python_server::launch::{ServerState, records};
 
 use crate::async_runtime::block_on;
@@ -61,6 +62,13 @@ pub(crate) fn servers() -> Result<Vec<Name>> {
             name(record.id.clone(), format!("{standing}{}, {}", record.environment, urls.join(" ")))
         })
         .collect())
+}
+
+/// The named tokens of the home.
+pub(crate) fn tokens() -> Result<Vec<Name>> {
+    let listed = NamedTokens::of(&Home::from_env()?).list()?;
+    let about = |only: bool| if only { "for sessions only" } else { "for everything" };
+    Ok(listed.into_iter().map(|token| name(token.name, about(token.sessions_only))).collect())
 }
 
 /// The sessions of running servers; a server that does not answer in time is left out.

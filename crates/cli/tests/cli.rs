@@ -34,6 +34,7 @@ mod cli {
     mod prompt;
     mod providers;
     mod quickstart;
+    mod remote;
     mod restart;
     mod runtimes;
     mod sandbox;
@@ -45,6 +46,8 @@ mod cli {
     mod surroundings;
     mod terminal;
     mod test_home;
+    mod tls;
+    mod tokens;
     mod typing;
     mod unwritable_log;
 }

@@ -56,8 +56,7 @@ impl Transport for AnyTransport {
 }
 
 impl AnyBackend {
-    /// The same client with a token, where its transport can carry one. A pipe serves its own user only, as a host in
-    /// this process does, and neither needs one.
+    /// The same client with a token, where its transport can carry one: a host in this process needs none.
     ///
     /// # Errors
     /// Those of [`HttpBackend::with_token`](crate::HttpBackend::with_token).
@@ -66,7 +65,7 @@ impl AnyBackend {
             AnyTransport::Http(transport) => transport.set_token(token)?,
             #[cfg(feature = "rpc")]
             AnyTransport::Rpc(transport) => transport.set_token(token)?,
-            AnyTransport::Pipe(_) => {}
+            AnyTransport::Pipe(transport) => transport.set_token(token),
             #[cfg(feature = "local")]
             AnyTransport::Local(_) => {}
         }

@@ -19,7 +19,9 @@ use crate::rpc::backend::RpcBackend;
 /// |---|---|---|
 /// | `http:`, or none | [`HttpBackend`] | |
 /// | `unix:`, `pipe:` | [`PipeBackend`] | |
+/// | `https:` | [`HttpBackend`] | `tls` |
 /// | `grpc:` | `RpcBackend` | `rpc`, which is on by default |
+/// | `grpcs:` | `RpcBackend` | `rpc` and `tls` |
 /// | `local:` | `LocalBackend`, in the environment of that name or path | `local` |
 ///
 /// # Errors
@@ -28,11 +30,11 @@ pub fn connect(endpoint: &str) -> Result<AnyBackend, Error> {
     match endpoint.trim().split_once(':') {
         Some(("unix" | "pipe", _)) => PipeBackend::connect(endpoint).map(AnyBackend::from),
         #[cfg(feature = "rpc")]
-        Some(("grpc", _)) => RpcBackend::connect(endpoint).map(AnyBackend::from),
+        Some(("grpc" | "grpcs", _)) => RpcBackend::connect(endpoint).map(AnyBackend::from),
         #[cfg(feature = "local")]
         Some(("local", _)) => LocalBackend::connect(endpoint).map(AnyBackend::from),
         #[cfg(not(feature = "rpc"))]
-        Some(("grpc", _)) => Err(without("rpc", endpoint)),
+        Some(("grpc" | "grpcs", _)) => Err(without("rpc", endpoint)),
         #[cfg(not(feature = "local"))]
         Some(("local", _)) => Err(without("local", endpoint)),
         _ if pipe_name(endpoint.trim()) != endpoint.trim() => PipeBackend::connect(endpoint).map(AnyBackend::from),

@@ -92,6 +92,23 @@ fn read(path: &Path) -> Option<ServerRecord> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
+/// The token of the variables `BEEP_PYTHON_TOKEN`, or else `BEEP_PYTHON_TOKEN_FILE`; none where neither is set.
+///
+/// # Errors
+/// [`Error::File`] when the file cannot be read.
+pub fn token_in_env() -> Result<Option<String>, Error> {
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(token) = set("BEEP_PYTHON_TOKEN") {
+        return Ok(Some(token.to_string_lossy().trim().to_owned()));
+    }
+    set("BEEP_PYTHON_TOKEN_FILE").map(|path| read_token(Path::new(&path))).transpose()
+}
+
+fn read_token(path: &Path) -> Result<String, Error> {
+    let token = fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    Ok(token.trim().to_owned())
+}
+
 impl RunningServer {
     /// A client at the server's fastest endpoint: its pipe, else HTTP, else gRPC. It has the server's token, if that can be
     /// read.
@@ -113,20 +130,38 @@ impl RunningServer {
     /// # Errors
     /// As [`connect`](crate::connect).
     pub fn connect_to(&self, url: &str) -> Result<AnyBackend, Error> {
-        let backend = connect(url)?;
+        let backend = connect(&self.known_by_certificate(url)?)?;
         match self.token() {
             Ok(token) => backend.with_token(&token),
             Err(_) => Ok(backend),
         }
     }
 
-    /// The token that other users must send, from a file that only the server's user can read.
+    /// The endpoint with the fingerprint of the certificate that the server shows, if it does: the file is that of its own user.
+    fn known_by_certificate(&self, url: &str) -> Result<String, Error> {
+        #[cfg(feature = "tls")]
+        if let Some(path) = self.record.certificate.as_ref().filter(|_| url.contains("s://")) {
+            let failed = |source| Error::File { path: path.clone(), source };
+            return Ok(format!("{url}?fingerprint={}", crate::tls::fingerprint_in(path).map_err(failed)?));
+        }
+        Ok(url.to_owned())
+    }
+
+    /// The token that other users must send, from a file that only the server's user can read. A server that was given its
+    /// token by `BEEP_PYTHON_TOKEN` has no such file: its token is in that variable here, too.
     ///
     /// # Errors
-    /// [`Error::File`] when the file cannot be read.
+    /// [`Error::File`] when the file cannot be read, or the variable is not set.
     pub fn token(&self) -> Result<String, Error> {
-        let path = &self.record.token_file;
-        let token = fs::read_to_string(path).map_err(|source| Error::File { path: path.clone(), source })?;
-        Ok(token.trim().to_owned())
+        match &self.record.token_file {
+            Some(path) => read_token(path),
+            None => token_in_env()?.ok_or_else(|| Error::File {
+                path: "BEEP_PYTHON_TOKEN".into(),
+                source: io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "the server was given its token by this variable, which is not set here",
+                ),
+            }),
+        }
     }
 }

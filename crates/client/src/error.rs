@@ -73,7 +73,7 @@ pub enum Error {
         /// Why the argument cannot be read; `None` when it is missing.
         reason: Option<ValueError>,
     },
-    /// A file or folder of server records cannot be read.
+    /// A file or folder of server records, or the file of a token, cannot be read.
     #[error("cannot read {}", path.display())]
     File {
         /// Its path.

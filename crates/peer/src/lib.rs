@@ -5,6 +5,8 @@
 mod peer;
 mod peer_uid;
 mod tables;
+mod user_namespace;
 
 pub use peer::Peer;
 pub use peer_uid::{PeerUid, peer_uid, prepare, server_uid};
+pub use user_namespace::is_in_own_user_namespace;

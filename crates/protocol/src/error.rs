@@ -63,6 +63,8 @@ codes! {
     ForbiddenHost = "forbidden_host", 403, PermissionDenied, "The Host header is not allowed";
     /// The request comes from a web page whose origin is not allowed.
     ForbiddenOrigin = "forbidden_origin", 403, PermissionDenied, "The origin is not allowed";
+    /// The client may not do this: its token does not allow it, or it is on another machine.
+    Forbidden = "forbidden", 403, PermissionDenied, "This client may not do that";
     /// The session keeps no object of this handle.
     UnknownHandle = "unknown_handle", 404, NotFound, "No such handle";
     /// The object was lost when its session was restarted.

@@ -31,8 +31,12 @@ pub struct ServerRecord {
     pub started_at: u64,
     /// The file that it logs to; absent in the foreground.
     pub log: Option<PathBuf>,
-    /// The file with the token that other users must send.
-    pub token_file: PathBuf,
+    /// The file with the token that other users must send; absent where the server was given one by its starter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// The file of the certificate that it shows over TLS; absent where it speaks none. Clients of its user know it by that file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
     /// The version of the program.
     pub version: String,
     /// The folder that it was started in: the working directory of its code.

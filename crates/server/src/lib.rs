@@ -13,6 +13,7 @@ pub mod rpc;
 pub mod serve;
 mod server_context;
 mod spans;
+pub mod tls;
 pub mod unix_socket;
 mod web;
 

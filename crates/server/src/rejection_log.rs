@@ -21,6 +21,7 @@ pub(crate) fn log_rejection(problem: &Problem) {
             | ErrorCode::Unauthorized
             | ErrorCode::ForbiddenHost
             | ErrorCode::ForbiddenOrigin
+            | ErrorCode::Forbidden
             | ErrorCode::Internal
     );
     let code = problem.code.as_str();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -21,12 +21,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::auth::{AccessConfig, AccessPolicy, Token, TokenError};
+use crate::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken, TokenError, TokenText};
 use crate::launch::{
     ActivatedSockets, Endpoint, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record,
     write_record,
 };
 use crate::server_context::ServerContext;
+use crate::tls::{Tls, TlsError, TlsFiles};
 use crate::unix_socket::{self, Pipe, PipeError};
 use crate::{http, rpc};
 
@@ -55,6 +56,10 @@ pub struct ServeOptions {
     pub capacity: Capacity,
     /// Which requests are authorized.
     pub access: AccessConfig,
+    /// The certificate that HTTP and RPC show over TLS; without it they speak none.
+    pub tls: Option<TlsFiles>,
+    /// The file of the default token; that of the home when absent.
+    pub token_file: Option<PathBuf>,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
     /// The arguments that start such a server again.
@@ -74,6 +79,9 @@ pub enum ServeError {
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// TLS cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -97,13 +105,13 @@ pub enum ServeError {
 ///
 /// A failure before it is ready is reported to its starter, too.
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
-    let ActivatedSockets { http: listeners, pipe, rpc, stdin, ready } = inherited;
+    let ActivatedSockets { http: listeners, pipe, rpc, stdin, token, ready } = inherited;
     raise_descriptor_limit();
     beep_python_peer::prepare();
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
-    let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc, stdin).await {
+    let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc, stdin, token).await {
         Ok(started) => started,
         Err(error) => {
             ready.failed(&error);
@@ -117,6 +125,12 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     }
     serving.spawn(rpc::serve(rpc, server.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, server.clone(), stopping));
+    let watching = server.clone();
+    tokio::spawn(async move {
+        if let Err(error) = watching.access.watch_tokens().await {
+            tracing::warn!("a revoked token ends with the next request of its client, not at once: {error}");
+        }
+    });
     let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
     tracing::info!("ready");
@@ -159,13 +173,21 @@ async fn start(
     pipe: Option<UnixListener>,
     rpc: &[TcpListener],
     stdin: Option<OwnedFd>,
+    token: Option<TokenText>,
 ) -> Result<(Arc<ServerContext>, Option<Pipe>, ServerRecord), ServeError> {
     if std::env::var_os("PYTHONPATH").is_some_and(|path| !path.is_empty()) {
         tracing::info!("PYTHONPATH is not passed on to sessions: `start --python-path` names folders for them");
     }
     let pipe = pipe.map(Pipe::open).transpose()?;
-    let token_file = options.home.root().join("token");
-    let token = Token::load_or_create(&token_file)?;
+    let (default, token_file) = match token {
+        Some(text) => (DefaultToken::Given(text.token()), None),
+        None => {
+            let path = options.token_file.clone().unwrap_or_else(|| options.home.root().join("token"));
+            (DefaultToken::File(path.clone()), Some(path))
+        }
+    };
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
+    let tokens = AcceptedTokens::open(&options.home, default)?;
     let sessions = SessionManager::start(SessionManagerOptions {
         python: options.python.clone(),
         environment: options.environment_path.clone(),
@@ -185,15 +207,18 @@ async fn start(
         None => Ok(None),
         Some(listener) => {
             let source = |source| ServeError::System { what: "tell its own address", source };
-            let address = listener.local_addr().map_err(source)?;
+            let mut address = listener.local_addr().map_err(source)?;
+            if address.ip().is_unspecified() {
+                address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+            }
             Ok::<_, ServeError>(Some(Endpoint { backend: backend.to_owned(), url: format!("{scheme}://{address}") }))
         }
     };
-    endpoints.extend(tcp("http", "http", listeners)?);
+    endpoints.extend(tcp("http", if tls.is_some() { "https" } else { "http" }, listeners)?);
     if let Some(pipe) = &pipe {
         endpoints.push(Endpoint { backend: "pipe".to_owned(), url: pipe.url() });
     }
-    endpoints.extend(tcp("rpc", "grpc", rpc)?);
+    endpoints.extend(tcp("rpc", if tls.is_some() { "grpcs" } else { "grpc" }, rpc)?);
     let record = record_of_this_process(NewRecord {
         id: options.id.clone(),
         endpoints,
@@ -202,13 +227,14 @@ async fn start(
         python_version: sessions.python_version().to_owned(),
         log: options.log.clone(),
         token_file,
+        certificate: tls.as_ref().map(|tls| tls.files().certificate.clone()),
         arguments: options.arguments.clone(),
         settings: settings(options),
         temporary: options.stop_at_end_of_input,
     })?;
     write_record(&options.home, &record)?;
-    let server =
-        ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), token) };
+    let access = AccessPolicy::new(AccessConfig { any_host: tls.is_some(), ..options.access.clone() }, tokens);
+    let server = ServerContext { sessions: Arc::new(sessions), access, tls };
     Ok((Arc::new(server), pipe, record))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use beep_python_runtime::session::SessionManager;
 
 use crate::auth::AccessPolicy;
+use crate::tls::Tls;
 
 /// The context in which each backend of a server handles requests.
 #[derive(Debug)]
@@ -13,4 +14,6 @@ pub struct ServerContext {
     pub sessions: Arc<SessionManager>,
     /// Who may send requests.
     pub access: AccessPolicy,
+    /// TLS, if that is what HTTP and RPC speak.
+    pub tls: Option<Tls>,
 }

@@ -7,7 +7,7 @@ use beep_python_runtime::environment::{EnvironmentState, EnvironmentStatus, Venv
 use beep_python_runtime::interpreter::RuntimeState;
 use beep_python_runtime::platform::{FileLock, Home, error_chain};
 use beep_python_server::auth::Token;
-use beep_python_server::launch::{bind_loopback, records, unreadable_records};
+use beep_python_server::launch::{bind, records, unreadable_records};
 use serde_json::{Value, json};
 
 use super::venv::describe::describe_state;
@@ -199,7 +199,7 @@ fn check_system() -> Vec<Check> {
     use rustix::fs::{MemfdFlags, memfd_create};
     use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
-    let mut checks = vec![match bind_loopback(None, 0) {
+    let mut checks = vec![match bind(&[], 0, false) {
         Ok(sockets) if sockets.len() > 1 => good("loopback", "127.0.0.1 and ::1 can be listened on"),
         Ok(_) => good("loopback", "127.0.0.1 can be listened on; there is no IPv6 here"),
         Err(error) => wrong(

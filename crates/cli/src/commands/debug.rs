@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
-use crate::server::lookup::{connect, find_server};
+use crate::server::lookup::find_address;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let Args { session, install, server } = args;
-    let client = connect(&find_server(&context.home()?, server.as_deref())?.0)?;
+    let client = find_address(&context.home()?, server.as_deref())?.connect()?;
     let debugger = client.debug_session(&session, install).await?;
     let Debugger { host, port, debugpy } = &debugger;
     let launch = launch(&session, host, *port);

@@ -10,7 +10,6 @@ use beep_python_client::protocol::{ErrorCode, Limits};
 use beep_python_client::{
     AnyBackend, Error, InterruptRequest, PythonError, Response, Returned, SessionEvents, SessionOptions,
 };
-use beep_python_server::launch::ServerRecord;
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 
@@ -24,7 +23,7 @@ use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
 use crate::import_hint::import_hint;
 use crate::server::launch::TemporaryServer;
-use crate::server::lookup::{connect, server_for_code};
+use crate::server::lookup::{ServerAddress, connect, server_for_code};
 use crate::server::settings::duration;
 use crate::signals::{Received, Signals};
 use crate::terminal::shell_words::sh_quote;
@@ -84,19 +83,19 @@ pub(crate) async fn run(context: &Context, args: Args) -> Result<ExitStatus> {
 /// Runs code in a session of the server, or in a server of its own. `lines` are those that another server's code gets.
 pub(super) async fn run_in(
     context: &Context,
-    server: Option<ServerRecord>,
+    server: Option<ServerAddress>,
     args: &Args,
     code: &Code,
     lines: Lines,
 ) -> Result<ExitStatus> {
     match (server, &args.session) {
-        (Some(record), Some(session)) => {
-            evaluate(context, connect(&record)?.with_session(session), None, code, args, lines).await
+        (Some(server), Some(session)) => {
+            evaluate(context, server.connect()?.with_session(session), None, code, args, lines).await
         }
-        (Some(record), None) => {
+        (Some(server), None) => {
             // The idle timeout ends the session where the command is killed.
             let options = SessionOptions { idle_timeout_ms: Some(ABANDONED_SESSION_TIMEOUT_MS), ..streamed() };
-            evaluate_in_new_session(context, &connect(&record)?, &options, code, args, lines).await
+            evaluate_in_new_session(context, &server.connect()?, &options, code, args, lines).await
         }
         (None, _) => {
             let environment = args.environment.resolve(context)?;

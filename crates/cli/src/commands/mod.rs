@@ -22,6 +22,7 @@ mod start;
 mod status;
 mod stop;
 mod streaming;
+mod token;
 mod venv;
 
 use anyhow::Result;
@@ -64,6 +65,9 @@ pub(crate) enum Command {
     Logs(logs::Args),
     /// Check the whole setup, and say how to fix problems
     Config,
+    /// Create and manage the tokens that let other users and machines in
+    #[command(subcommand)]
+    Token(token::Command),
     /// Create and manage the sessions of a server
     #[command(subcommand)]
     Session(session::Command),
@@ -99,6 +103,7 @@ impl Command {
             Command::Restart(args) => restart::run(context, args),
             Command::Logs(args) => logs::run(context, &args),
             Command::Config => config::run(context),
+            Command::Token(command) => token::run(context, command),
             Command::Session(command) => block_on(session::run(context, command)),
             Command::Debug(args) => block_on(debug::run(context, args)),
             Command::Eval(args) => block_on(eval::run(context, args)),

@@ -20,7 +20,7 @@ use crate::exit_status::ExitStatus;
 use crate::prompt;
 use crate::prompt::session_output::SessionOutput;
 use crate::server::launch::TemporaryServer;
-use crate::server::lookup::{connect, server_for_code};
+use crate::server::lookup::{ServerAddress, server_for_code};
 use crate::terminal::detect::is_interactive;
 
 /// The session of calls that name none.
@@ -66,7 +66,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     let place = runtime.block_on(open(context, &args))?;
     let (client, title) = (place.client()?, place.title());
     let session = place.session.clone().unwrap_or_else(|| DEFAULT_SESSION.to_owned());
-    let output = SessionOutput::follow(connect(&place.record)?, session)?;
+    let output = SessionOutput::follow(place.server.connect()?, session)?;
     let ends_session = place.own_session || place.temporary.is_some();
     let place = Arc::new(Mutex::new(Some(place)));
     end_with_terminal(place.clone())?;
@@ -91,7 +91,7 @@ async fn run_standard_input(context: &Context, args: Args) -> Result<ExitStatus>
 
 /// The server and session of the prompt.
 struct Place {
-    record: ServerRecord,
+    server: ServerAddress,
     session: Option<String>,
     /// Whether the session was created for the prompt.
     own_session: bool,
@@ -104,36 +104,43 @@ async fn open(context: &Context, args: &Args) -> Result<Place> {
     let mut interruption = std::pin::pin!(interrupted());
     let home = context.home()?;
     let chosen = server_for_code(&home, &args.environment, args.server.as_deref(), args.session.as_deref())?;
-    if let Some(record) = chosen {
+    if let Some(server) = chosen {
         if let Some(session) = &args.session {
-            let known = connect(&record)?.list_sessions().await?;
+            let known = server.connect()?.list_sessions().await?;
             if !known.iter().any(|known| known.session_id == *session) {
-                return Err(CliError::NoSession { session: session.clone(), server: record.id }.into());
+                return Err(CliError::NoSession { session: session.clone(), server: server.name().to_owned() }.into());
             }
-            return Ok(Place { record, session: Some(session.clone()), own_session: false, temporary: None });
+            return Ok(Place { server, session: Some(session.clone()), own_session: false, temporary: None });
         }
         let idle = u64::try_from(ABANDONED_AFTER.as_millis()).unwrap_or(u64::MAX);
         let options = SessionOptions { idle_timeout_ms: Some(idle), ..SessionOptions::default() };
-        let session = connect(&record)?.create_session_with(&options).await?;
-        keep_alive(connect(&record)?.with_session(&session))?;
-        return Ok(Place { record, session: Some(session), own_session: true, temporary: None });
+        let session = server.connect()?.create_session_with(&options).await?;
+        keep_alive(server.connect()?.with_session(&session))?;
+        return Ok(Place { server, session: Some(session), own_session: true, temporary: None });
     }
     let environment = args.environment.resolve(context)?;
     let server = TemporaryServer::start(&home, &environment, false, None, interruption.as_mut()).await??;
-    Ok(Place { record: server.record.clone(), session: None, own_session: false, temporary: Some(server) })
+    let address = server.record.clone().into();
+    Ok(Place { server: address, session: None, own_session: false, temporary: Some(server) })
 }
 
 impl Place {
     fn client(&self) -> Result<AnyBackend> {
-        let client = connect(&self.record)?;
+        let client = self.server.connect()?;
         Ok(self.session.iter().fold(client, |client, session| client.with_session(session)))
     }
 
     fn title(&self) -> String {
-        let ServerRecord { id, python_version, environment, .. } = &self.record;
-        let server = if self.temporary.is_some() { "a server of its own".to_owned() } else { format!("server {id}") };
         let session = self.session.iter().fold(String::new(), |_, session| format!(", session {session}"));
-        format!("Python {python_version} in {environment}, {server}{session}")
+        match &self.server {
+            ServerAddress::Url(url) => format!("Python at {url}{session}"),
+            ServerAddress::Known(record) => {
+                let ServerRecord { id, python_version, environment, .. } = &**record;
+                let own = || "a server of its own".to_owned();
+                let server = self.temporary.as_ref().map_or_else(|| format!("server {id}"), |_| own());
+                format!("Python {python_version} in {environment}, {server}{session}")
+            }
+        }
     }
 }
 
@@ -156,7 +163,7 @@ fn leave(place: &Mutex<Option<Place>>) {
     if let (true, Some(session)) = (place.own_session, &place.session) {
         // With a client of its own: the prompt's client may belong to another thread.
         let _ = block_on(async {
-            Ok(tokio::time::timeout(DELETE_TIMEOUT, connect(&place.record)?.delete_session(session)).await??)
+            Ok(tokio::time::timeout(DELETE_TIMEOUT, place.server.connect()?.delete_session(session)).await??)
         });
     }
 }

@@ -9,6 +9,7 @@ use beep_python_server::unix_socket::PipeName;
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
+use crate::server::default_token::of_restarted;
 use crate::server::launch::{TemporaryServer, launcher};
 use crate::server::lookup::find_server;
 use crate::server::report::announce;
@@ -54,7 +55,8 @@ fn plan(context: &Context, record: &ServerRecord) -> Result<LaunchPlan> {
     let (variables, directory) = surroundings.map(|found| (found.variables, found.directory)).unzip();
     Ok(LaunchPlan {
         id: Some(id.clone()),
-        host: settings.args.host.clone(),
+        hosts: settings.args.host.clone(),
+        remote: settings.args.is_remote_allowed(),
         http: record.endpoint("http").and_then(Endpoint::port),
         pipe: record.endpoint("pipe").and_then(Endpoint::pipe_name).and_then(|name| name.parse().ok()),
         rpc: record.endpoint("rpc").and_then(Endpoint::port),
@@ -63,6 +65,7 @@ fn plan(context: &Context, record: &ServerRecord) -> Result<LaunchPlan> {
         arguments: settings.arguments(),
         lifeline: None,
         stdin: None,
+        token: of_restarted(record)?,
     })
 }
 

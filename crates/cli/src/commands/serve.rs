@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::server::report::announce;
 use crate::server::settings::{DEFAULT_DRAIN, ServerArgs, ServerSettings};
+use crate::server::tls::tls_files;
 use crate::signals;
 
 #[derive(clap::Args)]
@@ -62,6 +63,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
     let environment = VenvManager::new(home.clone()).open_path(&args.settings.environment)?;
     let arguments = args.settings.arguments();
     let server = args.settings.args;
+    let tls = tls_files(&home, &server)?;
     let access = AccessConfig::default();
     Ok(ServeOptions {
         home,
@@ -74,13 +76,17 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         preload: server.preload,
         python_path: server.python_path,
         access: AccessConfig {
-            hosts: server.allow_host,
+            hosts: server.host.into_iter().chain(server.allow_host).collect(),
+            allow_paths: server.allow_paths,
             origins: server.allow_origin,
             trust_loopback: server.trust_loopback,
+            require_token: server.require_token,
             max_body_bytes: server.max_body.unwrap_or(access.max_body_bytes),
             max_data_bytes: server.max_data.unwrap_or(access.max_data_bytes),
             ..access
         },
+        tls,
+        token_file: server.token_file,
         log: args.log,
         arguments,
         drain: server.drain.unwrap_or(DEFAULT_DRAIN),

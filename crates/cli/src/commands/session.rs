@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::exit_status::ExitStatus;
 use crate::printer::Printer;
-use crate::server::lookup::{connect, find_server};
+use crate::server::lookup::find_address;
 use crate::server::settings::{duration, memory_limit};
 
 #[derive(clap::Subcommand)]
@@ -238,7 +238,7 @@ fn show(printer: &Printer, told: &SessionInspection) {
 }
 
 fn client(context: &Context, server: &Server) -> Result<AnyBackend> {
-    connect(&find_server(&context.home()?, server.server.as_deref())?.0)
+    find_address(&context.home()?, server.server.as_deref())?.connect()
 }
 
 fn row(info: &SessionInfo) -> Vec<String> {

@@ -8,9 +8,11 @@ use crate::context::Context;
 use crate::environment::EnvironmentArgs;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
+use crate::server::default_token::take_from_env;
 use crate::server::launch::launcher;
 use crate::server::report::announce;
 use crate::server::settings::{ServerArgs, ServerSettings};
+use crate::server::tls::tls_files;
 
 const DEFAULT_PORT: u16 = 5678;
 const DEFAULT_RPC_PORT: u16 = 50051;
@@ -78,10 +80,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         None => Some(PipeName::random()?),
     };
     let environment = args.environment.resolve(context)?;
-    let settings = ServerSettings { args: args.server, ..ServerSettings::in_environment(&environment) };
+    let mut server = args.server;
+    let token = take_from_env(&mut server)?;
+    tls_files(&context.home()?, &server)?; // what is wrong with the options is said here
+    let settings = ServerSettings { args: server, ..ServerSettings::in_environment(&environment) };
     let mut plan = LaunchPlan {
         id: None,
-        host: settings.args.host.clone(),
+        hosts: settings.args.host.clone(),
+        remote: settings.args.is_remote_allowed(),
         http,
         pipe,
         rpc,
@@ -90,6 +96,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         arguments: settings.arguments(),
         lifeline: None,
         stdin: None,
+        token,
     };
     let launcher = launcher(&context.home()?)?;
     if args.foreground {

@@ -1,10 +1,13 @@
 //! What commands say about a server: its JSON, its state, how to use it.
 
 use beep_python_server::launch::{Endpoint, ServerRecord, ServerState, log_tail, state_of};
+use beep_python_server::tls::fingerprint_of;
 use beep_python_server::unix_socket::is_linked;
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::server::settings::ServerSettings;
+use crate::terminal::shell_words::sh_quote;
 
 /// Reports that a server is ready, and how to use it.
 pub(crate) fn announce(context: &Context, record: &ServerRecord) {
@@ -15,10 +18,15 @@ pub(crate) fn announce(context: &Context, record: &ServerRecord) {
             printer.line(format_args!("Server {id} is ready at {}", endpoint.url));
         }
         printer.line(format_args!("  Python {python_version} in the environment {environment}"));
+        if let Some(fingerprint) = fingerprint(record) {
+            printer.line(format_args!("  certificate: SHA-256 {fingerprint}"));
+        }
+        let authority = own_certificate(record);
         printer.line(format_args!("  use it:   beep-python eval --server {id} '1 + 1'"));
         if let Some(endpoint) = record.endpoint("http") {
             let body = r#"-H 'Content-Type: application/json' -d '{"expression": "1 + 1"}'"#;
-            printer.line(format_args!("            curl {}/api/eval {body}", endpoint.url));
+            let known = authority.as_ref().map_or_else(String::new, |path| format!("--cacert {path} "));
+            printer.line(format_args!("            curl {known}{}/api/eval {body}", endpoint.url));
         }
         if let Some(endpoint) = record.endpoint("pipe")
             && let (Some(name), Some(socket)) = (endpoint.pipe_name(), endpoint.socket())
@@ -30,7 +38,12 @@ pub(crate) fn announce(context: &Context, record: &ServerRecord) {
         if let Some(port) = record.endpoint("rpc").and_then(Endpoint::port) {
             let call = r#"-d '{"expression": "1 + 1"}'"#;
             let rpc = "beep.python.runtime.PythonService/Evaluate";
-            printer.line(format_args!("            grpcurl -plaintext {call} localhost:{port} {rpc}"));
+            let known = match (&authority, &record.certificate) {
+                (Some(path), _) => format!("-cacert {path} "),
+                (None, Some(_)) => String::new(),
+                (None, None) => "-plaintext ".to_owned(),
+            };
+            printer.line(format_args!("            grpcurl {known}{call} localhost:{port} {rpc}"));
         }
         match record.log {
             Some(_) => printer.line(format_args!("  stop it:  beep-python stop {id}")),
@@ -46,11 +59,26 @@ pub(crate) fn server_json(record: &ServerRecord, state: ServerState) -> Value {
         json.remove("stopping");
     }
     json["state"] = state_name(state).into();
+    if let Some(fingerprint) = fingerprint(record) {
+        json["fingerprint"] = fingerprint.into();
+    }
     if !state.is_alive() {
         json["explanation"] = explain_state(record, state).into();
         json["logTail"] = log_excerpt(record, 20).into();
     }
     json
+}
+
+/// The SHA-256 of the certificate that a server shows, by which clients know it that no authority signed.
+fn fingerprint(record: &ServerRecord) -> Option<String> {
+    fingerprint_of(record.certificate.as_ref()?).ok()
+}
+
+/// The certificate that a home made for itself, as a word for a shell.
+fn own_certificate(record: &ServerRecord) -> Option<String> {
+    let settings = ServerSettings::from_arguments(&record.arguments).ok()?;
+    let path = record.certificate.as_ref().filter(|_| settings.args.tls_self_signed)?;
+    Some(sh_quote(&path.to_string_lossy()))
 }
 
 /// The state of a server as a sentence.

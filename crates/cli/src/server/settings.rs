@@ -26,9 +26,12 @@ pub(crate) struct ServerSettings {
 /// The options of a server.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(crate) struct ServerArgs {
-    /// Listen on this loopback address only [default: 127.0.0.1 and ::1]
+    /// Listen on this address, or name of one; repeatable. Other than loopback needs TLS [default: 127.0.0.1 and ::1]
     #[arg(long, help_heading = "Where it listens")]
-    pub(crate) host: Option<String>,
+    pub(crate) host: Vec<String>,
+    /// Listen beyond loopback without TLS: who listens to the network can take the token, and run code
+    #[arg(long, help_heading = "Where it listens")]
+    pub(crate) insecure_remote: bool,
     /// Time limit of a call that sets none itself [default: none]
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Limits of calls and sessions")]
     pub(crate) timeout: Option<Duration>,
@@ -71,12 +74,40 @@ pub(crate) struct ServerArgs {
     /// Admit every user of this machine without the token
     #[arg(long, help_heading = "Who may come in")]
     pub(crate) trust_loopback: bool,
+    /// Let clients of other machines name paths of this one: environments, Pythons and packages by their paths
+    #[arg(long, help_heading = "Who may come in")]
+    pub(crate) allow_paths: bool,
+    /// Want a token of every client, also of the server's own user
+    #[arg(long, conflicts_with = "trust_loopback", help_heading = "Who may come in")]
+    pub(crate) require_token: bool,
+    /// The file of the default token; read again when it changes [default: BEEP_PYTHON_TOKEN, BEEP_PYTHON_TOKEN_FILE, or the file `token` in the home]
+    #[arg(long, value_name = "FILE", value_parser = absolute_path, help_heading = "Who may come in")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Speak TLS over HTTP and RPC, with this certificate in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", value_parser = absolute_path, requires = "tls_key", help_heading = "TLS")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", value_parser = absolute_path, requires = "tls_cert", help_heading = "TLS")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Speak TLS over HTTP and RPC, with a certificate that the home makes; its fingerprint is printed
+    #[arg(long, conflicts_with = "tls_cert", help_heading = "TLS")]
+    pub(crate) tls_self_signed: bool,
+    /// Want certificates of clients, by the authorities in this file in PEM
+    #[arg(long, value_name = "FILE", value_parser = absolute_path, help_heading = "TLS")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
     /// Maximum size of a request body [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
     /// Maximum size of the data of a request (arrays, tables, files) [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_data: Option<u64>,
+}
+
+impl ServerArgs {
+    /// Whether it may listen where other machines reach it: a token they need in any case.
+    pub(crate) fn is_remote_allowed(&self) -> bool {
+        self.tls_self_signed || self.tls_cert.is_some() || self.insecure_remote
+    }
 }
 
 impl ServerSettings {
@@ -104,8 +135,18 @@ impl ServerSettings {
         args.python_path.iter().for_each(|folder| say("python-path", &folder.display().to_string()));
         allow_host.iter().for_each(|name| say("allow-host", name));
         allow_origin.iter().for_each(|origin| say("allow-origin", origin));
+        for (name, path) in
+            [("tls-cert", &args.tls_cert), ("tls-key", &args.tls_key), ("tls-client-ca", &args.tls_client_ca)]
+        {
+            path.iter().for_each(|path| say(name, &path.display().to_string()));
+        }
+        args.token_file.iter().for_each(|path| say("token-file", &path.display().to_string()));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
+        arguments.extend(args.insecure_remote.then(|| "--insecure-remote".to_owned()));
+        arguments.extend(args.allow_paths.then(|| "--allow-paths".to_owned()));
+        arguments.extend(args.tls_self_signed.then(|| "--tls-self-signed".to_owned()));
+        arguments.extend(args.require_token.then(|| "--require-token".to_owned()));
         arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
         arguments
     }
@@ -129,6 +170,11 @@ pub(crate) fn memory_limit(text: &str) -> Result<u64, String> {
     let bytes = parse_size(text)?;
     let least = LEAST_MEMORY_BYTES;
     if bytes < least { Err(format!("it must be at least {least} bytes (32M)")) } else { Ok(bytes) }
+}
+
+/// A path that means the same from every folder.
+fn absolute_path(text: &str) -> Result<PathBuf, String> {
+    std::path::absolute(text).map_err(|error| error.to_string())
 }
 
 /// A folder for `PYTHONPATH`.
@@ -164,7 +210,9 @@ mod tests {
         let full = ServerSettings {
             environment: "/envs/x".into(),
             args: ServerArgs {
-                host: Some("::1".into()),
+                host: vec!["::1".into(), "192.0.2.1".into()],
+                insecure_remote: true,
+                allow_paths: true,
                 timeout: Some(Duration::from_millis(1500)),
                 drain: Some(Duration::from_secs(9)),
                 preload: vec!["json".into(), "decimal".into()],
@@ -172,6 +220,12 @@ mod tests {
                 allow_host: vec!["a.example".into(), "b.example:80".into()],
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,
+                token_file: Some("/a b/token".into()),
+                tls_cert: Some("/certificate".into()),
+                tls_key: Some("/key".into()),
+                tls_client_ca: Some("/authorities".into()),
+                tls_self_signed: false,
+                require_token: false,
                 max_body: Some(1000),
                 max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
@@ -183,7 +237,11 @@ mod tests {
                 max_waiting: Some(5),
             },
         };
-        for settings in [bare, full] {
+        let strict = ServerSettings {
+            environment: "/envs/x".into(),
+            args: ServerArgs { require_token: true, tls_self_signed: true, ..ServerArgs::default() },
+        };
+        for settings in [bare, full, strict] {
             assert_eq!(ServerSettings::from_arguments(&settings.arguments()).unwrap(), settings);
         }
     }

@@ -116,8 +116,8 @@ fn host_outside_loopback_is_rejected() {
     status: 1
     ----- stdout
     ----- stderr
-    error: "0.0.0.0" is not a loopback address: without TLS an eavesdropper could run code, so it is refused
-    hint: omit --host to listen on 127.0.0.1 and ::1
+    error: "0.0.0.0" is no loopback address, and without TLS an eavesdropper could run code: it is refused
+    hint: add --tls-self-signed, or --tls-cert and --tls-key; --insecure-remote listens there without TLS; omit --host to listen on 127.0.0.1 and ::1
     "#);
     assert_eq!(home.json(&["status"]), serde_json::json!([]));
 }

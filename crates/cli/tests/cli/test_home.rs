@@ -47,7 +47,8 @@ impl TestHome {
         let mut command = Command::new(env!("CARGO_BIN_EXE_beep-python"));
         command.args(arguments).current_dir(self.directory()).stdin(Stdio::null());
         command.env("BEEP_PYTHON_HOME", self.root()).env_remove("RUST_BACKTRACE").env_remove("RUST_LOG");
-        for variable in ["BEEP_PYTHON_INSTALL_MIRROR", "BEEP_PYTHON_CATALOGUE", "BEEP_PYTHON_LOG"] {
+        for variable in ["BEEP_PYTHON_INSTALL_MIRROR", "BEEP_PYTHON_CATALOGUE", "BEEP_PYTHON_LOG", "BEEP_PYTHON_TOKEN"]
+        {
             command.env_remove(variable);
         }
         command

@@ -47,6 +47,11 @@ beep-python start http
 beep-python status
 beep-python status --json
 beep-python logs
+beep-python token create ci --expires 30d --sessions-only
+beep-python token list
+beep-python token rotate ci
+beep-python token rotate default
+beep-python token revoke ci
 beep-python session create --idle 30m --max-memory 512M
 beep-python session create --venv mine --env MODE=test
 beep-python session list

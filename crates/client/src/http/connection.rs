@@ -13,9 +13,9 @@ use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::destination::Destination;
+use super::stream::ClientStream;
 use crate::connections::{Connection, ExchangeError};
 use crate::error::Error;
 use crate::socket_probe::{PeerState, SocketProbe};
@@ -29,7 +29,7 @@ const MAX_RESERVED: usize = 8 << 30;
 pub(super) struct HttpConnection {
     sender: http1::SendRequest<Full<Bytes>>,
     /// Moves the bytes. `None` once the connection is closed.
-    driver: Option<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>,
+    driver: Option<http1::Connection<TokioIo<ClientStream>, Full<Bytes>>>,
     probe: SocketProbe,
     used: Instant,
 }
@@ -42,7 +42,6 @@ impl Connection for HttpConnection {
     async fn open(destination: &Destination) -> Result<HttpConnection, Error> {
         let stream = destination.connect().await?;
         let failed = |source| Error::Connect { endpoint: destination.to_string(), source };
-        stream.set_nodelay(true).map_err(failed)?;
         let probe = SocketProbe::new(&stream).map_err(failed)?;
         let (sender, driver) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(io::Error::other(error)))?;
@@ -130,7 +129,7 @@ impl HttpConnection {
 }
 
 /// Moves bytes until no more can be moved. An error reaches the caller through the exchange.
-fn drive(driver: &mut Option<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>, cx: &mut Context<'_>) {
+fn drive(driver: &mut Option<http1::Connection<TokioIo<ClientStream>, Full<Bytes>>>, cx: &mut Context<'_>) {
     if driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
         *driver = None;
     }

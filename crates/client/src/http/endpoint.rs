@@ -10,24 +10,31 @@ use http::{HeaderValue, Uri};
 use tokio::net::TcpStream;
 
 use crate::error::Error;
+use crate::fingerprint::Fingerprint;
 
 const DEFAULT_PORT: u16 = 5678;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The address of a host over TCP: `http://127.0.0.1:5678`, `http://localhost:5678` or `http://[::1]:5678`, also without
 /// `http://`. The default port is 5678. Over gRPC: `grpc://127.0.0.1:50051`, with the default port 50051.
+///
+/// Over TLS: `https://box.example:5678`, `grpcs://box.example:50051`. The certificate must be of an authority that the system trusts,
+/// or one in the file that `BEEP_PYTHON_CA_FILE` names; or the address says which it is: `https://box.example?fingerprint=AB:CD:…`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     scheme: &'static str,
     host: String,
     port: u16,
+    tls: bool,
+    /// The certificate of the host, where the address says which it is.
+    fingerprint: Option<Fingerprint>,
 }
 
 impl Endpoint {
     /// Reads an endpoint of gRPC, which may also begin with `http://`.
     #[cfg(feature = "rpc")]
     pub(crate) fn grpc(text: &str) -> Result<Endpoint, Error> {
-        Endpoint::read(text, "grpc", 50051)
+        Endpoint::read(text, ["grpc", "grpcs"], 50051)
     }
 
     /// The host's name or address. An IPv6 address has no brackets.
@@ -38,6 +45,17 @@ impl Endpoint {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether connections are made over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// The certificate that the host must have.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "TLS alone has certificates"))]
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
     }
 
     /// The `Host` header. Servers know every loopback address as `localhost`.
@@ -77,20 +95,31 @@ impl Endpoint {
         }
     }
 
-    fn read(text: &str, scheme: &'static str, default_port: u16) -> Result<Endpoint, Error> {
+    fn read(text: &str, [scheme, secure]: [&'static str; 2], default_port: u16) -> Result<Endpoint, Error> {
         let wrong = |reason: &str| Error::Endpoint { endpoint: text.to_owned(), reason: reason.to_owned() };
         let uri: Uri = text.trim().parse().map_err(|error: http::uri::InvalidUri| wrong(&error.to_string()))?;
-        match uri.scheme_str() {
-            None | Some("http") => {}
-            Some(given) if given == scheme => {}
-            Some("https") => return Err(wrong("TLS is not supported; use http://")),
-            Some(_) => return Err(wrong(&format!("it must begin with {scheme}://"))),
+        let tls = match uri.scheme_str() {
+            None | Some("http") => false,
+            Some(given) if given == scheme => false,
+            Some("https") => true,
+            Some(given) if given == secure => true,
+            Some(_) => return Err(wrong(&format!("it must begin with {scheme}:// or {secure}://"))),
+        };
+        if tls && !cfg!(feature = "tls") {
+            return Err(wrong("this program was built without the feature `tls` of beep-python-client"));
         }
         let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("credentials do not belong in an address"));
         }
-        if uri.path_and_query().is_some_and(|rest| rest.as_str() != "/") {
+        let fingerprint = match uri.query() {
+            None => None,
+            Some(query) => match query.strip_prefix("fingerprint=").filter(|_| tls) {
+                Some(fingerprint) => Some(fingerprint.parse().map_err(wrong)?),
+                None => return Err(wrong("it must end after the port; over TLS, ?fingerprint= may follow")),
+            },
+        };
+        if !matches!(uri.path(), "" | "/") {
             return Err(wrong("it must end after the port"));
         }
         // `Authority::port` treats a port that is not a number as absent.
@@ -102,7 +131,7 @@ impl Endpoint {
         if host.is_empty() {
             return Err(wrong("it names no host"));
         }
-        Ok(Endpoint { scheme, host, port })
+        Ok(Endpoint { scheme: if tls { secure } else { scheme }, host, port, tls, fingerprint })
     }
 }
 
@@ -110,7 +139,7 @@ impl FromStr for Endpoint {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Endpoint, Error> {
-        Endpoint::read(text, "http", DEFAULT_PORT)
+        Endpoint::read(text, ["http", "https"], DEFAULT_PORT)
     }
 }
 
@@ -144,7 +173,7 @@ mod tests {
     #[test]
     fn what_is_no_endpoint_is_refused_with_a_reason() {
         for (text, reason) in [
-            ("https://localhost:5678", "TLS"),
+            ("http://localhost:5678?fingerprint=AB", "after the port"),
             ("ftp://localhost", "http://"),
             ("http://localhost:5678/api", "after the port"),
             ("http://localhost:99999", "port"),

@@ -6,5 +6,6 @@ mod data;
 pub(crate) mod destination;
 pub(crate) mod endpoint;
 pub(crate) mod header;
+pub(crate) mod stream;
 mod subscribe;
 pub(crate) mod transport;

@@ -36,7 +36,6 @@ pub(super) async fn subscribe(destination: &Destination, request: Request<Full<B
     let stream = destination.connect().await?;
     let endpoint = destination.to_string();
     let failed = |source| Error::Connect { endpoint: endpoint.clone(), source };
-    stream.set_nodelay(true).map_err(failed)?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(io::Error::other(error)))?;
     let driver = Driver(tokio::spawn(connection).abort_handle());

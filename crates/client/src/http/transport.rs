@@ -11,7 +11,7 @@ use http_body_util::Full;
 
 use super::connection::HttpConnection;
 use super::data;
-use super::destination::Destination;
+use super::destination::{Destination, Protocol};
 use super::endpoint::Endpoint;
 use super::header::bearer;
 use super::subscribe::subscribe;
@@ -47,7 +47,7 @@ struct Server {
 impl HttpTransport {
     pub(super) fn new(endpoint: Endpoint) -> HttpTransport {
         let host = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
-        let server = Server { connections: Connections::new(Destination::new(endpoint)), host };
+        let server = Server { connections: Connections::new(Destination::new(endpoint, Protocol::Http1)), host };
         HttpTransport { server: Arc::new(server), authorization: None }
     }
 

@@ -23,6 +23,12 @@ impl PipeBackend {
         Client::from_transport(PipeTransport::new(endpoint))
     }
 
+    /// The same client with a token, which the first line of each connection has. Hosts that are started with `--require-token` want it.
+    pub fn with_token(mut self, token: &str) -> PipeBackend {
+        self.transport.set_token(token);
+        self
+    }
+
     /// Where the host listens.
     pub fn endpoint(&self) -> &PipeEndpoint {
         self.transport.endpoint()

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 
-use super::endpoint::PipeEndpoint;
+use super::destination::PipeDestination;
 use super::line::{self, Data, PipeRequest, PipeResponse};
 use crate::connections::{Connection, ExchangeError};
 use crate::data::Buffer;
@@ -21,24 +21,32 @@ pub(super) struct PipeConnection {
     stream: UnixStream,
     probe: SocketProbe,
     read: BytesMut,
+    /// The host, until the first line has been sent there.
+    new: Option<PipeDestination>,
+    /// Whether another request can follow: a host that refuses the client says so in its first line, and closes.
+    goes_on: bool,
 }
 
 impl Connection for PipeConnection {
-    type Endpoint = PipeEndpoint;
+    type Endpoint = PipeDestination;
     type Request = PipeRequest;
     type Response = PipeResponse;
 
-    async fn open(endpoint: &PipeEndpoint) -> Result<PipeConnection, Error> {
+    async fn open(destination: &PipeDestination) -> Result<PipeConnection, Error> {
+        let endpoint = &destination.endpoint;
         let stream = endpoint.connect().await?;
         let failed = |source| Error::Connect { endpoint: endpoint.to_string(), source };
         let probe = SocketProbe::new(&stream).map_err(failed)?;
-        Ok(PipeConnection { stream, probe, read: BytesMut::new() })
+        let new = Some(destination.clone());
+        Ok(PipeConnection { stream, probe, read: BytesMut::new(), new, goes_on: true })
     }
 
     async fn exchange(&mut self, request: PipeRequest) -> Result<PipeResponse, ExchangeError<PipeRequest>> {
         let mut sent = 0;
-        while sent < request.line.len() {
-            let rest = &request.line[sent..];
+        let new = self.new.take();
+        let line = new.as_ref().map_or_else(|| request.line.clone(), |host| host.first_line(&request.line));
+        while sent < line.len() {
+            let rest = &line[sent..];
             let written = match sent == 0 && !request.descriptors.is_empty() {
                 true => self.send_descriptors(rest, &request.descriptors).await,
                 false => self.stream.write(rest).await,
@@ -57,11 +65,14 @@ impl Connection for PipeConnection {
                 Err(_) => Err(ExchangeError { unsent: (sent == 0).then_some(request), source: error.into() }),
             };
         }
-        self.answer(request.takes_data).await.map_err(|source| ExchangeError { unsent: None, source: source.into() })
+        let answer = self.answer(request.takes_data).await;
+        let answer = answer.map_err(|source| ExchangeError { unsent: None, source: source.into() })?;
+        self.goes_on = new.is_none() || !answer.line.starts_with(br#"{"error""#);
+        Ok(answer)
     }
 
     fn is_idle(&self) -> bool {
-        self.read.is_empty()
+        self.goes_on && self.read.is_empty()
     }
 
     fn is_usable(&self) -> bool {

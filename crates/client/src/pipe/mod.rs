@@ -2,6 +2,7 @@
 
 pub(crate) mod backend;
 mod connection;
+mod destination;
 pub(crate) mod endpoint;
 mod line;
 mod subscribe;

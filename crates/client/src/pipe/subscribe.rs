@@ -7,7 +7,7 @@ use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use super::endpoint::PipeEndpoint;
+use super::destination::PipeDestination;
 use super::line;
 use crate::error::Error;
 use crate::event::{Event, EventStream, is_last};
@@ -21,9 +21,10 @@ struct Lines {
     ended: bool,
 }
 
-pub(super) async fn subscribe(endpoint: &PipeEndpoint, line: &[u8]) -> Result<EventStream, Error> {
+pub(super) async fn subscribe(destination: &PipeDestination, line: &Bytes) -> Result<EventStream, Error> {
+    let endpoint = &destination.endpoint;
     let mut stream = endpoint.connect().await?;
-    let sent = stream.write_all(line).await;
+    let sent = stream.write_all(&destination.first_line(line)).await;
     let mut lines = Lines { stream, read: BytesMut::new(), endpoint: endpoint.to_string(), ended: false };
     if let Err(error) = sent {
         return Err(lines.lost(error));

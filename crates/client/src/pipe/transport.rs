@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::connection::PipeConnection;
+use super::destination::PipeDestination;
 use super::endpoint::PipeEndpoint;
 use super::line;
 use super::subscribe::subscribe;
@@ -20,12 +21,18 @@ pub struct PipeTransport {
 
 impl PipeTransport {
     pub(super) fn new(endpoint: PipeEndpoint) -> PipeTransport {
-        PipeTransport { connections: Arc::new(Connections::new(endpoint)) }
+        PipeTransport { connections: Arc::new(Connections::new(PipeDestination { endpoint, token: None })) }
+    }
+
+    pub(crate) fn set_token(&mut self, token: &str) {
+        let endpoint = self.endpoint().clone();
+        let destination = PipeDestination { endpoint, token: Some(Arc::from(token.trim())) };
+        self.connections = Arc::new(Connections::new(destination));
     }
 
     /// Where the host listens.
     pub fn endpoint(&self) -> &PipeEndpoint {
-        self.connections.endpoint()
+        &self.connections.endpoint().endpoint
     }
 }
 
@@ -36,6 +43,6 @@ impl Transport for PipeTransport {
     }
 
     async fn subscribe(&self, call: Call) -> Result<EventStream, Error> {
-        subscribe(self.endpoint(), &line::write_with_events(&call)).await
+        subscribe(self.connections.endpoint(), &line::write_with_events(&call)).await
     }
 }

@@ -108,7 +108,6 @@ impl Open {
     async fn connect(destination: &Destination) -> Result<Open, Error> {
         let stream = destination.connect().await?;
         let failed = |source| Error::Connect { endpoint: destination.to_string(), source };
-        stream.set_nodelay(true).map_err(failed)?;
         let probe = SocketProbe::new(&stream).map_err(failed)?;
         let (sender, driver) = Builder::new(TokioExecutor::new())
             .initial_stream_window_size(STREAM_WINDOW_BYTES)

@@ -16,7 +16,7 @@ use super::{reply, request};
 use crate::call::{Call, Reply, Target};
 use crate::error::Error;
 use crate::event::EventStream;
-use crate::http::destination::Destination;
+use crate::http::destination::{Destination, Protocol};
 use crate::http::endpoint::Endpoint;
 use crate::http::header::bearer;
 use crate::transport::Transport;
@@ -40,7 +40,11 @@ pub struct RpcTransport {
 impl RpcTransport {
     pub(super) fn new(endpoint: Endpoint) -> RpcTransport {
         let authority = endpoint.host_header().unwrap_or(HeaderValue::from_static("localhost"));
-        RpcTransport { channel: Arc::new(Channel::new(Destination::new(endpoint))), authority, authorization: None }
+        RpcTransport {
+            channel: Arc::new(Channel::new(Destination::new(endpoint, Protocol::Http2))),
+            authority,
+            authorization: None,
+        }
     }
 
     pub(crate) fn set_token(&mut self, token: &str) -> Result<(), Error> {
@@ -89,7 +93,11 @@ impl RpcTransport {
     }
 
     fn uri_of(&self, path: String) -> Uri {
-        let uri = Uri::builder().scheme("http").authority(self.authority.as_bytes()).path_and_query(path).build();
+        let uri = Uri::builder()
+            .scheme(if self.endpoint().is_tls() { "https" } else { "http" })
+            .authority(self.authority.as_bytes())
+            .path_and_query(path)
+            .build();
         uri.unwrap_or_default() // the authority was read from one, and paths are ours
     }
 }

@@ -135,6 +135,11 @@ impl Home {
         self.folder("run")
     }
 
+    /// The certificate that the home made for itself.
+    pub fn tls(&self) -> Result<PathBuf, HomeError> {
+        self.folder("tls")
+    }
+
     /// Logs of servers.
     pub fn logs(&self) -> Result<PathBuf, HomeError> {
         self.folder("logs")

@@ -9,20 +9,28 @@ use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use tokio::sync::Semaphore;
 
 use crate::auth::Peer;
+use crate::auth::accepted_tokens::AcceptedTokens;
 use crate::auth::authority;
 use crate::auth::media::{Charset, Media};
+use crate::auth::named_tokens::NamedToken;
 use crate::auth::pending_connection::PendingConnection;
-use crate::auth::token::Token;
+use crate::auth::permissions::Permissions;
 
 /// Which requests are authorized.
 #[derive(Clone, Debug)]
 pub struct AccessConfig {
     /// Names beside those of loopback that `Host` may say, with a port or without.
     pub hosts: Vec<String>,
+    /// Whether `Host` may say any name: over TLS, browsers check it against the certificate.
+    pub any_host: bool,
     /// Origins whose web pages may send requests, as `Origin` names them: `https://app.example`.
     pub origins: Vec<String>,
     /// Whether clients on loopback need no token, including those of other users of this machine.
     pub trust_loopback: bool,
+    /// Whether clients of other machines may name paths of this one.
+    pub allow_paths: bool,
+    /// Whether every client needs a token, also those of the server's own user.
+    pub require_token: bool,
     /// The largest body.
     pub max_body_bytes: u64,
     /// The largest datum.
@@ -38,8 +46,11 @@ impl Default for AccessConfig {
     fn default() -> AccessConfig {
         AccessConfig {
             hosts: Vec::new(),
+            any_host: false,
             origins: Vec::new(),
             trust_loopback: false,
+            allow_paths: false,
+            require_token: false,
             max_body_bytes: 64 << 20,
             max_data_bytes: 4 << 30,
             max_pending: 256,
@@ -58,11 +69,19 @@ pub enum AccessDenied {
     #[error("requests from web pages are refused, unless their origin was allowed when the server was started")]
     Origin,
     /// The peer is another user or cannot be known, and it showed no token or a wrong one.
-    #[error("the client is another user, or cannot be known: show the server's token as `Authorization: Bearer`")]
+    #[error("the client is another user, or cannot be known: show a token of the server's as `Authorization: Bearer`")]
     Token,
-    /// The peer is another user, and the backend knows no tokens.
+    /// The server wants a token of everyone, and the client showed none or a wrong one.
+    #[error(
+        "this server wants a token of every client: show one as `Authorization: Bearer`, over a pipe as `token` in the first line"
+    )]
+    TokenOfEveryone,
+    /// The peer is another user, and the backend serves its own.
     #[error("the client is another user; this pipe serves its own user only")]
     User,
+    /// The peer is in another user namespace, where anybody may have become this user.
+    #[error("the client is in another user namespace, as in a sandbox; this pipe serves its own only")]
+    Namespace,
     /// The body is not declared as JSON.
     #[error("the body must be declared as `Content-Type: application/json`")]
     ContentType,
@@ -88,7 +107,9 @@ impl AccessDenied {
         match self {
             AccessDenied::Host => ErrorCode::ForbiddenHost,
             AccessDenied::Origin => ErrorCode::ForbiddenOrigin,
-            AccessDenied::Token | AccessDenied::User => ErrorCode::Unauthorized,
+            AccessDenied::Token | AccessDenied::TokenOfEveryone | AccessDenied::User | AccessDenied::Namespace => {
+                ErrorCode::Unauthorized
+            }
             AccessDenied::ContentType | AccessDenied::DataType => ErrorCode::UnsupportedMediaType,
             AccessDenied::BodySize { .. } => ErrorCode::BodyTooLarge,
         }
@@ -101,31 +122,47 @@ impl From<AccessDenied> for Problem {
     }
 }
 
+/// A request that was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorized {
+    /// The charset of its body.
+    pub charset: Charset,
+    /// The token that it needed and showed.
+    pub token: Option<Arc<NamedToken>>,
+    /// What it may do.
+    pub permissions: Permissions,
+}
+
 /// The layer in front of all routes. Authorizing a request allocates nothing.
 #[derive(Debug)]
 pub struct AccessPolicy {
     config: AccessConfig,
-    token: Token,
+    tokens: Arc<AcceptedTokens>,
     pending: Arc<Semaphore>,
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl AccessPolicy {
-    /// A policy that admits the server's own user, and clients that have `token`.
-    pub fn new(config: AccessConfig, token: Token) -> AccessPolicy {
+    /// A policy that admits the server's own user, and clients that have one of the `tokens`.
+    pub fn new(config: AccessConfig, tokens: AcceptedTokens) -> AccessPolicy {
         let pending = Arc::new(Semaphore::new(config.max_pending));
-        AccessPolicy { config, token, pending }
+        AccessPolicy { config, tokens: Arc::new(tokens), pending }
+    }
+
+    /// Ends connections at once whose token is revoked. Returns only where that cannot be.
+    pub async fn watch_tokens(&self) -> std::io::Result<()> {
+        self.tokens.watch().await
     }
 
     /// Accepts a connection; `None` when too many are unauthenticated already.
     pub fn accept(&self, peer: Peer) -> Option<PendingConnection> {
         let within = self.config.auth_timeout;
         if self.trusts(peer) {
-            return Some(PendingConnection::new(None, within));
+            return Some(PendingConnection::trusted());
         }
         let permit = self.pending.clone().try_acquire_owned().ok()?;
-        Some(PendingConnection::new(Some(permit), within))
+        Some(PendingConnection::new(permit, within, self.tokens.clone()))
     }
 
     /// The origin whose page sent a request, if its pages may.
@@ -149,6 +186,7 @@ impl AccessPolicy {
     /// Whether the peer needs no token.
     fn trusts(&self, peer: Peer) -> bool {
         match peer {
+            _ if self.config.require_token => false,
             Peer::SameUser => true,
             Peer::OtherUser(_) | Peer::UnknownOnLoopback => self.config.trust_loopback,
             Peer::Remote => false,
@@ -165,13 +203,13 @@ impl AccessPolicy {
         self.config.max_data_bytes
     }
 
-    /// Authorizes a request of these parts, and says in which charset its body is.
+    /// Authorizes a request of these parts.
     pub fn authorize_parts(
         &self,
         media: Media,
         peer: Peer,
         parts: &http::request::Parts,
-    ) -> Result<Charset, AccessDenied> {
+    ) -> Result<Authorized, AccessDenied> {
         self.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers)
     }
 
@@ -183,7 +221,7 @@ impl AccessPolicy {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<Charset, AccessDenied> {
+    ) -> Result<Authorized, AccessDenied> {
         self.authorize_media(Media::Json, peer, version, method, uri, headers)
     }
 
@@ -196,15 +234,25 @@ impl AccessPolicy {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Result<Charset, AccessDenied> {
+    ) -> Result<Authorized, AccessDenied> {
         self.check_host(version, uri, headers)?;
         self.check_origin(headers)?;
-        self.check_user(peer, headers)?;
-        self.check_body(media, version, method, headers)
+        let token = self.check_user(peer, headers)?;
+        let charset = self.check_body(media, version, method, headers)?;
+        let permissions = self.permissions(peer, token.as_deref());
+        Ok(Authorized { charset, token, permissions })
+    }
+
+    fn permissions(&self, peer: Peer, token: Option<&NamedToken>) -> Permissions {
+        Permissions {
+            environments: !token.is_some_and(|token| token.sessions_only),
+            paths: self.config.allow_paths || peer != Peer::Remote,
+        }
     }
 
     fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
-        let allowed = |authority: &[u8]| authority::is_allowed(authority, &self.config.hosts);
+        let any = self.config.any_host;
+        let allowed = |authority: &[u8]| any || authority::is_allowed(authority, &self.config.hosts);
         // A target in absolute form names a host as well; it must be allowed, too.
         let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));
         let mut hosts = headers.get_all(HOST).iter();
@@ -230,20 +278,33 @@ impl AccessPolicy {
         if headers.get_all(SEC_FETCH_SITE).iter().all(own) { Ok(()) } else { Err(AccessDenied::Origin) }
     }
 
-    fn check_user(&self, peer: Peer, headers: &HeaderMap) -> Result<(), AccessDenied> {
-        if self.trusts(peer) || self.shows_token(headers) { Ok(()) } else { Err(AccessDenied::Token) }
+    /// The token that the request needs and shows; `None` where it needs none.
+    fn check_user(&self, peer: Peer, headers: &HeaderMap) -> Result<Option<Arc<NamedToken>>, AccessDenied> {
+        if self.trusts(peer) {
+            return Ok(None);
+        }
+        self.check_token(shown_token(headers)).map(Some)
     }
 
-    fn shows_token(&self, headers: &HeaderMap) -> bool {
-        const SCHEME: &[u8] = b"Bearer ";
-        let mut shown = headers.get_all(AUTHORIZATION).iter();
-        match (shown.next(), shown.next()) {
-            (Some(value), None) => value
-                .as_bytes()
-                .split_at_checked(SCHEME.len())
-                .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case(SCHEME) && self.token.matches(token)),
-            _ => false,
-        }
+    fn check_token(&self, shown: Option<&[u8]>) -> Result<Arc<NamedToken>, AccessDenied> {
+        let found = shown.and_then(|shown| self.tokens.find(shown));
+        found.ok_or(if self.config.require_token { AccessDenied::TokenOfEveryone } else { AccessDenied::Token })
+    }
+
+    /// What a client of the own user may do over a pipe; `None` until it has shown a token.
+    pub(crate) fn pipe_permissions(&self) -> Option<Permissions> {
+        self.trusts(Peer::SameUser).then_some(Permissions::ALL)
+    }
+
+    /// What a client may do over a pipe that shows this as its token, which is noted with its connection.
+    pub(crate) fn authorize_pipe(
+        &self,
+        connection: &PendingConnection,
+        shown: Option<&str>,
+    ) -> Result<Permissions, AccessDenied> {
+        let token = self.check_token(shown.map(str::as_bytes))?;
+        connection.mark_authenticated(Some(&token));
+        Ok(self.permissions(Peer::SameUser, Some(&token)))
     }
 
     fn check_body(
@@ -282,4 +343,13 @@ impl AccessPolicy {
             _ => Err(AccessDenied::ContentType),
         }
     }
+}
+
+/// What a request shows as its token.
+fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"Bearer ";
+    let mut shown = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (shown.next(), shown.next()) else { return None };
+    let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(token)
 }

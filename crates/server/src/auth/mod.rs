@@ -1,21 +1,27 @@
-//! Authorization: who may send requests over TCP.
+//! Authorization: who may send requests, and what these may do.
 //!
 //! A client that reaches a backend runs code, so one layer stands in front of all routes. It checks, in this order, that a
 //! request comes from no foreign web page ([`AccessDenied::Host`], [`AccessDenied::Origin`]), that it comes from the server's
-//! own user or has the token ([`Peer`], [`Token`]), and that its body is JSON of an acceptable size. Routes may rely on all
-//! three.
+//! own user or has a token ([`Peer`], [`AcceptedTokens`]), and that its body is JSON of an acceptable size. Routes may rely on all
+//! three, and ask [`Permissions`] what the client may do.
 
+mod accepted_tokens;
 pub(crate) mod access_policy;
 mod authority;
 pub(crate) mod media;
+mod named_tokens;
 mod origin;
 pub(crate) mod pending_connection;
+mod permissions;
 mod token;
 
 pub use beep_python_peer::{Peer, PeerUid, peer_uid};
 
-pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy};
+pub use accepted_tokens::{AcceptedTokens, DefaultToken};
+pub use access_policy::{AccessConfig, AccessDenied, AccessPolicy, Authorized};
 pub use media::{Charset, Media};
+pub use named_tokens::{DEFAULT_TOKEN, NamedToken, NamedTokens, NewToken};
 pub use origin::parse_origin;
 pub use pending_connection::PendingConnection;
-pub use token::{Token, TokenError};
+pub use permissions::Permissions;
+pub use token::{Token, TokenError, TokenText};

@@ -1,82 +1,205 @@
-//! Connections that have not authenticated yet: few, and not for long.
+//! Connections that have not authenticated yet: few, and not for long. And those that have by a token: while it is good.
 //!
-//! Connections of the server's own user are authenticated at once. Others have to show the token with a request; until
+//! Connections of the server's own user are authenticated at once. Others have to show a token with a request; until
 //! then they hold permits of a pool of their own, so that they cannot exhaust those of authenticated clients.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::auth::accepted_tokens::AcceptedTokens;
+use crate::auth::named_tokens::{NamedToken, now};
 use crate::line_budget::within_budget;
 
 /// A connection that may have to authenticate.
 #[derive(Debug)]
 pub struct PendingConnection {
+    /// How it authenticates; `None` where it need not.
+    authenticating: Option<Authenticating>,
+}
+
+#[derive(Debug)]
+struct Authenticating {
     /// Held until it has authenticated.
     permit: Mutex<Option<OwnedSemaphorePermit>>,
     authenticated: AtomicBool,
     deadline: Instant,
+    tokens: Arc<AcceptedTokens>,
+    /// The tokens that its requests have shown.
+    shown: Mutex<Vec<Arc<NamedToken>>>,
+    /// Told of each one more.
+    one_more: Notify,
 }
 
 impl PendingConnection {
-    /// One that is authenticated already, where there is no permit to hold.
-    pub(super) fn new(permit: Option<OwnedSemaphorePermit>, within: Duration) -> PendingConnection {
-        let authenticated = AtomicBool::new(permit.is_none());
-        PendingConnection { permit: Mutex::new(permit), authenticated, deadline: Instant::now() + within }
+    /// One that needs no token.
+    pub(super) fn trusted() -> PendingConnection {
+        PendingConnection { authenticating: None }
     }
 
-    /// A request of it was authorized.
-    pub fn mark_authenticated(&self) {
-        if !self.authenticated.swap(true, Ordering::Relaxed) {
-            drop(self.permit.lock().take());
+    pub(super) fn new(
+        permit: OwnedSemaphorePermit,
+        within: Duration,
+        tokens: Arc<AcceptedTokens>,
+    ) -> PendingConnection {
+        let authenticating = Authenticating {
+            permit: Mutex::new(Some(permit)),
+            authenticated: AtomicBool::new(false),
+            deadline: Instant::now() + within,
+            tokens,
+            shown: Mutex::default(),
+            one_more: Notify::new(),
+        };
+        PendingConnection { authenticating: Some(authenticating) }
+    }
+
+    /// Whether it needs a token.
+    pub(crate) fn needs_token(&self) -> bool {
+        self.authenticating.is_some()
+    }
+
+    /// A request of it was authorized, by this token where it showed one.
+    pub fn mark_authenticated(&self, token: Option<&Arc<NamedToken>>) {
+        let Some(authenticating) = &self.authenticating else { return };
+        if !authenticating.authenticated.swap(true, Ordering::Relaxed) {
+            drop(authenticating.permit.lock().take());
+        }
+        if let Some(token) = token {
+            let mut shown = authenticating.shown.lock();
+            if !shown.contains(token) {
+                tracing::debug!(token = token.name, "a client has shown a token");
+                shown.push(token.clone());
+                authenticating.one_more.notify_one();
+            }
         }
     }
 
-    /// Returns when it has missed its deadline to authenticate; else never.
-    pub async fn auth_deadline(&self) {
+    /// Returns when it has missed its deadline to authenticate, or a token that it showed is good no more; else never.
+    pub async fn denied(&self) {
+        let Some(authenticating) = &self.authenticating else { return std::future::pending().await };
+        tokio::select! {
+            () = authenticating.missed_deadline() => {
+                let what = "a connection was closed that is not of this user and did not show the token in time";
+                within_budget("token_not_shown", || tracing::warn!("{what}"));
+            }
+            token = authenticating.token_ended() => {
+                let what = "a connection was closed whose token was revoked, renewed, or has expired";
+                within_budget("token_ended", || tracing::warn!(token = token.name, "{what}"));
+            }
+        }
+    }
+}
+
+impl Authenticating {
+    async fn missed_deadline(&self) {
         if !self.authenticated.load(Ordering::Relaxed) {
             sleep_until(self.deadline).await;
             if !self.authenticated.load(Ordering::Relaxed) {
-                let what = "a connection was closed that is not of this user and did not show the token in time";
-                within_budget("token_not_shown", || tracing::warn!("{what}"));
                 return;
             }
         }
         std::future::pending().await
     }
+
+    /// Returns the token that is good no more.
+    async fn token_ended(&self) -> Arc<NamedToken> {
+        let mut changes = self.tokens.changes();
+        loop {
+            changes.mark_unchanged();
+            let shown = self.shown.lock().clone();
+            if let Some(ended) = shown.iter().find(|token| !self.tokens.has(token)) {
+                return ended.clone();
+            }
+            let first_end = shown.iter().filter_map(|token| token.expires).min();
+            let expired = async {
+                match first_end {
+                    Some(end) => sleep(Duration::from_secs(end.saturating_sub(now()).max(1))).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = self.one_more.notified() => {}
+                () = expired => {}
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use beep_python_runtime::platform::Home;
+    use futures_util::FutureExt;
     use tokio::sync::Semaphore;
     use tokio::time::timeout;
 
     use super::*;
+    use crate::auth::accepted_tokens::DefaultToken;
+    use crate::auth::named_tokens::NamedTokens;
+    use crate::auth::token::Token;
 
     const WITHIN: Duration = Duration::from_secs(10);
 
-    fn pending(permits: &Arc<Semaphore>) -> PendingConnection {
-        PendingConnection::new(Some(permits.clone().try_acquire_owned().unwrap()), WITHIN)
+    struct Fixture {
+        permits: Arc<Semaphore>,
+        tokens: Arc<AcceptedTokens>,
+        named: NamedTokens,
+        _folder: tempfile::TempDir,
+    }
+
+    fn fixture() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::open(folder.path()).unwrap();
+        let default = DefaultToken::Given(Token::of_text(b"a-text-that-is-long-enough").unwrap());
+        Fixture {
+            permits: Arc::new(Semaphore::new(2)),
+            tokens: Arc::new(AcceptedTokens::open(&home, default).unwrap()),
+            named: NamedTokens::of(&home),
+            _folder: folder,
+        }
+    }
+
+    impl Fixture {
+        fn pending(&self) -> PendingConnection {
+            PendingConnection::new(self.permits.clone().try_acquire_owned().unwrap(), WITHIN, self.tokens.clone())
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn authentication_returns_the_permit_and_its_lack_misses_the_deadline() {
-        let permits = Arc::new(Semaphore::new(2));
-        let (late, authenticated) = (pending(&permits), pending(&permits));
-        assert_eq!(permits.available_permits(), 0);
-        authenticated.mark_authenticated();
-        authenticated.mark_authenticated();
-        assert_eq!(permits.available_permits(), 1);
-        late.auth_deadline().await;
-        assert!(timeout(2 * WITHIN, authenticated.auth_deadline()).await.is_err());
-        let trusted = PendingConnection::new(None, WITHIN);
-        assert!(timeout(2 * WITHIN, trusted.auth_deadline()).await.is_err());
+        let fixture = fixture();
+        let (late, authenticated) = (fixture.pending(), fixture.pending());
+        assert_eq!(fixture.permits.available_permits(), 0);
+        authenticated.mark_authenticated(None);
+        authenticated.mark_authenticated(None);
+        assert_eq!(fixture.permits.available_permits(), 1);
+        late.denied().await;
+        assert!(timeout(2 * WITHIN, authenticated.denied()).await.is_err());
+        let trusted = PendingConnection::trusted();
+        assert!(timeout(2 * WITHIN, trusted.denied()).await.is_err());
         drop(late);
-        assert_eq!(permits.available_permits(), 2);
+        assert_eq!(fixture.permits.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn connection_ends_with_each_token_that_it_showed() {
+        let fixture = fixture();
+        let made = ["one", "two"].map(|name| fixture.named.create(name, None, false).unwrap());
+        let [one, two] = made.map(|made| fixture.tokens.find(made.text.as_bytes()).unwrap());
+        let (of_one, of_both) = (fixture.pending(), fixture.pending());
+        of_one.mark_authenticated(Some(&one));
+        of_both.mark_authenticated(Some(&one));
+        let mut ended = std::pin::pin!(of_both.denied());
+        assert!(ended.as_mut().now_or_never().is_none());
+        of_both.mark_authenticated(Some(&two));
+        assert!(ended.as_mut().now_or_never().is_none());
+        fixture.named.revoke("two").unwrap();
+        assert!(fixture.tokens.find(b"what makes it look at the files").is_none());
+        ended.await;
+        assert!(of_one.denied().now_or_never().is_none());
     }
 }

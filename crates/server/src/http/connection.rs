@@ -9,7 +9,7 @@ use beep_python_runtime::session::service::host_operation::execute_host_operatio
 use beep_python_runtime::session::service::json::Chunks;
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,18 +18,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
-use crate::auth::Peer;
+use crate::accept::{IDLE_TIMEOUT, serve_all};
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
+use crate::auth::{Authorized, Peer};
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, operation};
 use crate::line_budget::name_peer;
-use crate::rejection_log::log_disconnect;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::tls::ServerStream;
 use crate::web::body::{RequestBody, read_coded_body};
+use crate::web::connection::{drive, http2_builder, secure};
 use crate::web::content_coding::ContentCoding;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
@@ -55,6 +56,13 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
     let Some(pending) = server.access.accept(peer).map(Arc::new) else { return };
     let span = spans::connection("http", remote);
     let _ = stream.set_nodelay(true);
+    let (stream, http2) = match &server.tls {
+        Some(tls) => match secure(tls, stream, &pending, &mut stop).await {
+            Some(secured) => secured,
+            None => return,
+        },
+        None => (ServerStream::Plain(stream), false),
+    };
     let authenticating = pending.clone();
     let under_way = UnderWay::default();
     let requests = under_way.clone();
@@ -66,25 +74,16 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
             Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIMEOUT)
-        .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
-    let serving = async {
-        tokio::pin!(serving);
-        let ended = tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = pending.auth_deadline() => return,
-            () = shutdown_requested(&mut stop) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
-        if let Err(error) = ended {
-            log_disconnect(&error);
-        }
-    };
-    serving.instrument(span).await;
+    if http2 {
+        let serving = http2_builder(span.clone()).serve_connection(TokioIo::new(stream), service);
+        drive(serving, &pending, &under_way, stop).instrument(span).await;
+    } else {
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE_TIMEOUT)
+            .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
+        drive(serving, &pending, &under_way, stop).instrument(span).await;
+    }
 }
 
 /// Every request passes here.
@@ -108,7 +107,10 @@ async fn handle_request(
     if let Some(origin) = origin {
         cors::let_read(&mut response, origin);
     }
-    body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
+    // HTTP/2 has a way to refuse the rest of a body, and clients read the response all the same.
+    if parts.version < Version::HTTP_2 {
+        body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
+    }
     response
 }
 
@@ -123,14 +125,14 @@ async fn authorize_and_route(
     let path = parts.uri.path();
     let takes_data = Route::find(path) == Some(Route::Operation(Operation::Put));
     let media = if takes_data { Media::Data } else { Media::Json };
-    let charset = match server.access.authorize_parts(media, peer, parts) {
-        Ok(charset) => charset,
+    let Authorized { charset, token, permissions } = match server.access.authorize_parts(media, peer, parts) {
+        Ok(authorized) => authorized,
         Err(denied) => {
             name_peer(peer);
             return whole(response::problem(&Problem::from(denied)));
         }
     };
-    pending.mark_authenticated();
+    pending.mark_authenticated(token.as_ref());
     let Some(route) = Route::find(path) else {
         let detail = format!("there is no route {path}");
         return whole(response::problem(&Problem::new(ErrorCode::UnknownOperation, detail)));
@@ -162,11 +164,14 @@ async fn authorize_and_route(
         (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
-        (_, Some(what)) => execute_host_operation(&server.sessions, what, Route::session_id(path), &body)
-            .instrument(spans::host_request(what))
-            .await
-            .map(response::json)
-            .map(whole),
+        (_, Some(what)) => match permissions.check(what, &body) {
+            Ok(()) => execute_host_operation(&server.sessions, what, Route::session_id(path), &body)
+                .instrument(spans::host_request(what))
+                .await
+                .map(response::json)
+                .map(whole),
+            Err(refused) => Err(refused),
+        },
         (_, None) => unreachable!("a route leads to a session or to the host"),
     };
     responded.unwrap_or_else(|problem| whole(response::problem(&problem)))

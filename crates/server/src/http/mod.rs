@@ -1,4 +1,4 @@
-//! The HTTP backend: HTTP/1.1 on loopback, one JSON object in, one JSON object out.
+//! The HTTP backend: HTTP/1.1, and over TLS HTTP/2, one JSON object in, one JSON object out.
 //!
 //! [`connection`] authorizes requests, [`route`] names the routes, [`operation`] asks a session.
 

@@ -1,7 +1,8 @@
 //! Starting a server: its sockets, then a process in a session of its own, then its report that it is ready.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use crate::launch::log::{log_tail, remove_old_logs};
 use crate::launch::plan::LaunchPlan;
 use crate::launch::ready::{ReadyMessage, ReadyOutcome, read_ready, ready_pipe};
 use crate::launch::record::{read_record, remove_record};
-use crate::launch::socket_activation::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, STDIN};
+use crate::launch::socket_activation::{FIRST_FD, LISTEN_FDNAMES, LISTEN_FDS, LISTEN_PID, READY_FD, STDIN, TOKEN};
 use crate::launch::sockets::Sockets;
 use crate::launch::spawn::{end, hand_over, spawn_in_session};
 use crate::launch::surroundings::Variables;
@@ -59,6 +60,7 @@ impl ServerLauncher {
             listeners.push(stdin.try_clone().map_err(spawn_failed)?);
             names.push(STDIN);
         }
+        share_token(plan, &mut listeners, &mut names).map_err(spawn_failed)?;
         let mut command = self.command(plan, &id, Some(&log), &names);
         command.env(READY_FD, (FIRST_FD as usize + names.len()).to_string());
         let input = plan.lifeline.as_ref().map(|lifeline| lifeline.try_clone()).transpose().map_err(spawn_failed)?;
@@ -78,7 +80,8 @@ impl ServerLauncher {
             let sockets = Sockets::bind(&self.home, plan)?;
             let id = self.id_for(plan)?;
             let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
-            let (listeners, names) = sockets.share().map_err(spawn_failed)?;
+            let (mut listeners, mut names) = sockets.share().map_err(spawn_failed)?;
+            share_token(plan, &mut listeners, &mut names).map_err(spawn_failed)?;
             let mut command = self.command(plan, &id, None, &names);
             command.env(LISTEN_PID, std::process::id().to_string());
             let _placeholders = hand_over(&mut command, listeners, None, false).map_err(spawn_failed)?;
@@ -109,6 +112,8 @@ impl ServerLauncher {
         }
         command.env("BEEP_PYTHON_HOME", self.home.root());
         command.env_remove(LISTEN_PID).env_remove(READY_FD);
+        // Workers inherit the variables of their server.
+        command.env_remove("BEEP_PYTHON_TOKEN").env_remove("BEEP_PYTHON_TOKEN_FILE");
         command.env(LISTEN_FDS, sockets.len().to_string()).env(LISTEN_FDNAMES, sockets.join(":"));
         if let Some(directory) = &plan.directory {
             command.current_dir(directory);
@@ -144,6 +149,17 @@ impl ServerLauncher {
             Err(source) => LaunchError::Spawn { program: self.program.clone(), source },
         })
     }
+}
+
+/// Adds the token of a plan to what its server inherits: a pipe that holds it, and ends after it.
+fn share_token(plan: &LaunchPlan, fds: &mut Vec<OwnedFd>, names: &mut Vec<&'static str>) -> io::Result<()> {
+    if let Some(token) = &plan.token {
+        let (held, mut writer) = io::pipe()?;
+        writer.write_all(token.as_str().as_bytes())?; // it is short, so that the pipe takes it whole
+        fds.push(held.into());
+        names.push(TOKEN);
+    }
+    Ok(())
 }
 
 /// Otherwise the program would seem to be missing.

@@ -1,7 +1,7 @@
-//! Binding the sockets of a server: loopback only, the same port on both families.
+//! Binding the sockets of a server: on loopback, or where it was told to listen, with the same port on all addresses.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType};
@@ -14,11 +14,19 @@ use crate::launch::port_owner::{PortOwner, owner_of};
 /// Why the sockets cannot be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The host is no name or address of loopback.
-    #[error("{} is not a loopback address: without TLS an eavesdropper could run code, so it is refused", quoted(host))]
-    NotLoopback {
+    /// Other machines could reach it, and it speaks no TLS.
+    #[error("{} is no loopback address, and without TLS an eavesdropper could run code: it is refused", quoted(host))]
+    NeedsTls {
         /// The host that was asked for.
         host: String,
+    },
+    /// The host is no address or name of one.
+    #[error("{} is no address to listen at", quoted(host))]
+    NoAddress {
+        /// The host that was asked for.
+        host: String,
+        /// Why.
+        source: io::Error,
     },
     /// Another process listens there.
     #[error("port {} on {} is in use by {owner}", address.port(), address.ip())]
@@ -49,20 +57,40 @@ pub enum BindError {
     },
 }
 
-/// Listens on `port` of the loopback address `host`; without one, or for `localhost`, on both 127.0.0.1 and ::1, so
-/// that no other process can listen where a client tries first. Without IPv6, on 127.0.0.1 alone. Port 0 takes one
-/// that is free on all.
-pub fn bind_loopback(host: Option<&str>, port: u16) -> Result<Vec<TcpListener>, BindError> {
-    const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    const SIX: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let Some(host) = host.filter(|host| !host.eq_ignore_ascii_case("localhost")) else {
-        return bind_all(&[FOUR, SIX], port);
-    };
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    match bare.parse::<IpAddr>() {
-        Ok(ip) if ip.is_loopback() => bind_all(&[ip], port),
-        _ => Err(BindError::NotLoopback { host: host.into() }),
+const FOUR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const SIX: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+/// Listens on `port` of these hosts, which are addresses, names of this machine, or `localhost`. That, and without any, is both
+/// 127.0.0.1 and ::1, so that no other process can listen where a client tries first; without IPv6, 127.0.0.1 alone. Port 0 takes one
+/// that is free on all. Hosts that other machines reach are refused unless `remote`.
+pub fn bind(hosts: &[String], port: u16, remote: bool) -> Result<Vec<TcpListener>, BindError> {
+    let mut ips = if hosts.is_empty() { vec![FOUR, SIX] } else { Vec::new() };
+    for host in hosts {
+        let found = addresses_of(host)?;
+        if !remote && !found.iter().all(IpAddr::is_loopback) {
+            return Err(BindError::NeedsTls { host: host.clone() });
+        }
+        ips.extend(found);
     }
+    // All addresses of IPv6 are those of IPv4, too.
+    if ips.contains(&Ipv6Addr::UNSPECIFIED.into()) {
+        ips.retain(|ip| ip.is_ipv6());
+    }
+    let mut each: Vec<IpAddr> = Vec::new();
+    ips.into_iter().for_each(|ip| each.extend((!each.contains(&ip)).then_some(ip)));
+    bind_all(&each, port)
+}
+
+fn addresses_of(host: &str) -> Result<Vec<IpAddr>, BindError> {
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![FOUR, SIX]);
+    }
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(vec![ip]);
+    }
+    let found = (host, 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect());
+    found.map_err(|source| BindError::NoAddress { host: host.into(), source })
 }
 
 fn bind_all(ips: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, BindError> {
@@ -94,7 +122,8 @@ fn bind_once(ips: &[IpAddr], port: u16) -> Result<Bound, BindError> {
                 longer.map_err(|error| BindError::Refused { address, source: error.into() })?;
                 listeners.push(listener);
             }
-            Err(error) if is(&error, &[Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]) && !listeners.is_empty() => {}
+            Err(error)
+                if is(&error, &[Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]) && ip == SIX && !listeners.is_empty() => {}
             Err(error) if is(&error, &[Errno::ADDRINUSE]) => match listeners.pop() {
                 Some(first) if port == 0 => return Ok(Bound::OnlyFirst(first)),
                 _ => return Err(BindError::PortInUse { address, owner: owner_of(address) }),
@@ -126,14 +155,18 @@ mod tests {
         listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
     }
 
+    fn bind_one(host: &str) -> Result<Vec<TcpListener>, BindError> {
+        bind(&[host.to_owned()], 0, false)
+    }
+
     fn has_ipv6() -> bool {
         TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
     }
 
     #[test]
     fn both_loopbacks_get_the_same_port() {
-        for host in [None, Some("localhost"), Some("LOCALHOST")] {
-            let listeners = bind_loopback(host, 0).unwrap();
+        for hosts in [vec![], vec!["localhost".to_owned()], vec!["LOCALHOST".to_owned()]] {
+            let listeners = bind(&hosts, 0, false).unwrap();
             let addresses = addresses(&listeners);
             assert_eq!(addresses[0].ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
             if has_ipv6() {
@@ -145,25 +178,44 @@ mod tests {
 
     #[test]
     fn an_address_by_itself_is_bound_by_itself() {
-        assert_eq!(addresses(&bind_loopback(Some("127.0.0.1"), 0).unwrap()).len(), 1);
-        assert_eq!(addresses(&bind_loopback(Some("127.1.2.3"), 0).unwrap())[0].ip(), IpAddr::from([127, 1, 2, 3]));
+        assert_eq!(addresses(&bind_one("127.0.0.1").unwrap()).len(), 1);
+        assert_eq!(addresses(&bind_one("127.1.2.3").unwrap())[0].ip(), IpAddr::from([127, 1, 2, 3]));
         if has_ipv6() {
-            assert_eq!(addresses(&bind_loopback(Some("[::1]"), 0).unwrap())[0].ip(), IpAddr::V6(Ipv6Addr::LOCALHOST));
+            assert_eq!(addresses(&bind_one("[::1]").unwrap())[0].ip(), IpAddr::V6(Ipv6Addr::LOCALHOST));
         }
     }
 
     #[test]
-    fn a_network_address_or_another_name_is_refused() {
-        for host in ["0.0.0.0", "::", "192.0.2.1", "example.com", "", "127.0.0.1:80", "[::1"] {
-            assert!(matches!(bind_loopback(Some(host), 0), Err(BindError::NotLoopback { .. })), "{host}");
+    fn a_network_address_is_refused_unless_that_is_meant() {
+        for host in ["0.0.0.0", "::", "192.0.2.1", "[2001:db8::1]"] {
+            assert!(matches!(bind_one(host), Err(BindError::NeedsTls { .. })), "{host}");
         }
+        assert_eq!(addresses(&bind(&["0.0.0.0".to_owned()], 0, true).unwrap())[0].ip(), IpAddr::from([0, 0, 0, 0]));
+        if has_ipv6() {
+            let both = bind(&["0.0.0.0".to_owned(), "::".to_owned()], 0, true).unwrap();
+            assert_eq!(addresses(&both).len(), 1, "one socket is for both families");
+        }
+        for host in ["", "127.0.0.1:80", "[::1"] {
+            assert!(matches!(bind_one(host), Err(BindError::NoAddress { .. })), "{host}");
+        }
+        // An address that this machine has not is not left out in silence.
+        let missing = bind(&["127.0.0.1".to_owned(), "198.51.100.1".to_owned()], 0, true);
+        assert!(matches!(missing, Err(BindError::Refused { .. })), "{missing:?}");
+    }
+
+    #[test]
+    fn several_hosts_have_the_same_port() {
+        let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.1"].map(str::to_owned);
+        let bound = addresses(&bind(&hosts, 0, false).unwrap());
+        assert_eq!(bound.len(), 2);
+        assert_eq!(bound[0].port(), bound[1].port());
     }
 
     #[test]
     fn a_port_in_use_names_its_holder() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = held.local_addr().unwrap();
-        let error = bind_loopback(None, address.port()).unwrap_err();
+        let error = bind(&[], address.port(), false).unwrap_err();
         let expected = format!("port {} on 127.0.0.1 is in use by process {} (", address.port(), std::process::id());
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
@@ -177,7 +229,7 @@ mod tests {
         let refused_whole = || {
             let held = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
             let port = held.local_addr().unwrap().port();
-            let error = bind_loopback(None, port).unwrap_err();
+            let error = bind(&[], port, false).unwrap_err();
             matches!(&error, BindError::PortInUse { address, .. } if address.is_ipv6())
                 && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
         };

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::auth::TokenText;
 use crate::launch::surroundings::Variables;
 use crate::unix_socket::name::PipeName;
 
@@ -12,8 +13,10 @@ use crate::unix_socket::name::PipeName;
 pub struct LaunchPlan {
     /// Its id; a new one when absent.
     pub id: Option<String>,
-    /// The loopback address to listen on; both when absent.
-    pub host: Option<String>,
+    /// The hosts to listen on; both addresses of loopback when there are none.
+    pub hosts: Vec<String>,
+    /// Whether other machines may reach them: where it speaks TLS, or that is not wanted.
+    pub remote: bool,
     /// The port of HTTP, if it is served; 0 takes a free one.
     pub http: Option<u16>,
     /// The name of the pipe, if one is served.
@@ -31,4 +34,7 @@ pub struct LaunchPlan {
     pub lifeline: Option<Arc<OwnedFd>>,
     /// What code reads as its standard input; otherwise it asks its client.
     pub stdin: Option<Arc<OwnedFd>>,
+    /// The token that it takes as its default one, in place of that in a file. It goes over a pipe, and into no variable, where the
+    /// code of sessions could read it.
+    pub token: Option<TokenText>,
 }

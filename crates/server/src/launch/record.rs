@@ -22,7 +22,9 @@ pub struct NewRecord {
     pub environment_path: PathBuf,
     pub python_version: String,
     pub log: Option<PathBuf>,
-    pub token_file: PathBuf,
+    pub token_file: Option<PathBuf>,
+    /// The file of the certificate that it shows over TLS.
+    pub certificate: Option<PathBuf>,
     pub arguments: Vec<String>,
     pub settings: BTreeMap<String, serde_json::Value>,
     pub temporary: bool,
@@ -112,6 +114,7 @@ pub fn record_of_this_process(new: NewRecord) -> Result<ServerRecord, RecordErro
         started_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         log: new.log,
         token_file: new.token_file,
+        certificate: new.certificate,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
         arguments: new.arguments,

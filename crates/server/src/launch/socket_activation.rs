@@ -1,7 +1,7 @@
 //! Socket activation: a server takes over the sockets that its starter bound, and the pipe on which it reports readiness.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixListener;
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::FileType;
 use rustix::net::SocketType;
 
+use crate::auth::TokenText;
 use crate::launch::ready::{NotifyTarget, ReadyNotifier};
 
 /// The number of inherited sockets, which begin at 3; as systemd passes them.
@@ -27,6 +28,8 @@ pub(super) const PIPE: &str = "pipe";
 pub(super) const RPC: &str = "rpc";
 /// A file of any kind: the standard input of code.
 pub(super) const STDIN: &str = "stdin";
+/// A pipe with the token that is the default one.
+pub(super) const TOKEN: &str = "token";
 
 /// What this process inherited from the starter of the server.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct ActivatedSockets {
     pub rpc: Vec<TcpListener>,
     /// What code reads as its standard input, closed on exec; otherwise it asks its client.
     pub stdin: Option<OwnedFd>,
+    /// The token that is the default one, in place of that in a file.
+    pub token: Option<TokenText>,
     /// Where to report that the server is ready.
     pub ready: ReadyNotifier,
 }
@@ -96,11 +101,12 @@ impl ActivatedSockets {
         let (http, rpc) = (tcp(plan.http)?, tcp(plan.rpc)?);
         let pipe = plan.pipe.map(|fd| unix_listener(fd, own)).transpose()?;
         let stdin = plan.stdin.map(|fd| stdin_file(fd, own)).transpose()?;
+        let token = plan.token.map(|fd| token_text(fd, own)).transpose()?;
         let ready = match plan.ready {
             Some(fd) => ReadyNotifier(NotifyTarget::Pipe(ready_pipe(fd, own)?)),
             None => ReadyNotifier(NotifyTarget::Nobody),
         };
-        Ok(ActivatedSockets { http, pipe, rpc, stdin, ready })
+        Ok(ActivatedSockets { http, pipe, rpc, stdin, token, ready })
     }
 }
 
@@ -120,6 +126,7 @@ struct Plan {
     pipe: Option<RawFd>,
     rpc: Vec<RawFd>,
     stdin: Option<RawFd>,
+    token: Option<RawFd>,
     ready: Option<RawFd>,
 }
 
@@ -151,6 +158,7 @@ impl Variables {
                 Some(PIPE) if plan.pipe.is_none() => plan.pipe = Some(fd),
                 Some(RPC) => plan.rpc.push(fd),
                 Some(STDIN) if plan.stdin.is_none() => plan.stdin = Some(fd),
+                Some(TOKEN) if plan.token.is_none() => plan.token = Some(fd),
                 _ => return Err(wrong(LISTEN_FDNAMES, &names)),
             }
         }
@@ -214,6 +222,14 @@ fn stdin_file(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<OwnedFd, Acti
     Ok(file)
 }
 
+fn token_text(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<TokenText, ActivationError> {
+    let failed = |source| ActivationError::Descriptor { fd, expected: "a pipe with a token", source };
+    check_open(fd).map_err(|error| failed(Some(error)))?;
+    let mut text = String::new();
+    File::from(own(fd)).take(4096).read_to_string(&mut text).map_err(|error| failed(Some(error)))?;
+    TokenText::new(&text).ok_or_else(|| failed(None))
+}
+
 fn ready_pipe(fd: RawFd, own: impl Fn(RawFd) -> OwnedFd) -> Result<File, ActivationError> {
     const EXPECTED: &str = "a pipe";
     let failed = |source| ActivationError::Descriptor { fd, expected: EXPECTED, source: Some(source) };
@@ -250,8 +266,8 @@ mod tests {
         assert_eq!(plan("2", "http:http", "-", "5").unwrap(), two);
         assert_eq!(plan("2", "-", "42", "5").unwrap(), two);
         assert_eq!(plan("1", "http", "42", "-").unwrap(), Plan { http: vec![3], ..Plan::default() });
-        let all = Plan { http: vec![3], pipe: Some(6), rpc: vec![4, 5], stdin: Some(7), ready: None };
-        assert_eq!(plan("5", "http:rpc:rpc:pipe:stdin", "42", "-").unwrap(), all);
+        let all = Plan { http: vec![3], pipe: Some(6), rpc: vec![4, 5], stdin: Some(7), token: Some(8), ready: None };
+        assert_eq!(plan("6", "http:rpc:rpc:pipe:stdin:token", "42", "-").unwrap(), all);
     }
 
     #[test]
@@ -266,7 +282,7 @@ mod tests {
                 "{fds}"
             );
         }
-        for names in ["", "http", "http:other", "pipe:pipe", "stdin:stdin", "http:http:http"] {
+        for names in ["", "http", "http:other", "pipe:pipe", "stdin:stdin", "token:token", "http:http:http"] {
             let wrong = plan("2", names, "-", "-");
             assert!(matches!(wrong, Err(ActivationError::Variable { variable: LISTEN_FDNAMES, .. })), "{names}");
         }

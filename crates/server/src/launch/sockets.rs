@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use beep_python_runtime::platform::Home;
 
 use crate::launch::error::LaunchError;
-use crate::launch::listen::bind_loopback;
+use crate::launch::listen::bind;
 use crate::launch::plan::LaunchPlan;
 use crate::launch::socket_activation::{HTTP, PIPE, RPC};
 use crate::unix_socket::socket::{BoundPipe, bind_pipe};
@@ -24,7 +24,7 @@ impl Sockets {
         if plan.http.is_none() && plan.pipe.is_none() && plan.rpc.is_none() {
             return Err(LaunchError::NoBackend);
         }
-        let tcp = |port: Option<u16>| port.map_or(Ok(Vec::new()), |port| bind_loopback(plan.host.as_deref(), port));
+        let tcp = |port: Option<u16>| port.map_or(Ok(Vec::new()), |port| bind(&plan.hosts, port, plan.remote));
         let (http, rpc) = (tcp(plan.http)?, tcp(plan.rpc)?);
         let pipe = plan.pipe.as_ref().map(|name| bind_pipe(home, name)).transpose()?;
         Ok(Sockets { http, pipe, rpc })

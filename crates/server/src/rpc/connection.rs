@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::TcpListener as StdListener;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,27 +9,26 @@ use beep_python_protocol::{ErrorCode, Problem};
 use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::rt::Executor;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
-use crate::auth::Peer;
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
+use crate::auth::{Authorized, Peer};
 use crate::line_budget::name_peer;
-use crate::rejection_log::log_disconnect;
 use crate::rpc::body::RpcBody;
 use crate::rpc::health_reflection::HealthReflection;
 use crate::rpc::{grpc, pascal_json};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::tls::ServerStream;
 use crate::web::body::RequestBody;
+use crate::web::connection::{drive, http2_builder, secure};
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_answer;
@@ -43,18 +41,6 @@ const DISTINCT_BYTES: usize = 3;
 /// How long the rest of the preface is waited for before the socket is read again.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// How many requests of one connection are served at once.
-const MAX_STREAMS: u32 = 256;
-/// Windows that hold large arrays without a round trip.
-const STREAM_WINDOW_BYTES: u32 = 4 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
-const MAX_FRAME_BYTES: u32 = 256 << 10;
-/// An idle connection whose other side does not answer is closed.
-const PING_INTERVAL: Duration = Duration::from_secs(60);
-const PONG_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often a server that stops checks whether a connection is idle.
-const GOODBYE_INTERVAL: Duration = Duration::from_millis(500);
-
 /// Serves RPC on these sockets until `stop` says true; then finishes the requests in progress, and returns.
 pub async fn serve(
     listeners: Vec<StdListener>,
@@ -80,12 +66,21 @@ async fn serve_connection(
     let Some(pending) = server.access.accept(peer).map(Arc::new) else { return };
     let span = spans::connection("rpc", remote);
     let _ = stream.set_nodelay(true);
-    let preface = tokio::select! {
-        preface = tokio::time::timeout(IDLE_TIMEOUT, speaks_http2(&stream)) => preface,
-        () = pending.auth_deadline() => return,
-        () = shutdown_requested(&mut stop) => return,
+    let (stream, http2) = match &server.tls {
+        Some(tls) => match secure(tls, stream, &pending, &mut stop).await {
+            Some(secured) => secured,
+            None => return,
+        },
+        None => {
+            let preface = tokio::select! {
+                preface = tokio::time::timeout(IDLE_TIMEOUT, speaks_http2(&stream)) => preface,
+                () = pending.denied() => return,
+                () = shutdown_requested(&mut stop) => return,
+            };
+            let Ok(Ok(http2)) = preface else { return };
+            (ServerStream::Plain(stream), http2)
+        }
     };
-    let Ok(Ok(http2)) = preface else { return };
     let stopping = stop.clone();
     let under_way = UnderWay::default();
     let requests = under_way.clone();
@@ -104,16 +99,7 @@ async fn serve_connection(
         }
     });
     if http2 {
-        let serving = http2::Builder::new(SpanExecutor(span.clone()))
-            .timer(TokioTimer::new())
-            .auto_date_header(false)
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_frame_size(MAX_FRAME_BYTES)
-            .max_concurrent_streams(MAX_STREAMS)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PONG_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), service);
+        let serving = http2_builder(span.clone()).serve_connection(TokioIo::new(stream), service);
         drive(serving, &pending, &under_way, stop).instrument(span).await;
     } else {
         let serving = http1::Builder::new()
@@ -121,53 +107,6 @@ async fn serve_connection(
             .header_read_timeout(IDLE_TIMEOUT)
             .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
         drive(serving, &pending, &under_way, stop).instrument(span).await;
-    }
-}
-
-/// Runs the requests of a connection within its span.
-#[derive(Clone)]
-struct SpanExecutor(Span);
-
-impl<F: Future<Output: Send> + Send + 'static> Executor<F> for SpanExecutor {
-    fn execute(&self, request: F) {
-        // Where nothing logs the span, it would only make the request larger.
-        if self.0.is_disabled() {
-            tokio::spawn(request);
-        } else {
-            tokio::spawn(request.instrument(self.0.clone()));
-        }
-    }
-}
-
-/// Runs a connection until it ends, misses its deadline to authenticate, or the server stops.
-async fn drive<C>(serving: C, pending: &PendingConnection, under_way: &UnderWay, mut stop: watch::Receiver<bool>)
-where
-    C: GracefulConnection<Error = hyper::Error>,
-{
-    let mut serving = pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = pending.auth_deadline() => return,
-        () = shutdown_requested(&mut stop) => {
-            serving.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = serving => ended,
-                () = idle(under_way) => Ok(()),
-            }
-        }
-    };
-    if let Err(error) = ended {
-        log_disconnect(&error);
-    }
-}
-
-/// Returns once no request is in progress: a client that asks for nothing more is not waited for when the server stops.
-async fn idle(under_way: &UnderWay) {
-    loop {
-        tokio::time::sleep(GOODBYE_INTERVAL).await;
-        if under_way.is_idle() {
-            break;
-        }
     }
 }
 
@@ -225,8 +164,8 @@ async fn authorize_and_route(
     let media = Media::of(&parts.headers);
     let authorized =
         server.access.authorize_media(media, peer, parts.version, &parts.method, &parts.uri, &parts.headers);
-    let charset = match authorized {
-        Ok(charset) => charset,
+    let Authorized { charset, token, permissions } = match authorized {
+        Ok(authorized) => authorized,
         Err(denied) => {
             name_peer(peer);
             let problem = Problem::from(denied);
@@ -236,7 +175,7 @@ async fn authorize_and_route(
             };
         }
     };
-    pending.mark_authenticated();
+    pending.mark_authenticated(token.as_ref());
     match media {
         Media::Grpc if parts.version < Version::HTTP_2 => {
             let problem =
@@ -251,10 +190,10 @@ async fn authorize_and_route(
                 })
             }
             // In a box, since hyper moves the future of a request several times.
-            None => Box::pin(grpc::respond(server, parts, body.take())).await,
+            None => Box::pin(grpc::respond(server, permissions, parts, body.take())).await,
         },
         Media::Json | Media::Data => {
-            let responding = pascal_json::respond(server, parts, charset, body);
+            let responding = pascal_json::respond(server, permissions, parts, charset, body);
             Box::pin(or_answer(responding, |panic| response::problem(&panic).map(RpcBody::Json))).await
         }
     }

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 use tracing::Instrument;
 
+use crate::auth::Permissions;
 use crate::rejection_log::log_rejection;
 use crate::rpc::body::RpcBody;
 use crate::rpc::events::{Messages, encode_events};
@@ -30,8 +31,13 @@ use crate::web::panic::or_answer;
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// Responds to an authorized request.
-pub(super) async fn respond(server: &ServerContext, parts: &Parts, body: Incoming) -> Response<RpcBody> {
-    match or_answer(execute(server, parts, body), Err).await {
+pub(super) async fn respond(
+    server: &ServerContext,
+    permissions: Permissions,
+    parts: &Parts,
+    body: Incoming,
+) -> Response<RpcBody> {
+    match or_answer(execute(server, permissions, parts, body), Err).await {
         Ok(Outcome::Message(message)) => {
             let trailers = HeaderMap::from_iter([status(GrpcCode::Ok)]);
             response(RpcBody::Grpc { message, trailers: Some(trailers) })
@@ -52,7 +58,12 @@ enum Outcome {
     Events(Messages),
 }
 
-async fn execute(server: &ServerContext, parts: &Parts, mut body: Incoming) -> Result<Outcome, Problem> {
+async fn execute(
+    server: &ServerContext,
+    permissions: Permissions,
+    parts: &Parts,
+    mut body: Incoming,
+) -> Result<Outcome, Problem> {
     let path = parts.uri.path();
     let rpc =
         Rpc::find(path).ok_or_else(|| Problem::new(ErrorCode::UnknownOperation, format!("there is no rpc {path}")))?;
@@ -93,7 +104,7 @@ async fn execute(server: &ServerContext, parts: &Parts, mut body: Incoming) -> R
             Ok(Outcome::Events(encode_events(events, options.form())))
         }
         Rpc::Host(operation) => {
-            let executed = host_service::execute(server, operation, &body);
+            let executed = host_service::execute(server, permissions, operation, &body);
             executed.instrument(spans::host_request(operation)).await.map(Outcome::Message)
         }
     }

@@ -15,11 +15,18 @@ use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{SessionInfo, debug};
 use bytes::Bytes;
 
+use crate::auth::Permissions;
 use crate::rpc::request::message;
 use crate::server_context::ServerContext;
 
 /// Executes one operation.
-pub(super) async fn execute(server: &ServerContext, operation: HostOperation, body: &Bytes) -> Result<Chunks, Problem> {
+pub(super) async fn execute(
+    server: &ServerContext,
+    permissions: Permissions,
+    operation: HostOperation,
+    body: &Bytes,
+) -> Result<Chunks, Problem> {
+    permissions.check_operation(operation)?;
     let environments = server.sessions.environments();
     let answer = match operation {
         HostOperation::Health => {
@@ -34,6 +41,7 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
         }
         HostOperation::CreateSession => {
             let m::CreateSessionRequest { options_json } = message(body)?;
+            permissions.check_session(options_json.as_bytes())?;
             let session = server.sessions.create(session_options(options_json.as_bytes())?).await?;
             encode(&m::CreateSessionResponse { session_id: session.id().to_owned() })
         }
@@ -59,6 +67,7 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
         }
         HostOperation::DebugSession => {
             let m::DebugSessionRequest { session_id, install } = message(body)?;
+            permissions.check_debugger(install)?;
             let Debugger { host, port, debugpy } = debug(&server.sessions.get(&session_id)?, install).await?;
             encode(&m::DebugSessionResponse { host, port: port.into(), debugpy })
         }
@@ -90,16 +99,18 @@ pub(super) async fn execute(server: &ServerContext, operation: HostOperation, bo
             encode(&m::ListEnvironmentsResponse { environments })
         }
         HostOperation::EnvironmentStatus => {
-            let name = name(environments, message(body)?).await?;
+            let name = name(environments, permissions, message(body)?).await?;
             encode(&environment(&environments.status(name).await?)?)
         }
         HostOperation::DeleteEnvironment => {
-            environments.delete(name(environments, message(body)?).await?).await?;
+            environments.delete(name(environments, permissions, message(body)?).await?).await?;
             encode(&m::DeleteEnvironmentResponse { success: true })
         }
         HostOperation::InstallPackages => {
             let m::InstallPackagesRequest { name: named, provider_name, model_id, packages } = message(body)?;
-            let named = name(environments, m::EnvironmentRequest { name: named, provider_name, model_id }).await?;
+            permissions.check_environment(None, &packages)?;
+            let named = m::EnvironmentRequest { name: named, provider_name, model_id };
+            let named = name(environments, permissions, named).await?;
             let done = environments.install(named, packages).await?;
             let (installed, changed) = (listed(done.packages), listed(done.changed));
             encode(&m::InstallPackagesResponse { success: true, installed, changed })
@@ -124,8 +135,13 @@ fn session(info: SessionInfo) -> m::Session {
     m::Session { session_id: info.id, session_epoch: info.epoch, pid: info.pid, calls: info.calls as u64, info_json }
 }
 
-async fn name(environments: &EnvironmentService, request: m::EnvironmentRequest) -> Result<String, Problem> {
+async fn name(
+    environments: &EnvironmentService,
+    permissions: Permissions,
+    request: m::EnvironmentRequest,
+) -> Result<String, Problem> {
     let m::EnvironmentRequest { name, provider_name, model_id } = request;
+    permissions.check_environment(name.as_deref(), &[])?;
     EnvironmentRef { name, provider_name, model_id, packages: None }.name(environments).await
 }
 

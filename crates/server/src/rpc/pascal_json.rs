@@ -14,6 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 use tracing::Instrument;
 
+use crate::auth::Permissions;
 use crate::auth::media::Charset;
 use crate::events::batch;
 use crate::rpc::body::RpcBody;
@@ -32,6 +33,7 @@ use crate::web::text::TextEncoding;
 /// Responds to an authorized request.
 pub(super) async fn respond(
     server: &ServerContext,
+    permissions: Permissions,
     parts: &Parts,
     charset: Charset,
     body: &mut RequestBody,
@@ -66,7 +68,7 @@ pub(super) async fn respond(
         Err(failed) => return whole(problem(&failed)),
     };
     let request = ReadRequest::new(parts.version, body.take());
-    execute(server, rpc, &parts.headers, request, &read).await.unwrap_or_else(|mut failed| {
+    execute(server, permissions, rpc, &parts.headers, request, &read).await.unwrap_or_else(|mut failed| {
         rename_detail_key(&mut failed);
         whole(problem(&failed))
     })
@@ -74,6 +76,7 @@ pub(super) async fn respond(
 
 async fn execute(
     server: &ServerContext,
+    permissions: Permissions,
     rpc: Rpc,
     headers: &HeaderMap,
     mut request: ReadRequest,
@@ -86,6 +89,7 @@ async fn execute(
                 true => Bytes::new(),
                 false => camel_case_of_all(body)?,
             };
+            permissions.check(what, &body)?;
             let executed = execute_host_operation(&server.sessions, what, None, &body);
             let json = executed.instrument(spans::host_request(what)).await?;
             return Ok(response::json(pascal_object(&json)).map(RpcBody::Json));

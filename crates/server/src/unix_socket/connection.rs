@@ -8,26 +8,27 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use beep_python_memory::receive;
 use beep_python_protocol::{DataDescriptor, ErrorCode, Problem};
 use beep_python_runtime::session::service::attach::MAX_ATTACHED;
 use beep_python_runtime::session::service::json::Chunks;
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, FuturesUnordered, SelectAll};
+use tokio::io::AsyncWriteExt;
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::accept::shutdown_requested;
+use crate::auth::{AccessDenied, PendingConnection, Permissions};
+use crate::rejection_log::log_rejection;
 use crate::server_context::ServerContext;
 use crate::unix_socket::descriptors::Descriptors;
+use crate::unix_socket::incoming::{Incoming, hung_up, read, watch_hangup};
 use crate::unix_socket::line_decoder::{LINE_TIMEOUT, LineDecoder, TooLong};
-use crate::unix_socket::readiness::when_readable;
 use crate::unix_socket::receiving::Receiving;
 use crate::unix_socket::reply;
-use crate::unix_socket::request::{self, Id, LineData, Read, Request, RequestError};
+use crate::unix_socket::request::{self, Command, Id, LineData, Read, Request, RequestError};
 use crate::unix_socket::respond::{Client, EventLines, Response, respond, subscribe};
 use crate::unix_socket::write_buffer::WriteBuffer;
 use crate::web::panic::or_answer;
@@ -36,19 +37,22 @@ use crate::web::panic::or_answer;
 const MAX_IN_FLIGHT: usize = 64;
 /// With so many bytes that the client has not read, nothing more is done for it.
 const WRITE_HIGH_WATER: u64 = 256 << 10;
-/// How much is read at once, of lines and of data.
-const READ_BYTES: usize = 16 << 10;
-const READ_BYTES_OF_DATA: usize = 256 << 10;
 /// How long the client may take to read the last responses.
 pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Serves a connection until its client ends it, breaks the protocol, or the server stops.
-pub(super) async fn run(stream: UnixStream, server: Arc<ServerContext>, stop: watch::Receiver<bool>) -> io::Result<()> {
+pub(super) async fn run(
+    stream: UnixStream,
+    server: Arc<ServerContext>,
+    pending: PendingConnection,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
     let longest = usize::try_from(server.access.max_body_bytes()).unwrap_or(usize::MAX);
     let (gone, client_gone) = watch::channel(false);
     let client = Client::new(client_gone);
     let (shared, caller) = (server.clone(), client.clone());
     let connection = Connection {
+        permissions: server.access.pipe_permissions(),
         server,
         client,
         gone,
@@ -74,12 +78,14 @@ pub(super) async fn run(stream: UnixStream, server: Arc<ServerContext>, stop: wa
         stopped: false,
         last_words: None,
     };
-    connection.run(stream, stop).await
+    connection.run(stream, pending, stop).await
 }
 
 /// A connection; `respond` starts a call, which is a future of type `F`.
 struct Connection<R, F> {
     server: Arc<ServerContext>,
+    /// What the client may do; `None` until it has shown a token.
+    permissions: Option<Permissions>,
     client: Client,
     /// Tells calls that are cancelled with their client.
     gone: watch::Sender<bool>,
@@ -120,10 +126,16 @@ where
     R: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
-    async fn run(mut self, stream: UnixStream, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    async fn run(
+        mut self,
+        stream: UnixStream,
+        pending: PendingConnection,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
         let mut stopping = pin!(shutdown_requested(&mut stop));
+        let mut denied = pin!(pending.denied());
         loop {
-            let lines_left = self.accept_lines(&stream)?;
+            let lines_left = self.accept_lines(&stream, &pending)?;
             let over = self.stopped || self.last_words.is_some() || (self.at_end && !lines_left);
             if over && self.calls.is_empty() && self.subscriptions.is_empty() {
                 break;
@@ -133,6 +145,7 @@ where
             let below_high_water = self.out.remaining() < WRITE_HIGH_WATER;
             tokio::select! {
                 biased;
+                () = &mut denied, if pending.needs_token() => return Ok(()),
                 Some(response) = self.calls.next(), if self.stopped || below_high_water => self.finish(response),
                 written = self.out.write_to(&stream), if self.out.remaining() > 0 => written?,
                 // `None` with the end of the last one: the loop looks again whether all is over.
@@ -157,7 +170,7 @@ where
     }
 
     /// Accepts whole lines while there is room for their requests. Returns whether whole lines may be left.
-    fn accept_lines(&mut self, socket: &UnixStream) -> io::Result<bool> {
+    fn accept_lines(&mut self, socket: &UnixStream, pending: &PendingConnection) -> io::Result<bool> {
         while self.last_words.is_none() && !self.stopped && self.has_room() {
             if let Some(mut receiving) = self.receiving.take() {
                 let taken = receiving.take(self.lines.rest());
@@ -174,7 +187,16 @@ where
             match self.lines.next() {
                 Ok(Some(line)) => {
                     tracing::trace!(bytes = line.len(), "line received");
-                    let Read { request, data } = request::read(&line);
+                    let Read { request, data, token } = request::read(&line);
+                    if self.permissions.is_none() {
+                        match self.server.access.authorize_pipe(pending, token.as_deref()) {
+                            Ok(permissions) => self.permissions = Some(permissions),
+                            Err(denied) => {
+                                self.refuse(denied);
+                                continue;
+                            }
+                        }
+                    }
                     match data {
                         LineData::None => self.take(request, socket)?,
                         LineData::Inline(data) => self.receive(request, data),
@@ -205,6 +227,13 @@ where
                 Ok(())
             }
         }
+    }
+
+    /// Ends the connection, whose first line showed no good token.
+    fn refuse(&mut self, denied: AccessDenied) {
+        let problem = Problem::from(denied);
+        log_rejection(&problem);
+        self.last_words = Some(problem);
     }
 
     /// Data follow the line of this request.
@@ -240,6 +269,12 @@ where
     }
 
     fn accept(&mut self, request: Request, socket: &UnixStream) -> io::Result<()> {
+        if let Command::Host(what) = request.command
+            && let Some(Err(problem)) = self.permissions.map(|may| may.check(what, &request.payload))
+        {
+            self.reject(RequestError { id: request.id, problem: Box::new(problem) });
+            return Ok(());
+        }
         if let Some(id) = &request.id
             && !self.ids.insert(id.clone())
         {
@@ -334,39 +369,6 @@ where
             .await;
         }
         Ok(())
-    }
-}
-
-/// What one read gave, beside the bytes in the buffer.
-struct Incoming {
-    bytes: usize,
-    descriptors: Vec<OwnedFd>,
-    truncated: bool,
-}
-
-/// Reads once, when there is something; more at once where it is data.
-async fn read(socket: &UnixStream, buffer: &mut Vec<u8>, is_data: bool) -> io::Result<Incoming> {
-    let room = if is_data { READ_BYTES_OF_DATA } else { READ_BYTES };
-    if buffer.len() != room {
-        *buffer = vec![0; room];
-    }
-    let mut descriptors = Vec::new();
-    let received = when_readable(socket, || receive(socket, buffer, &mut descriptors)).await?;
-    Ok(Incoming { bytes: received.bytes, descriptors, truncated: received.truncated })
-}
-
-fn watch_hangup(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` stands for one open descriptor, the same as long as it lives, and `AsyncFd` drops it only
-    // after it is deregistered.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::PRIORITY) }?)
-}
-
-/// Returns when the client has closed its socket, which is more than having sent all that it has to send.
-async fn hung_up(socket: Option<&AsyncFd<OwnedFd>>) {
-    match socket {
-        // Only a hang-up can wake it: a socket of this kind has no urgent data.
-        Some(socket) => drop(socket.ready(Interest::PRIORITY).await),
-        None => std::future::pending().await,
     }
 }
 

@@ -9,6 +9,7 @@ mod data;
 mod descriptors;
 mod dotnet_link;
 pub(crate) mod error;
+mod incoming;
 mod line_decoder;
 pub(crate) mod name;
 mod path;

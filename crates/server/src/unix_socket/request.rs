@@ -36,6 +36,8 @@ pub(super) struct Request {
 pub(super) struct Read {
     pub(super) request: Result<Request, RequestError>,
     pub(super) data: LineData,
+    /// What it shows as the token of its client.
+    pub(super) token: Option<String>,
 }
 
 /// Data that belong to a line.
@@ -80,12 +82,12 @@ pub(super) struct RequestError {
 
 /// Reads a line. The payload stays as it is written.
 pub(super) fn read(line: &Bytes) -> Read {
-    let mut data = LineData::None;
-    let request = read_request(line, &mut data);
-    Read { request, data }
+    let (mut data, mut token) = (LineData::None, None);
+    let request = read_request(line, &mut data, &mut token);
+    Read { request, data, token }
 }
 
-fn read_request(line: &Bytes, line_data: &mut LineData) -> Result<Request, RequestError> {
+fn read_request(line: &Bytes, line_data: &mut LineData, shown: &mut Option<String>) -> Result<Request, RequestError> {
     let failed = |id: Option<Id>, problem| RequestError { id, problem: Box::new(problem) };
     let text = std::str::from_utf8(line).map_err(|error| {
         let at = error.valid_up_to();
@@ -95,12 +97,14 @@ fn read_request(line: &Bytes, line_data: &mut LineData) -> Result<Request, Reque
     if text.trim_ascii_start().starts_with(|first| first != '{') {
         return Err(failed(None, invalid("the line must be a JSON object")));
     }
-    let Line { command, payload, id, options, via, data, fds } = serde_json::from_str(text).map_err(|error| {
-        if text.contains(r#""via""#) {
-            *line_data = LineData::Unknown;
-        }
-        failed(only_id(line, text), not_a_request(&error))
-    })?;
+    let Line { command, payload, id, options, via, data, fds, token } =
+        serde_json::from_str(text).map_err(|error| {
+            if text.contains(r#""via""#) {
+                *line_data = LineData::Unknown;
+            }
+            failed(only_id(line, text), not_a_request(&error))
+        })?;
+    *shown = token;
     let (data, paths): (Vec<_>, Vec<_>) =
         data.into_iter().map(|described| (described.descriptor, described.path)).unzip();
     match via {
@@ -156,6 +160,7 @@ struct Line<'a> {
     via: Option<Via>,
     data: Vec<Described>,
     fds: Option<u64>,
+    token: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Line<'de> {
@@ -185,6 +190,7 @@ impl<'de> Deserialize<'de> for Line<'de> {
                         Key::Via => line.via = map.next_value()?,
                         Key::Data => line.data = map.next_value::<Option<_>>()?.unwrap_or_default(),
                         Key::Fds => line.fds = map.next_value()?,
+                        Key::Token => line.token = map.next_value()?,
                         Key::Option(option) => line.options.read_entry(option, &mut map)?,
                         Key::Other => drop(map.next_value::<IgnoredAny>()?),
                     }
@@ -204,6 +210,7 @@ enum Key {
     Via,
     Data,
     Fds,
+    Token,
     Option(CallOption),
     Other,
 }
@@ -227,6 +234,7 @@ impl<'de> Deserialize<'de> for Key {
                     "via" => Key::Via,
                     "data" => Key::Data,
                     "fds" => Key::Fds,
+                    "token" => Key::Token,
                     _ => CallOption::from_key(name).map_or(Key::Other, Key::Option),
                 })
             }

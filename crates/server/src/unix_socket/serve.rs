@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use beep_python_peer::is_in_own_user_namespace;
 use beep_python_protocol::Problem;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -15,6 +16,7 @@ use crate::accept::{serve_all, shutdown_requested};
 use crate::auth::Peer;
 use crate::auth::access_policy::AccessDenied;
 use crate::line_budget::name_peer;
+use crate::rejection_log::log_rejection;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::unix_socket::connection::{self, FLUSH_TIMEOUT};
@@ -49,13 +51,15 @@ async fn keep_link(pipe: Pipe, mut stop: watch::Receiver<bool>) {
 
 async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: watch::Receiver<bool>) {
     let ended = match stream.peer_cred() {
-        Ok(peer) if Peer::of_user(peer.uid()) == Peer::SameUser => {
-            let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
-            connection::run(stream, server, stop).instrument(span).await
-        }
-        Ok(peer) => {
+        Ok(peer) if Peer::of_user(peer.uid()) != Peer::SameUser => {
             name_peer(Peer::of_user(peer.uid()));
-            reject_peer(stream).await
+            reject_peer(stream, AccessDenied::User).await
+        }
+        Ok(peer) if !is_in_own_user_namespace(peer.pid()) => reject_peer(stream, AccessDenied::Namespace).await,
+        Ok(peer) => {
+            let Some(pending) = server.access.accept(Peer::SameUser) else { return };
+            let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
+            connection::run(stream, server, pending, stop).instrument(span).await
         }
         Err(error) => Err(error),
     };
@@ -64,9 +68,18 @@ async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: 
     }
 }
 
-async fn reject_peer(mut stream: UnixStream) -> io::Result<()> {
-    let line = reply::error(None, &Problem::from(AccessDenied::User)).contiguous();
-    timeout(FLUSH_TIMEOUT, stream.write_all(&line)).await?
+async fn reject_peer(mut stream: UnixStream, denied: AccessDenied) -> io::Result<()> {
+    let problem = Problem::from(denied);
+    log_rejection(&problem);
+    let line = reply::error(None, &problem).contiguous();
+    timeout(FLUSH_TIMEOUT, async {
+        stream.write_all(&line).await?;
+        stream.shutdown().await?;
+        // A client that is still sending could not read the error if the socket were closed at once.
+        while stream.read(&mut [0; 1024]).await? > 0 {}
+        Ok(())
+    })
+    .await?
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::auth::{PeerUid, peer_uid};
@@ -21,8 +20,8 @@ use crate::auth::{PeerUid, peer_uid};
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The stream of a connection; it ends when nothing is under way, or its client is gone.
-pub(crate) struct HalfClosing {
-    stream: TcpStream,
+pub(crate) struct HalfClosing<S> {
+    stream: S,
     local: SocketAddr,
     remote: SocketAddr,
     under_way: Weak<()>,
@@ -64,12 +63,8 @@ impl<B: Body + Unpin> Body for InFlightBody<B> {
     }
 }
 
-impl HalfClosing {
-    pub(crate) fn new(
-        stream: TcpStream,
-        (local, remote): (SocketAddr, SocketAddr),
-        under_way: &UnderWay,
-    ) -> HalfClosing {
+impl<S> HalfClosing<S> {
+    pub(crate) fn new(stream: S, (local, remote): (SocketAddr, SocketAddr), under_way: &UnderWay) -> HalfClosing<S> {
         HalfClosing { stream, local, remote, under_way: Arc::downgrade(&under_way.0), looks: None }
     }
 
@@ -83,7 +78,7 @@ impl HalfClosing {
     }
 }
 
-impl AsyncRead for HalfClosing {
+impl<S: AsyncRead + Unpin> AsyncRead for HalfClosing<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.looks.is_none() {
             let before = buffer.filled().len();
@@ -105,7 +100,7 @@ impl AsyncRead for HalfClosing {
     }
 }
 
-impl AsyncWrite for HalfClosing {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosing<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod body;
 pub(crate) mod call_options;
+pub(crate) mod connection;
 pub(crate) mod content_coding;
 pub(crate) mod cors;
 pub(crate) mod event_body;

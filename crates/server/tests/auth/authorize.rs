@@ -3,7 +3,10 @@
 use std::fs;
 
 use beep_python_protocol::{ErrorCode, Problem};
-use beep_python_server::auth::{AccessConfig, AccessDenied, AccessPolicy, Charset, Media, Peer, Token};
+use beep_python_runtime::platform::Home;
+use beep_python_server::auth::{
+    AcceptedTokens, AccessConfig, AccessDenied, AccessPolicy, Charset, DefaultToken, Media, Peer,
+};
 use http::Request;
 
 struct TestHome {
@@ -15,7 +18,8 @@ struct TestHome {
 fn test_home(config: AccessConfig) -> TestHome {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
-    let policy = AccessPolicy::new(config, Token::load_or_create(&path).unwrap());
+    let home = Home::open(folder.path()).unwrap();
+    let policy = AccessPolicy::new(config, AcceptedTokens::open(&home, DefaultToken::File(path.clone())).unwrap());
     TestHome { policy, token: fs::read_to_string(&path).unwrap().trim().to_owned(), _folder: folder }
 }
 
@@ -232,7 +236,8 @@ fn charset_of_a_body_is_told() {
         let request = Request::post("/a").header("host", "localhost").header("content-type", kind);
         let parts = request.body(()).unwrap().into_parts().0;
         let policy = test_home(AccessConfig::default()).policy;
-        assert_eq!(policy.authorize_parts(Media::Json, Peer::SameUser, &parts), Ok(expected), "{kind}");
+        let authorized = policy.authorize_parts(Media::Json, Peer::SameUser, &parts).unwrap();
+        assert_eq!(authorized.charset, expected, "{kind}");
     }
 }
 

@@ -102,7 +102,11 @@ fn a_client_finds_the_servers_that_run() {
     let mut later = record(&test_home, "aaaaaa", 1);
     let token_file = test_home.home.root().join("token");
     std::fs::write(&token_file, "secret\n").unwrap();
-    let mut first = ServerRecord { token_file, started_at: later.started_at - 1, ..record(&test_home, "bbbbbb", 2) };
+    let mut first = ServerRecord {
+        token_file: Some(token_file),
+        started_at: later.started_at - 1,
+        ..record(&test_home, "bbbbbb", 2)
+    };
     write_record(&test_home.home, &first).unwrap();
     dead_record(&test_home, "cccccc", 3);
     let folder = test_home.home.servers().unwrap();

@@ -10,7 +10,7 @@ use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, Search
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerOptions};
 use beep_python_server::ServerContext;
-use beep_python_server::auth::{AccessConfig, AccessPolicy, Token};
+use beep_python_server::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken};
 use tokio::sync::watch;
 
 /// A running host; stopped and waited for when dropped.
@@ -91,7 +91,8 @@ impl Running {
         let runtime = manager.adopt(python).expect("adopted");
         manager.set_default(&runtime.id).expect("the default");
         let python = python.path.clone();
-        let token = Token::load_or_create(&folder.path().join("token")).expect("a token");
+        let token = DefaultToken::File(folder.path().join("token"));
+        let tokens = AcceptedTokens::open(&home, token).expect("a token");
         let (stop, stopping) = watch::channel(false);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -114,8 +115,13 @@ impl Running {
                 let sessions = Arc::new(sessions);
                 let lingering = sessions.clone();
                 tokio::spawn(async move { lingering.spin().await });
-                let host =
-                    Arc::new(ServerContext { sessions: sessions.clone(), access: AccessPolicy::new(config, token) });
+                let host = Arc::new(ServerContext {
+                    sessions: sessions.clone(),
+                    access: AccessPolicy::new(config, tokens),
+                    tls: None,
+                });
+                let watching = host.clone();
+                tokio::spawn(async move { watching.access.watch_tokens().await });
                 let mut stopped = stopping.clone();
                 let serving = tokio::spawn(serve(host, stopping));
                 let _ = stopped.wait_for(|stop| *stop).await;

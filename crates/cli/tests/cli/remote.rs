@@ -1,0 +1,114 @@
+//! Listening where other machines reach the server.
+
+use std::net::{IpAddr, UdpSocket};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::test_home::{CommandOutput, TestHome, port_of};
+
+/// An address of this machine that is not of loopback; no packet is sent to find it.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    let found = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr()).ok().map(|address| address.ip());
+    let found = found.filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    if found.is_none() {
+        eprintln!("SKIPPED: this machine has no address but those of loopback");
+    }
+    found
+}
+
+/// The status of an answer, and its text.
+fn ask(address: &str, path: &str, token: Option<&str>, body: Option<&str>) -> (String, String) {
+    let mut curl = Command::new("curl");
+    curl.args(["-sk", "-w", " %{http_code}", &format!("{address}{path}")]);
+    if let Some(token) = token {
+        curl.args(["-H", &format!("Authorization: Bearer {token}")]);
+    }
+    if let Some(body) = body {
+        curl.args(["-H", "Content-Type: application/json", "-d", body]);
+    }
+    let told = CommandOutput::from(curl.output().unwrap()).stdout;
+    let (text, status) = told.rsplit_once(' ').unwrap();
+    (status.to_owned(), text.to_owned())
+}
+
+fn token(home: &TestHome, name: &str) -> String {
+    home.success(&["token", "create", name]).trim().to_owned()
+}
+
+#[test]
+fn addresses_of_a_network_need_tls() {
+    let home = TestHome::with_runtime();
+    for host in ["0.0.0.0", "::", "192.0.2.1"] {
+        let refused = home.run(&["start", "http", "--port", "0", "--host", host]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        for said in ["without TLS an eavesdropper could run code", "--tls-self-signed", "--insecure-remote"] {
+            assert!(refused.stderr.contains(said), "{refused:?}");
+        }
+    }
+    let several = home.start(&["--host", "127.0.0.1", "--host", "127.0.0.2"]);
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        assert_eq!(ask(&format!("http://{host}:{}", port_of(&several)), "/health", None, None).0, "200", "{host}");
+    }
+    let open = home.start(&["--host", "0.0.0.0", "--insecure-remote"]);
+    assert_eq!(open["endpoints"][0]["url"], format!("http://127.0.0.1:{}", port_of(&open)), "what clients here use");
+    assert_eq!(ask(&format!("http://127.0.0.1:{}", port_of(&open)), "/health", None, None).0, "200");
+    let unknown = home.run(&["start", "http", "--port", "0", "--host", "no such name"]);
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("no address to listen at"), "{unknown:?}");
+}
+
+#[test]
+fn remote_clients_need_a_token_and_name_no_paths() {
+    let Some(ip) = own_address() else { return };
+    let home = TestHome::with_runtime();
+    let token = token(&home, "remote");
+    let environment = home.root().join("environments/runtime-host").display().to_string();
+    let session = |name: &str| format!(r#"{{"environment": "{name}"}}"#);
+    for (more, by_path) in [(&[][..], "403"), (&["--allow-paths"], "200")] {
+        let server = home.start(&[&["--tls-self-signed", "--host", "0.0.0.0"], more].concat());
+        let address = format!("https://{ip}:{}", port_of(&server));
+        assert_eq!(ask(&address, "/health", None, None).0, "401");
+        assert_eq!(ask(&address, "/health", Some("wrong"), None).0, "401");
+        assert_eq!(ask(&address, "/health", Some(&token), None).0, "200");
+        assert_eq!(ask(&address, "/api/sessions", Some(&token), Some(&session("runtime-host"))).0, "200");
+        let (status, text) = ask(&address, "/api/sessions", Some(&token), Some(&session(&environment)));
+        assert_eq!(status, by_path, "{text}");
+        if by_path == "403" {
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["code"], "forbidden");
+        }
+        // On loopback the own user needs neither.
+        let local = format!("https://127.0.0.1:{}", port_of(&server));
+        assert_eq!(ask(&local, "/api/sessions", None, Some(&session(&environment))).0, "200");
+        let pinned = format!("{address}?fingerprint={}", server["fingerprint"].as_str().unwrap());
+        let elsewhere = TestHome::new();
+        let mut eval = elsewhere.command(&["eval", "--server", &pinned, "6 * 7"]);
+        eval.env("BEEP_PYTHON_TOKEN", &token);
+        assert_eq!(CommandOutput::from(eval.output().unwrap()).stdout, "42\n");
+        home.success(&["stop", "--all"]);
+    }
+}
+
+#[test]
+fn names_are_checked_without_tls_beyond_loopback() {
+    let Some(ip) = own_address() else { return };
+    let home = TestHome::with_runtime();
+    let token = token(&home, "remote");
+    let server = home.start(&["--insecure-remote", "--host", &ip.to_string()]);
+    let address = format!("http://{ip}:{}", port_of(&server));
+    assert_eq!(ask(&address, "/health", Some(&token), None).0, "200");
+    assert_eq!(ask(&address, "/health", None, None).0, "401");
+    let mut rebound = Command::new("curl");
+    rebound.args([
+        "-s",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "-H",
+        "Host: evil.example",
+        &format!("{address}/health"),
+    ]);
+    assert_eq!(CommandOutput::from(rebound.output().unwrap()).stdout, "403");
+    assert_eq!(home.success(&["eval", "6 * 7"]), "42\n", "its own user's commands have the token");
+}
