@@ -85,7 +85,9 @@ impl<T: Transport> Client<T> {
     ///
     /// A client with callbacks answers those that it [keeps](Self::keep_callback) in the session.
     pub async fn session_events(&self, session: &str) -> Result<SessionEvents, Error> {
-        let options = CallOptions { session: Some(Arc::from(session)), timeout: None, ..self.call_options().clone() };
+        let mut options =
+            CallOptions { session: Some(Arc::from(session)), timeout: None, ..self.call_options().clone() };
+        options.capabilities.get_or_insert_default().raw_output = self.state.raw_output;
         let target = Target::Host(HostOperation::SessionEvents);
         let call = Call { target, body: Bytes::new(), options, data: Vec::new() };
         if self.state.callbacks.is_empty() {
