@@ -133,8 +133,8 @@ impl<T: Transport> Client<T> {
     }
 
     /// Starts a debug server in a session, or returns the address of the one that is running. With `install`, debugpy is
-    /// installed into the session's environment where it is missing. Waits for its turn in the session. A debugger that
-    /// attaches can run code there.
+    /// installed into the session's environment where it is missing. Waits until the session's main thread runs Python: code that runs
+    /// goes on. A debugger that attaches can run code there.
     pub async fn debug_session(&self, session: &str, install: bool) -> Result<Debugger, Error> {
         let session = Some(Arc::from(session));
         self.call_host(HostOperation::DebugSession, Some(DebugRequest { install }), session).await
