@@ -332,7 +332,6 @@ fn client(error: &ClientError) -> Option<String> {
                 .into()
         }
         (_, Some(ErrorCode::WorkerDied)) => "the session continues, empty; the server's log may say more".into(),
-        (_, Some(ErrorCode::NoDebugger)) => "`beep-python debug SESSION --install` installs what is missing".into(),
         (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout sets a longer limit".into(),
         _ => return None,
     })

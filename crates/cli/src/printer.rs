@@ -45,8 +45,8 @@ impl Printer {
     }
 
     /// A part of the result, without a line end.
-    pub(crate) fn raw(&self, text: &str) {
-        self.record_write(stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush()));
+    pub(crate) fn raw(&self, text: impl AsRef<[u8]>) {
+        self.record_write(stdout().write_all(text.as_ref()).and_then(|()| stdout().flush()));
     }
 
     /// Records the first failure to write the result.
@@ -71,8 +71,8 @@ impl Printer {
         let _ = writeln!(stderr(), "{note}");
     }
 
-    pub(crate) fn raw_note(&self, text: &str) {
-        let _ = stderr().write_all(text.as_bytes());
+    pub(crate) fn raw_note(&self, text: impl AsRef<[u8]>) {
+        let _ = stderr().write_all(text.as_ref());
     }
 
     /// A table: fitted to the terminal, aligned lines elsewhere.

@@ -34,6 +34,7 @@ mod cli {
     mod prompt;
     mod providers;
     mod quickstart;
+    mod raw_output;
     mod remote;
     mod restart;
     mod runtimes;

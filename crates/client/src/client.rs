@@ -128,6 +128,16 @@ impl<T: Transport> Client<T> {
         client
     }
 
+    /// Gives output as it was written, in what [`execute`](Self::execute), [`evaluate_streaming`](Self::evaluate_streaming) and
+    /// [`session_events`](Self::session_events) follow: what is no UTF-8 as [`ExecutionEvent::StdoutBytes`](crate::ExecutionEvent::StdoutBytes)
+    /// and its like, which may begin or end within a character. Otherwise such bytes are replaced by U+FFFD.
+    #[must_use]
+    pub fn with_raw_output(&self) -> Self {
+        let mut client = self.clone();
+        client.state.raw_output = true;
+        client
+    }
+
     /// Sends the variables of each frame with the traceback of an exception, as shortened texts:
     /// [`Frame::locals`](beep_python_protocol::Frame::locals). It calls the `repr` of all these objects.
     #[must_use]

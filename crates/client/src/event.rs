@@ -6,6 +6,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use beep_python_protocol::message::CallResponse;
 use beep_python_protocol::{PythonException, Value, WorkerDeath};
 use bytes::Bytes;
@@ -31,6 +33,20 @@ pub enum Event {
         /// What it wrote.
         text: String,
         /// How many bytes are left out of it, since nothing read them in time.
+        omitted_bytes: u64,
+    },
+    /// It wrote bytes to standard output that are no UTF-8; for calls with the capability.
+    StdoutBytes {
+        /// What it wrote.
+        bytes: Vec<u8>,
+        /// How many bytes are left out before them, since nothing read them in time.
+        omitted_bytes: u64,
+    },
+    /// It wrote bytes to standard error that are no UTF-8; for calls with the capability.
+    StderrBytes {
+        /// What it wrote.
+        bytes: Vec<u8>,
+        /// How many bytes are left out before them, since nothing read them in time.
         omitted_bytes: u64,
     },
     /// It displayed an object.
@@ -175,6 +191,8 @@ impl fmt::Debug for EventStream {
 struct Keys<'a> {
     #[serde(default)]
     text: String,
+    #[serde(borrow)]
+    base64: Option<Cow<'a, str>>,
     #[serde(default)]
     question_id: String,
     #[serde(borrow, default)]
@@ -202,8 +220,18 @@ impl Event {
         let keys = || serde_json::from_slice::<Keys<'_>>(object).map_err(unreadable);
         Ok(Some(match name {
             "item" => Event::Item(serde_json::from_slice(object).map_err(unreadable)?),
-            "stdout" => keys().map(|Keys { text, omitted_bytes, .. }| Event::Stdout { text, omitted_bytes })?,
-            "stderr" => keys().map(|Keys { text, omitted_bytes, .. }| Event::Stderr { text, omitted_bytes })?,
+            "stdout" => match keys()? {
+                Keys { base64: Some(base64), omitted_bytes, .. } => {
+                    Event::StdoutBytes { bytes: decode_base64(&base64)?, omitted_bytes }
+                }
+                Keys { text, omitted_bytes, .. } => Event::Stdout { text, omitted_bytes },
+            },
+            "stderr" => match keys()? {
+                Keys { base64: Some(base64), omitted_bytes, .. } => {
+                    Event::StderrBytes { bytes: decode_base64(&base64)?, omitted_bytes }
+                }
+                Keys { text, omitted_bytes, .. } => Event::Stderr { text, omitted_bytes },
+            },
             "display" => Event::Display(serde_json::from_slice(object).map_err(unreadable)?),
             "log" => Event::Log(serde_json::from_slice(object).map_err(unreadable)?),
             "progress" => Event::Progress(serde_json::from_slice(object).map_err(unreadable)?),
@@ -223,6 +251,10 @@ impl Event {
             _ => return Ok(None),
         }))
     }
+}
+
+fn decode_base64(text: &str) -> Result<Vec<u8>, Error> {
+    BASE64.decode(text).map_err(|error| Error::malformed(format!("output is no base64: {error}")))
 }
 
 /// The event of a line that names it: `{"event":"stdout","text":"…"}`.

@@ -25,6 +25,10 @@ pub enum ExecutionEvent {
     Stdout(String),
     /// It wrote to standard error.
     Stderr(String),
+    /// It wrote bytes to standard output that are no UTF-8; for clients made [`with_raw_output`](Client::with_raw_output).
+    StdoutBytes(Vec<u8>),
+    /// It wrote bytes to standard error that are no UTF-8.
+    StderrBytes(Vec<u8>),
     /// It displayed an object: by `display`, as the value of its last expression, or as a figure of matplotlib.
     Display(Display),
     /// It logged a record; for clients made [`with_log_records`](Client::with_log_records).
@@ -78,6 +82,7 @@ impl<T: Transport> Execution<T> {
         let capabilities = call.options.capabilities.get_or_insert_default();
         capabilities.stdin = true;
         (capabilities.log, capabilities.progress) = (client.state.log_records, client.state.progress);
+        capabilities.raw_output = client.state.raw_output;
         let events = CallbackDispatcher::subscribe(client, call).await?;
         Ok(Execution { events, client: client.clone(), end: None, omitted_bytes: 0 })
     }
@@ -138,6 +143,14 @@ impl<T: Transport> Stream for Execution<T> {
                 Some(Ok(Event::Stderr { text, omitted_bytes })) => {
                     self.omitted_bytes += omitted_bytes;
                     ExecutionEvent::Stderr(text)
+                }
+                Some(Ok(Event::StdoutBytes { bytes, omitted_bytes })) => {
+                    self.omitted_bytes += omitted_bytes;
+                    ExecutionEvent::StdoutBytes(bytes)
+                }
+                Some(Ok(Event::StderrBytes { bytes, omitted_bytes })) => {
+                    self.omitted_bytes += omitted_bytes;
+                    ExecutionEvent::StderrBytes(bytes)
                 }
                 Some(Ok(Event::Display(display))) => ExecutionEvent::Display(display),
                 Some(Ok(Event::Log(record))) => ExecutionEvent::Log(record),

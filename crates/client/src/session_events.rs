@@ -25,6 +25,10 @@ pub enum SessionEvent {
     Stdout(String),
     /// Code wrote to standard error.
     Stderr(String),
+    /// Code wrote bytes to standard output that are no UTF-8; for clients made [`with_raw_output`](crate::Client::with_raw_output).
+    StdoutBytes(Vec<u8>),
+    /// Code wrote bytes to standard error that are no UTF-8.
+    StderrBytes(Vec<u8>),
     /// Code displayed an object.
     Display(Display),
     /// Code logged a record.
@@ -74,6 +78,8 @@ impl Stream for SessionEvents {
             return Poll::Ready(Some(Ok(match ready!(self.events.poll_next_unpin(cx)) {
                 Some(Ok(Event::Stdout { text, .. })) => SessionEvent::Stdout(text),
                 Some(Ok(Event::Stderr { text, .. })) => SessionEvent::Stderr(text),
+                Some(Ok(Event::StdoutBytes { bytes, .. })) => SessionEvent::StdoutBytes(bytes),
+                Some(Ok(Event::StderrBytes { bytes, .. })) => SessionEvent::StderrBytes(bytes),
                 Some(Ok(Event::Display(display))) => SessionEvent::Display(display),
                 Some(Ok(Event::Log(record))) => SessionEvent::Log(record),
                 Some(Ok(Event::Progress(progress))) => SessionEvent::Progress(progress),

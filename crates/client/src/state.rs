@@ -21,6 +21,8 @@ pub(crate) struct ClientState {
     pub(crate) log_records: bool,
     /// Whether what is followed tells how far it is.
     pub(crate) progress: bool,
+    /// Whether output that is no UTF-8 comes as bytes in what is followed.
+    pub(crate) raw_output: bool,
     /// Lives as long as the caller's clients. The reaper's task, which outlives them, does not have it.
     #[cfg(feature = "local")]
     #[allow(dead_code, reason = "it is kept, not read")]

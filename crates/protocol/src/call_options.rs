@@ -407,7 +407,13 @@ mod tests {
             cancel_on_disconnect: Some(true),
             isolated: Some(false),
             values: Some(ValueForm::Exact),
-            capabilities: Some(Capabilities { stdin: true, callbacks: true, log: true, progress: true }),
+            capabilities: Some(Capabilities {
+                stdin: true,
+                callbacks: true,
+                log: true,
+                progress: true,
+                raw_output: true,
+            }),
             traceback_locals: Some(true),
             callback: Some("q".into()),
         }
@@ -490,7 +496,7 @@ mod tests {
             (r#"{"values":"other"}"#, "values must be 'plain' or 'exact', not 'other'"),
             (
                 r#"{"capabilities":["stdin","x"]}"#,
-                "capabilities are 'stdin', 'callbacks', 'log' and 'progress', not 'x'",
+                "capabilities are 'stdin', 'callbacks', 'log', 'progress' and 'rawOutput', not 'x'",
             ),
             (r#"{"limits":{"cpu":1}}"#, "'limits': there is no key 'cpu'; did you mean 'cpuMs'?"),
             (r#"{"session":"a","session":"b"}"#, "duplicate field `session`"),
@@ -512,7 +518,12 @@ mod tests {
             (Http, Isolated, "yes", "the header X-Beep-Isolated must be true or false"),
             (Http, Limits, "1", "the limits of a call must be a JSON object such as {\"cpuMs\":500}"),
             (Http, Values, "other", "values must be 'plain' or 'exact', not 'other'"),
-            (Grpc, Capabilities, "stdin,x", "capabilities are 'stdin', 'callbacks', 'log' and 'progress', not 'x'"),
+            (
+                Grpc,
+                Capabilities,
+                "stdin,x",
+                "capabilities are 'stdin', 'callbacks', 'log', 'progress' and 'rawOutput', not 'x'",
+            ),
         ] {
             let problem = CallOptions::default().read_text(wire, option, text).unwrap_err();
             assert_eq!(problem.code, ErrorCode::InvalidRequest);

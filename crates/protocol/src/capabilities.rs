@@ -12,13 +12,16 @@ pub struct Capabilities {
     pub log: bool,
     /// It is told how far the code is.
     pub progress: bool,
+    /// It takes output that is no UTF-8 as bytes.
+    pub raw_output: bool,
 }
 
 impl Capabilities {
     /// No capabilities.
-    pub const NONE: Capabilities = Capabilities { stdin: false, callbacks: false, log: false, progress: false };
+    pub const NONE: Capabilities =
+        Capabilities { stdin: false, callbacks: false, log: false, progress: false, raw_output: false };
 
-    /// Reads the words `stdin`, `callbacks`, `log` and `progress`.
+    /// Reads the words `stdin`, `callbacks`, `log`, `progress` and `rawOutput`.
     ///
     /// # Errors
     /// The first unknown word.
@@ -30,6 +33,7 @@ impl Capabilities {
                 "callbacks" => capabilities.callbacks = true,
                 "log" => capabilities.log = true,
                 "progress" => capabilities.progress = true,
+                "rawOutput" => capabilities.raw_output = true,
                 unknown => return Err(unknown),
             }
         }
@@ -38,11 +42,14 @@ impl Capabilities {
 
     /// Their words.
     pub fn words(self) -> Vec<&'static str> {
-        [("stdin", self.stdin), ("callbacks", self.callbacks), ("log", self.log), ("progress", self.progress)]
-            .into_iter()
-            .filter(|(_, is)| *is)
-            .map(|(w, _)| w)
-            .collect()
+        let words = [
+            ("stdin", self.stdin),
+            ("callbacks", self.callbacks),
+            ("log", self.log),
+            ("progress", self.progress),
+            ("rawOutput", self.raw_output),
+        ];
+        words.into_iter().filter(|(_, is)| *is).map(|(word, _)| word).collect()
     }
 
     /// Whether there are any.

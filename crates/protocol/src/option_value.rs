@@ -212,7 +212,7 @@ fn form(word: &str) -> Result<ValueForm, String> {
 
 fn capabilities<'a>(words: impl Iterator<Item = &'a str>) -> Result<Capabilities, String> {
     Capabilities::parse(words).map_err(|word| {
-        format!("capabilities are 'stdin', 'callbacks', 'log' and 'progress', not '{}'", shortened(word))
+        format!("capabilities are 'stdin', 'callbacks', 'log', 'progress' and 'rawOutput', not '{}'", shortened(word))
     })
 }
 

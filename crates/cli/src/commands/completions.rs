@@ -43,6 +43,6 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     let mut script = Vec::new();
     // By name, so that the script survives an update of the program.
     completer.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?;
-    context.printer.raw(&String::from_utf8_lossy(&script));
+    context.printer.raw(&script);
     Ok(ExitStatus::Success)
 }

@@ -128,7 +128,7 @@ async fn evaluate_in_new_session(
     let session = client.create_session_with(options).await?;
     let mut events = match context.printer.is_json() {
         true => None,
-        false => client.session_events(&session).await.ok(),
+        false => client.with_raw_output().session_events(&session).await.ok(),
     };
     let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines).await;
     let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
@@ -184,7 +184,7 @@ async fn evaluate(
 ) -> Result<ExitStatus> {
     let signals = Signals::listen()?;
     let ctrl_c = CtrlC::new(&client);
-    let mut client = client.with_request_id(&ctrl_c.request_id).with_cancel_on_disconnect();
+    let mut client = client.with_request_id(&ctrl_c.request_id).with_cancel_on_disconnect().with_raw_output();
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }

@@ -54,6 +54,8 @@ pub(super) async fn run(
             shown = execution.next() => match shown {
                 Some(ExecutionEvent::Stdout(text)) => writer.write(Stream::Output, text).await,
                 Some(ExecutionEvent::Stderr(text)) => writer.write(Stream::Errors, text).await,
+                Some(ExecutionEvent::StdoutBytes(bytes)) => writer.write(Stream::Output, bytes).await,
+                Some(ExecutionEvent::StderrBytes(bytes)) => writer.write(Stream::Errors, bytes).await,
                 Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, display_text(&display)).await,
                 Some(ExecutionEvent::ClearOutput { .. }) => writer.write(Stream::Output, clear_line().to_owned()).await,
                 // Ctrl-C has ended what waited at the prompt, and the next line is this one's.
@@ -82,8 +84,8 @@ pub(super) async fn run(
                 match shown.and_then(Result::ok) {
                     None => session = None,
                     Some(shown) => {
-                        if let Some((stream, text)) = text_of(shown) {
-                            writer.write(stream, text).await;
+                        if let Some((stream, bytes)) = output_of(shown) {
+                            writer.write(stream, bytes).await;
                         }
                     }
                 }
@@ -123,23 +125,25 @@ pub(super) async fn run(
 pub(super) async fn follow(printer: &Printer, session: Option<SessionEvents>) {
     let Some(mut session) = session else { return };
     while let Some(Ok(shown)) = session.next().await {
-        match text_of(shown) {
-            Some((Stream::Output, text)) => printer.raw(&text),
-            Some((Stream::Errors, text)) => printer.raw_note(&text),
+        match output_of(shown) {
+            Some((Stream::Output, bytes)) => printer.raw(&bytes),
+            Some((Stream::Errors, bytes)) => printer.raw_note(&bytes),
             None => {}
         }
     }
 }
 
 /// What is printed for an event of the session, and where.
-fn text_of(event: SessionEvent) -> Option<(Stream, String)> {
-    match event {
-        SessionEvent::Stdout(text) => Some((Stream::Output, text)),
-        SessionEvent::Stderr(text) => Some((Stream::Errors, text)),
-        SessionEvent::Display(display) => Some((Stream::Output, display_text(&display))),
-        SessionEvent::ClearOutput { .. } => Some((Stream::Output, clear_line().to_owned())),
-        _ => None,
-    }
+fn output_of(event: SessionEvent) -> Option<(Stream, Vec<u8>)> {
+    Some(match event {
+        SessionEvent::Stdout(text) => (Stream::Output, text.into()),
+        SessionEvent::Stderr(text) => (Stream::Errors, text.into()),
+        SessionEvent::StdoutBytes(bytes) => (Stream::Output, bytes),
+        SessionEvent::StderrBytes(bytes) => (Stream::Errors, bytes),
+        SessionEvent::Display(display) => (Stream::Output, display_text(&display).into()),
+        SessionEvent::ClearOutput { .. } => (Stream::Output, clear_line().into()),
+        _ => return None,
+    })
 }
 
 /// A display as text; nothing for one that is only a place for updates.
@@ -180,20 +184,20 @@ enum Stream {
 
 /// Writes output while more of it arrives: the host drops output that is not read in time.
 struct Writer {
-    pieces: mpsc::UnboundedSender<(Stream, String, OwnedSemaphorePermit)>,
+    pieces: mpsc::UnboundedSender<(Stream, Vec<u8>, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
 }
 
 impl Writer {
     /// Also returns the receiver of the outcome, sent once all is written or writing has failed.
     fn start() -> (Writer, oneshot::Receiver<io::Result<()>>) {
-        let (pieces, mut to_write) = mpsc::unbounded_channel::<(_, String, _)>();
+        let (pieces, mut to_write) = mpsc::unbounded_channel::<(_, Vec<u8>, _)>();
         let written = spawn_detached(move || {
-            while let Some((stream, text, _room)) = to_write.blocking_recv() {
+            while let Some((stream, bytes, _room)) = to_write.blocking_recv() {
                 match stream {
-                    Stream::Output => stdout().write_all(text.as_bytes()).and_then(|()| stdout().flush())?,
+                    Stream::Output => stdout().write_all(&bytes).and_then(|()| stdout().flush())?,
                     // As everywhere, an error on standard error is ignored: it is not the result.
-                    Stream::Errors => stderr().write_all(text.as_bytes()).unwrap_or_default(),
+                    Stream::Errors => stderr().write_all(&bytes).unwrap_or_default(),
                 }
             }
             Ok(())
@@ -202,11 +206,12 @@ impl Writer {
     }
 
     /// Returns once there is room in the buffer.
-    async fn write(&self, stream: Stream, text: String) {
-        let size = u32::try_from(text.len().min(WRITE_LIMIT)).unwrap_or(u32::MAX);
+    async fn write(&self, stream: Stream, bytes: impl Into<Vec<u8>>) {
+        let bytes = bytes.into();
+        let size = u32::try_from(bytes.len().min(WRITE_LIMIT)).unwrap_or(u32::MAX);
         if let Ok(room) = self.room.clone().acquire_many_owned(size).await {
             // The caller notices by `closed` when the writer has stopped.
-            let _ = self.pieces.send((stream, text, room));
+            let _ = self.pieces.send((stream, bytes, room));
         }
     }
 

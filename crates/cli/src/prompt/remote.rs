@@ -73,11 +73,13 @@ impl Remote {
 
     /// Runs a text to its end, printing its output.
     async fn follow(&self, client: &AnyBackend, text: &str, screen: &Screen<'_>) -> Result<Handle, Error> {
-        let mut execution = client.execute_to_handle(text).await?;
+        let mut execution = client.with_raw_output().execute_to_handle(text).await?;
         while let Some(shown) = execution.next().await {
             match shown {
                 ExecutionEvent::Stdout(text) => screen.output(&text, ""),
                 ExecutionEvent::Stderr(text) => screen.output("", &text),
+                ExecutionEvent::StdoutBytes(bytes) => screen.output(&bytes, ""),
+                ExecutionEvent::StderrBytes(bytes) => screen.output("", &bytes),
                 ExecutionEvent::Display(display) => screen.display(&display),
                 ExecutionEvent::ClearOutput { .. } => screen.clear(),
                 ExecutionEvent::InputRequest(input) => match screen.ask(&input) {

@@ -18,7 +18,7 @@ const GOES_ON: &str =
 pub(super) struct Screen<'a>(pub(super) &'a Printer, pub(super) &'a Arc<AboveLine>);
 
 impl Screen<'_> {
-    pub(super) fn output(&self, stdout: &str, stderr: &str) {
+    pub(super) fn output(&self, stdout: impl AsRef<[u8]>, stderr: impl AsRef<[u8]>) {
         self.0.raw(stdout);
         self.0.raw_note(stderr);
     }

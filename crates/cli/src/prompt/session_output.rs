@@ -36,7 +36,7 @@ impl SessionOutput {
         std::thread::Builder::new().name("session-output".into()).spawn(move || {
             let _told = told;
             let _ = block_on(async {
-                let mut events = client.session_events(&session).await?;
+                let mut events = client.with_raw_output().session_events(&session).await?;
                 drop(ready);
                 loop {
                     match timeout(QUIET_TIME, events.next()).await {
@@ -67,13 +67,21 @@ impl SessionOutput {
     }
 }
 
+fn show_error(bytes: &[u8], above: &AboveLine) {
+    match stderr().is_terminal() {
+        true => above.write(bytes),
+        false => stderr().write_all(bytes).unwrap_or_default(),
+    }
+}
+
 fn show(event: SessionEvent, above: &AboveLine) {
     match event {
-        SessionEvent::Stdout(text) => above.write(&text),
-        SessionEvent::Stderr(text) if stderr().is_terminal() => above.write(&text),
-        SessionEvent::Stderr(text) => stderr().write_all(text.as_bytes()).unwrap_or_default(),
+        SessionEvent::Stdout(text) => above.write(text.as_bytes()),
+        SessionEvent::StdoutBytes(bytes) => above.write(&bytes),
+        SessionEvent::Stderr(text) => show_error(text.as_bytes(), above),
+        SessionEvent::StderrBytes(bytes) => show_error(&bytes, above),
         SessionEvent::Display(display) if display.data.is_empty() => {} // a place for updates
-        SessionEvent::Display(display) => above.write(&format!("{}\n", display.text())),
+        SessionEvent::Display(display) => above.write(format!("{}\n", display.text()).as_bytes()),
         SessionEvent::ClearOutput { .. } => above.clear(),
         SessionEvent::Restarted(epoch) => {
             // Where a client wanted it, the worker has ended as it should.
@@ -81,7 +89,7 @@ fn show(event: SessionEvent, above: &AboveLine) {
                 .death
                 .filter(|death| death.exit_code != Some(0))
                 .map_or_else(String::new, |death| format!(": its {death}"));
-            above.write(&format!("The session was restarted{why}. It is empty now.\n"));
+            above.write(format!("The session was restarted{why}. It is empty now.\n").as_bytes());
         }
         _ => {}
     }

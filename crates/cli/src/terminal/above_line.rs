@@ -29,7 +29,7 @@ pub(crate) struct AboveLine {
 struct State {
     is_editing: bool,
     /// What came while a line was edited, and does not end a line yet.
-    unfinished: String,
+    unfinished: Vec<u8>,
 }
 
 impl AboveLine {
@@ -42,18 +42,18 @@ impl AboveLine {
         self.lines.clone()
     }
 
-    pub(crate) fn write(&self, text: &str) {
+    pub(crate) fn write(&self, bytes: &[u8]) {
         let mut state = self.state();
         if !state.is_editing {
-            return write_now(text);
+            return write_now(bytes);
         }
-        state.unfinished.push_str(text);
-        let ended = state.unfinished.rfind('\n').map_or(0, |at| at + 1);
+        state.unfinished.extend_from_slice(bytes);
+        let ended = state.unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let end = if state.unfinished.len() - ended > LONGEST_LINE { state.unfinished.len() } else { ended };
         let rest = state.unfinished.split_off(end);
         let lines = std::mem::replace(&mut state.unfinished, rest);
         drop(state);
-        lines.lines().for_each(|line| self.show(line));
+        String::from_utf8_lossy(&lines).lines().for_each(|line| self.show(line));
     }
 
     pub(crate) fn is_editing(&self) -> bool {
@@ -65,7 +65,7 @@ impl AboveLine {
         let mut state = self.state();
         state.unfinished.clear();
         if !state.is_editing {
-            write_now(clear_line());
+            write_now(clear_line().as_bytes());
         }
     }
 
@@ -73,7 +73,7 @@ impl AboveLine {
     pub(crate) fn flush(&self) {
         let line = std::mem::take(&mut self.state().unfinished);
         if !line.is_empty() {
-            self.show(&line);
+            self.show(&String::from_utf8_lossy(&line));
         }
     }
 
@@ -91,7 +91,7 @@ impl AboveLine {
             {
                 let state = self.state();
                 if !state.is_editing {
-                    return write_now(&format!("{row}\n"));
+                    return write_now(format!("{row}\n").as_bytes());
                 }
                 match self.lines.sender().try_send(row) {
                     Ok(()) => return,
@@ -109,7 +109,7 @@ impl AboveLine {
         let mut state = self.state();
         state.is_editing = false;
         while let Some(line) = self.lines.get_line() {
-            write_now(&format!("{line}\n"));
+            write_now(format!("{line}\n").as_bytes());
         }
         write_now(&std::mem::take(&mut state.unfinished));
         edited
@@ -121,9 +121,9 @@ impl AboveLine {
 }
 
 /// The prompt goes on where its terminal cannot be written to: reading the next line tells.
-fn write_now(text: &str) {
+fn write_now(bytes: &[u8]) {
     let mut stdout = stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
 }
 
 #[cfg(test)]
@@ -147,15 +147,15 @@ mod tests {
     fn whole_lines_are_shown_above() {
         let above = AboveLine::new();
         above.while_editing(|| {
-            assert_eq!(shown(&above, || above.write("one\ntw")), ["one"]);
-            assert_eq!(shown(&above, || above.write("o\n10%\r20%\r\nthr")), ["two", "20%"]);
+            assert_eq!(shown(&above, || above.write(b"one\ntw")), ["one"]);
+            assert_eq!(shown(&above, || above.write(b"o\n10%\r20%\r\nthr")), ["two", "20%"]);
             let flush = || {
                 above.flush();
                 above.flush();
             };
             assert_eq!(shown(&above, flush), ["thr"]);
             let long = "x".repeat(LONGEST_LINE + 1);
-            assert_eq!(shown(&above, || above.write(&long)).concat(), long);
+            assert_eq!(shown(&above, || above.write(long.as_bytes())).concat(), long);
         });
     }
 
@@ -164,8 +164,8 @@ mod tests {
         let above = AboveLine::new();
         std::thread::scope(|scope| {
             above.while_editing(|| {
-                above.write("one\n");
-                scope.spawn(|| above.write("two\nthree"));
+                above.write(b"one\n");
+                scope.spawn(|| above.write(b"two\nthree"));
             });
         });
         assert_eq!(above.lines.get_line(), None);

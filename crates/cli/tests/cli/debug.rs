@@ -25,7 +25,11 @@ fn debug_installs_debugpy_on_request_and_says_how_to_attach() {
     let missing = home.run(&["debug", &session]);
     assert_eq!(missing.code, Some(1), "{missing:?}");
     assert!(missing.stderr.contains("debugpy is not installed in "), "{missing:?}");
-    assert!(missing.stderr.contains("hint: `beep-python debug SESSION --install`"), "{missing:?}");
+    assert!(missing.stderr.contains(&format!("hint: `beep-python debug {session} --install`")), "{missing:?}");
+    let server = home.json(&["status"])[0]["id"].as_str().unwrap().to_owned();
+    let missing = home.run(&["debug", &session, "--server", &server]);
+    let hint = format!("hint: `beep-python debug {session} --server {server} --install`");
+    assert!(missing.stderr.contains(&hint), "{missing:?}");
 
     // The index has a package of that name that does not listen.
     let installed = home.run(&["debug", &session, "--install"]);
@@ -46,7 +50,11 @@ fn debug_installs_debugpy_on_request_and_says_how_to_attach() {
         output.starts_with(&format!("debugpy 1.0 listens for the session {session} at 127.0.0.1:{port}\n")),
         "{output}"
     );
-    assert!(output.contains("\"request\": \"attach\"") && output.contains("breakpoint()"), "{output}");
+    assert!(output.contains("\"request\": \"attach\""), "{output}");
+    assert!(output.contains(&format!("    beep-python eval --session {session} 'breakpoint()'\n")), "{output}");
+    let output = home.success(&["debug", &session, "--server", &server]);
+    let stop = format!("    beep-python eval --server {server} --session {session} 'breakpoint()'\n");
+    assert!(output.contains(&stop), "{output}");
     home.success(&["stop"]);
     home.wait_until_no_process_is_left();
 }

@@ -85,7 +85,9 @@ impl<T: Transport> Client<T> {
     ///
     /// A client with callbacks answers those that it [keeps](Self::keep_callback) in the session.
     pub async fn session_events(&self, session: &str) -> Result<SessionEvents, Error> {
-        let options = CallOptions { session: Some(Arc::from(session)), timeout: None, ..self.call_options().clone() };
+        let mut options =
+            CallOptions { session: Some(Arc::from(session)), timeout: None, ..self.call_options().clone() };
+        options.capabilities.get_or_insert_default().raw_output = self.state.raw_output;
         let target = Target::Host(HostOperation::SessionEvents);
         let call = Call { target, body: Bytes::new(), options, data: Vec::new() };
         if self.state.callbacks.is_empty() {
@@ -131,8 +133,8 @@ impl<T: Transport> Client<T> {
     }
 
     /// Starts a debug server in a session, or returns the address of the one that is running. With `install`, debugpy is
-    /// installed into the session's environment where it is missing. Waits for its turn in the session. A debugger that
-    /// attaches can run code there.
+    /// installed into the session's environment where it is missing. Waits until the session's main thread runs Python: code that runs
+    /// goes on. A debugger that attaches can run code there.
     pub async fn debug_session(&self, session: &str, install: bool) -> Result<Debugger, Error> {
         let session = Some(Arc::from(session));
         self.call_host(HostOperation::DebugSession, Some(DebugRequest { install }), session).await

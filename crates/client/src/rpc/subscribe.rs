@@ -88,6 +88,8 @@ fn event(message: m::Event) -> Result<Option<Event>, Error> {
         None => Ok(None),
         Some(E::Stdout(text)) => Ok(Some(Event::Stdout { text, omitted_bytes })),
         Some(E::Stderr(text)) => Ok(Some(Event::Stderr { text, omitted_bytes })),
+        Some(E::StdoutRaw(bytes)) => Ok(Some(Event::StdoutBytes { bytes, omitted_bytes })),
+        Some(E::StderrRaw(bytes)) => Ok(Some(Event::StderrBytes { bytes, omitted_bytes })),
         Some(E::DisplayJson(json)) => Event::read("display", &json.into()),
         Some(E::LogJson(json)) => Event::read("log", &json.into()),
         Some(E::ProgressJson(json)) => Event::read("progress", &json.into()),

@@ -21,6 +21,7 @@ PROGRESS = 99  # {"stage", "message", ...}; the result follows later
 CLIENT_CALL = 101  # u64 id of the request that it belongs to, then as CALL: what concerns the client of that request
 OUTPUT = 102  # its id is that of a request: u8 descriptor, text. It has no answer
 WITHDRAW = 103  # from the worker: nobody waits for the answer to this call any more
+DEBUGGER = 104  # what `_debugger.listen` returned, without an answer
 NESTED = 100  # u8 operation, u8 flags, u64 id, u32 length of limits, limits, request: run while the call waits
 READ = 1 << 16
 

@@ -152,6 +152,15 @@ class InterruptGate:
             self.flush()
         if self.slot < 0:
             return
+        if self.page[_shared_page.DEBUGGER]:
+            if self.deferrals or is_writing(frame):
+                self.deferred = True
+                return
+            self.page[_shared_page.DEBUGGER] = 0
+            with self.deferral:  # an interrupt waits until it listens, or does not
+                from . import _debugger
+
+                _debugger.tell()
         if not self.page[_shared_page.INTERRUPT]:  # the signal is the repetition of one that was taken
             return
         if self.deferrals or is_writing(frame):

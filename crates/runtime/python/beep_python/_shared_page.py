@@ -14,6 +14,7 @@ LAST_WORDS = 194  # u8: how long an interrupted request waits for the end of the
 INTERRUPT = 195  # u8, non-zero while there is an interrupt to take; written by both
 FLUSH = 196  # u8, non-zero while the host asks for text that was not written yet; written by both
 UNFINISHED = 197  # u8 for each of standard output, standard error, and what is sent for earlier calls: non-zero while it has such text
+DEBUGGER = 200  # u8, non-zero while the host asks for a debugger to listen; written by both
 RESTORE_REQUESTED, RESTORE_IN_PROGRESS, RESTORE_FAILED, RESTORE_REFUSED = 1, 2, 3, 4
 CPUS = 256  # the CPUs to restore, one bit each; written by the host
 CPUS_BYTES = 128

@@ -3,16 +3,16 @@
 use bytes::Bytes;
 
 use crate::session::call::Response;
-use crate::session::output::OutputText;
+use crate::session::output::OutputPiece;
 use crate::worker::chunks::Chunks;
 
 /// One event of a call, in the order in which it happened. [`Event::Response`] is the last one.
 #[derive(Debug)]
 pub enum Event {
-    /// Text on standard output; bytes that are not UTF-8 are replaced.
-    Stdout(OutputText),
-    /// Text on standard error.
-    Stderr(OutputText),
+    /// It was written to standard output. Bytes that are not UTF-8 are replaced, unless the subscriber takes raw output.
+    Stdout(OutputPiece),
+    /// It was written to standard error.
+    Stderr(OutputPiece),
     /// Display data of an object: `{"data": {MIME: VALUE}, "metadata"?, "displayId"?, "isUpdate"?, "isResult"?}`.
     Display(Chunks),
     /// A log record: `{"level", "logger", "message", "exception"?}`.

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use beep_python_protocol::Capabilities;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::session::call::{CallId, Response};
 use crate::session::event::Event;
-use crate::session::output::{OutputText, Tail, incomplete_suffix};
+use crate::session::output::{OutputPiece, Tail, incomplete_suffix, into_text};
 use crate::worker::chunks::Chunks;
 
 /// How many bytes of displays wait for a client that does not read; one display is always kept.
@@ -31,6 +32,8 @@ struct State {
     /// Whether the subscriber has gone.
     detached: bool,
     waker: Option<Waker>,
+    /// Whether output goes as the bytes that were written.
+    raw_output: bool,
     texts: [Text; 2],
     unread_displays: usize,
 }
@@ -46,6 +49,11 @@ struct Text {
 }
 
 impl EventChannel {
+    /// The channel of a subscriber with these capabilities.
+    pub(crate) fn new(capabilities: Capabilities) -> EventChannel {
+        EventChannel(Mutex::new(State { raw_output: capabilities.raw_output, ..State::default() }))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock()
     }
@@ -105,8 +113,7 @@ impl EventChannel {
                 continue;
             }
             let partial = std::mem::take(&mut state.texts[usize::from(stderr)].partial);
-            let text = String::from_utf8_lossy(&partial).into_owned();
-            state.push_text(stderr, OutputText { text, omitted_bytes: 0 });
+            state.push_output(stderr, into_text(partial).into_bytes(), 0);
             state.close_gap(stderr);
         }
         state.response = Some(response);
@@ -131,8 +138,8 @@ impl EventChannel {
         }
         if let Some(event) = state.unread.pop_front() {
             match &event {
-                Event::Stdout(output) => state.texts[0].unread -= output.text.len(),
-                Event::Stderr(output) => state.texts[1].unread -= output.text.len(),
+                Event::Stdout(output) => state.texts[0].unread -= output.bytes.len(),
+                Event::Stderr(output) => state.texts[1].unread -= output.bytes.len(),
                 Event::Display(body) | Event::Log(body) => {
                     state.unread_displays = state.unread_displays.saturating_sub(body.len())
                 }
@@ -185,6 +192,10 @@ impl State {
         if !text.gap.is_empty() || room == 0 {
             return text.gap.push(bytes, cap / 2); // until all before it is read
         }
+        if self.raw_output {
+            text.gap.push(&bytes[room..], cap / 2);
+            return self.push_output(stderr, bytes[..room].to_vec(), 0);
+        }
         let joined;
         let mut kept = &bytes[..room];
         if !text.partial.is_empty() {
@@ -198,31 +209,39 @@ impl State {
             text.gap.push(partial, cap / 2);
             text.gap.push(&bytes[room..], cap / 2);
         }
-        let text = String::from_utf8_lossy(whole).into_owned();
-        self.push_text(stderr, OutputText { text, omitted_bytes: 0 });
+        self.push_output(stderr, into_text(whole.to_vec()).into_bytes(), 0);
     }
 
     /// Gives what waited until all output before it was read.
     fn close_gap(&mut self, stderr: bool) {
         let gap = &mut self.texts[usize::from(stderr)].gap;
-        if !gap.is_empty() {
-            let text = gap.take();
-            self.push_text(stderr, text);
-        }
-    }
-
-    fn push_text(&mut self, stderr: bool, new: OutputText) {
-        if new.text.is_empty() {
+        if gap.is_empty() {
             return;
         }
-        self.texts[usize::from(stderr)].unread += new.text.len();
-        match (self.unread.back_mut(), stderr) {
-            (Some(Event::Stdout(last)), false) | (Some(Event::Stderr(last)), true) => {
-                last.text.push_str(&new.text);
-                last.omitted_bytes += new.omitted_bytes;
+        let (bytes, omitted_bytes) = match self.raw_output {
+            true => gap.take(),
+            false => {
+                let (text, omitted_bytes) = gap.take_text();
+                (text.into_bytes(), omitted_bytes)
             }
-            (_, false) => self.unread.push_back(Event::Stdout(new)),
-            (_, true) => self.unread.push_back(Event::Stderr(new)),
+        };
+        self.push_output(stderr, bytes, omitted_bytes);
+    }
+
+    fn push_output(&mut self, stderr: bool, bytes: Vec<u8>, omitted_bytes: u64) {
+        if bytes.is_empty() && omitted_bytes == 0 {
+            return;
+        }
+        self.texts[usize::from(stderr)].unread += bytes.len();
+        // Raw bytes have no mark, so an event begins where others were left out.
+        let follows = omitted_bytes == 0 || !self.raw_output;
+        match (self.unread.back_mut(), stderr) {
+            (Some(Event::Stdout(last)), false) | (Some(Event::Stderr(last)), true) if follows => {
+                last.bytes.extend_from_slice(&bytes);
+                last.omitted_bytes += omitted_bytes;
+            }
+            (_, false) => self.unread.push_back(Event::Stdout(OutputPiece { bytes, omitted_bytes })),
+            (_, true) => self.unread.push_back(Event::Stderr(OutputPiece { bytes, omitted_bytes })),
         }
     }
 }
@@ -262,8 +281,8 @@ mod tests {
         let mut all = Vec::new();
         while let Poll::Ready(event) = channel.poll_next(&mut cx) {
             match event {
-                Event::Stdout(output) => all.push((false, output.text)),
-                Event::Stderr(output) => all.push((true, output.text)),
+                Event::Stdout(output) => all.push((false, String::from_utf8_lossy(&output.bytes).into_owned())),
+                Event::Stderr(output) => all.push((true, String::from_utf8_lossy(&output.bytes).into_owned())),
                 _ => {}
             }
         }
@@ -327,6 +346,35 @@ mod tests {
             channel.write(false, b"1234567", 8);
             assert_eq!(texts(&channel).iter().map(|(_, text)| text.as_str()).collect::<String>(), "1234567");
         }
+    }
+
+    #[test]
+    fn raw_output_has_its_bytes_and_no_mark() {
+        let raw = || EventChannel::new(Capabilities { raw_output: true, ..Capabilities::NONE });
+        let pieces = |channel: &EventChannel| {
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut all = Vec::new();
+            while let Poll::Ready(Event::Stdout(OutputPiece { bytes, omitted_bytes })) = channel.poll_next(&mut cx) {
+                all.push((omitted_bytes, bytes));
+            }
+            all
+        };
+        let channel = raw();
+        ["a\u{e9}".as_bytes(), b"\xe2\x82", b"\xac\xff"].iter().for_each(|part| channel.write(false, part, 100));
+        assert_eq!(pieces(&channel), [(0, b"a\xc3\xa9\xe2\x82\xac\xff".to_vec())]);
+        channel.write(false, b"\xe2", 100);
+        assert_eq!(pieces(&channel), [(0, b"\xe2".to_vec())]);
+        for end in [false, true] {
+            let channel = raw();
+            [b"12\xff45", b"6\xe2\x8290", b"xyz\xc3\xa9"].iter().for_each(|part| channel.write(false, *part, 8));
+            if end {
+                ended(&channel);
+            }
+            assert_eq!(pieces(&channel), [(0, b"12\xff4".to_vec()), (7, b"yz\xc3\xa9".to_vec())]);
+        }
+        let channel = raw();
+        channel.write(false, b"123", 0);
+        assert_eq!(pieces(&channel), [(3, Vec::new())]);
     }
 
     #[test]

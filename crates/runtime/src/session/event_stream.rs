@@ -33,7 +33,7 @@ impl Session {
         let template = Request { payload: Payload::default(), ..request.clone() };
         let mut stream = EventStream {
             session: self.clone(),
-            channel: Arc::default(),
+            channel: Arc::new(EventChannel::new(capabilities)),
             capabilities,
             call_id: None,
             auto_continue: request.operation == Operation::Stream && !has_credit(&request.payload.body),
@@ -137,7 +137,7 @@ impl EventStream {
         {
             self.count += end.count;
             if let Some(handle_id) = end.handle_id.filter(|_| !end.done) {
-                self.channel = Arc::default();
+                self.channel = Arc::new(EventChannel::new(self.capabilities));
                 let body = serde_json::json!({ "handleId": handle_id }).to_string();
                 self.handle_id = Some(handle_id);
                 self.start_batch(self.next_request(Operation::Next, body));

@@ -34,7 +34,7 @@ pub use event_stream::EventStream;
 pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
 pub use manager::manager::SessionManager;
 pub use manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
-pub use output::{CapturedOutput, OutputText};
+pub use output::{CapturedOutput, OutputPiece};
 pub use service::debugger::debug;
 pub use session::{Session, SessionInfo};
 pub use session_events::SessionEvents;

@@ -18,18 +18,17 @@ pub struct CapturedOutput {
 
 impl CapturedOutput {
     pub(crate) fn of(stdout: CaptureBuffer, stderr: CaptureBuffer) -> CapturedOutput {
-        let (stdout, stderr) = (stdout.into_text(), stderr.into_text());
-        let omitted_bytes = stdout.omitted_bytes + stderr.omitted_bytes;
-        CapturedOutput { stdout: stdout.text, stderr: stderr.text, omitted_bytes }
+        let ((stdout, left_out), (stderr, left_out_too)) = (stdout.into_text(), stderr.into_text());
+        CapturedOutput { stdout, stderr, omitted_bytes: left_out + left_out_too }
     }
 }
 
-/// A piece of text that code wrote.
+/// A piece of what code wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OutputText {
-    /// The text, with a mark where bytes were left out.
-    pub text: String,
-    /// How many bytes were left out.
+pub struct OutputPiece {
+    /// Text in UTF-8, with a mark where bytes were left out. For a subscriber that takes raw output: what was written, without a mark.
+    pub bytes: Vec<u8>,
+    /// How many bytes were left out; of raw output, before these.
     pub omitted_bytes: u64,
 }
 
@@ -47,18 +46,19 @@ impl CaptureBuffer {
         self.tail.push(&bytes[room..], cap / 2);
     }
 
-    pub(crate) fn into_text(mut self) -> OutputText {
+    /// The output as text, and how many bytes were left out.
+    pub(crate) fn into_text(mut self) -> (String, u64) {
         if self.tail.omitted_bytes == 0 {
             self.head.extend(self.tail.ring);
-            return OutputText { text: into_text(self.head), omitted_bytes: 0 };
+            return (into_text(self.head), 0);
         }
         let whole = self.head.len() - incomplete_suffix(&self.head);
         self.tail.omitted_bytes += (self.head.len() - whole) as u64;
         self.head.truncate(whole);
         let mut text = into_text(self.head);
-        let rest = self.tail.take();
-        text.push_str(&rest.text);
-        OutputText { text, omitted_bytes: rest.omitted_bytes }
+        let (rest, omitted_bytes) = self.tail.take_text();
+        text.push_str(&rest);
+        (text, omitted_bytes)
     }
 }
 
@@ -83,22 +83,27 @@ impl Tail {
         self.ring.extend(kept);
     }
 
-    /// The bytes as text, behind a mark where others were left out.
-    pub(crate) fn take(&mut self) -> OutputText {
-        let Tail { ring, mut omitted_bytes } = std::mem::take(self);
-        let mut bytes = Vec::from(ring);
+    /// The bytes as they are, and how many before them were left out.
+    pub(crate) fn take(&mut self) -> (Vec<u8>, u64) {
+        let Tail { ring, omitted_bytes } = std::mem::take(self);
+        (Vec::from(ring), omitted_bytes)
+    }
+
+    /// The same as text, behind a mark where others were left out.
+    pub(crate) fn take_text(&mut self) -> (String, u64) {
+        let (mut bytes, mut omitted_bytes) = self.take();
         if omitted_bytes == 0 {
-            return OutputText { text: into_text(bytes), omitted_bytes };
+            return (into_text(bytes), omitted_bytes);
         }
         let cut = bytes.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
         bytes.drain(..cut);
         omitted_bytes += cut as u64;
         let text = format!("\n[output cut here: {omitted_bytes} bytes left out]\n{}", into_text(bytes));
-        OutputText { text, omitted_bytes }
+        (text, omitted_bytes)
     }
 }
 
-fn into_text(bytes: Vec<u8>) -> String {
+pub(crate) fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
@@ -147,7 +152,7 @@ impl UnattributedOutputLog {
 mod tests {
     use super::*;
 
-    fn captured(parts: &[&str], cap: usize) -> OutputText {
+    fn captured(parts: &[&str], cap: usize) -> (String, u64) {
         let mut capture = CaptureBuffer::default();
         parts.iter().for_each(|part| capture.push(part.as_bytes(), cap));
         capture.into_text()
@@ -156,14 +161,14 @@ mod tests {
     #[test]
     fn the_first_and_the_last_bytes_are_kept() {
         for parts in [&["12345", "67890"][..], &["1234567890"], &["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"]] {
-            let OutputText { text, omitted_bytes } = captured(parts, 8);
+            let (text, omitted_bytes) = captured(parts, 8);
             assert_eq!(
                 (text.as_str(), omitted_bytes),
                 ("1234\n[output cut here: 2 bytes left out]\n7890", 2),
                 "{parts:?}"
             );
-            assert_eq!(captured(parts, 10).text, "1234567890");
-            assert_eq!(captured(parts, 0).text, "\n[output cut here: 10 bytes left out]\n");
+            assert_eq!(captured(parts, 10).0, "1234567890");
+            assert_eq!(captured(parts, 0).0, "\n[output cut here: 10 bytes left out]\n");
         }
     }
 
@@ -171,7 +176,7 @@ mod tests {
     fn no_character_is_split() {
         let all = "aé€𝄞".repeat(10);
         for cap in 0..=all.len() {
-            let OutputText { text, omitted_bytes } = captured(&[&all], cap);
+            let (text, omitted_bytes) = captured(&[&all], cap);
             assert!(!text.contains('\u{fffd}'), "{cap}: {text}");
             let kept = text.replace(&format!("\n[output cut here: {omitted_bytes} bytes left out]\n"), "");
             assert_eq!(kept.len() as u64 + omitted_bytes, all.len() as u64, "{cap}");

@@ -29,7 +29,7 @@ impl Session {
         capabilities: Capabilities,
         form: ValueForm,
     ) -> Result<SessionEvents, Problem> {
-        let channel = Arc::<EventChannel>::default();
+        let channel = Arc::new(EventChannel::new(capabilities));
         let inner = &self.inner;
         let callbacks = capabilities.callbacks.then_some(form);
         let subscriber = Subscriber { channel: channel.clone(), request_id, callbacks };

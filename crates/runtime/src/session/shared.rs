@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::environment::UsageLock;
 use crate::session::environment_service::service::EnvironmentService;
@@ -73,6 +73,8 @@ pub(crate) struct SessionInner {
     core: Mutex<Core>,
     /// Held while the stacks of the worker are written and read.
     pub(crate) inspecting: tokio::sync::Mutex<()>,
+    /// What became of a debugger that was asked for while a call runs.
+    pub(crate) debugger: broadcast::Sender<Bytes>,
     /// Asks for a worker though the last start failed.
     pub(crate) start_requested: Notify,
     /// No call is left in a session that closes.
@@ -112,6 +114,7 @@ impl SessionInner {
             usage_lock,
             core: Mutex::new(Core { state, link: None, effects: Effects::new() }),
             inspecting: tokio::sync::Mutex::default(),
+            debugger: broadcast::Sender::new(1),
             start_requested: Notify::new(),
             drained: Notify::new(),
             poll_requested: Notify::new(),
@@ -174,6 +177,18 @@ impl SessionInner {
         let Some((worker, reacts)) = asked else { return true };
         worker.send_interrupt();
         reacts
+    }
+
+    /// Asks the call that runs to let a debugger listen, as soon as its main thread runs Python.
+    pub(crate) fn ask_for_debugger(&self) {
+        let worker =
+            self.read(|_, link| link.inspect(|link| link.page.request_debugger()).map(|link| link.worker.clone()));
+        worker.iter().for_each(|worker| worker.send_interrupt());
+    }
+
+    /// Nobody waits for the debugger any more.
+    pub(crate) fn withdraw_debugger(&self) {
+        self.read(|_, link| link.iter().for_each(|link| link.page.withdraw_debugger()));
     }
 
     /// Watches the lifecycle.

@@ -85,6 +85,7 @@ pub(crate) mod kind {
     /// On the host pair: `{"method", "params", "progress"}`, a call from Python.
     pub(crate) const HOST_CALL: u8 = 96;
     pub(crate) const WITHDRAW: u8 = 103;
+    pub(crate) const DEBUGGER: u8 = 104;
     /// On the host pair: the answer to a call from Python, a JSON value.
     pub(crate) const HOST_RESULT: u8 = 97;
     /// On the host pair: `{"code", "detail"}`.

@@ -25,6 +25,7 @@ const LAST_WORDS: usize = 194;
 const INTERRUPT: usize = 195;
 const FLUSH: usize = 196;
 const UNFINISHED: usize = 197;
+const DEBUGGER: usize = 200;
 const LAST_WORDS_STEP: Duration = Duration::from_millis(2);
 const RESTORE_REQUESTED: u8 = 1;
 const RESTORE_FAILED: u8 = 3;
@@ -48,6 +49,7 @@ const MAX_STACK_DUMP: u64 = 1 << 20;
 /// | 195 | u8: non-zero while there is an interrupt to take | both |
 /// | 196 | u8: non-zero while the host asks for text that the streams have not written yet | both |
 /// | 197 | 3 × u8: non-zero while standard output, standard error, or what is sent for earlier calls, has such text | worker |
+/// | 200 | u8: non-zero while the host asks for a debugger to listen | both |
 /// | 256 | 128 bytes: one bit for each of 1024 CPUs | host |
 /// | 384 + slot | u8: non-zero while the request has a Ctrl-C to take | both |
 ///
@@ -139,6 +141,16 @@ impl SharedPage {
     /// Asks for such text, which the worker writes when a signal follows. Returns false where it was asked before and has not reacted.
     pub(crate) fn request_flush(&self) -> bool {
         self.at(FLUSH).swap(1, Ordering::SeqCst) == 0
+    }
+
+    /// Asks for a debugger to listen, which a request that runs begins when a signal follows.
+    pub(crate) fn request_debugger(&self) {
+        self.at(DEBUGGER).store(1, Ordering::SeqCst);
+    }
+
+    /// Nobody waits for a debugger any more.
+    pub(crate) fn withdraw_debugger(&self) {
+        self.at(DEBUGGER).store(0, Ordering::SeqCst);
     }
 
     /// Whether the slot's request has started.

@@ -291,6 +291,11 @@ pub(crate) enum WorkerMessage {
         /// The bytes.
         bytes: Bytes,
     },
+    /// On the host pair: what became of the debugger that the host asked for while a request runs.
+    Debugger {
+        /// The answer of `_debugger.py`.
+        body: Bytes,
+    },
 }
 
 impl WorkerMessage {
@@ -305,6 +310,7 @@ impl WorkerMessage {
             kind::ITEM_HANDLE => WorkerMessage::Item { id, body, is_handle: true },
             kind::NESTED_ANSWER => decode_nested(body),
             kind::WITHDRAW => WorkerMessage::Withdraw { id: number },
+            kind::DEBUGGER => WorkerMessage::Debugger { body: body.contiguous() },
             kind::HOST_CALL => WorkerMessage::HostCall { id: number, body: body.contiguous() },
             kind::CLIENT_CALL => decode_client_call(number, body),
             kind::OUTPUT => {
@@ -326,6 +332,7 @@ impl fmt::Display for WorkerMessage {
             WorkerMessage::NestedAnswer { id, .. } => write!(f, "nested answer {}", id.0),
             WorkerMessage::Display { id, body } => write!(f, "display of {}, {} bytes", id.0, body.len()),
             WorkerMessage::Item { id, body, .. } => write!(f, "item of {}, {} bytes", id.0, body.len()),
+            WorkerMessage::Debugger { .. } => write!(f, "the debugger"),
             WorkerMessage::Withdraw { id } => write!(f, "host call {id} is withdrawn"),
             WorkerMessage::HostCall { id, body } => write!(f, "host call {id}, {} bytes", body.len()),
             WorkerMessage::ClientCall { id, of, body } => {

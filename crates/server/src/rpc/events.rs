@@ -59,8 +59,12 @@ async fn encode_event(event: Event, form: ValueForm) -> (m::event::Event, Option
     use m::event::Event as E;
 
     let event = match event {
-        Event::Stdout(output) => E::Stdout(output.text),
-        Event::Stderr(output) => E::Stderr(output.text),
+        Event::Stdout(output) => {
+            String::from_utf8(output.bytes).map_or_else(|raw| E::StdoutRaw(raw.into_bytes()), E::Stdout)
+        }
+        Event::Stderr(output) => {
+            String::from_utf8(output.bytes).map_or_else(|raw| E::StderrRaw(raw.into_bytes()), E::Stderr)
+        }
         Event::Response(response) => return encode_last(*response, form).await,
         Event::Display(_) => E::DisplayJson(json(&event_json(&event))),
         Event::Log(_) => E::LogJson(json(&event_json(&event))),

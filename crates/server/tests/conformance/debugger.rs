@@ -15,6 +15,8 @@ use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     a_debugger_listens_until_the_session_ends,
+    a_debugger_listens_while_a_call_runs,
+    a_failure_is_told_while_a_call_runs,
     ended_debugger_is_not_reported,
     debugger_failure_is_reported,
     no_deadline_passes_while_a_debugger_asks,
@@ -83,6 +85,54 @@ async fn a_debugger_listens_until_the_session_ends(context: &TestContext) {
     let listens = say("who").parse().expect("a process");
     context.python.restart_session(&context.session).await.expect("restarted");
     gone(listens).await;
+}
+
+/// What a main thread does until it is told.
+const BUSY: &[&str] = &[
+    "while not told: pass",
+    "import os\nr, w = os.pipe()\nclass Told(list):\n    def append(self, one): os.write(w, b'x')\ntold = Told()\nos.read(r, 1)",
+    "import threading\nwhile not threading.Event().wait(0.01) and not told: pass",
+    "import asyncio\nwhile not told: await asyncio.sleep(0.01)",
+    "try:\n    while not told: print('x' * 1000)\nfinally: None",
+];
+
+async fn a_debugger_listens_while_a_call_runs(context: &TestContext) {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The stand-in tells the code that it listens; debugpy is imported once in each worker.
+    let told = format!(
+        "{STAND_IN}\nfirst = listen\ndef listen(address):\n    sys.modules['__main__'].told.append(1)\n    return first(address)\n"
+    );
+    for code in BUSY {
+        use_stand_in(context, folder.path(), &told).await;
+        let code = format!("told = []\nprint('runs', flush=True)\n{code}\n'goes on'");
+        let mut execution = context.python.execute(&code).await.expect("started");
+        assert!(
+            matches!(execution.next().await, Some(ExecutionEvent::Stdout(text)) if text.starts_with("runs\n")),
+            "{code}"
+        );
+        let (first, second) = tokio::join!(
+            async { context.companion().debug_session(&context.session, false).await.expect("it listens") },
+            async { execution.result::<String>().await.expect("the call goes on") }
+        );
+        assert_eq!(second, "goes on", "{code}");
+        // It is the one that a later call finds.
+        assert_eq!(context.python.debug_session(&context.session, false).await.expect("as before"), first);
+        TcpStream::connect((first.host.as_str(), first.port)).expect("the debugger listens");
+        context.python.restart_session(&context.session).await.expect("restarted");
+    }
+}
+
+async fn a_failure_is_told_while_a_call_runs(context: &TestContext) {
+    let waits = "print('runs', flush=True)\nimport time\nwhile True: time.sleep(0.01)";
+    let mut execution = context.python.with_request_id("busy").execute(waits).await.expect("started");
+    assert!(matches!(execution.next().await, Some(ExecutionEvent::Stdout(_))));
+    let Err(Error::Host(problem)) = context.companion().debug_session(&context.session, false).await else {
+        panic!("there is no debugpy")
+    };
+    assert_eq!(problem.code, ErrorCode::NoDebugger);
+    assert!(problem.detail.starts_with("debugpy is not installed in "), "{}", problem.detail);
+    context.companion().cancel("busy").await.expect("cancelled");
+    assert_eq!(execution.result::<Returned>().await.expect_err("cancelled").code(), Some(ErrorCode::Cancelled));
 }
 
 async fn ended_debugger_is_not_reported(context: &TestContext) {

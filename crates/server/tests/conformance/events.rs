@@ -2,7 +2,7 @@
 
 use beep_python_client::{
     AnyBackend, AnyTransport, Callback, CallbackCall, CancelOutcome, Display, Error, ErrorCode, Execution,
-    ExecutionEvent, Handle, Locals, Returned, Value,
+    ExecutionEvent, Handle, Locals, Response, Returned, Value,
 };
 use beep_python_protocol::Outcome;
 use futures_util::StreamExt;
@@ -11,6 +11,7 @@ use crate::test_context::{Case, TestContext, cases};
 
 pub const CASES: &[Case] = cases![
     code_shows_what_it_does_in_order,
+    what_is_no_text_comes_as_bytes_where_it_is_asked_for,
     a_value_that_is_held_is_not_shown,
     an_evaluation_that_is_followed_does_not_show_its_value,
     displays_are_updated_and_cleared,
@@ -77,6 +78,39 @@ async fn code_shows_what_it_does_in_order(context: &TestContext) {
     assert_eq!(all, expected);
     assert_eq!(result.expect("a result"), Value::Tuple(vec![Value::Int(2), Value::Str("last".into())]));
     assert_eq!(shown(&context.python, "x = 1").await.0, [""; 0]);
+}
+
+/// What code writes to the two streams, and how many bytes of it were left out.
+async fn written(python: &AnyBackend, code: &str) -> ([Vec<u8>; 2], u64) {
+    let mut execution = python.execute(code).await.expect("started");
+    let mut all = [Vec::new(), Vec::new()];
+    while let Some(shown) = execution.next().await {
+        match shown {
+            ExecutionEvent::Stdout(text) => all[0].extend(text.into_bytes()),
+            ExecutionEvent::Stderr(text) => all[1].extend(text.into_bytes()),
+            ExecutionEvent::StdoutBytes(bytes) => all[0].extend(bytes),
+            ExecutionEvent::StderrBytes(bytes) => all[1].extend(bytes),
+            other => panic!("{other:?}"),
+        }
+    }
+    let response: Response<Returned> = execution.result().await.expect("a result");
+    (all, response.omitted_output_bytes)
+}
+
+async fn what_is_no_text_comes_as_bytes_where_it_is_asked_for(context: &TestContext) {
+    let code = "import os, subprocess, sys\nsys.stdout.buffer.write(bytes(range(256)) * 300)\nsys.stdout.flush()\n\
+                os.write(1, b'\\xe2')\nos.write(1, b'\\x82')\nprint('text \u{20ac}', file=sys.stderr)\n\
+                subprocess.run(['printf', r'\\303'], stdout=2);";
+    let all = |text: &[u8]| {
+        [(0..=255).cycle().take(256 * 300).chain(text.iter().copied()).collect(), b"text \xe2\x82\xac\n\xc3".to_vec()]
+    };
+    let raw = context.python.with_raw_output();
+    assert!(written(&raw, code).await == (all(b"\xe2\x82"), 0));
+    // Without the capability all is text.
+    let (text, _) = written(&context.python, code).await;
+    assert!(text == all(b"\xe2\x82").map(|bytes| String::from_utf8_lossy(&bytes).into_owned().into_bytes()));
+    let answer: Response<Returned> = context.python.evaluate(code).await.expect("a result");
+    assert!([answer.stdout, answer.stderr] == text.map(|text| String::from_utf8(text).expect("text")));
 }
 
 async fn a_value_that_is_held_is_not_shown(context: &TestContext) {

@@ -11,6 +11,7 @@ use crate::test_context::{Case, TestContext, cases};
 pub const CASES: &[Case] = cases![
     threads_and_tasks_print_after_their_call,
     children_print_while_no_call_runs,
+    what_is_no_text_comes_as_bytes_where_it_is_asked_for,
     displays_come_in_order,
     a_line_without_its_end_is_not_held_back,
     a_call_streams_a_line_without_its_end,
@@ -79,6 +80,26 @@ async fn children_print_while_no_call_runs(context: &TestContext) {
     tokio::fs::write(&gate, "go\n").await.expect("opened");
     assert_eq!(written(&mut events, 10).await, "of-a-child");
     run(&context.python, "child.wait()\nNone").await;
+}
+
+async fn what_is_no_text_comes_as_bytes_where_it_is_asked_for(context: &TestContext) {
+    let mut text = events(context).await;
+    let raw = context.companion().with_raw_output().session_events(&context.session).await;
+    let mut raw = raw.expect("subscribed");
+    let code = "import threading\ndef late():\n    sys.stdout.buffer.write(b'\\xff\\x00')\n    sys.stdout.flush()\n    print('end')\n\
+                import sys\ngo = threading.Event()\nthread = threading.Thread(target=lambda: (go.wait(), late()))\nthread.start()";
+    run(&context.python, code).await;
+    run(&context.companion(), "go.set()\nthread.join()").await;
+    assert_eq!(written(&mut text, 8).await, "\u{fffd}\0end\n");
+    let mut bytes = Vec::new();
+    while bytes.len() < 6 {
+        match next(&mut raw).await {
+            SessionEvent::Stdout(text) => bytes.extend(text.into_bytes()),
+            SessionEvent::StdoutBytes(raw) => bytes.extend(raw),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(bytes, b"\xff\0end\n");
 }
 
 async fn displays_come_in_order(context: &TestContext) {

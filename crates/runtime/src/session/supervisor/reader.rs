@@ -50,6 +50,7 @@ fn take_message(inner: &SessionInner, message: WorkerMessage) {
         | WorkerMessage::HostCall { .. }
         | WorkerMessage::ClientCall { .. }
         | WorkerMessage::Withdraw { .. }
+        | WorkerMessage::Debugger { .. }
         | WorkerMessage::Output { .. } => {
             tracing::warn!("the worker sent a message that has no place on this link");
         }

@@ -1,11 +1,13 @@
 //! Events as JSON objects under their names, for every transport.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use beep_python_protocol::ValueForm;
 use bytes::Bytes;
 use serde_json::json;
 
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
-use crate::session::output::OutputText;
+use crate::session::output::OutputPiece;
 use crate::session::service::json::encode::{EncodedResponse, encode_response};
 use crate::session::service::json::floats::ArrayFormat;
 use crate::worker::chunks::Chunks;
@@ -51,12 +53,7 @@ pub async fn encode_event(event: Event, form: ValueForm) -> EncodedEvent {
 pub fn event_json(event: &Event) -> Chunks {
     match event {
         Event::ClearOutput { wait } => object(&json!({ "wait": wait })),
-        Event::Stdout(OutputText { text, omitted_bytes: 0 }) | Event::Stderr(OutputText { text, omitted_bytes: 0 }) => {
-            object(&json!({ "text": text }))
-        }
-        Event::Stdout(OutputText { text, omitted_bytes }) | Event::Stderr(OutputText { text, omitted_bytes }) => {
-            object(&json!({ "text": text, "omittedBytes": omitted_bytes }))
-        }
+        Event::Stdout(piece) | Event::Stderr(piece) => Chunks::one(output(piece)),
         Event::Session(body)
         | Event::Display(body)
         | Event::Log(body)
@@ -70,6 +67,27 @@ pub fn event_json(event: &Event) -> Chunks {
         }
         Event::Response(_) => Chunks::one(&b"{}"[..]),
     }
+}
+
+/// `{"text":…}`, or `{"base64":…}` for bytes that are no text.
+fn output(OutputPiece { bytes, omitted_bytes }: &OutputPiece) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8 + 32);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            out.extend_from_slice(br#"{"text":"#);
+            let _ = serde_json::to_writer(&mut out, text); // to memory: it cannot fail
+        }
+        Err(_) => {
+            out.extend_from_slice(br#"{"base64":""#);
+            out.extend_from_slice(BASE64.encode(bytes).as_bytes());
+            out.push(b'"');
+        }
+    }
+    if *omitted_bytes > 0 {
+        out.extend_from_slice(format!(r#","omittedBytes":{omitted_bytes}"#).as_bytes());
+    }
+    out.push(b'}');
+    out
 }
 
 fn object(object: &serde_json::Value) -> Chunks {

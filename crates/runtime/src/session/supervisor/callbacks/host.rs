@@ -56,6 +56,7 @@ async fn read_host_calls(calls: &mut pipe::Receiver, queue: &Arc<WriteQueue>, in
                 WorkerMessage::HostCall { id, body } => start_call(id, body, queue, inner, &places).await,
                 WorkerMessage::ClientCall { id, of, body } => start_client_call(id, of, &body, queue, inner, stdio),
                 WorkerMessage::Output { of, stderr, bytes } => stdio.take(inner, of, stderr, &bytes),
+                WorkerMessage::Debugger { body } => drop(inner.debugger.send(body)), // nobody may wait for it any more
                 WorkerMessage::Withdraw { id } => inner.update(|state, _, _| state.withdraw_client_request(id)),
                 _ => return tracing::error!("calls from Python to the host end here: one is of another kind"),
             }
