@@ -24,6 +24,7 @@ mod cli {
     mod install_options;
     mod installers;
     mod killed;
+    mod like_python;
     mod locks;
     mod logging;
     mod mending;
