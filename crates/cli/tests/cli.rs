@@ -30,6 +30,7 @@ mod cli {
     mod mending;
     mod messages;
     mod packages;
+    mod predecessor;
     mod preload;
     mod project;
     mod prompt;

@@ -29,7 +29,7 @@ from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
 
 LATE = (  # imported when they are used
-    *("_completion", "_debugger", "_figure_backend", "_guarded"),
+    *("_completion", "_debugger", "_dotnet_hosts", "_dotnet_launcher", "_dotnet_task", "_figure_backend", "_guarded"),
     *("_magic_commands", "_magic_pip", "_magics", "_object_help", "_prompt", "_source_text"),
     *("_spawned_child", "_spawned_main"),
 )
