@@ -1,12 +1,13 @@
 """How many instructions the server takes for one call, by callgrind: a figure that does not depend on what else the machine does.
 
     cargo build --release -p beep-python && cargo build --release -p beep-python-client --example load
-    python3 benches/instructions.py --binary before=/path/of/one --binary after=target/release/beep-python [--calls 1000]
+    python3 benches/instructions.py --binary before=/path/of/one --binary after=target/release/beep-python [--calls 1000] [--rounds 5] [--wire pipe]
 
 For each wire a server runs under `valgrind --tool=callgrind` twice, and is asked for `1+1` by one connection: N times, and 2N times.
 The difference, divided by N, is one call, without start and end. Only the server process counts: zygotes and workers run without
 valgrind. Between two calls the client pauses, so that the server does not busy-poll: how long it does would be counted, and rustix's way
-to tell the CPU, which it needs then, does not work under valgrind. Needs valgrind. Prints a Markdown table.
+to tell the CPU, which it needs then, does not work under valgrind. Timers go on meanwhile, so that two runs of one build differ by up to
+3 %: builds are measured in turn, and the median of the rounds counts. Needs valgrind. Prints a Markdown table.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import os
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import tempfile
 
@@ -25,6 +27,8 @@ options = argparse.ArgumentParser()
 options.add_argument("--binary", action="append", required=True, metavar="NAME=PATH")
 options.add_argument("--load", default="target/release/examples/load", help="the client's example `load`")
 options.add_argument("--calls", type=int, default=1000, help="N")
+options.add_argument("--rounds", type=int, default=5)
+options.add_argument("--wire", action="append", choices=("HTTP", "pipe", "gRPC"), help="all, if none is named")
 options = options.parse_args()
 PAUSE = 3  # ms
 LOAD = os.path.abspath(options.load)
@@ -67,6 +71,12 @@ def instructions(build, wire, calls):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def per_call(build, wire):
+    once, twice = (instructions(build, wire, calls) for calls in (options.calls, 2 * options.calls))
+    # `load` makes a tenth of the calls before, to warm up.
+    return (twice - once) / (options.calls * 1.1)
+
+
 def total(path):
     with open(path) as file:
         return max(map(int, re.findall(r"^(?:summary|totals): (\d+)", file.read(), re.M)), default=0)
@@ -78,18 +88,19 @@ def main():
     builds = [Build(text) for text in options.binary]
     rows = []
     try:
-        for wire in WIRES:
-            row, per_call = [wire], []
-            for build in builds:
-                once, twice = (instructions(build, wire, calls) for calls in (options.calls, 2 * options.calls))
-                # `load` makes a tenth of the calls before, to warm up.
-                per_call.append((twice - once) / (options.calls * 1.1))
-                row.append("{:,.0f}".format(per_call[-1]))
-            rows.append(row + ["%.3f" % (per_call[-1] / per_call[0])] * (len(builds) == 2))
+        for wire in options.wire or WIRES:
+            measured = [[] for _ in builds]
+            for _ in range(options.rounds):
+                for build, figures in zip(builds, measured):
+                    figures.append(per_call(build, wire))
+            medians = [statistics.median(figures) for figures in measured]
+            cells = ["{:,.0f} ({:,.0f}..{:,.0f})".format(m, min(f), max(f)) for m, f in zip(medians, measured)]
+            rows.append([wire, *cells] + ["%.3f" % (medians[-1] / medians[0])] * (len(builds) == 2))
     finally:
         for build in builds:
             build.close()
-    print("Instructions of one `1+1` in the server, from %d and %d calls\n" % (options.calls, 2 * options.calls))
+    runs = (options.calls, 2 * options.calls, options.rounds)
+    print("Instructions of one `1+1` in the server, from %d and %d calls; medians of %d rounds (range)\n" % runs)
     table([""] + [build.name for build in builds] + ["ratio"] * (len(builds) == 2), rows)
 
 

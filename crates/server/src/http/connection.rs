@@ -33,7 +33,7 @@ use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::content_coding::ContentCoding;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
-use crate::web::panic::or_problem;
+use crate::web::panic::or_answer;
 use crate::web::response;
 use crate::web::text::TextEncoding;
 
@@ -61,8 +61,8 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
     let service = service_fn(move |request| {
         let (server, pending, _under_way) = (server.clone(), authenticating.clone(), requests.clone());
         async move {
-            let response = or_problem(handle_request(&server, peer, &pending, request)).await;
-            let response = response.unwrap_or_else(|panic| response::problem(&panic).map(HttpBody::Whole));
+            let handling = handle_request(&server, peer, &pending, request);
+            let response = or_answer(handling, |panic| response::problem(&panic).map(HttpBody::Whole)).await;
             Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });

@@ -33,7 +33,7 @@ use crate::spans;
 use crate::web::body::RequestBody;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
-use crate::web::panic::or_problem;
+use crate::web::panic::or_answer;
 use crate::web::response;
 
 /// The first bytes of a connection that speaks HTTP/2.
@@ -253,8 +253,9 @@ async fn authorize_and_route(
             // In a box, since hyper moves the future of a request several times.
             None => Box::pin(grpc::respond(server, parts, body.take())).await,
         },
-        Media::Json | Media::Data => Box::pin(or_problem(pascal_json::respond(server, parts, charset, body)))
-            .await
-            .unwrap_or_else(|panic| response::problem(&panic).map(RpcBody::Json)),
+        Media::Json | Media::Data => {
+            let responding = pascal_json::respond(server, parts, charset, body);
+            Box::pin(or_answer(responding, |panic| response::problem(&panic).map(RpcBody::Json))).await
+        }
     }
 }

@@ -25,13 +25,13 @@ use crate::server_context::ServerContext;
 use crate::spans;
 use crate::web::body::read_body;
 use crate::web::call_options;
-use crate::web::panic::or_problem;
+use crate::web::panic::or_answer;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// Responds to an authorized request.
 pub(super) async fn respond(server: &ServerContext, parts: &Parts, body: Incoming) -> Response<RpcBody> {
-    match or_problem(execute(server, parts, body)).await.flatten() {
+    match or_answer(execute(server, parts, body), Err).await {
         Ok(Outcome::Message(message)) => {
             let trailers = HeaderMap::from_iter([status(GrpcCode::Ok)]);
             response(RpcBody::Grpc { message, trailers: Some(trailers) })

@@ -12,8 +12,8 @@ use beep_python_memory::receive;
 use beep_python_protocol::{DataDescriptor, ErrorCode, Problem};
 use beep_python_runtime::session::service::attach::MAX_ATTACHED;
 use beep_python_runtime::session::service::json::Chunks;
+use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, FuturesUnordered, SelectAll};
-use futures_util::{FutureExt, StreamExt};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
@@ -30,7 +30,7 @@ use crate::unix_socket::reply;
 use crate::unix_socket::request::{self, Id, LineData, Read, Request, RequestError};
 use crate::unix_socket::respond::{Client, EventLines, Response, respond, subscribe};
 use crate::unix_socket::write_buffer::WriteBuffer;
-use crate::web::panic::or_problem;
+use crate::web::panic::or_answer;
 
 /// How many requests of one client are in progress at most; further ones wait unread in the socket.
 const MAX_IN_FLIGHT: usize = 64;
@@ -55,8 +55,8 @@ pub(super) async fn run(stream: UnixStream, server: Arc<ServerContext>, stop: wa
         // In a box, since `FuturesUnordered` moves what it takes several times.
         respond: move |request: Request| {
             let id = request.id.clone();
-            let response = or_problem(respond(shared.clone(), caller.clone(), request));
-            Box::pin(response.map(|response| response.unwrap_or_else(|panic| Response::error(id, &panic))))
+            let responding = respond(shared.clone(), caller.clone(), request);
+            Box::pin(or_answer(responding, |panic| Response::error(id, &panic)))
         },
         lines: LineDecoder::new(longest),
         buffer: Vec::new(),

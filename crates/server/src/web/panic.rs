@@ -1,19 +1,52 @@
 //! A request whose handling panics is answered all the same; nothing else depends on it.
 
-use std::any::Any;
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use beep_python_protocol::{ErrorCode, Problem};
-use futures_util::FutureExt;
+use pin_project_lite::pin_project;
 
-/// What handling a request gives, or the error with which it is answered after a panic. What the panic said is on standard error.
-pub(crate) fn or_problem<T>(handling: impl Future<Output = T>) -> impl Future<Output = Result<T, Problem>> {
-    // Locks are not poisoned, and what they guard changes in whole steps. No `async fn`: it would keep two copies of the future.
-    AssertUnwindSafe(handling).catch_unwind().map(|handled| handled.map_err(problem))
+/// What handling a request gives, or what `failed` makes of the problem after a panic. What the panic said is on standard error.
+pub(crate) fn or_answer<T, F, E>(handling: F, failed: E) -> OrAnswer<F, E>
+where
+    F: Future<Output = T>,
+    E: FnOnce(Problem) -> T,
+{
+    OrAnswer { handling, failed: Some(failed) }
 }
 
-fn problem(_: Box<dyn Any + Send>) -> Problem {
+pin_project! {
+    pub(crate) struct OrAnswer<F, E> {
+        #[pin]
+        handling: F,
+        failed: Option<E>,
+    }
+}
+
+impl<T, F, E> Future for OrAnswer<F, E>
+where
+    F: Future<Output = T>,
+    E: FnOnce(Problem) -> T,
+{
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        let this = self.project();
+        // Not what the closure returns: `catch_unwind` would move it twice more.
+        let mut polled = Poll::Pending;
+        // Locks are not poisoned, and what they guard changes in whole steps.
+        match catch_unwind(AssertUnwindSafe(|| polled = this.handling.poll(context))) {
+            Ok(()) => polled,
+            Err(_) => match this.failed.take() {
+                Some(failed) => Poll::Ready(failed(defect())),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+fn defect() -> Problem {
     Problem::new(ErrorCode::Internal, "the server has a defect: its log says what panicked; other requests go on")
 }
 
@@ -23,8 +56,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer() {
-        let problem = or_problem(async { panic!("a defect") }).await.map(|(): ()| ()).unwrap_err();
+        let problem = or_answer(async { panic!("a defect") }, Err::<(), _>).await.unwrap_err();
         assert_eq!((problem.status, problem.code), (500, ErrorCode::Internal));
-        assert_eq!(or_problem(async { 1 }).await.unwrap(), 1);
+        assert_eq!(or_answer(async { Ok(1) }, Err).await.unwrap(), 1);
     }
 }
