@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use super::index::{Wheel, make};
 use super::terminal::{CTRL_C, CTRL_Z, ENTER, Terminal};
 use super::test_home::{TestHome, python, wait_until};
 
@@ -170,6 +171,11 @@ fn magics_of_every_day_work() {
     terminal.wait_for("\n42\n");
     terminal.command(PROMPT, "%pip list");
     terminal.wait_for("\nPackage Version\n");
+    make(&home.directory().join("wheels"), Wheel { name: "alpha", version: "1.0", ..Wheel::default() });
+    terminal.command(PROMPT, "%pip install ./wheels/alpha-1.0-py3-none-any.whl");
+    terminal.wait_for("\nInstalled: alpha 1.0\n");
+    terminal.command(PROMPT, "%pip uninstall -y alpha");
+    terminal.wait_for("\nRemoved: alpha 1.0\n");
     terminal.command(PROMPT, "%who");
     terminal.wait_for("UsageError: %who is not known here. Write instead: dir()");
     terminal.command(PROMPT, "%matplotlib qt");

@@ -26,7 +26,7 @@ def run(words, shell):
     try:
         metadata.version("pip")
     except metadata.PackageNotFoundError:
-        name = shlex.quote(os.path.basename(sys.prefix))
+        name = shlex.quote(environment())
         known = ", ".join(COMMANDS)
         detail = "%%pip knows %s without options, and no pip is installed here. Write on the command line: beep-python venv install %s --help"
         raise UsageError(detail % (known, name)) from None
@@ -35,7 +35,7 @@ def run(words, shell):
 
 def install(packages):
     before = versions()
-    VenvManager().install(sys.prefix, *map(whole, packages))
+    VenvManager().install(environment(), *map(whole, packages))
     after = versions()
     new = ["%s %s" % item for item in after.items() if before.get(item[0]) != item[1]]
     print("Installed: %s" % ", ".join(new) if new else "Nothing to do: %s" % ", ".join(packages))
@@ -44,7 +44,7 @@ def install(packages):
 
 
 def uninstall(packages):
-    told = VenvManager().uninstall(sys.prefix, *packages)
+    told = VenvManager().uninstall(environment(), *packages)
     for name in told["absent"]:
         print("%s was not installed" % name)
     if told["removed"]:
@@ -70,6 +70,12 @@ def show(packages):
             continue
         for field in ("Name", "Version", "Summary", "Home-page", "Author", "License"):
             print("%s: %s" % (field, about.get(field) or ""))
+
+
+def environment():
+    """This environment as the host names it."""
+    folder, name = os.path.split(sys.prefix)
+    return name if os.path.basename(folder) == "environments" else sys.prefix
 
 
 def whole(package):

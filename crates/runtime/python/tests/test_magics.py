@@ -82,10 +82,13 @@ class Magics(test_prompt.Typed):
 
     def test_packages(self):
         asked, told = [], {"installed": [], "removed": [{"name": "a", "version": "1"}], "absent": ["b"]}
-        with mock.patch.object(_managers, "_call", lambda method, params, progress=None: asked.append((method, params["packages"])) or told):
+        with mock.patch.object(_managers, "_call", lambda method, params, progress=None: asked.append((method, params["name"], params["packages"])) or told):
             self.assertEqual(self.run_typed("%pip install -q thing 'other>=2'"), "Nothing to do: thing, other>=2\n")
             self.assertEqual(self.run_typed("%pip uninstall -y a b"), "b was not installed\nRemoved: a 1\n")
-        self.assertEqual(asked, [("venv.install", ["thing", "other>=2"]), ("venv.uninstall", ["a", "b"])])
+        name = _magic_pip.environment()
+        self.assertEqual(asked, [("venv.install", name, ["thing", "other>=2"]), ("venv.uninstall", name, ["a", "b"])])
+        with mock.patch.object(sys, "prefix", "/home/me/.beep-python/environments/mine"):
+            self.assertEqual(_magic_pip.environment(), "mine")
         with mock.patch.object(_magic_pip.metadata, "version", side_effect=_magic_pip.metadata.PackageNotFoundError):
             self.assertIn("beep-python venv install", self.fails("%pip install -U thing"))
         with mock.patch.object(_magic_pip.metadata, "version", return_value="25"):
