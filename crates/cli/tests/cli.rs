@@ -24,11 +24,13 @@ mod cli {
     mod install_options;
     mod installers;
     mod killed;
+    mod like_python;
     mod locks;
     mod logging;
     mod mending;
     mod messages;
     mod packages;
+    mod predecessor;
     mod preload;
     mod project;
     mod prompt;

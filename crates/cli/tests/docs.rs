@@ -58,6 +58,7 @@ pages! {
     logs_run: "docs/logs.md",
     troubleshooting_runs: "docs/troubleshooting.md",
     reference_runs: "docs/reference.md",
+    predecessor_runs: "docs/predecessor.md",
 }
 
 #[test]
@@ -111,6 +112,26 @@ fn blocks_that_do_not_run_say_why() {
     }
     // Not through `println!`, which a test that passes keeps to itself.
     write!(std::io::stderr(), "Blocks of the documents that were not run:\n{list}").unwrap();
+}
+
+/// Read literally, in whatever folder the reader is, and wherever the home is.
+#[test]
+fn blocks_write_into_no_file_of_the_readers() {
+    let mut wrong = Vec::new();
+    for path in PAGES {
+        let mut is_apart = false;
+        for block in page(path).blocks.iter().filter(|block| matches!(&*block.language, "sh" | "python")) {
+            for (at, line) in block.text.lines().enumerate().filter(|(_, line)| !line.starts_with("#>")) {
+                is_apart |= line.contains("mktemp -d");
+                let writes = line.starts_with("cat >") || (line.starts_with("echo ") && line.contains(" > "));
+                let is_own = line.contains(".beep-python") && !line.contains("BEEP_PYTHON_HOME");
+                if (writes && !is_apart) || is_own {
+                    wrong.push(format!("{path}:{}: {line}", block.line + at));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "in a temporary folder, and below $BEEP_PYTHON_HOME:\n{}", wrong.join("\n"));
 }
 
 #[test]

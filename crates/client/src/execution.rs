@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use beep_python_protocol::message::{CallResponse, EvaluateRequest};
-use beep_python_protocol::{Operation, Value};
+use beep_python_protocol::{CallOptions, Operation, Value};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
@@ -78,7 +78,16 @@ impl<T: Transport> Execution<T> {
         let body = locals.into_values().and_then(|locals| {
             encode(&EvaluateRequest { expression: code, locals: &locals, return_type, repr, outputs: None })
         });
-        let mut call = session_call(operation, body, client.call_options().clone())?;
+        Execution::begin(client, operation, body, client.call_options().clone()).await
+    }
+
+    pub(crate) async fn begin(
+        client: &Client<T>,
+        operation: Operation,
+        body: Result<Bytes, Error>,
+        options: CallOptions,
+    ) -> Result<Execution<T>, Error> {
+        let mut call = session_call(operation, body, options)?;
         let capabilities = call.options.capabilities.get_or_insert_default();
         capabilities.stdin = true;
         (capabilities.log, capabilities.progress) = (client.state.log_records, client.state.progress);

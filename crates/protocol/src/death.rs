@@ -23,7 +23,7 @@ pub struct WorkerDeath {
     /// Its largest resident size, if the system reported it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
-    /// The last lines that it wrote to standard error.
+    /// The last lines that it wrote to standard error, before the report in `fault`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stderr_tail: String,
     /// The place of a crash: the Python stacks that the interpreter wrote while it died.

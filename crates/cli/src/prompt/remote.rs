@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use beep_python_client::{AnyBackend, Args, Error, ErrorCode, ExecutionEvent, FromResponse, Handle, Response};
+use beep_python_client::{AnyBackend, Args, Error, ErrorCode, ExecutionEvent, FromResponse, Handle};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::runtime::Runtime;
@@ -32,6 +32,9 @@ const LONG_GRACE: Duration = Duration::from_secs(24 * 3600);
 /// When code still runs so long after Ctrl-C, the user is told how to end it.
 const GOES_ON_AFTER: Duration = Duration::from_secs(1);
 
+/// What the session wants in front of the first line of a text, and of further ones.
+pub(super) type Prompts = (String, String);
+
 pub(super) struct Remote {
     runtime: Runtime,
     client: AnyBackend,
@@ -54,26 +57,36 @@ impl Remote {
     /// Asks the helper, with a short timeout.
     fn query<T: FromResponse>(&self, method: &str, text: &str) -> Result<T, Error> {
         let client = self.client.with_timeout(COMPLETION_TIMEOUT).with_grace(LONG_GRACE);
-        self.runtime.block_on(self.ask(&client, method, || Args::new().arg(text)))
-    }
-
-    /// Runs a text, prints its output as it comes, and returns its result as text. Ctrl-C is its own.
-    pub(super) fn run(&self, text: &str, screen: &Screen<'_>) -> Result<Option<String>, Error> {
+        let ask = async |helper: &Handle| client.call_method(helper, method, Args::new().arg(text)).await;
         self.runtime.block_on(async {
-            let value = self.interruptible(async |client| self.follow(client, text, screen).await, screen).await?;
-            if value.type_name() == "NoneType" {
-                return Ok(None);
+            match self.with_helper(&client, ask).await {
+                // The first call that finds the worker gone is told, and does not run.
+                Err(error) if has_not_begun(&error) => self.with_helper(&client, ask).await,
+                answered => answered,
             }
-            let show = async |client: &AnyBackend| self.ask(client, "show", || Args::new().arg(&value).arg(text)).await;
-            let shown: Response<Option<String>> = self.interruptible(show, screen).await?;
-            screen.output(&shown.stdout, &shown.stderr);
-            Ok(shown.value)
         })
     }
 
+    /// Runs a text, and prints what it shows as it comes. Ctrl-C is its own. Returns the prompts of the next text.
+    pub(super) fn run(&self, method: &str, text: &str, screen: &Screen<'_>) -> Result<Prompts, Error> {
+        self.runtime.block_on(self.interruptible(
+            async |client| {
+                self.with_helper(client, async |helper| self.follow(client, helper, method, text, screen).await).await
+            },
+            screen,
+        ))
+    }
+
     /// Runs a text to its end, printing its output.
-    async fn follow(&self, client: &AnyBackend, text: &str, screen: &Screen<'_>) -> Result<Handle, Error> {
-        let mut execution = client.with_raw_output().execute_to_handle(text).await?;
+    async fn follow(
+        &self,
+        client: &AnyBackend,
+        helper: &Handle,
+        method: &str,
+        text: &str,
+        screen: &Screen<'_>,
+    ) -> Result<Prompts, Error> {
+        let mut execution = client.with_raw_output().call_method_streaming(helper, method, Args::new().arg(text)).await?;
         while let Some(shown) = execution.next().await {
             match shown {
                 ExecutionEvent::Stdout(text) => screen.output(&text, ""),
@@ -90,7 +103,7 @@ impl Remote {
                 _ => {}
             }
         }
-        execution.result::<Response<Handle>>().await.map(|answer| answer.value)
+        execution.result().await
     }
 
     /// How to install what code could not import.
@@ -98,26 +111,24 @@ impl Remote {
         self.runtime.block_on(import_hint(context, &self.client, Some(error)))
     }
 
-    async fn ask<T: FromResponse>(
+    /// Makes a call of the helper.
+    async fn with_helper<T>(
         &self,
         client: &AnyBackend,
-        method: &str,
-        args: impl Fn() -> Args,
+        call: impl AsyncFn(&Handle) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let known = self.helper.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(helper) = known {
-            match client.call_method(&helper, method, args()).await {
+            match call(&helper).await {
                 // The session was restarted and lost the helper.
-                Err(error) if has_lost_helper(&error) => {}
+                Err(Error::Host(problem))
+                    if matches!(problem.code, ErrorCode::HandleLost | ErrorCode::UnknownHandle) => {}
                 answered => return answered,
             }
         }
-        let helper = match client.evaluate(HELPER).await {
-            Err(error) if has_lost_helper(&error) => client.evaluate::<Handle>(HELPER).await?,
-            made => made?,
-        };
+        let helper = client.evaluate::<Handle>(HELPER).await?;
         *self.helper.lock().unwrap_or_else(PoisonError::into_inner) = Some(helper.clone());
-        client.call_method(&helper, method, args()).await
+        call(&helper).await
     }
 
     /// Performs a call to which Ctrl-C belongs, as under Python: it may catch `KeyboardInterrupt` and go on. The third one kills its
@@ -154,12 +165,8 @@ impl Remote {
     }
 }
 
-/// Whether the worker that had the helper is gone: the first call that finds it so is told, and does not run.
-fn has_lost_helper(error: &Error) -> bool {
+/// Whether the call found its worker gone.
+fn has_not_begun(error: &Error) -> bool {
     let Error::Host(problem) = error else { return false };
-    match problem.code {
-        ErrorCode::HandleLost | ErrorCode::UnknownHandle => true,
-        ErrorCode::WorkerDied | ErrorCode::SessionRestarted => problem.started == Some(false),
-        _ => false,
-    }
+    matches!(problem.code, ErrorCode::WorkerDied | ErrorCode::SessionRestarted) && problem.started == Some(false)
 }

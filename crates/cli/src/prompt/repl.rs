@@ -6,11 +6,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use beep_python_client::{AnyBackend, Error, ErrorCode};
 use reedline::{Completer, DefaultHinter, Span, Suggestion};
-use serde_json::json;
 use tokio::runtime::Runtime;
 
 use super::highlight::Python;
-use super::remote::Remote;
+use super::remote::{Prompts, Remote};
 use super::screen::Screen;
 use super::session_output::SessionOutput;
 use super::source::continuation;
@@ -46,13 +45,14 @@ pub(crate) fn run(
     let mut lines =
         LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors).with_output_above(&output.above);
     printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C interrupts, Ctrl-D leaves")));
-    let run = |text: &str| {
+    let mut prompts = (">>> ".to_owned(), "... ".to_owned());
+    let run = |prompts: &mut Prompts, method: &str, text: &str| {
         let ran = {
             let _guard = EchoGuard::begin();
-            remote.run(text, &Screen(printer, &output.above))
+            remote.run(method, text, &Screen(printer, &output.above))
         };
         match ran {
-            Ok(shown) => shown.iter().for_each(|text| printer.line(text)),
+            Ok((first, more)) => *prompts = (visible(&first), visible(&more)),
             Err(error) => {
                 if let Some((stdout, stderr)) = error.output() {
                     printer.raw(stdout);
@@ -72,11 +72,13 @@ pub(crate) fn run(
         }
         Next::Prompt
     };
-    if let Some(path) = startup.map(|path| json!(path.to_string_lossy())) {
-        run(&format!("__import__('beep_python._source_text', fromlist=['run_file']).run_file({path})"));
+    if let Some(path) = startup
+        && let Next::Leave(status) = run(&mut prompts, "run_startup", &path.to_string_lossy())
+    {
+        return Ok(status);
     }
     loop {
-        let text = match lines.read(">>> ", "... ")? {
+        let text = match lines.read(&prompts.0, &prompts.1)? {
             ReadLine::Line(text) => text,
             ReadLine::Interrupted => continue,
             ReadLine::EndOfInput => return Ok(ExitStatus::Success),
@@ -87,10 +89,15 @@ pub(crate) fn run(
             "exit" | "quit" | "exit()" | "quit()" => return Ok(ExitStatus::Success),
             _ => {}
         }
-        if let Next::Leave(status) = run(&text) {
+        if let Next::Leave(status) = run(&mut prompts, "run", &text) {
             return Ok(status);
         }
     }
+}
+
+/// A prompt without the marks around what readline does not count.
+fn visible(prompt: &str) -> String {
+    prompt.replace(['\x01', '\x02'], "")
 }
 
 enum Next {

@@ -14,13 +14,21 @@ pub(super) fn continuation(text: &str) -> Option<String> {
     // A line with only the indentation that was suggested is empty.
     let end = text.trim_end_matches([' ', '\t']);
     let text = if end.ends_with('\n') { end } else { text };
+    if text.starts_with(['%', '!']) {
+        return has_more(text).then(String::new);
+    }
     let scan = Scan::of(text);
     match scan.end {
         End::InString => Some(String::new()),
         End::InBrackets | End::Backslash => Some(indent(text, &scan)),
         End::Wrong => None,
-        End::Whole => (scan.is_block && !text.ends_with('\n')).then(|| indent(text, &scan)),
+        End::Whole => (scan.is_block && scan.has_colon && !text.ends_with('\n')).then(|| indent(text, &scan)),
     }
+}
+
+/// Whether a line of IPython's goes on: behind a backslash, or as `%%` to an empty line.
+fn has_more(text: &str) -> bool {
+    text.ends_with('\\') || (text.starts_with("%%") && !text.ends_with('\n'))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,13 +45,15 @@ struct Scan {
     end: End,
     /// Whether the last statement that is not indented has a block, or decorates one that comes.
     is_block: bool,
+    /// Whether the last statement with a block has the colon that it needs; without it is wrong, and waits for nothing.
+    has_colon: bool,
     /// The last character that is neither blank nor comment, and in which line.
     last: Option<(char, usize)>,
 }
 
 impl Scan {
     fn of(text: &str) -> Scan {
-        let mut scan = Scan { end: End::Whole, is_block: false, last: None };
+        let mut scan = Scan { end: End::Whole, is_block: false, has_colon: false, last: None };
         let (mut brackets, mut line, mut at, mut begins) = (Vec::new(), 0, 0, true);
         while let Some(c) = text[at..].chars().next() {
             let rest = &text[at..];
@@ -78,6 +88,7 @@ impl Scan {
                     at += length;
                     continue;
                 }
+                ':' => scan.has_colon |= brackets.is_empty(),
                 '(' | '[' | '{' => brackets.push(c),
                 ')' | ']' | '}' => match (brackets.pop(), c) {
                     (Some('('), ')') | (Some('['), ']') | (Some('{'), '}') => {}
@@ -108,6 +119,7 @@ impl Scan {
         let word = word(line);
         let is_soft =
             matches!(word, "match" | "case") && !line.split('#').next().unwrap_or_default().trim_end().ends_with(':');
+        self.has_colon = line.starts_with('@');
         self.is_block = line.starts_with('@') || (COMPOUND.contains(&word) && !is_soft);
     }
 }
@@ -186,6 +198,10 @@ mod tests {
             "x = 1 \\\n+ 2",
             "f'{x}' + \"(\"",
             "lambda: 1",
+            "%timeit f(",
+            "!echo 'it",
+            "%%time\nx\n",
+            "f?",
         ] {
             assert_eq!(continuation(text), None, "{text:?}");
         }
@@ -193,8 +209,24 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_run_to_say_so() {
-        for text in ["1 +* 2", "x = 1\ny z", ")", "(]", "  x", "'abc", "x = 1\n  y", "return 1 1", "\0", "def f():\n\n"]
-        {
+        for text in [
+            "for n in x print(n)",
+            "if x",
+            "def f()",
+            "else",
+            "class A(B)",
+            "while f(lambda: 1)",
+            "1 +* 2",
+            "x = 1\ny z",
+            ")",
+            "(]",
+            "  x",
+            "'abc",
+            "x = 1\n  y",
+            "return 1 1",
+            "\0",
+            "def f():\n\n",
+        ] {
             assert_eq!(continuation(text), None, "{text:?}");
         }
     }
@@ -220,6 +252,9 @@ mod tests {
             ("a = 1 + \\", ""),
             ("try:\n    x\nexcept E:", "    "),
             ("async with a as b:", "    "),
+            ("%%time", ""),
+            ("%%time\nx = [", ""),
+            ("!ls \\", ""),
             ("match x:", "    "),
             ("match x:\n    case 1:", "        "),
             ("if (a and\n    b):", "        "),

@@ -18,10 +18,12 @@ use reedline::{
 use super::above_line::{AboveLine, LOOK_INTERVAL};
 use super::detect::{count_as_dumb, counts_as_dumb, is_dumb};
 use super::read_line::ReadLine;
+use super::suspend::suspend;
 use super::terminal_input::{TerminalInput, read_line};
 use super::typed_ahead;
 
 const COMPLETION: &str = "completion";
+const SUSPEND: &str = "suspend";
 const MAX_HISTORY: usize = 5000;
 const NO_ANSWER: &str = "note: the terminal does not say where its cursor is, so lines are read without completion and history from here on";
 
@@ -119,6 +121,7 @@ impl LineEditor {
                         editor.run_edit_commands(&[EditCommand::InsertString(indent)]); // what comes has its own
                     }
                 }
+                Ok(Signal::HostCommand(_)) => suspend(),
                 Ok(signal @ (Signal::Success(_) | Signal::CtrlC | Signal::CtrlD)) => {
                     let _ = editor.sync_history();
                     self.editor = Some(editor);
@@ -221,6 +224,7 @@ fn plain_editor(colors: bool) -> Reedline {
     let complete = vec![ReedlineEvent::Menu(COMPLETION.into()), ReedlineEvent::MenuNext];
     keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
     keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+    keys.add_binding(KeyModifiers::CONTROL, KeyCode::Char('z'), ReedlineEvent::ExecuteHostCommand(SUSPEND.into()));
     keys.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
     let menu = ColumnarMenu::default().with_name(COMPLETION).with_marker("");
     Reedline::create()

@@ -11,5 +11,6 @@ mod rows;
 pub(crate) mod select;
 pub(crate) mod shell_words;
 pub(crate) mod subprocess;
+mod suspend;
 pub(crate) mod terminal_input;
 pub(crate) mod typed_ahead;

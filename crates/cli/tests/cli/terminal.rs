@@ -23,6 +23,7 @@ pub(crate) const DOWN: &str = "\x1b[B";
 pub(crate) const RIGHT: &str = "\x1b[C";
 pub(crate) const CTRL_C: &str = "\x03";
 pub(crate) const CTRL_D: &str = "\x04";
+pub(crate) const CTRL_Z: &str = "\x1a";
 pub(crate) const CTRL_R: &str = "\x12";
 pub(crate) const CTRL_U: &str = "\x15";
 

@@ -14,6 +14,7 @@ use crate::args::Args;
 use crate::body::{decode, encode, handle_id, session_call, to_argument};
 use crate::client::Client;
 use crate::error::Error;
+use crate::execution::Execution;
 use crate::floats;
 use crate::handle::Handle;
 use crate::handle_reaper::Release;
@@ -66,6 +67,28 @@ impl<T: Transport> Client<T> {
             })
         });
         self.invoke(Operation::Call, body, self.options_for(object))
+    }
+
+    /// Calls a method as [`call_method`](Self::call_method) does, and streams its output, what it passes to `display`, and its calls of
+    /// `input()`.
+    pub fn call_method_streaming(
+        &self,
+        object: &Handle,
+        method: &str,
+        args: impl Into<Args>,
+    ) -> impl Future<Output = Result<Execution<T>, Error>> + Send {
+        let body = args.into().into_values().and_then(|(args, kwargs)| {
+            encode(&CallRequest {
+                handle_id: object.id(),
+                method_name: method,
+                args: &args,
+                kwargs: &kwargs,
+                return_type: None,
+                repr: self.state.reprs,
+            })
+        });
+        let options = self.options_for(object);
+        async move { Execution::begin(self, Operation::Call, body, options).await }
     }
 
     /// Reads an attribute.

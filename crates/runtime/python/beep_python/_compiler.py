@@ -4,6 +4,7 @@ import __future__
 import ast
 import linecache
 import re
+import sys
 import textwrap
 import warnings
 
@@ -64,29 +65,36 @@ class Compiler:
         program = self.programs.get(source)
         return self.compile(source) if program is None or program.futures != self.futures else program
 
-    def compile(self, source):
+    def typed(self, source, shown):
+        """What was typed at a prompt; its text where it is shown may be another."""
+        key = (source,)
+        program = self.programs.get(key)
+        return self.compile(source, key, shown) if program is None or program.futures != self.futures else program
+
+    def compile(self, source, key=None, shown=None):
+        key = source if key is None else key
         self.count += 1
         name = "<session %d>" % self.count
         linecache.cache[name] = len(source), None, lines_of(source), name  # what the compiler warns of is shown with its line
         try:
-            program, text = compile_source(source, name, self.futures, self.files.file_of)
+            program, text = compile_source(source, name, self.futures, self.files.file_of, shown is not None)
         finally:
             linecache.cache.pop(name, None)
         program.size = len(text)
         if program.futures != self.futures:
             self.futures = program.futures
             self.prepared.clear()  # they were compiled without
-        if source in self.programs:
-            self.forget(source)
+        if key in self.programs:
+            self.forget(key)
         self.size += program.size
         while self.programs and (len(self.programs) >= MAX_CACHED or self.size > MAX_TEXT):
             self.forget(next(iter(self.programs)))
-        self.sources.add(program.file, text, program)
-        self.programs[source] = program
+        self.sources.add(program.file, text if shown in (None, source) else shown, program)
+        self.programs[key] = program
         return program
 
-    def forget(self, source):
-        program = self.programs.pop(source)
+    def forget(self, key):
+        program = self.programs.pop(key)
         self.size -= program.size
         for body in program.bodies:
             self.prepared.pop(body, None)
@@ -107,23 +115,23 @@ class Compiler:
         self.prepared[body] = program  # the last step, should an exception from outside come in between
 
 
-def compile_source(source, name, futures=0, file_of=None):
+def compile_source(source, name, futures=0, file_of=None, is_typed=False):
     """Returns the program and the compiled text: dedented if the source itself is wrongly indented, and without a
-    byte-order mark. `file_of` gives the file of a text that defines functions, or None."""
+    byte-order mark. `file_of` gives the file of a text that defines functions, or None. What is typed shows results itself."""
     if source[:1] == "\ufeff":
         source = source[1:]
     try:
-        return _compile(source, name, futures, file_of), source
+        return _compile(source, name, futures, file_of, is_typed), source
     except IndentationError:
         text = textwrap.dedent(source)
         if text == source:
             raise
-    return _compile(text, name, futures, file_of), text  # not in the handler: an error is no consequence of the indentation
+    return _compile(text, name, futures, file_of, is_typed), text  # not in the handler: an error is no consequence of the indentation
 
 
-def _compile(source, name, futures, file_of):
+def _compile(source, name, futures, file_of, is_typed):
     flags = _FLAGS | futures
-    if not _WARNED_OF.search(source):
+    if not is_typed and not _WARNED_OF.search(source):
         try:
             return Program(name, futures, None, compile(source.strip(" \t"), name, "eval", flags, dont_inherit=True))
         except SyntaxError:
@@ -136,16 +144,32 @@ def _compile(source, name, futures, file_of):
         if tree.body and isinstance(tree.body[-1], ast.Expr):
             tail = ast.Expression(tree.body.pop().value)
             is_quiet = ";" in source and _ends_in_semicolon(source, tail.body)
+        if is_typed:
+            tree, tail = _showing(tree, tail, is_quiet)
         if tree.body:
-            block = compile(tree, name, "exec", flags, dont_inherit=True)
+            block = compile(tree, name, _mode(tree), flags, dont_inherit=True)
             futures |= block.co_flags & _FUTURES
         if tail is not None:
-            tail = compile(tail, name, "eval", _FLAGS | futures, dont_inherit=True)
+            tail = compile(tail, name, _mode(tail), _FLAGS | futures, dont_inherit=True)
+            futures |= tail.co_flags & _FUTURES
     except SyntaxError as error:
         if error.text is None and error.filename == name:  # the compiler knows the tree alone
             error.text = "".join(lines_of(source)[(error.lineno or 1) - 1 : error.lineno])
         raise
     return Program(name, futures, block, tail, is_quiet)
+
+
+def _showing(block, tail, is_quiet):
+    """The same two parts, which pass results to `sys.displayhook` as Python's prompt does: from 3.13 on only those of the last statement."""
+    if tail is None and block.body:
+        tail = ast.Interactive([block.body.pop()])
+    elif tail is not None and not is_quiet:
+        tail = ast.Interactive([ast.copy_location(ast.Expr(tail.body), tail.body)])
+    return block if sys.version_info >= (3, 13) else ast.Interactive(block.body), tail
+
+
+def _mode(tree):
+    return {ast.Module: "exec", ast.Interactive: "single", ast.Expression: "eval"}[type(tree)]
 
 
 def parsed(text, name):

@@ -1,5 +1,5 @@
-"""The client of this process's session, and what compiles its code, for what code calls in modules that it imports. None in the zygote."""
+"""The session of this process, its client, and what compiles its code, for what code calls in modules that it imports. None in the zygote."""
 
 from ._builtins import own as __builtins__
 
-client = compiler = None
+session = client = compiler = None

@@ -3,7 +3,6 @@
 If pythonnet is installed, `clr` remains pythonnet's; only its AddReference also accepts our assembly.
 """
 
-import abc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -11,10 +10,13 @@ import sys
 import types
 
 from ._builtins import own as __builtins__
+from ._dotnet_interface import Interface
 
 ASSEMBLY = "Beep.Python.Runtime"
 NAMESPACE = "Beep.Python.RuntimeEngine.Infrastructure"
-_PARENTS = frozenset(NAMESPACE.rsplit(".", depth)[0] for depth in range(1, 4)) | {ASSEMBLY}
+SERVICES = "Beep.Python.RuntimeHost.Services"
+ENGINE = "Beep.Python.RuntimeEngine"
+_PARENTS = frozenset(name.rsplit(".", depth)[0] for name in (NAMESPACE, SERVICES) for depth in range(1, 4)) | {ASSEMBLY}
 
 
 def install():
@@ -25,7 +27,7 @@ def install():
 
 class CompatModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name, path=None, target=None):
-        if name == "clr" or name == NAMESPACE or name in _PARENTS:
+        if name in ("clr", NAMESPACE, SERVICES) or name in _PARENTS:
             return importlib.machinery.ModuleSpec(name, self, is_package=name in _PARENTS)
         return None
 
@@ -38,6 +40,11 @@ class CompatModules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             fill_clr(module)
         elif name == NAMESPACE:
             fill_namespace(module)
+            fill_hosts(module, HOSTS)
+        elif name == SERVICES:
+            fill_hosts(module, HOSTS)
+        elif name == ENGINE:
+            fill_hosts(module, TYPES)
 
 
 class ClrImportHook(importlib.abc.MetaPathFinder):
@@ -133,16 +140,16 @@ def _assembly():
     return types.SimpleNamespace(FullName=ASSEMBLY)
 
 
-class Interface(abc.ABC):
-    """An interface of the predecessor: its classes are instances of it, and it does nothing itself."""
+TYPES = ("PythonBackendType", "PythonBackendConfig")
+HOSTS = (*TYPES, "IPythonHostBackend", "PythonBackendFactory", "PythonHostHttp", "PythonHostPipe", "PythonHostRpc", "PythonServerLauncher")
 
-    @classmethod
-    def implement(cls, kind):
-        cls.register(kind)
-        cls.work = kind.__name__
 
-    def __new__(cls, *args, **kwargs):
-        raise TypeError("%s is an interface: %s() does the work" % (cls.__name__, cls.work))
+def fill_hosts(module, names):
+    """The same classes in each namespace: some of the predecessor's documents have them in one, some in the other."""
+    from . import _dotnet_hosts, _dotnet_launcher
+
+    for name in names:
+        setattr(module, name, getattr(_dotnet_launcher if name == "PythonServerLauncher" else _dotnet_hosts, name))
 
 
 def fill_namespace(module):

@@ -13,6 +13,7 @@ from time import sleep
 
 from . import _crash, _destroy, _exceptions
 from ._builtins import own as __builtins__
+from ._frames import of_user
 
 PATIENCE = 1.0  # seconds, after which the log says which threads the end waits for
 
@@ -86,6 +87,9 @@ def call_excepthook(error):
     except BaseException as raised:
         if not isinstance(raised, SystemExit):
             print("Error in sys.excepthook:", file=sys.stderr)
+            raised.__context__ = None
+            entries = of_user(raised.__traceback__)
+            raised.__traceback__ = entries[0] if entries else None
             sys.__excepthook__(type(raised), raised, raised.__traceback__)
             print("\nOriginal exception was:", file=sys.stderr)
             sys.__excepthook__(type(error), error, error.__traceback__)

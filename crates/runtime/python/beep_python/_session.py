@@ -109,7 +109,7 @@ class Session:
         self.handles.enter(tag, epoch, handle_limit)
         self.begin()  # once more: what was made before a fork is never collected
         sys.modules["__main__"] = self.module
-        _current.compiler = self.compiler
+        _current.session, _current.compiler = self, self.compiler
         _unawaited.follow()
 
     def end(self):

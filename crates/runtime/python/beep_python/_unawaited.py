@@ -1,5 +1,5 @@
 """Coroutines that nobody awaits. Python warns of one where it is freed, which of a call's result is in the host's code: the warning then
-says where the coroutine's function is."""
+says where the coroutine's function is. At a prompt it says where the coroutine was made."""
 
 import sys
 import warnings
@@ -15,13 +15,22 @@ def follow():
     warnings._warn_unawaited_coroutine = warn_of_unawaited
 
 
+def tell_origins():
+    """From now on coroutines know the line that makes them."""
+    if sys.get_coroutine_origin_tracking_depth() == 0:
+        sys.set_coroutine_origin_tracking_depth(1)
+
+
 def warn_of_unawaited(coroutine):
     detail = "coroutine '%s' was never awaited" % coroutine.__qualname__
-    if coroutine.cr_origin is not None:
+    origin = coroutine.cr_origin
+    if origin is not None and len(origin) > 1:
         made = [FrameSummary(*place) for place in reversed(coroutine.cr_origin)]
         detail += "\nCoroutine created at (most recent call last)\n" + "".join(format_list(made)).rstrip("\n")
     frame, code = sys._getframe(1), coroutine.cr_code
-    if frame.f_code.co_filename.startswith(OWN):
+    if origin is not None and len(origin) == 1:
+        place = {"filename": origin[0][0], "lineno": origin[0][1]}
+    elif frame.f_code.co_filename.startswith(OWN):
         place = {"filename": code.co_filename, "lineno": code.co_firstlineno}
     else:
         variables = frame.f_globals

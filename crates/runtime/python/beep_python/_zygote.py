@@ -28,7 +28,11 @@ from ._random_seeds import RandomSeeds
 from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
 
-LATE = "_completion", "_debugger", "_figure_backend", "_guarded", "_prompt", "_source_text", "_spawned_child", "_spawned_main"  # imported when they are used
+LATE = (  # imported when they are used
+    *("_completion", "_debugger", "_dotnet_hosts", "_dotnet_launcher", "_dotnet_task", "_figure_backend", "_guarded"),
+    *("_magic_commands", "_magic_pip", "_magics", "_object_help", "_prompt", "_source_text"),
+    *("_spawned_child", "_spawned_main"),
+)
 
 LINK_BROKEN = 70  # exit status of a worker whose link descriptors were closed
 EXIT_TIME = 1.0  # seconds that exit functions of preloaded modules may take

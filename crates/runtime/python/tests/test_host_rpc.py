@@ -166,6 +166,15 @@ class CompatModules(WorkerTest):
             self.assertEqual(self.host.fails("clr.AddReference(%r)" % name)["type"], "FileNotFoundError", name)
         self.assertEqual(self.host.fails("import Beep.Nothing")["type"], "ModuleNotFoundError")
 
+    def test_clients_of_servers_are_in_both_namespaces(self):
+        self.host.evaluate("import Beep.Python.RuntimeEngine.Infrastructure as one, Beep.Python.RuntimeHost.Services as other, Beep.Python.RuntimeEngine as engine\nNone")
+        for name in ("PythonServerLauncher", "IPythonHostBackend", "PythonHostHttp", "PythonHostPipe", "PythonHostRpc", "PythonBackendFactory"):
+            self.assertIs(self.host.evaluate("one.%s is other.%s" % (name, name)), True)
+        self.assertEqual(self.host.evaluate("engine.PythonBackendConfig().HttpBaseUrl"), "http://localhost:5678")
+        for made in ("other.PythonHostHttp('x')", "one.PythonBackendFactory.CreateBackend(engine.PythonBackendType.Pipe)", "one.PythonHostRpc('grpc://x')"):
+            self.assertIs(self.host.evaluate("isinstance(%s, one.IPythonHostBackend)" % made), True)
+        self.assertIn("is an interface", self.host.fails("one.IPythonHostBackend()")["message"])
+        self.assertIs(self.host.evaluate("one.PythonHostHttp('http://localhost:1').InitializeAsync().Result"), False)
 
     def test_interfaces_are_bases_of_the_classes_that_do_the_work(self):
         self.host.evaluate("import beep_python\nfrom Beep.Python.RuntimeEngine.Infrastructure import *\nNone")

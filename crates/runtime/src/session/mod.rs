@@ -5,6 +5,7 @@
 //! [`service`] is what transports call.
 
 mod call;
+mod crash_report;
 mod environment_service;
 mod error;
 mod event;

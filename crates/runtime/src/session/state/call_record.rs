@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use crate::session::call::{CallId, CallResult, Payload, Request, RequestId, Response};
+use crate::session::crash_report;
 use crate::session::error::{cancelled_error, late_result};
 use crate::session::held_time::HeldTime;
 use crate::session::limits::{EffectiveLimits, needs_polling, request_limits};
@@ -178,7 +179,12 @@ impl InFlightCall {
     /// Ends the call.
     pub(crate) fn finish(mut self, result: CallResult, epoch: u64, effects: &mut Effects) {
         let Some(reply) = self.reply.take() else { return };
-        let output = CapturedOutput::of(self.stdout, self.stderr);
+        let mut output = CapturedOutput::of(self.stdout, self.stderr);
+        if let CallResult::Problem(problem) = &result
+            && problem.death.as_ref().is_some_and(|death| death.fault.is_some())
+        {
+            crash_report::cut(&mut output.stderr);
+        }
         if !self.cancel_waiters.is_empty() {
             report_cancel(&mut self.cancel_waiters, result.cancel_outcome(), effects);
         }

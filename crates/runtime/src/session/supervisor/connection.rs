@@ -154,7 +154,8 @@ pub(crate) struct WorkerExit {
 }
 
 fn log_exit(exit: &WorkerDeath, unexpected: bool, kill_reason: Option<KillReason>) {
-    match (kill_reason, exit.stderr_tail.as_str()) {
+    let said = [Some(&*exit.stderr_tail), exit.fault.as_deref()].into_iter().flatten().filter(|text| !text.is_empty());
+    match (kill_reason, said.collect::<Vec<_>>().join("\n").as_str()) {
         (Some(KillReason::LimitExceeded(limit)), _) => {
             tracing::warn!(%limit, "the session's {exit}: it passed a limit while no call ran");
         }

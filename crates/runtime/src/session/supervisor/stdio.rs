@@ -1,7 +1,10 @@
 //! The standard output and error of a worker, which are always drained: to the call that runs, else to the session's subscribers and the log.
 
+use std::borrow::Cow;
+
 use parking_lot::Mutex;
 
+use crate::session::crash_report::CrashReportFilter;
 use crate::session::output::UnattributedOutputLog;
 use crate::session::shared::{Link, SessionInner};
 use crate::session::state::state::SessionState;
@@ -16,12 +19,13 @@ pub(crate) struct StdioPump {
     stdout: OutputPipe,
     stderr: OutputPipe,
     tail: Mutex<LastWords>,
+    reports: Mutex<CrashReportFilter>,
     unattributed: Mutex<UnattributedOutputLog>,
 }
 
 impl StdioPump {
     pub(crate) fn new(stdout: OutputPipe, stderr: OutputPipe) -> StdioPump {
-        StdioPump { stdout, stderr, tail: Mutex::default(), unattributed: Mutex::default() }
+        StdioPump { stdout, stderr, tail: Mutex::default(), reports: Mutex::default(), unattributed: Mutex::default() }
     }
 
     /// Drains pending output into the running call, or into the log when idle. Returns true when there is more.
@@ -59,9 +63,12 @@ impl StdioPump {
 
     /// Gives output to its call; to the session's subscribers and the log where that has ended or there is none.
     fn record(&self, state: &mut SessionState, call: Option<WireId>, stderr: bool, bytes: &[u8], session: &str) {
+        let mut passed = Cow::Borrowed(bytes);
         if stderr {
             self.tail.lock().push(bytes);
+            passed = self.reports.lock().pass(bytes);
         }
+        let bytes = &*passed;
         if !state.record_output(call, stderr, bytes) {
             self.unattributed.lock().log(session, stderr, bytes);
         }
