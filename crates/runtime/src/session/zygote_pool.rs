@@ -63,7 +63,7 @@ impl ZygoteSlot {
     /// Ends it, with what is left of its workers; returns when its process is gone.
     async fn end(&self) {
         if let Some(zygote) = self.current.lock().await.take() {
-            let _ = tokio::time::timeout(EXIT_TIMEOUT, zygote.end()).await;
+            zygote.end(EXIT_TIMEOUT).await;
         }
     }
 

@@ -52,7 +52,7 @@ pub(crate) async fn run_worker(inner: &Arc<SessionInner>, ready: ReadyWorker) ->
 
 async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit {
     let (worker, stdio, page) = (ready.worker.clone(), ready.stdio.clone(), ready.page.clone());
-    let _zygote = ready.zygote.clone(); // another may have taken its place
+    let zygote = ready.zygote.clone(); // another may have taken its place
     let group = OwnGroup::of(worker.pid());
     apply_kernel_limits(worker.pid(), &inner.config.limits).await;
     let (requests, host) = (Arc::new(WriteQueue::default()), Arc::new(WriteQueue::default()));
@@ -75,6 +75,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
         }
     }
     stop_tasks(inner, &worker, &stdio, &mut tasks).await;
+    zygote.resume();
     let death = timeout(EXIT_REPORT_TIMEOUT, death).await.ok().and_then(Result::ok);
     worker.kill_orphans(death.is_some());
     report_exit(inner, &worker, (death, group), &stdio)
