@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::auth::{PeerUid, peer_uid};
+use crate::web::unreadable_head::explained;
 
 /// How often to look whether a client that sends nothing more is gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -28,6 +29,8 @@ pub(crate) struct HalfClosing {
     under_way: Weak<()>,
     /// Once the client sends nothing more.
     looks: Option<Interval>,
+    /// What is to be written in place of an answer of hyper's own.
+    answer: Vec<u8>,
 }
 
 /// Counts the requests of a connection that are under way: each holds a clone until its response has been sent.
@@ -70,7 +73,19 @@ impl HalfClosing {
         (local, remote): (SocketAddr, SocketAddr),
         under_way: &UnderWay,
     ) -> HalfClosing {
-        HalfClosing { stream, local, remote, under_way: Arc::downgrade(&under_way.0), looks: None }
+        HalfClosing { stream, local, remote, under_way: Arc::downgrade(&under_way.0), looks: None, answer: Vec::new() }
+    }
+
+    /// Writes what is to be written in place of an answer of hyper's own; hyper flushes and ends the connection then.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.answer.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.answer))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.answer.drain(..written);
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn is_idle(&self) -> bool {
@@ -107,6 +122,10 @@ impl AsyncRead for HalfClosing {
 
 impl AsyncWrite for HalfClosing {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(answer) = explained(bytes) {
+            self.answer = answer;
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -115,6 +134,12 @@ impl AsyncWrite for HalfClosing {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = pieces
+            && let Some(answer) = explained(only)
+        {
+            self.answer = answer;
+            return Poll::Ready(Ok(only.len()));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
     }
 
@@ -123,10 +148,12 @@ impl AsyncWrite for HalfClosing {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_answer(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_answer(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

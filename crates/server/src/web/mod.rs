@@ -10,3 +10,4 @@ pub(crate) mod half_closed;
 pub(crate) mod panic;
 pub(crate) mod response;
 pub(crate) mod text;
+mod unreadable_head;
