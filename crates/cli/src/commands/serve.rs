@@ -16,6 +16,7 @@ use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::server::report::announce;
+use crate::hidden_variables::hide;
 use crate::server::settings::{DEFAULT_DRAIN, ServerArgs, ServerSettings};
 use crate::signals;
 
@@ -37,6 +38,8 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     // First of all, while there is only one thread.
     let mut inherited = ActivatedSockets::from_env()?;
+    // SAFETY: there is only one.
+    unsafe { hide(&args.settings.args.hide_env) };
     // In the foreground it may have been started with `nohup`.
     let keep: &[i32] = if inherited.ready.is_awaited() { &[] } else { &[SIGHUP] };
     signals::set_anew(keep);

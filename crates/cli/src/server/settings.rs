@@ -62,6 +62,9 @@ pub(crate) struct ServerArgs {
     /// Import modules from this folder too, before the environment's; repeatable
     #[arg(long, value_name = "DIR", value_parser = import_folder, help_heading = "Python")]
     pub(crate) python_path: Vec<PathBuf>,
+    /// A variable that sessions and tools do not get; those with the server's tokens never are passed on; repeatable
+    #[arg(long, value_name = "NAME", value_parser = variable_name, help_heading = "Python")]
+    pub(crate) hide_env: Vec<String>,
     /// Another name that the `Host` header may have; repeatable
     #[arg(long, value_name = "NAME", help_heading = "Who may come in")]
     pub(crate) allow_host: Vec<String>,
@@ -105,6 +108,7 @@ impl ServerSettings {
         allow_host.iter().for_each(|name| say("allow-host", name));
         allow_origin.iter().for_each(|origin| say("allow-origin", origin));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
+        args.hide_env.iter().for_each(|name| say("hide-env", name));
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
         arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
         arguments
@@ -151,6 +155,14 @@ fn import_folder(text: &str) -> Result<PathBuf, String> {
 pub(crate) fn stop_grace(record: &ServerRecord) -> Duration {
     const WHILE: Duration = Duration::from_secs(5);
     let settings = ServerSettings::from_arguments(&record.arguments).ok();
+/// The name of a variable.
+fn variable_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('=') {
+        return Err(format!("{} is no name of a variable", quoted(text)));
+    }
+    Ok(text.to_owned())
+}
+
     settings.and_then(|settings| settings.args.drain).unwrap_or(DEFAULT_DRAIN).saturating_add(WHILE)
 }
 
@@ -173,6 +185,7 @@ mod tests {
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,
                 max_body: Some(1000),
+                hide_env: vec!["HF_TOKEN".into()],
                 max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
                 workers: Some(3),
