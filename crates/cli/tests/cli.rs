@@ -19,6 +19,8 @@ mod cli {
     mod eval;
     mod first_process;
     mod identity;
+    mod forged_answers;
+    mod hidden_variables;
     mod index;
     mod inherited_signals;
     mod install_options;

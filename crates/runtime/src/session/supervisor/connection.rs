@@ -133,7 +133,7 @@ fn report_exit(
     let (kill_reason, closing) = inner.read(|state, _| (state.stats().kill_reason, state.lifecycle().is_closing()));
     let exit = describe_exit(worker.pid(), death, stdio.last_words(), group.as_ref(), kill_reason.is_some());
     // What exceeds a limit while nothing runs will do so again as soon as it is replaced.
-    let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_)));
+    let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_) | KillReason::BrokeLink));
     let is_unexpected = by_itself && !closing;
     log_exit(&exit, is_unexpected, kill_reason);
     inner.link_down(&exit);
