@@ -4,6 +4,7 @@
 mod support;
 
 mod cli {
+    mod bodies;
     mod bundles;
     mod certificates;
     mod completions;

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::{AccessConfig, AccessPolicy, Token, TokenError};
+use crate::body_budget::BodyBudget;
 use crate::launch::{
     ActivatedSockets, Endpoint, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record,
     write_record,
@@ -55,6 +56,8 @@ pub struct ServeOptions {
     pub capacity: Capacity,
     /// Which requests are authorized.
     pub access: AccessConfig,
+    /// How much memory the bodies of all requests may take together.
+    pub max_bodies_bytes: u64,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
     /// The arguments that start such a server again.
@@ -119,6 +122,8 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     serving.spawn(http::serve(listeners, server.clone(), stopping));
     let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
+    let bodies = server.bodies.clone();
+    tokio::spawn(async move { bodies.trim().await });
     tracing::info!("ready");
     ready.ready(&record);
     let orphaned = tokio::select! {
@@ -207,8 +212,11 @@ async fn start(
         temporary: options.stop_at_end_of_input,
     })?;
     write_record(&options.home, &record)?;
-    let server =
-        ServerContext { sessions: Arc::new(sessions), access: AccessPolicy::new(options.access.clone(), token) };
+    let server = ServerContext {
+        sessions: Arc::new(sessions),
+        access: AccessPolicy::new(options.access.clone(), token),
+        bodies: BodyBudget::new(options.max_bodies_bytes),
+    };
     Ok((Arc::new(server), pipe, record))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use beep_python_runtime::session::SessionManager;
 
 use crate::auth::AccessPolicy;
+use crate::body_budget::BodyBudget;
 
 /// The context in which each backend of a server handles requests.
 #[derive(Debug)]
@@ -13,4 +14,6 @@ pub struct ServerContext {
     pub sessions: Arc<SessionManager>,
     /// Who may send requests.
     pub access: AccessPolicy,
+    /// The memory that the bodies of requests may take.
+    pub bodies: Arc<BodyBudget>,
 }

@@ -77,6 +77,9 @@ pub(crate) struct ServerArgs {
     /// Maximum size of a request body [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
+    /// Memory for the bodies of all requests together [default: 512M]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
+    pub(crate) max_bodies: Option<u64>,
     /// Maximum size of the data of a request (arrays, tables, files) [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_data: Option<u64>,
@@ -105,10 +108,11 @@ impl ServerSettings {
         drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
         preload.iter().for_each(|module| say("preload", module));
         args.python_path.iter().for_each(|folder| say("python-path", &folder.display().to_string()));
+        args.hide_env.iter().for_each(|name| say("hide-env", name));
         allow_host.iter().for_each(|name| say("allow-host", name));
         allow_origin.iter().for_each(|origin| say("allow-origin", origin));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
-        args.hide_env.iter().for_each(|name| say("hide-env", name));
+        args.max_bodies.iter().for_each(|bytes| say("max-bodies", &bytes.to_string()));
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
         arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
         arguments
@@ -151,10 +155,6 @@ fn import_folder(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// How long a server may take to stop: the time that it grants its calls, and a while to end.
-pub(crate) fn stop_grace(record: &ServerRecord) -> Duration {
-    const WHILE: Duration = Duration::from_secs(5);
-    let settings = ServerSettings::from_arguments(&record.arguments).ok();
 /// The name of a variable.
 fn variable_name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains('=') {
@@ -163,6 +163,10 @@ fn variable_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// How long a server may take to stop: the time that it grants its calls, and a while to end.
+pub(crate) fn stop_grace(record: &ServerRecord) -> Duration {
+    const WHILE: Duration = Duration::from_secs(5);
+    let settings = ServerSettings::from_arguments(&record.arguments).ok();
     settings.and_then(|settings| settings.args.drain).unwrap_or(DEFAULT_DRAIN).saturating_add(WHILE)
 }
 
@@ -181,11 +185,12 @@ mod tests {
                 drain: Some(Duration::from_secs(9)),
                 preload: vec!["json".into(), "decimal".into()],
                 python_path: vec!["/a b".into(), "/c".into()],
+                hide_env: vec!["HF_TOKEN".into()],
                 allow_host: vec!["a.example".into(), "b.example:80".into()],
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,
                 max_body: Some(1000),
-                hide_env: vec!["HF_TOKEN".into()],
+                max_bodies: Some(3000),
                 max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
                 workers: Some(3),

@@ -153,7 +153,7 @@ async fn authorize_and_route(
         Ok(encoding) => encoding,
         Err(problem) => return whole(response::problem(&problem)),
     };
-    let read = read_coded_body(body, method, coding, server.access.max_body_bytes()).await;
+    let read = read_coded_body(body, method, coding, server.access.max_body_bytes(), &server.bodies).await;
     let body = match read.and_then(|body| encoding.decode(body)) {
         Ok(body) => body,
         Err(problem) => return whole(response::problem(&problem)),

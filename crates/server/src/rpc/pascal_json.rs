@@ -60,7 +60,8 @@ pub(super) async fn respond(
         Ok(encoding) => encoding,
         Err(failed) => return whole(problem(&failed)),
     };
-    let read = read_coded_body(body.begin(), &parts.method, coding, server.access.max_body_bytes()).await;
+    let read =
+        read_coded_body(body.begin(), &parts.method, coding, server.access.max_body_bytes(), &server.bodies).await;
     let read = match read.and_then(|read| encoding.decode(read)) {
         Ok(read) => read,
         Err(failed) => return whole(problem(&failed)),

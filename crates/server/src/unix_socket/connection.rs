@@ -47,6 +47,7 @@ pub(super) async fn run(stream: UnixStream, server: Arc<ServerContext>, stop: wa
     let longest = usize::try_from(server.access.max_body_bytes()).unwrap_or(usize::MAX);
     let (gone, client_gone) = watch::channel(false);
     let client = Client::new(client_gone);
+    let lines = LineDecoder::new(longest, server.bodies.clone());
     let (shared, caller) = (server.clone(), client.clone());
     let connection = Connection {
         server,
@@ -58,7 +59,7 @@ pub(super) async fn run(stream: UnixStream, server: Arc<ServerContext>, stop: wa
             let response = or_problem(respond(shared.clone(), caller.clone(), request));
             Box::pin(response.map(|response| response.unwrap_or_else(|panic| Response::error(id, &panic))))
         },
-        lines: LineDecoder::new(longest),
+        lines,
         buffer: Vec::new(),
         descriptors: Descriptors::default(),
         receiving: None,
@@ -315,7 +316,10 @@ where
             Some(receiving) if self.lines.rest().is_empty() => receiving.take(&self.buffer[..bytes]),
             _ => 0,
         };
-        self.lines.push(&self.buffer[taken..bytes]);
+        if let Err(full) = self.lines.push(&self.buffer[taken..bytes]) {
+            let detail = format!("{}; the connection ends", full.detail);
+            self.last_words = Some(Problem::new(full.code, detail));
+        }
         Ok(())
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerOptions};
-use beep_python_server::ServerContext;
 use beep_python_server::auth::{AccessConfig, AccessPolicy, Token};
+use beep_python_server::{BodyBudget, ServerContext};
 use tokio::sync::watch;
 
 /// A running host; stopped and waited for when dropped.
@@ -114,8 +114,9 @@ impl Running {
                 let sessions = Arc::new(sessions);
                 let lingering = sessions.clone();
                 tokio::spawn(async move { lingering.spin().await });
-                let host =
-                    Arc::new(ServerContext { sessions: sessions.clone(), access: AccessPolicy::new(config, token) });
+                let access = AccessPolicy::new(config, token);
+                let bodies = BodyBudget::new(BodyBudget::DEFAULT_BYTES);
+                let host = Arc::new(ServerContext { sessions: sessions.clone(), access, bodies });
                 let mut stopped = stopping.clone();
                 let serving = tokio::spawn(serve(host, stopping));
                 let _ = stopped.wait_for(|stop| *stop).await;
