@@ -19,9 +19,9 @@ mod cli {
     mod errors;
     mod eval;
     mod first_process;
-    mod identity;
     mod forged_answers;
     mod hidden_variables;
+    mod identity;
     mod index;
     mod inherited_signals;
     mod install_options;
@@ -33,6 +33,7 @@ mod cli {
     mod messages;
     mod packages;
     mod preload;
+    mod probes;
     mod project;
     mod prompt;
     mod providers;

@@ -160,6 +160,7 @@ async fn authorize_and_route(
     };
     let responded = match (route, route.host_operation(method)) {
         (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
+        (Route::Probe(probe), _) => Ok(whole(probe.answer(&server.sessions))),
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
         (_, Some(what)) => execute_host_operation(&server.sessions, what, Route::session_id(path), &body)

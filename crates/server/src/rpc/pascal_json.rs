@@ -26,6 +26,7 @@ use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::call_options;
 use crate::web::content_coding::ContentCoding;
 use crate::web::event_body::{Framing, named, put_line};
+use crate::web::probe::Probe;
 use crate::web::response::{self, method_not_allowed, problem};
 use crate::web::text::TextEncoding;
 
@@ -43,6 +44,12 @@ pub(super) async fn respond(
             Method::GET => execute_host_operation(&server.sessions, HostOperation::Health, None, b"")
                 .await
                 .map_or_else(|failed| problem(&failed), response::json),
+            _ => method_not_allowed(&[Method::GET]),
+        });
+    }
+    if let Some(probe) = Probe::find(path) {
+        return whole(match parts.method {
+            Method::GET => probe.answer(&server.sessions),
             _ => method_not_allowed(&[Method::GET]),
         });
     }

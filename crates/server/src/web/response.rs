@@ -10,7 +10,7 @@ use crate::web::content_coding;
 use crate::web::event_body::Framing;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const FLOATS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
 const SERVER_SENT: HeaderValue = HeaderValue::from_static("text/event-stream");
