@@ -6,6 +6,7 @@ use beep_python_protocol::grpc::FILE_DESCRIPTOR_SET;
 use beep_python_runtime::session::SessionManager;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::Mutex;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic_health::ServingStatus;
@@ -21,6 +22,8 @@ const SERVICES: [&str; 5] = ["", "PythonService", "EventService", "SessionServic
 pub(super) struct HealthReflection {
     services: Vec<(String, Service)>,
     reporter: HealthReporter,
+    /// What was told last: those that watch hear of changes only.
+    told_ready: Mutex<bool>,
 }
 
 impl HealthReflection {
@@ -34,7 +37,7 @@ impl HealthReflection {
         let mut services = vec![named(health)];
         services.extend(described().build_v1().map(named));
         services.extend(described().build_v1alpha().map(named));
-        let standard = HealthReflection { services, reporter };
+        let standard = HealthReflection { services, reporter, told_ready: Mutex::new(true) };
         standard.report(ServingStatus::Serving).await;
         standard
     }
@@ -56,7 +59,11 @@ impl HealthReflection {
     }
 
     async fn tell(&self, ready: bool) {
-        self.report(if ready { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        let mut told = self.told_ready.lock().await;
+        if *told != ready {
+            self.report(if ready { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+            *told = ready;
+        }
     }
 
     async fn report(&self, status: ServingStatus) {
