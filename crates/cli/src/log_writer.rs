@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 
+use beep_python_runtime::platform::note_lost_log_events;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -77,6 +78,7 @@ impl<W: Write + AsFd> Write for LogWriter<W> {
             Ok(()) => *state = State::NEW,
             Err(_) => state.lost += 1,
         }
+        note_lost_log_events(state.lost);
         Ok(event.len())
     }
 

@@ -17,6 +17,7 @@ mod environment_variables;
 mod error;
 mod examples;
 mod exit_status;
+mod hidden_variables;
 mod hints;
 mod import_hint;
 mod init_process;

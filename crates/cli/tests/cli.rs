@@ -4,6 +4,7 @@
 mod support;
 
 mod cli {
+    mod bodies;
     mod bundles;
     mod certificates;
     mod completions;
@@ -18,6 +19,8 @@ mod cli {
     mod errors;
     mod eval;
     mod first_process;
+    mod forged_answers;
+    mod hidden_variables;
     mod identity;
     mod index;
     mod inherited_signals;
@@ -32,6 +35,7 @@ mod cli {
     mod packages;
     mod predecessor;
     mod preload;
+    mod probes;
     mod project;
     mod prompt;
     mod providers;

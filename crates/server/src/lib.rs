@@ -4,6 +4,7 @@
 
 mod accept;
 pub mod auth;
+mod body_budget;
 mod events;
 pub mod http;
 pub mod launch;
@@ -17,4 +18,5 @@ pub mod tls;
 pub mod unix_socket;
 mod web;
 
+pub use body_budget::BodyBudget;
 pub use server_context::ServerContext;

@@ -17,6 +17,7 @@ pub(crate) fn log_rejection(problem: &Problem) {
             | ErrorCode::MethodNotAllowed
             | ErrorCode::UnsupportedMediaType
             | ErrorCode::BodyTooLarge
+            | ErrorCode::Overloaded
             | ErrorCode::RequestTimeout
             | ErrorCode::Unauthorized
             | ErrorCode::ForbiddenHost

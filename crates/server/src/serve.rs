@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken, TokenError, TokenText};
+use crate::body_budget::BodyBudget;
 use crate::launch::{
     ActivatedSockets, Endpoint, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record,
     write_record,
@@ -60,6 +61,8 @@ pub struct ServeOptions {
     pub tls: Option<TlsFiles>,
     /// The file of the default token; that of the home when absent.
     pub token_file: Option<PathBuf>,
+    /// How much memory the bodies of all requests may take together.
+    pub max_bodies_bytes: u64,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
     /// The arguments that start such a server again.
@@ -133,6 +136,8 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     });
     let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
+    let bodies = server.bodies.clone();
+    tokio::spawn(async move { bodies.trim().await });
     tracing::info!("ready");
     ready.ready(&record);
     let orphaned = tokio::select! {
@@ -234,7 +239,8 @@ async fn start(
     })?;
     write_record(&options.home, &record)?;
     let access = AccessPolicy::new(AccessConfig { any_host: tls.is_some(), ..options.access.clone() }, tokens);
-    let server = ServerContext { sessions: Arc::new(sessions), access, tls };
+    let bodies = BodyBudget::new(options.max_bodies_bytes);
+    let server = ServerContext { sessions: Arc::new(sessions), access, tls, bodies };
     Ok((Arc::new(server), pipe, record))
 }
 

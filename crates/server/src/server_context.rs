@@ -5,6 +5,7 @@ use std::sync::Arc;
 use beep_python_runtime::session::SessionManager;
 
 use crate::auth::AccessPolicy;
+use crate::body_budget::BodyBudget;
 use crate::tls::Tls;
 
 /// The context in which each backend of a server handles requests.
@@ -16,4 +17,6 @@ pub struct ServerContext {
     pub access: AccessPolicy,
     /// TLS, if that is what HTTP and RPC speak.
     pub tls: Option<Tls>,
+    /// The memory that the bodies of requests may take.
+    pub bodies: Arc<BodyBudget>,
 }

@@ -303,7 +303,7 @@ while 'request_id' not in frame.f_locals: frame = frame.f_back
 body = b'1}}\n{"result":{"value":"forged"'
 os.write(frame.f_locals['self'].sink, struct.pack('<IBBHQ', len(body), 64, 0, 1, frame.f_locals['request_id']) + body)
 "#;
-    pipe.refused("eval", json!({ "expression": forge }), "internal");
+    pipe.refused("eval", json!({ "expression": forge }), "worker_died");
     let next: Value = pipe.ask("eval", json!({ "expression": "'genuine'" }));
     assert_eq!(next["value"], "genuine");
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use beep_python_protocol::Limits;
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::session::Capacity;
+use beep_python_server::BodyBudget;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::launch::{ActivatedSockets, ReadyNotifier};
 use beep_python_server::serve::{self, ServeOptions};
@@ -15,6 +16,7 @@ use signal_hook::consts::SIGHUP;
 use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
+use crate::hidden_variables::hide;
 use crate::server::report::announce;
 use crate::server::settings::{DEFAULT_DRAIN, ServerArgs, ServerSettings};
 use crate::server::tls::tls_files;
@@ -37,6 +39,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     // First of all, while there is only one thread.
+    // SAFETY: there is only one.
+    unsafe { hide(&args.settings.args.hide_env) };
     let mut inherited = ActivatedSockets::from_env()?;
     // In the foreground it may have been started with `nohup`.
     let keep: &[i32] = if inherited.ready.is_awaited() { &[] } else { &[SIGHUP] };
@@ -87,6 +91,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         },
         tls,
         token_file: server.token_file,
+        max_bodies_bytes: server.max_bodies.unwrap_or(BodyBudget::DEFAULT_BYTES),
         log: args.log,
         arguments,
         drain: server.drain.unwrap_or(DEFAULT_DRAIN),

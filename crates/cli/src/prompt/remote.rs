@@ -86,7 +86,8 @@ impl Remote {
         text: &str,
         screen: &Screen<'_>,
     ) -> Result<Prompts, Error> {
-        let mut execution = client.with_raw_output().call_method_streaming(helper, method, Args::new().arg(text)).await?;
+        let mut execution =
+            client.with_raw_output().call_method_streaming(helper, method, Args::new().arg(text)).await?;
         while let Some(shown) = execution.next().await {
             match shown {
                 ExecutionEvent::Stdout(text) => screen.output(&text, ""),

@@ -65,6 +65,9 @@ pub(crate) struct ServerArgs {
     /// Import modules from this folder too, before the environment's; repeatable
     #[arg(long, value_name = "DIR", value_parser = import_folder, help_heading = "Python")]
     pub(crate) python_path: Vec<PathBuf>,
+    /// A variable that sessions and tools do not get; those with the server's tokens never are passed on; repeatable
+    #[arg(long, value_name = "NAME", value_parser = variable_name, help_heading = "Python")]
+    pub(crate) hide_env: Vec<String>,
     /// Another name that the `Host` header may have; repeatable
     #[arg(long, value_name = "NAME", help_heading = "Who may come in")]
     pub(crate) allow_host: Vec<String>,
@@ -98,6 +101,9 @@ pub(crate) struct ServerArgs {
     /// Maximum size of a request body [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
+    /// Memory for the bodies of all requests together [default: 512M]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
+    pub(crate) max_bodies: Option<u64>,
     /// Maximum size of the data of a request (arrays, tables, files) [default: 4G]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_data: Option<u64>,
@@ -133,6 +139,7 @@ impl ServerSettings {
         drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
         preload.iter().for_each(|module| say("preload", module));
         args.python_path.iter().for_each(|folder| say("python-path", &folder.display().to_string()));
+        args.hide_env.iter().for_each(|name| say("hide-env", name));
         allow_host.iter().for_each(|name| say("allow-host", name));
         allow_origin.iter().for_each(|origin| say("allow-origin", origin));
         for (name, path) in
@@ -142,6 +149,7 @@ impl ServerSettings {
         }
         args.token_file.iter().for_each(|path| say("token-file", &path.display().to_string()));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
+        args.max_bodies.iter().for_each(|bytes| say("max-bodies", &bytes.to_string()));
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
         arguments.extend(args.insecure_remote.then(|| "--insecure-remote".to_owned()));
         arguments.extend(args.allow_paths.then(|| "--allow-paths".to_owned()));
@@ -193,6 +201,14 @@ fn import_folder(text: &str) -> Result<PathBuf, String> {
     Ok(path)
 }
 
+/// The name of a variable.
+fn variable_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains('=') {
+        return Err(format!("{} is no name of a variable", quoted(text)));
+    }
+    Ok(text.to_owned())
+}
+
 /// How long a server may take to stop: the time that it grants its calls, and a while to end.
 pub(crate) fn stop_grace(record: &ServerRecord) -> Duration {
     const WHILE: Duration = Duration::from_secs(5);
@@ -217,6 +233,7 @@ mod tests {
                 drain: Some(Duration::from_secs(9)),
                 preload: vec!["json".into(), "decimal".into()],
                 python_path: vec!["/a b".into(), "/c".into()],
+                hide_env: vec!["HF_TOKEN".into()],
                 allow_host: vec!["a.example".into(), "b.example:80".into()],
                 allow_origin: vec!["https://app.example".into()],
                 trust_loopback: true,
@@ -227,6 +244,7 @@ mod tests {
                 tls_self_signed: false,
                 require_token: false,
                 max_body: Some(1000),
+                max_bodies: Some(3000),
                 max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
                 workers: Some(3),

@@ -108,6 +108,17 @@ fn killed_server_takes_its_workers_along_and_status_explains() {
 }
 
 #[test]
+fn a_server_whose_zygote_is_stopped_stops_all_the_same() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let zygote = home.success(&["eval", "--session", "default", "import os; os.getppid()"]).trim().parse().unwrap();
+    signal(zygote, Signal::STOP);
+    let stopped = home.run(&["stop"]);
+    assert!(stopped.stdout.starts_with("Stopped the server"), "and was not killed: {stopped:?}");
+    home.wait_until_no_process_is_left();
+}
+
+#[test]
 fn records_of_another_boot_or_a_reused_pid_are_detected() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);

@@ -1,7 +1,8 @@
 //! Runs the program with a home in a temporary folder.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -124,6 +125,36 @@ impl Drop for TestHome {
             self.run(&["stop", "--all", "--grace", "0"]);
         }
     }
+}
+
+/// Asks a server on this port over HTTP/1.1; gives its whole answer.
+pub(crate) fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The same, with JSON to a server's first endpoint.
+pub(crate) fn post(server: &Value, path: &str, body: &Value) -> String {
+    let url = server["endpoints"][0]["url"].as_str().unwrap();
+    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// The body of such an answer.
+pub(crate) fn body_of(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 impl CommandOutput {

@@ -34,6 +34,8 @@ pub(crate) enum KillReason {
     CallUnresponsive,
     /// It was busy outside of any call and started none: a background thread or task holds it.
     WorkerStuck,
+    /// It sent what has no meaning on its link to the host.
+    BrokeLink,
     /// The session was closed.
     Closing,
     /// The session was restarted on request.
@@ -56,6 +58,7 @@ impl KillReason {
         match self {
             KillReason::CallUnresponsive => "it was killed to stop a call",
             KillReason::WorkerStuck => "it was killed, since it started no calls",
+            KillReason::BrokeLink => "it was killed, since it broke the rules of its link to the host",
             KillReason::Closing => "the session was closed",
             KillReason::Restarting => "the session was restarted",
             KillReason::LimitExceeded(_) => "it passed a limit",
@@ -180,6 +183,11 @@ pub(crate) fn worker_lost_error(death: &WorkerDeath, started: bool, kill_reason:
             ErrorCode::SessionRestarted,
             format!("the session's worker was killed, for the session was beyond its limit while no call ran ({code})"),
         ),
+        Some(KillReason::BrokeLink) => {
+            let why = "the session's worker was killed, since it broke the rules of its link to the host: code must not write to \
+                descriptors that it has not opened; its last words on standard error say which";
+            (ErrorCode::WorkerDied, why.to_owned())
+        }
         Some(KillReason::Closing) => {
             (ErrorCode::ShuttingDown, "the session was closed and its worker ended".to_owned())
         }

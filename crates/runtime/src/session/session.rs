@@ -319,6 +319,36 @@ impl Session {
         self.inner.read(|state, _| state.lifecycle().is_closing())
     }
 
+    /// Why it can serve no calls; nothing where it can. Where no worker could be started, another attempt begins.
+    pub(crate) fn not_ready(&self) -> Option<Problem> {
+        let why = self.inner.update(|state, _, effects| {
+            let why = match state.lifecycle().is_closing() {
+                true => Some(closing_error()),
+                false => state.failure().cloned(),
+            };
+            state.start_if_failed(effects);
+            why
+        });
+        why.or_else(|| {
+            let detail = format!("no worker could be started: {}", self.inner.zygote.not_ready()?);
+            Some(Problem::new(ErrorCode::WorkerUnavailable, detail))
+        })
+    }
+
+    /// Waits until it serves calls, or serves none, other than `ready` says. It stays as it is while another attempt to start a worker
+    /// is under way.
+    pub(crate) async fn readiness_after(&self, ready: bool) -> bool {
+        let differs = |lifecycle: &Lifecycle| match lifecycle {
+            Lifecycle::Running(_) => !ready,
+            Lifecycle::Failed(_) | Lifecycle::Closing(_) | Lifecycle::Closed => ready,
+            Lifecycle::Starting => false,
+        };
+        if self.inner.observe().wait_for(differs).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        !ready
+    }
+
     /// Whether its worker is gone for good.
     pub(crate) fn is_closed(&self) -> bool {
         self.inner.read(|state, _| matches!(state.lifecycle(), Lifecycle::Closed))

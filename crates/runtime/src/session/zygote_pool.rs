@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::environment::EnvironmentIdentity;
+use crate::platform::error_chain;
 use crate::worker::lifeline::Lifeline;
 use crate::worker::zygote::{Zygote, ZygoteConfig};
 use crate::worker::zygote_error::ZygoteError;
@@ -28,13 +29,15 @@ pub(crate) struct ZygoteSlot {
     lifeline: Arc<Lifeline>,
     current: tokio::sync::Mutex<Option<Arc<Zygote>>>,
     python_version: Mutex<Option<String>>,
+    /// Why none could be started at the last attempt, until one is.
+    failure: Mutex<Option<String>>,
 }
 
 impl ZygoteSlot {
     pub(crate) fn new(config: ZygoteConfig, lifeline: Arc<Lifeline>) -> ZygoteSlot {
-        let (current, python_version) = (tokio::sync::Mutex::default(), Mutex::default());
+        let (current, python_version, failure) = (tokio::sync::Mutex::default(), Mutex::default(), Mutex::default());
         let environment = EnvironmentIdentity::of(folder(&config.python));
-        ZygoteSlot { config, environment, lifeline, current, python_version }
+        ZygoteSlot { config, environment, lifeline, current, python_version, failure }
     }
 
     fn matches_disk(&self) -> bool {
@@ -46,10 +49,23 @@ impl ZygoteSlot {
         if let Some(zygote) = current.as_ref().filter(|zygote| !zygote.has_exited()) {
             return Ok(zygote.clone());
         }
-        let zygote = Arc::new(Zygote::start(&self.config, &self.lifeline).await?);
+        let started = Zygote::start(&self.config, &self.lifeline).await;
+        *self.failure.lock() = started.as_ref().err().map(|error| error_chain(error));
+        let zygote = Arc::new(started?);
         *self.python_version.lock() = Some(zygote.python_version().to_owned());
         *current = Some(zygote.clone());
         Ok(zygote)
+    }
+
+    /// Why no worker can be forked, as far as is known. Where the zygote is gone, another attempt to start one begins, whose outcome the
+    /// next question gets.
+    pub(crate) fn not_ready(self: &Arc<ZygoteSlot>) -> Option<String> {
+        let is_gone = |current: &Option<Arc<Zygote>>| current.as_ref().is_none_or(|zygote| zygote.has_exited());
+        if self.current.try_lock().is_ok_and(|current| is_gone(&current)) {
+            let slot = self.clone();
+            tokio::spawn(async move { drop(slot.get().await) });
+        }
+        self.failure.lock().clone()
     }
 
     /// Drops this zygote: the next session gets a new one.
@@ -63,7 +79,7 @@ impl ZygoteSlot {
     /// Ends it, with what is left of its workers; returns when its process is gone.
     async fn end(&self) {
         if let Some(zygote) = self.current.lock().await.take() {
-            let _ = tokio::time::timeout(EXIT_TIMEOUT, zygote.end()).await;
+            zygote.end(EXIT_TIMEOUT).await;
         }
     }
 

@@ -9,6 +9,7 @@
 //! | 8 | 8 | id of the request |
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, BufMut, BytesMut};
 
@@ -20,6 +21,12 @@ pub(crate) const HEADER_BYTES: usize = 16;
 pub(crate) const MAX_BODY: usize = 1 << 20;
 /// The largest message, of all its frames together.
 pub(crate) const MAX_MESSAGE: usize = 1 << 30;
+/// What messages may take of which more is to come, over all workers of this process.
+const MAX_PARTIAL: usize = MAX_MESSAGE;
+/// How many such messages one link may have. A worker has as many calls at once as it was sent ahead, and no more answers.
+const MAX_UNFINISHED: usize = 1024;
+/// What is kept for each part beside its bytes: code that writes to the link may send as many empty ones as it likes.
+const PART_COST: usize = 256;
 /// The version of the wire.
 pub(crate) const VERSION: u16 = 1;
 
@@ -116,6 +123,15 @@ pub(crate) enum FrameError {
         /// The length in the frame.
         length: usize,
     },
+    /// What is passed on as JSON is none.
+    #[error("the worker sent an answer that is not JSON")]
+    NotJson,
+    /// The host has no more memory for messages of which more is to come.
+    #[error(
+        "the worker sent a part of a message where those that wait for their rest are as many as they may: {MAX_UNFINISHED} of \
+         one worker, {MAX_PARTIAL} bytes of all"
+    )]
+    TooManyParts,
     /// A message over the limit.
     #[error("the worker sent a message of more than {limit} bytes")]
     MessageTooLong {
@@ -155,12 +171,29 @@ pub(crate) fn encode(out: &mut BytesMut, kind: u8, flags: u8, id: u64, body: &[u
     }
 }
 
+/// What the parts of messages that are not complete take, over all workers of this process.
+static PARTIAL: AtomicUsize = AtomicUsize::new(0);
+
+/// A message of which more is to come.
+#[derive(Debug, Default)]
+struct Partial {
+    body: Chunks,
+    /// What it takes, with what is kept for each part.
+    cost: usize,
+}
+
 /// Assembles messages from bytes as they arrive.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    partial: HashMap<u64, Chunks>,
+    partial: HashMap<u64, Partial>,
     held: usize,
     max_message: usize,
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        PARTIAL.fetch_sub(self.held, Ordering::Relaxed);
+    }
 }
 
 impl Default for Decoder {
@@ -198,16 +231,25 @@ impl Decoder {
             buffer.advance(HEADER_BYTES);
             let piece = buffer.split_to(length).freeze();
             if flags & flag::MORE != 0 {
-                self.held += length;
-                if self.held > self.max_message {
+                let cost = length + PART_COST;
+                if self.held + cost > self.max_message {
                     return Err(FrameError::MessageTooLong { limit: self.max_message });
                 }
-                self.partial.entry(id).or_default().push(piece);
+                let others = PARTIAL.fetch_add(cost, Ordering::Relaxed);
+                self.held += cost;
+                let is_one_too_many = self.partial.len() == MAX_UNFINISHED && !self.partial.contains_key(&id);
+                if others + cost > MAX_PARTIAL || is_one_too_many {
+                    return Err(FrameError::TooManyParts);
+                }
+                let partial = self.partial.entry(id).or_default();
+                partial.body.push(piece);
+                partial.cost += cost;
                 continue;
             }
             let body = match self.partial.remove(&id) {
-                Some(mut body) => {
-                    self.held -= body.len();
+                Some(Partial { mut body, cost }) => {
+                    self.held -= cost;
+                    PARTIAL.fetch_sub(cost, Ordering::Relaxed);
                     body.push(piece);
                     body
                 }

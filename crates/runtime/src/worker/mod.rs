@@ -30,4 +30,5 @@ pub(crate) mod worker;
 pub(crate) mod write_queue;
 pub(crate) mod zygote;
 pub(crate) mod zygote_error;
+mod zygote_message;
 pub(crate) mod zygote_variables;

@@ -12,18 +12,19 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use serde::Deserialize;
+use rustix::process::{Pid, Signal, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 
-use crate::platform::{set_signals_anew, spawn_blocking};
+use crate::platform::{open_pidfd, set_signals_anew, spawn_blocking};
 use crate::worker::async_fd::register;
 use crate::worker::control_socket::{DESCRIPTORS, receive, send};
 use crate::worker::lifeline::Lifeline;
 use crate::worker::package::{BOOT, PackageError, unpack};
 use crate::worker::zygote_error::ZygoteError;
+use crate::worker::zygote_message::{ZygoteHello, ZygoteMessage};
 use crate::worker::zygote_variables::set_variables;
 
 /// It is ignored under `nohup`, and stays so.
@@ -88,6 +89,8 @@ pub(super) struct Forked {
 pub(crate) struct Zygote {
     shared: Arc<Shared>,
     pid: u32,
+    /// None where the system has no more descriptors.
+    pidfd: Option<OwnedFd>,
     python: String,
     /// The folder of the Python side.
     package: PathBuf,
@@ -115,27 +118,6 @@ struct State {
     alive: HashMap<i32, oneshot::Sender<Death>>,
 }
 
-/// The first message of a zygote.
-#[derive(Debug, Deserialize)]
-struct ZygoteHello {
-    /// The version of its Python.
-    python: String,
-    /// Modules that could not be preloaded, and why.
-    failures: HashMap<String, String>,
-    /// Why workers are spawned, not forked, if they are.
-    fork_unsafe: Option<String>,
-}
-
-/// A later message of a zygote.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ZygoteMessage {
-    Forked { fork: u64, pid: i32 },
-    Failed { fork: u64, error: String },
-    Changed { fork: u64, changed: String },
-    Died { died: i32, status: i32, maxrss: u64 },
-}
-
 impl Zygote {
     /// Starts the interpreter; returns once it is ready to fork.
     pub(crate) async fn start(config: &ZygoteConfig, lifeline: &Lifeline) -> Result<Zygote, ZygoteError> {
@@ -148,7 +130,7 @@ impl Zygote {
         let (stderr_read, stderr_write) = io::pipe().map_err(channel("creating a pipe for its errors"))?;
         let mut child = spawn(config, theirs, lifeline.read_end(), stderr_write)
             .map_err(|source| ZygoteError::Spawn { python: config.python.clone(), source })?;
-        let pid = child.id();
+        let (pid, pidfd) = (child.id(), open_pidfd(Pid::from_child(&child)).ok());
         tracing::debug!(zygote = pid, python = %config.python.display(), "starting a zygote");
         let stderr = Arc::new(Mutex::new(Vec::new()));
         let stderr_read = pipe::Receiver::from_owned_fd(stderr_read.into()).map_err(channel("reading its errors"))?;
@@ -188,6 +170,7 @@ impl Zygote {
         Ok(Zygote {
             shared,
             pid,
+            pidfd,
             python: hello.python,
             package: config.package.clone(),
             spawns: hello.fork_unsafe.is_some(),
@@ -211,10 +194,26 @@ impl Zygote {
         self.shared.state.lock().exited
     }
 
-    /// Ends it with all its workers; returns once its process has ended.
-    pub(crate) async fn end(&self) {
+    /// Ends it with all its workers; returns once its process has ended. It is killed where that takes longer than `within`.
+    pub(crate) async fn end(&self, within: Duration) {
         self.request_end();
-        let _ = self.running.clone().changed().await;
+        self.resume();
+        let mut running = self.running.clone();
+        if tokio::time::timeout(within, running.changed()).await.is_err() {
+            self.send_signal(Signal::KILL);
+            let _ = tokio::time::timeout(within, running.changed()).await;
+        }
+    }
+
+    /// Lets it go on if it was stopped, as by SIGSTOP: it has to tell how its workers end.
+    pub(crate) fn resume(&self) {
+        self.send_signal(Signal::CONT);
+    }
+
+    fn send_signal(&self, signal: Signal) {
+        if let Some(pidfd) = &self.pidfd {
+            let _ = pidfd_send_signal(pidfd, signal); // it may have ended
+        }
     }
 
     /// Closes the socket, which the zygote takes for the end of its host: it kills its workers and exits.

@@ -155,13 +155,14 @@ async fn authorize_and_route(
         Ok(encoding) => encoding,
         Err(problem) => return whole(response::problem(&problem)),
     };
-    let read = read_coded_body(body, method, coding, server.access.max_body_bytes()).await;
+    let read = read_coded_body(body, method, coding, server.access.max_body_bytes(), &server.bodies).await;
     let body = match read.and_then(|body| encoding.decode(body)) {
         Ok(body) => body,
         Err(problem) => return whole(response::problem(&problem)),
     };
     let responded = match (route, route.host_operation(method)) {
         (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
+        (Route::Probe(probe), _) => Ok(whole(probe.answer(&server.sessions))),
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
         (_, Some(what)) => match permissions.check(what, &body) {

@@ -3,6 +3,8 @@
 use beep_python_protocol::{HostOperation, Operation};
 use http::Method;
 
+use crate::web::probe::Probe;
+
 /// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -10,6 +12,8 @@ pub enum Route {
     Operation(Operation),
     /// The health of the server.
     Health,
+    /// Whether the server lives, or is ready.
+    Probe(Probe),
     /// Cancel calls.
     Cancel,
     /// Create a session, or list them.
@@ -48,6 +52,8 @@ impl Route {
         let operations = Operation::ALL.map(|operation| (operation.http_path(), Route::Operation(operation)));
         let others = [
             ("/health", Route::Health),
+            ("/livez", Route::Probe(Probe::Live)),
+            ("/readyz", Route::Probe(Probe::Ready)),
             ("/api/cancel", Route::Cancel),
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
@@ -92,7 +98,10 @@ impl Route {
                 Some((_, "events")) => Some(Route::SessionEvents),
                 Some((_, "handles")) => Some(Route::Handles),
                 Some(_) => None,
-                None => Operation::from_http_path(path).map(Route::Operation),
+                None => {
+                    let operation = Operation::from_http_path(path).map(Route::Operation);
+                    operation.or_else(|| Probe::find(path).map(Route::Probe))
+                }
             },
         }
     }
@@ -100,9 +109,12 @@ impl Route {
     /// The methods of the route.
     pub fn methods(self) -> &'static [Method] {
         match self {
-            Route::Health | Route::VenvList | Route::InspectSession | Route::SessionEvents | Route::Handles => {
-                &[Method::GET]
-            }
+            Route::Health
+            | Route::Probe(_)
+            | Route::VenvList
+            | Route::InspectSession
+            | Route::SessionEvents
+            | Route::Handles => &[Method::GET],
             Route::Sessions => &[Method::GET, Method::POST],
             Route::Session => &[Method::GET, Method::DELETE],
             Route::Cancel
@@ -117,10 +129,10 @@ impl Route {
         }
     }
 
-    /// The operation of the host for a method; `None` for operations of a session.
+    /// The operation of the host for a method; `None` for operations of a session and for probes.
     pub fn host_operation(self, method: &Method) -> Option<HostOperation> {
         Some(match self {
-            Route::Operation(_) => return None,
+            Route::Operation(_) | Route::Probe(_) => return None,
             Route::Health => HostOperation::Health,
             Route::Cancel => HostOperation::Cancel,
             Route::Sessions if method == Method::POST => HostOperation::CreateSession,

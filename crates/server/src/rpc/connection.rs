@@ -48,10 +48,13 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let standard = Arc::new(HealthReflection::new().await);
+    let (telling, sessions) = (standard.clone(), server.sessions.clone());
+    let telling = tokio::spawn(async move { telling.follow(&sessions).await });
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
     let stopping = stop.clone();
     let serve = move |stream| serve_connection(stream, server.clone(), standard.clone(), stopping.clone());
     serve_all(listeners, stop, serve).await;
+    telling.abort();
     Ok(())
 }
 
@@ -184,6 +187,7 @@ async fn authorize_and_route(
         }
         Media::Grpc => match standard.find(parts.uri.path()) {
             Some(service) => {
+                standard.refresh(parts.uri.path(), &server.sessions).await;
                 service(Request::from_parts(parts.clone(), body.take())).await.map(|stream| RpcBody::Standard {
                     stream,
                     stopping: Box::pin(async move { shutdown_requested(&mut { stopping }).await }),

@@ -1,6 +1,7 @@
 //! Large data over gRPC: a message that says what they are, then their bytes in chunks.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_memory::MemoryWriter;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tracing::Instrument;
 
+use crate::body_budget::{BodyBudget, HeldBytes};
 use crate::rpc::descriptor::{read, written};
 use crate::rpc::events::Messages;
 use crate::rpc::request::{json_body, unreadable};
@@ -128,7 +130,8 @@ pub(super) async fn put(
     let failed =
         |error: &dyn std::fmt::Display| Problem::new(ErrorCode::Internal, format!("the data cannot be kept: {error}"));
     let limit = server.access.max_data_bytes();
-    let mut requests = Requests { body, headers, read: BytesMut::new(), longest: server.access.max_body_bytes() };
+    let (longest, budget) = (server.access.max_body_bytes(), server.bodies.clone());
+    let mut requests = Requests { body, headers, read: BytesMut::new(), held: budget.hold(), longest, budget };
     let Some(m::PutRequest { part: Some(m::put_request::Part::Data(described)), name }) = requests.next().await? else {
         return Err(invalid("the first message must say what the data are: its field 'data' is missing"));
     };
@@ -201,7 +204,10 @@ struct Requests<'a> {
     body: Incoming,
     headers: &'a HeaderMap,
     read: BytesMut,
+    /// The place of the message that comes.
+    held: HeldBytes,
     longest: u64,
+    budget: Arc<BodyBudget>,
 }
 
 impl Requests<'_> {
@@ -219,7 +225,10 @@ impl Requests<'_> {
                 let whole = FRAME_HEAD_BYTES + length as usize;
                 if self.read.len() >= whole {
                     let frame = self.read.split_to(whole).freeze();
-                    let frame = compression::inflate(frame, self.headers, self.longest).await?;
+                    let frame = compression::inflate(frame, self.headers, self.longest, self.budget.hold()).await?;
+                    // The message is copied as it is decoded, and written away before the next one.
+                    self.held = self.budget.hold();
+                    self.held.grow(self.read.len())?;
                     let message = unframe(&frame).map_err(|error| unreadable(&error))?;
                     let read = m::PutRequest::decode(message);
                     return read.map(Some).map_err(|error| unreadable(&error.into()));
@@ -227,7 +236,11 @@ impl Requests<'_> {
                 self.read.reserve(whole - self.read.len());
             }
             match tokio::time::timeout(PIECE_TIMEOUT, self.body.frame()).await {
-                Ok(Some(Ok(frame))) => self.read.extend_from_slice(&frame.into_data().unwrap_or_default()),
+                Ok(Some(Ok(frame))) => {
+                    let piece = frame.into_data().unwrap_or_default();
+                    self.held.grow(piece.len())?;
+                    self.read.extend_from_slice(&piece);
+                }
                 Ok(Some(Err(error))) => {
                     return Err(Problem::new(ErrorCode::InvalidRequest, format!("the data did not arrive: {error}")));
                 }

@@ -76,8 +76,8 @@ async fn execute(
         return Ok(Outcome::Message(Chunks::one(kept)));
     }
     let longest = server.access.max_body_bytes();
-    let read = read_body(&mut body, &parts.method, longest).await?;
-    let read = compression::inflate(read, &parts.headers, longest).await?;
+    let read = read_body(&mut body, &parts.method, longest, &server.bodies).await?;
+    let read = compression::inflate(read, &parts.headers, longest, server.bodies.hold()).await?;
     let (mut request, body) = (ReadRequest::new(parts.version, body), read);
     match rpc {
         Rpc::Session(Operation::Fetch) => data::fetch(server, &options, &mut request, &body).await.map(Outcome::Data),

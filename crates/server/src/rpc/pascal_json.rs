@@ -27,6 +27,7 @@ use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::call_options;
 use crate::web::content_coding::ContentCoding;
 use crate::web::event_body::{Framing, named, put_line};
+use crate::web::probe::Probe;
 use crate::web::response::{self, method_not_allowed, problem};
 use crate::web::text::TextEncoding;
 
@@ -48,6 +49,12 @@ pub(super) async fn respond(
             _ => method_not_allowed(&[Method::GET]),
         });
     }
+    if let Some(probe) = Probe::find(path) {
+        return whole(match parts.method {
+            Method::GET => probe.answer(&server.sessions),
+            _ => method_not_allowed(&[Method::GET]),
+        });
+    }
     let Some(rpc) = Rpc::find_json(path) else {
         return whole(problem(&Problem::new(ErrorCode::UnknownOperation, format!("there is no route {path}"))));
     };
@@ -62,7 +69,8 @@ pub(super) async fn respond(
         Ok(encoding) => encoding,
         Err(failed) => return whole(problem(&failed)),
     };
-    let read = read_coded_body(body.begin(), &parts.method, coding, server.access.max_body_bytes()).await;
+    let read =
+        read_coded_body(body.begin(), &parts.method, coding, server.access.max_body_bytes(), &server.bodies).await;
     let read = match read.and_then(|read| encoding.decode(read)) {
         Ok(read) => read,
         Err(failed) => return whole(problem(&failed)),

@@ -50,6 +50,7 @@ pub(super) async fn run(
     let longest = usize::try_from(server.access.max_body_bytes()).unwrap_or(usize::MAX);
     let (gone, client_gone) = watch::channel(false);
     let client = Client::new(client_gone);
+    let lines = LineDecoder::new(longest, server.bodies.clone());
     let (shared, caller) = (server.clone(), client.clone());
     let connection = Connection {
         permissions: server.access.pipe_permissions(),
@@ -62,7 +63,7 @@ pub(super) async fn run(
             let responding = respond(shared.clone(), caller.clone(), request);
             Box::pin(or_answer(responding, |panic| Response::error(id, &panic)))
         },
-        lines: LineDecoder::new(longest),
+        lines,
         buffer: Vec::new(),
         descriptors: Descriptors::default(),
         receiving: None,
@@ -350,7 +351,10 @@ where
             Some(receiving) if self.lines.rest().is_empty() => receiving.take(&self.buffer[..bytes]),
             _ => 0,
         };
-        self.lines.push(&self.buffer[taken..bytes]);
+        if let Err(full) = self.lines.push(&self.buffer[taken..bytes]) {
+            let detail = format!("{}; the connection ends", full.detail);
+            self.last_words = Some(Problem::new(full.code, detail));
+        }
         Ok(())
     }
 

@@ -1,9 +1,13 @@
 //! Cutting what arrives into lines.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use beep_python_protocol::Problem;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::time::Instant;
+
+use crate::body_budget::{BodyBudget, HeldBytes};
 
 const MARK: &[u8] = b"\xef\xbb\xbf";
 /// A buffer that grew larger than this for a long line is freed.
@@ -21,6 +25,9 @@ pub(super) struct LineDecoder {
     begun: bool,
     since: Option<Instant>,
     longest: usize,
+    budget: Arc<BodyBudget>,
+    /// The place of the line that comes.
+    held: HeldBytes,
 }
 
 /// The next line is longer than the limit.
@@ -28,16 +35,19 @@ pub(super) struct LineDecoder {
 pub(super) struct TooLong;
 
 impl LineDecoder {
-    pub(super) fn new(longest: usize) -> LineDecoder {
-        LineDecoder { buffer: BytesMut::new(), searched: 0, begun: false, since: None, longest }
+    pub(super) fn new(longest: usize, budget: Arc<BodyBudget>) -> LineDecoder {
+        let held = budget.hold();
+        LineDecoder { buffer: BytesMut::new(), searched: 0, begun: false, since: None, longest, budget, held }
     }
 
-    /// Appends what has arrived.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Appends what has arrived; an error where all lines and bodies together would take more memory than they may.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        self.held.grow(bytes.len())?;
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_BYTES {
             self.buffer = BytesMut::new();
         }
         self.buffer.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// What has arrived and belongs to no line yet. It begins with a line, or with data that follow one.
@@ -81,7 +91,9 @@ impl LineDecoder {
         if line.starts_with(MARK) {
             line.advance(MARK.len()); // of a client that makes a writer for each line
         }
-        if line.len() > self.longest { Err(TooLong) } else { Ok(Some(line)) }
+        // What came behind its end is counted with the next one, from when more of that comes.
+        let held = std::mem::replace(&mut self.held, self.budget.hold());
+        if line.len() > self.longest { Err(TooLong) } else { Ok(Some(held.keep(line))) }
     }
 
     /// When the line that has begun must be complete.
@@ -94,6 +106,10 @@ impl LineDecoder {
 mod tests {
     use super::*;
 
+    fn decoder(longest: usize) -> LineDecoder {
+        LineDecoder::new(longest, BodyBudget::new(1 << 20))
+    }
+
     fn all(lines: &mut LineDecoder) -> Vec<String> {
         std::iter::from_fn(|| lines.next().unwrap()).map(|line| String::from_utf8_lossy(&line).into_owned()).collect()
     }
@@ -103,10 +119,10 @@ mod tests {
         for mark in [&b""[..], MARK] {
             let bytes = [mark, b"one\r\ntwo\n\n\xef\xbb\xbfthree\nfo"].concat();
             for at in 0..bytes.len() {
-                let mut lines = LineDecoder::new(100);
+                let mut lines = decoder(100);
                 let mut got = Vec::new();
                 for part in [&bytes[..at], &bytes[at..]] {
-                    lines.push(part);
+                    lines.push(part).expect("room");
                     got.extend(all(&mut lines));
                 }
                 assert_eq!(got, ["one", "two", "", "three"], "cut at {at}");
@@ -117,9 +133,9 @@ mod tests {
 
     #[test]
     fn a_mark_alone_begins_no_line() {
-        let mut lines = LineDecoder::new(100);
+        let mut lines = decoder(100);
         for byte in MARK {
-            lines.push(&[*byte]);
+            lines.push(&[*byte]).expect("room");
             assert_eq!(lines.next(), Ok(None));
             assert_eq!(lines.deadline(), None);
         }
@@ -128,8 +144,8 @@ mod tests {
     #[test]
     fn a_line_over_the_limit_is_told_with_its_end_or_before() {
         for (bytes, fits) in [("12345\n", true), ("12345\r\n", true), ("123456\n", false), ("123456", false)] {
-            let mut lines = LineDecoder::new(5);
-            lines.push(bytes.as_bytes());
+            let mut lines = decoder(5);
+            lines.push(bytes.as_bytes()).expect("room");
             assert_eq!(lines.next().is_ok(), fits, "{bytes:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! Reading the body of a request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
@@ -9,6 +10,7 @@ use http::{HeaderMap, Method};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
+use crate::body_budget::{BodyBudget, HeldBytes};
 use crate::web::content_coding::{ContentCoding, Inflater};
 
 /// How long a body may take to arrive.
@@ -53,50 +55,86 @@ impl RequestBody {
 }
 
 /// Reads the body of a request, up to `limit` bytes.
-pub(crate) async fn read_body(body: &mut Incoming, method: &Method, limit: u64) -> Result<Bytes, Problem> {
-    read_coded_body(body, method, ContentCoding::Identity, limit).await
+pub(crate) async fn read_body(
+    body: &mut Incoming,
+    method: &Method,
+    limit: u64,
+    budget: &Arc<BodyBudget>,
+) -> Result<Bytes, Problem> {
+    read_coded_body(body, method, ContentCoding::Identity, limit, budget).await
 }
 
-/// Reads the body of a request that is coded, up to `limit` bytes as they come, and as many of what they stand for.
+/// Reads the body of a request that is coded, up to `limit` bytes as they come, and as many of what they stand for. It holds its part of
+/// the budget as long as it lives.
 pub(crate) async fn read_coded_body(
     body: &mut Incoming,
     method: &Method,
     coding: ContentCoding,
     limit: u64,
+    budget: &Arc<BodyBudget>,
 ) -> Result<Bytes, Problem> {
     if method == Method::GET {
         return Ok(Bytes::new());
     }
+    let mut held = budget.hold();
     let mut limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
     let read = async {
         match coding {
-            ContentCoding::Identity => Ok(limited.collect().await.map_err(|error| unread(&*error, limit))?.to_bytes()),
-            ContentCoding::Gzip | ContentCoding::Deflate => inflate(&mut limited, coding, limit).await,
+            ContentCoding::Identity => collect(&mut limited, limit, &mut held).await,
+            ContentCoding::Gzip | ContentCoding::Deflate => inflate(&mut limited, coding, limit, &mut held).await,
         }
     };
-    tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or_else(|_| {
+    let read = tokio::time::timeout(BODY_TIMEOUT, read).await.unwrap_or_else(|_| {
         let detail = format!("the body did not arrive within {} seconds", BODY_TIMEOUT.as_secs());
         Err(Problem::new(ErrorCode::RequestTimeout, detail))
-    })
+    })?;
+    Ok(held.keep(read))
 }
 
-async fn inflate(body: &mut Limited<&mut Incoming>, coding: ContentCoding, limit: u64) -> Result<Bytes, Problem> {
+/// Reads a body that is what it stands for. One that comes in one piece is not copied.
+async fn collect(body: &mut Limited<&mut Incoming>, limit: u64, held: &mut HeldBytes) -> Result<Bytes, Problem> {
+    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let piece = frame.map_err(|error| unread(&*error, limit))?.into_data().unwrap_or_default();
+        held.grow(piece.len())?;
+        if first.is_empty() && joined.is_empty() {
+            first = piece;
+            continue;
+        }
+        if joined.is_empty() {
+            // What is told of the length takes no memory before the bytes are there.
+            let told = body.size_hint().lower();
+            joined.reserve(first.len() + piece.len() + usize::try_from(told).unwrap_or_default());
+            joined.extend_from_slice(&std::mem::take(&mut first));
+        }
+        joined.extend_from_slice(&piece);
+    }
+    Ok(if joined.is_empty() { first } else { joined.freeze() })
+}
+
+async fn inflate(
+    body: &mut Limited<&mut Incoming>,
+    coding: ContentCoding,
+    limit: u64,
+    held: &mut HeldBytes,
+) -> Result<Bytes, Problem> {
     let mut inflater = Inflater::new(coding);
     let mut inflated = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| unread(&*error, limit))?;
         let piece = frame.into_data().unwrap_or_default();
-        inflater.pass_on(piece, |block| append(&mut inflated, block, limit)).await?;
+        inflater.pass_on(piece, |block| append(&mut inflated, block, limit, held)).await?;
     }
     inflater.finish()?;
     Ok(inflated.freeze())
 }
 
 /// Appends a block of what a body inflates to, which may be `limit` bytes long.
-pub(crate) fn append(inflated: &mut BytesMut, block: &[u8], limit: u64) -> Result<(), Problem> {
+pub(crate) fn append(inflated: &mut BytesMut, block: &[u8], limit: u64, held: &mut HeldBytes) -> Result<(), Problem> {
     if (inflated.len() + block.len()) as u64 > limit {
         return Err(inflates_too_far(limit));
     }
+    held.grow(block.len())?;
     inflated.extend_from_slice(block);
     Ok(())
 }

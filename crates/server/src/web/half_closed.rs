@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::auth::{PeerUid, peer_uid};
+use crate::web::unreadable_head::explained;
 
 /// How often to look whether a client that sends nothing more is gone.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
@@ -27,6 +28,8 @@ pub(crate) struct HalfClosing<S> {
     under_way: Weak<()>,
     /// Once the client sends nothing more.
     looks: Option<Interval>,
+    /// What is to be written in place of an answer of hyper's own.
+    answer: Vec<u8>,
 }
 
 /// Counts the requests of a connection that are under way: each holds a clone until its response has been sent.
@@ -65,7 +68,7 @@ impl<B: Body + Unpin> Body for InFlightBody<B> {
 
 impl<S> HalfClosing<S> {
     pub(crate) fn new(stream: S, (local, remote): (SocketAddr, SocketAddr), under_way: &UnderWay) -> HalfClosing<S> {
-        HalfClosing { stream, local, remote, under_way: Arc::downgrade(&under_way.0), looks: None }
+        HalfClosing { stream, local, remote, under_way: Arc::downgrade(&under_way.0), looks: None, answer: Vec::new() }
     }
 
     fn is_idle(&self) -> bool {
@@ -75,6 +78,20 @@ impl<S> HalfClosing<S> {
     /// A socket that its process has closed belongs to nobody. Where that cannot be told, the client counts as gone.
     fn is_gone(&self) -> bool {
         matches!(peer_uid(self.local, self.remote), PeerUid::Unknown)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> HalfClosing<S> {
+    /// Writes what takes the place of an answer of hyper's own; hyper flushes and ends the connection then.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.answer.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.answer))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.answer.drain(..written);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -102,6 +119,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for HalfClosing<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosing<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(answer) = explained(bytes) {
+            self.answer = answer;
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -110,6 +131,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosing<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = pieces
+            && let Some(answer) = explained(only)
+        {
+            self.answer = answer;
+            return Poll::Ready(Ok(only.len()));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
     }
 
@@ -118,10 +145,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosing<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_answer(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_answer(cx))?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

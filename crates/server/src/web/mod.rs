@@ -9,5 +9,7 @@ pub(crate) mod cors;
 pub(crate) mod event_body;
 pub(crate) mod half_closed;
 pub(crate) mod panic;
+pub(crate) mod probe;
 pub(crate) mod response;
 pub(crate) mod text;
+mod unreadable_head;

@@ -2,7 +2,7 @@
 
 use beep_python_protocol::{ErrorCode, Problem};
 use beep_python_runtime::session::service::json::{Chunks, EncodedResponse};
-use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::rejection_log::log_rejection;
@@ -10,7 +10,7 @@ use crate::web::content_coding;
 use crate::web::event_body::Framing;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const FLOATS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
 const SERVER_SENT: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -28,9 +28,12 @@ pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
     let mut response = Response::new(Chunks::one(text));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
-    if problem.code == ErrorCode::Unauthorized {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
+    let (name, value) = match problem.code {
+        ErrorCode::Unauthorized => (WWW_AUTHENTICATE, "Bearer"),
+        ErrorCode::Overloaded => (RETRY_AFTER, "1"),
+        _ => return response,
+    };
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
     response
 }
 

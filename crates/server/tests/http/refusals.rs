@@ -65,3 +65,22 @@ fn a_client_that_waits_is_told_to_go_on_only_where_its_body_is_taken() {
     stream.read_to_string(&mut rest).expect("an answer");
     assert!(rest.contains(r#"{"value":42"#), "{rest}");
 }
+
+#[test]
+fn a_head_that_cannot_be_read_is_answered_with_the_reason() {
+    let server = Server::start();
+    let long = "x".repeat(70_000);
+    let many: String = (0..200).map(|number| format!("h{number}: 1\r\n")).collect();
+    for (head, status) in [
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+        (format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), "414"),
+        (format!("GET /health HTTP/1.1\r\nhost: localhost\r\n{many}\r\n"), "431"),
+    ] {
+        let answer = said(server.port, &head, b"");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("content-type: application/problem+json\r\n"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        let problem: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!((&problem["code"], problem["status"].to_string()), (&"invalid_request".into(), status.to_owned()));
+    }
+}

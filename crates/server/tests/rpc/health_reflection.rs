@@ -1,16 +1,20 @@
 //! Health, reflection, and the end of a server.
 
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use beep_python_protocol::grpc::messages as m;
+use beep_python_runtime::interpreter::Interpreter;
 use tonic::{Code, Request};
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::gate::Gate;
+use crate::host::newest;
 use crate::support::{Server, call};
 
 const SERVING: i32 = 1;
+const NOT_SERVING: i32 = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_covers_the_server_and_its_services() {
@@ -22,6 +26,38 @@ async fn health_covers_the_server_and_its_services() {
     }
     let unknown = client.check(HealthCheckRequest { service: "other".into() }).await.expect_err("unknown");
     assert_eq!(unknown.code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_tells_while_no_worker_can_be_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let link = folder.path().join("python");
+    let real = &newest().path;
+    symlink(real, &link).expect("linked");
+    let server = Server::with_python(&Interpreter { path: link.clone(), ..newest().clone() });
+    let mut client = HealthClient::new(server.channel().await);
+    let service = "beep.python.runtime.PythonService".to_owned();
+    let mut watched =
+        client.watch(HealthCheckRequest { service: service.clone() }).await.expect("watched").into_inner();
+    assert_eq!(watched.message().await.expect("a message"), Some(HealthCheckResponse { status: SERVING }));
+
+    std::fs::remove_file(&link).expect("removed");
+    let code = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nos._exit(1)";
+    let request = m::EvaluateRequest { expression: code.into(), ..Default::default() };
+    server
+        .call::<_, m::EvaluateResponse>("/beep.python.runtime.PythonService/Evaluate", request)
+        .await
+        .expect_err("dead");
+    assert_eq!(watched.message().await.expect("a message"), Some(HealthCheckResponse { status: NOT_SERVING }));
+
+    // To be asked is enough for another attempt.
+    symlink(real, &link).expect("linked");
+    for service in [String::new(), service] {
+        while client.check(HealthCheckRequest { service: service.clone() }).await.expect("known").into_inner().status
+            != SERVING
+        {}
+    }
+    assert_eq!(watched.message().await.expect("a message"), Some(HealthCheckResponse { status: SERVING }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, SearchPaths, discover};
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerOptions};
-use beep_python_server::ServerContext;
 use beep_python_server::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken};
+use beep_python_server::{BodyBudget, ServerContext};
 use tokio::sync::watch;
 
 /// A running host; stopped and waited for when dropped.
@@ -119,6 +119,7 @@ impl Running {
                     sessions: sessions.clone(),
                     access: AccessPolicy::new(config, tokens),
                     tls: None,
+                    bodies: BodyBudget::new(BodyBudget::DEFAULT_BYTES),
                 });
                 let watching = host.clone();
                 tokio::spawn(async move { watching.access.watch_tokens().await });

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use beep_python_protocol::Problem;
 use beep_python_protocol::grpc::decode_details;
+use beep_python_runtime::interpreter::Interpreter;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::rpc::serve;
 use bytes::Bytes;
@@ -36,6 +37,16 @@ impl Server {
         listener.set_nonblocking(true).expect("non-blocking");
         let port = listener.local_addr().expect("an address").port();
         Server { port, running: Running::start(config, move |host, stop| serve(vec![listener], host, stop)) }
+    }
+
+    /// One whose sessions run in this Python.
+    pub fn with_python(python: &Interpreter) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("non-blocking");
+        let port = listener.local_addr().expect("an address").port();
+        let (folder, config) = (tempfile::tempdir().expect("a folder"), AccessConfig::default());
+        let serve = move |host, stop| serve(vec![listener], host, stop);
+        Server { port, running: Running::start_with(python, folder, config, serve) }
     }
 
     pub fn tell_to_stop(&self) {

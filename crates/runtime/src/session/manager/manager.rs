@@ -254,6 +254,17 @@ impl SessionManager {
         &self.config.environments
     }
 
+    /// Why no calls can be served now; nothing where they can. Where no worker could be started, this asks for another attempt, whose
+    /// outcome the next question gets.
+    pub fn not_ready(&self) -> Option<Problem> {
+        self.default.not_ready()
+    }
+
+    /// Waits until the answer to [`Self::not_ready`] becomes another than `ready` says, and returns the new one.
+    pub async fn readiness_after(&self, ready: bool) -> bool {
+        self.default.readiness_after(ready).await
+    }
+
     /// The version of the environment's Python, for example `3.12.1`.
     pub fn python_version(&self) -> &str {
         &self.python_version

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::environment::Package;
+use crate::platform::lost_log_events;
 use crate::session::call::{CallResult, Request, RequestId};
 use crate::session::environment_service::service::EnvironmentService;
 use crate::session::manager::manager::SessionManager;
@@ -149,14 +150,23 @@ impl EnvironmentRef {
 }
 
 fn health(sessions: &SessionManager) -> Value {
-    json!({
-        "status": "ok",
+    let not_ready = sessions.not_ready();
+    let mut health = json!({
+        "status": if not_ready.is_none() { "ok" } else { "not_ready" },
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
         "python": sessions.python_version(),
         "environment": sessions.environments().own(),
         "uptimeMs": sessions.uptime().as_millis() as u64,
-    })
+    });
+    if let Some(why) = not_ready {
+        health["detail"] = json!(why.detail);
+    }
+    match lost_log_events() {
+        0 => {}
+        lost => health["lostLogEvents"] = json!(lost),
+    }
+    health
 }
 
 /// Cancels the calls of a request id.

@@ -58,6 +58,8 @@ pub(crate) struct SessionState {
     pub(super) limits_memory: bool,
     /// Why there is no worker for a while.
     pub(super) pause: Option<String>,
+    /// Why the last attempt to start a worker failed.
+    failure: Option<Problem>,
     /// By when the worker is to have ended, where it is to end; nothing more is sent to it.
     pub(super) ends_by: Option<Instant>,
 }
@@ -86,6 +88,7 @@ impl SessionState {
             max_waiting: limits.waiting,
             limits_memory: limits.memory_bytes.is_some(),
             pause: None,
+            failure: None,
             ends_by: None,
         }
     }
@@ -122,7 +125,7 @@ impl SessionState {
         self.enter(next, effects);
         effects.push(Effect::Send(HostMessage::SessionLimits(self.request_limits.clone())));
         self.stats.idle_since = now;
-        self.pause = None;
+        (self.pause, self.failure) = (None, None);
         self.send_ahead(now, effects);
         true
     }
@@ -185,6 +188,7 @@ impl SessionState {
     pub(crate) fn fail(&mut self, problem: Problem, effects: &mut Effects) {
         self.reject_queued(&problem, effects);
         if matches!(self.lifecycle, Lifecycle::Starting) {
+            self.failure = Some(problem.clone());
             self.enter(Lifecycle::Failed(problem), effects);
         }
     }
@@ -293,7 +297,13 @@ impl SessionState {
         }
     }
 
-    pub(super) fn start_if_failed(&mut self, effects: &mut Effects) {
+    /// Why no worker could be started at the last attempt, until one is.
+    pub(crate) fn failure(&self) -> Option<&Problem> {
+        self.failure.as_ref()
+    }
+
+    /// Begins another attempt where no worker could be started.
+    pub(crate) fn start_if_failed(&mut self, effects: &mut Effects) {
         if matches!(self.lifecycle, Lifecycle::Failed(_)) {
             self.enter(Lifecycle::Starting, effects);
             effects.push(Effect::StartWorker);

@@ -52,7 +52,7 @@ pub(crate) async fn run_worker(inner: &Arc<SessionInner>, ready: ReadyWorker) ->
 
 async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit {
     let (worker, stdio, page) = (ready.worker.clone(), ready.stdio.clone(), ready.page.clone());
-    let _zygote = ready.zygote.clone(); // another may have taken its place
+    let zygote = ready.zygote.clone(); // another may have taken its place
     let group = OwnGroup::of(worker.pid());
     apply_kernel_limits(worker.pid(), &inner.config.limits).await;
     let (requests, host) = (Arc::new(WriteQueue::default()), Arc::new(WriteQueue::default()));
@@ -75,6 +75,7 @@ async fn run_within(inner: &Arc<SessionInner>, ready: ReadyWorker) -> WorkerExit
         }
     }
     stop_tasks(inner, &worker, &stdio, &mut tasks).await;
+    zygote.resume();
     let death = timeout(EXIT_REPORT_TIMEOUT, death).await.ok().and_then(Result::ok);
     worker.kill_orphans(death.is_some());
     report_exit(inner, &worker, (death, group), &stdio)
@@ -132,7 +133,7 @@ fn report_exit(
     let (kill_reason, closing) = inner.read(|state, _| (state.stats().kill_reason, state.lifecycle().is_closing()));
     let exit = describe_exit(worker.pid(), death, stdio.last_words(), group.as_ref(), kill_reason.is_some());
     // What exceeds a limit while nothing runs will do so again as soon as it is replaced.
-    let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_)));
+    let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_) | KillReason::BrokeLink));
     let is_unexpected = by_itself && !closing;
     log_exit(&exit, is_unexpected, kill_reason);
     inner.link_down(&exit);
