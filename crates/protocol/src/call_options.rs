@@ -435,7 +435,7 @@ mod tests {
         let text = serde_json::to_string(&all()).unwrap();
         let expected = concat!(
             r#"{"session":"s","requestId":"r","timeoutMs":1500,"graceMs":0,"limits":{"cpuMs":500},"leaseMs":60000,"#,
-            r#""cancelOnDisconnect":true,"isolated":false,"values":"exact","capabilities":["stdin","callbacks","log","progress"],"#,
+            r#""cancelOnDisconnect":true,"isolated":false,"values":"exact","capabilities":["stdin","callbacks","log","progress","rawOutput"],"#,
             r#""tracebackLocals":true,"callback":"q"}"#
         );
         assert_eq!(text, expected);
