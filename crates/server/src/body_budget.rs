@@ -8,8 +8,8 @@ use beep_python_protocol::{ErrorCode, Problem};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-/// Bodies up to this size are not counted: the number of connections bounds them, and most calls have no larger one.
-const COUNTED_FROM: u64 = 64 << 10;
+/// Bodies up to this size are not counted: a request takes as much besides, and most have no larger one.
+const COUNTED_FROM: u64 = 4 << 10;
 /// What is given back in one piece from this size on makes it worth while to look for free memory.
 const WORTH_TRIMMING: u64 = 1 << 20;
 /// How long memory is left to the next body before it goes back to the system.

@@ -15,20 +15,26 @@ def follow():
     warnings._warn_unawaited_coroutine = warn_of_unawaited
 
 
+tells_origins = False  # whether the host asked for them: code that does wants them as python shows them
+
+
 def tell_origins():
     """From now on coroutines know the line that makes them."""
+    global tells_origins
     if sys.get_coroutine_origin_tracking_depth() == 0:
         sys.set_coroutine_origin_tracking_depth(1)
+        tells_origins = True
 
 
 def warn_of_unawaited(coroutine):
     detail = "coroutine '%s' was never awaited" % coroutine.__qualname__
     origin = coroutine.cr_origin
-    if origin is not None and len(origin) > 1:
+    is_known = tells_origins and origin is not None and len(origin) == 1
+    if origin is not None and not is_known:
         made = [FrameSummary(*place) for place in reversed(coroutine.cr_origin)]
         detail += "\nCoroutine created at (most recent call last)\n" + "".join(format_list(made)).rstrip("\n")
     frame, code = sys._getframe(1), coroutine.cr_code
-    if origin is not None and len(origin) == 1:
+    if is_known:
         place = {"filename": origin[0][0], "lineno": origin[0][1]}
     elif frame.f_code.co_filename.startswith(OWN):
         place = {"filename": code.co_filename, "lineno": code.co_firstlineno}

@@ -28,7 +28,9 @@ pub(crate) struct HalfClosing<S> {
     under_way: Weak<()>,
     /// Once the client sends nothing more.
     looks: Option<Interval>,
-    /// What is to be written in place of an answer of hyper's own.
+    /// Whether an answer has begun: what is written then may be data, which look like whatever their writer likes.
+    begun: bool,
+    /// The text that takes the place of an answer of hyper's own.
     answer: Vec<u8>,
 }
 
@@ -68,7 +70,15 @@ impl<B: Body + Unpin> Body for InFlightBody<B> {
 
 impl<S> HalfClosing<S> {
     pub(crate) fn new(stream: S, (local, remote): (SocketAddr, SocketAddr), under_way: &UnderWay) -> HalfClosing<S> {
-        HalfClosing { stream, local, remote, under_way: Arc::downgrade(&under_way.0), looks: None, answer: Vec::new() }
+        HalfClosing {
+            stream,
+            local,
+            remote,
+            under_way: Arc::downgrade(&under_way.0),
+            looks: None,
+            begun: false,
+            answer: Vec::new(),
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -119,10 +129,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for HalfClosing<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosing<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(answer) = explained(bytes) {
+        if !self.begun
+            && let Some(answer) = explained(bytes)
+        {
             self.answer = answer;
             return Poll::Ready(Ok(bytes.len()));
         }
+        self.begun = true;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -131,12 +144,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosing<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let [only] = pieces
+        if !self.begun
+            && let [only] = pieces
             && let Some(answer) = explained(only)
         {
             self.answer = answer;
             return Poll::Ready(Ok(only.len()));
         }
+        self.begun = true;
         Pin::new(&mut self.stream).poll_write_vectored(cx, pieces)
     }
 
@@ -146,7 +161,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HalfClosing<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_answer(cx))?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        // hyper flushes once all that it has is written, and drops a body before its last piece is.
+        self.begun = !self.is_idle();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -84,3 +84,24 @@ fn a_head_that_cannot_be_read_is_answered_with_the_reason() {
         assert_eq!((&problem["code"], problem["status"].to_string()), (&"invalid_request".into(), status.to_owned()));
     }
 }
+
+#[test]
+fn data_that_look_like_a_refusal_stay_what_they_are() {
+    let server = Server::start();
+    let mut connection = server.connect();
+    let tail = r"HTTP/1.1 400 x\r\ncontent-length: 0\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
+    for pieces in 0..5 {
+        // The tail is a piece of its own, and written alone where all before it has been.
+        let expression = format!("b'x' * (262144 * {pieces}) + b'{tail}'");
+        let headers = [("content-type", "application/json"), ("accept", "application/octet-stream")];
+        let answer =
+            connection.post("/api/fetch", &headers, &serde_json::json!({ "expression": expression }).to_string());
+        let data = tail.replace(r"\r\n", "\r\n");
+        assert!(
+            answer.body.ends_with(data.as_bytes()),
+            "{pieces}: {}",
+            String::from_utf8_lossy(&answer.body[262_144 * pieces..])
+        );
+        assert_eq!(connection.request("GET", "/health", &[], "").json()["status"], "ok", "{pieces}");
+    }
+}
