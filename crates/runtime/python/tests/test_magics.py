@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tokenize
 from unittest import TestCase, mock
 
 from beep_python import _magic_pip, _magics, _managers
@@ -20,9 +21,24 @@ class Rewriting(TestCase):
         for source in (
             *("x = 5 % 3", "x = (5\n% 3)", "x != y", "'''\n%who\n'''", "# why?", "f('!ls')", "x = '?'", "a ? b", "%", "%5"),
             *("lambda: x?y", "[\n!ls\n]", "x = 5 \\\n% who"),
+            *("x = 1 # 50% \\\ny = 2", "x = 5 % \\\n  3\nz = 1/0", "f(\n%who"),
         ):
             with self.subTest(source=source):
                 self.assertIsNone(_magics.rewritten(source))
+
+    def test_lines_around_them_are_left_alone(self):
+        for before in ("x = 1 # 50% \\\ny = 2", "x = 5 % \\\n  3", "'\\\n!who'", "f(\n%who\n)", "if x: # what?\n    y != 5\n", "x = \"\"\"\n%who\"\"\""):
+            with self.subTest(before=before):
+                self.assertEqual(_magics.rewritten(before + "\n!ls\nz = 1/0"), before + "\n" + _magics.call("shell", "ls") + "\nz = 1/0")
+
+    def test_each_line_is_tokenized_once(self):
+        for line in ("x = '%d' % 1", "%who", "!ls \\\n -l", "x = 1 # 5% \\", "x?"):
+            with self.subTest(line=line):
+                taken, tokens = [], tokenize.generate_tokens
+                with mock.patch.object(tokenize, "generate_tokens", lambda lines: tokens(lambda: taken.append(lines()) or taken[-1])):
+                    _magics.rewritten((line + "\n") * 50 + "x = = 3")
+                self.assertLess(len(taken), 110)
+        self.assertIsNone(_magics.rewritten("x" + " " * 5000 + "y"))  # nor is each blank tried with each
 
     def test_lines_keep_their_places(self):
         for source in (
