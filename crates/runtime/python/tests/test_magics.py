@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tokenize
+import types
 from unittest import TestCase, mock
 
 from beep_python import _magic_pip, _magics, _managers
@@ -74,6 +75,9 @@ class Magics(test_prompt.Typed):
         self.assertRegex(self.run_typed("%%timeit -n 2 -r 2 y = x\ny + 1\ny + 2\n"), LINE % ("2 runs", "2 loops"))
         self.assertEqual(self.run_typed("t = %timeit -q -o -n 5 -r 2 x", "t.loops, len(t.timings)"), "(5, 2)\n")
         self.assertRegex(self.run_typed("%time x + 1"), r"^CPU times: user .*, sys: .*, total: .*\nWall time: [\d.]+ [nmµ]?s\n6\n$")
+        usage = [types.SimpleNamespace(ru_utime=user, ru_stime=system) for user, system in ((1, 1), (1.0012, 1.00005))]
+        with mock.patch("resource.getrusage", side_effect=usage):  # finer than a tick of the clock
+            self.assertIn("CPU times: user 1.2 ms, sys: 50 µs, total: 1.25 ms\n", self.run_typed("%time x + 1"))
         self.assertRegex(self.run_typed("%%time\nz = x\nz + 2\n", "z"), r"Wall time: .*\n7\n5\n$")
         self.assertIn("-n LOOPS", self.fails("%timeit -x 5 x"))
 
