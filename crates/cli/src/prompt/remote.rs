@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::screen::Screen;
+use super::screen::{Screen, omission_mark};
 use crate::context::Context;
 use crate::ctrl_c::{INTERRUPTS, pass};
 use crate::import_hint::import_hint;
@@ -94,6 +94,7 @@ impl Remote {
                 ExecutionEvent::Stderr(text) => screen.output("", &text),
                 ExecutionEvent::StdoutBytes(bytes) => screen.output(&bytes, ""),
                 ExecutionEvent::StderrBytes(bytes) => screen.output("", &bytes),
+                ExecutionEvent::Omitted(bytes) => screen.output(omission_mark(bytes), ""),
                 ExecutionEvent::Display(display) => screen.display(&display),
                 ExecutionEvent::ClearOutput { .. } => screen.clear(),
                 ExecutionEvent::InputRequest(input) => match screen.ask(&input) {
