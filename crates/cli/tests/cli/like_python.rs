@@ -100,6 +100,19 @@ fn what_a_startup_file_sets_is_honoured() {
 }
 
 #[test]
+fn prompts_are_asked_for_behind_an_error_too() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = Terminal::run(home.command(&["python"]));
+    terminal.begin(PROMPT, "import os, sys; sys.ps1 = 'one> '; 1 / 0");
+    terminal.wait_for_prompt("one> ");
+    terminal.begin("one> ", "sys.ps1 = 'two> '; raise KeyboardInterrupt");
+    terminal.wait_for_prompt("two> ");
+    terminal.begin("two> ", "os._exit(3)");
+    terminal.wait_for_prompt(PROMPT);
+}
+
+#[test]
 fn one_mistake_gives_one_error() {
     let home = TestHome::with_runtime();
     home.start(&[]);
