@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, Width};
 use serde_json::{Value, json};
@@ -23,11 +24,12 @@ pub(crate) struct Printer {
     json: bool,
     pub(crate) colors: Colors,
     write_error: OnceLock<io::Error>,
+    omitted_bytes: AtomicU64,
 }
 
 impl Printer {
     pub(crate) fn new(json: bool, colors: Colors) -> Printer {
-        Printer { json, colors, write_error: OnceLock::new() }
+        Printer { json, colors, write_error: OnceLock::new(), omitted_bytes: AtomicU64::new(0) }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -54,6 +56,16 @@ impl Printer {
         if let Err(error) = written {
             let _ = self.write_error.set(error);
         }
+    }
+
+    /// Records that bytes of the code's output did not arrive.
+    pub(crate) fn record_omitted(&self, bytes: u64) {
+        self.omitted_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// How many were recorded since the last time.
+    pub(crate) fn take_omitted(&self) -> u64 {
+        self.omitted_bytes.swap(0, Ordering::Relaxed)
     }
 
     /// Whether writing results has failed: the reader has gone away, as `head` does, or the disk is full.

@@ -130,7 +130,8 @@ impl<T: Transport> Client<T> {
 
     /// Gives output as it was written, in what [`execute`](Self::execute), [`evaluate_streaming`](Self::evaluate_streaming) and
     /// [`session_events`](Self::session_events) follow: what is no UTF-8 as [`ExecutionEvent::StdoutBytes`](crate::ExecutionEvent::StdoutBytes)
-    /// and its like, which may begin or end within a character. Otherwise such bytes are replaced by U+FFFD.
+    /// and its like, which may begin or end within a character, and [`ExecutionEvent::Omitted`](crate::ExecutionEvent::Omitted) where
+    /// bytes are left out. Otherwise such bytes are replaced by U+FFFD, and the text has a mark where some are left out.
     #[must_use]
     pub fn with_raw_output(&self) -> Self {
         let mut client = self.clone();

@@ -90,6 +90,19 @@ pub enum Event {
     Result(Bytes),
 }
 
+impl Event {
+    /// How many bytes are left out of the output before this event, or within its text.
+    pub(crate) fn omitted_bytes(&self) -> u64 {
+        match self {
+            Event::Stdout { omitted_bytes, .. }
+            | Event::Stderr { omitted_bytes, .. }
+            | Event::StdoutBytes { omitted_bytes, .. }
+            | Event::StderrBytes { omitted_bytes, .. } => *omitted_bytes,
+            _ => 0,
+        }
+    }
+}
+
 /// The epoch of a session: 1 at first, one more after each restart. A restart loses the session's names and objects.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]

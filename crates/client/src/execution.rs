@@ -29,6 +29,9 @@ pub enum ExecutionEvent {
     StdoutBytes(Vec<u8>),
     /// It wrote bytes to standard error that are no UTF-8.
     StderrBytes(Vec<u8>),
+    /// So many bytes of its output are left out here, since nothing read them in time; for clients made
+    /// [`with_raw_output`](Client::with_raw_output). Others find a mark in the text.
+    Omitted(u64),
     /// It displayed an object: by `display`, as the value of its last expression, or as a figure of matplotlib.
     Display(Display),
     /// It logged a record; for clients made [`with_log_records`](Client::with_log_records).
@@ -64,6 +67,8 @@ pub struct Execution<T> {
     end: Option<Result<Bytes, Error>>,
     /// How many bytes are left out of the output so far.
     omitted_bytes: u64,
+    /// What comes behind the bytes that were told to be left out.
+    behind_omitted: Option<Event>,
 }
 
 impl<T: Transport> Execution<T> {
@@ -93,7 +98,7 @@ impl<T: Transport> Execution<T> {
         (capabilities.log, capabilities.progress) = (client.state.log_records, client.state.progress);
         capabilities.raw_output = client.state.raw_output;
         let events = CallbackDispatcher::subscribe(client, call).await?;
-        Ok(Execution { events, client: client.clone(), end: None, omitted_bytes: 0 })
+        Ok(Execution { events, client: client.clone(), end: None, omitted_bytes: 0, behind_omitted: None })
     }
 
     /// Sends a line to `input()`; `None` is the end of input.
@@ -144,23 +149,24 @@ impl<T: Transport> Stream for Execution<T> {
             if self.end.is_some() {
                 return Poll::Ready(None);
             }
-            let event = match ready!(self.events.poll_next_unpin(cx)) {
-                Some(Ok(Event::Stdout { text, omitted_bytes })) => {
-                    self.omitted_bytes += omitted_bytes;
-                    ExecutionEvent::Stdout(text)
+            let next = match self.behind_omitted.take() {
+                Some(event) => Some(Ok(event)),
+                None => {
+                    let next = ready!(self.events.poll_next_unpin(cx));
+                    let omitted = next.as_ref().and_then(|next| next.as_ref().ok()).map_or(0, Event::omitted_bytes);
+                    self.omitted_bytes += omitted;
+                    if omitted > 0 && self.client.state.raw_output {
+                        self.behind_omitted = next.and_then(Result::ok);
+                        return Poll::Ready(Some(ExecutionEvent::Omitted(omitted)));
+                    }
+                    next
                 }
-                Some(Ok(Event::Stderr { text, omitted_bytes })) => {
-                    self.omitted_bytes += omitted_bytes;
-                    ExecutionEvent::Stderr(text)
-                }
-                Some(Ok(Event::StdoutBytes { bytes, omitted_bytes })) => {
-                    self.omitted_bytes += omitted_bytes;
-                    ExecutionEvent::StdoutBytes(bytes)
-                }
-                Some(Ok(Event::StderrBytes { bytes, omitted_bytes })) => {
-                    self.omitted_bytes += omitted_bytes;
-                    ExecutionEvent::StderrBytes(bytes)
-                }
+            };
+            let event = match next {
+                Some(Ok(Event::Stdout { text, .. })) => ExecutionEvent::Stdout(text),
+                Some(Ok(Event::Stderr { text, .. })) => ExecutionEvent::Stderr(text),
+                Some(Ok(Event::StdoutBytes { bytes, .. })) => ExecutionEvent::StdoutBytes(bytes),
+                Some(Ok(Event::StderrBytes { bytes, .. })) => ExecutionEvent::StderrBytes(bytes),
                 Some(Ok(Event::Display(display))) => ExecutionEvent::Display(display),
                 Some(Ok(Event::Log(record))) => ExecutionEvent::Log(record),
                 Some(Ok(Event::Progress(progress))) => ExecutionEvent::Progress(progress),

@@ -15,6 +15,10 @@ use crate::event::{Display, Event, EventStream, LogRecord, Progress, SessionEpoc
 pub struct SessionEvents {
     events: EventStream,
     first: SessionEpoch,
+    /// Whether output comes as it was written, without marks where bytes are left out.
+    raw_output: bool,
+    /// What comes behind the bytes that were told to be left out.
+    behind_omitted: Option<Event>,
 }
 
 /// One thing that happens in a session and belongs to no call that runs.
@@ -29,6 +33,9 @@ pub enum SessionEvent {
     StdoutBytes(Vec<u8>),
     /// Code wrote bytes to standard error that are no UTF-8.
     StderrBytes(Vec<u8>),
+    /// So many bytes of the output are left out here, since nothing read them in time; for clients made
+    /// [`with_raw_output`](crate::Client::with_raw_output). Others find a mark in the text.
+    Omitted(u64),
     /// Code displayed an object.
     Display(Display),
     /// Code logged a record.
@@ -46,9 +53,11 @@ pub enum SessionEvent {
 
 impl SessionEvents {
     /// Waits until the host has subscribed.
-    pub(crate) async fn read(mut events: EventStream) -> Result<SessionEvents, Error> {
+    pub(crate) async fn read(mut events: EventStream, raw_output: bool) -> Result<SessionEvents, Error> {
         match events.next().await {
-            Some(Ok(Event::Session(epoch))) => Ok(SessionEvents { events, first: epoch }),
+            Some(Ok(Event::Session(epoch))) => {
+                Ok(SessionEvents { events, first: epoch, raw_output, behind_omitted: None })
+            }
             Some(Err(error)) => Err(error),
             other => Err(Error::malformed(format!("a session's events began with {other:?}"))),
         }
@@ -75,7 +84,19 @@ impl Stream for SessionEvents {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<SessionEvent, Error>>> {
         loop {
-            return Poll::Ready(Some(Ok(match ready!(self.events.poll_next_unpin(cx)) {
+            let next = match self.behind_omitted.take() {
+                Some(event) => Some(Ok(event)),
+                None => {
+                    let next = ready!(self.events.poll_next_unpin(cx));
+                    let omitted = next.as_ref().and_then(|next| next.as_ref().ok()).map_or(0, Event::omitted_bytes);
+                    if omitted > 0 && self.raw_output {
+                        self.behind_omitted = next.and_then(Result::ok);
+                        return Poll::Ready(Some(Ok(SessionEvent::Omitted(omitted))));
+                    }
+                    next
+                }
+            };
+            return Poll::Ready(Some(Ok(match next {
                 Some(Ok(Event::Stdout { text, .. })) => SessionEvent::Stdout(text),
                 Some(Ok(Event::Stderr { text, .. })) => SessionEvent::Stderr(text),
                 Some(Ok(Event::StdoutBytes { bytes, .. })) => SessionEvent::StdoutBytes(bytes),

@@ -88,6 +88,27 @@ pub(super) async fn run_in(
     code: &Code,
     lines: Lines,
 ) -> Result<ExitStatus> {
+    let ended = run_to_end(context, server, args, code, lines).await;
+    let omitted = context.printer.take_omitted();
+    if omitted == 0 {
+        return ended;
+    }
+    let lost = CliError::OutputLost(omitted).into();
+    if !matches!(ended, Ok(ExitStatus::Success)) {
+        context.printer.error(&lost, hint_for(&lost, context).as_deref());
+        return ended;
+    }
+    Err(lost)
+}
+
+/// The same, but tells of no output that is lost.
+async fn run_to_end(
+    context: &Context,
+    server: Option<ServerAddress>,
+    args: &Args,
+    code: &Code,
+    lines: Lines,
+) -> Result<ExitStatus> {
     match (server, &args.session) {
         (Some(server), Some(session)) => {
             evaluate(context, server.connect()?.with_session(session), None, code, args, lines).await
@@ -241,13 +262,7 @@ async fn run_code(
 fn print(context: &Context, answered: Result<Answer, Error>, args: &Args, pressed: bool) -> Result<ExitStatus> {
     match answered {
         Ok(Answer::Json(answer)) => print_json(context, answer),
-        Ok(Answer::Text(answer)) => {
-            let omitted = answer.omitted_output_bytes;
-            print_text(context, answer);
-            if omitted > 0 {
-                return Err(CliError::OutputLost(omitted).into());
-            }
-        }
+        Ok(Answer::Text(answer)) => print_text(context, answer),
         Ok(Answer::Unread) => return Ok(ExitStatus::Failure),
         Err(Error::Python(raised)) => return Ok(print_exception(context, &raised)),
         Err(error) => {

@@ -56,6 +56,7 @@ pub(super) async fn run(
                 Some(ExecutionEvent::Stderr(text)) => writer.write(Stream::Errors, text).await,
                 Some(ExecutionEvent::StdoutBytes(bytes)) => writer.write(Stream::Output, bytes).await,
                 Some(ExecutionEvent::StderrBytes(bytes)) => writer.write(Stream::Errors, bytes).await,
+                Some(ExecutionEvent::Omitted(bytes)) => printer.record_omitted(bytes),
                 Some(ExecutionEvent::Display(display)) => writer.write(Stream::Output, display_text(&display)).await,
                 Some(ExecutionEvent::ClearOutput { .. }) => writer.write(Stream::Output, clear_line().to_owned()).await,
                 // Ctrl-C has ended what waited at the prompt, and the next line is this one's.
@@ -84,7 +85,7 @@ pub(super) async fn run(
                 match shown.and_then(Result::ok) {
                     None => session = None,
                     Some(shown) => {
-                        if let Some((stream, bytes)) = output_of(shown) {
+                        if let Some((stream, bytes)) = output_of(printer, shown) {
                             writer.write(stream, bytes).await;
                         }
                     }
@@ -125,7 +126,7 @@ pub(super) async fn run(
 pub(super) async fn follow(printer: &Printer, session: Option<SessionEvents>) {
     let Some(mut session) = session else { return };
     while let Some(Ok(shown)) = session.next().await {
-        match output_of(shown) {
+        match output_of(printer, shown) {
             Some((Stream::Output, bytes)) => printer.raw(&bytes),
             Some((Stream::Errors, bytes)) => printer.raw_note(&bytes),
             None => {}
@@ -134,7 +135,7 @@ pub(super) async fn follow(printer: &Printer, session: Option<SessionEvents>) {
 }
 
 /// What is printed for an event of the session, and where.
-fn output_of(event: SessionEvent) -> Option<(Stream, Vec<u8>)> {
+fn output_of(printer: &Printer, event: SessionEvent) -> Option<(Stream, Vec<u8>)> {
     Some(match event {
         SessionEvent::Stdout(text) => (Stream::Output, text.into()),
         SessionEvent::Stderr(text) => (Stream::Errors, text.into()),
@@ -142,6 +143,10 @@ fn output_of(event: SessionEvent) -> Option<(Stream, Vec<u8>)> {
         SessionEvent::StderrBytes(bytes) => (Stream::Errors, bytes),
         SessionEvent::Display(display) => (Stream::Output, display_text(&display).into()),
         SessionEvent::ClearOutput { .. } => (Stream::Output, clear_line().into()),
+        SessionEvent::Omitted(bytes) => {
+            printer.record_omitted(bytes);
+            return None;
+        }
         _ => return None,
     })
 }

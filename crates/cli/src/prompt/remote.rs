@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::screen::Screen;
+use super::screen::{Screen, omission_mark};
 use crate::context::Context;
 use crate::ctrl_c::{INTERRUPTS, pass};
 use crate::import_hint::import_hint;
@@ -51,13 +51,18 @@ impl Remote {
 
     /// Where the last word of the text begins, in characters, and its completions.
     pub(super) fn complete(&self, text: &str) -> (usize, Vec<String>) {
-        self.query("complete", text).unwrap_or_default()
+        self.query("complete", || Args::new().arg(text)).unwrap_or_default()
+    }
+
+    /// The prompts of the next text, which an error does not bring.
+    pub(super) fn prompts(&self) -> Result<Prompts, Error> {
+        self.query("prompts", Args::new)
     }
 
     /// Asks the helper, with a short timeout.
-    fn query<T: FromResponse>(&self, method: &str, text: &str) -> Result<T, Error> {
+    fn query<T: FromResponse>(&self, method: &str, args: impl Fn() -> Args) -> Result<T, Error> {
         let client = self.client.with_timeout(COMPLETION_TIMEOUT).with_grace(LONG_GRACE);
-        let ask = async |helper: &Handle| client.call_method(helper, method, Args::new().arg(text)).await;
+        let ask = async |helper: &Handle| client.call_method(helper, method, args()).await;
         self.runtime.block_on(async {
             match self.with_helper(&client, ask).await {
                 // The first call that finds the worker gone is told, and does not run.
@@ -94,6 +99,7 @@ impl Remote {
                 ExecutionEvent::Stderr(text) => screen.output("", &text),
                 ExecutionEvent::StdoutBytes(bytes) => screen.output(&bytes, ""),
                 ExecutionEvent::StderrBytes(bytes) => screen.output("", &bytes),
+                ExecutionEvent::Omitted(bytes) => screen.output(omission_mark(bytes), ""),
                 ExecutionEvent::Display(display) => screen.display(&display),
                 ExecutionEvent::ClearOutput { .. } => screen.clear(),
                 ExecutionEvent::InputRequest(input) => match screen.ask(&input) {

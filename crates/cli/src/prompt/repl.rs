@@ -45,7 +45,7 @@ pub(crate) fn run(
     let mut lines =
         LineEditor::new(hooks, &context.home()?.root().join(HISTORY), colors).with_output_above(&output.above);
     printer.line(format_args!("{title}{}", paint(colors, FAINT, "   Tab completes, Ctrl-C interrupts, Ctrl-D leaves")));
-    let mut prompts = (">>> ".to_owned(), "... ".to_owned());
+    let mut prompts = usual_prompts();
     let run = |prompts: &mut Prompts, method: &str, text: &str| {
         let ran = {
             let _guard = EchoGuard::begin();
@@ -54,13 +54,16 @@ pub(crate) fn run(
         match ran {
             Ok((first, more)) => *prompts = (visible(&first), visible(&more)),
             Err(error) => {
+                if let Some((first, more)) = prompts_behind(&remote, &error) {
+                    *prompts = (visible(&first), visible(&more));
+                }
                 if let Some((stdout, stderr)) = error.output() {
                     printer.raw(stdout);
                     printer.raw_note(stderr);
                 }
                 let hint = remote.import_hint(context, &error);
                 if let Error::Host(problem) = &error
-                    && let (true, Some(epoch)) = (lost(&error) || problem.death.is_some(), problem.session_epoch)
+                    && let (true, Some(epoch)) = (is_anew(&error), problem.session_epoch)
                 {
                     output.has_told_of_end(epoch);
                 }
@@ -93,6 +96,22 @@ pub(crate) fn run(
             return Ok(status);
         }
     }
+}
+
+/// The prompts behind an error; none where they stay.
+fn prompts_behind(remote: &Remote, error: &Error) -> Option<Prompts> {
+    if is_anew(error) {
+        return Some(usual_prompts());
+    }
+    match error.code()? {
+        ErrorCode::PythonException | ErrorCode::Cancelled => remote.prompts().ok(),
+        _ => None,
+    }
+}
+
+/// Those of a session in which nothing has run.
+fn usual_prompts() -> Prompts {
+    (">>> ".to_owned(), "... ".to_owned())
 }
 
 /// A prompt without the marks around what readline does not count.
@@ -133,6 +152,11 @@ fn failed(context: &Context, error: Error) -> Next {
 fn lost(error: &Error) -> bool {
     use beep_python_client::protocol::Outcome;
     matches!(error, Error::Host(problem) if problem.outcome == Some(Outcome::StateLost))
+}
+
+/// Whether the session begins anew behind the error.
+fn is_anew(error: &Error) -> bool {
+    lost(error) || matches!(error, Error::Host(problem) if problem.death.is_some())
 }
 
 /// Completes names of the session.

@@ -15,6 +15,11 @@ use crate::terminal::terminal_input::{CtrlC, TerminalInput, read_line};
 const GOES_ON: &str =
     "the code goes on; Ctrl-C interrupts it again, the third one kills its worker, and the session loses its state";
 
+/// What stands where so many bytes are left out.
+pub(super) fn omission_mark(bytes: u64) -> String {
+    format!("\n[output cut here: {bytes} bytes left out]\n")
+}
+
 pub(super) struct Screen<'a>(pub(super) &'a Printer, pub(super) &'a Arc<AboveLine>);
 
 impl Screen<'_> {

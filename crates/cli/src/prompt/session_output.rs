@@ -11,6 +11,7 @@ use beep_python_client::{AnyBackend, SessionEvent};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
+use super::screen::omission_mark;
 use crate::async_runtime::block_on;
 use crate::terminal::above_line::AboveLine;
 
@@ -80,6 +81,7 @@ fn show(event: SessionEvent, above: &AboveLine) {
         SessionEvent::StdoutBytes(bytes) => above.write(&bytes),
         SessionEvent::Stderr(text) => show_error(text.as_bytes(), above),
         SessionEvent::StderrBytes(bytes) => show_error(&bytes, above),
+        SessionEvent::Omitted(bytes) => above.write(omission_mark(bytes).as_bytes()),
         SessionEvent::Display(display) if display.data.is_empty() => {} // a place for updates
         SessionEvent::Display(display) => above.write(format!("{}\n", display.text()).as_bytes()),
         SessionEvent::ClearOutput { .. } => above.clear(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use super::index::{Wheel, make};
-use super::terminal::{CTRL_C, CTRL_Z, ENTER, Terminal};
+use super::terminal::{CTRL_C, CTRL_D, CTRL_Z, ENTER, Terminal};
 use super::test_home::{TestHome, python, wait_until};
 
 const PROMPT: &str = ">>> ";
@@ -100,6 +100,19 @@ fn what_a_startup_file_sets_is_honoured() {
 }
 
 #[test]
+fn prompts_are_asked_for_behind_an_error_too() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let mut terminal = Terminal::run(home.command(&["python"]));
+    terminal.begin(PROMPT, "import os, sys; sys.ps1 = 'one> '; 1 / 0");
+    terminal.wait_for_prompt("one> ");
+    terminal.begin("one> ", "sys.ps1 = 'two> '; raise KeyboardInterrupt");
+    terminal.wait_for_prompt("two> ");
+    terminal.begin("two> ", "os._exit(3)");
+    terminal.wait_for_prompt(PROMPT);
+}
+
+#[test]
 fn one_mistake_gives_one_error() {
     let home = TestHome::with_runtime();
     home.start(&[]);
@@ -148,6 +161,29 @@ fn ctrl_z_suspends_and_fg_comes_back() {
     terminal.wait_for("KeyboardInterrupt");
     terminal.command(PROMPT, "kept + 2");
     terminal.wait_for("\n43\n");
+}
+
+#[test]
+fn ctrl_z_suspends_the_script_that_runs_the_prompt_too() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let program = home.command(&[]).get_program().to_owned();
+    let script = home.directory().join("script.sh");
+    fs::write(&script, format!("{} python\necho 'ended'\n", program.display())).unwrap();
+    let mut shell = Command::new("sh");
+    shell.arg("-i").env("PS1", "shell$ ").env("BEEP_PYTHON_HOME", home.root()).current_dir(home.directory());
+    let mut terminal = Terminal::run(shell);
+    terminal.wait_for_line("shell$");
+    terminal.keys("sh script.sh\r");
+    terminal.command(PROMPT, "kept = 41");
+    terminal.keys(CTRL_Z);
+    terminal.wait_for_line("shell$");
+    terminal.keys("fg\r");
+    terminal.wait_for_prompt(PROMPT);
+    terminal.command(PROMPT, "kept + 1");
+    terminal.wait_for("\n42\n");
+    terminal.keys(CTRL_D);
+    terminal.wait_for("\nended\n");
 }
 
 #[test]

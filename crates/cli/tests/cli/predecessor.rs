@@ -48,6 +48,23 @@ fn clients_of_a_server_work_in_a_session_also_of_that_server() {
 }
 
 #[test]
+fn clients_speak_tls_where_the_address_says_so() {
+    let home = TestHome::with_runtime();
+    let server = home.json(&["start", "http", "rpc", "--port", "0", "--rpc-port", "0", "--tls-self-signed"]);
+    let authority = home.root().join("tls/certificate.pem");
+    for (backend, kind) in ["Http", "Rpc"].into_iter().enumerate() {
+        let address = server["endpoints"][backend]["url"].as_str().unwrap();
+        let code = format!(
+            "import os\nfrom Beep.Python.RuntimeHost.Services import PythonHost{kind}\n\
+             shown = [PythonHost{kind}({address:?}).InitializeAsync().Result]\n\
+             os.environ['BEEP_PYTHON_CA_FILE'] = {authority:?}\n\
+             with PythonHost{kind}({address:?}) as host:\n    shown.append(host.EvaluateAsync('6 * 7').Result)\nshown"
+        );
+        assert_eq!(home.success(&["eval", &code]), "[False, 42]\n", "{address}");
+    }
+}
+
+#[test]
 fn launcher_starts_and_stops_a_server() {
     let home = TestHome::with_runtime();
     home.start(&[]);

@@ -3,7 +3,10 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use super::test_home::{TestHome, python};
+use serde_json::json;
+
+use super::terminal::Terminal;
+use super::test_home::{TestHome, body_of, post, python};
 
 /// All bytes, by every way that there is, longer than a pipe holds, with the ends of calls and of processes in between.
 const CODE: &str = r#"import atexit, os, subprocess, sys, threading
@@ -60,4 +63,31 @@ fn what_is_no_text_is_written_as_python_writes_it() {
     home.start(&[]);
     check(&["eval", CODE], "");
     check(&["run", script], "");
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    let created = post(&server, "/api/sessions", &json!({"limits": {"outputBytes": 100}}));
+    let created: serde_json::Value = serde_json::from_str(body_of(&created)).unwrap();
+    let session = created["sessionId"].as_str().unwrap();
+    let lost = "899 bytes of the output are left out";
+    for (code, status, more) in [
+        ("print('x' * 998)", 1, ""),
+        ("print('x' * 998); 1 / 0", 1, "ZeroDivisionError"),
+        ("print('x' * 998); raise SystemExit(7)", 7, ""),
+    ] {
+        let ended = home.run(&["eval", "--session", session, code]);
+        assert_eq!((ended.code, ended.stdout.len()), (Some(status), 100), "{ended:?}");
+        assert!(ended.stderr.contains(lost) && ended.stderr.contains(more), "{ended:?}");
+    }
+    let mut terminal = Terminal::run(home.command(&["python", session]));
+    let marked = |end: &str| format!("xxx\n[output cut here: 899 bytes left out]\n{end}");
+    terminal.command(">>> ", "print('x' * 998)");
+    terminal.wait_for(&marked("xxx"));
+    terminal.command(">>> ", "import threading; go = threading.Event()");
+    terminal.command(">>> ", "threading.Thread(target=lambda: (go.wait(), print('x' * 949 + 'y' * 49))).start()");
+    terminal.command(">>> ", "go.set()");
+    terminal.wait_for(&marked("yyy"));
 }

@@ -91,9 +91,10 @@ impl<T: Transport> Client<T> {
         let target = Target::Host(HostOperation::SessionEvents);
         let call = Call { target, body: Bytes::new(), options, data: Vec::new() };
         if self.state.callbacks.is_empty() {
-            return SessionEvents::read(self.transport.subscribe(call).await?).await;
+            return SessionEvents::read(self.transport.subscribe(call).await?, self.state.raw_output).await;
         }
-        SessionEvents::read(EventStream::new(CallbackDispatcher::subscribe(self, call).await?)).await
+        let events = EventStream::new(CallbackDispatcher::subscribe(self, call).await?);
+        SessionEvents::read(events, self.state.raw_output).await
     }
 
     /// Gives the session of these events a callback that outlives the call to which it is passed, in place of

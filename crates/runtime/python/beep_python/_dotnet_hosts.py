@@ -1,5 +1,6 @@
 """The predecessor's clients of a server, for code that used them: `PythonHostHttp`, `PythonHostPipe`, `PythonHostRpc`, and what makes them."""
 
+import contextlib
 import enum
 import http.client
 import json
@@ -15,6 +16,7 @@ from ._host_rpc import HostError
 
 TIMEOUT = 600  # seconds, as the predecessor's
 JSON = {"Content-Type": "application/json"}
+CA_FILE = "BEEP_PYTHON_CA_FILE"
 
 
 class PythonObjectHandle:
@@ -56,13 +58,20 @@ class PythonHost:
         with self._lock:
             if not self.IsInitialized:
                 self._begin()
-            return self._send(operation, json.dumps(body, default=written))
+            return self._answer(operation, json.dumps(body, default=written))
 
     def _begin(self):
-        about = self._send("health", None)
+        about = self._answer("health", None)
         if about.get("pid") in ancestors():
-            self._session = self._send("session_create", "{}")["sessionId"]
+            self._session = self._answer("session_create", "{}")["sessionId"]
         self.IsInitialized = True
+
+    def _answer(self, operation, body):
+        told = self._send(operation, body)
+        if not isinstance(told, list if operation.startswith("tofloat") else dict):
+            self._close()
+            raise no_answer(self.address)
+        return told
 
     def _value(self, told):
         return PythonObjectHandle(told) if told.get("isHandle") else told.get("value")
@@ -201,18 +210,36 @@ def failure(problem):
     return HostError(problem.get("code") or "internal", detail)
 
 
+def no_answer(address):
+    return HostError("internal", "what listens at %s gave an answer that is none of a server of beep-python" % address)
+
+
+def connection_to(address):
+    """An HTTP connection, by TLS where the address says so."""
+    parts = urlsplit(address if "//" in address else "http://" + address)
+    if parts.scheme in ("http", "grpc"):
+        return http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=TIMEOUT)
+    if parts.scheme not in ("https", "grpcs"):
+        raise ValueError("%s is no address of a server: it begins with http:, https:, grpc: or grpcs:" % address)
+    if parts.query:
+        raise ValueError("this client knows no fingerprint; let %s name the server's certificate instead of ?%s" % (CA_FILE, parts.query))
+    import ssl
+
+    context = ssl.create_default_context(cafile=os.environ.get(CA_FILE) or None)
+    return http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=TIMEOUT, context=context)
+
+
 class PythonHostHttp(PythonHost):
     """A client over HTTP: `PythonHostHttp("http://localhost:5678")`."""
 
     PATHS = {"health": ("GET", "/health"), "session_create": ("POST", "/api/sessions"), "module_available": ("POST", "/api/module-available")}
 
     def _request(self, method, path, body, headers):
-        parts = urlsplit(self.address if "//" in self.address else "http://" + self.address)
-        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=TIMEOUT)
+        connection = connection_to(self.address)
         try:
             connection.request(method, path, None if body is None else body.encode(), headers)
             answer = connection.getresponse()
-            text = answer.read().decode()
+            text = answer.read().decode(errors="replace")
         finally:
             connection.close()
         try:
@@ -242,9 +269,6 @@ class PythonHostRpc(PythonHostHttp):
         **{"module_available": "IsModuleAvailable", "wrap": "WrapValue"},
     }
 
-    def __init__(self, address, logger=None):
-        super().__init__(address.replace("grpc://", "http://"), logger)
-
     def _send(self, operation, body):
         if operation == "health":
             return self._request("GET", "/health", None, JSON)
@@ -253,8 +277,10 @@ class PythonHostRpc(PythonHostHttp):
             name = "DeleteSession"
         body = json.dumps({key[:1].upper() + key[1:]: value for key, value in json.loads(body).items()})
         told = self._request("POST", "/rpc/%s/%s" % (service, name), body, self._headers())
+        if not isinstance(told, dict):
+            return None
         told = {key[:1].lower() + key[1:]: value for key, value in told.items()}
-        return told["data"] if operation.startswith("tofloat") else told
+        return told.get("data") if operation.startswith("tofloat") else told
 
 
 class PythonHostPipe(PythonHost):
@@ -284,15 +310,21 @@ class PythonHostPipe(PythonHost):
         if not line:
             self._close()
             raise ConnectionError("the server has closed the pipe %s" % self.address)
-        told = json.loads(line)
+        try:
+            told = json.loads(line)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            return None
         if told.get("error"):
             raise failure(told.get("errorInfo") or told["error"])
-        return told["result"]
+        return told.get("result")
 
     def _close(self):
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.close()
+            with contextlib.suppress(OSError):  # what was not sent yet
+                stream.close()
 
 
 def place_of(name):

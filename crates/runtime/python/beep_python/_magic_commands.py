@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -188,10 +189,10 @@ def time_of(text, body=None):
     """%time STATEMENT: how long a statement takes once; its value is that of the line."""
     session = _current.session
     program = _current.compiler.program(text if body is None else body)
-    cpu, began = os.times(), time.perf_counter()
+    cpu, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     value = session.run(program, session.namespace)
-    wall, after = time.perf_counter() - began, os.times()
-    user, system = after.user - cpu.user, after.system - cpu.system
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    user, system = after.ru_utime - cpu.ru_utime, after.ru_stime - cpu.ru_stime
     print("CPU times: user %s, sys: %s, total: %s" % tuple(map(in_units, (user, system, user + system))))
     print("Wall time: %s" % in_units(wall))
     return value
@@ -205,7 +206,6 @@ def pip(text):
 
 
 pip.__doc__ = _magic_pip.run.__doc__
-
 
 
 def matplotlib(text):

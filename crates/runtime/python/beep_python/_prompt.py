@@ -34,6 +34,10 @@ class Prompt:
         """Runs the file of PYTHONSTARTUP."""
         return self.shown(lambda: _source_text.run_file(path))
 
+    def prompts(self):
+        """The prompts of the next text, where the last one raised."""
+        return prompts()
+
     def shown(self, run):
         client = _current.client
         client.shown.clear()

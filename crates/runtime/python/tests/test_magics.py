@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tokenize
+import types
 from unittest import TestCase, mock
 
 from beep_python import _magic_pip, _magics, _managers
@@ -20,9 +22,24 @@ class Rewriting(TestCase):
         for source in (
             *("x = 5 % 3", "x = (5\n% 3)", "x != y", "'''\n%who\n'''", "# why?", "f('!ls')", "x = '?'", "a ? b", "%", "%5"),
             *("lambda: x?y", "[\n!ls\n]", "x = 5 \\\n% who"),
+            *("x = 1 # 50% \\\ny = 2", "x = 5 % \\\n  3\nz = 1/0", "f(\n%who"),
         ):
             with self.subTest(source=source):
                 self.assertIsNone(_magics.rewritten(source))
+
+    def test_lines_around_them_are_left_alone(self):
+        for before in ("x = 1 # 50% \\\ny = 2", "x = 5 % \\\n  3", "'\\\n!who'", "f(\n%who\n)", "if x: # what?\n    y != 5\n", "x = \"\"\"\n%who\"\"\""):
+            with self.subTest(before=before):
+                self.assertEqual(_magics.rewritten(before + "\n!ls\nz = 1/0"), before + "\n" + _magics.call("shell", "ls") + "\nz = 1/0")
+
+    def test_each_line_is_tokenized_once(self):
+        for line in ("x = '%d' % 1", "%who", "!ls \\\n -l", "x = 1 # 5% \\", "x?"):
+            with self.subTest(line=line):
+                taken, tokens = [], tokenize.generate_tokens
+                with mock.patch.object(tokenize, "generate_tokens", lambda lines: tokens(lambda: taken.append(lines()) or taken[-1])):
+                    _magics.rewritten((line + "\n") * 50 + "x = = 3")
+                self.assertLess(len(taken), 110)
+        self.assertIsNone(_magics.rewritten("x" + " " * 5000 + "y"))  # nor is each blank tried with each
 
     def test_lines_keep_their_places(self):
         for source in (
@@ -58,6 +75,9 @@ class Magics(test_prompt.Typed):
         self.assertRegex(self.run_typed("%%timeit -n 2 -r 2 y = x\ny + 1\ny + 2\n"), LINE % ("2 runs", "2 loops"))
         self.assertEqual(self.run_typed("t = %timeit -q -o -n 5 -r 2 x", "t.loops, len(t.timings)"), "(5, 2)\n")
         self.assertRegex(self.run_typed("%time x + 1"), r"^CPU times: user .*, sys: .*, total: .*\nWall time: [\d.]+ [nmµ]?s\n6\n$")
+        usage = [types.SimpleNamespace(ru_utime=user, ru_stime=system) for user, system in ((1, 1), (1.0012, 1.00005))]
+        with mock.patch("resource.getrusage", side_effect=usage):  # finer than a tick of the clock
+            self.assertIn("CPU times: user 1.2 ms, sys: 50 µs, total: 1.25 ms\n", self.run_typed("%time x + 1"))
         self.assertRegex(self.run_typed("%%time\nz = x\nz + 2\n", "z"), r"Wall time: .*\n7\n5\n$")
         self.assertIn("-n LOOPS", self.fails("%timeit -x 5 x"))
 

@@ -1,6 +1,9 @@
 //! What sessions and calls may take, and what is told when they take more.
 
-use beep_python_client::{AnyBackend, CallLimits, Error, ErrorCode, Handle, Limits, Response, SessionOptions, Value};
+use beep_python_client::{
+    AnyBackend, CallLimits, Error, ErrorCode, ExecutionEvent, Handle, Limits, Response, SessionEvent, SessionOptions,
+    Value,
+};
 use beep_python_protocol::{Outcome, Problem};
 use futures_util::StreamExt;
 
@@ -18,6 +21,7 @@ pub const CASES: &[Case] = cases![
     results_are_limited,
     items_of_streams_are_limited,
     output_is_limited,
+    what_is_left_out_of_raw_output_is_told_where_it_was,
     calls_that_wait_are_limited,
     open_files_are_limited,
 ];
@@ -211,6 +215,45 @@ async fn output_is_limited(context: &TestContext) {
         assert_eq!(told.stdout, format!("{head}\n[output cut here: {} bytes left out]\n{tail}\n", 21 - kept));
         assert_eq!(told.omitted_output_bytes, 21 - kept as u64);
     }
+    end(context, &session).await;
+}
+
+async fn what_is_left_out_of_raw_output_is_told_where_it_was(context: &TestContext) {
+    let (there, session) = limited(context, Limits { output_bytes: Some(10), ..Limits::default() }).await;
+    let raw = there.with_raw_output();
+    for (written, end) in [("xyz", "y\\n"), ("\\xff", "\\xff")] {
+        let code = format!("import sys\nsys.stdout.buffer.write(b'{written}' * 20 + b'{end}')\nsys.stdout.flush()");
+        let mut execution = raw.execute(&code).await.expect("started");
+        let (mut kept, mut told) = (vec![0], Vec::new());
+        while let Some(shown) = execution.next().await {
+            match shown {
+                ExecutionEvent::Stdout(text) => *kept.last_mut().expect("one") += text.len() as u64,
+                ExecutionEvent::StdoutBytes(bytes) => *kept.last_mut().expect("one") += bytes.len() as u64,
+                ExecutionEvent::Omitted(bytes) => {
+                    told.push(bytes);
+                    kept.push(0);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let done: Response<()> = execution.result().await.expect("a result");
+        let all = if end.ends_with('n') { 62 } else { 21 };
+        assert_eq!((kept.as_slice(), told.as_slice()), (&[5, 5][..], &[all - 10][..]), "{written}");
+        assert_eq!(done.omitted_output_bytes, all - 10);
+    }
+    let mut events = context.companion().with_raw_output().session_events(&session).await.expect("subscribed");
+    let late = "import threading\ngo = threading.Event()\nthread = threading.Thread(target=lambda: (go.wait(), print('x' * 20)))\nthread.start()";
+    there.evaluate::<()>(late).await.expect("started");
+    there.evaluate::<()>("go.set()\nthread.join()").await.expect("done");
+    let (mut kept, mut told) = (0, 0);
+    while kept + told < 21 {
+        match events.next().await.expect("an event").expect("no error") {
+            SessionEvent::Stdout(text) => kept += text.len() as u64,
+            SessionEvent::Omitted(bytes) => told += bytes,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((kept, told), (10, 11));
     end(context, &session).await;
 }
 
