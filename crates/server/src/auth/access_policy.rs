@@ -1,12 +1,12 @@
 //! The access policy: whether a request is authorized.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
-use tokio::sync::Semaphore;
 
 use crate::auth::Peer;
 use crate::auth::accepted_tokens::AcceptedTokens;
@@ -14,6 +14,7 @@ use crate::auth::authority;
 use crate::auth::media::{Charset, Media};
 use crate::auth::named_tokens::NamedToken;
 use crate::auth::pending_connection::PendingConnection;
+use crate::auth::pending_places::PendingPlaces;
 use crate::auth::permissions::Permissions;
 
 /// Which requests are authorized.
@@ -35,14 +36,17 @@ pub struct AccessConfig {
     pub max_body_bytes: u64,
     /// The largest datum.
     pub max_data_bytes: u64,
-    /// How many connections of other users there may be that have not authenticated yet.
+    /// How many connections there may be that have not authenticated yet: over the network, over loopback, and over the pipe.
     pub max_pending: usize,
+    /// How many of them may be of one other machine, or of one other user of this machine.
+    pub max_pending_of_one: usize,
     /// How long such a connection may take to authenticate.
     pub auth_timeout: Duration,
 }
 
 impl Default for AccessConfig {
-    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, data of at most 4 GiB, 256 unauthenticated connections for 10 seconds each.
+    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, data of at most 4 GiB, 256 unauthenticated connections for 10
+    /// seconds each, 32 of one stranger.
     fn default() -> AccessConfig {
         AccessConfig {
             hosts: Vec::new(),
@@ -54,6 +58,7 @@ impl Default for AccessConfig {
             max_body_bytes: 64 << 20,
             max_data_bytes: 4 << 30,
             max_pending: 256,
+            max_pending_of_one: 32,
             auth_timeout: Duration::from_secs(10),
         }
     }
@@ -138,7 +143,7 @@ pub struct Authorized {
 pub struct AccessPolicy {
     config: AccessConfig,
     tokens: Arc<AcceptedTokens>,
-    pending: Arc<Semaphore>,
+    places: PendingPlaces,
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -146,8 +151,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 impl AccessPolicy {
     /// A policy that admits the server's own user, and clients that have one of the `tokens`.
     pub fn new(config: AccessConfig, tokens: AcceptedTokens) -> AccessPolicy {
-        let pending = Arc::new(Semaphore::new(config.max_pending));
-        AccessPolicy { config, tokens: Arc::new(tokens), pending }
+        let places = PendingPlaces::new(config.max_pending, config.max_pending_of_one);
+        AccessPolicy { config, tokens: Arc::new(tokens), places }
     }
 
     /// Ends connections at once whose token is revoked. Returns only where that cannot be.
@@ -155,14 +160,14 @@ impl AccessPolicy {
         self.tokens.watch().await
     }
 
-    /// Accepts a connection; `None` when too many are unauthenticated already.
-    pub fn accept(&self, peer: Peer) -> Option<PendingConnection> {
+    /// Accepts a connection from this address, or over the pipe; `None` when too many are unauthenticated already.
+    pub fn accept(&self, peer: Peer, address: Option<IpAddr>) -> Option<PendingConnection> {
         let within = self.config.auth_timeout;
         if self.trusts(peer) {
             return Some(PendingConnection::trusted());
         }
-        let permit = self.pending.clone().try_acquire_owned().ok()?;
-        Some(PendingConnection::new(permit, within, self.tokens.clone()))
+        let place = self.places.take(peer, address)?;
+        Some(PendingConnection::new(place, within, self.tokens.clone()))
     }
 
     /// The origin whose page sent a request, if its pages may.

@@ -66,7 +66,7 @@ async fn serve_connection(
 ) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
-    let Some(pending) = server.access.accept(peer).map(Arc::new) else { return };
+    let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
     let span = spans::connection("rpc", remote);
     let _ = stream.set_nodelay(true);
     let (stream, http2) = match &server.tls {

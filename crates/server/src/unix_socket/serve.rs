@@ -57,7 +57,7 @@ async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: 
         }
         Ok(peer) if !is_in_own_user_namespace(peer.pid()) => reject_peer(stream, AccessDenied::Namespace).await,
         Ok(peer) => {
-            let Some(pending) = server.access.accept(Peer::SameUser) else { return };
+            let Some(pending) = server.access.accept(Peer::SameUser, None) else { return };
             let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
             connection::run(stream, server, pending, stop).instrument(span).await
         }
