@@ -129,11 +129,7 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     serving.spawn(rpc::serve(rpc, server.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, server.clone(), stopping));
     let watching = server.clone();
-    tokio::spawn(async move {
-        if let Err(error) = watching.access.watch_tokens().await {
-            tracing::warn!("a revoked token ends with the next request of its client, not at once: {error}");
-        }
-    });
+    tokio::spawn(async move { watching.access.watch_tokens().await });
     let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
     let bodies = server.bodies.clone();

@@ -1,5 +1,6 @@
 //! The access policy: whether a request is authorized.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,8 +156,8 @@ impl AccessPolicy {
         AccessPolicy { config, tokens: Arc::new(tokens), places }
     }
 
-    /// Ends connections at once whose token is revoked. Returns only where that cannot be.
-    pub async fn watch_tokens(&self) -> std::io::Result<()> {
+    /// Ends connections at once whose token is revoked.
+    pub async fn watch_tokens(&self) -> Infallible {
         self.tokens.watch().await
     }
 
