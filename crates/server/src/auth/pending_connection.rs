@@ -16,6 +16,10 @@ use crate::auth::named_tokens::{NamedToken, now};
 use crate::auth::pending_places::Place;
 use crate::line_budget::within_budget;
 
+/// How often the end of a token is looked at: it is a time of day, and may come earlier or later than the timer, which stands still while
+/// the machine is suspended.
+const LOOK: Duration = Duration::from_secs(60);
+
 /// A connection that may have to authenticate.
 #[derive(Debug)]
 pub struct PendingConnection {
@@ -114,7 +118,7 @@ impl Authenticating {
             let first_end = shown.iter().filter_map(|token| token.expires).min();
             let expired = async {
                 match first_end {
-                    Some(end) => sleep(Duration::from_secs(end.saturating_sub(now()).max(1))).await,
+                    Some(end) => sleep(Duration::from_secs(end.saturating_sub(now()).max(1)).min(LOOK)).await,
                     None => std::future::pending().await,
                 }
             };
@@ -134,14 +138,14 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::auth::Peer;
     use crate::auth::accepted_tokens::DefaultToken;
     use crate::auth::named_tokens::NamedTokens;
+    use crate::auth::pending_places::PendingPlaces;
     use crate::auth::token::Token;
 
-    use crate::auth::Peer;
     const WITHIN: Duration = Duration::from_secs(10);
 
-    use crate::auth::pending_places::PendingPlaces;
     struct Fixture {
         places: PendingPlaces,
         tokens: Arc<AcceptedTokens>,
@@ -206,5 +210,19 @@ mod tests {
         assert!(fixture.tokens.find(b"what makes it look at the files").is_none());
         ended.await;
         assert!(of_one.denied().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn token_that_ends_is_looked_at_again_and_again() {
+        let fixture = fixture();
+        let made = fixture.named.create("one", Some(Duration::from_secs(86_400)), false).unwrap();
+        let one = fixture.tokens.find(made.text.as_bytes()).unwrap();
+        let connection = fixture.pending();
+        connection.mark_authenticated(Some(&one));
+        let mut ended = std::pin::pin!(connection.denied());
+        assert!(ended.as_mut().now_or_never().is_none());
+        // Nothing tells of it: as when the clock jumps over its end.
+        fixture.named.revoke("one").unwrap();
+        timeout(2 * LOOK, ended).await.expect("it was looked at");
     }
 }
