@@ -23,7 +23,7 @@ use crate::auth::permissions::Permissions;
 pub struct AccessConfig {
     /// Names beside those of loopback that `Host` may say, with a port or without.
     pub hosts: Vec<String>,
-    /// Whether `Host` may say any name: over TLS, browsers check it against the certificate.
+    /// Whether `Host` may say any name, where the client needs a token: over TLS, browsers check it against the certificate.
     pub any_host: bool,
     /// Origins whose web pages may send requests, as `Origin` names them: `https://app.example`.
     pub origins: Vec<String>,
@@ -184,8 +184,8 @@ impl AccessPolicy {
     }
 
     /// Authorizes a browser to ask what a page of its may send. It never shows the token, and learns what this server's help says.
-    pub fn authorize_preflight(&self, parts: &http::request::Parts) -> Result<(), AccessDenied> {
-        self.check_host(parts.version, &parts.uri, &parts.headers)?;
+    pub fn authorize_preflight(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
+        self.check_host(peer, parts.version, &parts.uri, &parts.headers)?;
         self.check_origin(&parts.headers)
     }
 
@@ -241,7 +241,7 @@ impl AccessPolicy {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<Authorized, AccessDenied> {
-        self.check_host(version, uri, headers)?;
+        self.check_host(peer, version, uri, headers)?;
         self.check_origin(headers)?;
         let token = self.check_user(peer, headers)?;
         let charset = self.check_body(media, version, method, headers)?;
@@ -256,8 +256,9 @@ impl AccessPolicy {
         }
     }
 
-    fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
-        let any = self.config.any_host;
+    fn check_host(&self, peer: Peer, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
+        // A page that the browser takes for one of another site shows no token, but is of the browser's user.
+        let any = self.config.any_host && !self.trusts(peer);
         let allowed = |authority: &[u8]| any || authority::is_allowed(authority, &self.config.hosts);
         // A target in absolute form names a host as well; it must be allowed, too.
         let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));

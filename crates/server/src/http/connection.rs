@@ -98,7 +98,7 @@ async fn handle_request(
     let origin = server.access.allowed_origin(&parts.headers);
     let mut response = match origin.is_some() && cors::is_preflight(&parts) {
         false => authorize_and_route(server, peer, pending, &parts, &mut body).await,
-        true => match server.access.authorize_preflight(&parts) {
+        true => match server.access.authorize_preflight(peer, &parts) {
             Ok(()) => cors::preflight(&parts.headers),
             Err(denied) => response::problem(&Problem::from(denied)),
         }

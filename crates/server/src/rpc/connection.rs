@@ -160,7 +160,7 @@ async fn authorize_and_route(
     stopping: watch::Receiver<bool>,
 ) -> Response<RpcBody> {
     if cors::is_preflight(parts) && server.access.allowed_origin(&parts.headers).is_some() {
-        let authorized = server.access.authorize_preflight(parts).map_err(Problem::from);
+        let authorized = server.access.authorize_preflight(peer, parts).map_err(Problem::from);
         let answer = authorized.map(|()| cors::preflight(&parts.headers));
         return answer.unwrap_or_else(|denied| response::problem(&denied)).map(RpcBody::Json);
     }
