@@ -75,7 +75,10 @@ pub enum AccessDenied {
     #[error("requests from web pages are refused, unless their origin was allowed when the server was started")]
     Origin,
     /// The peer is another user or cannot be known, and it showed no token or a wrong one.
-    #[error("the client is another user, or cannot be known: show a token of the server's as `Authorization: Bearer`")]
+    #[error(
+        "the client is another user, or cannot be known: show a token of the server's as `Authorization: Bearer`, over a pipe as `token` in \
+        the first line"
+    )]
     Token,
     /// The server wants a token of everyone, and the client showed none or a wrong one.
     #[error(
@@ -85,7 +88,7 @@ pub enum AccessDenied {
     /// The peer is another user, and the backend serves its own.
     #[error("the client is another user; this pipe serves its own user only")]
     User,
-    /// The peer is in another user namespace, where anybody may have become this user.
+    /// The peer is in another user namespace, where any process may have become this user.
     #[error("the client is in another user namespace, as in a sandbox; this pipe serves its own only")]
     Namespace,
     /// The body is not declared as JSON.
@@ -298,9 +301,9 @@ impl AccessPolicy {
         found.ok_or(if self.config.require_token { AccessDenied::TokenOfEveryone } else { AccessDenied::Token })
     }
 
-    /// What a client of the own user may do over a pipe; `None` until it has shown a token.
-    pub(crate) fn pipe_permissions(&self) -> Option<Permissions> {
-        self.trusts(Peer::SameUser).then_some(Permissions::ALL)
+    /// What a client may do over a pipe; `None` until it has shown a token.
+    pub(crate) fn pipe_permissions(&self, connection: &PendingConnection) -> Option<Permissions> {
+        (!connection.needs_token()).then_some(Permissions::ALL)
     }
 
     /// What a client may do over a pipe that shows this as its token, which is noted with its connection.
