@@ -22,11 +22,31 @@ pub(crate) unsafe fn hide(names: &[String]) {
         // SAFETY: no other thread reads or writes the environment.
         unsafe { std::env::remove_var(name) };
     }
+    // SAFETY: nothing refers to those that were just removed, and no other thread looks at them.
+    unsafe { overwrite(is_hidden) };
+}
+
+/// Overwrites all variables that this process began with. It finds empty texts in their place, which are none.
+///
+/// # Safety
+///
+/// No other thread runs.
+pub(crate) unsafe fn hide_all() {
+    // SAFETY: no other thread looks at them, and nothing keeps a reference to one.
+    unsafe { overwrite(|_| true) };
+}
+
+/// Overwrites variables in the copy that the kernel shows.
+///
+/// # Safety
+///
+/// No other thread runs, and nothing keeps a reference to one of these variables.
+unsafe fn overwrite(is_hidden: impl Fn(&OsStr) -> bool) {
     let Some((start, end)) = std::fs::read_to_string("/proc/self/stat").ok().and_then(|stat| block(&stat)) else {
         return;
     };
-    // SAFETY: the kernel placed the variables there when the program began, writable and for its whole life; nothing refers to those that
-    // were just removed, and no other thread looks at them.
+    // SAFETY: the kernel placed the variables there when the program began, writable and for its whole life; the caller sees to it that
+    // nothing else looks at them.
     let block =
         unsafe { std::slice::from_raw_parts_mut(std::ptr::with_exposed_provenance_mut::<u8>(start), end - start) };
     for variable in block.split_mut(|byte| *byte == 0) {

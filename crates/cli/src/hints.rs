@@ -9,6 +9,7 @@ use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
 use beep_python_runtime::platform::{HomeError, NoLocks, NoPidfd, error_chain};
 use beep_python_server::auth::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
+use beep_python_server::serve::ServeError;
 use beep_python_server::unix_socket::PipeError;
 
 use crate::context::Context;
@@ -28,6 +29,7 @@ pub(crate) fn hint_for(error: &anyhow::Error, context: &Context) -> Option<Strin
             .or_else(|| error.downcast_ref().and_then(home))
             .or_else(|| error.downcast_ref().and_then(record))
             .or_else(|| error.downcast_ref().and_then(|error| launch(error, context)))
+            .or_else(|| error.downcast_ref().and_then(serve))
             .or_else(|| error.downcast_ref().and_then(client))
             .or_else(|| error.downcast_ref().and_then(token))
             .or_else(|| error.downcast_ref().and_then(system))
@@ -277,6 +279,17 @@ fn bind(error: &BindError, context: &Context) -> Option<String> {
         BindError::NoIp { .. } => "`beep-python start pipe` needs none".into(),
         BindError::Refused { .. } | BindError::NoFreePort => return None,
     })
+}
+
+fn serve(error: &ServeError) -> Option<String> {
+    match error {
+        ServeError::Listen(BindError::NeedsTls { .. }) => Some(
+            "let the socket listen on 127.0.0.1 or ::1, or add --tls-self-signed, or --tls-cert and --tls-key; --insecure-remote takes it \
+             without TLS"
+                .into(),
+        ),
+        _ => None,
+    }
 }
 
 fn pipe(error: &PipeError) -> Option<String> {

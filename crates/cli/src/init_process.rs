@@ -10,6 +10,8 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
+use crate::hidden_variables::hide_all;
+
 /// What a terminal sends to all its processes, the child among them.
 const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
 const OTHERS: [i32; 4] = [SIGTERM, SIGUSR1, SIGUSR2, SIGCONT];
@@ -32,6 +34,9 @@ fn supervise() -> io::Result<ExitCode> {
     // Before the child is there, so that no signal is missed.
     let mut signals = Signals::new(OF_TERMINAL.into_iter().chain(OTHERS).chain([SIGCHLD]))?;
     let child = spawn()?;
+    // The child has them, and hides what is for nobody else; its sessions can read what the kernel shows of this process.
+    // SAFETY: this process has no other thread.
+    unsafe { hide_all() };
     let pid = Pid::from_child(&child);
     for signal in signals.forever() {
         match signal {

@@ -24,8 +24,8 @@ use tokio::task::JoinSet;
 use crate::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken, TokenError, TokenText};
 use crate::body_budget::BodyBudget;
 use crate::launch::{
-    ActivatedSockets, Endpoint, NewRecord, RecordError, ServerRecord, record_of_this_process, remove_record,
-    write_record,
+    ActivatedSockets, BindError, Endpoint, NewRecord, RecordError, ServerRecord, check_inherited,
+    record_of_this_process, remove_record, write_record,
 };
 use crate::server_context::ServerContext;
 use crate::tls::{Tls, TlsError, TlsFiles};
@@ -59,6 +59,8 @@ pub struct ServeOptions {
     pub access: AccessConfig,
     /// The certificate that HTTP and RPC show over TLS; without it they speak none.
     pub tls: Option<TlsFiles>,
+    /// Whether it may listen where other machines reach it without TLS.
+    pub insecure_remote: bool,
     /// The file of the default token; that of the home when absent.
     pub token_file: Option<PathBuf>,
     /// How much memory the bodies of all requests may take together.
@@ -91,6 +93,9 @@ pub enum ServeError {
     /// The pipe cannot be made.
     #[error(transparent)]
     Pipe(#[from] PipeError),
+    /// Other machines could reach a socket that it inherited.
+    #[error(transparent)]
+    Listen(#[from] BindError),
     /// The record cannot be kept.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -129,11 +134,7 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     serving.spawn(rpc::serve(rpc, server.clone(), stopping.clone()));
     serving.spawn(http::serve(listeners, server.clone(), stopping));
     let watching = server.clone();
-    tokio::spawn(async move {
-        if let Err(error) = watching.access.watch_tokens().await {
-            tracing::warn!("a revoked token ends with the next request of its client, not at once: {error}");
-        }
-    });
+    tokio::spawn(async move { watching.access.watch_tokens().await });
     let spinning = server.clone();
     tokio::spawn(async move { spinning.sessions.spin().await });
     let bodies = server.bodies.clone();
@@ -183,6 +184,7 @@ async fn start(
     if std::env::var_os("PYTHONPATH").is_some_and(|path| !path.is_empty()) {
         tracing::info!("PYTHONPATH is not passed on to sessions: `start --python-path` names folders for them");
     }
+    check_inherited(listeners.iter().chain(rpc), options.tls.is_some() || options.insecure_remote)?;
     let pipe = pipe.map(Pipe::open).transpose()?;
     let (default, token_file) = match token {
         Some(text) => (DefaultToken::Given(text.token()), None),

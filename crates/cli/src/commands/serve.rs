@@ -90,6 +90,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
             ..access
         },
         tls,
+        insecure_remote: server.insecure_remote,
         token_file: server.token_file,
         max_bodies_bytes: server.max_bodies.unwrap_or(BodyBudget::DEFAULT_BYTES),
         log: args.log,

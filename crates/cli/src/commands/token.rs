@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
+use crate::server::default_token;
 use crate::server::settings::duration;
 
 #[derive(clap::Subcommand)]
@@ -63,7 +64,12 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<ExitStatus> {
         Command::Create(Create { name, expires, sessions_only }) => {
             show(context, &tokens.create(&name, expires, sessions_only)?);
         }
-        Command::Rotate(Named { name }) => show(context, &tokens.rotate(&name)?),
+        Command::Rotate(Named { name }) => {
+            show(context, &tokens.rotate(&name)?);
+            if name == DEFAULT_TOKEN {
+                default_token::note_unaffected(context)?;
+            }
+        }
         Command::Revoke(Named { name }) => {
             tokens.revoke(&name)?;
             printer.result(json!({"revoked": name}), || printer.line(format_args!("Revoked the token {name}")));

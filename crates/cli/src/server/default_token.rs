@@ -1,13 +1,15 @@
 //! The default token of a server: from an option, a variable, or the home.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use beep_python_server::auth::TokenText;
 use beep_python_server::launch::ServerRecord;
 
+use crate::context::Context;
 use crate::environment_variables::{TOKEN, TOKEN_FILE};
 use crate::error::CliError;
+use crate::server::lookup::lasting_servers;
 use crate::server::settings::ServerArgs;
 
 /// Looks for the token of a new server where the options name none: a text in a variable is returned, for the server alone; a file
@@ -30,6 +32,29 @@ pub(crate) fn of_restarted(record: &ServerRecord) -> Result<Option<TokenText>> {
         Some(_) => Ok(None),
         None => text_in_env()?.map(Some).ok_or_else(|| CliError::TokenNotHere(record.id.clone()).into()),
     }
+}
+
+/// Names the running servers whose default token is not that of the home, which a new text in the home does not change.
+pub(crate) fn note_unaffected(context: &Context) -> Result<()> {
+    let home = context.home()?;
+    let own = home.root().join("token");
+    for (ServerRecord { id, token_file, .. }, _) in lasting_servers(&home)? {
+        match token_file {
+            Some(file) if is_same(&file, &own) => {}
+            Some(file) => context.printer.note(format_args!(
+                "warning: the server {id} goes on taking the token in {}: change that file, or start the server again without it",
+                file.display()
+            )),
+            None => context.printer.note(format_args!(
+                "warning: the server {id} goes on taking the token that {TOKEN} gave it: `beep-python restart {id}` with another text in {TOKEN} changes it"
+            )),
+        }
+    }
+    Ok(())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 fn text_in_env() -> Result<Option<TokenText>> {

@@ -102,7 +102,7 @@ pub(crate) fn running_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerSt
 }
 
 /// Those that belong to no command, which alone knows what its server is for, and when it ends.
-fn lasting_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerState)>, RecordError> {
+pub(crate) fn lasting_servers(home: &Home) -> Result<Vec<(ServerRecord, ServerState)>, RecordError> {
     let mut running = running_servers(home)?;
     running.retain(|(record, _)| !record.temporary);
     Ok(running)

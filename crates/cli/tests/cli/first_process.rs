@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use super::test_home::{CommandOutput, Ended, TestHome, signal, wait_until};
+use super::test_home::{CommandOutput, Ended, TestHome, python, signal, wait_until};
+
+const TOKEN: &str = "secret-1-which-is-long-enough";
 
 /// A command that runs this one as the first process of a namespace; `None` where this user may make none.
 fn first(home: &TestHome, arguments: &[&str]) -> Option<Command> {
@@ -63,4 +65,51 @@ fn first_process_ends_as_its_command_does() {
     }
     let version = CommandOutput::from(first(&home, &["--version"]).unwrap().output().unwrap());
     assert!(version.code == Some(0) && version.stdout.starts_with("beep-python "), "{version:?}");
+}
+
+#[test]
+fn variables_of_the_first_process_are_shown_to_no_session() {
+    let home = TestHome::with_runtime();
+    let Some(mut start) = first(&home, &["start", "pipe", "--foreground", "--hide-env", "CLOUD_KEY"]) else { return };
+    start.env("BEEP_PYTHON_TOKEN", TOKEN).env("CLOUD_KEY", "secret-2").stdout(Stdio::piped());
+    let mut server = Ended(start.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("is ready"), "{line}");
+    let init = child_of(server.0.id());
+    let server_id = home.json(&["status"])[0]["id"].as_str().unwrap().to_owned();
+    let code = "import glob, os\n\
+                blocks = [open(path).read() for path in glob.glob('/proc/[0-9]*/environ')]\n\
+                os.path.exists('/proc/1/environ'), any('secret' in block for block in blocks)";
+    let mut eval = home.command(&["eval", "--server", &server_id, code]);
+    let seen = CommandOutput::from(eval.env("BEEP_PYTHON_TOKEN", TOKEN).output().unwrap());
+    assert_eq!(seen.stdout, "(True, False)\n", "{seen:?}");
+    signal(init.into(), Signal::TERM);
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn client_outside_of_the_container_needs_a_token_over_the_pipe() {
+    let home = TestHome::with_runtime();
+    let Some(mut start) = first(&home, &["start", "pipe", "--foreground"]) else { return };
+    let mut server = Ended(start.stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let init = child_of(server.0.id());
+    let url = home.json(&["status"])[0]["endpoints"][0]["url"].as_str().unwrap().to_owned();
+    let code = "import json, socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); \
+                s.sendall(json.dumps({'command': 'ping', 'token': sys.argv[2]}).encode() + b'\\n'); print(s.makefile().readline())";
+    let ask = |token: &str| {
+        let arguments = ["-c", code, url.trim_start_matches("unix:"), token];
+        CommandOutput::from(Command::new(python()).args(arguments).output().unwrap()).stdout
+    };
+    let refused = ask("none");
+    assert!(
+        refused.contains(r#""code":"unauthorized""#) && refused.contains("as `token` in the first line"),
+        "{refused}"
+    );
+    let token = std::fs::read_to_string(home.root().join("token")).unwrap();
+    assert!(ask(token.trim()).contains(r#""status":"ok""#));
+    signal(init.into(), Signal::TERM);
+    assert_eq!(server.0.wait().unwrap().code(), Some(0));
 }

@@ -1,11 +1,14 @@
 //! Listening where other machines reach the server.
 
+use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, UdpSocket};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::test_home::{CommandOutput, TestHome, port_of};
+use rustix::process::Signal;
+
+use super::test_home::{CommandOutput, Ended, TestHome, port_of, python, signal};
 
 /// An address of this machine that is not of loopback; no packet is sent to find it.
 fn own_address() -> Option<IpAddr> {
@@ -111,4 +114,46 @@ fn names_are_checked_without_tls_beyond_loopback() {
     ]);
     assert_eq!(CommandOutput::from(rebound.output().unwrap()).stdout, "403");
     assert_eq!(home.success(&["eval", "6 * 7"]), "42\n", "its own user's commands have the token");
+}
+
+/// A server whose socket another starter has bound, as systemd does.
+fn activated(home: &TestHome, address: &str, more: &[&str]) -> Command {
+    const STARTER: &str = "import os, socket, sys\n\
+        listening = socket.socket(); listening.bind((sys.argv[1], 0)); listening.listen()\n\
+        os.dup2(listening.fileno(), 3); os.set_inheritable(3, True); os.environ['LISTEN_FDS'] = '1'\n\
+        os.execv(sys.argv[2], sys.argv[2:])";
+    let environment = home.json(&["venv", "status", "mine"])["path"].as_str().unwrap().to_owned();
+    let serve = home.command(&[&["serve", "--id", "a00001", "--environment", &environment], more].concat());
+    let mut starter = Command::new(python());
+    starter.args(["-c", STARTER, address]).arg(serve.get_program()).args(serve.get_args());
+    starter.current_dir(home.directory()).stdin(Stdio::null());
+    for (name, value) in serve.get_envs() {
+        match value {
+            Some(value) => starter.env(name, value),
+            None => starter.env_remove(name),
+        };
+    }
+    starter
+}
+
+#[test]
+fn sockets_of_a_network_that_another_starter_bound_need_tls() {
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
+    let refused = CommandOutput::from(activated(&home, "0.0.0.0", &[]).output().unwrap());
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for said in ["\"0.0.0.0\" is no loopback address", "--tls-self-signed", "--insecure-remote"] {
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
+    assert_eq!(home.json(&["status"]), serde_json::json!([]));
+    for (address, more) in
+        [("127.0.0.1", &[][..]), ("0.0.0.0", &["--insecure-remote"]), ("0.0.0.0", &["--tls-self-signed"])]
+    {
+        let mut server = Ended(activated(&home, address, more).stdout(Stdio::piped()).spawn().unwrap());
+        let mut line = String::new();
+        BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("is ready"), "{address} {more:?}: {line}");
+        signal(server.0.id().into(), Signal::TERM);
+        assert_eq!(server.0.wait().unwrap().code(), Some(0));
+    }
 }

@@ -150,6 +150,34 @@ fn token_file_comes_from_the_option_before_the_variables() {
 }
 
 #[test]
+fn rotating_the_default_token_names_the_servers_that_do_not_take_it() {
+    let home = TestHome::with_runtime();
+    fs::write(home.directory().join("other"), "the-token-of-the-option").unwrap();
+    fs::set_permissions(home.directory().join("other"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let start = ["start", "http", "--port", "0", "--json"];
+    let id = |started: &str| serde_json::from_str::<Value>(started).unwrap()["id"].as_str().unwrap().to_owned();
+    let own = id(&home.success(&start));
+    assert!(!home.run(&["token", "rotate", "default"]).stderr.contains("warning"));
+    let of_file = id(&home.success(&[&start[..], &["--token-file", "other"]].concat()));
+    let of_variable = id(&with_variable(&home, &start).stdout);
+    let rotated = home.run(&["token", "rotate", "default"]);
+    let warned = |id: &str, text: &str| {
+        rotated
+            .stderr
+            .lines()
+            .any(|line| line.starts_with(&format!("warning: the server {id} ")) && line.contains(text))
+    };
+    let other = home.directory().join("other").display().to_string();
+    assert!(rotated.code == Some(0) && !rotated.stderr.contains(&own), "{rotated:?}");
+    assert!(
+        warned(&of_file, &other) && warned(&of_variable, &format!("`beep-python restart {of_variable}`")),
+        "{rotated:?}"
+    );
+    home.success(&["token", "create", "ci"]);
+    assert!(!home.run(&["token", "rotate", "ci"]).stderr.contains("warning"), "all servers take the named ones");
+}
+
+#[test]
 fn logs_name_a_token_and_never_show_it() {
     let home = TestHome::with_runtime();
     let text = home.success(&["token", "create", "named-in-logs"]).trim().to_owned();

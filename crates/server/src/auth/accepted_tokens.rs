@@ -1,11 +1,13 @@
 //! The tokens that a running server takes: the default one, and the named ones of its home, as the files have them now.
 
+use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use beep_python_runtime::platform::{Home, error_chain};
 use parking_lot::Mutex;
@@ -16,6 +18,10 @@ use tokio::sync::watch;
 
 use crate::auth::named_tokens::{NamedToken, NamedTokens};
 use crate::auth::token::{Token, TokenError, TokenHash};
+use crate::line_budget::within_budget;
+
+/// How often the files are looked at where they cannot be watched.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Where the default token is from.
 #[derive(Clone, Debug)]
@@ -39,6 +45,7 @@ pub struct AcceptedTokens {
 /// What the files held when they were last read.
 #[derive(Debug, Default)]
 struct Known {
+    /// `None` where they have to be read again in any case.
     stamps: Option<[Option<Stamp>; 2]>,
     tokens: Vec<Arc<NamedToken>>,
 }
@@ -85,11 +92,22 @@ impl AcceptedTokens {
         self.changes.subscribe()
     }
 
-    /// Notices at once that the files change, for connections whose requests are under way. Returns only where that cannot be.
-    pub(crate) async fn watch(&self) -> io::Result<()> {
+    /// Notices at once that the files change, for connections whose requests are under way; within a second where the system does not
+    /// tell of changes.
+    pub(crate) async fn watch(&self) -> Infallible {
+        let Err(error) = self.wait_for_events().await;
+        tracing::warn!("whether tokens are revoked is looked at once a second, since files cannot be watched: {error}");
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.refresh();
+        }
+    }
+
+    async fn wait_for_events(&self) -> io::Result<Infallible> {
         let mut folders: Vec<&Path> = self.files().into_iter().flatten().filter_map(Path::parent).collect();
         folders.dedup();
         let events = watcher(&folders)?;
+        self.refresh(); // what was changed before
         loop {
             let mut ready = events.ready(Interest::READABLE).await?;
             while rustix::io::read(events.get_ref(), &mut [0; 4096]).is_ok() {}
@@ -117,12 +135,25 @@ impl AcceptedTokens {
             DefaultToken::File(path) => Token::load(path),
             DefaultToken::Given(token) => Ok(*token),
         };
-        let lost = |error: &TokenError| tracing::error!("tokens are not taken any more: {}", error_chain(error));
-        let mut tokens = self.named.list().inspect_err(lost).unwrap_or_default();
-        tokens.extend(default.inspect_err(lost).ok().map(|token| NamedToken::default_of(&token)));
-        *known = Known { stamps: Some(stamps), tokens: tokens.into_iter().map(Arc::new).collect() };
-        self.changes.send_replace(());
+        let mut may_pass = false;
+        let mut lost = |error: &TokenError| {
+            may_pass |= may_have_passed(error);
+            within_budget("tokens_not_read", || tracing::error!("tokens are not taken: {}", error_chain(error)));
+        };
+        let mut tokens = self.named.list().inspect_err(&mut lost).unwrap_or_default();
+        tokens.extend(default.inspect_err(&mut lost).ok().map(|token| NamedToken::default_of(&token)));
+        known.stamps = (!may_pass).then_some(stamps);
+        // Who is told looks at the tokens, and so at the files.
+        if !known.tokens.iter().map(|token| &**token).eq(&tokens) {
+            known.tokens = tokens.into_iter().map(Arc::new).collect();
+            self.changes.send_replace(());
+        }
     }
+}
+
+/// Whether a file that could not be read may be readable the next time, although it has not changed: for want of descriptors, for one.
+fn may_have_passed(error: &TokenError) -> bool {
+    matches!(error, TokenError::Read { source, .. } if source.kind() != io::ErrorKind::NotFound)
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
@@ -148,8 +179,11 @@ fn watcher(folders: &[&Path]) -> io::Result<AsyncFd<OwnedFd>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::os::unix::fs::DirBuilderExt;
+
     use futures_util::FutureExt;
+
+    use super::*;
 
     fn accepted() -> (tempfile::TempDir, NamedTokens, AcceptedTokens) {
         let folder = tempfile::tempdir().unwrap();
@@ -207,8 +241,54 @@ mod tests {
         assert!(watching.as_mut().now_or_never().is_none());
         named.create("ci", None, false).unwrap();
         tokio::select! {
-            ended = &mut watching => panic!("{ended:?}"),
+            never = &mut watching => match never {},
             changed = changes.changed() => changed.unwrap(),
         }
+    }
+
+    #[tokio::test]
+    async fn change_from_before_the_watch_is_noticed() {
+        let (_folder, named, accepted) = accepted();
+        let changes = accepted.changes();
+        named.create("ci", None, false).unwrap();
+        assert!(accepted.watch().now_or_never().is_none());
+        assert!(changes.has_changed().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_are_noticed_where_files_cannot_be_watched() {
+        let (_folder, named, mut accepted) = accepted();
+        accepted.default = DefaultToken::File("/nonexistent/token".into());
+        let mut changes = accepted.changes();
+        let watching = accepted.watch();
+        tokio::pin!(watching);
+        assert!(watching.as_mut().now_or_never().is_none());
+        changes.mark_unchanged();
+        named.create("ci", None, false).unwrap();
+        tokio::select! {
+            never = &mut watching => match never {},
+            changed = changes.changed() => changed.unwrap(),
+        }
+    }
+
+    #[test]
+    fn file_that_could_not_be_read_is_read_again_though_it_is_the_same() {
+        let (folder, named, accepted) = accepted();
+        let made = named.create("ci", None, false).unwrap();
+        let mut changes = accepted.changes();
+        let list = folder.path().join("tokens.json");
+        fs::rename(&list, folder.path().join("aside")).unwrap();
+        fs::DirBuilder::new().mode(0o700).create(&list).unwrap(); // what cannot be read as a file
+        for _ in 0..2 {
+            assert!(accepted.find(made.text.as_bytes()).is_none(), "closed meanwhile");
+            assert_eq!(accepted.known.lock().stamps, None);
+        }
+        changes.mark_unchanged();
+        assert!(accepted.find(made.text.as_bytes()).is_none());
+        assert!(!changes.has_changed().unwrap(), "who is told looks again, and would do so forever");
+        fs::remove_dir(&list).unwrap();
+        fs::rename(folder.path().join("aside"), &list).unwrap();
+        assert!(accepted.find(made.text.as_bytes()).is_some());
+        assert!(accepted.known.lock().stamps.is_some());
     }
 }

@@ -1,12 +1,13 @@
 //! The access policy: whether a request is authorized.
 
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::{ErrorCode, Problem};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
-use tokio::sync::Semaphore;
 
 use crate::auth::Peer;
 use crate::auth::accepted_tokens::AcceptedTokens;
@@ -14,6 +15,7 @@ use crate::auth::authority;
 use crate::auth::media::{Charset, Media};
 use crate::auth::named_tokens::NamedToken;
 use crate::auth::pending_connection::PendingConnection;
+use crate::auth::pending_places::PendingPlaces;
 use crate::auth::permissions::Permissions;
 
 /// Which requests are authorized.
@@ -21,7 +23,7 @@ use crate::auth::permissions::Permissions;
 pub struct AccessConfig {
     /// Names beside those of loopback that `Host` may say, with a port or without.
     pub hosts: Vec<String>,
-    /// Whether `Host` may say any name: over TLS, browsers check it against the certificate.
+    /// Whether `Host` may say any name, where the client needs a token: over TLS, browsers check it against the certificate.
     pub any_host: bool,
     /// Origins whose web pages may send requests, as `Origin` names them: `https://app.example`.
     pub origins: Vec<String>,
@@ -35,14 +37,17 @@ pub struct AccessConfig {
     pub max_body_bytes: u64,
     /// The largest datum.
     pub max_data_bytes: u64,
-    /// How many connections of other users there may be that have not authenticated yet.
+    /// How many connections there may be that have not authenticated yet: over the network, over loopback, and over the pipe.
     pub max_pending: usize,
+    /// How many of them may be of one other machine, or of one other user of this machine.
+    pub max_pending_of_one: usize,
     /// How long such a connection may take to authenticate.
     pub auth_timeout: Duration,
 }
 
 impl Default for AccessConfig {
-    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, data of at most 4 GiB, 256 unauthenticated connections for 10 seconds each.
+    /// Loopback names only, no origin, no trust, bodies of at most 64 MiB, data of at most 4 GiB, 256 unauthenticated connections for 10
+    /// seconds each, 32 of one stranger.
     fn default() -> AccessConfig {
         AccessConfig {
             hosts: Vec::new(),
@@ -54,6 +59,7 @@ impl Default for AccessConfig {
             max_body_bytes: 64 << 20,
             max_data_bytes: 4 << 30,
             max_pending: 256,
+            max_pending_of_one: 32,
             auth_timeout: Duration::from_secs(10),
         }
     }
@@ -69,7 +75,10 @@ pub enum AccessDenied {
     #[error("requests from web pages are refused, unless their origin was allowed when the server was started")]
     Origin,
     /// The peer is another user or cannot be known, and it showed no token or a wrong one.
-    #[error("the client is another user, or cannot be known: show a token of the server's as `Authorization: Bearer`")]
+    #[error(
+        "the client is another user, or cannot be known: show a token of the server's as `Authorization: Bearer`, over a pipe as `token` in \
+        the first line"
+    )]
     Token,
     /// The server wants a token of everyone, and the client showed none or a wrong one.
     #[error(
@@ -79,7 +88,7 @@ pub enum AccessDenied {
     /// The peer is another user, and the backend serves its own.
     #[error("the client is another user; this pipe serves its own user only")]
     User,
-    /// The peer is in another user namespace, where anybody may have become this user.
+    /// The peer is in another user namespace, where any process may have become this user.
     #[error("the client is in another user namespace, as in a sandbox; this pipe serves its own only")]
     Namespace,
     /// The body is not declared as JSON.
@@ -138,7 +147,7 @@ pub struct Authorized {
 pub struct AccessPolicy {
     config: AccessConfig,
     tokens: Arc<AcceptedTokens>,
-    pending: Arc<Semaphore>,
+    places: PendingPlaces,
 }
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -146,23 +155,23 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 impl AccessPolicy {
     /// A policy that admits the server's own user, and clients that have one of the `tokens`.
     pub fn new(config: AccessConfig, tokens: AcceptedTokens) -> AccessPolicy {
-        let pending = Arc::new(Semaphore::new(config.max_pending));
-        AccessPolicy { config, tokens: Arc::new(tokens), pending }
+        let places = PendingPlaces::new(config.max_pending, config.max_pending_of_one);
+        AccessPolicy { config, tokens: Arc::new(tokens), places }
     }
 
-    /// Ends connections at once whose token is revoked. Returns only where that cannot be.
-    pub async fn watch_tokens(&self) -> std::io::Result<()> {
+    /// Ends connections at once whose token is revoked.
+    pub async fn watch_tokens(&self) -> Infallible {
         self.tokens.watch().await
     }
 
-    /// Accepts a connection; `None` when too many are unauthenticated already.
-    pub fn accept(&self, peer: Peer) -> Option<PendingConnection> {
+    /// Accepts a connection from this address, or over the pipe; `None` when too many are unauthenticated already.
+    pub fn accept(&self, peer: Peer, address: Option<IpAddr>) -> Option<PendingConnection> {
         let within = self.config.auth_timeout;
         if self.trusts(peer) {
             return Some(PendingConnection::trusted());
         }
-        let permit = self.pending.clone().try_acquire_owned().ok()?;
-        Some(PendingConnection::new(permit, within, self.tokens.clone()))
+        let place = self.places.take(peer, address)?;
+        Some(PendingConnection::new(place, within, self.tokens.clone()))
     }
 
     /// The origin whose page sent a request, if its pages may.
@@ -178,8 +187,8 @@ impl AccessPolicy {
     }
 
     /// Authorizes a browser to ask what a page of its may send. It never shows the token, and learns what this server's help says.
-    pub fn authorize_preflight(&self, parts: &http::request::Parts) -> Result<(), AccessDenied> {
-        self.check_host(parts.version, &parts.uri, &parts.headers)?;
+    pub fn authorize_preflight(&self, peer: Peer, parts: &http::request::Parts) -> Result<(), AccessDenied> {
+        self.check_host(peer, parts.version, &parts.uri, &parts.headers)?;
         self.check_origin(&parts.headers)
     }
 
@@ -235,7 +244,7 @@ impl AccessPolicy {
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<Authorized, AccessDenied> {
-        self.check_host(version, uri, headers)?;
+        self.check_host(peer, version, uri, headers)?;
         self.check_origin(headers)?;
         let token = self.check_user(peer, headers)?;
         let charset = self.check_body(media, version, method, headers)?;
@@ -250,8 +259,9 @@ impl AccessPolicy {
         }
     }
 
-    fn check_host(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
-        let any = self.config.any_host;
+    fn check_host(&self, peer: Peer, version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), AccessDenied> {
+        // A page that the browser takes for one of another site shows no token, but is of the browser's user.
+        let any = self.config.any_host && !self.trusts(peer);
         let allowed = |authority: &[u8]| any || authority::is_allowed(authority, &self.config.hosts);
         // A target in absolute form names a host as well; it must be allowed, too.
         let target = uri.authority().map(|authority| allowed(authority.as_str().as_bytes()));
@@ -291,9 +301,9 @@ impl AccessPolicy {
         found.ok_or(if self.config.require_token { AccessDenied::TokenOfEveryone } else { AccessDenied::Token })
     }
 
-    /// What a client of the own user may do over a pipe; `None` until it has shown a token.
-    pub(crate) fn pipe_permissions(&self) -> Option<Permissions> {
-        self.trusts(Peer::SameUser).then_some(Permissions::ALL)
+    /// What a client may do over a pipe; `None` until it has shown a token.
+    pub(crate) fn pipe_permissions(&self, connection: &PendingConnection) -> Option<Permissions> {
+        (!connection.needs_token()).then_some(Permissions::ALL)
     }
 
     /// What a client may do over a pipe that shows this as its token, which is noted with its connection.

@@ -12,6 +12,7 @@ pub(crate) mod media;
 mod named_tokens;
 mod origin;
 pub(crate) mod pending_connection;
+mod pending_places;
 mod permissions;
 mod token;
 

@@ -1,19 +1,24 @@
 //! Connections that have not authenticated yet: few, and not for long. And those that have by a token: while it is good.
 //!
 //! Connections of the server's own user are authenticated at once. Others have to show a token with a request; until
-//! then they hold permits of a pool of their own, so that they cannot exhaust those of authenticated clients.
+//! then they hold places of their own, so that they cannot exhaust those of authenticated clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::auth::accepted_tokens::AcceptedTokens;
 use crate::auth::named_tokens::{NamedToken, now};
+use crate::auth::pending_places::Place;
 use crate::line_budget::within_budget;
+
+/// How often the end of a token is looked at: it is a time of day, and may come earlier or later than the timer, which stands still while
+/// the machine is suspended.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// A connection that may have to authenticate.
 #[derive(Debug)]
@@ -25,7 +30,7 @@ pub struct PendingConnection {
 #[derive(Debug)]
 struct Authenticating {
     /// Held until it has authenticated.
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    place: Mutex<Option<Place>>,
     authenticated: AtomicBool,
     deadline: Instant,
     tokens: Arc<AcceptedTokens>,
@@ -41,13 +46,9 @@ impl PendingConnection {
         PendingConnection { authenticating: None }
     }
 
-    pub(super) fn new(
-        permit: OwnedSemaphorePermit,
-        within: Duration,
-        tokens: Arc<AcceptedTokens>,
-    ) -> PendingConnection {
+    pub(super) fn new(place: Place, within: Duration, tokens: Arc<AcceptedTokens>) -> PendingConnection {
         let authenticating = Authenticating {
-            permit: Mutex::new(Some(permit)),
+            place: Mutex::new(Some(place)),
             authenticated: AtomicBool::new(false),
             deadline: Instant::now() + within,
             tokens,
@@ -66,7 +67,7 @@ impl PendingConnection {
     pub fn mark_authenticated(&self, token: Option<&Arc<NamedToken>>) {
         let Some(authenticating) = &self.authenticating else { return };
         if !authenticating.authenticated.swap(true, Ordering::Relaxed) {
-            drop(authenticating.permit.lock().take());
+            drop(authenticating.place.lock().take());
         }
         if let Some(token) = token {
             let mut shown = authenticating.shown.lock();
@@ -117,7 +118,7 @@ impl Authenticating {
             let first_end = shown.iter().filter_map(|token| token.expires).min();
             let expired = async {
                 match first_end {
-                    Some(end) => sleep(Duration::from_secs(end.saturating_sub(now()).max(1))).await,
+                    Some(end) => sleep(Duration::from_secs(end.saturating_sub(now()).max(1)).min(LOOK)).await,
                     None => std::future::pending().await,
                 }
             };
@@ -134,18 +135,19 @@ impl Authenticating {
 mod tests {
     use beep_python_runtime::platform::Home;
     use futures_util::FutureExt;
-    use tokio::sync::Semaphore;
     use tokio::time::timeout;
 
     use super::*;
+    use crate::auth::Peer;
     use crate::auth::accepted_tokens::DefaultToken;
     use crate::auth::named_tokens::NamedTokens;
+    use crate::auth::pending_places::PendingPlaces;
     use crate::auth::token::Token;
 
     const WITHIN: Duration = Duration::from_secs(10);
 
     struct Fixture {
-        permits: Arc<Semaphore>,
+        places: PendingPlaces,
         tokens: Arc<AcceptedTokens>,
         named: NamedTokens,
         _folder: tempfile::TempDir,
@@ -156,7 +158,7 @@ mod tests {
         let home = Home::open(folder.path()).unwrap();
         let default = DefaultToken::Given(Token::of_text(b"a-text-that-is-long-enough").unwrap());
         Fixture {
-            permits: Arc::new(Semaphore::new(2)),
+            places: PendingPlaces::new(2, 2),
             tokens: Arc::new(AcceptedTokens::open(&home, default).unwrap()),
             named: NamedTokens::of(&home),
             _folder: folder,
@@ -165,24 +167,31 @@ mod tests {
 
     impl Fixture {
         fn pending(&self) -> PendingConnection {
-            PendingConnection::new(self.permits.clone().try_acquire_owned().unwrap(), WITHIN, self.tokens.clone())
+            self.try_pending().expect("a place")
+        }
+
+        fn try_pending(&self) -> Option<PendingConnection> {
+            let place = self.places.take(Peer::SameUser, None)?;
+            Some(PendingConnection::new(place, WITHIN, self.tokens.clone()))
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn authentication_returns_the_permit_and_its_lack_misses_the_deadline() {
+    async fn authentication_returns_the_place_and_its_lack_misses_the_deadline() {
         let fixture = fixture();
         let (late, authenticated) = (fixture.pending(), fixture.pending());
-        assert_eq!(fixture.permits.available_permits(), 0);
+        assert!(fixture.try_pending().is_none());
         authenticated.mark_authenticated(None);
         authenticated.mark_authenticated(None);
-        assert_eq!(fixture.permits.available_permits(), 1);
+        let next = fixture.pending();
+        assert!(fixture.try_pending().is_none());
         late.denied().await;
         assert!(timeout(2 * WITHIN, authenticated.denied()).await.is_err());
         let trusted = PendingConnection::trusted();
         assert!(timeout(2 * WITHIN, trusted.denied()).await.is_err());
-        drop(late);
-        assert_eq!(fixture.permits.available_permits(), 2);
+        drop((late, next));
+        let _both = (fixture.pending(), fixture.pending());
+        assert!(fixture.try_pending().is_none());
     }
 
     #[tokio::test]
@@ -201,5 +210,19 @@ mod tests {
         assert!(fixture.tokens.find(b"what makes it look at the files").is_none());
         ended.await;
         assert!(of_one.denied().now_or_never().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn token_that_ends_is_looked_at_again_and_again() {
+        let fixture = fixture();
+        let made = fixture.named.create("one", Some(Duration::from_secs(86_400)), false).unwrap();
+        let one = fixture.tokens.find(made.text.as_bytes()).unwrap();
+        let connection = fixture.pending();
+        connection.mark_authenticated(Some(&one));
+        let mut ended = std::pin::pin!(connection.denied());
+        assert!(ended.as_mut().now_or_never().is_none());
+        // Nothing tells of it: as when the clock jumps over its end.
+        fixture.named.revoke("one").unwrap();
+        timeout(2 * LOOK, ended).await.expect("it was looked at");
     }
 }

@@ -1,6 +1,7 @@
 //! What a client may do that was let in.
 
 use beep_python_protocol::{DebugRequest, ErrorCode, HostOperation, Problem, SessionOptions};
+use beep_python_runtime::environment::check_environment_name;
 use serde::Deserialize;
 
 /// What the requests of a client may do. Code in sessions is always theirs to run.
@@ -86,7 +87,9 @@ impl Permissions {
 
     /// Whether this environment and these packages may be named.
     pub(crate) fn check_environment(self, name: Option<&str>, packages: &[String]) -> Result<(), Problem> {
-        let named_by_path = name.is_some_and(is_path) || packages.iter().any(|package| !is_name_or_url(package));
+        // What is no name is taken for a folder.
+        let named_by_path = name.is_some_and(|name| check_environment_name(name).is_err())
+            || packages.iter().any(|package| !is_name_or_url(package));
         if self.paths || !named_by_path { Ok(()) } else { Err(forbidden(NO_PATHS)) }
     }
 }
@@ -110,8 +113,16 @@ fn is_name_or_url(requirement: &str) -> bool {
         let well_formed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '+' | '-' | '.');
         return scheme.chars().all(well_formed) && !scheme.to_ascii_lowercase().ends_with("file");
     }
-    let is_archive = [".whl", ".gz", ".zip", ".bz2", ".xz", ".tgz"].iter().any(|end| location.contains(end));
-    !is_archive && !is_path(location) && !location.starts_with('-') && !location.contains(':')
+    !names_archive(location) && !is_path(location) && !location.starts_with('-') && !location.contains(':')
+}
+
+/// Whether one of its words is called as an archive is that pip or uv installs; extras, a marker or a hash may follow it.
+fn names_archive(location: &str) -> bool {
+    const ENDS: [&str; 13] =
+        [".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lz", ".tlz", ".lzma", ".zst"];
+    let location = location.to_ascii_lowercase();
+    let mut words = location.split(|char: char| !(char.is_alphanumeric() || matches!(char, '.' | '-' | '_')));
+    words.any(|word| ENDS.iter().any(|end| word.ends_with(end)))
 }
 
 #[cfg(test)]
@@ -168,6 +179,16 @@ mod tests {
             (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["git+https://a.example/six"]}"#, true),
             (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["six", "./six"]}"#, false),
             (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["six.whl"]}"#, false),
+            (HostOperation::CreateSession, r#"{"environment": "_venv"}"#, false),
+            (HostOperation::CreateSession, r#"{"environment": "a venv"}"#, false),
+            (HostOperation::CreateSession, r#"{"environment": "é"}"#, false),
+            (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["six.target", "lz.four>=1"]}"#, true),
+            (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["six.WHL"]}"#, false),
+            (
+                HostOperation::InstallPackages,
+                r#"{"name": "mine", "packages": ["a six.whl[extra] ; python_version > '3'"]}"#,
+                false,
+            ),
             (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["six @ /tmp/six"]}"#, false),
             (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["six @ file:///tmp/six"]}"#, false),
             (HostOperation::InstallPackages, r#"{"name": "mine", "packages": ["six @ file:/tmp/six"]}"#, false),
@@ -177,6 +198,10 @@ mod tests {
         ] {
             assert_eq!(REMOTE.check(operation, body.as_bytes()).is_ok(), allowed, "{body}");
             assert!(Permissions::ALL.check(operation, body.as_bytes()).is_ok());
+        }
+        for end in "whl zip tar tar.gz tgz tar.bz2 tbz tar.xz txz tar.lz tlz tar.lzma tar.zst".split(' ') {
+            let body = format!(r#"{{"name": "mine", "packages": ["six.{end}"]}}"#);
+            assert!(REMOTE.check(HostOperation::InstallPackages, body.as_bytes()).is_err(), "{body}");
         }
     }
 }

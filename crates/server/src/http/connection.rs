@@ -53,7 +53,7 @@ pub async fn serve(
 async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut stop: watch::Receiver<bool>) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
-    let Some(pending) = server.access.accept(peer).map(Arc::new) else { return };
+    let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
     let span = spans::connection("http", remote);
     let _ = stream.set_nodelay(true);
     let (stream, http2) = match &server.tls {
@@ -98,7 +98,7 @@ async fn handle_request(
     let origin = server.access.allowed_origin(&parts.headers);
     let mut response = match origin.is_some() && cors::is_preflight(&parts) {
         false => authorize_and_route(server, peer, pending, &parts, &mut body).await,
-        true => match server.access.authorize_preflight(&parts) {
+        true => match server.access.authorize_preflight(peer, &parts) {
             Ok(()) => cors::preflight(&parts.headers),
             Err(denied) => response::problem(&Problem::from(denied)),
         }

@@ -81,6 +81,18 @@ pub fn bind(hosts: &[String], port: u16, remote: bool) -> Result<Vec<TcpListener
     bind_all(&each, port)
 }
 
+/// Refuses sockets that other machines reach, unless `remote`: those that a starter of another kind has bound, as systemd does.
+pub(crate) fn check_inherited<'a>(
+    listeners: impl IntoIterator<Item = &'a TcpListener>,
+    remote: bool,
+) -> Result<(), BindError> {
+    let ips = listeners.into_iter().filter_map(|listener| Some(listener.local_addr().ok()?.ip()));
+    match ips.into_iter().find(|ip| !remote && !ip.to_canonical().is_loopback()) {
+        Some(ip) => Err(BindError::NeedsTls { host: ip.to_string() }),
+        None => Ok(()),
+    }
+}
+
 fn addresses_of(host: &str) -> Result<Vec<IpAddr>, BindError> {
     if host.eq_ignore_ascii_case("localhost") {
         return Ok(vec![FOUR, SIX]);
@@ -201,6 +213,17 @@ mod tests {
         // An address that this machine has not is not left out in silence.
         let missing = bind(&["127.0.0.1".to_owned(), "198.51.100.1".to_owned()], 0, true);
         assert!(matches!(missing, Err(BindError::Refused { .. })), "{missing:?}");
+    }
+
+    #[test]
+    fn inherited_sockets_of_the_network_are_refused_unless_that_is_meant() {
+        let loopback = TcpListener::bind("127.0.0.1:0").unwrap();
+        let network = TcpListener::bind("0.0.0.0:0").unwrap();
+        assert!(check_inherited([&loopback], false).is_ok());
+        assert!(
+            matches!(check_inherited([&loopback, &network], false), Err(BindError::NeedsTls { host }) if host == "0.0.0.0")
+        );
+        assert!(check_inherited([&loopback, &network], true).is_ok());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod surroundings;
 pub use beep_python_protocol::{Place, ServerEndpoint as Endpoint, ServerRecord, ServerState};
 pub use error::{LaunchError, RemoteError};
 pub use launcher::ServerLauncher;
+pub(crate) use listen::check_inherited;
 pub use listen::{BindError, bind};
 pub use log::log_tail;
 pub use plan::LaunchPlan;

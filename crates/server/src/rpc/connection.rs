@@ -66,7 +66,7 @@ async fn serve_connection(
 ) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
-    let Some(pending) = server.access.accept(peer).map(Arc::new) else { return };
+    let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
     let span = spans::connection("rpc", remote);
     let _ = stream.set_nodelay(true);
     let (stream, http2) = match &server.tls {
@@ -160,7 +160,7 @@ async fn authorize_and_route(
     stopping: watch::Receiver<bool>,
 ) -> Response<RpcBody> {
     if cors::is_preflight(parts) && server.access.allowed_origin(&parts.headers).is_some() {
-        let authorized = server.access.authorize_preflight(parts).map_err(Problem::from);
+        let authorized = server.access.authorize_preflight(peer, parts).map_err(Problem::from);
         let answer = authorized.map(|()| cors::preflight(&parts.headers));
         return answer.unwrap_or_else(|denied| response::problem(&denied)).map(RpcBody::Json);
     }

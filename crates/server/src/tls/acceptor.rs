@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustls::ServerConfig;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::line_budget::within_budget;
@@ -22,6 +22,8 @@ use crate::tls::stream::ServerStream;
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// After how long files that made no sense are read again although they are the same: descriptors may have been wanting.
+const READ_AGAIN: Duration = Duration::from_secs(10);
 /// The first byte of every handshake.
 const HANDSHAKE: u8 = 22;
 
@@ -35,7 +37,10 @@ pub struct Tls {
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
-    stamps: Vec<Stamp>,
+    /// Of the files that were read last, whether they made sense or not.
+    read: Vec<Stamp>,
+    /// Since when these make no sense.
+    failed: Option<Instant>,
 }
 
 /// Tells one content of a file from the next.
@@ -45,7 +50,7 @@ impl Tls {
     /// TLS by these files.
     pub fn open(files: TlsFiles) -> Result<Tls, TlsError> {
         let stamps = stamps(&files);
-        let current = Mutex::new(Current { config: Arc::new(files.read()?), stamps });
+        let current = Mutex::new(Current { config: Arc::new(files.read()?), read: stamps, failed: None });
         Ok(Tls { files, current })
     }
 
@@ -72,20 +77,38 @@ impl Tls {
 
     /// What the files say. Where they have changed and make no sense, as while one of two is written, what they said before holds.
     fn config(&self) -> Arc<ServerConfig> {
-        let mut current = self.current.lock();
         let stamps = stamps(&self.files);
-        if current.stamps != stamps {
-            match self.files.read() {
+        if self.take_to_read(&stamps) {
+            // Other handshakes go on with what there is.
+            let read = self.files.read();
+            let mut current = self.current.lock();
+            match read {
+                _ if current.read != stamps => {} // they have changed again, and another handshake reads them
                 Ok(config) => {
                     tracing::info!("the certificate was read again: its files have changed");
-                    *current = Current { config: Arc::new(config), stamps };
+                    *current = Current { config: Arc::new(config), read: stamps, failed: None };
                 }
-                Err(error) => within_budget("certificate_not_read", || {
-                    tracing::error!("the certificate has changed and is not used: {}", error_chain(&error));
-                }),
+                Err(error) => {
+                    current.failed = Some(Instant::now());
+                    within_budget("certificate_not_read", || {
+                        tracing::error!("the certificate has changed and is not used: {}", error_chain(&error));
+                    });
+                }
             }
         }
-        current.config.clone()
+        self.current.lock().config.clone()
+    }
+
+    /// Whether the files are to be read: once for each change, and again after a while where they made no sense.
+    fn take_to_read(&self, stamps: &[Stamp]) -> bool {
+        let mut current = self.current.lock();
+        let again = current.failed.is_some_and(|failed| failed.elapsed() >= READ_AGAIN);
+        if current.read == stamps && !again {
+            return false;
+        }
+        current.read = stamps.to_owned();
+        current.failed = None;
+        true
     }
 }
 
@@ -104,4 +127,40 @@ fn needs_tls() -> Vec<u8> {
         "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use beep_python_runtime::platform::Home;
+    use rustix::fs::inotify;
+
+    use super::*;
+    use crate::tls::self_signed;
+
+    #[tokio::test(start_paused = true)]
+    async fn files_that_make_no_sense_are_read_once_and_again_after_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = self_signed(&Home::open(folder.path()).unwrap(), &[]).unwrap();
+        let certificate = files.certificate.clone();
+        let tls = Tls::open(files).unwrap();
+        let before = tls.config();
+        let good = fs::read(&certificate).unwrap();
+        fs::write(&certificate, "nonsense").unwrap();
+        let opened = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&opened, &certificate, inotify::WatchFlags::OPEN).unwrap();
+        // Events that are alike come as one, unless another comes between.
+        let was_opened = || rustix::io::read(&opened, &mut [0; 4096]).is_ok();
+        assert!(Arc::ptr_eq(&tls.config(), &before) && was_opened());
+        for _ in 0..3 {
+            assert!(
+                Arc::ptr_eq(&tls.config(), &before) && !was_opened(),
+                "a stranger's handshake makes it read nothing"
+            );
+        }
+        tokio::time::advance(READ_AGAIN).await;
+        assert!(Arc::ptr_eq(&tls.config(), &before) && was_opened());
+        assert!(Arc::ptr_eq(&tls.config(), &before) && !was_opened());
+        fs::write(&certificate, good).unwrap();
+        assert!(!Arc::ptr_eq(&tls.config(), &before), "a change is read at once");
+    }
 }

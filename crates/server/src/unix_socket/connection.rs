@@ -53,7 +53,7 @@ pub(super) async fn run(
     let lines = LineDecoder::new(longest, server.bodies.clone());
     let (shared, caller) = (server.clone(), client.clone());
     let connection = Connection {
-        permissions: server.access.pipe_permissions(),
+        permissions: server.access.pipe_permissions(&pending),
         server,
         client,
         gone,

@@ -55,12 +55,15 @@ async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: 
             name_peer(Peer::of_user(peer.uid()));
             reject_peer(stream, AccessDenied::User).await
         }
-        Ok(peer) if !is_in_own_user_namespace(peer.pid()) => reject_peer(stream, AccessDenied::Namespace).await,
-        Ok(peer) => {
-            let Some(pending) = server.access.accept(Peer::SameUser) else { return };
-            let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
-            connection::run(stream, server, pending, stop).instrument(span).await
-        }
+        Ok(peer) => match is_in_own_user_namespace(peer.pid()) {
+            Some(false) => reject_peer(stream, AccessDenied::Namespace).await,
+            own => {
+                let who = if own.is_some() { Peer::SameUser } else { Peer::UnknownOnLoopback };
+                let Some(pending) = server.access.accept(who, None) else { return };
+                let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
+                connection::run(stream, server, pending, stop).instrument(span).await
+            }
+        },
         Err(error) => Err(error),
     };
     if let Err(error) = ended {

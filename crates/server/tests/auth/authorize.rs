@@ -50,6 +50,25 @@ fn check(test_home: &TestHome, cases: &[(&str, &[&str], Result<(), AccessDenied>
 }
 
 #[test]
+fn any_host_is_for_clients_that_need_a_token() {
+    let config = AccessConfig { any_host: true, hosts: vec!["python.internal".into()], ..AccessConfig::default() };
+    let test_home = test_home(config.clone());
+    let foreign = ["host: box.example", "authorization: Bearer TOKEN"];
+    for peer in [Peer::Remote, Peer::OtherUser(1), Peer::UnknownOnLoopback] {
+        assert_eq!(test_home.ask(peer, "GET /health", &foreign), Ok(()), "{peer}");
+        assert_eq!(test_home.ask(peer, "GET /health", &["host: box.example"]), Err(AccessDenied::Token), "{peer}");
+    }
+    assert_eq!(test_home.ask(Peer::SameUser, "GET /health", &foreign), Err(AccessDenied::Host));
+    for host in ["host: localhost", "host: python.internal"] {
+        assert_eq!(test_home.ask(Peer::SameUser, "GET /health", &[host]), Ok(()), "{host}");
+    }
+    let trusting = self::test_home(AccessConfig { trust_loopback: true, ..config.clone() });
+    assert_eq!(trusting.ask(Peer::OtherUser(1), "GET /health", &foreign), Err(AccessDenied::Host));
+    let strict = self::test_home(AccessConfig { require_token: true, ..config });
+    assert_eq!(strict.ask(Peer::SameUser, "GET /health", &foreign), Ok(()));
+}
+
+#[test]
 fn the_host_must_name_this_server() {
     let test_home = test_home(AccessConfig { hosts: vec!["python.internal".into()], ..AccessConfig::default() });
     let refused = Err(AccessDenied::Host);
