@@ -33,7 +33,7 @@ pub(crate) async fn read_messages(
                     if !drained {
                         // The output of a call comes before its answer. A worker starts no call before the output of the call
                         // before was drained, so all that belongs to the messages at hand is there now.
-                        stdio.drain(&inner);
+                        stdio.drain_whole(&inner);
                         drained = true;
                     }
                     match checked(message).await {
