@@ -38,11 +38,11 @@ pub(crate) async fn read_messages(
                     }
                     match checked(message).await {
                         Ok(message) => take_message(&inner, message),
-                        Err(error) => return end_worker(&inner, &stdio, &span, &error),
+                        Err(error) => return span.in_scope(|| end_worker(&inner, &stdio, &error)),
                     }
                 }
                 Ok(None) => break,
-                Err(error) => return end_worker(&inner, &stdio, &span, &error),
+                Err(error) => return span.in_scope(|| end_worker(&inner, &stdio, &error)),
             }
         }
     }
@@ -86,10 +86,11 @@ fn is_json(body: &Chunks) -> bool {
 }
 
 /// A worker that breaks the rules of the wire is not understood any more.
-fn end_worker(inner: &SessionInner, stdio: &StdioPump, span: &tracing::Span, error: &FrameError) {
-    span.in_scope(|| tracing::error!("{error}; it is killed"));
+pub(crate) fn end_worker(inner: &SessionInner, stdio: &StdioPump, error: &FrameError) {
+    tracing::error!("{error}; the worker is killed");
     stdio.tell(inner, &error.to_string());
-    inner.update(|state, _, effects| state.kill(KillReason::BrokeLink, effects));
+    let why = if matches!(error, FrameError::NoMemory) { KillReason::NoMemory } else { KillReason::BrokeLink };
+    inner.update(|state, _, effects| state.kill(why, effects));
 }
 
 fn take_message(inner: &SessionInner, message: WorkerMessage) {
