@@ -36,6 +36,8 @@ pub(crate) enum KillReason {
     WorkerStuck,
     /// It sent what has no meaning on its link to the host.
     BrokeLink,
+    /// The host had no memory for its answer.
+    NoMemory,
     /// The session was closed.
     Closing,
     /// The session was restarted on request.
@@ -59,6 +61,7 @@ impl KillReason {
             KillReason::CallUnresponsive => "it was killed to stop a call",
             KillReason::WorkerStuck => "it was killed, since it started no calls",
             KillReason::BrokeLink => "it was killed, since it broke the rules of its link to the host",
+            KillReason::NoMemory => "it was killed, since the host had no memory for its answer",
             KillReason::Closing => "the session was closed",
             KillReason::Restarting => "the session was restarted",
             KillReason::LimitExceeded(_) => "it passed a limit",
@@ -187,6 +190,11 @@ pub(crate) fn worker_lost_error(death: &WorkerDeath, started: bool, kill_reason:
             let why = "the session's worker was killed, since it broke the rules of its link to the host: code must not write to \
                 descriptors that it has not opened; its last words on standard error say which";
             (ErrorCode::WorkerDied, why.to_owned())
+        }
+        Some(KillReason::NoMemory) => {
+            let why = "the session's worker was killed, since the host has no memory for an answer of this size now: the unfinished \
+                answers of all sessions take as much as they may";
+            (ErrorCode::SessionRestarted, why.to_owned())
         }
         Some(KillReason::Closing) => {
             (ErrorCode::ShuttingDown, "the session was closed and its worker ended".to_owned())

@@ -71,6 +71,18 @@ impl Chunks {
         self.iter().for_each(|piece| whole.extend_from_slice(piece));
         whole.freeze()
     }
+
+    /// Makes one piece of all. Of several, each is freed once it is copied.
+    pub(crate) fn join(&mut self) -> &[u8] {
+        if !self.rest.is_empty() {
+            let mut whole = BytesMut::with_capacity(self.len());
+            while let Some(piece) = self.pop() {
+                whole.extend_from_slice(&piece);
+            }
+            self.first = whole.freeze();
+        }
+        &self.first
+    }
 }
 
 impl From<Bytes> for Chunks {
@@ -97,6 +109,9 @@ mod tests {
         let mut chunks: Chunks = pieces.into_iter().collect();
         assert_eq!((chunks.len(), chunks.is_empty(), chunks.iter().count()), (4, false, 3));
         assert_eq!(chunks.contiguous(), "abcd");
+        let mut joined = chunks.clone();
+        assert_eq!(joined.join(), b"abcd");
+        assert_eq!(joined.iter().count(), 1);
         let popped: Vec<_> = std::iter::from_fn(|| chunks.pop()).collect();
         assert_eq!(popped, ["a", "bc", "d"]);
         assert!(chunks.is_empty() && chunks.contiguous().is_empty());

@@ -21,8 +21,10 @@ pub(crate) const HEADER_BYTES: usize = 16;
 pub(crate) const MAX_BODY: usize = 1 << 20;
 /// The largest message, of all its frames together.
 pub(crate) const MAX_MESSAGE: usize = 1 << 30;
-/// What messages may take of which more is to come, over all workers of this process.
+/// What messages may take of which more is to come, over all workers of this process; beyond it no link may have more than its share.
 const MAX_PARTIAL: usize = MAX_MESSAGE;
+/// What a link may always have of it, so that one that holds nearly all stops no other.
+const SHARE: usize = 16 << 20;
 /// How many such messages one link may have. A worker has as many calls at once as it was sent ahead, and no more answers.
 const MAX_UNFINISHED: usize = 1024;
 /// What is kept for each part beside its bytes: code that writes to the link may send as many empty ones as it likes.
@@ -123,15 +125,21 @@ pub(crate) enum FrameError {
         /// The length in the frame.
         length: usize,
     },
-    /// What is passed on as JSON is none.
-    #[error("the worker sent an answer that is not JSON")]
+    /// What is passed on as JSON is none, or not the object that it should be.
+    #[error("the worker sent an answer that is not JSON of its kind")]
     NotJson,
-    /// The host has no more memory for messages of which more is to come.
-    #[error(
-        "the worker sent a part of a message where those that wait for their rest are as many as they may: {MAX_UNFINISHED} of \
-         one worker, {MAX_PARTIAL} bytes of all"
-    )]
+    /// Too many messages of which more is to come.
+    #[error("the worker began another message where {MAX_UNFINISHED} were unfinished, as many as may be")]
     TooManyParts,
+    /// No fault of the worker: the host has no more memory for messages of which more is to come.
+    #[error(
+        "the host has no memory for an answer of this size: the unfinished answers of all sessions have {MAX_PARTIAL} bytes, as many \
+         as they may"
+    )]
+    NoMemory,
+    /// A message of a kind that is not of this link.
+    #[error("the worker sent a message that has no place among its calls to the host")]
+    Misplaced,
     /// A message over the limit.
     #[error("the worker sent a message of more than {limit} bytes")]
     MessageTooLong {
@@ -185,6 +193,8 @@ struct Partial {
 /// Assembles messages from bytes as they arrive.
 #[derive(Debug)]
 pub(crate) struct Decoder {
+    /// What all links hold.
+    all: &'static AtomicUsize,
     partial: HashMap<u64, Partial>,
     held: usize,
     max_message: usize,
@@ -192,7 +202,7 @@ pub(crate) struct Decoder {
 
 impl Drop for Decoder {
     fn drop(&mut self) {
-        PARTIAL.fetch_sub(self.held, Ordering::Relaxed);
+        self.all.fetch_sub(self.held, Ordering::Relaxed);
     }
 }
 
@@ -205,7 +215,7 @@ impl Default for Decoder {
 impl Decoder {
     /// A decoder that buffers at most so many bytes of incomplete messages.
     pub(crate) fn with_limit(max_message: usize) -> Decoder {
-        Decoder { partial: HashMap::new(), held: 0, max_message }
+        Decoder { all: &PARTIAL, partial: HashMap::new(), held: 0, max_message }
     }
 
     /// Takes the next complete message out of `buffer`; `None` if more bytes are needed.
@@ -235,11 +245,14 @@ impl Decoder {
                 if self.held + cost > self.max_message {
                     return Err(FrameError::MessageTooLong { limit: self.max_message });
                 }
-                let others = PARTIAL.fetch_add(cost, Ordering::Relaxed);
+                let others = self.all.fetch_add(cost, Ordering::Relaxed);
                 self.held += cost;
                 let is_one_too_many = self.partial.len() == MAX_UNFINISHED && !self.partial.contains_key(&id);
-                if others + cost > MAX_PARTIAL || is_one_too_many {
+                if is_one_too_many {
                     return Err(FrameError::TooManyParts);
+                }
+                if others + cost > MAX_PARTIAL && self.held > SHARE {
+                    return Err(FrameError::NoMemory);
                 }
                 let partial = self.partial.entry(id).or_default();
                 partial.body.push(piece);
@@ -249,7 +262,7 @@ impl Decoder {
             let body = match self.partial.remove(&id) {
                 Some(Partial { mut body, cost }) => {
                     self.held -= cost;
-                    PARTIAL.fetch_sub(cost, Ordering::Relaxed);
+                    self.all.fetch_sub(cost, Ordering::Relaxed);
                     body.push(piece);
                     body
                 }
@@ -310,5 +323,18 @@ mod tests {
         wire[6] = VERSION as u8;
         wire[3] = 0xff;
         assert!(matches!(Decoder::default().next(&mut wire), Err(FrameError::FrameTooLong { .. })));
+    }
+
+    #[test]
+    fn a_link_that_holds_nearly_all_stops_only_what_is_large() {
+        static ALL: AtomicUsize = AtomicUsize::new(MAX_PARTIAL);
+        let mut decoder = Decoder { all: &ALL, partial: HashMap::new(), held: 0, max_message: MAX_MESSAGE };
+        let mut wire = BytesMut::new();
+        encode(&mut wire, 1, 0, 1, &vec![7; SHARE - MAX_BODY]);
+        assert_eq!(decode_all(&mut decoder, &mut wire).len(), 1);
+        encode(&mut wire, 1, 0, 1, &vec![7; SHARE + 2 * MAX_BODY]);
+        assert!(matches!(decoder.next(&mut wire), Err(FrameError::NoMemory)));
+        drop(decoder);
+        assert_eq!(ALL.load(Ordering::Relaxed), MAX_PARTIAL);
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod lifeline;
 mod memory_meter;
 pub(crate) mod output_pipe;
 pub(crate) mod package;
+pub(crate) mod passed_json;
 mod proc_stat;
 pub(crate) mod process_group;
 mod process_memory;

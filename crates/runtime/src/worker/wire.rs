@@ -344,12 +344,13 @@ impl fmt::Display for WorkerMessage {
 }
 
 /// u64 id, u8 kind, then the body of the answer.
-fn decode_nested(body: Chunks) -> WorkerMessage {
-    let mut body = body.contiguous();
-    let (Ok(id), Ok(kind)) = (body.try_get_u64_le(), body.try_get_u8()) else {
+fn decode_nested(mut body: Chunks) -> WorkerMessage {
+    let mut first = body.pop().unwrap_or_default();
+    let (Ok(id), Ok(kind)) = (first.try_get_u64_le(), first.try_get_u8()) else {
         return WorkerMessage::NestedAnswer { id: WireId(0), answer: WorkerAnswer::Unknown(0) };
     };
-    WorkerMessage::NestedAnswer { id: WireId(id), answer: WorkerAnswer::decode(kind, Chunks::from(body)) }
+    body.push_front(first);
+    WorkerMessage::NestedAnswer { id: WireId(id), answer: WorkerAnswer::decode(kind, body) }
 }
 
 /// u64 id of the request, then the call. One that is cut short belongs to no request.

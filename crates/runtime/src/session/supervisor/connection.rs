@@ -119,7 +119,7 @@ async fn stop_tasks(inner: &SessionInner, worker: &Worker, stdio: &StdioPump, ta
         tasks.reader.abort(); // something that the worker started holds its end open
     }
     tasks.host_calls.abort();
-    stdio.drain(inner);
+    stdio.drain_whole(inner);
 }
 
 /// Answers the calls that the worker had. Returns how it ended.
@@ -131,7 +131,7 @@ fn report_exit(
 ) -> WorkerExit {
     let has_answered = inner.read(|state, _| state.stats().last_call_ended_at.is_some());
     let (kill_reason, closing) = inner.read(|state, _| (state.stats().kill_reason, state.lifecycle().is_closing()));
-    let exit = describe_exit(worker.pid(), death, stdio.last_words(), group.as_ref(), kill_reason.is_some());
+    let exit = describe_exit(worker.pid(), death, &stdio.last_words(), group.as_ref(), kill_reason.is_some());
     // What exceeds a limit while nothing runs will do so again as soon as it is replaced.
     let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_) | KillReason::BrokeLink));
     let is_unexpected = by_itself && !closing;

@@ -5,26 +5,33 @@ use std::process::ExitStatus;
 
 use beep_python_protocol::{DeathCause, WorkerDeath};
 
+use crate::session::supervisor::last_words::LastWords;
 use crate::session::supervisor::out_of_memory::OwnGroup;
 use crate::worker::zygote::Death;
 
-/// Describes the exit of a worker; `by_host` where this host killed it. `fault` and `stderr_tail` are what it wrote.
+/// Describes the exit of a worker; `by_host` where this host killed it.
 pub(crate) fn describe_exit(
     pid: i32,
     death: Option<Death>,
-    (fault, stderr_tail): (Option<String>, String),
+    words: &LastWords,
     group: Option<&OwnGroup>,
     by_host: bool,
 ) -> WorkerDeath {
     let status = death.map(|death| ExitStatus::from_raw(death.status));
     let signal = status.and_then(|status| status.signal());
     let ran_out = || group.is_some_and(OwnGroup::ran_out_of_memory);
+    let cause = status.map(|status| cause(status, by_host, ran_out));
+    // Elsewhere a report is of a child that it forked, perhaps long ago.
+    let (fault, stderr_tail) = match cause {
+        Some(DeathCause::Crash) => (words.fault(), words.before_fault()),
+        _ => (None, words.tail()),
+    };
     WorkerDeath {
         pid,
         exit_code: status.and_then(|status| status.code()),
         signal,
         signal_name: signal.and_then(signal_name).map(str::to_owned),
-        cause: status.map(|status| cause(status, by_host, ran_out)),
+        cause,
         peak_memory_bytes: death.map(|death| death.peak_memory_bytes),
         fault,
         stderr_tail,
@@ -80,5 +87,21 @@ mod tests {
         assert_eq!(by(11, true), DeathCause::Crash);
         assert_eq!(by(3 << 8, true), DeathCause::Exit);
         assert_eq!(cause(ExitStatus::from_raw(9), true, || true), DeathCause::Host);
+    }
+
+    #[test]
+    fn a_report_is_of_a_worker_that_crashed() {
+        let mut words = LastWords::default();
+        words.push(b"before\nFatal Python error: Aborted\n\nCurrent thread 0x7f\nafter\n");
+        let told = |status| {
+            let death = Death { status, peak_memory_bytes: 0 };
+            let death = describe_exit(1, Some(death), &words, None, false);
+            (death.fault.is_some(), death.stderr_tail)
+        };
+        assert_eq!(told(6), (true, "before".to_owned()));
+        for status in [9, 15, 3 << 8] {
+            let (has_report, tail) = told(status);
+            assert!(!has_report && tail.ends_with("after"), "{status}: {tail}");
+        }
     }
 }

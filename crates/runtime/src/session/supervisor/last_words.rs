@@ -42,18 +42,20 @@ impl LastWords {
         }
     }
 
-    /// The crash report: of a long one, the stack of the thread that crashed comes before those of others.
+    /// The last crash report. Forked children write theirs to the same place: it is the worker's own only where that crashed.
+    /// Of a long one, the stack of the thread that crashed comes before those of others.
     pub(crate) fn fault(&self) -> Option<String> {
         self.report.as_ref().map(|report| shortened(&of_user(&text(&report.text)), TAIL_BYTES))
     }
 
-    /// The last bytes; where there is a report, what was written before it.
-    pub(crate) fn text(&self) -> String {
-        let tail = &self.recent[self.recent.len().saturating_sub(TAIL_BYTES)..];
-        match &self.report {
-            Some(report) => text(&report.before),
-            None => text(tail),
-        }
+    /// The last bytes before the crash report; the last bytes where there is none.
+    pub(crate) fn before_fault(&self) -> String {
+        self.report.as_ref().map_or_else(|| self.tail(), |report| text(&report.before))
+    }
+
+    /// The last bytes.
+    pub(crate) fn tail(&self) -> String {
+        text(&self.recent[self.recent.len().saturating_sub(TAIL_BYTES)..])
     }
 }
 
@@ -89,8 +91,8 @@ mod tests {
     #[test]
     fn the_last_bytes_are_kept() {
         let words = written(&[&"a".repeat(TAIL_BYTES), "b", &"a".repeat(2 * TAIL_BYTES), "the end"]);
-        assert_eq!(words.text().len(), TAIL_BYTES);
-        assert!(words.text().ends_with("athe end") && words.fault().is_none());
+        assert_eq!(words.before_fault().len(), TAIL_BYTES);
+        assert!(words.tail().ends_with("athe end") && words.fault().is_none());
     }
 
     #[test]
@@ -106,14 +108,14 @@ mod tests {
         let fault = words.fault().expect("a report");
         assert!(fault.starts_with("Fatal Python error: Aborted\n\nCurrent thread 0x7f"), "{fault}");
         assert!(fault.len() <= TAIL_BYTES + 4 && fault.ends_with('…'), "{}", fault.len());
-        let text = words.text();
+        let text = words.before_fault();
         assert!(text.ends_with("free(): invalid pointer") && text.len() <= BEFORE_BYTES, "{text}");
     }
 
     #[test]
     fn a_report_is_told_once() {
         let words = written(&["bad\nFatal Python error: Aborted\n\nCurrent thread\n", "  File\n"]);
-        assert_eq!(words.text(), "bad");
+        assert_eq!(words.before_fault(), "bad");
         assert_eq!(words.fault().as_deref(), Some("Fatal Python error: Aborted\n\nCurrent thread\n  File"));
     }
 }

@@ -153,12 +153,12 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
                 worker.kill();
                 let _ = timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await;
             }
-            stdio.drain(inner);
+            stdio.drain_whole(inner);
             if !has_ended {
                 return Err(error);
             }
             let death = timeout(STDERR_DRAIN_TIMEOUT, death).await.ok().and_then(Result::ok);
-            let death = describe_exit(worker.pid(), death, stdio.last_words(), None, !by_itself);
+            let death = describe_exit(worker.pid(), death, &stdio.last_words(), None, !by_itself);
             return Err(ZygoteError::Setup(Box::new(ended_in_setup(death))));
         }
         tracing::debug!(pid = worker.pid(), epoch, took = ?began.elapsed(), "a worker is ready");
@@ -166,7 +166,7 @@ pub(crate) async fn spawn_worker(inner: &Arc<SessionInner>) -> Result<ReadyWorke
     }
     worker.kill();
     let _ = timeout(STDERR_DRAIN_TIMEOUT, worker.ended()).await;
-    stdio.drain(inner);
+    stdio.drain_whole(inner);
     Err(match first {
         Err(_) => ZygoteError::WorkerTimeout(WORKER_READY_TIMEOUT),
         Ok(_) => ZygoteError::WorkerExited(stdio.stderr_tail()),

@@ -1,8 +1,6 @@
 //! The standard output and error of a worker, which are always drained: to the call that runs, else to the session's subscribers and the log.
 
-use std::borrow::Cow;
-
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::session::crash_report::CrashReportFilter;
 use crate::session::output::UnattributedOutputLog;
@@ -19,7 +17,8 @@ pub(crate) struct StdioPump {
     stdout: OutputPipe,
     stderr: OutputPipe,
     tail: Mutex<LastWords>,
-    reports: Mutex<CrashReportFilter>,
+    /// With the call that the last of standard error was of.
+    reports: Mutex<(Option<WireId>, CrashReportFilter)>,
     unattributed: Mutex<UnattributedOutputLog>,
 }
 
@@ -46,6 +45,15 @@ impl StdioPump {
         more
     }
 
+    /// Drains where a message of the worker comes next, or nothing: what is held goes too.
+    pub(crate) fn drain_whole(&self, inner: &SessionInner) {
+        inner.update(|state, link, _| {
+            self.drain_into(state, link, &inner.id);
+            let (of, reports) = &mut *self.reports.lock();
+            self.give(state, *of, true, &reports.flush(), &inner.id);
+        });
+    }
+
     /// Takes what a worker has sent as the output of a call, whichever runs. Earlier output comes first.
     pub(crate) fn take(&self, inner: &SessionInner, of: WireId, stderr: bool, bytes: &[u8]) {
         inner.update(|state, link, _| {
@@ -61,15 +69,23 @@ impl StdioPump {
         });
     }
 
-    /// Gives output to its call; to the session's subscribers and the log where that has ended or there is none.
+    /// Gives output to its call, without what a report of a crash has of our own.
     fn record(&self, state: &mut SessionState, call: Option<WireId>, stderr: bool, bytes: &[u8], session: &str) {
-        let mut passed = Cow::Borrowed(bytes);
-        if stderr {
-            self.tail.lock().push(bytes);
-            passed = self.reports.lock().pass(bytes);
+        if !stderr {
+            return self.give(state, call, stderr, bytes, session);
         }
-        let bytes = &*passed;
-        if !state.record_output(call, stderr, bytes) {
+        self.tail.lock().push(bytes);
+        let (of, reports) = &mut *self.reports.lock();
+        if *of != call {
+            self.give(state, *of, stderr, &reports.flush(), session);
+            (*of, *reports) = (call, CrashReportFilter::default());
+        }
+        self.give(state, call, stderr, &reports.pass(bytes), session);
+    }
+
+    /// Gives output to its call; to the session's subscribers and the log where that has ended or there is none.
+    fn give(&self, state: &mut SessionState, call: Option<WireId>, stderr: bool, bytes: &[u8], session: &str) {
+        if !bytes.is_empty() && !state.record_output(call, stderr, bytes) {
             self.unattributed.lock().log(session, stderr, bytes);
         }
     }
@@ -99,14 +115,13 @@ impl StdioPump {
         worker.ended().await;
     }
 
-    /// The report of a crash, and the last lines on standard error.
-    pub(crate) fn last_words(&self) -> (Option<String>, String) {
-        let tail = self.tail.lock();
-        (tail.fault(), tail.text())
+    /// What it wrote last to standard error.
+    pub(crate) fn last_words(&self) -> MutexGuard<'_, LastWords> {
+        self.tail.lock()
     }
 
     /// The last lines on standard error.
     pub(crate) fn stderr_tail(&self) -> String {
-        self.tail.lock().text()
+        self.tail.lock().tail()
     }
 }

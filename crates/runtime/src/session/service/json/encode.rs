@@ -16,6 +16,9 @@ use crate::worker::datum::Datum;
 /// Up to this size, copying into one piece is cheaper than a further write.
 const COPY_BYTES: usize = 16 << 10;
 
+/// The only object of its length.
+pub(super) const EMPTY: &str = "{}";
+
 /// A response without its framing.
 #[derive(Debug)]
 pub enum EncodedResponse {
@@ -53,7 +56,7 @@ pub fn encode_response(response: Response, arrays: ArrayFormat) -> impl Future<O
     let encoded = match result {
         CallResult::Value(value) => EncodedResponse::Json(join(br#"{"value":"#, &value, 0, &extras(&output, epoch))),
         CallResult::Handle(object) | CallResult::Object(object) => {
-            EncodedResponse::Json(join(b"", &object, 1, &extras(&output, epoch)))
+            EncodedResponse::Json(join(b"", &object, 1, end_of(&object, &extras(&output, epoch))))
         }
         CallResult::Datum(datum) => {
             let descriptor = serde_json::to_vec(&datum.descriptor).unwrap_or_default();
@@ -64,7 +67,13 @@ pub fn encode_response(response: Response, arrays: ArrayFormat) -> impl Future<O
             let code = ErrorCode::PythonException;
             let head =
                 format!(r#"{{"title":"{}","status":{},"code":"{}","#, code.title(), code.http_status(), code.as_str());
-            EncodedResponse::Exception(join_from(1, head.as_bytes(), &object, 1, &extras(&output, epoch)))
+            EncodedResponse::Exception(join_from(
+                1,
+                head.as_bytes(),
+                &object,
+                1,
+                end_of(&object, &extras(&output, epoch)),
+            ))
         }
         CallResult::Problem(mut problem) => {
             problem.stdout = output.stdout;
@@ -118,6 +127,11 @@ fn extras(output: &CapturedOutput, epoch: u64) -> Vec<u8> {
     out
 }
 
+/// These extras as the end of this object: behind an empty one there is no comma.
+fn end_of<'a>(object: &Chunks, extras: &'a [u8]) -> &'a [u8] {
+    &extras[usize::from(object.len() == EMPTY.len())..]
+}
+
 /// `head`, the body without its last `cut` bytes, and `tail`.
 fn join(head: &[u8], body: &Chunks, cut: usize, tail: &[u8]) -> Chunks {
     join_from(0, head, body, cut, tail)
@@ -145,4 +159,26 @@ fn join_from(skip: usize, head: &[u8], body: &Chunks, cut: usize, tail: &[u8]) -
     }
     pieces.push(Bytes::copy_from_slice(tail));
     pieces.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_object_of_a_worker_makes_a_response() {
+        for object in ["{}", r#"{"a":1}"#] {
+            for of in [CallResult::Handle, CallResult::Object, CallResult::Exception] {
+                let response =
+                    Response { result: of(Chunks::one(object)), output: CapturedOutput::default(), epoch: 1 };
+                let (EncodedResponse::Json(body) | EncodedResponse::Exception(body)) =
+                    encode_response(response, ArrayFormat::Plain).await
+                else {
+                    panic!("JSON")
+                };
+                let told: serde_json::Value = serde_json::from_slice(&body.contiguous()).expect("JSON");
+                assert_eq!((&told["sessionEpoch"], told.get("a").is_some()), (&1.into(), object != EMPTY), "{told}");
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::session::event::{ClientRequest, ClientRequestKind, Event};
 use crate::session::output::OutputPiece;
-use crate::session::service::json::encode::{EncodedResponse, encode_response};
+use crate::session::service::json::encode::{EMPTY, EncodedResponse, encode_response};
 use crate::session::service::json::floats::ArrayFormat;
 use crate::worker::chunks::Chunks;
 
@@ -61,7 +61,8 @@ pub fn event_json(event: &Event) -> Chunks {
         | Event::ItemHandle(body) => one_line(body.clone()),
         Event::Item(body) => one_line(value(body)),
         Event::ClientRequest(ClientRequest { id, body, .. }) => {
-            let head = format!(r#"{{"questionId":"{id}","#);
+            let comma = if &**body == EMPTY.as_bytes() { "" } else { "," };
+            let head = format!(r#"{{"questionId":"{id}"{comma}"#);
             let rest = body.slice(body.len().min(1)..);
             one_line([Bytes::from(head), rest].into_iter().collect())
         }

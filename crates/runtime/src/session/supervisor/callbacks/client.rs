@@ -3,14 +3,13 @@
 use beep_python_protocol::{ErrorCode, Problem, ValueForm};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::session::event::{ClientRequestKind, Event};
 use crate::session::shared::SessionInner;
 use crate::session::state::client_requests::{ClientReply, HostCallId};
 use crate::session::state::state::SessionState;
-use crate::session::supervisor::callbacks::message::ClientMessage;
+use crate::session::supervisor::callbacks::message::{ClientMessage, RawObject};
 use crate::session::supervisor::stdio::StdioPump;
 use crate::worker::wire::WireId;
 
@@ -31,7 +30,7 @@ pub(crate) fn carry_out_client_call(
     of: WireId,
     body: &Bytes,
 ) -> ClientCall {
-    let bytes = |params: &RawValue| body.slice_ref(params.get().as_bytes());
+    let bytes = |params: RawObject<'_>| body.slice_ref(params.get().as_bytes());
     let (kind, params) = match serde_json::from_slice::<ClientMessage<'_>>(body) {
         Ok(ClientMessage::Display(params)) => return tell(inner, stdio, of, || Event::Display(bytes(params).into())),
         Ok(ClientMessage::Log(params)) => return tell(inner, stdio, of, || Event::Log(bytes(params).into())),
@@ -87,7 +86,7 @@ fn tell(inner: &SessionInner, stdio: &StdioPump, of: WireId, event: impl Fn() ->
 }
 
 /// Whether the thread that waits for the answer carries out nested calls.
-fn takes_nested_calls(params: &RawValue) -> bool {
+fn takes_nested_calls(params: RawObject<'_>) -> bool {
     #[derive(Deserialize)]
     struct Callback {
         nested: bool,

@@ -15,8 +15,9 @@ use crate::session::environment_service::service::EnvironmentService;
 use crate::session::shared::SessionInner;
 use crate::session::supervisor::callbacks::client::{ClientCall, carry_out_client_call, client_reply};
 use crate::session::supervisor::callbacks::message::{HostCall, HostCallOptions};
+use crate::session::supervisor::reader::end_worker;
 use crate::session::supervisor::stdio::StdioPump;
-use crate::worker::frame::Decoder;
+use crate::worker::frame::{Decoder, FrameError};
 use crate::worker::wire::{HostMessage, WireId, WorkerMessage};
 use crate::worker::write_queue::WriteQueue;
 
@@ -25,7 +26,7 @@ const MAX_CONCURRENT_CALLS: usize = 64;
 const READ_BYTES: usize = 64 << 10;
 const MAX_CALL_BYTES: usize = 64 << 20;
 
-/// Answers the calls of one worker until it closes its end.
+/// Answers the calls of one worker until it closes its end, or breaks the rules of the wire, which ends it.
 pub(crate) async fn serve_host_calls(
     (mut calls, mut answers): (pipe::Receiver, pipe::Sender),
     queue: Arc<WriteQueue>,
@@ -50,7 +51,7 @@ async fn read_host_calls(calls: &mut pipe::Receiver, queue: &Arc<WriteQueue>, in
             let message = match decoder.next(&mut buffer) {
                 Ok(Some(message)) => WorkerMessage::decode(message),
                 Ok(None) => break,
-                Err(error) => return tracing::error!("calls from Python to the host end here: {error}"),
+                Err(error) => return end_worker(inner, stdio, &error),
             };
             match message {
                 WorkerMessage::HostCall { id, body } => start_call(id, body, queue, inner, &places).await,
@@ -58,7 +59,7 @@ async fn read_host_calls(calls: &mut pipe::Receiver, queue: &Arc<WriteQueue>, in
                 WorkerMessage::Output { of, stderr, bytes } => stdio.take(inner, of, stderr, &bytes),
                 WorkerMessage::Debugger { body } => drop(inner.debugger.send(body)), // nobody may wait for it any more
                 WorkerMessage::Withdraw { id } => inner.update(|state, _, _| state.withdraw_client_request(id)),
-                _ => return tracing::error!("calls from Python to the host end here: one is of another kind"),
+                _ => return end_worker(inner, stdio, &FrameError::Misplaced),
             }
         }
     }

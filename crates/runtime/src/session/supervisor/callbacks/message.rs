@@ -2,8 +2,28 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use crate::worker::passed_json::is_object;
+
+/// A JSON object, as it came: it is passed on to clients, within another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawObject<'a>(&'a str);
+
+impl<'a> RawObject<'a> {
+    pub(crate) fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawObject<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RawObject<'a>, D::Error> {
+        let json = <&RawValue>::deserialize(deserializer)?.get();
+        if is_object(json.as_bytes()) { Ok(RawObject(json)) } else { Err(Error::custom("an object was expected")) }
+    }
+}
 
 /// A call from Python that concerns the client of the request it belongs to.
 #[derive(Debug, Deserialize)]
@@ -11,25 +31,25 @@ use serde_json::value::RawValue;
 pub(crate) enum ClientMessage<'a> {
     /// Show it an object: `{"data", "metadata"?, "displayId"?, "isUpdate"?}`.
     #[serde(borrow)]
-    Display(&'a RawValue),
+    Display(RawObject<'a>),
     /// Tell it of a log record.
     #[serde(borrow)]
-    Log(&'a RawValue),
+    Log(RawObject<'a>),
     /// Tell it how far the code is.
     #[serde(borrow)]
-    Progress(&'a RawValue),
+    Progress(RawObject<'a>),
     /// Ask it for a line: `{"prompt", "password"?}`.
     #[serde(borrow)]
-    Input(&'a RawValue),
+    Input(RawObject<'a>),
     /// Ask it for the result of a callback: `{"name", "nested", "args", "kwargs"}`.
     #[serde(borrow)]
-    Callback(&'a RawValue),
+    Callback(RawObject<'a>),
     /// Ask for the result of a callback that is kept, over this subscription.
     #[serde(rename = "kept_callback")]
     KeptCallback {
         over: String,
         #[serde(borrow)]
-        callback: &'a RawValue,
+        callback: RawObject<'a>,
     },
     /// Keep a callback: of the client with this subscription, else of the only subscriber that answers callbacks.
     #[serde(rename = "keep_callback")]
@@ -153,5 +173,16 @@ mod tests {
     fn unknown_method_is_named() {
         let error = read(r#"{"method":"venv.paint","params":{}}"#).expect_err("no such method");
         assert!(error.to_string().contains("venv.paint"), "{error}");
+    }
+
+    #[test]
+    fn what_goes_into_an_event_is_an_object() {
+        for method in ["display", "log", "progress", "input", "callback"] {
+            for (params, is_read) in [(r#"{"a":1}"#, true), ("{}", true), ("{ }", false), ("[1]", false), ("1", false)]
+            {
+                let call = format!(r#"{{"method":"{method}","params":{params}}}"#);
+                assert_eq!(serde_json::from_str::<ClientMessage<'_>>(&call).is_ok(), is_read, "{call}");
+            }
+        }
     }
 }
