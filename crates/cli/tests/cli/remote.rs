@@ -140,10 +140,15 @@ fn activated(home: &TestHome, address: &str, more: &[&str]) -> Command {
 fn sockets_of_a_network_that_another_starter_bound_need_tls() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
-    let refused = CommandOutput::from(activated(&home, "0.0.0.0", &[]).output().unwrap());
-    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let mut starter = activated(&home, "0.0.0.0", &[]);
+    let mut refused = Ended(starter.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(refused.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "", "it is not ready");
+    assert_eq!(refused.0.wait().unwrap().code(), Some(1));
+    let stderr = std::io::read_to_string(refused.0.stderr.take().unwrap()).unwrap();
     for said in ["\"0.0.0.0\" is no loopback address", "--tls-self-signed", "--insecure-remote"] {
-        assert!(refused.stderr.contains(said), "{refused:?}");
+        assert!(stderr.contains(said), "{stderr}");
     }
     assert_eq!(home.json(&["status"]), serde_json::json!([]));
     for (address, more) in
