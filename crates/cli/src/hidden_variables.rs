@@ -1,4 +1,4 @@
-//! Variables of the server that are for nobody else: neither sessions nor tools get them, and no process reads them in `/proc`.
+//! Secret variables of the server: neither sessions nor tools get them, and no process reads them in `/proc`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

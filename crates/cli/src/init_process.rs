@@ -34,7 +34,7 @@ fn supervise() -> io::Result<ExitCode> {
     // Before the child is there, so that no signal is missed.
     let mut signals = Signals::new(OF_TERMINAL.into_iter().chain(OTHERS).chain([SIGCHLD]))?;
     let child = spawn()?;
-    // The child has them, and hides what is for nobody else; its sessions can read what the kernel shows of this process.
+    // The child has them, and hides the secret ones; its sessions can read what the kernel shows of this process.
     // SAFETY: this process has no other thread.
     unsafe { hide_all() };
     let pid = Pid::from_child(&child);

@@ -10,6 +10,7 @@ mod cli {
     mod completions;
     mod console;
     mod ctrl_c;
+    mod curl;
     mod damage;
     mod debug;
     mod descriptors;

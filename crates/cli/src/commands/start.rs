@@ -19,8 +19,9 @@ const DEFAULT_RPC_PORT: u16 = 50051;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-The server's address is printed, and `beep-python status --json` has it for programs: `endpoints`, and
-`tokenFile`, whose text other users send as `Authorization: Bearer …`; the server's own user needs none.
+The server's address is printed; programs find it by `beep-python status --json`, in `endpoints`.
+There, `tokenFile` names the file whose text other users send as `Authorization: Bearer …`; the
+server's own user needs none.
 Durations and sizes are written as 90, 1500ms, 1h30m, and as 512M, 2GiB.")]
 pub(crate) struct Args {
     /// The backends; they share the sessions

@@ -29,7 +29,7 @@ pub(crate) struct ServerArgs {
     /// Listen on this address, or name of one; repeatable. Other than loopback needs TLS [default: 127.0.0.1 and ::1]
     #[arg(long, help_heading = "Where it listens")]
     pub(crate) host: Vec<String>,
-    /// Listen beyond loopback without TLS: who listens to the network can take the token, and run code
+    /// Listen beyond loopback without TLS: an eavesdropper can take the token, and run code
     #[arg(long, help_heading = "Where it listens")]
     pub(crate) insecure_remote: bool,
     /// Time limit of a call that sets none itself [default: none]
@@ -65,7 +65,7 @@ pub(crate) struct ServerArgs {
     /// Import modules from this folder too, before the environment's; repeatable
     #[arg(long, value_name = "DIR", value_parser = import_folder, help_heading = "Python")]
     pub(crate) python_path: Vec<PathBuf>,
-    /// A variable that sessions and tools do not get; those with the server's tokens never are passed on; repeatable
+    /// A variable that sessions and tools do not get, as those with the server's tokens; repeatable
     #[arg(long, value_name = "NAME", value_parser = variable_name, help_heading = "Python")]
     pub(crate) hide_env: Vec<String>,
     /// Another name that the `Host` header may have; repeatable

@@ -1,4 +1,4 @@
-//! Variables of a server that are for nobody else.
+//! Secret variables of a server.
 
 use std::fs;
 

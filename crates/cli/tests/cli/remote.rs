@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use rustix::process::Signal;
 
+use super::curl::{self, bearer};
 use super::test_home::{CommandOutput, Ended, TestHome, port_of, python, signal};
 
 /// An address of this machine that is not of loopback; no packet is sent to find it.
@@ -23,17 +24,8 @@ fn own_address() -> Option<IpAddr> {
 
 /// The status of an answer, and its text.
 fn ask(address: &str, path: &str, token: Option<&str>, body: Option<&str>) -> (String, String) {
-    let mut curl = Command::new("curl");
-    curl.args(["-sk", "-w", " %{http_code}", &format!("{address}{path}")]);
-    if let Some(token) = token {
-        curl.args(["-H", &format!("Authorization: Bearer {token}")]);
-    }
-    if let Some(body) = body {
-        curl.args(["-H", "Content-Type: application/json", "-d", body]);
-    }
-    let told = CommandOutput::from(curl.output().unwrap()).stdout;
-    let (text, status) = told.rsplit_once(' ').unwrap();
-    (status.to_owned(), text.to_owned())
+    let token = token.map(bearer);
+    curl::ask(&format!("{address}{path}"), token.as_deref().as_slice(), body)
 }
 
 fn token(home: &TestHome, name: &str) -> String {
@@ -101,18 +93,8 @@ fn names_are_checked_without_tls_beyond_loopback() {
     let address = format!("http://{ip}:{}", port_of(&server));
     assert_eq!(ask(&address, "/health", Some(&token), None).0, "200");
     assert_eq!(ask(&address, "/health", None, None).0, "401");
-    let mut rebound = Command::new("curl");
-    rebound.args([
-        "-s",
-        "-o",
-        "/dev/null",
-        "-w",
-        "%{http_code}",
-        "-H",
-        "Host: evil.example",
-        &format!("{address}/health"),
-    ]);
-    assert_eq!(CommandOutput::from(rebound.output().unwrap()).stdout, "403");
+    let rebound = curl::ask(&format!("{address}/health"), &["Host: evil.example"], None);
+    assert_eq!(rebound.0, "403");
     assert_eq!(home.success(&["eval", "6 * 7"]), "42\n", "its own user's commands have the token");
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::curl::{ask, bearer};
 use super::test_home::{CommandOutput, TestHome};
 
 const TEXT: &str = "a-token-from-a-variable";
@@ -122,18 +123,7 @@ fn token_file_comes_from_the_option_before_the_variables() {
     };
     let asked = |server: &Value, token: &str| {
         let url = format!("{}/health", server["endpoints"][0]["url"].as_str().unwrap());
-        let mut curl = Command::new("curl");
-        curl.args([
-            "-s",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}",
-            "-H",
-            &format!("Authorization: Bearer {token}"),
-            &url,
-        ]);
-        run(curl).stdout
+        ask(&url, &[&bearer(token)], None).0
     };
     let (of_option, of_variable) = (start(&["--token-file", "one"]), start(&[]));
     assert_eq!(of_option["tokenFile"], home.directory().join("one").display().to_string());

@@ -7,6 +7,7 @@ use beep_python_protocol::message::{
     CallRequest, CreateRequest, GetAttributeRequest, HandleRequest, ModuleAvailableResponse, ModuleRequest,
     SetAttributeRequest, WrapRequest,
 };
+use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -56,16 +57,7 @@ impl<T: Transport> Client<T> {
         method: &str,
         args: impl Into<Args>,
     ) -> impl Future<Output = Result<R, Error>> + Send {
-        let body = args.into().into_values().and_then(|(args, kwargs)| {
-            encode(&CallRequest {
-                handle_id: object.id(),
-                method_name: method,
-                args: &args,
-                kwargs: &kwargs,
-                return_type: R::RETURN_TYPE,
-                repr: self.state.reprs,
-            })
-        });
+        let body = self.method_call(object, method, args.into(), R::RETURN_TYPE);
         self.invoke(Operation::Call, body, self.options_for(object))
     }
 
@@ -77,18 +69,27 @@ impl<T: Transport> Client<T> {
         method: &str,
         args: impl Into<Args>,
     ) -> impl Future<Output = Result<Execution<T>, Error>> + Send {
-        let body = args.into().into_values().and_then(|(args, kwargs)| {
-            encode(&CallRequest {
-                handle_id: object.id(),
-                method_name: method,
-                args: &args,
-                kwargs: &kwargs,
-                return_type: None,
-                repr: self.state.reprs,
-            })
-        });
+        let body = self.method_call(object, method, args.into(), None);
         let options = self.options_for(object);
         async move { Execution::begin(self, Operation::Call, body, options).await }
+    }
+
+    fn method_call(
+        &self,
+        object: &Handle,
+        method: &str,
+        args: Args,
+        return_type: Option<&'static str>,
+    ) -> Result<Bytes, Error> {
+        let (args, kwargs) = args.into_values()?;
+        encode(&CallRequest {
+            handle_id: object.id(),
+            method_name: method,
+            args: &args,
+            kwargs: &kwargs,
+            return_type,
+            repr: self.state.reprs,
+        })
     }
 
     /// Reads an attribute.

@@ -1,4 +1,4 @@
-//! Whether this process can write its log, which it has one of.
+//! Whether this process can write its log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -125,7 +125,7 @@ pub(crate) enum FrameError {
         /// The length in the frame.
         length: usize,
     },
-    /// What is passed on as JSON is none, or not the object that it should be.
+    /// The answer is no JSON, or no object where one is wanted.
     #[error("the worker sent an answer that is not JSON of its kind")]
     NotJson,
     /// Too many messages of which more is to come.

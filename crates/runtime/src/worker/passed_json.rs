@@ -1,5 +1,5 @@
-//! JSON of a worker that goes on to clients unread. Code that writes to the link may be hostile: what is not what it should be would make up
-//! whole answers to others, who read the same connection.
+//! JSON of a worker that goes on to clients unread. Code that writes to the link may be hostile: anything but JSON could imitate answers to
+//! other requests of the same connection.
 
 use serde::de::IgnoredAny;
 

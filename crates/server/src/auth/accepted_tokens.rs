@@ -143,7 +143,7 @@ impl AcceptedTokens {
         let mut tokens = self.named.list().inspect_err(&mut lost).unwrap_or_default();
         tokens.extend(default.inspect_err(&mut lost).ok().map(|token| NamedToken::default_of(&token)));
         known.stamps = (!may_pass).then_some(stamps);
-        // Who is told looks at the tokens, and so at the files.
+        // Listeners look at the tokens, and so at the files.
         if !known.tokens.iter().map(|token| &**token).eq(&tokens) {
             known.tokens = tokens.into_iter().map(Arc::new).collect();
             self.changes.send_replace(());
@@ -285,7 +285,7 @@ mod tests {
         }
         changes.mark_unchanged();
         assert!(accepted.find(made.text.as_bytes()).is_none());
-        assert!(!changes.has_changed().unwrap(), "who is told looks again, and would do so forever");
+        assert!(!changes.has_changed().unwrap(), "listeners look again, and would do so forever");
         fs::remove_dir(&list).unwrap();
         fs::rename(folder.path().join("aside"), &list).unwrap();
         assert!(accepted.find(made.text.as_bytes()).is_some());

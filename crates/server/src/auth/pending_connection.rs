@@ -1,4 +1,4 @@
-//! Connections that have not authenticated yet: few, and not for long. And those that have by a token: while it is good.
+//! Connections that have not authenticated yet, which are few and brief; and those with a token, which end with it.
 //!
 //! Connections of the server's own user are authenticated at once. Others have to show a token with a request; until
 //! then they hold places of their own, so that they cannot exhaust those of authenticated clients.

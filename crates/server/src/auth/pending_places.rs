@@ -145,6 +145,6 @@ mod tests {
         drop(of_network);
         assert!(places.take(Peer::Remote, ip("192.0.2.4")).is_some());
         assert!(places.take(Peer::OtherUser(1), ip("127.0.0.1")).is_none());
-        assert!(places.strangers.taken.lock().is_empty(), "who gets no place has taken none");
+        assert!(places.strangers.taken.lock().is_empty(), "a refused connection takes no place");
     }
 }

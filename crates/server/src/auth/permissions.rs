@@ -87,7 +87,7 @@ impl Permissions {
 
     /// Whether this environment and these packages may be named.
     pub(crate) fn check_environment(self, name: Option<&str>, packages: &[String]) -> Result<(), Problem> {
-        // What is no name is taken for a folder.
+        // Anything but a name is taken for a folder.
         let named_by_path = name.is_some_and(|name| check_environment_name(name).is_err())
             || packages.iter().any(|package| !is_name_or_url(package));
         if self.paths || !named_by_path { Ok(()) } else { Err(forbidden(NO_PATHS)) }
@@ -116,7 +116,7 @@ fn is_name_or_url(requirement: &str) -> bool {
     !names_archive(location) && !is_path(location) && !location.starts_with('-') && !location.contains(':')
 }
 
-/// Whether one of its words is called as an archive is that pip or uv installs; extras, a marker or a hash may follow it.
+/// Whether a word of it ends as the archives do that pip or uv installs; extras, a marker or a hash may follow.
 fn names_archive(location: &str) -> bool {
     const ENDS: [&str; 13] =
         [".whl", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".lz", ".tlz", ".lzma", ".zst"];

@@ -81,7 +81,7 @@ pub fn bind(hosts: &[String], port: u16, remote: bool) -> Result<Vec<TcpListener
     bind_all(&each, port)
 }
 
-/// Refuses sockets that other machines reach, unless `remote`: those that a starter of another kind has bound, as systemd does.
+/// Refuses sockets that other machines can reach, unless `remote`: systemd, say, may have bound them.
 pub(crate) fn check_inherited<'a>(
     listeners: impl IntoIterator<Item = &'a TcpListener>,
     remote: bool,

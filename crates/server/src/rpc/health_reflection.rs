@@ -22,7 +22,7 @@ const SERVICES: [&str; 5] = ["", "PythonService", "EventService", "SessionServic
 pub(super) struct HealthReflection {
     services: Vec<(String, Service)>,
     reporter: HealthReporter,
-    /// What was told last: those that watch hear of changes only.
+    /// The last status: watchers hear of changes only.
     told_ready: Mutex<bool>,
 }
 

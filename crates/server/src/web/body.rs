@@ -102,7 +102,7 @@ async fn collect(body: &mut Limited<&mut Incoming>, limit: u64, held: &mut HeldB
             continue;
         }
         if joined.is_empty() {
-            // What is told of the length takes no memory before the bytes are there.
+            // The declared length takes no memory before its bytes arrive.
             let told = body.size_hint().lower();
             joined.reserve(first.len() + piece.len() + usize::try_from(told).unwrap_or_default());
             joined.extend_from_slice(&std::mem::take(&mut first));

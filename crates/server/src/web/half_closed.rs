@@ -28,7 +28,7 @@ pub(crate) struct HalfClosing<S> {
     under_way: Weak<()>,
     /// Once the client sends nothing more.
     looks: Option<Interval>,
-    /// Whether an answer has begun: what is written then may be data, which look like whatever their writer likes.
+    /// Whether an answer has begun: data that follow may look like anything.
     begun: bool,
     /// The text that takes the place of an answer of hyper's own.
     answer: Vec<u8>,

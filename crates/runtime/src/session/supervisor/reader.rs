@@ -13,7 +13,7 @@ use crate::worker::frame::FrameError;
 use crate::worker::passed_json::{is_json, json_in};
 use crate::worker::wire::WorkerMessage;
 
-/// A message that is shorter is checked at once; a longer one where it holds up nobody.
+/// Shorter messages are checked at once; longer ones on another thread.
 const CHECKED_AT_ONCE: usize = 256 << 10;
 
 /// Reads messages until the worker closes its end, or breaks the rules of the wire.
