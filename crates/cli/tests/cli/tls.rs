@@ -231,3 +231,22 @@ fn files_that_cannot_be_used_are_named_when_the_server_is_started() {
     assert_eq!(home.run(&["start", "http", "--tls-client-ca", "x"]).code, Some(2));
     assert_eq!(home.run(&["start", "http", "--tls-self-signed", "--tls-cert", "x", "--tls-key", "y"]).code, Some(2));
 }
+
+#[test]
+fn refusals_over_http2_are_read_by_a_client_that_still_sends() {
+    let home = TestHome::with_runtime();
+    let start = ["start", "http", "rpc", "--port", "0", "--rpc-port", "0", "--tls-self-signed", "--max-body", "4M"];
+    let server = home.json(&start);
+    let large = home.directory().join("large.json");
+    fs::write(&large, vec![b' '; 6 << 20]).unwrap();
+    for (backend, path) in [(0, "/api/eval"), (1, "/rpc/PythonService/Evaluate")] {
+        let url = format!("https://127.0.0.1:{}{path}", port(&server, backend));
+        for (host, expected) in [("127.0.0.1", "413 2"), ("evil.example", "403 2")] {
+            let mut curl = Command::new("curl");
+            curl.args(["-sk", "--http2", "-o", "/dev/null", "-w", "%{http_code} %{http_version}", &url]);
+            curl.args(["-H", &format!("Host: {host}"), "-H", "Content-Type: application/json"]);
+            curl.arg("--data-binary").arg(format!("@{}", large.display()));
+            assert_eq!(run(curl).stdout, expected, "{url} {host}");
+        }
+    }
+}

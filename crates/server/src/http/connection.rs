@@ -9,7 +9,7 @@ use beep_python_runtime::session::service::host_operation::execute_host_operatio
 use beep_python_runtime::session::service::json::Chunks;
 use http::header::CONTENT_ENCODING;
 use http::request::Parts;
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -107,10 +107,7 @@ async fn handle_request(
     if let Some(origin) = origin {
         cors::let_read(&mut response, origin);
     }
-    // HTTP/2 has a way to refuse the rest of a body, and clients read the response all the same.
-    if parts.version < Version::HTTP_2 {
-        body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
-    }
+    body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
     response
 }
 

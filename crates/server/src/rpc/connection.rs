@@ -143,8 +143,8 @@ async fn handle_request(
     let (parts, body) = request.into_parts();
     let mut body = RequestBody::new(body);
     let response = authorize_and_route(server, standard, peer, pending, &parts, &mut body, stopping).await;
-    // HTTP/2 has a way to refuse the rest of a body, and clients read the response all the same.
-    if parts.version < Version::HTTP_2 {
+    // Clients of gRPC read the status while they send, and their streams may stay open for long.
+    if Media::of(&parts.headers) != Media::Grpc {
         body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
     }
     response
