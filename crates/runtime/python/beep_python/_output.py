@@ -8,7 +8,7 @@ from os import set_blocking
 from select import select
 from termios import FIONREAD
 
-from . import _shared_page
+from . import _bursts, _shared_page
 from ._builtins import own as __builtins__
 from ._std_descriptors import is_ours
 
@@ -16,6 +16,7 @@ STEP = 20e-6  # seconds between checks whether the host has read a pipe
 STEPS = 700  # some 14 ms at least; then the other descriptor is no longer a pipe of the host's
 DRAIN_STEPS = 700  # some 50 ms in all, while more output keeps coming
 DRAIN_STEPS_SLOW = 70_000  # some 5 s, while the host has not read it yet
+BUFFER = 16384  # bytes; two pieces of a burst
 NOTHING = bytes(4)
 DEPTH = 5  # what `write` calls, and a handler of a signal, with another signal in it
 NAMES = {1: "<stdout>", 2: "<stderr>"}
@@ -47,28 +48,6 @@ class OrderedStream(io.FileIO):
         self.page[self.unfinished] = 0
         return size
 
-    def noting(self, write):
-        """Writes to a buffer above, and notes on the page that it has something: the host asks for it before long."""
-        unfinished = self.unfinished
-
-        def write_and_note(data):
-            size = write(data)
-            if size:
-                OrderedStream.page[unfinished] = 1
-            OrderedStream.catch_up()
-            return size
-
-        return write_and_note
-
-    def flushing(self, flush):
-        """Flushes a buffer above."""
-
-        def flush_and_catch_up():
-            flush()
-            OrderedStream.catch_up()
-
-        return flush_and_catch_up
-
     def wait_for_other_pipe(self):
         count = bytearray(4)
         try:
@@ -83,11 +62,14 @@ class OrderedStream(io.FileIO):
 
 
 _WRITE = OrderedStream.write.__code__
+_TAKING = set()  # the code that takes what a stream gives away
 
 
 def is_writing(frame):
     """Whether a signal comes as `write` has written, or will at once. An exception there would leave the bytes in the buffer, which would
-    write them again. Where the pipe is full it ends the wait, as it should."""
+    write them again, and what a stream has kept would be lost. Where the pipe is full it ends the wait, as it should."""
+    if frame is not None and frame.f_code in _TAKING:
+        return True
     for _ in range(DEPTH):
         if frame is None or frame.f_code is _WRITE:
             break
@@ -115,10 +97,60 @@ def _text_stream(fd):
 def open_stream(stream, fd):
     """Opens a text stream for this descriptor, again where it was closed or detached."""
     raw = OrderedStream(fd, NAMES[fd])
-    buffer = io.BufferedWriter(raw)
-    buffer.write, buffer.flush = raw.noting(buffer.write), raw.flushing(buffer.flush)
+    buffer = io.BufferedWriter(raw, BUFFER)
+    buffer.write, buffer.flush = _methods(buffer, _bursts.Burst(stream, NAMES[fd][1:-1]))
     # Text goes to the buffer at once: what the stream keeps to itself would be lost if a signal struck while it is flushed.
     stream.__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True)
+
+
+def _methods(buffer, burst):
+    """`write` and `flush` of the buffer between a text stream and its descriptor."""
+    write_to_buffer, flush_buffer, unfinished = buffer.write, buffer.flush, buffer.raw.unfinished
+
+    def write(data):
+        """Notes on the page that there is something: the host asks for it before long."""
+        try:
+            if _bursts.keeping is not None:
+                if _bursts.keeping is not burst:
+                    _bursts.keeping.end()
+                elif not burst.overtaken:
+                    return write_piece(data)
+            size = write_to_buffer(data)
+            if size:
+                OrderedStream.page[unfinished] = 1
+            return size
+        finally:
+            if not burst.overtaken:
+                OrderedStream.catch_up()
+
+    def write_piece(data):
+        burst.write_text()
+        size = write_to_buffer(data)
+        flush_buffer()
+        burst.count_piece()
+        OrderedStream.page[unfinished] = _bursts.keeping is burst
+        return size
+
+    def flush():
+        if burst.overtaken:
+            return
+        try:
+            if _bursts.keeping is burst:
+                burst.end()
+                flush_buffer()
+                OrderedStream.page[unfinished] = 0
+            elif not OrderedStream.page[unfinished]:
+                flush_buffer()  # which may have been written to directly
+            else:
+                flush_buffer()
+                burst.count_line()
+                if _bursts.keeping is burst:
+                    OrderedStream.page[unfinished] = 1
+        finally:
+            OrderedStream.catch_up()
+
+    _TAKING.update((write.__code__, write_piece.__code__, flush.__code__))
+    return write, flush
 
 
 def keep_order(stream, fd):

@@ -8,9 +8,10 @@ import _sitebuiltins
 import builtins
 import sys
 
+from . import _shared_page
 from ._builtins import own as __builtins__
 from ._exit import flush_current, flush_each
-from ._output import keep_order, open_stream
+from ._output import OrderedStream, keep_order, open_stream
 from ._std_descriptors import StdDescriptors
 from ._stdin import Stdin
 
@@ -53,6 +54,7 @@ class StdStreams:
     def forget(self):
         """In a child that the session forked: what it closes stays closed, as in any program."""
         self.active = False
+        OrderedStream.page = bytearray(_shared_page.PAGE)  # that of the host is the parent's
 
     def flush(self, ignored=Exception):
         """While a call runs an interrupt goes on, and so does what a stream of the user's raises that is no plain exception: `print` lets

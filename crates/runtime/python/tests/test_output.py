@@ -1,3 +1,4 @@
+import fcntl
 import os
 import re
 import unittest
@@ -5,6 +6,8 @@ import unittest
 from beep_python import _output, _wire
 
 from .host import EVALUATE, WorkerTest
+
+F_SETPIPE_SZ = 1031  # Linux; the module has it from 3.10 on
 
 
 class Output(WorkerTest):
@@ -56,6 +59,7 @@ class Output(WorkerTest):
 
     def test_interrupted_lines_are_written_once(self):
         """Whether the code's handler raises, or the host interrupts, in whatever moment of a write."""
+        fcntl.fcntl(self.host.stdout, F_SETPIPE_SZ, 1 << 20)  # nobody reads it meanwhile
         code = (
             "import signal\ndef raises(*_):\n    global armed\n    if armed:\n        armed = False\n        raise KeyboardInterrupt\n"
             "lines, times, armed = iter(range(8000)), 0, False\n"

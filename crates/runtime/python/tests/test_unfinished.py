@@ -1,6 +1,7 @@
 """Lines without their end, which the host asks for while a subscriber waits."""
 
 import os
+import select
 import tempfile
 
 from .host import EVALUATE, WorkerTest
@@ -72,6 +73,7 @@ class Unfinished(WorkerTest):
         written = ""
         while not written.endswith("end\n"):
             self.host.ask_for_unfinished()
+            select.select([self.host.stdout], [], [], 1e-3)  # so that the code goes on, however long a flush takes
             written += self.host.output(self.host.stdout)
         self.host.answer(request_id)
         self.assertEqual(written, text)

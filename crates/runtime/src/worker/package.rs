@@ -29,6 +29,7 @@ const FILES: &[(&str, &str)] = files![
     "_batch.py",
     "_boot.py",
     "_builtins.py",
+    "_bursts.py",
     "_callbacks.py",
     "_classes.py",
     "_client.py",
