@@ -13,7 +13,6 @@ from ._builtins import own as __builtins__
 
 PACE = 1e-3  # seconds for each line, on average
 AHEAD = 5.0  # seconds that lines may be ahead of that: five thousand at once
-LONG = 0.01  # seconds; where a piece takes longer, lines are written one by one again
 OTHERS_START = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "pty.spawn", "subprocess.Popen"}
 
 keeping = None  # the burst whose stream keeps text to itself
@@ -25,7 +24,7 @@ class Burst:
 
     def __init__(self, stream, name):
         self.stream, self.name = stream, name
-        self.paced = self.last = 0.0
+        self.paced = 0.0
         self.overtaken = False  # while the stream gives its text to the buffer, which has got other bytes
 
     def count_line(self):
@@ -40,7 +39,7 @@ class Burst:
         if keeping is None and getattr(sys, self.name, None) is stream and hook():
             self.configuration = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
             stream.reconfigure(line_buffering=False, write_through=False)
-            keeping, self.last = self, now
+            keeping = self
 
     def write_text(self):
         """Before bytes of the code's go to the buffer; none is left where the stream gives them."""
@@ -50,12 +49,6 @@ class Burst:
         finally:
             self.overtaken = False
 
-    def count_piece(self):
-        now = monotonic()
-        if now - self.last > LONG:
-            self.end()
-        self.last = now
-
     def end(self):
         """The stream writes what it keeps."""
         global keeping
@@ -64,6 +57,9 @@ class Burst:
             self.stream.reconfigure(**self.configuration)
         except (AttributeError, OSError, ValueError):  # it is closed, detached, another's, or cannot be written
             pass
+        except BaseException:  # an interrupt, where the pipe is full
+            keeping = self
+            raise
 
 
 def hook():

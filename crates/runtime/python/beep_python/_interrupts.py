@@ -27,7 +27,7 @@ from _signal import (
 
 from . import _exceptions, _shared_page, _stopped
 from ._builtins import own as __builtins__
-from ._output import is_writing
+from ._output import is_within_stream, is_writing
 
 # A real-time signal in the middle of their range, which nobody is known to use: the C library has the first two or three, .NET takes
 # SIGRTMIN (34), Mono one that is free, Android's C library those up to 41, Valgrind the last (64). The classic ones are all
@@ -145,7 +145,7 @@ class InterruptGate:
     def interrupt(self, signum, frame):
         """The handler of INTERRUPT."""
         if self.page[_shared_page.FLUSH]:
-            if self.deferrals:
+            if self.deferrals or is_within_stream(frame):
                 self.deferred = True
                 return
             self.page[_shared_page.FLUSH] = 0
@@ -237,7 +237,7 @@ class InterruptGate:
 
     def catch_up_after_write(self):
         """Handles the signals that came while bytes were written."""
-        if self.deferred and not self.deferrals and get_ident() == self.main:
+        if self.deferred and not self.deferrals and get_ident() == self.main and not is_within_stream(_getframe(2)):
             self.catch_up()
 
     def catch_up(self):

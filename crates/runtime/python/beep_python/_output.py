@@ -41,12 +41,17 @@ class OrderedStream(io.FileIO):
     def write(self, data):
         if OrderedStream.client is not None and OrderedStream.client.takes_events() and self.other is not None:
             self.wait_for_other_pipe()
+        self.wait_until_writable()
         size = super().write(data)
         if size is None and is_ours(self.fileno()):  # code, or a child that has the pipe too, has made it non-blocking
             set_blocking(self.fileno(), True)
             size = super().write(data)
         self.page[self.unfinished] = 0
         return size
+
+    def wait_until_writable(self):
+        """An interrupt ends this wait, as nothing was written yet; that of the write itself it would end too late."""
+        select((), (self.fileno(),), ())
 
     def wait_for_other_pipe(self):
         count = bytearray(4)
@@ -61,25 +66,28 @@ class OrderedStream(io.FileIO):
         self.other = None
 
 
-_WRITE = OrderedStream.write.__code__
-_TAKING = set()  # the code that takes what a stream gives away
+_WAIT = OrderedStream.wait_until_writable.__code__
+_OURS = {_WAIT, OrderedStream.write.__code__}  # the code of streams
 
 
 def is_writing(frame):
     """Whether a signal comes as `write` has written, or will at once. An exception there would leave the bytes in the buffer, which would
     write them again, and what a stream has kept would be lost. Where the pipe is full it ends the wait, as it should."""
-    if frame is not None and frame.f_code in _TAKING:
-        return True
+    frame = _within_stream(frame)
+    return frame is not None and frame.f_code is not _WAIT
+
+
+def is_within_stream(frame):
+    """Whether a signal comes while a stream of ours is written to or flushed: it cannot be flushed then."""
+    return _within_stream(frame) is not None
+
+
+def _within_stream(frame):
     for _ in range(DEPTH):
-        if frame is None or frame.f_code is _WRITE:
-            break
+        if frame is None or frame.f_code in _OURS:
+            return frame
         frame = frame.f_back
-    if frame is None or frame.f_code is not _WRITE:
-        return False
-    try:
-        return select((), (frame.f_locals["self"],), (), 0)[1] != []
-    except (OSError, ValueError):
-        return False
+    return None
 
 
 def streams():
@@ -127,8 +135,7 @@ def _methods(buffer, burst):
         burst.write_text()
         size = write_to_buffer(data)
         flush_buffer()
-        burst.count_piece()
-        OrderedStream.page[unfinished] = _bursts.keeping is burst
+        OrderedStream.page[unfinished] = 1
         return size
 
     def flush():
@@ -149,7 +156,7 @@ def _methods(buffer, burst):
         finally:
             OrderedStream.catch_up()
 
-    _TAKING.update((write.__code__, write_piece.__code__, flush.__code__))
+    _OURS.update((write.__code__, write_piece.__code__, flush.__code__))
     return write, flush
 
 

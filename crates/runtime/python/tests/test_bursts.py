@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import tempfile
 import unittest
 from contextlib import contextmanager
@@ -47,9 +48,30 @@ class Bursts(WorkerTest):
             self.host.until(LINES[len(got) :] + KEPT)
             self.host.until_at_rest(lambda: not any(self.host.unfinished()))
 
-    def test_that_stop_coming_fast_are_written_one_by_one_again(self):
-        self.host.evaluate(BURST + "time.sleep(0.02)\nfor i in range(4000): print(i)\nkeeping = sys.stdout.line_buffering")
-        self.assertEqual(self.host.evaluate("keeping"), True)
+    def test_are_whole_whatever_comes_in_between(self):
+        """Interrupts, and questions of the host, at any moment."""
+        request_id = self.host.send(
+            EVALUATE,
+            {
+                "expression": "import signal\ndef raises(*_):\n    global armed\n    if armed:\n        armed = False\n        raise KeyboardInterrupt\n"
+                "lines, times, armed = iter(range(60000)), 0, False\n"
+                "signal.signal(signal.SIGALRM, raises)\nsignal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)\n"
+                "while True:\n    try:\n        armed = True\n        for line in lines: print('<%d>' % line)\n        armed = False\n        break\n"
+                "    except KeyboardInterrupt: times += 1\n"
+                "signal.setitimer(signal.ITIMER_REAL, 0)\ntimes"
+            },
+        )
+        written = ""
+        while not select.select([self.host.answers], [], [], 0)[0]:
+            self.host.ask_for_unfinished()
+            select.select([self.host.stdout], [], [], 2e-3)
+            written += self.host.output(self.host.stdout)
+        kind, body = self.host.answer(request_id)
+        self.assertGreater(int(body), 10)
+        lines = [int(line) for line in re.findall("<(.*?)>", written + self.host.output(self.host.stdout))]
+        self.assertEqual(lines, sorted(set(lines)))
+        self.assertGreater(len(lines), 50000)  # an interrupted print may lack its line
+        self.assertEqual(self.host.evaluate("import sys\n[sys.stdout.line_buffering, sys.stdout.write_through]"), [True, True])
 
     def test_come_before_what_other_processes_write(self):
         for start in (
