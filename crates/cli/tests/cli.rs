@@ -23,6 +23,7 @@ mod cli {
     mod forged_answers;
     mod hidden_variables;
     mod identity;
+    mod idle_limits;
     mod index;
     mod inherited_signals;
     mod install_options;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
@@ -230,6 +230,9 @@ impl Session {
         let call_id = self.inner.update(|state, _, effects| {
             state.enqueue(call, |call_id| self.watchdog(call_id, limit, held, grace), Instant::now(), effects)
         });
+        if self.inner.awaits_call.load(Ordering::SeqCst) && self.inner.awaits_call.swap(false, Ordering::SeqCst) {
+            self.inner.poll_requested.notify_one();
+        }
         let call = call_id.map(|call_id| call_id.0);
         tracing::debug!(session = self.inner.id, call, request_id = ?request_id, ?operation, "a call arrived");
         call_id

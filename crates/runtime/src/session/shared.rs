@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -81,6 +82,8 @@ pub(crate) struct SessionInner {
     pub(crate) drained: Notify,
     /// A call came whose limits only sampling shows to be exceeded.
     pub(crate) poll_requested: Notify,
+    /// Whether the next call requests that, whatever its limits: its session was idle, and is sampled rarely.
+    pub(crate) awaits_call: AtomicBool,
     /// Publishes the lifecycle to observers. Nothing is decided by it: the state decides, under its lock.
     lifecycle: watch::Sender<Lifecycle>,
 }
@@ -118,6 +121,7 @@ impl SessionInner {
             start_requested: Notify::new(),
             drained: Notify::new(),
             poll_requested: Notify::new(),
+            awaits_call: AtomicBool::new(false),
             lifecycle,
         }
     }

@@ -162,6 +162,11 @@ impl SessionState {
         Some(RunningCall { call_id: call.call_id, grace: call.grace, limits: call.limits })
     }
 
+    /// Whether a call has no answer.
+    pub(crate) fn has_calls(&self) -> bool {
+        self.calls.len() > 0
+    }
+
     /// Whether a call has limits that only sampling shows to be exceeded.
     pub(crate) fn needs_polling(&self) -> bool {
         self.calls.needs_polling()

@@ -10,6 +10,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod out_of_memory;
 pub(crate) mod reader;
 pub(crate) mod resource_monitor;
+mod sampling_pace;
 pub(crate) mod spawn;
 pub(crate) mod stdio;
 pub(crate) mod supervisor;

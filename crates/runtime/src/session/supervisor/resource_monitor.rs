@@ -1,6 +1,7 @@
 //! Watching what a session uses, and stopping the call, or the worker, that exceeds a limit.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use beep_python_protocol::ErrorCode;
@@ -14,11 +15,10 @@ use crate::session::shared::{SessionInner, running};
 use crate::session::state::events::RunningCall;
 use crate::session::state::untold::TooLarge;
 use crate::session::supervisor::left_processes::{Count, LeftProcesses};
+use crate::session::supervisor::sampling_pace::{FASTEST, SamplingPace};
 use crate::worker::resource_usage::{MemoryQuestion, ResourceUsage, Sampler};
 use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
-/// How often the usage of a session with limits is sampled.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// The shortest time between two samples, however fast calls come.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest grace of a call that exceeds a limit of memory or processes: it goes on taking more meanwhile.
@@ -65,8 +65,9 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
     let mut was_exceeded = false;
     let mut held_too_much = None;
     let mut left_processes = LeftProcesses::new(time_to_free(limits));
+    let mut pace = SamplingPace::new();
     loop {
-        wait_for_poll(inner, always).await;
+        wait_for_poll(inner, always, &mut pace).await;
         let call = running_call(inner);
         let call_before = call.map(|call| call.call_id);
         let settling = inner.read(|state, _| state.is_settling());
@@ -79,6 +80,7 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
         let call = running_call(inner);
         let call_id = call.map(|call| call.call_id);
         let usage = counted(of_processes, inner.data.bytes(), call.is_some());
+        pace.sampled(usage, settling || inner.read(|state, _| state.has_calls()));
         let exceeded = limits.exceeded_by(&usage);
         if settling {
             held_too_much = too_large(limits, &usage);
@@ -136,13 +138,26 @@ fn is_tolerated(held: HeldTooMuch, usage: &ResourceUsage) -> bool {
 }
 
 /// Returns when the next sample is due.
-async fn wait_for_poll(inner: &SessionInner, always: bool) {
+async fn wait_for_poll(inner: &SessionInner, always: bool, pace: &mut SamplingPace) {
     if !always && !inner.read(|state, _| state.needs_polling()) {
         return inner.poll_requested.notified().await;
     }
+    if pace.is_slow() {
+        inner.awaits_call.store(true, Ordering::SeqCst);
+        // One that came before that has told nobody.
+        if !inner.read(|state, _| state.has_calls()) {
+            let _ = timeout(pace.pause(), inner.poll_requested.notified()).await;
+        }
+        inner.awaits_call.store(false, Ordering::SeqCst);
+        if inner.read(|state, _| state.has_calls()) {
+            pace.wake();
+        }
+    }
     sleep(MIN_POLL_INTERVAL).await;
-    // At once where a call with limits of its own comes: unless it waits in the queue, it begins now.
-    let _ = timeout(POLL_INTERVAL - MIN_POLL_INTERVAL, inner.poll_requested.notified()).await;
+    if !pace.is_slow() {
+        // At once where a call with limits of its own comes: unless it waits in the queue, it begins now.
+        let _ = timeout(FASTEST - MIN_POLL_INTERVAL, inner.poll_requested.notified()).await;
+    }
 }
 
 /// What the worker and its descendants use.
