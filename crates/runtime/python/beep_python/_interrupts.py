@@ -27,7 +27,6 @@ from _signal import (
 
 from . import _exceptions, _shared_page, _stopped
 from ._builtins import own as __builtins__
-from ._output import is_within_stream, is_writing
 
 # A real-time signal in the middle of their range, which nobody is known to use: the C library has the first two or three, .NET takes
 # SIGRTMIN (34), Mono one that is free, Android's C library those up to 41, Valgrind the last (64). The classic ones are all
@@ -54,8 +53,8 @@ class Guarded:
         if signum == SIGINT and gate.struck is not None:
             frame, gate.struck = gate.struck, None
         if gate.slot >= 0:
-            if gate.deferrals or is_writing(frame):
-                gate.postpone(self.handler, signum, frame)
+            if gate.is_deferring(frame):
+                gate.postpone(self.handler, signum)
                 return None
             return self.handler(signum, code_frame(frame))  # it may have come while the host wrote for the code
         if self.running:
@@ -105,6 +104,36 @@ class _Deferral:
 NO_DEFERRAL = _Deferral(None)
 
 
+def undivided(method, gate):
+    """The method of a stream, in which signals are handled only where it waits, and else at its end."""
+
+    def undivided(*arguments):
+        if get_ident() != gate.main:  # the thread that handles signals
+            return method(*arguments)
+        deferrals, writing = gate.deferrals, gate.writing
+        gate.deferrals += 1  # inlines `defer_interrupts`, which is slower
+        gate.writing += 1
+        entered = True
+        try:
+            return method(*arguments)
+        finally:
+            gate.deferrals, gate.writing = deferrals, writing  # an interrupt may have ended `wait_within_write` anywhere
+            if gate.deferred and not deferrals:
+                gate.catch_up()
+
+    gate.undivided = undivided.__code__
+    return undivided
+
+
+def is_entering(frame, code):
+    """Whether the host's code at hand begins a function of this code, which gets a local variable `entered` then."""
+    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
+        if frame.f_code is code:
+            return "entered" not in frame.f_locals
+        frame = frame.f_back
+    return False
+
+
 class InterruptGate:
     """Lets interrupts through only between `begin` and `end`; outside, while frames are moved, INTERRUPT does nothing."""
 
@@ -124,7 +153,9 @@ class InterruptGate:
         self.deferrals = 0
         self.deferral = _Deferral(self)
         self.deferred = False  # whether a signal arrived while interrupts were deferred
-        self.postponed = []  # handlers of the user's code, with their arguments, that wait for the same
+        self.postponed = {}  # by signal, handlers of the user's code that wait for the same
+        self.undivided = None  # the code of the methods that begin to defer interrupts
+        self.writing = 0  # how many methods of the streams are at work, one within another; each defers interrupts
         self.leave_idle = None  # called before the user's code runs outside of a request
         self.flush = lambda: None  # writes the text that the streams keep
 
@@ -140,20 +171,21 @@ class InterruptGate:
         signal(INTERRUPT, SIG_DFL)
         if own_handler(getsignal(SIGINT)) is default_int_handler:
             signal(SIGINT, default_int_handler)
-        self.slot, self.deferrals = 0, 0  # exceptions of handlers are the child's
+        self.slot = 0  # exceptions of handlers are the child's
+        self.forget_deferrals()
 
     def interrupt(self, signum, frame):
         """The handler of INTERRUPT."""
         if self.page[_shared_page.FLUSH]:
-            if self.deferrals or is_within_stream(frame):
+            if self.writing or self.is_deferring(frame):  # no stream can be flushed then
                 self.deferred = True
-                return
-            self.page[_shared_page.FLUSH] = 0
-            self.flush()
+            else:
+                self.page[_shared_page.FLUSH] = 0
+                self.flush()
         if self.slot < 0:
             return
         if self.page[_shared_page.DEBUGGER]:
-            if self.deferrals or is_writing(frame):
+            if self.is_deferring(frame):
                 self.deferred = True
                 return
             self.page[_shared_page.DEBUGGER] = 0
@@ -163,7 +195,7 @@ class InterruptGate:
                 _debugger.tell()
         if not self.page[_shared_page.INTERRUPT]:  # the signal is the repetition of one that was taken
             return
-        if self.deferrals or is_writing(frame):
+        if self.is_deferring(frame):
             self.deferred = True
             return
         self.page[_shared_page.INTERRUPT] = 0  # before the bytes of requests are read, which the host writes before this one
@@ -231,35 +263,56 @@ class InterruptGate:
             return False
         return SIGINT not in pthread_sigmask(SIG_BLOCK, ())
 
-    def postpone(self, handler, signum, frame):
-        self.postponed.append((handler, signum, frame))
+    def is_deferring(self, frame):
+        """Whether a signal that comes to this frame waits. What a stream gives to a method that begins is in no other place."""
+        return self.deferrals or is_entering(frame, self.undivided)
+
+    def postpone(self, handler, signum):
+        self.postponed[signum] = handler
         self.deferred = True
 
-    def catch_up_after_write(self):
-        """Handles the signals that came while bytes were written."""
-        if self.deferred and not self.deferrals and get_ident() == self.main and not is_within_stream(_getframe(2)):
-            self.catch_up()
-
     def catch_up(self):
-        """Handles the signals that came while they were deferred."""
+        """Handles the signals that came while they were deferred. As Python does it, each is handled once, however often it came, and
+        an exception of one handler leaves the others their turn."""
         self.deferred = False
         frame = code_frame(_getframe(1))
         try:
-            while self.postponed:
-                handler, signum, _ = self.postponed.pop(0)
+            if self.postponed:
+                signum, handler = self.postponed.popitem()
                 handler(signum, frame)
         finally:
-            self.interrupt(None, frame)
+            if self.postponed:
+                self.catch_up()
+            else:
+                self.interrupt(None, frame)
 
     def reset(self):
         """After an exception that struck outside of every request, wherever."""
-        self.slot, self.task, self.deferrals, self.deferred = -1, None, 0, False
+        self.slot, self.task, self.deferred = -1, None, False
+        self.forget_deferrals()
         self.nested.clear()
         self.postponed.clear()
 
     def defer_interrupts(self):
         """Delays a signal until the `with` block ends, while bytes are moved. Only the main thread receives signals."""
         return self.deferral if get_ident() == self.main else NO_DEFERRAL
+
+    def forget_deferrals(self):
+        """After an exception that may have struck where one began or ended."""
+        self.deferrals = self.writing = 0
+
+    def wait_within_write(self, wait, *arguments):
+        """Within a method of a stream: signals are handled until `wait` returns."""
+        if get_ident() != self.main:
+            return wait(*arguments)
+        deferrals = self.deferrals
+        self.deferrals -= self.writing
+        try:
+            if self.deferred and not self.deferrals:
+                self.catch_up()
+            return wait(*arguments)
+        finally:
+            self.deferrals = deferrals
 
     def begin(self, request_id):
         """Begins a request; False if it was cancelled before its start."""
@@ -269,6 +322,7 @@ class InterruptGate:
         self.page[_shared_page.STARTED + slot] = 1
         self.running[0] = request_id
         self.asked = self.delivered = self.ends_in_ctrl_c = False
+        self.writing = 0  # two interrupts at once may have left it
         self.slot = slot  # from here on no signal is lost
         return not self.page[_shared_page.CANCEL + slot]
 

@@ -10,6 +10,7 @@ from termios import FIONREAD
 
 from . import _bursts, _shared_page
 from ._builtins import own as __builtins__
+from ._interrupts import undivided
 from ._std_descriptors import is_ours
 
 STEP = 20e-6  # seconds between checks whether the host has read a pipe
@@ -18,7 +19,6 @@ DRAIN_STEPS = 700  # some 50 ms in all, while more output keeps coming
 DRAIN_STEPS_SLOW = 70_000  # some 5 s, while the host has not read it yet
 BUFFER = 16384  # bytes; two pieces of a burst
 NOTHING = bytes(4)
-DEPTH = 5  # what `write` calls, and a handler of a signal, with another signal in it
 NAMES = {1: "<stdout>", 2: "<stderr>"}
 
 
@@ -30,7 +30,7 @@ class OrderedStream(io.FileIO):
 
     client = None  # of the running call
     page = bytearray(_shared_page.PAGE)  # in a worker, the one that it shares with the host
-    catch_up = staticmethod(lambda: None)  # in a worker, handles the signals that waited for the end of `write`
+    gate = None
 
     def __init__(self, fd, name):
         super().__init__(fd, "w", closefd=False)
@@ -50,8 +50,10 @@ class OrderedStream(io.FileIO):
         return size
 
     def wait_until_writable(self):
-        """An interrupt ends this wait, as nothing was written yet; that of the write itself it would end too late."""
-        select((), (self.fileno(),), ())
+        """An interrupt may end this wait: nothing is written yet. An exception after that would leave the bytes in the buffer, which
+        would write them again."""
+        if not select((), (self.fileno(),), (), 0)[1]:
+            self.gate.wait_within_write(select, (), (self.fileno(),), ())
 
     def wait_for_other_pipe(self):
         count = bytearray(4)
@@ -66,37 +68,9 @@ class OrderedStream(io.FileIO):
         self.other = None
 
 
-_WAIT = OrderedStream.wait_until_writable.__code__
-_OURS = {_WAIT, OrderedStream.write.__code__}  # the code of streams
-
-
-def is_writing(frame):
-    """Whether a signal comes as `write` has written, or will at once. An exception there would leave the bytes in the buffer, which would
-    write them again, and what a stream has kept would be lost. Where the pipe is full it ends the wait, as it should."""
-    frame = _within_stream(frame)
-    if frame is None or frame.f_code is not _WAIT:
-        return frame is not None
-    try:
-        return select((), (frame.f_locals["self"],), (), 0)[1] != []
-    except (OSError, ValueError):
-        return False
-
-
-def is_within_stream(frame):
-    """Whether a signal comes while a stream of ours is written to or flushed: it cannot be flushed then."""
-    return _within_stream(frame) is not None
-
-
-def _within_stream(frame):
-    for _ in range(DEPTH):
-        if frame is None or frame.f_code in _OURS:
-            return frame
-        frame = frame.f_back
-    return None
-
-
-def streams():
+def streams(gate):
     """The worker's `sys.stdout` and `sys.stderr`; they write to descriptors 1 and 2, whatever those are then."""
+    OrderedStream.gate = gate
     return _text_stream(1), _text_stream(2)
 
 
@@ -122,19 +96,15 @@ def _methods(buffer, burst):
 
     def write(data):
         """Notes on the page that there is something: the host asks for it before long."""
-        try:
-            if _bursts.keeping is not None:
-                if _bursts.keeping is not burst:
-                    _bursts.keeping.end()
-                elif not burst.overtaken:
-                    return write_piece(data)
-            size = write_to_buffer(data)
-            if size:
-                OrderedStream.page[unfinished] = 1
-            return size
-        finally:
-            if not burst.overtaken:
-                OrderedStream.catch_up()
+        if _bursts.keeping is not None:
+            if _bursts.keeping is not burst:
+                _bursts.keeping.end()
+            elif not burst.overtaken:
+                return write_piece(data)
+        size = write_to_buffer(data)
+        if size:
+            OrderedStream.page[unfinished] = 1
+        return size
 
     def write_piece(data):
         burst.write_text()
@@ -146,23 +116,19 @@ def _methods(buffer, burst):
     def flush():
         if burst.overtaken:
             return
-        try:
+        if _bursts.keeping is burst:
+            burst.end()
+            flush_buffer()
+            OrderedStream.page[unfinished] = 0
+        elif not OrderedStream.page[unfinished]:
+            flush_buffer()  # which may have been written to directly
+        else:
+            flush_buffer()
+            burst.count_line()
             if _bursts.keeping is burst:
-                burst.end()
-                flush_buffer()
-                OrderedStream.page[unfinished] = 0
-            elif not OrderedStream.page[unfinished]:
-                flush_buffer()  # which may have been written to directly
-            else:
-                flush_buffer()
-                burst.count_line()
-                if _bursts.keeping is burst:
-                    OrderedStream.page[unfinished] = 1
-        finally:
-            OrderedStream.catch_up()
+                OrderedStream.page[unfinished] = 1
 
-    _OURS.update((write.__code__, write_piece.__code__, flush.__code__))
-    return write, flush
+    return undivided(write, OrderedStream.gate), undivided(flush, OrderedStream.gate)
 
 
 def keep_order(stream, fd):

@@ -53,7 +53,7 @@ class Worker:
         self.session_loop = SessionLoop(self.gate, self.before_loop)
         self.link = _host_rpc.HostConnection(self.gate)
         self.link.nested = NestedCalls(self).run
-        self.stdout, self.stderr = _output.streams()
+        self.stdout, self.stderr = _output.streams(self.gate)
         self.routed_output = RoutedOutput(self.origin, self.stdout, self.stderr)
         self.std_streams = StdStreams(self.stdout, self.stderr, self.routed_output.watch_buffer)
         self.client = ClientProxy(self.origin, self.send_event, self.std_streams.flush, self.gate.is_stopping)
@@ -98,7 +98,7 @@ class Worker:
         self.session.enter(request["tag"], request["epoch"], request.get("handles"))
         builtins.display = self.client.display
         _output.OrderedStream.client = _current.client = self.client
-        _output.OrderedStream.page, _output.OrderedStream.catch_up = self.gate.page, self.gate.catch_up_after_write
+        _output.OrderedStream.page = self.gate.page
         self.private.append(self.std_streams.enter(fd["stdout"], fd["stderr"], self.client, request.get("stdin")))
         self.origin.enter()
         self.client.teller.enter()
@@ -356,7 +356,7 @@ class Worker:
                 gate.slot = -1  # as `end` does; a call would let one more signal in
         except BaseException as error:
             gate.slot = -1  # a signal may have prevented it above
-            gate.deferrals = 0  # one from outside may have struck where a deferral began or ended
+            gate.forget_deferrals()
             if self.forked:
                 exit_child(error)
             if isinstance(error, Rejected):

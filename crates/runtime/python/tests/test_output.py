@@ -85,6 +85,29 @@ class Output(WorkerTest):
         lines = re.findall("<.*?>", self.host.output(self.host.stdout))  # an interrupted print may lack its line end
         self.assertEqual(len(lines), len(set(lines)))
 
+    def test_signals_that_come_within_a_write_are_handled_at_its_end(self):
+        fcntl.fcntl(self.host.stdout, F_SETPIPE_SZ, 1 << 20)  # nobody reads it meanwhile
+        code = (
+            "import signal, time\ntaken = late = 0\ndef take(*_):\n    global taken\n    taken += 1\nsignal.signal(signal.SIGALRM, take)\n"
+            "for i in range(3000):\n    before = taken\n    signal.setitimer(signal.ITIMER_REAL, (1 + i % 90) * 1e-6)\n    print(i)\n"
+            "    end = time.monotonic() + 0.5\n    while taken == before:\n        if time.monotonic() > end:\n            late += 1\n            break\n"
+            "late"
+        )
+        self.assertEqual(self.host.evaluate(code), 0)
+
+    def test_each_signal_that_waited_is_handled(self):
+        """Also where the handler of another raises."""
+        code = (
+            "import os, signal, sys\nhandled = []\ndef handle(signum, _):\n    handled.append(signum)\n    raise ValueError(signum)\n"
+            "for signum in (10, 12, 14): signal.signal(signum, handle)\n"
+            "raw = sys.stdout.buffer.raw\nwait = raw.wait_until_writable\n"
+            "def strike():\n    for signum in (10, 12, 14, 10): os.kill(os.getpid(), signum)\n    return wait()\n"
+            "type(raw).wait_until_writable = lambda self: strike()\n"
+            "try: print('line')\nexcept ValueError: pass\nsorted(handled)"
+        )
+        self.assertEqual(self.host.evaluate(code), [10, 12, 14])
+        self.assertEqual(self.host.output(self.host.stdout), "line\n")
+
     def test_threads_that_print_for_ever(self):
         self.host.evaluate(
             "import threading, time\ndef chatter():\n    while True:\n        print('x' * 100)\n        time.sleep(0.0005)\n"
