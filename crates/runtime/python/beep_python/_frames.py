@@ -27,15 +27,17 @@ def is_left_out(file, before):
 
 def of_user(traceback):
     """The entries of a traceback that are shown, outermost first."""
-    out = []
+    out, all, hosted = [], [], False
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
+        hosted = hosted or file.startswith(OWN)
         if file == RUNNER:
             out.clear()  # what asked for it to be run is not the user's
         elif not is_left_out(file, out):
             out.append(traceback)
+        all.append(traceback)
         traceback = traceback.tb_next
-    return out
+    return out if out or hosted else all  # of a task that asyncio alone has run
 
 
 class Frames:

@@ -160,6 +160,12 @@ class Failure(SessionTest):
         told = self.described("import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    1/0\nawait f()")
         self.assertEqual([frame["function"] for frame in told["traceback"]], ["<module>", "f"])
 
+    def test_a_task_that_asyncio_alone_has_run_shows_its_frames(self):
+        told = self.described("import asyncio\nawait asyncio.wait_for(asyncio.sleep(9), 0.01)")
+        while "CancelledError" not in told["type"]:
+            told = told.get("cause") or told["context"]
+        self.assertTrue(told["traceback"])
+
     def test_imports_show_no_frames_of_the_import_system(self):
         told = self.failed(lambda: self.read(IMPORT, moduleName="no_such"))
         self.assertEqual(told["exception"]["traceback"], [])
