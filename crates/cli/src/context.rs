@@ -1,6 +1,6 @@
 //! What every command gets.
 
-use beep_python_runtime::environment::{VenvManager, lock_timeout_in_env};
+use beep_python_runtime::environment::{VenvManager, accelerator_in_env, lock_timeout_in_env};
 use beep_python_runtime::interpreter::PythonRuntimeManager;
 use beep_python_runtime::platform::{Home, HomeError};
 
@@ -28,6 +28,7 @@ impl Context {
 
     pub(crate) fn environments(&self) -> anyhow::Result<VenvManager> {
         lock_timeout_in_env().map_err(CliError::WrongVariable)?;
+        accelerator_in_env().map_err(CliError::WrongVariable)?;
         Ok(VenvManager::new(self.home()?))
     }
 }

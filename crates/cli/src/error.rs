@@ -41,6 +41,8 @@ pub(crate) enum CliError {
     OutputLost(u64),
     #[error("the variable {0}")]
     WrongVariable(String),
+    #[error("the program exceeded its time limit of {0:?}")]
+    TimeLimit(std::time::Duration),
     #[error("interrupted")]
     Interrupted,
     #[error("`{command}` was ended by signal {signal}")]

@@ -51,7 +51,7 @@ const EXAMPLES: [(&str, &[&str]); 52] = [
     ("session delete", &["session delete s1"]),
     ("debug", &["debug default --install"]),
     ("eval", &["eval '1 + 1'", "eval --venv mine 'import sys; sys.prefix'", "eval --timeout 5s - < script.py"]),
-    ("run", &["run script.py", "run --venv mine script.py --verbose 2026"]),
+    ("run", &["run script.py", "run --venv mine script.py --verbose 2026", "run -m timeit 'sum(range(1000))'"]),
     ("python", &["python", "python default", "python < script.py"]),
     ("restart", &["restart"]),
     ("stop", &["stop", "stop --all --grace 1s"]),
@@ -66,18 +66,24 @@ pub(crate) fn with_examples(tree: Command) -> Command {
 }
 
 fn add(command: Command, path: &str) -> Command {
-    let command = match EXAMPLES.iter().find(|(of, _)| *of == path) {
-        None => command,
-        Some((_, lines)) => {
-            let before = command.get_after_help().map(|text| format!("{}\n\n", text.ansi())).unwrap_or_default();
-            let lines: String = lines.iter().map(|line| format!("\n  beep-python {line}")).collect();
-            command.after_help(format!("{before}Examples:{lines}"))
-        }
-    };
+    let said = command.get_after_help().map(|text| flowing(&text.ansi().to_string()));
+    let examples = EXAMPLES.iter().find(|(of, _)| *of == path).map(|(_, lines)| {
+        let lines: String = lines.iter().map(|line| format!("\n  beep-python {line}")).collect();
+        format!("Examples:{lines}")
+    });
+    let all: Vec<String> = said.into_iter().chain(examples).collect();
+    let command = if all.is_empty() { command } else { command.after_help(all.join("\n\n")) };
     command.mut_subcommands(|sub| {
         let path = format!("{path} {}", sub.get_name());
         add(sub, path.trim_start())
     })
+}
+
+/// The text with each paragraph on one line, which the parser breaks where the terminal ends. Those with indented lines stay.
+fn flowing(text: &str) -> String {
+    let is_table = |paragraph: &str| paragraph.lines().any(|line| line.starts_with(' '));
+    let flow = |paragraph: &str| if is_table(paragraph) { paragraph.to_owned() } else { paragraph.replace('\n', " ") };
+    text.split("\n\n").map(flow).collect::<Vec<_>>().join("\n\n")
 }
 
 #[cfg(test)]

@@ -5,16 +5,10 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode};
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
-use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use rustix::process::WaitStatus;
 
 use crate::hidden_variables::hide_all;
-
-/// What a terminal sends to all its processes, the child among them.
-const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
-const OTHERS: [i32; 4] = [SIGTERM, SIGUSR1, SIGUSR2, SIGCONT];
+use crate::supervise::Supervisor;
 
 /// Whether this is that process.
 pub(crate) fn is_first() -> bool {
@@ -30,29 +24,13 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn supervise() -> io::Result<ExitCode> {
-    let has_terminal = rustix::termios::tcgetpgrp(rustix::stdio::stdin()).is_ok();
-    // Before the child is there, so that no signal is missed.
-    let mut signals = Signals::new(OF_TERMINAL.into_iter().chain(OTHERS).chain([SIGCHLD]))?;
+    let supervisor = Supervisor::listen()?;
     let child = spawn()?;
     // The child has them, and hides the secret ones; its sessions can read what the kernel shows of this process.
     // SAFETY: this process has no other thread.
     unsafe { hide_all() };
-    let pid = Pid::from_child(&child);
-    for signal in signals.forever() {
-        match signal {
-            SIGCHLD => {
-                if let Some(status) = reap(pid)? {
-                    return Ok(ExitCode::from(exit_code(status)));
-                }
-            }
-            signal if has_terminal && OF_TERMINAL.contains(&signal) => {}
-            signal => {
-                let signal = Signal::from_named_raw(signal).ok_or(io::ErrorKind::InvalidInput)?;
-                let _ = kill_process(pid, signal); // it may have ended
-            }
-        }
-    }
-    Ok(ExitCode::FAILURE) // the signals never end
+    let ended = supervisor.wait(&child, None)?;
+    Ok(ExitCode::from(ended.map_or(u8::MAX, exit_code)))
 }
 
 fn spawn() -> io::Result<Child> {
@@ -63,19 +41,6 @@ fn spawn() -> io::Result<Child> {
     }
     // Sockets that were meant for this process are the child's.
     command.args(arguments).env_remove("LISTEN_PID").spawn()
-}
-
-/// Waits for all that has ended; returns how the child did, if it is among them.
-fn reap(child: Pid) -> io::Result<Option<WaitStatus>> {
-    let mut ended = None;
-    loop {
-        match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) if pid == child => ended = Some(status),
-            Ok(Some(_)) | Err(Errno::INTR) => {}
-            Ok(None) | Err(Errno::CHILD) => return Ok(ended),
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 /// What a shell makes of a status: a first process cannot end by a signal of its own.

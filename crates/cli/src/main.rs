@@ -29,6 +29,7 @@ mod progress;
 mod prompt;
 mod server;
 mod signals;
+mod supervise;
 mod terminal;
 mod usage_error;
 

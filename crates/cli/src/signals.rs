@@ -108,7 +108,7 @@ async fn received(signal: Option<&mut Signal>) {
 }
 
 /// The signals that this process ignores, one bit for each, as the kernel tells them.
-fn ignored_signals() -> u64 {
+pub(crate) fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()

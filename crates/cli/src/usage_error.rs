@@ -1,5 +1,8 @@
 //! Wrong usage: reported as the parser reports it, with the usage of the command that was meant.
 
+use std::path::Path;
+
+use beep_python_protocol::nearest;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Error};
 use serde_json::json;
@@ -41,23 +44,72 @@ const WORDS: [(&str, &str); 30] = [
     ("console", "python"),
 ];
 
-/// Adds what the words of other tools mean.
+/// Options of python's that are typed where a command belongs, and name what to run.
+const OF_PYTHON: [&str; 2] = ["-c", "-m"];
+
+/// Adds what the words of other tools mean, and what python takes.
 pub(crate) fn with_suggestion(mut error: Error) -> Error {
-    let word = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
-        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) => word.clone(),
-        _ => return error,
-    };
-    hide_hidden(&mut error);
-    // Of the command line itself: other groups have words of their own.
-    let of_all = error.get(ContextKind::Usage).is_some_and(|usage| usage.to_string().contains("beep-python [OPTIONS]"));
-    if let Some((_, meant)) = WORDS.iter().find(|(known, _)| *known == word).filter(|_| of_all) {
-        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![(*meant).to_owned()]));
-    } else if of_all && let Some(code) = typed_code(&word) {
-        let how = format!("to evaluate Python code: `beep-python eval {code}`, or `beep-python python` for a prompt");
-        error.remove(ContextKind::SuggestedSubcommand);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![how.into()]));
+    match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word)), _) => {
+            let word = word.clone();
+            hide_hidden(&mut error);
+            suggest_command(&mut error, &word);
+        }
+        (ErrorKind::UnknownArgument, _, Some(ContextValue::String(option)))
+            if OF_PYTHON.contains(&option.as_str()) && is_of_all(&error) =>
+        {
+            let how = format!("to run what python runs: `beep-python run {}`", sh_quote_all(&typed_from(option)));
+            suggest(&mut error, how);
+        }
+        _ => {}
     }
     error
+}
+
+/// Whether an error is one of the command line itself: other groups have words of their own.
+fn is_of_all(error: &Error) -> bool {
+    error.get(ContextKind::Usage).is_some_and(|usage| usage.to_string().contains("beep-python [OPTIONS]"))
+}
+
+fn suggest_command(error: &mut Error, word: &str) {
+    let tree = Cli::command();
+    let group = group_of_help(&tree, word).filter(|_| error.get(ContextKind::SuggestedSubcommand).is_none());
+    let commands: Vec<_> =
+        group.into_iter().flat_map(Command::get_subcommands).filter(|sub| !sub.is_hide_set()).collect();
+    let names: Vec<_> = commands.iter().map(|command| command.get_name()).collect();
+    let of_all = is_of_all(error);
+    if let Some((_, meant)) = WORDS.iter().find(|(known, _)| *known == word).filter(|_| of_all) {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![(*meant).to_owned()]));
+    } else if let Some(meant) = nearest(word, &names) {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant.to_owned()]));
+    } else if of_all && Path::new(word).exists() {
+        error.remove(ContextKind::SuggestedSubcommand);
+        suggest(error, format!("to run what python runs: `beep-python run {}`", sh_quote_all(&typed_from(word))));
+    } else if of_all && let Some(code) = typed_code(word) {
+        error.remove(ContextKind::SuggestedSubcommand);
+        let how = format!("to evaluate Python code: `beep-python eval {code}`, or `beep-python python` for a prompt");
+        suggest(error, how);
+    }
+}
+
+fn suggest(error: &mut Error, how: String) {
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![how.into()]));
+}
+
+/// The group whose command `help GROUP WORD` asks for, for which the parser makes no suggestions.
+fn group_of_help<'a>(tree: &'a Command, word: &str) -> Option<&'a Command> {
+    let mut words = std::env::args().skip(1).skip_while(|argument| argument.starts_with('-'));
+    words.next().filter(|first| first.eq_ignore_ascii_case("help") || first == "?")?;
+    words.take_while(|name| name != word).try_fold(tree, |group, name| group.find_subcommand(name))
+}
+
+/// The arguments from this one on.
+fn typed_from(word: &str) -> Vec<String> {
+    std::env::args().skip_while(|argument| argument != word).collect()
+}
+
+fn sh_quote_all(words: &[String]) -> String {
+    words.iter().map(|word| sh_quote(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Suggestions name no hidden command.
@@ -74,8 +126,7 @@ fn hide_hidden(error: &mut Error) {
 
 /// The code that was typed where a command belongs, quoted for a shell; none if it may have been a command.
 fn typed_code(word: &str) -> Option<String> {
-    let all: Vec<_> = std::env::args().skip_while(|argument| argument != word).collect();
-    let all = all.join(" ");
+    let all = typed_from(word).join(" ");
     let is_code = all.starts_with(|c: char| !c.is_alphabetic()) || all.contains(['(', '[', '=', '+', '*', '\'', '"']);
     is_code.then(|| sh_quote(&all))
 }

@@ -45,6 +45,7 @@ mod cli {
     mod raw_output;
     mod remote;
     mod restart;
+    mod run;
     mod runtimes;
     mod sandbox;
     mod servers;

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::venv::describe::{package_list, packages_json};
 use crate::context::Context;
-use crate::environment_variables::PROVIDERS;
 use crate::exit_status::ExitStatus;
 use crate::printer::path_json;
 use crate::progress::install::InstallProgress;
@@ -50,8 +49,8 @@ pub(crate) struct Create {
     /// The model that the provider runs
     #[arg(long, requires = "provider")]
     model: Option<String>,
-    /// A second `providers.toml`, which takes precedence over the one in the home
-    #[arg(long, value_name = "FILE", env = PROVIDERS)]
+    /// A second `providers.toml`, which takes precedence over the one in the home [default: BEEP_PYTHON_PROVIDERS]
+    #[arg(long, value_name = "FILE")]
     providers: Option<PathBuf>,
     /// Pack the packages of this requirements file; repeatable
     #[arg(short, long, value_name = "FILE")]

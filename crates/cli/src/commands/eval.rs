@@ -29,7 +29,7 @@ use crate::signals::{Received, Signals};
 use crate::terminal::shell_words::sh_quote;
 
 /// The exit status of code that exceeded `--timeout`, as `timeout` of the coreutils has it.
-const TIMED_OUT: u8 = 124;
+pub(super) const TIMED_OUT: u8 = 124;
 
 /// How long to wait for the end of the session where a signal has ended the command; the server ends it in any case.
 const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_millis(500);
@@ -43,7 +43,7 @@ const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Prints a string as it is, None not at all, and any other value as its repr. The code's output appears as
-it is printed. input() and sys.stdin read standard input, unless the code itself came from there; in a
+it is printed. A server of its own runs in this folder, another server in its own. input() and sys.stdin read standard input, unless the code itself came from there; in a
 server of its own so do open(0) and the processes that the code starts. With --json, everything is
 printed as JSON at the end, and another server's code gets no line.
 

@@ -75,7 +75,7 @@ pub(crate) enum Command {
     Debug(debug::Args),
     /// Evaluate Python code and print the result
     Eval(eval::Args),
-    /// Run a Python script, as `python FILE` does
+    /// Run a script or module with the environment's Python, as `python FILE` does
     Run(run::Args),
     /// Open a Python prompt, on a running server or on its own
     Python(python::Args),
@@ -107,7 +107,7 @@ impl Command {
             Command::Session(command) => block_on(session::run(context, command)),
             Command::Debug(args) => block_on(debug::run(context, args)),
             Command::Eval(args) => block_on(eval::run(context, args)),
-            Command::Run(args) => block_on(run::run(context, args)),
+            Command::Run(args) => run::run(context, args),
             Command::Python(args) => python::run(context, args),
             Command::Quickstart(args) => block_on(quickstart::run(context, args)),
             Command::Menu => menu::run::run(context),

@@ -7,14 +7,13 @@ use beep_python_runtime::environment::{ProviderPackage, ProviderStatus, VenvMana
 use serde_json::json;
 
 use crate::context::Context;
-use crate::environment_variables::PROVIDERS;
 use crate::exit_status::ExitStatus;
 use crate::progress::packages::PackagesProgress;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A second `providers.toml`, which takes precedence over the one in the home
-    #[arg(long, global = true, value_name = "FILE", env = PROVIDERS)]
+    /// A second `providers.toml`, which takes precedence over the one in the home [default: BEEP_PYTHON_PROVIDERS]
+    #[arg(long, global = true, value_name = "FILE")]
     providers: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

@@ -1,5 +1,7 @@
 //! Errors: wrong usage, and missing things.
 
+use std::fs;
+
 use super::test_home::{CommandOutput, TestHome};
 
 fn output(home: &TestHome, arguments: &[&str]) -> String {
@@ -208,4 +210,29 @@ fn wrong_durations_and_sizes_are_refused_with_their_grammar() {
     let mut command = home.command(&["venv", "list"]);
     let output = CommandOutput::from(command.env("BEEP_PYTHON_LOCK_TIMEOUT", "soon").output().unwrap());
     assert!(output.code == Some(1) && output.stderr.contains(time), "{output:?}");
+}
+
+#[test]
+fn what_is_close_to_what_there_is_is_named() {
+    let home = TestHome::with_runtime();
+    home.success(&["venv", "create", "mine"]);
+    fs::write(home.directory().join("a.py"), "").unwrap();
+    for (line, named) in [
+        ("venv status mien", "did you mean mine?"),
+        ("help evla", "'eval'"),
+        ("help venv creat", "'create'"),
+        ("a.py -x", "`beep-python run a.py -x`"),
+        ("-c print(1)", "`beep-python run -c 'print(1)'`"),
+        ("-m json.tool", "`beep-python run -m json.tool`"),
+    ] {
+        let output = home.run(&line.split(' ').collect::<Vec<_>>());
+        assert!(output.code != Some(0) && output.stderr.contains(named), "{line}: {output:?}");
+    }
+    for variable in ["BEEP_PYTHON_ACCELERATOR", "BEEP_PYTHON_PROVIDERS"] {
+        let with = |value: &str| {
+            CommandOutput::from(home.command(&["provider", "list"]).env(variable, value).output().unwrap())
+        };
+        assert_eq!(with("").code, Some(0), "{variable}");
+        assert_eq!(with("nonsense").code, Some(1), "{variable}");
+    }
 }

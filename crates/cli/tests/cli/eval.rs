@@ -527,51 +527,11 @@ fn words_of_code_are_one_text() {
 }
 
 #[test]
-fn run_does_what_python_does_with_a_file() {
-    let home = TestHome::with_runtime();
-    let folder = home.directory().join("scripts");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("beside.py"), "NAME = 'beside'\n").unwrap();
-    let script = "import os, sys, beside\n\
-        print(sys.argv, __file__, __name__, os.getcwd(), beside.NAME)\n\
-        print(sys.path[0], __spec__, sys.modules['__main__'].__file__)\n\
-        if __name__ == '__main__' and len(sys.argv) > 2:\n    sys.exit(int(sys.argv[2]))\n\
-        def fail():\n    raise ValueError(sys.stdin.read())\n\
-        if sys.argv[1:]:\n    fail()\n\
-        5\n";
-    fs::write(folder.join("s.py"), script).unwrap();
-    fs::write(folder.join("latin.py"), b"# coding: latin-1\nprint(ascii('\xe9'))\n").unwrap();
-    fs::write(folder.join("wrong.py"), "print(1)\nx = = 1\n").unwrap();
-    std::os::unix::fs::symlink("scripts/s.py", home.directory().join("linked.py")).unwrap();
-    for arguments in [
-        &["scripts/s.py"][..],
-        &["scripts/s.py", "--x"],
-        &["scripts/s.py", "--x", "3"],
-        &["linked.py"],
-        &["scripts/latin.py"],
-        &["scripts/wrong.py"],
-    ] {
-        let mut expected = Command::new(python());
-        expected.args(arguments).current_dir(home.directory()).stdin(Stdio::null());
-        let expected = CommandOutput::from(expected.output().unwrap());
-        let got = home.run(&[&["run"], arguments].concat());
-        assert_eq!(
-            (got.code, &got.stdout, &got.stderr),
-            (expected.code, &expected.stdout, &expected.stderr),
-            "{arguments:?}"
-        );
-    }
-    let missing = home.run(&["run", "nowhere.py"]);
-    assert!(missing.code == Some(1) && missing.stderr.starts_with("error: cannot open nowhere.py"), "{missing:?}");
-    let meant = home.run(&["eval", "linked.py"]);
-    assert!(meant.stderr.contains("hint: `beep-python run linked.py` runs that file"), "{meant:?}");
-}
-
-#[test]
 fn arguments_follow_code_from_standard_input() {
     let home = TestHome::with_runtime();
     let output = home.run_with_input(&["eval", "-", "a", "b", "--", "--c"], "import sys\nsys.argv");
     assert_eq!(output.stdout, "['-', 'a', 'b', '--c']\n", "{output:?}");
+    assert_eq!(home.success(&["eval", "5", "-", "2", "--timeout", "1m"]), "3\n");
 }
 
 #[test]
@@ -583,6 +543,7 @@ fn python_runs_standard_input_as_python_does() {
         "import sys; print(__name__); sys.exit(3)\n",
         "def f():\n    1 / 0\nf()\n",
         "x = = 1\n",
+        "print(__file__)\n",
     ] {
         let mut expected = Command::new(python());
         expected.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,6 +1,7 @@
 //! Virtual environments (PEP 405), created, checked, repaired and deleted in this process; their packages, the
 //! environments of providers, and bundles.
 
+mod activated_variables;
 mod activation;
 mod admin;
 mod bundle;
@@ -15,6 +16,7 @@ mod layout;
 mod manager;
 mod name;
 mod package;
+mod program;
 mod provider;
 mod record;
 mod relocate;
@@ -22,6 +24,7 @@ mod repair;
 mod status;
 mod usage_lock;
 
+pub(crate) use activated_variables::set_activated_variables;
 pub use admin::{AdminOutcome, MissingPackage};
 pub use bundle::create::{BundleContent, BundleOptions};
 pub use bundle::error::BundleError;
@@ -43,10 +46,9 @@ pub use package::requirement::Requirements;
 pub use package::settings::{PackageSettings, UvChoice, lock_timeout_in_env};
 pub use package::sync::Synced;
 pub use package::tool_cause::ToolCause;
-pub use provider::accelerator::{Accelerator, Detected, detect_accelerator};
+pub use provider::accelerator::{Accelerator, Detected, accelerator_in_env, detect_accelerator};
 pub use provider::error::ProvidersError;
 pub use provider::provider_status::{ProviderPackage, ProviderStatus};
-pub use provider::registry::environment_variables;
 pub use record::EnvironmentRecord;
 pub use repair::Repaired;
 pub use status::{EnvironmentState, EnvironmentStatus};

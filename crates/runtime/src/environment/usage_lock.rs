@@ -4,15 +4,15 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::platform::{explained_lock_error, lock_holders};
 
 /// Marks an environment as in use, until dropped.
 #[derive(Debug)]
-pub(crate) struct UsageLock(
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is there to be held"))] Option<LockGuard>,
-);
+pub(crate) struct UsageLock(Option<LockGuard>);
 
 /// A file lock, until dropped. Unlocks explicitly: a process that is being spawned has a copy of the descriptor until
 /// its exec, which would keep the lock.
@@ -43,6 +43,17 @@ impl UsageLock {
                 tracing::warn!(path = %environment.display(), %error, "the environment cannot be marked as in use");
                 Some(UsageLock(None))
             }
+        }
+    }
+}
+
+impl UsageLock {
+    /// Lets the program of a command hold it too.
+    pub(super) fn pass_on(self, command: &mut Command) {
+        let Some(guard) = self.0 else { return };
+        // SAFETY: fcntl is async-signal-safe.
+        unsafe {
+            command.pre_exec(move || Ok(rustix::io::fcntl_setfd(&guard.0, rustix::io::FdFlags::empty())?));
         }
     }
 }

@@ -1,14 +1,10 @@
 //! The variables of a zygote's environment, which are those of its workers and of what they start.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::environment::environment_variables;
-
-/// Where programs are looked for without a `PATH`.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+use crate::environment::set_activated_variables;
 
 /// Variables whose name begins so are Python's.
 const PYTHON: &str = "PYTHON";
@@ -30,20 +26,8 @@ pub(super) fn set_variables(
     python_path: &[PathBuf],
     startup: &BTreeMap<String, Option<String>>,
 ) {
-    let bin = python.parent().unwrap_or(Path::new("/"));
-    let environment = bin.parent().unwrap_or(Path::new("/"));
-    // The variables that `providers.toml` sets for code in this environment.
-    let mut variables = environment_variables(environment);
-    let path = variables.remove("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
-    command.envs(variables).env("PATH", path_with(bin, path.as_deref()));
-    match environment.join("pyvenv.cfg").exists() {
-        true => command.env("VIRTUAL_ENV", environment),
-        false => command.env_remove("VIRTUAL_ENV"),
-    };
-    // What another program set for another Python would break this one.
-    for other in ["PYTHONHOME", "PYTHONPATH", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV_PROMPT"] {
-        command.env_remove(other);
-    }
+    set_activated_variables(command, python);
+    command.env_remove("PYTHONPATH"); // of another Python
     if let Ok(path) = std::env::join_paths(python_path)
         && !path.is_empty()
     {
@@ -57,25 +41,9 @@ pub(super) fn set_variables(
     }
 }
 
-/// The folder, and then where programs are looked for now.
-fn path_with(bin: &Path, path: Option<&OsStr>) -> OsString {
-    let path = path.unwrap_or(OsStr::new(DEFAULT_PATH));
-    let others = std::env::split_paths(path).filter(|folder| folder != bin);
-    std::env::join_paths(std::iter::once(bin.to_owned()).chain(others)).unwrap_or_else(|_| path.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_environment_s_programs_come_first() {
-        let with = |path: Option<&str>| path_with(Path::new("/env/bin"), path.map(OsStr::new));
-        assert_eq!(with(Some("/usr/bin:/bin")), "/env/bin:/usr/bin:/bin");
-        assert_eq!(with(Some("/usr/bin:/env/bin")), "/env/bin:/usr/bin");
-        assert_eq!(with(None), "/env/bin:/usr/local/bin:/usr/bin:/bin");
-        assert_eq!(path_with(Path::new("/a:b/bin"), Some(OsStr::new("/bin"))), "/bin");
-    }
 
     #[test]
     fn what_a_fork_cannot_change_is_told_from_what_it_can() {

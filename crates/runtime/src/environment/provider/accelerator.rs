@@ -87,19 +87,24 @@ impl FromStr for Accelerator {
     }
 }
 
+/// What `BEEP_PYTHON_ACCELERATOR` says; an error where that is no accelerator.
+pub fn accelerator_in_env() -> Result<Option<Accelerator>, String> {
+    let said = std::env::var("BEEP_PYTHON_ACCELERATOR").ok().filter(|word| !word.trim().is_empty());
+    said.map(|said| said.parse()).transpose().map_err(|wrong| format!("BEEP_PYTHON_ACCELERATOR: {wrong}"))
+}
+
 /// Detects this machine's accelerator: the value of `BEEP_PYTHON_ACCELERATOR` (`cuda`, `rocm`, `vulkan`, `cpu`), else
 /// CUDA by the files of NVIDIA's driver and `nvidia-smi`, ROCm by AMD's kernel driver and ROCm's files, Vulkan by its
 /// drivers.
 ///
 /// The result is cached in the home until files of a driver change, so that a call takes microseconds.
 pub fn detect_accelerator(home: &Home) -> Detected {
-    let named = std::env::var("BEEP_PYTHON_ACCELERATOR").ok().filter(|word| !word.trim().is_empty());
-    match named.map(|word| word.parse()) {
-        Some(Ok(accelerator)) => {
+    match accelerator_in_env() {
+        Ok(Some(accelerator)) => {
             return Detected { accelerator, reason: "BEEP_PYTHON_ACCELERATOR says so".into() };
         }
-        Some(Err(mistake)) => tracing::warn!("BEEP_PYTHON_ACCELERATOR is ignored: {mistake}"),
-        None => {}
+        Err(mistake) => tracing::warn!("ignored: {mistake}"),
+        Ok(None) => {}
     }
     let root = Path::new("/");
     let files = stamps(root);

@@ -116,7 +116,7 @@ impl RegistryEntry {
 }
 
 /// The environment variables for servers and workers in this environment, from `providers.toml`.
-pub fn environment_variables(environment: &Path) -> BTreeMap<String, String> {
+pub(crate) fn environment_variables(environment: &Path) -> BTreeMap<String, String> {
     Registry::read(environment).variables()
 }
 

@@ -1,20 +1,24 @@
 //! Hints: what to do about an error. They are all here, since the libraries know nothing of a command line.
 
-use std::path::Path;
+mod environment;
+mod full;
+mod home;
 
 use beep_python_client::Error as ClientError;
 use beep_python_protocol::ErrorCode;
-use beep_python_runtime::environment::{BundleError, EnvironmentError, PackageError};
+use beep_python_runtime::environment::{BundleError, PackageError};
 use beep_python_runtime::interpreter::{Catalogue, Platform, RuntimeError};
-use beep_python_runtime::platform::{HomeError, NoLocks, NoPidfd, error_chain};
+use beep_python_runtime::platform::{NoLocks, NoPidfd, error_chain};
 use beep_python_server::auth::TokenError;
 use beep_python_server::launch::{BindError, LaunchError, RecordError};
 use beep_python_server::serve::ServeError;
 use beep_python_server::unix_socket::PipeError;
 
+use self::environment::environment;
+use self::full::full;
+use self::home::home;
 use crate::context::Context;
 use crate::error::CliError;
-use crate::inventory;
 use crate::server::lookup::running_servers;
 use crate::terminal::shell_words::sh_quote;
 
@@ -67,7 +71,8 @@ fn cli(error: &CliError) -> Option<String> {
         | CliError::ArgumentConflict(_)
         | CliError::WrongVariable(_)
         | CliError::Interrupted
-        | CliError::Killed { .. } => return None,
+        | CliError::Killed { .. }
+        | CliError::TimeLimit(_) => return None,
     })
 }
 
@@ -107,59 +112,6 @@ fn runtime(error: &RuntimeError) -> Option<String> {
         }
         _ => return None,
     })
-}
-
-fn environment(error: &EnvironmentError) -> Option<String> {
-    Some(match error {
-        EnvironmentError::Home(error) => return home(error),
-        // As uv and python name one of the folder that one is in.
-        EnvironmentError::NotFound { name } if Path::new(name).join("pyvenv.cfg").is_file() => {
-            format!("`./{name}` is the environment in this folder")
-        }
-        EnvironmentError::InvalidName { .. } => "environments are created in the home, by a name".into(),
-        EnvironmentError::NotFound { name } if is_declared(name) => {
-            format!("`beep-python provider ensure {name}` creates the provider's environment")
-        }
-        EnvironmentError::SeveralOfProvider { .. } => "name one of them".into(),
-        EnvironmentError::NotFound { name } => {
-            format!("`beep-python venv create {name}` creates it, `beep-python venv list` shows all environments")
-        }
-        EnvironmentError::AlreadyExists { name, .. } => {
-            format!("`beep-python venv status {name}` shows it, `beep-python venv delete {name}` deletes it")
-        }
-        EnvironmentError::NoRuntime { request: None, .. } => "run `beep-python init`".into(),
-        EnvironmentError::NoRuntime { request: Some(request), .. } => {
-            format!("`beep-python runtime install {request}` installs it")
-        }
-        EnvironmentError::OtherPython { name, .. } => {
-            format!("`beep-python venv delete {name}` deletes it; it is created again when it is next needed")
-        }
-        EnvironmentError::Undeclared { .. } => {
-            "`beep-python provider list` shows those that are declared; `provider ensure --create` makes do without"
-                .into()
-        }
-        EnvironmentError::InUse { .. } => {
-            "`beep-python status` shows the servers, `beep-python stop` stops them".into()
-        }
-        EnvironmentError::UseUnknown { path, .. } => {
-            format!(
-                "when no process uses it any more, delete its folder yourself: rm -r {}",
-                sh_quote(&path.to_string_lossy())
-            )
-        }
-        EnvironmentError::Damaged { name, .. } => format!("`beep-python venv repair {name}` repairs it"),
-        EnvironmentError::NotAnEnvironment { .. } => "`beep-python venv list` shows the environments".into(),
-        EnvironmentError::Unrunnable { .. } | EnvironmentError::NotIsolated { .. } => {
-            "`beep-python config` shows what is wrong and how to fix it, `beep-python venv repair` repairs environments"
-                .into()
-        }
-        _ => return None,
-    })
-}
-
-/// Whether providers.toml has this provider.
-fn is_declared(name: &str) -> bool {
-    inventory::providers().is_ok_and(|providers| providers.iter().any(|provider| provider.name == *name))
 }
 
 fn packages(error: &PackageError) -> Option<String> {
@@ -231,25 +183,6 @@ fn bundle(error: &BundleError) -> Option<String> {
         BundleError::Environment(error) => return environment(error),
         BundleError::Home(error) => return home(error),
         _ => return None,
-    })
-}
-
-fn home(error: &HomeError) -> Option<String> {
-    Some(match error {
-        HomeError::Create { source, .. } if full(&source.to_string()).is_some() => return full(&source.to_string()),
-        HomeError::NotSet | HomeError::Create { .. } => "set BEEP_PYTHON_HOME to a folder of your own".into(),
-        HomeError::Unusable { .. } => "set BEEP_PYTHON_HOME to a folder with another path".into(),
-        HomeError::ForeignOwner { .. } => {
-            "set BEEP_PYTHON_HOME to a folder of your own; one that was prepared for group 0 is for one \
-                                           user at a time"
-                .into()
-        }
-        HomeError::Exposed { path, .. } => {
-            format!(
-                "take that away (`chmod go-w {}`), or set BEEP_PYTHON_HOME to a folder of your own",
-                sh_quote(&path.to_string_lossy())
-            )
-        }
     })
 }
 
@@ -348,19 +281,6 @@ fn client(error: &ClientError) -> Option<String> {
         (_, Some(ErrorCode::DeadlineExceeded)) => "--timeout sets a longer limit".into(),
         _ => return None,
     })
-}
-
-/// For what the machine has no more of, in the words of the system.
-fn full(text: &str) -> Option<String> {
-    let hints = [
-        (
-            "No space left on device",
-            "free some disk space; `beep-python cache clean` and `beep-python venv prune` help",
-        ),
-        ("Disk quota exceeded", "free some disk space; `beep-python cache clean` and `beep-python venv prune` help"),
-        ("Too many open files", "raise the limit of open files: `ulimit -n`"),
-    ];
-    hints.iter().find(|(words, _)| text.contains(words)).map(|(_, hint)| (*hint).to_owned())
 }
 
 fn system(error: &std::io::Error) -> Option<String> {

@@ -1,0 +1,117 @@
+//! A child in the place of this process: it gets the signals that this one gets, and this one ends as it does.
+
+use std::io;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
+use signal_hook::consts::{SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+use crate::signals::ignored_signals;
+
+/// What a terminal sends to all its processes, the child among them.
+const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
+const OTHERS: [i32; 4] = [SIGTERM, SIGUSR1, SIGUSR2, SIGCONT];
+
+/// How long a child whose time is over has to end by itself.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often to look for processes that an ended child has left.
+const MAX_SWEEPS: usize = 1000;
+const SWEEP_PAUSE: Duration = Duration::from_millis(5);
+
+/// Receives the signals; to be made before the child, so that none is missed.
+pub(crate) struct Supervisor {
+    signals: Signals,
+    has_terminal: bool,
+}
+
+impl Supervisor {
+    pub(crate) fn listen() -> io::Result<Supervisor> {
+        let has_terminal = rustix::termios::tcgetpgrp(rustix::stdio::stdin()).is_ok();
+        // One that is ignored stays so, in the child too.
+        let ignored = ignored_signals();
+        let passed_on = OF_TERMINAL.into_iter().chain(OTHERS).filter(|number| ignored >> (number - 1) & 1 == 0);
+        let signals = Signals::new(passed_on.chain([SIGCHLD, SIGALRM]))?;
+        Ok(Supervisor { signals, has_terminal })
+    }
+
+    /// Waits for the end of the child, and of all that comes to this process from it. Returns how it ended; `None`, if it was ended
+    /// after this time.
+    pub(crate) fn wait(mut self, child: &Child, timeout: Option<Duration>) -> io::Result<Option<WaitStatus>> {
+        let pid = Pid::from_child(child);
+        timeout.into_iter().for_each(ring_after);
+        let mut is_late = false;
+        for number in self.signals.forever() {
+            match number {
+                SIGCHLD => match reap(pid)? {
+                    Some(status) => return Ok((!is_late).then_some(status)),
+                    None => continue,
+                },
+                SIGALRM if is_late => send(pid, Signal::KILL),
+                SIGALRM => {
+                    is_late = true;
+                    send(pid, Signal::TERM);
+                    ring_after(GRACE);
+                }
+                number if self.has_terminal && OF_TERMINAL.contains(&number) => {}
+                number => send(pid, Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?),
+            }
+        }
+        Err(io::ErrorKind::UnexpectedEof.into()) // the signals never end
+    }
+}
+
+fn ring_after(time: Duration) {
+    thread::spawn(move || {
+        thread::sleep(time);
+        send(getpid(), Signal::ALARM);
+    });
+}
+
+fn send(pid: Pid, signal: Signal) {
+    let _ = kill_process(pid, signal); // it may have ended
+}
+
+/// Waits for all that has ended; returns how the child did, if it is among them.
+fn reap(child: Pid) -> io::Result<Option<WaitStatus>> {
+    let mut ended = None;
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == child => ended = Some(status),
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) | Err(Errno::CHILD) => return Ok(ended),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Kills all children, and theirs, which come to this process if it is a subreaper.
+pub(crate) fn kill_children() {
+    for _ in 0..MAX_SWEEPS {
+        let children = children();
+        if children.is_empty() {
+            return;
+        }
+        children.into_iter().for_each(|child| send(child, Signal::KILL));
+        thread::sleep(SWEEP_PAUSE);
+        while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+    }
+}
+
+/// The children of this process, as `/proc` shows them.
+fn children() -> Vec<Pid> {
+    let own = std::process::id();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| parent(*pid) == Some(own)).filter_map(Pid::from_raw).collect()
+}
+
+fn parent(pid: i32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?; // the name before may have spaces
+    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+}
