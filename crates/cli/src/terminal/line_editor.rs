@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crossterm::terminal::enable_raw_mode;
 use reedline::{
     ColumnarMenu, Completer, EditCommand, Emacs, FileBackedHistory, Highlighter, Hinter, KeyCode, KeyModifiers,
     MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal,
@@ -99,18 +100,25 @@ impl LineEditor {
         let prompts = Prompts { prompt, more };
         let (mut has_failed, mut waits_whole) = (false, false);
         while let Some(editor) = self.editor.take() {
-            typed_ahead::take_from_terminal();
-            let (typed, is_whole) = match waits_whole {
-                true => (String::new(), true), // as the editor has it already
-                false => self.typed(editor.current_buffer_contents()),
+            let edit = || {
+                // What comes from now on is keys. Before, a line ended in what the editor takes for Ctrl-J: it would go on to the lines
+                // behind it, and lose them.
+                let _ = enable_raw_mode(); // an error is the editor's too
+                typed_ahead::take_from_terminal();
+                let (typed, is_whole) = match waits_whole {
+                    true => (String::new(), true), // as the editor has it already
+                    false => self.typed(editor.current_buffer_contents()),
+                };
+                let mut editor = editor.with_immediately_accept(is_whole);
+                if !typed.is_empty() {
+                    editor.run_edit_commands(&[EditCommand::InsertString(typed)]);
+                }
+                let read = editor.read_line(&prompts);
+                (editor, read, is_whole)
             };
-            let mut editor = editor.with_immediately_accept(is_whole);
-            if !typed.is_empty() {
-                editor.run_edit_commands(&[EditCommand::InsertString(typed)]);
-            }
-            let read = match &self.above {
-                Some(above) => above.while_editing(|| editor.read_line(&prompts)),
-                None => editor.read_line(&prompts),
+            let (mut editor, read, is_whole) = match &self.above {
+                Some(above) => above.while_editing(edit),
+                None => edit(),
             };
             typed_ahead::take_from_editor();
             match read {
