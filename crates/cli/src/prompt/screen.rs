@@ -10,7 +10,7 @@ use crate::terminal::above_line::AboveLine;
 use crate::terminal::detect::clear_line;
 use crate::terminal::line_editor::LineEditor;
 use crate::terminal::read_line::ReadLine;
-use crate::terminal::terminal_input::{CtrlC, TerminalInput, read_line};
+use crate::terminal::terminal_input::{CtrlC, TerminalInput};
 
 const GOES_ON: &str =
     "the code goes on; Ctrl-C interrupts it again, the third one kills its worker, and the session loses its state";
@@ -43,7 +43,7 @@ impl Screen<'_> {
         if input.password
             && let Some(hidden) = TerminalInput::hidden(&input.prompt, CtrlC::Key)
         {
-            return hidden.reader().ok().map(read_line);
+            return hidden.read_line().ok();
         }
         let prompt = &*input.prompt;
         // Only the last line is the prompt.

@@ -20,7 +20,7 @@ use super::above_line::{AboveLine, LOOK_INTERVAL};
 use super::detect::{count_as_dumb, counts_as_dumb, is_dumb};
 use super::read_line::ReadLine;
 use super::suspend::suspend;
-use super::terminal_input::{TerminalInput, read_line};
+use super::terminal_input::TerminalInput;
 use super::typed_ahead;
 
 const COMPLETION: &str = "completion";
@@ -192,7 +192,7 @@ impl LineEditor {
                     print!("{rest}");
                     io::stdout().flush()?;
                     let read = match &terminal {
-                        Some(terminal) => read_line(terminal.reader()?),
+                        Some(terminal) => terminal.read_line()?,
                         None => stdin_line()?,
                     };
                     match read {

@@ -8,7 +8,11 @@ use crossterm::terminal::{Clear, ClearType, disable_raw_mode, enable_raw_mode, s
 use crossterm::{execute, queue};
 
 use super::detect::is_dumb;
+use super::suspend::suspend;
 use crate::color::{COMMAND, FAINT, paint};
+
+/// Ctrl-Z.
+const SUSPEND: (KeyCode, KeyModifiers) = (KeyCode::Char('z'), KeyModifiers::CONTROL);
 
 /// Raw mode, until dropped: the terminal passes on every key at once.
 struct Raw;
@@ -17,6 +21,14 @@ impl Raw {
     fn enter() -> io::Result<Raw> {
         enable_raw_mode()?;
         Ok(Raw)
+    }
+
+    /// Lets the shell have the terminal for a while.
+    fn suspend(&self) -> io::Result<()> {
+        execute!(stdout(), Show)?;
+        disable_raw_mode()?;
+        suspend();
+        enable_raw_mode()
     }
 }
 
@@ -47,11 +59,19 @@ fn key() -> io::Result<(KeyCode, KeyModifiers)> {
 /// Asks a question; Enter means yes.
 pub(crate) fn confirm(question: &str) -> io::Result<bool> {
     let answer = {
-        let _raw = Raw::enter()?;
-        print!("{question} [Y/n] ");
-        stdout().flush()?;
+        let raw = Raw::enter()?;
+        let ask = || {
+            print!("{question} [Y/n] ");
+            stdout().flush()
+        };
+        ask()?;
         loop {
             match key()? {
+                SUSPEND => {
+                    print!("\r\n");
+                    raw.suspend()?;
+                    ask()?;
+                }
                 (KeyCode::Char('c' | 'd'), KeyModifiers::CONTROL) | (KeyCode::Esc | KeyCode::Char('n' | 'N'), _) => {
                     break false;
                 }
@@ -86,11 +106,11 @@ pub(crate) fn select(title: &str, choices: &[Choice], colors: bool) -> io::Resul
     if is_dumb() {
         return select_plainly(title, choices);
     }
-    let _raw = Raw::enter()?;
-    execute!(stdout(), Hide)?;
+    let raw = Raw::enter()?;
     let (mut at, mut number) = (0, String::new());
     let last = choices.len().saturating_sub(1);
     loop {
+        execute!(stdout(), Hide)?;
         let painted = paint_choices(title, choices, at, colors)?;
         let (code, modifiers) = key()?;
         let digit = match code {
@@ -127,9 +147,12 @@ pub(crate) fn select(title: &str, choices: &[Choice], colors: bool) -> io::Resul
             }
         }
         queue!(stdout(), MoveToColumn(0), MoveUp(painted), Clear(ClearType::FromCursorDown))?;
+        stdout().flush()?;
         if let Some(chosen) = chosen {
-            stdout().flush()?;
             return Ok(chosen);
+        }
+        if (code, modifiers) == SUSPEND {
+            raw.suspend()?;
         }
     }
 }

@@ -6,22 +6,26 @@ use std::io::{self, BufRead, BufReader, Write};
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use super::read_line::ReadLine;
+use super::suspend::suspend;
 
 const CTRL_C: u8 = 3;
+const CTRL_Z: u8 = 26;
 
 /// A terminal that has other modes until this is dropped.
 pub(crate) struct TerminalInput {
     terminal: File,
+    /// Those that it had, and has meanwhile.
     modes: Termios,
+    changed: Termios,
     hides: bool,
 }
 
-/// What Ctrl-C is meanwhile.
+/// What Ctrl-C and Ctrl-Z are meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CtrlC {
-    /// A signal.
+    /// Signals.
     Signal,
-    /// The end of the line.
+    /// The end of the line, and a key that suspends what reads it.
     Key,
 }
 
@@ -53,9 +57,26 @@ impl TerminalInput {
         if ctrl_c == CtrlC::Key {
             changed.local_modes.remove(LocalModes::ISIG);
             changed.special_codes[SpecialCodeIndex::VEOL] = CTRL_C;
+            changed.special_codes[SpecialCodeIndex::VEOL2] = CTRL_Z;
         }
         tcsetattr(&terminal, typed, &changed).ok()?;
-        Some(TerminalInput { terminal, modes, hides })
+        Some(TerminalInput { terminal, modes, changed, hides })
+    }
+
+    /// Reads a line. Where Ctrl-Z is a key, it suspends; what was typed of the line is gone then, as where it is a signal.
+    pub(crate) fn read_line(&self) -> io::Result<ReadLine> {
+        loop {
+            match read_line(self.reader()?) {
+                ReadLine::Line(line) if line.ends_with(char::from(CTRL_Z)) => self.suspend(),
+                read => return Ok(read),
+            }
+        }
+    }
+
+    fn suspend(&self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.modes);
+        suspend();
+        let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.changed);
     }
 
     /// The terminal, for [`read_line`].
@@ -73,7 +94,7 @@ impl Drop for TerminalInput {
     }
 }
 
-/// Reads a line of a terminal.
+/// Reads a line of a terminal; one that Ctrl-Z ends as a key still has that.
 pub(crate) fn read_line(terminal: File) -> ReadLine {
     let mut line = Vec::new();
     // A terminal gives at most a line at a time: nothing is read ahead.
@@ -93,6 +114,7 @@ pub(crate) fn read_line(terminal: File) -> ReadLine {
                 return ReadLine::Line(String::from_utf8_lossy(&line).into_owned());
             }
             Some(&CTRL_C) => return ReadLine::Interrupted,
+            Some(&CTRL_Z) => return ReadLine::Line(String::from_utf8_lossy(&line).into_owned()),
             _ => {} // Ctrl-D behind some text: the line goes on
         }
     }

@@ -164,6 +164,42 @@ fn ctrl_z_suspends_and_fg_comes_back() {
 }
 
 #[test]
+fn ctrl_z_suspends_menus_and_hidden_input() {
+    let home = TestHome::with_runtime();
+    home.start(&[]);
+    let program = home.command(&[]).get_program().to_owned();
+    let program = program.display();
+    let mut shell = Command::new("sh");
+    shell.arg("-i").env("PS1", "shell$ ").env("BEEP_PYTHON_HOME", home.root()).current_dir(home.directory());
+    let mut terminal = Terminal::run(shell);
+    terminal.wait_for_line("shell$");
+    terminal.keys(&format!("{program} menu\r"));
+    terminal.wait_for("What would you like to do?");
+    terminal.keys(CTRL_Z);
+    terminal.wait_for_line("shell$");
+    terminal.keys("echo me''anwhile\r");
+    terminal.wait_for("\nmeanwhile\n");
+    terminal.keys("fg\r");
+    terminal.wait_for("What would you like to do?");
+    assert!(terminal.screen().contains("\nmeanwhile\n"), "{}", terminal.screen());
+    terminal.keys(CTRL_C);
+    terminal.wait_for_line("shell$");
+    terminal.keys(&format!("clear; {program} python\r"));
+    terminal.wait_for_prompt(PROMPT);
+    terminal.begin(PROMPT, "import getpass; key = getpass.getpass('Key? ')");
+    terminal.wait_for_line("Key?");
+    terminal.keys("wrong");
+    terminal.keys(CTRL_Z);
+    terminal.wait_for_line("shell$");
+    terminal.keys("fg\r");
+    terminal.wait_until("the prompt in the foreground", |screen| screen.contents().trim_end().ends_with(" python"));
+    terminal.keys("right\r");
+    terminal.command(PROMPT, "'got ' + key");
+    terminal.wait_for("'got right'");
+    assert!(!terminal.screen().contains("wrong"), "{}", terminal.screen());
+}
+
+#[test]
 fn ctrl_z_suspends_the_script_that_runs_the_prompt_too() {
     let home = TestHome::with_runtime();
     home.start(&[]);
