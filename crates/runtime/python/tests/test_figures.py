@@ -119,6 +119,13 @@ class Figures(Shown):
                 self.assertEqual(self.evaluate("plt.get_fignums()"), [1])
 
 
+    def test_the_magic_chooses_where_they_are_shown(self):
+        line = "from beep_python import _magic_commands\n_magic_commands.matplotlib('%s')\nplt.plot([1, 2])\nplt.show()"
+        self.assertEqual(self.execute(line % "inline"), ["png"])
+        self.assertNotIn("png", self.execute(line % "agg"))
+        self.assertEqual(self.execute(line % "inline"), ["png"])
+
+
 @needs("matplotlib")
 class Choice(unittest.TestCase):
     """In processes of their own, since matplotlib asks once."""
