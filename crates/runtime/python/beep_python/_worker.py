@@ -32,7 +32,7 @@ from ._streams import Streams
 from ._wire import Rejected
 
 # the descriptors that the host sends with each request for a worker, in this order
-DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page", "data")
+DESCRIPTORS = ("link_in", "link_out", "host_in", "host_out", "stdout", "stderr", "page", "data", "lifeline")
 STACK_DUMP = 16  # SIGSTKFLT, which only the host sends: faulthandler writes the stacks of all threads
 READ = 1 << 16
 pack = _wire.HEADER.pack
@@ -79,13 +79,13 @@ class Worker:
         self.partial = {}  # parts of unfinished messages, by request id; a tuple once they are joined
         self.forked = False  # whether this process is a child that the user's code forked
 
-    def connect(self, fd, lifeline, request):
+    def connect(self, fd, request):
         """Makes this process the worker. `fd` maps names to descriptors."""
-        self.source, self.sink, self.lifeline = fd["link_in"], fd["link_out"], lifeline
+        self.source, self.sink, self.lifeline = fd["link_in"], fd["link_out"], fd["lifeline"]
         self.outbox.open(self.sink)
         self.reads, self.reads_more = (reading(self.source, size, self.inbox) for size in (READ, _wire.MAX_BODY))
         self.output_drain.fds = (fd["stdout"], fd["stderr"])
-        self.private = list(fd.values())
+        self.private = [value for name, value in fd.items() if name != "lifeline"]
         self.gate.page, self.gate.running = _shared_page.open_page(fd["page"])
         self.affinity.page = self.gate.page
         self.gate.leave_idle = self.affinity.leave_idle

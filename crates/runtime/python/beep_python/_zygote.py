@@ -193,18 +193,18 @@ class Zygote:
             _process.set_mark(request.get("mark"))
             _signal.set_wakeup_fd(-1)
             self.restore_sigchld()
-            for fd in (self.control.detach(), self.wake_in, self.wake_out):
+            for fd in (self.control.detach(), self.wake_in, self.wake_out, self.lifeline):
                 os.close(fd)
-            *fds, lifeline = _process.dup_high([*fds, self.lifeline])
+            fds = _process.dup_high(fds)
             if self.worker is None:
-                for fd in (*fds, lifeline):
+                for fd in fds:
                     os.set_inheritable(fd, True)
-                start = {"fds": fds, "lifeline": lifeline, "request": request, **self.spawn}
+                start = {"fds": fds, "request": request, **self.spawn}
                 os.execv(sys.executable, [*start.pop("command"), "worker", json.dumps(start)])
             _inherited.disown()
             for step in self.renew:
                 step()
-            work(fds, lifeline, request, self.worker)
+            work(fds, request, self.worker)
         except BaseException:
             _exceptions.report("the worker could not start")
         finally:
@@ -266,7 +266,7 @@ def startup_command():
 def main_worker(text):
     """Runs a worker that was spawned, not forked."""
     started = json.loads(text)
-    for fd in (*started["fds"], started["lifeline"]):
+    for fd in started["fds"]:
         os.set_inheritable(fd, False)
     faulthandler.enable(file=2)
     if started["shows_figures"]:
@@ -276,13 +276,13 @@ def main_worker(text):
     worker = prepare()
     _inherited.begin()
     preload(started["modules"])  # these are the session's own, and end with it
-    work(started["fds"], started["lifeline"], started["request"], worker)
+    work(started["fds"], started["request"], worker)
 
 
-def work(fds, lifeline, request, worker):
+def work(fds, request, worker):
     """Serves one session to its end, then exits."""
     try:
-        serve(fds, lifeline, request, worker)
+        serve(fds, request, worker)
     except BaseException as error:
         closed = isinstance(error, OSError) and error.errno == errno.EBADF
         _exceptions.report("the worker's link to the host broke" if closed else "the worker's loop failed")
@@ -290,11 +290,11 @@ def work(fds, lifeline, request, worker):
     leave_process(0)
 
 
-def serve(fds, lifeline, request, worker):
+def serve(fds, request, worker):
     fd = dict(zip(DESCRIPTORS, fds))
-    _process.kill_on_host_exit(lifeline)
+    _process.kill_on_host_exit(fd["lifeline"])
     _process.raise_oom_score()
     _process.redirect_output(fd["stdout"], fd["stderr"])
-    worker.connect(fd, lifeline, request)
+    worker.connect(fd, request)
     worker.serve()
     worker.leave()

@@ -40,8 +40,9 @@ class Ends:
         self.data, data = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.data.settimeout(PATIENCE)
         self.data_number = 0  # of the last datum that came
-        self.theirs = [link_in, link_out, host_in, host_out, stdout, stderr, page, data.detach()]
-        self.ours = [self.requests, self.answers, self.host_answers, self.host_calls, self.stdout, self.stderr]
+        lifeline, self.lifeline = os.pipe()
+        self.theirs = [link_in, link_out, host_in, host_out, stdout, stderr, page, data.detach(), lifeline]
+        self.ours = [self.requests, self.answers, self.host_answers, self.host_calls, self.stdout, self.stderr, self.lifeline]
         self.last = 0
         self.buffer = b""
         self.written = {self.stdout: b"", self.stderr: b"", self.host_calls: b""}
@@ -56,6 +57,11 @@ class Ends:
         self.ours = []
         self.data.close()
         self.page.close()
+
+    def close_lifeline(self):
+        if self.lifeline in self.ours:
+            self.ours.remove(self.lifeline)
+            os.close(self.lifeline)
 
     def close_link(self):
         self.ours.remove(self.requests)
@@ -231,14 +237,12 @@ class Host(Ends):
 
     def __init__(self, epoch=1, tag="s1", stdin=None):
         super().__init__()
-        lifeline, self.lifeline = os.pipe()
-        self.ours.append(self.lifeline)
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                keep = {0, 1, 2, lifeline, *self.theirs}
+                keep = {0, 1, 2, *self.theirs}
                 if stdin is not None:
                     os.dup2(stdin, 0)
                 for fd in {int(name) for name in os.listdir("/proc/self/fd")} - keep:
@@ -248,14 +252,13 @@ class Host(Ends):
                         pass
                 os.setsid()
                 become_fresh(*self.theirs[4:6], stdin is not None)
-                *fds, lifeline = _process.dup_high([*self.theirs, lifeline])
+                fds = _process.dup_high(self.theirs)
                 worker = _zygote.prepare()
                 _inherited.begin()
                 _inherited.disown()
-                _zygote.work(fds, lifeline, {"tag": tag, "epoch": epoch, "stdin": stdin is not None}, worker)
+                _zygote.work(fds, {"tag": tag, "epoch": epoch, "stdin": stdin is not None}, worker)
             finally:
                 os._exit(99)
-        os.close(lifeline)
         self.started()
         self.pidfd = _process.open_pidfd(self.pid)
         self.ours.append(self.pidfd)

@@ -174,12 +174,20 @@ class End(WorkerTest):
         if holder == 0:
             signal.pause()
             os._exit(1)
-        self.host.ours.remove(self.host.lifeline)
-        os.close(self.host.lifeline)
+        self.host.close_lifeline()
         self.host.until("busy")
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)
         self.assertEqual(self.host.wait(), -signal.SIGKILL)
+
+
+    def test_a_byte_in_the_lifeline_ends_this_worker_alone(self):
+        other = Host()
+        self.addCleanup(other.end)
+        code = "import os, stat\nfor fd in os.listdir('/proc/self/fd'):\n    try:\n        if stat.S_ISFIFO(os.stat(int(fd)).st_mode) and os.readlink('/proc/self/fd/' + fd) == %r:\n            os.write(os.open('/proc/self/fd/' + fd, os.O_WRONLY), b'x')\n    except OSError: pass"
+        self.host.send(EVALUATE, {"expression": code % os.readlink("/proc/self/fd/%d" % self.host.lifeline)})
+        self.assertEqual(self.host.wait(), -signal.SIGKILL)
+        self.assertEqual(other.evaluate("1+1"), 2)
 
 
 class Epoch(unittest.TestCase):

@@ -81,6 +81,8 @@ class Zygote:
         if self.lifeline is not None:
             os.close(self.lifeline)
             self.lifeline = None
+        for worker in self.workers:
+            worker.close_lifeline()
 
     def end(self):
         self.control.close()

@@ -11,7 +11,7 @@ use rustix::net::{
 use tokio::io::unix::AsyncFd;
 
 /// The number of descriptors in a request for a worker; `_worker.py` names them.
-pub(super) const DESCRIPTORS: usize = 8;
+pub(super) const DESCRIPTORS: usize = 9;
 
 /// Sends a message and descriptors.
 pub(super) fn send(control: &OwnedFd, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

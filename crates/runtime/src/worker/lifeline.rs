@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::pipe::{PipeFlags, pipe_with};
 
-/// When the last copy of the write end closes, the kernel kills every worker that watches the read end.
+/// When the last copy of the write end closes, the kernel kills every zygote that watches the read end, as it does while it preloads.
+/// Workers have lifelines of their own.
 ///
-/// One lifeline serves all zygotes of a process. (A parent-death signal would fire when the *thread* that spawned ends.)
+/// One serves all zygotes of a process. (A parent-death signal would fire when the *thread* that spawned ends.)
 #[derive(Debug)]
 pub(crate) struct Lifeline {
     read: OwnedFd,

@@ -42,6 +42,9 @@ pub(crate) struct Worker {
     processes: ProcessTree,
     zygote: i32,
     pidfd: AsyncFd<OwnedFd>,
+    /// A pipe's write end, which no other process has: the kernel kills the worker when it closes. Of its own, since code can write to
+    /// the pipe by way of its other end, which kills as well.
+    _lifeline: Option<OwnedFd>,
 }
 
 /// The host's ends of a new worker.
@@ -80,15 +83,16 @@ impl Worker {
         let (stderr, stderr_write) = pipe_pair().map_err(failed)?;
         let (data, data_theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(|error| failed(error.into()))?;
-        check_reserve(&data).map_err(failed)?;
+        let (lifeline, held) = pipe_pair().map_err(failed)?;
+        check_reserve(&held).map_err(failed)?;
         let theirs = [&link_in, &link_out, &host_in, &host_out, &stdout_write, &stderr_write].map(AsFd::as_fd);
         let [a, b, c, d, e, f] = theirs;
-        let theirs = [a, b, c, d, e, f, slots.memory(), data_theirs.as_fd()];
+        let theirs = [a, b, c, d, e, f, slots.memory(), data_theirs.as_fd(), lifeline.as_fd()];
         let mark = new_mark();
         let Forked { pid, pidfd, death } = zygote.fork(request, mark, theirs).await?;
         let pid = Pid::from_raw(pid).ok_or(ZygoteError::Exited)?;
         Ok(WorkerEnds {
-            worker: Worker::of(pid, mark, zygote.pid(), pidfd).map_err(failed)?,
+            worker: Worker { _lifeline: Some(held), ..Worker::of(pid, mark, zygote.pid(), pidfd).map_err(failed)? },
             requests: pipe::Sender::from_owned_fd(requests).map_err(failed)?,
             answers: pipe::Receiver::from_owned_fd(answers).map_err(failed)?,
             host: (
@@ -104,7 +108,8 @@ impl Worker {
     }
 
     pub(super) fn of(pid: Pid, mark: u64, zygote: i32, pidfd: OwnedFd) -> io::Result<Worker> {
-        Ok(Worker { pid, processes: ProcessTree::new(pid, mark), zygote, pidfd: register(pidfd)? })
+        let processes = ProcessTree::new(pid, mark);
+        Ok(Worker { pid, processes, zygote, pidfd: register(pidfd)?, _lifeline: None })
     }
 
     pub(super) fn process(&self) -> Pid {
