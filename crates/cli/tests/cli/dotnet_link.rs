@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::test_home::{CommandOutput, TestHome, python};
+use rustix::process::Signal;
+
+use super::test_home::{CommandOutput, TestHome, python, signal};
 
 /// Folders for temporary files in which no link can be made.
 fn unfit(home: &TestHome) -> Vec<String> {
@@ -38,4 +40,32 @@ fn quickstart_needs_no_folder_for_temporary_files() {
     let mut quickstart = home.command(&["quickstart", "--python", python()]);
     let output = CommandOutput::from(quickstart.env("TMPDIR", home.directory().join("missing")).output().unwrap());
     assert!(output.code == Some(0) && output.stdout.contains("over pipe"), "{output:?}");
+}
+
+#[test]
+fn links_of_servers_that_were_killed_are_removed_by_the_next() {
+    let home = TestHome::with_runtime();
+    let temporary = home.directory().join("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let start = || {
+        let mut start = home.command(&["--json", "start", "pipe"]);
+        let output = CommandOutput::from(start.env("TMPDIR", &temporary).output().unwrap());
+        serde_json::from_str::<serde_json::Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let link_to = |name: &str, target: &str| std::os::unix::fs::symlink(target, temporary.join(name)).unwrap();
+    link_to("CoreFxPipe_gone", "/nowhere/run/gone.sock");
+    link_to("CoreFxPipe_other", "/nowhere/another.sock");
+    link_to("other", "/nowhere/run/other.sock");
+    fs::write(temporary.join("CoreFxPipe_file"), "").unwrap();
+    let killed = start();
+    signal(killed["pid"].as_u64().unwrap(), Signal::KILL);
+    home.wait_until_no_process_is_left();
+    let living = start();
+    start();
+    let mut left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.retain(|name| !name.to_string_lossy().starts_with("CoreFxPipe_beep-python-"));
+    left.sort();
+    assert_eq!(left, ["CoreFxPipe_file", "CoreFxPipe_other", "other"]);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 5, "and those of two servers");
+    home.success(&["stop", living["id"].as_str().unwrap()]);
 }

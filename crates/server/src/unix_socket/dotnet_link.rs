@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use beep_python_runtime::platform::{error_chain, failed_to};
 
 use crate::unix_socket::error::{MAX_PATH, PipeError};
-use crate::unix_socket::path::{PathKind, inspect_path, link_of};
+use crate::unix_socket::path::{PREFIX, PathKind, inspect_path, link_of};
 use crate::unix_socket::socket::SocketFile;
 
 /// A pipe that is ready to be served: its socket, and the link to it, if there can be one. Dropping it removes both files.
@@ -30,6 +31,7 @@ impl Pipe {
         let address = listener.local_addr().map_err(|_| PipeError::Unnamed)?;
         let socket = address.as_pathname().ok_or(PipeError::Unnamed)?;
         let file = SocketFile::at(socket)?;
+        remove_links_of_the_dead();
         let link = link_of(socket).ok_or(PipeError::Unnamed)?;
         let fits = link.as_os_str().len() <= MAX_PATH;
         let pipe = Pipe { listener, file, link: fits.then(|| link.clone()) };
@@ -103,6 +105,24 @@ fn make(link: &Path, socket: &Path) -> Result<(), PipeError> {
         }
     }
     Err(PipeError::Foreign { path: link.to_owned(), what: "a link that another process keeps making".to_owned() })
+}
+
+/// Removes the links that servers of this user left when they were killed, in homes that may be gone: no other looks after them.
+fn remove_links_of_the_dead() {
+    let own = rustix::process::geteuid().as_raw();
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let link = entry.path();
+        let is_own = || entry.metadata().is_ok_and(|metadata| metadata.is_symlink() && metadata.uid() == own);
+        if !entry.file_name().as_bytes().starts_with(PREFIX.as_bytes()) || !is_own() {
+            continue;
+        }
+        let Some(target) = fs::read_link(&link).ok().filter(|target| link_of(target).as_ref() == Some(&link)) else {
+            continue;
+        };
+        if let Ok(PathKind::Nothing | PathKind::DeadSocket) = inspect_path(&target) {
+            let _ = remove_stale(&link, &target); // another server may be faster
+        }
+    }
 }
 
 /// Removes the link if it still leads to `target`. It is moved aside first, so that one which another server has made

@@ -10,9 +10,12 @@ use beep_python_runtime::platform::{FileError, failed_to};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
+/// How the name of a link begins.
+pub(super) const PREFIX: &str = "CoreFxPipe_";
+
 /// The link to the socket at `path`; `None` where that is no socket of a pipe.
 pub(super) fn link_of(path: &Path) -> Option<PathBuf> {
-    let mut name = OsString::from("CoreFxPipe_");
+    let mut name = OsString::from(PREFIX);
     name.push(name_of(path)?);
     Some(std::env::temp_dir().join(name))
 }
