@@ -49,6 +49,7 @@ mod cli {
     mod runtimes;
     mod sandbox;
     mod servers;
+    mod service_manager;
     mod sessions;
     mod source_text;
     mod sources;

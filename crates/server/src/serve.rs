@@ -113,7 +113,7 @@ pub enum ServeError {
 ///
 /// A failure before it is ready is reported to its starter, too.
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
-    let ActivatedSockets { http: listeners, pipe, rpc, stdin, token, ready } = inherited;
+    let ActivatedSockets { http: listeners, pipe, rpc, stdin, token, ready, manager } = inherited;
     raise_descriptor_limit();
     beep_python_peer::prepare();
     let failed = |what| move |source| ServeError::System { what, source };
@@ -141,12 +141,17 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     tokio::spawn(async move { bodies.trim().await });
     tracing::info!("ready");
     ready.ready(&record);
+    manager.ready();
+    let (manager, living) = (Arc::new(manager), server.clone());
+    let kept = manager.clone();
+    tokio::spawn(async move { kept.keep_alive(|| drop(living.sessions.not_ready())).await });
     let orphaned = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
         () = end_of_input(), if options.stop_at_end_of_input => true,
     };
     tracing::info!("stopping: calls under way have {:?}", options.drain);
+    manager.stopping(options.drain);
     record.stopping = true;
     let noted = write_record(&options.home, &record);
     let _ = stop.send(true);
@@ -246,7 +251,7 @@ async fn start(
     Ok((Arc::new(server), pipe, record))
 }
 
-/// A session takes nine descriptors, and the usual soft limit of 1024 is for programs that use select(2).
+/// A session takes ten descriptors, and the usual soft limit of 1024 is for programs that use select(2).
 fn raise_descriptor_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     let most = limit.maximum.map_or(MAX_DESCRIPTORS, |maximum| maximum.min(MAX_DESCRIPTORS));

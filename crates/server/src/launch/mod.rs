@@ -14,6 +14,7 @@ mod port_owner;
 mod process;
 mod ready;
 mod record;
+mod service_manager;
 mod socket_activation;
 mod sockets;
 mod spawn;
@@ -33,6 +34,7 @@ pub use record::{
     NewRecord, RecordError, find, read_record, record_of_this_process, records, remove_record, state_of,
     unreadable_records, write_record,
 };
+pub use service_manager::ServiceManager;
 pub use socket_activation::{ActivatedSockets, ActivationError};
 pub use stop::{Stopped, stop};
 pub use surroundings::{Surroundings, Variables, surroundings_of};

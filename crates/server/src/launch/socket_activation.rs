@@ -12,6 +12,7 @@ use rustix::net::SocketType;
 
 use crate::auth::TokenText;
 use crate::launch::ready::{NotifyTarget, ReadyNotifier};
+use crate::launch::service_manager::{NOTIFY_SOCKET, ServiceManager, WATCHDOG_PID, WATCHDOG_USEC};
 
 /// The number of inherited sockets, which begin at 3; as systemd passes them.
 pub(super) const LISTEN_FDS: &str = "LISTEN_FDS";
@@ -46,6 +47,8 @@ pub struct ActivatedSockets {
     pub token: Option<TokenText>,
     /// Where to report that the server is ready.
     pub ready: ReadyNotifier,
+    /// The service manager of a server in the foreground.
+    pub manager: ServiceManager,
 }
 
 /// Why this process cannot be a server.
@@ -93,6 +96,8 @@ impl ActivatedSockets {
         if TAKEN.swap(true, Ordering::SeqCst) {
             return Err(ActivationError::Taken);
         }
+        // A server in the background is no service of the manager that its starter has.
+        let manager = if plan.ready.is_none() { ServiceManager::from_env() } else { ServiceManager::default() };
         forget_variables();
         // SAFETY: the variables say that these descriptors were passed to this process for us to own; each was checked
         // to be open, and `TAKEN` sees to it that they are owned once.
@@ -106,7 +111,7 @@ impl ActivatedSockets {
             Some(fd) => ReadyNotifier(NotifyTarget::Pipe(ready_pipe(fd, own)?)),
             None => ReadyNotifier(NotifyTarget::Nobody),
         };
-        Ok(ActivatedSockets { http, pipe, rpc, stdin, token, ready })
+        Ok(ActivatedSockets { http, pipe, rpc, stdin, token, ready, manager })
     }
 }
 
@@ -174,7 +179,8 @@ impl Variables {
 fn forget_variables() {
     let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
     if alone {
-        for variable in [LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, READY_FD] {
+        let others = [NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID];
+        for variable in [LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, READY_FD].into_iter().chain(others) {
             // SAFETY: this is the only thread of the process.
             unsafe { std::env::remove_var(variable) };
         }
