@@ -7,13 +7,25 @@ use beep_python_runtime::platform::note_lost_log_events;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use serde_json::json;
 
 /// A pipe that can be written takes this much without waiting.
 const PIECE: usize = 4096;
 
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One JSON object per line, with the fields of the session, worker, connection and request in `spans`
+    Json,
+}
+
 /// Writes events, each of them whole and by itself. What cannot be written now is left out, and counted.
 pub(crate) struct LogWriter<W> {
     out: W,
+    format: LogFormat,
     /// Writing does not wait while this is held, so that the others do not wait either.
     state: &'static Mutex<State>,
 }
@@ -32,8 +44,8 @@ impl State {
 }
 
 impl<W: Write + AsFd> LogWriter<W> {
-    pub(crate) fn new(out: W, state: &'static Mutex<State>) -> LogWriter<W> {
-        LogWriter { out, state }
+    pub(crate) fn new(out: W, format: LogFormat, state: &'static Mutex<State>) -> LogWriter<W> {
+        LogWriter { out, format, state }
     }
 
     fn append(&mut self, state: &mut State, event: &[u8]) -> io::Result<()> {
@@ -43,9 +55,17 @@ impl<W: Write + AsFd> LogWriter<W> {
         }
         if state.lost > 0 {
             let (lost, s) = (state.lost, if state.lost == 1 { "" } else { "s" });
-            text.extend_from_slice(format!("({lost} event{s} could not be written here)\n").as_bytes());
+            let said = format!("{lost} event{s} could not be written here");
+            let said = match self.format {
+                LogFormat::Text => format!("({said})\n"),
+                LogFormat::Json => format!("{}\n", json!({"level": "WARN", "message": said, "lost": lost})),
+            };
+            text.extend_from_slice(said.as_bytes());
         }
-        append_plainly(event, &mut text);
+        match self.format {
+            LogFormat::Text => append_plainly(event, &mut text),
+            LogFormat::Json => append_json(event, &mut text),
+        }
         for (number, piece) in text.chunks(PIECE).enumerate() {
             let written = wait_free(&self.out).and_then(|()| self.out.write_all(piece));
             if let Err(error) = written {
@@ -107,6 +127,20 @@ fn append_plainly(event: &[u8], out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Appends an event that is JSON, in which line breaks are escaped already; and what else ends a line for many who read one.
+fn append_json(event: &[u8], out: &mut Vec<u8>) {
+    let whole = event.strip_suffix(b"\n").unwrap_or(event);
+    for character in String::from_utf8_lossy(whole).chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.extend_from_slice(format!("\\u{:04x}", character as u32).as_bytes());
+            }
+            other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'\n');
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -140,10 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn json_stays_json_on_one_line() {
+        let told = json!({"message": "a\n2026 forged\u{2028}b\u{7f}\u{9b}\u{202e}ä\r"});
+        let mut out = Vec::new();
+        append_json(format!("{told}\n").as_bytes(), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.ends_with('\n') && text.trim_end().chars().all(|c| !c.is_control() && c != '\u{2028}'), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), told);
+    }
+
+    #[test]
     fn a_pipe_that_nobody_reads_holds_nobody_up() {
         let (mut reader, writer) = io::pipe().expect("a pipe");
         let state = state();
-        let log = |event: &str| write!(LogWriter::new(writer.try_clone().unwrap(), state), "{event}").unwrap();
+        let log = |event: &str| {
+            write!(LogWriter::new(writer.try_clone().unwrap(), LogFormat::Text, state), "{event}").unwrap()
+        };
         let mut events = 0;
         while state.lock().lost < 3 {
             log(&format!("{events:0>1000}\n"));
@@ -163,8 +209,8 @@ mod tests {
         let full = || File::from(rustix::fs::open("/dev/full", OFlags::WRONLY, Mode::empty()).expect("a device"));
         let state = state();
         for number in 1..=3 {
-            LogWriter::new(gone(), state).write_all(b"event\n").expect("never an error");
-            LogWriter::new(full(), state).write_all(b"event\n").expect("never an error");
+            LogWriter::new(gone(), LogFormat::Text, state).write_all(b"event\n").expect("never an error");
+            LogWriter::new(full(), LogFormat::Text, state).write_all(b"event\n").expect("never an error");
             assert_eq!(state.lock().lost, 2 * number);
         }
     }

@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::environment_variables::LOG;
-use crate::log_writer::{LogWriter, State};
+use crate::log_writer::{LogFormat, LogWriter, State};
 
 /// What a server logs where `BEEP_PYTHON_LOG` is not set. Other commands log nothing then.
 pub(crate) const SERVER_DEFAULT: &str = "info";
@@ -20,7 +20,7 @@ pub(crate) fn is_requested() -> bool {
 }
 
 /// Installs the logger with the filter of `BEEP_PYTHON_LOG`; without it with `default`, or none at all.
-pub(crate) fn init(default: Option<&str>) {
+pub(crate) fn init(default: Option<&str>, format: LogFormat) {
     if default.is_none() && !is_requested() {
         return;
     }
@@ -32,13 +32,16 @@ pub(crate) fn init(default: Option<&str>) {
         }),
         _ => EnvFilter::new(default),
     };
-    tracing_subscriber::fmt()
+    let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         // Where an event cannot be formatted, too, nothing else is written: by default that panics if it fails.
         .log_internal_errors(false)
-        .with_writer(|| LogWriter::new(stderr(), &STATE))
-        .init();
+        .with_writer(move || LogWriter::new(stderr(), format, &STATE));
+    match format {
+        LogFormat::Text => logger.init(),
+        LogFormat::Json => logger.json().flatten_event(true).with_current_span(false).init(),
+    }
 }
 
 fn filter(text: &str) -> Result<EnvFilter, String> {

@@ -43,6 +43,7 @@ use crate::commands::Command;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
+use crate::log_writer::LogFormat;
 use crate::terminal::detect::is_interactive;
 
 fn main() -> ExitCode {
@@ -57,7 +58,10 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => usage_error::exit(&usage_error::with_suggestion(error), wants_json()),
     };
-    logging::init(matches!(cli.command, Some(Command::Serve(_))).then_some(logging::SERVER_DEFAULT));
+    match &cli.command {
+        Some(Command::Serve(args)) => logging::init(Some(logging::SERVER_DEFAULT), args.log_format()),
+        _ => logging::init(None, LogFormat::Text),
+    }
     let context = Context::new(cli.json, Colors::new(cli.color));
     let status = match cli.command {
         Some(command) => command.run(&context),

@@ -17,6 +17,7 @@ use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hidden_variables::hide;
+use crate::log_writer::LogFormat;
 use crate::server::report::announce;
 use crate::server::settings::{DEFAULT_DRAIN, ServerArgs, ServerSettings};
 use crate::server::tls::tls_files;
@@ -35,6 +36,12 @@ pub(crate) struct Args {
     stop_at_end_of_input: bool,
     #[command(flatten)]
     settings: ServerSettings,
+}
+
+impl Args {
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.settings.args.log_format.unwrap_or_default()
+    }
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {

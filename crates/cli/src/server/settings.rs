@@ -9,6 +9,9 @@ use beep_python_runtime::platform::{parse_duration, parse_size};
 use beep_python_runtime::session::LEAST_MEMORY_BYTES;
 use beep_python_server::auth::parse_origin;
 use beep_python_server::launch::ServerRecord;
+use clap::ValueEnum;
+
+use crate::log_writer::LogFormat;
 
 /// How long running calls may take when a server stops.
 pub(crate) const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
@@ -98,6 +101,9 @@ pub(crate) struct ServerArgs {
     /// Want certificates of clients, by the authorities in this file in PEM
     #[arg(long, value_name = "FILE", value_parser = absolute_path, help_heading = "TLS")]
     pub(crate) tls_client_ca: Option<PathBuf>,
+    /// How the log is written
+    #[arg(long, value_name = "FORMAT", value_enum, help_heading = "Log")]
+    pub(crate) log_format: Option<LogFormat>,
     /// Maximum size of a request body [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
@@ -148,6 +154,9 @@ impl ServerSettings {
             path.iter().for_each(|path| say(name, &path.display().to_string()));
         }
         args.token_file.iter().for_each(|path| say("token-file", &path.display().to_string()));
+        for format in args.log_format.iter().filter_map(ValueEnum::to_possible_value) {
+            say("log-format", format.get_name());
+        }
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
         args.max_bodies.iter().for_each(|bytes| say("max-bodies", &bytes.to_string()));
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
@@ -245,6 +254,7 @@ mod tests {
                 require_token: false,
                 max_body: Some(1000),
                 max_bodies: Some(3000),
+                log_format: Some(LogFormat::Json),
                 max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
                 workers: Some(3),

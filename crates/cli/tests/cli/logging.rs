@@ -76,3 +76,23 @@ fn a_flood_of_refused_requests_is_counted_and_does_not_fill_the_log() {
     let most = 200 + began.elapsed().as_secs() as usize + 1;
     assert!((200..=most).contains(&lines), "{lines} lines of {} requests", 2 * FLOOD);
 }
+
+#[test]
+fn log_in_json_has_an_object_on_each_line() {
+    let home = TestHome::with_runtime();
+    let mut start = home.command(&["start", "http", "--port", "0", "--log-format", "json"]);
+    assert!(start.env("BEEP_PYTHON_LOG", "debug").output().unwrap().status.success());
+    home.run(&["eval", "--session", "default", "import os; os._exit(3)"]);
+    home.success(&["eval", "--session", "default", "1 + 1"]);
+    home.success(&["restart"]); // which keeps the format
+    home.success(&["eval", "--session", "default", "1 + 1"]);
+    let log = home.success(&["logs"]);
+    home.success(&["stop"]);
+    let events: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    assert!(events.iter().all(|event| event["timestamp"].is_string() && event["level"].is_string()), "{log}");
+    assert!(events.iter().any(|event| event["message"] == "ready"), "{log}");
+    let of_session =
+        |event: &serde_json::Value| event["spans"][0]["name"] == "session" && event["spans"][0]["id"] == "default";
+    assert!(events.iter().any(of_session), "{log}");
+}
