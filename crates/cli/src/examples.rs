@@ -36,7 +36,7 @@ const EXAMPLES: [(&str, &[&str]); 52] = [
     ("provider packages", &["provider packages huggingface"]),
     ("provider accelerator", &["provider accelerator"]),
     ("start", &["start http", "start http rpc --venv mine --preload numpy", "start http --timeout 1m --max-memory 2G"]),
-    ("status", &["status", "status --json"]),
+    ("status", &["status", "status --json", "status --watch"]),
     ("logs", &["logs", "logs --follow"]),
     ("token create", &["token create ci --expires 30d --sessions-only"]),
     ("token list", &["token list"]),

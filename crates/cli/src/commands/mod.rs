@@ -20,6 +20,7 @@ mod serve;
 mod session;
 mod start;
 mod status;
+mod status_watch;
 mod stop;
 mod streaming;
 mod token;
@@ -56,7 +57,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Serve(serve::Args),
     /// Show running servers, and what became of the others
-    Status,
+    Status(status::Args),
     /// Stop a server; running calls finish first
     Stop(stop::Args),
     /// Restart a server with the same settings
@@ -98,7 +99,7 @@ impl Command {
             Command::Provider(args) => provider::run(context, &args),
             Command::Start(args) => start::run(context, args),
             Command::Serve(args) => serve::run(context, args),
-            Command::Status => status::run(context),
+            Command::Status(args) => status::run(context, args),
             Command::Stop(args) => stop::run(context, args),
             Command::Restart(args) => restart::run(context, args),
             Command::Logs(args) => logs::run(context, &args),

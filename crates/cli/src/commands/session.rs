@@ -263,7 +263,7 @@ fn named(call: &CallInfo) -> String {
     format!("call {} ({}{request})", call.call_id, call.operation)
 }
 
-fn memory(info: &SessionInfo) -> String {
+pub(super) fn memory(info: &SessionInfo) -> String {
     info.memory_bytes.map_or_else(String::new, |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))
 }
 

@@ -5,49 +5,64 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use beep_python_server::launch::{ServerRecord, ServerState, records};
 
+use super::status_watch::watch;
+use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
+use crate::printer::Printer;
 use crate::server::report::{explain_state, log_excerpt, server_json, state_name};
+use crate::server::settings::duration;
 
-pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Show it again and again, with the sessions, every 2s or so often
+    #[arg(long, value_name = "TIME", value_parser = duration, num_args = 0..=1, default_missing_value = "2s")]
+    watch: Option<Duration>,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
+    if let Some(interval) = args.watch {
+        return block_on(watch(context, interval));
+    }
     let servers = records(&context.home()?)?;
     let json = servers.iter().map(|(record, state)| server_json(record, *state)).collect();
-    let printer = &context.printer;
-    printer.result(json, || {
-        if servers.is_empty() {
-            return printer.line("No server is running.");
-        }
-        let rows = servers.iter().map(|(record, state)| {
-            let endpoints: Vec<_> = record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
-            let since = if state.is_alive() { ago(record.started_at) } else { String::new() };
-            let environment = format!("{} (Python {})", record.environment, record.python_version);
-            vec![
-                record.id.clone(),
-                shown_state(record, *state),
-                endpoints.join(" "),
-                environment,
-                record.pid.to_string(),
-                since,
-            ]
-        });
-        printer.table(&["SERVER", "STATE", "ENDPOINT", "ENVIRONMENT", "PID", "SINCE"], rows.collect());
-        for (record, state) in servers.iter().filter(|(_, state)| !state.is_alive()) {
-            printer.line("");
-            printer.line(explain_state(record, *state));
-            let id = &record.id;
-            if *state == ServerState::Elsewhere {
-                printer.line(format_args!("  beep-python stop --forget {id} forgets it, once it is gone there."));
-                continue;
-            }
-            for line in log_excerpt(record, 3).lines() {
-                printer.line(format_args!("  | {line}"));
-            }
-            printer.line(format_args!(
-                "  beep-python restart {id} starts it again, stop {id} forgets it, logs {id} shows all."
-            ));
-        }
-    });
+    context.printer.result(json, || show(&context.printer, &servers));
     Ok(ExitStatus::Success)
+}
+
+pub(super) fn show(printer: &Printer, servers: &[(ServerRecord, ServerState)]) {
+    if servers.is_empty() {
+        return printer.line("No server is running.");
+    }
+    let rows = servers.iter().map(|(record, state)| {
+        let endpoints: Vec<_> = record.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+        let since = if state.is_alive() { ago(record.started_at) } else { String::new() };
+        let environment = format!("{} (Python {})", record.environment, record.python_version);
+        vec![
+            record.id.clone(),
+            shown_state(record, *state),
+            endpoints.join(" "),
+            environment,
+            record.pid.to_string(),
+            since,
+        ]
+    });
+    printer.table(&["SERVER", "STATE", "ENDPOINT", "ENVIRONMENT", "PID", "SINCE"], rows.collect());
+    for (record, state) in servers.iter().filter(|(_, state)| !state.is_alive()) {
+        printer.line("");
+        printer.line(explain_state(record, *state));
+        let id = &record.id;
+        if *state == ServerState::Elsewhere {
+            printer.line(format_args!("  beep-python stop --forget {id} forgets it, once it is gone there."));
+            continue;
+        }
+        for line in log_excerpt(record, 3).lines() {
+            printer.line(format_args!("  | {line}"));
+        }
+        printer.line(format_args!(
+            "  beep-python restart {id} starts it again, stop {id} forgets it, logs {id} shows all."
+        ));
+    }
 }
 
 fn shown_state(record: &ServerRecord, state: ServerState) -> String {

@@ -66,6 +66,7 @@ beep-python eval --venv mine 'import sys; sys.prefix'
 beep-python eval --timeout 5s - < script.py
 beep-python run script.py
 beep-python run --venv mine script.py --verbose 2026
+beep-python run -m timeit 'sum(range(1000))'
 beep-python python < script.py
 beep-python restart
 beep-python stop
@@ -75,7 +76,7 @@ beep-python completions bash > completions.sh
 ";
 
 /// Those that cannot run here, and why.
-const NOT_RUN: [(&str, &str); 16] = [
+const NOT_RUN: [(&str, &str); 17] = [
     ("init --python 3.12", "needs this version"),
     ("runtime install 3.12 3.13", "downloads Pythons"),
     ("runtime use 3.13", "needs this version"),
@@ -88,6 +89,7 @@ const NOT_RUN: [(&str, &str); 16] = [
     ("bundle install mine.bundle mine", "needs a bundle"),
     ("bundle show mine.bundle", "needs a bundle"),
     ("logs --follow", "does not end"),
+    ("status --watch", "does not end"),
     ("debug default --install", "needs debugpy"),
     ("python", "needs a terminal"),
     ("python default", "needs a terminal"),
