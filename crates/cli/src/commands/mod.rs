@@ -99,7 +99,10 @@ impl Command {
             Command::Provider(args) => provider::run(context, &args),
             Command::Start(args) => start::run(context, args),
             Command::Serve(args) => serve::run(context, args),
-            Command::Status(args) => status::run(context, args),
+            Command::Status(args) => match args.watch {
+                Some(interval) => block_on(status_watch::watch(context, interval)),
+                None => status::run(context),
+            },
             Command::Stop(args) => stop::run(context, args),
             Command::Restart(args) => restart::run(context, args),
             Command::Logs(args) => logs::run(context, &args),

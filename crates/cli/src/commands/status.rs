@@ -5,8 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use beep_python_server::launch::{ServerRecord, ServerState, records};
 
-use super::status_watch::watch;
-use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::printer::Printer;
@@ -17,13 +15,10 @@ use crate::server::settings::duration;
 pub(crate) struct Args {
     /// Show it again and again, with the sessions, every 2s or so often
     #[arg(long, value_name = "TIME", value_parser = duration, num_args = 0..=1, default_missing_value = "2s")]
-    watch: Option<Duration>,
+    pub(super) watch: Option<Duration>,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
-    if let Some(interval) = args.watch {
-        return block_on(watch(context, interval));
-    }
+pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     let servers = records(&context.home()?)?;
     let json = servers.iter().map(|(record, state)| server_json(record, *state)).collect();
     context.printer.result(json, || show(&context.printer, &servers));
