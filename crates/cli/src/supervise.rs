@@ -2,19 +2,22 @@
 
 use std::io;
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
 use signal_hook::consts::{SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::Cause;
 
 use crate::signals::ignored_signals;
 
-/// What a terminal sends to all its processes, the child among them.
-const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGHUP];
-const OTHERS: [i32; 4] = [SIGTERM, SIGUSR1, SIGUSR2, SIGCONT];
+/// What is passed on.
+const PASSED_ON: [i32; 7] = [SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT];
 
 /// How long a child whose time is over has to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -25,39 +28,39 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 
 /// Receives the signals; to be made before the child, so that none is missed.
 pub(crate) struct Supervisor {
-    signals: Signals,
-    has_terminal: bool,
+    signals: SignalsInfo<WithOrigin>,
+    /// Whether a timer of this process has rung: others may send its signal too.
+    has_rung: Arc<AtomicBool>,
 }
 
 impl Supervisor {
     pub(crate) fn listen() -> io::Result<Supervisor> {
-        let has_terminal = rustix::termios::tcgetpgrp(rustix::stdio::stdin()).is_ok();
         // One that is ignored stays so, in the child too.
         let ignored = ignored_signals();
-        let passed_on = OF_TERMINAL.into_iter().chain(OTHERS).filter(|number| ignored >> (number - 1) & 1 == 0);
-        let signals = Signals::new(passed_on.chain([SIGCHLD, SIGALRM]))?;
-        Ok(Supervisor { signals, has_terminal })
+        let passed_on = PASSED_ON.into_iter().filter(|number| ignored >> (number - 1) & 1 == 0);
+        let signals = SignalsInfo::new(passed_on.chain([SIGCHLD, SIGALRM]))?;
+        Ok(Supervisor { signals, has_rung: Arc::default() })
     }
 
     /// Waits for the end of the child, and of all that comes to this process from it. Returns how it ended; `None`, if it was ended
     /// after this time.
     pub(crate) fn wait(mut self, child: &Child, timeout: Option<Duration>) -> io::Result<Option<WaitStatus>> {
         let pid = Pid::from_child(child);
-        timeout.into_iter().for_each(ring_after);
+        timeout.into_iter().for_each(|timeout| ring_after(timeout, &self.has_rung));
         let mut is_late = false;
-        for number in self.signals.forever() {
-            match number {
+        for received in self.signals.forever() {
+            match received.signal {
                 SIGCHLD => match reap(pid)? {
                     Some(status) => return Ok((!is_late).then_some(status)),
                     None => continue,
                 },
-                SIGALRM if is_late => send(pid, Signal::KILL),
-                SIGALRM => {
+                SIGALRM if self.has_rung.swap(false, Ordering::SeqCst) => {
+                    send(pid, if is_late { Signal::KILL } else { Signal::TERM });
                     is_late = true;
-                    send(pid, Signal::TERM);
-                    ring_after(GRACE);
+                    ring_after(GRACE, &self.has_rung);
                 }
-                number if self.has_terminal && OF_TERMINAL.contains(&number) => {}
+                // The kernel sends what a terminal makes to all its processes, the child among them.
+                _ if received.cause == Cause::Kernel => {}
                 number => send(pid, Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?),
             }
         }
@@ -65,9 +68,11 @@ impl Supervisor {
     }
 }
 
-fn ring_after(time: Duration) {
+fn ring_after(time: Duration, has_rung: &Arc<AtomicBool>) {
+    let has_rung = has_rung.clone();
     thread::spawn(move || {
         thread::sleep(time);
+        has_rung.store(true, Ordering::SeqCst);
         send(getpid(), Signal::ALARM);
     });
 }

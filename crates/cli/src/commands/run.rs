@@ -1,12 +1,13 @@
 //! `run`: a program, as `python FILE` runs it.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Signal, WaitStatus, getpid, set_child_subreaper, set_parent_process_death_signal};
+use rustix::process::{Signal, WaitStatus, getpid, getppid, set_child_subreaper, set_parent_process_death_signal};
 
 use super::eval::TIMED_OUT;
 use crate::context::Context;
@@ -56,7 +57,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         return Err(CliError::ArgumentConflict(format!("unexpected argument '{option}' found")).into());
     }
     let environment = environment.resolve(context)?;
-    let mut command = environment.python_command();
+    let mut command = environment.python_command()?;
     command.args(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_secret(name)) {
         command.env_remove(name);
@@ -72,8 +73,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
 fn run_within(context: &Context, mut command: Command, timeout: Duration) -> Result<ExitStatus> {
     // What the program leaves is this process's own then.
     set_child_subreaper(Some(getpid()))?;
-    // SAFETY: prctl is async-signal-safe.
-    unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
+    let own = getpid();
+    let end_with_parent = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have ended before.
+        if getppid() == Some(own) { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
+    };
+    // SAFETY: prctl and getppid are async-signal-safe.
+    unsafe { command.pre_exec(end_with_parent) };
     let supervisor = Supervisor::listen()?;
     let child = command.spawn()?;
     Ok(match supervisor.wait(&child, Some(timeout))? {

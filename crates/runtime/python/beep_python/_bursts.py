@@ -10,6 +10,7 @@ from io import TextIOWrapper
 from time import monotonic
 
 from ._builtins import own as __builtins__
+from ._undivided import undivided
 
 PACE = 1e-3  # seconds for each line, on average
 AHEAD = 5.0  # seconds that lines may be ahead of that: five thousand at once
@@ -22,8 +23,9 @@ hooked = False
 class Burst:
     """Of one stream."""
 
-    def __init__(self, stream, name):
+    def __init__(self, stream, name, gate):
         self.stream, self.name = stream, name
+        self.end = undivided(self.end, gate)
         self.paced = 0.0
         self.overtaken = False  # while the stream gives its text to the buffer, which has got other bytes
 

@@ -27,6 +27,7 @@ from _signal import (
 
 from . import _exceptions, _shared_page, _stopped
 from ._builtins import own as __builtins__
+from ._undivided import is_entering
 
 # A real-time signal in the middle of their range, which nobody is known to use: the C library has the first two or three, .NET takes
 # SIGRTMIN (34), Mono one that is free, Android's C library those up to 41, Valgrind the last (64). The classic ones are all
@@ -104,36 +105,6 @@ class _Deferral:
 NO_DEFERRAL = _Deferral(None)
 
 
-def undivided(method, gate):
-    """The method of a stream, in which signals are handled only where it waits, and else at its end."""
-
-    def undivided(*arguments):
-        if get_ident() != gate.main:  # the thread that handles signals
-            return method(*arguments)
-        deferrals, writing = gate.deferrals, gate.writing
-        gate.deferrals += 1  # inlines `defer_interrupts`, which is slower
-        gate.writing += 1
-        entered = True
-        try:
-            return method(*arguments)
-        finally:
-            gate.deferrals, gate.writing = deferrals, writing  # an interrupt may have ended `wait_within_write` anywhere
-            if gate.deferred and not deferrals:
-                gate.catch_up()
-
-    gate.undivided = undivided.__code__
-    return undivided
-
-
-def is_entering(frame, code):
-    """Whether the host's code at hand begins a function of this code, which gets a local variable `entered` then."""
-    while frame is not None and frame.f_code.co_filename.startswith(_OWN):
-        if frame.f_code is code:
-            return "entered" not in frame.f_locals
-        frame = frame.f_back
-    return False
-
-
 class InterruptGate:
     """Lets interrupts through only between `begin` and `end`; outside, while frames are moved, INTERRUPT does nothing."""
 
@@ -156,6 +127,7 @@ class InterruptGate:
         self.postponed = {}  # by signal, handlers of the user's code that wait for the same
         self.undivided = None  # the code of the methods that begin to defer interrupts
         self.writing = 0  # how many methods of the streams are at work, one within another; each defers interrupts
+        self.waiting = 0  # how many of them wait, and defer none meanwhile
         self.leave_idle = None  # called before the user's code runs outside of a request
         self.flush = lambda: None  # writes the text that the streams keep
 
@@ -173,6 +145,10 @@ class InterruptGate:
             signal(SIGINT, default_int_handler)
         self.slot = 0  # exceptions of handlers are the child's
         self.forget_deferrals()
+        self.main = get_ident()  # it may have been forked by another thread, which is the one that handles signals now
+        self.interrupt = lambda signum, frame: None  # what the host asks is for the parent
+        self.deferred = False
+        self.postponed.clear()
 
     def interrupt(self, signum, frame):
         """The handler of INTERRUPT."""
@@ -274,14 +250,16 @@ class InterruptGate:
     def catch_up(self):
         """Handles the signals that came while they were deferred. As Python does it, each is handled once, however often it came, and
         an exception of one handler leaves the others their turn."""
-        self.deferred = False
-        frame = code_frame(_getframe(1))
+        frame = _getframe(1)
         try:
+            frame = code_frame(frame)
+            self.deferred = len(self.postponed) > 1
             if self.postponed:
                 signum, handler = self.postponed.popitem()
                 handler(signum, frame)
         finally:
             if self.postponed:
+                self.deferred = True
                 self.catch_up()
             else:
                 self.interrupt(None, frame)
@@ -299,19 +277,21 @@ class InterruptGate:
 
     def forget_deferrals(self):
         """After an exception that may have struck where one began or ended."""
-        self.deferrals = self.writing = 0
+        self.deferrals = self.writing = self.waiting = 0
 
     def wait_within_write(self, wait, *arguments):
         """Within a method of a stream: signals are handled until `wait` returns."""
         if get_ident() != self.main:
             return wait(*arguments)
-        deferrals = self.deferrals
-        self.deferrals -= self.writing
+        deferrals, waiting = self.deferrals, self.waiting
         try:
+            self.waiting = self.writing
+            self.deferrals = deferrals - (self.writing - waiting)
             if self.deferred and not self.deferrals:
                 self.catch_up()
             return wait(*arguments)
         finally:
+            self.waiting = waiting
             self.deferrals = deferrals
 
     def begin(self, request_id):
@@ -322,7 +302,7 @@ class InterruptGate:
         self.page[_shared_page.STARTED + slot] = 1
         self.running[0] = request_id
         self.asked = self.delivered = self.ends_in_ctrl_c = False
-        self.writing = 0  # two interrupts at once may have left it
+        self.deferrals = self.writing = self.waiting = 0  # an exception of another thread's making may have struck anywhere
         self.slot = slot  # from here on no signal is lost
         return not self.page[_shared_page.CANCEL + slot]
 

@@ -2,16 +2,16 @@
 
 import io
 import sys
-import time
 from fcntl import ioctl
 from os import set_blocking
 from select import select
 from termios import FIONREAD
+from time import sleep  # bound here, out of reach of code that patches the module
 
 from . import _bursts, _shared_page
 from ._builtins import own as __builtins__
-from ._interrupts import undivided
 from ._std_descriptors import is_ours
+from ._undivided import undivided
 
 STEP = 20e-6  # seconds between checks whether the host has read a pipe
 STEPS = 700  # some 14 ms at least; then the other descriptor is no longer a pipe of the host's
@@ -62,7 +62,7 @@ class OrderedStream(io.FileIO):
                 ioctl(self.other, FIONREAD, count)
                 if not any(count):
                     return
-                time.sleep(STEP)
+                sleep(STEP)
         except OSError:  # the user's code replaced it
             pass
         self.other = None
@@ -85,7 +85,8 @@ def open_stream(stream, fd):
     """Opens a text stream for this descriptor, again where it was closed or detached."""
     raw = OrderedStream(fd, NAMES[fd])
     buffer = io.BufferedWriter(raw, BUFFER)
-    buffer.write, buffer.flush = _methods(buffer, _bursts.Burst(stream, NAMES[fd][1:-1]))
+    raw.write = undivided(raw.write, OrderedStream.gate)  # for buffers of the code's own, too
+    buffer.write, buffer.flush = _methods(buffer, _bursts.Burst(stream, NAMES[fd][1:-1], OrderedStream.gate))
     # Text goes to the buffer at once: what the stream keeps to itself would be lost if a signal struck while it is flushed.
     stream.__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True)
 
@@ -146,7 +147,7 @@ class OutputDrain:
     def __init__(self):
         self.fds = ()
         self.unread = bytearray(4)  # a C int, as FIONREAD gives it
-        self.sleep = time.sleep  # bound here, out of reach of code that patches the module
+        self.sleep = sleep
 
     def wait(self):
         unread = self.unread

@@ -108,6 +108,49 @@ class Output(WorkerTest):
         self.assertEqual(self.host.evaluate(code), [10, 12, 14])
         self.assertEqual(self.host.output(self.host.stdout), "line\n")
 
+    def test_a_child_that_a_thread_forked_handles_signals_while_it_writes(self):
+        """Where nobody reads its output, too."""
+        code = (
+            "import os, signal, threading\nsignal.signal(signal.SIGTERM, lambda *_: os._exit(7))\n"
+            "ours, theirs = os.pipe()\npid = 0\n"
+            "def run():\n    global pid\n    pid = os.fork()\n    if pid: return\n    os.dup2(theirs, 1)\n    while True: print('x' * 4000)\n"
+            "thread = threading.Thread(target=run)\nthread.start()\nthread.join()\n"
+            "import fcntl, termios, array, time\ncount = array.array('i', [0])\n"
+            "while count[0] < 60000: fcntl.ioctl(ours, termios.FIONREAD, count)\n"
+            "done = 0\nwhile not done:\n    os.kill(pid, signal.SIGTERM)  # again: one that comes as a wait begins is seen at its end\n"
+            "    done, status = os.waitpid(pid, os.WNOHANG)\n    time.sleep(0.01)\nstatus >> 8"
+        )
+        self.assertEqual(self.host.evaluate(code), 7)
+
+    def test_writes_in_a_handler_can_be_interrupted_too(self):
+        """A write to each stream waits for room, one in a handler that the wait of the other let through."""
+        code = (
+            "import os, signal, sys\nrooms = [os.pipe() for _ in range(2)]\n"
+            "kept = [os.dup(fd) for fd in (1, 2)]\nfor fd in (1, 2): os.dup2(rooms[fd - 1][1], fd)\n"
+            "def full(stream):\n    while True: stream.write('x' * 4000 + '\\n')\n"
+            "def inner(*_): full(sys.stderr)\ndef end(*_): raise TimeoutError\n"
+            "signal.signal(signal.SIGALRM, inner)\nsignal.signal(signal.SIGUSR1, end)\nsignal.setitimer(signal.ITIMER_REAL, 0.2)\n"
+            "import threading\nthreading.Timer(0.6, os.kill, (os.getpid(), signal.SIGUSR1)).start()\n"
+            "try: full(sys.stdout)\nexcept TimeoutError: result = 'ended'\n"
+            "[os.dup2(kept[fd - 1], fd) for fd in (1, 2)]\n"
+            "for read, write in rooms: os.close(write); os.set_blocking(read, False)\n"
+            "result"
+        )
+        self.assertEqual(self.host.evaluate(code), "ended")
+
+    def test_exceptions_of_a_trace_function_leave_the_session_interruptible(self):
+        code = (
+            "import sys\n"
+            "def at(number):\n    count = 0\n    def trace(frame, event, _):\n        nonlocal count\n        frame.f_trace_opcodes = True\n"
+            "        if frame.f_code.co_name == 'undivided':\n            count += 1\n            if count == number: raise ValueError\n        return trace\n    return trace\n"
+            "for number in range(1, 120):\n    sys.settrace(at(number))\n    try: print('line')\n    except Exception: pass\n    finally: sys.settrace(None)\n"
+        )
+        self.host.evaluate(code + "None")
+        request_id = self.host.send(EVALUATE, {"expression": "print('busy')\nwhile True: pass"})
+        self.host.until("busy")
+        self.host.press_ctrl_c(request_id)
+        self.assertEqual(self.host.answer(request_id)[0], _wire.LATE)
+
     def test_threads_that_print_for_ever(self):
         self.host.evaluate(
             "import threading, time\ndef chatter():\n    while True:\n        print('x' * 100)\n        time.sleep(0.0005)\n"

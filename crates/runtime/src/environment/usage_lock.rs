@@ -17,11 +17,13 @@ pub(crate) struct UsageLock(Option<LockGuard>);
 /// A file lock, until dropped. Unlocks explicitly: a process that is being spawned has a copy of the descriptor until
 /// its exec, which would keep the lock.
 #[derive(Debug)]
-pub(super) struct LockGuard(File);
+pub(super) struct LockGuard(Option<File>);
 
 impl Drop for LockGuard {
     fn drop(&mut self) {
-        let _ = self.0.unlock();
+        if let Some(file) = &self.0 {
+            let _ = file.unlock();
+        }
     }
 }
 
@@ -36,7 +38,7 @@ impl UsageLock {
         };
         let locked = file.and_then(|file| file.try_lock_shared().map(|()| file));
         match locked {
-            Ok(file) => Some(UsageLock(Some(LockGuard(file)))),
+            Ok(file) => Some(UsageLock(Some(LockGuard(Some(file))))),
             Err(TryLockError::WouldBlock) => None,
             Err(TryLockError::Error(error)) => {
                 let error = explained_lock_error(error);
@@ -50,10 +52,11 @@ impl UsageLock {
 impl UsageLock {
     /// Lets the program of a command hold it too.
     pub(super) fn pass_on(self, command: &mut Command) {
-        let Some(guard) = self.0 else { return };
+        // Without its guard: unlocking would be for the program too, which has the same lock.
+        let Some(file) = self.0.and_then(|mut guard| guard.0.take()) else { return };
         // SAFETY: fcntl is async-signal-safe.
         unsafe {
-            command.pre_exec(move || Ok(rustix::io::fcntl_setfd(&guard.0, rustix::io::FdFlags::empty())?));
+            command.pre_exec(move || Ok(rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?));
         }
     }
 }
@@ -103,7 +106,7 @@ impl DeleteLock {
             Err(error) => return DeleteLock::Unknown(error),
         };
         match file.try_lock() {
-            Ok(()) => DeleteLock::Acquired(Some(LockGuard(file))),
+            Ok(()) => DeleteLock::Acquired(Some(LockGuard(Some(file)))),
             Err(TryLockError::WouldBlock) => DeleteLock::InUse(lock_holders(&file)),
             Err(TryLockError::Error(error)) => DeleteLock::Unknown(explained_lock_error(error)),
         }

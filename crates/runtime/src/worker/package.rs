@@ -125,6 +125,7 @@ const FILES: &[(&str, &str)] = files![
     "_tracing.py",
     "_type_name.py",
     "_unawaited.py",
+    "_undivided.py",
     "_variables.py",
     "_walk.py",
     "_warmup.py",
