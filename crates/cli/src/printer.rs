@@ -48,6 +48,9 @@ impl Printer {
 
     /// A part of the result, without a line end.
     pub(crate) fn raw(&self, text: impl AsRef<[u8]>) {
+        if text.as_ref().is_empty() {
+            return; // standard output may be held by a write that waits for its reader
+        }
         self.record_write(stdout().write_all(text.as_ref()).and_then(|()| stdout().flush()));
     }
 

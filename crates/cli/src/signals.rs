@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
-use beep_python_runtime::platform::set_signals_anew;
+use beep_python_runtime::platform::{InheritedSignals, set_signals_anew};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGXFSZ};
 use signal_hook::flag::{register, register_conditional_default, register_usize};
 use signal_hook::low_level::unregister;
@@ -14,9 +16,24 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Signals that users and shells have commands ignore on purpose: with `nohup`, in the background.
 pub(crate) const OF_USERS: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU];
 
+static INHERITED: OnceLock<InheritedSignals> = OnceLock::new();
+
+/// Has the program of a command find the signals as this process found them.
+pub(crate) fn pass_on_inherited(command: &mut Command) {
+    let Some(inherited) = INHERITED.get().copied() else { return };
+    // SAFETY: restoring is async-signal-safe.
+    unsafe {
+        command.pre_exec(move || {
+            inherited.restore();
+            Ok(())
+        });
+    }
+}
+
 /// Unblocks what was blocked when the process began, and lets go what was ignored, but for these; while there is only one thread. Too large a
 /// file ends nothing from then on.
 pub(crate) fn set_anew(keep: &[i32]) {
+    INHERITED.get_or_init(InheritedSignals::now);
     // SIGPIPE is ignored by the standard library.
     set_signals_anew(&[keep, &[SIGPIPE]].concat());
     // A file that has grown as far as it may (`ulimit -f`) is an error of the write, as it is for Python. A handler that does nothing,

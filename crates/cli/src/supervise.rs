@@ -8,16 +8,21 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
-use signal_hook::consts::{SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid, kill_process, wait};
+use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGVTALRM,
+    SIGWINCH,
+};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::Cause;
 
 use crate::signals::ignored_signals;
 
-/// What is passed on.
-const PASSED_ON: [i32; 7] = [SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT];
+/// What is passed on: all but faults, and what stops a process or tells of its children.
+const PASSED_ON: [i32; 12] =
+    [SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGCONT, SIGURG, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO];
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 /// How long a child whose time is over has to end by itself.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,7 +42,7 @@ impl Supervisor {
     pub(crate) fn listen() -> io::Result<Supervisor> {
         // One that is ignored stays so, in the child too.
         let ignored = ignored_signals();
-        let passed_on = PASSED_ON.into_iter().filter(|number| ignored >> (number - 1) & 1 == 0);
+        let passed_on = PASSED_ON.into_iter().chain(REAL_TIME).filter(|number| ignored >> (number - 1) & 1 == 0);
         let signals = SignalsInfo::new(passed_on.chain([SIGCHLD, SIGALRM]))?;
         Ok(Supervisor { signals, has_rung: Arc::default() })
     }
@@ -56,12 +61,14 @@ impl Supervisor {
                 },
                 SIGALRM if self.has_rung.swap(false, Ordering::SeqCst) => {
                     send(pid, if is_late { Signal::KILL } else { Signal::TERM });
+                    send(pid, Signal::CONT); // where it is stopped
                     is_late = true;
                     ring_after(GRACE, &self.has_rung);
                 }
-                // The kernel sends what a terminal makes to all its processes, the child among them.
-                _ if received.cause == Cause::Kernel => {}
-                number => send(pid, Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?),
+                // The kernel sends what a terminal makes to the whole group, mostly the child's too.
+                _ if received.cause == Cause::Kernel && getpgid(Some(pid)) == Ok(getpgrp()) => {}
+                // SAFETY: the kernel has sent it.
+                number => send(pid, unsafe { Signal::from_raw_unchecked(number) }),
             }
         }
         Err(io::ErrorKind::UnexpectedEof.into()) // the signals never end

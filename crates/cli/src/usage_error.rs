@@ -55,11 +55,11 @@ pub(crate) fn with_suggestion(mut error: Error) -> Error {
             hide_hidden(&mut error);
             suggest_command(&mut error, &word);
         }
-        (ErrorKind::UnknownArgument, _, Some(ContextValue::String(option)))
-            if OF_PYTHON.contains(&option.as_str()) && is_of_all(&error) =>
-        {
-            let how = format!("to run what python runs: `beep-python run {}`", sh_quote_all(&typed_from(option)));
-            suggest(&mut error, how);
+        (ErrorKind::UnknownArgument, _, Some(ContextValue::String(option))) if is_of_all(&error) => {
+            let typed = typed_from(|word| OF_PYTHON.contains(&&option[..]) && word.starts_with(option.as_str()));
+            if !typed.is_empty() {
+                suggest(&mut error, format!("to run what python runs: `beep-python run {}`", sh_quote_all(&typed)));
+            }
         }
         _ => {}
     }
@@ -82,9 +82,10 @@ fn suggest_command(error: &mut Error, word: &str) {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![(*meant).to_owned()]));
     } else if let Some(meant) = nearest(word, &names) {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant.to_owned()]));
-    } else if of_all && Path::new(word).exists() {
+    } else if of_all && is_program(Path::new(word)) {
         error.remove(ContextKind::SuggestedSubcommand);
-        suggest(error, format!("to run what python runs: `beep-python run {}`", sh_quote_all(&typed_from(word))));
+        let typed = typed_from(|argument| argument == word);
+        suggest(error, format!("to run what python runs: `beep-python run {}`", sh_quote_all(&typed)));
     } else if of_all && let Some(code) = typed_code(word) {
         error.remove(ContextKind::SuggestedSubcommand);
         let how = format!("to evaluate Python code: `beep-python eval {code}`, or `beep-python python` for a prompt");
@@ -98,14 +99,24 @@ fn suggest(error: &mut Error, how: String) {
 
 /// The group whose command `help GROUP WORD` asks for, for which the parser makes no suggestions.
 fn group_of_help<'a>(tree: &'a Command, word: &str) -> Option<&'a Command> {
-    let mut words = std::env::args().skip(1).skip_while(|argument| argument.starts_with('-'));
+    let mut words = arguments().skip_while(|argument| argument.starts_with('-'));
     words.next().filter(|first| first.eq_ignore_ascii_case("help") || first == "?")?;
     words.take_while(|name| name != word).try_fold(tree, |group, name| group.find_subcommand(name))
 }
 
-/// The arguments from this one on.
-fn typed_from(word: &str) -> Vec<String> {
-    std::env::args().skip_while(|argument| argument != word).collect()
+/// Whether python runs what is at this path.
+fn is_program(path: &Path) -> bool {
+    path.is_file() || path.join("__main__.py").is_file()
+}
+
+/// The arguments from the first such one on.
+fn typed_from(is_first: impl Fn(&str) -> bool) -> Vec<String> {
+    arguments().skip_while(|argument| !is_first(argument)).collect()
+}
+
+/// What was typed. What is no UTF-8 is not told letter by letter.
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned())
 }
 
 fn sh_quote_all(words: &[String]) -> String {
@@ -126,7 +137,7 @@ fn hide_hidden(error: &mut Error) {
 
 /// The code that was typed where a command belongs, quoted for a shell; none if it may have been a command.
 fn typed_code(word: &str) -> Option<String> {
-    let all = typed_from(word).join(" ");
+    let all = typed_from(|argument| argument == word).join(" ");
     let is_code = all.starts_with(|c: char| !c.is_alphabetic()) || all.contains(['(', '[', '=', '+', '*', '\'', '"']);
     is_code.then(|| sh_quote(&all))
 }

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use beep_python_client::protocol::{ErrorCode, Limits};
@@ -151,6 +151,7 @@ async fn evaluate_in_new_session(
         true => None,
         false => client.with_raw_output().session_events(&session).await.ok(),
     };
+    let begun = Instant::now();
     let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines).await;
     let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
     match &status {
@@ -158,11 +159,25 @@ async fn evaluate_in_new_session(
             let _ = tokio::time::timeout(END_TIMEOUT_AFTER_SIGNAL, end).await;
             status
         }
-        // The session's or the server's `--drain` bounds it.
-        _ => match end_with_ctrl_c(client, &session, end).await? {
-            Some(signal) => Ok(ExitStatus::Signal(signal)),
-            None => status,
-        },
+        Ok(ExitStatus::Code(TIMED_OUT)) if args.timeout.is_some_and(|timeout| begun.elapsed() >= timeout) => {
+            let _ = tokio::time::timeout(END_TIMEOUT_AFTER_SIGNAL, end).await;
+            status
+        }
+        // The session's or the server's `--drain` bounds it, and the time limit.
+        _ => {
+            let left = args.timeout.map_or(Duration::MAX, |timeout| timeout.saturating_sub(begun.elapsed()));
+            match tokio::time::timeout(left, end_with_ctrl_c(client, &session, end)).await {
+                Ok(ended) => ended?.map_or(status, |signal| Ok(ExitStatus::Signal(signal))),
+                Err(_) => {
+                    let error = CliError::TimeLimit(args.timeout.unwrap_or_default()).into();
+                    context.printer.error(
+                        &error,
+                        Some("threads are joined, and functions of `atexit` run, before the session ends"),
+                    );
+                    Ok(ExitStatus::Code(TIMED_OUT))
+                }
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::environment_variables::TOKEN;
 use crate::error::CliError;
 use crate::exit_status::ExitStatus;
 use crate::server::settings::duration;
+use crate::signals::pass_on_inherited;
 use crate::supervise::{Supervisor, kill_children};
 
 /// Long options of Python's own, whole or as they begin.
@@ -62,6 +63,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_secret(name)) {
         command.env_remove(name);
     }
+    pass_on_inherited(&mut command);
     let cannot_start = || format!("cannot start {}", environment.python.display());
     match timeout {
         None => Err(command.exec()).with_context(cannot_start),

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write, stderr, stdin, stdout};
 use std::sync::Arc;
+use std::time::Duration;
 
 use beep_python_client::{
     AnyBackend, AnyTransport, Display, Error, ErrorCode, Execution, ExecutionEvent, InputRequest, Response,
@@ -19,6 +20,9 @@ use crate::terminal::terminal_input::{CtrlC, TerminalInput, read_line};
 
 /// How many bytes are buffered where the reader is slower than the code prints.
 pub(super) const WRITE_LIMIT: usize = 64 << 20;
+
+/// How long to wait for what reads the output, once the code was stopped.
+const READER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where lines for the code come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,12 +118,24 @@ pub(super) async fn run(
     }
     drop(hidden);
     ended();
+    let is_unread = writer.pieces.is_closed();
     drop(writer);
-    printer.record_write(written.await.unwrap_or(Ok(())));
+    if is_unread {
+        printer.record_write(written.await.unwrap_or(Ok(())));
+        return Ok(None);
+    }
+    let result = execution.result().await;
+    // What was stopped does not wait for a reader that does not read.
+    let is_stopped =
+        ctrl_c.get() > 0 || result.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::DeadlineExceeded));
+    let patience = if is_stopped { READER_PATIENCE } else { Duration::MAX };
+    if let Ok(written) = tokio::time::timeout(patience, written).await {
+        printer.record_write(written.unwrap_or(Ok(())));
+    }
     if printer.is_closed() {
         return Ok(None);
     }
-    execution.result().await.map(Some)
+    result.map(Some)
 }
 
 /// Prints what a session shows until it ends.

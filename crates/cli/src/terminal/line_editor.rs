@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::fs::OpenOptions;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crossterm::terminal::enable_raw_mode;
 use reedline::{
     ColumnarMenu, Completer, EditCommand, Emacs, FileBackedHistory, Highlighter, Hinter, KeyCode, KeyModifiers,
     MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal,
@@ -18,7 +17,8 @@ use reedline::{
 
 use super::above_line::{AboveLine, LOOK_INTERVAL};
 use super::detect::{count_as_dumb, counts_as_dumb, is_dumb};
-use super::read_line::ReadLine;
+use super::enter_key::EnterKey;
+use super::read_line::{ReadLine, stdin_line};
 use super::suspend::suspend;
 use super::terminal_input::TerminalInput;
 use super::typed_ahead;
@@ -101,9 +101,7 @@ impl LineEditor {
         let (mut has_failed, mut waits_whole) = (false, false);
         while let Some(editor) = self.editor.take() {
             let edit = || {
-                // What comes from now on is keys. Before, a line ended in what the editor takes for Ctrl-J: it would go on to the lines
-                // behind it, and lose them.
-                let _ = enable_raw_mode(); // an error is the editor's too
+                let _enter = EnterKey::begin(); // what comes from now on is for the editor
                 typed_ahead::take_from_terminal();
                 let (typed, is_whole) = match waits_whole {
                     true => (String::new(), true), // as the editor has it already
@@ -213,18 +211,6 @@ impl LineEditor {
             print!("{}", prompts.more);
         }
     }
-}
-
-/// A line of standard input that is no terminal.
-fn stdin_line() -> io::Result<ReadLine> {
-    let mut line = String::new();
-    if io::stdin().lock().read_line(&mut line)? == 0 {
-        return Ok(ReadLine::EndOfInput);
-    }
-    if line.ends_with('\n') {
-        line.pop();
-    }
-    Ok(ReadLine::Line(line))
 }
 
 fn plain_editor(colors: bool) -> Reedline {

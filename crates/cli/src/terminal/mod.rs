@@ -5,6 +5,7 @@ pub(crate) mod completer;
 pub(crate) mod confirm;
 pub(crate) mod detect;
 pub(crate) mod echo_guard;
+mod enter_key;
 pub(crate) mod line_editor;
 pub(crate) mod read_line;
 mod rows;

@@ -1,6 +1,6 @@
 //! Questions answered with a key or two: yes or no, one of several.
 
-use std::io::{self, BufRead, Write, stdout};
+use std::io::{self, Write, stdout};
 
 use crossterm::cursor::{Hide, MoveToColumn, MoveUp, Show};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, read};
@@ -8,7 +8,9 @@ use crossterm::terminal::{Clear, ClearType, disable_raw_mode, enable_raw_mode, s
 use crossterm::{execute, queue};
 
 use super::detect::is_dumb;
+use super::read_line::{ReadLine, stdin_line};
 use super::suspend::suspend;
+use super::terminal_input::TerminalInput;
 use crate::color::{COMMAND, FAINT, paint};
 
 /// Ctrl-Z.
@@ -163,13 +165,18 @@ fn select_plainly(title: &str, choices: &[Choice]) -> io::Result<Selection> {
     for (n, Choice { label, about }) in choices.iter().enumerate() {
         println!("  {:>2}  {label}  {about}", n + 1);
     }
+    let terminal = TerminalInput::visible();
     loop {
         print!("Number, or nothing to go back: ");
         stdout().flush()?;
-        let mut answer = String::new();
-        if io::stdin().lock().read_line(&mut answer)? == 0 {
+        let read = match &terminal {
+            Some(terminal) => terminal.read_line()?,
+            None => stdin_line()?,
+        };
+        let ReadLine::Line(answer) = read else {
+            println!();
             return Ok(Selection::Leave);
-        }
+        };
         match answer.trim().parse::<usize>() {
             Ok(one) if (1..=choices.len()).contains(&one) => return Ok(Selection::One(one - 1)),
             Err(_) if answer.trim().is_empty() => return Ok(Selection::Back),

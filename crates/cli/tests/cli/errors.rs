@@ -1,6 +1,7 @@
 //! Errors: wrong usage, and missing things.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use super::test_home::{CommandOutput, TestHome};
 
@@ -217,6 +218,7 @@ fn what_is_close_to_what_there_is_is_named() {
     let home = TestHome::with_runtime();
     home.success(&["venv", "create", "mine"]);
     fs::write(home.directory().join("a.py"), "").unwrap();
+    fs::create_dir(home.directory().join("stauts")).unwrap();
     for (line, named) in [
         ("venv status mien", "did you mean mine?"),
         ("help evla", "'eval'"),
@@ -224,10 +226,15 @@ fn what_is_close_to_what_there_is_is_named() {
         ("a.py -x", "`beep-python run a.py -x`"),
         ("-c print(1)", "`beep-python run -c 'print(1)'`"),
         ("-m json.tool", "`beep-python run -m json.tool`"),
+        ("-cprint(1)", "`beep-python run '-cprint(1)'`"),
+        ("stauts", "'status'"),
     ] {
         let output = home.run(&line.split(' ').collect::<Vec<_>>());
         assert!(output.code != Some(0) && output.stderr.contains(named), "{line}: {output:?}");
     }
+    let mut command = home.command(&["a.py"]);
+    let output = CommandOutput::from(command.arg(std::ffi::OsStr::from_bytes(b"\xff")).output().unwrap());
+    assert!(output.code == Some(2) && output.stderr.contains("`beep-python run a.py"), "{output:?}");
     for variable in ["BEEP_PYTHON_ACCELERATOR", "BEEP_PYTHON_PROVIDERS"] {
         let with = |value: &str| {
             CommandOutput::from(home.command(&["provider", "list"]).env(variable, value).output().unwrap())

@@ -554,3 +554,34 @@ fn python_runs_standard_input_as_python_does() {
         assert_eq!((got.code, &got.stdout, &got.stderr), (expected.code, &expected.stdout, &expected.stderr), "{code}");
     }
 }
+
+#[test]
+fn time_limit_covers_the_end_of_the_session() {
+    let home = TestHome::with_runtime();
+    for end in [
+        "import threading, time; threading.Thread(target=time.sleep, args=(1000,)).start()",
+        "import atexit, time; atexit.register(time.sleep, 1000)",
+    ] {
+        let output = home.run(&["eval", "--timeout", "3s", end]);
+        assert_eq!(output.code, Some(124), "{output:?}");
+        assert!(output.stderr.contains("error: the program exceeded its time limit of 3s\nhint: "), "{output:?}");
+        home.wait_until_no_process_is_left();
+    }
+}
+
+#[test]
+fn code_that_is_stopped_does_not_wait_for_a_reader_that_does_not_read() {
+    let home = TestHome::with_runtime();
+    for (arguments, interrupts) in [(&["--timeout", "1s"][..], false), (&[], true)] {
+        let mut command = home.command(&[&["eval"], arguments, &["while True: print('x' * 1000)"]].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        if interrupts {
+            signal(child.id().into(), Signal::INT);
+        }
+        let status = child.wait().unwrap();
+        let expected = if interrupts { (None, Some(2)) } else { (Some(124), None) };
+        assert_eq!((status.code(), status.signal()), expected);
+        home.wait_until_no_process_is_left();
+    }
+}

@@ -27,5 +27,5 @@ pub use lock::{FileLock, NoLocks, describe_process, lock_holders};
 pub use log_state::{lost_log_events, note_lost_log_events};
 pub use pidfd::{NoPidfd, open_pidfd};
 pub use quantity::{parse_duration, parse_size};
-pub use signals::set_signals_anew;
+pub use signals::{InheritedSignals, set_signals_anew};
 pub use staging::Staging;

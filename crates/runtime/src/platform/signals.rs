@@ -27,3 +27,39 @@ pub fn set_signals_anew(keep: &[i32]) {
         }
     }
 }
+
+/// What a process found of its signals when it began: those that it ignores, and those that are blocked.
+#[derive(Clone, Copy)]
+pub struct InheritedSignals {
+    ignored: [bool; LAST as usize + 1],
+    blocked: sigset_t,
+}
+
+impl InheritedSignals {
+    /// Those of this thread, as they are now.
+    pub fn now() -> InheritedSignals {
+        let mut ignored = [false; LAST as usize + 1];
+        // SAFETY: as above; nothing is changed.
+        unsafe {
+            let mut blocked: sigset_t = std::mem::zeroed();
+            libc::pthread_sigmask(SIG_SETMASK, ptr::null(), &raw mut blocked);
+            for signal in 1..=LAST {
+                let mut action: sigaction = std::mem::zeroed();
+                let known = libc::sigaction(signal, ptr::null(), &raw mut action) == 0;
+                ignored[signal as usize] = known && action.sa_sigaction == SIG_IGN;
+            }
+            InheritedSignals { ignored, blocked }
+        }
+    }
+
+    /// Makes them so again, but for SIGPIPE, of which Rust's own start has made something else. It may be called between fork and exec.
+    pub fn restore(&self) {
+        // SAFETY: these calls are async-signal-safe, and the actions that they set are the kernel's own.
+        unsafe {
+            for signal in (1..=LAST).filter(|signal| self.ignored[*signal as usize] && *signal != libc::SIGPIPE) {
+                libc::signal(signal, SIG_IGN);
+            }
+            libc::pthread_sigmask(SIG_SETMASK, &raw const self.blocked, ptr::null_mut());
+        }
+    }
+}
