@@ -21,13 +21,11 @@ pub(super) fn environment(error: &EnvironmentError) -> Option<String> {
             format!("`beep-python provider ensure {name}` creates the provider's environment")
         }
         EnvironmentError::SeveralOfProvider { .. } => "name one of them".into(),
-        EnvironmentError::NotFound { name } if let Some(meant) = nearest_environment(name) => {
-            format!(
-                "did you mean {meant}? `beep-python venv create {name}` creates it, `beep-python venv list` shows all environments"
-            )
-        }
         EnvironmentError::NotFound { name } => {
-            format!("`beep-python venv create {name}` creates it, `beep-python venv list` shows all environments")
+            let meant = nearest_environment(name).map_or_else(String::new, |meant| format!("did you mean {meant}? "));
+            format!(
+                "{meant}`beep-python venv create {name}` creates it, `beep-python venv list` shows all environments"
+            )
         }
         EnvironmentError::AlreadyExists { name, .. } => {
             format!("`beep-python venv status {name}` shows it, `beep-python venv delete {name}` deletes it")

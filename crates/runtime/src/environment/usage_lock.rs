@@ -130,11 +130,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(lock_file(folder.path()), "").unwrap();
         let used = UsageLock::try_acquire(folder.path()).unwrap();
-        let copy = used.0.as_ref().unwrap().0.try_clone().unwrap();
+        let copy = used.0.as_ref().unwrap().0.as_ref().unwrap().try_clone().unwrap();
         assert!(matches!(DeleteLock::try_acquire(folder.path()), DeleteLock::InUse(_)));
         drop(used);
         let DeleteLock::Acquired(Some(claim)) = DeleteLock::try_acquire(folder.path()) else { panic!("it is free") };
-        let other = claim.0.try_clone().unwrap();
+        let other = claim.0.as_ref().unwrap().try_clone().unwrap();
         assert!(UsageLock::try_acquire(folder.path()).is_none());
         drop(claim);
         assert!(UsageLock::try_acquire(folder.path()).is_some());
