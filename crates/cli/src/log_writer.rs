@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::json;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 /// A pipe that can be written takes this much without waiting.
 const PIECE: usize = 4096;
@@ -58,7 +59,9 @@ impl<W: Write + AsFd> LogWriter<W> {
             let said = format!("{lost} event{s} could not be written here");
             let said = match self.format {
                 LogFormat::Text => format!("({said})\n"),
-                LogFormat::Json => format!("{}\n", json!({"level": "WARN", "message": said, "lost": lost})),
+                LogFormat::Json => {
+                    format!("{}\n", json!({"timestamp": now(), "level": "WARN", "message": said, "lost": lost}))
+                }
             };
             text.extend_from_slice(said.as_bytes());
         }
@@ -75,6 +78,13 @@ impl<W: Write + AsFd> LogWriter<W> {
         }
         Ok(())
     }
+}
+
+/// This moment, as the events have it.
+fn now() -> String {
+    let mut text = String::new();
+    let _ = SystemTime.format_time(&mut tracing_subscriber::fmt::format::Writer::new(&mut text));
+    text
 }
 
 /// An error where writing would wait: for the reader of a pipe, or for a terminal that is stopped.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpgid, getpgrp, getpid, getsid, kill_process, wait};
 use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGVTALRM,
     SIGWINCH,
@@ -65,14 +65,23 @@ impl Supervisor {
                     is_late = true;
                     ring_after(GRACE, &self.has_rung);
                 }
-                // The kernel sends what a terminal makes to the whole group, mostly the child's too.
-                _ if received.cause == Cause::Kernel && getpgid(Some(pid)) == Ok(getpgrp()) => {}
+                number if received.cause == Cause::Kernel && has_reached(pid, number) => {}
                 // SAFETY: the kernel has sent it.
                 number => send(pid, unsafe { Signal::from_raw_unchecked(number) }),
             }
         }
         Err(io::ErrorKind::UnexpectedEof.into()) // the signals never end
     }
+}
+
+/// Whether a signal that the kernel has sent to this process was sent to the child too: as what a terminal makes, to the whole group.
+fn has_reached(child: Pid, number: i32) -> bool {
+    let of_terminal = match number {
+        SIGINT | SIGQUIT | SIGWINCH | SIGCONT => true,
+        SIGHUP => getsid(None) != Ok(getpid()), // where the terminal is gone, its session's leader is told alone
+        _ => false,
+    };
+    of_terminal && getpgid(Some(child)) == Ok(getpgrp())
 }
 
 fn ring_after(time: Duration, has_rung: &Arc<AtomicBool>) {

@@ -1,5 +1,6 @@
 //! `eval`: code in, result out.
 
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::pin::pin;
@@ -31,8 +32,12 @@ use crate::terminal::shell_words::sh_quote;
 /// The exit status of code that exceeded `--timeout`, as `timeout` of the coreutils has it.
 pub(super) const TIMED_OUT: u8 = 124;
 
-/// How long to wait for the end of the session where a signal has ended the command; the server ends it in any case.
-const END_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_millis(500);
+/// How long the end of a session has in any case; where a signal or the time limit has ended the command, the server goes on with it.
+const LEAST_END_TIMEOUT: Duration = Duration::from_millis(500);
+const AT_END: &str = "threads are joined, and functions of `atexit` run, before the session ends";
+
+/// How long after its time limit a call may be told to have ended: its interrupt has a grace, and what it printed comes first.
+const LATEST_ANSWER: Duration = Duration::from_secs(15);
 
 /// How long the end of a session may take in a server of this command's own: as under Python, as long as its threads do.
 const END_TIMEOUT_MS: u64 = 365 * 24 * 3600 * 1000;
@@ -111,7 +116,8 @@ async fn run_to_end(
 ) -> Result<ExitStatus> {
     match (server, &args.session) {
         (Some(server), Some(session)) => {
-            evaluate(context, server.connect()?.with_session(session), None, code, args, lines).await
+            let client = server.connect()?.with_session(session);
+            evaluate(context, client, None, code, args, lines, &Cell::default()).await
         }
         (Some(server), None) => {
             // The idle timeout ends the session where the command is killed.
@@ -151,34 +157,37 @@ async fn evaluate_in_new_session(
         true => None,
         false => client.with_raw_output().session_events(&session).await.ok(),
     };
-    let begun = Instant::now();
-    let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines).await;
+    let (begun, ended) = (Instant::now(), Cell::new(None));
+    let status = evaluate(context, client.with_session(&session), events.as_mut(), code, args, lines, &ended).await;
     let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
+    // A reader of the output may be slow: that is not the code's time.
+    let took = ended.get().unwrap_or_else(Instant::now).duration_since(begun);
     match &status {
         Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => {
-            let _ = tokio::time::timeout(END_TIMEOUT_AFTER_SIGNAL, end).await;
+            let _ = tokio::time::timeout(LEAST_END_TIMEOUT, end).await;
             status
         }
-        Ok(ExitStatus::Code(TIMED_OUT)) if args.timeout.is_some_and(|timeout| begun.elapsed() >= timeout) => {
-            let _ = tokio::time::timeout(END_TIMEOUT_AFTER_SIGNAL, end).await;
+        Ok(ExitStatus::Code(TIMED_OUT)) if args.timeout.is_some_and(|timeout| took >= timeout) => {
+            let _ = tokio::time::timeout(LEAST_END_TIMEOUT, end).await;
             status
         }
         // The session's or the server's `--drain` bounds it, and the time limit.
         _ => {
-            let left = args.timeout.map_or(Duration::MAX, |timeout| timeout.saturating_sub(begun.elapsed()));
-            match tokio::time::timeout(left, end_with_ctrl_c(client, &session, end)).await {
-                Ok(ended) => ended?.map_or(status, |signal| Ok(ExitStatus::Signal(signal))),
-                Err(_) => {
-                    let error = CliError::TimeLimit(args.timeout.unwrap_or_default()).into();
-                    context.printer.error(
-                        &error,
-                        Some("threads are joined, and functions of `atexit` run, before the session ends"),
-                    );
-                    Ok(ExitStatus::Code(TIMED_OUT))
-                }
+            let left = args.timeout.map(|timeout| timeout.saturating_sub(took).max(LEAST_END_TIMEOUT));
+            let ended = end_with_ctrl_c(client, &session, end);
+            match (tokio::time::timeout(left.unwrap_or(Duration::MAX), ended).await, status) {
+                (Ok(ended), status) => ended?.map_or(status, |signal| Ok(ExitStatus::Signal(signal))),
+                (Err(_), status @ (Err(_) | Ok(ExitStatus::Signal(_)))) => status,
+                (Err(_), Ok(_)) => Ok(exceeded(context, args, Some(AT_END))),
             }
         }
     }
+}
+
+/// Says that the time limit was exceeded.
+fn exceeded(context: &Context, args: &Args, hint: Option<&str>) -> ExitStatus {
+    context.printer.error(&CliError::TimeLimit(args.timeout.unwrap_or_default()).into(), hint);
+    ExitStatus::Code(TIMED_OUT)
 }
 
 /// Waits for the end of a session. Ctrl-C reaches what that waits for, as under Python; the third one ends the command. Returns the
@@ -209,7 +218,7 @@ fn streamed() -> SessionOptions {
     SessionOptions { limits, ..SessionOptions::default() }
 }
 
-/// Evaluates, and prints the result. Meanwhile Ctrl-C is the code's.
+/// Evaluates, and prints the result. Meanwhile Ctrl-C is the code's. Notes when the code has `ended`.
 async fn evaluate(
     context: &Context,
     client: AnyBackend,
@@ -217,6 +226,7 @@ async fn evaluate(
     code: &Code,
     args: &Args,
     lines: Lines,
+    ended: &Cell<Option<Instant>>,
 ) -> Result<ExitStatus> {
     let signals = Signals::listen()?;
     let ctrl_c = CtrlC::new(&client);
@@ -224,8 +234,18 @@ async fn evaluate(
     if let Some(timeout) = args.timeout {
         client = client.with_timeout(timeout);
     }
-    let run = run_code(context, &client, events, code, lines, &ctrl_c, signals.let_go());
-    let ended = match ctrl_c.pass_on(signals, run).await {
+    let let_go = signals.let_go();
+    let has_ended = || {
+        ended.set(Some(Instant::now()));
+        let_go();
+    };
+    let run = run_code(context, &client, events, code, lines, &ctrl_c, has_ended);
+    // Its answer is not seen where nothing reads what was printed before.
+    let latest = args.timeout.map_or(Duration::MAX, |timeout| timeout.saturating_add(LATEST_ANSWER));
+    let Ok(passed_on) = tokio::time::timeout(latest, ctrl_c.pass_on(signals, run)).await else {
+        return Ok(exceeded(context, args, None));
+    };
+    let ended = match passed_on {
         Ok(answered) => {
             let hint = match context.printer.is_json() {
                 true => None,

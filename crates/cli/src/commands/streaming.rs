@@ -118,7 +118,7 @@ pub(super) async fn run(
     }
     drop(hidden);
     ended();
-    let is_unread = writer.pieces.is_closed();
+    let (is_unread, room) = (writer.pieces.is_closed(), writer.room.clone());
     drop(writer);
     if is_unread {
         printer.record_write(written.await.unwrap_or(Ok(())));
@@ -126,11 +126,11 @@ pub(super) async fn run(
     }
     let result = execution.result().await;
     // What was stopped does not wait for a reader that does not read.
-    let is_stopped =
-        ctrl_c.get() > 0 || result.as_ref().is_err_and(|error| error.code() == Some(ErrorCode::DeadlineExceeded));
-    let patience = if is_stopped { READER_PATIENCE } else { Duration::MAX };
-    if let Ok(written) = tokio::time::timeout(patience, written).await {
-        printer.record_write(written.unwrap_or(Ok(())));
+    let patience =
+        if result.as_ref().is_err_and(|error| is_stop(error, ctrl_c.get())) { READER_PATIENCE } else { Duration::MAX };
+    match tokio::time::timeout(patience, written).await {
+        Ok(written) => printer.record_write(written.unwrap_or(Ok(()))),
+        Err(_) => printer.record_omitted((WRITE_LIMIT - room.available_permits()) as u64),
     }
     if printer.is_closed() {
         return Ok(None);
@@ -138,16 +138,25 @@ pub(super) async fn run(
     result.map(Some)
 }
 
+/// Whether the code was stopped, after so many presses of Ctrl-C.
+fn is_stop(error: &Error, presses: u32) -> bool {
+    match error {
+        Error::Python(raised) => presses > 0 && raised.exception.kind == "KeyboardInterrupt",
+        error => matches!(error.code(), Some(ErrorCode::DeadlineExceeded | ErrorCode::Cancelled)),
+    }
+}
+
 /// Prints what a session shows until it ends.
 pub(super) async fn follow(printer: &Printer, session: Option<SessionEvents>) {
     let Some(mut session) = session else { return };
+    let (writer, written) = Writer::start();
     while let Some(Ok(shown)) = session.next().await {
-        match output_of(printer, shown) {
-            Some((Stream::Output, bytes)) => printer.raw(&bytes),
-            Some((Stream::Errors, bytes)) => printer.raw_note(&bytes),
-            None => {}
+        if let Some((stream, bytes)) = output_of(printer, shown) {
+            writer.write(stream, bytes).await;
         }
     }
+    drop(writer);
+    printer.record_write(written.await.unwrap_or(Ok(())));
 }
 
 /// What is printed for an event of the session, and where.

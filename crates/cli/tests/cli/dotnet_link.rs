@@ -53,7 +53,8 @@ fn links_of_servers_that_were_killed_are_removed_by_the_next() {
         serde_json::from_str::<serde_json::Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
     };
     let link_to = |name: &str, target: &str| std::os::unix::fs::symlink(target, temporary.join(name)).unwrap();
-    link_to("CoreFxPipe_gone", "/nowhere/run/gone.sock");
+    link_to("CoreFxPipe_gone", temporary.join("gone.sock").to_str().unwrap());
+    link_to("CoreFxPipe_unseen", "/nowhere/run/unseen.sock");
     link_to("CoreFxPipe_other", "/nowhere/another.sock");
     link_to("other", "/nowhere/run/other.sock");
     fs::write(temporary.join("CoreFxPipe_file"), "").unwrap();
@@ -65,7 +66,7 @@ fn links_of_servers_that_were_killed_are_removed_by_the_next() {
     let mut left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.retain(|name| !name.to_string_lossy().starts_with("CoreFxPipe_beep-python-"));
     left.sort();
-    assert_eq!(left, ["CoreFxPipe_file", "CoreFxPipe_other", "other"]);
-    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 5, "and those of two servers");
+    assert_eq!(left, ["CoreFxPipe_file", "CoreFxPipe_other", "CoreFxPipe_unseen", "other"]);
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 6, "and those of two servers");
     home.success(&["stop", living["id"].as_str().unwrap()]);
 }

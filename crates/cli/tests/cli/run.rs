@@ -167,9 +167,9 @@ fn program_that_exceeds_its_time_is_ended_with_what_it_started() {
     let home = TestHome::with_runtime();
     let code = "import signal, subprocess, time\nsignal.signal(15, lambda *_: print('asked', flush=True))\n\
         subprocess.Popen(['sleep', '1000'], start_new_session=True)\nwhile True: time.sleep(1000)";
-    let output = home.run(&["run", "--timeout", "3s", "-c", code]);
+    let output = home.run(&["run", "--timeout", "10s", "-c", code]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(124), "asked\n"), "{output:?}");
-    assert_eq!(output.stderr, "error: the program exceeded its time limit of 3s\n");
+    assert_eq!(output.stderr, "error: the program exceeded its time limit of 10s\n");
     home.wait_until_no_process_is_left();
     // Nothing is left of it where the command is killed.
     let (mut child, _) =
@@ -224,7 +224,7 @@ fn ctrl_c_reaches_a_program_with_a_time_limit_once() {
 fn program_that_is_stopped_can_clean_up_when_its_time_is_over() {
     let home = TestHome::with_runtime();
     let code = "import os, signal, sys\nsignal.signal(15, lambda *_: (print('cleaned', flush=True), sys.exit()))\nos.kill(os.getpid(), 19)";
-    let output = home.run(&["run", "--timeout", "3s", "-c", code]);
+    let output = home.run(&["run", "--timeout", "10s", "-c", code]);
     assert_eq!((output.code, output.stdout.as_str()), (Some(124), "cleaned\n"), "{output:?}");
 }
 

@@ -27,10 +27,10 @@ fn it_is_told_that_the_server_is_ready_lives_and_stops() {
     ] {
         socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut command = home.command(&["start", "http", "--port", "0", "--foreground", "--drain", "7s"]);
-        command.env("NOTIFY_SOCKET", &variable).env("WATCHDOG_USEC", "200000").stdout(Stdio::null());
+        command.env("NOTIFY_SOCKET", &variable).env("WATCHDOG_USEC", "4000000").stdout(Stdio::null());
         let mut server = command.stderr(Stdio::null()).spawn().unwrap();
         assert_eq!(told(&socket), "READY=1");
-        for _ in 0..3 {
+        for _ in 0..2 {
             assert_eq!(told(&socket), "WATCHDOG=1");
         }
         let code = "import os; sorted(os.environ.keys() & {'NOTIFY_SOCKET', 'WATCHDOG_USEC'})";

@@ -85,7 +85,8 @@ def open_stream(stream, fd):
     """Opens a text stream for this descriptor, again where it was closed or detached."""
     raw = OrderedStream(fd, NAMES[fd])
     buffer = io.BufferedWriter(raw, BUFFER)
-    raw.write = undivided(raw.write, OrderedStream.gate)  # for buffers of the code's own, too
+    # For buffers of the code's own, which would write the bytes again after an exception.
+    raw.write = undivided(raw.write, OrderedStream.gate, handles_at_end=False)
     buffer.write, buffer.flush = _methods(buffer, _bursts.Burst(stream, NAMES[fd][1:-1], OrderedStream.gate))
     # Text goes to the buffer at once: what the stream keeps to itself would be lost if a signal struck while it is flushed.
     stream.__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True)

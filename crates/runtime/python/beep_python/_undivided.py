@@ -8,8 +8,8 @@ from ._builtins import own as __builtins__
 DEPTH = 20  # of frames
 
 
-def undivided(method, gate):
-    """The method of a stream, in which signals are handled only where it waits, and else at its end."""
+def undivided(method, gate, handles_at_end=True):
+    """The method of a stream, in which signals are handled only where it waits, and else at its end, if an exception is in order there."""
 
     def undivided(*arguments):
         if get_ident() != gate.main:  # the thread that handles signals
@@ -23,7 +23,7 @@ def undivided(method, gate):
         finally:
             gate.waiting, gate.writing = waiting, writing  # an interrupt may have ended `wait_within_write` anywhere
             gate.deferrals = deferrals  # last: from here on signals are handled
-            if gate.deferred and not deferrals:
+            if handles_at_end and gate.deferred and not deferrals:
                 gate.catch_up()
 
     gate.undivided = undivided.__code__

@@ -7,12 +7,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::net::{SendFlags, send};
+
 /// Where the manager listens: a path, or an abstract name behind `@`.
 pub(super) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// After how many microseconds without a sign of life the manager ends the service.
 pub(super) const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
 /// The process that it means.
 pub(super) const WATCHDOG_PID: &str = "WATCHDOG_PID";
+
+/// How long to wait until the manager has read what was told before.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The service manager, if there is one.
 #[derive(Debug, Default)]
@@ -37,13 +42,14 @@ impl ServiceManager {
 
     /// Says that the server takes requests.
     pub fn ready(&self) {
-        self.tell("READY=1");
+        self.tell("READY=1", SendFlags::empty());
     }
 
     /// Says that the server stops, which may take so long.
     pub fn stopping(&self, drain: Duration) {
         const REST: Duration = Duration::from_secs(10); // for what comes behind the calls
-        self.tell(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", (drain + REST).as_micros()));
+        let state = format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", (drain + REST).as_micros());
+        self.tell(&state, SendFlags::empty());
     }
 
     /// Gives signs of life, twice as often as is asked for; never returns. `is_alive` returns where what serves is not stuck.
@@ -53,14 +59,14 @@ impl ServiceManager {
         loop {
             ticks.tick().await;
             is_alive();
-            self.tell("WATCHDOG=1");
+            self.tell("WATCHDOG=1", SendFlags::DONTWAIT); // another follows
         }
     }
 
-    /// A manager that is gone, or does not read, is no reason to wait.
-    fn tell(&self, state: &str) {
+    /// Waits a moment for a manager that has much to read; one that is gone does not matter.
+    fn tell(&self, state: &str, flags: SendFlags) {
         if let Some(socket) = &self.socket {
-            let _ = socket.send(state.as_bytes());
+            let _ = send(socket, state.as_bytes(), flags | SendFlags::NOSIGNAL);
         }
     }
 }
@@ -72,6 +78,6 @@ fn connect(name: &OsString) -> Option<UnixDatagram> {
     };
     let socket = UnixDatagram::unbound().ok()?;
     socket.connect_addr(&address.ok()?).ok()?;
-    socket.set_nonblocking(true).ok()?;
+    socket.set_write_timeout(Some(PATIENCE)).ok()?;
     Some(socket)
 }

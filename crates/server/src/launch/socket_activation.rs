@@ -97,8 +97,9 @@ impl ActivatedSockets {
             return Err(ActivationError::Taken);
         }
         // A server in the background is no service of the manager that its starter has.
-        let manager = if plan.ready.is_none() { ServiceManager::from_env() } else { ServiceManager::default() };
-        forget_variables();
+        let has_manager = plan.ready.is_none();
+        let manager = if has_manager { ServiceManager::from_env() } else { ServiceManager::default() };
+        forget_variables(has_manager);
         // SAFETY: the variables say that these descriptors were passed to this process for us to own; each was checked
         // to be open, and `TAKEN` sees to it that they are owned once.
         let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
@@ -176,11 +177,11 @@ impl Variables {
 
 /// Changing variables is sound only while no other thread can read them. Where there is one, they stay, which a child
 /// that does not know them ignores.
-fn forget_variables() {
+fn forget_variables(has_manager: bool) {
     let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1);
     if alone {
-        let others = [NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID];
-        for variable in [LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, READY_FD].into_iter().chain(others) {
+        let of_manager: &[&str] = if has_manager { &[NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID] } else { &[] };
+        for variable in [LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID, READY_FD].iter().chain(of_manager) {
             // SAFETY: this is the only thread of the process.
             unsafe { std::env::remove_var(variable) };
         }

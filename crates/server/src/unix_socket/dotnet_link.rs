@@ -6,12 +6,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use beep_python_runtime::platform::{error_chain, failed_to};
 
 use crate::unix_socket::error::{MAX_PATH, PipeError};
 use crate::unix_socket::path::{PREFIX, PathKind, inspect_path, link_of};
 use crate::unix_socket::socket::SocketFile;
+
+/// A link to a socket whose folder cannot be seen is that of a dead server after so long.
+const OLD: Duration = Duration::from_secs(24 * 3600);
 
 /// A pipe that is ready to be served: its socket, and the link to it, if there can be one. Dropping it removes both files.
 #[derive(Debug)]
@@ -119,7 +123,15 @@ fn remove_links_of_the_dead() {
         let Some(target) = fs::read_link(&link).ok().filter(|target| link_of(target).as_ref() == Some(&link)) else {
             continue;
         };
-        if let Ok(PathKind::Nothing | PathKind::DeadSocket) = inspect_path(&target) {
+        // Of a home that cannot be seen here, the server may live: in another container, with the same folder for temporary files.
+        let is_seen = || target.parent().is_some_and(Path::is_dir);
+        let is_old = || entry.metadata().and_then(|metadata| metadata.modified()?.elapsed().map_err(io::Error::other));
+        let is_dead = match inspect_path(&target) {
+            Ok(PathKind::DeadSocket) => true,
+            Ok(PathKind::Nothing) => is_seen() || is_old().is_ok_and(|age| age > OLD),
+            _ => false,
+        };
+        if is_dead {
             let _ = remove_stale(&link, &target); // another server may be faster
         }
     }
@@ -135,10 +147,9 @@ fn remove_stale(link: &Path, target: &Path) -> Result<(), PipeError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         moved => moved.map_err(failed_to("move", link))?,
     }
-    if let Ok(other) = fs::read_link(&aside).map(|found| (found != target).then_some(found))
-        && let Some(other) = other
-    {
-        let _ = symlink(other, link);
+    let found = fs::read_link(&aside).map_err(failed_to("read", &aside))?;
+    if found != target || matches!(inspect_path(target), Ok(PathKind::LivingSocket)) {
+        let _ = symlink(found, link);
     }
     Ok(fs::remove_file(&aside).map_err(failed_to("remove", &aside))?)
 }
