@@ -48,7 +48,7 @@ const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Prints a string as it is, None not at all, and any other value as its repr. The code's output appears as
-it is printed. A server of its own runs in this folder, another server in its own. input() and sys.stdin read standard input, unless the code itself came from there; in a
+it is printed. input() and sys.stdin read standard input, unless the code itself came from there; in a
 server of its own so do open(0) and the processes that the code starts. With --json, everything is
 printed as JSON at the end, and another server's code gets no line.
 
@@ -56,7 +56,9 @@ With --venv or --python the code runs in a server of its own. Otherwise it runs 
 --server, or in the only running one; if there is none, or more than one, in a server of its own.
 Without --session the code runs in a new session, which ends with the command: threads are joined, and
 `atexit` functions run; in another server, for as long as its --drain. `--session default` is the session
-that clients share.
+that clients share. A server of its own runs in this folder, another one where it was started.
+
+The time limit covers the end of the session too.
 
 Ctrl-C is the code's, as under python: it may catch KeyboardInterrupt and go on. The third one kills the
 code's worker.")]
@@ -162,25 +164,22 @@ async fn evaluate_in_new_session(
     let end = async { tokio::join!(client.delete_session(&session), streaming::follow(&context.printer, events)) };
     // A reader of the output may be slow: that is not the code's time.
     let took = ended.get().unwrap_or_else(Instant::now).duration_since(begun);
-    match &status {
-        Ok(ExitStatus::Signal(signal)) if *signal != SIGINT => {
-            let _ = tokio::time::timeout(LEAST_END_TIMEOUT, end).await;
-            status
-        }
-        Ok(ExitStatus::Code(TIMED_OUT)) if args.timeout.is_some_and(|timeout| took >= timeout) => {
-            let _ = tokio::time::timeout(LEAST_END_TIMEOUT, end).await;
-            status
-        }
-        // The session's or the server's `--drain` bounds it, and the time limit.
-        _ => {
-            let left = args.timeout.map(|timeout| timeout.saturating_sub(took).max(LEAST_END_TIMEOUT));
-            let ended = end_with_ctrl_c(client, &session, end);
-            match (tokio::time::timeout(left.unwrap_or(Duration::MAX), ended).await, status) {
-                (Ok(ended), status) => ended?.map_or(status, |signal| Ok(ExitStatus::Signal(signal))),
-                (Err(_), status @ (Err(_) | Ok(ExitStatus::Signal(_)))) => status,
-                (Err(_), Ok(_)) => Ok(exceeded(context, args, Some(AT_END))),
-            }
-        }
+    let is_over = match &status {
+        Ok(ExitStatus::Signal(signal)) => *signal != SIGINT,
+        Ok(ExitStatus::Code(TIMED_OUT)) => args.timeout.is_some_and(|timeout| took >= timeout),
+        _ => false,
+    };
+    if is_over {
+        let _ = tokio::time::timeout(LEAST_END_TIMEOUT, end).await;
+        return status;
+    }
+    // The session's or the server's `--drain` bounds it, and the time limit.
+    let left = args.timeout.map(|timeout| timeout.saturating_sub(took).max(LEAST_END_TIMEOUT));
+    let ended = end_with_ctrl_c(client, &session, end);
+    match (tokio::time::timeout(left.unwrap_or(Duration::MAX), ended).await, status) {
+        (Ok(ended), status) => ended?.map_or(status, |signal| Ok(ExitStatus::Signal(signal))),
+        (Err(_), status @ (Err(_) | Ok(ExitStatus::Signal(_)))) => status,
+        (Err(_), Ok(_)) => Ok(exceeded(context, args, Some(AT_END))),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::server::settings::duration;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Show it again and again, with the sessions, every 2s or so often
+    /// Show it again and again, with the sessions, until Ctrl-C; every 2s, or at this interval
     #[arg(long, value_name = "TIME", value_parser = duration, num_args = 0..=1, default_missing_value = "2s")]
     pub(super) watch: Option<Duration>,
 }

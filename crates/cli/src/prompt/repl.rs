@@ -18,7 +18,7 @@ use crate::color::{ERROR, FAINT, paint};
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hints::hint_for;
-use crate::terminal::echo_guard::EchoGuard;
+use crate::terminal::changed_modes::ChangedModes;
 use crate::terminal::line_editor::{EditorHooks, LineEditor};
 use crate::terminal::read_line::ReadLine;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(
     let mut prompts = usual_prompts();
     let run = |prompts: &mut Prompts, method: &str, text: &str| {
         let ran = {
-            let _guard = EchoGuard::begin();
+            let _guard = ChangedModes::without_echo_of_ctrl_c();
             remote.run(method, text, &Screen(printer, &output.above))
         };
         match ran {

@@ -16,8 +16,8 @@ use reedline::{
 };
 
 use super::above_line::{AboveLine, LOOK_INTERVAL};
+use super::changed_modes::ChangedModes;
 use super::detect::{count_as_dumb, counts_as_dumb, is_dumb};
-use super::enter_key::EnterKey;
 use super::read_line::{ReadLine, stdin_line};
 use super::suspend::suspend;
 use super::terminal_input::TerminalInput;
@@ -101,7 +101,7 @@ impl LineEditor {
         let (mut has_failed, mut waits_whole) = (false, false);
         while let Some(editor) = self.editor.take() {
             let edit = || {
-                let _enter = EnterKey::begin(); // what comes from now on is for the editor
+                let _enter = ChangedModes::with_enter_as_key(); // what comes from now on is for the editor
                 typed_ahead::take_from_terminal();
                 let (typed, is_whole) = match waits_whole {
                     true => (String::new(), true), // as the editor has it already

@@ -1,11 +1,10 @@
 //! What a person at a terminal sees and types: line editing, selection by keys, and commands that run in the foreground.
 
 pub(crate) mod above_line;
+pub(crate) mod changed_modes;
 pub(crate) mod completer;
 pub(crate) mod confirm;
 pub(crate) mod detect;
-pub(crate) mod echo_guard;
-mod enter_key;
 pub(crate) mod line_editor;
 pub(crate) mod read_line;
 mod rows;

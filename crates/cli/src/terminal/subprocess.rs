@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::ColorChoice;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::echo_guard::EchoGuard;
+use super::changed_modes::ChangedModes;
 use crate::context::Context;
 use crate::error::CliError;
 
@@ -58,7 +58,7 @@ impl CommandRunner {
 
     fn spawn_and_wait(&self, words: &[String]) -> io::Result<RunOutcome> {
         let status = {
-            let _guard = EchoGuard::begin();
+            let _guard = ChangedModes::without_echo_of_ctrl_c();
             Command::new(&self.program).args(&self.options).args(words).status()?
         };
         Ok(match status.signal() {

@@ -27,7 +27,7 @@ def is_left_out(file, before):
 
 def of_user(traceback):
     """The entries of a traceback that are shown, outermost first."""
-    out, all, hosted = [], [], False
+    out, entries, hosted = [], [], False
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         hosted = hosted or file.startswith(OWN)
@@ -35,9 +35,9 @@ def of_user(traceback):
             out.clear()  # what asked for it to be run is not the user's
         elif not is_left_out(file, out):
             out.append(traceback)
-        all.append(traceback)
+        entries.append(traceback)
         traceback = traceback.tb_next
-    return out if out or hosted else all  # of a task that asyncio alone has run
+    return out if out or hosted else entries  # of a task that asyncio alone has run
 
 
 class Frames:
