@@ -72,6 +72,13 @@ pub(crate) async fn interrupt_then_kill(inner: &SessionInner, call_id: CallId, w
     inner.update(|state, _, effects| state.kill_for_call(call_id, at, effects));
 }
 
+/// Kills the worker of a call that was interrupted, and that must not take the rest of its grace.
+pub(crate) async fn look_then_kill(inner: &SessionInner, call_id: CallId) {
+    tracing::info!(session = inner.id, call = call_id.0, "a call that exceeds a limit goes on: its worker is killed");
+    let at = look(inner, tokio::time::Instant::now() + LAST_LOOK_TIME).await;
+    inner.update(|state, _, effects| state.kill_for_call(call_id, at, effects));
+}
+
 /// Keeps the call from starting; one that runs goes on until it is interrupted.
 pub(crate) fn keep_from_starting(inner: &SessionInner, call_id: CallId, why: ErrorCode) {
     stop(inner, call_id, why, None, true);
@@ -81,14 +88,19 @@ pub(crate) fn keep_from_starting(inner: &SessionInner, call_id: CallId, why: Err
 async fn last_look(inner: &SessionInner, time: Duration) -> Vec<Frame> {
     let end = tokio::time::Instant::now() + time;
     sleep_until(end - LAST_LOOK_TIME.min(time / 2)).await;
+    let at = look(inner, end).await;
+    sleep_until(end).await;
+    at
+}
+
+/// Where the worker is, if it says so by then.
+async fn look(inner: &SessionInner, end: tokio::time::Instant) -> Vec<Frame> {
     let look = async {
         let _turn = inner.inspecting.lock().await;
         let link = inner.read(|_, link| link.cloned())?;
         Some(main_stack(&link.worker, &link.page).await)
     };
-    let at = timeout_at(end, look).await;
-    sleep_until(end).await;
-    at.ok().flatten().unwrap_or_default()
+    timeout_at(end, look).await.ok().flatten().unwrap_or_default()
 }
 
 /// Keeps the call from starting. One that runs is interrupted, if it is to have some time for last words.

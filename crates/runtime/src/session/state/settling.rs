@@ -28,6 +28,14 @@ impl SessionState {
         !self.settling.0.is_empty()
     }
 
+    /// Kills the worker of a session that was beyond a limit while no call ran. Where a call has just been stopped for that, the
+    /// sample may be of the time before its end: it waits for another.
+    pub(crate) fn kill_over_limit(&mut self, limit: ErrorCode, effects: &mut Effects) {
+        if !self.is_settling() {
+            self.kill(KillReason::LimitExceeded(limit), effects);
+        }
+    }
+
     /// The memory was measured: answers the calls.
     pub(crate) fn settle(&mut self, too_large: Option<TooLarge>, effects: &mut Effects) {
         for (call, mut result) in std::mem::take(&mut self.settling.0) {

@@ -40,15 +40,13 @@ impl LeftProcesses {
             self.left = None;
             return true;
         }
-        let left_before = before.filter(|before| before.too_many && before.call != count.call);
-        let left = match count.call {
-            None => Some(count.processes),
-            Some(_) => left_before.map(|before| before.processes),
-        };
-        match (&mut self.left, left) {
-            (None, Some(processes)) => self.left = Some(Left { processes, until: now + self.time }),
-            // What is being stopped may go on to fork, before it learns of that.
-            (Some(left), Some(processes)) if count.call.is_none() => left.processes = left.processes.max(processes),
+        let are_of_another = before.is_some_and(|before| before.too_many && before.call != count.call);
+        // What is being stopped may go on to fork, before it learns of that: the first look at the next call counts these.
+        match &mut self.left {
+            None if count.call.is_none() || are_of_another => {
+                self.left = Some(Left { processes: count.processes, until: now + self.time });
+            }
+            Some(left) if count.call.is_none() => left.processes = left.processes.max(count.processes),
             _ => {}
         }
         self.left.as_ref().is_some_and(|left| now < left.until && count.processes <= left.processes)
@@ -77,9 +75,9 @@ mod tests {
     fn next_call_does_not_pay_for_them() {
         let (mut left, now) = (LeftProcesses::new(TIME), Instant::now());
         assert!(!left.tolerate(count(Some(1), 7), now));
-        assert!(left.tolerate(count(Some(2), 7), now));
-        assert!(left.tolerate(count(Some(3), 6), now + TIME / 2));
-        assert!(!left.tolerate(count(Some(3), 8), now + TIME / 2), "it made one more");
+        assert!(left.tolerate(count(Some(2), 8), now), "the stopped one made another meanwhile");
+        assert!(left.tolerate(count(Some(3), 7), now + TIME / 2));
+        assert!(!left.tolerate(count(Some(3), 9), now + TIME / 2), "it made one more");
         assert!(!left.tolerate(count(Some(3), 6), now + TIME), "they do not end");
     }
 

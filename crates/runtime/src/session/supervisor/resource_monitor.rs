@@ -8,8 +8,7 @@ use beep_python_protocol::ErrorCode;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::session::call::CallId;
-use crate::session::error::KillReason;
-use crate::session::interrupt::interrupt_then_kill;
+use crate::session::interrupt::{interrupt_then_kill, look_then_kill};
 use crate::session::limits::SessionLimits;
 use crate::session::shared::{SessionInner, running};
 use crate::session::state::events::RunningCall;
@@ -21,7 +20,8 @@ use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
 /// The shortest time between two samples, however fast calls come.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// The longest grace of a call that exceeds a limit of memory or processes: it goes on taking more meanwhile.
+/// The processor time that a call may still take which exceeds a limit of memory or processes: with it, it takes more of them. A
+/// call that waits, or that a busy machine does not let run, has its whole grace.
 const GROWING_GRACE: Duration = Duration::from_millis(500);
 /// The least time that a session has to free what a stopped call left, its processes too, which may have to clean up.
 const LEAST_TIME_TO_FREE: Duration = Duration::from_secs(1);
@@ -53,8 +53,37 @@ struct Observed {
     call: Option<CallId>,
     /// The usage at the first sample of the call: what the call before it used does not count.
     before: ResourceUsage,
-    /// Whether the call was told to stop.
-    notified: bool,
+    stopping: Stopping,
+}
+
+/// How far the call is stopped that exceeds a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stopping {
+    #[default]
+    No,
+    /// It was interrupted, and is killed when its grace is over.
+    Interrupted,
+    /// It was interrupted, and is killed before that when the session has taken so much processor time.
+    Growing {
+        until: Duration,
+    },
+    Killed,
+}
+
+impl Stopping {
+    /// After the interrupt of a call that exceeds this limit.
+    fn interrupted(code: ErrorCode, now: &ResourceUsage) -> Stopping {
+        match code {
+            ErrorCode::MemoryExceeded | ErrorCode::TooManyProcesses => {
+                Stopping::Growing { until: now.cpu + GROWING_GRACE }
+            }
+            _ => Stopping::Interrupted,
+        }
+    }
+
+    fn is_overdue(self, now: &ResourceUsage) -> bool {
+        matches!(self, Stopping::Growing { until } if now.cpu > until)
+    }
 }
 
 /// Watches the worker as long as it lives.
@@ -97,22 +126,27 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
             continue;
         }
         if call_id != observed.call {
-            observed = Observed { call: call_id, before: usage, notified: false };
+            observed = Observed { call: call_id, before: usage, stopping: Stopping::No };
         }
         let too_many = exceeded == Some(ErrorCode::TooManyProcesses);
         let count = Count { processes: usage.processes, too_many, call: call_id };
         let is_tolerated = left_processes.tolerate(count, Instant::now().into_std());
         let exceeded = exceeded.filter(|_| !(too_many && is_tolerated));
         match (call, exceeded) {
-            (None, Some(code)) => {
-                inner.update(|state, _, effects| state.kill(KillReason::LimitExceeded(code), effects));
-            }
+            (None, Some(code)) => inner.update(|state, _, effects| state.kill_over_limit(code, effects)),
             (None, None) => {}
             (Some(call), _) => {
                 let exceeded = exceeded.or_else(|| call.limits.exceeded_by(&usage, &observed.before));
-                let Some(code) = exceeded else { continue };
-                if !std::mem::replace(&mut observed.notified, true) {
-                    stop_call(inner, call, code);
+                match exceeded {
+                    Some(code) if observed.stopping == Stopping::No => {
+                        observed.stopping = Stopping::interrupted(code, &usage);
+                        stop_call(inner, call, code);
+                    }
+                    Some(_) if observed.stopping.is_overdue(&usage) => {
+                        observed.stopping = Stopping::Killed;
+                        kill_call(inner, call);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -201,12 +235,13 @@ fn running_call(inner: &SessionInner) -> Option<RunningCall> {
 }
 
 fn stop_call(inner: &Arc<SessionInner>, call: RunningCall, code: ErrorCode) {
-    let grace = match code {
-        ErrorCode::MemoryExceeded | ErrorCode::TooManyProcesses => call.grace.min(GROWING_GRACE),
-        _ => call.grace,
-    };
     let inner = inner.clone();
-    tokio::spawn(async move { interrupt_then_kill(&inner, call.call_id, code, grace).await });
+    tokio::spawn(async move { interrupt_then_kill(&inner, call.call_id, code, call.grace).await });
+}
+
+fn kill_call(inner: &Arc<SessionInner>, call: RunningCall) {
+    let inner = inner.clone();
+    tokio::spawn(async move { look_then_kill(&inner, call.call_id).await });
 }
 
 #[cfg(test)]
@@ -219,5 +254,16 @@ mod tests {
         let limits = SessionLimits { memory_bytes: Some(100), ..SessionLimits::default() };
         assert_eq!(limits.exceeded_by(&counted(usage, 40, true)), Some(ErrorCode::MemoryExceeded));
         assert_eq!(limits.exceeded_by(&counted(usage, 40, false)), None);
+    }
+    #[test]
+    fn call_that_takes_more_has_less_time_to_stop() {
+        let used = |millis| ResourceUsage { cpu: Duration::from_millis(millis), ..ResourceUsage::default() };
+        for code in [ErrorCode::MemoryExceeded, ErrorCode::TooManyProcesses] {
+            let stopping = Stopping::interrupted(code, &used(1000));
+            assert!(!stopping.is_overdue(&used(1500)), "it waits, or nothing lets it run");
+            assert!(stopping.is_overdue(&used(1510)));
+        }
+        let stopping = Stopping::interrupted(ErrorCode::CpuTimeExceeded, &used(1000));
+        assert!(!stopping.is_overdue(&used(9000)), "it has its whole grace");
     }
 }

@@ -160,6 +160,23 @@ fn call_that_was_not_stopped_in_time_loses_the_state_and_others_are_told_why() {
 }
 
 #[test]
+fn late_sample_does_not_kill_the_session_of_a_call_that_stopped() {
+    let mut session = Fixture::with_limits(SessionLimits { memory_bytes: Some(1), ..SessionLimits::default() });
+    session.link_up();
+    let (call_id, mut stopped) = session.call(eval("1"));
+    let received = session.start_next().expect("runs");
+    session.stop_for(call_id.expect("taken"), ErrorCode::MemoryExceeded);
+    session.answer(&received, WorkerAnswer::Cancelled { told: Bytes::from_static(b"{}") });
+    session.apply(|state, effects| state.kill_over_limit(ErrorCode::MemoryExceeded, effects));
+    assert!(!session.killed, "it is of the time before the call ended");
+    session.apply(|state, effects| state.settle(None, effects));
+    let stopped = problem(&mut stopped);
+    assert_eq!((stopped.code, stopped.outcome), (ErrorCode::MemoryExceeded, Some(Outcome::StateKept)));
+    session.apply(|state, effects| state.kill_over_limit(ErrorCode::MemoryExceeded, effects));
+    assert!(session.killed);
+}
+
+#[test]
 fn worker_is_stuck_only_while_none_of_its_calls_has_started() {
     let mut session = Fixture::running();
     let (_first, _first_receiver) = session.call(eval("1"));
