@@ -23,7 +23,7 @@ ROOMS = ["platform", "interpreter", "environment", "worker", "session"]
 # The floors of the session core, from the ground up. A file imports from its own floor and from the floors below it.
 # A name stands for the file `NAME.rs` or for the folder `NAME/`.
 SESSION_FLOORS = [
-    ["call", "limits", "effective_limits", "error", "output", "crash_report", "event", "held_time", "zygote_pool", "spin", "environment_service"],
+    ["call", "limits", "effective_limits", "error", "output", "crash_report", "event", "held_time", "metrics", "zygote_pool", "spin", "environment_service"],
     ["event_channel"],
     ["state"],
     ["shared"],

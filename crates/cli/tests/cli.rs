@@ -34,6 +34,7 @@ mod cli {
     mod logging;
     mod mending;
     mod messages;
+    mod metrics;
     mod packages;
     mod predecessor;
     mod preload;

@@ -48,6 +48,19 @@ pub enum DeathCause {
     Host,
 }
 
+impl DeathCause {
+    /// Its name on the wires.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeathCause::Exit => "exit",
+            DeathCause::Crash => "crash",
+            DeathCause::OutOfMemory => "out_of_memory",
+            DeathCause::Killed => "killed",
+            DeathCause::Host => "host",
+        }
+    }
+}
+
 impl std::fmt::Display for WorkerDeath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "worker process {} ", self.pid)?;

@@ -9,12 +9,14 @@ mod events;
 pub mod http;
 pub mod launch;
 mod line_budget;
+mod metrics;
 mod rejection_log;
 pub mod rpc;
 pub mod serve;
 mod server_context;
 mod spans;
 pub mod tls;
+mod transport;
 pub mod unix_socket;
 mod web;
 

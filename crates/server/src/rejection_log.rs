@@ -6,8 +6,9 @@ use std::io;
 use beep_python_protocol::{ErrorCode, Problem};
 
 use crate::line_budget::within_budget;
+use crate::metrics::server_metrics::refused;
 
-/// Logs an error response if the request or the host was at fault. Python exceptions and missing objects concern the
+/// Logs and counts an error response if the request or the host was at fault. Python exceptions and missing objects concern the
 /// client alone.
 pub(crate) fn log_rejection(problem: &Problem) {
     let at_fault = matches!(
@@ -25,6 +26,9 @@ pub(crate) fn log_rejection(problem: &Problem) {
             | ErrorCode::Forbidden
             | ErrorCode::Internal
     );
+    if at_fault {
+        refused(problem.code);
+    }
     let code = problem.code.as_str();
     match problem.code {
         // Their details quote what the client sent: code, values, addresses with passwords.

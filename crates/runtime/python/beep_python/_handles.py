@@ -71,6 +71,7 @@ class Handles:
         self.held = {}
         self.born = {}
         self.modules = {}
+        self.count = [0]  # how many are held, where the host sees it
         self.last = 0
         self.leases = Leases()
         self.passing = set()  # handles that end with what made them: an argument of a callback, an item of a stream
@@ -102,6 +103,7 @@ class Handles:
         if leased and self.request_limits is not None and self.request_limits.lease is not None:
             self.leases.begin(handle_id, self.request_limits.lease)
         self.born[handle_id] = monotonic()
+        self.count[0] = len(self.held) + 1
         self.held[handle_id] = obj  # the last step, should an exception from outside come in between
         return handle_id
 
@@ -137,6 +139,7 @@ class Handles:
     def clear(self):
         """Releases everything at the end of the session, modules too."""
         held, self.held = self.held, {}
+        self.count[0] = 0
         while held:
             held.popitem()
 
@@ -161,6 +164,7 @@ class Handles:
     def forget(self, handle_id):
         """Removes a handle, if it is still there."""
         self.held.pop(handle_id, None)
+        self.count[0] = len(self.held)
         self.born.pop(handle_id, None)
         self.leases.forget(handle_id)
         self.passing.discard(handle_id)

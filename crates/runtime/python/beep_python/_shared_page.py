@@ -6,6 +6,7 @@ from ._builtins import own as __builtins__
 
 SLOTS = 32  # requests in flight; a request's slot is the low five bits of its id, a nested call's is SLOTS more
 RUNNING = 0  # u64: id of the running request, or of the last that ran
+HANDLES = 8  # u64: how many objects the session holds for clients
 CANCEL = 64  # u8 per slot, written by the host
 STARTED = 128  # u8 per slot, written by the worker
 IDLE = 192  # u8, non-zero while the worker only waits for requests; written by the worker
@@ -23,9 +24,9 @@ PAGE = 4096
 
 
 def open_page(fd):
-    """Maps the page: its bytes, and its first eight bytes as one number. Writes to the descriptor land behind it."""
+    """Maps the page: its bytes, and its two numbers, the running request and the count of handles. Writes to the descriptor land behind it."""
     page = memoryview(mmap.mmap(fd, PAGE))
-    return page, page[RUNNING : RUNNING + 8].cast("Q")
+    return page, *(page[at : at + 8].cast("Q") for at in (RUNNING, HANDLES))
 
 
 def set_bits(bits):

@@ -86,7 +86,7 @@ class Worker:
         self.reads, self.reads_more = (reading(self.source, size, self.inbox) for size in (READ, _wire.MAX_BODY))
         self.output_drain.fds = (fd["stdout"], fd["stderr"])
         self.private = [value for name, value in fd.items() if name != "lifeline"]
-        self.gate.page, self.gate.running = _shared_page.open_page(fd["page"])
+        self.gate.page, self.gate.running, self.session.handles.count = _shared_page.open_page(fd["page"])
         self.affinity.page = self.gate.page
         self.gate.leave_idle = self.affinity.leave_idle
         faulthandler.register(STACK_DUMP, file=fd["page"], all_threads=True, chain=False)
@@ -126,7 +126,7 @@ class Worker:
             _process.kill_on_host_exit(self.lifeline)
         _host_rpc.disconnect()
         self.link.sink = -1  # nor does a call that this child was forked in
-        self.gate.leave_idle = None  # the page is the parent's
+        self.gate.leave_idle, self.session.handles.count = None, [0]  # the page is the parent's
         self.session_loop.stop_idle_run()  # a child forked by a background task ends after that step
         self.gate.uninstall()
 

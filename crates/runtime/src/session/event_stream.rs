@@ -44,6 +44,7 @@ impl Session {
             count: 0,
             ended: false,
             cancelled: None,
+            on_end: None,
             unfinished: UnfinishedLines::default(),
         };
         stream.start_batch(request);
@@ -75,6 +76,7 @@ pub struct EventStream {
     count: u64,
     ended: bool,
     cancelled: Option<Cancelled>,
+    on_end: Option<OnEnd>,
     unfinished: UnfinishedLines,
 }
 
@@ -87,6 +89,15 @@ impl fmt::Debug for Cancelled {
     }
 }
 
+/// What is told the response.
+struct OnEnd(Box<dyn FnOnce(&Response) + Send>);
+
+impl fmt::Debug for OnEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnEnd")
+    }
+}
+
 impl EventStream {
     /// The next event; `None` after the last.
     pub async fn next(&mut self) -> Option<Event> {
@@ -96,6 +107,11 @@ impl EventStream {
     /// Asks, when this is dropped before its end, whether the subscriber has cancelled the call by going.
     pub fn cancel_on_drop_if(&mut self, cancelled: impl FnOnce() -> bool + Send + 'static) {
         self.cancelled = Some(Cancelled(Box::new(cancelled)));
+    }
+
+    /// Tells this the response when it is reached. Where the events are dropped before, it is dropped with them.
+    pub fn on_end(&mut self, told: impl FnOnce(&Response) + Send + 'static) {
+        self.on_end = Some(OnEnd(Box::new(told)));
     }
 
     fn start_batch(&mut self, request: Request) {
@@ -125,6 +141,9 @@ impl EventStream {
             let event = ready!(self.unfinished.poll_next(cx, &self.channel, &self.session.inner));
             let Event::Response(response) = event else { return Poll::Ready(Some(event)) };
             if let Some(response) = self.end_batch(*response) {
+                if let Some(OnEnd(told)) = self.on_end.take() {
+                    told(&response);
+                }
                 return Poll::Ready(Some(Event::Response(Box::new(response))));
             }
         }

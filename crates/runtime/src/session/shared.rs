@@ -10,8 +10,10 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::environment::UsageLock;
+use crate::session::call::CallResult;
 use crate::session::environment_service::service::EnvironmentService;
 use crate::session::limits::SessionLimits;
+use crate::session::metrics::SessionMetrics;
 use crate::session::spin::AdaptiveSpin;
 use crate::session::state::effect::{Effect, Effects};
 use crate::session::state::lifecycle::Lifecycle;
@@ -38,6 +40,7 @@ pub(crate) struct SessionConfig {
     /// The spin of the host's thread, where that thread does nothing but pass on calls.
     pub(crate) spin: Option<Arc<AdaptiveSpin>>,
     pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) metrics: Arc<SessionMetrics>,
     /// What Python code reaches when it calls the host.
     pub(crate) environments: EnvironmentService,
     /// Keeps the session's environment from being deleted, where it is not the host's own.
@@ -106,6 +109,7 @@ impl SessionInner {
         let usage_lock = Mutex::new(config.usage_lock.take());
         let state = SessionState::new(&config.limits, Instant::now());
         let lifecycle = watch::Sender::new(state.lifecycle().clone());
+        config.metrics.starts.inc();
         let data = DataLedger::new(config.limits.data_limit(), config.limits.data_count);
         SessionInner {
             id,
@@ -211,7 +215,13 @@ impl SessionInner {
                     self.send(message, link);
                 }
             }
-            Effect::Reply(sink, response) => sink.send(response),
+            Effect::Reply(sink, response) => {
+                if let CallResult::Problem(problem) = &response.result {
+                    self.config.metrics.failed(problem.code);
+                }
+                sink.send(response);
+            }
+            Effect::Waited(time) => self.config.metrics.waited(time),
             Effect::ReportCancel(waiter, outcome) => drop(waiter.send(outcome)),
             Effect::CallsEnded(calls) => {
                 if let Some(spin) = &self.config.spin {

@@ -17,6 +17,7 @@ pub(crate) const SLOTS: usize = 32;
 /// The slot of the code that runs as the worker ends, which is no request's.
 pub(crate) const SLOT_OF_END: usize = 2 * SLOTS - 1;
 const PAGE: usize = 4096;
+const HANDLES: usize = 8;
 const CANCEL: usize = 64;
 const STARTED: usize = 128;
 const IDLE: usize = 192;
@@ -41,6 +42,7 @@ const MAX_STACK_DUMP: u64 = 1 << 20;
 /// | offset | | written by |
 /// |---|---|---|
 /// | 0 | u64: the id of the running request, or of the last that ran | worker |
+/// | 8 | u64: how many objects the session holds for clients | worker |
 /// | 64 + slot | u8: non-zero once the request is cancelled | host |
 /// | 128 + slot | u8: non-zero once the request has started | worker |
 /// | 192 | u8: non-zero while the worker only waits for requests | worker |
@@ -162,6 +164,12 @@ impl SharedPage {
     pub(crate) fn running(&self) -> u64 {
         // SAFETY: offset 0 of a mapped page is aligned for a u64, and only reached atomically from here.
         unsafe { AtomicU64::from_ptr(self.page.as_ptr().cast()) }.load(Ordering::SeqCst)
+    }
+
+    /// How many objects the session holds for clients: what its worker says, and its code may have written.
+    pub(crate) fn handles(&self) -> u64 {
+        // SAFETY: offset 8 of a mapped page is aligned for a u64, and only reached atomically from here.
+        unsafe { AtomicU64::from_ptr(self.page.as_ptr().add(HANDLES).cast()) }.load(Ordering::Relaxed)
     }
 
     /// Whether the worker only waits for requests.

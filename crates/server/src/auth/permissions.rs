@@ -63,6 +63,14 @@ impl Permissions {
         Err(forbidden(format!("{SESSIONS_ONLY}: it may do nothing with environments")))
     }
 
+    /// Whether what concerns the whole server may be read.
+    pub(crate) fn check_server(self) -> Result<(), Problem> {
+        match self.environments {
+            true => Ok(()),
+            false => Err(forbidden(format!("{SESSIONS_ONLY}: it may not read what concerns the whole server"))),
+        }
+    }
+
     /// Whether a session may be created with these options, as JSON.
     pub(crate) fn check_session(self, options: &[u8]) -> Result<(), Problem> {
         let SessionOptions { environment, python, .. } = serde_json::from_slice(options).unwrap_or_default();

@@ -26,9 +26,12 @@ use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, operation};
 use crate::line_budget::name_peer;
+use crate::metrics::observed::observe;
+use crate::metrics::page::{page, page_type};
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::tls::ServerStream;
+use crate::transport::Transport;
 use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::connection::{drive, http2_builder, secure};
 use crate::web::content_coding::ContentCoding;
@@ -160,14 +163,21 @@ async fn authorize_and_route(
     let responded = match (route, route.host_operation(method)) {
         (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
         (Route::Probe(probe), _) => Ok(whole(probe.answer(&server.sessions))),
+        (Route::Metrics, _) => match permissions.check_server() {
+            Ok(()) => page(&server.sessions)
+                .await
+                .map(|text| response::ok(page_type(&parts.headers), Chunks::one(text)))
+                .map(whole),
+            Err(refused) => Err(refused),
+        },
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
         (_, Some(what)) => match permissions.check(what, &body) {
-            Ok(()) => execute_host_operation(&server.sessions, what, Route::session_id(path), &body)
-                .instrument(spans::host_request(what))
-                .await
-                .map(response::json)
-                .map(whole),
+            Ok(()) => {
+                let executed = execute_host_operation(&server.sessions, what, Route::session_id(path), &body);
+                let executed = executed.instrument(spans::host_request(what));
+                observe(Transport::Http, what, executed).await.map(response::json).map(whole)
+            }
             Err(refused) => Err(refused),
         },
         (_, None) => unreachable!("a route leads to a session or to the host"),

@@ -20,8 +20,10 @@ use tracing::Instrument;
 
 use crate::auth::media::Charset;
 use crate::http::body::HttpBody;
+use crate::metrics::observed::observe;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::transport::Transport;
 use crate::web::body::inflates_too_far;
 use crate::web::content_coding::{ContentCoding, Inflater};
 use crate::web::{accept, call_options, response};
@@ -43,7 +45,7 @@ pub(super) async fn fetch(
     let payload = Payload { takes: TakesData::Bytes, ..body.into() };
     let span = spans::session_request(Operation::Fetch, &options);
     let executed = execute_operation(&server.sessions, Operation::Fetch, &options, Caller::default(), payload);
-    let outcome = executed.instrument(span).await?;
+    let outcome = observe(Transport::Http, Operation::Fetch, executed.instrument(span)).await?;
     let epoch = outcome.epoch;
     let mut response = respond(outcome, ArrayFormat::of(options.form())).await;
     response.headers_mut().insert(EPOCH, HeaderValue::from(epoch));
@@ -101,7 +103,7 @@ pub(super) async fn put(
     let payload = attach(&server.sessions, &options, &request, vec![Attachment { descriptor, memory }])?;
     let span = spans::session_request(Operation::Put, &options);
     let executed = execute_operation(&server.sessions, Operation::Put, &options, Caller::default(), payload);
-    let outcome = executed.instrument(span).await?;
+    let outcome = observe(Transport::Http, Operation::Put, executed.instrument(span)).await?;
     Ok(respond(outcome, ArrayFormat::of(options.form())).await)
 }
 

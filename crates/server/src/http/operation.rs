@@ -11,8 +11,10 @@ use tracing::Instrument;
 
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
+use crate::metrics::observed::{Observed, observe};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::transport::Transport;
 use crate::web::event_body::{Framing, encode_events, keep_alive};
 use crate::web::{call_options, response};
 
@@ -26,7 +28,8 @@ pub(super) async fn respond(
     let options = call_options::from_http(headers, &body)?;
     if let Some(framing) = framing(operation, headers) {
         let _entered = spans::session_request(operation, &options).entered();
-        let events = subscribe(&server.sessions, operation, &options, None, body)?;
+        let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
+        Observed::begin(Transport::Http, operation).ends_with(&mut events);
         let events = encode_events(events, options.form(), framing);
         return Ok(response::event_stream(HttpBody::Events(events), framing));
     }
@@ -42,7 +45,7 @@ pub(super) async fn respond(
     };
     let span = spans::session_request(operation, &options);
     let executed = execute_operation(&server.sessions, operation, &options, Caller::default(), body);
-    let outcome = executed.instrument(span).await?;
+    let outcome = observe(Transport::Http, operation, executed.instrument(span)).await?;
     Ok(response::respond(encode_response(outcome, arrays).await).map(HttpBody::Whole))
 }
 

@@ -14,6 +14,8 @@ pub enum Route {
     Health,
     /// Whether the server lives, or is ready.
     Probe(Probe),
+    /// The metrics of the server.
+    Metrics,
     /// Cancel calls.
     Cancel,
     /// Create a session, or list them.
@@ -54,6 +56,7 @@ impl Route {
             ("/health", Route::Health),
             ("/livez", Route::Probe(Probe::Live)),
             ("/readyz", Route::Probe(Probe::Ready)),
+            ("/metrics", Route::Metrics),
             ("/api/cancel", Route::Cancel),
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
@@ -81,6 +84,7 @@ impl Route {
     pub fn find(path: &str) -> Option<Route> {
         match path {
             "/health" => Some(Route::Health),
+            "/metrics" => Some(Route::Metrics),
             "/api/cancel" => Some(Route::Cancel),
             "/api/sessions" => Some(Route::Sessions),
             "/api/venv/create" | "/venv/create" => Some(Route::VenvCreate),
@@ -110,6 +114,7 @@ impl Route {
     pub fn methods(self) -> &'static [Method] {
         match self {
             Route::Health
+            | Route::Metrics
             | Route::Probe(_)
             | Route::VenvList
             | Route::InspectSession
@@ -129,10 +134,10 @@ impl Route {
         }
     }
 
-    /// The operation of the host for a method; `None` for operations of a session and for probes.
+    /// The operation of the host for a method; `None` for operations of a session, for probes and metrics.
     pub fn host_operation(self, method: &Method) -> Option<HostOperation> {
         Some(match self {
-            Route::Operation(_) | Route::Probe(_) => return None,
+            Route::Operation(_) | Route::Probe(_) | Route::Metrics => return None,
             Route::Health => HostOperation::Health,
             Route::Cancel => HostOperation::Cancel,
             Route::Sessions if method == Method::POST => HostOperation::CreateSession,

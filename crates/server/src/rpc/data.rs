@@ -31,6 +31,7 @@ use crate::rpc::status::{status, trailers_of};
 use crate::rpc::{compression, reply};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::transport::Transport;
 
 /// The tag of a chunk in a message: field 2 with a length.
 const CHUNK: u8 = 2 << 3 | 2;
@@ -159,7 +160,7 @@ pub(super) async fn put(
     let descriptor = DataDescriptor { byte_length: length, ..descriptor };
     let request = name.map_or(json!({}), |name| json!({ "name": name })).to_string().into();
     let payload = attach(&server.sessions, options, &request, vec![Attachment { descriptor, memory }])?;
-    let mut read = ReadRequest::new(Version::HTTP_2, requests.body);
+    let mut read = ReadRequest::new(Transport::Grpc, Version::HTTP_2, requests.body);
     let executed = read.execute(server, Operation::Put, options, payload);
     kept(executed.instrument(spans::session_request(Operation::Put, options)).await?).await
 }

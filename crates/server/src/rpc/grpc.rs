@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tracing::Instrument;
 
 use crate::auth::Permissions;
+use crate::metrics::observed::observe;
 use crate::rejection_log::log_rejection;
 use crate::rpc::body::RpcBody;
 use crate::rpc::events::{Messages, encode_events};
@@ -24,6 +25,7 @@ use crate::rpc::status::{status, trailers_of};
 use crate::rpc::{compression, data, host_service, reply};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::transport::Transport;
 use crate::web::body::read_body;
 use crate::web::call_options;
 use crate::web::panic::or_answer;
@@ -78,7 +80,7 @@ async fn execute(
     let longest = server.access.max_body_bytes();
     let read = read_body(&mut body, &parts.method, longest, &server.bodies).await?;
     let read = compression::inflate(read, &parts.headers, longest, server.bodies.hold()).await?;
-    let (mut request, body) = (ReadRequest::new(parts.version, body), read);
+    let (mut request, body) = (ReadRequest::new(Transport::Grpc, parts.version, body), read);
     match rpc {
         Rpc::Session(Operation::Fetch) => data::fetch(server, &options, &mut request, &body).await.map(Outcome::Data),
         Rpc::Session(operation) if !operation.has_events() => {
@@ -94,7 +96,7 @@ async fn execute(
             let body = json_body(operation, &body)?;
             let _entered = spans::session_request(operation, &options).entered();
             let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
-            request.cancel(&options, &mut events);
+            request.follow(operation, &options, &mut events);
             Ok(Outcome::Events(encode_events(events, options.form())))
         }
         Rpc::Host(HostOperation::SessionEvents) => {
@@ -105,7 +107,8 @@ async fn execute(
         }
         Rpc::Host(operation) => {
             let executed = host_service::execute(server, permissions, operation, &body);
-            executed.instrument(spans::host_request(operation)).await.map(Outcome::Message)
+            let executed = executed.instrument(spans::host_request(operation));
+            observe(Transport::Grpc, operation, executed).await.map(Outcome::Message)
         }
     }
 }

@@ -17,12 +17,14 @@ use tracing::Instrument;
 use crate::auth::Permissions;
 use crate::auth::media::Charset;
 use crate::events::batch;
+use crate::metrics::observed::observe;
 use crate::rpc::body::RpcBody;
 use crate::rpc::pascal_case::{camel_case, camel_case_of_all, open_pascal_object, pascal_object, rename_detail_key};
 use crate::rpc::reset::ReadRequest;
 use crate::rpc::route::Rpc;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::transport::Transport;
 use crate::web::body::{RequestBody, read_coded_body};
 use crate::web::call_options;
 use crate::web::content_coding::ContentCoding;
@@ -75,7 +77,7 @@ pub(super) async fn respond(
         Ok(read) => read,
         Err(failed) => return whole(problem(&failed)),
     };
-    let request = ReadRequest::new(parts.version, body.take());
+    let request = ReadRequest::new(Transport::RpcJson, parts.version, body.take());
     execute(server, permissions, rpc, &parts.headers, request, &read).await.unwrap_or_else(|mut failed| {
         rename_detail_key(&mut failed);
         whole(problem(&failed))
@@ -99,7 +101,7 @@ async fn execute(
             };
             permissions.check(what, &body)?;
             let executed = execute_host_operation(&server.sessions, what, None, &body);
-            let json = executed.instrument(spans::host_request(what)).await?;
+            let json = observe(Transport::RpcJson, what, executed.instrument(spans::host_request(what))).await?;
             return Ok(response::json(pascal_object(&json)).map(RpcBody::Json));
         }
         Rpc::Events(_) => {
@@ -111,7 +113,7 @@ async fn execute(
     if options.has_events(operation) {
         let _entered = spans::session_request(operation, &options).entered();
         let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
-        request.cancel(&options, &mut events);
+        request.follow(operation, &options, &mut events);
         let events = RpcBody::Text(Box::pin(batch(events, options.form(), put_event)));
         return Ok(response::event_stream(events, Framing::Lines));
     }

@@ -11,17 +11,20 @@ use beep_python_runtime::session::{EventStream, Payload, Response};
 use http::Version;
 use hyper::body::{Body, Incoming};
 
+use crate::metrics::observed::{Observed, observe};
 use crate::server_context::ServerContext;
+use crate::transport::Transport;
 
 /// A request whose body was read to its end.
 pub(super) struct ReadRequest {
+    transport: Transport,
     version: Version,
     body: Incoming,
 }
 
 impl ReadRequest {
-    pub(super) fn new(version: Version, body: Incoming) -> ReadRequest {
-        ReadRequest { version, body }
+    pub(super) fn new(transport: Transport, version: Version, body: Incoming) -> ReadRequest {
+        ReadRequest { transport, version, body }
     }
 
     /// Executes the operation that the request asks for; a reset cancels it.
@@ -34,7 +37,8 @@ impl ReadRequest {
     ) -> Result<Response, Problem> {
         let cancelled = AtomicBool::new(false);
         let caller = Caller { cancelled: self.cancels(options).then_some(&cancelled), request_id: None };
-        let call = pin!(execute_operation(&server.sessions, operation, options, caller, payload));
+        let executed = execute_operation(&server.sessions, operation, options, caller, payload);
+        let call = pin!(observe(self.transport, operation, executed));
         // Declared after the call, so that it is dropped before.
         let note = NoteOnDrop { request: Some(self), cancelled: &cancelled };
         let response = call.await;
@@ -42,8 +46,9 @@ impl ReadRequest {
         response
     }
 
-    /// Lets a reset cancel the call of these events.
-    pub(super) fn cancel(mut self, options: &CallOptions, events: &mut EventStream) {
+    /// Observes the call of these events, and lets a reset cancel it.
+    pub(super) fn follow(mut self, operation: Operation, options: &CallOptions, events: &mut EventStream) {
+        Observed::begin(self.transport, operation).ends_with(events);
         if self.cancels(options) {
             events.cancel_on_drop_if(move || self.was_reset());
         }

@@ -1,4 +1,4 @@
-//! The stream of a connection, with TLS or without.
+//! The stream of a connection, with TLS or without. What goes through it is counted.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+use crate::metrics::server_metrics::{received, sent};
 
 /// The stream of a connection.
 pub(crate) enum ServerStream {
@@ -30,15 +32,26 @@ macro_rules! each {
     };
 }
 
+/// Counts what a write has taken.
+fn counted(written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    if let Poll::Ready(Ok(bytes)) = written {
+        sent(bytes);
+    }
+    written
+}
+
 impl AsyncRead for ServerStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        each!(self, stream => stream.poll_read(cx, buffer))
+        let before = buffer.filled().len();
+        let read = each!(self, stream => stream.poll_read(cx, buffer));
+        received(buffer.filled().len() - before);
+        read
     }
 }
 
 impl AsyncWrite for ServerStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write(cx, bytes))
+        counted(each!(self, stream => stream.poll_write(cx, bytes)))
     }
 
     fn poll_write_vectored(
@@ -46,7 +59,7 @@ impl AsyncWrite for ServerStream {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        each!(self, stream => stream.poll_write_vectored(cx, pieces))
+        counted(each!(self, stream => stream.poll_write_vectored(cx, pieces)))
     }
 
     fn is_write_vectored(&self) -> bool {

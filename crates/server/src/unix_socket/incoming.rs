@@ -8,6 +8,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 
+use crate::metrics::server_metrics::received;
 use crate::unix_socket::readiness::when_readable;
 
 /// How much is read at once, of lines and of data.
@@ -28,8 +29,9 @@ pub(super) async fn read(socket: &UnixStream, buffer: &mut Vec<u8>, is_data: boo
         *buffer = vec![0; room];
     }
     let mut descriptors = Vec::new();
-    let received = when_readable(socket, || receive(socket, buffer, &mut descriptors)).await?;
-    Ok(Incoming { bytes: received.bytes, descriptors, truncated: received.truncated })
+    let read = when_readable(socket, || receive(socket, buffer, &mut descriptors)).await?;
+    received(read.bytes);
+    Ok(Incoming { bytes: read.bytes, descriptors, truncated: read.truncated })
 }
 
 pub(super) fn watch_hangup(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {

@@ -22,8 +22,10 @@ use tracing::Instrument;
 
 use crate::accept::shutdown_requested;
 use crate::events::batch;
+use crate::metrics::observed::{Observed, observe};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::transport::Transport;
 use crate::unix_socket::data::{self, Attached, Leases, Outgoing, Via};
 use crate::unix_socket::reply;
 use crate::unix_socket::request::{Command, Id, Request};
@@ -85,7 +87,8 @@ pub(super) fn respond(
                         // Boxed: it is rare, and every request would be as large as it.
                         false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
                     };
-                    operation::execute_operation(&server.sessions, what, &options, caller, payload).await
+                    let executed = operation::execute_operation(&server.sessions, what, &options, caller, payload);
+                    observe(Transport::Pipe, what, executed).await
                 };
                 let outcome = {
                     // Pinned here: each place that awaits it would hold it once more.
@@ -174,7 +177,7 @@ async fn respond_for_host(
             _ => execute_host_operation(&server.sessions, what, None, payload).await,
         }
     };
-    match executed.instrument(spans::host_request(what)).await {
+    match observe(Transport::Pipe, what, executed.instrument(spans::host_request(what))).await {
         Ok(json) => EncodedResponse::Json(Chunks::one(json)),
         Err(problem) => problem.into(),
     }
@@ -250,6 +253,10 @@ fn event_lines(
     let Request { id, options, .. } = request;
     let subscribe = |payload| operation::subscribe(&server.sessions, what, &options, request_id, payload);
     let subscribed = payload.and_then(|payload| spans::session_request(what, &options).in_scope(|| subscribe(payload)));
+    let subscribed = subscribed.map(|mut events| {
+        Observed::begin(Transport::Pipe, what).ends_with(&mut events);
+        events
+    });
     lines_of(subscribed, id, options.form())
 }
 

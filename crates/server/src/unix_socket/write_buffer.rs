@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rustix::net::{SendFlags, send};
 use tokio::net::UnixStream;
 
+use crate::metrics::server_metrics::sent;
 use crate::unix_socket::data::Outgoing;
 use crate::unix_socket::readiness::when_writable;
 
@@ -108,6 +109,7 @@ impl WriteBuffer {
                 written
             }
         };
+        sent(written);
         self.advance(written);
         Ok(())
     }

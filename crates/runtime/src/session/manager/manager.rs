@@ -18,6 +18,7 @@ use crate::session::manager::cancel::{cancel, press_ctrl_c_by_id};
 use crate::session::manager::close_on_drop::CloseOnDrop;
 use crate::session::manager::expired::ExpiredSessions;
 use crate::session::manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
+use crate::session::metrics::Levels;
 use crate::session::session::{Session, SessionInfo};
 use crate::session::shared::{SessionConfig, SessionInner};
 use crate::session::spin::AdaptiveSpin;
@@ -74,6 +75,7 @@ impl SessionManager {
             idle_timeout: None,
             spin,
             labels: BTreeMap::new(),
+            metrics: Arc::default(),
             environments,
             usage_lock: None,
         };
@@ -172,6 +174,7 @@ impl SessionManager {
             idle_timeout: idle_timeout_ms.map(Duration::from_millis),
             spin: self.config.spin.clone(),
             labels,
+            metrics: self.config.metrics.clone(),
             environments: self.config.environments.clone(),
             usage_lock: None,
         };
@@ -188,6 +191,7 @@ impl SessionManager {
             self.forget_closed(&mut sessions);
             if sessions.len() >= self.capacity.sessions {
                 let max = self.capacity.sessions;
+                self.config.metrics.failed(ErrorCode::TooManySessions);
                 let detail = format!("this server has {max} sessions, the most that it may have; delete one first");
                 return Err(Problem::new(ErrorCode::TooManySessions, detail));
             }
@@ -232,6 +236,18 @@ impl SessionManager {
         list.sort_by(|a, b| (a.id.len(), &a.id).cmp(&(b.id.len(), &b.id)));
         list.insert(0, self.default.info());
         list
+    }
+
+    /// The metrics of all sessions, in the text of OpenMetrics without the mark of its end. It reads `/proc` once for each worker: not
+    /// for an async thread.
+    pub fn metrics(&self) -> String {
+        let sessions = self.all_sessions();
+        let mut levels = Levels { sessions: sessions.len(), ..Levels::default() };
+        for session in &sessions {
+            levels.resident_bytes += session.resident_bytes().unwrap_or(0);
+            levels.handles += session.handles();
+        }
+        self.config.metrics.text(levels)
     }
 
     /// Ends a session and forgets it; returns when it has ended. Its calls are interrupted. The default one cannot be ended this way.

@@ -133,6 +133,7 @@ impl SessionState {
     ) {
         let Some(call) = self.calls.take(id) else { return }; // its caller has a response already
         effects.push(Effect::CallsEnded(1));
+        effects.push(Effect::Waited(self.began_at(call.sent_at).saturating_duration_since(call.arrived_at)));
         self.client_requests.end_of(id);
         self.nested.end_within(id, started, self.stats.epoch, effects);
         self.send_ahead(now, effects);

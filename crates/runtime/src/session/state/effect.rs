@@ -1,5 +1,7 @@
 //! What a transition of the state asks for.
 
+use std::time::Duration;
+
 use beep_python_protocol::message::CancelOutcome;
 use tokio::sync::oneshot;
 
@@ -19,6 +21,8 @@ pub(crate) enum Effect {
     Reply(ReplySink, Response),
     /// Tell a client that cancelled a call what became of it.
     ReportCancel(oneshot::Sender<CancelOutcome>, CancelOutcome),
+    /// A call is answered that had waited so long for its turn.
+    Waited(Duration),
     /// So many calls that were sent to the worker have ended.
     CallsEnded(usize),
     /// Interrupt the call that the shared page marks as cancelled, and the worker's processes; of a nested call, those that began

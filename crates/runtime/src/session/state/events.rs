@@ -152,8 +152,12 @@ impl SessionState {
     /// For how long the running call has run: since it was sent, or the one before it had ended.
     pub(crate) fn running_for(&self, running: WireId, now: Instant) -> Option<Duration> {
         let sent_at = self.calls.get(running)?.sent_at;
-        let began = self.stats.last_call_ended_at.map_or(sent_at, |ended_at| ended_at.max(sent_at));
-        Some(now.saturating_duration_since(began))
+        Some(now.saturating_duration_since(self.began_at(sent_at)))
+    }
+
+    /// When the call began that was sent then, and is the next to end.
+    pub(super) fn began_at(&self, sent_at: Instant) -> Instant {
+        self.stats.last_call_ended_at.map_or(sent_at, |ended_at| ended_at.max(sent_at))
     }
 
     /// The call that runs.

@@ -203,6 +203,8 @@ fn running_time_begins_when_the_call_before_has_ended() {
     let second = session.start_next().expect("runs");
     session.now += Duration::from_secs(2);
     assert_eq!(session.state.running_for(second.id, session.now), Some(Duration::from_secs(2)));
+    session.answer(&second, value("2"));
+    assert_eq!(session.waited, [Duration::ZERO, Duration::from_secs(4)]);
 }
 
 #[test]

@@ -46,6 +46,8 @@ pub(super) struct Fixture {
     pub(super) killed: bool,
     pub(super) starts: usize,
     pub(super) drained: usize,
+    /// Of each answered call, how long it had waited.
+    pub(super) waited: Vec<Duration>,
     pub(super) published: Vec<Lifecycle>,
 }
 
@@ -72,6 +74,7 @@ impl Fixture {
             killed: false,
             starts: 0,
             drained: 0,
+            waited: Vec::new(),
             published: Vec::new(),
         }
     }
@@ -95,6 +98,7 @@ impl Fixture {
         match effect {
             Effect::Send(HostMessage::Request { request, pipelined, .. }) => self.receive(request, pipelined, None),
             Effect::Send(HostMessage::Nested { host_call, request }) => self.receive(request, false, Some(host_call)),
+            Effect::Waited(time) => self.waited.push(time),
             Effect::Send(_) | Effect::CallsEnded(_) | Effect::PollUsage => {}
             Effect::Reply(sink, response) => {
                 self.replies += usize::from(!matches!(sink, ReplySink::Discard));
