@@ -103,8 +103,8 @@ class Handles:
         if leased and self.request_limits is not None and self.request_limits.lease is not None:
             self.leases.begin(handle_id, self.request_limits.lease)
         self.born[handle_id] = monotonic()
-        self.count[0] = len(self.held) + 1
         self.held[handle_id] = obj  # the last step, should an exception from outside come in between
+        self.count[0] = len(self.held)
         return handle_id
 
     def add_own(self, obj):

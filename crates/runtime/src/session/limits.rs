@@ -103,6 +103,11 @@ impl SessionLimits {
         if self.processes.is_some_and(|max| usage.processes > max) {
             return Some(ErrorCode::TooManyProcesses);
         }
+        self.memory_exceeded_by(usage)
+    }
+
+    /// The same, of memory alone.
+    pub(crate) fn memory_exceeded_by(&self, usage: &ResourceUsage) -> Option<ErrorCode> {
         self.memory_bytes.is_some_and(|max| usage.memory_bytes > max).then_some(ErrorCode::MemoryExceeded)
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use beep_python_protocol::{ErrorCode, WorkerDeath};
-use prometheus_client::encoding::EncodeLabelSet;
+use beep_python_protocol::{DeathCause, ErrorCode, WorkerDeath};
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::encoding::{EncodeLabelSet, prometheus_text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,6 +16,45 @@ use crate::session::error::KillReason;
 /// The upper bounds of the classes of times, in seconds: from a call that does nothing to one that computes for minutes.
 pub const TIMES: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
+
+/// The codes of limits.
+const LIMITS: [ErrorCode; 9] = [
+    ErrorCode::DeadlineExceeded,
+    ErrorCode::CpuTimeExceeded,
+    ErrorCode::MemoryExceeded,
+    ErrorCode::TooManyProcesses,
+    ErrorCode::TooManyHandles,
+    ErrorCode::TooManySessions,
+    ErrorCode::ResultTooLarge,
+    ErrorCode::TooMuchData,
+    ErrorCode::QueueFull,
+];
+
+/// The cause of an end that was wanted: its session was deleted, restarted, or expired.
+const ENDED: &str = "ended";
+const UNKNOWN: &str = "unknown";
+const CAUSES: [DeathCause; 5] =
+    [DeathCause::Exit, DeathCause::Crash, DeathCause::OutOfMemory, DeathCause::Killed, DeathCause::Host];
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsFormat {
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The text of Prometheus, 0.0.4.
+    Prometheus,
+}
+
+impl MetricsFormat {
+    /// Appends these metrics, without the mark of the end.
+    pub fn encode(self, registry: &Registry, out: &mut String) {
+        // Into memory: it cannot fail.
+        let _ = match self {
+            MetricsFormat::OpenMetrics => encode_registry(out, registry),
+            MetricsFormat::Prometheus => prometheus_text::encode(out, registry),
+        };
+    }
+}
 
 /// The metrics of the sessions of one host. No label has a value that a client chooses.
 #[derive(Debug)]
@@ -51,8 +91,16 @@ impl Default for SessionMetrics {
     fn default() -> SessionMetrics {
         let mut registry = Registry::default();
         let (sessions, resident_bytes, handles) = (Gauge::default(), Gauge::default(), Gauge::default());
-        let (starts, worker_exits, limit_hits) = (Counter::default(), Family::default(), Family::default());
+        let starts = Counter::default();
+        let (worker_exits, limit_hits) = (Family::<Exit, Counter>::default(), Family::<Hit, Counter>::default());
         let queue_wait = Histogram::new(TIMES);
+        // From the beginning: the first crash would be no increase otherwise.
+        for cause in CAUSES.map(DeathCause::as_str).into_iter().chain([ENDED, UNKNOWN]) {
+            drop(worker_exits.get_or_create(&Exit { cause }));
+        }
+        for limit in LIMITS {
+            drop(limit_hits.get_or_create(&Hit { limit: limit.as_str() }));
+        }
         registry.register("beep_sessions", "Sessions that there are", sessions.clone());
         registry.register_with_unit(
             "beep_worker_resident",
@@ -80,12 +128,14 @@ impl SessionMetrics {
         self.queue_wait.observe(time.as_secs_f64());
     }
 
-    /// A worker has ended. `killed` says why, where the host killed it.
-    pub(crate) fn exited(&self, death: &WorkerDeath, killed: Option<KillReason>) {
+    /// A worker has ended. `killed` says why, where the host killed it; `closing`, whether its session was to end.
+    pub(crate) fn exited(&self, death: &WorkerDeath, killed: Option<KillReason>, closing: bool) {
         let cause = match (killed, death.cause) {
-            (Some(_), _) => "host",
+            (Some(KillReason::Closing | KillReason::Restarting), _) => ENDED,
+            (Some(_), _) => DeathCause::Host.as_str(),
+            (None, _) if closing => ENDED,
             (None, Some(cause)) => cause.as_str(),
-            (None, None) => "unknown",
+            (None, None) => UNKNOWN,
         };
         self.worker_exits.get_or_create(&Exit { cause }).inc();
         if let Some(KillReason::LimitExceeded(limit)) = killed {
@@ -95,18 +145,7 @@ impl SessionMetrics {
 
     /// What was asked for is refused, or stopped, with this code: counts it if a limit is what it met.
     pub(crate) fn failed(&self, code: ErrorCode) {
-        if matches!(
-            code,
-            ErrorCode::DeadlineExceeded
-                | ErrorCode::CpuTimeExceeded
-                | ErrorCode::MemoryExceeded
-                | ErrorCode::TooManyProcesses
-                | ErrorCode::TooManyHandles
-                | ErrorCode::TooManySessions
-                | ErrorCode::ResultTooLarge
-                | ErrorCode::TooMuchData
-                | ErrorCode::QueueFull
-        ) {
+        if LIMITS.contains(&code) {
             self.limit_met(code);
         }
     }
@@ -115,15 +154,14 @@ impl SessionMetrics {
         self.limit_hits.get_or_create(&Hit { limit: limit.as_str() }).inc();
     }
 
-    /// All of them, with these levels, as OpenMetrics has them, but for the mark of the end.
-    pub(crate) fn text(&self, levels: Levels) -> String {
+    /// All of them, with these levels, but for the mark of the end.
+    pub(crate) fn text(&self, levels: Levels, format: MetricsFormat) -> String {
         let gauge = |level: u64| i64::try_from(level).unwrap_or(i64::MAX);
         self.sessions.set(gauge(levels.sessions as u64));
         self.resident_bytes.set(gauge(levels.resident_bytes));
         self.handles.set(gauge(levels.handles));
         let mut text = String::new();
-        // Into memory: it cannot fail.
-        let _ = prometheus_client::encoding::text::encode_registry(&mut text, &self.registry);
+        format.encode(&self.registry, &mut text);
         text
     }
 }
@@ -137,17 +175,21 @@ mod tests {
         let metrics = SessionMetrics::default();
         metrics.failed(ErrorCode::PythonException);
         metrics.failed(ErrorCode::MemoryExceeded);
-        metrics.exited(&WorkerDeath::default(), Some(KillReason::LimitExceeded(ErrorCode::MemoryExceeded)));
-        metrics.exited(&WorkerDeath::default(), None);
-        let text = metrics.text(Levels { sessions: 3, ..Levels::default() });
+        metrics.exited(&WorkerDeath::default(), Some(KillReason::LimitExceeded(ErrorCode::MemoryExceeded)), false);
+        metrics.exited(&WorkerDeath::default(), None, false);
+        metrics.exited(&WorkerDeath::default(), None, true);
+        let text = metrics.text(Levels { sessions: 3, ..Levels::default() }, MetricsFormat::Prometheus);
         for line in [
             r#"beep_limit_hits_total{limit="memory_exceeded"} 2"#,
             r#"beep_worker_exits_total{cause="host"} 1"#,
             r#"beep_worker_exits_total{cause="unknown"} 1"#,
+            r#"beep_worker_exits_total{cause="ended"} 1"#,
+            r#"beep_worker_exits_total{cause="crash"} 0"#,
+            r#"beep_limit_hits_total{limit="queue_full"} 0"#,
             "beep_sessions 3",
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
         }
-        assert_eq!(text.matches("limit=").count(), 1, "{text}");
+        assert_eq!(text.matches("limit=").count(), LIMITS.len(), "{text}");
     }
 }

@@ -36,7 +36,7 @@ pub use event_stream::EventStream;
 pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
 pub use manager::manager::SessionManager;
 pub use manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
-pub use metrics::TIMES;
+pub use metrics::{MetricsFormat, TIMES};
 pub use output::{CapturedOutput, OutputPiece};
 pub use service::debugger::debug;
 pub use session::{Session, SessionInfo};

@@ -77,7 +77,7 @@ impl Session {
     pub fn info(&self) -> SessionInfo {
         let inner = &self.inner;
         let pid = inner.read(|state, _| state.lifecycle().link()).map(|link| link.pid);
-        let memory_bytes = self.resident_bytes();
+        let memory_bytes = pid.and_then(resident_bytes);
         let stopped = pid.is_some_and(is_stopped);
         inner.read(|state, _| SessionInfo {
             id: inner.id.clone(),
@@ -93,17 +93,6 @@ impl Session {
             stopped,
             idle_timeout: inner.config.idle_timeout,
         })
-    }
-
-    /// The resident memory of its worker.
-    pub(crate) fn resident_bytes(&self) -> Option<u64> {
-        let pid = self.inner.read(|state, _| state.lifecycle().link()).map(|link| link.pid);
-        pid.and_then(resident_bytes)
-    }
-
-    /// How many objects it holds for clients.
-    pub(crate) fn handles(&self) -> u64 {
-        self.inner.read(|_, link| link.map_or(0, |link| link.page.handles()))
     }
 
     /// The number of its worker: 1 at first, one more after each restart.

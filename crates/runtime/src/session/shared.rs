@@ -21,6 +21,7 @@ use crate::session::state::state::SessionState;
 use crate::session::zygote_pool::ZygoteSlot;
 use crate::worker::data_ledger::DataLedger;
 use crate::worker::data_link::DataLink;
+use crate::worker::resource_usage::resident_bytes;
 use crate::worker::scratch::ScratchPool;
 use crate::worker::shared_page::{SLOTS, SharedPage};
 use crate::worker::wire::{HostMessage, TakesData, WireId};
@@ -168,6 +169,13 @@ impl SessionInner {
         });
         core.link = None;
         self.scratch.clear();
+    }
+
+    /// The resident memory of its worker, and how many objects that says it holds for clients, within the session's limit.
+    pub(crate) fn resident_bytes_and_handles(&self) -> (u64, u64) {
+        let Some(link) = self.read(|_, link| link.cloned()) else { return (0, 0) };
+        let handles = link.page.handles().min(self.config.limits.handles.unwrap_or(u64::MAX));
+        (resident_bytes(link.worker.pid()).unwrap_or(0), handles)
     }
 
     /// The worker is gone for good.

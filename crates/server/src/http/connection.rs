@@ -27,7 +27,7 @@ use crate::http::route::Route;
 use crate::http::{data, operation};
 use crate::line_budget::name_peer;
 use crate::metrics::observed::observe;
-use crate::metrics::page::{page, page_type};
+use crate::metrics::page::page;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::tls::ServerStream;
@@ -164,10 +164,9 @@ async fn authorize_and_route(
         (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
         (Route::Probe(probe), _) => Ok(whole(probe.answer(&server.sessions))),
         (Route::Metrics, _) => match permissions.check_server() {
-            Ok(()) => page(&server.sessions)
+            Ok(()) => page(&server.sessions, &parts.headers)
                 .await
-                .map(|text| response::ok(page_type(&parts.headers), Chunks::one(text)))
-                .map(whole),
+                .map(|(content_type, text)| whole(response::ok(content_type, Chunks::one(text)))),
             Err(refused) => Err(refused),
         },
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),

@@ -28,8 +28,8 @@ pub(super) async fn respond(
     let options = call_options::from_http(headers, &body)?;
     if let Some(framing) = framing(operation, headers) {
         let _entered = spans::session_request(operation, &options).entered();
-        let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
-        Observed::begin(Transport::Http, operation).ends_with(&mut events);
+        let subscribed = subscribe(&server.sessions, operation, &options, None, body);
+        let events = Observed::follow(Transport::Http, operation, subscribed)?;
         let events = encode_events(events, options.form(), framing);
         return Ok(response::event_stream(HttpBody::Events(events), framing));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use beep_python_protocol::{ErrorCode, Problem};
+use beep_python_protocol::{ErrorCode, Operation, Problem};
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{CallResult, EventStream, Response};
 
@@ -37,15 +37,30 @@ impl Observed {
         };
     }
 
-    /// The call ends with its events.
-    pub(crate) fn ends_with(self, events: &mut EventStream) {
-        events.on_end(|response| self.end(Ok(response)));
+    /// The call has such events, and ends with the last of them; or it was refused.
+    pub(crate) fn follow(
+        transport: Transport,
+        operation: Operation,
+        subscribed: Result<EventStream, Problem>,
+    ) -> Result<EventStream, Problem> {
+        let observed = Observed::begin(transport, operation);
+        match subscribed {
+            Ok(mut events) => {
+                events.on_end(|response| observed.end(Ok(response)));
+                Ok(events)
+            }
+            Err(problem) => {
+                observed.end::<Response>(Err(&problem));
+                Err(problem)
+            }
+        }
     }
 }
 
 impl Drop for Observed {
     fn drop(&mut self) {
         let Observed { transport, method, began, error_type } = *self;
+        let error_type = if std::thread::panicking() { ErrorCode::Internal.as_str() } else { error_type };
         let labels = CallLabels { rpc_system: transport.name(), rpc_method: method, error_type };
         called(&labels, began.elapsed().as_secs_f64());
     }

@@ -3,9 +3,8 @@
 use std::sync::LazyLock;
 
 use beep_python_protocol::ErrorCode;
-use beep_python_runtime::session::TIMES;
+use beep_python_runtime::session::{MetricsFormat, TIMES};
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -88,8 +87,7 @@ pub(crate) fn sent(bytes: usize) {
     METRICS.sent.inc_by(bytes as u64);
 }
 
-/// All of them, but for the mark of the end.
-pub(super) fn text(out: &mut String) {
-    // Into memory: it cannot fail.
-    let _ = encode_registry(out, &METRICS.registry);
+/// Appends all of them, but for the mark of the end.
+pub(super) fn encode(format: MetricsFormat, out: &mut String) {
+    format.encode(&METRICS.registry, out);
 }

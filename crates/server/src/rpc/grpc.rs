@@ -95,8 +95,8 @@ async fn execute(
         Rpc::Session(operation) | Rpc::Events(operation) => {
             let body = json_body(operation, &body)?;
             let _entered = spans::session_request(operation, &options).entered();
-            let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
-            request.follow(operation, &options, &mut events);
+            let mut events = request.follow(operation, subscribe(&server.sessions, operation, &options, None, body))?;
+            request.cancel(&options, &mut events);
             Ok(Outcome::Events(encode_events(events, options.form())))
         }
         Rpc::Host(HostOperation::SessionEvents) => {

@@ -112,8 +112,8 @@ async fn execute(
     let options = call_options::from_http(headers, &body)?;
     if options.has_events(operation) {
         let _entered = spans::session_request(operation, &options).entered();
-        let mut events = subscribe(&server.sessions, operation, &options, None, body)?;
-        request.follow(operation, &options, &mut events);
+        let mut events = request.follow(operation, subscribe(&server.sessions, operation, &options, None, body))?;
+        request.cancel(&options, &mut events);
         let events = RpcBody::Text(Box::pin(batch(events, options.form(), put_event)));
         return Ok(response::event_stream(events, Framing::Lines));
     }

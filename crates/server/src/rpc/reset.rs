@@ -11,7 +11,7 @@ use beep_python_runtime::session::{EventStream, Payload, Response};
 use http::Version;
 use hyper::body::{Body, Incoming};
 
-use crate::metrics::observed::{Observed, observe};
+use crate::metrics::observed::Observed;
 use crate::server_context::ServerContext;
 use crate::transport::Transport;
 
@@ -37,18 +37,27 @@ impl ReadRequest {
     ) -> Result<Response, Problem> {
         let cancelled = AtomicBool::new(false);
         let caller = Caller { cancelled: self.cancels(options).then_some(&cancelled), request_id: None };
-        let executed = execute_operation(&server.sessions, operation, options, caller, payload);
-        let call = pin!(observe(self.transport, operation, executed));
+        let observed = Observed::begin(self.transport, operation);
+        let call = pin!(execute_operation(&server.sessions, operation, options, caller, payload));
         // Declared after the call, so that it is dropped before.
         let note = NoteOnDrop { request: Some(self), cancelled: &cancelled };
         let response = call.await;
         note.disarm();
+        observed.end(response.as_ref());
         response
     }
 
-    /// Observes the call of these events, and lets a reset cancel it.
-    pub(super) fn follow(mut self, operation: Operation, options: &CallOptions, events: &mut EventStream) {
-        Observed::begin(self.transport, operation).ends_with(events);
+    /// Observes the call that has such events.
+    pub(super) fn follow(
+        &self,
+        operation: Operation,
+        subscribed: Result<EventStream, Problem>,
+    ) -> Result<EventStream, Problem> {
+        Observed::follow(self.transport, operation, subscribed)
+    }
+
+    /// Lets a reset cancel the call of these events.
+    pub(super) fn cancel(mut self, options: &CallOptions, events: &mut EventStream) {
         if self.cancels(options) {
             events.cancel_on_drop_if(move || self.was_reset());
         }

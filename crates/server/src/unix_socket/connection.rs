@@ -21,7 +21,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::accept::shutdown_requested;
 use crate::auth::{AccessDenied, PendingConnection, Permissions};
-use crate::rejection_log::log_rejection;
 use crate::server_context::ServerContext;
 use crate::unix_socket::descriptors::Descriptors;
 use crate::unix_socket::incoming::{Incoming, hung_up, read, watch_hangup};
@@ -232,9 +231,7 @@ where
 
     /// Ends the connection, whose first line showed no good token.
     fn refuse(&mut self, denied: AccessDenied) {
-        let problem = Problem::from(denied);
-        log_rejection(&problem);
-        self.last_words = Some(problem);
+        self.last_words = Some(Problem::from(denied));
     }
 
     /// Data follow the line of this request.

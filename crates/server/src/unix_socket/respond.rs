@@ -87,8 +87,11 @@ pub(super) fn respond(
                         // Boxed: it is rare, and every request would be as large as it.
                         false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
                     };
-                    let executed = operation::execute_operation(&server.sessions, what, &options, caller, payload);
-                    observe(Transport::Pipe, what, executed).await
+                    // Not by `observe`, which would hold the call once more.
+                    let observed = Observed::begin(Transport::Pipe, what);
+                    let outcome = operation::execute_operation(&server.sessions, what, &options, caller, payload).await;
+                    observed.end(outcome.as_ref());
+                    outcome
                 };
                 let outcome = {
                     // Pinned here: each place that awaits it would hold it once more.
@@ -253,10 +256,7 @@ fn event_lines(
     let Request { id, options, .. } = request;
     let subscribe = |payload| operation::subscribe(&server.sessions, what, &options, request_id, payload);
     let subscribed = payload.and_then(|payload| spans::session_request(what, &options).in_scope(|| subscribe(payload)));
-    let subscribed = subscribed.map(|mut events| {
-        Observed::begin(Transport::Pipe, what).ends_with(&mut events);
-        events
-    });
+    let subscribed = Observed::follow(Transport::Pipe, what, subscribed);
     lines_of(subscribed, id, options.form())
 }
 

@@ -16,7 +16,6 @@ use crate::accept::{serve_all, shutdown_requested};
 use crate::auth::Peer;
 use crate::auth::access_policy::AccessDenied;
 use crate::line_budget::name_peer;
-use crate::rejection_log::log_rejection;
 use crate::server_context::ServerContext;
 use crate::spans;
 use crate::unix_socket::connection::{self, FLUSH_TIMEOUT};
@@ -73,7 +72,6 @@ async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: 
 
 async fn reject_peer(mut stream: UnixStream, denied: AccessDenied) -> io::Result<()> {
     let problem = Problem::from(denied);
-    log_rejection(&problem);
     let line = reply::error(None, &problem).contiguous();
     timeout(FLUSH_TIMEOUT, async {
         stream.write_all(&line).await?;

@@ -77,6 +77,7 @@ impl SessionManager {
         // Calls whose callers have gone end by themselves.
         isolated.retain(|_, session| !session.is_closed());
         if isolated.len() >= max {
+            template.inner.config.metrics.failed(ErrorCode::QueueFull);
             let detail = format!("{max} isolated calls are under way already; try again when some are done");
             return Err(Problem::new(ErrorCode::QueueFull, detail));
         }

@@ -18,7 +18,7 @@ use crate::session::manager::cancel::{cancel, press_ctrl_c_by_id};
 use crate::session::manager::close_on_drop::CloseOnDrop;
 use crate::session::manager::expired::ExpiredSessions;
 use crate::session::manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
-use crate::session::metrics::Levels;
+use crate::session::metrics::{Levels, MetricsFormat};
 use crate::session::session::{Session, SessionInfo};
 use crate::session::shared::{SessionConfig, SessionInner};
 use crate::session::spin::AdaptiveSpin;
@@ -238,16 +238,18 @@ impl SessionManager {
         list
     }
 
-    /// The metrics of all sessions, in the text of OpenMetrics without the mark of its end. It reads `/proc` once for each worker: not
-    /// for an async thread.
-    pub fn metrics(&self) -> String {
-        let sessions = self.all_sessions();
+    /// The metrics of all sessions, without the mark of the end. It reads `/proc` once for each worker: not for an async thread.
+    pub fn metrics(&self, format: MetricsFormat) -> String {
+        self.forget_closed(&mut self.sessions());
+        let mut sessions = self.all_sessions();
+        sessions.extend(self.ending.lock().values().cloned());
         let mut levels = Levels { sessions: sessions.len(), ..Levels::default() };
         for session in &sessions {
-            levels.resident_bytes += session.resident_bytes().unwrap_or(0);
-            levels.handles += session.handles();
+            let (resident_bytes, handles) = session.inner.resident_bytes_and_handles();
+            levels.resident_bytes = levels.resident_bytes.saturating_add(resident_bytes);
+            levels.handles = levels.handles.saturating_add(handles);
         }
-        self.config.metrics.text(levels)
+        self.config.metrics.text(levels, format)
     }
 
     /// Ends a session and forgets it; returns when it has ended. Its calls are interrupted. The default one cannot be ended this way.

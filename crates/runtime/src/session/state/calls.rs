@@ -133,7 +133,9 @@ impl SessionState {
     ) {
         let Some(call) = self.calls.take(id) else { return }; // its caller has a response already
         effects.push(Effect::CallsEnded(1));
-        effects.push(Effect::Waited(self.began_at(call.sent_at).saturating_duration_since(call.arrived_at)));
+        if call.reply.as_ref().is_some_and(|reply| reply.is_of_client() && reply.continues().is_none()) {
+            effects.push(Effect::Waited(self.began_at(call.sent_at).saturating_duration_since(call.arrived_at)));
+        }
         self.client_requests.end_of(id);
         self.nested.end_within(id, started, self.stats.epoch, effects);
         self.send_ahead(now, effects);
@@ -258,7 +260,10 @@ impl SessionState {
     pub(crate) fn kill_for_call(&mut self, call_id: CallId, at: Vec<Frame>, effects: &mut Effects) {
         let found = self.calls.in_flight_mut().chain(self.nested.iter_mut()).find(|(_, call)| call.call_id == call_id);
         let Some((_, call)) = found else { return };
-        call.killed_at = at;
+        // Where it is being killed already, a second look may have found nothing.
+        if call.killed_at.is_empty() {
+            call.killed_at = at;
+        }
         self.kill(KillReason::CallUnresponsive, effects);
     }
 

@@ -27,6 +27,11 @@ impl ReplySink {
         }
     }
 
+    /// Whether a client waits for the response; not for a call of the session's own.
+    pub(crate) fn is_of_client(&self) -> bool {
+        !matches!(self, ReplySink::Discard)
+    }
+
     /// What its client answers while the call runs; `None` where it takes no events.
     pub(crate) fn capabilities(&self) -> Option<Capabilities> {
         match self {

@@ -78,5 +78,5 @@ impl SessionState {
 
 /// Whether a client waits for the response; not for a call of the session's own, or one that has its response.
 fn is_of_client(reply: Option<&ReplySink>) -> bool {
-    reply.is_some_and(|reply| !matches!(reply, ReplySink::Discard))
+    reply.is_some_and(ReplySink::is_of_client)
 }

@@ -136,7 +136,7 @@ fn report_exit(
     let by_itself = matches!(kill_reason, None | Some(KillReason::LimitExceeded(_) | KillReason::BrokeLink));
     let is_unexpected = by_itself && !closing;
     log_exit(&exit, is_unexpected, kill_reason);
-    inner.config.metrics.exited(&exit, kill_reason);
+    inner.config.metrics.exited(&exit, kill_reason, closing);
     inner.link_down(&exit);
     let limit = match kill_reason {
         Some(KillReason::LimitExceeded(limit)) => Some(limit),

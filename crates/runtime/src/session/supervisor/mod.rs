@@ -13,4 +13,5 @@ pub(crate) mod resource_monitor;
 mod sampling_pace;
 pub(crate) mod spawn;
 pub(crate) mod stdio;
+mod stopping;
 pub(crate) mod supervisor;

@@ -15,14 +15,12 @@ use crate::session::state::events::RunningCall;
 use crate::session::state::untold::TooLarge;
 use crate::session::supervisor::left_processes::{Count, LeftProcesses};
 use crate::session::supervisor::sampling_pace::{FASTEST, SamplingPace};
+use crate::session::supervisor::stopping::{Step, Stopping};
 use crate::worker::resource_usage::{MemoryQuestion, ResourceUsage, Sampler};
 use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
 /// The shortest time between two samples, however fast calls come.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// The processor time that a call may still take which exceeds a limit of memory or processes: with it, it takes more of them. A
-/// call that waits, or that a busy machine does not let run, has its whole grace.
-const GROWING_GRACE: Duration = Duration::from_millis(500);
 /// The least time that a session has to free what a stopped call left, its processes too, which may have to clean up.
 const LEAST_TIME_TO_FREE: Duration = Duration::from_secs(1);
 /// What code may take meanwhile, to free it.
@@ -56,36 +54,6 @@ struct Observed {
     stopping: Stopping,
 }
 
-/// How far the call is stopped that exceeds a limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stopping {
-    #[default]
-    No,
-    /// It was interrupted, and is killed when its grace is over.
-    Interrupted,
-    /// It was interrupted, and is killed before that when the session has taken so much processor time.
-    Growing {
-        until: Duration,
-    },
-    Killed,
-}
-
-impl Stopping {
-    /// After the interrupt of a call that exceeds this limit.
-    fn interrupted(code: ErrorCode, now: &ResourceUsage) -> Stopping {
-        match code {
-            ErrorCode::MemoryExceeded | ErrorCode::TooManyProcesses => {
-                Stopping::Growing { until: now.cpu + GROWING_GRACE }
-            }
-            _ => Stopping::Interrupted,
-        }
-    }
-
-    fn is_overdue(self, now: &ResourceUsage) -> bool {
-        matches!(self, Stopping::Growing { until } if now.cpu > until)
-    }
-}
-
 /// Watches the worker as long as it lives.
 pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sampler) {
     let limits = &inner.config.limits;
@@ -117,7 +85,7 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
             continue;
         }
         let exceeded =
-            exceeded.filter(|&code| code != ErrorCode::MemoryExceeded || !is_tolerated(held_too_much, &usage));
+            exceeded.filter(|&code| code != ErrorCode::MemoryExceeded || !may_hold_too_much(held_too_much, &usage));
         let still_exceeded = was_exceeded && exceeded.is_some();
         was_exceeded = exceeded.is_some();
         if call_id != call_before && !still_exceeded {
@@ -131,22 +99,20 @@ pub(crate) async fn monitor_resources(inner: &Arc<SessionInner>, mut sampler: Sa
         let too_many = exceeded == Some(ErrorCode::TooManyProcesses);
         let count = Count { processes: usage.processes, too_many, call: call_id };
         let is_tolerated = left_processes.tolerate(count, Instant::now().into_std());
-        let exceeded = exceeded.filter(|_| !(too_many && is_tolerated));
+        let exceeded = match too_many && is_tolerated {
+            true => limits.memory_exceeded_by(&usage).filter(|_| !may_hold_too_much(held_too_much, &usage)),
+            false => exceeded,
+        };
         match (call, exceeded) {
             (None, Some(code)) => inner.update(|state, _, effects| state.kill_over_limit(code, effects)),
             (None, None) => {}
             (Some(call), _) => {
                 let exceeded = exceeded.or_else(|| call.limits.exceeded_by(&usage, &observed.before));
-                match exceeded {
-                    Some(code) if observed.stopping == Stopping::No => {
-                        observed.stopping = Stopping::interrupted(code, &usage);
-                        stop_call(inner, call, code);
-                    }
-                    Some(_) if observed.stopping.is_overdue(&usage) => {
-                        observed.stopping = Stopping::Killed;
-                        kill_call(inner, call);
-                    }
-                    _ => {}
+                let Some(code) = exceeded else { continue };
+                match observed.stopping.exceeds(code, &usage, Instant::now().into_std()) {
+                    Some(Step::Interrupt) => stop_call(inner, call, code),
+                    Some(Step::Kill) => kill_call(inner, call),
+                    None => {}
                 }
             }
         }
@@ -167,7 +133,7 @@ fn too_large(limits: &SessionLimits, usage: &ResourceUsage) -> HeldTooMuch {
 }
 
 /// Whether the session still has the time to free what it holds, and has not taken more.
-fn is_tolerated(held: HeldTooMuch, usage: &ResourceUsage) -> bool {
+fn may_hold_too_much(held: HeldTooMuch, usage: &ResourceUsage) -> bool {
     held.is_some_and(|(large, until)| Instant::now() < until && usage.memory_bytes <= large.held + FREEING_SLACK)
 }
 
@@ -254,16 +220,5 @@ mod tests {
         let limits = SessionLimits { memory_bytes: Some(100), ..SessionLimits::default() };
         assert_eq!(limits.exceeded_by(&counted(usage, 40, true)), Some(ErrorCode::MemoryExceeded));
         assert_eq!(limits.exceeded_by(&counted(usage, 40, false)), None);
-    }
-    #[test]
-    fn call_that_takes_more_has_less_time_to_stop() {
-        let used = |millis| ResourceUsage { cpu: Duration::from_millis(millis), ..ResourceUsage::default() };
-        for code in [ErrorCode::MemoryExceeded, ErrorCode::TooManyProcesses] {
-            let stopping = Stopping::interrupted(code, &used(1000));
-            assert!(!stopping.is_overdue(&used(1500)), "it waits, or nothing lets it run");
-            assert!(stopping.is_overdue(&used(1510)));
-        }
-        let stopping = Stopping::interrupted(ErrorCode::CpuTimeExceeded, &used(1000));
-        assert!(!stopping.is_overdue(&used(9000)), "it has its whole grace");
     }
 }
