@@ -134,10 +134,45 @@ fn blocks_write_into_no_file_of_the_readers() {
     assert!(wrong.is_empty(), "in a temporary folder, and below $BEEP_PYTHON_HOME:\n{}", wrong.join("\n"));
 }
 
+/// In SECURITY.md, tables of promises end in a column of tests.
+#[test]
+fn promises_name_tests_that_there_are() {
+    let text = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let sources: String =
+        rust_files(&root().join("crates")).map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let (mut promises, mut wrong) = (0, Vec::new());
+    for row in text.lines().skip_while(|line| !line.starts_with("| promise ")) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [promise, _, tests] = cells[..] else { continue };
+        if promise == "promise" || promise.starts_with("---") {
+            continue;
+        }
+        promises += 1;
+        let named: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() {
+            wrong.push(format!("no test holds: {promise}"));
+        }
+        let missing = named.iter().filter(|name| !sources.contains(&format!("fn {name}(")));
+        wrong.extend(missing.map(|name| format!("there is no test {name}")));
+    }
+    assert!(promises > 20 && wrong.is_empty(), "{promises} promises\n{}", wrong.join("\n"));
+}
+
+/// All files of Rust in this folder.
+fn rust_files(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    Box::new(entries.flat_map(|path| -> Box<dyn Iterator<Item = PathBuf>> {
+        match path.is_dir() {
+            true => rust_files(&path),
+            false => Box::new(path.extension().is_some_and(|end| end == "rs").then_some(path).into_iter()),
+        }
+    }))
+}
+
 #[test]
 fn links_between_pages_lead_somewhere() {
     let mut broken = Vec::new();
-    for path in PAGES.iter().copied().chain(["CHANGELOG.md", "ARCHITECTURE.md", "benches/RESULTS.md"]) {
+    for path in PAGES.iter().copied().chain(["CHANGELOG.md", "ARCHITECTURE.md", "SECURITY.md", "benches/RESULTS.md"]) {
         let folder = root().join(path).parent().unwrap().to_owned();
         let text = std::fs::read_to_string(root().join(path)).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
