@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::{Capabilities, ErrorCode, Operation, Outcome, SessionOptions};
+use beep_python_protocol::{Capabilities, ErrorCode, Operation, Outcome, SessionOptions, ValueForm};
 use beep_python_runtime::session::{CallResult, Event, Request, Session, SessionManagerOptions};
 use rustix::process::Pid;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
@@ -552,6 +552,34 @@ fn closing_lets_an_open_stream_finish() {
         }
         assert_eq!(items, 7);
         closing.await.expect("closed");
+    });
+}
+
+#[test]
+fn lines_that_are_kept_together_stay_so_with_others_that_wait() {
+    on_one_python(async |sessions| {
+        let session = sessions.default_session();
+        let mut followed = session.events(None, Capabilities::NONE, ValueForm::Plain).expect("followed");
+        let follower = tokio::spawn(async move { while followed.next().await.is_some() {} });
+        let subscribe = |code: &str| {
+            let body = json!({ "expression": code }).to_string();
+            session.subscribe(Request::new(Operation::Execute, body), Capabilities::NONE)
+        };
+        let lines = "def written(): return int(open('/proc/self/io').read().split('syscw: ')[1].split()[0])\n\
+            before = written()\nfor i in range(1_000_000): print(i)\nwritten() - before";
+        let (mut prints, mut behind) = (subscribe(lines), subscribe("1"));
+        let waits = tokio::spawn(async move { while behind.next().await.is_some() {} });
+        let mut result = None;
+        while let Some(event) = prints.next().await {
+            if let Event::Response(response) = event {
+                result = Some(Told::from(*response));
+            }
+        }
+        let writes = result.expect("answered").value().as_u64().expect("a number");
+        // Some thousand lines one by one, and again after each pause of a busy machine; then pieces of 8 KiB.
+        assert!(writes < 50_000, "{writes} writes");
+        waits.await.expect("answered");
+        follower.abort();
     });
 }
 

@@ -21,7 +21,7 @@ use crate::session::interrupt::interrupt_then_kill;
 use crate::session::session::Session;
 use crate::session::state::reply_sink::ReplySink;
 use crate::session::state::streams::{BatchEnd, dispose_request};
-use crate::session::unfinished_lines::UnfinishedLines;
+use crate::session::unfinished_lines::{Awaited, UnfinishedLines};
 use crate::worker::chunks::Chunks;
 
 impl Session {
@@ -138,7 +138,12 @@ impl EventStream {
             if self.ended {
                 return Poll::Ready(None);
             }
-            let event = ready!(self.unfinished.poll_next(cx, &self.channel, &self.session.inner));
+            let event = ready!(self.unfinished.poll_next(
+                cx,
+                &self.channel,
+                &self.session.inner,
+                Awaited::OfCall(self.call_id)
+            ));
             let Event::Response(response) = event else { return Poll::Ready(Some(event)) };
             if let Some(response) = self.end_batch(*response) {
                 if let Some(OnEnd(told)) = self.on_end.take() {

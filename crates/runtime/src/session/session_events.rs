@@ -13,7 +13,7 @@ use crate::session::event::Event;
 use crate::session::event_channel::EventChannel;
 use crate::session::session::Session;
 use crate::session::state::subscribers::{Subscriber, SubscriptionId};
-use crate::session::unfinished_lines::UnfinishedLines;
+use crate::session::unfinished_lines::{Awaited, UnfinishedLines};
 
 impl Session {
     /// Subscribes to what happens in the session from now on and belongs to no call that runs: the output of threads, tasks
@@ -59,7 +59,7 @@ impl SessionEvents {
         if self.ended {
             return Poll::Ready(None);
         }
-        let event = ready!(self.unfinished.poll_next(cx, &self.channel, &self.session.inner));
+        let event = ready!(self.unfinished.poll_next(cx, &self.channel, &self.session.inner, Awaited::OfNoCall));
         self.ended = matches!(event, Event::Response(_));
         Poll::Ready(Some(event))
     }

@@ -184,17 +184,6 @@ impl SessionInner {
         self.update(|state, _, effects| state.closed(effects));
     }
 
-    /// Asks the worker for text that it has not written yet, if there is some. Returns false where it has not reacted to the last time.
-    pub(crate) fn flush_unfinished(&self) -> bool {
-        let asked = self.read(|_, link| {
-            let link = link?;
-            link.page.has_unfinished().then(|| (link.worker.clone(), link.page.request_flush()))
-        });
-        let Some((worker, reacts)) = asked else { return true };
-        worker.send_interrupt();
-        reacts
-    }
-
     /// Asks the call that runs to let a debugger listen, as soon as its main thread runs Python.
     pub(crate) fn ask_for_debugger(&self) {
         let worker =

@@ -140,6 +140,11 @@ impl SharedPage {
         (UNFINISHED..UNFINISHED + 3).any(|offset| self.at(offset).load(Ordering::SeqCst) != 0)
     }
 
+    /// The same, of text of earlier calls alone.
+    pub(crate) fn has_unfinished_of_no_call(&self) -> bool {
+        self.at(UNFINISHED + 2).load(Ordering::SeqCst) != 0
+    }
+
     /// Asks for such text, which the worker writes when a signal follows. Returns false where it was asked before and has not reacted.
     pub(crate) fn request_flush(&self) -> bool {
         self.at(FLUSH).swap(1, Ordering::SeqCst) == 0
