@@ -124,14 +124,16 @@ async fn a_debugger_listens_while_a_call_runs(context: &TestContext) {
 
 async fn a_failure_is_told_while_a_call_runs(context: &TestContext) {
     let waits = "print('runs', flush=True)\nimport time\nwhile True: time.sleep(0.01)";
-    let mut execution = context.python.with_request_id("busy").execute(waits).await.expect("started");
+    // The wires of one server run this side by side, and a request id is good for all of them.
+    let id = context.name();
+    let mut execution = context.python.with_request_id(&id).execute(waits).await.expect("started");
     assert!(matches!(execution.next().await, Some(ExecutionEvent::Stdout(_))));
     let Err(Error::Host(problem)) = context.companion().debug_session(&context.session, false).await else {
         panic!("there is no debugpy")
     };
     assert_eq!(problem.code, ErrorCode::NoDebugger);
     assert!(problem.detail.starts_with("debugpy is not installed in "), "{}", problem.detail);
-    context.companion().cancel("busy").await.expect("cancelled");
+    context.companion().cancel(&id).await.expect("cancelled");
     assert_eq!(execution.result::<Returned>().await.expect_err("cancelled").code(), Some(ErrorCode::Cancelled));
 }
 
