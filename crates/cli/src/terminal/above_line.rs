@@ -9,14 +9,14 @@ use reedline::ExternalPrinter;
 use super::detect::clear_line;
 use super::rows::rows;
 
-/// How many rows may wait for the editor: where it finds several at once, it loses its place on the screen.
-const WAITING_ROWS: usize = 1;
+/// How many rows may wait for the editor.
+const WAITING_ROWS: usize = 1000;
 /// How often the editor looks for one.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long to wait for room.
 const RETRY_INTERVAL: Duration = Duration::from_millis(5);
-/// The columns of a terminal that does not tell them.
-const USUAL_COLUMNS: u16 = 80;
+/// The columns and rows of a terminal that does not tell them.
+const USUAL_SIZE: (u16, u16) = (80, 24);
 /// An unfinished line of so many bytes is shown as a line.
 const LONGEST_LINE: usize = 64 << 10;
 
@@ -30,6 +30,20 @@ struct State {
     is_editing: bool,
     /// What came while a line was edited, and does not end a line yet.
     unfinished: Vec<u8>,
+    /// How many rows the editor was given for this line, in a terminal of this size.
+    shown: usize,
+    size: (u16, u16),
+}
+
+impl State {
+    /// Where the editor finds several rows at once above the last row of the screen, it loses its place: they come one by one until
+    /// they have moved the line there.
+    fn is_at_bottom(&mut self, size: (u16, u16)) -> bool {
+        if self.size != size {
+            (self.size, self.shown) = (size, 0);
+        }
+        self.shown >= usize::from(size.1)
+    }
 }
 
 impl AboveLine {
@@ -82,20 +96,25 @@ impl AboveLine {
         // Of a progress bar only what it shows at last.
         let line = line.trim_end_matches('\r');
         let line = line.rsplit('\r').next().unwrap_or(line);
-        let width = crossterm::terminal::size().map_or(USUAL_COLUMNS, |(columns, _)| columns).max(1);
-        rows(line, width.into()).into_iter().for_each(|row| self.show_row(row));
+        let size = crossterm::terminal::size().ok().filter(|(columns, _)| *columns > 0).unwrap_or(USUAL_SIZE);
+        rows(line, size.0.into()).into_iter().for_each(|row| self.show_row(row, size));
     }
 
-    fn show_row(&self, mut row: String) {
+    fn show_row(&self, mut row: String, size: (u16, u16)) {
         loop {
             {
-                let state = self.state();
+                let mut state = self.state();
                 if !state.is_editing {
                     return write_now(format!("{row}\n").as_bytes());
                 }
-                match self.lines.sender().try_send(row) {
-                    Ok(()) => return,
-                    Err(full) => row = full.into_inner(),
+                if state.is_at_bottom(size) || self.lines.receiver().is_empty() {
+                    match self.lines.sender().try_send(row) {
+                        Ok(()) => {
+                            state.shown += 1;
+                            return;
+                        }
+                        Err(full) => row = full.into_inner(),
+                    }
                 }
             }
             std::thread::sleep(RETRY_INTERVAL);
@@ -104,7 +123,10 @@ impl AboveLine {
 
     /// Edits a line.
     pub(super) fn while_editing<T>(&self, edit: impl FnOnce() -> T) -> T {
-        self.state().is_editing = true;
+        {
+            let mut state = self.state();
+            (state.is_editing, state.shown) = (true, 0);
+        }
         let edited = edit();
         let mut state = self.state();
         state.is_editing = false;
@@ -139,7 +161,7 @@ mod tests {
                 shown.extend(above.lines.get_line());
             }
         });
-        shown.extend(above.lines.get_line());
+        shown.extend(std::iter::from_fn(|| above.lines.get_line()));
         shown
     }
 
@@ -157,6 +179,24 @@ mod tests {
             let long = "x".repeat(LONGEST_LINE + 1);
             assert_eq!(shown(&above, || above.write(long.as_bytes())).concat(), long);
         });
+    }
+
+    #[test]
+    fn rows_come_together_once_they_have_filled_the_screen() {
+        let above = AboveLine::new();
+        let size = (80, 24);
+        above.while_editing(|| {
+            for at in 0..24 {
+                above.show_row(at.to_string(), size);
+                assert_eq!(above.lines.receiver().len(), 1, "one by one");
+                assert_eq!(above.lines.get_line(), Some(at.to_string()));
+            }
+            (0..WAITING_ROWS).for_each(|at| above.show_row(at.to_string(), size));
+            assert_eq!(above.lines.receiver().len(), WAITING_ROWS);
+            while above.lines.get_line().is_some() {}
+            assert!(!above.state().is_at_bottom((80, 40)), "a terminal of another size");
+        });
+        above.while_editing(|| assert!(!above.state().is_at_bottom(size), "another line"));
     }
 
     #[test]

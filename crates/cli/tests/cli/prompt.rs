@@ -198,7 +198,8 @@ fn what_threads_print_is_shown_above_the_line() {
          atexit.register(print, 'the end')\n\
          def wait(name):\n    while not os.path.exists({:?} + name): time.sleep(0.01)\n\
          def work():\n    wait('1'); print('one'); print('t', end='')\n    wait('2'); print('wo', file=sys.stderr)\n    \
-         wait('wide'); print('first\\nsecond\\n' + 'w' * {} + '\\nlast')\n    wait('3'); print('3')",
+         wait('wide'); print('first\\nsecond\\n' + 'w' * {} + '\\nlast')\n    \
+         wait('many'); print('\\n'.join(map(str, range(20000))))\n    wait('3'); print('3')",
         folder.path().join("go-"),
         COLUMNS + 2
     );
@@ -219,6 +220,9 @@ fn what_threads_print_is_shown_above_the_line() {
     let wide = "w".repeat(usize::from(COLUMNS));
     terminal.wait_for_lines(&format!("first\nsecond\n{wide}\nww\nlast\n>>> half a line"));
     terminal.wait_for_lines("one\nt\nwo\nfirst");
+    // More than is shown one by one while this waits.
+    go("many");
+    terminal.wait_for_lines("19997\n19998\n19999\n>>> half a line");
     terminal.keys("\x15");
     // While other code runs, and while it asks.
     terminal.begin(PROMPT, "input('name? ')");

@@ -165,7 +165,7 @@ impl Terminal {
     pub(crate) fn wait_for_lines(&self, lines: &str) {
         self.wait_until(lines, |screen| {
             let shown: Vec<_> = screen.rows(0, COLUMNS).map(|row| row.trim_end().to_owned()).collect();
-            shown.join("\n").contains(&format!("\n{lines}\n"))
+            format!("{}\n", shown.join("\n")).contains(&format!("\n{lines}\n"))
         });
     }
 
