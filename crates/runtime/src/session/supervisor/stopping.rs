@@ -9,7 +9,8 @@ use crate::worker::resource_usage::ResourceUsage;
 /// The processor time that a call may still take which exceeds a limit of memory or processes: with it, it takes more of them. A
 /// call that waits, or that a busy machine does not let run, has its whole grace; and whatever other threads and processes of its session
 /// use, it has as much time to stop.
-const GROWING_GRACE: Duration = Duration::from_millis(500);
+/// A slow machine needs half a second to fill a few hundred megabytes, within which no interrupt is taken.
+const GROWING_GRACE: Duration = Duration::from_secs(1);
 
 /// Where it stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,10 +70,14 @@ mod tests {
         for code in [ErrorCode::MemoryExceeded, ErrorCode::TooManyProcesses] {
             let mut stopping = Stopping::No;
             assert_eq!(stopping.exceeds(code, &used(1000), now), Some(Step::Interrupt));
-            assert_eq!(stopping.exceeds(code, &used(1500), at(9000)), None, "it waits, or nothing lets it run");
-            assert_eq!(stopping.exceeds(code, &used(9000), at(500)), None, "many threads clean up");
-            assert_eq!(stopping.exceeds(ErrorCode::CpuTimeExceeded, &used(9000), at(900)), None, "it freed the memory");
-            assert_eq!(stopping.exceeds(code, &used(1510), at(510)), Some(Step::Kill));
+            assert_eq!(stopping.exceeds(code, &used(2000), at(9000)), None, "it waits, or nothing lets it run");
+            assert_eq!(stopping.exceeds(code, &used(9000), at(1000)), None, "many threads clean up");
+            assert_eq!(
+                stopping.exceeds(ErrorCode::CpuTimeExceeded, &used(9000), at(1100)),
+                None,
+                "it freed the memory"
+            );
+            assert_eq!(stopping.exceeds(code, &used(2010), at(1010)), Some(Step::Kill));
             assert_eq!(stopping.exceeds(code, &used(9000), at(9000)), None, "once");
         }
     }
@@ -84,6 +89,6 @@ mod tests {
         assert_eq!(stopping.exceeds(ErrorCode::CpuTimeExceeded, &used(1000), now), Some(Step::Interrupt));
         assert_eq!(stopping.exceeds(ErrorCode::CpuTimeExceeded, &used(9000), at(9000)), None);
         assert_eq!(stopping.exceeds(ErrorCode::MemoryExceeded, &used(9000), at(9000)), None);
-        assert_eq!(stopping.exceeds(ErrorCode::MemoryExceeded, &used(9600), at(9600)), Some(Step::Kill));
+        assert_eq!(stopping.exceeds(ErrorCode::MemoryExceeded, &used(10_100), at(10_100)), Some(Step::Kill));
     }
 }
