@@ -10,6 +10,8 @@ use rustix::io::Errno;
 use serde_json::json;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
+use crate::log_file::LogFile;
+
 /// A pipe that can be written takes this much without waiting.
 const PIECE: usize = 4096;
 
@@ -27,6 +29,7 @@ pub(crate) enum LogFormat {
 pub(crate) struct LogWriter<W> {
     out: W,
     format: LogFormat,
+    file: Option<&'static LogFile>,
     /// Writing does not wait while this is held, so that the others do not wait either.
     state: &'static Mutex<State>,
 }
@@ -46,7 +49,13 @@ impl State {
 
 impl<W: Write + AsFd> LogWriter<W> {
     pub(crate) fn new(out: W, format: LogFormat, state: &'static Mutex<State>) -> LogWriter<W> {
-        LogWriter { out, format, state }
+        LogWriter { out, format, file: None, state }
+    }
+
+    /// Keeps the file that `out` is within its bounds.
+    pub(crate) fn with_file(mut self, file: Option<&'static LogFile>) -> LogWriter<W> {
+        self.file = file;
+        self
     }
 
     fn append(&mut self, state: &mut State, event: &[u8]) -> io::Result<()> {
@@ -68,6 +77,9 @@ impl<W: Write + AsFd> LogWriter<W> {
         match self.format {
             LogFormat::Text => append_plainly(event, &mut text),
             LogFormat::Json => append_json(event, &mut text),
+        }
+        if let Some(file) = self.file {
+            file.make_room(text.len())?;
         }
         for (number, piece) in text.chunks(PIECE).enumerate() {
             let written = wait_free(&self.out).and_then(|()| self.out.write_all(piece));

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::environment_variables::LOG;
+use crate::log_file::LogFile;
 use crate::log_writer::{LogFormat, LogWriter, State};
 
 /// What a server logs where `BEEP_PYTHON_LOG` is not set. Other commands log nothing then.
@@ -19,8 +20,9 @@ pub(crate) fn is_requested() -> bool {
     std::env::var_os(LOG).is_some_and(|value| !value.is_empty())
 }
 
-/// Installs the logger with the filter of `BEEP_PYTHON_LOG`; without it with `default`, or none at all.
-pub(crate) fn init(default: Option<&str>, format: LogFormat) {
+/// Installs the logger with the filter of `BEEP_PYTHON_LOG`; without it with `default`, or none at all. `file` is the one that standard
+/// error goes to, where it is to be kept small.
+pub(crate) fn init(default: Option<&str>, format: LogFormat, file: Option<LogFile>) {
     if default.is_none() && !is_requested() {
         return;
     }
@@ -32,12 +34,13 @@ pub(crate) fn init(default: Option<&str>, format: LogFormat) {
         }),
         _ => EnvFilter::new(default),
     };
+    let file: Option<&LogFile> = file.map(|file| &*Box::leak(Box::new(file)));
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         // Where an event cannot be formatted, too, nothing else is written: by default that panics if it fails.
         .log_internal_errors(false)
-        .with_writer(move || LogWriter::new(stderr(), format, &STATE));
+        .with_writer(move || LogWriter::new(stderr(), format, &STATE).with_file(file));
     match format {
         LogFormat::Text => logger.init(),
         LogFormat::Json => logger.json().flatten_event(true).with_current_span(false).init(),

@@ -22,6 +22,7 @@ mod hints;
 mod import_hint;
 mod init_process;
 mod inventory;
+mod log_file;
 mod log_writer;
 mod logging;
 mod printer;
@@ -59,8 +60,8 @@ fn main() -> ExitCode {
         Err(error) => usage_error::exit(&usage_error::with_suggestion(error), wants_json()),
     };
     match &cli.command {
-        Some(Command::Serve(args)) => logging::init(Some(logging::SERVER_DEFAULT), args.log_format()),
-        _ => logging::init(None, LogFormat::Text),
+        Some(Command::Serve(args)) => logging::init(Some(logging::SERVER_DEFAULT), args.log_format(), args.log_file()),
+        _ => logging::init(None, LogFormat::Text, None),
     }
     let context = Context::new(cli.json, Colors::new(cli.color));
     let status = match cli.command {

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_runtime::platform::{Home, failed_to};
-use beep_python_server::launch::{RecordError, ServerRecord, log_tail, state_of};
+use beep_python_server::launch::{RecordError, ServerRecord, log_files, log_tail, state_of};
 
 use crate::context::Context;
 use crate::error::CliError;
@@ -29,22 +30,41 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
     let home = context.home()?;
     let (path, record) = log_of(&home, args.server.as_deref())?;
-    let mut file = File::open(&path).map_err(failed_to("read", &path))?;
+    let read = |source| failed_to("read", &path)(source);
+    // The newest there is: while a full one makes room, none has the name.
+    let mut file = File::open(log_files(&path).last().unwrap_or(&path)).map_err(read)?;
     if let Some(lines) = args.lines {
         match log_tail(&path, lines) {
             tail if tail.is_empty() => {}
             tail => context.printer.line(tail),
         }
         file.seek(SeekFrom::End(0))?;
+    } else {
+        // Where it has just become full it is one of these.
+        for full in log_files(&path).iter().filter_map(|full| File::open(full).ok()) {
+            if !is_same(&full, &file) && !copy(&full).map_err(read)? {
+                return Ok(ExitStatus::Success);
+            }
+        }
     }
     loop {
-        // Checked before reading, so that the last output of a server that ends meanwhile is still read.
+        // Both are checked before reading, so that the last output of a server that ends meanwhile is still read, and of a full file.
         let lives = record.as_ref().is_some_and(|record| state_of(record).is_alive());
-        if !copy(&mut file).map_err(failed_to("copy", &path))? || !args.follow || !lives {
+        let next = File::open(&path).ok().filter(|next| !is_same(next, &file));
+        if !copy(&file).map_err(read)? || !args.follow {
             return Ok(ExitStatus::Success);
         }
-        std::thread::sleep(Duration::from_millis(100));
+        match next {
+            Some(next) => file = next,
+            None if !lives => return Ok(ExitStatus::Success),
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
     }
+}
+
+fn is_same(one: &File, other: &File) -> bool {
+    let place = |file: &File| file.metadata().map(|file| (file.dev(), file.ino())).ok();
+    place(one) == place(other)
 }
 
 /// The log of a server. A stopped one has no record any more, but its log is still there under its id.
@@ -75,7 +95,7 @@ fn newest(logs: &Path) -> Option<PathBuf> {
 }
 
 /// Copies new output; false when nothing reads standard output any more.
-fn copy(file: &mut File) -> std::io::Result<bool> {
+fn copy(mut file: &File) -> std::io::Result<bool> {
     let mut new = Vec::new();
     file.read_to_end(&mut new)?;
     let mut stdout = std::io::stdout().lock();

@@ -17,6 +17,7 @@ use crate::async_runtime::block_on;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hidden_variables::hide;
+use crate::log_file::{self, LogFile};
 use crate::log_writer::LogFormat;
 use crate::server::report::announce;
 use crate::server::settings::{DEFAULT_DRAIN, ServerArgs, ServerSettings};
@@ -41,6 +42,15 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn log_format(&self) -> LogFormat {
         self.settings.args.log_format.unwrap_or_default()
+    }
+
+    pub(crate) fn log_file(&self) -> Option<LogFile> {
+        let args = &self.settings.args;
+        Some(LogFile {
+            path: self.log.clone()?,
+            max_bytes: args.max_log.unwrap_or(log_file::DEFAULT_MAX_BYTES),
+            files: args.log_files.map_or(log_file::DEFAULT_FILES, usize::from),
+        })
     }
 }
 

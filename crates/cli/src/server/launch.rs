@@ -8,7 +8,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use beep_python_runtime::environment::Environment;
 use beep_python_runtime::platform::Home;
-use beep_python_server::launch::{BindError, LaunchError, LaunchPlan, RecordError, ServerLauncher, ServerRecord, stop};
+use beep_python_server::launch::{
+    BindError, LaunchError, LaunchPlan, RecordError, ServerLauncher, ServerRecord, log_files, remove_log, stop,
+};
 use beep_python_server::unix_socket::PipeName;
 
 use crate::error::CliError;
@@ -99,14 +101,15 @@ impl TemporaryServer {
     fn end(&self) -> Result<(), RecordError> {
         let log = self.record.log.as_ref();
         let is_read = logging::is_requested();
-        let remove = || log.into_iter().for_each(|log| drop(std::fs::remove_file(log)));
+        let remove = || log.into_iter().for_each(|log| remove_log(log));
         if !is_read {
             remove();
         }
         let stopped = stop(&self.home, &self.record, stop_grace(&self.record)).map(drop);
         if is_read {
-            let text = log.and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
-            let _ = std::io::stderr().write_all(&text);
+            for file in log.into_iter().flat_map(|log| log_files(log)) {
+                let _ = std::io::stderr().write_all(&std::fs::read(file).unwrap_or_default());
+            }
             remove();
         }
         stopped

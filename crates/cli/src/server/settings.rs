@@ -13,6 +13,7 @@ use clap::ValueEnum;
 
 use crate::log_writer::LogFormat;
 
+const LEAST_LOG_BYTES: u64 = 64 << 10;
 /// How long running calls may take when a server stops.
 pub(crate) const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
 
@@ -104,6 +105,12 @@ pub(crate) struct ServerArgs {
     /// How the log is written
     #[arg(long, value_name = "FORMAT", value_enum, help_heading = "Log")]
     pub(crate) log_format: Option<LogFormat>,
+    /// Maximum size of a log file, of a server in the background; a full one makes room for a new one [default: 16M]
+    #[arg(long, value_name = "SIZE", value_parser = log_size, help_heading = "Log")]
+    pub(crate) max_log: Option<u64>,
+    /// How many log files are kept, with the one that is written [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Log")]
+    pub(crate) log_files: Option<u16>,
     /// Maximum size of a request body [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
@@ -157,6 +164,8 @@ impl ServerSettings {
         for format in args.log_format.iter().filter_map(ValueEnum::to_possible_value) {
             say("log-format", format.get_name());
         }
+        args.max_log.iter().for_each(|bytes| say("max-log", &bytes.to_string()));
+        args.log_files.iter().for_each(|number| say("log-files", &number.to_string()));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
         args.max_bodies.iter().for_each(|bytes| say("max-bodies", &bytes.to_string()));
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
@@ -187,6 +196,14 @@ pub(crate) fn memory_limit(text: &str) -> Result<u64, String> {
     let bytes = parse_size(text)?;
     let least = LEAST_MEMORY_BYTES;
     if bytes < least { Err(format!("it must be at least {least} bytes (32M)")) } else { Ok(bytes) }
+}
+
+/// The size of a log file, which has room for the longest events.
+fn log_size(text: &str) -> Result<u64, String> {
+    match parse_size(text)? {
+        bytes if bytes < LEAST_LOG_BYTES => Err(format!("it must be at least {LEAST_LOG_BYTES} bytes (64K)")),
+        bytes => Ok(bytes),
+    }
 }
 
 /// A path that means the same from every folder.
@@ -255,6 +272,8 @@ mod tests {
                 max_body: Some(1000),
                 max_bodies: Some(3000),
                 log_format: Some(LogFormat::Json),
+                max_log: Some(1 << 20),
+                log_files: Some(2),
                 max_data: Some(2000),
                 grace: Some(Duration::from_millis(250)),
                 workers: Some(3),

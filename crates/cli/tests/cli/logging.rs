@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Instant;
 
-use super::test_home::{CommandOutput, TestHome};
+use super::test_home::{CommandOutput, TestHome, port_of};
 
 fn with_filter(home: &TestHome, filter: &str, arguments: &[&str]) -> CommandOutput {
     CommandOutput::from(home.command(arguments).env("BEEP_PYTHON_LOG", filter).output().unwrap())
@@ -44,6 +45,24 @@ fn invalid_log_filter_is_reported_and_ignored() {
     );
 }
 
+/// The body of the next answer of a connection.
+fn read_body(answers: &mut impl BufRead) -> String {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
+        if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+            length = bytes.trim().parse().unwrap();
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    answers.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
+}
+
 #[test]
 fn a_flood_of_refused_requests_is_counted_and_does_not_fill_the_log() {
     const FLOOD: usize = 2000;
@@ -55,20 +74,7 @@ fn a_flood_of_refused_requests_is_counted_and_does_not_fill_the_log() {
         let mut answers = BufReader::new(stream.try_clone().unwrap());
         for _ in 0..FLOOD {
             stream.write_all(b"GET /health HTTP/1.1\r\nhost: evil.example\r\n\r\n").unwrap();
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                answers.read_line(&mut line).unwrap();
-                if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
-                    length = bytes.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            answers.read_exact(&mut body).unwrap();
-            assert!(String::from_utf8_lossy(&body).contains("forbidden_host"));
+            assert!(read_body(&mut answers).contains("forbidden_host"));
         }
     }
     let log = home.success(&["logs", "--lines", "100000"]);
@@ -95,4 +101,49 @@ fn log_in_json_has_an_object_on_each_line() {
     let of_session =
         |event: &serde_json::Value| event["spans"][0]["name"] == "session" && event["spans"][0]["id"] == "default";
     assert!(events.iter().any(of_session), "{log}");
+}
+
+#[test]
+fn a_full_log_makes_room_for_a_new_one_and_logs_shows_them_all() {
+    const MAX: u64 = 64 << 10;
+    let home = TestHome::with_runtime();
+    let mut start = home.command(&["start", "http", "--port", "0", "--max-log", "64K", "--log-files", "3", "--json"]);
+    let started = start.env("BEEP_PYTHON_LOG", "debug").output().unwrap();
+    let server: serde_json::Value = serde_json::from_slice(&started.stdout).unwrap();
+    let follow = home.command(&["logs", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+    // Each call that arrives is logged, with its request id.
+    let ids: Vec<_> = (0..2000).map(|number| format!("call-{number:04}")).collect();
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{}", port_of(&server))).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    for id in &ids {
+        let head = "POST /api/eval HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 18";
+        let request = format!("{head}\r\nx-beep-request: {id}\r\n\r\n{{\"expression\":\"1\"}}");
+        stream.write_all(request.as_bytes()).unwrap();
+        assert!(read_body(&mut answers).contains("\"value\":1"));
+    }
+    let files = || {
+        let files = fs::read_dir(home.root().join("logs")).unwrap().map(|file| file.unwrap());
+        let mut files: Vec<_> = files.map(|file| (file.file_name(), file.metadata().unwrap().len())).collect();
+        files.sort();
+        files
+    };
+    let there = files();
+    let id = server["id"].as_str().unwrap();
+    let names: Vec<_> = there.iter().map(|file| file.0.to_str().unwrap()).collect();
+    assert_eq!(names, [format!("{id}.log"), format!("{id}.log.1"), format!("{id}.log.2")]);
+    assert!(there.iter().all(|file| file.1 <= MAX) && there[1..].iter().all(|file| file.1 > MAX - 1000), "{there:?}");
+    let logged = |log: &str| -> Vec<String> {
+        let arrived = log.lines().filter(|line| line.contains("a call arrived"));
+        arrived.filter_map(|line| Some(line.split_once("request_id=\"")?.1.get(..9)?.to_owned())).collect()
+    };
+    let kept = logged(&home.success(&["logs"]));
+    assert!(kept.len() > 300 && kept.len() < ids.len() && ids.ends_with(&kept), "{kept:?}");
+    assert_eq!(logged(&home.success(&["logs", "-n", "300"])), ids[ids.len() - 300..], "of several files");
+    home.success(&["restart"]);
+    assert_eq!(files().len(), 3, "the settings stay");
+    home.success(&["stop"]);
+    let followed = follow.wait_with_output().unwrap();
+    assert_eq!(logged(&String::from_utf8(followed.stdout).unwrap()).last(), ids.last());
+    // There is no room for one event.
+    assert_eq!(home.run(&["start", "http", "--max-log", "1K"]).code, Some(2));
 }

@@ -26,7 +26,7 @@ pub use error::{LaunchError, RemoteError};
 pub use launcher::ServerLauncher;
 pub(crate) use listen::check_inherited;
 pub use listen::{BindError, bind};
-pub use log::log_tail;
+pub use log::{log_files, log_tail, remove_log, rotate_log};
 pub use plan::LaunchPlan;
 pub use port_owner::PortOwner;
 pub use ready::ReadyNotifier;
