@@ -90,6 +90,33 @@ fn features_with(package: &Value, dependency: &str) -> BTreeSet<String> {
     }
 }
 
+/// What is built in: from one registry, with the hash of each archive, under licences that are allowed. `scripts/dependencies.py` has them.
+#[test]
+fn crates_have_hashes_and_allowed_licences() {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts");
+    let output = |arguments: &[&str]| {
+        let mut python = Command::new(test_home::python());
+        let output = python.current_dir(&scripts).env("PYTHONDONTWRITEBYTECODE", "1").args(arguments).output();
+        let output = output.expect("Python runs");
+        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    for (licence, is_allowed) in [
+        ("MIT", "True"),
+        ("GPL-3.0-only OR MIT", "True"),
+        ("MIT/GPL-2.0", "True"),
+        ("(GPL-3.0-only OR MIT) AND ISC", "True"),
+        ("Apache-2.0 WITH LLVM-exception", "True"),
+        ("GPL-3.0-only", "False"),
+        ("MIT AND GPL-3.0-only", "False"),
+        ("(GPL-3.0-only AND MIT) OR LGPL-2.1-or-later", "False"),
+    ] {
+        let code = format!("from dependencies import is_allowed; print(is_allowed({licence:?}))");
+        assert_eq!(output(&["-c", &code]), (true, format!("{is_allowed}\n")), "{licence}");
+    }
+    let (is_fine, told) = output(&["dependencies.py"]);
+    assert!(is_fine, "{told}");
+}
+
 /// Inside the crates: no import circle among files, no import upward, no long file or function without a reason.
 /// `scripts/structure.py` has the rules; it also runs alone.
 #[test]
