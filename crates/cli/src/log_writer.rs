@@ -93,7 +93,7 @@ impl<W: Write + AsFd> LogWriter<W> {
 }
 
 /// This moment, as the events have it.
-fn now() -> String {
+pub(crate) fn now() -> String {
     let mut text = String::new();
     let _ = SystemTime.format_time(&mut tracing_subscriber::fmt::format::Writer::new(&mut text));
     text
@@ -116,11 +116,12 @@ impl<W: Write + AsFd> Write for LogWriter<W> {
     /// Never fails: nobody could be told.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let mut state = self.state.lock();
+        let before = state.lost;
         match self.append(&mut state, event) {
             Ok(()) => *state = State::NEW,
             Err(_) => state.lost += 1,
         }
-        note_lost_log_events(state.lost);
+        note_lost_log_events(before, state.lost);
         Ok(event.len())
     }
 

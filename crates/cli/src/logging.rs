@@ -2,10 +2,15 @@
 
 use std::io::{Write, stderr};
 
+use beep_python_runtime::platform::FileError;
+use beep_python_server::AUDIT_TARGET;
 use parking_lot::Mutex;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{Directive, LevelFilter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::audit::{self, AuditSettings};
 use crate::environment_variables::LOG;
 use crate::log_file::LogFile;
 use crate::log_writer::{LogFormat, LogWriter, State};
@@ -22,9 +27,14 @@ pub(crate) fn is_requested() -> bool {
 
 /// Installs the logger with the filter of `BEEP_PYTHON_LOG`; without it with `default`, or none at all. `file` is the one that standard
 /// error goes to, where it is to be kept small.
-pub(crate) fn init(default: Option<&str>, format: LogFormat, file: Option<LogFile>) {
+pub(crate) fn init(
+    default: Option<&str>,
+    format: LogFormat,
+    file: Option<LogFile>,
+    audit: Option<&AuditSettings>,
+) -> Result<(), FileError> {
     if default.is_none() && !is_requested() {
-        return;
+        return Ok(());
     }
     let default = default.unwrap_or("off");
     let filter = match std::env::var(LOG) {
@@ -35,16 +45,24 @@ pub(crate) fn init(default: Option<&str>, format: LogFormat, file: Option<LogFil
         _ => EnvFilter::new(default),
     };
     let file: Option<&LogFile> = file.map(|file| &*Box::leak(Box::new(file)));
-    let logger = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let filter = filter.add_directive(no_audit());
+    let logger = tracing_subscriber::fmt::layer()
         .with_target(false)
         // Where an event cannot be formatted, too, nothing else is written: by default that panics if it fails.
         .log_internal_errors(false)
         .with_writer(move || LogWriter::new(stderr(), format, &STATE).with_file(file));
-    match format {
-        LogFormat::Text => logger.init(),
-        LogFormat::Json => logger.json().flatten_event(true).with_current_span(false).init(),
-    }
+    let logger = match format {
+        LogFormat::Text => logger.with_filter(filter).boxed(),
+        LogFormat::Json => logger.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),
+    };
+    let audit = audit.map(audit::layer).transpose()?;
+    tracing_subscriber::registry().with(logger).with(audit).init();
+    Ok(())
+}
+
+/// The audit has a file of its own.
+fn no_audit() -> Directive {
+    format!("{AUDIT_TARGET}=off").parse().expect("a directive")
 }
 
 fn filter(text: &str) -> Result<EnvFilter, String> {

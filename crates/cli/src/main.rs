@@ -4,6 +4,7 @@
 //! they find an environment or a server (`environment`, `server`).
 
 mod async_runtime;
+mod audit;
 mod color;
 mod command_line;
 mod commands;
@@ -59,12 +60,16 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => usage_error::exit(&usage_error::with_suggestion(error), wants_json()),
     };
-    match &cli.command {
-        Some(Command::Serve(args)) => logging::init(Some(logging::SERVER_DEFAULT), args.log_format(), args.log_file()),
-        _ => logging::init(None, LogFormat::Text, None),
-    }
+    let logs = match &cli.command {
+        Some(Command::Serve(args)) => {
+            let default = Some(logging::SERVER_DEFAULT);
+            logging::init(default, args.log_format(), args.log_file(), args.audit().as_ref())
+        }
+        _ => logging::init(None, LogFormat::Text, None, None),
+    };
     let context = Context::new(cli.json, Colors::new(cli.color));
     let status = match cli.command {
+        _ if logs.is_err() => logs.map(|()| ExitStatus::Success).map_err(Into::into),
         Some(command) => command.run(&context),
         None if is_interactive() => console::run(&context),
         None => Cli::command().print_help().map(|()| ExitStatus::Success).map_err(Into::into),

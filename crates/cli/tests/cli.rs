@@ -4,6 +4,7 @@
 mod support;
 
 mod cli {
+    mod audit;
     mod bodies;
     mod bundles;
     mod certificates;

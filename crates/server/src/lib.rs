@@ -3,6 +3,7 @@
 //! ([`launch`]).
 
 mod accept;
+mod audit;
 pub mod auth;
 mod body_budget;
 mod events;
@@ -20,5 +21,6 @@ mod transport;
 pub mod unix_socket;
 mod web;
 
+pub use audit::{AUDIT_SPANS, AUDIT_TARGET};
 pub use body_budget::BodyBudget;
 pub use server_context::ServerContext;

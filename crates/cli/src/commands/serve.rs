@@ -14,6 +14,7 @@ use beep_python_server::serve::{self, ServeOptions};
 use signal_hook::consts::SIGHUP;
 
 use crate::async_runtime::block_on;
+use crate::audit::AuditSettings;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::hidden_variables::hide;
@@ -42,6 +43,11 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn log_format(&self) -> LogFormat {
         self.settings.args.log_format.unwrap_or_default()
+    }
+
+    pub(crate) fn audit(&self) -> Option<AuditSettings> {
+        let args = &self.settings.args;
+        args.audit.clone().map(|file| AuditSettings { file, code: args.audit_code })
     }
 
     pub(crate) fn log_file(&self) -> Option<LogFile> {

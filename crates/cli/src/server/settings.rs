@@ -111,6 +111,12 @@ pub(crate) struct ServerArgs {
     /// How many log files are kept, with the one that is written [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Log")]
     pub(crate) log_files: Option<u16>,
+    /// Write who called what, when and with what outcome to this file, as JSON; code as its SHA-256
+    #[arg(long, value_name = "FILE", value_parser = absolute_path, help_heading = "Log")]
+    pub(crate) audit: Option<PathBuf>,
+    /// Write the code itself, and whole requests, into the audit
+    #[arg(long, requires = "audit", help_heading = "Log")]
+    pub(crate) audit_code: bool,
     /// Maximum size of a request body [default: 64M]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Capacity")]
     pub(crate) max_body: Option<u64>,
@@ -164,6 +170,7 @@ impl ServerSettings {
         for format in args.log_format.iter().filter_map(ValueEnum::to_possible_value) {
             say("log-format", format.get_name());
         }
+        args.audit.iter().for_each(|path| say("audit", &path.display().to_string()));
         args.max_log.iter().for_each(|bytes| say("max-log", &bytes.to_string()));
         args.log_files.iter().for_each(|number| say("log-files", &number.to_string()));
         max_body.iter().for_each(|bytes| say("max-body", &bytes.to_string()));
@@ -171,6 +178,7 @@ impl ServerSettings {
         args.max_data.iter().for_each(|bytes| say("max-data", &bytes.to_string()));
         arguments.extend(args.insecure_remote.then(|| "--insecure-remote".to_owned()));
         arguments.extend(args.allow_paths.then(|| "--allow-paths".to_owned()));
+        arguments.extend(args.audit_code.then(|| "--audit-code".to_owned()));
         arguments.extend(args.tls_self_signed.then(|| "--tls-self-signed".to_owned()));
         arguments.extend(args.require_token.then(|| "--require-token".to_owned()));
         arguments.extend(trust_loopback.then(|| "--trust-loopback".to_owned()));
@@ -272,6 +280,8 @@ mod tests {
                 max_body: Some(1000),
                 max_bodies: Some(3000),
                 log_format: Some(LogFormat::Json),
+                audit: Some("/a b/audit".into()),
+                audit_code: true,
                 max_log: Some(1 << 20),
                 log_files: Some(2),
                 max_data: Some(2000),

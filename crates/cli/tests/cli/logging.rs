@@ -1,7 +1,7 @@
 //! `BEEP_PYTHON_LOG`: one filter for commands and for the servers that they start.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Instant;

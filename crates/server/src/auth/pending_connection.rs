@@ -15,6 +15,7 @@ use crate::auth::accepted_tokens::AcceptedTokens;
 use crate::auth::named_tokens::{NamedToken, now};
 use crate::auth::pending_places::Place;
 use crate::line_budget::within_budget;
+use crate::spans::shows_token;
 
 /// How often the end of a token is looked at: it is a time of day, and may come earlier or later than the timer, which stands still while
 /// the machine is suspended.
@@ -70,6 +71,7 @@ impl PendingConnection {
             drop(authenticating.place.lock().take());
         }
         if let Some(token) = token {
+            shows_token(&token.name);
             let mut shown = authenticating.shown.lock();
             if !shown.contains(token) {
                 tracing::debug!(token = token.name, "a client has shown a token");

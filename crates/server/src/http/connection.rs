@@ -171,14 +171,15 @@ async fn authorize_and_route(
         },
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
-        (_, Some(what)) => match permissions.check(what, &body) {
-            Ok(()) => {
-                let executed = execute_host_operation(&server.sessions, what, Route::session_id(path), &body);
-                let executed = executed.instrument(spans::host_request(what));
-                observe(Transport::Http, what, executed).await.map(response::json).map(whole)
-            }
-            Err(refused) => Err(refused),
-        },
+        (_, Some(what)) => {
+            let session = Route::session_id(path);
+            let executed = async {
+                permissions.check(what, &body)?;
+                execute_host_operation(&server.sessions, what, session, &body).await
+            };
+            let observed = observe(Transport::Http, what, &body, executed);
+            observed.instrument(spans::host_request(what, session)).await.map(response::json).map(whole)
+        }
         (_, None) => unreachable!("a route leads to a session or to the host"),
     };
     responded.unwrap_or_else(|problem| whole(response::problem(&problem)))

@@ -42,10 +42,11 @@ pub(super) async fn fetch(
 ) -> Result<Response<HttpBody>, Problem> {
     let options = call_options::from_http(headers, &body)?;
     let body = with_formats(&body, &accept::formats(headers)?);
+    let asked = body.clone();
     let payload = Payload { takes: TakesData::Bytes, ..body.into() };
     let span = spans::session_request(Operation::Fetch, &options);
     let executed = execute_operation(&server.sessions, Operation::Fetch, &options, Caller::default(), payload);
-    let outcome = observe(Transport::Http, Operation::Fetch, executed.instrument(span)).await?;
+    let outcome = observe(Transport::Http, Operation::Fetch, &asked, executed).instrument(span).await?;
     let epoch = outcome.epoch;
     let mut response = respond(outcome, ArrayFormat::of(options.form())).await;
     response.headers_mut().insert(EPOCH, HeaderValue::from(epoch));
@@ -102,8 +103,9 @@ pub(super) async fn put(
     let descriptor = DataDescriptor { byte_length: memory.len(), ..descriptor };
     let payload = attach(&server.sessions, &options, &request, vec![Attachment { descriptor, memory }])?;
     let span = spans::session_request(Operation::Put, &options);
+    let asked = payload.body.clone();
     let executed = execute_operation(&server.sessions, Operation::Put, &options, Caller::default(), payload);
-    let outcome = observe(Transport::Http, Operation::Put, executed.instrument(span)).await?;
+    let outcome = observe(Transport::Http, Operation::Put, &asked, executed).instrument(span).await?;
     Ok(respond(outcome, ArrayFormat::of(options.form())).await)
 }
 

@@ -28,8 +28,8 @@ pub(super) async fn respond(
     let options = call_options::from_http(headers, &body)?;
     if let Some(framing) = framing(operation, headers) {
         let _entered = spans::session_request(operation, &options).entered();
-        let subscribed = subscribe(&server.sessions, operation, &options, None, body);
-        let events = Observed::follow(Transport::Http, operation, subscribed)?;
+        let observed = Observed::begin(Transport::Http, operation, &body);
+        let events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
         let events = encode_events(events, options.form(), framing);
         return Ok(response::event_stream(HttpBody::Events(events), framing));
     }
@@ -44,8 +44,8 @@ pub(super) async fn respond(
         ArrayFormat::of(options.form())
     };
     let span = spans::session_request(operation, &options);
-    let executed = execute_operation(&server.sessions, operation, &options, Caller::default(), body);
-    let outcome = observe(Transport::Http, operation, executed.instrument(span)).await?;
+    let executed = execute_operation(&server.sessions, operation, &options, Caller::default(), body.clone());
+    let outcome = observe(Transport::Http, operation, &body, executed).instrument(span).await?;
     Ok(response::respond(encode_response(outcome, arrays).await).map(HttpBody::Whole))
 }
 
@@ -57,7 +57,7 @@ pub(super) fn follow_session(
 ) -> Result<Response<HttpBody>, Problem> {
     let options = call_options::from_http(headers, &Bytes::new())?;
     let framing = lines_or_server_sent(headers);
-    let _entered = spans::host_request(HostOperation::SessionEvents).entered();
+    let _entered = spans::host_request(HostOperation::SessionEvents, Route::session_id(path)).entered();
     let events = session_events(&server.sessions, Route::session_id(path), &options, None, b"")?;
     let events = keep_alive(encode_events(events, options.form(), framing), framing);
     Ok(response::event_stream(HttpBody::Events(events), framing))

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use beep_python_protocol::{ErrorCode, Operation, Problem};
+use beep_python_protocol::{ErrorCode, Problem};
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{CallResult, EventStream, Response};
 
+use crate::audit::Audited;
 use crate::metrics::method::Method;
 use crate::metrics::server_metrics::{CallLabels, called};
 use crate::transport::Transport;
@@ -18,6 +19,7 @@ const NO_ERROR: &str = "";
 /// A call that has begun. Dropped before its end, it is one whose client has gone.
 #[derive(Debug)]
 pub(crate) struct Observed {
+    audited: Option<Box<Audited>>,
     transport: Transport,
     method: Method,
     began: Instant,
@@ -25,8 +27,11 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
-    pub(crate) fn begin(transport: Transport, method: impl Into<Method>) -> Observed {
-        Observed { transport, method: method.into(), began: Instant::now(), error_type: CLIENT_GONE }
+    /// A call with this JSON as its body, in its span.
+    pub(crate) fn begin(transport: Transport, method: impl Into<Method>, body: &[u8]) -> Observed {
+        let method = method.into();
+        let audited = Audited::begin(method, body);
+        Observed { audited, transport, method, began: Instant::now(), error_type: CLIENT_GONE }
     }
 
     /// The call has its answer.
@@ -38,19 +43,14 @@ impl Observed {
     }
 
     /// The call has such events, and ends with the last of them; or it was refused.
-    pub(crate) fn follow(
-        transport: Transport,
-        operation: Operation,
-        subscribed: Result<EventStream, Problem>,
-    ) -> Result<EventStream, Problem> {
-        let observed = Observed::begin(transport, operation);
+    pub(crate) fn follow(self, subscribed: Result<EventStream, Problem>) -> Result<EventStream, Problem> {
         match subscribed {
             Ok(mut events) => {
-                events.on_end(|response| observed.end(Ok(response)));
+                events.on_end(|response| self.end(Ok(response)));
                 Ok(events)
             }
             Err(problem) => {
-                observed.end::<Response>(Err(&problem));
+                self.end::<Response>(Err(&problem));
                 Err(problem)
             }
         }
@@ -59,20 +59,25 @@ impl Observed {
 
 impl Drop for Observed {
     fn drop(&mut self) {
-        let Observed { transport, method, began, error_type } = *self;
+        let Observed { ref audited, transport, method, began, error_type } = *self;
         let error_type = if std::thread::panicking() { ErrorCode::Internal.as_str() } else { error_type };
         let labels = CallLabels { rpc_system: transport.name(), rpc_method: method, error_type };
-        called(&labels, began.elapsed().as_secs_f64());
+        let seconds = began.elapsed().as_secs_f64();
+        called(&labels, seconds);
+        if let Some(audited) = audited {
+            audited.end(error_type, seconds);
+        }
     }
 }
 
-/// Observes a call until it has its answer.
+/// Observes a call until it has its answer, in its span.
 pub(crate) async fn observe<T: Answer>(
     transport: Transport,
     method: impl Into<Method>,
+    body: &[u8],
     call: impl Future<Output = Result<T, Problem>>,
 ) -> Result<T, Problem> {
-    let observed = Observed::begin(transport, method);
+    let observed = Observed::begin(transport, method, body);
     let outcome = call.await;
     observed.end(outcome.as_ref());
     outcome

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyper::body::Incoming;
 use tracing::Instrument;
 
+use crate::audit;
 use crate::auth::Permissions;
 use crate::metrics::observed::observe;
 use crate::rejection_log::log_rejection;
@@ -95,20 +96,22 @@ async fn execute(
         Rpc::Session(operation) | Rpc::Events(operation) => {
             let body = json_body(operation, &body)?;
             let _entered = spans::session_request(operation, &options).entered();
-            let mut events = request.follow(operation, subscribe(&server.sessions, operation, &options, None, body))?;
+            let observed = request.observe(operation, &body);
+            let mut events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
             request.cancel(&options, &mut events);
             Ok(Outcome::Events(encode_events(events, options.form())))
         }
         Rpc::Host(HostOperation::SessionEvents) => {
             let m::GetSessionRequest { session_id } = message(&body)?;
-            let _entered = spans::host_request(HostOperation::SessionEvents).entered();
+            let _entered = spans::host_request(HostOperation::SessionEvents, Some(&session_id)).entered();
             let events = session_events(&server.sessions, Some(&session_id), &options, None, b"")?;
             Ok(Outcome::Events(encode_events(events, options.form())))
         }
         Rpc::Host(operation) => {
+            let about = if audit::is_on() { host_service::about(operation, &body) } else { Vec::new() };
             let executed = host_service::execute(server, permissions, operation, &body);
-            let executed = executed.instrument(spans::host_request(operation));
-            observe(Transport::Grpc, operation, executed).await.map(Outcome::Message)
+            let observed = observe(Transport::Grpc, operation, &about, executed);
+            observed.instrument(spans::host_request(operation, None)).await.map(Outcome::Message)
         }
     }
 }

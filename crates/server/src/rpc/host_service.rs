@@ -9,11 +9,12 @@ use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::EnvironmentService;
 use beep_python_runtime::session::service::host_operation::{
-    EnvironmentRef, NEEDS_EVENTS, cancel, delete_session, handles, inspect, session_options, session_to_json,
+    EnvironmentRef, NEEDS_EVENTS, cancel, create_session, delete_session, handles, inspect, session_to_json,
 };
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{SessionInfo, debug};
 use bytes::Bytes;
+use serde_json::json;
 
 use crate::auth::Permissions;
 use crate::rpc::request::message;
@@ -42,7 +43,7 @@ pub(super) async fn execute(
         HostOperation::CreateSession => {
             let m::CreateSessionRequest { options_json } = message(body)?;
             permissions.check_session(options_json.as_bytes())?;
-            let session = server.sessions.create(session_options(options_json.as_bytes())?).await?;
+            let session = create_session(&server.sessions, options_json.as_bytes()).await?;
             encode(&m::CreateSessionResponse { session_id: session.id().to_owned() })
         }
         HostOperation::ListSessions => {
@@ -117,6 +118,45 @@ pub(super) async fn execute(
         }
     };
     Ok(Chunks::one(answer))
+}
+
+/// What a request is about, as JSON with the keys of the other wires, for the audit.
+pub(super) fn about(operation: HostOperation, body: &Bytes) -> Vec<u8> {
+    let session = |session_id: String| json!({ "sessionId": session_id });
+    let environment = |named: m::EnvironmentRequest| {
+        let m::EnvironmentRequest { name, provider_name, model_id } = named;
+        json!({ "name": name, "providerName": provider_name, "modelId": model_id })
+    };
+    let told = match operation {
+        HostOperation::Health | HostOperation::ListSessions | HostOperation::ListEnvironments => return Vec::new(),
+        HostOperation::Cancel => {
+            message(body).map(|m::CancelRequest { request_id, .. }| json!({ "requestId": request_id }))
+        }
+        HostOperation::CreateSession => match message(body) {
+            Ok(m::CreateSessionRequest { options_json }) => return options_json.into_bytes(),
+            Err(problem) => Err(problem),
+        },
+        HostOperation::GetSession
+        | HostOperation::InspectSession
+        | HostOperation::SessionEvents
+        | HostOperation::ListHandles => message(body).map(|m::GetSessionRequest { session_id }| session(session_id)),
+        HostOperation::DebugSession => message(body).map(|m::DebugSessionRequest { session_id, .. }| session(session_id)),
+        HostOperation::InterruptSession => {
+            message(body).map(|m::InterruptSessionRequest { session_id, .. }| session(session_id))
+        }
+        HostOperation::RestartSession => message(body).map(|m::RestartSessionRequest { session_id }| session(session_id)),
+        HostOperation::DeleteSession => message(body).map(|m::DeleteSessionRequest { session_id }| session(session_id)),
+        HostOperation::CreateEnvironment => message(body).map(|m::CreateEnvironmentRequest { provider_name, model_id }| {
+            json!({ "providerName": provider_name, "modelId": model_id })
+        }),
+        HostOperation::EnvironmentStatus | HostOperation::DeleteEnvironment => message(body).map(environment),
+        HostOperation::InstallPackages => message(body).map(|asked| {
+            let m::InstallPackagesRequest { name, provider_name, model_id, packages } = asked;
+            json!({ "name": name, "providerName": provider_name, "modelId": model_id, "packages": packages })
+        }),
+    };
+    // What cannot be read is refused with its reason.
+    told.map_or_else(|_| Vec::new(), |told| told.to_string().into_bytes())
 }
 
 fn health(server: &ServerContext) -> m::HealthResponse {

@@ -99,9 +99,12 @@ async fn execute(
                 true => Bytes::new(),
                 false => camel_case_of_all(body)?,
             };
-            permissions.check(what, &body)?;
-            let executed = execute_host_operation(&server.sessions, what, None, &body);
-            let json = observe(Transport::RpcJson, what, executed.instrument(spans::host_request(what))).await?;
+            let executed = async {
+                permissions.check(what, &body)?;
+                execute_host_operation(&server.sessions, what, None, &body).await
+            };
+            let observed = observe(Transport::RpcJson, what, &body, executed);
+            let json = observed.instrument(spans::host_request(what, None)).await?;
             return Ok(response::json(pascal_object(&json)).map(RpcBody::Json));
         }
         Rpc::Events(_) => {
@@ -112,7 +115,8 @@ async fn execute(
     let options = call_options::from_http(headers, &body)?;
     if options.has_events(operation) {
         let _entered = spans::session_request(operation, &options).entered();
-        let mut events = request.follow(operation, subscribe(&server.sessions, operation, &options, None, body))?;
+        let observed = request.observe(operation, &body);
+        let mut events = observed.follow(subscribe(&server.sessions, operation, &options, None, body))?;
         request.cancel(&options, &mut events);
         let events = RpcBody::Text(Box::pin(batch(events, options.form(), put_event)));
         return Ok(response::event_stream(events, Framing::Lines));

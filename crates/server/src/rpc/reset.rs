@@ -37,7 +37,8 @@ impl ReadRequest {
     ) -> Result<Response, Problem> {
         let cancelled = AtomicBool::new(false);
         let caller = Caller { cancelled: self.cancels(options).then_some(&cancelled), request_id: None };
-        let observed = Observed::begin(self.transport, operation);
+        let payload = payload.into();
+        let observed = Observed::begin(self.transport, operation, &payload.body);
         let call = pin!(execute_operation(&server.sessions, operation, options, caller, payload));
         // Declared after the call, so that it is dropped before.
         let note = NoteOnDrop { request: Some(self), cancelled: &cancelled };
@@ -47,13 +48,9 @@ impl ReadRequest {
         response
     }
 
-    /// Observes the call that has such events.
-    pub(super) fn follow(
-        &self,
-        operation: Operation,
-        subscribed: Result<EventStream, Problem>,
-    ) -> Result<EventStream, Problem> {
-        Observed::follow(self.transport, operation, subscribed)
+    /// Observes a call that has events.
+    pub(super) fn observe(&self, operation: Operation, body: &[u8]) -> Observed {
+        Observed::begin(self.transport, operation, body)
     }
 
     /// Lets a reset cancel the call of these events.

@@ -21,7 +21,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::accept::shutdown_requested;
 use crate::auth::{AccessDenied, PendingConnection, Permissions};
+use crate::metrics::observed::Observed;
 use crate::server_context::ServerContext;
+use crate::spans;
+use crate::transport::Transport;
 use crate::unix_socket::descriptors::Descriptors;
 use crate::unix_socket::incoming::{Incoming, hung_up, read, watch_hangup};
 use crate::unix_socket::line_decoder::{LINE_TIMEOUT, LineDecoder, TooLong};
@@ -270,6 +273,8 @@ where
         if let Command::Host(what) = request.command
             && let Some(Err(problem)) = self.permissions.map(|may| may.check(what, &request.payload))
         {
+            let observe = || Observed::begin(Transport::Pipe, what, &request.payload);
+            spans::host_request(what, None).in_scope(observe).end::<Vec<u8>>(Err(&problem));
             self.reject(RequestError { id: request.id, problem: Box::new(problem) });
             return Ok(());
         }

@@ -88,7 +88,7 @@ pub(super) fn respond(
                         false => Box::pin(with_data(&server, what, via, &options, &payload, attached)).await?,
                     };
                     // Not by `observe`, which would hold the call once more.
-                    let observed = Observed::begin(Transport::Pipe, what);
+                    let observed = Observed::begin(Transport::Pipe, what, &payload.body);
                     let outcome = operation::execute_operation(&server.sessions, what, &options, caller, payload).await;
                     observed.end(outcome.as_ref());
                     outcome
@@ -180,7 +180,8 @@ async fn respond_for_host(
             _ => execute_host_operation(&server.sessions, what, None, payload).await,
         }
     };
-    match observe(Transport::Pipe, what, executed.instrument(spans::host_request(what))).await {
+    let observed = observe(Transport::Pipe, what, payload, executed);
+    match observed.instrument(spans::host_request(what, None)).await {
         Ok(json) => EncodedResponse::Json(Chunks::one(json)),
         Err(problem) => problem.into(),
     }
@@ -254,16 +255,17 @@ fn event_lines(
     payload: Result<Payload, Problem>,
 ) -> BoxStream<'static, Bytes> {
     let Request { id, options, .. } = request;
+    let _entered = spans::session_request(what, &options).entered();
+    let body = payload.as_ref().map_or_else(|_| Bytes::new(), |payload| payload.body.clone());
+    let observed = Observed::begin(Transport::Pipe, what, &body);
     let subscribe = |payload| operation::subscribe(&server.sessions, what, &options, request_id, payload);
-    let subscribed = payload.and_then(|payload| spans::session_request(what, &options).in_scope(|| subscribe(payload)));
-    let subscribed = Observed::follow(Transport::Pipe, what, subscribed);
-    lines_of(subscribed, id, options.form())
+    lines_of(observed.follow(payload.and_then(subscribe)), id, options.form())
 }
 
 fn session_lines(server: &ServerContext, request: Request, request_id: Option<RequestId>) -> BoxStream<'static, Bytes> {
     let Request { id, options, payload, .. } = request;
     let subscribe = || session_events(&server.sessions, None, &options, request_id, &payload);
-    let subscribed = spans::host_request(HostOperation::SessionEvents).in_scope(subscribe);
+    let subscribed = spans::host_request(HostOperation::SessionEvents, None).in_scope(subscribe);
     lines_of(subscribed, id, options.form())
 }
 

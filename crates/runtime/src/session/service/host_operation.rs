@@ -34,9 +34,7 @@ pub async fn execute_host_operation(
     match operation {
         HostOperation::Health => to_json(&health(sessions)),
         HostOperation::Cancel => to_json(&cancel(sessions, from_json(body)?).await),
-        HostOperation::CreateSession => {
-            to_json(&json!({ "sessionId": sessions.create(session_options(body)?).await?.id() }))
-        }
+        HostOperation::CreateSession => to_json(&json!({ "sessionId": create_session(sessions, body).await?.id() })),
         HostOperation::InspectSession => to_json(&inspect(&sessions.get(&session_named(session, body)?)?).await),
         HostOperation::SessionEvents => Err(invalid(NEEDS_EVENTS)),
         HostOperation::ListHandles => {
@@ -169,6 +167,13 @@ fn health(sessions: &SessionManager) -> Value {
     health
 }
 
+/// Creates a session with these options, as JSON, and names it in the span of the request.
+pub async fn create_session(sessions: &SessionManager, options: &[u8]) -> Result<Session, Problem> {
+    let session = sessions.create(session_options(options)?).await?;
+    tracing::Span::current().record("session", session.id());
+    Ok(session)
+}
+
 /// Cancels the calls of a request id.
 pub async fn cancel(sessions: &SessionManager, request: CancelRequest) -> CancelResponse {
     let CancelRequest { request_id, grace_ms, once } = request;
@@ -266,7 +271,7 @@ fn session_named(given: Option<&str>, body: &[u8]) -> Result<String, Problem> {
 }
 
 /// Reads the options of a new session. Call options are none of them: they would not hold.
-pub fn session_options(body: &[u8]) -> Result<SessionOptions, Problem> {
+fn session_options(body: &[u8]) -> Result<SessionOptions, Problem> {
     match body.trim_ascii().is_empty() {
         true => Ok(SessionOptions::default()),
         false => SessionOptions::from_json(body).map_err(|error| unreadable(&error)),
