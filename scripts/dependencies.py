@@ -37,7 +37,7 @@ BANNED = {
 
 def is_allowed(expression):
     """Whether an SPDX expression can be satisfied with the allowed licences. An exception only adds to what a licence allows."""
-    tokens = re.findall(r"[()]|[\w.+-]+", re.sub(r"\s+WITH\s+\S+", "", expression).replace("/", " OR "))
+    tokens = re.findall(r"[()]|[\w.+-]+", re.sub(r"\s+WITH\s+[\w.+-]+", "", expression).replace("/", " OR "))
 
     def either():
         value = both()

@@ -1,13 +1,13 @@
 //! The audit of a server: one JSON object on a line for each call.
 
-use std::fmt::{self, Debug};
-use std::fs::File;
+use std::fmt;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use beep_python_runtime::platform::{FileError, failed_to};
+use beep_python_runtime::platform::{FileError, failed_to, file_identity};
 use beep_python_server::{AUDIT_SPANS, AUDIT_TARGET};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -59,8 +59,8 @@ impl AuditFile {
 
     fn current(&self) -> Arc<File> {
         let mut open = self.open.lock();
-        let place = |metadata: io::Result<std::fs::Metadata>| metadata.map(|file| (file.dev(), file.ino())).ok();
-        if place(self.path.metadata()) != place(open.metadata())
+        let identity = |metadata: io::Result<Metadata>| metadata.ok().as_ref().map(file_identity);
+        if identity(self.path.metadata()) != identity(open.metadata())
             && let Ok(new) = append(&self.path)
         {
             *open = Arc::new(new);
@@ -102,7 +102,7 @@ where
         let mut fields = String::new();
         context.format_fields(Writer::new(&mut fields), event)?;
         add(&fields);
-        // The event has it as a text.
+        // The event has it as a text, which is no JSON where the client sent none.
         if let Some(request) = line.get("request").and_then(|request| serde_json::from_str(request.as_str()?).ok()) {
             line.insert("request".to_owned(), request);
         }

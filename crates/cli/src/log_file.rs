@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use beep_python_runtime::platform::file_identity;
 use beep_python_server::launch::rotate_log;
 use rustix::fs::{Stat, fstat, ftruncate};
 use rustix::stdio::{dup2_stderr, dup2_stdout, stderr};
@@ -45,6 +46,6 @@ impl LogFile {
     }
 
     fn is_here(&self, open: &Stat) -> bool {
-        self.path.metadata().is_ok_and(|here| (here.dev(), here.ino()) == (open.st_dev, open.st_ino))
+        self.path.metadata().is_ok_and(|here| file_identity(&here) == (open.st_dev, open.st_ino))
     }
 }

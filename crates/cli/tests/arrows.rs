@@ -106,6 +106,7 @@ fn crates_have_hashes_and_allowed_licences() {
         ("MIT/GPL-2.0", "True"),
         ("(GPL-3.0-only OR MIT) AND ISC", "True"),
         ("Apache-2.0 WITH LLVM-exception", "True"),
+        ("(GPL-3.0-only WITH Classpath-exception-2.0) AND MIT", "False"),
         ("GPL-3.0-only", "False"),
         ("MIT AND GPL-3.0-only", "False"),
         ("(GPL-3.0-only AND MIT) OR LGPL-2.1-or-later", "False"),

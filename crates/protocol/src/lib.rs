@@ -41,7 +41,7 @@ pub use known_keys::{from_json_object, nearest};
 pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{Place, ServerEndpoint, ServerRecord, ServerState, start_time};
-pub use session_options::{CallLimits, Limits, SessionOptions};
+pub use session_options::{CallLimits, DEFAULT_SESSION, Limits, SessionOptions};
 pub use user_text::{pipe_name, quoted};
 pub use value::{
     BigInt, DateTime, EnumMember, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value,

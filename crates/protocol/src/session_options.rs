@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::known_keys::{from_json_object, known_keys};
 
+/// The id of the session that a server begins with, which takes the calls that name none.
+pub const DEFAULT_SESSION: &str = "default";
+
 /// The body of `POST /api/sessions`. An absent option has the server's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

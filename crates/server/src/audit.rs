@@ -3,9 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use beep_python_runtime::platform::mask_credentials;
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tracing::{Level, Span};
 
@@ -68,12 +68,12 @@ struct Told {
 fn told(method: Method, body: &[u8], is_whole: bool) -> Told {
     match (method, is_whole, code(body)) {
         (Method::Session(_), true, Some(code)) => Told { code: Some(code), ..Told::default() },
-        (_, true, _) => Told { request: json_text(body), ..Told::default() },
+        (_, true, _) => Told { request: whole(body), ..Told::default() },
         (Method::Session(_), false, code) => {
             let hashed = code.map_or_else(|| Sha256::digest(body), Sha256::digest);
             Told { sha256: Some(format!("{hashed:x}")), ..Told::default() }
         }
-        (Method::Host(_), false, _) => Told { request: subject(body), ..Told::default() },
+        (Method::Host(_), false, _) => subject(body),
     }
 }
 
@@ -86,13 +86,14 @@ fn code(body: &[u8]) -> Option<String> {
     serde_json::from_slice(body).ok().map(|Code { expression }| expression)
 }
 
-/// A body that is JSON.
-fn json_text(body: &[u8]) -> Option<String> {
-    serde_json::from_slice::<&RawValue>(body).ok().map(|json| json.get().to_owned())
+/// A whole body. Python may read as JSON what is none here, so it is told as it is.
+fn whole(body: &[u8]) -> Option<String> {
+    (!body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned())
 }
 
-/// What a request to the host names, without what may be secret: variables and code of sessions.
-fn subject(body: &[u8]) -> Option<String> {
+/// What a request to the host names, without what may be secret: variables of sessions, and passwords in URLs. Of the code that a
+/// session begins with the hash.
+fn subject(body: &[u8]) -> Told {
     const NAMES: [&str; 10] = [
         "sessionId",
         "requestId",
@@ -105,9 +106,13 @@ fn subject(body: &[u8]) -> Option<String> {
         "packages",
         "labels",
     ];
-    let Ok(Value::Object(mut all)) = serde_json::from_slice(body) else { return None };
+    // What cannot be read is refused.
+    let Ok(Value::Object(mut all)) = serde_json::from_slice(body) else { return Told::default() };
+    let setup = all.get("setup").and_then(Value::as_str);
+    let sha256 = setup.map(|code| format!("{:x}", Sha256::digest(code)));
     all.retain(|key, _| NAMES.contains(&key.as_str()));
-    (!all.is_empty()).then(|| Value::Object(all).to_string())
+    let request = (!all.is_empty()).then(|| mask_credentials(&Value::Object(all).to_string()));
+    Told { sha256, request, ..Told::default() }
 }
 
 #[cfg(test)]
@@ -130,14 +135,20 @@ mod tests {
         let call = r#"{"handle": "h1", "method": "fit"}"#;
         assert_eq!(told_of(Operation::Call, call, false), [hash(call), None, None]);
         assert_eq!(told_of(Operation::Call, call, true), [None, None, Some(call.into())]);
-        assert_eq!(told_of(Operation::Call, "no json", true), [None, None, None]);
+        let no_json = r#"{"expression": "1", "x": NaN}"#;
+        assert_eq!(told_of(Operation::Evaluate, no_json, false), [hash(no_json), None, None]);
+        assert_eq!(told_of(Operation::Evaluate, no_json, true), [None, None, Some(no_json.into())]);
     }
 
     #[test]
     fn requests_to_the_host_say_what_they_are_about_and_nothing_secret() {
         let body = r#"{"name": "x", "env": {"KEY": "secret"}, "setup": "key = 'secret'", "packages": ["numpy"]}"#;
-        let [.., subject] = told_of(HostOperation::CreateSession, body, false);
+        let [setup, code, subject] = told_of(HostOperation::CreateSession, body, false);
+        assert_eq!((setup, code), (Some(format!("{:x}", Sha256::digest("key = 'secret'"))), None));
         assert_eq!(subject.as_deref(), Some(r#"{"name":"x","packages":["numpy"]}"#));
+        let [.., subject] =
+            told_of(HostOperation::InstallPackages, r#"{"packages": ["a @ https://me:secret@b/c"]}"#, false);
+        assert!(subject.as_ref().is_some_and(|told| told.contains("@b/c") && !told.contains("secret")), "{subject:?}");
         assert_eq!(told_of(HostOperation::CreateSession, body, true), [None, None, Some(body.into())]);
         assert_eq!(told_of(HostOperation::Health, "", false), [None, None, None]);
     }

@@ -2,13 +2,12 @@
 
 use std::fmt::Display;
 
-use beep_python_protocol::{CallOptions, HostOperation, Operation};
+use beep_python_protocol::{CallOptions, DEFAULT_SESSION, HostOperation, Operation};
 use tracing::field::Empty;
 use tracing::{Span, debug_span};
 
 /// The target of these spans.
 pub(crate) const TARGET: &str = "beep_python_server::spans";
-const DEFAULT_SESSION: &str = "default";
 
 /// The span of a connection. `token` is the name of the one that the client has shown last.
 #[inline]

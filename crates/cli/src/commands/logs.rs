@@ -2,12 +2,11 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
-use beep_python_runtime::platform::{Home, failed_to};
+use beep_python_runtime::platform::{Home, failed_to, file_identity};
 use beep_python_server::launch::{RecordError, ServerRecord, log_files, log_tail, state_of};
 
 use crate::context::Context;
@@ -63,8 +62,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<ExitStatus> {
 }
 
 fn is_same(one: &File, other: &File) -> bool {
-    let place = |file: &File| file.metadata().map(|file| (file.dev(), file.ino())).ok();
-    place(one) == place(other)
+    let identity = |file: &File| file.metadata().ok().as_ref().map(file_identity);
+    identity(one) == identity(other)
 }
 
 /// The log of a server. A stopped one has no record any more, but its log is still there under its id.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use beep_python_client::{AnyBackend, SessionOptions};
+use beep_python_protocol::DEFAULT_SESSION;
 use beep_python_server::launch::ServerRecord;
 
 use super::code::{Code, hex_literal, source_text_call, standard_input};
@@ -24,7 +25,6 @@ use crate::server::lookup::{ServerAddress, server_for_code};
 use crate::terminal::detect::is_interactive;
 
 /// The session of calls that name none.
-const DEFAULT_SESSION: &str = "default";
 /// A session that was created for a prompt ends when it was unused for so long: the prompt was killed. One that lives uses it from time to
 /// time, however long its user thinks.
 const ABANDONED_AFTER: Duration = Duration::from_secs(12 * 3600);

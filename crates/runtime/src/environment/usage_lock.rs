@@ -3,12 +3,11 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::platform::{explained_lock_error, lock_holders};
+use crate::platform::{explained_lock_error, file_identity, lock_holders};
 
 /// Marks an environment as in use, until dropped.
 #[derive(Debug)]
@@ -73,9 +72,9 @@ impl EnvironmentIdentity {
 
     /// Whether the environment at the path is still this one.
     pub(crate) fn is_at(&self, environment: &Path) -> bool {
-        let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let was = self.0.as_ref().and_then(|file| file.metadata().ok()).map(number);
-        was == fs::metadata(lock_file(environment)).ok().map(number)
+        let was = self.0.as_ref().and_then(|file| file.metadata().ok());
+        let here = fs::metadata(lock_file(environment)).ok();
+        was.as_ref().map(file_identity) == here.as_ref().map(file_identity)
     }
 }
 

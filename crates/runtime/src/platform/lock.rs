@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::credentials::mask_credentials;
 use super::file_error::{FileError, failed_to};
+use super::file_identity::file_identity;
 
 /// The file system has no locks: some network file systems have none, or their lock service does not run.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +196,7 @@ fn open(path: &Path) -> io::Result<File> {
 fn still_named(file: &File, path: &Path) -> io::Result<bool> {
     let held = file.metadata()?;
     match fs::metadata(path) {
-        Ok(named) => Ok(named.dev() == held.dev() && named.ino() == held.ino()),
+        Ok(named) => Ok(file_identity(&named) == file_identity(&held)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }

@@ -2,11 +2,11 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use beep_python_runtime::platform::{FileError, FileLock, Home, failed_to};
+use beep_python_runtime::platform::{FileError, FileLock, Home, failed_to, file_identity};
 
 use crate::accept::BACKLOG;
 use crate::unix_socket::error::{MAX_PATH, PipeError};
@@ -79,7 +79,7 @@ impl SocketFile {
     /// The file that is at `path` now.
     pub(super) fn at(path: &Path) -> Result<SocketFile, FileError> {
         let metadata = fs::symlink_metadata(path).map_err(failed_to("read", path))?;
-        Ok(SocketFile { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()), kept: false })
+        Ok(SocketFile { path: path.to_owned(), identity: file_identity(&metadata), kept: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -89,7 +89,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let unchanged = |metadata: fs::Metadata| (metadata.dev(), metadata.ino()) == self.identity;
+        let unchanged = |metadata: fs::Metadata| file_identity(&metadata) == self.identity;
         if !self.kept && fs::symlink_metadata(&self.path).is_ok_and(unchanged) {
             remove_with_link(&self.path);
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{ErrorCode, Limits, Problem, SessionOptions};
+use beep_python_protocol::{DEFAULT_SESSION, ErrorCode, Limits, Problem, SessionOptions};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
@@ -85,7 +85,7 @@ impl SessionManager {
         let zygotes = ZygotePool::new(zygote, Lifeline::new().map_err(SessionManagerError::Lifeline)?);
         let own = zygotes.slot(None, None, BTreeMap::new());
         let python_version = own.get().await?.python_version().to_owned();
-        let default = start_session("default".to_owned(), "d".to_owned(), config.clone(), own);
+        let default = start_session(DEFAULT_SESSION.to_owned(), "d".to_owned(), config.clone(), own);
         default.ready().await.map_err(SessionManagerError::Session)?;
         Ok(SessionManager {
             default,
