@@ -34,7 +34,7 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
 {
     let file: &AuditFile = Box::leak(Box::new(AuditFile::open(settings.file.clone())?));
-    let detail = if settings.code { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let detail = if settings.code { LevelFilter::TRACE } else { LevelFilter::DEBUG };
     let filter = Targets::new().with_target(AUDIT_TARGET, detail).with_target(AUDIT_SPANS, LevelFilter::DEBUG);
     let layer = tracing_subscriber::fmt::layer()
         .fmt_fields(JsonFields::new())

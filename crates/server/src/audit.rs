@@ -11,7 +11,8 @@ use tracing::{Level, Span};
 
 use crate::metrics::method::Method;
 
-/// The target of the events. At the level `info` they have the hash of the code, at `debug` the code itself.
+/// The target of the events. At the level `debug` they have the hash of the code, at `trace` the code itself: a log that is
+/// not asked for details has no line for each call.
 pub const AUDIT_TARGET: &str = "beep_python_audit";
 /// The target of the spans that say whose call it is.
 pub const AUDIT_SPANS: &str = crate::spans::TARGET;
@@ -21,7 +22,7 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Whether anything is written.
 pub(crate) fn is_on() -> bool {
-    tracing::enabled!(target: AUDIT_TARGET, Level::INFO)
+    tracing::enabled!(target: AUDIT_TARGET, Level::DEBUG)
 }
 
 /// A call that was told of, and whose end will be.
@@ -40,9 +41,9 @@ impl Audited {
             let audited = Audited { span: Span::current(), call: CALLS.fetch_add(1, Ordering::Relaxed) + 1 };
             let (span, call, stage) = (&audited.span, audited.call, "begin");
             let Told { sha256, code, request } =
-                told(method, body, tracing::enabled!(target: AUDIT_TARGET, Level::DEBUG));
+                told(method, body, tracing::enabled!(target: AUDIT_TARGET, Level::TRACE));
             let (sha256, code, request) = (sha256.as_deref(), code.as_deref(), request.as_deref());
-            tracing::info!(target: AUDIT_TARGET, parent: span, call, stage, sha256, code, request);
+            tracing::debug!(target: AUDIT_TARGET, parent: span, call, stage, sha256, code, request);
             Box::new(audited)
         })
     }
@@ -51,7 +52,7 @@ impl Audited {
     pub(crate) fn end(&self, error: &str, seconds: f64) {
         let (span, call, stage) = (&self.span, self.call, "end");
         let outcome = if error.is_empty() { OK } else { error };
-        tracing::info!(target: AUDIT_TARGET, parent: span, call, stage, outcome, seconds);
+        tracing::debug!(target: AUDIT_TARGET, parent: span, call, stage, outcome, seconds);
     }
 }
 
