@@ -1,11 +1,15 @@
 //! `restart`: a new server with the id, endpoints, environment, folder, variables and settings of the old one.
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{
-    Endpoint, LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, stop, surroundings_of, write_record,
+    BindError, Endpoint, LaunchError, LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, stop,
+    surroundings_of, write_record,
 };
-use beep_python_server::unix_socket::PipeName;
+use beep_python_server::unix_socket::{PipeError, PipeName};
 
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
@@ -15,6 +19,10 @@ use crate::server::lookup::find_server;
 use crate::server::report::announce;
 use crate::server::settings::{ServerSettings, stop_grace};
 use crate::signals::finish_first;
+
+/// How long a server that was killed may still hold its sockets: in its last threads, or in a process that it was just starting.
+const RELEASE_TIME: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL: Duration = Duration::from_millis(10);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -85,8 +93,21 @@ fn rehearse(home: &Home, plan: &LaunchPlan) -> Result<()> {
 /// start it.
 fn replace(home: &Home, launcher: &ServerLauncher, record: &ServerRecord, plan: &LaunchPlan) -> Result<ServerRecord> {
     stop(home, record, stop_grace(record))?;
-    launcher.launch(plan).map_err(|error| {
-        let _ = write_record(home, record);
-        error.into()
-    })
+    let until = Instant::now() + RELEASE_TIME;
+    loop {
+        match launcher.launch(plan) {
+            Err(error) if is_held(&error) && Instant::now() < until => sleep(RETRY_INTERVAL),
+            launched => {
+                return launched.map_err(|error| {
+                    let _ = write_record(home, record);
+                    error.into()
+                });
+            }
+        }
+    }
+}
+
+/// Whether another process has a socket that the plan names.
+fn is_held(error: &LaunchError) -> bool {
+    matches!(error, LaunchError::Bind(BindError::PortInUse { .. }) | LaunchError::Pipe(PipeError::InUse { .. }))
 }

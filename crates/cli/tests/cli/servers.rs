@@ -230,6 +230,30 @@ fn restart_keeps_id_port_environment_and_settings() {
 }
 
 #[test]
+fn restart_waits_for_a_port_that_is_held_for_a_moment() {
+    let home = TestHome::with_runtime();
+    let port = Port::new();
+    let first = home.json(&["start", "http", "--port", &port.number.to_string()]);
+    signal(first["pid"].as_u64().unwrap(), Signal::KILL);
+    wait_until("it is gone", || home.json(&["status"])[0]["state"] == "dead");
+    port.free();
+    let held = TcpListener::bind(("127.0.0.1", port.number)).unwrap();
+    let restart = ["restart", first["id"].as_str().unwrap()];
+    let mut restarting = home.command(&restart).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(restarting.stderr.take().unwrap());
+    told.read_line(&mut String::new()).unwrap();
+    // It tries at once, and again.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    drop(held);
+    assert!(restarting.wait().unwrap().success());
+    home.success(&["stop"]);
+    let held = TcpListener::bind(("127.0.0.1", port.number)).unwrap();
+    let taken = home.run(&["start", "http", "--port", &port.number.to_string()]);
+    assert!(taken.stderr.contains("is in use by"), "{taken:?}");
+    drop(held);
+}
+
+#[test]
 fn commands_need_a_name_when_several_servers_run() {
     let home = TestHome::with_runtime();
     let (one, two) = (home.start(&[]), home.start(&[]));
