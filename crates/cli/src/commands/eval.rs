@@ -47,10 +47,10 @@ const ABANDONED_SESSION_TIMEOUT_MS: u64 = 10_000;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Prints a string as it is, None not at all, and any other value as its repr. The code's output appears as
-it is printed. input() and sys.stdin read standard input, unless the code itself came from there; in a
-server of its own so do open(0) and the processes that the code starts. With --json, everything is
-printed as JSON at the end, and another server's code gets no line.
+Prints a string as it is, None not at all, and any other value as its repr; nothing where a semicolon ends
+the code. The code's output appears as it is printed. input() and sys.stdin read standard input, unless
+the code itself came from there; in a server of its own so do open(0) and the processes that the code
+starts. With --json, everything is printed as JSON at the end, and another server's code gets no line.
 
 With --venv or --python the code runs in a server of its own. Otherwise it runs in the server of
 --server, or in the only running one; if there is none, or more than one, in a server of its own.

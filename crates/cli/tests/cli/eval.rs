@@ -35,6 +35,7 @@ fn results_are_printed_as_repr_and_strings_as_they_are() {
         ("print('printed'); 'result'", "printed\nresult\n"),
         ("range(3)", "range(0, 3)\n"),
         ("object", "<class 'object'>\n"),
+        ("import sys; sys.stdout.buffer.write(b'bytes\\n');", "bytes\n"),
         ("import fractions; fractions.Fraction(1, 3)", "Fraction(1, 3)\n"),
         ("display({'shown': 1}); print('then'); {3}", "{'shown': 1}\nthen\n{3}\n"),
     ] {

@@ -79,7 +79,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// Evaluates as [`evaluate_streaming`](Self::evaluate_streaming) does, for a reader: the result is an `Option<String>`,
-    /// which is a `str` as it is, nothing for None, and the `repr` of anything else.
+    /// which is a `str` as it is, nothing for None and where a semicolon ends the code, and the `repr` of anything else.
     pub async fn evaluate_streaming_to_text(&self, code: &str) -> Result<Execution<T>, Error> {
         Execution::start(self, Operation::Evaluate, code, Locals::default(), Some(RETURN_TEXT)).await
     }

@@ -164,12 +164,15 @@ class Session:
         if given is not None and type(given) is not dict:
             raise wrong("locals", "an object", given)
         program = self.compiler.program(source)
+        is_unread = program.is_quiet and body.get("returnType") == "text"  # as at a prompt
         if given:
             given = values_of(given, self.handles, exact)
-            return self.run_apart(program, {code_name(name): value for name, value in given.items()}, outputs)
-        if data is not None:
-            self.compiler.prepare(data, program, body)
-        return self.run(program, self.namespace, outputs)
+            value = self.run_apart(program, {code_name(name): value for name, value in given.items()}, outputs)
+        else:
+            if data is not None and not is_unread:
+                self.compiler.prepare(data, program, body)
+            value = self.run(program, self.namespace, outputs)
+        return None if is_unread else value
 
     def run(self, program, namespace, outputs=None):
         value = self.session_loop.run(run_async(program, namespace)) if program.is_async else run(program, namespace)

@@ -177,6 +177,10 @@ class ReturnTypes(SessionTest):
         for hint in ("json", "Double", "List`1", "MyDto"):
             self.refuses(hint, "Odd()")
         self.gives("text", ("'é'", '"é"'), ("None", "null"), ("Record({1})", '"Record(x={1})"'), ("1.0", '"1.0"'), ("''", '""'))
+        self.gives("text", ("5;", "null"), ("5 ; # five", "null"), ("'a;'", '"a;"'), ("a = 5; a", '"5"'))
+        self.gives("text", ("5;", "null"), ("5", '"5"'))  # once more, as what was prepared
+        self.assertEqual(self.evaluate("5;"), 5)
+        self.assertIsNone(self.evaluate("x;", returnType="text", locals={"x": 5}))
         self.evaluate("class Bad:\n    def __repr__(self): return 1/0\nNone")
         with self.assertRaises(ZeroDivisionError):
             self.evaluate("Bad()", returnType="text")
