@@ -247,6 +247,7 @@ fn restart_waits_for_a_port_that_is_held_for_a_moment() {
     drop(held);
     assert!(restarting.wait().unwrap().success());
     home.success(&["stop"]);
+    port.free();
     let held = TcpListener::bind(("127.0.0.1", port.number)).unwrap();
     let taken = home.run(&["start", "http", "--port", &port.number.to_string()]);
     assert!(taken.stderr.contains("is in use by"), "{taken:?}");
