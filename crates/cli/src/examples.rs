@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-const EXAMPLES: [(&str, &[&str]); 52] = [
+const EXAMPLES: [(&str, &[&str]); 53] = [
     ("init", &["init", "init --python 3.12", "init --system"]),
     ("runtime list", &["runtime list", "runtime list --all"]),
     ("runtime install", &["runtime install 3.12 3.13"]),
@@ -37,6 +37,7 @@ const EXAMPLES: [(&str, &[&str]); 52] = [
     ("provider accelerator", &["provider accelerator"]),
     ("start", &["start http", "start http rpc --venv mine --preload numpy", "start http --timeout 1m --max-memory 2G"]),
     ("status", &["status", "status --json", "status --watch"]),
+    ("top", &["top", "top --count 1", "top --sort memory --interval 500ms"]),
     ("logs", &["logs", "logs --follow"]),
     ("token create", &["token create ci --expires 30d --sessions-only"]),
     ("token list", &["token list"]),

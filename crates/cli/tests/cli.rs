@@ -61,6 +61,7 @@ mod cli {
     mod test_home;
     mod tls;
     mod tokens;
+    mod top;
     mod typing;
     mod unwritable_log;
 }

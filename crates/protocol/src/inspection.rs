@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::session::SessionInfo;
+use crate::message::session::{CallInfo, SessionInfo};
 
 /// The response of `GET /api/sessions/{sessionId}/inspect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,33 +11,12 @@ pub struct SessionInspection {
     /// The session's description.
     #[serde(flatten)]
     pub session: SessionInfo,
-    /// How long the current call has been running, in milliseconds; absent while none is running.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub running_ms: Option<u64>,
-    /// The call that is running.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub running: Option<CallInfo>,
     /// The calls that wait for their turn, in its order; the first hundred of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<CallInfo>,
     /// The stacks of its threads; empty if the worker did not report them in time.
     #[serde(default)]
     pub threads: Vec<ThreadStack>,
-}
-
-/// A call that has no response yet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CallInfo {
-    /// Its number in the session, in order of arrival.
-    pub call_id: u64,
-    /// The id by which it can be cancelled from any connection, if its client gave it one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    /// The operation, by its word on the pipe: `eval`.
-    pub operation: String,
-    /// How long ago it arrived, in milliseconds.
-    pub age_ms: u64,
 }
 
 /// The stack of a thread.

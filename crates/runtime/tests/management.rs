@@ -378,11 +378,11 @@ fn busy_session_is_inspected_without_interrupting_it() {
             let functions: Vec<_> = main.frames.iter().map(|frame| frame.function.as_str()).collect();
             assert!(functions.ends_with(&["inner", "<module>"]), "{threads:?}");
             assert_eq!(threads.len(), 2, "{threads:?}");
-            assert!(session.running_for().is_some());
+            assert!(session.info().running_for.is_some());
         }
         std::fs::write(&go_on, "").expect("written");
         assert_eq!(busy.await.expect("answered").value(), &json!("went on"));
-        assert_eq!(session.running_for(), None);
+        assert_eq!(session.info().running_for, None);
         assert_eq!(session.info().epoch, 1);
     });
 }

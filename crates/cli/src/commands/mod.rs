@@ -20,10 +20,10 @@ mod serve;
 mod session;
 mod start;
 mod status;
-mod status_watch;
 mod stop;
 mod streaming;
 mod token;
+mod top;
 mod venv;
 
 use anyhow::Result;
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Serve(serve::Args),
     /// Show running servers, and what became of the others
     Status(status::Args),
+    /// Show servers, their sessions and what these run, live
+    Top(top::Args),
     /// Stop a server; running calls finish first
     Stop(stop::Args),
     /// Restart a server with the same settings
@@ -100,9 +102,10 @@ impl Command {
             Command::Start(args) => start::run(context, args),
             Command::Serve(args) => serve::run(context, args),
             Command::Status(args) => match args.watch {
-                Some(interval) => block_on(status_watch::watch(context, interval)),
+                Some(interval) => block_on(top::watch(context, interval)),
                 None => status::run(context),
             },
+            Command::Top(args) => block_on(top::run(context, args)),
             Command::Stop(args) => stop::run(context, args),
             Command::Restart(args) => restart::run(context, args),
             Command::Logs(args) => logs::run(context, &args),

@@ -204,7 +204,7 @@ fn show(printer: &Printer, told: &SessionInspection) {
         info.python.as_deref().unwrap_or("?"),
         info.environment
     ));
-    let running = match (&told.running, told.running_ms) {
+    let running = match (&info.running, info.running_ms) {
         (Some(call), Some(ms)) => format!("{} has been running for {ms} ms", named(call)),
         (None, Some(ms)) => format!("a call has been running for {ms} ms"),
         (_, None) if info.stopped => "its worker is stopped".to_owned(),

@@ -5,16 +5,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use beep_python_server::launch::{ServerRecord, ServerState, records};
 
+use super::top::interval;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::printer::Printer;
 use crate::server::report::{explain_state, log_excerpt, server_json, state_name};
-use crate::server::settings::duration;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Show it again and again, with the sessions, until Ctrl-C; every 2s, or at this interval
-    #[arg(long, value_name = "TIME", value_parser = duration, num_args = 0..=1, default_missing_value = "2s")]
+    /// Show servers and sessions live, as `top` does; every 2s, or at this interval
+    #[arg(long, value_name = "TIME", value_parser = interval, num_args = 0..=1, default_missing_value = "2s")]
     pub(super) watch: Option<Duration>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-pub(super) fn show(printer: &Printer, servers: &[(ServerRecord, ServerState)]) {
+fn show(printer: &Printer, servers: &[(ServerRecord, ServerState)]) {
     if servers.is_empty() {
         return printer.line("No server is running.");
     }

@@ -5,6 +5,7 @@ pub(crate) mod changed_modes;
 pub(crate) mod completer;
 pub(crate) mod confirm;
 pub(crate) mod detect;
+pub(crate) mod full_screen;
 pub(crate) mod line_editor;
 pub(crate) mod read_line;
 mod rows;

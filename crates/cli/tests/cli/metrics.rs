@@ -144,7 +144,9 @@ fn a_call_whose_client_goes_is_counted_as_that() {
     let client = connect(server["endpoints"][0]["url"].as_str().unwrap()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     wait_until("the call runs", || {
-        runtime.block_on(async { client.inspect_session("default").await }).is_ok_and(|told| told.running.is_some())
+        runtime
+            .block_on(async { client.inspect_session("default").await })
+            .is_ok_and(|told| told.session.running.is_some())
     });
     curl.kill().unwrap();
     curl.wait().unwrap();

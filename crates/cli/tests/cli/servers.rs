@@ -3,14 +3,12 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::terminal::{CTRL_C, Terminal};
 use super::test_home::{CommandOutput, TestHome, port_of, signal, wait_until};
 use crate::support::port::Port;
 
@@ -393,33 +391,4 @@ fn what_is_no_origin_is_refused_before_anything_starts() {
         assert_eq!(output.code, Some(2), "{output:?}");
         assert!(output.stderr.contains(reason) && output.stderr.contains("--allow-origin"), "{output:?}");
     }
-}
-
-#[test]
-fn watch_shows_servers_and_sessions_again_and_again() {
-    let home = TestHome::with_runtime();
-    let server = home.start(&[]);
-    let id = server["id"].as_str().unwrap();
-    home.success(&["eval", "--session", "default", "1"]);
-    let mut terminal = Terminal::run(home.command(&["status", "--watch", "100ms"]));
-    terminal.wait_for("running");
-    terminal.wait_until("the session, idle", |screen| {
-        screen.contents().lines().any(|line| line.starts_with(id) && line.contains("default") && line.contains(" %"))
-    });
-    let mut busy = home.command(&["eval", "--session", "default", "while True: pass"]).spawn().unwrap();
-    terminal.wait_until("the session, busy", |screen| screen.contents().contains("runs"));
-    home.success(&["session", "interrupt", "default"]);
-    busy.wait().unwrap();
-    home.success(&["stop"]);
-    terminal.wait_for("No server is running.");
-    terminal.keys(CTRL_C);
-    assert_eq!(terminal.end().signal(), Some(2));
-    // For programs an object each time, as long as something reads them.
-    let mut watching = home.command(&["--json", "status", "--watch", "50ms"]);
-    let mut watching = watching.stdout(Stdio::piped()).spawn().unwrap();
-    let output = BufReader::new(watching.stdout.take().unwrap());
-    let told: Vec<Value> =
-        serde_json::Deserializer::from_reader(output).into_iter().take(3).map(Result::unwrap).collect();
-    assert!(told.iter().all(|told| told["servers"] == json!([]) && told["sessions"] == json!({})), "{told:?}");
-    assert!(watching.wait().unwrap().success());
 }

@@ -132,6 +132,13 @@ impl Terminal {
         self.keys.write_all(&answers).unwrap();
     }
 
+    /// Gives the terminal another size.
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        let (screen_rows, screen_columns) = (NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap());
+        self.shown.state.lock().unwrap().parser.screen_mut().set_size(screen_rows, screen_columns);
+        tcsetwinsize(&self.keys, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    }
+
     pub(crate) fn pid(&self) -> u64 {
         self.child.id().into()
     }
@@ -204,6 +211,11 @@ impl Terminal {
         assert!(row + 2 < ROWS, "it cannot be told from the last, since the screen scrolls");
         self.keys(CTRL_C);
         self.wait_until(prompt, |screen| is_prompt(screen, prompt) && screen.cursor_position().0 > row);
+    }
+
+    /// Whether the program has the other screen, for the time that it runs.
+    pub(crate) fn is_alternate(&self) -> bool {
+        self.shown.state.lock().unwrap().parser.screen().alternate_screen()
     }
 
     pub(crate) fn screen(&self) -> String {

@@ -46,6 +46,7 @@ beep-python stop --all --grace 1s
 beep-python start http
 beep-python status
 beep-python status --json
+beep-python top --count 1
 beep-python logs
 beep-python token create ci --expires 30d --sessions-only
 beep-python token list
@@ -76,7 +77,7 @@ beep-python completions bash > completions.sh
 ";
 
 /// Those that cannot run here, and why.
-const NOT_RUN: [(&str, &str); 17] = [
+const NOT_RUN: [(&str, &str); 19] = [
     ("init --python 3.12", "needs this version"),
     ("runtime install 3.12 3.13", "downloads Pythons"),
     ("runtime use 3.13", "needs this version"),
@@ -90,6 +91,8 @@ const NOT_RUN: [(&str, &str); 17] = [
     ("bundle show mine.bundle", "needs a bundle"),
     ("logs --follow", "does not end"),
     ("status --watch", "does not end"),
+    ("top", "does not end"),
+    ("top --sort memory --interval 500ms", "does not end"),
     ("debug default --install", "needs debugpy"),
     ("python", "needs a terminal"),
     ("python default", "needs a terminal"),

@@ -17,6 +17,6 @@ pub use request::{
 };
 pub use response::{CallResponse, ModuleAvailableResponse};
 pub use session::{
-    CancelOutcome, CancelRequest, CancelResponse, Health, InterruptRequest, InterruptResponse, SessionCreated,
-    SessionInfo, SessionList, SessionRestarted,
+    CallInfo, CancelOutcome, CancelRequest, CancelResponse, Health, InterruptRequest, InterruptResponse,
+    SessionCreated, SessionInfo, SessionList, SessionRestarted,
 };

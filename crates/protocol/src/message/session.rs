@@ -123,6 +123,18 @@ pub struct SessionInfo {
     /// The number of calls without a response yet.
     #[serde(default)]
     pub calls: u64,
+    /// How many calls have had their response, isolated ones that it was the model of among them.
+    #[serde(default)]
+    pub answered: u64,
+    /// How many of these were answered with an error or an exception.
+    #[serde(default)]
+    pub failed: u64,
+    /// The call that is running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<CallInfo>,
+    /// How long that has been running, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_ms: Option<u64>,
     /// The folder of its environment.
     #[serde(default)]
     pub environment: String,
@@ -138,6 +150,9 @@ pub struct SessionInfo {
     /// The resident memory of its worker.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
+    /// The processor time of its worker, and of the ended processes that this had started, in milliseconds.
+    #[serde(default)]
+    pub cpu_ms: Option<u64>,
     /// How long it may be without a call, in milliseconds; absent where it may be for ever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout_ms: Option<u64>,
@@ -150,6 +165,21 @@ pub struct SessionInfo {
     /// How its last worker ended, if it was restarted.
     #[serde(default)]
     pub last_death: Option<WorkerDeath>,
+}
+
+/// A call that has no response yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallInfo {
+    /// Its number in the session, in order of arrival.
+    pub call_id: u64,
+    /// The id by which it can be cancelled from any connection, if its client gave it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The operation, by its word on the pipe: `eval`.
+    pub operation: String,
+    /// How long ago it arrived, in milliseconds.
+    pub age_ms: u64,
 }
 
 /// The response of `POST /api/sessions/{sessionId}/restart`.

@@ -33,13 +33,14 @@ pub use call::{CallResult, Payload, Request, RequestId, Response};
 pub use environment_service::service::EnvironmentService;
 pub use event::{ClientRequest, ClientRequestKind, Event};
 pub use event_stream::EventStream;
+pub use inspect::SessionInfo;
 pub use limits::{LEAST_MEMORY_BYTES, SessionLimits};
 pub use manager::manager::SessionManager;
 pub use manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
 pub use metrics::{MetricsFormat, TIMES};
 pub use output::{CapturedOutput, OutputPiece};
 pub use service::debugger::debug;
-pub use session::{Session, SessionInfo};
+pub use session::Session;
 pub use session_events::SessionEvents;
 
 pub use crate::worker::data_ledger::HeldMemory;

@@ -1,12 +1,10 @@
 //! One session: the handle that transports hold.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm, WorkerDeath};
+use beep_python_protocol::{ErrorCode, Outcome, Problem, ValueForm};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::sync::{oneshot, watch};
@@ -24,7 +22,6 @@ use crate::session::state::client_requests::ClientReply;
 use crate::session::state::lifecycle::Lifecycle;
 use crate::session::state::reply_sink::ReplySink;
 use crate::worker::process_group::ProcessMark;
-use crate::worker::resource_usage::{is_stopped, resident_bytes};
 
 /// How long the end of a session may take whose calls had their time to finish.
 const LAST_TIME: Duration = Duration::from_secs(3);
@@ -38,61 +35,10 @@ pub struct Session {
     pub(crate) inner: Arc<SessionInner>,
 }
 
-/// What is known of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionInfo {
-    /// Its id.
-    pub id: String,
-    /// 1 at first, one more after each restart.
-    pub epoch: u64,
-    /// The process id of its worker, while there is one.
-    pub pid: Option<i32>,
-    /// How many calls have no response yet.
-    pub calls: usize,
-    /// The folder of its environment.
-    pub environment: PathBuf,
-    /// The version of its Python, once that has started.
-    pub python: Option<String>,
-    /// The labels that its client gave it.
-    pub labels: BTreeMap<String, String>,
-    /// For how long no call has been in progress; `None` while one is.
-    pub idle: Option<Duration>,
-    /// How its last worker ended, where the session was restarted.
-    pub last_death: Option<WorkerDeath>,
-    /// The resident memory of its worker, in bytes.
-    pub memory_bytes: Option<u64>,
-    /// Whether its worker is stopped, by a signal or a debugger, and so answers nothing.
-    pub stopped: bool,
-    /// How long it may be without a call.
-    pub idle_timeout: Option<Duration>,
-}
-
 impl Session {
     /// Its id.
     pub fn id(&self) -> &str {
         &self.inner.id
-    }
-
-    /// What is known of it now.
-    pub fn info(&self) -> SessionInfo {
-        let inner = &self.inner;
-        let pid = inner.read(|state, _| state.lifecycle().link()).map(|link| link.pid);
-        let memory_bytes = pid.and_then(resident_bytes);
-        let stopped = pid.is_some_and(is_stopped);
-        inner.read(|state, _| SessionInfo {
-            id: inner.id.clone(),
-            epoch: state.stats().epoch,
-            pid,
-            calls: state.calls_in_progress(),
-            environment: inner.config.environments.own().to_owned(),
-            python: inner.zygote.python_version(),
-            labels: inner.config.labels.clone(),
-            idle: state.idle_for(Instant::now()),
-            last_death: state.stats().last_exit.clone(),
-            memory_bytes,
-            stopped,
-            idle_timeout: inner.config.idle_timeout,
-        })
     }
 
     /// The number of its worker: 1 at first, one more after each restart.

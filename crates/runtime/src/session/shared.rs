@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::environment::UsageLock;
-use crate::session::call::CallResult;
+use crate::session::call::{CallResult, Response};
 use crate::session::environment_service::service::EnvironmentService;
 use crate::session::limits::SessionLimits;
 use crate::session::metrics::SessionMetrics;
@@ -88,8 +88,32 @@ pub(crate) struct SessionInner {
     pub(crate) poll_requested: Notify,
     /// Whether the next call requests that, whatever its limits: its session was idle, and is sampled rarely.
     pub(crate) awaits_call: AtomicBool,
+    /// The calls that have had their response.
+    pub(crate) tally: Tally,
     /// Publishes the lifecycle to observers. Nothing is decided by it: the state decides, under its lock.
     lifecycle: watch::Sender<Lifecycle>,
+}
+
+/// How many calls have had their response.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    answered: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl Tally {
+    /// Counts this one.
+    pub(crate) fn add(&self, response: &Response) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        if matches!(response.result, CallResult::Problem(_) | CallResult::Exception(_)) {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// All of them, and those that failed.
+    pub(crate) fn read(&self) -> (u64, u64) {
+        (self.answered.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
+    }
 }
 
 #[derive(Debug)]
@@ -127,6 +151,7 @@ impl SessionInner {
             drained: Notify::new(),
             poll_requested: Notify::new(),
             awaits_call: AtomicBool::new(false),
+            tally: Tally::default(),
             lifecycle,
         }
     }
@@ -215,6 +240,9 @@ impl SessionInner {
             Effect::Reply(sink, response) => {
                 if let CallResult::Problem(problem) = &response.result {
                     self.config.metrics.failed(problem.code);
+                }
+                if sink.is_of_client() {
+                    self.tally.add(&response);
                 }
                 sink.send(response);
             }

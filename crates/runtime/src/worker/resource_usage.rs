@@ -58,7 +58,7 @@ impl Sampler {
         let members: Vec<ProcStat> = self.processes.members(true).collect();
         ResourceUsage {
             memory_bytes: self.memory_bytes(&members, question),
-            cpu: Duration::from_secs_f64(self.ticks(&members) as f64 / clock_ticks_per_second() as f64),
+            cpu: time_of(self.ticks(&members)),
             processes: members.iter().filter(|stat| !stat.is_zombie()).count() as u64,
         }
     }
@@ -102,9 +102,26 @@ pub(crate) fn resident_bytes(pid: i32) -> Option<u64> {
     Some(sizes.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()? * page_size() as u64)
 }
 
-/// Whether a process is stopped, by a signal or a debugger.
-pub(crate) fn is_stopped(pid: i32) -> bool {
-    ProcStat::read(pid).is_some_and(|stat| stat.is_stopped())
+/// What one process does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProcessFigures {
+    /// Its processor time, and that of its ended children.
+    pub(crate) cpu: Duration,
+    /// Whether it is stopped, by a signal or a debugger.
+    pub(crate) stopped: bool,
+}
+
+impl ProcessFigures {
+    /// Those of a process, if it exists.
+    pub(crate) fn read(pid: i32) -> Option<ProcessFigures> {
+        let stat = ProcStat::read(pid)?;
+        Some(ProcessFigures { cpu: time_of(stat.ticks), stopped: stat.is_stopped() })
+    }
+}
+
+/// Ticks of the kernel as time.
+fn time_of(ticks: u64) -> Duration {
+    Duration::from_secs_f64(ticks as f64 / clock_ticks_per_second() as f64)
 }
 
 #[cfg(test)]

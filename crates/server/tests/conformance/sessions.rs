@@ -256,7 +256,7 @@ async fn busy_session_can_be_inspected(context: &TestContext) {
     let (answered, told) = tokio::join!(call.evaluate::<()>(&code), looking);
     assert_eq!(problem(answered).outcome, Some(Outcome::StateKept));
     assert_eq!((told.session.session_id.as_str(), told.session.calls), (context.session.as_str(), 1));
-    assert!(told.running_ms.is_some());
+    assert!(told.session.running_ms.is_some());
     let main = told.threads.iter().find(|thread| thread.main).expect("the thread of the call");
     assert_eq!(main.frames[0].function, "inner");
 }
@@ -272,7 +272,7 @@ async fn running_call_is_interrupted_without_its_id(context: &TestContext) {
         let waiting = async { context.companion().evaluate::<i64>("kept + 1").await };
         let interrupting = async {
             let told = calls_of(context, 2).await;
-            assert_eq!(told.running.expect("it runs").operation, "eval");
+            assert_eq!(told.session.running.as_ref().expect("it runs").operation, "eval");
             assert_eq!(told.waiting.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>(), ["eval"]);
             context.stranger().interrupt_session(&context.session, &InterruptRequest::default()).await.expect("told")
         };

@@ -45,8 +45,10 @@ impl SessionManager {
         let cancel_on_disconnect = request.cancel_on_disconnect;
         // It is dropped only with a caller that has cancelled it.
         request.cancel_on_disconnect |= cancelled.is_some();
+        let template = template.inner.clone();
         let calling = async move {
             let reply = session.call(request).await;
+            template.tally.add(&reply);
             guard.disarm();
             // Its caller hears of it when it has ended: then its files are written. On a task of its own: the caller may go away.
             let ending = tokio::spawn(async move {

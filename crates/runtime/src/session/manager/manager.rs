@@ -13,13 +13,14 @@ use tokio::sync::Semaphore;
 
 use crate::session::call::RequestId;
 use crate::session::environment_service::service::EnvironmentService;
+use crate::session::inspect::SessionInfo;
 use crate::session::limits::{LEAST_MEMORY_BYTES, LEAST_OPEN_FILES};
 use crate::session::manager::cancel::{cancel, press_ctrl_c_by_id};
 use crate::session::manager::close_on_drop::CloseOnDrop;
 use crate::session::manager::expired::ExpiredSessions;
 use crate::session::manager::options::{Capacity, SessionManagerError, SessionManagerOptions};
 use crate::session::metrics::{Levels, MetricsFormat};
-use crate::session::session::{Session, SessionInfo};
+use crate::session::session::Session;
 use crate::session::shared::{SessionConfig, SessionInner};
 use crate::session::spin::AdaptiveSpin;
 use crate::session::supervisor::supervisor::supervise;

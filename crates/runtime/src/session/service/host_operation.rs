@@ -18,9 +18,10 @@ use crate::environment::Package;
 use crate::platform::lost_log_events;
 use crate::session::call::{CallResult, Request, RequestId};
 use crate::session::environment_service::service::EnvironmentService;
+use crate::session::inspect::SessionInfo;
 use crate::session::manager::manager::SessionManager;
 use crate::session::service::debugger::debug;
-use crate::session::session::{Session, SessionInfo};
+use crate::session::session::Session;
 use crate::session::session_events::SessionEvents;
 
 /// Executes one operation, and responds in JSON. `session` names the session it is about, else the body does.
@@ -196,13 +197,7 @@ pub async fn delete_session(sessions: &SessionManager, id: &str) -> Result<(), P
 pub async fn inspect(session: &Session) -> Value {
     let threads = session.stacks().await;
     let mut description = session_to_json(&session.info());
-    if let Some(running) = session.running_for() {
-        description["runningMs"] = json!(running.as_millis() as u64);
-    }
-    let (running, waiting) = session.calls();
-    if let Some(running) = running {
-        description["running"] = json!(running);
-    }
+    let waiting = session.waiting();
     if !waiting.is_empty() {
         description["waiting"] = json!(waiting);
     }
@@ -227,12 +222,17 @@ pub fn session_to_json(info: &SessionInfo) -> Value {
         epoch,
         pid,
         calls,
+        answered,
+        failed,
+        running,
+        running_for,
         environment,
         python,
         labels,
         idle,
         last_death,
         memory_bytes,
+        cpu,
         stopped,
         idle_timeout,
     } = info;
@@ -241,6 +241,8 @@ pub fn session_to_json(info: &SessionInfo) -> Value {
         "sessionEpoch": epoch,
         "pid": pid,
         "calls": calls,
+        "answered": answered,
+        "failed": failed,
         "environment": environment,
         "restarted": *epoch > 1,
     });
@@ -249,6 +251,9 @@ pub fn session_to_json(info: &SessionInfo) -> Value {
     add("labels", (!labels.is_empty()).then(|| json!(labels)));
     add("idleMs", idle.map(|idle| json!(idle.as_millis() as u64)));
     add("idleTimeoutMs", idle_timeout.map(|time| json!(time.as_millis() as u64)));
+    add("running", running.as_ref().map(|call| json!(call)));
+    add("runningMs", running_for.map(|time| json!(time.as_millis() as u64)));
+    add("cpuMs", cpu.map(|time| json!(time.as_millis() as u64)));
     add("stopped", stopped.then(|| json!(true)));
     add("memoryBytes", memory_bytes.map(|bytes| json!(bytes)));
     add("lastDeath", last_death.as_ref().map(|death| json!(death)));
