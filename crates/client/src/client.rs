@@ -146,6 +146,19 @@ impl<T: Transport> Client<T> {
         self.with_options(|options| options.traceback_locals = Some(true))
     }
 
+    /// Makes calls part of a trace, by its `traceparent` as W3C's Trace Context has it: the code can ask for it
+    /// (`beep_python.current_traceparent()`), and it is current where the package opentelemetry is installed.
+    #[must_use]
+    pub fn with_traceparent(&self, traceparent: &str) -> Self {
+        self.with_options(|options| options.traceparent = Some(traceparent.into()))
+    }
+
+    /// What tracing systems note of that trace, beside [`with_traceparent`](Self::with_traceparent).
+    #[must_use]
+    pub fn with_tracestate(&self, tracestate: &str) -> Self {
+        self.with_options(|options| options.tracestate = Some(tracestate.into()))
+    }
+
     /// Registers a function that Python code can call. Where a call has [`Callback`](crate::Callback) of this name among
     /// its arguments, Python gets a callable that waits for the function's result. An `Err` is raised there as
     /// `beep_python.CallbackError` with the error's text. A callback that outlives the call is

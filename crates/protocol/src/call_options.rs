@@ -41,6 +41,10 @@ pub struct CallOptions {
     pub traceback_locals: Option<bool>,
     /// The client request that the call is nested in: it runs while the code waits for the reply to that request.
     pub callback: Option<Arc<str>>,
+    /// The trace that the call is part of; see [`trace_context`](Self::trace_context).
+    pub traceparent: Option<Arc<str>>,
+    /// What tracing systems note of that.
+    pub tracestate: Option<Arc<str>>,
 }
 
 /// One of the [`CallOptions`].
@@ -59,6 +63,8 @@ pub enum CallOption {
     Capabilities,
     TracebackLocals,
     Callback,
+    Traceparent,
+    Tracestate,
 }
 
 /// A wire on which each option is a text with a name.
@@ -81,7 +87,7 @@ struct Names {
 }
 
 /// The names of all options, in the order of [`CallOption`].
-const NAMES: [Names; 12] = {
+const NAMES: [Names; 14] = {
     use CallOption::*;
     const fn row(option: CallOption, key: &'static str, header: &'static str, metadata: &'static str) -> Names {
         Names { option, key, header, metadata }
@@ -99,68 +105,33 @@ const NAMES: [Names; 12] = {
         row(Capabilities, "capabilities", "x-beep-capabilities", "beep-capabilities"),
         row(TracebackLocals, "tracebackLocals", "x-beep-traceback-locals", "beep-traceback-locals"),
         row(Callback, "callback", "x-beep-callback", "beep-callback"),
+        // Named by W3C.
+        row(Traceparent, "traceparent", "traceparent", "traceparent"),
+        row(Tracestate, "tracestate", "tracestate", "tracestate"),
     ]
 };
 
 /// How the names of our headers and metadata begin; a quick look that spares the others the search.
-const HEADER_PREFIX: &str = "x-beep-";
-const METADATA_PREFIXES: [&str; 2] = ["beep-", "grpc-timeout"];
+const HEADER_PREFIXES: [&str; 2] = ["x-beep-", "trace"];
+const METADATA_PREFIXES: [&str; 3] = ["beep-", "grpc-timeout", "trace"];
 
 /// A timeout of zero would be read as none.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// Evaluates an expression with the field of an option: the one place that leads from an option to its field.
+/// Evaluates an expression with the field of an option, borrowed as the options are: the one place that leads from an option to its field.
 macro_rules! with_field {
-    ([$($borrow:tt)+] $options:ident, $option:expr, $field:ident => $run:expr) => {
+    ($options:expr, $option:expr, $field:ident => $run:expr) => {
+        with_field!(@ $options, $option, $field => $run;
+            Session session, RequestId request_id, Timeout timeout, Grace grace, Limits limits, Lease lease,
+            CancelOnDisconnect cancel_on_disconnect, Isolated isolated, Values values, Capabilities capabilities,
+            TracebackLocals traceback_locals, Callback callback, Traceparent traceparent, Tracestate tracestate)
+    };
+    (@ $options:expr, $option:expr, $field:ident => $run:expr; $($variant:ident $name:ident),+) => {
         match $option {
-            CallOption::Session => {
-                let $field = $($borrow)+ $options.session;
+            $(CallOption::$variant => {
+                let CallOptions { $name: $field, .. } = $options;
                 $run
-            }
-            CallOption::RequestId => {
-                let $field = $($borrow)+ $options.request_id;
-                $run
-            }
-            CallOption::Timeout => {
-                let $field = $($borrow)+ $options.timeout;
-                $run
-            }
-            CallOption::Grace => {
-                let $field = $($borrow)+ $options.grace;
-                $run
-            }
-            CallOption::Limits => {
-                let $field = $($borrow)+ $options.limits;
-                $run
-            }
-            CallOption::Lease => {
-                let $field = $($borrow)+ $options.lease;
-                $run
-            }
-            CallOption::CancelOnDisconnect => {
-                let $field = $($borrow)+ $options.cancel_on_disconnect;
-                $run
-            }
-            CallOption::Isolated => {
-                let $field = $($borrow)+ $options.isolated;
-                $run
-            }
-            CallOption::Values => {
-                let $field = $($borrow)+ $options.values;
-                $run
-            }
-            CallOption::Capabilities => {
-                let $field = $($borrow)+ $options.capabilities;
-                $run
-            }
-            CallOption::TracebackLocals => {
-                let $field = $($borrow)+ $options.traceback_locals;
-                $run
-            }
-            CallOption::Callback => {
-                let $field = $($borrow)+ $options.callback;
-                $run
-            }
+            })+
         }
     };
 }
@@ -194,6 +165,11 @@ impl CallOption {
         }
     }
 
+    /// Whether it is of the trace that the call is part of. By the standard, what cannot be read there is left out, and no error.
+    pub const fn is_trace(self) -> bool {
+        matches!(self, CallOption::Traceparent | CallOption::Tracestate)
+    }
+
     /// The option that a key stands for.
     pub fn from_key(key: &str) -> Option<CallOption> {
         NAMES.iter().find(|names| names.key == key).map(|names| names.option)
@@ -201,10 +177,11 @@ impl CallOption {
 
     /// The option that a name on a wire stands for; names there are in lower case.
     pub fn from_name(wire: TextWire, name: &str) -> Option<CallOption> {
-        let is_ours = match wire {
-            TextWire::Http => name.starts_with(HEADER_PREFIX),
-            TextWire::Grpc => METADATA_PREFIXES.iter().any(|prefix| name.starts_with(prefix)),
+        let prefixes = match wire {
+            TextWire::Http => &HEADER_PREFIXES[..],
+            TextWire::Grpc => &METADATA_PREFIXES,
         };
+        let is_ours = prefixes.iter().any(|prefix| name.starts_with(prefix));
         is_ours.then(|| NAMES.iter().find(|names| names.option.name(wire) == name))?.map(|names| names.option)
     }
 }
@@ -253,7 +230,7 @@ impl CallOptions {
             }
             return Ok(());
         }
-        with_field!([&mut] self, option, field => {
+        with_field!(self, option, field => {
             if field.is_none() {
                 *field = Some(OptionValue::from_text(text, wire.place(option)).map_err(invalid)?);
             }
@@ -270,7 +247,7 @@ impl CallOptions {
                 TextWire::Grpc => format_grpc_timeout(timeout),
             }));
         }
-        with_field!([&] self, option, field => field.as_ref().map(OptionValue::to_text))
+        with_field!(self, option, field => field.as_ref().map(OptionValue::to_text))
     }
 
     /// The options that are present, as headers or metadata: each with its name in lower case and its text.
@@ -283,7 +260,7 @@ impl CallOptions {
     /// # Errors
     /// When the value has the wrong type, or the option already has one.
     pub fn read_entry<'de, A: MapAccess<'de>>(&mut self, option: CallOption, map: &mut A) -> Result<(), A::Error> {
-        with_field!([&mut] self, option, field => {
+        with_field!(self, option, field => {
             if field.is_some() {
                 return Err(A::Error::duplicate_field(option.key()));
             }
@@ -306,7 +283,7 @@ impl CallOptions {
                 }
                 continue;
             }
-            with_field!([&] self, option, field => {
+            with_field!(self, option, field => {
                 if let Some(value) = field {
                     map.serialize_entry(option.key(), &Json(value))?;
                 }
@@ -416,6 +393,8 @@ mod tests {
             }),
             traceback_locals: Some(true),
             callback: Some("q".into()),
+            traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+            tracestate: Some("a=1".into()),
         }
     }
 
@@ -436,7 +415,8 @@ mod tests {
         let expected = concat!(
             r#"{"session":"s","requestId":"r","timeoutMs":1500,"graceMs":0,"limits":{"cpuMs":500},"leaseMs":60000,"#,
             r#""cancelOnDisconnect":true,"isolated":false,"values":"exact","capabilities":["stdin","callbacks","log","progress","rawOutput"],"#,
-            r#""tracebackLocals":true,"callback":"q"}"#
+            r#""tracebackLocals":true,"callback":"q","#,
+            r#""traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","tracestate":"a=1"}"#
         );
         assert_eq!(text, expected);
         assert_eq!(serde_json::from_str::<CallOptions>(&text).unwrap(), all());

@@ -23,6 +23,7 @@ mod path_text;
 mod problem;
 mod server_record;
 mod session_options;
+mod trace_context;
 mod user_text;
 mod value;
 
@@ -43,6 +44,7 @@ pub use operation::Operation;
 pub use problem::{Outcome, Problem};
 pub use server_record::{Place, ServerEndpoint, ServerRecord, ServerState, start_time};
 pub use session_options::{CallLimits, DEFAULT_SESSION, Limits, SessionOptions};
+pub use trace_context::TraceContext;
 pub use user_text::{pipe_name, quoted};
 pub use value::{
     BigInt, DateTime, EnumMember, HandleRef, SurrogateStr, Time, TimeDelta, Value, ValueError, from_value, to_value,

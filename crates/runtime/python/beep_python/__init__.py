@@ -7,7 +7,7 @@ thread of a session's code:
     path = VenvManager().ensure_provider_environment("my-provider")
 
 `shared_array` makes an array in memory that the client maps too. `progress` tells the client how far a call is, and `clear_output`
-has it clear what the call has shown.
+has it clear what the call has shown. `current_traceparent` is the trace that a call is part of.
 
 Modules whose names begin with an underscore are private: `_zygote` forks workers, `_worker` runs one.
 """
@@ -19,6 +19,7 @@ from ._host_rpc import HostError
 from ._managers import PythonRuntimeManager, VenvManager, VirtualEnvManager
 from ._memory import shared_array
 from ._told import progress
+from ._trace_context import current_traceparent
 
 __all__ = [
     "Callback",
@@ -29,6 +30,7 @@ __all__ = [
     "VenvManager",
     "VirtualEnvManager",
     "clear_output",
+    "current_traceparent",
     "handles",
     "progress",
     "shared_array",

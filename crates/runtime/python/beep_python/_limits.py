@@ -19,6 +19,8 @@ class RequestLimits:
         self.lease = None if lease is None else lease / 1000
         self.handles_created = 0
         self.log, self.progress = body.get("log") is True, body.get("progress") is True  # what its client wants to hear of
+        # the trace that it is part of, as headers
+        self.trace = {key: body[key] for key in ("traceparent", "tracestate") if key in body} or None
         self.locals = body.get("locals") is True  # whether its exceptions tell of the variables of their frames
 
     def count_handle(self):

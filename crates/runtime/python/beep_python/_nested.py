@@ -9,6 +9,7 @@ from ._data import with_data
 from ._exec import WARNED
 from ._interrupts import is_cancel
 from ._limits import RequestLimits
+from ._trace_context import traced
 from ._wire import Rejected
 
 NESTED = struct.Struct("<BBQI")  # operation, flags, id, length of the limits
@@ -74,7 +75,7 @@ class NestedCalls:
                     raise Rejected("invalid_request", "within a callback only what has no events can be asked for")
                 if not gate.enter_nested(slot):
                     return _wire.CANCELLED, b""
-                return operations[message_type](body, exact)
+                return traced(self.worker, operations[message_type])(body, exact)
             finally:
                 stopping = gate.is_stopping()
                 gate.leave_nested(slot)

@@ -29,6 +29,7 @@ from ._routed_output import RoutedOutput
 from ._session import Session
 from ._std_streams import StdStreams
 from ._streams import Streams
+from ._trace_context import traced
 from ._wire import Rejected
 
 # the descriptors that the host sends with each request for a worker, in this order
@@ -351,7 +352,7 @@ class Worker:
                 if not gate.begin(request_id):
                     return _wire.CANCELLED, b""
                 self.begun = request_id
-                return operations[message_type](body, exact)
+                return (operations[message_type] if self.session.handles.request_limits is None else traced(self, operations[message_type]))(body, exact)
             finally:
                 gate.slot = -1  # as `end` does; a call would let one more signal in
         except BaseException as error:

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::message::CancelOutcome;
-use beep_python_protocol::{CallLimits, Operation, Outcome, Problem, ValueForm};
+use beep_python_protocol::{CallLimits, Operation, Outcome, Problem, TraceContext, ValueForm};
 use bytes::Bytes;
 
 use crate::session::output::CapturedOutput;
@@ -55,6 +55,8 @@ pub struct Request {
     pub request_id: Option<RequestId>,
     /// Whether it is cancelled when its caller stops waiting for the response.
     pub cancel_on_disconnect: bool,
+    /// The trace that it is part of.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 /// The number of a call in its session, in order of arrival.
@@ -108,6 +110,7 @@ impl Request {
             traceback_locals: false,
             request_id: None,
             cancel_on_disconnect: false,
+            trace: None,
         }
     }
 }

@@ -173,10 +173,11 @@ pub(crate) fn needs_polling(request: &Request) -> bool {
 /// What its worker heeds of a request; `None` as a rule.
 pub(crate) fn request_limits(request: &Request, capabilities: Option<Capabilities>) -> Option<RequestLimits> {
     let Capabilities { log, progress, .. } = capabilities.unwrap_or_default();
-    if request.limits.is_none() && request.lease.is_none() && !(log || progress || request.traceback_locals) {
+    let asks = request.limits.is_some() || request.lease.is_some() || request.trace.is_some();
+    if !(asks || log || progress || request.traceback_locals) {
         return None;
     }
-    let limits = request.limits.as_deref();
+    let (limits, trace) = (request.limits.as_deref(), request.trace.as_deref());
     Some(RequestLimits {
         handles: limits.and_then(|limits| limits.handles),
         result_bytes: limits.and_then(|limits| limits.result_bytes),
@@ -184,6 +185,8 @@ pub(crate) fn request_limits(request: &Request, capabilities: Option<Capabilitie
         progress,
         locals: request.traceback_locals,
         lease_ms: request.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
+        traceparent: trace.map(|trace| trace.traceparent.clone()),
+        tracestate: trace.and_then(|trace| trace.tracestate.clone()),
         ..RequestLimits::default()
     })
 }

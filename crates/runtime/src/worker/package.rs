@@ -122,6 +122,7 @@ const FILES: &[(&str, &str)] = files![
     "_streams.py",
     "_table_sources.py",
     "_told.py",
+    "_trace_context.py",
     "_tracing.py",
     "_type_name.py",
     "_unawaited.py",

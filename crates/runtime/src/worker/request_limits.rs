@@ -1,5 +1,7 @@
 //! What a worker heeds beside the request itself; `WORKER.md` shows it as a frame of limits.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 /// What the worker itself heeds: limits of one request, or of all, and what the client of a request wants to be told.
@@ -24,6 +26,12 @@ pub(crate) struct RequestLimits {
     /// Whether an exception comes with the variables of its frames.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) locals: bool,
+    /// The trace that the request is part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) traceparent: Option<Arc<str>>,
+    /// What tracing systems note of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tracestate: Option<Arc<str>>,
     /// Of a session: the bytes of the data that it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data_bytes: Option<u64>,

@@ -23,10 +23,26 @@ pub(crate) fn from_metadata(headers: &HeaderMap) -> Result<CallOptions, Problem>
 fn read_headers(options: &mut CallOptions, wire: TextWire, headers: &HeaderMap) -> Result<(), Problem> {
     for (name, value) in headers {
         let Some(option) = CallOption::from_name(wire, name.as_str()) else { continue };
+        if option.is_trace() {
+            read_trace(options, option, headers);
+            continue;
+        }
         let text = value.to_str().map_err(|_| wire.not_ascii(option))?;
         options.read_text(wire, option, text)?;
     }
     Ok(())
+}
+
+/// Reads a header of the trace: `tracestate` may come in several, which are one list.
+fn read_trace(options: &mut CallOptions, option: CallOption, headers: &HeaderMap) {
+    let all = headers.get_all(option.header()).iter().map(|value| value.to_str());
+    let Ok(texts) = all.collect::<Result<Vec<_>, _>>() else { return };
+    match option {
+        CallOption::Tracestate => drop(options.tracestate.get_or_insert_with(|| texts.join(",").into())),
+        // Two of them name no trace.
+        _ if texts.len() == 1 => drop(options.traceparent.get_or_insert_with(|| texts[0].into())),
+        _ => {}
+    }
 }
 
 fn invalid_body(body: &[u8], error: &serde_json::Error) -> Problem {
@@ -51,6 +67,7 @@ mod tests {
     use std::time::Duration;
 
     use beep_python_protocol::ValueForm;
+    use http::HeaderValue;
 
     use super::*;
 
@@ -70,6 +87,21 @@ mod tests {
         };
         assert_eq!(from_http(&headers, body).expect("valid"), expected);
         assert_eq!(from_http(&headers, b"{}").expect("valid").session.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn trace_is_read_and_what_is_none_is_no_error() {
+        const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let mut headers = headers(&[("traceparent", PARENT), ("tracestate", "a=1")]);
+        headers.append("tracestate", HeaderValue::from_static("b=2"));
+        for options in [from_http(&headers, b"{}").expect("valid"), from_metadata(&headers).expect("valid")] {
+            let trace = options.trace_context().expect("a trace");
+            assert_eq!((&*trace.traceparent, trace.tracestate.as_deref()), (PARENT, Some("a=1,b=2")));
+        }
+        headers.append("traceparent", HeaderValue::from_static(PARENT));
+        assert_eq!(from_http(&headers, b"{}").expect("valid").trace_context(), None, "there are two");
+        headers.insert("traceparent", HeaderValue::from_bytes(b"\xff").expect("a value"));
+        assert_eq!(from_http(&headers, b"{}").expect("valid").trace_context(), None);
     }
 
     #[test]

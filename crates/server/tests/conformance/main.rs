@@ -37,6 +37,7 @@ mod sessions;
 mod stock_grpc;
 mod stopping;
 mod test_context;
+mod traces;
 mod values;
 
 #[path = "../support/gate.rs"]
@@ -88,6 +89,7 @@ const SUBJECTS: &[Subject] = &[
     Subject { name: "debugger", cases: debugger::CASES },
     Subject { name: "events", cases: events::CASES },
     Subject { name: "session_events", cases: session_events::CASES },
+    Subject { name: "traces", cases: traces::CASES },
     Subject { name: "infrastructure", cases: infrastructure::CASES },
     Subject { name: "existing", cases: existing::CASES },
     Subject { name: "existing", cases: existing::HTTP_CASES },

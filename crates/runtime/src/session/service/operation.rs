@@ -119,5 +119,6 @@ fn request(operation: Operation, options: &CallOptions, request_id: Option<Reque
         traceback_locals: options.tells_traceback_locals(),
         request_id: named.or(request_id),
         cancel_on_disconnect: options.cancels_on_disconnect(),
+        trace: options.trace_context().map(Box::new),
     }
 }
