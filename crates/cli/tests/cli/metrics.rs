@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use beep_python_client::{Handle, Returned, connect};
+use beep_python_client::{Bytes, Handle, Limits, Returned, SessionOptions, connect};
 use futures_util::StreamExt;
 use serde_json::Value;
 
@@ -122,6 +122,39 @@ fn levels_limits_deaths_refusals_and_bytes_are_seen() {
     assert!(seen(r#"beep_bytes_total{direction="out"}"#).unwrap() > 1000.0);
     assert!(seen("beep_worker_resident_bytes").unwrap() > f64::from(1 << 20));
     assert!(seen("process_open_fds").unwrap() > 3.0);
+}
+
+#[test]
+fn limits_beside_those_of_calls_are_counted() {
+    let home = TestHome::with_runtime();
+    let server = home.start(&[]);
+    let url = server["endpoints"][0]["url"].as_str().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let hits = |limit: &str| value(&page(&server), &format!(r#"beep_limit_hits_total{{limit="{limit}"}}"#)).unwrap();
+    assert_eq!((hits("too_much_data"), hits("queue_full")), (0.0, 0.0));
+    runtime.block_on(async {
+        let client = connect(url).unwrap();
+        // Data that come with a request.
+        let limits = Limits { data_bytes: Some(100), ..Limits::default() };
+        let session = client.create_session_with(&SessionOptions { limits, ..SessionOptions::default() }).await.unwrap();
+        client.with_session(&session).put(Bytes::from(vec![0; 1000])).await.unwrap_err();
+        assert_eq!(hits("too_much_data"), 1.0);
+        // Subscribers of a session.
+        let mut subscribers = Vec::new();
+        while let Ok(events) = client.session_events(&session).await {
+            subscribers.push(events);
+        }
+        assert_eq!(hits("queue_full"), 1.0);
+        // Questions that a client does not read.
+        let client = client.with_callback("ask", |_| async { Ok::<_, std::fmt::Error>(0) });
+        let unread = client.session_events("default").await.unwrap();
+        let ask = client.keep_callback(&unread, "ask").await.unwrap();
+        let code = "import threading\nrefused = threading.Event()\ndef run(ask):\n    try:\n        ask('x' * (4 << 20))\n    \
+            except Exception:\n        refused.set()\n\
+            for _ in range(20):\n    threading.Thread(target=run, args=(ask,), daemon=True).start()\nrefused.wait(60)";
+        assert!(client.evaluate_with::<bool>(code, [("ask", &ask)]).await.unwrap());
+        assert!(hits("queue_full") > 1.0);
+    });
 }
 
 #[test]

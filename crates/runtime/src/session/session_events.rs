@@ -33,7 +33,8 @@ impl Session {
         let inner = &self.inner;
         let callbacks = capabilities.callbacks.then_some(form);
         let subscriber = Subscriber { channel: channel.clone(), request_id, callbacks };
-        let id = inner.update(|state, _, _| state.subscribe(subscriber, &inner.id))?;
+        let subscribed = inner.update(|state, _, _| state.subscribe(subscriber, &inner.id));
+        let id = subscribed.inspect_err(|problem| inner.config.metrics.failed(problem.code))?;
         Ok(SessionEvents { session: self.clone(), id, channel, unfinished: UnfinishedLines::default(), ended: false })
     }
 }

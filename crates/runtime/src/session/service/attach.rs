@@ -39,7 +39,8 @@ pub fn attach(
     let (mut descriptors, mut data) = (Vec::new(), Vec::new());
     for Attachment { descriptor, memory } in attached {
         memory.check(descriptor.offset, descriptor.byte_length, descriptor.shared).map_err(invalid)?;
-        data.push(Arc::new(session.inner.data.hold(memory)?));
+        let held = session.inner.data.hold(memory);
+        data.push(Arc::new(held.inspect_err(|problem| session.inner.config.metrics.failed(problem.code))?));
         descriptors.push(descriptor);
     }
     Ok(Payload { body: with_descriptors(body, &descriptors), data, ..Payload::default() })

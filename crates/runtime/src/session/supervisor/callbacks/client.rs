@@ -67,7 +67,13 @@ fn ask(
         stdio.drain_into(state, link, &inner.id); // earlier output comes first
         ask(state)
     });
-    asked.map_or_else(|problem| ClientCall::Done(Err(problem)), ClientCall::Asked)
+    asked.map_or_else(
+        |problem| {
+            inner.config.metrics.failed(problem.code);
+            ClientCall::Done(Err(problem))
+        },
+        ClientCall::Asked,
+    )
 }
 
 /// Says over which subscription the client of a callback will be asked, and whether it takes arguments in the exact form.
