@@ -13,6 +13,7 @@ mod cli {
     mod ctrl_c;
     mod curl;
     mod damage;
+    mod dashboard;
     mod debug;
     mod descriptors;
     mod dotnet_link;
