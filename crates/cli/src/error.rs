@@ -20,6 +20,8 @@ pub(crate) enum CliError {
     WhichServer(Vec<String>),
     #[error("server {0} has no endpoint")]
     NoEndpoint(String),
+    #[error("server {0} speaks no HTTP, which browsers need")]
+    NoHttp(String),
     #[error("server {0} runs in the foreground: its output is in the terminal that started it")]
     NoLog(String),
     #[error("deleting {} needs a confirmation", .0)]

@@ -4,6 +4,7 @@ use crate::call::{Call, Reply};
 use crate::client::Client;
 use crate::error::Error;
 use crate::event::EventStream;
+use crate::http::login::BrowserLogin;
 use crate::http::transport::HttpTransport;
 #[cfg(feature = "local")]
 use crate::local::transport::LocalTransport;
@@ -84,6 +85,19 @@ impl AnyBackend {
             AnyTransport::Local(_) => {}
         }
         self
+    }
+}
+
+impl AnyBackend {
+    /// Makes an address for a browser, over HTTP: see [`HttpBackend::create_login`](crate::HttpBackend::create_login).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for other backends than HTTP.
+    pub async fn create_login(&self) -> Result<BrowserLogin, Error> {
+        match &self.transport {
+            AnyTransport::Http(transport) => transport.create_login().await,
+            _ => Err(Error::Unsupported { what: "browsers" }),
+        }
     }
 }
 

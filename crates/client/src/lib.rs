@@ -171,6 +171,7 @@ pub use handle::Handle;
 pub use host_backend::PythonHostBackend;
 pub use http::backend::HttpBackend;
 pub use http::endpoint::Endpoint;
+pub use http::login::BrowserLogin;
 pub use http::transport::HttpTransport;
 pub use key::Key;
 #[cfg(feature = "local")]

@@ -14,6 +14,7 @@ mod pipe;
 mod server;
 
 mod access {
+    mod browsers;
     mod permissions;
     mod tokens;
     mod wires;

@@ -5,6 +5,7 @@ mod cache;
 mod code;
 pub(crate) mod completions;
 mod config;
+mod console_url;
 mod debug;
 mod eval;
 mod init;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Restart(restart::Args),
     /// Show a server's log
     Logs(logs::Args),
+    /// Print an address that lets one browser in, for a server's own pages
+    ConsoleUrl(console_url::Args),
     /// Check the whole setup, and say how to fix problems
     Config,
     /// Create and manage the tokens that let other users and machines in
@@ -109,6 +112,7 @@ impl Command {
             Command::Stop(args) => stop::run(context, args),
             Command::Restart(args) => restart::run(context, args),
             Command::Logs(args) => logs::run(context, &args),
+            Command::ConsoleUrl(args) => block_on(console_url::run(context, &args)),
             Command::Config => config::run(context),
             Command::Token(command) => token::run(context, command),
             Command::Session(command) => block_on(session::run(context, command)),

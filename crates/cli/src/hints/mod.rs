@@ -65,6 +65,7 @@ fn cli(error: &CliError) -> Option<String> {
         CliError::TokenNotHere(_) => "set BEEP_PYTHON_TOKEN to the token that the server shall take".into(),
         CliError::NoTerminal(_) => "`beep-python help` lists commands that need no terminal".into(),
         CliError::OutputLost(_) => "let the code write to a file what is printed faster than it is read".into(),
+        CliError::NoHttp(_) => "start one with `beep-python start http`".into(),
         CliError::NoEndpoint(_)
         | CliError::NoLog(_)
         | CliError::UnreadableCode(..)

@@ -203,3 +203,24 @@ fn pipe_refuses_a_peer_in_another_user_namespace() {
     }
     assert!(inside.stdout.contains("unauthorized") && inside.stdout.contains("another user namespace"), "{inside:?}");
 }
+
+#[test]
+fn console_url_lets_one_browser_in() {
+    let home = TestHome::with_runtime();
+    assert!(home.run(&["console-url"]).stderr.contains("start http"));
+    home.start(&[]);
+    let printed = home.run(&["console-url"]);
+    assert!(printed.stderr.contains("good once, for 60 seconds"), "{printed:?}");
+    let url = printed.stdout.trim_end();
+    let status = |url: &str| {
+        let mut curl = Command::new("curl");
+        String::from_utf8(curl.args(["-so", "/dev/null", "-w", "%{http_code}", url]).output().unwrap().stdout).unwrap()
+    };
+    assert_eq!((status(url), status(url)), ("303".into(), "401".into()), "{url}");
+    let json = home.json(&["console-url"]);
+    assert_eq!((status(json["url"].as_str().unwrap()), &json["expiresInMs"]), ("303".into(), &60_000.into()));
+    home.success(&["stop"]);
+    home.success(&["start", "pipe"]);
+    let piped = home.run(&["console-url"]);
+    assert!(piped.stderr.contains("speaks no HTTP"), "{piped:?}");
+}

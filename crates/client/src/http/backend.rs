@@ -1,6 +1,7 @@
 //! The client over HTTP.
 
 use super::endpoint::Endpoint;
+use super::login::BrowserLogin;
 use super::transport::HttpTransport;
 use crate::client::Client;
 use crate::error::Error;
@@ -39,6 +40,15 @@ impl HttpBackend {
     pub fn allow_insecure_token(mut self) -> HttpBackend {
         self.transport.allow_insecure_token();
         self
+    }
+
+    /// Makes an address for a browser: the one that opens it first, within a minute, stands for this client from then on, until the
+    /// server ends or this client's token is revoked.
+    ///
+    /// # Errors
+    /// The failure to reach the host, or its refusal.
+    pub async fn create_login(&self) -> Result<BrowserLogin, Error> {
+        self.transport.create_login().await
     }
 
     /// Where the host listens.

@@ -6,6 +6,7 @@ mod data;
 pub(crate) mod destination;
 pub(crate) mod endpoint;
 pub(crate) mod header;
+pub(crate) mod login;
 pub(crate) mod stream;
 mod subscribe;
 pub(crate) mod transport;

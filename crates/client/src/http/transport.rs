@@ -1,6 +1,7 @@
 //! Calls over HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use beep_python_protocol::{CallOption, Operation, TextWire, ValueError, ValueForm};
 use bytes::Bytes;
@@ -8,12 +9,14 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
+use serde::Deserialize;
 
 use super::connection::HttpConnection;
 use super::data;
 use super::destination::{Destination, Protocol};
 use super::endpoint::Endpoint;
 use super::header::bearer;
+use super::login::BrowserLogin;
 use super::subscribe::subscribe;
 use crate::call::{Call, Reply, Target};
 use crate::connections::Connections;
@@ -23,6 +26,7 @@ use crate::transport::Transport;
 
 const VALUES: HeaderName = HeaderName::from_static(CallOption::Values.header());
 const SHAPE: &str = "x-beep-shape";
+const LOGIN_PATH: &str = "/api/login";
 /// The place of the session's id in a route.
 const SESSION_ID: &str = "{sessionId}";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -71,6 +75,33 @@ impl HttpTransport {
     /// Where the host listens.
     pub fn endpoint(&self) -> &Endpoint {
         &self.server.connections.endpoint().endpoint
+    }
+
+    /// Asks for a login for a browser.
+    pub(crate) async fn create_login(&self) -> Result<BrowserLogin, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Answer {
+            path: String,
+            expires_in_ms: u64,
+        }
+        let mut request = Request::new(Full::default());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static(LOGIN_PATH);
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.server.host.clone());
+        headers.insert(CONTENT_TYPE, JSON);
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        let (parts, body) = self.server.connections.exchange(request).await?;
+        if !parts.status.is_success() {
+            return Err(Error::from_body(parts.status.as_u16(), &body));
+        }
+        let answer = serde_json::from_slice(&body);
+        let Answer { path, expires_in_ms } = answer.map_err(|error| Error::malformed(error.to_string()))?;
+        let url = format!("{}{path}", self.endpoint());
+        Ok(BrowserLogin { url, expires_in: Duration::from_millis(expires_in_ms) })
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, Error> {

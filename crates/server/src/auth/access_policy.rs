@@ -3,20 +3,24 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use beep_python_protocol::{ErrorCode, Problem};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
+use beep_python_runtime::platform::error_chain;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use crate::auth::Peer;
 use crate::auth::accepted_tokens::AcceptedTokens;
+use crate::auth::access_denied::AccessDenied;
 use crate::auth::authority;
+use crate::auth::browser_logins::{BrowserLogins, User};
 use crate::auth::media::{Charset, Media};
 use crate::auth::named_tokens::NamedToken;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::pending_places::PendingPlaces;
 use crate::auth::permissions::Permissions;
+use crate::auth::token::TokenError;
 
 /// Which requests are authorized.
 #[derive(Clone, Debug)]
@@ -65,72 +69,6 @@ impl Default for AccessConfig {
     }
 }
 
-/// Why a request is not authorized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AccessDenied {
-    /// The `Host` header is missing, repeated, or names something that this server is not.
-    #[error("the Host header must name this server: a loopback name, or a name that the server was given")]
-    Host,
-    /// A web page of an origin that is not configured sent the request.
-    #[error("requests from web pages are refused, unless their origin was allowed when the server was started")]
-    Origin,
-    /// The peer is another user or cannot be known, and it showed no token or a wrong one.
-    #[error(
-        "the client is another user, or cannot be known: show a token of the server's as `Authorization: Bearer`, over a pipe as `token` in \
-        the first line"
-    )]
-    Token,
-    /// The server wants a token of everyone, and the client showed none or a wrong one.
-    #[error(
-        "this server wants a token of every client: show one as `Authorization: Bearer`, over a pipe as `token` in the first line"
-    )]
-    TokenOfEveryone,
-    /// The peer is another user, and the backend serves its own.
-    #[error("the client is another user; this pipe serves its own user only")]
-    User,
-    /// The peer is in another user namespace, where any process may have become this user.
-    #[error("the client is in another user namespace, as in a sandbox; this pipe serves its own only")]
-    Namespace,
-    /// The body is not declared as JSON.
-    #[error("the body must be declared as `Content-Type: application/json`")]
-    ContentType,
-    /// The body is not declared as data.
-    #[error(
-        "the body must be declared as application/x-npy, application/vnd.apache.arrow.stream, \
-        application/octet-stream, image/png or application/json"
-    )]
-    DataType,
-    /// The body is declared larger than the server takes.
-    #[error("the body is {declared} bytes long, the server takes at most {limit}")]
-    BodySize {
-        /// What `Content-Length` says.
-        declared: u64,
-        /// What the server takes.
-        limit: u64,
-    },
-}
-
-impl AccessDenied {
-    /// The stable code.
-    pub fn code(self) -> ErrorCode {
-        match self {
-            AccessDenied::Host => ErrorCode::ForbiddenHost,
-            AccessDenied::Origin => ErrorCode::ForbiddenOrigin,
-            AccessDenied::Token | AccessDenied::TokenOfEveryone | AccessDenied::User | AccessDenied::Namespace => {
-                ErrorCode::Unauthorized
-            }
-            AccessDenied::ContentType | AccessDenied::DataType => ErrorCode::UnsupportedMediaType,
-            AccessDenied::BodySize { .. } => ErrorCode::BodyTooLarge,
-        }
-    }
-}
-
-impl From<AccessDenied> for Problem {
-    fn from(refusal: AccessDenied) -> Problem {
-        Problem::new(refusal.code(), refusal.to_string())
-    }
-}
-
 /// A request that was let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorized {
@@ -142,21 +80,31 @@ pub struct Authorized {
     pub permissions: Permissions,
 }
 
+/// A browser that was logged in.
+pub(crate) struct LoggedIn {
+    /// What sets its cookie.
+    pub(crate) cookie: HeaderValue,
+    /// The token of the client whose login it was.
+    pub(crate) token: Option<Arc<NamedToken>>,
+}
+
 /// The layer in front of all routes. Authorizing a request allocates nothing.
 #[derive(Debug)]
 pub struct AccessPolicy {
     config: AccessConfig,
     tokens: Arc<AcceptedTokens>,
     places: PendingPlaces,
+    browsers: BrowserLogins,
 }
 
+const CSRF: HeaderName = HeaderName::from_static("x-beep-csrf");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl AccessPolicy {
     /// A policy that admits the server's own user, and clients that have one of the `tokens`.
     pub fn new(config: AccessConfig, tokens: AcceptedTokens) -> AccessPolicy {
         let places = PendingPlaces::new(config.max_pending, config.max_pending_of_one);
-        AccessPolicy { config, tokens: Arc::new(tokens), places }
+        AccessPolicy { config, tokens: Arc::new(tokens), places, browsers: BrowserLogins::default() }
     }
 
     /// Ends connections at once whose token is revoked.
@@ -245,11 +193,50 @@ impl AccessPolicy {
         headers: &HeaderMap,
     ) -> Result<Authorized, AccessDenied> {
         self.check_host(peer, version, uri, headers)?;
-        self.check_origin(headers)?;
-        let token = self.check_user(peer, headers)?;
+        let browser = self.browser(peer, headers);
+        match &browser {
+            Some(_) if is_own_origin(uri, headers) => {}
+            _ => self.check_origin(headers)?,
+        }
+        let token = match browser {
+            Some(_) if !(method.is_safe() || headers.contains_key(CSRF)) => return Err(AccessDenied::Csrf),
+            Some(user) => user,
+            None => self.check_user(peer, headers)?,
+        };
         let charset = self.check_body(media, version, method, headers)?;
         let permissions = self.permissions(peer, token.as_deref());
         Ok(Authorized { charset, token, permissions })
+    }
+
+    /// Whose browser sends these headers, if it is logged in and shows no token.
+    fn browser(&self, peer: Peer, headers: &HeaderMap) -> Option<User> {
+        if !headers.contains_key(COOKIE) || headers.contains_key(AUTHORIZATION) {
+            return None;
+        }
+        let user = self.browsers.find(peer, headers)?;
+        user.as_ref().is_none_or(|token| self.tokens.has(token)).then_some(user)
+    }
+
+    /// A text that logs one browser of this client in, within a minute.
+    pub(crate) fn create_login(&self, token: Option<Arc<NamedToken>>) -> Result<String, TokenError> {
+        self.browsers.create(token, Instant::now())
+    }
+
+    /// Logs the browser in that opens an address with a login; `None` where that is not good, or not any more.
+    pub(crate) fn log_in(
+        &self,
+        peer: Peer,
+        parts: &http::request::Parts,
+        login: &str,
+    ) -> Result<Option<LoggedIn>, Problem> {
+        self.check_host(peer, parts.version, &parts.uri, &parts.headers)?;
+        self.check_origin(&parts.headers)?;
+        let exchanged = self.browsers.exchange(login.as_bytes(), peer, Instant::now());
+        let exchanged =
+            exchanged.map_err(|error| Problem::new(ErrorCode::Internal, error_chain(&error).to_string()))?;
+        Ok(exchanged.filter(|(_, user)| user.as_ref().is_none_or(|token| self.tokens.has(token))).and_then(
+            |(value, token)| Some(LoggedIn { cookie: self.browsers.set_cookie(&value, self.config.any_host)?, token }),
+        ))
     }
 
     fn permissions(&self, peer: Peer, token: Option<&NamedToken>) -> Permissions {
@@ -353,6 +340,18 @@ impl AccessPolicy {
             _ => Err(AccessDenied::ContentType),
         }
     }
+}
+
+/// Whether a page of this server itself sent a request: `Origin` says what `Host` does, or what a target in absolute form does.
+fn is_own_origin(uri: &Uri, headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).map(HeaderValue::as_bytes);
+    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str().as_bytes()));
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let (Some(origin), None, Some(host)) = (origins.next(), origins.next(), host) else { return false };
+    let origin = origin.as_bytes();
+    let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        && headers.get_all(SEC_FETCH_SITE).iter().all(|site| site == "same-origin")
 }
 
 /// What a request shows as its token.

@@ -24,7 +24,7 @@ use crate::auth::pending_connection::PendingConnection;
 use crate::auth::{Authorized, Peer};
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
-use crate::http::{data, operation};
+use crate::http::{data, login, operation};
 use crate::line_budget::name_peer;
 use crate::metrics::observed::observe;
 use crate::metrics::page::page;
@@ -122,6 +122,9 @@ async fn authorize_and_route(
     body: &mut RequestBody,
 ) -> Response<HttpBody> {
     let whole = |response: Response<Chunks>| response.map(HttpBody::Whole);
+    if let Some(shown) = login::shown(parts) {
+        return whole(login::log_in(server, peer, pending, parts, shown));
+    }
     let path = parts.uri.path();
     let takes_data = Route::find(path) == Some(Route::Operation(Operation::Put));
     let media = if takes_data { Media::Data } else { Media::Json };
@@ -169,6 +172,7 @@ async fn authorize_and_route(
                 .map(|(content_type, text)| whole(response::ok(content_type, Chunks::one(text)))),
             Err(refused) => Err(refused),
         },
+        (Route::Login, _) => login::create(server, token).map(whole),
         (Route::SessionEvents, _) => operation::follow_session(server, path, &parts.headers),
         (Route::Operation(what), _) => operation::respond(server, what, &parts.headers, body).await,
         (_, Some(what)) => {

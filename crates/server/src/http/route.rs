@@ -16,6 +16,8 @@ pub enum Route {
     Probe(Probe),
     /// The metrics of the server.
     Metrics,
+    /// Make a login for a browser.
+    Login,
     /// Cancel calls.
     Cancel,
     /// Create a session, or list them.
@@ -57,6 +59,7 @@ impl Route {
             ("/livez", Route::Probe(Probe::Live)),
             ("/readyz", Route::Probe(Probe::Ready)),
             ("/metrics", Route::Metrics),
+            ("/api/login", Route::Login),
             ("/api/cancel", Route::Cancel),
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
@@ -85,6 +88,7 @@ impl Route {
         match path {
             "/health" => Some(Route::Health),
             "/metrics" => Some(Route::Metrics),
+            "/api/login" => Some(Route::Login),
             "/api/cancel" => Some(Route::Cancel),
             "/api/sessions" => Some(Route::Sessions),
             "/api/venv/create" | "/venv/create" => Some(Route::VenvCreate),
@@ -122,7 +126,8 @@ impl Route {
             | Route::Handles => &[Method::GET],
             Route::Sessions => &[Method::GET, Method::POST],
             Route::Session => &[Method::GET, Method::DELETE],
-            Route::Cancel
+            Route::Login
+            | Route::Cancel
             | Route::InterruptSession
             | Route::RestartSession
             | Route::DebugSession
@@ -134,10 +139,10 @@ impl Route {
         }
     }
 
-    /// The operation of the host for a method; `None` for operations of a session, for probes and metrics.
+    /// The operation of the host for a method; `None` for operations of a session, for logins, probes and metrics.
     pub fn host_operation(self, method: &Method) -> Option<HostOperation> {
         Some(match self {
-            Route::Operation(_) | Route::Probe(_) | Route::Metrics => return None,
+            Route::Operation(_) | Route::Login | Route::Probe(_) | Route::Metrics => return None,
             Route::Health => HostOperation::Health,
             Route::Cancel => HostOperation::Cancel,
             Route::Sessions if method == Method::POST => HostOperation::CreateSession,

@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use crate::accept::{serve_all, shutdown_requested};
 use crate::auth::Peer;
-use crate::auth::access_policy::AccessDenied;
+use crate::auth::AccessDenied;
 use crate::line_budget::name_peer;
 use crate::server_context::ServerContext;
 use crate::spans;
