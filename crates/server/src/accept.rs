@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::line_budget::within_budget;
+use crate::stage::{Stage, reached};
 
 /// How many connections may wait to be accepted; the system may allow fewer.
 pub(crate) const BACKLOG: i32 = 1024;
@@ -52,9 +53,9 @@ impl Listener for UnixListener {
     }
 }
 
-/// Gives each connection to `serve`, in a task of its own, until `stop` turns true; then closes the sockets, and returns
+/// Gives each connection to `serve`, in a task of its own, until the server accepts no more; then closes the sockets, and returns
 /// when every connection has ended.
-pub(crate) async fn serve_all<L, S, F>(listeners: Vec<L>, stop: watch::Receiver<bool>, serve: S)
+pub(crate) async fn serve_all<L, S, F>(listeners: Vec<L>, stage: watch::Receiver<Stage>, serve: S)
 where
     L: Listener,
     S: Fn(L::Stream) -> F + Clone + Send + 'static,
@@ -64,7 +65,7 @@ where
     let permits = Arc::new(Semaphore::new(max_connections()));
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(accept(listener, permits.clone(), stop.clone(), open.clone(), serve.clone()));
+        accepting.spawn(accept(listener, permits.clone(), stage.clone(), open.clone(), serve.clone()));
     }
     drop(open);
     while accepting.join_next().await.is_some() {}
@@ -74,7 +75,7 @@ where
 async fn accept<L, S, F>(
     listener: L,
     permits: Arc<Semaphore>,
-    mut stop: watch::Receiver<bool>,
+    mut stage: watch::Receiver<Stage>,
     open: mpsc::Sender<Infallible>,
     serve: S,
 ) where
@@ -88,7 +89,7 @@ async fn accept<L, S, F>(
                 let permit = permits.clone().acquire_owned().await.ok()?;
                 Some((listener.next().await, permit))
             } => accepted,
-            () = shutdown_requested(&mut stop) => return,
+            () = reached(&mut stage, |stage| !stage.accepts()) => return,
         };
         match accepted {
             Some((Ok(stream), permit)) => {
@@ -106,9 +107,4 @@ async fn accept<L, S, F>(
             None => return,
         }
     }
-}
-
-/// Returns once `stop` is true.
-pub(crate) async fn shutdown_requested(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -16,6 +16,7 @@ pub mod rpc;
 pub mod serve;
 mod server_context;
 mod spans;
+pub mod stage;
 pub mod tls;
 mod transport;
 pub mod unix_socket;

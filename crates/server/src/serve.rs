@@ -24,10 +24,11 @@ use tokio::task::JoinSet;
 use crate::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken, TokenError, TokenText};
 use crate::body_budget::BodyBudget;
 use crate::launch::{
-    ActivatedSockets, BindError, Endpoint, NewRecord, RecordError, ServerRecord, check_inherited,
-    record_of_this_process, remove_record, write_record,
+    ActivatedSockets, BindError, Endpoint, HTTP, NamedSockets, NewRecord, PIPE, RPC, RecordError, ServerRecord,
+    check_inherited, hand_over, record_of_this_process, remove_record, write_record,
 };
 use crate::server_context::ServerContext;
+use crate::stage::{ListeningSockets, Stage};
 use crate::tls::{Tls, TlsError, TlsFiles};
 use crate::unix_socket::{self, Pipe, PipeError};
 use crate::{http, rpc};
@@ -126,13 +127,14 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
             return Err(error);
         }
     };
-    let (stop, stopping) = watch::channel(false);
+    let sockets = named(&listeners, pipe.as_ref(), &rpc).map_err(failed("share its sockets"))?;
+    let (stage, stages) = watch::channel(Stage::Serving);
     let mut serving = JoinSet::new();
     if let Some(pipe) = pipe {
-        serving.spawn(unix_socket::serve(pipe, server.clone(), stopping.clone()));
+        serving.spawn(unix_socket::serve(pipe, server.clone(), stages.clone()));
     }
-    serving.spawn(rpc::serve(rpc, server.clone(), stopping.clone()));
-    serving.spawn(http::serve(listeners, server.clone(), stopping));
+    serving.spawn(rpc::serve(rpc, server.clone(), stages.clone()));
+    serving.spawn(http::serve(listeners, server.clone(), stages));
     let watching = server.clone();
     tokio::spawn(async move { watching.access.watch_tokens().await });
     let spinning = server.clone();
@@ -154,8 +156,14 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     manager.stopping(options.drain);
     record.stopping = true;
     let noted = write_record(&options.home, &record);
-    let _ = stop.send(true);
+    let left_to = match hand_over(&options.home, &options.id, &sockets) {
+        true => ListeningSockets::HandedOver,
+        false => ListeningSockets::Kept,
+    };
+    drop(sockets);
+    let _ = stage.send(Stage::Draining(left_to));
     server.sessions.shut_down(options.drain).await;
+    let _ = stage.send(Stage::Closing(left_to));
     let _ = tokio::time::timeout(Duration::from_secs(2), serving.join_all()).await;
     tracing::info!("stopped");
     remove_record(&options.home, &record)?;
@@ -163,6 +171,20 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
         let _ = std::fs::remove_file(log); // nobody reads it
     }
     Ok(noted?)
+}
+
+/// The listening sockets, for a successor.
+fn named(http: &[TcpListener], pipe: Option<&Pipe>, rpc: &[TcpListener]) -> io::Result<NamedSockets> {
+    let mut named = NamedSockets::new();
+    for (name, listeners) in [(HTTP, http), (RPC, rpc)] {
+        for listener in listeners {
+            named.push((name, listener.try_clone()?.into()));
+        }
+    }
+    if let Some(pipe) = pipe {
+        named.push((PIPE, pipe.share()?));
+    }
+    Ok(named)
 }
 
 /// Returns when the other end of standard input is closed; never when that is no pipe.

@@ -274,7 +274,17 @@ fn shutdown_finishes_calls_in_progress() {
     client.send(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes());
     gate.begun();
     server.tell_to_stop();
-    assert!(idle.is_closed(), "it is stopping");
+    // Until it has heard of it, it is ready.
+    let mut watching = server.connect();
+    while watching.request("GET", "/readyz", &[], "").status == 200 {}
+    let mut late = server.connect();
+    for client in [&mut late, &mut idle] {
+        let refused = client.request("POST", "/api/eval", &[], r#"{"expression":"1"}"#);
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        assert_eq!(refused.header("connection"), Some("close"), "the next request finds the next server");
+        refused.expect_problem(503, "shutting_down");
+        assert!(client.is_closed());
+    }
     gate.open();
     assert_eq!(client.receive().json()["value"], "finished");
     assert!(client.is_closed(), "then the connection ends");

@@ -282,10 +282,14 @@ fn shutdown_finishes_calls_in_progress_and_leaves_no_file() {
     gate.begun();
     assert!(server.link.exists() && server.socket.exists());
     server.running.tell_to_stop();
-    assert!(idle.is_closed(), "it is stopping");
+    // Until it has heard of it, it is well.
+    while idle.ask("ping", json!({}))["status"] == "ok" {}
+    for client in [&mut server.connect(), &mut idle] {
+        client.refused("eval", json!({ "expression": "1" }), "shutting_down");
+    }
     gate.open();
     assert_eq!(pipe.receive()["result"]["value"], "finished");
-    assert!(pipe.is_closed(), "then the connection ends");
+    assert!(pipe.is_closed() && idle.is_closed(), "then the connection ends");
     let (link, socket) = (server.link.clone(), server.socket.clone());
     drop(server);
     assert!(link.symlink_metadata().is_err() && !socket.exists());

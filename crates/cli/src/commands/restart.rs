@@ -1,13 +1,14 @@
 //! `restart`: a new server with the id, endpoints, environment, folder, variables and settings of the old one.
 
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use beep_python_runtime::platform::Home;
 use beep_python_server::launch::{
-    BindError, Endpoint, LaunchError, LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, stop,
-    surroundings_of, write_record,
+    BindError, Endpoint, LaunchError, LaunchPlan, RecordError, ServerLauncher, ServerRecord, ServerState, Successor,
+    stop, surroundings_of, write_record,
 };
 use beep_python_server::unix_socket::{PipeError, PipeName};
 
@@ -71,6 +72,7 @@ fn plan(context: &Context, record: &ServerRecord) -> Result<LaunchPlan> {
         directory: Some(directory.unwrap_or_else(|| record.directory.clone())),
         variables,
         arguments: settings.arguments(),
+        sockets: None,
         lifeline: None,
         stdin: None,
         token: of_restarted(record)?,
@@ -89,13 +91,17 @@ fn rehearse(home: &Home, plan: &LaunchPlan) -> Result<()> {
     Ok(TemporaryServer::of(home, rehearsal)?.stop()?)
 }
 
-/// Stops the old server and starts the new one. Where that fails all the same, the record stays, so that another `restart` can
+/// Stops the old server, which hands its sockets over, and starts the new one with them: what connects meanwhile waits. One that is dead
+/// hands nothing over, and its sockets are bound anew. Where that fails all the same, the record stays, so that another `restart` can
 /// start it.
 fn replace(home: &Home, launcher: &ServerLauncher, record: &ServerRecord, plan: &LaunchPlan) -> Result<ServerRecord> {
+    let successor = Successor::of(home, &record.id).ok();
     stop(home, record, stop_grace(record))?;
+    let sockets = successor.and_then(Successor::take).map(Arc::new);
+    let plan = LaunchPlan { sockets, ..plan.clone() };
     let until = Instant::now() + RELEASE_TIME;
     loop {
-        match launcher.launch(plan) {
+        match launcher.launch(&plan) {
             Err(error) if is_held(&error) && Instant::now() < until => sleep(RETRY_INTERVAL),
             launched => {
                 return launched.map_err(|error| {

@@ -95,6 +95,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<ExitStatus> {
         directory: std::env::current_dir().ok(),
         variables: None,
         arguments: settings.arguments(),
+        sockets: None,
         lifeline: None,
         stdin: None,
         token,

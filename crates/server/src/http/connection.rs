@@ -30,10 +30,11 @@ use crate::metrics::observed::observe;
 use crate::metrics::page::page;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::stage::Stage;
 use crate::tls::ServerStream;
 use crate::transport::Transport;
 use crate::web::body::{RequestBody, read_coded_body};
-use crate::web::connection::{drive, http2_builder, secure};
+use crate::web::connection::{drive, http2_builder, part_if_refused, secure};
 use crate::web::content_coding::ContentCoding;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
@@ -41,26 +42,26 @@ use crate::web::panic::or_answer;
 use crate::web::response;
 use crate::web::text::TextEncoding;
 
-/// Serves HTTP on these sockets until `stop` says true; then finishes the requests in progress, and returns.
+/// Serves HTTP on these sockets until the server closes; then finishes the requests in progress, and returns.
 pub async fn serve(
     listeners: Vec<StdListener>,
     server: Arc<ServerContext>,
-    stop: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) -> std::io::Result<()> {
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
-    let stopping = stop.clone();
-    serve_all(listeners, stop, move |stream| serve_connection(stream, server.clone(), stopping.clone())).await;
+    let stages = stage.clone();
+    serve_all(listeners, stage, move |stream| serve_connection(stream, server.clone(), stages.clone())).await;
     Ok(())
 }
 
-async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut stop: watch::Receiver<bool>) {
+async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut stage: watch::Receiver<Stage>) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
     let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
     let span = spans::connection("http", remote);
     let _ = stream.set_nodelay(true);
     let (stream, http2) = match &server.tls {
-        Some(tls) => match secure(tls, stream, &pending, &mut stop).await {
+        Some(tls) => match secure(tls, stream, &pending, &mut stage).await {
             Some(secured) => secured,
             None => return,
         },
@@ -69,23 +70,26 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sto
     let authenticating = pending.clone();
     let under_way = UnderWay::default();
     let requests = under_way.clone();
+    let stages = stage.clone();
     let service = service_fn(move |request| {
-        let (server, pending, _under_way) = (server.clone(), authenticating.clone(), requests.clone());
+        let (server, pending, _under_way) = (server.clone(), authenticating.clone(), requests.begin());
+        let stage = stages.clone();
         async move {
             let handling = handle_request(&server, peer, &pending, request);
-            let response = or_answer(handling, |panic| response::problem(&panic).map(HttpBody::Whole)).await;
+            let mut response = or_answer(handling, |panic| response::problem(&panic).map(HttpBody::Whole)).await;
+            part_if_refused(&mut response, http2, &stage);
             Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
         }
     });
     if http2 {
         let serving = http2_builder(span.clone()).serve_connection(TokioIo::new(stream), service);
-        drive(serving, &pending, &under_way, stop).instrument(span).await;
+        drive(serving, &pending, &under_way, stage).instrument(span).await;
     } else {
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(IDLE_TIMEOUT)
             .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
-        drive(serving, &pending, &under_way, stop).instrument(span).await;
+        drive(serving, &pending, &under_way, stage).instrument(span).await;
     }
 }
 

@@ -23,6 +23,12 @@ pub enum LaunchError {
     /// Its pipe cannot be made.
     #[error(transparent)]
     Pipe(#[from] PipeError),
+    /// Its sockets cannot be shared with it.
+    #[error("the sockets of the server cannot be shared with it")]
+    Sockets {
+        /// Why.
+        source: io::Error,
+    },
     /// The home cannot be used.
     #[error(transparent)]
     Home(#[from] HomeError),

@@ -45,7 +45,7 @@ impl ServerLauncher {
     /// its log.
     pub fn launch(&self, plan: &LaunchPlan) -> Result<ServerRecord, LaunchError> {
         check_directory(plan)?;
-        let sockets = Sockets::bind(&self.home, plan)?;
+        let sockets = Sockets::of(&self.home, plan)?;
         let id = self.id_for(plan)?;
         let logs = self.home.logs()?;
         remove_old_logs(&logs, |log| log == id || read_record(&self.home, log).is_some());
@@ -77,7 +77,7 @@ impl ServerLauncher {
     pub fn exec_server(&self, plan: &LaunchPlan) -> LaunchError {
         let exec_server = || {
             check_directory(plan)?;
-            let sockets = Sockets::bind(&self.home, plan)?;
+            let sockets = Sockets::of(&self.home, plan)?;
             let id = self.id_for(plan)?;
             let spawn_failed = |source| LaunchError::Spawn { program: self.program.clone(), source };
             let (mut listeners, mut names) = sockets.share().map_err(spawn_failed)?;

@@ -6,6 +6,7 @@
 //! killed; a record identifies its process by more than the pid.
 
 mod error;
+mod handover;
 mod launcher;
 mod listen;
 mod log;
@@ -23,6 +24,8 @@ mod surroundings;
 
 pub use beep_python_protocol::{Place, ServerEndpoint as Endpoint, ServerRecord, ServerState};
 pub use error::{LaunchError, RemoteError};
+pub(crate) use handover::hand_over;
+pub use handover::{NamedSockets, Successor};
 pub use launcher::ServerLauncher;
 pub(crate) use listen::check_inherited;
 pub use listen::{BindError, bind};
@@ -36,5 +39,6 @@ pub use record::{
 };
 pub use service_manager::ServiceManager;
 pub use socket_activation::{ActivatedSockets, ActivationError};
+pub(crate) use socket_activation::{HTTP, PIPE, RPC};
 pub use stop::{Stopped, stop};
 pub use surroundings::{Surroundings, Variables, surroundings_of};

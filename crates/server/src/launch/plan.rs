@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::auth::TokenText;
+use crate::launch::handover::NamedSockets;
 use crate::launch::surroundings::Variables;
 use crate::unix_socket::name::PipeName;
 
@@ -23,6 +24,8 @@ pub struct LaunchPlan {
     pub pipe: Option<PipeName>,
     /// The port of RPC, if it is served; 0 takes a free one.
     pub rpc: Option<u16>,
+    /// Sockets that its predecessor has handed over; without them, those above are bound.
+    pub sockets: Option<Arc<NamedSockets>>,
     /// Its working directory; that of this process when absent.
     pub directory: Option<PathBuf>,
     /// Its variables; those of this process when absent.

@@ -24,9 +24,9 @@ pub(super) const LISTEN_PID: &str = "LISTEN_PID";
 pub(super) const READY_FD: &str = "BEEP_PYTHON_READY_FD";
 pub(super) const FIRST_FD: RawFd = 3;
 /// The names of sockets, by what they are for.
-pub(super) const HTTP: &str = "http";
-pub(super) const PIPE: &str = "pipe";
-pub(super) const RPC: &str = "rpc";
+pub(crate) const HTTP: &str = "http";
+pub(crate) const PIPE: &str = "pipe";
+pub(crate) const RPC: &str = "rpc";
 /// A file of any kind: the standard input of code.
 pub(super) const STDIN: &str = "stdin";
 /// A pipe with the token that is the default one.

@@ -1,55 +1,59 @@
-//! All sockets of a server, bound by its starter.
+//! All sockets of a server: bound by its starter, or handed over by the server before it.
 
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 
 use beep_python_runtime::platform::Home;
 
 use crate::launch::error::LaunchError;
+use crate::launch::handover::NamedSockets;
 use crate::launch::listen::bind;
 use crate::launch::plan::LaunchPlan;
 use crate::launch::socket_activation::{HTTP, PIPE, RPC};
 use crate::unix_socket::socket::{BoundPipe, bind_pipe};
 
-/// The sockets that a plan asks for. The file of the pipe goes with this, unless a server has the socket.
+/// The sockets that a plan asks for. The file of a pipe that was bound goes with this, unless a server has the socket.
 pub(super) struct Sockets {
-    http: Vec<TcpListener>,
-    pipe: Option<BoundPipe>,
-    rpc: Vec<TcpListener>,
+    named: NamedSockets,
+    bound: Option<BoundPipe>,
 }
 
 impl Sockets {
-    pub(super) fn bind(home: &Home, plan: &LaunchPlan) -> Result<Sockets, LaunchError> {
+    /// Those that were handed over, else new ones.
+    pub(super) fn of(home: &Home, plan: &LaunchPlan) -> Result<Sockets, LaunchError> {
         if plan.http.is_none() && plan.pipe.is_none() && plan.rpc.is_none() {
             return Err(LaunchError::NoBackend);
         }
-        let tcp = |port: Option<u16>| port.map_or(Ok(Vec::new()), |port| bind(&plan.hosts, port, plan.remote));
-        let (http, rpc) = (tcp(plan.http)?, tcp(plan.rpc)?);
-        let pipe = plan.pipe.as_ref().map(|name| bind_pipe(home, name)).transpose()?;
-        Ok(Sockets { http, pipe, rpc })
+        let unshared = |source| LaunchError::Sockets { source };
+        if let Some(sockets) = &plan.sockets {
+            return Ok(Sockets { named: share(sockets).map_err(unshared)?, bound: None });
+        }
+        let mut named = NamedSockets::new();
+        for (name, port) in [(HTTP, plan.http), (RPC, plan.rpc)] {
+            let Some(port) = port else { continue };
+            let listeners = bind(&plan.hosts, port, plan.remote)?;
+            named.extend(listeners.into_iter().map(|listener| (name, listener.into())));
+        }
+        let bound = plan.pipe.as_ref().map(|name| bind_pipe(home, name)).transpose()?;
+        if let Some(pipe) = &bound {
+            named.push((PIPE, pipe.share().map_err(unshared)?.into()));
+        }
+        Ok(Sockets { named, bound })
     }
 
     /// Descriptors for another process, and what each is for.
     pub(super) fn share(&self) -> io::Result<(Vec<OwnedFd>, Vec<&'static str>)> {
-        let (mut fds, mut names) = (Vec::new(), Vec::new());
-        for (name, listeners) in [(HTTP, &self.http), (RPC, &self.rpc)] {
-            for listener in listeners {
-                fds.push(listener.try_clone()?.into());
-                names.push(name);
-            }
-        }
-        if let Some(pipe) = &self.pipe {
-            fds.push(pipe.share()?.into());
-            names.push(PIPE);
-        }
-        Ok((fds, names))
+        Ok(share(&self.named)?.into_iter().map(|(name, socket)| (socket, name)).unzip())
     }
 
     /// Leaves the sockets to the server.
     pub(super) fn hand_over(self) {
-        if let Some(pipe) = self.pipe {
+        if let Some(pipe) = self.bound {
             pipe.hand_over();
         }
     }
+}
+
+fn share(sockets: &NamedSockets) -> io::Result<NamedSockets> {
+    sockets.iter().map(|(name, socket)| Ok((*name, socket.try_clone()?))).collect()
 }

@@ -24,8 +24,8 @@ pub(super) enum RpcBody {
     Text(EventBody),
     /// Events as messages.
     Events(Messages),
-    /// What a standard service streams, until the server stops.
-    Standard { stream: tonic::body::Body, stopping: Pin<Box<dyn Future<Output = ()> + Send>> },
+    /// What a standard service streams, until the server closes.
+    Standard { stream: tonic::body::Body, closing: Pin<Box<dyn Future<Output = ()> + Send>> },
     /// All has been sent.
     End,
 }
@@ -43,9 +43,9 @@ impl Body for RpcBody {
             }),
             RpcBody::Text(text) => text.as_mut().poll_next(cx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
             RpcBody::Events(messages) => messages.as_mut().poll_next(cx).map(|frame| frame.map(Ok)),
-            RpcBody::Standard { stream, stopping } => {
+            RpcBody::Standard { stream, closing } => {
                 // Such a stream may never end by itself, and a server that stops waits for its requests.
-                if stopping.as_mut().poll(cx).is_ready() {
+                if closing.as_mut().poll(cx).is_ready() {
                     *self = RpcBody::End;
                     let trailers = HeaderMap::from_iter([status(GrpcCode::Unavailable)]);
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));

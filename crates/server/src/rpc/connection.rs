@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::accept::{IDLE_TIMEOUT, serve_all, shutdown_requested};
+use crate::accept::{IDLE_TIMEOUT, serve_all};
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::{Authorized, Peer};
@@ -26,9 +26,10 @@ use crate::rpc::health_reflection::HealthReflection;
 use crate::rpc::{grpc, pascal_json};
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::stage::{Stage, closing};
 use crate::tls::ServerStream;
 use crate::web::body::RequestBody;
-use crate::web::connection::{drive, http2_builder, secure};
+use crate::web::connection::{drive, http2_builder, part_if_refused, secure};
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_answer;
@@ -41,19 +42,19 @@ const DISTINCT_BYTES: usize = 3;
 /// How long the rest of the preface is waited for before the socket is read again.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// Serves RPC on these sockets until `stop` says true; then finishes the requests in progress, and returns.
+/// Serves RPC on these sockets until the server closes; then finishes the requests in progress, and returns.
 pub async fn serve(
     listeners: Vec<StdListener>,
     server: Arc<ServerContext>,
-    stop: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) -> std::io::Result<()> {
     let standard = Arc::new(HealthReflection::new().await);
     let (telling, sessions) = (standard.clone(), server.sessions.clone());
     let telling = tokio::spawn(async move { telling.follow(&sessions).await });
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
-    let stopping = stop.clone();
-    let serve = move |stream| serve_connection(stream, server.clone(), standard.clone(), stopping.clone());
-    serve_all(listeners, stop, serve).await;
+    let stages = stage.clone();
+    let serve = move |stream| serve_connection(stream, server.clone(), standard.clone(), stages.clone());
+    serve_all(listeners, stage, serve).await;
     telling.abort();
     Ok(())
 }
@@ -62,7 +63,7 @@ async fn serve_connection(
     stream: TcpStream,
     server: Arc<ServerContext>,
     standard: Arc<HealthReflection>,
-    mut stop: watch::Receiver<bool>,
+    mut stage: watch::Receiver<Stage>,
 ) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
@@ -70,7 +71,7 @@ async fn serve_connection(
     let span = spans::connection("rpc", remote);
     let _ = stream.set_nodelay(true);
     let (stream, http2) = match &server.tls {
-        Some(tls) => match secure(tls, stream, &pending, &mut stop).await {
+        Some(tls) => match secure(tls, stream, &pending, &mut stage).await {
             Some(secured) => secured,
             None => return,
         },
@@ -78,23 +79,24 @@ async fn serve_connection(
             let preface = tokio::select! {
                 preface = tokio::time::timeout(IDLE_TIMEOUT, speaks_http2(&stream)) => preface,
                 () = pending.denied() => return,
-                () = shutdown_requested(&mut stop) => return,
+                () = closing(&mut stage) => return,
             };
             let Ok(Ok(http2)) = preface else { return };
             (ServerStream::Plain(stream), http2)
         }
     };
-    let stopping = stop.clone();
+    let stages = stage.clone();
     let under_way = UnderWay::default();
     let requests = under_way.clone();
     let authenticating = pending.clone();
     let service = service_fn(move |request| {
-        let (server, standard, stopping) = (server.clone(), standard.clone(), stopping.clone());
+        let (server, standard, stage) = (server.clone(), standard.clone(), stages.clone());
         let pending = authenticating.clone();
-        let _under_way = requests.clone();
+        let _under_way = requests.begin();
         async move {
             let origin = server.access.allowed_origin(request.headers());
-            let mut response = handle_request(&server, &standard, peer, &pending, request, stopping).await;
+            let mut response = handle_request(&server, &standard, peer, &pending, request, stage.clone()).await;
+            part_if_refused(&mut response, http2, &stage);
             if let Some(origin) = origin {
                 cors::let_read(&mut response, origin);
             }
@@ -103,13 +105,13 @@ async fn serve_connection(
     });
     if http2 {
         let serving = http2_builder(span.clone()).serve_connection(TokioIo::new(stream), service);
-        drive(serving, &pending, &under_way, stop).instrument(span).await;
+        drive(serving, &pending, &under_way, stage).instrument(span).await;
     } else {
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(IDLE_TIMEOUT)
             .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
-        drive(serving, &pending, &under_way, stop).instrument(span).await;
+        drive(serving, &pending, &under_way, stage).instrument(span).await;
     }
 }
 
@@ -138,11 +140,11 @@ async fn handle_request(
     peer: Peer,
     pending: &PendingConnection,
     request: Request<Incoming>,
-    stopping: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) -> Response<RpcBody> {
     let (parts, body) = request.into_parts();
     let mut body = RequestBody::new(body);
-    let response = authorize_and_route(server, standard, peer, pending, &parts, &mut body, stopping).await;
+    let response = authorize_and_route(server, standard, peer, pending, &parts, &mut body, stage).await;
     // Clients of gRPC read the status while they send, and their streams may stay open for long.
     if Media::of(&parts.headers) != Media::Grpc {
         body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
@@ -157,7 +159,7 @@ async fn authorize_and_route(
     pending: &PendingConnection,
     parts: &Parts,
     body: &mut RequestBody,
-    stopping: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) -> Response<RpcBody> {
     if cors::is_preflight(parts) && server.access.allowed_origin(&parts.headers).is_some() {
         let authorized = server.access.authorize_preflight(peer, parts).map_err(Problem::from);
@@ -190,7 +192,7 @@ async fn authorize_and_route(
                 standard.refresh(parts.uri.path(), &server.sessions).await;
                 service(Request::from_parts(parts.clone(), body.take())).await.map(|stream| RpcBody::Standard {
                     stream,
-                    stopping: Box::pin(async move { shutdown_requested(&mut { stopping }).await }),
+                    closing: Box::pin(async move { closing(&mut { stage }).await }),
                 })
             }
             // In a box, since hyper moves the future of a request several times.

@@ -9,7 +9,8 @@ use beep_python_protocol::{Debugger, ErrorCode, HostOperation, Problem};
 use beep_python_runtime::environment::{EnvironmentStatus, Package};
 use beep_python_runtime::session::EnvironmentService;
 use beep_python_runtime::session::service::host_operation::{
-    EnvironmentRef, NEEDS_EVENTS, cancel, create_session, delete_session, handles, inspect, session_to_json,
+    EnvironmentRef, NEEDS_EVENTS, cancel, check_begins, create_session, delete_session, handles, inspect,
+    session_to_json,
 };
 use beep_python_runtime::session::service::json::Chunks;
 use beep_python_runtime::session::{SessionInfo, debug};
@@ -28,6 +29,7 @@ pub(super) async fn execute(
     body: &Bytes,
 ) -> Result<Chunks, Problem> {
     permissions.check_operation(operation)?;
+    check_begins(&server.sessions, operation)?;
     let environments = server.sessions.environments();
     let answer = match operation {
         HostOperation::Health => {

@@ -19,16 +19,17 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::accept::shutdown_requested;
 use crate::auth::{AccessDenied, PendingConnection, Permissions};
 use crate::metrics::observed::Observed;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::stage::{FIRST_REQUEST_TIME, Stage, closing};
 use crate::transport::Transport;
 use crate::unix_socket::descriptors::Descriptors;
 use crate::unix_socket::incoming::{Incoming, hung_up, read, watch_hangup};
 use crate::unix_socket::line_decoder::{LINE_TIMEOUT, LineDecoder, TooLong};
 use crate::unix_socket::receiving::Receiving;
+use crate::unix_socket::refusals::{still_in_progress, too_long, too_much_data, too_slow};
 use crate::unix_socket::reply;
 use crate::unix_socket::request::{self, Command, Id, LineData, Read, Request, RequestError};
 use crate::unix_socket::respond::{Client, EventLines, Response, respond, subscribe};
@@ -47,7 +48,7 @@ pub(super) async fn run(
     stream: UnixStream,
     server: Arc<ServerContext>,
     pending: PendingConnection,
-    stop: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
 ) -> io::Result<()> {
     let longest = usize::try_from(server.access.max_body_bytes()).unwrap_or(usize::MAX);
     let (gone, client_gone) = watch::channel(false);
@@ -78,10 +79,12 @@ pub(super) async fn run(
         ordered_busy: false,
         ordered_queue: VecDeque::new(),
         at_end: false,
+        has_asked: false,
+        closes_at: None,
         stopped: false,
         last_words: None,
     };
-    connection.run(stream, pending, stop).await
+    connection.run(stream, pending, stage).await
 }
 
 /// A connection; `respond` starts a call, which is a future of type `F`.
@@ -118,7 +121,11 @@ struct Connection<R, F> {
     ordered_queue: VecDeque<Result<Request, Box<Problem>>>,
     /// The client sends nothing more.
     at_end: bool,
-    /// The server stops.
+    /// Whether a line has come.
+    has_asked: bool,
+    /// When no more lines are read, since the server closes.
+    closes_at: Option<Instant>,
+    /// No more lines are read, since the server closes.
     stopped: bool,
     /// The error with which the connection ends.
     last_words: Option<Problem>,
@@ -133,9 +140,9 @@ where
         mut self,
         stream: UnixStream,
         pending: PendingConnection,
-        mut stop: watch::Receiver<bool>,
+        mut stage: watch::Receiver<Stage>,
     ) -> io::Result<()> {
-        let mut stopping = pin!(shutdown_requested(&mut stop));
+        let mut closing = pin!(closing(&mut stage));
         let mut denied = pin!(pending.denied());
         loop {
             let lines_left = self.accept_lines(&stream, &pending)?;
@@ -159,7 +166,12 @@ where
                     return Err(io::ErrorKind::BrokenPipe.into());
                 }
                 read = read(&stream, &mut self.buffer, self.receiving.is_some()), if reads => self.received(read?)?,
-                () = &mut stopping, if !self.stopped => self.stopped = true,
+                () = &mut closing, if self.closes_at.is_none() => {
+                    let patience = if self.has_asked { Duration::ZERO } else { FIRST_REQUEST_TIME };
+                    self.closes_at = Some(Instant::now() + patience);
+                }
+                () = async { sleep_until(self.closes_at.unwrap_or_else(Instant::now)).await },
+                    if self.closes_at.is_some() && !self.stopped => self.stopped = true,
                 () = async { sleep_until(line_deadline.unwrap_or_else(Instant::now)).await },
                     if line_deadline.is_some() => self.last_words = Some(too_slow()),
             }
@@ -189,6 +201,7 @@ where
             }
             match self.lines.next() {
                 Ok(Some(line)) => {
+                    self.has_asked = true;
                     tracing::trace!(bytes = line.len(), "line received");
                     let Read { request, data, token } = request::read(&line);
                     if self.permissions.is_none() {
@@ -242,12 +255,7 @@ where
         let limit = self.server.access.max_data_bytes();
         let bytes = data.iter().fold(0_u64, |sum, one| sum.saturating_add(one.byte_length));
         if bytes > limit || data.len() > MAX_ATTACHED {
-            let detail = format!(
-                "{} data of {bytes} bytes follow the line, more than the {MAX_ATTACHED} of {limit} bytes that this server \
-                 takes at once; the connection ends",
-                data.len()
-            );
-            self.last_words = Some(Problem::new(ErrorCode::BodyTooLarge, detail));
+            self.last_words = Some(too_much_data(data.len(), bytes, limit));
         } else {
             self.receiving = Some(Receiving::new(request, data));
         }
@@ -376,20 +384,4 @@ where
         }
         Ok(())
     }
-}
-
-fn still_in_progress(id: &Id) -> Problem {
-    let id = String::from_utf8_lossy(id);
-    Problem::new(ErrorCode::InvalidRequest, format!("the id {id} is that of a request which is still under way"))
-}
-
-fn too_long(longest: usize) -> Problem {
-    let detail =
-        format!("the line is longer than {longest} bytes, the most that this server takes; the connection ends");
-    Problem::new(ErrorCode::BodyTooLarge, detail)
-}
-
-fn too_slow() -> Problem {
-    let detail = format!("the line did not arrive within {} seconds; the connection ends", LINE_TIMEOUT.as_secs());
-    Problem::new(ErrorCode::RequestTimeout, detail)
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -54,6 +55,16 @@ impl Pipe {
     /// The socket's path.
     pub fn socket(&self) -> &Path {
         self.file.path()
+    }
+
+    /// A second descriptor of its socket, for a successor.
+    pub(crate) fn share(&self) -> io::Result<OwnedFd> {
+        Ok(self.listener.try_clone()?.into())
+    }
+
+    /// Leaves its files to the successor of this server, which has the socket.
+    pub(super) fn leave(mut self) {
+        self.file.keep();
     }
 
     /// Where clients find it: `unix:` and the socket's path.

@@ -15,6 +15,7 @@ pub(crate) mod name;
 mod path;
 mod readiness;
 mod receiving;
+mod refusals;
 mod reply;
 mod request;
 mod respond;

@@ -20,7 +20,6 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::accept::shutdown_requested;
 use crate::events::batch;
 use crate::metrics::observed::{Observed, observe};
 use crate::server_context::ServerContext;
@@ -101,7 +100,7 @@ pub(super) fn respond(
                         // Dropping such a call cancels it.
                         true => tokio::select! {
                             outcome = &mut executed => outcome,
-                            () = Box::pin(shutdown_requested(&mut client.gone)) => {
+                            _ = Box::pin(client.gone.wait_for(|gone| *gone)) => {
                                 Err(Problem::new(ErrorCode::Cancelled, "the client is gone"))
                             }
                         },

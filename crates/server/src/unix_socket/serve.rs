@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::Instrument;
 
-use crate::accept::{serve_all, shutdown_requested};
+use crate::accept::serve_all;
 use crate::auth::Peer;
 use crate::auth::AccessDenied;
 use crate::line_budget::name_peer;
 use crate::server_context::ServerContext;
 use crate::spans;
+use crate::stage::{Stage, closing};
 use crate::unix_socket::connection::{self, FLUSH_TIMEOUT};
 use crate::unix_socket::dotnet_link::{Pipe, ensure_link};
 use crate::unix_socket::reply;
@@ -25,30 +26,33 @@ use crate::unix_socket::reply;
 /// How often the link is checked.
 const LINK_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Serves a pipe until `stop` says true; then removes its files, finishes the requests in progress, and returns.
-pub async fn serve(pipe: Pipe, server: Arc<ServerContext>, stop: watch::Receiver<bool>) -> io::Result<()> {
+/// Serves a pipe until the server closes; then removes its files, finishes the requests in progress, and returns.
+pub async fn serve(pipe: Pipe, server: Arc<ServerContext>, stage: watch::Receiver<Stage>) -> io::Result<()> {
     let listener = UnixListener::from_std(pipe.listener.try_clone()?)?;
-    let keeping = tokio::spawn(keep_link(pipe, stop.clone()));
-    let stopping = stop.clone();
-    serve_all(vec![listener], stop, move |stream| serve_connection(stream, server.clone(), stopping.clone())).await;
+    let keeping = tokio::spawn(keep_link(pipe, stage.clone()));
+    let stages = stage.clone();
+    serve_all(vec![listener], stage, move |stream| serve_connection(stream, server.clone(), stages.clone())).await;
     let _ = keeping.await;
     Ok(())
 }
 
-/// Restores the link whenever it is gone. On shutdown the link goes before the socket is closed.
-async fn keep_link(pipe: Pipe, mut stop: watch::Receiver<bool>) {
+/// Restores the link whenever it is gone. When the server closes, the link goes before the socket, unless a successor has both.
+async fn keep_link(pipe: Pipe, mut stage: watch::Receiver<Stage>) {
     let mut check = interval(LINK_CHECK_INTERVAL);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
-            () = shutdown_requested(&mut stop) => return,
+            () = closing(&mut stage) => break,
             _ = check.tick() => pipe.link.iter().for_each(|link| ensure_link(link, pipe.socket())),
         }
     }
+    if stage.borrow().has_successor() {
+        pipe.leave();
+    }
 }
 
-async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: watch::Receiver<bool>) {
+async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stage: watch::Receiver<Stage>) {
     let ended = match stream.peer_cred() {
         Ok(peer) if Peer::of_user(peer.uid()) != Peer::SameUser => {
             name_peer(Peer::of_user(peer.uid()));
@@ -60,7 +64,7 @@ async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stop: 
                 let who = if own.is_some() { Peer::SameUser } else { Peer::UnknownOnLoopback };
                 let Some(pending) = server.access.accept(who, None) else { return };
                 let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
-                connection::run(stream, server, pending, stop).instrument(span).await
+                connection::run(stream, server, pending, stage).instrument(span).await
             }
         },
         Err(error) => Err(error),
@@ -88,6 +92,7 @@ mod tests {
     use beep_python_runtime::platform::Home;
 
     use super::*;
+    use crate::stage::ListeningSockets;
     use crate::unix_socket::{PipeName, bind_pipe};
 
     #[tokio::test(start_paused = true)]
@@ -97,8 +102,8 @@ mod tests {
         let bound = bind_pipe(&home, &PipeName::random().unwrap()).unwrap();
         let pipe = Pipe::open(bound.into_listener().unwrap()).unwrap();
         let (link, socket) = (pipe.link.clone().unwrap(), pipe.socket().to_owned());
-        let (stop, stopping) = watch::channel(false);
-        let keeping = tokio::spawn(keep_link(pipe, stopping));
+        let (stage, stages) = watch::channel(Stage::Serving);
+        let keeping = tokio::spawn(keep_link(pipe, stages));
         tokio::time::sleep(LINK_CHECK_INTERVAL / 2).await;
         for _ in 0..2 {
             std::fs::remove_file(&link).unwrap();
@@ -108,7 +113,7 @@ mod tests {
         std::fs::remove_file(&link).unwrap();
         std::fs::write(&link, "somebody else's by now").unwrap();
         tokio::time::sleep(LINK_CHECK_INTERVAL).await;
-        stop.send(true).unwrap();
+        stage.send(Stage::Closing(ListeningSockets::Kept)).unwrap();
         keeping.await.unwrap();
         assert_eq!(std::fs::read_to_string(&link).unwrap(), "somebody else's by now");
         std::fs::remove_file(&link).unwrap();

@@ -52,13 +52,13 @@ impl BoundPipe {
     pub fn into_listener(self) -> io::Result<UnixListener> {
         let BoundPipe { listener, mut file } = self;
         listener.set_nonblocking(true)?;
-        file.kept = true;
+        file.keep();
         Ok(listener)
     }
 
     /// Leaves the file to the process that has the socket now.
     pub(crate) fn hand_over(mut self) {
-        self.file.kept = true;
+        self.file.keep();
     }
 
     /// A second descriptor of the socket, to be handed to another process.
@@ -84,6 +84,11 @@ impl SocketFile {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Leaves it there when this is dropped.
+    pub(super) fn keep(&mut self) {
+        self.kept = true;
     }
 }
 

@@ -3,18 +3,21 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use http::header::CONNECTION;
+use http::{HeaderValue, Response, StatusCode};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
-use crate::accept::shutdown_requested;
 use crate::auth::pending_connection::PendingConnection;
 use crate::line_budget::within_budget;
 use crate::rejection_log::log_disconnect;
+use crate::stage::{FIRST_REQUEST_TIME, Stage, closing};
 use crate::tls::{ServerStream, Tls};
 use crate::web::half_closed::UnderWay;
 
@@ -35,12 +38,12 @@ pub(crate) async fn secure(
     tls: &Tls,
     stream: TcpStream,
     pending: &PendingConnection,
-    stop: &mut watch::Receiver<bool>,
+    stage: &mut watch::Receiver<Stage>,
 ) -> Option<(ServerStream, bool)> {
     let handshake = tokio::select! {
         handshake = tls.accept(stream) => handshake,
         () = pending.denied() => return None,
-        () = shutdown_requested(stop) => return None,
+        () = closing(stage) => return None,
     };
     let told = |error: &std::io::Error| {
         within_budget("no_handshake", || tracing::info!("a connection is closed: no TLS was agreed on: {error}"));
@@ -78,20 +81,33 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for SpanExecutor {
     }
 }
 
-/// Runs a connection until it ends, is denied, or the server stops.
+/// Has a client of HTTP/1.1 that a stopping server refuses connect anew: perhaps to the next server.
+pub(crate) fn part_if_refused<B>(response: &mut Response<B>, http2: bool, stage: &watch::Receiver<Stage>) {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE && !http2 && stage.borrow().is_stopping() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Runs a connection until it ends, is denied, or the server closes.
 pub(crate) async fn drive<C>(
     serving: C,
     pending: &PendingConnection,
     under_way: &UnderWay,
-    mut stop: watch::Receiver<bool>,
+    mut stage: watch::Receiver<Stage>,
 ) where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let mut serving = pin!(serving);
+    // What has arrived is read before anything else is looked at.
     let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
+        biased;
+        ended = serving.as_mut() => Some(ended),
         () = pending.denied() => return,
-        () = shutdown_requested(&mut stop) => {
+        () = async { closing(&mut stage).await; has_asked(under_way).await } => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = serving => ended,
@@ -101,6 +117,14 @@ pub(crate) async fn drive<C>(
     };
     if let Err(error) = ended {
         log_disconnect(&error);
+    }
+}
+
+/// Returns once a request has begun, or was waited for long enough.
+async fn has_asked(under_way: &UnderWay) {
+    let until = Instant::now() + FIRST_REQUEST_TIME;
+    while !under_way.has_begun() && Instant::now() < until {
+        tokio::time::sleep(FIRST_REQUEST_TIME / 20).await;
     }
 }
 

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub(crate) struct HalfClosing<S> {
     stream: S,
     local: SocketAddr,
     remote: SocketAddr,
-    under_way: Weak<()>,
+    under_way: Weak<AtomicBool>,
     /// Once the client sends nothing more.
     looks: Option<Interval>,
     /// Whether an answer has begun: data that follow may look like anything.
@@ -34,11 +35,23 @@ pub(crate) struct HalfClosing<S> {
     answer: Vec<u8>,
 }
 
-/// Counts the requests of a connection that are under way: each holds a clone until its response has been sent.
+/// Counts the requests of a connection that are under way: each holds a clone until its response has been sent. It says whether there
+/// has been one.
 #[derive(Clone, Default)]
-pub(crate) struct UnderWay(Arc<()>);
+pub(crate) struct UnderWay(Arc<AtomicBool>);
 
 impl UnderWay {
+    /// A request has begun.
+    pub(crate) fn begin(&self) -> UnderWay {
+        self.0.store(true, Ordering::Relaxed);
+        self.clone()
+    }
+
+    /// Whether a request has begun, be it over or not.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Whether none is. What serves the connection has two clones itself: one of its own, one to give to requests.
     pub(crate) fn is_idle(&self) -> bool {
         Arc::strong_count(&self.0) <= 2

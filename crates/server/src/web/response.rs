@@ -30,7 +30,9 @@ pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
     response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
     let (name, value) = match problem.code {
         ErrorCode::Unauthorized => (WWW_AUTHENTICATE, "Bearer"),
-        ErrorCode::Overloaded => (RETRY_AFTER, "1"),
+        ErrorCode::Overloaded | ErrorCode::QueueFull | ErrorCode::TooManySessions | ErrorCode::ShuttingDown => {
+            (RETRY_AFTER, "1")
+        }
         _ => return response,
     };
     response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -102,9 +102,11 @@ async fn shutdown_finishes_calls_in_progress_and_ends_streams() {
     ));
     gate.begun();
     server.tell_to_stop();
-    let ended = tokio::time::timeout(Duration::from_secs(30), watched.message()).await.expect("it ends");
-    assert_eq!(ended.expect_err("with a status").code(), Code::Unavailable);
+    let told = tokio::time::timeout(Duration::from_secs(30), watched.message()).await.expect("it is told");
+    assert_eq!(told.expect("a message"), Some(HealthCheckResponse { status: NOT_SERVING }));
     gate.open();
     let answer = under_way.await.expect("no panic").expect("answered");
     assert_eq!(answer.result, Some(m::evaluate_response::Result::ValueJson("\"finished\"".into())));
+    let ended = tokio::time::timeout(Duration::from_secs(30), watched.message()).await.expect("it ends");
+    assert_eq!(ended.expect_err("with a status").code(), Code::Unavailable);
 }

@@ -10,13 +10,14 @@ use beep_python_runtime::interpreter::{Interpreter, PythonRuntimeManager, Search
 use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerOptions};
 use beep_python_server::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken};
+use beep_python_server::stage::{ListeningSockets, Stage};
 use beep_python_server::{BodyBudget, ServerContext};
 use tokio::sync::watch;
 
 /// A running host; stopped and waited for when dropped.
 pub struct Running {
     pub folder: tempfile::TempDir,
-    stop: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -42,7 +43,7 @@ impl Running {
     /// Starts one with the newest Python, and serves a backend of it.
     pub fn start<F>(
         config: AccessConfig,
-        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<Stage>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -54,7 +55,7 @@ impl Running {
     pub fn start_in<F>(
         folder: tempfile::TempDir,
         config: AccessConfig,
-        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<Stage>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -67,7 +68,7 @@ impl Running {
         python: &Interpreter,
         folder: tempfile::TempDir,
         config: AccessConfig,
-        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<Stage>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -81,7 +82,7 @@ impl Running {
         python: &Interpreter,
         folder: tempfile::TempDir,
         config: AccessConfig,
-        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<bool>) -> F + Send + 'static,
+        serve: impl FnOnce(Arc<ServerContext>, watch::Receiver<Stage>) -> F + Send + 'static,
     ) -> Running
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -93,7 +94,8 @@ impl Running {
         let python = python.path.clone();
         let token = DefaultToken::File(folder.path().join("token"));
         let tokens = AcceptedTokens::open(&home, token).expect("a token");
-        let (stop, stopping) = watch::channel(false);
+        let (stage, mut stages) = watch::channel(Stage::Serving);
+        let telling = stage.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
@@ -123,19 +125,19 @@ impl Running {
                 });
                 let watching = host.clone();
                 tokio::spawn(async move { watching.access.watch_tokens().await });
-                let mut stopped = stopping.clone();
-                let serving = tokio::spawn(serve(host, stopping));
-                let _ = stopped.wait_for(|stop| *stop).await;
+                let serving = tokio::spawn(serve(host, stages.clone()));
+                let _ = stages.wait_for(|stage| stage.is_stopping()).await;
                 sessions.shut_down(Duration::from_secs(5)).await;
+                let _ = telling.send(Stage::Closing(ListeningSockets::Kept));
                 serving.await.expect("no panic").expect("served");
             });
         });
-        Running { folder, stop, thread: Some(thread) }
+        Running { folder, stage, thread: Some(thread) }
     }
 
     /// Tells it to stop, without waiting for it.
     pub fn tell_to_stop(&self) {
-        let _ = self.stop.send(true);
+        let _ = self.stage.send(Stage::Draining(ListeningSockets::Kept));
     }
 }
 

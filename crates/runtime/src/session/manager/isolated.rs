@@ -75,6 +75,7 @@ impl SessionManager {
 
     fn begin_isolated(&self, template: &Session) -> Result<Session, Problem> {
         let mut isolated = self.isolated.lock();
+        self.check_not_stopping()?;
         let max = template.inner.config.limits.waiting;
         // Calls whose callers have gone end by themselves.
         isolated.retain(|_, session| !session.is_closed());

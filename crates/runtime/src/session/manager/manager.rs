@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use beep_python_protocol::message::CancelOutcome;
@@ -48,6 +48,8 @@ pub struct SessionManager {
     pub(crate) isolated: Arc<Mutex<HashMap<String, Session>>>,
     /// One for each isolated call that runs.
     pub(crate) worker_permits: Arc<Semaphore>,
+    /// Whether it was told to shut down.
+    stopping: AtomicBool,
 }
 
 impl SessionManager {
@@ -100,6 +102,7 @@ impl SessionManager {
             ending: Arc::default(),
             expired: Mutex::default(),
             isolated: Arc::default(),
+            stopping: AtomicBool::new(false),
             worker_permits: Arc::new(Semaphore::new(capacity.workers.max(1))),
         })
     }
@@ -126,7 +129,7 @@ impl SessionManager {
         }
         let mut sessions = self.sessions();
         match sessions.get(id) {
-            Some(session) if session.is_closing() => {
+            Some(session) if session.is_closing() && !self.is_stopping() => {
                 self.forget_closed(&mut sessions);
                 Err(self.unknown(id))
             }
@@ -189,6 +192,7 @@ impl SessionManager {
         let id = self.next_id();
         let session = {
             let mut sessions = self.sessions();
+            self.check_not_stopping()?;
             self.forget_closed(&mut sessions);
             if sessions.len() >= self.capacity.sessions {
                 let max = self.capacity.sessions;
@@ -297,8 +301,10 @@ impl SessionManager {
     /// Rejects new calls everywhere, lets those in progress finish within `grace`, interrupts those that are left, and ends all
     /// workers and zygotes. Returns when their processes are gone.
     pub async fn shut_down(&self, grace: Duration) {
-        let mut all: Vec<_> = self.sessions().drain().map(|(_, s)| s).collect();
-        all.extend(self.isolated.lock().drain().map(|(_, session)| session));
+        self.stopping.store(true, Ordering::SeqCst);
+        // They stay known: calls that are nested in those that finish name them.
+        let mut all: Vec<_> = self.sessions().values().cloned().collect();
+        all.extend(self.isolated.lock().values().cloned());
         all.push(self.default.clone());
         let close = |session: Session| tokio::spawn(async move { session.close(grace).await });
         let mut closing: Vec<_> = all.into_iter().map(close).collect();
@@ -308,6 +314,21 @@ impl SessionManager {
             let _ = closed.await;
         }
         self.zygotes.end().await;
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// An error once the host stops: nothing new begins.
+    pub(crate) fn check_not_stopping(&self) -> Result<(), Problem> {
+        match self.is_stopping() {
+            false => Ok(()),
+            true => {
+                let detail = "the server is stopping and begins nothing new; ask again in a moment";
+                Err(Problem::new(ErrorCode::ShuttingDown, detail))
+            }
+        }
     }
 
     /// Forgets the sessions that have ended, but for those that expired.

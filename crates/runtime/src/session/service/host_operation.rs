@@ -31,6 +31,7 @@ pub async fn execute_host_operation(
     session: Option<&str>,
     body: &[u8],
 ) -> Result<Vec<u8>, Problem> {
+    check_begins(sessions, operation)?;
     let environments = sessions.environments();
     match operation {
         HostOperation::Health => to_json(&health(sessions)),
@@ -86,6 +87,19 @@ pub async fn execute_host_operation(
             environments.delete(environment_named(body)?.name(environments).await?).await?;
             to_json(&json!({ "success": true }))
         }
+    }
+}
+
+/// An error for what begins something, once the host stops. What looks at sessions, and what ends them or their calls, goes on.
+pub fn check_begins(sessions: &SessionManager, operation: HostOperation) -> Result<(), Problem> {
+    match operation {
+        HostOperation::CreateSession
+        | HostOperation::RestartSession
+        | HostOperation::DebugSession
+        | HostOperation::CreateEnvironment
+        | HostOperation::InstallPackages
+        | HostOperation::DeleteEnvironment => sessions.check_not_stopping(),
+        _ => Ok(()),
     }
 }
 
