@@ -39,6 +39,7 @@ const EXAMPLES: [(&str, &[&str]); 53] = [
     ("status", &["status", "status --json", "status --watch"]),
     ("top", &["top", "top --count 1", "top --sort memory --interval 500ms"]),
     ("logs", &["logs", "logs --follow"]),
+    ("console-url", &["console-url"]),
     ("token create", &["token create ci --expires 30d --sessions-only"]),
     ("token list", &["token list"]),
     ("token rotate", &["token rotate ci", "token rotate default"]),

@@ -48,6 +48,7 @@ beep-python status
 beep-python status --json
 beep-python top --count 1
 beep-python logs
+beep-python console-url
 beep-python token create ci --expires 30d --sessions-only
 beep-python token list
 beep-python token rotate ci

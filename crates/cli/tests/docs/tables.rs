@@ -45,7 +45,10 @@ fn reference_lists_every_command() {
 
 /// `venv create NAME [MODEL]` is listed for `venv create`.
 fn name_of(row: &str) -> String {
-    let is_name = |word: &&str| word.chars().all(|letter| letter.is_ascii_lowercase());
+    let is_name = |word: &&str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
+    };
     row.split(' ').take_while(is_name).collect::<Vec<_>>().join(" ")
 }
 

@@ -13,8 +13,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::Instrument;
 
 use crate::accept::serve_all;
-use crate::auth::Peer;
 use crate::auth::AccessDenied;
+use crate::auth::Peer;
 use crate::line_budget::name_peer;
 use crate::server_context::ServerContext;
 use crate::spans;
