@@ -2,7 +2,7 @@
 
 use clap::Command;
 
-const EXAMPLES: [(&str, &[&str]); 53] = [
+const EXAMPLES: [(&str, &[&str]); 54] = [
     ("init", &["init", "init --python 3.12", "init --system"]),
     ("runtime list", &["runtime list", "runtime list --all"]),
     ("runtime install", &["runtime install 3.12 3.13"]),

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use beep_python_protocol::message::{CallResponse, EvaluateRequest};
+use beep_python_protocol::message::{CallResponse, Display, EvaluateRequest, LogRecord, Progress};
 use beep_python_protocol::{CallOptions, Operation, Value};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -13,7 +13,7 @@ use crate::body::{decode_json, encode, session_call};
 use crate::callback_dispatcher::{CallbackDispatcher, send_reply};
 use crate::client::Client;
 use crate::error::Error;
-use crate::event::{Display, Event, LogRecord, Progress};
+use crate::event::Event;
 use crate::response::FromResponse;
 use crate::transport::Transport;
 

@@ -152,6 +152,7 @@ pub use beep_python_protocol as protocol;
 pub use beep_python_protocol::message::{
     CancelOutcome, EnvironmentInfo, Health, InterruptRequest, InterruptResponse, SessionInfo,
 };
+pub use beep_python_protocol::message::{Display, LogRecord, Progress, SessionEpoch};
 pub use beep_python_protocol::{
     CallLimits, CallOptions, DataDescriptor, DataFormat, DataKind, Debugger, HeldObject, Limits, SessionInspection,
     SessionOptions, StackFrame, ThreadStack,
@@ -164,7 +165,7 @@ pub use connect::connect;
 pub use data::{Array, Buffer, Bytes, Datum, Element, Table};
 pub use discover::{RunningServer, discover, discover_in, token_in_env};
 pub use error::{Error, PythonError};
-pub use event::{Display, Event, EventStream, LogRecord, Progress, SessionEpoch};
+pub use event::{Event, EventStream};
 pub use execution::{Execution, ExecutionEvent, InputRequest};
 pub use fingerprint::Fingerprint;
 pub use handle::Handle;

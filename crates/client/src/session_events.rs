@@ -3,10 +3,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use beep_python_protocol::message::{Display, LogRecord, Progress, SessionEpoch};
 use futures_util::{Stream, StreamExt};
 
 use crate::error::Error;
-use crate::event::{Display, Event, EventStream, LogRecord, Progress, SessionEpoch};
+use crate::event::{Event, EventStream};
 
 /// What happens in a session while no call runs that it belongs to: a [`Stream`], which ends with the session.
 ///

@@ -15,6 +15,8 @@ use crate::{CallLimits, Capabilities, ErrorCode, Operation, Problem, ValueForm};
 ///
 /// As JSON, the options stand beside the keys of a request; unknown keys are skipped. As HTTP headers and gRPC metadata,
 /// each option is a text of its own: see [`CallOption`] for the names.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename_all = "camelCase"))]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallOptions {
     /// The session in which the call runs; the server's default session when absent.
@@ -22,12 +24,15 @@ pub struct CallOptions {
     /// The name by which the call can be cancelled. It must differ from those of other calls in progress.
     pub request_id: Option<Arc<str>>,
     /// How long the call may take from its arrival, waiting included.
+    #[cfg_attr(feature = "schema", schemars(rename = "timeoutMs", with = "Option<u64>"))]
     pub timeout: Option<Duration>,
     /// How long the call may take to stop when it is interrupted, before its worker is killed; zero kills at once.
+    #[cfg_attr(feature = "schema", schemars(rename = "graceMs", with = "Option<u64>"))]
     pub grace: Option<Duration>,
     /// What the call may consume.
     pub limits: Option<Arc<CallLimits>>,
     /// How long the handles that the call creates may be unused before they are released.
+    #[cfg_attr(feature = "schema", schemars(rename = "leaseMs", with = "Option<u64>"))]
     pub lease: Option<Duration>,
     /// Whether the call is cancelled when its client disconnects.
     pub cancel_on_disconnect: Option<bool>,

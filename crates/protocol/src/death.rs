@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How a worker process ended.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct WorkerDeath {
@@ -32,6 +33,7 @@ pub struct WorkerDeath {
 }
 
 /// What ended a worker process.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /api/sessions/{sessionId}/debug`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DebugRequest {
     /// Whether to install debugpy into the session's environment if it is missing.
@@ -11,6 +13,7 @@ pub struct DebugRequest {
 }
 
 /// The TCP address of a session's debug server, for a client of the debug adapter protocol.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Debugger {
     /// The address, always a loopback address.

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::grpc_code::GrpcCode;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:literal, $grpc:ident, $title:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal, $status:literal, $grpc:ident, $title:literal;)*) => {
         /// The kind of an error, as a word that never changes its meaning.
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum ErrorCode {
-            $($(#[$doc])* #[serde(rename = $word)] $name,)*
+            $($(#[doc = $doc])+ #[serde(rename = $word)] $name,)*
         }
 
         impl ErrorCode {
@@ -30,6 +31,11 @@ macro_rules! codes {
             /// The gRPC status it is sent with.
             pub const fn grpc_code(self) -> GrpcCode {
                 match self { $(ErrorCode::$name => GrpcCode::$grpc),* }
+            }
+
+            /// What it means, in a sentence or two.
+            pub fn meaning(self) -> &'static str {
+                match self { $(ErrorCode::$name => concat!($($doc),+).trim_ascii_start()),* }
             }
 
             /// A short title for people.

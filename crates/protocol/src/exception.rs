@@ -11,6 +11,7 @@ const CAUSE: &str = "The above exception was the direct cause of the following e
 const CONTEXT: &str = "During handling of the above exception, another exception occurred:";
 
 /// A Python exception, its traceback, and what caused it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PythonException {
@@ -128,6 +129,7 @@ pub(crate) fn report(traceback: &[Frame]) -> String {
 }
 
 /// One frame of a traceback.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Frame {
@@ -157,6 +159,7 @@ pub struct Frame {
 }
 
 /// The place of a `SyntaxError` in the source. Lines and columns count from 1.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SyntaxLocation {

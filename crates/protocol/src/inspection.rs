@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::message::session::{CallInfo, SessionInfo};
 
 /// The response of `GET /api/sessions/{sessionId}/inspect`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInspection {
@@ -20,6 +21,7 @@ pub struct SessionInspection {
 }
 
 /// The stack of a thread.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadStack {
     /// Its identity, `threading.get_ident()`, in hexadecimal.
@@ -31,6 +33,7 @@ pub struct ThreadStack {
 }
 
 /// One frame of a stack.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackFrame {
     /// The file, or the name of the source: `<session 3>`.
@@ -42,6 +45,7 @@ pub struct StackFrame {
 }
 
 /// The response of `GET /api/sessions/{sessionId}/handles`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandleList {
     /// The session's handles, oldest first.
@@ -49,6 +53,7 @@ pub struct HandleList {
 }
 
 /// An object that a session keeps for a client.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldObject {

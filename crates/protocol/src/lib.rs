@@ -21,6 +21,8 @@ mod operation;
 mod option_value;
 mod path_text;
 mod problem;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod server_record;
 mod session_options;
 mod trace_context;

@@ -7,6 +7,7 @@ use crate::error::ErrorCode;
 use crate::exception::{Frame, PythonException, report};
 
 /// What became of a call that was cancelled or ran out of time.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -21,6 +22,7 @@ pub enum Outcome {
 }
 
 /// An error response.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {

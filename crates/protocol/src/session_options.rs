@@ -10,6 +10,8 @@ use crate::known_keys::{from_json_object, known_keys};
 pub const DEFAULT_SESSION: &str = "default";
 
 /// The body of `POST /api/sessions`. An absent option has the server's default.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct SessionOptions {
@@ -44,6 +46,8 @@ pub struct SessionOptions {
 }
 
 /// The limits of the calls of a session. An absent limit has the server's default.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Limits {
@@ -87,6 +91,8 @@ pub struct Limits {
 
 /// The limits of one call, beside its deadline and grace. The session's limits still apply; the smaller value of the two
 /// holds.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CallLimits {

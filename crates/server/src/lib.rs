@@ -11,6 +11,7 @@ pub mod http;
 pub mod launch;
 mod line_budget;
 mod metrics;
+pub mod openapi;
 mod rejection_log;
 pub mod rpc;
 pub mod serve;

@@ -3,6 +3,9 @@
 #[path = "support/compressed.rs"]
 #[allow(unreachable_pub)]
 mod compressed;
+#[path = "support/described.rs"]
+#[allow(unreachable_pub, dead_code)]
+mod document;
 #[path = "support/gate.rs"]
 #[allow(unreachable_pub, dead_code)]
 mod gate;
@@ -17,6 +20,8 @@ mod support;
 mod bodies;
 #[path = "http/cors.rs"]
 mod cors;
+#[path = "http/described.rs"]
+mod described;
 #[path = "http/half_closed.rs"]
 mod half_closed;
 #[path = "http/refusals.rs"]

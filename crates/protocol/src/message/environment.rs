@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /api/venv/create`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateEnvironmentRequest {
@@ -14,6 +15,7 @@ pub struct CreateEnvironmentRequest {
 }
 
 /// The response of `POST /api/venv/create`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentCreated {
     /// The environment's folder on the host.
@@ -23,6 +25,7 @@ pub struct EnvironmentCreated {
 }
 
 /// The body of `POST /api/venv/status` and `POST /api/venv/delete`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EnvironmentRequest {
     /// The environment.
@@ -30,6 +33,7 @@ pub struct EnvironmentRequest {
 }
 
 /// The response of `GET /api/venv/list`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentList {
     /// All environments, by name.
@@ -37,6 +41,7 @@ pub struct EnvironmentList {
 }
 
 /// The description of an environment: an item of the list, and the answer of `POST /api/venv/status`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct EnvironmentInfo {
@@ -61,6 +66,7 @@ pub struct EnvironmentInfo {
 }
 
 /// The origin of an environment.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EnvironmentOrigin {
@@ -79,6 +85,7 @@ pub struct EnvironmentOrigin {
 }
 
 /// The body of `POST /api/venv/install`. The environment can also be named by `providerName` and `modelId`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InstallPackagesRequest {
     /// The environment.
@@ -88,6 +95,7 @@ pub struct InstallPackagesRequest {
 }
 
 /// The response of `POST /api/venv/install`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackagesInstalled {
     /// Always true; a failure is an error response.
@@ -100,6 +108,7 @@ pub struct PackagesInstalled {
 }
 
 /// A package in an environment.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstalledPackage {
     /// Its name, in its own spelling.

@@ -1,5 +1,8 @@
 //! The requests of a session's operations. They are only written here: hosts pass their bytes on to the session unread.
 
+#[cfg(feature = "schema")]
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
 use crate::data::{DataFormat, DataKind};
@@ -18,6 +21,7 @@ pub const RETURN_TEXT: &str = "text";
 pub type NamedValues = [(String, Value)];
 
 /// The body of [`Operation::Evaluate`](crate::Operation::Evaluate).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EvaluateRequest<'a> {
@@ -25,12 +29,14 @@ pub struct EvaluateRequest<'a> {
     pub expression: &'a str,
     /// Names that exist for this call only.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub locals: &'a NamedValues,
-    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    /// What the result is made into: `handle`, `json`, `text`, `array`, `table`, `bytes`, or the name of a .NET type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
     /// Whether a handle comes with the object's `repr`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub repr: bool,
     /// Names whose objects come beside the value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +45,7 @@ pub struct EvaluateRequest<'a> {
 
 /// The body of [`Operation::Import`](crate::Operation::Import) and
 /// [`Operation::ModuleAvailable`](crate::Operation::ModuleAvailable).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ModuleRequest<'a> {
@@ -47,6 +54,7 @@ pub struct ModuleRequest<'a> {
 }
 
 /// The body of [`Operation::Create`](crate::Operation::Create).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRequest<'a> {
@@ -56,13 +64,16 @@ pub struct CreateRequest<'a> {
     pub class_name: &'a str,
     /// Positional arguments.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Value>>"))]
     pub args: &'a [Value],
     /// Keyword arguments.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub kwargs: &'a NamedValues,
 }
 
 /// The body of [`Operation::Call`](crate::Operation::Call).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallRequest<'a> {
@@ -72,19 +83,23 @@ pub struct CallRequest<'a> {
     pub method_name: &'a str,
     /// Positional arguments.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Value>>"))]
     pub args: &'a [Value],
     /// Keyword arguments.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub kwargs: &'a NamedValues,
-    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    /// What the result is made into: `handle`, `json`, `text`, `array`, `table`, `bytes`, or the name of a .NET type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
     /// Whether a handle comes with the object's `repr`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub repr: bool,
 }
 
 /// The body of [`Operation::GetAttribute`](crate::Operation::GetAttribute).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetAttributeRequest<'a> {
@@ -92,15 +107,17 @@ pub struct GetAttributeRequest<'a> {
     pub handle_id: &'a str,
     /// The attribute.
     pub attribute_name: &'a str,
-    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    /// What the result is made into: `handle`, `json`, `text`, `array`, `table`, `bytes`, or the name of a .NET type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
     /// Whether a handle comes with the object's `repr`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub repr: bool,
 }
 
 /// The body of [`Operation::SetAttribute`](crate::Operation::SetAttribute).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetAttributeRequest<'a> {
@@ -108,13 +125,15 @@ pub struct SetAttributeRequest<'a> {
     pub handle_id: &'a str,
     /// The attribute.
     pub attribute_name: &'a str,
-    /// The new value.
+    /// The new value; None if it is absent.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Value>"))]
     pub value: &'a Value,
 }
 
 /// The body of [`Operation::ToFloatArray`](crate::Operation::ToFloatArray),
 /// [`Operation::ToFloatArray2D`](crate::Operation::ToFloatArray2D) and, for one handle,
 /// [`Operation::Dispose`](crate::Operation::Dispose) and [`Operation::Renew`](crate::Operation::Renew).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HandleRequest<'a> {
@@ -123,6 +142,7 @@ pub struct HandleRequest<'a> {
 }
 
 /// The body of [`Operation::Dispose`](crate::Operation::Dispose) for several handles. Unknown ids are skipped.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DisposeRequest<'a> {
@@ -131,6 +151,7 @@ pub struct DisposeRequest<'a> {
 }
 
 /// The body of [`Operation::GetItem`](crate::Operation::GetItem) and [`Operation::DeleteItem`](crate::Operation::DeleteItem).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemRequest<'a> {
@@ -138,15 +159,17 @@ pub struct ItemRequest<'a> {
     pub handle_id: &'a str,
     /// The key, always in the exact form.
     pub key: &'a Value,
-    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    /// What the result is made into: `handle`, `json`, `text`, `array`, `table`, `bytes`, or the name of a .NET type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
     /// Whether a handle comes with the object's `repr`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub repr: bool,
 }
 
 /// The body of [`Operation::SetItem`](crate::Operation::SetItem).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetItemRequest<'a> {
@@ -154,11 +177,13 @@ pub struct SetItemRequest<'a> {
     pub handle_id: &'a str,
     /// The key, always in the exact form.
     pub key: &'a Value,
-    /// The new value.
+    /// The new value; None if it is absent.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Value>"))]
     pub value: &'a Value,
 }
 
 /// The body of [`Operation::Contains`](crate::Operation::Contains).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainsRequest<'a> {
@@ -169,6 +194,7 @@ pub struct ContainsRequest<'a> {
 }
 
 /// The body of [`Operation::Invoke`](crate::Operation::Invoke).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvokeRequest<'a> {
@@ -176,33 +202,39 @@ pub struct InvokeRequest<'a> {
     pub handle_id: &'a str,
     /// Positional arguments.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Value>>"))]
     pub args: &'a [Value],
     /// Keyword arguments.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub kwargs: &'a NamedValues,
-    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    /// What the result is made into: `handle`, `json`, `text`, `array`, `table`, `bytes`, or the name of a .NET type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
     /// Whether a handle comes with the object's `repr`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub repr: bool,
 }
 
 /// The body of [`Operation::Value`](crate::Operation::Value) and [`Operation::Await`](crate::Operation::Await).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueRequest<'a> {
     /// The object's handle.
     pub handle_id: &'a str,
-    /// [`RETURN_HANDLE`], [`RETURN_JSON`] or nothing.
+    /// What the result is made into: `handle`, `json`, `text`, `array`, `table`, `bytes`, or the name of a .NET type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_type: Option<&'a str>,
     /// Whether a handle comes with the object's `repr`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub repr: bool,
 }
 
 /// The body of [`Operation::Stream`](crate::Operation::Stream): an expression with its locals, or an object.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamRequest<'a> {
@@ -211,16 +243,19 @@ pub struct StreamRequest<'a> {
     pub expression: Option<&'a str>,
     /// Names that exist for this call only.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub locals: &'a NamedValues,
     /// The handle of an object that is iterated over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handle_id: Option<&'a str>,
     /// Whether the handles of the items outlive the stream.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub keep: bool,
 }
 
 /// The body of [`Operation::Wrap`](crate::Operation::Wrap).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WrapRequest<'a> {
@@ -229,6 +264,7 @@ pub struct WrapRequest<'a> {
 }
 
 /// The body of [`Operation::Answer`](crate::Operation::Answer): the id, and one of the other three.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AnswerRequest<'a> {
@@ -242,11 +278,13 @@ pub struct AnswerRequest<'a> {
     pub error: Option<&'a str>,
     /// The end of input.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<bool>"))]
     pub eof: bool,
 }
 
 /// The body of [`Operation::Fetch`](crate::Operation::Fetch): an expression with its locals; or an object, its attribute,
 /// or a call of its method.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FetchRequest<'a> {
@@ -255,6 +293,7 @@ pub struct FetchRequest<'a> {
     pub expression: Option<&'a str>,
     /// Names that exist for this call only.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub locals: &'a NamedValues,
     /// The handle of an object.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -267,9 +306,11 @@ pub struct FetchRequest<'a> {
     pub method_name: Option<&'a str>,
     /// Positional arguments of the method.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Value>>"))]
     pub args: &'a [Value],
     /// Keyword arguments of the method.
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<BTreeMap<String, Value>>"))]
     pub kwargs: &'a NamedValues,
     /// What the client wants it to be; by default what the object is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,6 +321,7 @@ pub struct FetchRequest<'a> {
 }
 
 /// The body of [`Operation::Put`](crate::Operation::Put), without the data.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutRequest<'a> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::value::kinds::Value;
 
 /// The response of an operation whose result is a value or a handle.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CallResponse {
@@ -55,6 +56,7 @@ pub struct CallResponse {
 }
 
 /// The response of [`Operation::ModuleAvailable`](crate::Operation::ModuleAvailable).
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleAvailableResponse {
     /// Whether the module can be found.

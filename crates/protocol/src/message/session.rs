@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::death::WorkerDeath;
 
 /// The response of `GET /health`. A host may report more.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     /// `ok` if the host accepts calls.
@@ -17,6 +18,8 @@ pub struct Health {
 }
 
 /// The body of `POST /api/cancel`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CancelRequest {
@@ -31,6 +34,7 @@ pub struct CancelRequest {
 }
 
 /// The response of `POST /api/cancel`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelResponse {
     /// What became of the call.
@@ -38,6 +42,7 @@ pub struct CancelResponse {
 }
 
 /// The outcome of a cancel; of several calls, the last of these words that applies to one of them.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelOutcome {
@@ -70,6 +75,8 @@ impl CancelOutcome {
 }
 
 /// The body of `POST /api/sessions/{sessionId}/interrupt`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InterruptRequest {
@@ -85,6 +92,7 @@ pub struct InterruptRequest {
 }
 
 /// The response of `POST /api/sessions/{sessionId}/interrupt`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InterruptResponse {
     /// What became of the running call; [`CancelOutcome::NotFound`] where none was running.
@@ -94,6 +102,7 @@ pub struct InterruptResponse {
 }
 
 /// The response of `POST /api/sessions`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionCreated {
@@ -102,6 +111,7 @@ pub struct SessionCreated {
 }
 
 /// The response of `GET /api/sessions`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionList {
     /// All sessions.
@@ -109,6 +119,7 @@ pub struct SessionList {
 }
 
 /// The description of a session.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionInfo {
@@ -168,6 +179,7 @@ pub struct SessionInfo {
 }
 
 /// A call that has no response yet.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallInfo {
@@ -183,6 +195,7 @@ pub struct CallInfo {
 }
 
 /// The response of `POST /api/sessions/{sessionId}/restart`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionRestarted {

@@ -170,6 +170,7 @@ async fn authorize_and_route(
     let responded = match (route, route.host_operation(method)) {
         (Route::Operation(Operation::Fetch), _) => data::fetch(server, &parts.headers, body).await,
         (Route::Probe(probe), _) => Ok(whole(probe.answer(&server.sessions))),
+        (Route::Page(page), _) => Ok(whole(page.answer(&server.sessions, parts, server.tls.is_some()))),
         (Route::Metrics, _) => match permissions.check_server() {
             Ok(()) => page(&server.sessions, &parts.headers)
                 .await

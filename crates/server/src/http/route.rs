@@ -3,6 +3,7 @@
 use beep_python_protocol::{HostOperation, Operation};
 use http::Method;
 
+use crate::openapi::Page;
 use crate::web::probe::Probe;
 
 /// The target of a request.
@@ -18,6 +19,8 @@ pub enum Route {
     Metrics,
     /// Make a login for a browser.
     Login,
+    /// What the server is and takes.
+    Page(Page),
     /// Cancel calls.
     Cancel,
     /// Create a session, or list them.
@@ -60,6 +63,9 @@ impl Route {
             ("/readyz", Route::Probe(Probe::Ready)),
             ("/metrics", Route::Metrics),
             ("/api/login", Route::Login),
+            ("/", Route::Page(Page::Home)),
+            ("/docs", Route::Page(Page::Docs)),
+            ("/openapi.json", Route::Page(Page::Document)),
             ("/api/cancel", Route::Cancel),
             ("/api/sessions", Route::Sessions),
             ("/api/sessions/default", Route::Session),
@@ -108,7 +114,8 @@ impl Route {
                 Some(_) => None,
                 None => {
                     let operation = Operation::from_http_path(path).map(Route::Operation);
-                    operation.or_else(|| Probe::find(path).map(Route::Probe))
+                    let operation = operation.or_else(|| Probe::find(path).map(Route::Probe));
+                    operation.or_else(|| Page::find(path).map(Route::Page))
                 }
             },
         }
@@ -120,6 +127,7 @@ impl Route {
             Route::Health
             | Route::Metrics
             | Route::Probe(_)
+            | Route::Page(_)
             | Route::VenvList
             | Route::InspectSession
             | Route::SessionEvents
@@ -139,10 +147,10 @@ impl Route {
         }
     }
 
-    /// The operation of the host for a method; `None` for operations of a session, for logins, probes and metrics.
+    /// The operation of the host for a method; `None` for operations of a session, for logins, probes, metrics and pages.
     pub fn host_operation(self, method: &Method) -> Option<HostOperation> {
         Some(match self {
-            Route::Operation(_) | Route::Login | Route::Probe(_) | Route::Metrics => return None,
+            Route::Operation(_) | Route::Login | Route::Probe(_) | Route::Metrics | Route::Page(_) => return None,
             Route::Health => HostOperation::Health,
             Route::Cancel => HostOperation::Cancel,
             Route::Sessions if method == Method::POST => HostOperation::CreateSession,
@@ -181,7 +189,8 @@ mod tests {
             assert!(!route.methods().is_empty());
         }
         for path in [
-            "/",
+            "//",
+            "/docs/",
             "/api",
             "/api/evaluate",
             "/api/eval/",

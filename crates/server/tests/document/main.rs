@@ -1,5 +1,5 @@
 //! PROTOCOL.md is carried out: each of its examples against a server, in their order, and each row of its table of
-//! values. `example.rs` says how examples are written.
+//! values. `example.rs` says how examples are written. What goes over HTTP and the pipe is held against `/openapi.json`, too.
 
 #![allow(unreachable_pub)] // as in any crate of tests
 
@@ -8,6 +8,8 @@ mod matching;
 mod values;
 mod wires;
 
+#[path = "../support/described.rs"]
+mod described;
 #[path = "../support/host.rs"]
 #[allow(dead_code)]
 mod host;

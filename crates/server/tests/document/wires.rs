@@ -5,6 +5,7 @@ use beep_python_protocol::{ErrorCode, GrpcCode};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 
+use crate::described::{Body, Document};
 use crate::example::{Example, Wire};
 use crate::matching::Names;
 use crate::server::Server;
@@ -41,6 +42,10 @@ fn over_http(server: &Server, example: &Example, names: &mut Names) -> Result<()
     let (status, expected) = example.got.split_first().ok_or("an answer is missing")?;
     if *status != answer.status.to_string() {
         return Err(format!("expected {status}, but got {}: {text}", answer.status));
+    }
+    if port == server.http {
+        let kind = answer.header("content-type").unwrap_or_default();
+        Document::get().check(method, path, &body, answer.status, Body { kind, bytes: &answer.body })?;
     }
     let (headers, expected) = headers_and_body(expected);
     for (name, value) in headers {
@@ -87,24 +92,34 @@ fn over_a_pipe(connection: &mut pipe::Connection, example: &Example, names: &mut
             false => connection.send(bytes_of(line)?),
         }
     }
+    let sent: Vec<serde_json::Value> =
+        example.sent.iter().filter_map(|line| serde_json::from_str(&names.fill(line)).ok()).collect();
     // Lines of requests with an id come in any order.
     let mut early: Vec<String> = Vec::new();
     example.got.iter().enumerate().try_for_each(|(at, expected)| {
         if expected.starts_with('{') {
             let wanted = id_of(expected);
             if let Some(came) = early.iter().position(|line| id_of(line) == wanted) {
-                return names.compare_bodies(expected, &early.remove(came));
+                let line = early.remove(came);
+                return described(&sent, &line).and_then(|()| names.compare_bodies(expected, &line));
             }
             let mut line = connection.receive_text();
             while id_of(&line) != wanted && example.got[at + 1..].iter().any(|later| id_of(later) == id_of(&line)) {
                 early.push(std::mem::replace(&mut line, connection.receive_text()));
             }
-            return names.compare_bodies(expected, &line);
+            return described(&sent, &line).and_then(|()| names.compare_bodies(expected, &line));
         }
         let bytes = bytes_of(expected)?;
         let got = connection.receive_bytes(bytes.len());
         if got == bytes { Ok(()) } else { Err(format!("expected {expected}, but got {got:02x?}")) }
     })
+}
+
+/// Whether a line is what the document of the HTTP wire says: results, problems and events are the same on a pipe.
+fn described(sent: &[serde_json::Value], line: &str) -> Result<(), String> {
+    let id = id_of(line);
+    let asked = sent.iter().find(|request| request.get("id") == id.as_ref());
+    Document::get().check_line(asked, line)
 }
 
 /// The id of the request to which a line belongs.
