@@ -183,11 +183,19 @@ def grpc_rows(ours, port, into):
     import grpc
 
     unlimited = [("grpc.max_receive_message_length", -1)]
-    theirs = grpc.insecure_channel("127.0.0.1:%d" % port, options=unlimited).unary_unary("/bench.Data/Array")
+    peers = grpc.insecure_channel("127.0.0.1:%d" % port, options=unlimited)
+    theirs, chunks = peers.unary_unary("/bench.Data/Array"), peers.unary_stream("/bench.Data/Chunks")
     mine = grpc.insecure_channel(ours.rpc, options=unlimited).unary_stream("/beep.python.runtime.PythonService/Fetch")
 
     def fetch_theirs():
         into[:SMALL] = theirs(str(SMALL).encode())
+
+    def fetch_chunks():
+        at = 0
+        for chunk in chunks(b""):
+            into[at : at + len(chunk)] = chunk
+            at += len(chunk)
+        assert at == SMALL
 
     def fetch_mine():
         expression = b"small"
@@ -206,7 +214,7 @@ def grpc_rows(ours, port, into):
             at += length
         assert at == SMALL
 
-    return fetch_theirs, fetch_mine
+    return fetch_theirs, fetch_chunks, fetch_mine
 
 
 def pyarrow_alone(frame):
@@ -276,7 +284,7 @@ def main():
         data = memoryview(numpy.arange(LARGE // 8, dtype="f8")).cast("B")
         bare = Bare(("127.0.0.1", peer("tcp", LARGE, processes)))
         fastapi = http.client.HTTPConnection("127.0.0.1", peer("fastapi", SMALL, processes))
-        fetch_theirs, fetch_mine = grpc_rows(ours, peer("grpc", SMALL, processes), into)
+        fetch_theirs, fetch_chunks, fetch_mine = grpc_rows(ours, peer("grpc", SMALL, processes), into)
         mapped, copied = descriptor_rows(ours, into)
         service, appose = appose_rows()
         source = numpy.arange(SMALL // 4, dtype="f4")
@@ -300,6 +308,7 @@ def main():
             "- the same bytes over a bare TCP socket ": lambda: bare.out(into[:SMALL]),
             "- beep-python gRPC (grpcio client)": fetch_mine,
             "- grpcio, one bytes field": fetch_theirs,
+            "- grpcio, chunks that lie ready in its server": fetch_chunks,
             "200 MB of float64 out: beep-python HTTP": lambda: ours.fetch_http("large", into),
             "- 200 MB of bytes out: beep-python HTTP": lambda: ours.fetch_http("blob", into),
             "- the same bytes over a bare TCP socket": lambda: bare.out(into),

@@ -52,9 +52,13 @@ def grpc(port, size):
     import grpc
 
     data = bytes(payload(size))
-    method = grpc.unary_unary_rpc_method_handler(lambda request, _: data[: int(request)])
+    chunks = [data[at : at + 1048576] for at in range(0, size, 1048576)]
+    methods = {
+        "Array": grpc.unary_unary_rpc_method_handler(lambda request, _: data[: int(request)]),
+        "Chunks": grpc.unary_stream_rpc_method_handler(lambda request, _: iter(chunks)),
+    }
     server = grpc.server(ThreadPoolExecutor(1), options=[("grpc.max_send_message_length", -1)])
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Data", {"Array": method}),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Data", methods),))
     server.add_insecure_port("127.0.0.1:%d" % port)
     server.start()
     server.wait_for_termination()

@@ -83,6 +83,12 @@ fn operation(route: &Described, schemas: &mut SchemaGenerator) -> Value {
     for (status, answer) in route.errors.references() {
         responses[status] = answer;
     }
+    if let Gives::Home = route.gives {
+        responses["303"] = json!({
+            "description": "The login is taken: a cookie, and the way to the page without it.",
+            "headers": { "Location": header("`/`.", "string"), "Set-Cookie": header("What stands for the login from now on.", "string") },
+        });
+    }
     let mut operation = json!({
         "operationId": route.id,
         "tags": [route.tag],
@@ -110,6 +116,9 @@ fn parameters_of(route: &Described) -> Vec<Value> {
     let mut all = parameters::references(of_path.into_iter().chain(options.into_iter().map(CallOption::key)));
     if let Takes::Datum = route.takes {
         all.extend(parameters::of_data());
+    }
+    if let Gives::Home = route.gives {
+        all.push(parameters::login());
     }
     all
 }

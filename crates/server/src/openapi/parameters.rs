@@ -51,6 +51,14 @@ pub(super) fn of_data() -> Vec<Value> {
     ]
 }
 
+/// The login in the address that a browser opens.
+pub(super) fn login() -> Value {
+    json!({
+        "name": "login", "in": "query", "schema": { "type": "string" },
+        "description": "A login from `/api/login`, good once: a browser that shows it gets a cookie.",
+    })
+}
+
 fn session_id() -> Value {
     json!({
         "name": "sessionId", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 }, "example": "default",
