@@ -58,7 +58,7 @@ fn top_shows_what_runs_sorts_and_gives_the_screen_back() {
 }
 
 #[test]
-fn page_fits_the_terminal_whatever_its_size_and_scrolls() {
+fn page_fits_terminals_of_any_size_and_scrolls() {
     let home = TestHome::with_runtime();
     let server = home.start(&[]);
     let sessions: Vec<_> = (0..9).map(|_| home.success(&["session", "create"]).trim().to_owned()).collect();

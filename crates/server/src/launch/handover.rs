@@ -120,7 +120,7 @@ mod tests {
     fn sockets_arrive_with_their_names_though_the_sender_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).unwrap();
-        assert!(!hand_over(&home, "a", &[]), "nobody waits");
+        assert!(!hand_over(&home, "a", &[]), "no successor");
         let successor = Successor::of(&home, "a").unwrap();
         let other = Successor::of(&home, "b").unwrap();
         // More than go with one message.
@@ -132,7 +132,7 @@ mod tests {
         let taken = successor.take().expect("they are there");
         assert_eq!(taken.iter().map(|(name, socket)| (*name, address(socket))).collect::<Vec<_>>(), sent);
         assert!(other.take().is_none(), "nothing was sent");
-        assert!(!hand_over(&home, "a", &[]), "nobody waits any more");
+        assert!(!hand_over(&home, "a", &[]), "no successor any more");
     }
 
     #[test]
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn file_of_a_killed_restart_is_in_nobodys_way() {
+    fn file_of_a_killed_restart_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::open(folder.path()).unwrap();
         let killed = Successor::of(&home, "a").unwrap();
         let path = killed.path.clone();
         drop(UnixListener::bind(folder.path().join("other")).unwrap());
         fs::rename(folder.path().join("other"), &path).unwrap();
-        assert!(!hand_over(&home, "a", &[("http", socket())]), "nobody listens");
+        assert!(!hand_over(&home, "a", &[("http", socket())]), "no listener");
         drop(killed);
         assert!(Successor::of(&home, "a").is_ok());
     }

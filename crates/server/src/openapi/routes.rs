@@ -71,15 +71,15 @@ fn row(operation: HostOperation) -> Row {
 #[rustfmt::skip] // a table
 fn of_server() -> impl Iterator<Item = Described> {
     let rows = [
-        ("/api/login", "createLogin", "Make a login for a browser: an address that works once. Opened there, it sets a cookie and leads to `/`.", Gives::Json(of::<LoginAnswer>), Errors::Host),
-        ("/livez", "getLiveness", "Ask whether the server answers.", Gives::Json(of::<ProbeAnswer>), Errors::Server),
-        ("/readyz", "getReadiness", "Ask whether calls can be served.", Gives::Json(of::<ProbeAnswer>), Errors::Ready),
-        ("/metrics", "getMetrics", "Read the server's metrics. Not with a token that is for sessions only.", Gives::Text(&["text/plain", "application/openmetrics-text"]), Errors::Server),
-        ("/", "getHome", "Learn what this server is: a page for people, JSON for clients that do not accept text/html.", Gives::Home, Errors::Server),
-        ("/docs", "getDocs", "Read this document as a page.", Gives::Text(&["text/html"]), Errors::Server),
-        ("/openapi.json", "getOpenApi", "Get this document.", Gives::Document, Errors::Server),
+        ("POST", "/api/login", "createLogin", "Make a login for a browser: an address that works once. Opened there, it sets a cookie and leads to `/`.", Gives::Json(of::<LoginAnswer>), Errors::Host),
+        ("GET", "/livez", "getLiveness", "Ask whether the server answers.", Gives::Json(of::<ProbeAnswer>), Errors::Server),
+        ("GET", "/readyz", "getReadiness", "Ask whether calls can be served.", Gives::Json(of::<ProbeAnswer>), Errors::Ready),
+        ("GET", "/metrics", "getMetrics", "Read the server's metrics. Not with a token that is for sessions only.", Gives::Text(&["text/plain", "application/openmetrics-text"]), Errors::Server),
+        ("GET", "/", "getHome", "Learn what this server is: a page for people, JSON for clients that do not accept text/html.", Gives::Home, Errors::Server),
+        ("GET", "/docs", "getDocs", "Read this document as a page.", Gives::Text(&["text/html"]), Errors::Server),
+        ("GET", "/openapi.json", "getOpenApi", "Get this document.", Gives::Document, Errors::Server),
     ];
-    rows.into_iter().map(|(path, id, summary, gives, errors)| Described {
-        method: if path == "/api/login" { "POST" } else { "GET" }, path, id: id.to_owned(), tag: "The server", summary, takes: Takes::Nothing, gives, errors, example: "",
+    rows.into_iter().map(|(method, path, id, summary, gives, errors)| Described {
+        method, path, id: id.to_owned(), tag: "The server", summary, takes: Takes::Nothing, gives, errors, example: "",
     })
 }
