@@ -19,6 +19,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy
@@ -34,6 +35,7 @@ options.add_argument("--target", default="target/release")
 options.add_argument("--rounds", type=int, default=7)
 options = options.parse_args()
 SMALL, LARGE, SHARED = 40_000_000, 200_000_000, 80_000_000
+MADE = "np.arange(%d, dtype=np.float32) * np.float32(0.37)" % (SMALL // 4)
 JSON = {"Content-Type": "application/json"}
 OCTETS = {"Content-Type": "application/octet-stream"}
 
@@ -97,6 +99,20 @@ def read_into(answer, into):
         got += count
 
 
+class BareUnix:
+    """A peer that has bytes ready, and sends them over a Unix socket."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+
+    def out(self, into, how):
+        self.socket.sendall(how)
+        got = 0
+        while got < len(into):
+            got += self.socket.recv_into(into[got:])
+
+
 class Bare:
     """A peer that sends and receives bytes over TCP, and does nothing else."""
 
@@ -121,13 +137,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def peer(kind, size, processes):
-    port = free_port()
-    processes.append(subprocess.Popen([sys.executable, os.path.join(HERE, "data_peers.py"), kind, str(port), str(size)]))
+def peer(kind, size, processes, place=None):
+    place = place or free_port()
+    processes.append(subprocess.Popen([sys.executable, os.path.join(HERE, "data_peers.py"), kind, str(place), str(size)]))
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return port
+            if kind == "unix":
+                return BareUnix(place)
+            socket.create_connection(("127.0.0.1", place)).close()
+            return place
         except OSError:
             time.sleep(0.01)
 
@@ -278,10 +296,12 @@ def timed(run):
 
 def main():
     build, processes = Build("beep-python=" + os.path.join(options.target, "beep-python")), []
+    sockets = tempfile.TemporaryDirectory()
     try:
         ours = Ours(build)
         into = touched(LARGE)
         data = memoryview(numpy.arange(LARGE // 8, dtype="f8")).cast("B")
+        unix = peer("unix", SMALL, processes, os.path.join(sockets.name, "unix.sock"))
         bare = Bare(("127.0.0.1", peer("tcp", LARGE, processes)))
         fastapi = http.client.HTTPConnection("127.0.0.1", peer("fastapi", SMALL, processes))
         fetch_theirs, fetch_chunks, fetch_mine = grpc_rows(ours, peer("grpc", SMALL, processes), into)
@@ -292,8 +312,8 @@ def main():
         frame = pandas.DataFrame(numpy.random.rand(1_000_000, 5), columns=list("abcde"))
         one_by_one, batch = attributes(ours)
 
-        def of_fastapi():
-            fastapi.request("GET", "/array?n=%d" % SMALL)
+        def of_fastapi(path):
+            fastapi.request("GET", "/%s?n=%d" % (path, SMALL))
             read_into(fastapi.getresponse(), into)
 
         rows = {
@@ -301,13 +321,17 @@ def main():
             "- Appose NDArray (filled and mapped)": lambda: appose(SHARED, False),
             "40 MB, the client holds a copy: copy in one process (numpy.copyto)": lambda: numpy.copyto(target, source),
             "- beep-python pipe, inline": lambda: ours.pipe.fetch_inline("small", into),
+            "- the same bytes, that lie ready, over a bare Unix socket, read and sent": lambda: unix.out(into[:SMALL], b"c"),
+            "- the same, by sendfile": lambda: unix.out(into[:SMALL], b"s"),
             "- beep-python pipe, descriptor, read": copied,
             "- Appose NDArray, copied": lambda: appose(SMALL, True),
             "- beep-python HTTP": lambda: ours.fetch_http("small", into),
-            "- FastAPI, raw bytes": of_fastapi,
-            "- the same bytes over a bare TCP socket ": lambda: bare.out(into[:SMALL]),
+            "- FastAPI, raw bytes (array.tobytes())": lambda: of_fastapi("array"),
+            "- an array that the request makes: beep-python HTTP": lambda: ours.fetch_http(MADE, into),
+            "- the same: FastAPI, raw bytes (array.tobytes())": lambda: of_fastapi("made"),
+            "- the same bytes over a bare TCP socket: 40 MB": lambda: bare.out(into[:SMALL]),
             "- beep-python gRPC (grpcio client)": fetch_mine,
-            "- grpcio, one bytes field": fetch_theirs,
+            "- grpcio, one bytes field (array.tobytes())": fetch_theirs,
             "- grpcio, chunks that lie ready in its server": fetch_chunks,
             "200 MB of float64 out: beep-python HTTP": lambda: ours.fetch_http("large", into),
             "- 200 MB of bytes out: beep-python HTTP": lambda: ours.fetch_http("blob", into),
@@ -331,6 +355,7 @@ def main():
     finally:
         for process in processes:
             process.terminate()
+        sockets.cleanup()
         build.close()
 
 

@@ -1,17 +1,48 @@
-"""What large data are measured beside: a bare socket, FastAPI and grpcio, each in a process of its own.
+"""What large data are measured beside: bare sockets, FastAPI and grpcio, each in a process of its own.
 
     python3 data_peers.py tcp|fastapi|grpc PORT BYTES
+    python3 data_peers.py unix PATH BYTES
+
+FastAPI and grpcio have a numpy array, and answer with its bytes, which a request copies, as one of ours does. The bare sockets, and the
+chunks of grpcio, have bytes that lie ready: what is left is the kernel and the client.
 """
 
+import os
 import socket
 import struct
 import sys
 
 
-def payload(size):
+def array(size):
     import numpy
 
-    return memoryview(numpy.arange(size // 4, dtype=numpy.float32)).cast("B")
+    return numpy.arange(size // 4, dtype=numpy.float32)
+
+
+def payload(size):
+    return memoryview(array(size)).cast("B")
+
+
+def unix(path, size):
+    """Sends its bytes, which lie in memory of the kernel: for `s` without a copy of its own, for `c` as a server has to whose memory
+    changes afterwards: it reads 256 KiB at a time, and sends that."""
+    memory = os.memfd_create("payload")
+    os.write(memory, payload(size))
+    piece = memoryview(bytearray(256 << 10))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    while True:
+        client, _ = listener.accept()
+        while asked := client.recv(1):
+            at = 0
+            while at < size:
+                if asked == b"s":
+                    at += os.sendfile(client.fileno(), memory, at, size - at)
+                    continue
+                read = os.preadv(memory, [piece], at)
+                client.sendall(piece[:read])
+                at += read
 
 
 def tcp(port, size):
@@ -36,12 +67,19 @@ def fastapi(port, size):
     import uvicorn
     from fastapi import FastAPI, Response
 
-    data = bytes(payload(size))
+    data = array(size)
     app = FastAPI()
 
     @app.get("/array")
-    async def array(n: int):
-        return Response(data[:n], media_type="application/octet-stream")
+    async def fetch(n: int):
+        return Response(data[: n // 4].tobytes(), media_type="application/octet-stream")
+
+    @app.get("/made")
+    async def make(n: int):
+        import numpy
+
+        made = numpy.arange(n // 4, dtype=numpy.float32) * numpy.float32(0.37)
+        return Response(made.tobytes(), media_type="application/octet-stream")
 
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error")
 
@@ -51,10 +89,11 @@ def grpc(port, size):
 
     import grpc
 
-    data = bytes(payload(size))
-    chunks = [data[at : at + 1048576] for at in range(0, size, 1048576)]
+    data = array(size)
+    ready = bytes(payload(size))
+    chunks = [ready[at : at + 1048576] for at in range(0, size, 1048576)]
     methods = {
-        "Array": grpc.unary_unary_rpc_method_handler(lambda request, _: data[: int(request)]),
+        "Array": grpc.unary_unary_rpc_method_handler(lambda request, _: data[: int(request) // 4].tobytes()),
         "Chunks": grpc.unary_stream_rpc_method_handler(lambda request, _: iter(chunks)),
     }
     server = grpc.server(ThreadPoolExecutor(1), options=[("grpc.max_send_message_length", -1)])
@@ -65,4 +104,8 @@ def grpc(port, size):
 
 
 if __name__ == "__main__":
-    {"tcp": tcp, "fastapi": fastapi, "grpc": grpc}[sys.argv[1]](int(sys.argv[2]), int(sys.argv[3]))
+    kind, place, size = sys.argv[1:]
+    if kind == "unix":
+        unix(place, int(size))
+    else:
+        {"tcp": tcp, "fastapi": fastapi, "grpc": grpc}[kind](int(place), int(size))
