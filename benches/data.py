@@ -137,17 +137,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def peer(kind, size, processes, place=None):
-    place = place or free_port()
-    processes.append(subprocess.Popen([sys.executable, os.path.join(HERE, "data_peers.py"), kind, str(place), str(size)]))
-    while True:
-        try:
-            if kind == "unix":
-                return BareUnix(place)
-            socket.create_connection(("127.0.0.1", place)).close()
-            return place
-        except OSError:
-            time.sleep(0.01)
+def peer(kind, place, size, processes):
+    """Starts a peer at a port or a path, and returns that once it can be reached."""
+    serving = subprocess.Popen([sys.executable, os.path.join(HERE, "data_peers.py"), kind, str(place), str(size)])
+    processes.append(serving)
+    family, address = (socket.AF_UNIX, place) if kind == "unix" else (socket.AF_INET, ("127.0.0.1", place))
+    while serving.poll() is None:
+        with socket.socket(family) as probe:
+            if probe.connect_ex(address) == 0:
+                return place
+        time.sleep(0.01)
+    raise SystemExit("the peer %s ended with status %s; what it printed is above" % (kind, serving.returncode))
 
 
 def touched(size):
@@ -301,10 +301,10 @@ def main():
         ours = Ours(build)
         into = touched(LARGE)
         data = memoryview(numpy.arange(LARGE // 8, dtype="f8")).cast("B")
-        unix = peer("unix", SMALL, processes, os.path.join(sockets.name, "unix.sock"))
-        bare = Bare(("127.0.0.1", peer("tcp", LARGE, processes)))
-        fastapi = http.client.HTTPConnection("127.0.0.1", peer("fastapi", SMALL, processes))
-        fetch_theirs, fetch_chunks, fetch_mine = grpc_rows(ours, peer("grpc", SMALL, processes), into)
+        unix = BareUnix(peer("unix", os.path.join(sockets.name, "unix.sock"), SMALL, processes))
+        bare = Bare(("127.0.0.1", peer("tcp", free_port(), LARGE, processes)))
+        fastapi = http.client.HTTPConnection("127.0.0.1", peer("fastapi", free_port(), SMALL, processes))
+        fetch_theirs, fetch_chunks, fetch_mine = grpc_rows(ours, peer("grpc", free_port(), SMALL, processes), into)
         mapped, copied = descriptor_rows(ours, into)
         service, appose = appose_rows()
         source = numpy.arange(SMALL // 4, dtype="f4")
@@ -327,6 +327,7 @@ def main():
             "- Appose NDArray, copied": lambda: appose(SMALL, True),
             "- beep-python HTTP": lambda: ours.fetch_http("small", into),
             "- FastAPI, raw bytes (array.tobytes())": lambda: of_fastapi("array"),
+            "- FastAPI, bytes that lie ready": lambda: of_fastapi("ready"),
             "- an array that the request makes: beep-python HTTP": lambda: ours.fetch_http(MADE, into),
             "- the same: FastAPI, raw bytes (array.tobytes())": lambda: of_fastapi("made"),
             "- the same bytes over a bare TCP socket: 40 MB": lambda: bare.out(into[:SMALL]),

@@ -4,7 +4,7 @@
     python3 data_peers.py unix PATH BYTES
 
 FastAPI and grpcio have a numpy array, and answer with its bytes, which a request copies, as one of ours does. The bare sockets, and the
-chunks of grpcio, have bytes that lie ready: what is left is the kernel and the client.
+rows whose bytes lie ready, have nothing to copy: they show what the peer, the kernel and the client take.
 """
 
 import os
@@ -68,11 +68,16 @@ def fastapi(port, size):
     from fastapi import FastAPI, Response
 
     data = array(size)
+    ready = bytes(payload(size))
     app = FastAPI()
 
     @app.get("/array")
     async def fetch(n: int):
         return Response(data[: n // 4].tobytes(), media_type="application/octet-stream")
+
+    @app.get("/ready")
+    async def give(n: int):
+        return Response(ready[:n], media_type="application/octet-stream")
 
     @app.get("/made")
     async def make(n: int):
@@ -105,7 +110,4 @@ def grpc(port, size):
 
 if __name__ == "__main__":
     kind, place, size = sys.argv[1:]
-    if kind == "unix":
-        unix(place, int(size))
-    else:
-        {"tcp": tcp, "fastapi": fastapi, "grpc": grpc}[kind](int(place), int(size))
+    {"unix": unix, "tcp": tcp, "fastapi": fastapi, "grpc": grpc}[kind](place if kind == "unix" else int(place), int(size))
