@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use anyhow::Result;
-use beep_python_runtime::environment::{EnvironmentState, EnvironmentStatus, VenvManager};
+use beep_python_runtime::environment::EnvironmentState;
 use beep_python_runtime::interpreter::RuntimeState;
 use beep_python_runtime::platform::{FileLock, Home, error_chain};
 use beep_python_server::auth::Token;
@@ -11,6 +11,7 @@ use beep_python_server::launch::{bind, records, unreadable_records};
 use serde_json::{Value, json};
 
 use super::venv::describe::describe_state;
+use super::venv::lack::lack_of;
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::server::report::explain_state;
@@ -147,16 +148,8 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
         let what = format!("environment {}", status.name);
         let (word, reason) = describe_state(&status.state);
         let problem = format!("{word}: {}", reason.unwrap_or_default());
-        let lacks = lacks_for_provider(&environments, &status);
-        checks.push(match (&status.state, lacks) {
-            (EnvironmentState::Healthy, _) if !status.unmet.is_empty() => {
-                wrong(what, status.unmet.join("; "), format!("beep-python venv repair {}", status.name))
-            }
-            (EnvironmentState::Healthy, _) if !status.missing_helpers().is_empty() => {
-                let lacks = format!("it lacks {}", status.missing_helpers().join(", "));
-                wrong(what, lacks, "beep-python venv admin")
-            }
-            (EnvironmentState::Healthy, Some((lacks, mend))) => wrong(what, lacks, mend),
+        checks.push(match (&status.state, lack_of(&environments, &status)) {
+            (EnvironmentState::Healthy, Some(lack)) => wrong(what, lack.what, lack.mend),
             (EnvironmentState::Healthy, None) => {
                 let version = status.record.as_ref().map(|record| record.python.to_string()).unwrap_or_default();
                 good(what, format!("runs, Python {version}"))
@@ -168,30 +161,6 @@ fn check_environments(context: &Context) -> Result<Vec<Check>> {
         });
     }
     Ok(checks)
-}
-
-/// What the environment lacks that its provider or engine needs, and how to fix it.
-fn lacks_for_provider(environments: &VenvManager, status: &EnvironmentStatus) -> Option<(String, String)> {
-    let record = status.record.as_ref()?;
-    let (provider, model) = (record.provider.as_deref()?, record.model.as_deref());
-    // An engine's name may be a provider's too.
-    let needed = [environments.provider_status(provider, model), environments.engine_status(provider)];
-    let mut found = None;
-    for needed in needed {
-        match needed {
-            Ok(needed) if needed.environment == status.name => found = Some(needed),
-            Ok(_) => {}
-            Err(error) => return Some((error_chain(&error), "correct providers.toml".into())),
-        }
-    }
-    let needed = found.filter(|needed| !needed.ready)?;
-    let missing = needed.packages.iter().filter(|package| !package.satisfied && !package.optional);
-    let missing: Vec<_> = missing.map(|package| package.requirement.as_str()).collect();
-    let (engine, model) =
-        (if needed.engine { "--engine " } else { "" }, model.map_or_else(String::new, |model| format!(" {model}")));
-    let what = if needed.engine { "engine" } else { "provider" };
-    let lacks = format!("it lacks {}, which the {what} {provider} needs", missing.join(", "));
-    Some((lacks, format!("beep-python provider ensure {engine}{provider}{model}")))
 }
 
 /// What servers need from the system.

@@ -24,7 +24,6 @@ use crate::server::launch::TemporaryServer;
 use crate::server::lookup::{ServerAddress, server_for_code};
 use crate::terminal::detect::is_interactive;
 
-/// The session of calls that name none.
 /// A session that was created for a prompt ends when it was unused for so long: the prompt was killed. One that lives uses it from time to
 /// time, however long its user thinks.
 const ABANDONED_AFTER: Duration = Duration::from_secs(12 * 3600);
@@ -38,7 +37,8 @@ const LAST_OUTPUT_TIME: Duration = Duration::from_millis(500);
 #[command(after_help = "\
 With --venv or --python the prompt has a server of its own. Otherwise it uses the server of --server, or
 the only running one, or a server of its own if none is running. Without SESSION the prompt has a new
-session, which ends with it; `default` is the session that clients share.
+session, which ends with it; `default` is the session that clients share. A prompt that is killed leaves
+its session on that server, which ends it after 12 hours without use: `session delete` does at once.
 
 Where standard input is no terminal, it is run as a program: no prompt, and no results printed.
 

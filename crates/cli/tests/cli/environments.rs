@@ -273,6 +273,12 @@ fn administrative_environment_has_pip_or_reports_what_is_missing() {
     assert_eq!(output.status.code(), Some(if names("missing").is_empty() { 0 } else { 1 }));
     let notices = String::from_utf8(output.stderr).unwrap();
     assert_eq!(notices.matches("notice: ").count(), names("missing").len(), "{notices}");
+    if !names("missing").is_empty() {
+        assert_eq!(home.json(&["venv", "status", "admin"])["mend"], "beep-python venv admin");
+        let repaired = home.run(&["venv", "repair", "admin"]);
+        assert!(repaired.code == Some(1) && repaired.stderr.contains("but it lacks "), "{repaired:?}");
+        assert!(!repaired.stdout.contains("Nothing was wrong"), "{repaired:?}");
+    }
 }
 
 /// Makes the environment look unused for that long.

@@ -36,6 +36,7 @@ fn missing_dependency_is_noticed_and_repaired() {
         assert!(status.code == Some(1) && status.stdout.contains(lacks), "{status:?}");
         assert_eq!(home.json(&["venv", "status", "mine"])["unmet"], json!([lacks]));
         assert!(home.run(&["config"]).stdout.contains(lacks));
+        assert_eq!(home.json(&["venv", "list"])[0]["state"], "incomplete");
         // A lock without it is synced as it is, and that is said.
         let locked = from(&index, &home, tool, &["venv", "lock", "mine"]);
         assert_eq!(locked.code, Some(0), "{locked:?}");

@@ -261,7 +261,7 @@ fn name_of_a_provider_finds_its_environment() {
 }
 
 #[test]
-fn config_says_what_an_environment_lacks_of_what_its_provider_needs() {
+fn commands_say_what_an_environment_lacks_of_what_its_provider_needs() {
     let home = TestHome::with_runtime();
     declare(&home, "[provider.hf]\npackages = []\n");
     home.success(&["provider", "ensure", "hf"]);
@@ -271,6 +271,22 @@ fn config_says_what_an_environment_lacks_of_what_its_provider_needs() {
     assert_eq!(checked.code, Some(1), "{checked:?}");
     assert!(checked.stdout.contains("it lacks alpha>=2, which the provider hf needs"), "{checked:?}");
     assert!(checked.stdout.contains("to fix it: beep-python provider ensure hf\n"), "{checked:?}");
+    let listed = &home.json(&["venv", "list"])[0];
+    let name = listed["name"].as_str().unwrap().to_owned();
+    assert_eq!((&listed["state"], &listed["usable"]), (&json!("incomplete"), &json!(true)), "{listed}");
+    let status = home.run(&["venv", "status", &name]);
+    assert_eq!(status.code, Some(1), "{status:?}");
+    for line in [
+        "state:     incomplete\n",
+        "reason:    it lacks alpha>=2, which the provider hf needs\n",
+        "to fix it: beep-python provider ensure hf\n",
+    ] {
+        assert!(status.stdout.contains(line), "{status:?}");
+    }
+    let repaired = home.run(&["venv", "repair", &name]);
+    let notice = format!("notice: {name} runs, but it lacks alpha>=2, which the provider hf needs\n");
+    assert!(repaired.code == Some(1) && repaired.stderr.contains(&notice), "{repaired:?}");
+    assert!(repaired.stderr.contains("hint: `beep-python provider ensure hf`"), "{repaired:?}");
     declare(&home, "[provider");
     assert!(home.run(&["config"]).stdout.contains("to fix it: correct providers.toml"), "{checked:?}");
 }

@@ -114,6 +114,19 @@ fn eval_with_a_server_of_its_own_reads_the_terminal() {
 }
 
 #[test]
+fn time_at_the_prompt_of_pdb_does_not_count_against_the_timeout() {
+    let home = TestHome::with_runtime();
+    let code = "keep = 41\nbreakpoint()\nprint('kept', keep + 1)";
+    let mut terminal = Terminal::run(home.command(&["eval", "--timeout", "1s", code]));
+    terminal.wait_for_line("(Pdb)");
+    terminal.keys("import time; time.sleep(1.5)\r");
+    terminal.keys("c\r");
+    terminal.wait_for("kept 42");
+    assert!(terminal.end().success());
+    home.wait_until_no_process_is_left();
+}
+
+#[test]
 fn prompt_reads_standard_input_in_all_its_forms() {
     const PROMPT: &str = ">>> ";
     let home = TestHome::with_runtime();

@@ -184,7 +184,7 @@ class Handles:
             return Rejected("handle_expired", detail % clip(handle_id))
         owner = self.owner(handle_id)
         if owner is not None:
-            detail = "the handle '%s' belongs to the %s, and this is the %s; use it there, or make the object here"
+            detail = "the handle '%s' belongs to the %s, and this is the %s; use it there while that session lives, or make the object here"
             return Rejected("unknown_handle", detail % (clip(handle_id), owner, called(self.tag)))
         return Rejected("unknown_handle", "this session holds no object with the handle '%s'" % clip(handle_id))
 

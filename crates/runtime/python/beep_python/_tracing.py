@@ -10,6 +10,7 @@ import dis
 import functools
 import os
 import sys
+import threading
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
@@ -23,6 +24,7 @@ PACKAGES = tuple(LIBRARY + name + os.sep for name in ("site-packages", "dist-pac
 SETTERS = "settrace", "setprofile", "_settraceallthreads", "_setprofileallthreads"
 GETTERS = "gettrace", "getprofile"
 _debuggers = set()  # the codes whose frames hold the thread while a debugger asks
+_held = set()  # the threads that debuggers hold
 
 
 def install():
@@ -155,10 +157,6 @@ def adopt_bdb(bdb):
     _debuggers.add(trace_dispatch.__code__)
 
 
-def adopt_pdb(pdb):
-    _debuggers.add(pdb.Pdb.interaction.__code__)
-
-
 def is_in_debugger():
     """Whether it is a debugger that asks, and not the code that it debugs."""
     frame = sys._getframe(1) if _debuggers else None
@@ -169,12 +167,19 @@ def is_in_debugger():
     return False
 
 
+def adopt_pdb(pdb):
+    """Pdb, and what is made of it: it holds a thread in this method, however it reads its commands."""
+    pdb.Pdb.interaction = holding(pdb.Pdb.interaction)
+
+
 def adopt_pydevd(pydevd):
     """The debugger of debugpy: it stops a thread in this method."""
-    wait = pydevd.PyDB.do_wait_suspend
+    pydevd.PyDB.do_wait_suspend = holding(pydevd.PyDB.do_wait_suspend)
 
+
+def holding(wait):
     @functools.wraps(wait)
-    def do_wait_suspend(*args, **kwargs):
+    def hold(*args, **kwargs):
         client = _current.client
         call = client.origin.current() if client is not None else 0
         if not call:
@@ -182,16 +187,22 @@ def adopt_pydevd(pydevd):
         with held(call):
             return wait(*args, **kwargs)
 
-    pydevd.PyDB.do_wait_suspend = do_wait_suspend
+    return hold
 
 
 @contextmanager
 def held(call):
-    """Tells the host that a debugger holds a thread of this call."""
+    """Tells the host that a debugger holds a thread of this call, unless it does already."""
+    thread = threading.get_ident()
+    if thread in _held:
+        yield
+        return
+    _held.add(thread)
     tell(call, b"true")
     try:
         yield
     finally:
+        _held.discard(thread)
         tell(call, b"false")
 
 

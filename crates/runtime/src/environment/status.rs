@@ -101,6 +101,13 @@ impl EnvironmentStatus {
     pub fn measure(&mut self) {
         self.size_bytes = Some(size(&self.path));
     }
+
+    /// Checks the requirements of its packages, which reads the metadata of all.
+    pub fn check_requirements(&mut self) {
+        if let Ok(environment) = Environment::at(self.path.clone(), self.name.clone(), self.record.clone()) {
+            self.unmet = unmet(&environment).iter().map(ToString::to_string).collect();
+        }
+    }
 }
 
 impl VenvManager {
@@ -189,9 +196,7 @@ pub(super) fn full_status(home: &Home, name: &str, path: &Path) -> EnvironmentSt
             status.state = packages_damaged(&found);
         }
     }
-    if let Ok(environment) = Environment::at(path.into(), name.into(), status.record.clone()) {
-        status.unmet = unmet(&environment).iter().map(ToString::to_string).collect();
-    }
+    status.check_requirements();
     status.measure();
     status
 }

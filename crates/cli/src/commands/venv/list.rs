@@ -9,21 +9,27 @@ use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use super::describe::{describe_state, package_list, packages_json};
+use super::lack::{Lack, lack_of};
 use crate::context::Context;
 use crate::exit_status::ExitStatus;
 use crate::printer::path_json;
 use crate::server::lookup::running_servers;
 
 pub(super) fn list(context: &Context) -> Result<ExitStatus> {
-    let mut environments = context.environments()?.list()?;
-    environments.iter_mut().for_each(EnvironmentStatus::measure);
+    let manager = context.environments()?;
+    let mut found = manager.list()?;
+    for status in &mut found {
+        status.check_requirements();
+        status.measure();
+    }
+    let found: Vec<_> = found.into_iter().map(|status| (lack_of(&manager, &status), status)).collect();
     let servers = running_servers(&context.home()?)?;
-    let json = environments.iter().map(|status| status_json(status, &servers)).collect();
+    let json = found.iter().map(|(lack, status)| status_json(status, lack.as_ref(), &servers)).collect();
     context.printer.result(json, || {
-        if environments.is_empty() {
+        if found.is_empty() {
             return context.printer.line("There are no environments.");
         }
-        let rows = environments.iter().map(|status| {
+        let rows = found.iter().map(|(lack, status)| {
             vec![
                 status.name.clone(),
                 status.record.as_ref().map(|record| record.python.to_string()).unwrap_or_default(),
@@ -31,7 +37,7 @@ pub(super) fn list(context: &Context) -> Result<ExitStatus> {
                 status.size_bytes.map(|bytes| HumanBytes(bytes).to_string()).unwrap_or_default(),
                 since(status),
                 users(status, &servers).join(", "),
-                describe_state(&status.state).0,
+                state(status, lack.as_ref()).0,
                 status.path.display().to_string(),
             ]
         });
@@ -55,11 +61,13 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
         }
     };
     let servers = running_servers(&context.home()?)?;
-    let (word, reason) = describe_state(&status.state);
-    context.printer.result(status_json(&status, &servers), || {
+    let lack = lack_of(&environments, &status);
+    let (word, reason) = state(&status, lack.as_ref());
+    context.printer.result(status_json(&status, lack.as_ref(), &servers), || {
         let mut rows =
             vec![("name", status.name.clone()), ("path", status.path.display().to_string()), ("state", word)];
         rows.extend(reason.map(|reason| ("reason", reason)));
+        rows.extend(lack.as_ref().map(|lack| ("to fix it", lack.mend.clone())));
         if let Some(record) = &status.record {
             rows.push(("python", format!("{}, {}", record.python, record.interpreter.display())));
             rows.extend(record.provider.clone().map(|provider| ("provider", provider)));
@@ -73,10 +81,10 @@ pub(super) fn status(context: &Context, name: &str) -> Result<ExitStatus> {
         rows.push(("packages", packages));
         rows.extend(status.unmet.iter().map(|requirement| ("missing", requirement.clone())));
         for (name, value) in rows {
-            context.printer.line(format_args!("{:<10}{value}", format_args!("{name}:").to_string()));
+            context.printer.line(format_args!("{:<11}{value}", format_args!("{name}:").to_string()));
         }
     });
-    let is_whole = status.state == EnvironmentState::Healthy && status.unmet.is_empty();
+    let is_whole = status.state == EnvironmentState::Healthy && lack.is_none();
     Ok(if is_whole { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
@@ -105,15 +113,24 @@ fn since(status: &EnvironmentStatus) -> String {
     }
 }
 
-fn status_json(status: &EnvironmentStatus, servers: &[(ServerRecord, ServerState)]) -> Value {
+/// The state in a word or two, and the reason.
+fn state(status: &EnvironmentStatus, lack: Option<&Lack>) -> (String, Option<String>) {
+    match lack {
+        Some(lack) => ("incomplete".into(), Some(lack.what.clone())),
+        None => describe_state(&status.state),
+    }
+}
+
+fn status_json(status: &EnvironmentStatus, lack: Option<&Lack>, servers: &[(ServerRecord, ServerState)]) -> Value {
     let record = status.record.as_ref();
-    let (word, reason) = describe_state(&status.state);
+    let (word, reason) = state(status, lack);
     json!({
         "name": status.name,
         "path": path_json(&status.path),
         "state": word,
         "usable": status.state == EnvironmentState::Healthy,
         "reason": reason,
+        "mend": lack.map(|lack| &lack.mend),
         "pythonVersion": record.map(|record| record.python.to_string()),
         "interpreter": record.map(|record| path_json(&record.interpreter)),
         "provider": record.and_then(|record| record.provider.as_deref()),

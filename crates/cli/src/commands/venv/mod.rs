@@ -7,6 +7,7 @@ mod delete;
 pub(crate) mod describe;
 mod freeze;
 mod install;
+pub(crate) mod lack;
 mod list;
 mod lock;
 mod options;

@@ -6,6 +6,7 @@ use beep_python_runtime::interpreter::VersionRequest;
 
 use super::describe::{changes_json, describe_state, environment_json};
 use super::install::{owed_json, say_installed, say_notices};
+use super::lack::lack_of;
 use crate::context::Context;
 use crate::environment::own_name;
 use crate::exit_status::ExitStatus;
@@ -17,8 +18,11 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     let environments = context.environments()?;
     let python_of = |environment: &Environment| environment.record.as_ref().map(|record| record.interpreter.clone());
     let had = environments.open(name).ok().as_ref().and_then(python_of);
-    let repaired = environments.with_progress(progress.sink()).repair(name, python)?;
+    let environments = environments.with_progress(progress.sink());
+    let repaired = environments.repair(name, python)?;
     drop(progress);
+    // What its provider needs is installed by another command.
+    let lack = environments.status(name).ok().and_then(|status| lack_of(&environments, &status));
     let has = python_of(&repaired.environment);
     let (word, reason) = describe_state(&repaired.was);
     let mut json = environment_json(&repaired.environment);
@@ -29,7 +33,8 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     json["owed"] = owed_json(installed);
     json["unmet"] = repaired.unmet.clone().into();
     json["notices"] = installed.notices.clone().into();
-    let is_whole = installed.owed.is_empty() && repaired.unmet.is_empty();
+    json["lacks"] = lack.as_ref().map(|lack| lack.what.as_str()).into();
+    let is_whole = installed.owed.is_empty() && lack.is_none();
     context.printer.result(json, || {
         let printer = &context.printer;
         match &repaired.was {
@@ -51,6 +56,9 @@ pub(super) fn repair(context: &Context, name: &str, python: Option<&VersionReque
     say_notices(context, installed);
     for requirement in &repaired.unmet {
         context.printer.note(format_args!("notice: {requirement}"));
+    }
+    if let Some(lack) = lack.filter(|_| repaired.unmet.is_empty()) {
+        context.printer.note(format_args!("notice: {name} runs, but {}\nhint: `{}`", lack.what, lack.mend));
     }
     Ok(if is_whole { ExitStatus::Success } else { ExitStatus::Failure })
 }
