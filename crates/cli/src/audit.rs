@@ -57,15 +57,14 @@ impl AuditFile {
         Ok(AuditFile { path, open: Mutex::new(Arc::new(file)) })
     }
 
-    fn current(&self) -> Arc<File> {
+    /// Fails where it can neither be found nor made anew: what is written to a file that was removed is lost.
+    fn current(&self) -> io::Result<Arc<File>> {
         let mut open = self.open.lock();
         let identity = |metadata: io::Result<Metadata>| metadata.ok().as_ref().map(file_identity);
-        if identity(self.path.metadata()) != identity(open.metadata())
-            && let Ok(new) = append(&self.path)
-        {
-            *open = Arc::new(new);
+        if identity(self.path.metadata()) != identity(open.metadata()) {
+            *open = Arc::new(append(&self.path)?);
         }
-        open.clone()
+        Ok(open.clone())
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) enum LogFormat {
 
 /// Writes events, each of them whole and by itself. What cannot be written now is left out, and counted.
 pub(crate) struct LogWriter<W> {
-    out: W,
+    /// Where there is nothing to write to, every event is left out.
+    out: io::Result<W>,
     format: LogFormat,
     file: Option<&'static LogFile>,
     /// Writing does not wait while this is held, so that the others do not wait either.
@@ -48,7 +49,7 @@ impl State {
 }
 
 impl<W: Write + AsFd> LogWriter<W> {
-    pub(crate) fn new(out: W, format: LogFormat, state: &'static Mutex<State>) -> LogWriter<W> {
+    pub(crate) fn new(out: io::Result<W>, format: LogFormat, state: &'static Mutex<State>) -> LogWriter<W> {
         LogWriter { out, format, file: None, state }
     }
 
@@ -59,6 +60,10 @@ impl<W: Write + AsFd> LogWriter<W> {
     }
 
     fn append(&mut self, state: &mut State, event: &[u8]) -> io::Result<()> {
+        let out = match &mut self.out {
+            Ok(out) => out,
+            Err(error) => return Err(error.kind().into()),
+        };
         let mut text = Vec::with_capacity(event.len() + 128);
         if state.torn {
             text.push(b'\n');
@@ -82,7 +87,7 @@ impl<W: Write + AsFd> LogWriter<W> {
             file.make_room(text.len())?;
         }
         for (number, piece) in text.chunks(PIECE).enumerate() {
-            let written = wait_free(&self.out).and_then(|()| self.out.write_all(piece));
+            let written = wait_free(out).and_then(|()| out.write_all(piece));
             if let Err(error) = written {
                 state.torn |= number > 0;
                 return Err(error);
@@ -210,9 +215,7 @@ mod tests {
     fn a_pipe_that_nobody_reads_holds_nobody_up() {
         let (mut reader, writer) = io::pipe().expect("a pipe");
         let state = state();
-        let log = |event: &str| {
-            write!(LogWriter::new(writer.try_clone().unwrap(), LogFormat::Text, state), "{event}").unwrap()
-        };
+        let log = |event: &str| write!(LogWriter::new(writer.try_clone(), LogFormat::Text, state), "{event}").unwrap();
         let mut events = 0;
         while state.lock().lost < 3 {
             log(&format!("{events:0>1000}\n"));
@@ -232,8 +235,8 @@ mod tests {
         let full = || File::from(rustix::fs::open("/dev/full", OFlags::WRONLY, Mode::empty()).expect("a device"));
         let state = state();
         for number in 1..=3 {
-            LogWriter::new(gone(), LogFormat::Text, state).write_all(b"event\n").expect("never an error");
-            LogWriter::new(full(), LogFormat::Text, state).write_all(b"event\n").expect("never an error");
+            LogWriter::new(Ok(gone()), LogFormat::Text, state).write_all(b"event\n").expect("never an error");
+            LogWriter::new(Ok(full()), LogFormat::Text, state).write_all(b"event\n").expect("never an error");
             assert_eq!(state.lock().lost, 2 * number);
         }
     }

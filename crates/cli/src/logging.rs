@@ -50,7 +50,7 @@ pub(crate) fn init(
         .with_target(false)
         // Where an event cannot be formatted, too, nothing else is written: by default that panics if it fails.
         .log_internal_errors(false)
-        .with_writer(move || LogWriter::new(stderr(), format, &STATE).with_file(file));
+        .with_writer(move || LogWriter::new(Ok(stderr()), format, &STATE).with_file(file));
     let logger = match format {
         LogFormat::Text => logger.with_filter(filter).boxed(),
         LogFormat::Json => logger.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beep_python_protocol::Limits;
-use beep_python_runtime::platform::{Home, HomeError};
+use beep_python_runtime::platform::{Home, HomeError, InheritedSignals};
 use beep_python_runtime::session::{
     Capacity, SessionLimits, SessionManager, SessionManagerError, SessionManagerOptions,
 };
@@ -110,7 +110,8 @@ pub enum ServeError {
     },
 }
 
-/// Runs a server until it is told to stop (SIGTERM or SIGINT) and has finished what was under way.
+/// Runs a server until it is told to stop (SIGTERM, SIGINT, or SIGHUP unless that is ignored, as under `nohup`) and has finished what
+/// was under way.
 ///
 /// A failure before it is ready is reported to its starter, too.
 pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(), ServeError> {
@@ -120,6 +121,8 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     let failed = |what| move |source| ServeError::System { what, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed("watch for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed("watch for signals"))?;
+    let hangup = (!InheritedSignals::now().ignores(SignalKind::hangup().as_raw_value())).then(SignalKind::hangup);
+    let mut hangup = hangup.map(signal).transpose().map_err(failed("watch for signals"))?;
     let (server, pipe, mut record) = match start(&options, &listeners, pipe, &rpc, stdin, token).await {
         Ok(started) => started,
         Err(error) => {
@@ -150,6 +153,7 @@ pub async fn run(options: ServeOptions, inherited: ActivatedSockets) -> Result<(
     let orphaned = tokio::select! {
         _ = terminate.recv() => false,
         _ = interrupt.recv() => false,
+        Some(_) = async { hangup.as_mut()?.recv().await } => false,
         () = end_of_input(), if options.stop_at_end_of_input => true,
     };
     tracing::info!("stopping: calls under way have {:?}", options.drain);

@@ -16,6 +16,7 @@ mod server;
 mod access {
     mod browsers;
     mod permissions;
+    mod proxies;
     mod tokens;
     mod wires;
 }

@@ -182,6 +182,9 @@ fn bad_input_gets_one_clear_error_and_the_server_keeps_serving() {
     let wrong = client.request("GET", "/api/eval", &[], "");
     wrong.expect_problem(405, "method_not_allowed");
     assert_eq!(wrong.header("allow"), Some("POST"));
+    let wrong = client.request("DELETE", "/health", &[], "");
+    wrong.expect_problem(405, "method_not_allowed");
+    assert_eq!(wrong.header("allow"), Some("GET, HEAD"));
     for body in ["{", "", "[]", "5", "{\"expression\": 1}", "{\"expression\":\"1\"} x", "{\"expression\":\"\u{1}\"}"] {
         client.post("/api/eval", &[], body).expect_problem(400, "invalid_request");
     }

@@ -114,3 +114,23 @@ fn an_audit_that_cannot_be_written_is_told_at_the_start() {
     assert!(health.contains("lostLogEvents"), "{health}");
     home.success(&["stop"]);
 }
+
+#[test]
+fn an_audit_whose_folder_was_removed_counts_what_it_loses_and_goes_on_when_that_is_back() {
+    let home = TestHome::with_runtime();
+    let folder = home.directory().join("audits");
+    let file = folder.join("audit");
+    fs::create_dir(&folder).unwrap();
+    let server = home.json(&["start", "http", "--port", "0", "--audit", file.to_str().unwrap()]);
+    let port = port_of(&server).parse().unwrap();
+    home.success(&["eval", "--session", "default", "1 + 1"]);
+    assert!(!get(port, "/health").contains("lostLogEvents"));
+    fs::remove_dir_all(&folder).unwrap();
+    home.success(&["eval", "--session", "default", "1 + 1"]);
+    assert!(get(port, "/health").contains("lostLogEvents"));
+    fs::create_dir(&folder).unwrap();
+    home.success(&["eval", "--session", "default", "1 + 1"]);
+    assert!(lines(&file)[0]["lost"].as_u64().is_some_and(|lost| lost >= 2), "{:?}", lines(&file));
+    assert_eq!(calls(&file, "eval").len(), 1);
+    home.success(&["stop"]);
+}

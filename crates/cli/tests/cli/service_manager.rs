@@ -1,8 +1,9 @@
 //! A server under a service manager, which listens as systemd does.
 
+use std::io::{BufRead as _, BufReader};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -53,4 +54,34 @@ fn server_in_the_background_is_not_its_service() {
     );
     home.success(&["stop"]);
     assert!(socket.recv(&mut [0; 10]).is_err());
+}
+
+#[test]
+fn it_finishes_what_is_under_way_when_its_terminal_is_gone_unless_that_is_ignored() {
+    for nohup in [false, true] {
+        let home = TestHome::with_runtime();
+        let path = home.directory().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let ignore = if nohup { "trap '' HUP; " } else { "" };
+        let program = env!("CARGO_BIN_EXE_beep-python");
+        let script = format!("{ignore}exec {program} start http --port 0 --foreground");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).env("BEEP_PYTHON_HOME", home.root()).env("NOTIFY_SOCKET", &path);
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut server = shell.spawn().unwrap();
+        assert_eq!(told(&socket), "READY=1");
+        let code = "import time; print('begun', flush=True); time.sleep(1); 'done'";
+        let mut call = home.command(&["eval", "--session", "default", code]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(call.stdout.take().unwrap()).lines();
+        assert_eq!(output.next().unwrap().unwrap(), "begun");
+        signal(server.id().into(), Signal::HUP);
+        assert_eq!(output.next().unwrap().unwrap(), "done", "it has the time of --drain");
+        assert!(call.wait().unwrap().success());
+        if nohup {
+            assert_eq!(home.success(&["eval", "--session", "default", "1 + 1"]), "2\n");
+            signal(server.id().into(), Signal::TERM);
+        }
+        assert!(server.wait().unwrap().success());
+    }
 }

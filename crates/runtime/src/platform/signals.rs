@@ -52,6 +52,11 @@ impl InheritedSignals {
         }
     }
 
+    /// Whether it ignores this signal.
+    pub fn ignores(&self, signal: i32) -> bool {
+        usize::try_from(signal).ok().and_then(|signal| self.ignored.get(signal)).is_some_and(|ignored| *ignored)
+    }
+
     /// Makes them so again, but for SIGPIPE, of which Rust's own start has made something else. It may be called between fork and exec.
     pub fn restore(&self) {
         // SAFETY: these calls are async-signal-safe, and the actions that they set are the kernel's own.

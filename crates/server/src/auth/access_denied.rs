@@ -20,6 +20,12 @@ pub enum AccessDenied {
         the first line"
     )]
     Token,
+    /// A proxy passed the request on, so that its client cannot be known, and it showed no token or a wrong one.
+    #[error(
+        "a proxy passed this request on, as a header like `Forwarded`, `Via` or `X-Forwarded-For` says, so that its client cannot be known: \
+        show a token of the server's as `Authorization: Bearer`"
+    )]
+    Forwarded,
     /// The server wants a token of everyone, and the client showed none or a wrong one.
     #[error(
         "this server wants a token of every client: show one as `Authorization: Bearer`, over a pipe as `token` in the first line"
@@ -56,9 +62,11 @@ impl AccessDenied {
         match self {
             AccessDenied::Host => ErrorCode::ForbiddenHost,
             AccessDenied::Origin | AccessDenied::Csrf => ErrorCode::ForbiddenOrigin,
-            AccessDenied::Token | AccessDenied::TokenOfEveryone | AccessDenied::User | AccessDenied::Namespace => {
-                ErrorCode::Unauthorized
-            }
+            AccessDenied::Token
+            | AccessDenied::TokenOfEveryone
+            | AccessDenied::Forwarded
+            | AccessDenied::User
+            | AccessDenied::Namespace => ErrorCode::Unauthorized,
             AccessDenied::ContentType | AccessDenied::DataType => ErrorCode::UnsupportedMediaType,
             AccessDenied::BodySize { .. } => ErrorCode::BodyTooLarge,
         }

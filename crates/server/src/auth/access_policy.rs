@@ -193,7 +193,7 @@ impl AccessPolicy {
         headers: &HeaderMap,
     ) -> Result<Authorized, AccessDenied> {
         self.check_host(peer, version, uri, headers)?;
-        let browser = self.browser(peer, headers);
+        let (browser, forwarded) = (self.browser(peer, headers), is_forwarded(headers));
         match &browser {
             Some(_) if is_own_origin(uri, headers) => {}
             _ => self.check_origin(headers)?,
@@ -201,10 +201,10 @@ impl AccessPolicy {
         let token = match browser {
             Some(_) if !(method.is_safe() || headers.contains_key(CSRF)) => return Err(AccessDenied::Csrf),
             Some(user) => user,
-            None => self.check_user(peer, headers)?,
+            None => self.check_user(peer, forwarded, headers)?,
         };
         let charset = self.check_body(media, version, method, headers)?;
-        let permissions = self.permissions(peer, token.as_deref());
+        let permissions = self.permissions(if forwarded { Peer::Remote } else { peer }, token.as_deref());
         Ok(Authorized { charset, token, permissions })
     }
 
@@ -276,11 +276,19 @@ impl AccessPolicy {
     }
 
     /// The token that the request needs and shows; `None` where it needs none.
-    fn check_user(&self, peer: Peer, headers: &HeaderMap) -> Result<Option<Arc<NamedToken>>, AccessDenied> {
-        if self.trusts(peer) {
+    fn check_user(
+        &self,
+        peer: Peer,
+        forwarded: bool,
+        headers: &HeaderMap,
+    ) -> Result<Option<Arc<NamedToken>>, AccessDenied> {
+        if self.trusts(peer) && !forwarded {
             return Ok(None);
         }
-        self.check_token(shown_token(headers)).map(Some)
+        match self.check_token(shown_token(headers)) {
+            Err(AccessDenied::Token) if forwarded => Err(AccessDenied::Forwarded),
+            checked => checked.map(Some),
+        }
     }
 
     fn check_token(&self, shown: Option<&[u8]>) -> Result<Arc<NamedToken>, AccessDenied> {
@@ -354,11 +362,19 @@ fn is_own_origin(uri: &Uri, headers: &HeaderMap) -> bool {
         && headers.get_all(SEC_FETCH_SITE).iter().all(|site| site == "same-origin")
 }
 
+/// Whether a proxy says that it passes the request on: it is of a client that the kernel does not show, on any machine.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| {
+        let name = name.as_str();
+        matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-")
+    })
+}
+
 /// What a request shows as its token.
 fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
     const SCHEME: &[u8] = b"Bearer ";
     let mut shown = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (shown.next(), shown.next()) else { return None };
     let (scheme, token) = value.as_bytes().split_at_checked(SCHEME.len())?;
-    scheme.eq_ignore_ascii_case(SCHEME).then_some(token)
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(token.trim_ascii_start())
 }

@@ -43,9 +43,10 @@ pub(super) async fn respond(
 ) -> Response<RpcBody> {
     let whole = |response: Response<Chunks>| response.map(RpcBody::Json);
     let path = parts.uri.path();
+    // HEAD is GET without the body, which hyper leaves out.
     if path == "/health" {
         return whole(match parts.method {
-            Method::GET => execute_host_operation(&server.sessions, HostOperation::Health, None, b"")
+            Method::GET | Method::HEAD => execute_host_operation(&server.sessions, HostOperation::Health, None, b"")
                 .await
                 .map_or_else(|failed| problem(&failed), response::json),
             _ => method_not_allowed(&[Method::GET]),
@@ -53,7 +54,7 @@ pub(super) async fn respond(
     }
     if let Some(probe) = Probe::find(path) {
         return whole(match parts.method {
-            Method::GET => probe.answer(&server.sessions),
+            Method::GET | Method::HEAD => probe.answer(&server.sessions),
             _ => method_not_allowed(&[Method::GET]),
         });
     }

@@ -13,6 +13,8 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const FLOATS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const SHAPE: HeaderName = HeaderName::from_static("x-beep-shape");
+/// nginx, and what follows it, keeps answers back unless this says `no`.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const SERVER_SENT: HeaderValue = HeaderValue::from_static("text/event-stream");
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
@@ -41,7 +43,9 @@ pub(crate) fn problem(problem: &Problem) -> Response<Chunks> {
 
 /// The error for a method that a route does not have.
 pub(crate) fn method_not_allowed(allowed: &[Method]) -> Response<Chunks> {
-    let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
+    // HEAD is GET without the body.
+    let head = allowed.contains(&Method::GET).then_some("HEAD");
+    let names: Vec<_> = allowed.iter().map(Method::as_str).chain(head).collect();
     let names = names.join(", ");
     let mut response = problem(&Problem::new(ErrorCode::MethodNotAllowed, format!("this route takes {names} only")));
     if let Ok(value) = HeaderValue::from_str(&names) {
@@ -92,5 +96,6 @@ pub(crate) fn event_stream<B>(body: B, framing: Framing) -> Response<B> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     response
 }

@@ -110,6 +110,11 @@ fn wrong_scheme_or_place_of_the_token_is_none() {
     let strict = Strict::start();
     let token = strict.default_token();
     let (basic, twice) = (format!("Basic {token}"), format!("Bearer {token}"));
+    for bearer in [format!("bearer {token}"), format!("Bearer  {token}")] {
+        let told =
+            http::Connection::open(strict.server.http).request("GET", "/health", &[("authorization", &bearer)], "");
+        assert_eq!(told.status, 200, "{bearer}");
+    }
     for headers in [&[("authorization", &basic[..])][..], &[("authorization", &twice), ("authorization", &twice)], &[]]
     {
         let mut connection = http::Connection::open(strict.server.http);

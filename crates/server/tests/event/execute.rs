@@ -319,6 +319,7 @@ fn http_sends_server_sent_events_or_lines() {
     let request = json!({"expression": "import os\nos.write(1, b'a\\nb\\n')\n(1, 2)"});
     let (head, text) = body_of(&server, "/api/execute", &[], &request);
     assert!(head.contains("200 ok") && head.contains("content-type: text/event-stream"), "{head}");
+    assert!(head.contains("x-accel-buffering: no"), "proxies that know this pass events on at once: {head}");
     assert_eq!(
         text,
         "event: stdout\ndata: {\"text\":\"a\\nb\\n\"}\n\nevent: display\ndata: {\"data\":{\"text/plain\":\"(1, 2)\"},\"isResult\":true}\n\n\
