@@ -19,6 +19,7 @@ pub(crate) mod passed_json;
 mod proc_stat;
 pub(crate) mod process_group;
 mod process_memory;
+pub(crate) mod process_table;
 pub(crate) mod process_tree;
 pub(crate) mod request_limits;
 pub(crate) mod resource_usage;

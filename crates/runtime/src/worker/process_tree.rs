@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, pidfd_send_signal};
 
 use crate::worker::proc_stat::{ProcStat, last_pid};
+use crate::worker::process_table::all;
 
 /// The time that a resource tracker has, which removes the shared memory that its program left. `_orphans.py` has it too.
 const TRACKER_TIME: Duration = Duration::from_secs(5);
@@ -57,7 +58,7 @@ impl ProcessTree {
 
     /// All that live, without the worker; `alive` says whether it does, so that its pid is its own.
     fn others(&self, alive: bool) -> Vec<Pid> {
-        let living = self.members(alive).filter(|stat| !stat.is_zombie() && stat.pid != self.pid());
+        let living = self.members(alive).into_iter().filter(|stat| !stat.is_zombie() && stat.pid != self.pid());
         living.filter_map(|stat| Pid::from_raw(stat.pid)).collect()
     }
 
@@ -66,8 +67,14 @@ impl ProcessTree {
     }
 
     /// All, the worker too if it is `alive`; also those that have ended and only their parent has not looked yet.
-    pub(super) fn members(&self, alive: bool) -> impl Iterator<Item = ProcStat> + use<> {
-        let mut all: HashMap<i32, ProcStat> = younger_than(self.started).map(|stat| (stat.pid, stat)).collect();
+    pub(super) fn members(&self, alive: bool) -> Vec<ProcStat> {
+        self.members_among(all(), alive)
+    }
+
+    /// The same, of these processes of the machine.
+    pub(super) fn members_among(&self, processes: impl Iterator<Item = ProcStat>, alive: bool) -> Vec<ProcStat> {
+        let younger = processes.filter(|stat| stat.started >= self.started);
+        let mut all: HashMap<i32, ProcStat> = younger.map(|stat| (stat.pid, stat)).collect();
         let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
         for stat in all.values() {
             children.entry(stat.parent).or_default().push(stat.pid);
@@ -88,7 +95,7 @@ impl ProcessTree {
         } else {
             found.remove(&root);
         }
-        found.into_iter().filter_map(move |pid| all.remove(&pid))
+        found.into_iter().filter_map(|pid| all.remove(&pid)).collect()
     }
 
     /// Stops the worker, then kills all other processes, and the worker itself. Resource trackers go on: once the worker is
@@ -193,13 +200,6 @@ impl ProcessTree {
             tracing::debug!(pid, killed = killed.len(), "killed processes that the worker left behind");
         }
     }
-}
-
-/// The processes of the machine that started then or later.
-fn younger_than(started: u64) -> impl Iterator<Item = ProcStat> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(ProcStat::read).filter(move |stat| stat.started >= started)
 }
 
 /// Whether the soft limit of file locks of this process is the mark.

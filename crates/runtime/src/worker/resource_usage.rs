@@ -7,6 +7,7 @@ use rustix::param::{clock_ticks_per_second, page_size};
 
 use crate::worker::memory_meter::MemoryMeter;
 use crate::worker::proc_stat::ProcStat;
+use crate::worker::process_table::ProcessTable;
 use crate::worker::process_tree::ProcessTree;
 
 /// The resources of a worker and its descendants together.
@@ -53,9 +54,9 @@ impl Sampler {
         Sampler { processes, zygote, memory: None, ended: 0, orphans: HashMap::new() }
     }
 
-    /// Reads all of `/proc`: not for an async thread.
-    pub(crate) fn sample(&mut self, question: MemoryQuestion) -> ResourceUsage {
-        let members: Vec<ProcStat> = self.processes.members(true).collect();
+    /// Reads what `/proc` tells of its processes' memory: not for an async thread.
+    pub(crate) fn sample(&mut self, table: &ProcessTable, question: MemoryQuestion) -> ResourceUsage {
+        let members = self.processes.members_among(table.processes.iter().cloned(), true);
         ResourceUsage {
             memory_bytes: self.memory_bytes(&members, question),
             cpu: time_of(self.ticks(&members)),
@@ -77,7 +78,7 @@ impl Sampler {
             MemoryQuestion::HowMuch if !may_measure => meter.about(&look),
             _ => {
                 let processes = self.processes;
-                meter.measure(&look, || processes.members(true).collect()).max(meter.at_least(&look))
+                meter.measure(&look, || processes.members(true)).max(meter.at_least(&look))
             }
         }
     }
@@ -141,8 +142,8 @@ mod tests {
         input.write_all(b"x").expect("written");
         output.read_exact(&mut [0]).expect("it runs, and waits for more");
         let pid = i32::try_from(child.id()).expect("a pid");
-        let usage =
-            Sampler::new(ProcessTree::new(Pid::from_raw(pid).expect("a pid"), 1), 1).sample(MemoryQuestion::Exactly);
+        let usage = Sampler::new(ProcessTree::new(Pid::from_raw(pid).expect("a pid"), 1), 1)
+            .sample(&ProcessTable::read(), MemoryQuestion::Exactly);
         assert!(usage.processes == 1 && usage.memory_bytes > 40 << 10, "{usage:?}");
         assert!(resident_bytes(pid).is_some_and(|bytes| bytes > usage.memory_bytes), "with the files that it maps");
         drop(input);

@@ -152,7 +152,8 @@ fn configured_origin_is_allowed() {
 #[test]
 fn other_users_need_the_token() {
     let test_home = test_home(AccessConfig::default());
-    let good: &[&[&str]] = &[&["authorization: Bearer TOKEN"], &["authorization: bearer TOKEN"], &["authorization: Bearer  TOKEN"]];
+    let good: &[&[&str]] =
+        &[&["authorization: Bearer TOKEN"], &["authorization: bearer TOKEN"], &["authorization: Bearer  TOKEN"]];
     let bad: &[&[&str]] = &[
         &[],
         &["authorization:"],

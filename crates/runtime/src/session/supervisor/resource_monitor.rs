@@ -16,6 +16,7 @@ use crate::session::state::untold::TooLarge;
 use crate::session::supervisor::left_processes::{Count, LeftProcesses};
 use crate::session::supervisor::sampling_pace::{FASTEST, SamplingPace};
 use crate::session::supervisor::stopping::{Step, Stopping};
+use crate::worker::process_table::ProcessTable;
 use crate::worker::resource_usage::{MemoryQuestion, ResourceUsage, Sampler};
 use crate::worker::rlimits::{limit_data, limit_open_files, limit_tasks};
 
@@ -162,8 +163,9 @@ async fn wait_for_poll(inner: &SessionInner, always: bool, pace: &mut SamplingPa
 
 /// What the worker and its descendants use.
 async fn sample(mut sampler: Sampler, question: MemoryQuestion) -> (Sampler, ResourceUsage) {
+    let table = ProcessTable::look().await;
     let sampled = tokio::task::spawn_blocking(move || {
-        let usage = sampler.sample(question);
+        let usage = sampler.sample(&table, question);
         (sampler, usage)
     });
     match sampled.await {
