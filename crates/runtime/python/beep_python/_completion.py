@@ -1,22 +1,20 @@
 """Completes Python source: names, attributes, keys, keyword arguments, modules and paths. None of it runs the user's code, but for a
 `__dir__` and an `_ipython_key_completions_` that say what there is."""
 
-import ast
 import builtins
-import importlib.util
 import inspect
 import keyword
-import os
-import pkgutil
 import re
-import sys
-import types
 
+from . import _magic_completion, _path_completion, _table_reads
 from ._builtins import own as __builtins__
-from ._guarded import Instance, Unknown, evaluate, is_a, is_of, static_dict, static_names
+from ._guarded import evaluate, evaluate_keys
+from ._module_names import members, modules
+from ._names import names_of
+from ._signatures import called
+from ._static import MISSING, Instance, Unknown, is_a, is_of, is_plain, lookup
 
 MAX_OFFERED = 500
-MAX_SOURCE = 4 << 20  # bytes of a module that is read for its names
 _PREFIX = "(?i:[bruft]{0,2})"
 _TOKEN = re.compile(
     r"(?P<space>\s+|\\\n)|(?P<comment>\#[^\n]*)"
@@ -47,7 +45,11 @@ def _candidates(before, namespace):
             names = find(*found.groups())
             begun = found.group(found.lastindex)
             return found.start(found.lastindex), [name for name in names if name.startswith(begun)]
-    tokens = [token for token in _TOKEN.finditer(before) if token.lastgroup != "space"]
+    begins = before.rfind("\n") + 1
+    line = _magic_completion.complete(before, begins)
+    if line is not None and _is_whole(before[:begins]):
+        return len(before) - line[0], line[1]
+    tokens = _tokens(before)
     if not tokens or tokens[-1].lastgroup in ("comment", "long", "string", "text", "number"):
         return len(before), []
     last = tokens[-1]
@@ -59,13 +61,23 @@ def _candidates(before, namespace):
     start = len(before) - len(word)
     if tokens and tokens[-1].group() == ".":
         return start, _attributes(_primary(tokens[:-1], before), word, namespace)
-    if tokens and tokens[-1].group() == "[" and not word:
-        keys = _keys(_primary(tokens[:-1], before), namespace)
-        return start, [repr(key) + "]" for key in keys]
+    subscript = _subscript(tokens, before) if tokens and tokens[-1].group() in ("[", ",") and not word else None
+    if subscript:
+        return start, [repr(key) + end for key, end in _keys(subscript, namespace) or ()]
     found = _keyword_arguments(tokens, before, namespace)
     if word:
         found += keyword.kwlist + getattr(keyword, "softkwlist", []) + [*namespace, *vars(builtins)]
     return start, [name for name in found if type(name) is str and name.startswith(word)]
+
+
+def _tokens(text):
+    return [token for token in _TOKEN.finditer(text) if token.lastgroup != "space"]
+
+
+def _is_whole(text):
+    """Whether a statement can begin behind these lines."""
+    tokens = _tokens(text)
+    return not text.endswith("\\\n") and _enclosing(tokens)[0] < 0 and not (tokens and tokens[-1].lastgroup == "long")
 
 
 def _primary(tokens, before):
@@ -116,44 +128,20 @@ def _attributes(source, begun, namespace):
     return [name for name in names if hidden is None or not name.startswith(hidden)] or (names if begun else [])
 
 
-def names_of(value):
-    """The names of its attributes."""
-    if type(value) is Instance:
-        return static_names(value.cls)
-    if is_a(value, types.ModuleType):
-        own = static_dict(value)
-        if type(value) is types.ModuleType and callable(own.get("__dir__")):
-            return _said(value, [*own])
-        return [*own]
-    if is_a(value, type):
-        return static_names(value)
-    names = [*static_dict(value), *static_names(type(value))]
-    if type(value).__dir__ is object.__dir__ or type(value).__getattribute__ is not object.__getattribute__:
-        return names
-    return _said(value, names)
-
-
-def _said(value, otherwise):
-    try:
-        return dir(value)
-    except Exception:
-        return otherwise
-
-
 def _in_string(token, tokens, before, namespace):
     text = token.group()
     quote_at = min(at for at in (text.find("'"), text.find('"')) if at >= 0)
     prefix, quote, begun = text[:quote_at].lower(), text[quote_at], text[quote_at + 1 :]
-    if tokens and tokens[-1].group() == "[" and prefix in ("", "b"):
+    subscript = _subscript(tokens, before) if prefix in ("", "b") and tokens and tokens[-1].group() in ("[", ",") else None
+    keys = _keys(subscript, namespace) if subscript else None
+    if keys is not None:
         kind = bytes if prefix else str
-        keys = [key for key in _keys(_primary(tokens[:-1], before), namespace) if type(key) is kind]
-        if keys:
-            literals = [_literal(key, prefix, quote) for key in keys]
-            return token.start(), [literal + "]" for literal in literals if literal.startswith(prefix + quote + begun)]
+        literals = [_literal(key, prefix, quote) + end for key, end in keys if type(key) is kind]
+        return token.start(), [literal for literal in literals if literal.startswith(prefix + quote + begun)]
     if "f" in prefix or "\\" in begun or "\0" in begun:
         return len(before), []
-    folder, name = os.path.split(begun)
-    return len(before) - len(name), _paths(folder, name, quote)
+    length, found = _path_completion.in_string(begun, quote)
+    return len(before) - length, found
 
 
 def _literal(key, prefix, quote):
@@ -165,124 +153,69 @@ def _literal(key, prefix, quote):
     return prefix + quote + body + quote
 
 
-def _paths(folder, begun, quote):
-    found = []
-    try:
-        with os.scandir(os.path.expanduser(folder) or ".") as entries:
-            for entry in entries:
-                if entry.name.startswith(begun) and (begun or entry.name[0] != ".") and not {quote, "\\", "\n"} & {*entry.name}:
-                    found.append(entry.name + ("/" if entry.is_dir() else ""))
-    except (OSError, ValueError):
-        pass
-    return found
+def _subscript(tokens, before):
+    """Of the brackets that the tokens end in: what they are of, and the text of the keys before the last; None where they are no subscript."""
+    at, commas = _enclosing(tokens)
+    if at < 0 or tokens[at].group() != "[":
+        return None
+    source = _primary(tokens[:at], before)
+    if not source and at and tokens[at - 1].group() in ("[", ","):
+        return _subscript(tokens[:at], before)  # a list of keys
+    return (source, before[tokens[at].end() : tokens[commas[-1]].end()] if commas else "") if source else None
 
 
-def _keys(source, namespace):
-    """The keys of what the expression gives."""
+def _keys(subscript, namespace):
+    """The keys that can come next, each with what ends it; None where the value has none."""
+    source, given = subscript
     try:
         value = evaluate(source, namespace)
-        if is_a(value, dict):
-            return [key for key in dict.keys(value) if type(key) in (str, bytes, int)]
-        if type(value) is type(os.environ):
-            return [*value]
-        if is_of(value, "pandas", "DataFrame"):
-            return [*value.columns]
-        if is_of(value, "numpy", "ndarray"):
-            return [*(value.dtype.names or ())]
-        if type(value) is not Instance and "_ipython_key_completions_" in static_names(type(value)):
-            return [*value._ipython_key_completions_()]
+        found = _keys_of(value, evaluate_keys(given, namespace) if given else ())
     except Exception:
-        pass
-    return []
+        return None
+    return found and [(key, end) for key, end in found if type(key) is str or type(key) is bytes or type(key) is int]
+
+
+def _keys_of(value, given):
+    place = len(given)
+    if is_a(value, dict):
+        whole = [] if given else [(key, "]") for key in dict.keys(value)]
+        rows = [key for key in dict.keys(value) if type(key) is tuple and len(key) > place and is_plain(key[:place]) and key[:place] == given]
+        return whole + [(key[place], "]" if len(key) == place + 1 else "") for key in rows]
+    if is_of(value, "os", "_Environ"):
+        return [(key, "]") for key in value]
+    found = _table_reads.keys(value, place)
+    if found is None and type(value) is not Instance and lookup(type(value), "_ipython_key_completions_") is not MISSING:
+        found = value._ipython_key_completions_()
+    return found and [(key, "]") for key in found]
 
 
 def _keyword_arguments(tokens, before, namespace):
     """Those of the call whose arguments the tokens end in, each with its `=`."""
     if not tokens or tokens[-1].group() not in ("(", ","):
         return []
-    depth = 0
-    for at in range(len(tokens) - 1, -1, -1):
-        text = tokens[at].group()
-        if text in _CLOSES:
-            depth += 1
-        elif text in ("(", "[", "{"):
-            if not depth:
-                break
-            depth -= 1
-    else:
-        return []
-    if tokens[at].group() != "(":
+    at, _ = _enclosing(tokens)
+    if at < 0 or tokens[at].group() != "(":
         return []
     given = {name.group() for name, mark in zip(tokens[at:], tokens[at + 1 :]) if name.lastgroup == "name" and mark.group() == "="}
     try:
-        function = evaluate(_primary(tokens[:at], before), namespace)
-        function = getattr(function, "descriptor", function)  # a method of C
-        parameters = inspect.signature(function).parameters.values()
+        parameters = inspect.signature(called(evaluate(_primary(tokens[:at], before), namespace))).parameters.values()
     except Exception:
         return []
     named = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     return [name + "=" for name in named if name not in given]
 
 
-def modules(begun):
-    """The modules whose names start with this text."""
-    package, dot, last = begun.rpartition(".")
-    if dot:
-        names = [package + dot + name for name in _submodules(package)]
-    else:
-        names = [found.name for found in pkgutil.iter_modules()] + list(sys.builtin_module_names)
-    return [name for name in names if last.startswith("_") or not name.rpartition(".")[2].startswith("_")]
-
-
-def members(module, begun):
-    """What can be imported from a module. One that is not loaded is read, and not run."""
-    loaded = sys.modules.get(module)
-    names = names_of(loaded) if is_a(loaded, types.ModuleType) else _names_in_source(module)
-    return [name for name in [*names, *_submodules(module)] if begun.startswith("_") or not name.startswith("_")]
-
-
-def _submodules(package):
-    loaded = sys.modules.get(package)
-    path = static_dict(loaded).get("__path__") if loaded is not None else _place(package)[1]
-    return [found.name for found in pkgutil.iter_modules(path)] if path is not None else []
-
-
-def _place(name):
-    """The file and the folders of a module that is not loaded."""
-    top, *parts = name.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError, AttributeError):
-        spec = None
-    if spec is None:
-        return None, None
-    file, folders = spec.origin, spec.submodule_search_locations
-    for part in parts:
-        spec = importlib.machinery.PathFinder.find_spec(part, folders) if folders else None
-        if spec is None:
-            return None, None
-        file, folders = spec.origin, spec.submodule_search_locations
-    return file, folders
-
-
-def _names_in_source(module):
-    if module in sys.builtin_module_names or module in getattr(sys, "stdlib_module_names", ()):
-        file = _place(module)[0]
-        if file is None or not file.endswith(".py"):
-            return names_of(importlib.import_module(module))  # one of C of the standard library
-    file = _place(module)[0]
-    try:
-        with open(file, "rb") as source:
-            body = ast.parse(source.read(MAX_SOURCE)).body
-    except (OSError, TypeError, ValueError, SyntaxError):
-        return []
-    names = []
-    for node in body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.append(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names += [(one.asname or one.name).partition(".")[0] for one in node.names if one.name != "*"]
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names += [target.id for target in targets if isinstance(target, ast.Name)]
-    return names
+def _enclosing(tokens):
+    """Where the bracket begins in which the tokens end, or -1, and the commas in it."""
+    depth, commas = 0, []
+    for at in range(len(tokens) - 1, -1, -1):
+        text = tokens[at].group()
+        if text in _CLOSES:
+            depth += 1
+        elif text in ("(", "[", "{"):
+            if not depth:
+                return at, commas[::-1]
+            depth -= 1
+        elif text == "," and not depth:
+            commas.append(at)
+    return -1, []

@@ -1,41 +1,25 @@
 """Evaluates the text in front of a dot as far as that runs no code: names, attributes that lie in dicts, items of builtin containers,
-literals. Of a call only the class of its result is found."""
+literals. Of a call only the class of its result is found, and what its items are."""
 
 import ast
 import builtins
-import operator
-import sys
+import collections
 import types
+from _collections import _tuplegetter
 
+from . import _c_results, _hints, _table_reads
 from ._builtins import own as __builtins__
+from ._static import MISSING, Instance, Unknown, class_of, is_a, is_of, is_one, is_plain, lookup, name_of, static_dict, stored
 
 MAX_DEPTH = 50
-_CONTAINERS = (dict, list, tuple, str, bytes, bytearray, range)
-_KEYS = (str, bytes, int, float, bool, type(None))
-# One of each class, by which the class of an operation's result is found.
-_SAMPLES = {bool: True, int: 1, float: 1.0, complex: 1j, str: "", bytes: b"", list: [], tuple: (), set: set()}
-_OPERATIONS = {
-    **{ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.FloorDiv: operator.floordiv},
-    **{ast.Mod: operator.mod, ast.Pow: operator.pow, ast.BitOr: operator.or_, ast.BitAnd: operator.and_, ast.BitXor: operator.xor},
-    **{ast.LShift: operator.lshift, ast.RShift: operator.rshift},
-}
-# What C's methods return, by their own names; those of `str` that are not here, and those of `bytes`, return the class itself.
-_LISTS = {"split", "rsplit", "splitlines"}
-_NUMBERS = {"count", "find", "rfind", "index", "rindex", "bit_length"}
-_TRUTHS = {"startswith", "endswith", "issubset", "issuperset", "isdisjoint"}
-_SAME = {"copy", "union", "intersection", "difference", "symmetric_difference"}
-_VIEWS = {"keys": type({}.keys()), "values": type({}.values()), "items": type({}.items())}
-
-
-class Unknown(Exception):
-    """It cannot be said without running code."""
-
-
-class Instance:
-    """An instance of this class, which was not made."""
-
-    def __init__(self, cls):
-        self.cls = cls
+# The `__getitem__`s of C's sequences; those of other classes that are Python, and where they have their items.
+_SEQUENCES = (list, tuple, str, bytes, bytearray, range, collections.deque)
+_WRAPPERS = {"UserDict": "data", "UserList": "data", "UserString": "data"}
+_DISPLAYS = {ast.ListComp: list, ast.SetComp: set, ast.Set: set, ast.DictComp: dict, ast.GeneratorExp: types.GeneratorType, ast.JoinedStr: str}
+_DISPLAYS.update({ast.Lambda: types.FunctionType, ast.Compare: bool})
+_of_static, _of_classmethod = (cls.__dict__["__func__"].__get__ for cls in (staticmethod, classmethod))
+_getter_of = property.__dict__["fget"].__get__
+_C_METHODS = (types.MethodDescriptorType, types.WrapperDescriptorType, types.ClassMethodDescriptorType)
 
 
 def evaluate(source, namespace):
@@ -48,6 +32,11 @@ def evaluate(source, namespace):
         raise Unknown from None
 
 
+def evaluate_keys(source, namespace):
+    """The values of keys in brackets, each with its comma."""
+    return tuple(_or_instance(one, namespace, 0) for one in ast.parse("_[%s]" % source.strip(), mode="eval").body.slice.elts)
+
+
 def _value(node, names, depth):
     if depth > MAX_DEPTH:
         raise Unknown
@@ -58,26 +47,36 @@ def _value(node, names, depth):
     if isinstance(node, ast.Attribute):
         return attribute(_value(node.value, names, depth + 1), node.attr)
     if isinstance(node, ast.Subscript):
-        return _item(_value(node.value, names, depth + 1), node.slice, names, depth)
+        return _item(_value(node.value, names, depth + 1), _or_instance(node.slice, names, depth))
     if isinstance(node, ast.Call):
-        return result_of(_value(node.func, names, depth + 1))
-    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        return {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)](_or_instance(one, names, depth) for one in node.elts)
+        arguments = [_or_instance(one, names, depth) for one in node.args]
+        return result_of(_value(node.func, names, depth + 1), arguments, {one.arg: _or_instance(one.value, names, depth) for one in node.keywords})
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return {ast.List: list, ast.Tuple: tuple}[type(node)](_or_instance(one, names, depth) for one in node.elts)
     if isinstance(node, ast.Dict):
         keys = [None if key is None else _value(key, names, depth + 1) for key in node.keys]
-        return {key: _or_instance(value, names, depth) for key, value in zip(keys, node.values) if type(key) in _KEYS}
-    displays = {ast.ListComp: list, ast.SetComp: set, ast.DictComp: dict, ast.GeneratorExp: types.GeneratorType, ast.JoinedStr: str}
-    displays.update({ast.Lambda: types.FunctionType, ast.Compare: bool})
-    if type(node) in displays:
-        return Instance(displays[type(node)])
+        return {key: _or_instance(value, names, depth) for key, value in zip(keys, node.values) if is_plain(key) and type(key) is not list}
+    if isinstance(node, ast.Slice):
+        return slice(*[None if one is None else _or_instance(one, names, depth) for one in (node.lower, node.upper, node.step)])
+    if type(node) in _DISPLAYS:
+        return Instance(_DISPLAYS[type(node)])
     if isinstance(node, ast.UnaryOp):
         return Instance(bool) if isinstance(node.op, ast.Not) else _value(node.operand, names, depth + 1)
     if isinstance(node, ast.BinOp):
-        left, right = (_SAMPLES.get(class_of(_value(one, names, depth + 1))) for one in (node.left, node.right))
-        if left is None or right is None:
-            raise Unknown
-        return Instance(type(_OPERATIONS[type(node.op)](left, right)))
+        left, right = (_value(one, names, depth + 1) for one in (node.left, node.right))
+        return _known(_c_results.operated(type(node.op), left, right))
+    if isinstance(node, (ast.IfExp, ast.BoolOp)):
+        ways = [_or_instance(one, names, depth) for one in (node.values if isinstance(node, ast.BoolOp) else (node.body, node.orelse))]
+        return _known(next((one for one in ways if one is not None and class_of(one) is not object), MISSING))
+    if isinstance(node, ast.NamedExpr):
+        return _value(node.value, names, depth + 1)
     raise Unknown
+
+
+def _known(found):
+    if found is MISSING:
+        raise Unknown
+    return found
 
 
 def _or_instance(node, names, depth):
@@ -87,15 +86,6 @@ def _or_instance(node, names, depth):
         return Instance(object)
 
 
-def is_a(value, cls):
-    """As `isinstance`, which asks the value for its `__class__`."""
-    return issubclass(type(value), cls)
-
-
-def class_of(value):
-    return value.cls if type(value) is Instance else type(value)
-
-
 def _named(name, names):
     for where in (names, vars(builtins)):
         if name in where:
@@ -103,122 +93,126 @@ def _named(name, names):
     raise Unknown
 
 
-def _item(value, node, names, depth):
-    key = slice(None) if isinstance(node, ast.Slice) else _value(node, names, depth + 1)
+def _item(value, key):
+    if _table_reads.has_items(value):
+        return _table_reads.item(value, key)
     if type(value) is Instance:
-        raise Unknown
-    if is_of(value, "pandas", "DataFrame", "Series") or is_of(value, "numpy", "ndarray"):
-        return value[key]
-    if isinstance(node, ast.Constant) and type(key) not in _KEYS:
-        raise Unknown
-    if is_a(value, dict) and type(key) in _KEYS:
-        if type(value).__getitem__ is dict.__getitem__ and dict.__contains__(value, key):
-            return dict.__getitem__(value, key)
-        raise Unknown
-    if type(value) in _CONTAINERS and type(key) in (int, bool, slice):
-        return value[key]
+        return _known(_c_results.item(value, key))
+    getter = lookup(type(value), "__getitem__")
+    if getter is dict.__getitem__ and is_plain(key):
+        found = stored(value, key)
+        return _of_missing(value) if found is MISSING else found
+    for cls in _SEQUENCES:
+        if getter is cls.__getitem__:
+            return _in_sequence(value, cls, key)
+    for name, inner in _WRAPPERS.items():
+        if is_of(value, "collections", name):
+            return _item(static_dict(value)[inner], key)
+    if is_of(value, "os", "_Environ"):
+        return Instance(str)
+    if is_of(value, "collections", "ChainMap"):
+        return next(found for found in (stored(one, key) for one in static_dict(value)["maps"] if type(one) is dict) if found is not MISSING)
     raise Unknown
 
 
-def is_of(value, module, *names):
-    """Whether it is exactly of one of these classes of a package that is loaded."""
-    found = sys.modules.get(module)
-    return found is not None and any([type(value) is vars(found).get(name) for name in names])
+def _of_missing(value):
+    """What is made for a key that is not there: the key is not."""
+    if is_of(value, "collections", "defaultdict"):
+        return result_of(value.default_factory, (), {})
+    if is_of(value, "collections", "Counter"):
+        return 0
+    raise Unknown
 
 
-def static_names(cls):
-    return [name for base in cls.__mro__ for name in base.__dict__ if type(name) is str]
-
-
-def static_dict(value):
-    """The dict of an object or a module, without its own say."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except Exception:
-        return {}
-    return found if isinstance(found, (dict, types.MappingProxyType)) else {}
+def _in_sequence(value, cls, key):
+    if type(key) is slice and not is_plain(key):
+        key = slice(None)
+    if not is_one(class_of(key), (int, bool, slice)):
+        raise Unknown
+    if type(key) is Instance or (type(key) is slice and cls.__len__(value) > _c_results.MAX_ITEMS):
+        return _known(_c_results.item(Instance(cls, _c_results.common(value)), key))
+    return cls.__getitem__(value, key)
 
 
 def attribute(value, name):
     """The attribute, where no code makes it."""
-    missing = object()
-    if is_a(value, types.ModuleType):
-        found = static_dict(value).get(name, missing)
-        if found is missing:
-            raise Unknown
+    found = _table_reads.attribute(value, name)
+    if found is not MISSING:
         return found
-    if is_a(value, type):
-        for base in value.__mro__:
-            if name in base.__dict__:
-                return _bound(base.__dict__[name], None, value)
-        raise Unknown
     cls = class_of(value)
-    of_class = next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), missing)
-    own = {} if type(value) is Instance else static_dict(value)
-    if name in own and not (of_class is not missing and hasattr(type(of_class), "__set__")):
-        return own[name]
-    if of_class is missing:
-        raise Unknown
-    return _bound(of_class, value, cls)
+    is_class = type(value) is not Instance and is_a(value, type)
+    of_class = lookup(cls, name)
+    is_data = of_class is not MISSING and lookup(type(of_class), "__set__") is not MISSING
+    if name == "__dict__" and type(value) is not Instance:
+        return dict(static_dict(value)) if is_class else static_dict(value)
+    if type(of_class) is types.GetSetDescriptorType:
+        found = _c_results.read(of_class, value)
+        if found is not MISSING:
+            return found
+    if is_class:
+        found = lookup(value, name)
+        if found is not MISSING:
+            return _bound(found, None, value)
+    elif type(value) is Instance:
+        hint, names = _hints.of_field(cls, name)
+        if hint is not MISSING:
+            return _hinted(hint, names)
+    elif not is_data:
+        found = static_dict(value).get(name, MISSING)
+        if found is not MISSING:
+            return found
+    return _bound(_known(of_class), value, cls)
 
 
 def _bound(found, instance, cls):
     if is_a(found, staticmethod):
-        return found.__func__
+        return _of_static(found)
     if is_a(found, classmethod):
-        return types.MethodType(found.__func__, cls)
-    if is_a(found, property) or type(found).__name__ == "cached_property":
-        return _returned(found.fget if is_a(found, property) else found.func)
+        return types.MethodType(_of_classmethod(found), cls)
+    if is_a(found, property):
+        return _returned(_getter_of(found))
+    if name_of(type(found)) == "cached_property":
+        return _returned(static_dict(found).get("func"))
     if is_a(found, types.FunctionType):
         return found if instance is None else types.MethodType(found, instance)
-    if is_a(found, (types.MethodDescriptorType, types.WrapperDescriptorType)):
-        return found if instance is None else _Method(found, cls)
-    if is_a(found, types.MemberDescriptorType) and instance is not None and type(instance) is not Instance:
-        return found.__get__(instance, cls)  # of `__slots__`
-    if hasattr(type(found), "__get__"):
+    if is_one(type(found), _C_METHODS):
+        if type(found) is types.ClassMethodDescriptorType:
+            return Method(found, Instance(cls))
+        return found if instance is None else Method(found, instance)
+    if is_one(type(found), (types.MemberDescriptorType, _tuplegetter)) and instance is not None and type(instance) is not Instance:
+        return found.__get__(instance, cls)  # of `__slots__`, or a field of a named tuple
+    accessor = _table_reads.accessor(found)
+    if accessor is not MISSING:
+        return accessor
+    if lookup(type(found), "__get__") is not MISSING:
         raise Unknown
     return found
 
 
-class _Method:
-    """A method of C of an object of this class."""
+class Method:
+    """A method of C, and what it is of."""
 
-    def __init__(self, descriptor, cls):
-        self.descriptor, self.cls = descriptor, cls
+    def __init__(self, descriptor, owner):
+        self.descriptor, self.owner = descriptor, owner
 
 
-def result_of(function):
+def result_of(function, arguments, named):
     """What a call of it gives, by its class."""
-    if type(function) is _Method:
-        return _result_of_method(function)
-    if is_a(function, type):
-        if type(function).__call__ is not type.__call__ or function is type:
-            raise Unknown
-        return Instance(function)
+    if type(function) is Method:
+        return _known(_c_results.result(function.descriptor, [function.owner, *arguments], named))
     if type(function) is Instance:
         raise Unknown
+    found = _c_results.result(function, arguments, named)
+    if found is not MISSING:
+        return found
+    if is_a(function, type):
+        if lookup(type(function), "__call__") is not type.__call__ or function is type:
+            raise Unknown
+        return Instance(function)
+    if is_a(function, types.MethodType):
+        found = _c_results.result(function.__func__, [function.__self__, *arguments], named)
+        return _returned(function.__func__) if found is MISSING else found
     return _returned(function)
-
-
-def _result_of_method(method):
-    name, cls = method.descriptor.__name__, method.descriptor.__objclass__
-    if name in _LISTS:
-        return Instance(list)
-    if name in _NUMBERS:
-        return Instance(int)
-    if name in _TRUTHS or (cls in (str, bytes) and name.startswith("is")):
-        return Instance(bool)
-    if cls is dict and name in _VIEWS:
-        return Instance(_VIEWS[name])
-    if name in ("encode", "to_bytes") and cls in (str, int):
-        return Instance(bytes)
-    if name == "decode" and cls is bytes:
-        return Instance(str)
-    if name in _SAME and cls in (list, dict, set, frozenset, bytearray):
-        return Instance(cls)
-    if cls in (str, bytes) and not name.startswith("__") and "partition" not in name and name != "maketrans":
-        return Instance(cls)
-    raise Unknown
 
 
 def _returned(function):
@@ -226,9 +220,9 @@ def _returned(function):
     function = function.__func__ if is_a(function, types.MethodType) else function
     if not is_a(function, types.FunctionType) or function.__code__.co_flags & 0x80:
         raise Unknown
-    hint = function.__annotations__.get("return")
-    if type(hint) is str:
-        hint = _named(hint, function.__globals__) if hint.isidentifier() else None
-    if not isinstance(hint, type):
-        raise Unknown
-    return Instance(hint)
+    hints = function.__annotations__
+    return _hinted(hints.get("return") if type(hints) is dict else None, function.__globals__)
+
+
+def _hinted(hint, names):
+    return _hints.instance_of(hint, lambda node: _value(node, names, 0))

@@ -6,7 +6,7 @@ import tokenize
 from ._builtins import own as __builtins__
 
 CALL = "__import__('beep_python._magic_commands', fromlist=['%s']).%s(%s)"
-_LINE = re.compile(r"(?P<indent>\s*)(?P<target>(?:[^\W\d][\w., ]*=\s*)+)?(?P<mark>!!?|%)(?P<text>.*)", re.DOTALL)
+LINE = re.compile(r"(?P<indent>\s*)(?P<target>(?:[^\W\d][\w., ]*=\s*)+)?(?P<mark>!!?|%)(?P<text>.*)", re.DOTALL)
 _NAME = re.compile(r"([^\W\d]\w*)(?:\s+(.*))?$", re.DOTALL)
 _HELP = re.compile(r"\s*(?:(?P<before>\?\??)\s*)?(?:(?P<text>%{0,2}[^\W\d][\w.\[\]'\"*]*)\s*)?(?:(?P<behind>\?\??)\s*)?(?:;\s*)?$")
 
@@ -77,7 +77,7 @@ def of_line(line):
         indent = line[: len(line) - len(line.lstrip())]
         marks = max(found["before"] or "", found["behind"] or "", key=len)
         return indent + call("help_on", found["text"] or "", len(marks))
-    found = _LINE.match(line)
+    found = LINE.match(line)
     if not found:
         return None
     begin = found["indent"] + (found["target"] or "")

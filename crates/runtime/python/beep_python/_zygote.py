@@ -29,8 +29,9 @@ from ._repr import message_of, type_name
 from ._worker import DESCRIPTORS, Worker
 
 LATE = (  # imported when they are used
-    *("_completion", "_debugger", "_dotnet_hosts", "_dotnet_launcher", "_dotnet_task", "_figure_backend", "_guarded"),
-    *("_magic_commands", "_magic_pip", "_magics", "_object_help", "_prompt", "_source_text"),
+    *("_c_results", "_completion", "_debugger", "_dotnet_hosts", "_dotnet_launcher", "_dotnet_task", "_figure_backend", "_guarded"),
+    *("_hints", "_magic_commands", "_magic_completion", "_magic_pip", "_magics", "_module_names", "_names", "_object_help"),
+    *("_path_completion", "_prompt", "_signatures", "_source_text", "_static", "_table_reads"),
     *("_spawned_child", "_spawned_main"),
 )
 
