@@ -99,7 +99,7 @@ codes! {
     QueueFull = "queue_full", 429, ResourceExhausted, "Too many calls are waiting";
     /// The server has reached its limit of sessions.
     TooManySessions = "too_many_sessions", 429, ResourceExhausted, "Too many sessions";
-    /// The requests that are under way take as much of the server as they may; nothing was done.
+    /// Connections, requests under way or their bodies take as much of the server as they may; nothing was done.
     Overloaded = "overloaded", 503, ResourceExhausted, "The server has too much to do";
     /// The call exceeded its limit of processor time; `outcome` says what became of it.
     CpuTimeExceeded = "cpu_time_exceeded", 422, ResourceExhausted, "The processor time is used up";

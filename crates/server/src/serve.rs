@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken, TokenError, TokenText};
 use crate::body_budget::BodyBudget;
+use crate::bounds::{Bounds, BoundsConfig, TooManyConnections};
 use crate::launch::{
     ActivatedSockets, BindError, Endpoint, HTTP, NamedSockets, NewRecord, PIPE, RPC, RecordError, ServerRecord,
     check_inherited, hand_over, record_of_this_process, remove_record, write_record,
@@ -66,6 +67,8 @@ pub struct ServeOptions {
     pub token_file: Option<PathBuf>,
     /// How much memory the bodies of all requests may take together.
     pub max_bodies_bytes: u64,
+    /// How many connections and requests it serves at once.
+    pub bounds: BoundsConfig,
     /// Its log file; none in the foreground.
     pub log: Option<PathBuf>,
     /// The arguments that start such a server again.
@@ -97,6 +100,9 @@ pub enum ServeError {
     /// Other machines could reach a socket that it inherited.
     #[error(transparent)]
     Listen(#[from] BindError),
+    /// It has too few descriptors.
+    #[error(transparent)]
+    Bounds(#[from] TooManyConnections),
     /// The record cannot be kept.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -216,6 +222,7 @@ async fn start(
         tracing::info!("PYTHONPATH is not passed on to sessions: `start --python-path` names folders for them");
     }
     check_inherited(listeners.iter().chain(rpc), options.tls.is_some() || options.insecure_remote)?;
+    let bounds = Bounds::new(options.bounds)?;
     let pipe = pipe.map(Pipe::open).transpose()?;
     let (default, token_file) = match token {
         Some(text) => (DefaultToken::Given(text.token()), None),
@@ -273,7 +280,7 @@ async fn start(
     write_record(&options.home, &record)?;
     let access = AccessPolicy::new(AccessConfig { any_host: tls.is_some(), ..options.access.clone() }, tokens);
     let bodies = BodyBudget::new(options.max_bodies_bytes);
-    let server = ServerContext { sessions: Arc::new(sessions), access, tls, bodies };
+    let server = ServerContext { sessions: Arc::new(sessions), access, tls, bodies, bounds };
     Ok((Arc::new(server), pipe, record))
 }
 

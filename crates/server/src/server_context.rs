@@ -6,6 +6,7 @@ use beep_python_runtime::session::SessionManager;
 
 use crate::auth::AccessPolicy;
 use crate::body_budget::BodyBudget;
+use crate::bounds::Bounds;
 use crate::tls::Tls;
 
 /// The context in which each backend of a server handles requests.
@@ -19,4 +20,6 @@ pub struct ServerContext {
     pub tls: Option<Tls>,
     /// The memory that the bodies of requests may take.
     pub bodies: Arc<BodyBudget>,
+    /// How many connections and requests it serves at once.
+    pub bounds: Arc<Bounds>,
 }

@@ -1,5 +1,8 @@
 //! Who is let in by what, and what these may do: tokens on every wire, from outside.
 
+#[path = "support/gate.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
+mod gate;
 #[path = "support/host.rs"]
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
 mod host;
@@ -14,6 +17,7 @@ mod pipe;
 mod server;
 
 mod access {
+    mod bounds;
     mod browsers;
     mod permissions;
     mod proxies;

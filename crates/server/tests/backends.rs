@@ -24,7 +24,7 @@ use beep_python_runtime::session::Capacity;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::unix_socket::{Pipe, PipeName, bind_pipe};
 use beep_python_server::{http, rpc, unix_socket};
-use host::{Running, newest};
+use host::{Most, Running, newest};
 use port::Port;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
@@ -54,7 +54,8 @@ impl Place {
         let (http_socket, rpc_socket) = (listen(&self.http), listen(&self.rpc));
         let bound = bind_pipe(&home, &self.pipe).expect("bound");
         let pipe = Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
-        Running::start_up_to(capacity, newest(), folder, AccessConfig::default(), async move |host, stop| {
+        let most = Most { capacity, ..Most::default() };
+        Running::start_up_to(most, newest(), folder, AccessConfig::default(), async move |host, stop| {
             let http = tokio::spawn(http::serve(vec![http_socket], host.clone(), stop.clone()));
             let rpc = tokio::spawn(rpc::serve(vec![rpc_socket], host.clone(), stop.clone()));
             unix_socket::serve(pipe, host, stop).await?;

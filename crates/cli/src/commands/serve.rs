@@ -7,10 +7,10 @@ use anyhow::Result;
 use beep_python_protocol::Limits;
 use beep_python_runtime::environment::VenvManager;
 use beep_python_runtime::session::Capacity;
-use beep_python_server::BodyBudget;
 use beep_python_server::auth::AccessConfig;
 use beep_python_server::launch::{ActivatedSockets, ReadyNotifier};
 use beep_python_server::serve::{self, ServeOptions};
+use beep_python_server::{BodyBudget, BoundsConfig};
 use signal_hook::consts::SIGHUP;
 
 use crate::async_runtime::block_on;
@@ -100,6 +100,7 @@ fn options(context: &Context, args: Args) -> Result<ServeOptions> {
         python: environment.python,
         limits: limits(&server),
         capacity: capacity(&server),
+        bounds: bounds(&server),
         preload: server.preload,
         python_path: server.python_path,
         access: AccessConfig {
@@ -142,5 +143,14 @@ fn capacity(args: &ServerArgs) -> Capacity {
     Capacity {
         sessions: args.max_sessions.map_or(most.sessions, |number| number as usize),
         workers: args.workers.map_or(most.workers, usize::from),
+    }
+}
+
+fn bounds(args: &ServerArgs) -> BoundsConfig {
+    let number = |number: Option<u32>| number.map(|number| number as usize);
+    BoundsConfig {
+        max_connections: number(args.max_connections),
+        max_peer_connections: number(args.max_peer_connections),
+        max_requests: number(args.max_requests),
     }
 }

@@ -63,6 +63,15 @@ pub(crate) struct ServerArgs {
     /// Maximum number of calls that wait for a session [default: 10000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Capacity")]
     pub(crate) max_waiting: Option<u64>,
+    /// Maximum number of connections, of HTTP, RPC and pipe together [default: 4096, or a third of the descriptors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Capacity")]
+    pub(crate) max_connections: Option<u32>,
+    /// Maximum number of connections of one machine; loopback and the pipe are one each [default: half of all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Capacity")]
+    pub(crate) max_peer_connections: Option<u32>,
+    /// Maximum number of requests under way [default: 16384]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Capacity")]
+    pub(crate) max_requests: Option<u32>,
     /// Import this module once, for all workers; repeatable
     #[arg(long, value_name = "MODULE", help_heading = "Python")]
     pub(crate) preload: Vec<String>,
@@ -154,6 +163,9 @@ impl ServerSettings {
         args.max_processes.iter().for_each(|number| say("max-processes", &number.to_string()));
         args.max_cpu.iter().for_each(|time| say("max-cpu", &time.as_secs_f64().to_string()));
         args.max_waiting.iter().for_each(|number| say("max-waiting", &number.to_string()));
+        args.max_connections.iter().for_each(|number| say("max-connections", &number.to_string()));
+        args.max_peer_connections.iter().for_each(|number| say("max-peer-connections", &number.to_string()));
+        args.max_requests.iter().for_each(|number| say("max-requests", &number.to_string()));
         timeout.iter().for_each(|timeout| say("timeout", &timeout.as_secs_f64().to_string()));
         drain.iter().for_each(|drain| say("drain", &drain.as_secs_f64().to_string()));
         preload.iter().for_each(|module| say("preload", module));
@@ -292,6 +304,9 @@ mod tests {
                 max_processes: Some(20),
                 max_cpu: Some(Duration::from_secs(60)),
                 max_waiting: Some(5),
+                max_connections: Some(100),
+                max_peer_connections: Some(30),
+                max_requests: Some(200),
             },
         };
         let strict = ServerSettings {

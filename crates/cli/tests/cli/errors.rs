@@ -208,6 +208,12 @@ fn wrong_durations_and_sizes_are_refused_with_their_grammar() {
         assert_eq!(output.code, Some(2), "{command}: {output:?}");
         assert!(output.stderr.contains(grammar), "{command}: {output:?}");
     }
+    for option in ["--max-connections", "--max-peer-connections", "--max-requests"] {
+        for wrong in ["0", "-1", "many", "99999999999"] {
+            let output = home.run(&["start", "http", &format!("{option}={wrong}")]);
+            assert!(output.code == Some(2) && output.stderr.contains(option), "{option} {wrong}: {output:?}");
+        }
+    }
     let mut command = home.command(&["venv", "list"]);
     let output = CommandOutput::from(command.env("BEEP_PYTHON_LOCK_TIMEOUT", "soon").output().unwrap());
     assert!(output.code == Some(1) && output.stderr.contains(time), "{output:?}");

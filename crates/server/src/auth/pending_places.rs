@@ -1,14 +1,13 @@
 //! Places for connections that have not authenticated yet. No client takes those of others: the network, loopback and the pipe have
 //! pools of their own, and in each a stranger has few.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::Peer;
+use crate::peer_shares::{PeerKey, PeerShares, Share};
 
 /// The places of a server.
 #[derive(Debug)]
@@ -16,22 +15,7 @@ pub(super) struct PendingPlaces {
     network: Arc<Semaphore>,
     loopback: Arc<Semaphore>,
     pipe: Arc<Semaphore>,
-    strangers: Arc<Strangers>,
-}
-
-/// How many places each of them has taken.
-#[derive(Debug)]
-struct Strangers {
-    most: usize,
-    taken: Mutex<HashMap<Stranger, usize>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stranger {
-    /// A machine, or in IPv6 a network of 64 bits, whose addresses are all one machine's to choose.
-    Machine(IpAddr),
-    /// Another user of this machine.
-    User(u32),
+    strangers: Arc<PeerShares>,
 }
 
 /// A place, until it is dropped.
@@ -41,17 +25,11 @@ pub(super) struct Place {
     _share: Option<Share>,
 }
 
-#[derive(Debug)]
-struct Share {
-    of: Stranger,
-    strangers: Arc<Strangers>,
-}
-
 impl PendingPlaces {
     /// So many in each pool, and so many of them for each stranger.
     pub(super) fn new(each: usize, of_one: usize) -> PendingPlaces {
         let pool = || Arc::new(Semaphore::new(each));
-        let strangers = Arc::new(Strangers { most: of_one, taken: Mutex::default() });
+        let strangers = Arc::new(PeerShares::new(of_one));
         PendingPlaces { network: pool(), loopback: pool(), pipe: pool(), strangers }
     }
 
@@ -59,45 +37,15 @@ impl PendingPlaces {
     pub(super) fn take(&self, peer: Peer, address: Option<IpAddr>) -> Option<Place> {
         let (pool, stranger) = match (peer, address) {
             (_, None) => (&self.pipe, None),
-            (Peer::Remote, Some(ip)) => (&self.network, Some(Stranger::Machine(machine(ip)))),
-            (Peer::OtherUser(uid), Some(_)) => (&self.loopback, Some(Stranger::User(uid))),
+            (Peer::Remote, Some(ip)) => (&self.network, Some(PeerKey::of(ip))),
+            (Peer::OtherUser(uid), Some(_)) => (&self.loopback, Some(PeerKey::User(uid))),
             (Peer::SameUser | Peer::UnknownOnLoopback, Some(_)) => (&self.loopback, None),
         };
         let share = match stranger {
-            Some(stranger) => Some(Share::take(&self.strangers, stranger)?),
+            Some(stranger) => Some(self.strangers.take(stranger)?),
             None => None,
         };
         Some(Place { _permit: pool.clone().try_acquire_owned().ok()?, _share: share })
-    }
-}
-
-impl Share {
-    fn take(strangers: &Arc<Strangers>, of: Stranger) -> Option<Share> {
-        let mut taken = strangers.taken.lock();
-        let number = taken.entry(of).or_default();
-        if *number >= strangers.most {
-            return None;
-        }
-        *number += 1;
-        drop(taken);
-        Some(Share { of, strangers: strangers.clone() })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut taken = self.strangers.taken.lock();
-        match taken.get_mut(&self.of) {
-            Some(number) if *number > 1 => *number -= 1,
-            _ => drop(taken.remove(&self.of)),
-        }
-    }
-}
-
-fn machine(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-        ip => ip,
     }
 }
 
@@ -129,7 +77,7 @@ mod tests {
         assert!(places.take(Peer::OtherUser(8), ip("127.0.0.1")).is_some());
         drop((of_one, of_network, of_user));
         assert_eq!(take(&places, Peer::Remote, ip("192.0.2.1"), 10).len(), 3);
-        assert!(places.strangers.taken.lock().is_empty(), "what is gone is forgotten");
+        assert!(places.strangers.is_empty(), "what is gone is forgotten");
     }
 
     #[test]
@@ -145,6 +93,6 @@ mod tests {
         drop(of_network);
         assert!(places.take(Peer::Remote, ip("192.0.2.4")).is_some());
         assert!(places.take(Peer::OtherUser(1), ip("127.0.0.1")).is_none());
-        assert!(places.strangers.taken.lock().is_empty(), "a refused connection takes no place");
+        assert!(places.strangers.is_empty(), "a refused connection takes no place");
     }
 }

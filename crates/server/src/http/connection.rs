@@ -22,6 +22,7 @@ use crate::accept::{IDLE_TIMEOUT, serve_all};
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::{Authorized, Peer};
+use crate::bounds::ConnectionPlace;
 use crate::http::body::HttpBody;
 use crate::http::route::Route;
 use crate::http::{data, login, operation};
@@ -33,8 +34,9 @@ use crate::spans;
 use crate::stage::Stage;
 use crate::tls::ServerStream;
 use crate::transport::Transport;
+use crate::web::admission::{admit, part};
 use crate::web::body::{RequestBody, read_coded_body};
-use crate::web::connection::{drive, http2_builder, part_if_refused, secure};
+use crate::web::connection::{drive, http2_builder, secure};
 use crate::web::content_coding::ContentCoding;
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
@@ -50,11 +52,18 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
     let stages = stage.clone();
-    serve_all(listeners, stage, move |stream| serve_connection(stream, server.clone(), stages.clone())).await;
+    let bounds = server.bounds.clone();
+    let serve = move |stream, place| serve_connection(stream, place, server.clone(), stages.clone());
+    serve_all(listeners, &bounds, stage, serve).await;
     Ok(())
 }
 
-async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut stage: watch::Receiver<Stage>) {
+async fn serve_connection(
+    stream: TcpStream,
+    place: Arc<ConnectionPlace>,
+    server: Arc<ServerContext>,
+    mut stage: watch::Receiver<Stage>,
+) {
     let (Ok(local), Ok(remote)) = (stream.local_addr(), stream.peer_addr()) else { return };
     let peer = Peer::of(local, remote);
     let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
@@ -71,14 +80,18 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sta
     let under_way = UnderWay::default();
     let requests = under_way.clone();
     let stages = stage.clone();
-    let service = service_fn(move |request| {
+    let head_time = place.head_time(IDLE_TIMEOUT);
+    let service = service_fn(move |request: Request<Incoming>| {
         let (server, pending, _under_way) = (server.clone(), authenticating.clone(), requests.begin());
-        let stage = stages.clone();
+        let (stage, place) = (stages.clone(), place.clone());
         async move {
-            let handling = handle_request(&server, peer, &pending, request);
+            let (request_place, refused) = admit(&server.bounds, &place, request.uri().path());
+            let handling = handle_request(&server, peer, &pending, request, refused.as_ref());
             let mut response = or_answer(handling, |panic| response::problem(&panic).map(HttpBody::Whole)).await;
-            part_if_refused(&mut response, http2, &stage);
-            Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
+            if !http2 {
+                part(&mut response, &place, &stage);
+            }
+            Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way, _place: request_place }))
         }
     });
     if http2 {
@@ -87,7 +100,7 @@ async fn serve_connection(stream: TcpStream, server: Arc<ServerContext>, mut sta
     } else {
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(IDLE_TIMEOUT)
+            .header_read_timeout(head_time)
             .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
         drive(serving, &pending, &under_way, stage).instrument(span).await;
     }
@@ -99,13 +112,15 @@ async fn handle_request(
     peer: Peer,
     pending: &PendingConnection,
     request: Request<Incoming>,
+    refused: Option<&Problem>,
 ) -> Response<HttpBody> {
     let (parts, body) = request.into_parts();
     let mut body = RequestBody::new(body);
     let origin = server.access.allowed_origin(&parts.headers);
-    let mut response = match origin.is_some() && cors::is_preflight(&parts) {
-        false => authorize_and_route(server, peer, pending, &parts, &mut body).await,
-        true => match server.access.authorize_preflight(peer, &parts) {
+    let mut response = match (refused, origin.is_some() && cors::is_preflight(&parts)) {
+        (Some(refused), _) => response::problem(refused).map(HttpBody::Whole),
+        (None, false) => authorize_and_route(server, peer, pending, &parts, &mut body).await,
+        (None, true) => match server.access.authorize_preflight(peer, &parts) {
             Ok(()) => cors::preflight(&parts.headers),
             Err(denied) => response::problem(&Problem::from(denied)),
         }

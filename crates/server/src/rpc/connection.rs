@@ -20,6 +20,7 @@ use crate::accept::{IDLE_TIMEOUT, serve_all};
 use crate::auth::media::Media;
 use crate::auth::pending_connection::PendingConnection;
 use crate::auth::{Authorized, Peer};
+use crate::bounds::ConnectionPlace;
 use crate::line_budget::name_peer;
 use crate::rpc::body::RpcBody;
 use crate::rpc::health_reflection::HealthReflection;
@@ -28,8 +29,9 @@ use crate::server_context::ServerContext;
 use crate::spans;
 use crate::stage::{Stage, closing};
 use crate::tls::ServerStream;
+use crate::web::admission::{admit, part};
 use crate::web::body::RequestBody;
-use crate::web::connection::{drive, http2_builder, part_if_refused, secure};
+use crate::web::connection::{drive, http2_builder, secure};
 use crate::web::cors;
 use crate::web::half_closed::{HalfClosing, InFlightBody, UnderWay};
 use crate::web::panic::or_answer;
@@ -53,14 +55,16 @@ pub async fn serve(
     let telling = tokio::spawn(async move { telling.follow(&sessions).await });
     let listeners = listeners.into_iter().map(TcpListener::from_std).collect::<Result<Vec<_>, _>>()?;
     let stages = stage.clone();
-    let serve = move |stream| serve_connection(stream, server.clone(), standard.clone(), stages.clone());
-    serve_all(listeners, stage, serve).await;
+    let bounds = server.bounds.clone();
+    let serve = move |stream, place| serve_connection(stream, place, server.clone(), standard.clone(), stages.clone());
+    serve_all(listeners, &bounds, stage, serve).await;
     telling.abort();
     Ok(())
 }
 
 async fn serve_connection(
     stream: TcpStream,
+    place: Arc<ConnectionPlace>,
     server: Arc<ServerContext>,
     standard: Arc<HealthReflection>,
     mut stage: watch::Receiver<Stage>,
@@ -69,6 +73,7 @@ async fn serve_connection(
     let peer = Peer::of(local, remote);
     let Some(pending) = server.access.accept(peer, Some(remote.ip())).map(Arc::new) else { return };
     let span = spans::connection("rpc", remote);
+    let head_time = place.head_time(IDLE_TIMEOUT);
     let _ = stream.set_nodelay(true);
     let (stream, http2) = match &server.tls {
         Some(tls) => match secure(tls, stream, &pending, &mut stage).await {
@@ -77,7 +82,7 @@ async fn serve_connection(
         },
         None => {
             let preface = tokio::select! {
-                preface = tokio::time::timeout(IDLE_TIMEOUT, speaks_http2(&stream)) => preface,
+                preface = tokio::time::timeout(head_time, speaks_http2(&stream)) => preface,
                 () = pending.denied() => return,
                 () = closing(&mut stage) => return,
             };
@@ -89,18 +94,22 @@ async fn serve_connection(
     let under_way = UnderWay::default();
     let requests = under_way.clone();
     let authenticating = pending.clone();
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let (server, standard, stage) = (server.clone(), standard.clone(), stages.clone());
-        let pending = authenticating.clone();
+        let (pending, place) = (authenticating.clone(), place.clone());
         let _under_way = requests.begin();
         async move {
             let origin = server.access.allowed_origin(request.headers());
-            let mut response = handle_request(&server, &standard, peer, &pending, request, stage.clone()).await;
-            part_if_refused(&mut response, http2, &stage);
+            let (request_place, refused) = admit(&server.bounds, &place, request.uri().path());
+            let handling = handle_request(&server, &standard, peer, &pending, request, refused.as_ref(), stage.clone());
+            let mut response = handling.await;
+            if !http2 {
+                part(&mut response, &place, &stage);
+            }
             if let Some(origin) = origin {
                 cors::let_read(&mut response, origin);
             }
-            Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way }))
+            Ok::<_, Infallible>(response.map(|body| InFlightBody { body, _under_way, _place: request_place }))
         }
     });
     if http2 {
@@ -109,7 +118,7 @@ async fn serve_connection(
     } else {
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(IDLE_TIMEOUT)
+            .header_read_timeout(head_time)
             .serve_connection(TokioIo::new(HalfClosing::new(stream, (local, remote), &under_way)), service);
         drive(serving, &pending, &under_way, stage).instrument(span).await;
     }
@@ -140,16 +149,28 @@ async fn handle_request(
     peer: Peer,
     pending: &PendingConnection,
     request: Request<Incoming>,
+    refused: Option<&Problem>,
     stage: watch::Receiver<Stage>,
 ) -> Response<RpcBody> {
     let (parts, body) = request.into_parts();
     let mut body = RequestBody::new(body);
-    let response = authorize_and_route(server, standard, peer, pending, &parts, &mut body, stage).await;
+    let response = match refused {
+        Some(refused) => refuse(refused, &parts),
+        None => authorize_and_route(server, standard, peer, pending, &parts, &mut body, stage).await,
+    };
     // Clients of gRPC read the status while they send, and their streams may stay open for long.
     if Media::of(&parts.headers) != Media::Grpc {
         body.discard(&parts.headers, 2 * server.access.max_body_bytes()).await;
     }
     response
+}
+
+/// An error in the form that the request asks for.
+fn refuse(problem: &Problem, parts: &Parts) -> Response<RpcBody> {
+    match Media::of(&parts.headers) {
+        Media::Grpc => grpc::reject(problem, &parts.headers),
+        Media::Json | Media::Data => response::problem(problem).map(RpcBody::Json),
+    }
 }
 
 async fn authorize_and_route(
@@ -173,11 +194,7 @@ async fn authorize_and_route(
         Ok(authorized) => authorized,
         Err(denied) => {
             name_peer(peer);
-            let problem = Problem::from(denied);
-            return match media {
-                Media::Grpc => grpc::reject(&problem, &parts.headers),
-                Media::Json | Media::Data => response::problem(&problem).map(RpcBody::Json),
-            };
+            return refuse(&Problem::from(denied), parts);
         }
     };
     pending.mark_authenticated(token.as_ref());

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::bounds::RequestPlace;
 use crate::unix_socket::data::{Attached, Described, Via};
 use crate::web::call_options::without_place;
 
@@ -29,6 +30,8 @@ pub(super) struct Request {
     pub(super) via: Option<Via>,
     /// The data of the request.
     pub(super) attached: Vec<Attached>,
+    /// Its place among all requests of the server, once it has one.
+    pub(super) place: Option<RequestPlace>,
 }
 
 /// What a line says: a request, and the data that belong to it. These come even where the request is wrong.
@@ -147,7 +150,7 @@ fn read_request(line: &Bytes, line_data: &mut LineData, shown: &mut Option<Strin
     if id.is_none() && command.has_events(&options) {
         return Err(failed(invalid("a request with events must have an 'id', which each of its lines repeats")));
     }
-    Ok(Request { id, command, options, payload, via, attached })
+    Ok(Request { id, command, options, payload, via, attached, place: None })
 }
 
 /// A line, whose call options stand beside its other keys.

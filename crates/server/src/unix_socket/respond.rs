@@ -75,8 +75,9 @@ pub(super) fn respond(
     request: Request,
 ) -> impl Future<Output = Response> {
     // Taken apart outside of the future, which would hold it twice.
-    let Request { id, command, options, payload, via, attached } = request;
+    let Request { id, command, options, payload, via, attached, place } = request;
     async move {
+        let _place = place;
         let encoded = match command {
             Command::Session(what) => {
                 let caller = Caller { request_id: client.request_id(id.as_ref()), cancelled: None };
@@ -227,6 +228,7 @@ pub(super) fn subscribe(
     let id = request.id.clone();
     let request_id = client.request_id(id.as_ref());
     let attached = std::mem::take(&mut request.attached);
+    let place = request.place.take();
     let lines = match request.command {
         Command::Session(what) if attached.is_empty() => {
             let payload = Payload::from(request.payload.clone());
@@ -243,7 +245,11 @@ pub(super) fn subscribe(
         }
         Command::Host(_) | Command::Release => session_lines(server, request, request_id),
     };
-    lines.map(EventLines::Some).chain(stream::iter([EventLines::End(id)]))
+    let some = move |lines| {
+        let _held = &place;
+        EventLines::Some(lines)
+    };
+    lines.map(some).chain(stream::iter([EventLines::End(id)]))
 }
 
 fn event_lines(

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::accept::serve_all;
 use crate::auth::AccessDenied;
 use crate::auth::Peer;
+use crate::bounds::ConnectionPlace;
 use crate::line_budget::name_peer;
 use crate::server_context::ServerContext;
 use crate::spans;
@@ -31,7 +32,9 @@ pub async fn serve(pipe: Pipe, server: Arc<ServerContext>, stage: watch::Receive
     let listener = UnixListener::from_std(pipe.listener.try_clone()?)?;
     let keeping = tokio::spawn(keep_link(pipe, stage.clone()));
     let stages = stage.clone();
-    serve_all(vec![listener], stage, move |stream| serve_connection(stream, server.clone(), stages.clone())).await;
+    let bounds = server.bounds.clone();
+    let serve = move |stream, place| serve_connection(stream, place, server.clone(), stages.clone());
+    serve_all(vec![listener], &bounds, stage, serve).await;
     let _ = keeping.await;
     Ok(())
 }
@@ -52,7 +55,12 @@ async fn keep_link(pipe: Pipe, mut stage: watch::Receiver<Stage>) {
     }
 }
 
-async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stage: watch::Receiver<Stage>) {
+async fn serve_connection(
+    stream: UnixStream,
+    place: Arc<ConnectionPlace>,
+    server: Arc<ServerContext>,
+    stage: watch::Receiver<Stage>,
+) {
     let ended = match stream.peer_cred() {
         Ok(peer) if Peer::of_user(peer.uid()) != Peer::SameUser => {
             name_peer(Peer::of_user(peer.uid()));
@@ -64,7 +72,7 @@ async fn serve_connection(stream: UnixStream, server: Arc<ServerContext>, stage:
                 let who = if own.is_some() { Peer::SameUser } else { Peer::UnknownOnLoopback };
                 let Some(pending) = server.access.accept(who, None) else { return };
                 let span = spans::connection("pipe", format_args!("process {}", peer.pid().unwrap_or_default()));
-                connection::run(stream, server, pending, stage).instrument(span).await
+                connection::run(stream, place, server, pending, stage).instrument(span).await
             }
         },
         Err(error) => Err(error),

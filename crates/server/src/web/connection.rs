@@ -3,8 +3,6 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use http::header::CONNECTION;
-use http::{HeaderValue, Response, StatusCode};
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
@@ -78,13 +76,6 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for SpanExecutor {
         } else {
             tokio::spawn(request.instrument(self.0.clone()));
         }
-    }
-}
-
-/// Has a client of HTTP/1.1 that a stopping server refuses connect anew: perhaps to the next server.
-pub(crate) fn part_if_refused<B>(response: &mut Response<B>, http2: bool, stage: &watch::Receiver<Stage>) {
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE && !http2 && stage.borrow().is_stopping() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 

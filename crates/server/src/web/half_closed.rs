@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::auth::{PeerUid, peer_uid};
+use crate::bounds::RequestPlace;
 use crate::web::unreadable_head::explained;
 
 /// How often to look whether a client that sends nothing more is gone.
@@ -62,6 +63,8 @@ impl UnderWay {
 pub(crate) struct InFlightBody<B> {
     pub(crate) body: B,
     pub(crate) _under_way: UnderWay,
+    /// Its place among all requests of the server, if it needs one.
+    pub(crate) _place: Option<RequestPlace>,
 }
 
 impl<B: Body + Unpin> Body for InFlightBody<B> {

@@ -1,6 +1,7 @@
 //! What HTTP and RPC share: reading bodies and call options, making responses, and events as text.
 
 pub(crate) mod accept;
+pub(crate) mod admission;
 pub(crate) mod body;
 pub(crate) mod call_options;
 pub(crate) mod connection;

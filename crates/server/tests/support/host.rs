@@ -11,7 +11,7 @@ use beep_python_runtime::platform::Home;
 use beep_python_runtime::session::{Capacity, SessionLimits, SessionManager, SessionManagerOptions};
 use beep_python_server::auth::{AcceptedTokens, AccessConfig, AccessPolicy, DefaultToken};
 use beep_python_server::stage::{ListeningSockets, Stage};
-use beep_python_server::{BodyBudget, ServerContext};
+use beep_python_server::{BodyBudget, Bounds, BoundsConfig, ServerContext};
 use tokio::sync::watch;
 
 /// A running host; stopped and waited for when dropped.
@@ -19,6 +19,13 @@ pub struct Running {
     pub folder: tempfile::TempDir,
     stage: watch::Sender<Stage>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// How much of everything there may be.
+#[derive(Default)]
+pub struct Most {
+    pub capacity: Capacity,
+    pub bounds: BoundsConfig,
 }
 
 /// One Python of each minor version of the machine, the newest first.
@@ -73,12 +80,12 @@ impl Running {
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
-        Running::start_up_to(Capacity::default(), python, folder, config, serve)
+        Running::start_up_to(Most::default(), python, folder, config, serve)
     }
 
     /// The same, with no more of everything than this.
     pub fn start_up_to<F>(
-        capacity: Capacity,
+        most: Most,
         python: &Interpreter,
         folder: tempfile::TempDir,
         config: AccessConfig,
@@ -108,7 +115,7 @@ impl Running {
                     python_path: Vec::new(),
                     stdin: None,
                     limits: SessionLimits::default(),
-                    capacity,
+                    capacity: most.capacity,
                     drain: Duration::from_secs(5),
                     dedicated_thread: true,
                 })
@@ -122,6 +129,7 @@ impl Running {
                     access: AccessPolicy::new(config, tokens),
                     tls: None,
                     bodies: BodyBudget::new(BodyBudget::DEFAULT_BYTES),
+                    bounds: Bounds::new(most.bounds).expect("as many descriptors"),
                 });
                 let watching = host.clone();
                 tokio::spawn(async move { watching.access.watch_tokens().await });

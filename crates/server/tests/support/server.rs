@@ -10,7 +10,7 @@ use beep_python_server::auth::AccessConfig;
 use beep_python_server::unix_socket::{Pipe, PipeName, bind_pipe};
 use beep_python_server::{http, rpc, unix_socket};
 
-use super::host::Running;
+use super::host::{Most, Running};
 
 /// A running server, with all backends.
 pub struct Server {
@@ -27,6 +27,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(python: &Interpreter, config: AccessConfig) -> Server {
+        Server::start_up_to(Most::default(), python, config)
+    }
+
+    /// The same, with no more of everything than this.
+    pub fn start_up_to(most: Most, python: &Interpreter, config: AccessConfig) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let home = Home::open(folder.path()).expect("a home");
         let (http_port, http_listener) = listen();
@@ -36,7 +41,7 @@ impl Server {
         let socket = bound.path().to_owned();
         let link = std::env::temp_dir().join(format!("CoreFxPipe_{name}"));
         let pipe = Pipe::open(bound.into_listener().expect("non-blocking")).expect("a link");
-        let running = Running::start_with(python, folder, config, async move |host, stop| {
+        let running = Running::start_up_to(most, python, folder, config, async move |host, stop| {
             let http = tokio::spawn(http::serve(vec![http_listener], host.clone(), stop.clone()));
             let rpc = tokio::spawn(rpc::serve(vec![rpc_listener], host.clone(), stop.clone()));
             unix_socket::serve(pipe, host, stop).await?;
